@@ -1,0 +1,3 @@
+//! One file per technology, each behind one port.
+
+pub mod tutorial;

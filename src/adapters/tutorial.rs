@@ -1,0 +1,154 @@
+//! **Insecure, all of it**: FastAPI's tutorial as three adapters, for learning and for prototypes.
+//!
+//! The users are two constants, the "hash" of a password is the word `fakehashed` and the password, and the
+//! access token is the username itself: whoever knows a name has the token.
+//!
+//! Source: [Simple OAuth2 with Password and Bearer](https://fastapi.tiangolo.com/tutorial/security/simple-oauth2/).
+
+use std::sync::{PoisonError, RwLock};
+
+use serde::Serialize;
+use subtle::ConstantTimeEq;
+use utoipa::ToSchema;
+
+use crate::domain::{
+    claims::Claims,
+    fault::Fault,
+    ports::{IssuedToken, PasswordHasher, TokenService, UserStore, Verdict},
+    secret::{AccessToken, Password, PasswordHash},
+    user::{Account, AuthUser, Subject, Username},
+};
+
+/// The tutorial's user. It carries its password's hash and shows it, as the tutorial does.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = User)]
+pub struct TutorialUser {
+    /// The name to sign in with; the access token too.
+    #[schema(example = "johndoe")]
+    pub username: String,
+    /// The email address.
+    #[schema(example = "johndoe@example.com")]
+    pub email: String,
+    /// The name to show.
+    #[schema(example = "John Doe")]
+    pub full_name: String,
+    /// A disabled user is answered 400 `Inactive user`.
+    #[schema(example = false)]
+    pub disabled: bool,
+    /// The word `fakehashed` and the password.
+    #[schema(example = "fakehashedsecret")]
+    pub hashed_password: String,
+}
+
+impl AuthUser for TutorialUser {
+    fn subject(&self) -> Subject {
+        self.username.as_str().into()
+    }
+
+    fn is_active(&self) -> bool {
+        !self.disabled
+    }
+}
+
+/// The tutorial's `fake_users_db`: johndoe, and alice who is disabled.
+#[derive(Debug)]
+pub struct TutorialUsers(RwLock<[TutorialUser; 2]>);
+
+impl Default for TutorialUsers {
+    fn default() -> Self {
+        Self(RwLock::new([
+            TutorialUser {
+                username: "johndoe".into(),
+                email: "johndoe@example.com".into(),
+                full_name: "John Doe".into(),
+                disabled: false,
+                hashed_password: "fakehashedsecret".into(),
+            },
+            TutorialUser {
+                username: "alice".into(),
+                email: "alice@example.com".into(),
+                full_name: "Alice Wonderson".into(),
+                disabled: true,
+                hashed_password: "fakehashedsecret2".into(),
+            },
+        ]))
+    }
+}
+
+impl TutorialUsers {
+    fn find(&self, username: &str) -> Option<TutorialUser> {
+        let users = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        users.iter().find(|user| user.username == username).cloned()
+    }
+}
+
+impl UserStore for TutorialUsers {
+    type User = TutorialUser;
+
+    async fn find_by_username(&self, username: &Username) -> Result<Option<Account<TutorialUser>>, Fault> {
+        Ok(self.find(username.as_str()).map(|user| Account {
+            password_hash: user.hashed_password.as_str().into(),
+            user,
+        }))
+    }
+
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<TutorialUser>, Fault> {
+        Ok(self.find(subject.as_str()))
+    }
+
+    async fn replace_hash(&self, subject: &Subject, hash: PasswordHash) -> Result<(), Fault> {
+        let mut users = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(user) = users.iter_mut().find(|user| user.username == subject.as_str()) {
+            user.hashed_password = hash.expose().to_owned();
+        }
+        Ok(())
+    }
+}
+
+/// The tutorial's `fake_hash_password`: no hash at all.
+#[derive(Debug)]
+pub struct FakeHasher {
+    decoy: PasswordHash,
+}
+
+impl FakeHasher {
+    fn fake_hash(password: &Password) -> String {
+        format!("fakehashed{}", password.expose())
+    }
+}
+
+impl Default for FakeHasher {
+    fn default() -> Self {
+        // Every fake hash begins with `fakehashed`: this is none.
+        Self { decoy: PasswordHash::from("decoy") }
+    }
+}
+
+impl PasswordHasher for FakeHasher {
+    async fn hash(&self, password: &Password) -> Result<PasswordHash, Fault> {
+        Ok(Self::fake_hash(password).into())
+    }
+
+    async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<Verdict, Fault> {
+        let same = Self::fake_hash(password).as_bytes().ct_eq(hash.expose().as_bytes());
+        Ok(if same.into() { Verdict::Match } else { Verdict::Mismatch })
+    }
+
+    fn decoy(&self) -> &PasswordHash {
+        &self.decoy
+    }
+}
+
+/// The tutorial's `fake_decode_token`: the access token is the subject itself, and never expires.
+#[derive(Clone, Copy, Debug)]
+pub struct SubjectTokens;
+
+impl TokenService for SubjectTokens {
+    async fn issue(&self, subject: &Subject) -> Result<IssuedToken, Fault> {
+        Ok(IssuedToken { access_token: subject.as_str().into(), expires_in: None })
+    }
+
+    async fn verify(&self, token: &AccessToken) -> Result<Option<Claims>, Fault> {
+        Ok(Some(Claims::new(token.expose().into())))
+    }
+}

@@ -1,0 +1,108 @@
+//! The server: the application, its address, its run from start to stop.
+
+use std::{error::Error, io, net::SocketAddr};
+
+use actix_web::{App, HttpServer, dev, middleware::from_fn, web};
+use serde::Serialize;
+use thiserror::Error;
+use utoipa::openapi::OpenApi;
+
+use crate::{
+    app::{settings::Settings, signals},
+    auth::Auth,
+    domain::ports::{PasswordHasher, TokenService, UserStore},
+    http::{access_log::access_log, docs, fallback::fallback, page, panic::answer_panics, users},
+};
+
+/// A service that listens but does not run yet.
+pub struct Server {
+    address: SocketAddr,
+    running: dev::Server,
+}
+
+/// Why a service did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The tutorial profile is for this machine alone.
+    #[error(
+        "the tutorial profile is insecure and listens on loopback addresses only, not on {0}; \
+         --expose-tutorial (GATEPASS_EXPOSE_TUTORIAL=true) lets others in all the same"
+    )]
+    InsecureExposure(SocketAddr),
+    /// Another program has the port.
+    #[error("{0} is taken by another program; stop it or choose another port with --bind")]
+    PortTaken(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// An embedded file or the document cannot be prepared.
+    #[error("cannot prepare the documentation: {0}")]
+    Documentation(#[from] Box<dyn Error>),
+}
+
+impl Server {
+    /// The service of `auth` and its `document`, listening on the address in `settings`.
+    ///
+    /// # Errors
+    /// Where it cannot listen there.
+    pub fn bind<S, H, T>(
+        auth: Auth<S, H, T>,
+        document: &OpenApi,
+        settings: &Settings,
+    ) -> Result<Self, StartError>
+    where
+        S: UserStore<User: Serialize>,
+        H: PasswordHasher,
+        T: TokenService,
+    {
+        let docs = docs::routes(document)?;
+        let page = page::routes().map_err(Box::from)?;
+        let application = move || {
+            App::new()
+                .wrap(auth.bearer())
+                .wrap(from_fn(answer_panics))
+                .wrap(from_fn(access_log))
+                .configure(auth.routes())
+                .configure(users::routes::<S::User>())
+                .configure(docs.clone())
+                .configure(page.clone())
+                .default_service(web::to(fallback))
+        };
+        let mut server = HttpServer::new(application)
+            .shutdown_signal(signals::stop())
+            .shutdown_timeout(settings.shutdown_timeout);
+        if let Some(workers) = settings.workers {
+            server = server.workers(workers.get());
+        }
+        let server = server.bind(settings.bind).map_err(|cause| match cause.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortTaken(settings.bind),
+            _ => StartError::Bind { address: settings.bind, cause },
+        })?;
+        let address = server.addrs().first().copied().unwrap_or(settings.bind);
+        Ok(Self { address, running: server.run() })
+    }
+
+    /// The address it listens on, with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Says in the log where it listens.
+    pub fn announce(&self) {
+        let address = self.address;
+        log::info!("listening on http://{address}, documentation at http://{address}/docs");
+    }
+
+    /// Answers requests until a signal ends it.
+    ///
+    /// # Errors
+    /// Where accepting connections fails for good.
+    pub async fn run(self) -> io::Result<()> {
+        self.running.await
+    }
+}

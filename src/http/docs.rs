@@ -1,0 +1,55 @@
+//! The documentation: `/openapi.json`, and Swagger UI at `/docs`.
+
+use std::{error::Error, io, sync::Arc};
+
+use actix_web::web::ServiceConfig;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::Config;
+
+use crate::http::asset::{self, Asset, CSS, HTML, JAVASCRIPT, JSON};
+
+/// Swagger UI styles its elements one by one and draws its icons from data: URLs.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; font-src data:; connect-src 'self'; form-action 'none'; base-uri 'none'; \
+    frame-ancestors 'none'";
+
+/// The routes `/openapi.json` and `/docs`, for [`App::configure`](actix_web::App::configure).
+///
+/// The page is at `/docs` exactly and all its URLs are relative, so that it also works behind a proxy that
+/// adds a prefix to the path, and so that Swagger UI finds `token` beside `/docs`.
+///
+/// ```
+/// use actix_web::App;
+/// use gatepass::{TokenApi, docs};
+/// use utoipa::OpenApi;
+///
+/// let docs = docs::routes(&TokenApi::openapi())?;
+/// let app = App::new().configure(docs);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Where the document cannot be written as JSON.
+pub fn routes(document: &OpenApi) -> Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>, Box<dyn Error>> {
+    Ok(asset::routes([
+        ("/openapi.json", Asset::new(JSON, document.to_json()?)?),
+        (
+            "/docs",
+            Asset::new(HTML, include_str!("../../static/docs.html"))?.with_content_security_policy(POLICY),
+        ),
+        ("/docs/docs.js", Asset::new(JAVASCRIPT, include_str!("../../static/docs.js"))?),
+        ("/docs/docs.css", Asset::new(CSS, include_str!("../../static/docs.css"))?),
+        ("/docs/swagger-ui.css", swagger_ui_file("swagger-ui.css", CSS)?),
+        ("/docs/swagger-ui-bundle.js", swagger_ui_file("swagger-ui-bundle.js", JAVASCRIPT)?),
+    ]))
+}
+
+/// A file of Swagger UI, which utoipa-swagger-ui embeds as gzip.
+fn swagger_ui_file(name: &str, content_type: &'static str) -> Result<Asset, Box<dyn Error>> {
+    let file = utoipa_swagger_ui::serve(name, Arc::new(Config::default()))?
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("Swagger UI has no {name}")))?;
+    if !file.gzpipped {
+        return Ok(Asset::new(content_type, file.bytes.into_owned())?);
+    }
+    Ok(Asset::from_gzip(content_type, file.bytes.into_owned()))
+}

@@ -1,0 +1,41 @@
+//! `GET /users/me`: the user behind the token.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+use crate::{
+    domain::user::AuthUser,
+    http::{current_user::ActiveUser, endpoint, error::ErrorBody},
+};
+
+/// The route `GET /users/me`, which shows the active user as JSON.
+pub fn routes<U: AuthUser + Serialize>() -> impl FnOnce(&mut web::ServiceConfig) {
+    |config| {
+        config.service(endpoint::get("/users/me", read_users_me::<U>));
+    }
+}
+
+async fn read_users_me<U: AuthUser + Serialize>(me: ActiveUser<U>) -> HttpResponse {
+    HttpResponse::Ok().json(&*me)
+}
+
+/// Read your own user
+///
+/// Answers with the user whose token was sent.
+#[utoipa::path(
+    get,
+    path = "/users/me",
+    tag = "Users",
+    operation_id = "read_users_me",
+    security(("OAuth2PasswordBearer" = [])),
+    responses(
+        (status = 200, description = "The user", body = ref("#/components/schemas/User")),
+        (status = 400, description = "The user is disabled", body = ErrorBody,
+            example = json!({ "detail": "Inactive user" })),
+        (status = 401, description = "No token, or none that is valid", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "Bearer")),
+            example = json!({ "detail": "Not authenticated" })),
+    ),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+pub(crate) fn read_users_me_operation() {}

@@ -1,0 +1,151 @@
+//! Services to test: in this process on a free port, or the real program.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Condvar, LazyLock, Mutex, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use gatepass::{
+    Auth, PasswordHasher, TokenService, UserStore,
+    app::{
+        profile,
+        server::Server,
+        settings::{Profile, Settings},
+    },
+};
+use serde::Serialize;
+use utoipa::openapi::OpenApi;
+
+/// How long anything may take before a test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub fn settings() -> Settings {
+    Settings {
+        profile: Profile::Tutorial,
+        bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+        workers: std::num::NonZeroUsize::new(1),
+        expose_tutorial: false,
+        shutdown_timeout: 5,
+    }
+}
+
+/// The tutorial profile, one service for all tests of a binary.
+pub fn tutorial() -> SocketAddr {
+    static ADDRESS: LazyLock<SocketAddr> =
+        LazyLock::new(|| run(|| profile::server(&settings()).map_err(|error| error.to_string())));
+    *ADDRESS
+}
+
+/// A service around other ports than the tutorial's.
+pub fn spawn<S, H, T>(auth: Auth<S, H, T>, document: OpenApi) -> SocketAddr
+where
+    S: UserStore<User: Serialize>,
+    H: PasswordHasher,
+    T: TokenService,
+{
+    run(move || Server::bind(auth, &document, &settings()).map_err(|error| error.to_string()))
+}
+
+fn run(server: impl FnOnce() -> Result<Server, String> + Send + 'static) -> SocketAddr {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async {
+            let server = server().expect("the service starts");
+            send.send(server.address()).unwrap();
+            server.run().await
+        })
+    });
+    receive.recv_timeout(PATIENCE).expect("the service says its address")
+}
+
+/// The real program, ended with the test.
+pub struct Program {
+    pub child: Child,
+    log: Arc<(Mutex<Vec<String>>, Condvar)>,
+}
+
+/// The program with these arguments and variables, and nothing else of ours in its environment.
+pub fn gatepass(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatepass"));
+    for (name, _) in std::env::vars() {
+        if name.starts_with("GATEPASS_") || name == "RUST_LOG" {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).envs(variables.iter().copied());
+    command
+}
+
+impl Program {
+    pub fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut child = gatepass(arguments, variables)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let log = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
+        let (lines, writer) = (child.stderr.take().unwrap(), Arc::clone(&log));
+        thread::spawn(move || {
+            for line in BufReader::new(lines).lines().map_while(Result::ok) {
+                writer.0.lock().unwrap().push(line);
+                writer.1.notify_all();
+            }
+        });
+        Self { child, log }
+    }
+
+    /// The first line of the log, so far or to come, that holds `text`.
+    pub fn wait_for(&self, text: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        let mut lines = self.log.0.lock().unwrap();
+        loop {
+            if let Some(line) = lines.iter().find(|line| line.contains(text)) {
+                return line.clone();
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no {text:?} in the log: {lines:#?}");
+            lines = self.log.1.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        self.log.0.lock().unwrap().join("\n")
+    }
+
+    /// Where it listens, once it does.
+    pub fn address(&self) -> SocketAddr {
+        let line = self.wait_for("listening on http://");
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
+        address.parse().unwrap_or_else(|_| panic!("an address in {line:?}"))
+    }
+
+    #[cfg(unix)]
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// The exit code, once the program has ended.
+    pub fn wait(&mut self) -> Option<i32> {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            thread::park_timeout(Duration::from_millis(5));
+        }
+        panic!("the program did not end: {}", self.log());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
