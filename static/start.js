@@ -95,6 +95,7 @@ async function signIn(event) {
 
 function beginAttempt() {
   attempt = new AbortController();
+  announce("");
   showError("");
   showBusy(true);
   return attempt;
@@ -139,8 +140,8 @@ function showSignedIn({ token, profile, problem, requests }) {
   byId("holder").focus();
 }
 
-function withoutProfile({ status, message }) {
-  return status === 400
+function withoutProfile({ message }) {
+  return /inactive/i.test(message)
     ? `Signed in, but this account is disabled: ${message}`
     : `Signed in, but there is no profile to show. ${message}`;
 }

@@ -86,10 +86,9 @@ impl UserStore for TutorialUsers {
     type User = TutorialUser;
 
     async fn find_by_username(&self, username: &Username) -> Result<Option<Account<TutorialUser>>, Fault> {
-        Ok(self.find(username.as_str()).map(|user| Account {
-            password_hash: user.hashed_password.as_str().into(),
-            user,
-        }))
+        Ok(self
+            .find(username.as_str())
+            .map(|user| Account { password_hash: user.hashed_password.as_str().into(), user }))
     }
 
     async fn find_by_subject(&self, subject: &Subject) -> Result<Option<TutorialUser>, Fault> {

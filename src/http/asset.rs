@@ -15,7 +15,10 @@ use actix_web::{
 };
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
-use crate::{domain::fault::Fault, http::{endpoint, error::ApiError}};
+use crate::{
+    domain::fault::Fault,
+    http::{endpoint, error::ApiError},
+};
 
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 pub(crate) const CSS: &str = "text/css; charset=utf-8";
@@ -78,9 +81,7 @@ impl Asset {
         if unchanged {
             return Ok(response.finish());
         }
-        response
-            .content_type(self.content_type)
-            .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+        response.content_type(self.content_type).insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
         if let Some(policy) = self.content_security_policy {
             response
                 .insert_header((header::CONTENT_SECURITY_POLICY, policy))

@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn what_is_no_bearer_token_is_none() {
-        for value in ["", "Bearer", "Bearer ", "Bearer\tjohndoe", "Basic johndoe", "johndoe", "Bearerjohndoe"] {
+        for value in ["", "Bearer", "Bearer ", "Bearer\tjohndoe", "Basic johndoe", "johndoe", "Bearerjohndoe"]
+        {
             assert_eq!(token_in(value.as_bytes()), None, "{value:?}");
         }
         assert_eq!(token_in(b"Bearer \xff"), None);

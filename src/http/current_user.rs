@@ -125,8 +125,10 @@ impl<U: AuthUser> FromRequest for ActiveUser<U> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let current = CurrentUser::<U>::from_request(request, payload).into_inner();
-        ready(current.and_then(|user| {
-            if user.is_active() { Ok(Self(user)) } else { Err(ApiError::InactiveUser) }
-        }))
+        ready(current.and_then(
+            |user| {
+                if user.is_active() { Ok(Self(user)) } else { Err(ApiError::InactiveUser) }
+            },
+        ))
     }
 }

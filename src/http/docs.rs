@@ -30,7 +30,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 ///
 /// # Errors
 /// Where the document cannot be written as JSON.
-pub fn routes(document: &OpenApi) -> Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>, Box<dyn Error>> {
+pub fn routes(
+    document: &OpenApi,
+) -> Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>, Box<dyn Error>> {
     Ok(asset::routes([
         ("/openapi.json", Asset::new(JSON, document.to_json()?)?),
         (

@@ -80,7 +80,9 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NotAuthenticated => StatusCode::UNAUTHORIZED,
-            Self::IncorrectCredentials | Self::InactiveUser | Self::MalformedBody(_) => StatusCode::BAD_REQUEST,
+            Self::IncorrectCredentials | Self::InactiveUser | Self::MalformedBody(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::InvalidForm(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotFound => StatusCode::NOT_FOUND,

@@ -76,9 +76,11 @@ impl Request {
 
     /// The request's bytes, as the first and last of its connection.
     pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes =
-            format!("{} {} HTTP/1.1\r\nHost: gatepass.test\r\nConnection: close\r\n", self.method, self.target)
-                .into_bytes();
+        let mut bytes = format!(
+            "{} {} HTTP/1.1\r\nHost: gatepass.test\r\nConnection: close\r\n",
+            self.method, self.target
+        )
+        .into_bytes();
         for (name, value) in &self.headers {
             bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
         }
@@ -118,7 +120,9 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 pub fn parse(answer: &[u8]) -> Option<Reply> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(length) = head.parse(answer).ok()? else { return None };
+    let httparse::Status::Complete(length) = head.parse(answer).ok()? else {
+        return None;
+    };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Some(Reply {
         status: head.code?,

@@ -29,8 +29,13 @@ fn make() -> Result<PathBuf, String> {
     }
     let _ = fs::remove_dir_all(&environment);
     run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-    run(Command::new(environment.join("bin/pip"))
-        .args(["install", "--quiet", "--disable-pip-version-check", "--requirement", REQUIREMENTS]))?;
+    run(Command::new(environment.join("bin/pip")).args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+        REQUIREMENTS,
+    ]))?;
     fs::write(&made, wanted).map_err(|error| error.to_string())?;
     Ok(environment)
 }

@@ -1,0 +1,57 @@
+//! Your own model and store: members sign in by email and have a numeric id. Try it:
+//! cargo run --example own_user
+//! curl -d 'username=alice@example.com&password=secret2' http://127.0.0.1:8001/token
+//! curl -H 'Authorization: Bearer 7' http://127.0.0.1:8001/greeting
+use actix_web::{App, HttpServer, get};
+use gatepass::tutorial::{FakeHasher, SubjectTokens}; // insecure: not for real users
+use gatepass::{Account, ActiveUser, Auth, AuthUser, Fault, PasswordHash, Subject, UserStore, Username};
+use std::{collections::HashMap, sync::RwLock};
+
+#[derive(Clone)]
+struct Member {
+    id: u64,
+    email: String,
+    suspended: bool,
+}
+impl AuthUser for Member {
+    fn subject(&self) -> Subject {
+        self.id.into()
+    }
+    fn is_active(&self) -> bool {
+        !self.suspended
+    }
+}
+
+struct Members(RwLock<HashMap<Subject, Account<Member>>>);
+impl UserStore for Members {
+    type User = Member;
+    async fn find_by_username(&self, name: &Username) -> Result<Option<Account<Member>>, Fault> {
+        let members = self.0.read().unwrap();
+        Ok(members.values().find(|account| account.user.email == name.as_str()).cloned())
+    }
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>, Fault> {
+        Ok(self.0.read().unwrap().get(subject).map(|account| account.user.clone()))
+    }
+    async fn replace_hash(&self, subject: &Subject, hash: PasswordHash) -> Result<(), Fault> {
+        self.0.write().unwrap().entry(subject.clone()).and_modify(|account| account.password_hash = hash);
+        Ok(())
+    }
+}
+
+#[get("/greeting")]
+async fn greeting(me: ActiveUser<Member>) -> String {
+    format!("Hello, member {} ({})", me.id, me.email)
+}
+
+#[actix_web::main]
+async fn main() -> std::io::Result<()> {
+    let alice = Member { id: 7, email: "alice@example.com".into(), suspended: false };
+    let account = Account { user: alice, password_hash: "fakehashedsecret2".into() };
+    let members = Members(RwLock::new(HashMap::from([(7u64.into(), account)])));
+    let auth = Auth::builder(members).hasher(FakeHasher::default()).tokens(SubjectTokens).build();
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8001".into());
+    HttpServer::new(move || App::new().wrap(auth.bearer()).configure(auth.routes()).service(greeting))
+        .bind(address)?
+        .run()
+        .await
+}
