@@ -9,7 +9,10 @@ mod signals;
 
 use std::{fmt::Display, process::ExitCode};
 
-use crate::app::settings::{Command, Settings};
+use crate::app::{
+    server::StartError,
+    settings::{Command, Settings},
+};
 
 /// Runs what the command line asks for. Its exit code: 0 for done, 1 for failed, 2 for a wrong setting.
 pub fn run() -> ExitCode {
@@ -19,7 +22,7 @@ pub fn run() -> ExitCode {
     };
     let done = match command {
         Command::Serve => serve(&settings),
-        Command::Healthcheck => healthcheck::healthcheck(settings.bind).map_err(complain),
+        Command::Healthcheck => healthcheck::healthcheck(settings.bind).map_err(|error| fail(1, error)),
     };
     done.err().unwrap_or(ExitCode::SUCCESS)
 }
@@ -27,13 +30,17 @@ pub fn run() -> ExitCode {
 fn serve(settings: &Settings) -> Result<(), ExitCode> {
     logging::start();
     actix_web::rt::System::new().block_on(async {
-        let server = profile::server(settings).map_err(complain)?;
+        let server = profile::server(settings).map_err(|error| match error {
+            StartError::InsecureExposure(_) => fail(2, error),
+            _ => fail(1, error),
+        })?;
         server.announce();
-        server.run().await.map_err(complain)
+        server.run().await.map_err(|error| fail(1, error))
     })
 }
 
-fn complain(error: impl Display) -> ExitCode {
+/// Says in one line what went wrong.
+fn fail(exit_code: u8, error: impl Display) -> ExitCode {
     eprintln!("gatepass: {error}");
-    ExitCode::FAILURE
+    ExitCode::from(exit_code)
 }

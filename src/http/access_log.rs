@@ -30,8 +30,6 @@ pub async fn access_log<B: MessageBody>(
         Ok(response) => response.status(),
         Err(error) => error.as_response_error().status_code(),
     };
-    // Escaped: a path may hold what a terminal takes for a command.
-    let path = path.escape_debug();
     log::info!(target: TARGET, "{method} {path} {} {:.3} ms", status.as_u16(), start.elapsed().as_secs_f64() * 1e3);
     answered
 }

@@ -1,4 +1,4 @@
-//! The client's own credentials by HTTP Basic.
+//! The client's own credentials.
 
 use actix_web::{HttpRequest, http::header::Header};
 use actix_web_httpauth::headers::authorization::{Authorization, Basic};
@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::domain::secret::ClientSecret;
 
-/// Who the client says it is, by HTTP Basic
+/// Who the client says it is
 /// ([RFC 6749 section 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)). Empty values are absent
 /// ones: Swagger UI sends `Basic Og==`, an empty name and an empty secret.
 #[derive(Debug, Default)]
@@ -25,6 +25,10 @@ impl ClientCredentials {
             client_id: form_decoded(basic.user_id()),
             client_secret: basic.password().and_then(form_decoded).map(ClientSecret::from),
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.client_id.is_none() && self.client_secret.is_none()
     }
 }
 

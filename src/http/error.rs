@@ -101,6 +101,10 @@ impl ResponseError for ApiError {
             Self::MethodNotAllowed { allow } => {
                 response.insert_header((header::ALLOW, HeaderValue::from_static(allow)));
             }
+            // What is left of the body is not read.
+            Self::BodyTooLarge { .. } => {
+                response.force_close();
+            }
             Self::Unavailable => {
                 response.insert_header((header::RETRY_AFTER, HeaderValue::from_static("1")));
             }

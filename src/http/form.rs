@@ -110,18 +110,22 @@ impl PasswordRequestForm {
         let username = reader.required("username");
         let password = reader.required("password");
         let scope = reader.optional("scope").unwrap_or_default();
-        let client_id = reader.optional("client_id");
-        let client_secret = reader.optional("client_secret").map(ClientSecret::from);
+        let client = ClientCredentials {
+            client_id: reader.optional("client_id"),
+            client_secret: reader.optional("client_secret").map(ClientSecret::from),
+        };
         if !reader.faults.is_empty() {
             return Err(ApiError::InvalidForm(reader.faults));
         }
+        // Both halves come from one place: RFC 6749 section 2.3 allows one method a request.
+        let ClientCredentials { client_id, client_secret } = if client.is_empty() { basic } else { client };
         Ok(Self {
             grant_type,
             username: username.into(),
             password: password.into(),
             scopes: scope.split_whitespace().map(str::to_owned).collect(),
-            client_id: client_id.or(basic.client_id),
-            client_secret: client_secret.or(basic.client_secret),
+            client_id,
+            client_secret,
         })
     }
 }

@@ -57,7 +57,7 @@ impl FormData {
     /// The value of a field. Of a repeated field the last counts.
     pub(crate) fn take(&mut self, name: &str) -> Option<FormValue> {
         let last = self.0.iter().rposition(|(field, _)| field == name)?;
-        Some(self.0.swap_remove(last).1)
+        Some(self.0.remove(last).1)
     }
 }
 

@@ -102,11 +102,26 @@ pub fn exchange(address: SocketAddr, bytes: &[u8]) -> Reply {
     let mut stream = connect(address);
     // A service may answer and close before it has read everything; the answer counts.
     let _ = stream.write_all(bytes);
-    let mut answer = Vec::new();
-    let read = stream.read_to_end(&mut answer);
-    parse(&answer).unwrap_or_else(|| {
-        panic!("no HTTP answer ({read:?}) to {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(400)]))
+    read_reply(&mut stream).unwrap_or_else(|| {
+        panic!("no HTTP answer to {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(400)]))
     })
+}
+
+/// The next answer: until its Content-Length is there, or the connection ends.
+pub fn read_reply(stream: &mut TcpStream) -> Option<Reply> {
+    let mut answer = Vec::new();
+    let mut buffer = [0; 64 * 1024];
+    loop {
+        let read = stream.read(&mut buffer).unwrap_or(0);
+        answer.extend(&buffer[..read]);
+        let reply = parse(&answer);
+        let whole = reply.as_ref().is_some_and(|reply| {
+            reply.header("content-length").and_then(|length| length.parse().ok()) == Some(reply.body.len())
+        });
+        if whole || read == 0 {
+            return reply;
+        }
+    }
 }
 
 pub fn connect(address: SocketAddr) -> TcpStream {
@@ -117,7 +132,7 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// A whole answer: its head and the rest.
-pub fn parse(answer: &[u8]) -> Option<Reply> {
+fn parse(answer: &[u8]) -> Option<Reply> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(length) = head.parse(answer).ok()? else {

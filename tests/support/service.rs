@@ -100,14 +100,19 @@ impl Program {
 
     /// The first line of the log, so far or to come, that holds `text`.
     pub fn wait_for(&self, text: &str) -> String {
+        self.wait_for_any(&[text])
+    }
+
+    /// The first line of the log, so far or to come, that holds one of `texts`.
+    pub fn wait_for_any(&self, texts: &[&str]) -> String {
         let end = Instant::now() + PATIENCE;
         let mut lines = self.log.0.lock().unwrap();
         loop {
-            if let Some(line) = lines.iter().find(|line| line.contains(text)) {
+            if let Some(line) = lines.iter().find(|line| texts.iter().any(|text| line.contains(text))) {
                 return line.clone();
             }
             let left = end.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no {text:?} in the log: {lines:#?}");
+            assert!(!left.is_zero(), "no {texts:?} in the log: {lines:#?}");
             lines = self.log.1.wait_timeout(lines, left).unwrap().0;
         }
     }

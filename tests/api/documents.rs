@@ -1,0 +1,109 @@
+//! The documentation and the pages.
+
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+use serde_json::Value;
+
+use crate::support::{
+    http::{Reply, get, request},
+    service::tutorial,
+};
+
+const PATHS: [&str; 9] = [
+    "/",
+    "/static/start.css",
+    "/static/start.js",
+    "/static/favicon.svg",
+    "/docs",
+    "/docs/docs.js",
+    "/docs/swagger-ui.css",
+    "/docs/swagger-ui-bundle.js",
+    "/openapi.json",
+];
+
+fn unpacked(reply: &Reply) -> Vec<u8> {
+    let mut plain = Vec::new();
+    GzDecoder::new(&*reply.body).read_to_end(&mut plain).expect("gzip");
+    plain
+}
+
+#[test]
+fn every_file_is_there_compressed_for_those_who_ask() {
+    for path in PATHS {
+        let plain = get(path).send(tutorial());
+        assert_eq!((plain.status, plain.header("content-encoding")), (200, None), "{path}");
+        let gzip = get(path).header("Accept-Encoding", "gzip, deflate, br").send(tutorial());
+        assert_eq!(gzip.header("content-encoding").as_deref(), Some("gzip"), "{path}");
+        assert_eq!(unpacked(&gzip), plain.body, "{path}");
+        for reply in [plain, gzip] {
+            assert_eq!(reply.header("vary").as_deref(), Some("Accept-Encoding"), "{path}");
+            assert_eq!(reply.header("x-content-type-options").as_deref(), Some("nosniff"), "{path}");
+        }
+    }
+    let refused = get("/docs").header("Accept-Encoding", "gzip;q=0").send(tutorial());
+    assert_eq!(refused.header("content-encoding"), None);
+}
+
+#[test]
+fn a_file_that_the_client_has_is_304() {
+    for path in PATHS {
+        let etag = get(path).send(tutorial()).header("etag").expect("an ETag");
+        for known in [etag.clone(), format!("\"other\", {etag}"), "*".into()] {
+            let reply = get(path).header("If-None-Match", known).send(tutorial());
+            assert_eq!((reply.status, reply.body.len()), (304, 0), "{path}");
+            assert_eq!(reply.header("etag").as_ref(), Some(&etag), "{path}");
+        }
+        assert_eq!(get(path).header("If-None-Match", "\"other\"").send(tutorial()).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn head_works_wherever_get_does() {
+    for path in PATHS {
+        let (head, get) = (request("HEAD", path).send(tutorial()), get(path).send(tutorial()));
+        assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
+        assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
+    }
+}
+
+#[test]
+fn the_first_load_of_the_documentation_is_under_500_kib() {
+    let files = PATHS.into_iter().filter(|path| path.starts_with("/docs") || *path == "/openapi.json");
+    let bytes: usize =
+        files.map(|path| get(path).header("Accept-Encoding", "gzip").send(tutorial()).body.len()).sum();
+    assert!(bytes <= 500 * 1024, "{bytes} bytes");
+}
+
+#[test]
+fn pages_run_nothing_from_elsewhere_and_stand_in_no_frame() {
+    for (path, scripts) in [("/", "script-src 'self'; style-src 'self';"), ("/docs", "script-src 'self';")] {
+        let policy = get(path).send(tutorial()).header("content-security-policy").expect("a policy");
+        assert!(policy.starts_with("default-src 'none';"), "{policy}");
+        assert!(policy.contains(scripts) && policy.contains("frame-ancestors 'none'"), "{policy}");
+    }
+}
+
+#[test]
+fn the_document_is_the_one_on_record() {
+    let document = get("/openapi.json").send(tutorial());
+    assert_eq!(document.header("content-type").as_deref(), Some("application/json"));
+    let document: Value = document.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    insta::assert_snapshot!("openapi", serde_json::to_string_pretty(&document).unwrap());
+}
+
+#[test]
+fn the_document_describes_every_route_and_no_other() {
+    let document = get("/openapi.json").send(tutorial()).json();
+    let mut described = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            described.push(format!("{} {path}", method.to_uppercase()));
+            let reply = request(&method.to_uppercase(), path).send(tutorial());
+            assert!(![404, 405].contains(&reply.status), "{method} {path} is described and not there");
+        }
+    }
+    described.sort();
+    assert_eq!(described, ["GET /users/me", "POST /token"]);
+}

@@ -1,0 +1,79 @@
+//! What is too much.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use crate::support::{
+    http::{connect, exchange, get, post_form, read_reply, request},
+    service::tutorial,
+};
+
+const MIB: usize = 1024 * 1024;
+
+fn padded_form(length: usize) -> String {
+    let form = "username=johndoe&password=secret&padding=";
+    format!("{form}{}", "x".repeat(length - form.len()))
+}
+
+#[test]
+fn a_body_of_one_mebibyte_is_read() {
+    assert_eq!(post_form("/token", padded_form(MIB)).send(tutorial()).status, 200);
+}
+
+#[test]
+fn a_larger_body_is_413_whatever_its_type() {
+    let too_large = json!({ "detail": "The request body is larger than 1048576 bytes" });
+    for content_type in
+        ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json"]
+    {
+        for length in [MIB + 1, 8 * MIB] {
+            let request = request("POST", "/token").header("Content-Type", content_type);
+            let reply = request.body(padded_form(length)).send(tutorial());
+            assert_eq!((reply.status, reply.json()), (413, too_large.clone()), "{content_type} {length}");
+        }
+    }
+}
+
+#[test]
+fn a_body_that_names_no_length_is_counted_as_it_comes() {
+    let mut stream = connect(tutorial());
+    stream
+        .write_all(
+            b"POST /token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\
+              Content-Type: application/x-www-form-urlencoded\r\n\r\n",
+        )
+        .unwrap();
+    let chunk = [format!("{:x}\r\n", MIB / 8).as_bytes(), &vec![b'x'; MIB / 8], b"\r\n"].concat();
+    for _ in 0..9 {
+        if stream.write_all(&chunk).is_err() {
+            break;
+        }
+    }
+    assert_eq!(read_reply(&mut stream).expect("an answer").status, 413);
+}
+
+#[test]
+fn too_many_fields_are_400() {
+    let form = |fields: usize| format!("{}username=johndoe&password=secret", "a=b&".repeat(fields - 2));
+    assert_eq!(post_form("/token", form(1000)).send(tutorial()).status, 200);
+    let reply = post_form("/token", form(1001)).send(tutorial());
+    let detail = json!({ "detail": "Too many fields. Maximum number of fields is 1000." });
+    assert_eq!((reply.status, reply.json()), (400, detail));
+}
+
+#[test]
+fn a_connection_serves_many_requests() {
+    let mut stream = connect(tutorial());
+    let request = b"GET /users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer johndoe\r\n\r\n";
+    for _ in 0..3 {
+        stream.write_all(request).unwrap();
+        assert_eq!(read_reply(&mut stream).expect("an answer").status, 200);
+    }
+}
+
+#[test]
+fn bytes_that_are_no_http_are_400_and_the_service_lives_on() {
+    assert_eq!(exchange(tutorial(), b"\x00\x01\x02 nonsense\r\n\r\n").status, 400);
+    assert_eq!(get("/users/me").bearer("johndoe").send(tutorial()).status, 200);
+}

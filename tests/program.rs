@@ -1,0 +1,260 @@
+//! The real program: its settings, its log, its start and its end.
+
+mod support;
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+};
+
+use support::{
+    http::{connect, get, post_form, read_reply},
+    service::{PATIENCE, Program, gatepass},
+};
+
+/// Exit code, standard output and standard error of a run that ends by itself.
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let output = gatepass(arguments, variables).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// Asserts that a run ends with one line that says all of `words`.
+fn assert_one_line(arguments: &[&str], variables: &[(&str, &str)], exit_code: i32, words: &[&str]) {
+    let (code, out, err) = run(arguments, variables);
+    assert_eq!((code, out.as_str()), (Some(exit_code), ""), "{arguments:?} {variables:?}: {err}");
+    assert_eq!(err.trim_end().lines().count(), 1, "{err}");
+    assert!(err.starts_with("gatepass: "), "{err}");
+    for word in words {
+        assert!(err.contains(word), "{word:?} in {err:?}");
+    }
+}
+
+#[test]
+fn gatepass_alone_serves_and_says_where() {
+    // Port 8000 may be taken here: then it says so, which shows the default as well.
+    for arguments in [vec![], vec!["serve"]] {
+        let mut program = Program::start(&arguments, &[]);
+        let line = program.wait_for_any(&["listening on http://127.0.0.1:8000,", "127.0.0.1:8000 is taken"]);
+        if line.contains("listening") {
+            assert!(line.contains("documentation at http://127.0.0.1:8000/docs"), "{line}");
+            assert_eq!(get("/users/me").send(program.address()).status, 401);
+        } else {
+            assert_eq!(program.wait(), Some(1));
+        }
+    }
+}
+
+#[test]
+fn the_log_says_that_the_tutorial_is_insecure() {
+    let program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
+    program.wait_for("INSECURE");
+}
+
+#[test]
+fn every_setting_is_a_flag_and_a_variable_and_the_flag_counts() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (arguments, variables) in [
+        (vec!["--bind", "127.0.0.1:0"], vec![]),
+        (vec!["serve", "--bind=127.0.0.1:0"], vec![("GATEPASS_WORKERS", "1")]),
+        (vec!["--bind", "[::1]:0", "serve"], vec![]),
+        (vec!["--workers", "3", "--profile", "tutorial"], vec![("GATEPASS_BIND", "127.0.0.1:0")]),
+        (vec!["--bind", "127.0.0.1:0"], vec![("GATEPASS_BIND", taken.as_str())]),
+        (
+            vec!["--shutdown-timeout", "1"],
+            vec![("GATEPASS_BIND", "127.0.0.1:0"), ("GATEPASS_PROFILE", "tutorial")],
+        ),
+    ] {
+        let program = Program::start(&arguments, &variables);
+        assert_eq!(get("/users/me").bearer("johndoe").send(program.address()).status, 200, "{arguments:?}");
+    }
+}
+
+#[test]
+fn workers_are_as_many_as_set() {
+    let variables = [("RUST_LOG", "info"), ("GATEPASS_WORKERS", "3")];
+    Program::start(&["--bind", "127.0.0.1:0"], &variables).wait_for("workers: 3");
+}
+
+#[test]
+fn help_explains_every_setting() {
+    let (code, help, err) = run(&["--help"], &[]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    for setting in ["PROFILE", "BIND", "WORKERS", "EXPOSE_TUTORIAL", "SHUTDOWN_TIMEOUT"] {
+        let flag = format!("--{}", setting.to_lowercase().replace('_', "-"));
+        assert!(help.contains(&flag) && help.contains(&format!("GATEPASS_{setting}")), "{setting}: {help}");
+    }
+    for word in ["serve", "healthcheck", "127.0.0.1:8000", "RUST_LOG", "tutorial"] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+    let (code, version, _) = run(&["--version"], &[]);
+    assert_eq!((code, version.trim_end()), (Some(0), concat!("gatepass ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn a_wrong_value_ends_with_one_line_and_exit_code_2() {
+    let example = "such as 127.0.0.1:8000";
+    assert_one_line(&["--bind", "8000"], &[], 2, &["'8000'", "--bind", example, "--help"]);
+    assert_one_line(&["--bind", "localhost:http"], &[], 2, &["--bind", example]);
+    assert_one_line(&["--bind"], &[], 2, &["--bind", "value is required"]);
+    assert_one_line(&["--workers", "0"], &[], 2, &["'0'", "--workers"]);
+    assert_one_line(&["--workers=-1"], &[], 2, &["'-1'", "--workers"]);
+    assert_one_line(&["--profile", "x"], &[], 2, &["'x'", "--profile", "tutorial"]);
+    assert_one_line(&["--shutdown-timeout", "soon"], &[], 2, &["'soon'", "--shutdown-timeout"]);
+    assert_one_line(&["--expose-tutorial=perhaps"], &[], 2, &["'perhaps'", "--expose-tutorial"]);
+    assert_one_line(&["--nope"], &[], 2, &["--nope"]);
+    assert_one_line(&["dance"], &[], 2, &["dance"]);
+    assert_one_line(&[], &[("GATEPASS_BIND", "x")], 2, &["'x'", "GATEPASS_BIND"]);
+    assert_one_line(&[], &[("GATEPASS_WORKERS", "many")], 2, &["'many'", "GATEPASS_WORKERS"]);
+    assert_one_line(&[], &[("GATEPASS_EXPOSE_TUTORIAL", "x")], 2, &["'x'", "GATEPASS_EXPOSE_TUTORIAL"]);
+}
+
+#[test]
+fn a_taken_port_ends_with_one_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert_one_line(&["--bind", &address], &[("RUST_LOG", "error")], 1, &[&address, "taken", "--bind"]);
+}
+
+#[test]
+fn an_address_of_another_machine_ends_with_one_line() {
+    // A documentation address (RFC 5737): no machine has it.
+    let arguments = ["--bind", "192.0.2.1:8000", "--expose-tutorial"];
+    assert_one_line(&arguments, &[("RUST_LOG", "error")], 1, &["192.0.2.1:8000"]);
+}
+
+#[test]
+fn the_tutorial_listens_on_loopback_addresses_only_unless_told() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+        assert_one_line(&["--bind", address], &[], 2, &["insecure", "loopback", "--expose-tutorial"]);
+        assert_one_line(&["--bind", address], &[("GATEPASS_EXPOSE_TUTORIAL", "false")], 2, &["insecure"]);
+    }
+    for (arguments, variables) in [
+        (vec!["--bind", "0.0.0.0:0", "--expose-tutorial"], vec![]),
+        (vec!["--bind", "0.0.0.0:0"], vec![("GATEPASS_EXPOSE_TUTORIAL", "true")]),
+    ] {
+        let program = Program::start(&arguments, &variables);
+        let mut address = program.address();
+        address.set_ip([127, 0, 0, 1].into());
+        assert_eq!(get("/users/me").send(address).status, 401);
+    }
+}
+
+#[test]
+fn a_request_is_one_line_in_the_log_and_no_secret_is_in_it() {
+    let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "trace")]);
+    let address = program.address();
+    post_form("/token?password=secret-in-query", "username=johndoe&password=secret-in-form").send(address);
+    get("/users/me?access_token=secret-in-query").bearer("secret-in-header").send(address);
+    get("/users/me").header("Authorization", "Basic c2VjcmV0LWluLWJhc2ljOng=").send(address);
+    get("/nope").bearer("secret-in-header").send(address);
+
+    let line = program.wait_for("gatepass::access] GET /nope 404 ");
+    assert!(line.ends_with(" ms"), "{line}");
+    program.wait_for("gatepass::access] POST /token 400 ");
+    program.wait_for("gatepass::access] GET /users/me 401 ");
+    let ours: Vec<_> =
+        program.log().lines().filter(|line| line.contains("gatepass")).map(str::to_owned).collect();
+    for line in ours {
+        assert!(!line.contains("secret-in") && !line.contains("c2VjcmV0"), "{line}");
+    }
+}
+
+#[test]
+fn a_path_writes_no_terminal_commands_into_the_log() {
+    let program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
+    get("/%1b%9b31m-red").send(program.address());
+    let line = program.wait_for("-red");
+    assert!(!line.contains(char::is_control), "{line:?}");
+    assert_eq!(get("/\u{9b}31m-red").send(program.address()).status, 400);
+}
+
+#[test]
+fn rust_log_silences_what_it_is_told_to() {
+    let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "info,gatepass::access=off")]);
+    get("/nope").send(program.address());
+    get("/nope").send(program.address());
+    assert!(!program.log().contains("/nope"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_lets_requests_in_flight_finish_and_exits_0() {
+    for signal in ["TERM", "INT"] {
+        let mut program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
+        let address = program.address();
+        let mut in_flight = connect(address);
+        in_flight
+            .write_all(
+                b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\
+                  Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=johndoe",
+            )
+            .unwrap();
+        // Answered after the half request was sent: by then the service has it too.
+        assert_eq!(get("/users/me").send(address).status, 401);
+
+        program.signal(signal);
+        program.wait_for("stopping");
+        in_flight.write_all(b"&password=secret").unwrap();
+        assert_eq!(read_reply(&mut in_flight).expect("an answer").status, 200, "{signal}");
+        assert_eq!(program.wait(), Some(0), "{signal}");
+        assert!(TcpStream::connect_timeout(&address, PATIENCE).is_err(), "nothing listens any more");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_idle_connection_does_not_hold_up_the_end() {
+    let mut program = Program::start(&["--bind", "127.0.0.1:0", "--shutdown-timeout", "60"], &[]);
+    let mut idle = connect(program.address());
+    idle.write_all(b"GET /users/me HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(read_reply(&mut idle).expect("an answer").status, 401);
+    program.signal("TERM");
+    assert_eq!(program.wait(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_at_once() {
+    let mut program = Program::start(&["--bind", "127.0.0.1:0", "--shutdown-timeout", "600"], &[]);
+    let mut in_flight = connect(program.address());
+    in_flight.write_all(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\nx").unwrap();
+    assert_eq!(get("/users/me").send(program.address()).status, 401);
+    program.signal("TERM");
+    program.wait_for("stopping");
+    program.signal("TERM");
+    assert_eq!(program.wait(), Some(1));
+}
+
+#[test]
+fn the_health_check_tells_a_living_service_from_none() {
+    let program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
+    let address = program.address().to_string();
+    assert_eq!(run(&["healthcheck", "--bind", &address], &[]), (Some(0), String::new(), String::new()));
+    assert_eq!(run(&["healthcheck"], &[("GATEPASS_BIND", &address)]).0, Some(0));
+
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    assert_one_line(&["healthcheck", "--bind", &free], &[], 1, &["no healthy service", &free]);
+}
+
+#[test]
+fn the_health_check_of_a_service_on_every_address_asks_this_machine() {
+    let program = Program::start(&["--bind", "0.0.0.0:0", "--expose-tutorial"], &[]);
+    let bind = format!("0.0.0.0:{}", program.address().port());
+    assert_eq!(run(&["healthcheck", "--bind", &bind], &[]).0, Some(0));
+}
+
+#[test]
+fn the_health_check_takes_no_error_for_health() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
+        }
+    });
+    assert_one_line(&["healthcheck", "--bind", &address], &[], 1, &["503"]);
+}
