@@ -1,0 +1,57 @@
+//! Every store against the one contract.
+
+#[path = "../api/ports.rs"]
+#[expect(dead_code, reason = "of the tests' ports only the store is used here")]
+mod ports;
+mod suite;
+
+use gatepass::{
+    Account, AuthUser, Fault, PasswordHash, Subject, UserStore, Username,
+    tutorial::{TutorialUser, TutorialUsers},
+};
+
+#[actix_web::test]
+async fn the_tutorials_users_keep_the_contract() {
+    suite::holds(TutorialUsers::default(), ["johndoe", "alice"]).await;
+}
+
+#[actix_web::test]
+async fn a_store_of_another_model_keeps_the_contract() {
+    suite::holds(ports::Members::default(), ["johndoe@example.com", "alice@example.com"]).await;
+}
+
+#[actix_web::test]
+async fn the_tutorials_users_are_the_chapters() {
+    let users = TutorialUsers::default();
+    for (name, hash, active) in [("johndoe", "fakehashedsecret", true), ("alice", "fakehashedsecret2", false)]
+    {
+        let account = users.find_by_username(&Username::from(name)).await.unwrap().unwrap();
+        assert_eq!(account.password_hash.expose(), hash);
+        assert_eq!((account.user.subject(), account.user.is_active()), (Subject::from(name), active));
+    }
+}
+
+/// Loses every hash it is given.
+struct Forgetful(TutorialUsers);
+
+impl UserStore for Forgetful {
+    type User = TutorialUser;
+
+    async fn find_by_username(&self, username: &Username) -> Result<Option<Account<TutorialUser>>, Fault> {
+        self.0.find_by_username(username).await
+    }
+
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<TutorialUser>, Fault> {
+        self.0.find_by_subject(subject).await
+    }
+
+    async fn replace_hash(&self, _: &Subject, _: PasswordHash) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+#[actix_web::test]
+#[should_panic(expected = "replaced")]
+async fn a_store_that_forgets_does_not_keep_it() {
+    suite::holds(Forgetful(TutorialUsers::default()), ["johndoe", "alice"]).await;
+}
