@@ -1,4 +1,55 @@
-//! Gatepass
+//! The OAuth2 password flow for Actix: password in, bearer token out, documentation that signs in by itself.
+//!
+//! Gatepass brings FastAPI's security utilities to [actix-web](actix_web): a form to sign in with, an endpoint
+//! that hands out tokens, and extractors that give a handler the current user. It knows neither your user model
+//! nor your database: it asks them through three small traits, the *ports*.
+//!
+//! ```
+//! use actix_web::{App, get, web};
+//! use gatepass::{ActiveUser, Auth};
+//! use gatepass::tutorial::{FakeHasher, SubjectTokens, TutorialUser, TutorialUsers}; // insecure!
+//!
+//! #[get("/users/me")]
+//! async fn read_users_me(me: ActiveUser<TutorialUser>) -> web::Json<TutorialUser> {
+//!     web::Json(me.into_inner())
+//! }
+//!
+//! let auth = Auth::builder(TutorialUsers::default())
+//!     .hasher(FakeHasher::default())
+//!     .tokens(SubjectTokens)
+//!     .build();
+//!
+//! let app = App::new()
+//!     .wrap(auth.bearer())        // finds out whose token came with a request
+//!     .configure(auth.routes())   // POST /token
+//!     .service(read_users_me);
+//! ```
+//!
+//! # Where to find what
+//!
+//! | you want to | look at |
+//! |---|---|
+//! | sign in against your own users | [`UserStore`] and [`AuthUser`] |
+//! | hash passwords your way | [`PasswordHasher`] |
+//! | issue tokens of your own kind | [`TokenService`] |
+//! | put the three together | [`Auth::builder`] |
+//! | know the user in a handler | [`ActiveUser`], [`CurrentUser`], [`MaybeUser`], [`BearerToken`] |
+//! | read the form in an endpoint of your own | [`PasswordRequestForm`], [`StrictPasswordRequestForm`] |
+//! | describe it in OpenAPI | [`OAuth2PasswordBearer`], [`TokenApi`] |
+#![cfg_attr(feature = "docs", doc = "| have Swagger UI sign in | [`docs::routes`] |")]
+//!
+//! `examples/own_user.rs` is an application with a model and a store of its own, in under sixty lines.
+//!
+//! # Features
+//!
+//! - `service` (default): the `gatepass` program. A library user turns it off with `default-features = false`.
+//! - `docs` (part of `service`): Swagger UI at `/docs`, embedded.
+//!
+//! # Security
+//!
+//! What ships in [`tutorial`] is **insecure**: no hashing, and tokens that anybody can guess. Bring a
+//! [`PasswordHasher`] and a [`TokenService`] of your own for real users. The password grant itself is for
+//! first-party clients ([RFC 9700 section 2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4)).
 
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes))]
@@ -29,3 +80,8 @@ pub use http::{
     form::{PasswordRequestForm, StrictPasswordRequestForm},
     openapi::{OAuth2PasswordBearer, TokenApi},
 };
+
+/// The README's Rust runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
