@@ -171,7 +171,7 @@ impl FieldReader {
     }
 }
 
-/// The form as the OpenAPI document describes it: with FastAPI's fields.
+/// What a client sends to sign a user in: FastAPI's fields.
 #[derive(ToSchema)]
 #[schema(as = PasswordRequestForm)]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -186,7 +186,7 @@ pub(crate) struct PasswordRequestFormSchema {
     #[schema(format = Password, example = "secret", min_length = 1)]
     password: String,
     /// The scopes to ask for, separated by spaces.
-    #[schema(default = "")]
+    #[schema(default = "", nullable = false)]
     scope: Option<String>,
     /// The client's name; better by HTTP Basic.
     client_id: Option<String>,

@@ -1,22 +1,25 @@
 //! The fields of a form, urlencoded or multipart.
 
 use actix_web::{
-    HttpMessage, HttpRequest,
+    HttpRequest,
     body::{self, BodyStream},
     dev::Payload,
-    http::header,
+    http::header::{self, HeaderValue},
     web::Bytes,
 };
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
-use futures_util::stream;
+use encoding_rs::{Encoding, UTF_8, mem::decode_latin1};
 use serde_json::{Value, json};
 
-use crate::http::error::ApiError;
+use crate::http::{error::ApiError, multipart::Multipart, parameters};
 
 /// The most bytes a form may have.
 pub(crate) const MAX_FORM_BYTES: usize = 1024 * 1024;
-/// The most fields a form may have, as in Starlette.
+/// The most fields a form may have, and the most files, as in Starlette.
 const MAX_FIELDS: usize = 1000;
+
+const TOO_MANY_FIELDS: ApiError =
+    ApiError::MalformedBody("Too many fields. Maximum number of fields is 1000.");
+const TOO_MANY_FILES: ApiError = ApiError::MalformedBody("Too many files. Maximum number of files is 1000.");
 
 /// The fields in the order they came.
 pub(crate) struct FormData(Vec<(String, FormValue)>);
@@ -33,24 +36,18 @@ impl FormData {
     pub(crate) async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, ApiError> {
         let body = read_body(request, payload).await?;
         let content_type = request.headers().get(header::CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-
-        let fields = if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            form_urlencoded::parse(&body)
-                .take(MAX_FIELDS + 1)
-                .map(|(name, value)| (name.into_owned(), FormValue::Text(value.into_owned())))
-                .collect()
-        } else if media_type.eq_ignore_ascii_case("multipart/form-data") {
-            let charset = request.mime_type().ok().flatten();
-            let charset = charset.as_ref().and_then(|mime| mime.get_param("charset"));
-            read_multipart(body, content_type, charset.map(|label| label.as_str())).await?
-        } else {
-            Vec::new()
+        let content_type = content_type.map(HeaderValue::as_bytes).unwrap_or_default();
+        let (media_type, parameters) = parameters::parse(content_type);
+        let fields = match &*media_type {
+            "application/x-www-form-urlencoded" => read_urlencoded(&body)?,
+            "multipart/form-data" => {
+                let boundary = parameters
+                    .get("boundary")
+                    .ok_or(ApiError::MalformedBody("Missing boundary in multipart."))?;
+                read_multipart(&body, boundary, parameters.get("charset").map(Vec::as_slice))?
+            }
+            _ => Vec::new(),
         };
-        if fields.len() > MAX_FIELDS {
-            return Err(ApiError::MalformedBody("Too many fields. Maximum number of fields is 1000."));
-        }
         Ok(Self(fields))
     }
 
@@ -75,36 +72,39 @@ async fn read_body(request: &HttpRequest, payload: Payload) -> Result<Bytes, Api
     }
 }
 
-async fn read_multipart(
-    body: Bytes,
-    content_type: &str,
-    charset: Option<&str>,
-) -> Result<Vec<(String, FormValue)>, ApiError> {
-    const INVALID: ApiError = ApiError::MalformedBody("Invalid multipart data.");
-    let boundary = multer::parse_boundary(content_type)
-        .map_err(|_| ApiError::MalformedBody("Missing boundary in multipart."))?;
-    if body.is_empty() {
-        return Ok(Vec::new());
-    }
-    let encoding = charset.map_or(Some(UTF_8), |label| Encoding::for_label(label.as_bytes()));
+fn read_urlencoded(body: &[u8]) -> Result<Vec<(String, FormValue)>, ApiError> {
+    let fields: Vec<_> = form_urlencoded::parse(body)
+        .take(MAX_FIELDS + 1)
+        .map(|(name, value)| (name.into_owned(), FormValue::Text(value.into_owned())))
+        .collect();
+    if fields.len() > MAX_FIELDS { Err(TOO_MANY_FIELDS) } else { Ok(fields) }
+}
 
-    let body = stream::once(async { Ok::<_, multer::Error>(body) });
-    let mut parts = multer::Multipart::new(body, boundary);
-    let mut fields = Vec::new();
-    while let Some(part) = parts.next_field().await.map_err(|_| INVALID)? {
-        let name = part.name().map(str::to_owned).ok_or(ApiError::MalformedBody(
-            r#"The Content-Disposition header field "name" must be provided."#,
-        ))?;
-        let filename = part.file_name().map(str::to_owned);
-        let content = part.bytes().await.map_err(|_| INVALID)?;
-        let value = match filename {
-            Some(filename) => FormValue::File(json!({ "filename": filename, "size": content.len() })),
-            None => FormValue::Text(decode(&content, encoding)),
+fn read_multipart(
+    body: &[u8],
+    boundary: &[u8],
+    charset: Option<&[u8]>,
+) -> Result<Vec<(String, FormValue)>, ApiError> {
+    let encoding = charset.map_or(Some(UTF_8), Encoding::for_label);
+    let (mut texts, mut files, mut fields) = (0, 0, Vec::new());
+    for part in Multipart::new(body, boundary)? {
+        let part = part?;
+        let (count, too_many) = if part.filename.is_some() {
+            (&mut files, TOO_MANY_FILES)
+        } else {
+            (&mut texts, TOO_MANY_FIELDS)
         };
-        fields.push((name, value));
-        if fields.len() > MAX_FIELDS {
-            break;
+        *count += 1;
+        if *count > MAX_FIELDS {
+            return Err(too_many);
         }
+        let value = match part.filename {
+            Some(filename) => FormValue::File(
+                json!({ "filename": decode(&filename, encoding), "size": part.content.len() }),
+            ),
+            None => FormValue::Text(decode(part.content, encoding)),
+        };
+        fields.push((decode(&part.name, encoding), value));
     }
     Ok(fields)
 }
@@ -113,6 +113,6 @@ async fn read_multipart(
 fn decode(bytes: &[u8], encoding: Option<&'static Encoding>) -> String {
     encoding
         .and_then(|encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes))
-        .unwrap_or_else(|| WINDOWS_1252.decode_without_bom_handling(bytes).0)
+        .unwrap_or_else(|| decode_latin1(bytes))
         .into_owned()
 }

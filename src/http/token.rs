@@ -71,7 +71,10 @@ pub(crate) struct TokenResponse<'a> {
             example = json!({ "detail": "Incorrect username or password" })),
         (status = 413, description = "A body of more than 1 MiB", body = ErrorBody,
             example = json!({ "detail": "The request body is larger than 1048576 bytes" })),
-        (status = 422, description = "Fields that are missing or wrong", body = ValidationErrorBody),
+        (status = 422, description = "Fields that are missing or wrong", body = ValidationErrorBody,
+            example = json!({ "detail": [
+                { "type": "missing", "loc": ["body", "username"], "msg": "Field required", "input": null },
+            ] })),
     ),
 )]
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]

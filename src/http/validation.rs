@@ -23,7 +23,7 @@ pub struct FieldError {
     input: Value,
     /// What the field was held against.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, nullable = false, example = json!({ "pattern": "^password$" }))]
     ctx: Option<Value>,
 }
 

@@ -62,7 +62,7 @@ fn run(server: impl FnOnce() -> Result<Server, String> + Send + 'static) -> Sock
     receive.recv_timeout(PATIENCE).expect("the service says its address")
 }
 
-/// The real program, ended with the test.
+/// A program, ours or a peer, ended with the test.
 pub struct Program {
     pub child: Child,
     log: Arc<(Mutex<Vec<String>>, Condvar)>,
@@ -82,11 +82,12 @@ pub fn gatepass(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
 
 impl Program {
     pub fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = gatepass(arguments, variables)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        Self::run(&mut gatepass(arguments, variables))
+    }
+
+    pub fn run(command: &mut Command) -> Self {
+        let mut child =
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let log = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let (lines, writer) = (child.stderr.take().unwrap(), Arc::clone(&log));
         thread::spawn(move || {
@@ -124,8 +125,13 @@ impl Program {
 
     /// Where it listens, once it does.
     pub fn address(&self) -> SocketAddr {
-        let line = self.wait_for("listening on http://");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
+        self.address_after("listening on http://")
+    }
+
+    /// The address that its log names after `text`, now or to come.
+    pub fn address_after(&self, text: &str) -> SocketAddr {
+        let line = self.wait_for(text);
+        let address = line.split(text).nth(1).and_then(|rest| rest.split([',', ' ']).next()).unwrap();
         address.parse().unwrap_or_else(|_| panic!("an address in {line:?}"))
     }
 

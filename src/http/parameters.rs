@@ -1,0 +1,54 @@
+//! A header's value and its parameters: `form-data; name="username"`.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use encoding_rs::mem::{decode_latin1, encode_latin1_lossy};
+
+/// The value, in lower case, and its parameters, read as python-multipart reads them: any byte may stand in
+/// them, and of a repeated one the last counts.
+pub(crate) fn parse(header: &[u8]) -> (String, HashMap<String, Vec<u8>>) {
+    let header = decode_latin1(header);
+    let (mut quoted, mut previous) = (false, ' ');
+    let mut segments = header.split(|character| {
+        quoted ^= character == '"' && previous != '\\';
+        previous = character;
+        character == ';' && !quoted
+    });
+    let value = trim(segments.next().unwrap_or_default()).to_ascii_lowercase();
+    let parameters = segments.map(|segment| {
+        let (name, value) = segment.split_once('=').unwrap_or((segment, ""));
+        let value = unquote(trim(value));
+        (trim(name).to_ascii_lowercase(), encode_latin1_lossy(&value).into_owned())
+    });
+    (value, parameters.collect())
+}
+
+fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+fn unquote(value: &str) -> Cow<'_, str> {
+    match value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) {
+        Some(quoted) => quoted.replace(r"\\", r"\").replace(r#"\""#, r#"""#).into(),
+        None => value.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_semicolon_between_quotes_is_no_end() {
+        let (value, parameters) = parse(br#"Form-Data; NAME="a;\"b\\c"; filename = c ; name*=d"#);
+        assert_eq!(value, "form-data");
+        assert_eq!(parameters["name"], br#"a;"b\c"#);
+        assert_eq!(parameters["filename"], b"c");
+    }
+
+    #[test]
+    fn of_a_repeated_parameter_the_last_counts_in_any_bytes() {
+        let (_, parameters) = parse(b"multipart/form-data; boundary=a; boundary=\xff");
+        assert_eq!(parameters["boundary"], b"\xff");
+    }
+}
