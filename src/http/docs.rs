@@ -3,7 +3,7 @@
 use std::{error::Error, io, sync::Arc};
 
 use actix_web::web::ServiceConfig;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{OpenApi, Server};
 use utoipa_swagger_ui::Config;
 
 use crate::http::asset::{self, Asset, CSS, HTML, JAVASCRIPT, JSON};
@@ -16,7 +16,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// The routes `/openapi.json` and `/docs`, for [`App::configure`](actix_web::App::configure).
 ///
 /// The page is at `/docs` exactly and all its URLs are relative, so that it also works behind a proxy that
-/// adds a prefix to the path, and so that Swagger UI finds `token` beside `/docs`.
+/// adds a prefix to the path, and so that Swagger UI finds `token` beside `/docs`. For the same reason a
+/// document that names no server is served with the server `.`: the API is where the document is.
 ///
 /// ```
 /// use actix_web::App;
@@ -33,6 +34,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 pub fn routes(
     document: &OpenApi,
 ) -> Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>, Box<dyn Error>> {
+    let mut document = document.clone();
+    // Without a server OpenAPI means `/`, whatever the document's own path is, and so does "Try it out".
+    document.servers.get_or_insert_with(|| vec![Server::new(".")]);
     Ok(asset::routes([
         ("/openapi.json", Asset::new(JSON, document.to_json()?)?),
         (

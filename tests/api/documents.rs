@@ -10,12 +10,13 @@ use crate::support::{
     service::tutorial,
 };
 
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 10] = [
     "/",
     "/static/start.css",
     "/static/start.js",
     "/static/favicon.svg",
     "/docs",
+    "/docs/docs.css",
     "/docs/docs.js",
     "/docs/swagger-ui.css",
     "/docs/swagger-ui-bundle.js",

@@ -1,0 +1,223 @@
+//! The start page at `/`.
+
+use serde_json::{Value, json};
+
+use crate::{
+    support::service::tutorial,
+    webdriver::{Browser, browse},
+};
+
+const DESKTOP: (u32, u32) = (1280, 900);
+const PHONE: (u32, u32) = (390, 844);
+const SMALL_PHONE: (u32, u32) = (360, 740);
+
+const TAB: char = '\u{E004}';
+const ENTER: char = '\u{E007}';
+
+fn start() -> String {
+    format!("http://{}/", tutorial())
+}
+
+pub async fn sign_in(browser: &Browser, username: &str, password: &str) {
+    browser.fill("#username", username).await;
+    browser.fill("#password", password).await;
+    browser.click("#submit").await;
+}
+
+async fn expect_signed_out(browser: &Browser) {
+    browser.expect_displayed("#sign-in").await;
+    browser.expect_hidden("#profile").await;
+    browser.expect_hidden("#sign-out").await;
+    browser.expect_hidden("#token").await;
+    let kept = "['#token', '#profile', '#username', '#password'].map((css) => document.querySelector(css))\
+         .map((element) => element.value ?? element.querySelector('dl')?.textContent ?? element.textContent)";
+    assert_eq!(browser.evaluate(kept).await, json!(["", "", "", ""]), "the page still knows it");
+}
+
+/// The page keeps nothing and its URL is as it was.
+async fn expect_no_traces(browser: &Browser) {
+    assert_eq!(browser.stored().await, Vec::<Value>::new());
+    assert_eq!(browser.url().await, start());
+    assert_eq!(browser.evaluate("history.state").await, Value::Null);
+}
+
+#[test]
+fn johndoe_signs_in_and_out_on_a_desktop() {
+    johndoe_signs_in_and_out(DESKTOP, "start-desktop");
+}
+
+#[test]
+fn johndoe_signs_in_and_out_on_a_phone() {
+    johndoe_signs_in_and_out(PHONE, "start-phone");
+}
+
+fn johndoe_signs_in_and_out((width, height): (u32, u32), name: &str) {
+    browse(async |browser| {
+        browser.resize(width, height);
+        browser.open(&start()).await;
+        browser.expect_displayed("#insecure").await;
+        browser.screenshot(name).await;
+
+        sign_in(browser, "johndoe", "secret").await;
+        browser.expect_displayed("#profile").await;
+        browser.expect_text("#token", "johndoe").await;
+        browser.expect_displayed("#sign-out").await;
+        let profile = browser.text("#profile").await;
+        for value in ["johndoe", "johndoe@example.com", "John Doe", "false", "fakehashedsecret"] {
+            assert!(profile.contains(value), "no {value} in {profile:?}");
+        }
+        assert_eq!(browser.text("#error").await, "");
+        expect_no_traces(browser).await;
+        browser.evaluate("document.querySelector('#gate').scrollIntoView({ block: 'nearest' })").await;
+        browser.screenshot(&format!("{name}-signed-in")).await;
+
+        browser.click("#sign-out").await;
+        expect_signed_out(browser).await;
+        expect_no_traces(browser).await;
+    });
+}
+
+#[test]
+fn a_reload_forgets_the_session() {
+    browse(async |browser| {
+        browser.open(&start()).await;
+        sign_in(browser, "johndoe", "secret").await;
+        browser.expect_text("#token", "johndoe").await;
+        browser.reload().await;
+        expect_signed_out(browser).await;
+    });
+}
+
+#[test]
+fn a_wrong_password_says_so_and_the_right_one_then_signs_in() {
+    browse(async |browser| {
+        browser.open(&start()).await;
+        sign_in(browser, "johndoe", "wrong").await;
+        expect_error(browser, "Incorrect username or password").await;
+        browser.expect_hidden("#profile").await;
+        browser.screenshot("start-wrong-password").await;
+        expect_no_traces(browser).await;
+
+        sign_in(browser, "johndoe", "secret").await;
+        browser.expect_displayed("#profile").await;
+        browser.expect_text("#error", "").await;
+    });
+}
+
+#[test]
+fn empty_fields_are_named() {
+    browse(async |browser| {
+        browser.open(&start()).await;
+        browser.click("#submit").await;
+        expect_error(browser, "Username").await;
+        expect_error(browser, "Password").await;
+    });
+}
+
+async fn expect_error(browser: &Browser, part: &str) {
+    browser
+        .expect(&format!("{part:?} in #error"), true, async || browser.text("#error").await.contains(part))
+        .await;
+}
+
+#[test]
+fn a_disabled_user_is_told_that_she_is_inactive() {
+    browse(async |browser| {
+        browser.open(&start()).await;
+        sign_in(browser, "alice", "secret2").await;
+        expect_error(browser, "Inactive user").await;
+        browser.expect_hidden("#profile").await;
+        browser.screenshot("start-alice").await;
+        browser.click("#sign-out").await;
+        expect_signed_out(browser).await;
+        browser.expect_text("#error", "").await;
+    });
+}
+
+#[test]
+fn the_two_users_are_filled_in_by_a_click() {
+    browse(async |browser| {
+        browser.open(&start()).await;
+        for (username, password) in [("alice", "secret2"), ("johndoe", "secret")] {
+            browser.click(&format!("[data-fill={username}]")).await;
+            let fields =
+                "[document.querySelector('#username').value, document.querySelector('#password').value]";
+            browser
+                .expect("the fields", json!([username, password]), async || browser.evaluate(fields).await)
+                .await;
+        }
+        browser.click("#submit").await;
+        browser.expect_text("#token", "johndoe").await;
+    });
+}
+
+#[test]
+fn the_terminal_commands_are_copied_as_they_run_here() {
+    browse(async |browser| {
+        browser.open(&start()).await;
+        browser.allow_reading_the_clipboard();
+        let commands = [
+            format!("curl -d 'username=johndoe&password=secret' {}token", start()),
+            format!("curl -H 'Authorization: Bearer johndoe' {}users/me", start()),
+            format!("curl -i {}users/me", start()),
+        ];
+        let count = "document.querySelectorAll('.curl .copy').length";
+        assert_eq!(browser.evaluate(count).await, json!(commands.len()));
+        for (number, command) in (1..).zip(commands) {
+            browser.click(&format!(".curl:nth-of-type({number}) .copy")).await;
+            let clipboard = "navigator.clipboard.readText()";
+            browser.expect("the clipboard", json!(command), async || browser.evaluate(clipboard).await).await;
+        }
+    });
+}
+
+#[test]
+fn the_keyboard_alone_signs_in_and_out() {
+    browse(async |browser| {
+        browser.open(&start()).await;
+        tab_to(browser, "username").await;
+        browser.press("johndoe").await;
+        tab_to(browser, "password").await;
+        browser.press(&format!("secret{ENTER}")).await;
+        browser.expect_displayed("#profile").await;
+        tab_to(browser, "sign-out").await;
+        browser.press(&ENTER.to_string()).await;
+        expect_signed_out(browser).await;
+    });
+}
+
+async fn tab_to(browser: &Browser, id: &str) {
+    for _ in 0..12 {
+        if browser.evaluate("document.activeElement.id").await == id {
+            return;
+        }
+        browser.press(&TAB.to_string()).await;
+    }
+    panic!("Tab does not come to #{id}");
+}
+
+#[test]
+fn nothing_is_wider_than_a_small_phone() {
+    browse(async |browser| {
+        let (width, height) = SMALL_PHONE;
+        browser.resize(width, height);
+        browser.open(&start()).await;
+        expect_no_sideways_scroll(browser, width).await;
+        sign_in(browser, "johndoe", "wrong").await;
+        expect_error(browser, "Incorrect").await;
+        expect_no_sideways_scroll(browser, width).await;
+        sign_in(browser, "johndoe", "secret").await;
+        browser.expect_displayed("#profile").await;
+        browser.click("#profile summary").await;
+        expect_no_sideways_scroll(browser, width).await;
+    });
+}
+
+async fn expect_no_sideways_scroll(browser: &Browser, width: u32) {
+    let widths = "[innerWidth, document.documentElement.scrollWidth, document.body.scrollWidth]";
+    let seen = browser.evaluate(widths).await;
+    assert_eq!(seen[0], width);
+    for wide in [&seen[1], &seen[2]] {
+        assert!(wide.as_u64().unwrap() <= u64::from(width), "{seen}");
+    }
+}
