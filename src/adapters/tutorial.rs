@@ -5,7 +5,10 @@
 //!
 //! Source: [Simple OAuth2 with Password and Bearer](https://fastapi.tiangolo.com/tutorial/security/simple-oauth2/).
 
-use std::sync::{PoisonError, RwLock};
+use std::{
+    borrow::Cow,
+    sync::{PoisonError, RwLock},
+};
 
 use serde::Serialize;
 use subtle::ConstantTimeEq;
@@ -20,29 +23,30 @@ use crate::domain::{
 };
 
 /// The tutorial's user. It carries its password's hash and shows it, as the tutorial does.
+// Its texts are constants, which a request does not copy.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct TutorialUser {
     /// The name to sign in with; the access token too.
     #[schema(example = "johndoe")]
-    pub username: String,
+    pub username: Cow<'static, str>,
     /// The email address.
     #[schema(example = "johndoe@example.com")]
-    pub email: String,
+    pub email: Cow<'static, str>,
     /// The name to show.
     #[schema(example = "John Doe")]
-    pub full_name: String,
+    pub full_name: Cow<'static, str>,
     /// A disabled user is answered 400 `Inactive user`.
     #[schema(example = false)]
     pub disabled: bool,
     /// The word `fakehashed` and the password.
     #[schema(example = "fakehashedsecret")]
-    pub hashed_password: String,
+    pub hashed_password: Cow<'static, str>,
 }
 
 impl AuthUser for TutorialUser {
     fn subject(&self) -> Subject {
-        self.username.as_str().into()
+        self.username.as_ref().into()
     }
 
     fn is_active(&self) -> bool {
@@ -88,7 +92,7 @@ impl UserStore for TutorialUsers {
     async fn find_by_username(&self, username: &Username) -> Result<Option<Account<TutorialUser>>, Fault> {
         Ok(self
             .find(username.as_str())
-            .map(|user| Account { password_hash: user.hashed_password.as_str().into(), user }))
+            .map(|user| Account { password_hash: user.hashed_password.as_ref().into(), user }))
     }
 
     async fn find_by_subject(&self, subject: &Subject) -> Result<Option<TutorialUser>, Fault> {
@@ -98,7 +102,7 @@ impl UserStore for TutorialUsers {
     async fn replace_hash(&self, subject: &Subject, hash: PasswordHash) -> Result<(), Fault> {
         let mut users = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(user) = users.iter_mut().find(|user| user.username == subject.as_str()) {
-            user.hashed_password = hash.expose().to_owned();
+            user.hashed_password = hash.expose().to_owned().into();
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, net::SocketAddr};
 
-use actix_web::{App, HttpServer, dev, middleware::from_fn, web};
+use actix_web::{App, HttpServer, dev, web};
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::openapi::OpenApi;
@@ -65,10 +65,11 @@ impl Server {
         let application = move || {
             App::new()
                 .wrap(auth.bearer())
-                .wrap(from_fn(answer_panics))
-                .wrap(from_fn(access_log))
-                .configure(auth.routes())
+                .wrap_fn(answer_panics)
+                .wrap_fn(access_log)
+                // The order in which a request's path is held against them: the most frequent first.
                 .configure(users::routes::<S::User>())
+                .configure(auth.routes())
                 .configure(docs.clone())
                 .configure(page.clone())
                 .default_service(web::to(fallback))

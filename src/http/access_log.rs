@@ -4,32 +4,51 @@ use std::time::Instant;
 
 use actix_web::{
     Error,
-    body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
-    middleware::Next,
+    dev::{Service, ServiceRequest, ServiceResponse},
+    http::Method,
 };
+use futures_util::FutureExt;
 use log::{Level, log_enabled};
 
 /// What RUST_LOG knows these lines by.
 const TARGET: &str = "gatepass::access";
 
-/// A middleware ([`from_fn`](actix_web::middleware::from_fn)) that logs method, path, status and time. Nothing
+/// A middleware ([`App::wrap_fn`](actix_web::App::wrap_fn)) that logs method, path, status and time. Nothing
 /// else: a query, a header or a body may hold a password or a token.
-pub async fn access_log<B: MessageBody>(
+pub fn access_log<S, B>(
     request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    if !log_enabled!(target: TARGET, Level::Info) {
-        return next.call(request).await;
+    next: &S,
+) -> impl Future<Output = Result<ServiceResponse<B>, Error>> + use<S, B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+{
+    let entry = log_enabled!(target: TARGET, Level::Info).then(|| Entry::of(&request));
+    next.call(request).inspect(move |answer| {
+        if let Some(entry) = entry {
+            entry.log(answer);
+        }
+    })
+}
+
+/// A line in the making.
+struct Entry {
+    start: Instant,
+    method: Method,
+    path: String,
+}
+
+impl Entry {
+    fn of(request: &ServiceRequest) -> Self {
+        Self { start: Instant::now(), method: request.method().clone(), path: request.path().to_owned() }
     }
-    let start = Instant::now();
-    let method = request.method().clone();
-    let path = request.path().to_owned();
-    let answered = next.call(request).await;
-    let status = match &answered {
-        Ok(response) => response.status(),
-        Err(error) => error.as_response_error().status_code(),
-    };
-    log::info!(target: TARGET, "{method} {path} {} {:.3} ms", status.as_u16(), start.elapsed().as_secs_f64() * 1e3);
-    answered
+
+    fn log<B>(self, answer: &Result<ServiceResponse<B>, Error>) {
+        let Self { start, method, path } = self;
+        let status = match answer {
+            Ok(response) => response.status(),
+            Err(error) => error.as_response_error().status_code(),
+        };
+        let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+        log::info!(target: TARGET, "{method} {path} {} {milliseconds:.3} ms", status.as_u16());
+    }
 }

@@ -1,6 +1,6 @@
 //! A path and the one handler behind it.
 
-use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard, web};
+use actix_web::{FromRequest, Handler, Resource, Responder, guard, http::Method, web};
 
 use crate::http::error::ApiError;
 
@@ -11,8 +11,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let get_or_head = web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
-    resource(path, get_or_head.to(handler), "GET, HEAD")
+    resource(path, handler, &[Method::GET, Method::HEAD], "GET, HEAD")
 }
 
 /// A resource that answers POST, and every other method with 405.
@@ -22,11 +21,18 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    resource(path, web::post().to(handler), "POST")
+    resource(path, handler, &[Method::POST], "POST")
 }
 
-fn resource(path: &str, route: Route, allow: &'static str) -> Resource {
-    web::resource(path).route(route).default_service(web::to(move || async move {
-        Err::<web::Bytes, _>(ApiError::MethodNotAllowed { allow })
-    }))
+fn resource<F, Args>(path: &str, handler: F, methods: &'static [Method], allow: &'static str) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    // Actix's own guards of a method note it in every request, for an `Allow` header that is written here.
+    let method = guard::fn_guard(|context| methods.contains(&context.head().method));
+    web::resource(path).route(web::route().guard(method).to(handler)).default_service(web::to(
+        move || async move { Err::<web::Bytes, _>(ApiError::MethodNotAllowed { allow }) },
+    ))
 }

@@ -4,21 +4,22 @@ use std::panic::AssertUnwindSafe;
 
 use actix_web::{
     Error,
-    body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
-    middleware::Next,
+    dev::{Service, ServiceRequest, ServiceResponse},
 };
 use futures_util::FutureExt;
 
 use crate::http::error::ApiError;
 
-/// A middleware ([`from_fn`](actix_web::middleware::from_fn)) that answers a panic with 500: Actix itself
+/// A middleware ([`App::wrap_fn`](actix_web::App::wrap_fn)) that answers a panic with 500: Actix itself
 /// survives it, but drops the connection unanswered.
-pub async fn answer_panics<B: MessageBody>(
+pub fn answer_panics<S, B>(
     request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+    next: &S,
+) -> impl Future<Output = Result<ServiceResponse<B>, Error>> + use<S, B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+{
     // Nothing that the handler left half-done is used again: the request ends here.
-    let answered = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-    answered.unwrap_or_else(|_| Err(ApiError::Internal.into()))
+    let answer = AssertUnwindSafe(next.call(request)).catch_unwind();
+    answer.map(|answer| answer.unwrap_or_else(|_| Err(ApiError::Internal.into())))
 }

@@ -1,11 +1,15 @@
 //! `GET /users/me`: the user behind the token.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::header::ContentType, web};
 use serde::Serialize;
 
 use crate::{
-    domain::user::AuthUser,
-    http::{current_user::ActiveUser, endpoint, error::ErrorBody},
+    domain::{fault::Fault, user::AuthUser},
+    http::{
+        current_user::ActiveUser,
+        endpoint,
+        error::{ApiError, ErrorBody},
+    },
 };
 
 /// The route `GET /users/me`, which shows the active user as JSON.
@@ -15,8 +19,11 @@ pub fn routes<U: AuthUser + Serialize>() -> impl FnOnce(&mut web::ServiceConfig)
     }
 }
 
-async fn read_users_me<U: AuthUser + Serialize>(me: ActiveUser<U>) -> HttpResponse {
-    HttpResponse::Ok().json(&*me)
+async fn read_users_me<U: AuthUser + Serialize>(me: ActiveUser<U>) -> Result<HttpResponse, ApiError> {
+    // What `HttpResponseBuilder::json` does, with room for a user from the start: it would grow from 128 bytes.
+    let mut body = Vec::with_capacity(512);
+    serde_json::to_writer(&mut body, &*me).map_err(Fault::from)?;
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(body))
 }
 
 /// Read your own user

@@ -1,0 +1,50 @@
+//! A process under measurement: what it has used, by /proc. It ends when this is dropped.
+
+use std::{
+    fs,
+    process::{Child, Command},
+    time::Duration,
+};
+
+use crate::Failure;
+
+pub struct Process(Child);
+
+impl Process {
+    pub fn start(command: &mut Command) -> Result<Self, Failure> {
+        command.spawn().map(Self).map_err(|error| format!("{command:?} does not start: {error}"))
+    }
+
+    /// User and system time of all its threads; zero where there is no /proc.
+    pub fn cpu_time(&self) -> Duration {
+        // Linux tells it in hundredths of a second, whatever the kernel's own clock.
+        const TICK: Duration = Duration::from_millis(10);
+        let ticks = |fields: &str| -> Option<u32> {
+            let mut fields = fields.split_ascii_whitespace().skip(11).map(|field| field.parse::<u32>().ok());
+            Some(fields.next()?? + fields.next()??)
+        };
+        let stat = self.proc("stat");
+        // The second field, a name in parentheses, may hold anything.
+        stat.rsplit_once(')')
+            .and_then(|(_, fields)| ticks(fields))
+            .map_or(Duration::ZERO, |ticks| TICK * ticks)
+    }
+
+    /// The resident memory (VmRSS) in MiB; not a number where there is no /proc.
+    pub fn resident_mib(&self) -> f64 {
+        let status = self.proc("status");
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.parse::<f64>().ok()).map_or(f64::NAN, |kib| kib / 1024.0)
+    }
+
+    fn proc(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.0.id())).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
