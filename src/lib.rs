@@ -35,7 +35,8 @@
 //! | put the three together | [`Auth::builder`] |
 //! | know the user in a handler | [`ActiveUser`], [`CurrentUser`], [`MaybeUser`], [`BearerToken`] |
 //! | read the form in an endpoint of your own | [`PasswordRequestForm`], [`StrictPasswordRequestForm`] |
-//! | describe it in OpenAPI | [`OAuth2PasswordBearer`], [`TokenApi`] |
+//! | answer, log and fail as the service does | [`ApiError`], [`fallback`], [`access_log`], [`answer_panics`] |
+//! | describe it in OpenAPI | [`OAuth2PasswordBearer`](struct@OAuth2PasswordBearer), [`TokenApi`] |
 #![cfg_attr(feature = "docs", doc = "| have Swagger UI sign in | [`docs::routes`] |")]
 //!
 //! `examples/own_user.rs` is an application with a model and a store of its own, in under sixty lines.
@@ -54,10 +55,10 @@
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes))]
 
-pub mod adapters;
+mod adapters;
 mod auth;
-pub mod domain;
-pub mod http;
+mod domain;
+mod http;
 
 #[cfg(feature = "service")]
 pub mod app;
@@ -74,11 +75,15 @@ pub use domain::{
 #[cfg(feature = "docs")]
 pub use http::docs;
 pub use http::{
+    access_log::access_log,
     bearer::BearerToken,
     current_user::{ActiveUser, CurrentUser, MaybeUser},
-    error::ApiError,
+    error::{ApiError, ErrorBody, ValidationErrorBody},
+    fallback::fallback,
     form::{PasswordRequestForm, StrictPasswordRequestForm},
     openapi::{OAuth2PasswordBearer, TokenApi},
+    panic::answer_panics,
+    validation::FieldError,
 };
 
 /// The README's Rust runs as a test.

@@ -5,6 +5,7 @@ mod support;
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
+    time::{Duration, Instant},
 };
 
 use support::{
@@ -98,8 +99,9 @@ fn a_wrong_value_ends_with_one_line_and_exit_code_2() {
     assert_one_line(&["--bind", "8000"], &[], 2, &["'8000'", "--bind", example, "--help"]);
     assert_one_line(&["--bind", "localhost:http"], &[], 2, &["--bind", example]);
     assert_one_line(&["--bind"], &[], 2, &["--bind", "value is required"]);
-    assert_one_line(&["--workers", "0"], &[], 2, &["'0'", "--workers"]);
-    assert_one_line(&["--workers=-1"], &[], 2, &["'-1'", "--workers"]);
+    assert_one_line(&["--workers", "0"], &[], 2, &["0", "--workers"]);
+    assert_one_line(&["--workers", "513"], &[], 2, &["513", "--workers", "512"]);
+    assert_one_line(&["--workers=-1"], &[], 2, &["-1", "--workers"]);
     assert_one_line(&["--profile", "x"], &[], 2, &["'x'", "--profile", "tutorial"]);
     assert_one_line(&["--shutdown-timeout", "soon"], &[], 2, &["'soon'", "--shutdown-timeout"]);
     assert_one_line(&["--expose-tutorial=perhaps"], &[], 2, &["'perhaps'", "--expose-tutorial"]);
@@ -114,14 +116,14 @@ fn a_wrong_value_ends_with_one_line_and_exit_code_2() {
 fn a_taken_port_ends_with_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    assert_one_line(&["--bind", &address], &[("RUST_LOG", "error")], 1, &[&address, "taken", "--bind"]);
+    assert_one_line(&["--bind", &address], &[], 1, &[&address, "taken", "--bind"]);
 }
 
 #[test]
 fn an_address_of_another_machine_ends_with_one_line() {
     // A documentation address (RFC 5737): no machine has it.
     let arguments = ["--bind", "192.0.2.1:8000", "--expose-tutorial"];
-    assert_one_line(&arguments, &[("RUST_LOG", "error")], 1, &["192.0.2.1:8000"]);
+    assert_one_line(&arguments, &[], 1, &["192.0.2.1:8000"]);
 }
 
 #[test]
@@ -174,8 +176,14 @@ fn a_path_writes_no_terminal_commands_into_the_log() {
 fn rust_log_silences_what_it_is_told_to() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "info,gatepass::access=off")]);
     get("/nope").send(program.address());
-    get("/nope").send(program.address());
-    assert!(!program.log().contains("/nope"));
+    let log = program.end();
+    assert!(log.contains("listening") && !log.contains("/nope"), "{log}");
+}
+
+#[test]
+fn an_empty_rust_log_is_none() {
+    let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "")]);
+    program.wait_for("listening on");
 }
 
 #[cfg(unix)]
@@ -201,6 +209,30 @@ fn a_signal_lets_requests_in_flight_finish_and_exits_0() {
         assert_eq!(program.wait(), Some(0), "{signal}");
         assert!(TcpStream::connect_timeout(&address, PATIENCE).is_err(), "nothing listens any more");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_counts_from_the_moment_that_it_says_it_listens() {
+    for _ in 0..10 {
+        let mut program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
+        program.wait_for("listening on");
+        program.signal("TERM");
+        assert_eq!(program.wait(), Some(0));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_request_that_never_ends_gets_the_shutdown_timeout_and_no_more() {
+    let mut program = Program::start(&["--bind", "127.0.0.1:0", "--shutdown-timeout", "1"], &[]);
+    let mut in_flight = connect(program.address());
+    in_flight.write_all(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\nx").unwrap();
+    assert_eq!(get("/users/me").send(program.address()).status, 401);
+    let start = Instant::now();
+    program.signal("TERM");
+    assert_eq!(program.wait(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
 #[cfg(unix)]
@@ -257,4 +289,23 @@ fn the_health_check_takes_no_error_for_health() {
         }
     });
     assert_one_line(&["healthcheck", "--bind", &address], &[], 1, &["503"]);
+}
+
+#[test]
+fn the_health_check_waits_three_seconds_in_all() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        // A service that sends the status line and nothing more is healthy; one that says nothing is not.
+        let mut connections = listener.incoming().flatten();
+        let mut healthy = connections.next().unwrap();
+        healthy.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
+        let silent = connections.next();
+        std::thread::park();
+        drop((healthy, silent));
+    });
+    assert_eq!(run(&["healthcheck", "--bind", &address], &[]).0, Some(0));
+    let start = Instant::now();
+    assert_one_line(&["healthcheck", "--bind", &address], &[], 1, &["no healthy service"]);
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
 }

@@ -3,7 +3,7 @@
 use std::{
     io::{self, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -23,15 +23,26 @@ pub fn healthcheck(address: SocketAddr) -> io::Result<()> {
 }
 
 fn status_line(address: SocketAddr) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
+    let end = Instant::now() + TIMEOUT;
+    let left = || match end.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::Error::from(io::ErrorKind::TimedOut)),
+        left => Ok(left),
+    };
+    let mut stream = TcpStream::connect_timeout(&address, left()?)?;
+    stream.set_write_timeout(Some(left()?))?;
     let request = format!("HEAD /openapi.json HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
-    let mut head = Vec::new();
-    stream.take(1024).read_to_end(&mut head)?;
-    head.truncate(head.iter().position(|byte| *byte == b'\r').unwrap_or(head.len()));
-    Ok(head)
+
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while !line.ends_with(b"\r\n") && line.len() < 1024 {
+        stream.set_read_timeout(Some(left()?))?;
+        if stream.read(&mut byte)? == 0 {
+            break;
+        }
+        line.extend(byte);
+    }
+    Ok(line.trim_ascii_end().to_vec())
 }
 
 /// A service that listens on every address is asked on this machine's own.

@@ -1,14 +1,15 @@
 //! The log: env_logger, and panics in it.
 
-use std::panic;
+use std::{env, panic};
 
-use env_logger::Env;
+use env_logger::DEFAULT_FILTER_ENV;
 
 /// Without the servers' own start, and without a line for all that is no HTTP.
 const DEFAULT_FILTER: &str = "info,actix_server=warn,actix_http=off";
 
-/// Starts logging to standard error, by RUST_LOG or from `info` up.
+/// Starts logging to standard error, by RUST_LOG or, where that is not set or empty, from `info` up.
 pub fn start() {
-    env_logger::Builder::from_env(Env::default().default_filter_or(DEFAULT_FILTER)).init();
+    let filter = env::var(DEFAULT_FILTER_ENV).ok().filter(|filter| !filter.trim().is_empty());
+    env_logger::Builder::new().parse_filters(filter.as_deref().unwrap_or(DEFAULT_FILTER)).init();
     panic::set_hook(Box::new(|panic| log::error!("{panic}")));
 }

@@ -1,5 +1,6 @@
 //! The service: settings, start, stop. What `gatepass` does when it runs.
 
+mod document;
 pub mod healthcheck;
 pub mod logging;
 pub mod profile;

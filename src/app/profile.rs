@@ -3,11 +3,11 @@
 use crate::{
     adapters::tutorial::{FakeHasher, SubjectTokens, TutorialUser, TutorialUsers},
     app::{
+        document::document,
         server::{Server, StartError},
         settings::{Profile, Settings},
     },
     auth::Auth,
-    http::openapi,
 };
 
 /// The service of the profile that `settings` name, bound and ready to run.
@@ -24,17 +24,18 @@ fn tutorial(settings: &Settings) -> Result<Server, StartError> {
     if !settings.bind.ip().is_loopback() && !settings.expose_tutorial {
         return Err(StartError::InsecureExposure(settings.bind));
     }
-    log::warn!("the tutorial profile is INSECURE: for learning and prototypes, never for real users");
     let auth = Auth::builder(TutorialUsers::default())
         .hasher(FakeHasher::default())
         .tokens(SubjectTokens)
         .let_inactive_users_sign_in()
         .build();
-    let document = openapi::service_document::<TutorialUser>(
+    let document = document::<TutorialUser>(
         "**This is the `tutorial` profile, and it is insecure**: the access token is the username itself, and \
          the \"hash\" of a password is the word `fakehashed` and the password. For learning and prototypes, \
          never for real users.\n\nAuthorize as `johndoe` with the password `secret`, or as `alice`, who is \
          disabled, with `secret2`.",
     );
-    Server::bind(auth, &document, settings)
+    let server = Server::bind(auth, &document, settings)?;
+    log::warn!("the tutorial profile is INSECURE: for learning and prototypes, never for real users");
+    Ok(server)
 }

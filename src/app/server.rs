@@ -1,6 +1,6 @@
 //! The server: the application, its address, its run from start to stop.
 
-use std::{error::Error, io, net::SocketAddr};
+use std::{io, net::SocketAddr};
 
 use actix_web::{App, HttpServer, dev, web};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use thiserror::Error;
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    app::{settings::Settings, signals},
+    app::{settings::Settings, signals::StopSignals},
     auth::Auth,
     domain::ports::{PasswordHasher, TokenService, UserStore},
     http::{access_log::access_log, docs, fallback::fallback, page, panic::answer_panics, users},
@@ -42,7 +42,10 @@ pub enum StartError {
     },
     /// An embedded file or the document cannot be prepared.
     #[error("cannot prepare the documentation: {0}")]
-    Documentation(#[from] Box<dyn Error>),
+    Documentation(#[from] io::Error),
+    /// The signals that end it cannot be caught.
+    #[error("cannot catch signals: {0}")]
+    Signals(#[source] io::Error),
 }
 
 impl Server {
@@ -60,8 +63,10 @@ impl Server {
         H: PasswordHasher,
         T: TokenService,
     {
+        // Before anybody can know that it listens.
+        let stop_signals = StopSignals::catch().map_err(StartError::Signals)?;
         let docs = docs::routes(document)?;
-        let page = page::routes().map_err(Box::from)?;
+        let page = page::routes()?;
         let application = move || {
             App::new()
                 .wrap(auth.bearer())
@@ -75,10 +80,10 @@ impl Server {
                 .default_service(web::to(fallback))
         };
         let mut server = HttpServer::new(application)
-            .shutdown_signal(signals::stop())
+            .shutdown_signal(stop_signals.stop())
             .shutdown_timeout(settings.shutdown_timeout);
         if let Some(workers) = settings.workers {
-            server = server.workers(workers.get());
+            server = server.workers(workers.into());
         }
         let server = server.bind(settings.bind).map_err(|cause| match cause.kind() {
             io::ErrorKind::AddrInUse => StartError::PortTaken(settings.bind),

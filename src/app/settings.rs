@@ -1,6 +1,6 @@
 //! The settings: each a flag and an environment variable of the same name.
 
-use std::{net::SocketAddr, num::NonZeroUsize, process::ExitCode};
+use std::{env, net::SocketAddr, process::ExitCode};
 
 use clap::{
     Parser, Subcommand, ValueEnum,
@@ -48,9 +48,15 @@ pub struct Settings {
     )]
     pub bind: SocketAddr,
 
-    /// How many threads answer requests [default: one per core]
-    #[arg(long, env = "GATEPASS_WORKERS", value_name = "NUMBER", global = true)]
-    pub workers: Option<NonZeroUsize>,
+    /// How many threads answer requests, 1 to 512 [default: one per core]
+    #[arg(
+        long,
+        env = "GATEPASS_WORKERS",
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u16).range(1..=512),
+        global = true
+    )]
+    pub workers: Option<u16>,
 
     /// Let the tutorial profile listen on addresses that other machines reach, insecure as it is
     #[arg(
@@ -121,12 +127,14 @@ fn origin(error: &clap::Error) -> String {
     else {
         return String::new();
     };
-    let name = flag.trim_start_matches('-').split([' ', '=', '[']).next().unwrap_or_default();
-    let variable = format!("GATEPASS_{}", name.replace('-', "_").to_uppercase());
-    match std::env::var(&variable) {
-        Ok(set) if set == *value && !std::env::args().any(|argument| argument.contains(name)) => {
-            format!(" (from {variable})")
-        }
+    let flag = flag.split([' ', '=', '[']).next().unwrap_or_default();
+    let variable = format!("GATEPASS_{}", flag.trim_start_matches('-').replace('-', "_").to_uppercase());
+    let by_flag = env::args_os().skip(1).any(|argument| {
+        let argument = argument.to_string_lossy();
+        argument.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    });
+    match env::var(&variable) {
+        Ok(set) if set == *value && !by_flag => format!(" (from {variable})"),
         _ => String::new(),
     }
 }

@@ -47,6 +47,13 @@ impl<E: Error + Send + Sync + 'static> From<E> for Fault {
     }
 }
 
+/// The cause, for an application that has errors of its own.
+impl From<Fault> for Box<dyn Error + Send + Sync> {
+    fn from(fault: Fault) -> Self {
+        fault.cause
+    }
+}
+
 /// The chain of causes, outermost first.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,7 @@
 //! What the words mean: users, secrets, claims, and the three ports. Knows no HTTP, no SQL, no clock.
 
-pub mod claims;
-pub mod fault;
-pub mod ports;
-pub mod secret;
-pub mod user;
+pub(crate) mod claims;
+pub(crate) mod fault;
+pub(crate) mod ports;
+pub(crate) mod secret;
+pub(crate) mod user;

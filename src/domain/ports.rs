@@ -80,6 +80,26 @@ pub trait UserStore: Send + Sync + 'static {
 }
 
 /// How passwords are hashed. Slow work belongs off the async workers, on threads of the hasher's own.
+///
+/// ```
+/// use gatepass::{Fault, Password, PasswordHash, PasswordHasher, Verdict};
+///
+/// /// Plain text: to show the shape, not to be used.
+/// struct PlainText { decoy: PasswordHash }
+///
+/// impl PasswordHasher for PlainText {
+///     async fn hash(&self, password: &Password) -> Result<PasswordHash, Fault> {
+///         Ok(format!("plain:{}", password.expose()).into())
+///     }
+///
+///     async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<Verdict, Fault> {
+///         let same = hash.expose().strip_prefix("plain:") == Some(password.expose());
+///         Ok(if same { Verdict::Match } else { Verdict::Mismatch })
+///     }
+///
+///     fn decoy(&self) -> &PasswordHash { &self.decoy }
+/// }
+/// ```
 pub trait PasswordHasher: Send + Sync + 'static {
     /// The hash to store for a new password.
     ///
@@ -114,6 +134,27 @@ pub enum Verdict {
 }
 
 /// What an access token is: issued after a sign-in, verified with every request.
+///
+/// ```
+/// use std::{collections::HashMap, sync::RwLock};
+/// use gatepass::{AccessToken, Claims, Fault, IssuedToken, Subject, TokenService};
+///
+/// /// Opaque tokens in memory, `new_token` being 256 random bits.
+/// struct OpaqueTokens { issued: RwLock<HashMap<String, Subject>>, new_token: fn() -> String }
+///
+/// impl TokenService for OpaqueTokens {
+///     async fn issue(&self, subject: &Subject) -> Result<IssuedToken, Fault> {
+///         let token = (self.new_token)();
+///         self.issued.write().unwrap().insert(token.clone(), subject.clone());
+///         Ok(IssuedToken { access_token: token.into(), expires_in: None })
+///     }
+///
+///     async fn verify(&self, token: &AccessToken) -> Result<Option<Claims>, Fault> {
+///         let issued = self.issued.read().unwrap();
+///         Ok(issued.get(token.expose()).map(|subject| Claims::new(subject.clone())))
+///     }
+/// }
+/// ```
 pub trait TokenService: Send + Sync + 'static {
     /// A token for the user named by `subject`.
     ///

@@ -35,7 +35,8 @@ pub struct Account<U> {
     pub password_hash: PasswordHash,
 }
 
-/// The name by which tokens and stores know a user; opaque to Gatepass.
+/// The name by which tokens and stores know a user; opaque to Gatepass. Made of a text or of an integer, and of
+/// anything else by its text: `uuid.to_string().into()`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subject(String);
 
@@ -58,17 +59,17 @@ impl From<&str> for Subject {
     }
 }
 
-impl From<u64> for Subject {
-    fn from(id: u64) -> Self {
-        Self(id.to_string())
-    }
+macro_rules! subject_from {
+    ($($id:ty)*) => {$(
+        impl From<$id> for Subject {
+            fn from(id: $id) -> Self {
+                Self(id.to_string())
+            }
+        }
+    )*};
 }
 
-impl From<i64> for Subject {
-    fn from(id: i64) -> Self {
-        Self(id.to_string())
-    }
-}
+subject_from!(i32 u32 i64 u64 i128 u128);
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,10 +6,8 @@ use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
     body::{EitherBody, MessageBody},
     dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform},
-    http::header::{AUTHORIZATION, HeaderMap},
 };
 use actix_web_httpauth::middleware::HttpAuthentication;
-use encoding_rs::mem::decode_latin1;
 use std::future::{Ready, ready};
 
 use crate::{
@@ -18,7 +16,7 @@ use crate::{
         ports::{PasswordHasher, TokenService, UserStore},
         secret::AccessToken,
     },
-    http::error::ApiError,
+    http::{authorization, error::ApiError},
 };
 
 /// The token in the `Authorization` header
@@ -29,23 +27,13 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct BearerToken(pub AccessToken);
 
-impl BearerToken {
-    fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        // A header's bytes are Latin-1, for Starlette as for a browser's `fetch`.
-        let value = decode_latin1(headers.get(AUTHORIZATION)?.as_bytes());
-        let (scheme, token) = value.split_once(' ')?;
-        let token = token.trim();
-        let is_bearer = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty();
-        is_bearer.then(|| Self(token.into()))
-    }
-}
-
 impl FromRequest for BearerToken {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::from_headers(request.headers()).ok_or(ApiError::NotAuthenticated))
+        let token = authorization::credentials(request.headers(), "bearer");
+        ready(token.map(|token| Self(token.as_ref().into())).ok_or(ApiError::NotAuthenticated))
     }
 }
 
@@ -105,43 +93,5 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
                 Recognition::Failed { temporary: fault.is_temporary() }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use actix_web::http::header::HeaderValue;
-
-    use super::*;
-
-    fn token_in(value: &[u8]) -> Option<String> {
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, HeaderValue::from_bytes(value).ok()?);
-        BearerToken::from_headers(&headers).map(|BearerToken(token)| token.expose().to_owned())
-    }
-
-    #[test]
-    fn the_scheme_is_case_insensitive_and_the_token_is_trimmed() {
-        for value in ["Bearer johndoe", "bearer johndoe", "BEARER   johndoe", "Bearer \tjohndoe \t"] {
-            assert_eq!(token_in(value.as_bytes()).as_deref(), Some("johndoe"), "{value:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_bearer_token_is_none() {
-        for value in ["", "Bearer", "Bearer ", "Bearer\tjohndoe", "Basic johndoe", "johndoe", "Bearerjohndoe"]
-        {
-            assert_eq!(token_in(value.as_bytes()), None, "{value:?}");
-        }
-    }
-
-    #[test]
-    fn bytes_beyond_ascii_are_latin_1() {
-        assert_eq!(token_in(b"Bearer j\xf6rg\xa0").as_deref(), Some("j\u{f6}rg"));
-    }
-
-    #[test]
-    fn a_token_keeps_what_is_inside_it() {
-        assert_eq!(token_in(b"Bearer john doe").as_deref(), Some("john doe"));
     }
 }

@@ -1,10 +1,10 @@
 //! The client's own credentials.
 
-use actix_web::{HttpRequest, http::header::Header};
-use actix_web_httpauth::headers::authorization::{Authorization, Basic};
+use actix_web::HttpRequest;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode_str;
 
-use crate::domain::secret::ClientSecret;
+use crate::{domain::secret::ClientSecret, http::authorization};
 
 /// Who the client says it is
 /// ([RFC 6749 section 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)). Empty values are absent
@@ -16,15 +16,20 @@ pub(crate) struct ClientCredentials {
 }
 
 impl ClientCredentials {
-    /// The credentials in the `Authorization` header, none where there is no Basic one.
+    /// The credentials in the `Authorization` header, none where it is not HTTP Basic
+    /// ([RFC 7617 section 2](https://www.rfc-editor.org/rfc/rfc7617#section-2)).
     pub(crate) fn from_basic(request: &HttpRequest) -> Self {
-        let Ok(basic) = Authorization::<Basic>::parse(request).map(Authorization::into_scheme) else {
-            return Self::default();
-        };
-        Self {
-            client_id: form_decoded(basic.user_id()),
-            client_secret: basic.password().and_then(form_decoded).map(ClientSecret::from),
-        }
+        Self::decoded(request).unwrap_or_default()
+    }
+
+    fn decoded(request: &HttpRequest) -> Option<Self> {
+        let credentials = authorization::credentials(request.headers(), "basic")?;
+        let credentials = String::from_utf8(BASE64_STANDARD.decode(credentials.as_bytes()).ok()?).ok()?;
+        let (client_id, client_secret) = credentials.split_once(':')?;
+        Some(Self {
+            client_id: form_decoded(client_id),
+            client_secret: form_decoded(client_secret).map(ClientSecret::from),
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,12 +1,12 @@
 //! The documentation: `/openapi.json`, and Swagger UI at `/docs`.
 
-use std::{error::Error, io, sync::Arc};
+use std::{io, sync::Arc};
 
 use actix_web::web::ServiceConfig;
 use utoipa::openapi::{OpenApi, Server};
 use utoipa_swagger_ui::Config;
 
-use crate::http::asset::{self, Asset, CSS, HTML, JAVASCRIPT, JSON};
+use crate::http::asset::{self, Asset, CSS, HTML, JAVASCRIPT, JSON, SVG};
 
 /// Swagger UI styles its elements one by one and draws its icons from data: URLs.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -26,23 +26,19 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 ///
 /// let docs = docs::routes(&TokenApi::openapi())?;
 /// let app = App::new().configure(docs);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), std::io::Error>(())
 /// ```
 ///
 /// # Errors
 /// Where the document cannot be written as JSON.
-pub fn routes(
-    document: &OpenApi,
-) -> Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>, Box<dyn Error>> {
+pub fn routes(document: &OpenApi) -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>> {
     let mut document = document.clone();
     // Without a server OpenAPI means `/`, whatever the document's own path is, and so does "Try it out".
     document.servers.get_or_insert_with(|| vec![Server::new(".")]);
     Ok(asset::routes([
         ("/openapi.json", Asset::new(JSON, document.to_json()?)?),
-        (
-            "/docs",
-            Asset::new(HTML, include_str!("../../static/docs.html"))?.with_content_security_policy(POLICY),
-        ),
+        ("/docs", Asset::new(HTML, page(&document.info.title))?.with_content_security_policy(POLICY)),
+        ("/docs/favicon.svg", Asset::new(SVG, include_str!("../../static/favicon.svg"))?),
         ("/docs/docs.js", Asset::new(JAVASCRIPT, include_str!("../../static/docs.js"))?),
         ("/docs/docs.css", Asset::new(CSS, include_str!("../../static/docs.css"))?),
         ("/docs/swagger-ui.css", swagger_ui_file("swagger-ui.css", CSS)?),
@@ -50,12 +46,19 @@ pub fn routes(
     ]))
 }
 
+/// The page, under the title of the document.
+fn page(title: &str) -> String {
+    let title = title.replace('&', "&amp;").replace('<', "&lt;");
+    include_str!("../../static/docs.html").replace("<title></title>", &format!("<title>{title}</title>"))
+}
+
 /// A file of Swagger UI, which utoipa-swagger-ui embeds as gzip.
-fn swagger_ui_file(name: &str, content_type: &'static str) -> Result<Asset, Box<dyn Error>> {
-    let file = utoipa_swagger_ui::serve(name, Arc::new(Config::default()))?
+fn swagger_ui_file(name: &str, content_type: &'static str) -> io::Result<Asset> {
+    let file = utoipa_swagger_ui::serve(name, Arc::new(Config::default()))
+        .map_err(|error| io::Error::other(error.to_string()))?
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("Swagger UI has no {name}")))?;
     if !file.gzpipped {
-        return Ok(Asset::new(content_type, file.bytes.into_owned())?);
+        return Asset::new(content_type, file.bytes.into_owned());
     }
     Ok(Asset::from_gzip(content_type, file.bytes.into_owned()))
 }

@@ -5,7 +5,8 @@ use actix_web::{FromRequest, Handler, Resource, Responder, guard, http::Method, 
 use crate::http::error::ApiError;
 
 /// A resource that answers GET and HEAD, and every other method with 405.
-pub fn get<F, Args>(path: &str, handler: F) -> Resource
+#[cfg(feature = "docs")]
+pub(crate) fn get<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
@@ -15,7 +16,7 @@ where
 }
 
 /// A resource that answers POST, and every other method with 405.
-pub fn post<F, Args>(path: &str, handler: F) -> Resource
+pub(crate) fn post<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,

@@ -1,4 +1,4 @@
-//! Every error a client can get: its status, its headers, its body. The only place that knows status codes.
+//! Every error a client can get: its status, its headers, its body. The only place that knows its status.
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -36,6 +36,12 @@ pub enum ApiError {
     /// 400: a body that is not what its Content-Type says.
     #[error("{0}")]
     MalformedBody(&'static str),
+    /// 400: a body that ends too early or breaks HTTP's rules.
+    #[error("There was an error parsing the body")]
+    UnreadableBody,
+    /// 408: a body that does not come.
+    #[error("The request body did not come in time")]
+    BodyTimeout,
     /// 413: a body over the limit.
     #[error("The request body is larger than {limit} bytes")]
     BodyTooLarge {
@@ -80,9 +86,11 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NotAuthenticated => StatusCode::UNAUTHORIZED,
-            Self::IncorrectCredentials | Self::InactiveUser | Self::MalformedBody(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::IncorrectCredentials
+            | Self::InactiveUser
+            | Self::MalformedBody(_)
+            | Self::UnreadableBody => StatusCode::BAD_REQUEST,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::InvalidForm(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -102,7 +110,7 @@ impl ResponseError for ApiError {
                 response.insert_header((header::ALLOW, HeaderValue::from_static(allow)));
             }
             // What is left of the body is not read.
-            Self::BodyTooLarge { .. } => {
+            Self::BodyTooLarge { .. } | Self::BodyTimeout | Self::UnreadableBody => {
                 response.force_close();
             }
             Self::Unavailable => {

@@ -30,8 +30,9 @@ pub async fn fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
         return Err(ApiError::NotFound);
     }
     let connection = request.connection_info();
+    let scheme = if connection.scheme().eq_ignore_ascii_case("https") { "https" } else { "http" };
     let path = utf8_percent_encode(without_slash, PATH);
-    let mut location = format!("{}://{}{path}", connection.scheme(), connection.host());
+    let mut location = format!("{}://{}{path}", scheme, connection.host());
     if let Some(query) = request.uri().query().filter(|query| !query.is_empty()) {
         location.extend(["?"].into_iter().chain(utf8_percent_encode(query, QUERY)));
     }

@@ -1,10 +1,13 @@
 //! The fields of a form, urlencoded or multipart.
 
+use std::time::Duration;
+
 use actix_web::{
     HttpRequest,
     body::{self, BodyStream},
     dev::Payload,
     http::header::{self, HeaderValue},
+    rt::time::timeout,
     web::Bytes,
 };
 use encoding_rs::{Encoding, UTF_8, mem::decode_latin1};
@@ -14,6 +17,8 @@ use crate::http::{error::ApiError, multipart::Multipart, parameters};
 
 /// The most bytes a form may have.
 pub(crate) const MAX_FORM_BYTES: usize = 1024 * 1024;
+/// The longest time a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most fields a form may have, and the most files, as in Starlette.
 const MAX_FIELDS: usize = 1000;
 
@@ -65,10 +70,12 @@ async fn read_body(request: &HttpRequest, payload: Payload) -> Result<Bytes, Api
     if length.is_some_and(|length| length > MAX_FORM_BYTES as u64) {
         return Err(TOO_LARGE);
     }
-    match body::to_bytes_limited(BodyStream::new(payload), MAX_FORM_BYTES).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(ApiError::MalformedBody("There was an error parsing the body")),
-        Err(_) => Err(TOO_LARGE),
+    let body = body::to_bytes_limited(BodyStream::new(payload), MAX_FORM_BYTES);
+    match timeout(BODY_TIMEOUT, body).await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(_))) => Err(ApiError::UnreadableBody),
+        Ok(Err(_)) => Err(TOO_LARGE),
+        Err(_) => Err(ApiError::BodyTimeout),
     }
 }
 

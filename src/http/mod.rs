@@ -1,26 +1,28 @@
 //! Actix and utoipa: what a client sees. Knows the ports, never an adapter.
 
-pub mod access_log;
-pub mod bearer;
-pub mod challenge;
-pub mod client_credentials;
-pub mod current_user;
-pub mod endpoint;
-pub mod error;
-pub mod fallback;
-pub mod form;
-mod form_data;
-mod multipart;
-pub mod openapi;
-pub mod panic;
-mod parameters;
-pub mod token;
-pub mod users;
-pub mod validation;
+pub(crate) mod access_log;
+pub(crate) mod authorization;
+pub(crate) mod bearer;
+pub(crate) mod challenge;
+pub(crate) mod client_credentials;
+pub(crate) mod current_user;
+pub(crate) mod endpoint;
+pub(crate) mod error;
+pub(crate) mod fallback;
+pub(crate) mod form;
+pub(crate) mod form_data;
+pub(crate) mod multipart;
+pub(crate) mod openapi;
+pub(crate) mod panic;
+pub(crate) mod parameters;
+pub(crate) mod token;
+pub(crate) mod validation;
 
 #[cfg(feature = "docs")]
-mod asset;
+pub(crate) mod asset;
 #[cfg(feature = "docs")]
 pub mod docs;
-#[cfg(feature = "docs")]
-pub mod page;
+#[cfg(feature = "service")]
+pub(crate) mod page;
+#[cfg(feature = "service")]
+pub(crate) mod users;

@@ -1,14 +1,14 @@
 //! The OpenAPI document and its security scheme.
 
 use utoipa::{
-    Modify, OpenApi, ToSchema,
+    Modify, OpenApi,
     openapi::{
-        self, InfoBuilder,
+        self,
         security::{Flow, OAuth2, Password, Scopes, SecurityScheme},
     },
 };
 
-use crate::http::{token, users};
+use crate::http::token;
 
 /// The security scheme `OAuth2PasswordBearer`: Swagger UI's Authorize button signs in with it at `token`,
 /// a URL relative to the document's.
@@ -24,12 +24,22 @@ use crate::http::{token, users};
 /// let document = ApiDoc::openapi().to_json().unwrap();
 /// assert!(document.contains(r#""tokenUrl":"token""#));
 /// ```
+///
+/// An application that mounts [`Auth::routes`](crate::Auth::routes) in a scope has another URL:
+/// `OAuth2PasswordBearer { token_url: "api/token" }.modify(&mut document)`.
 #[derive(Clone, Copy, Debug)]
-pub struct OAuth2PasswordBearer;
+pub struct OAuth2PasswordBearer<'a> {
+    /// Where to sign in, relative to the document.
+    pub token_url: &'a str,
+}
 
-impl Modify for OAuth2PasswordBearer {
+/// The security scheme of an application whose token endpoint is beside its document.
+#[expect(non_upper_case_globals, reason = "`modifiers(&OAuth2PasswordBearer)` takes a name")]
+pub const OAuth2PasswordBearer: OAuth2PasswordBearer<'static> = OAuth2PasswordBearer { token_url: "token" };
+
+impl Modify for OAuth2PasswordBearer<'_> {
     fn modify(&self, document: &mut openapi::OpenApi) {
-        let flow = Flow::Password(Password::new("token", Scopes::new()));
+        let flow = Flow::Password(Password::new(self.token_url, Scopes::new()));
         document
             .components
             .get_or_insert_default()
@@ -41,21 +51,3 @@ impl Modify for OAuth2PasswordBearer {
 #[derive(Debug, OpenApi)]
 #[openapi(paths(token::sign_in_operation), modifiers(&OAuth2PasswordBearer))]
 pub struct TokenApi;
-
-/// The documentation of `GET /users/me`; the schema `User` is for the application to add.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(users::read_users_me_operation), modifiers(&OAuth2PasswordBearer))]
-pub struct UsersApi;
-
-/// The document of the service, for users that look like `U`.
-pub fn service_document<U: ToSchema>(description: &str) -> openapi::OpenApi {
-    let mut document = TokenApi::openapi();
-    document.merge(UsersApi::openapi());
-    document.info = InfoBuilder::new()
-        .title("Gatepass")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(description))
-        .build();
-    document.components.get_or_insert_default().schemas.insert("User".into(), U::schema());
-    document
-}

@@ -13,7 +13,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 ///
 /// # Errors
 /// Where a file cannot be compressed.
-pub fn routes() -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send> {
+pub(crate) fn routes() -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send> {
     Ok(asset::routes([
         (
             "/",

@@ -66,7 +66,8 @@ pub(crate) struct TokenResponse<'a> {
     ),
     responses(
         (status = 200, description = "The access token", body = TokenResponse,
-            headers(("Cache-Control" = String, description = "no-store"))),
+            headers(("Cache-Control" = String, description = "no-store")),
+            example = json!({ "access_token": "johndoe", "token_type": "bearer" })),
         (status = 400, description = "No such user, not their password, or a broken body", body = ErrorBody,
             example = json!({ "detail": "Incorrect username or password" })),
         (status = 413, description = "A body of more than 1 MiB", body = ErrorBody,

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, http::header::ContentType, web};
 use serde::Serialize;
+use utoipa::OpenApi;
 
 use crate::{
     domain::{fault::Fault, user::AuthUser},
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// The route `GET /users/me`, which shows the active user as JSON.
-pub fn routes<U: AuthUser + Serialize>() -> impl FnOnce(&mut web::ServiceConfig) {
+pub(crate) fn routes<U: AuthUser + Serialize>() -> impl FnOnce(&mut web::ServiceConfig) {
     |config| {
         config.service(endpoint::get("/users/me", read_users_me::<U>));
     }
@@ -46,3 +47,8 @@ async fn read_users_me<U: AuthUser + Serialize>(me: ActiveUser<U>) -> Result<Htt
 )]
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]
 pub(crate) fn read_users_me_operation() {}
+
+/// The documentation of `GET /users/me`; the schema `User` is for the application to add.
+#[derive(OpenApi)]
+#[openapi(paths(read_users_me_operation))]
+pub(crate) struct UsersApi;

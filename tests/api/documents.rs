@@ -10,12 +10,13 @@ use crate::support::{
     service::tutorial,
 };
 
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 11] = [
     "/",
     "/static/start.css",
     "/static/start.js",
     "/static/favicon.svg",
     "/docs",
+    "/docs/favicon.svg",
     "/docs/docs.css",
     "/docs/docs.js",
     "/docs/swagger-ui.css",

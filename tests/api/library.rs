@@ -243,6 +243,7 @@ fn the_form_carries_scopes_as_a_list_and_the_client_from_the_form_or_from_basic(
         (form("&client_id=&client_secret="), r#"None johndoe [] None None"#),
         // web:s+ with its plus form-urlencoded, as RFC 6749 section 2.3.1 asks
         (basic(form(""), "Basic d2ViOnMlMkI="), r#"None johndoe [] Some("web") Some("s+")"#),
+        (basic(form(""), "basic   d2ViOnMlMkI="), r#"None johndoe [] Some("web") Some("s+")"#),
         (basic(form(""), "Basic Og=="), r#"None johndoe [] None None"#),
         (basic(form(""), "Basic not base64"), r#"None johndoe [] None None"#),
         (basic(form("&client_id=form"), "Basic d2ViOnM="), r#"None johndoe [] Some("form") None"#),

@@ -1,6 +1,6 @@
 //! What is too much.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use serde_json::json;
 
@@ -76,4 +76,15 @@ fn a_connection_serves_many_requests() {
 fn bytes_that_are_no_http_are_400_and_the_service_lives_on() {
     assert_eq!(exchange(tutorial(), b"\x00\x01\x02 nonsense\r\n\r\n").status, 400);
     assert_eq!(get("/users/me").bearer("johndoe").send(tutorial()).status, 200);
+}
+
+#[test]
+fn a_body_that_does_not_come_is_408_and_its_connection_ends() {
+    let mut stream = connect(tutorial());
+    stream.write_all(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\nusername=").unwrap();
+    let reply = read_reply(&mut stream).expect("an answer");
+    let detail = json!({ "detail": "The request body did not come in time" });
+    assert_eq!((reply.status, reply.json()), (408, detail));
+    assert_eq!(reply.header("connection").as_deref(), Some("close"));
+    assert_eq!(stream.read(&mut [0]).expect("the end"), 0);
 }

@@ -7,6 +7,7 @@
 //! - HEAD works wherever GET does, and `Allow` says so.
 //! - `/` is a start page. There is no ReDoc.
 //! - A body of more than 1 MiB is refused with 413, whatever is in it.
+//! - A body that does not come within 10 seconds is 408.
 //! - A token comes with `Cache-Control: no-store`.
 //! - Where a file stands in the place of text, `input` is its name and its size, not the insides of a Python
 //!   object.

@@ -27,7 +27,7 @@ pub fn settings() -> Settings {
     Settings {
         profile: Profile::Tutorial,
         bind: SocketAddr::from(([127, 0, 0, 1], 0)),
-        workers: std::num::NonZeroUsize::new(1),
+        workers: Some(1),
         expose_tutorial: false,
         shutdown_timeout: 5,
     }
@@ -66,6 +66,7 @@ fn run(server: impl FnOnce() -> Result<Server, String> + Send + 'static) -> Sock
 pub struct Program {
     pub child: Child,
     log: Arc<(Mutex<Vec<String>>, Condvar)>,
+    reader: Option<thread::JoinHandle<()>>,
 }
 
 /// The program with these arguments and variables, and nothing else of ours in its environment.
@@ -90,13 +91,13 @@ impl Program {
             command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let log = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let (lines, writer) = (child.stderr.take().unwrap(), Arc::clone(&log));
-        thread::spawn(move || {
+        let reader = thread::spawn(move || {
             for line in BufReader::new(lines).lines().map_while(Result::ok) {
                 writer.0.lock().unwrap().push(line);
                 writer.1.notify_all();
             }
         });
-        Self { child, log }
+        Self { child, log, reader: Some(reader) }
     }
 
     /// The first line of the log, so far or to come, that holds `text`.
@@ -139,6 +140,14 @@ impl Program {
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Ends the program and returns its whole log.
+    pub fn end(mut self) -> String {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.reader.take().map(thread::JoinHandle::join);
+        self.log()
     }
 
     /// The exit code, once the program has ended.
