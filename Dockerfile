@@ -11,8 +11,12 @@ COPY static static
 # Newer than the empty ones that were built above.
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin gatepass
 
+# An empty folder for the keys: a volume that is mounted there belongs to whom the folder belongs to.
+RUN mkdir -p /empty
+
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/target/release/gatepass /usr/local/bin/gatepass
+COPY --from=build --chown=65532:65532 /empty /var/lib/gatepass
 # The tutorial profile refuses this address unless GATEPASS_EXPOSE_TUTORIAL=true.
 ENV GATEPASS_BIND=0.0.0.0:8000
 EXPOSE 8000

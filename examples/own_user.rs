@@ -1,10 +1,10 @@
-//! Your own model and store: members sign in by email and have a numeric id. Try it:
-//! cargo run --example own_user
+//! Your own model and store. Try it: cargo run --example own_user
 //! curl -d 'username=alice@example.com&password=secret2' http://127.0.0.1:8001/token
 //! curl -H 'Authorization: Bearer 7' http://127.0.0.1:8001/greeting
 use actix_web::{App, HttpServer, get};
 use gatepass::tutorial::{FakeHasher, SubjectTokens}; // insecure: not for real users
-use gatepass::{Account, ActiveUser, Auth, AuthUser, Fault, PasswordHash, Subject, UserStore, Username};
+use gatepass::{Account, ActiveUser, Auth, AuthUser, Fault, PasswordHash, Permission, Subject};
+use gatepass::{UserStore, Username};
 use std::{collections::HashMap, sync::RwLock};
 
 #[derive(Clone)]
@@ -20,6 +20,9 @@ impl AuthUser for Member {
     fn is_active(&self) -> bool {
         !self.suspended
     }
+    fn grantable(&self) -> Permission {
+        Permission::Unrestricted
+    }
 }
 
 struct Members(RwLock<HashMap<Subject, Account<Member>>>);
@@ -32,8 +35,10 @@ impl UserStore for Members {
     async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>, Fault> {
         Ok(self.0.read().unwrap().get(subject).map(|account| account.user.clone()))
     }
-    async fn replace_hash(&self, subject: &Subject, hash: PasswordHash) -> Result<(), Fault> {
-        self.0.write().unwrap().entry(subject.clone()).and_modify(|account| account.password_hash = hash);
+    async fn replace_hash(&self, id: &Subject, old: &PasswordHash, new: &PasswordHash) -> Result<(), Fault> {
+        if let Some(account) = self.0.write().unwrap().get_mut(id).filter(|a| a.password_hash == *old) {
+            account.password_hash = new.clone();
+        }
         Ok(())
     }
 }
@@ -50,8 +55,6 @@ async fn main() -> std::io::Result<()> {
     let members = Members(RwLock::new(HashMap::from([(7u64.into(), account)])));
     let auth = Auth::builder(members).hasher(FakeHasher::default()).tokens(SubjectTokens).build();
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8001".into());
-    HttpServer::new(move || App::new().wrap(auth.bearer()).configure(auth.routes()).service(greeting))
-        .bind(address)?
-        .run()
-        .await
+    let app = move || App::new().wrap(auth.bearer()).configure(auth.routes()).service(greeting);
+    HttpServer::new(app).bind(address)?.run().await
 }

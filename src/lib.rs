@@ -32,11 +32,21 @@
 //! | sign in against your own users | [`UserStore`] and [`AuthUser`] |
 //! | hash passwords your way | [`PasswordHasher`] |
 //! | issue tokens of your own kind | [`TokenService`] |
+#![cfg_attr(
+    feature = "jwt",
+    doc = "| issue tokens that others verify offline | [`JwtTokens`] and [`jwks::routes`] |"
+)]
 //! | put the three together | [`Auth::builder`] |
+#![cfg_attr(feature = "sql", doc = "| keep users in SQLite or PostgreSQL | [`sql`] |")]
 //! | know the user in a handler | [`ActiveUser`], [`CurrentUser`], [`MaybeUser`], [`BearerToken`] |
 //! | read the form in an endpoint of your own | [`PasswordRequestForm`], [`StrictPasswordRequestForm`] |
 //! | answer, log and fail as the service does | [`ApiError`], [`fallback`], [`access_log`], [`answer_panics`] |
 //! | describe it in OpenAPI | [`OAuth2PasswordBearer`](struct@OAuth2PasswordBearer), [`TokenApi`] |
+#![cfg_attr(
+    feature = "argon2",
+    doc = "| hash passwords with Argon2id, and take over older hashes | [`Argon2Hasher`] |"
+)]
+#![cfg_attr(feature = "password-policy", doc = "| refuse weak new passwords | [`check_new_password`] |")]
 #![cfg_attr(feature = "docs", doc = "| have Swagger UI sign in | [`docs::routes`] |")]
 //!
 //! `examples/own_user.rs` is an application with a model and a store of its own, in under sixty lines.
@@ -45,12 +55,17 @@
 //!
 //! - `service` (default): the `gatepass` program. A library user turns it off with `default-features = false`.
 //! - `docs` (part of `service`): Swagger UI at `/docs`, embedded.
+//! - `jwt` (part of `service`): signed access tokens and their keys, `JwtTokens`.
+//! - `sql` (part of `service`): users and clients in SQLite or PostgreSQL.
+//! - `argon2` (part of `service`): `Argon2Hasher`, and the verification of other programs' hashes.
+//! - `password-policy` (part of `service`): `check_new_password`.
 //!
 //! # Security
 //!
-//! What ships in [`tutorial`] is **insecure**: no hashing, and tokens that anybody can guess. Bring a
-//! [`PasswordHasher`] and a [`TokenService`] of your own for real users. The password grant itself is for
-//! first-party clients ([RFC 9700 section 2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4)).
+//! What ships in [`tutorial`] is **insecure**: no hashing, and tokens that anybody can guess. For real users take a
+//! [`PasswordHasher`] and a [`TokenService`] that are none of these, such as `Argon2Hasher` and `JwtTokens`. The
+//! password grant itself is for first-party clients
+//! ([RFC 9700 section 2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4)).
 
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes))]
@@ -63,25 +78,41 @@ mod http;
 #[cfg(feature = "service")]
 pub mod app;
 
+#[cfg(feature = "argon2")]
+pub use adapters::argon2::{Argon2Hasher, Argon2Settings, InvalidArgon2Settings};
+#[cfg(feature = "jwt")]
+pub use adapters::jwt::{JwtSettings, JwtTokens, KeyError, KeyFolder, KeyState, ListedKey, SigningAlgorithm};
+#[cfg(feature = "password-policy")]
+pub use adapters::password_policy::{WeakPassword, check_new_password};
+#[cfg(feature = "sql")]
+pub use adapters::sql;
 pub use adapters::tutorial;
-pub use auth::{Auth, AuthBuilder, Identity, LoginError};
+pub use auth::{Auth, AuthBuilder, Identity, Login, LoginError, Policy, SignIn};
 pub use domain::{
     claims::Claims,
+    client::ClientId,
+    dialect::Dialect,
     fault::Fault,
-    ports::{IssuedToken, PasswordHasher, TokenService, UserStore, Verdict},
+    ports::{
+        ClientRegistry, IssuedToken, KeySet, PasswordHasher, PublishedKeys, TokenOrder, TokenService,
+        UserStore, Verdict,
+    },
+    scope::{InvalidScope, Permission, Scope, Scopes},
     secret::{AccessToken, ClientSecret, Password, PasswordHash},
+    time::Timestamp,
     user::{Account, AuthUser, Subject, Username},
 };
 #[cfg(feature = "docs")]
 pub use http::docs;
+pub use http::jwks;
 pub use http::{
     access_log::access_log,
     bearer::BearerToken,
-    current_user::{ActiveUser, CurrentUser, MaybeUser},
-    error::{ApiError, ErrorBody, ValidationErrorBody},
+    current_user::{ActiveUser, CurrentUser, MaybeUser, NoScope, RequiredScopes},
+    error::{ApiError, Detail, ErrorBody, OAuth2ErrorBody, Refusal, ValidationErrorBody},
     fallback::fallback,
     form::{PasswordRequestForm, StrictPasswordRequestForm},
-    openapi::{OAuth2PasswordBearer, TokenApi},
+    openapi::{OAuth2PasswordBearer, RfcTokenApi, TokenApi},
     panic::answer_panics,
     validation::FieldError,
 };

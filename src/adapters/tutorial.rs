@@ -17,8 +17,10 @@ use utoipa::ToSchema;
 use crate::domain::{
     claims::Claims,
     fault::Fault,
-    ports::{IssuedToken, PasswordHasher, TokenService, UserStore, Verdict},
+    ports::{IssuedToken, PasswordHasher, TokenOrder, TokenService, UserStore, Verdict},
+    scope::Permission,
     secret::{AccessToken, Password, PasswordHash},
+    time::Timestamp,
     user::{Account, AuthUser, Subject, Username},
 };
 
@@ -51,6 +53,10 @@ impl AuthUser for TutorialUser {
 
     fn is_active(&self) -> bool {
         !self.disabled
+    }
+
+    fn grantable(&self) -> Permission {
+        Permission::Unrestricted
     }
 }
 
@@ -99,10 +105,17 @@ impl UserStore for TutorialUsers {
         Ok(self.find(subject.as_str()))
     }
 
-    async fn replace_hash(&self, subject: &Subject, hash: PasswordHash) -> Result<(), Fault> {
+    async fn replace_hash(
+        &self,
+        subject: &Subject,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<(), Fault> {
         let mut users = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(user) = users.iter_mut().find(|user| user.username == subject.as_str()) {
-            user.hashed_password = hash.expose().to_owned().into();
+        if let Some(user) = users.iter_mut().find(|user| user.username == subject.as_str())
+            && user.hashed_password == old.expose()
+        {
+            user.hashed_password = new.expose().to_owned().into();
         }
         Ok(())
     }
@@ -147,11 +160,18 @@ impl PasswordHasher for FakeHasher {
 pub struct SubjectTokens;
 
 impl TokenService for SubjectTokens {
-    async fn issue(&self, subject: &Subject) -> Result<IssuedToken, Fault> {
-        Ok(IssuedToken { access_token: subject.as_str().into(), expires_in: None })
+    async fn issue(&self, order: &TokenOrder) -> Result<IssuedToken, Fault> {
+        Ok(IssuedToken { access_token: order.subject.as_str().into(), expires_in: None })
     }
 
-    async fn verify(&self, token: &AccessToken) -> Result<Option<Claims>, Fault> {
-        Ok(Some(Claims::new(token.expose().into())))
+    async fn verify(&self, token: &AccessToken, _: Timestamp) -> Result<Option<Claims>, Fault> {
+        Ok(Some(Claims {
+            subject: token.expose().into(),
+            permission: Permission::Unrestricted,
+            client_id: None,
+            issued_at: None,
+            expires_at: None,
+            token_id: None,
+        }))
     }
 }

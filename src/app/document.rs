@@ -1,15 +1,60 @@
 //! The OpenAPI document of the service.
 
+use std::io::{self, Write};
+
 use utoipa::{
-    OpenApi, ToSchema,
-    openapi::{self, InfoBuilder},
+    Modify, OpenApi, ToSchema,
+    openapi::{self, InfoBuilder, RefOr, Schema},
 };
 
-use crate::http::{openapi::TokenApi, users::UsersApi};
+use crate::{
+    adapters::jwt::SigningAlgorithm,
+    app::{
+        failure::Failure,
+        profile,
+        settings::{Profile, SecureSettings, Settings},
+    },
+    http::{
+        jwks::JwksApi,
+        openapi::{OAuth2PasswordBearer, RfcTokenApi, TokenApi},
+        users::{ScopedUsersApi, UsersApi},
+    },
+};
 
-/// The document of a service whose users look like `U`.
-pub(crate) fn document<U: ToSchema>(description: &str) -> openapi::OpenApi {
-    let mut document = TokenApi::openapi().merge_from(UsersApi::openapi());
+/// The scopes that the service itself asks for.
+const SCOPES: &[(&str, &str)] = &[("me", "Read your own user")];
+
+/// The document of the tutorial profile, for users that look like `U`.
+pub(crate) fn tutorial<U: ToSchema>(description: &str) -> openapi::OpenApi {
+    document::<U>(TokenApi::openapi().merge_from(UsersApi::openapi()), description)
+}
+
+/// The document of the secure profile as it is set, for users that look like `U`.
+pub(crate) fn secure<U: ToSchema>(settings: &SecureSettings, description: &str) -> openapi::OpenApi {
+    let mut api = RfcTokenApi::openapi().merge_from(ScopedUsersApi::openapi());
+    if settings.algorithm == SigningAlgorithm::EdDsa {
+        api.merge(JwksApi::openapi());
+    }
+    if settings.strict {
+        RequiredGrantType.modify(&mut api);
+    }
+    OAuth2PasswordBearer { scopes: SCOPES, ..OAuth2PasswordBearer }.modify(&mut api);
+    document::<U>(api, description)
+}
+
+/// The form of a sign-in in which `grant_type` is required.
+struct RequiredGrantType;
+
+impl Modify for RequiredGrantType {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let schemas = &mut document.components.get_or_insert_default().schemas;
+        if let Some(RefOr::T(Schema::Object(form))) = schemas.get_mut("PasswordRequestForm") {
+            form.required.insert(0, "grant_type".to_owned());
+        }
+    }
+}
+
+fn document<U: ToSchema>(mut document: openapi::OpenApi, description: &str) -> openapi::OpenApi {
     document.info = InfoBuilder::new()
         .title("Gatepass")
         .version(env!("CARGO_PKG_VERSION"))
@@ -17,4 +62,14 @@ pub(crate) fn document<U: ToSchema>(description: &str) -> openapi::OpenApi {
         .build();
     document.components.get_or_insert_default().schemas.insert("User".into(), U::schema());
     document
+}
+
+/// Prints the document of the profile that is set.
+pub(crate) fn print(settings: &Settings) -> Result<(), Failure> {
+    let document = match settings.profile {
+        Profile::Tutorial => profile::tutorial::document(),
+        Profile::Secure => profile::secure::document(&settings.secure),
+    };
+    let json = document.to_pretty_json().map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(writeln!(io::stdout().lock(), "{json}")?)
 }

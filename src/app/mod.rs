@@ -1,6 +1,8 @@
 //! The service: settings, start, stop. What `gatepass` does when it runs.
 
+pub mod commands;
 mod document;
+pub mod failure;
 pub mod healthcheck;
 pub mod logging;
 pub mod profile;
@@ -8,10 +10,11 @@ pub mod server;
 pub mod settings;
 mod signals;
 
-use std::{fmt::Display, process::ExitCode};
+use std::process::ExitCode;
 
 use crate::app::{
-    server::StartError,
+    commands::{check, clients, keys, users},
+    failure::Failure,
     settings::{Command, Settings},
 };
 
@@ -23,25 +26,21 @@ pub fn run() -> ExitCode {
     };
     let done = match command {
         Command::Serve => serve(&settings),
-        Command::Healthcheck => healthcheck::healthcheck(settings.bind).map_err(|error| fail(1, error)),
+        Command::Healthcheck => healthcheck::healthcheck(settings.bind).map_err(Failure::from),
+        Command::Users(command) => users::run(command, &settings),
+        Command::Clients(command) => clients::run(command, &settings),
+        Command::Keys(arguments) => keys::run(&arguments, &settings),
+        Command::Check { json } => check::run(json, &settings),
+        Command::Openapi => document::print(&settings),
     };
-    done.err().unwrap_or(ExitCode::SUCCESS)
+    done.map_or_else(Failure::report, |()| ExitCode::SUCCESS)
 }
 
-fn serve(settings: &Settings) -> Result<(), ExitCode> {
+fn serve(settings: &Settings) -> Result<(), Failure> {
     logging::start();
     actix_web::rt::System::new().block_on(async {
-        let server = profile::server(settings).map_err(|error| match error {
-            StartError::InsecureExposure(_) => fail(2, error),
-            _ => fail(1, error),
-        })?;
+        let server = profile::server(settings).await?;
         server.announce();
-        server.run().await.map_err(|error| fail(1, error))
+        Ok(server.run().await?)
     })
-}
-
-/// Says in one line what went wrong.
-fn fail(exit_code: u8, error: impl Display) -> ExitCode {
-    eprintln!("gatepass: {error}");
-    ExitCode::from(exit_code)
 }

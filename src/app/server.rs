@@ -1,6 +1,6 @@
 //! The server: the application, its address, its run from start to stop.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use actix_web::{App, HttpServer, dev, web};
 use serde::Serialize;
@@ -10,9 +10,21 @@ use utoipa::openapi::OpenApi;
 use crate::{
     app::{settings::Settings, signals::StopSignals},
     auth::Auth,
-    domain::ports::{PasswordHasher, TokenService, UserStore},
-    http::{access_log::access_log, docs, fallback::fallback, page, panic::answer_panics, users},
+    domain::ports::{PasswordHasher, PublishedKeys, TokenService, UserStore},
+    http::{access_log::access_log, docs, fallback::fallback, jwks, page, panic::answer_panics, users},
 };
+
+/// What a profile puts together.
+pub struct Service<S, H, T> {
+    /// Users, hashing and tokens.
+    pub auth: Auth<S, H, T>,
+    /// What /openapi.json says.
+    pub document: OpenApi,
+    /// The profile's name, by which the start page knows what is meant for it.
+    pub profile: &'static str,
+    /// The keys to publish, where tokens are signed with keys that others may know.
+    pub keys: Option<Arc<dyn PublishedKeys>>,
+}
 
 /// A service that listens but does not run yet.
 pub struct Server {
@@ -49,15 +61,11 @@ pub enum StartError {
 }
 
 impl Server {
-    /// The service of `auth` and its `document`, listening on the address in `settings`.
+    /// The service, listening on the address in `settings`.
     ///
     /// # Errors
     /// Where it cannot listen there.
-    pub fn bind<S, H, T>(
-        auth: Auth<S, H, T>,
-        document: &OpenApi,
-        settings: &Settings,
-    ) -> Result<Self, StartError>
+    pub fn bind<S, H, T>(service: Service<S, H, T>, settings: &Settings) -> Result<Self, StartError>
     where
         S: UserStore<User: Serialize>,
         H: PasswordHasher,
@@ -65,8 +73,10 @@ impl Server {
     {
         // Before anybody can know that it listens.
         let stop_signals = StopSignals::catch().map_err(StartError::Signals)?;
-        let docs = docs::routes(document)?;
-        let page = page::routes()?;
+        let Service { auth, document, profile, keys } = service;
+        let docs = docs::routes(&document)?;
+        let page = page::routes(profile)?;
+        let keys = keys.map(jwks::routes);
         let application = move || {
             App::new()
                 .wrap(auth.bearer())
@@ -75,6 +85,7 @@ impl Server {
                 // The order in which a request's path is held against them: the most frequent first.
                 .configure(users::routes::<S::User>())
                 .configure(auth.routes())
+                .configure(|config| keys.clone().into_iter().for_each(|routes| routes(config)))
                 .configure(docs.clone())
                 .configure(page.clone())
                 .default_service(web::to(fallback))

@@ -1,11 +1,26 @@
 //! The settings: each a flag and an environment variable of the same name.
 
-use std::{env, net::SocketAddr, process::ExitCode};
+use std::{
+    env, fmt, iter,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{
     Parser, Subcommand, ValueEnum,
     builder::BoolishValueParser,
     error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use crate::{
+    adapters::{
+        argon2::Argon2Settings,
+        jwt::{JwtSettings, SigningAlgorithm},
+    },
+    app::commands::{clients::ClientsCommand, keys::KeysArguments, users::UsersCommand},
 };
 
 /// The OAuth2 password flow for Actix: password in, bearer token out, documentation that signs in by itself.
@@ -22,16 +37,33 @@ struct CommandLine {
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Run the service; what `gatepass` alone does
     Serve,
     /// Ask the service at --bind whether it answers: exit code 0 if it does, 1 if not
     Healthcheck,
+    /// Keep the users of the secure profile
+    #[command(subcommand, arg_required_else_help = false)]
+    Users(UsersCommand),
+    /// Keep the clients of the secure profile: programs that ask for tokens
+    #[command(subcommand, arg_required_else_help = false)]
+    Clients(ClientsCommand),
+    /// Show or change the keys that sign tokens
+    Keys(KeysArguments),
+    /// Tell whether settings, database and keys are in order: exit code 0 if they are, 1 if not
+    Check {
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the OpenAPI document of the profile
+    Openapi,
 }
 
 /// What every command reads.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of the service")]
 pub struct Settings {
     /// Which users, hashes and tokens to run with
     #[arg(long, env = "GATEPASS_PROFILE", value_enum, default_value_t = Profile::Tutorial, global = true)]
@@ -82,6 +114,183 @@ pub struct Settings {
         global = true
     )]
     pub shutdown_timeout: u64,
+
+    /// What the secure profile reads besides.
+    #[command(flatten)]
+    pub secure: SecureSettings,
+}
+
+/// What the secure profile reads besides.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of the secure profile")]
+pub struct SecureSettings {
+    /// Where users and clients are: sqlite:FILE, or postgres://USER:PASSWORD@HOST/DATABASE
+    #[arg(
+        long,
+        env = "GATEPASS_DATABASE_URL",
+        value_name = "URL",
+        default_value = "sqlite:gatepass.db",
+        hide_env_values = true,
+        global = true
+    )]
+    pub database_url: DatabaseUrl,
+
+    /// The folder of the keys that sign tokens; made at the first start
+    #[arg(long, env = "GATEPASS_KEYS_DIR", value_name = "FOLDER", default_value = "keys", global = true)]
+    pub keys_dir: PathBuf,
+
+    /// How tokens are signed
+    #[arg(long, env = "GATEPASS_ALGORITHM", value_enum, default_value_t = SigningAlgorithm::EdDsa, global = true)]
+    pub algorithm: SigningAlgorithm,
+
+    /// How long a new key is published before it signs, in seconds: as long as others cache /.well-known/jwks.json
+    #[arg(
+        long,
+        env = "GATEPASS_KEY_ACTIVATION_DELAY",
+        value_name = "SECONDS",
+        default_value_t = 300,
+        global = true
+    )]
+    pub key_activation_delay: u64,
+
+    /// The issuer in tokens, one for all replicas [default: http:// and the address of --bind]
+    #[arg(long, env = "GATEPASS_ISSUER", value_name = "URL", value_parser = parse_identifier, global = true)]
+    pub issuer: Option<String>,
+
+    /// The audience in tokens [default: the issuer]
+    #[arg(long, env = "GATEPASS_AUDIENCE", value_name = "URL", value_parser = parse_identifier, global = true)]
+    pub audience: Option<String>,
+
+    /// How long an access token is valid, in seconds
+    #[arg(
+        long,
+        env = "GATEPASS_ACCESS_TOKEN_TTL",
+        value_name = "SECONDS",
+        default_value = "900",
+        global = true
+    )]
+    pub access_token_ttl: NonZeroU32,
+
+    /// How long past its end a token is still taken, in seconds
+    #[arg(long, env = "GATEPASS_LEEWAY", value_name = "SECONDS", default_value_t = 0, global = true)]
+    pub leeway: u32,
+
+    /// The memory of one password hash (Argon2id), in KiB
+    #[arg(long, env = "GATEPASS_ARGON2_MEMORY", value_name = "KIB", default_value_t = 19456, global = true)]
+    pub argon2_memory: u32,
+
+    /// The passes over that memory
+    #[arg(
+        long,
+        env = "GATEPASS_ARGON2_ITERATIONS",
+        value_name = "NUMBER",
+        default_value_t = 2,
+        global = true
+    )]
+    pub argon2_iterations: u32,
+
+    /// The lanes of that memory
+    #[arg(
+        long,
+        env = "GATEPASS_ARGON2_PARALLELISM",
+        value_name = "NUMBER",
+        default_value_t = 1,
+        global = true
+    )]
+    pub argon2_parallelism: u32,
+
+    /// How many threads hash passwords [default: one per core]
+    #[arg(long, env = "GATEPASS_HASH_THREADS", value_name = "NUMBER", global = true)]
+    pub hash_threads: Option<NonZeroUsize>,
+
+    /// How many sign-ins may wait for a hashing thread; more are answered 503
+    #[arg(long, env = "GATEPASS_HASH_QUEUE", value_name = "NUMBER", default_value = "64", global = true)]
+    pub hash_queue: NonZeroUsize,
+
+    /// Require grant_type=password in the form, as RFC 6749 does
+    #[arg(long, env = "GATEPASS_STRICT", value_name = "true|false", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", hide_default_value = true, value_parser = BoolishValueParser::new(), global = true)]
+    pub strict: bool,
+
+    /// Refuse a sign-in that no registered client makes
+    #[arg(long, env = "GATEPASS_REQUIRE_CLIENT", value_name = "true|false", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", hide_default_value = true, value_parser = BoolishValueParser::new(), global = true)]
+    pub require_client: bool,
+
+    /// Whether users may sign in with a password; off, tokens are recognised and none is issued
+    #[arg(long, env = "GATEPASS_PASSWORD_GRANT", value_enum, value_name = "on|off", default_value_t = Switch::On, global = true)]
+    pub password_grant: Switch,
+}
+
+impl SecureSettings {
+    /// The issuer of tokens, given or made of the address.
+    pub fn issuer(&self, bind: SocketAddr) -> String {
+        self.issuer.clone().unwrap_or_else(|| format!("http://{bind}"))
+    }
+
+    /// Whether tokens name an issuer that nobody can reach: one made of an address that is none.
+    pub fn issuer_is_unusable(&self, bind: SocketAddr) -> bool {
+        self.issuer.is_none() && (bind.ip().is_unspecified() || bind.port() == 0)
+    }
+
+    /// What passwords are hashed with.
+    pub fn argon2(&self) -> Argon2Settings {
+        Argon2Settings {
+            memory: self.argon2_memory,
+            iterations: self.argon2_iterations,
+            parallelism: self.argon2_parallelism,
+            threads: self.hash_threads,
+            queue: self.hash_queue,
+        }
+    }
+
+    /// What [`JwtTokens`](crate::JwtTokens) is opened with.
+    pub fn jwt(&self, bind: SocketAddr) -> JwtSettings {
+        JwtSettings {
+            keys_dir: self.keys_dir.clone(),
+            algorithm: self.algorithm,
+            activation_delay: Duration::from_secs(self.key_activation_delay),
+            issuer: self.issuer(bind),
+            audience: self.audience(bind),
+            access_token_ttl: Duration::from_secs(self.access_token_ttl.get().into()),
+            leeway: Duration::from_secs(self.leeway.into()),
+        }
+    }
+
+    /// The audience of tokens, given or the issuer.
+    pub fn audience(&self, bind: SocketAddr) -> String {
+        self.audience.clone().unwrap_or_else(|| self.issuer(bind))
+    }
+}
+
+/// A database's URL, which may hold a password.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for DatabaseUrl {
+    fn from(url: &str) -> Self {
+        Self(url.to_owned())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl([redacted])")
+    }
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On
+    On,
+    /// Off
+    Off,
 }
 
 /// Which adapters are put together.
@@ -89,6 +298,8 @@ pub struct Settings {
 pub enum Profile {
     /// FastAPI's tutorial: two users in memory, no hashing, the username as token. Insecure
     Tutorial,
+    /// For production: hashed passwords, stored users, signed tokens, granted scopes
+    Secure,
 }
 
 impl Settings {
@@ -100,6 +311,20 @@ impl Settings {
         let CommandLine { command, settings } = CommandLine::try_parse().map_err(|error| explain(&error))?;
         Ok((command.unwrap_or(Command::Serve), settings))
     }
+
+    /// The settings of a service that is started with these arguments.
+    ///
+    /// # Errors
+    /// Where an argument is wrong.
+    pub fn from_arguments<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<Self, clap::Error> {
+        let arguments = iter::once("gatepass").chain(arguments);
+        Ok(CommandLine::try_parse_from(arguments)?.settings)
+    }
+}
+
+fn parse_identifier(text: &str) -> Result<String, &'static str> {
+    let is_identifier = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_identifier.then(|| text.to_owned()).ok_or("a URL is expected, such as https://auth.example.com")
 }
 
 fn parse_bind(text: &str) -> Result<SocketAddr, &'static str> {

@@ -6,7 +6,10 @@ use crate::{
         claims::Claims,
         fault::Fault,
         ports::{PasswordHasher, TokenService, UserStore},
+        scope::Permission,
         secret::AccessToken,
+        time::Timestamp,
+        user::AuthUser,
     },
 };
 
@@ -17,18 +20,27 @@ pub struct Identity<U> {
     pub user: U,
     /// What the token says.
     pub claims: Claims,
+    /// What the request may do: what the token was issued for, as far as the user has it now.
+    pub permission: Permission,
 }
 
 impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
-    /// The bearer of `token`, or `None` where the token is not valid or its user is gone.
+    /// The bearer of `token` at this moment, or `None` where the token is not valid or its user is gone.
     ///
     /// # Errors
     /// A [`Fault`] where a port cannot say.
-    pub async fn recognise(&self, token: &AccessToken) -> Result<Option<Identity<S::User>>, Fault> {
-        let Some(claims) = self.ports.tokens.verify(token).await? else {
+    pub async fn recognise(
+        &self,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> Result<Option<Identity<S::User>>, Fault> {
+        let Some(claims) = self.ports.tokens.verify(token, now).await? else {
             return Ok(None);
         };
         let user = self.ports.store.find_by_subject(&claims.subject).await?;
-        Ok(user.map(|user| Identity { user, claims }))
+        Ok(user.map(|user| {
+            let permission = claims.permission.limited_to(&user.grantable());
+            Identity { user, claims, permission }
+        }))
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    auth::{Auth, Ports},
-    domain::ports::{PasswordHasher, TokenService, UserStore},
+    auth::{Auth, Policy, Ports},
+    domain::ports::{ClientRegistry, PasswordHasher, TokenService, UserStore},
 };
 
 /// What [`Auth::builder`] returns. `build` is there once a hasher and tokens are.
@@ -18,27 +18,32 @@ pub struct AuthBuilder<S, H, T>(Ports<S, H, T>);
 impl Auth<(), (), ()> {
     /// Starts with the place your users are in.
     pub fn builder<S: UserStore>(store: S) -> AuthBuilder<S, (), ()> {
-        AuthBuilder(Ports { store, hasher: (), tokens: (), inactive_users_sign_in: false })
+        AuthBuilder(Ports { store, hasher: (), tokens: (), clients: None, policy: Policy::default() })
     }
 }
 
 impl<S, H, T> AuthBuilder<S, H, T> {
     /// How passwords are verified.
     pub fn hasher<N: PasswordHasher>(self, hasher: N) -> AuthBuilder<S, N, T> {
-        let Ports { store, tokens, inactive_users_sign_in, .. } = self.0;
-        AuthBuilder(Ports { store, hasher, tokens, inactive_users_sign_in })
+        let Ports { store, tokens, clients, policy, .. } = self.0;
+        AuthBuilder(Ports { store, hasher, tokens, clients, policy })
     }
 
     /// What access tokens are.
     pub fn tokens<N: TokenService>(self, tokens: N) -> AuthBuilder<S, H, N> {
-        let Ports { store, hasher, inactive_users_sign_in, .. } = self.0;
-        AuthBuilder(Ports { store, hasher, tokens, inactive_users_sign_in })
+        let Ports { store, hasher, clients, policy, .. } = self.0;
+        AuthBuilder(Ports { store, hasher, tokens, clients, policy })
     }
 
-    /// Gives inactive users a token too, as FastAPI's tutorial does; whatever asks for an
-    /// [`ActiveUser`](crate::ActiveUser) still refuses them. Without this their sign-in is refused.
-    pub fn let_inactive_users_sign_in(mut self) -> Self {
-        self.0.inactive_users_sign_in = true;
+    /// The clients that prove themselves. Without this, what a request says of its client does not count.
+    pub fn clients(mut self, registry: impl ClientRegistry) -> Self {
+        self.0.clients = Some(Box::new(registry));
+        self
+    }
+
+    /// The rules that are a matter of choice.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.0.policy = policy;
         self
     }
 }

@@ -1,17 +1,25 @@
-//! What signing in and being recognised mean: three ports put to work together.
+//! What signing in and being recognised mean: the ports put to work together.
 
 mod bearer;
 mod builder;
+mod client;
 mod login;
+mod policy;
 
 use std::sync::Arc;
 
-pub use self::{bearer::Identity, builder::AuthBuilder, login::LoginError};
+use self::client::AnyClientRegistry;
+pub use self::{
+    bearer::Identity,
+    builder::AuthBuilder,
+    login::{Login, LoginError, SignIn},
+    policy::Policy,
+};
 
 /// Your users, your hashing and your tokens, put together. Cheap to clone.
 ///
 /// ```
-/// use gatepass::{Auth, tutorial::{FakeHasher, TutorialUsers, SubjectTokens}};
+/// use gatepass::{Auth, tutorial::{FakeHasher, SubjectTokens, TutorialUsers}};
 ///
 /// let auth = Auth::builder(TutorialUsers::default())
 ///     .hasher(FakeHasher::default())
@@ -26,7 +34,15 @@ struct Ports<S, H, T> {
     store: S,
     hasher: H,
     tokens: T,
-    inactive_users_sign_in: bool,
+    clients: Option<Box<dyn AnyClientRegistry>>,
+    policy: Policy,
+}
+
+impl<S, H, T> Auth<S, H, T> {
+    /// The rules it was built with.
+    pub fn policy(&self) -> &Policy {
+        &self.ports.policy
+    }
 }
 
 impl<S, H, T> Clone for Auth<S, H, T> {

@@ -1,18 +1,21 @@
 //! What an access token says.
 
-use crate::domain::user::Subject;
+use crate::domain::{client::ClientId, scope::Permission, time::Timestamp, user::Subject};
 
-/// What a genuine access token says about its bearer.
+/// What a genuine access token says about its bearer
+/// ([RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Claims {
     /// Whom the token was issued to.
     pub subject: Subject,
-}
-
-impl Claims {
-    /// The claims of a token that says whose it is.
-    pub fn new(subject: Subject) -> Self {
-        Self { subject }
-    }
+    /// What the token may be used for.
+    pub permission: Permission,
+    /// The client it was issued through, where one proved itself.
+    pub client_id: Option<ClientId>,
+    /// When it was issued, where it says so.
+    pub issued_at: Option<Timestamp>,
+    /// When it ends, where it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// The token's own name, where it has one (`jti`).
+    pub token_id: Option<String>,
 }

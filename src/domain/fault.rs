@@ -54,14 +54,19 @@ impl From<Fault> for Box<dyn Error + Send + Sync> {
     }
 }
 
-/// The chain of causes, outermost first.
+/// The chain of causes, outermost first, each said once.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.cause)?;
+        let mut outer = self.cause.to_string();
+        f.write_str(&outer)?;
         let mut cause = self.cause.source();
         while let Some(inner) = cause {
-            write!(f, ": {inner}")?;
-            cause = inner.source();
+            let text = inner.to_string();
+            // Many errors say their cause themselves.
+            if !outer.ends_with(&text) {
+                write!(f, ": {text}")?;
+            }
+            (outer, cause) = (text, inner.source());
         }
         Ok(())
     }
@@ -70,5 +75,33 @@ impl fmt::Display for Fault {
 impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.cause, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use thiserror::Error;
+
+    use super::*;
+
+    #[derive(Debug, Error)]
+    #[error("the disk is full")]
+    struct Full;
+
+    /// Says its cause, as many do.
+    #[derive(Debug, Error)]
+    #[error("cannot write: {0}")]
+    struct Telling(#[source] Full);
+
+    #[derive(Debug, Error)]
+    #[error("nothing was stored")]
+    struct Silent(#[source] Telling);
+
+    #[test]
+    fn each_cause_is_said_once() {
+        assert_eq!(Fault::new(Full).to_string(), "the disk is full");
+        assert_eq!(Fault::new(Telling(Full)).to_string(), "cannot write: the disk is full");
+        let fault = Fault::new(Silent(Telling(Full)));
+        assert_eq!(fault.to_string(), "nothing was stored: cannot write: the disk is full");
     }
 }

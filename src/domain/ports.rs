@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use crate::domain::{
     claims::Claims,
+    client::ClientId,
     fault::Fault,
-    secret::{AccessToken, Password, PasswordHash},
+    scope::Permission,
+    secret::{AccessToken, ClientSecret, Password, PasswordHash},
+    time::Timestamp,
     user::{Account, AuthUser, Subject, Username},
 };
 
@@ -20,6 +23,7 @@ use crate::domain::{
 /// # impl AuthUser for Member {
 /// #     fn subject(&self) -> Subject { self.id.into() }
 /// #     fn is_active(&self) -> bool { true }
+/// #     fn grantable(&self) -> gatepass::Permission { gatepass::Permission::Unrestricted }
 /// # }
 /// struct Members(std::sync::RwLock<HashMap<u64, Account<Member>>>);
 ///
@@ -36,10 +40,17 @@ use crate::domain::{
 ///         Ok(self.0.read().unwrap().get(&id).map(|account| account.user.clone()))
 ///     }
 ///
-///     async fn replace_hash(&self, subject: &Subject, hash: PasswordHash) -> Result<(), Fault> {
+///     async fn replace_hash(
+///         &self,
+///         subject: &Subject,
+///         old: &PasswordHash,
+///         new: &PasswordHash,
+///     ) -> Result<(), Fault> {
 ///         let id = subject.as_str().parse()?;
-///         if let Some(account) = self.0.write().unwrap().get_mut(&id) {
-///             account.password_hash = hash;
+///         if let Some(account) = self.0.write().unwrap().get_mut(&id)
+///             && account.password_hash == *old
+///         {
+///             account.password_hash = new.clone();
 ///         }
 ///         Ok(())
 ///     }
@@ -67,15 +78,16 @@ pub trait UserStore: Send + Sync + 'static {
         subject: &Subject,
     ) -> impl Future<Output = Result<Option<Self::User>, Fault>> + Send;
 
-    /// Puts `hash` in the place of the stored one; called after a sign-in whose hash was outdated.
-    /// An unknown subject is no error.
+    /// Puts `new` in the place of `old`; called after a sign-in whose hash was outdated. Where the stored hash is
+    /// not `old` any more, it stays: the password was changed meanwhile. An unknown subject is no error.
     ///
     /// # Errors
     /// Where it could not be stored.
     fn replace_hash(
         &self,
         subject: &Subject,
-        hash: PasswordHash,
+        old: &PasswordHash,
+        new: &PasswordHash,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
@@ -136,37 +148,65 @@ pub enum Verdict {
 /// What an access token is: issued after a sign-in, verified with every request.
 ///
 /// ```
-/// use std::{collections::HashMap, sync::RwLock};
-/// use gatepass::{AccessToken, Claims, Fault, IssuedToken, Subject, TokenService};
+/// use std::{collections::HashMap, sync::RwLock, time::Duration};
+/// use gatepass::{AccessToken, Claims, Fault, IssuedToken, Timestamp, TokenOrder, TokenService};
+///
+/// const LIFETIME: Duration = Duration::from_secs(900);
 ///
 /// /// Opaque tokens in memory, `new_token` being 256 random bits.
-/// struct OpaqueTokens { issued: RwLock<HashMap<String, Subject>>, new_token: fn() -> String }
+/// struct OpaqueTokens { issued: RwLock<HashMap<String, Claims>>, new_token: fn() -> String }
 ///
 /// impl TokenService for OpaqueTokens {
-///     async fn issue(&self, subject: &Subject) -> Result<IssuedToken, Fault> {
+///     async fn issue(&self, order: &TokenOrder) -> Result<IssuedToken, Fault> {
 ///         let token = (self.new_token)();
-///         self.issued.write().unwrap().insert(token.clone(), subject.clone());
-///         Ok(IssuedToken { access_token: token.into(), expires_in: None })
+///         let claims = Claims {
+///             subject: order.subject.clone(),
+///             permission: order.permission.clone(),
+///             client_id: order.client_id.clone(),
+///             issued_at: Some(order.now),
+///             expires_at: Some(order.now + LIFETIME),
+///             token_id: None,
+///         };
+///         self.issued.write().unwrap().insert(token.clone(), claims);
+///         Ok(IssuedToken { access_token: token.into(), expires_in: Some(LIFETIME) })
 ///     }
 ///
-///     async fn verify(&self, token: &AccessToken) -> Result<Option<Claims>, Fault> {
+///     async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, Fault> {
 ///         let issued = self.issued.read().unwrap();
-///         Ok(issued.get(token.expose()).map(|subject| Claims::new(subject.clone())))
+///         let valid = |claims: &&Claims| claims.expires_at.is_some_and(|end| now < end);
+///         Ok(issued.get(token.expose()).filter(valid).cloned())
 ///     }
 /// }
 /// ```
 pub trait TokenService: Send + Sync + 'static {
-    /// A token for the user named by `subject`.
+    /// A token as `order` asks for it.
     ///
     /// # Errors
     /// Where none could be made.
-    fn issue(&self, subject: &Subject) -> impl Future<Output = Result<IssuedToken, Fault>> + Send;
+    fn issue(&self, order: &TokenOrder) -> impl Future<Output = Result<IssuedToken, Fault>> + Send;
 
-    /// What the token says, or `None` where it is not genuine or no longer valid.
+    /// What the token says, or `None` where it is not genuine or not valid at `now`.
     ///
     /// # Errors
     /// Where the service cannot say.
-    fn verify(&self, token: &AccessToken) -> impl Future<Output = Result<Option<Claims>, Fault>> + Send;
+    fn verify(
+        &self,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Claims>, Fault>> + Send;
+}
+
+/// What a token is to say.
+#[derive(Clone, Debug)]
+pub struct TokenOrder {
+    /// Whom it is for.
+    pub subject: Subject,
+    /// What it may be used for.
+    pub permission: Permission,
+    /// The client that asked for it, where one proved itself.
+    pub client_id: Option<ClientId>,
+    /// The moment it is issued at.
+    pub now: Timestamp,
 }
 
 /// A fresh access token and what its client is told about it
@@ -177,4 +217,37 @@ pub struct IssuedToken {
     pub access_token: AccessToken,
     /// How long it is valid, where it ends by itself. Answered in whole seconds.
     pub expires_in: Option<Duration>,
+}
+
+/// The public halves of the keys that sign tokens, for those who verify tokens offline. Not one of the three
+/// ports: a [`TokenService`] that signs with what others may know has some.
+pub trait PublishedKeys: Send + Sync + 'static {
+    /// The keys that verify at `now`, those that sign only later among them.
+    ///
+    /// # Errors
+    /// Where the service cannot say.
+    fn key_set(&self, now: Timestamp) -> Result<KeySet, Fault>;
+}
+
+/// Published keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySet {
+    /// A JSON Web Key Set ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
+    pub json: String,
+    /// How long it may be kept without missing a key that signs. Answered in whole seconds.
+    pub fresh_for: Duration,
+}
+
+/// Which clients there are, where they have to prove themselves. Not one of the three ports: an application
+/// without registered clients has none.
+pub trait ClientRegistry: Send + Sync + 'static {
+    /// Whether this is a client's name and its secret, compared in constant time.
+    ///
+    /// # Errors
+    /// Where the registry cannot say.
+    fn authenticate(
+        &self,
+        client_id: &ClientId,
+        secret: &ClientSecret,
+    ) -> impl Future<Output = Result<bool, Fault>> + Send;
 }

@@ -40,10 +40,27 @@ secret! {
     Password
 }
 
+impl Password {
+    /// The longest password that is taken, in bytes: a person types less, and hashing reads all of it.
+    pub const MAX_BYTES: usize = 1024;
+
+    /// Whether it is neither empty nor over [`Password::MAX_BYTES`]. Nothing else is given to a hasher.
+    pub fn is_hashable(&self) -> bool {
+        (1..=Self::MAX_BYTES).contains(&self.0.len())
+    }
+}
+
 secret! {
     /// What a store keeps in place of a password, in whatever notation its
     /// [`PasswordHasher`](crate::PasswordHasher) reads.
     PasswordHash
+}
+
+/// Whether two stored hashes are the same text: for stores, not for verifying a password.
+impl PartialEq for PasswordHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
 }
 
 secret! {
@@ -59,6 +76,14 @@ secret! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn empty_and_overlong_passwords_are_not_hashed() {
+        for (length, hashable) in [(0, false), (1, true), (1024, true), (1025, false)] {
+            assert_eq!(Password::from("x".repeat(length)).is_hashable(), hashable, "{length} bytes");
+        }
+        assert!(!Password::from("é".repeat(513)).is_hashable(), "bytes count, not characters");
+    }
 
     #[test]
     fn debug_shows_no_secret() {

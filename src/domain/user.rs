@@ -1,13 +1,11 @@
 //! The user: your own model, seen through [`AuthUser`].
 
-use std::fmt;
-
-use crate::domain::secret::PasswordHash;
+use crate::domain::{name::name, scope::Permission, secret::PasswordHash};
 
 /// What Gatepass has to know of your user model, whatever else it holds.
 ///
 /// ```
-/// use gatepass::{AuthUser, Subject};
+/// use gatepass::{AuthUser, Permission, Subject};
 ///
 /// #[derive(Clone)]
 /// struct Member { id: u64, email: String, suspended: bool }
@@ -15,6 +13,7 @@ use crate::domain::secret::PasswordHash;
 /// impl AuthUser for Member {
 ///     fn subject(&self) -> Subject { self.id.into() }
 ///     fn is_active(&self) -> bool { !self.suspended }
+///     fn grantable(&self) -> Permission { Permission::Unrestricted }
 /// }
 /// ```
 pub trait AuthUser: Clone + Send + Sync + 'static {
@@ -24,6 +23,10 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
 
     /// Whether the user may use what asks for an active user.
     fn is_active(&self) -> bool;
+
+    /// What tokens of this user may be used for at the most. [`Permission::Unrestricted`] is for applications
+    /// without scopes: its tokens cover everything, whatever a client asked for.
+    fn grantable(&self) -> Permission;
 }
 
 /// A user together with the hash of their password: what a store holds for a sign-in.
@@ -35,35 +38,17 @@ pub struct Account<U> {
     pub password_hash: PasswordHash,
 }
 
-/// The name by which tokens and stores know a user; opaque to Gatepass. Made of a text or of an integer, and of
-/// anything else by its text: `uuid.to_string().into()`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Subject(String);
-
-impl Subject {
-    /// The subject's text, as a token carries it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Subject {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl From<&str> for Subject {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
+name! {
+    /// The name by which tokens and stores know a user; opaque to Gatepass. Made of a text or of an integer, and of
+    /// anything else by its text: `uuid.to_string().into()`.
+    Subject
 }
 
 macro_rules! subject_from {
     ($($id:ty)*) => {$(
         impl From<$id> for Subject {
             fn from(id: $id) -> Self {
-                Self(id.to_string())
+                id.to_string().into()
             }
         }
     )*};
@@ -71,31 +56,7 @@ macro_rules! subject_from {
 
 subject_from!(i32 u32 i64 u64 i128 u128);
 
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The name a person signs in with: a user name, an email address, whatever your store looks up.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Username(String);
-
-impl Username {
-    /// The name as it was typed.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Username {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl From<&str> for Username {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
+name! {
+    /// The name a person signs in with: a user name, an email address, whatever your store looks up.
+    Username
 }

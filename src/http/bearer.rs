@@ -13,10 +13,14 @@ use std::future::{Ready, ready};
 use crate::{
     auth::{Auth, Identity},
     domain::{
+        dialect::Dialect,
         ports::{PasswordHasher, TokenService, UserStore},
         secret::AccessToken,
     },
-    http::{authorization, error::ApiError},
+    http::{
+        authorization, clock,
+        error::{self, ApiError},
+    },
 };
 
 /// The token in the `Authorization` header
@@ -38,7 +42,13 @@ impl FromRequest for BearerToken {
 }
 
 /// What the middleware found out about a request's token; it stands in the request's extensions.
-pub(crate) enum Recognition<U> {
+pub(crate) struct Recognition<U> {
+    pub(crate) outcome: Outcome<U>,
+    /// How an extractor words its refusal.
+    pub(crate) dialect: Dialect,
+}
+
+pub(crate) enum Outcome<U> {
     /// No token was sent.
     Anonymous,
     /// The token is this user's.
@@ -74,23 +84,24 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
         HttpAuthentication::with_fn(move |request: ServiceRequest, token: Option<BearerToken>| {
             let auth = auth.clone();
             async move {
-                let recognition = auth.recognition(token).await;
-                request.extensions_mut().insert(recognition);
+                let outcome = auth.outcome(token).await;
+                let dialect = auth.policy().dialect;
+                request.extensions_mut().insert(Recognition { outcome, dialect });
                 Ok(request)
             }
         })
     }
 
-    async fn recognition(&self, token: Option<BearerToken>) -> Recognition<S::User> {
+    async fn outcome(&self, token: Option<BearerToken>) -> Outcome<S::User> {
         let Some(BearerToken(token)) = token else {
-            return Recognition::Anonymous;
+            return Outcome::Anonymous;
         };
-        match self.recognise(&token).await {
-            Ok(Some(identity)) => Recognition::Recognised(Rc::new(identity)),
-            Ok(None) => Recognition::Refused,
+        match self.recognise(&token, clock::now()).await {
+            Ok(Some(identity)) => Outcome::Recognised(Rc::new(identity)),
+            Ok(None) => Outcome::Refused,
             Err(fault) => {
-                log::error!("{fault}");
-                Recognition::Failed { temporary: fault.is_temporary() }
+                error::report(&fault);
+                Outcome::Failed { temporary: fault.is_temporary() }
             }
         }
     }

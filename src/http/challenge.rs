@@ -1,7 +1,31 @@
-//! `WWW-Authenticate`: how a client is asked for a token.
+//! `WWW-Authenticate`: how a client is asked for a token, or for its own credentials.
 
-use actix_web::http::header::HeaderValue;
+use std::fmt;
 
-/// The challenge of a request that is not authenticated
-/// ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
-pub(crate) const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
+/// A challenge ([RFC 9110 section 11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)), its
+/// parameters separated by commas.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Challenge {
+    /// A token is needed. Without one there is no `error`
+    /// ([RFC 6750 section 3.1](https://www.rfc-editor.org/rfc/rfc6750#section-3.1)).
+    Bearer,
+    /// The token is expired, revoked or was never one.
+    InvalidToken,
+    /// The token lacks these scopes.
+    InsufficientScope(&'static [&'static str]),
+    /// The client's name and secret are needed.
+    Basic,
+}
+
+impl fmt::Display for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bearer => f.write_str("Bearer"),
+            Self::InvalidToken => f.write_str(r#"Bearer error="invalid_token""#),
+            Self::InsufficientScope(scopes) => {
+                write!(f, r#"Bearer error="insufficient_scope", scope="{}""#, scopes.join(" "))
+            }
+            Self::Basic => f.write_str(r#"Basic realm="token", charset="UTF-8""#),
+        }
+    }
+}

@@ -17,19 +17,28 @@ pub(crate) struct ClientCredentials {
 
 impl ClientCredentials {
     /// The credentials in the `Authorization` header, none where it is not HTTP Basic
-    /// ([RFC 7617 section 2](https://www.rfc-editor.org/rfc/rfc7617#section-2)).
+    /// ([RFC 7617 section 2](https://www.rfc-editor.org/rfc/rfc7617#section-2)). What cannot be read names a
+    /// client all the same, one that nobody has registered: the empty name.
     pub(crate) fn from_basic(request: &HttpRequest) -> Self {
-        Self::decoded(request).unwrap_or_default()
+        let Some(credentials) = authorization::credentials(request.headers(), "basic") else {
+            return Self::default();
+        };
+        Self::decoded(&credentials)
+            .unwrap_or_else(|| Self { client_id: Some(String::new()), client_secret: None })
     }
 
-    fn decoded(request: &HttpRequest) -> Option<Self> {
-        let credentials = authorization::credentials(request.headers(), "basic")?;
+    fn decoded(credentials: &str) -> Option<Self> {
         let credentials = String::from_utf8(BASE64_STANDARD.decode(credentials.as_bytes()).ok()?).ok()?;
         let (client_id, client_secret) = credentials.split_once(':')?;
         Some(Self {
             client_id: form_decoded(client_id),
             client_secret: form_decoded(client_secret).map(ClientSecret::from),
         })
+    }
+
+    /// Whether it says nothing that `other` does not say too, as where a name stands in the form as well.
+    pub(crate) fn is_part_of(&self, other: &Self) -> bool {
+        self.client_secret.is_none() && (self.client_id.is_none() || self.client_id == other.client_id)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

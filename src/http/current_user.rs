@@ -1,8 +1,9 @@
-//! What a handler asks for: the current user, an active one, or maybe none.
+//! What a handler asks for: the current user, an active one, one with scopes, or maybe none.
 
 use std::{
     any::type_name,
     future::{Ready, ready},
+    marker::PhantomData,
     ops::Deref,
     rc::Rc,
 };
@@ -11,9 +12,47 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 
 use crate::{
     auth::Identity,
-    domain::{claims::Claims, user::AuthUser},
-    http::{bearer::Recognition, error::ApiError},
+    domain::{claims::Claims, dialect::Dialect, scope::Permission, user::AuthUser},
+    http::{
+        bearer::{Outcome, Recognition},
+        error::{ApiError, Refusal},
+    },
 };
+
+/// The scopes that a handler needs, stated in the type of its argument.
+///
+/// ```
+/// # use gatepass::{AuthUser, Permission, Subject};
+/// # #[derive(Clone)] struct Member { email: String }
+/// # impl AuthUser for Member {
+/// #     fn subject(&self) -> Subject { self.email.as_str().into() }
+/// #     fn is_active(&self) -> bool { true }
+/// #     fn grantable(&self) -> Permission { Permission::Unrestricted }
+/// # }
+/// use gatepass::{ActiveUser, RequiredScopes};
+///
+/// struct ReadItems;
+///
+/// impl RequiredScopes for ReadItems {
+///     const SCOPES: &'static [&'static str] = &["items:read"];
+/// }
+///
+/// async fn items(me: ActiveUser<Member, ReadItems>) -> String {
+///     format!("the items of {}", me.email)
+/// }
+/// ```
+pub trait RequiredScopes: 'static {
+    /// All of these are needed.
+    const SCOPES: &'static [&'static str];
+}
+
+/// No scope is needed.
+#[derive(Clone, Copy, Debug)]
+pub struct NoScope;
+
+impl RequiredScopes for NoScope {
+    const SCOPES: &'static [&'static str] = &[];
+}
 
 /// The user whose token came with the request, active or not. Without a valid token the request is
 /// answered 401.
@@ -26,6 +65,7 @@ use crate::{
 /// # impl AuthUser for Member {
 /// #     fn subject(&self) -> Subject { self.email.as_str().into() }
 /// #     fn is_active(&self) -> bool { true }
+/// #     fn grantable(&self) -> gatepass::Permission { gatepass::Permission::Unrestricted }
 /// # }
 /// use gatepass::CurrentUser;
 ///
@@ -39,8 +79,10 @@ pub struct CurrentUser<U>(Rc<Identity<U>>);
 /// A [`CurrentUser`] who is active. Another one is answered 400 `Inactive user`.
 ///
 /// List it first among a handler's arguments, and a request is refused before its body is read.
+///
+/// `R` are the scopes it needs ([`RequiredScopes`]): a token without them is answered 403.
 #[derive(Clone, Debug)]
-pub struct ActiveUser<U>(CurrentUser<U>);
+pub struct ActiveUser<U, R = NoScope>(CurrentUser<U>, PhantomData<R>);
 
 /// The current user where a token was sent, for routes that are open to everybody. A token that is not valid
 /// is answered 401, so that a client learns that it is not signed in any more.
@@ -53,16 +95,26 @@ impl<U: AuthUser> CurrentUser<U> {
         &self.0.claims
     }
 
+    /// What this request may do: what the token was issued for, as far as the user has it now.
+    pub fn permission(&self) -> &Permission {
+        &self.0.permission
+    }
+
     /// The user, to keep.
     pub fn into_inner(self) -> U {
         Rc::unwrap_or_clone(self.0).user
     }
 }
 
-impl<U: AuthUser> ActiveUser<U> {
+impl<U: AuthUser, R> ActiveUser<U, R> {
     /// What the user's token says.
     pub fn claims(&self) -> &Claims {
         self.0.claims()
+    }
+
+    /// What this request may do: what the token was issued for, as far as the user has it now.
+    pub fn permission(&self) -> &Permission {
+        self.0.permission()
     }
 
     /// The user, to keep.
@@ -79,7 +131,7 @@ impl<U> Deref for CurrentUser<U> {
     }
 }
 
-impl<U> Deref for ActiveUser<U> {
+impl<U, R> Deref for ActiveUser<U, R> {
     type Target = U;
 
     fn deref(&self) -> &U {
@@ -87,48 +139,67 @@ impl<U> Deref for ActiveUser<U> {
     }
 }
 
+/// Who sent the request, and how to word it if that is not enough.
+fn recognised<U: AuthUser>(request: &HttpRequest) -> Result<(Option<CurrentUser<U>>, Dialect), Refusal> {
+    let extensions = request.extensions();
+    let Some(Recognition { outcome, dialect }) = extensions.get::<Recognition<U>>() else {
+        log::error!(
+            "a handler asks for a {} but Auth::bearer() of such users is not wrapped around it",
+            type_name::<U>()
+        );
+        return Err(ApiError::Internal.in_dialect(Dialect::default()));
+    };
+    let error = match outcome {
+        Outcome::Recognised(identity) => return Ok((Some(CurrentUser(Rc::clone(identity))), *dialect)),
+        Outcome::Anonymous => return Ok((None, *dialect)),
+        Outcome::Refused => ApiError::InvalidToken,
+        Outcome::Failed { temporary: true } => ApiError::Unavailable,
+        Outcome::Failed { temporary: false } => ApiError::Internal,
+    };
+    Err(error.in_dialect(*dialect))
+}
+
+fn current<U: AuthUser>(request: &HttpRequest) -> Result<(CurrentUser<U>, Dialect), Refusal> {
+    match recognised(request)? {
+        (Some(user), dialect) => Ok((user, dialect)),
+        (None, dialect) => Err(ApiError::NotAuthenticated.in_dialect(dialect)),
+    }
+}
+
+fn active<U: AuthUser, R: RequiredScopes>(request: &HttpRequest) -> Result<ActiveUser<U, R>, Refusal> {
+    let (user, dialect) = current::<U>(request)?;
+    if !user.is_active() {
+        return Err(ApiError::InactiveUser.in_dialect(dialect));
+    }
+    if !user.permission().covers(R::SCOPES) {
+        return Err(ApiError::InsufficientScope { scopes: R::SCOPES }.in_dialect(dialect));
+    }
+    Ok(ActiveUser(user, PhantomData))
+}
+
 impl<U: AuthUser> FromRequest for MaybeUser<U> {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Error = Refusal;
+    type Future = Ready<Result<Self, Refusal>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(match request.extensions().get::<Recognition<U>>() {
-            Some(Recognition::Recognised(identity)) => Ok(Self(Some(CurrentUser(Rc::clone(identity))))),
-            Some(Recognition::Anonymous) => Ok(Self(None)),
-            Some(Recognition::Refused) => Err(ApiError::NotAuthenticated),
-            Some(Recognition::Failed { temporary: true }) => Err(ApiError::Unavailable),
-            Some(Recognition::Failed { temporary: false }) => Err(ApiError::Internal),
-            None => {
-                log::error!(
-                    "a handler asks for a {} but Auth::bearer() of such users is not wrapped around it",
-                    type_name::<U>()
-                );
-                Err(ApiError::Internal)
-            }
-        })
+        ready(recognised(request).map(|(user, _)| Self(user)))
     }
 }
 
 impl<U: AuthUser> FromRequest for CurrentUser<U> {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Error = Refusal;
+    type Future = Ready<Result<Self, Refusal>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let maybe = MaybeUser::from_request(request, payload).into_inner();
-        ready(maybe.and_then(|MaybeUser(user)| user.ok_or(ApiError::NotAuthenticated)))
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(current(request).map(|(user, _)| user))
     }
 }
 
-impl<U: AuthUser> FromRequest for ActiveUser<U> {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+impl<U: AuthUser, R: RequiredScopes> FromRequest for ActiveUser<U, R> {
+    type Error = Refusal;
+    type Future = Ready<Result<Self, Refusal>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let current = CurrentUser::<U>::from_request(request, payload).into_inner();
-        ready(current.and_then(
-            |user| {
-                if user.is_active() { Ok(Self(user)) } else { Err(ApiError::InactiveUser) }
-            },
-        ))
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(active(request))
     }
 }

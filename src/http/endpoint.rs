@@ -5,7 +5,6 @@ use actix_web::{FromRequest, Handler, Resource, Responder, guard, http::Method, 
 use crate::http::error::ApiError;
 
 /// A resource that answers GET and HEAD, and every other method with 405.
-#[cfg(feature = "docs")]
 pub(crate) fn get<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,

@@ -2,34 +2,57 @@
 
 use actix_web::{
     HttpResponse, ResponseError,
-    http::{
-        StatusCode,
-        header::{self, HeaderValue},
-    },
+    http::{StatusCode, header},
 };
+use log::Level;
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::ToSchema;
 
 use crate::{
     auth::LoginError,
-    domain::fault::Fault,
-    http::{challenge, validation::FieldError},
+    domain::{dialect::Dialect, fault::Fault},
+    http::{challenge::Challenge, validation::FieldError},
 };
 
-/// Why a request is not answered as asked, in FastAPI's words: `{"detail": …}`.
+/// Why a request is not answered as asked. As a response it is worded as FastAPI does it: `{"detail": …}`;
+/// a [`Refusal`] words it in the [`Dialect`] of an [`Auth`](crate::Auth).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// 401: no token, or none that is valid.
+    /// 401: no token was sent.
     #[error("Not authenticated")]
     NotAuthenticated,
-    /// 400: an unknown user or a wrong password.
-    #[error("Incorrect username or password")]
-    IncorrectCredentials,
+    /// 401: a token that is not valid, or not valid any more.
+    #[error("Could not validate credentials")]
+    InvalidToken,
+    /// 403: a token without the scopes that this needs.
+    #[error("Not enough permissions")]
+    InsufficientScope {
+        /// What is needed.
+        scopes: &'static [&'static str],
+    },
     /// 400: a user who may not use this.
     #[error("Inactive user")]
     InactiveUser,
+    /// 400: an unknown user or a wrong password.
+    #[error("Incorrect username or password")]
+    IncorrectCredentials,
+    /// 400: the right password of a user who may not sign in.
+    #[error("Inactive user")]
+    InactiveAccount,
+    /// 400: the user has none of the scopes that were asked for.
+    #[error("None of the requested scopes can be granted")]
+    ScopeNotGranted,
+    /// 401: a client that did not prove itself.
+    #[error("Incorrect client credentials")]
+    InvalidClient {
+        /// Whether it tried by HTTP Basic.
+        by_basic: bool,
+    },
+    /// 400: signing in with a password is turned off.
+    #[error("Signing in with a password is turned off")]
+    PasswordGrantOff,
     /// 422: fields that are missing or wrong.
     #[error("Invalid form")]
     InvalidForm(Vec<FieldError>),
@@ -65,6 +88,16 @@ pub enum ApiError {
     Unavailable,
 }
 
+/// An [`ApiError`] in a [`Dialect`].
+#[derive(Debug, Error)]
+#[error("{error}")]
+pub struct Refusal {
+    /// What is refused and why.
+    pub error: ApiError,
+    /// How it is worded.
+    pub dialect: Dialect,
+}
+
 /// The body of an error: `{"detail": "…"}`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HTTPError)]
@@ -82,16 +115,75 @@ pub struct ValidationErrorBody<'a> {
     pub detail: &'a [FieldError],
 }
 
+/// The body of an error in the standards' words, beside FastAPI's.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OAuth2Error)]
+pub struct OAuth2ErrorBody<'a> {
+    /// What is wrong: a sentence, or a list of fields.
+    #[schema(value_type = Value, example = "Incorrect username or password")]
+    pub detail: Detail<'a>,
+    /// The standard's code ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
+    #[schema(example = "invalid_grant")]
+    pub error: &'static str,
+    /// What is wrong, in a sentence.
+    #[schema(example = "Incorrect username or password")]
+    pub error_description: String,
+}
+
+/// A sentence, or what is wrong field by field.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Detail<'a> {
+    /// A sentence.
+    Sentence(String),
+    /// The fields' faults.
+    Fields(&'a [FieldError]),
+}
+
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
+        self.status(Dialect::FastApi)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.respond(Dialect::FastApi)
+    }
+}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        self.error.status(self.dialect)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.error.respond(self.dialect)
+    }
+}
+
+impl ApiError {
+    /// This error, worded in a dialect.
+    pub fn in_dialect(self, dialect: Dialect) -> Refusal {
+        Refusal { error: self, dialect }
+    }
+
+    fn status(&self, dialect: Dialect) -> StatusCode {
         match self {
-            Self::NotAuthenticated => StatusCode::UNAUTHORIZED,
-            Self::IncorrectCredentials
-            | Self::InactiveUser
+            Self::NotAuthenticated | Self::InvalidToken | Self::InvalidClient { .. } => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::InsufficientScope { .. } => StatusCode::FORBIDDEN,
+            Self::InactiveUser
+            | Self::IncorrectCredentials
+            | Self::InactiveAccount
+            | Self::ScopeNotGranted
+            | Self::PasswordGrantOff
             | Self::MalformedBody(_)
             | Self::UnreadableBody => StatusCode::BAD_REQUEST,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::InvalidForm(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InvalidForm(_) => match dialect {
+                Dialect::FastApi => StatusCode::UNPROCESSABLE_ENTITY,
+                Dialect::Rfc => StatusCode::BAD_REQUEST,
+            },
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -100,27 +192,85 @@ impl ResponseError for ApiError {
         }
     }
 
-    fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status_code());
+    /// The code of RFC 6749 section 5.2, for what goes wrong at the token endpoint.
+    fn oauth2_code(&self) -> Option<&'static str> {
         match self {
-            Self::NotAuthenticated => {
-                response.insert_header((header::WWW_AUTHENTICATE, challenge::BEARER));
+            Self::IncorrectCredentials | Self::InactiveAccount => Some("invalid_grant"),
+            Self::ScopeNotGranted => Some("invalid_scope"),
+            Self::InvalidClient { .. } => Some("invalid_client"),
+            Self::PasswordGrantOff => Some("unsupported_grant_type"),
+            Self::InvalidForm(faults) if faults.iter().any(FieldError::is_about_the_grant_type) => {
+                Some("unsupported_grant_type")
             }
+            Self::InvalidForm(_)
+            | Self::MalformedBody(_)
+            | Self::UnreadableBody
+            | Self::BodyTimeout
+            | Self::BodyTooLarge { .. } => Some("invalid_request"),
+            _ => None,
+        }
+    }
+
+    fn challenge(&self, dialect: Dialect) -> Option<Challenge> {
+        match self {
+            Self::NotAuthenticated => Some(Challenge::Bearer),
+            Self::InvalidToken => match dialect {
+                Dialect::FastApi => Some(Challenge::Bearer),
+                Dialect::Rfc => Some(Challenge::InvalidToken),
+            },
+            Self::InsufficientScope { scopes } => Some(Challenge::InsufficientScope(scopes)),
+            Self::InvalidClient { by_basic: true } => Some(Challenge::Basic),
+            _ => None,
+        }
+    }
+
+    fn detail(&self, dialect: Dialect) -> Detail<'_> {
+        match self {
+            Self::InvalidForm(faults) => Detail::Fields(faults),
+            // FastAPI's chapter does not tell a bad token from none.
+            Self::InvalidToken if dialect == Dialect::FastApi => {
+                Detail::Sentence(Self::NotAuthenticated.to_string())
+            }
+            _ => Detail::Sentence(self.to_string()),
+        }
+    }
+
+    fn description(&self) -> String {
+        match self {
+            Self::InvalidForm(faults) => {
+                faults.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; ")
+            }
+            _ => self.to_string(),
+        }
+    }
+
+    fn respond(&self, dialect: Dialect) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status(dialect));
+        if let Some(challenge) = self.challenge(dialect) {
+            response.insert_header((header::WWW_AUTHENTICATE, challenge.to_string()));
+        }
+        match self {
             Self::MethodNotAllowed { allow } => {
-                response.insert_header((header::ALLOW, HeaderValue::from_static(allow)));
+                response.insert_header((header::ALLOW, *allow));
+            }
+            Self::Unavailable => {
+                response.insert_header((header::RETRY_AFTER, "1"));
             }
             // What is left of the body is not read.
             Self::BodyTooLarge { .. } | Self::BodyTimeout | Self::UnreadableBody => {
                 response.force_close();
             }
-            Self::Unavailable => {
-                response.insert_header((header::RETRY_AFTER, HeaderValue::from_static("1")));
-            }
             _ => {}
         }
-        match self {
-            Self::InvalidForm(detail) => response.json(ValidationErrorBody { detail }),
-            _ => response.json(ErrorBody { detail: self.to_string() }),
+        let detail = self.detail(dialect);
+        match self.oauth2_code().filter(|_| dialect == Dialect::Rfc) {
+            Some(error) => {
+                response.json(OAuth2ErrorBody { detail, error, error_description: self.description() })
+            }
+            None => match detail {
+                Detail::Sentence(detail) => response.json(ErrorBody { detail }),
+                Detail::Fields(detail) => response.json(ValidationErrorBody { detail }),
+            },
         }
     }
 }
@@ -129,7 +279,10 @@ impl From<LoginError> for ApiError {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::IncorrectCredentials => Self::IncorrectCredentials,
-            LoginError::InactiveUser => Self::InactiveUser,
+            LoginError::InactiveUser => Self::InactiveAccount,
+            LoginError::ScopeNotGranted => Self::ScopeNotGranted,
+            LoginError::InvalidClient => Self::InvalidClient { by_basic: false },
+            LoginError::PasswordGrantOff => Self::PasswordGrantOff,
             LoginError::Fault(fault) => fault.into(),
         }
     }
@@ -138,7 +291,13 @@ impl From<LoginError> for ApiError {
 /// Logs the chain of causes, once: the client is told nothing of the inside.
 impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
-        log::error!("{fault}");
+        report(&fault);
         if fault.is_temporary() { Self::Unavailable } else { Self::Internal }
     }
+}
+
+/// The one line in the log for a port that failed.
+pub(crate) fn report(fault: &Fault) {
+    let level = if fault.is_temporary() { Level::Warn } else { Level::Error };
+    log::log!(level, "{fault}");
 }

@@ -45,10 +45,12 @@ pub struct PasswordRequestForm {
     pub password: Password,
     /// What the client asks to be allowed: `scope`, split at white space.
     pub scopes: Vec<String>,
-    /// The client's name, from the form or by HTTP Basic.
+    /// The client's name, from the form or by HTTP Basic; an empty one where HTTP Basic could not be read.
     pub client_id: Option<String>,
     /// The client's secret, from the form or by HTTP Basic.
     pub client_secret: Option<ClientSecret>,
+    /// Whether the two came by HTTP Basic.
+    pub client_by_basic: bool,
 }
 
 /// A [`PasswordRequestForm`] in which `grant_type=password` is required, as RFC 6749 has it.
@@ -118,7 +120,8 @@ impl PasswordRequestForm {
             return Err(ApiError::InvalidForm(reader.faults));
         }
         // Both halves come from one place: RFC 6749 section 2.3 allows one method a request.
-        let ClientCredentials { client_id, client_secret } = if client.is_empty() { basic } else { client };
+        let client_by_basic = !basic.is_empty() && client.is_part_of(&basic);
+        let ClientCredentials { client_id, client_secret } = if client_by_basic { basic } else { client };
         Ok(Self {
             grant_type,
             username: username.into(),
@@ -126,6 +129,7 @@ impl PasswordRequestForm {
             scopes: scope.split_whitespace().map(str::to_owned).collect(),
             client_id,
             client_secret,
+            client_by_basic,
         })
     }
 }

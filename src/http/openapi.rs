@@ -26,20 +26,24 @@ use crate::http::token;
 /// ```
 ///
 /// An application that mounts [`Auth::routes`](crate::Auth::routes) in a scope has another URL:
-/// `OAuth2PasswordBearer { token_url: "api/token" }.modify(&mut document)`.
+/// `OAuth2PasswordBearer { token_url: "api/token", scopes: &[] }.modify(&mut document)`.
 #[derive(Clone, Copy, Debug)]
 pub struct OAuth2PasswordBearer<'a> {
     /// Where to sign in, relative to the document.
     pub token_url: &'a str,
+    /// The scopes that Swagger UI lets a person tick: names and descriptions.
+    pub scopes: &'a [(&'a str, &'a str)],
 }
 
 /// The security scheme of an application whose token endpoint is beside its document.
 #[expect(non_upper_case_globals, reason = "`modifiers(&OAuth2PasswordBearer)` takes a name")]
-pub const OAuth2PasswordBearer: OAuth2PasswordBearer<'static> = OAuth2PasswordBearer { token_url: "token" };
+pub const OAuth2PasswordBearer: OAuth2PasswordBearer<'static> =
+    OAuth2PasswordBearer { token_url: "token", scopes: &[] };
 
 impl Modify for OAuth2PasswordBearer<'_> {
     fn modify(&self, document: &mut openapi::OpenApi) {
-        let flow = Flow::Password(Password::new(self.token_url, Scopes::new()));
+        let flow =
+            Flow::Password(Password::new(self.token_url, Scopes::from_iter(self.scopes.iter().copied())));
         document
             .components
             .get_or_insert_default()
@@ -51,3 +55,8 @@ impl Modify for OAuth2PasswordBearer<'_> {
 #[derive(Debug, OpenApi)]
 #[openapi(paths(token::sign_in_operation), modifiers(&OAuth2PasswordBearer))]
 pub struct TokenApi;
+
+/// The same with errors in [`Dialect::Rfc`](crate::Dialect::Rfc).
+#[derive(Debug, OpenApi)]
+#[openapi(paths(token::sign_in_operation_rfc), modifiers(&OAuth2PasswordBearer))]
+pub struct RfcTokenApi;

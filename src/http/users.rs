@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 use crate::{
     domain::{fault::Fault, user::AuthUser},
     http::{
-        current_user::ActiveUser,
+        current_user::{ActiveUser, RequiredScopes},
         endpoint,
         error::{ApiError, ErrorBody},
     },
@@ -20,7 +20,14 @@ pub(crate) fn routes<U: AuthUser + Serialize>() -> impl FnOnce(&mut web::Service
     }
 }
 
-async fn read_users_me<U: AuthUser + Serialize>(me: ActiveUser<U>) -> Result<HttpResponse, ApiError> {
+/// The scope of one's own profile.
+pub(crate) struct Me;
+
+impl RequiredScopes for Me {
+    const SCOPES: &'static [&'static str] = &["me"];
+}
+
+async fn read_users_me<U: AuthUser + Serialize>(me: ActiveUser<U, Me>) -> Result<HttpResponse, ApiError> {
     // What `HttpResponseBuilder::json` does, with room for a user from the start: it would grow from 128 bytes.
     let mut body = Vec::with_capacity(512);
     serde_json::to_writer(&mut body, &*me).map_err(Fault::from)?;
@@ -48,7 +55,39 @@ async fn read_users_me<U: AuthUser + Serialize>(me: ActiveUser<U>) -> Result<Htt
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]
 pub(crate) fn read_users_me_operation() {}
 
+/// Read your own user
+///
+/// Answers with the user whose token was sent.
+#[utoipa::path(
+    get,
+    path = "/users/me",
+    tag = "Users",
+    operation_id = "read_users_me",
+    security(("OAuth2PasswordBearer" = ["me"])),
+    responses(
+        (status = 200, description = "The user", body = ref("#/components/schemas/User")),
+        (status = 400, description = "The user is disabled", body = ErrorBody,
+            example = json!({ "detail": "Inactive user" })),
+        (status = 401, description = "No token, or none that is valid", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "Bearer, and what is wrong with the token")),
+            example = json!({ "detail": "Could not validate credentials" })),
+        (status = 403, description = "A token without the scope `me`", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "Bearer, and the scope that is needed")),
+            example = json!({ "detail": "Not enough permissions" })),
+        (status = 503, description = "The database is out of reach: try again", body = ErrorBody,
+            headers(("Retry-After" = String, description = "Seconds to wait")),
+            example = json!({ "detail": "Service Unavailable" })),
+    ),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+pub(crate) fn read_users_me_operation_scoped() {}
+
 /// The documentation of `GET /users/me`; the schema `User` is for the application to add.
 #[derive(OpenApi)]
 #[openapi(paths(read_users_me_operation))]
 pub(crate) struct UsersApi;
+
+/// The same where scopes are used.
+#[derive(OpenApi)]
+#[openapi(paths(read_users_me_operation_scoped))]
+pub(crate) struct ScopedUsersApi;

@@ -1,8 +1,12 @@
 //! What is wrong with a form, as FastAPI says it.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+
+const NOT_THE_PASSWORD_GRANT: &str = "string_pattern_mismatch";
 
 /// One field that is missing or wrong.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -47,11 +51,23 @@ impl FieldError {
     /// The grant type is not `password`.
     pub(crate) fn not_the_password_grant(input: String) -> Self {
         Self {
-            kind: "string_pattern_mismatch",
+            kind: NOT_THE_PASSWORD_GRANT,
             loc: ["body", "grant_type"],
             msg: "String should match pattern '^password$'",
             input: input.into(),
             ctx: Some(json!({ "pattern": "^password$" })),
         }
+    }
+
+    /// Whether another grant than the password grant is asked for.
+    pub(crate) fn is_about_the_grant_type(&self) -> bool {
+        self.kind == NOT_THE_PASSWORD_GRANT
+    }
+}
+
+/// The fault in a sentence that names the field.
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.loc[1], self.msg)
     }
 }

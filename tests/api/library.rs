@@ -70,6 +70,10 @@ impl gatepass::AuthUser for Stranger {
     fn is_active(&self) -> bool {
         true
     }
+
+    fn grantable(&self) -> gatepass::Permission {
+        gatepass::Permission::Unrestricted
+    }
 }
 
 async fn current(me: CurrentUser<Member>) -> impl Responder {
@@ -245,7 +249,7 @@ fn the_form_carries_scopes_as_a_list_and_the_client_from_the_form_or_from_basic(
         (basic(form(""), "Basic d2ViOnMlMkI="), r#"None johndoe [] Some("web") Some("s+")"#),
         (basic(form(""), "basic   d2ViOnMlMkI="), r#"None johndoe [] Some("web") Some("s+")"#),
         (basic(form(""), "Basic Og=="), r#"None johndoe [] None None"#),
-        (basic(form(""), "Basic not base64"), r#"None johndoe [] None None"#),
+        (basic(form(""), "Basic not base64"), r#"None johndoe [] Some("") None"#),
         (basic(form("&client_id=form"), "Basic d2ViOnM="), r#"None johndoe [] Some("form") None"#),
     ] {
         assert_eq!(request.send(address).text(), expected, "{request:?}");

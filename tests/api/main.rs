@@ -8,6 +8,7 @@ mod example;
 mod library;
 mod limits;
 mod ports;
+mod rfc;
 mod routing;
 mod token;
 mod users_me;

@@ -1,13 +1,17 @@
 //! Ports of the tests' own: they count, fail, panic and grow old.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use gatepass::{
-    Account, Auth, AuthUser, Fault, Password, PasswordHash, PasswordHasher, Subject, UserStore, Username,
-    Verdict, tutorial::SubjectTokens,
+    AccessToken, Account, Auth, AuthUser, Claims, ClientId, ClientRegistry, ClientSecret, Fault, IssuedToken,
+    Password, PasswordHash, PasswordHasher, Permission, Subject, Timestamp, TokenOrder, TokenService,
+    UserStore, Username, Verdict, tutorial::SubjectTokens,
 };
 use serde::Serialize;
 
@@ -17,6 +21,8 @@ pub struct Member {
     pub id: u64,
     pub email: String,
     pub suspended: bool,
+    #[serde(skip)]
+    pub permission: Permission,
 }
 
 impl AuthUser for Member {
@@ -26,6 +32,10 @@ impl AuthUser for Member {
 
     fn is_active(&self) -> bool {
         !self.suspended
+    }
+
+    fn grantable(&self) -> Permission {
+        self.permission.clone()
     }
 }
 
@@ -45,8 +55,15 @@ struct Inner {
 
 impl Default for Members {
     fn default() -> Self {
+        Self::with(Permission::Unrestricted)
+    }
+}
+
+impl Members {
+    /// Johndoe and alice, each with this permission.
+    pub fn with(permission: Permission) -> Self {
         let account = |id, email: &str, suspended, hash: &str| Account {
-            user: Member { id, email: email.into(), suspended },
+            user: Member { id, email: email.into(), suspended, permission: permission.clone() },
             password_hash: hash.into(),
         };
         let accounts = Mutex::new(vec![
@@ -58,6 +75,12 @@ impl Default for Members {
 }
 
 impl Members {
+    /// Gives a member another permission.
+    pub fn permit(&self, id: u64, permission: Permission) {
+        let mut accounts = self.0.accounts.lock().unwrap();
+        accounts.iter_mut().find(|account| account.user.id == id).unwrap().user.permission = permission;
+    }
+
     /// How often a bearer was looked up.
     pub fn look_ups(&self) -> usize {
         self.0.look_ups.load(Ordering::SeqCst)
@@ -101,10 +124,17 @@ impl UserStore for Members {
         }
     }
 
-    async fn replace_hash(&self, subject: &Subject, hash: PasswordHash) -> Result<(), Fault> {
+    async fn replace_hash(
+        &self,
+        subject: &Subject,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<(), Fault> {
         let mut accounts = self.0.accounts.lock().unwrap();
         for account in accounts.iter_mut().filter(|account| account.user.subject() == *subject) {
-            account.password_hash = hash.clone();
+            if account.password_hash == *old {
+                account.password_hash = new.clone();
+            }
         }
         Ok(())
     }
@@ -143,4 +173,44 @@ impl PasswordHasher for AgeingHasher {
 
 pub fn auth(members: &Members, hasher: &AgeingHasher) -> Auth<Members, AgeingHasher, SubjectTokens> {
     Auth::builder(members.clone()).hasher(hasher.clone()).tokens(SubjectTokens).build()
+}
+
+/// Tokens that carry their claims in the clear: subject, scopes and end.
+#[derive(Clone)]
+pub struct ReadableTokens;
+
+impl TokenService for ReadableTokens {
+    async fn issue(&self, order: &TokenOrder) -> Result<IssuedToken, Fault> {
+        let Permission::Scopes(scopes) = &order.permission else { panic!("the tests' members have scopes") };
+        let client = order.client_id.as_ref().map_or("", |client| client.as_str());
+        let end = order.now.as_unix() + 60;
+        let access_token = format!("{}|{scopes}|{client}|{end}", order.subject).as_str().into();
+        Ok(IssuedToken { access_token, expires_in: Some(Duration::from_secs(60)) })
+    }
+
+    async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, Fault> {
+        let parts: Vec<_> = token.expose().split('|').collect();
+        let [subject, scopes, client, end] = parts[..] else { return Ok(None) };
+        let end = Timestamp::from_unix(end.parse()?);
+        if end <= now {
+            return Ok(None);
+        }
+        Ok(Some(Claims {
+            subject: subject.into(),
+            permission: Permission::Scopes(scopes.parse()?),
+            client_id: (!client.is_empty()).then(|| client.into()),
+            issued_at: None,
+            expires_at: Some(end),
+            token_id: None,
+        }))
+    }
+}
+
+/// One client: `web` with the secret `web-secret`.
+pub struct OneClient;
+
+impl ClientRegistry for OneClient {
+    async fn authenticate(&self, client_id: &ClientId, secret: &ClientSecret) -> Result<bool, Fault> {
+        Ok(client_id.as_str() == "web" && secret.expose() == "web-secret")
+    }
 }

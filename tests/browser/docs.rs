@@ -7,7 +7,7 @@ use crate::{
     webdriver::{Browser, browse},
 };
 
-const DIALOG: &str = ".dialog-ux";
+pub const DIALOG: &str = ".dialog-ux";
 const OPERATION: &str = "#operations-Users-read_users_me";
 
 pub fn johndoe() -> Value {

@@ -5,5 +5,12 @@ mod support;
 
 mod docs;
 mod prefix;
+#[path = "../commands/program.rs"]
+#[expect(dead_code, reason = "this binary uses a part of it")]
+mod program;
+mod secure;
+#[path = "../secure/service.rs"]
+#[expect(dead_code, reason = "this binary uses a part of it")]
+mod service;
 mod start_page;
 mod webdriver;

@@ -114,7 +114,7 @@ fn empty_fields_are_named() {
     });
 }
 
-async fn expect_error(browser: &Browser, part: &str) {
+pub async fn expect_error(browser: &Browser, part: &str) {
     browser
         .expect(&format!("{part:?} in #error"), true, async || browser.text("#error").await.contains(part))
         .await;

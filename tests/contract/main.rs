@@ -3,7 +3,10 @@
 #[path = "../api/ports.rs"]
 #[expect(dead_code, reason = "of the tests' ports only the store is used here")]
 mod ports;
+mod sql;
 mod suite;
+#[path = "../support/mod.rs"]
+mod support;
 
 use gatepass::{
     Account, AuthUser, Fault, PasswordHash, Subject, UserStore, Username,
@@ -45,7 +48,7 @@ impl UserStore for Forgetful {
         self.0.find_by_subject(subject).await
     }
 
-    async fn replace_hash(&self, _: &Subject, _: PasswordHash) -> Result<(), Fault> {
+    async fn replace_hash(&self, _: &Subject, _: &PasswordHash, _: &PasswordHash) -> Result<(), Fault> {
         Ok(())
     }
 }

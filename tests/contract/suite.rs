@@ -30,6 +30,7 @@ pub async fn holds<S: UserStore>(store: S, names: [&str; 2]) {
     who_signs_in_is_found_by_subject(&store, other).await;
     two_users_are_two_subjects(&store, one, other).await;
     a_replaced_hash_is_the_users_own(&store, one, other).await;
+    a_hash_that_was_changed_meanwhile_stays(&store, one).await;
     a_hash_for_nobody_changes_nothing(&store, one).await;
 }
 
@@ -54,7 +55,8 @@ async fn two_users_are_two_subjects<S: UserStore>(store: &S, one: &str, other: &
 
 async fn a_replaced_hash_is_the_users_own<S: UserStore>(store: &S, one: &str, other: &str) {
     let (before, untouched) = (account(store, one).await, account(store, other).await);
-    store.replace_hash(&before.user.subject(), PasswordHash::from("replaced")).await.expect("no fault");
+    let replaced = PasswordHash::from("replaced");
+    store.replace_hash(&before.user.subject(), &before.password_hash, &replaced).await.expect("no fault");
     let after = account(store, one).await;
     assert_eq!(after.password_hash.expose(), "replaced");
     assert_eq!(after.user.subject(), before.user.subject());
@@ -62,9 +64,17 @@ async fn a_replaced_hash_is_the_users_own<S: UserStore>(store: &S, one: &str, ot
     assert_eq!(account(store, other).await.password_hash.expose(), untouched.password_hash.expose());
 }
 
+async fn a_hash_that_was_changed_meanwhile_stays<S: UserStore>(store: &S, name: &str) {
+    let before = account(store, name).await;
+    let (stale, late) = (PasswordHash::from("stale"), PasswordHash::from("late"));
+    store.replace_hash(&before.user.subject(), &stale, &late).await.expect("no fault");
+    assert_eq!(account(store, name).await.password_hash.expose(), before.password_hash.expose());
+}
+
 async fn a_hash_for_nobody_changes_nothing<S: UserStore>(store: &S, name: &str) {
     let before = account(store, name).await.password_hash;
-    store.replace_hash(&Subject::from("nobody"), PasswordHash::from("stray")).await.expect("no fault");
+    let stray = PasswordHash::from("stray");
+    store.replace_hash(&Subject::from("nobody"), &before, &stray).await.expect("no fault");
     assert_eq!(account(store, name).await.password_hash.expose(), before.expose());
 }
 

@@ -13,8 +13,8 @@ use gatepass::{
     Auth, PasswordHasher, TokenService, UserStore,
     app::{
         profile,
-        server::Server,
-        settings::{Profile, Settings},
+        server::{Server, Service},
+        settings::Settings,
     },
 };
 use serde::Serialize;
@@ -23,20 +23,16 @@ use utoipa::openapi::OpenApi;
 /// How long anything may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The default settings, on a free port with one worker.
 pub fn settings() -> Settings {
-    Settings {
-        profile: Profile::Tutorial,
-        bind: SocketAddr::from(([127, 0, 0, 1], 0)),
-        workers: Some(1),
-        expose_tutorial: false,
-        shutdown_timeout: 5,
-    }
+    let arguments = ["--bind", "127.0.0.1:0", "--workers", "1", "--shutdown-timeout", "5"];
+    Settings::from_arguments(arguments).expect("the settings are right")
 }
 
 /// The tutorial profile, one service for all tests of a binary.
 pub fn tutorial() -> SocketAddr {
     static ADDRESS: LazyLock<SocketAddr> =
-        LazyLock::new(|| run(|| profile::server(&settings()).map_err(|error| error.to_string())));
+        LazyLock::new(|| run(async || profile::server(&settings()).await.map_err(|error| error.to_string())));
     *ADDRESS
 }
 
@@ -47,14 +43,24 @@ where
     H: PasswordHasher,
     T: TokenService,
 {
-    run(move || Server::bind(auth, &document, &settings()).map_err(|error| error.to_string()))
+    spawn_service(Service { auth, document, profile: "tutorial", keys: None })
 }
 
-fn run(server: impl FnOnce() -> Result<Server, String> + Send + 'static) -> SocketAddr {
+/// A service as a profile puts one together.
+pub fn spawn_service<S, H, T>(service: Service<S, H, T>) -> SocketAddr
+where
+    S: UserStore<User: Serialize>,
+    H: PasswordHasher,
+    T: TokenService,
+{
+    run(async move || Server::bind(service, &settings()).map_err(|error| error.to_string()))
+}
+
+fn run(server: impl AsyncFnOnce() -> Result<Server, String> + Send + 'static) -> SocketAddr {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
         actix_web::rt::System::new().block_on(async {
-            let server = server().expect("the service starts");
+            let server = server().await.expect("the service starts");
             send.send(server.address()).unwrap();
             server.run().await
         })

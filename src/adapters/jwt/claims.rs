@@ -1,0 +1,246 @@
+//! The claims of a token, as they are written and as they are read.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::JwtSettings;
+use crate::{
+    adapters::unique_names,
+    domain::{
+        claims::Claims,
+        ports::TokenOrder,
+        scope::{Permission, Scopes},
+        time::Timestamp,
+    },
+};
+
+/// What is written ([RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)).
+#[derive(Serialize)]
+struct Written<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    exp: u64,
+    iat: u64,
+    jti: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unrestricted: bool,
+}
+
+/// What is read.
+#[derive(Deserialize)]
+struct Read {
+    iss: String,
+    sub: String,
+    aud: Audience,
+    exp: u64,
+    iat: u64,
+    nbf: Option<u64>,
+    jti: String,
+    client_id: Option<String>,
+    scope: Option<String>,
+    /// A token without `scope` allows nothing, unless it says this: to leave something out must not widen it.
+    #[serde(default)]
+    unrestricted: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Audience {
+    fn contains(&self, audience: &str) -> bool {
+        match self {
+            Self::One(one) => one == audience,
+            Self::Many(many) => many.iter().any(|one| one == audience),
+        }
+    }
+}
+
+/// The payload of the token that `order` asks for.
+pub(super) fn write(
+    order: &TokenOrder,
+    token_id: &str,
+    settings: &JwtSettings,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let (scope, unrestricted) = match &order.permission {
+        Permission::Unrestricted => (None, true),
+        // RFC 6749 knows no empty scope.
+        Permission::Scopes(scopes) => ((!scopes.is_empty()).then(|| scopes.to_string()), false),
+    };
+    serde_json::to_vec(&Written {
+        iss: &settings.issuer,
+        sub: order.subject.as_str(),
+        aud: &settings.audience,
+        exp: (order.now + settings.access_token_ttl).as_unix(),
+        iat: order.now.as_unix(),
+        jti: token_id,
+        client_id: order.client_id.as_ref().map(|client_id| client_id.as_str()),
+        scope,
+        unrestricted,
+    })
+}
+
+/// What a payload says, where it is one of this issuer's for this audience and valid at `now`.
+pub(super) fn read(payload: &[u8], settings: &JwtSettings, now: Timestamp) -> Option<Claims> {
+    let read: Read = unique_names::parse(payload)?;
+    let is_ours = read.iss == settings.issuer && read.aud.contains(&settings.audience);
+    (is_ours && read.is_valid(settings.leeway, now)).then(|| read.into_claims())?
+}
+
+impl Read {
+    fn is_valid(&self, leeway: Duration, now: Timestamp) -> bool {
+        let has_begun = |moment| Timestamp::from_unix(moment) <= now + leeway;
+        now < Timestamp::from_unix(self.exp) + leeway && has_begun(self.iat) && self.nbf.is_none_or(has_begun)
+    }
+
+    fn into_claims(self) -> Option<Claims> {
+        let permission = match (self.scope, self.unrestricted) {
+            (None, true) => Permission::Unrestricted,
+            (None, false) => Permission::Scopes(Scopes::default()),
+            (Some(scope), false) => Permission::Scopes(scope.parse().ok()?),
+            // It contradicts itself.
+            (Some(_), true) => return None,
+        };
+        Some(Claims {
+            subject: self.sub.into(),
+            permission,
+            client_id: self.client_id.map(Into::into),
+            issued_at: Some(Timestamp::from_unix(self.iat)),
+            expires_at: Some(Timestamp::from_unix(self.exp)),
+            token_id: Some(self.jti),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn settings() -> JwtSettings {
+        JwtSettings::new("keys", "https://issuer")
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
+    fn order(permission: Permission) -> TokenOrder {
+        TokenOrder { subject: "7".into(), permission, client_id: None, now: at(1000) }
+    }
+
+    fn read_with(changes: Value, now: u64) -> Option<Claims> {
+        let mut payload: Value =
+            serde_json::from_slice(&write(&order(Permission::Unrestricted), "id", &settings()).unwrap())
+                .unwrap();
+        for (name, value) in changes.as_object().unwrap() {
+            payload[name] = value.clone();
+        }
+        read(payload.to_string().as_bytes(), &settings(), at(now))
+    }
+
+    #[test]
+    fn what_is_written_is_what_rfc_9068_says() {
+        let order = TokenOrder {
+            client_id: Some("web".into()),
+            ..order(Permission::Scopes("me users:read".parse().unwrap()))
+        };
+        let payload: Value = serde_json::from_slice(&write(&order, "id", &settings()).unwrap()).unwrap();
+        let expected = json!({
+            "iss": "https://issuer", "sub": "7", "aud": "https://issuer", "exp": 1900, "iat": 1000,
+            "jti": "id", "client_id": "web", "scope": "me users:read",
+        });
+        assert_eq!(payload, expected);
+    }
+
+    #[test]
+    fn a_token_is_valid_from_its_beginning_until_just_before_its_end() {
+        for (now, valid) in [(999, false), (1000, true), (1899, true), (1900, false), (u64::MAX, false)] {
+            assert_eq!(read_with(json!({}), now).is_some(), valid, "{now}");
+        }
+        assert!(read_with(json!({ "nbf": 1001 }), 1000).is_none());
+        assert!(read_with(json!({ "nbf": 1001 }), 1001).is_some());
+    }
+
+    #[test]
+    fn the_leeway_counts_at_both_ends() {
+        let settings = JwtSettings { leeway: Duration::from_secs(10), ..settings() };
+        let payload = write(&order(Permission::Unrestricted), "id", &settings).unwrap();
+        for (now, valid) in [(989, false), (990, true), (1909, true), (1910, false)] {
+            assert_eq!(read(&payload, &settings, at(now)).is_some(), valid, "{now}");
+        }
+    }
+
+    #[test]
+    fn the_audience_is_one_or_among_several() {
+        for (aud, valid) in [
+            (json!("https://issuer"), true),
+            (json!(["https://other", "https://issuer"]), true),
+            (json!("https://issuer/"), false),
+            (json!([]), false),
+            (json!(["https://other"]), false),
+            (json!([["https://issuer"]]), false),
+            (json!(null), false),
+        ] {
+            assert_eq!(read_with(json!({ "aud": aud }), 1000).is_some(), valid, "{aud}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_its_scope_out_allows_nothing() {
+        let permission = |changes| read_with(changes, 1000).map(|claims| claims.permission);
+        assert_eq!(permission(json!({})), Some(Permission::Unrestricted));
+        let nothing = Some(Permission::Scopes(Scopes::default()));
+        assert_eq!(permission(json!({ "unrestricted": false })), nothing);
+        for contradiction in [
+            json!({ "scope": "me" }),
+            json!({ "scope": "" }),
+            json!({ "scope": "\"", "unrestricted": false }),
+            json!({ "scope": ["me"], "unrestricted": false }),
+            json!({ "unrestricted": "true" }),
+            json!({ "unrestricted": 1 }),
+        ] {
+            assert_eq!(permission(contradiction.clone()), None, "{contradiction}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_a_whole_number_of_seconds() {
+        for wrong in [json!("1900"), json!(1900.5), json!(-1), json!(null), json!(true)] {
+            assert!(read_with(json!({ "exp": wrong }), 1000).is_none(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(
+            sub in ".*", client_id in prop::option::of(".*"), scope in prop::option::of("[a-z: ]{0,20}"),
+        ) {
+            let permission = scope.map_or(Permission::Unrestricted, |scope| Permission::Scopes(scope.parse().unwrap()));
+            let order = TokenOrder {
+                subject: sub.into(), permission, client_id: client_id.map(Into::into), now: at(1000),
+            };
+            let claims = read(&write(&order, "id", &settings()).unwrap(), &settings(), at(1000)).unwrap();
+            prop_assert_eq!(claims, Claims {
+                subject: order.subject, permission: order.permission, client_id: order.client_id,
+                issued_at: Some(at(1000)), expires_at: Some(at(1900)), token_id: Some("id".into()),
+            });
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_a_panic(payload in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(read(&payload, &settings(), at(1000)), None);
+        }
+    }
+}

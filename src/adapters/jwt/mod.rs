@@ -1,0 +1,29 @@
+//! Access tokens that are signed: JWT by [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068), and the keys that
+//! sign them, in a folder.
+//!
+//! The folder is all the state there is. A key is one file, named by the second it was made in and by its kid;
+//! which key signs and which ones verify follows from the names, the settings and the time alone, so that every
+//! replica that sees the folder comes to the same answer. See [`KeyState`].
+
+mod access;
+mod algorithm;
+mod claims;
+mod jwk;
+mod jws;
+mod key;
+mod key_error;
+mod key_folder;
+mod key_name;
+mod key_ring;
+mod schedule;
+mod settings;
+mod tokens;
+
+pub use self::{
+    algorithm::SigningAlgorithm,
+    key_error::KeyError,
+    key_folder::{KeyFolder, ListedKey},
+    schedule::KeyState,
+    settings::JwtSettings,
+    tokens::JwtTokens,
+};

@@ -1,0 +1,145 @@
+//! The clients' table.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+use crate::{
+    adapters::sql::database::{Database, fault, on_either, unless_taken},
+    domain::{client::ClientId, fault::Fault, ports::ClientRegistry, secret::ClientSecret, time::Timestamp},
+};
+
+const SECRET_HASH: &str = "SELECT secret_hash FROM clients WHERE client_id = $1";
+const FIND: &str = "SELECT client_id, created FROM clients WHERE client_id = $1";
+const ALL: &str = "SELECT client_id, created FROM clients ORDER BY client_id";
+const INSERT: &str = "INSERT INTO clients (client_id, secret_hash, created) VALUES ($1, $2, $3)";
+const REMOVE: &str = "DELETE FROM clients WHERE client_id = $1";
+
+/// As long as a hash, and none.
+const DECOY: &str = "-------------------------------------------";
+
+/// The registered clients of a [`Database`].
+#[derive(Clone, Debug)]
+pub struct SqlClients {
+    database: Database,
+}
+
+/// A client that was registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredClient {
+    /// Its name.
+    pub client_id: ClientId,
+    /// When it was registered.
+    pub created: Timestamp,
+}
+
+/// A secret for a new client: 32 random bytes in base64url.
+///
+/// ```
+/// # let random = [7; 32];
+/// let secret = gatepass::sql::client_secret(random);
+/// assert_eq!(secret.expose().len(), 43);
+/// ```
+pub fn client_secret(random: [u8; 32]) -> ClientSecret {
+    URL_SAFE_NO_PAD.encode(random).into()
+}
+
+/// A secret of 256 random bits cannot be guessed however fast a guess is checked: unlike a password, it needs no
+/// slow hash.
+fn secret_hash(secret: &ClientSecret) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(secret.expose()))
+}
+
+/// No PostgreSQL text holds NUL, so nobody is called that.
+fn is_nobody(client_id: &ClientId) -> bool {
+    client_id.as_str().contains('\0')
+}
+
+fn registered((client_id, created): (String, i64)) -> RegisteredClient {
+    let created = Timestamp::from_unix(created.try_into().unwrap_or(0));
+    RegisteredClient { client_id: client_id.into(), created }
+}
+
+impl SqlClients {
+    /// The clients in this database.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Registers a client with a [secret](client_secret) of its own. Whether the name was free.
+    ///
+    /// # Errors
+    /// Where the client could not be stored.
+    pub async fn add(
+        &self,
+        client_id: &ClientId,
+        secret: &ClientSecret,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        let created = i64::try_from(now.as_unix()).unwrap_or(i64::MAX);
+        unless_taken(on_either!(self.database, pool => {
+            let insert = sqlx::query(INSERT).bind(client_id.as_str()).bind(secret_hash(secret)).bind(created);
+            insert.execute(pool).await.map(drop)
+        }))
+    }
+
+    /// The client of this name, or `None`.
+    ///
+    /// # Errors
+    /// Where the database cannot say.
+    pub async fn find(&self, client_id: &ClientId) -> Result<Option<RegisteredClient>, Fault> {
+        if is_nobody(client_id) {
+            return Ok(None);
+        }
+        let row = on_either!(self.database, pool => {
+            sqlx::query_as(FIND).bind(client_id.as_str()).fetch_optional(pool).await
+        });
+        Ok(row.map_err(fault)?.map(registered))
+    }
+
+    /// Every client, by name.
+    ///
+    /// # Errors
+    /// Where the database cannot say.
+    pub async fn all(&self) -> Result<Vec<RegisteredClient>, Fault> {
+        let rows: Result<Vec<(String, i64)>, _> =
+            on_either!(self.database, pool => sqlx::query_as(ALL).fetch_all(pool).await);
+        Ok(rows.map_err(fault)?.into_iter().map(registered).collect())
+    }
+
+    /// Removes a client for good. Whether there was such a client.
+    ///
+    /// # Errors
+    /// Where the client could not be removed.
+    pub async fn remove(&self, client_id: &ClientId) -> Result<bool, Fault> {
+        if is_nobody(client_id) {
+            return Ok(false);
+        }
+        let removed = on_either!(self.database, pool => {
+            let remove = sqlx::query(REMOVE).bind(client_id.as_str());
+            remove.execute(pool).await.map(|done| done.rows_affected())
+        });
+        Ok(removed.map_err(fault)? > 0)
+    }
+
+    async fn stored_hash(&self, client_id: &ClientId) -> Result<Option<String>, Fault> {
+        if is_nobody(client_id) {
+            return Ok(None);
+        }
+        on_either!(self.database, pool => {
+            sqlx::query_scalar(SECRET_HASH).bind(client_id.as_str()).fetch_optional(pool).await
+        })
+        .map_err(fault)
+    }
+}
+
+impl ClientRegistry for SqlClients {
+    async fn authenticate(&self, client_id: &ClientId, secret: &ClientSecret) -> Result<bool, Fault> {
+        let stored = self.stored_hash(client_id).await?;
+        // The decoy makes an unknown client cost the same comparison.
+        let hash = stored.as_deref().unwrap_or(DECOY);
+        let same = secret_hash(secret).as_bytes().ct_eq(hash.as_bytes());
+        let known = Choice::from(u8::from(stored.is_some()));
+        Ok(bool::from(same & known))
+    }
+}

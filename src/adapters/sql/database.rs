@@ -1,0 +1,375 @@
+//! The database: opened by its URL, its tables brought up to date.
+
+use std::{
+    error::Error,
+    fs::OpenOptions,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, SqlSafeStr, SqliteConnection,
+    SqlitePool,
+    migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use thiserror::Error;
+use tokio::time::timeout;
+
+use crate::domain::fault::Fault;
+
+/// Every change of the tables, in order. One that was released is never altered: its checksum is on record.
+const MIGRATIONS: [(&str, &str); 1] =
+    [("users and clients", include_str!("migrations/0001_users_clients.sql"))];
+
+/// A name of its own, so that an application may keep its own migrations in the same database.
+const MIGRATIONS_TABLE: &str = "gatepass_migrations";
+
+/// How long a request waits for a connection before it is told that the database is out of reach.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a statement waits for another process that writes to the same SQLite file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What PostgreSQL ends by itself: a statement that no request is worth waiting for, and the wait for a lock. A URL
+/// that names one of them has its way.
+const TIMEOUTS: [(&str, &str); 2] = [("statement_timeout", "10s"), ("lock_timeout", "5s")];
+
+/// Connections to SQLite or PostgreSQL. A clone shares them.
+#[derive(Clone, Debug)]
+pub struct Database(Pool);
+
+#[derive(Clone, Debug)]
+pub(super) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// Does the same on both databases: the pool is named, and what is done with it is typed for each.
+macro_rules! on_either {
+    ($database:expr, $pool:ident => $done:expr) => {
+        match $database.pool() {
+            $crate::adapters::sql::database::Pool::Sqlite($pool) => $done,
+            $crate::adapters::sql::database::Pool::Postgres($pool) => $done,
+        }
+    };
+}
+pub(super) use on_either;
+
+/// How the tables of a database stand to this version of Gatepass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tables {
+    /// They are of this version.
+    Current,
+    /// They are of an older one, or not there yet: [`Database::open`] brings them up to date.
+    Older,
+    /// They are of a newer one: [`Database::open`] refuses them.
+    Newer,
+}
+
+/// Why a database could not be opened. No URL is in it: a URL may hold a password.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The URL is of no kind that is known.
+    #[error("the database's URL must be sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE")]
+    UnknownUrl,
+    /// The file of a new SQLite database could not be made.
+    #[error("cannot create the database {file}: {cause}", file = file.display())]
+    Create {
+        /// The file.
+        file: PathBuf,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// The database is out of reach, is none, or refuses us.
+    #[error("cannot open the database: {0}")]
+    Connect(#[source] Box<dyn Error + Send + Sync>),
+    /// The tables could not be made or changed.
+    #[error("cannot bring the database's tables up to date: {0}")]
+    Migrate(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl Database {
+    /// Opens the database at `sqlite:FILE` or `postgres://USER:PASSWORD@HOST/DATABASE` and brings its tables up to
+    /// date; several processes may do so at once.
+    ///
+    /// A SQLite file that is not there is made, readable for its owner only. `sqlite::memory:` is a database that
+    /// ends with the last clone. A PostgreSQL URL takes the parameters of libpq that
+    /// [sqlx knows](https://docs.rs/sqlx/latest/sqlx/postgres/struct.PgConnectOptions.html), such as
+    /// `?sslmode=verify-full`. PostgreSQL ends a statement after ten seconds and the wait for a lock after five, where
+    /// the URL does not say otherwise (`?options[statement_timeout]=1min`).
+    ///
+    /// # Errors
+    /// Where the URL is of another kind, the database cannot be reached, or its tables are not to be changed.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        Self::open_with(url, &TIMEOUTS).await
+    }
+
+    /// Opens the database as [`open`](Self::open) does, for work that may take its time, such as an export: PostgreSQL
+    /// ends no statement.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub async fn open_without_timeouts(url: &str) -> Result<Self, OpenError> {
+        Self::open_with(url, &[]).await
+    }
+
+    async fn open_with(url: &str, timeouts: &[(&str, &str)]) -> Result<Self, OpenError> {
+        Ok(Self(match Kind::of(url)? {
+            Kind::Sqlite(options) => Pool::Sqlite(open_sqlite(url, *options).await?),
+            Kind::Postgres(options) => Pool::Postgres(open_postgres(*options, timeouts).await?),
+        }))
+    }
+
+    /// Looks at the database and changes nothing, neither its tables nor its files.
+    ///
+    /// # Errors
+    /// Where the URL is of another kind, the database cannot be read, or a change of its tables is not the one that
+    /// Gatepass made.
+    pub async fn inspect(url: &str) -> Result<Tables, OpenError> {
+        match Kind::of(url)? {
+            Kind::Sqlite(options) => inspect_sqlite(*options).await,
+            Kind::Postgres(options) => inspect_postgres(*options).await,
+        }
+    }
+
+    /// The file of a SQLite database that is not there yet.
+    pub fn missing_file(url: &str) -> Option<PathBuf> {
+        if is_memory(url) {
+            return None;
+        }
+        let Ok(Kind::Sqlite(options)) = Kind::of(url) else { return None };
+        let file = options.get_filename();
+        (!file.exists()).then(|| file.to_path_buf())
+    }
+
+    /// Closes every connection; SQLite tidies its files up.
+    pub async fn close(&self) {
+        on_either!(self, pool => pool.close().await);
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.0
+    }
+}
+
+/// What a URL says.
+enum Kind {
+    Sqlite(Box<SqliteConnectOptions>),
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl Kind {
+    fn of(url: &str) -> Result<Self, OpenError> {
+        match url.split_once(':') {
+            Some(("sqlite", _)) => {
+                let options: SqliteConnectOptions = url.parse().map_err(unreachable)?;
+                // SQLite takes no file for one that ends with its connection.
+                if options.get_filename().as_os_str().is_empty() {
+                    return Err(OpenError::UnknownUrl);
+                }
+                Ok(Self::Sqlite(options.busy_timeout(BUSY_TIMEOUT).into()))
+            }
+            Some(("postgres" | "postgresql", _)) => {
+                let options: PgConnectOptions = url.parse().map_err(unreachable)?;
+                Ok(Self::Postgres(options.application_name(env!("CARGO_PKG_NAME")).into()))
+            }
+            _ => Err(OpenError::UnknownUrl),
+        }
+    }
+}
+
+async fn open_sqlite(url: &str, options: SqliteConnectOptions) -> Result<SqlitePool, OpenError> {
+    let options = options
+        // Readers read while one writes.
+        .journal_mode(SqliteJournalMode::Wal)
+        // What was answered survives a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true);
+    let mut pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE);
+    if is_memory(url) {
+        // The memory ends with its last connection: there is one, and it stays.
+        pool = pool.max_connections(1).idle_timeout(None).max_lifetime(None);
+    } else {
+        create_file(&options)?;
+    }
+    let pool = pool.connect_with(options).await.map_err(unreachable)?;
+    migrate_sqlite(&mut *pool.acquire().await.map_err(unreachable)?).await.map_err(not_migrated)?;
+    Ok(pool)
+}
+
+async fn open_postgres(options: PgConnectOptions, timeouts: &[(&str, &str)]) -> Result<PgPool, OpenError> {
+    // Not through the pool, which tries again and again and then has forgotten why; and without its timeouts.
+    let mut connection = connect(&options).await?;
+    // The migrator lets one process in at a time.
+    migrator(POSTGRES_KEY).run_direct(None, &mut connection, false).await.map_err(not_migrated)?;
+    connection.close().await.map_err(unreachable)?;
+    let given = options.get_options().unwrap_or_default().to_owned();
+    let timeouts = timeouts.iter().filter(|(name, _)| !given.contains(name)).copied();
+    let options = options.options(timeouts);
+    Ok(PgPoolOptions::new().acquire_timeout(PATIENCE).connect_lazy_with(options))
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+    timeout(PATIENCE, options.connect())
+        .await
+        .map_err(|late| OpenError::Connect(late.into()))?
+        .map_err(unreachable)
+}
+
+async fn inspect_sqlite(options: SqliteConnectOptions) -> Result<Tables, OpenError> {
+    // Where no write-ahead log is, nobody writes, and SQLite makes none for who takes the file for unchanging.
+    let mut log = options.get_filename().as_os_str().to_owned();
+    log.push("-wal");
+    let unchanging = !Path::new(&log).exists();
+    let options = options.read_only(true).immutable(unchanging);
+    let mut connection = options.connect().await.map_err(unreachable)?;
+    let kept = sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_schema WHERE name = $1");
+    let kept = kept.bind(MIGRATIONS_TABLE).fetch_one(&mut connection).await.map_err(unreachable)?;
+    let tables = tables(&mut connection, kept, SQLITE_KEY).await.map_err(not_migrated)?;
+    connection.close().await.map_err(unreachable)?;
+    Ok(tables)
+}
+
+async fn inspect_postgres(options: PgConnectOptions) -> Result<Tables, OpenError> {
+    let mut connection = connect(&options).await?;
+    let kept = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL");
+    let kept = kept.bind(MIGRATIONS_TABLE).fetch_one(&mut connection).await.map_err(unreachable)?;
+    let tables = tables(&mut connection, kept, POSTGRES_KEY).await.map_err(not_migrated)?;
+    connection.close().await.map_err(unreachable)?;
+    Ok(tables)
+}
+
+/// Compares the changes on record, where one is `kept`, with our own.
+async fn tables(connection: &mut impl Migrate, kept: bool, key: &str) -> Result<Tables, MigrateError> {
+    if !kept {
+        return Ok(Tables::Older);
+    }
+    if let Some(version) = connection.dirty_version(MIGRATIONS_TABLE).await? {
+        return Err(MigrateError::Dirty(version));
+    }
+    let applied = connection.list_applied_migrations(MIGRATIONS_TABLE).await?;
+    let migrator = migrator(key);
+    for applied in &applied {
+        match migrator.iter().find(|own| own.version == applied.version) {
+            None => return Ok(Tables::Newer),
+            Some(own) if own.checksum != applied.checksum => {
+                return Err(MigrateError::VersionMismatch(own.version));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(if applied.len() < MIGRATIONS.len() { Tables::Older } else { Tables::Current })
+}
+
+/// Here the migrator lets in everybody; a transaction does not. It is begun only where there is something to do,
+/// since another process may be writing for long.
+async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
+    let migrator = migrator(SQLITE_KEY);
+    let applied = connection.list_applied_migrations(MIGRATIONS_TABLE).await;
+    if applied.is_ok_and(|applied| applied.len() >= MIGRATIONS.len()) {
+        return migrator.run_direct(None, connection, false).await;
+    }
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    migrator.run_direct(None, &mut *transaction, false).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// The type of a text that is compared byte by byte.
+const SQLITE_KEY: &str = "TEXT";
+const POSTGRES_KEY: &str = "TEXT COLLATE \"C\"";
+
+/// `key` is the database's type of a text that is compared byte by byte.
+fn migrator(key: &str) -> Migrator {
+    let migrations = (1..).zip(MIGRATIONS).map(|(version, (description, sql))| {
+        let sql = AssertSqlSafe(sql.replace("{key}", key)).into_sql_str();
+        Migration::new(version, description.into(), MigrationType::Simple, sql, false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
+    migrator
+}
+
+fn is_memory(url: &str) -> bool {
+    url.contains(":memory:") || url.contains("mode=memory")
+}
+
+/// Makes the file of a SQLite database where there is none. SQLite gives the files beside it the same mode.
+fn create_file(options: &SqliteConnectOptions) -> Result<(), OpenError> {
+    let file = options.get_filename();
+    let mut create = OpenOptions::new();
+    create.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut create, 0o600);
+    match create.open(file) {
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
+            Err(OpenError::Create { file: file.to_owned(), cause })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unreachable(error: sqlx::Error) -> OpenError {
+    OpenError::Connect(match error {
+        sqlx::Error::Configuration(cause) => cause,
+        error => error.into(),
+    })
+}
+
+fn not_migrated(error: MigrateError) -> OpenError {
+    OpenError::Migrate(error.into())
+}
+
+/// What a statement's failure means: whether it passes by itself.
+pub(super) fn fault(error: sqlx::Error) -> Fault {
+    let temporary = match &error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| passes(&code)),
+        _ => false,
+    };
+    if temporary { Fault::unavailable(error) } else { Fault::new(error) }
+}
+
+/// SQLite: the low byte of the code is SQLITE_BUSY or SQLITE_LOCKED. PostgreSQL: the connection failed (class 08),
+/// resources are short (53), an operator stops the server (57P), a transaction is to be repeated (40), a statement
+/// took too long (57014), or a lock was not to be had (55P03).
+fn passes(code: &str) -> bool {
+    match code.parse::<u32>() {
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6),
+        _ => ["08", "40", "53", "57P", "57014", "55P03"].iter().any(|class| code.starts_with(class)),
+    }
+}
+
+/// Whether it was done, in place of "another row has this key".
+pub(super) fn unless_taken(done: Result<(), sqlx::Error>) -> Result<bool, Fault> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
+        Err(error) => Err(fault(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_told_from_what_does_not() {
+        for code in
+            ["5", "261", "517", "6", "08006", "53300", "57P01", "57P03", "40001", "40P01", "57014", "55P03"]
+        {
+            assert!(passes(code), "{code}");
+        }
+        for code in ["1", "19", "2067", "1555", "23505", "42P01", "55006", "22021"] {
+            assert!(!passes(code), "{code}");
+        }
+        assert!(fault(sqlx::Error::PoolTimedOut).is_temporary());
+        assert!(!fault(sqlx::Error::RowNotFound).is_temporary());
+    }
+}

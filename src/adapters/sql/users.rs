@@ -1,0 +1,349 @@
+//! The users' table.
+
+use std::{collections::HashSet, error::Error, slice};
+
+use futures_util::{Stream, TryStreamExt};
+use sqlx::{ColumnIndex, Decode, Encode, FromRow, Postgres, QueryBuilder, Row, Sqlite, Transaction, Type};
+use uuid::Uuid;
+
+use crate::{
+    adapters::sql::{
+        database::{Database, Pool, fault, on_either, unless_taken},
+        model::{StoredUser, User},
+        username_key::username_key,
+    },
+    domain::{
+        fault::Fault,
+        ports::UserStore,
+        scope::{InvalidScope, Scopes},
+        secret::PasswordHash,
+        time::Timestamp,
+        user::{Account, Subject, Username},
+    },
+};
+
+/// The statement that reads whole users.
+macro_rules! select_users {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, username, email, full_name, disabled, scopes, password_hash, created, changed \
+             FROM users ",
+            $which
+        )
+    };
+}
+
+const FIND_BY_KEY: &str = select_users!("WHERE username_key = $1");
+const FIND_BY_ID: &str = select_users!("WHERE id = $1");
+const ALL_BY_NAME: &str = select_users!("ORDER BY username_key");
+const REPLACE_HASH: &str = "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3";
+const REMOVE: &str = "DELETE FROM users WHERE id = $1";
+const INSERT: &str = "INSERT INTO users (id, username, username_key, email, full_name, disabled, scopes, \
+                      password_hash, created, changed) ";
+
+/// The users of a [`Database`]: the [`UserStore`] of the secure profile, and what keeps them.
+#[derive(Clone, Debug)]
+pub struct SqlUsers {
+    database: Database,
+}
+
+/// What to change about a user; what is `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct UserChange {
+    /// The email address, or `Some(None)` for no more.
+    pub email: Option<Option<String>>,
+    /// The name to show, or `Some(None)` for no more.
+    pub full_name: Option<Option<String>>,
+    /// Whether the user is disabled.
+    pub disabled: Option<bool>,
+    /// What tokens of the user may be used for.
+    pub scopes: Option<Scopes>,
+    /// The hash of a new password.
+    pub password_hash: Option<PasswordHash>,
+}
+
+impl SqlUsers {
+    /// The users in this database.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// The user of this name, written in whatever case, or `None`.
+    ///
+    /// # Errors
+    /// Where the database cannot say.
+    pub async fn find(&self, username: &Username) -> Result<Option<StoredUser>, Fault> {
+        let Some(key) = username_key(username.as_str()) else { return Ok(None) };
+        self.find_where(FIND_BY_KEY, key).await
+    }
+
+    /// Every user, by name, read as they are asked for: as many as there are take no more memory than a few.
+    ///
+    /// On PostgreSQL this is one statement, so who reads slowly opens the database
+    /// [without timeouts](Database::open_without_timeouts).
+    pub fn all(&self) -> impl Stream<Item = Result<StoredUser, Fault>> + '_ {
+        let rows = on_either!(self.database, pool => sqlx::query_as(ALL_BY_NAME).fetch(pool));
+        rows.map_ok(|StoredRow(user)| user).map_err(fault)
+    }
+
+    /// Adds a user. Whether the name was free.
+    ///
+    /// # Errors
+    /// Where the name is none (see [`username`](super::username)), or the user could not be stored.
+    pub async fn insert(&self, account: &Account<User>, now: Timestamp) -> Result<bool, Fault> {
+        let rows = rows(slice::from_ref(account))?;
+        unless_taken(on_either!(self.database, pool => {
+            insertion(rows, now).build().execute(pool).await.map(drop)
+        }))
+    }
+
+    /// Changes a user. Whether there is such a user.
+    ///
+    /// # Errors
+    /// Where the change could not be stored.
+    pub async fn update(&self, subject: &Subject, change: UserChange, now: Timestamp) -> Result<bool, Fault> {
+        let Some(id) = id(subject) else { return Ok(false) };
+        let changed = on_either!(self.database, pool => {
+            updating(id, change, now).build().execute(pool).await.map(|done| done.rows_affected())
+        });
+        Ok(changed.map_err(fault)? > 0)
+    }
+
+    /// Removes a user for good. Whether there was such a user.
+    ///
+    /// # Errors
+    /// Where the user could not be removed.
+    pub async fn remove(&self, subject: &Subject) -> Result<bool, Fault> {
+        let Some(id) = id(subject) else { return Ok(false) };
+        let removed = on_either!(self.database, pool => {
+            sqlx::query(REMOVE).bind(id).execute(pool).await.map(|done| done.rows_affected())
+        });
+        Ok(removed.map_err(fault)? > 0)
+    }
+
+    /// Those of these [keys](username_key) that are taken. At most as many as go into one [`Import::BATCH`].
+    ///
+    /// # Errors
+    /// Where the database cannot say.
+    pub async fn taken(&self, keys: &[&str]) -> Result<HashSet<String>, Fault> {
+        if keys.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let taken: Result<Vec<String>, _> = on_either!(self.database, pool => {
+            let mut select = QueryBuilder::new("SELECT username_key FROM users WHERE username_key IN (");
+            let mut list = select.separated(", ");
+            for key in keys {
+                list.push_bind(*key);
+            }
+            select.push(")").build_query_scalar().fetch_all(pool).await
+        });
+        Ok(taken.map_err(fault)?.into_iter().collect())
+    }
+
+    /// Begins to add many users at once: all of them, or none.
+    ///
+    /// # Errors
+    /// Where the database cannot be written to.
+    pub async fn import(&self, now: Timestamp) -> Result<Import, Fault> {
+        let transaction = match self.database.pool() {
+            // Told at once that it writes: one that waits with that may find that another one wrote, and fails.
+            Pool::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Writing::Sqlite),
+            Pool::Postgres(pool) => pool.begin().await.map(Writing::Postgres),
+        };
+        Ok(Import { transaction: transaction.map_err(fault)?, now })
+    }
+
+    async fn find_where(&self, statement: &'static str, value: String) -> Result<Option<StoredUser>, Fault> {
+        let row = on_either!(self.database, pool => {
+            sqlx::query_as(statement).bind(value).fetch_optional(pool).await
+        });
+        Ok(row.map_err(fault)?.map(|StoredRow(user)| user))
+    }
+}
+
+impl UserStore for SqlUsers {
+    type User = User;
+
+    async fn find_by_username(&self, username: &Username) -> Result<Option<Account<User>>, Fault> {
+        let found = self.find(username).await?;
+        Ok(found.map(|StoredUser { user, password_hash, .. }| Account { user, password_hash }))
+    }
+
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<User>, Fault> {
+        let Some(id) = id(subject) else { return Ok(None) };
+        Ok(self.find_where(FIND_BY_ID, id).await?.map(|found| found.user))
+    }
+
+    async fn replace_hash(
+        &self,
+        subject: &Subject,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<(), Fault> {
+        let Some(id) = id(subject) else { return Ok(()) };
+        on_either!(self.database, pool => {
+            sqlx::query(REPLACE_HASH).bind(new.expose()).bind(id).bind(old.expose()).execute(pool).await.map(drop)
+        })
+        .map_err(fault)
+    }
+}
+
+/// Many users on their way into the table. Dropped before [`commit`](Self::commit), none of them is in it.
+#[derive(Debug)]
+pub struct Import {
+    transaction: Writing,
+    now: Timestamp,
+}
+
+#[derive(Debug)]
+enum Writing {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Import {
+    /// How many users go into one statement: SQLite takes 32766 values, PostgreSQL 65535.
+    pub const BATCH: usize = 1000;
+
+    /// Adds users, at most [`BATCH`](Self::BATCH) of them. Whether their names were free: where one was
+    /// not, give up.
+    ///
+    /// # Errors
+    /// Where the users could not be stored.
+    pub async fn add(&mut self, accounts: &[Account<User>]) -> Result<bool, Fault> {
+        if accounts.is_empty() {
+            return Ok(true);
+        }
+        let rows = rows(accounts)?;
+        unless_taken(match &mut self.transaction {
+            Writing::Sqlite(transaction) => {
+                insertion(rows, self.now).build().execute(&mut **transaction).await.map(drop)
+            }
+            Writing::Postgres(transaction) => {
+                insertion(rows, self.now).build().execute(&mut **transaction).await.map(drop)
+            }
+        })
+    }
+
+    /// Makes all of them users.
+    ///
+    /// # Errors
+    /// Where they could not be stored: then none of them is.
+    pub async fn commit(self) -> Result<(), Fault> {
+        let done = match self.transaction {
+            Writing::Sqlite(transaction) => transaction.commit().await,
+            Writing::Postgres(transaction) => transaction.commit().await,
+        };
+        done.map_err(fault)
+    }
+}
+
+fn insertion<D: sqlx::Database>(rows: Vec<(String, &Account<User>)>, now: Timestamp) -> QueryBuilder<D>
+where
+    for<'t> &'t str: Encode<'t, D> + Type<D>,
+    for<'t> Option<&'t str>: Encode<'t, D>,
+    for<'t> String: Encode<'t, D> + Type<D>,
+    for<'t> i64: Encode<'t, D> + Type<D>,
+    for<'t> bool: Encode<'t, D> + Type<D>,
+{
+    let mut insert = QueryBuilder::new(INSERT);
+    insert.push_values(rows, |mut row, (key, Account { user, password_hash })| {
+        row.push_bind(user.id.to_string())
+            .push_bind(user.username.as_str())
+            .push_bind(key)
+            .push_bind(user.email.as_deref())
+            .push_bind(user.full_name.as_deref())
+            .push_bind(user.disabled)
+            .push_bind(user.scopes.to_string())
+            .push_bind(password_hash.expose())
+            .push_bind(seconds(now))
+            .push_bind(seconds(now));
+    });
+    insert
+}
+
+fn updating<D: sqlx::Database>(id: String, change: UserChange, now: Timestamp) -> QueryBuilder<D>
+where
+    for<'t> String: Encode<'t, D> + Type<D>,
+    for<'t> Option<String>: Encode<'t, D>,
+    for<'t> i64: Encode<'t, D> + Type<D>,
+    for<'t> bool: Encode<'t, D> + Type<D>,
+{
+    let mut update = QueryBuilder::new("UPDATE users SET changed = ");
+    update.push_bind(seconds(now));
+    if let Some(email) = change.email {
+        update.push(", email = ").push_bind(email);
+    }
+    if let Some(full_name) = change.full_name {
+        update.push(", full_name = ").push_bind(full_name);
+    }
+    if let Some(disabled) = change.disabled {
+        update.push(", disabled = ").push_bind(disabled);
+    }
+    if let Some(scopes) = change.scopes {
+        update.push(", scopes = ").push_bind(scopes.to_string());
+    }
+    if let Some(hash) = change.password_hash {
+        update.push(", password_hash = ").push_bind(hash.expose().to_owned());
+    }
+    update.push(" WHERE id = ").push_bind(id);
+    update
+}
+
+/// Each account with its key.
+fn rows(accounts: &[Account<User>]) -> Result<Vec<(String, &Account<User>)>, Fault> {
+    let row = |account| Ok((key(account)?, account));
+    accounts.iter().map(row).collect()
+}
+
+fn key(account: &Account<User>) -> Result<String, Fault> {
+    username_key(&account.user.username).ok_or_else(|| Fault::new("a user without a name that can be stored"))
+}
+
+/// The text of an id, where the subject is one of ours: in lower case, with hyphens.
+fn id(subject: &Subject) -> Option<String> {
+    let text = subject.as_str();
+    (Uuid::try_parse(text).ok()?.to_string() == text).then(|| text.to_owned())
+}
+
+fn seconds(moment: Timestamp) -> i64 {
+    moment.as_unix().try_into().unwrap_or(i64::MAX)
+}
+
+fn moment(seconds: i64) -> Timestamp {
+    Timestamp::from_unix(seconds.try_into().unwrap_or(0))
+}
+
+struct StoredRow(StoredUser);
+
+impl<'r, R: Row> FromRow<'r, R> for StoredRow
+where
+    for<'c> &'c str: ColumnIndex<R>,
+    &'r str: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    bool: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        let id: &str = row.try_get("id")?;
+        let scopes: &str = row.try_get("scopes")?;
+        let password_hash: String = row.try_get("password_hash")?;
+        Ok(Self(StoredUser {
+            user: User {
+                id: id.parse().map_err(unreadable::<uuid::Error>)?,
+                username: row.try_get("username")?,
+                email: row.try_get("email")?,
+                full_name: row.try_get("full_name")?,
+                disabled: row.try_get("disabled")?,
+                scopes: scopes.parse().map_err(unreadable::<InvalidScope>)?,
+            },
+            password_hash: password_hash.into(),
+            created: moment(row.try_get("created")?),
+            changed: moment(row.try_get("changed")?),
+        }))
+    }
+}
+
+fn unreadable<E: Error + Send + Sync + 'static>(error: E) -> sqlx::Error {
+    sqlx::Error::Decode(error.into())
+}

@@ -1,0 +1,40 @@
+//! The tutorial profile: FastAPI's chapter, insecure.
+
+use utoipa::openapi::OpenApi;
+
+use crate::{
+    adapters::tutorial::{FakeHasher, SubjectTokens, TutorialUser, TutorialUsers},
+    app::{
+        document,
+        server::{Server, Service, StartError},
+        settings::Settings,
+    },
+    auth::{Auth, Policy},
+};
+
+/// The service of the tutorial profile, listening.
+pub(super) fn server(settings: &Settings) -> Result<Server, StartError> {
+    if !settings.bind.ip().is_loopback() && !settings.expose_tutorial {
+        return Err(StartError::InsecureExposure(settings.bind));
+    }
+    let auth = Auth::builder(TutorialUsers::default())
+        .hasher(FakeHasher::default())
+        .tokens(SubjectTokens)
+        .policy(Policy { inactive_users_sign_in: true, ..Policy::default() })
+        .build();
+    let document = document();
+    let service = Service { auth, document, profile: "tutorial", keys: None };
+    let server = Server::bind(service, settings)?;
+    log::warn!("the tutorial profile is INSECURE: for learning and prototypes, never for real users");
+    Ok(server)
+}
+
+/// What /openapi.json says.
+pub(crate) fn document() -> OpenApi {
+    document::tutorial::<TutorialUser>(
+        "**This is the `tutorial` profile, and it is insecure**: the access token is the username itself, and \
+         the \"hash\" of a password is the word `fakehashed` and the password. For learning and prototypes, \
+         never for real users.\n\nAuthorize as `johndoe` with the password `secret`, or as `alice`, who is \
+         disabled, with `secret2`.",
+    )
+}

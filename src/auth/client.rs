@@ -1,0 +1,51 @@
+//! Whether a client is who it says.
+
+use std::pin::Pin;
+
+use crate::{
+    auth::{Auth, LoginError},
+    domain::{client::ClientId, fault::Fault, ports::ClientRegistry, secret::ClientSecret},
+};
+
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<bool, Fault>> + Send + 'a>>;
+
+/// A [`ClientRegistry`] behind a pointer: asked once a sign-in at the most, it need not be a fourth parameter
+/// of [`Auth`].
+pub(crate) trait AnyClientRegistry: Send + Sync {
+    fn authenticate<'a>(&'a self, client_id: &'a ClientId, secret: &'a ClientSecret) -> Answer<'a>;
+}
+
+impl<C: ClientRegistry> AnyClientRegistry for C {
+    fn authenticate<'a>(&'a self, client_id: &'a ClientId, secret: &'a ClientSecret) -> Answer<'a> {
+        Box::pin(ClientRegistry::authenticate(self, client_id, secret))
+    }
+}
+
+impl<S, H, T> Auth<S, H, T> {
+    /// The client that a request names, once it proved itself; `None` where it names none and need not
+    /// ([RFC 6749 section 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). An application without
+    /// a [`ClientRegistry`] takes every client for none, and refuses all where one is required.
+    ///
+    /// # Errors
+    /// [`LoginError::InvalidClient`] for an unknown client, a wrong secret, half of the two, and for none where
+    /// one is required.
+    pub async fn authenticate_client(
+        &self,
+        client_id: Option<&str>,
+        secret: Option<&ClientSecret>,
+    ) -> Result<Option<ClientId>, LoginError> {
+        let is_required = self.ports.policy.require_client;
+        let Some(registry) = &self.ports.clients else {
+            return if is_required { Err(LoginError::InvalidClient) } else { Ok(None) };
+        };
+        match (client_id, secret) {
+            (None, None) if !is_required => Ok(None),
+            (Some(client_id), Some(secret)) => {
+                let client_id = ClientId::from(client_id);
+                let genuine = registry.authenticate(&client_id, secret).await?;
+                if genuine { Ok(Some(client_id)) } else { Err(LoginError::InvalidClient) }
+            }
+            _ => Err(LoginError::InvalidClient),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Scopes: what a token may be used for ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
+
+use std::{collections::HashSet, fmt, str::FromStr};
+
+use thiserror::Error;
+
+/// One scope, such as `users:read`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Scope(String);
+
+/// A text that is no scope.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0:?} is no scope: visible ASCII characters other than \" and \\ are expected")]
+pub struct InvalidScope(String);
+
+impl Scope {
+    /// The scope's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Scope {
+    type Err = InvalidScope;
+
+    fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+        if text.is_empty() || !text.bytes().all(allowed) {
+            return Err(InvalidScope(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A set of scopes, in the order they were given.
+///
+/// ```
+/// use gatepass::Scopes;
+///
+/// let granted: Scopes = "me items:read me".parse()?;
+/// assert_eq!(granted.to_string(), "me items:read");
+/// assert!(granted.contains_all(&"me".parse()?));
+/// # Ok::<(), gatepass::InvalidScope>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(Vec<Scope>);
+
+impl Scopes {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The scopes one by one.
+    pub fn iter(&self) -> impl Iterator<Item = &Scope> {
+        self.0.iter()
+    }
+
+    /// Whether this one is among them.
+    pub fn contains(&self, scope: &str) -> bool {
+        self.0.iter().any(|own| own.as_str() == scope)
+    }
+
+    /// Whether all of `others` are among them.
+    pub fn contains_all(&self, others: &Self) -> bool {
+        others.iter().all(|scope| self.contains(scope.as_str()))
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        // A set beside the list: what comes in may be long.
+        let mut seen = HashSet::new();
+        Self(scopes.into_iter().filter(|scope| seen.insert(scope.clone())).collect())
+    }
+}
+
+impl FromStr for Scopes {
+    type Err = InvalidScope;
+
+    /// Scopes separated by white space.
+    fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        text.split_whitespace().map(str::parse).collect()
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, scope) in self.0.iter().enumerate() {
+            write!(f, "{}{scope}", if position > 0 { " " } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// What a user, or a token, is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// Everything: scopes are not used, as in FastAPI's tutorial.
+    Unrestricted,
+    /// What these scopes stand for.
+    Scopes(Scopes),
+}
+
+impl Permission {
+    /// What is granted of what a client asks for: the intersection; all where it asks for nothing; `None`
+    /// where it asks only for what is not to be had.
+    pub fn grant(&self, wanted: &[String]) -> Option<Self> {
+        let Self::Scopes(own) = self else { return Some(Self::Unrestricted) };
+        if wanted.is_empty() {
+            return Some(self.clone());
+        }
+        let granted: Scopes =
+            own.iter().filter(|scope| wanted.iter().any(|w| w == scope.as_str())).cloned().collect();
+        (!granted.is_empty()).then_some(Self::Scopes(granted))
+    }
+
+    /// What is in both.
+    pub fn limited_to(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Unrestricted, permission) | (permission, Self::Unrestricted) => permission.clone(),
+            (Self::Scopes(own), Self::Scopes(others)) => {
+                Self::Scopes(own.iter().filter(|scope| others.contains(scope.as_str())).cloned().collect())
+            }
+        }
+    }
+
+    /// Whether it is enough for what needs all of `scopes`.
+    pub fn covers(&self, scopes: &[&str]) -> bool {
+        match self {
+            Self::Unrestricted => true,
+            Self::Scopes(own) => scopes.iter().all(|scope| own.contains(scope)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scopes(text: &str) -> Permission {
+        Permission::Scopes(text.parse().expect("scopes"))
+    }
+
+    fn wanted(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_is_granted_is_the_intersection_or_all_where_nothing_is_asked() {
+        let own = scopes("me users:read");
+        assert_eq!(own.grant(&wanted("")), Some(own.clone()));
+        assert_eq!(own.grant(&wanted("users:read admin")), Some(scopes("users:read")));
+        assert_eq!(own.grant(&wanted("admin")), None);
+        assert_eq!(scopes("").grant(&wanted("")), Some(scopes("")));
+        assert_eq!(Permission::Unrestricted.grant(&wanted("\"")), Some(Permission::Unrestricted));
+    }
+
+    #[test]
+    fn a_scope_is_what_rfc_6749_says() {
+        for text in ["", "a b", "\"", "\\", "é", "\u{7f}", "\t"] {
+            assert!(text.parse::<Scope>().is_err(), "{text:?}");
+        }
+        assert!("!#[]~".parse::<Scope>().is_ok());
+    }
+
+    #[test]
+    fn a_long_text_of_scopes_is_read_in_linear_time() {
+        // In quadratic time it takes many minutes.
+        let text: String = (0..400_000).map(|number| format!("s{number} ")).collect();
+        assert_eq!(text.repeat(2).parse::<Scopes>().expect("scopes").iter().count(), 400_000);
+    }
+
+    proptest! {
+        #[test]
+        fn a_grant_never_widens(own in "[a-d ]{0,12}", asked in "[a-f ]{0,12}") {
+            let asked = wanted(&asked);
+            if let Some(Permission::Scopes(granted)) = scopes(&own).grant(&asked) {
+                let Permission::Scopes(own) = scopes(&own) else { unreachable!() };
+                prop_assert!(own.contains_all(&granted));
+                prop_assert!(asked.is_empty() || granted.iter().all(|scope| asked.contains(&scope.to_string())));
+            }
+        }
+
+        #[test]
+        fn display_and_parse_agree(text in "[!#-\\[\\]-~ ]{0,40}") {
+            let once: Scopes = text.parse().unwrap();
+            prop_assert_eq!(once.to_string().parse::<Scopes>().unwrap(), once);
+        }
+    }
+}

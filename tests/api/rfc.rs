@@ -1,0 +1,278 @@
+//! The standards' words: scopes, clients and errors in `Dialect::Rfc`.
+
+use std::net::SocketAddr;
+
+use gatepass::{Auth, Dialect, Permission, Policy, RfcTokenApi};
+use serde_json::{Value, json};
+use utoipa::OpenApi;
+
+use crate::{
+    ports::{AgeingHasher, Members, OneClient, ReadableTokens, UNAVAILABLE},
+    support::{
+        http::{Reply, Request, get, post_form, request},
+        service::spawn,
+    },
+};
+
+fn scopes(text: &str) -> Permission {
+    Permission::Scopes(text.parse().unwrap())
+}
+
+fn service(members: &Members, policy: Policy) -> SocketAddr {
+    let auth = Auth::builder(members.clone())
+        .hasher(AgeingHasher::default())
+        .tokens(ReadableTokens)
+        .clients(OneClient)
+        .policy(Policy { dialect: Dialect::Rfc, ..policy })
+        .build();
+    spawn(auth, RfcTokenApi::openapi())
+}
+
+fn default_service() -> SocketAddr {
+    service(&Members::with(scopes("me items:read")), Policy::default())
+}
+
+fn sign_in(fields: &str) -> Request {
+    post_form("/token", format!("username=johndoe@example.com&password=secret{fields}"))
+}
+
+fn assert_oauth2_error(reply: &Reply, status: u16, error: &str, detail: Value) {
+    assert_eq!(reply.status, status, "{reply:?}");
+    let body = reply.json();
+    assert_eq!((&body["error"], &body["detail"]), (&json!(error), &detail), "{reply:?}");
+    assert!(!body["error_description"].as_str().unwrap().is_empty(), "{reply:?}");
+    assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
+}
+
+fn token(fields: &str, address: SocketAddr) -> String {
+    sign_in(fields).send(address).json()["access_token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_answer_says_how_long_and_for_what() {
+    let address = default_service();
+    let reply = sign_in("").send(address);
+    let body = reply.json();
+    assert_eq!(reply.status, 200);
+    assert_eq!(
+        (&body["token_type"], &body["expires_in"], &body["scope"]),
+        (&json!("bearer"), &json!(60), &json!("me items:read"))
+    );
+    assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
+}
+
+#[test]
+fn what_is_granted_is_what_is_asked_for_and_to_be_had() {
+    let address = default_service();
+    for (asked, granted) in
+        [("", "me items:read"), ("items:read", "items:read"), ("items:read+admin+%22", "items:read")]
+    {
+        let reply = sign_in(&format!("&scope={asked}")).send(address);
+        assert_eq!(reply.json()["scope"], json!(granted), "{asked}");
+    }
+    let detail = json!("None of the requested scopes can be granted");
+    for asked in ["admin", "%22", "me%00"] {
+        assert_oauth2_error(
+            &sign_in(&format!("&scope={asked}")).send(address),
+            400,
+            "invalid_scope",
+            detail.clone(),
+        );
+    }
+}
+
+#[test]
+fn a_user_without_scopes_gets_a_token_for_nothing() {
+    let address = service(&Members::with(scopes("")), Policy::default());
+    assert_eq!(sign_in("").send(address).json()["scope"], json!(""));
+}
+
+#[test]
+fn refusals_at_the_token_endpoint_carry_the_codes_of_rfc_6749() {
+    let address = default_service();
+    let incorrect = json!("Incorrect username or password");
+    for form in [
+        "username=nobody&password=secret",
+        "username=johndoe@example.com&password=wrong",
+        "username=alice@example.com&password=wrong",
+    ] {
+        assert_oauth2_error(
+            &post_form("/token", form).send(address),
+            400,
+            "invalid_grant",
+            incorrect.clone(),
+        );
+    }
+    let inactive = post_form("/token", "username=alice@example.com&password=secret2").send(address);
+    assert_oauth2_error(&inactive, 400, "invalid_grant", json!("Inactive user"));
+
+    let missing =
+        json!([{ "type": "missing", "loc": ["body", "password"], "msg": "Field required", "input": null }]);
+    let reply = post_form("/token", "username=johndoe").send(address);
+    assert_oauth2_error(&reply, 400, "invalid_request", missing);
+    assert_eq!(reply.json()["error_description"], json!("password: Field required"));
+
+    let reply = sign_in("&grant_type=client_credentials").send(address);
+    assert_eq!((reply.status, &reply.json()["error"]), (400, &json!("unsupported_grant_type")));
+
+    let broken =
+        request("POST", "/token").header("Content-Type", "multipart/form-data").body("x").send(address);
+    assert_oauth2_error(&broken, 400, "invalid_request", json!("Missing boundary in multipart."));
+    let large = post_form("/token", "x".repeat(2 << 20)).send(address);
+    assert_oauth2_error(
+        &large,
+        413,
+        "invalid_request",
+        json!("The request body is larger than 1048576 bytes"),
+    );
+}
+
+#[test]
+fn a_token_is_challenged_for_what_is_wrong_with_it() {
+    let members = Members::with(scopes("me items:read"));
+    let address = service(&members, Policy::default());
+    let challenge = |request: Request| {
+        let reply = request.send(address);
+        (
+            reply.status,
+            reply.json()["detail"].as_str().unwrap().to_owned(),
+            reply.header("www-authenticate").unwrap_or_default(),
+        )
+    };
+    let me = || get("/users/me");
+    assert_eq!(challenge(me()), (401, "Not authenticated".into(), "Bearer".into()));
+    assert_eq!(
+        challenge(me().header("Authorization", "Basic x")),
+        (401, "Not authenticated".into(), "Bearer".into())
+    );
+    let invalid =
+        (401, "Could not validate credentials".to_owned(), r#"Bearer error="invalid_token""#.to_owned());
+    assert_eq!(challenge(me().bearer("nonsense")), invalid);
+    assert_eq!(challenge(me().bearer("1|me||1")), invalid, "expired in 1970");
+    assert_eq!(challenge(me().bearer("99|me||9999999999")), invalid, "a user who is gone");
+
+    let insufficient = (
+        403,
+        "Not enough permissions".to_owned(),
+        r#"Bearer error="insufficient_scope", scope="me""#.to_owned(),
+    );
+    assert_eq!(challenge(me().bearer(&token("&scope=items:read", address))), insufficient);
+    assert_eq!(challenge(me().bearer("2|me||9999999999")), (400, "Inactive user".into(), String::new()));
+
+    let good = token("&scope=me", address);
+    assert_eq!(me().bearer(&good).send(address).status, 200);
+    members.permit(1, scopes("items:read"));
+    assert_eq!(challenge(me().bearer(&good)), insufficient, "what the user lost, the token lost");
+}
+
+#[test]
+fn a_client_that_is_named_must_prove_itself() {
+    let address = default_service();
+    // web:web-secret, web:wrong, other:web-secret, an empty name and an empty secret
+    let [right, wrong, other, empty] =
+        ["d2ViOndlYi1zZWNyZXQ=", "d2ViOndyb25n", "b3RoZXI6d2ViLXNlY3JldA==", "Og=="]
+            .map(|credentials| sign_in("").header("Authorization", format!("Basic {credentials}")));
+    for request in [&right, &sign_in("&client_id=web&client_secret=web-secret")] {
+        let token = request.send(address).json()["access_token"].as_str().unwrap().to_owned();
+        assert!(token.contains("|web|"), "{token}");
+    }
+    for request in [&empty, &sign_in(""), &sign_in("&client_id=&client_secret=")] {
+        assert_eq!(request.send(address).status, 200, "no client is named: {request:?}");
+    }
+    let detail = json!("Incorrect client credentials");
+    for request in [&wrong, &other] {
+        let reply = request.send(address);
+        assert_oauth2_error(&reply, 401, "invalid_client", detail.clone());
+        assert_eq!(
+            reply.header("www-authenticate").as_deref(),
+            Some(r#"Basic realm="token", charset="UTF-8""#)
+        );
+    }
+    for fields in [
+        "&client_id=web",
+        "&client_secret=web-secret",
+        "&client_id=web&client_secret=wrong",
+        "&client_id=x&client_secret=web-secret",
+    ] {
+        let reply = sign_in(fields).send(address);
+        assert_oauth2_error(&reply, 401, "invalid_client", detail.clone());
+        assert_eq!(reply.header("www-authenticate"), None, "only who tried Basic is challenged for it");
+    }
+}
+
+#[test]
+fn a_client_may_be_required() {
+    let policy = Policy { require_client: true, ..Policy::default() };
+    let address = service(&Members::with(scopes("me")), policy);
+    assert_oauth2_error(
+        &sign_in("").send(address),
+        401,
+        "invalid_client",
+        json!("Incorrect client credentials"),
+    );
+    assert_eq!(sign_in("&client_id=web&client_secret=web-secret").send(address).status, 200);
+}
+
+#[test]
+fn a_required_client_is_refused_where_none_can_prove_itself() {
+    let auth = Auth::builder(Members::with(scopes("me")))
+        .hasher(AgeingHasher::default())
+        .tokens(ReadableTokens)
+        .policy(Policy { dialect: Dialect::Rfc, require_client: true, ..Policy::default() })
+        .build();
+    let address = spawn(auth, RfcTokenApi::openapi());
+    for fields in ["", "&client_id=web&client_secret=web-secret"] {
+        assert_eq!(sign_in(fields).send(address).status, 401, "{fields}");
+    }
+}
+
+#[test]
+fn a_client_may_name_itself_in_the_form_and_prove_itself_by_basic() {
+    let address = default_service();
+    let basic = |fields: &str| {
+        sign_in(fields).header("Authorization", "Basic d2ViOndlYi1zZWNyZXQ=").send(address).status
+    };
+    assert_eq!(basic("&client_id=web"), 200);
+    assert_eq!(basic("&client_id=other"), 401);
+    assert_eq!(basic("&client_id=web&client_secret=wrong"), 401);
+}
+
+#[test]
+fn basic_that_cannot_be_read_is_no_way_around_it() {
+    let address = default_service();
+    for credentials in ["Basic !!!!", "Basic d2Vi", "Basic /w=="] {
+        let reply = sign_in("").header("Authorization", credentials).send(address);
+        assert_eq!(
+            (reply.status, reply.json()["error"].as_str()),
+            (401, Some("invalid_client")),
+            "{credentials}"
+        );
+    }
+}
+
+#[test]
+fn the_grant_type_may_be_required() {
+    let policy = Policy { require_grant_type: true, ..Policy::default() };
+    let address = service(&Members::with(scopes("me")), policy);
+    let missing =
+        json!([{ "type": "missing", "loc": ["body", "grant_type"], "msg": "Field required", "input": null }]);
+    assert_oauth2_error(&sign_in("").send(address), 400, "invalid_request", missing);
+    assert_eq!(sign_in("&grant_type=password").send(address).status, 200);
+}
+
+#[test]
+fn the_password_grant_may_be_off() {
+    let policy = Policy { password_grant_off: true, ..Policy::default() };
+    let address = service(&Members::with(scopes("me")), policy);
+    let detail = json!("Signing in with a password is turned off");
+    assert_oauth2_error(&sign_in("").send(address), 400, "unsupported_grant_type", detail);
+    assert_eq!(get("/users/me").bearer("1|me||9999999999").send(address).status, 200);
+}
+
+#[test]
+fn a_store_that_is_out_of_reach_is_503_with_time_to_wait() {
+    let address = default_service();
+    let reply = post_form("/token", format!("username={UNAVAILABLE}&password=secret")).send(address);
+    assert_eq!((reply.status, reply.header("retry-after").as_deref()), (503, Some("1")));
+    assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
+}

@@ -1,0 +1,48 @@
+//! `gatepass check` on a database.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::program::Gatepass;
+
+/// What it says of the database: whether it is in order, and a sentence.
+fn database(gatepass: &Gatepass) -> (bool, String) {
+    let run = gatepass.run(&["check", "--json"]);
+    let found = run.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let found = found.into_iter().find(|finding| finding["what"] == "database").expect("the database");
+    (found["ok"].as_bool().unwrap(), found["detail"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_check_changes_nothing() {
+    let gatepass = Gatepass::on_sqlite();
+    let file = gatepass.folder.file("gatepass.db");
+    let (ok, detail) = database(&gatepass);
+    assert!(ok && detail.contains("not there yet"), "{detail}");
+    assert!(!std::path::Path::new(&file).exists());
+
+    fs::write(&file, "").unwrap();
+    let (ok, detail) = database(&gatepass);
+    assert!(ok && detail.contains("brought up to date at the next start"), "{detail}");
+    assert_eq!(fs::metadata(&file).unwrap().len(), 0);
+
+    gatepass.add("johndoe", &[]).done();
+    let before = fs::read(&file).unwrap();
+    let (ok, detail) = database(&gatepass);
+    assert!(ok && detail.contains("up to date"), "{detail}");
+    assert_eq!(fs::read(&file).unwrap(), before);
+
+    let sql = "UPDATE gatepass_migrations SET version = 9999";
+    actix_web::rt::System::new().block_on(async {
+        let pool = sqlx::SqlitePool::connect(&gatepass.url).await.unwrap();
+        sqlx::query(sql).execute(&pool).await.unwrap();
+        pool.close().await;
+    });
+    let (ok, detail) = database(&gatepass);
+    assert!(!ok && detail.contains("newer version"), "{detail}");
+
+    fs::write(&file, "This is no database, it is a text of more than a hundred bytes. ".repeat(20)).unwrap();
+    let (ok, detail) = database(&gatepass);
+    assert!(!ok && detail.contains("not a database"), "{detail}");
+}

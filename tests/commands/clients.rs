@@ -1,0 +1,67 @@
+//! `gatepass clients …`
+
+use gatepass::{
+    ClientId, ClientRegistry, ClientSecret,
+    sql::{Database, SqlClients},
+};
+use serde_json::Value;
+
+use crate::program::Gatepass;
+
+fn is_genuine(gatepass: &Gatepass, client_id: &str, secret: &str) -> bool {
+    actix_web::rt::System::new().block_on(async {
+        let clients = SqlClients::new(Database::open(&gatepass.url).await.unwrap());
+        clients.authenticate(&ClientId::from(client_id), &ClientSecret::from(secret)).await.unwrap()
+    })
+}
+
+#[test]
+fn a_clients_secret_is_shown_once_and_kept_as_a_hash() {
+    Gatepass::on_both("a_clients_secret_is_shown_once_and_kept_as_a_hash", |gatepass| {
+        let client = gatepass.json(&["clients", "add", "web"]);
+        let secret = client["client_secret"].as_str().unwrap();
+        assert_eq!((client["client_id"].as_str(), secret.len()), (Some("web"), 43));
+        assert!(is_genuine(gatepass, "web", secret));
+        assert!(!is_genuine(gatepass, "web", "another"));
+
+        let text = gatepass.done(&["clients", "add", "app"]);
+        let other = text.lines().find_map(|line| line.strip_prefix("client_secret:")).unwrap().trim();
+        assert!(is_genuine(gatepass, "app", other));
+        assert_ne!(other, secret);
+
+        let list = gatepass.done(&["clients", "list", "--json"]);
+        let ids: Vec<Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(
+            (&ids[0]["client_id"], &ids[1]["client_id"], ids.len()),
+            (&"app".into(), &"web".into(), 2)
+        );
+        let text = gatepass.done(&["clients", "list"]);
+        for shown in [&list, &text] {
+            assert!(!shown.contains(secret) && !shown.contains(other));
+        }
+        if let Some(file) = gatepass.url.strip_prefix("sqlite:") {
+            let bytes = std::fs::read(file).unwrap();
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
+        }
+    });
+}
+
+#[test]
+fn a_client_is_registered_once_and_removed_when_asked() {
+    Gatepass::on_both("a_client_is_registered_once_and_removed_when_asked", |gatepass| {
+        gatepass.done(&["clients", "add", "web"]);
+        gatepass.run(&["clients", "add", "web"]).fails(1, &["web", "already"]);
+        gatepass.run_with(&["clients", "remove", "web"], "y\n").fails(2, &["web", "--yes"]);
+        assert_eq!(gatepass.done(&["clients", "remove", "web", "--yes"]), "removed web\n");
+        gatepass.run(&["clients", "remove", "web", "--yes"]).fails(1, &["web"]);
+        assert_eq!(gatepass.done(&["clients", "list", "--json"]), "");
+    });
+}
+
+#[test]
+fn what_cannot_be_a_client_is_refused_as_wrong_usage() {
+    let gatepass = Gatepass::on_sqlite();
+    for wrong in ["", "a b", "a:b", "a+b", "a%20b", "é"] {
+        gatepass.run(&["clients", "add", wrong]).fails(2, &["CLIENT_ID"]);
+    }
+}

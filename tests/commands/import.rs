@@ -1,0 +1,316 @@
+//! `gatepass users import` and `export`
+
+use std::{
+    fs,
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use crate::{
+    program::{Gatepass, HASH},
+    support::service::PATIENCE,
+};
+
+fn jsonl() -> String {
+    r#"{"username":"johndoe","email":"johndoe@example.com","full_name":"John Doe","disabled":false,"scopes":["me","users:read"],"hashed_password":"HASH"}
+
+{"hashed_password":"HASH","username":"Alice","disabled":true,"scopes":"me items","email":null}
+"#
+    .replace("HASH", HASH)
+}
+
+fn csv() -> String {
+    "username,email,full_name,disabled,scopes,hashed_password\n\
+                   johndoe,johndoe@example.com,John Doe,false,me users:read,HASH\n\
+                   Alice,,,true,me items,HASH\n"
+        .replace("HASH", HASH)
+}
+
+fn assert_both_are_there(gatepass: &Gatepass) {
+    let alice = gatepass.json(&["users", "show", "alice"]);
+    assert_eq!((&alice["username"], &alice["email"]), (&json!("Alice"), &json!(null)));
+    assert_eq!((&alice["disabled"], &alice["scopes"]), (&json!(true), &json!(["me", "items"])));
+    let johndoe = gatepass.json(&["users", "show", "johndoe"]);
+    assert_eq!(
+        (&johndoe["email"], &johndoe["full_name"]),
+        (&json!("johndoe@example.com"), &json!("John Doe"))
+    );
+    assert_eq!((&johndoe["disabled"], &johndoe["scopes"]), (&json!(false), &json!(["me", "users:read"])));
+    assert_eq!(gatepass.hash("johndoe"), HASH);
+    assert_eq!(gatepass.usernames().len(), 2);
+}
+
+#[test]
+fn json_lines_and_csv_are_imported() {
+    Gatepass::on_both("json_lines_and_csv_are_imported", |gatepass| {
+        for (name, content) in
+            [("users.jsonl", jsonl()), ("users.csv", csv()), ("bom.csv", format!("\u{feff}{}", csv()))]
+        {
+            let file = gatepass.folder.write(name, content);
+            assert_eq!(gatepass.done(&["users", "import", &file]), "imported 2 users\n");
+            assert_both_are_there(gatepass);
+            gatepass.done(&["users", "remove", "johndoe", "--yes"]);
+            gatepass.done(&["users", "remove", "alice", "--yes"]);
+        }
+        let unnamed = gatepass.folder.write("users", csv());
+        gatepass.run(&["users", "import", &unnamed]).fails(2, &["--format"]);
+        let imported = gatepass.json(&["users", "import", &unnamed, "--format", "csv"]);
+        assert_eq!(imported, json!({"imported": 2}));
+        assert_both_are_there(gatepass);
+    });
+}
+
+#[test]
+fn standard_input_is_a_file_too() {
+    let gatepass = Gatepass::on_sqlite();
+    let run = gatepass.run_with(&["users", "import", "-", "--format", "jsonl"], &jsonl());
+    assert_eq!(run.done(), "imported 2 users\n");
+    assert_both_are_there(&gatepass);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_a_file_too() {
+    use std::process::Command;
+    let gatepass = Gatepass::on_sqlite();
+    let pipe = gatepass.folder.file("users.jsonl");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, jsonl())
+    });
+    assert_eq!(gatepass.done(&["users", "import", &pipe]), "imported 2 users\n");
+    writer.join().unwrap().unwrap();
+    assert_both_are_there(&gatepass);
+    let folder = gatepass.folder.path().to_str().unwrap();
+    gatepass.run(&["users", "import", folder, "--format", "csv"]).fails(1, &["cannot read", "directory"]);
+}
+
+#[test]
+fn what_is_exported_is_imported_the_same() {
+    Gatepass::on_both("what_is_exported_is_imported_the_same", |gatepass| {
+        let hostile = json!({
+            "username": "a,\"b'; --", "email": "x@y", "full_name": "=1+1,\"\" \\n é 😀 <&>", "disabled": true,
+            "scopes": ["a,b", "c;d"], "hashed_password": HASH,
+        });
+        let file = gatepass.folder.write("users.jsonl", format!("{}{hostile}\n", jsonl()));
+        gatepass.done(&["users", "import", &file]);
+        let whole = gatepass.done(&["users", "export"]);
+        assert_eq!(whole.lines().count(), 3);
+        for name in ["out.jsonl", "out.csv"] {
+            let file = gatepass.folder.file(name);
+            assert_eq!(gatepass.done(&["users", "export", &file]), "exported 3 users\n");
+            let other = Gatepass::on_sqlite();
+            assert_eq!(other.done(&["users", "import", &file]), "imported 3 users\n");
+            assert_eq!(other.done(&["users", "export"]), whole, "{name}");
+        }
+        let csv = gatepass.done(&["users", "export", "--format", "csv"]);
+        assert_eq!(csv, fs::read_to_string(gatepass.folder.file("out.csv")).unwrap());
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn an_exported_file_is_its_owners_alone_and_replaces_none_unasked() {
+    use std::os::unix::fs::PermissionsExt;
+    let gatepass = Gatepass::on_sqlite();
+    let file = gatepass.folder.write("users.csv", "mine");
+    gatepass.run_with(&["users", "export", &file], "y\n").fails(2, &["users.csv", "--yes"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    gatepass.done(&["users", "export", &file, "--yes"]);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    gatepass.run(&["users", "export", "/nonexistent/users.csv"]).fails(1, &["/nonexistent/users.csv"]);
+    let mine = gatepass.folder.write("users.csv.part", "mine");
+    gatepass.done(&["users", "export", &file, "--yes"]);
+    gatepass.done(&["users", "export", "bare.csv"]);
+    assert_eq!(fs::read_to_string(&mine).unwrap(), "mine");
+    let mut left: Vec<_> =
+        fs::read_dir(gatepass.folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["bare.csv", "gatepass.db", "users.csv", "users.csv.part"]);
+}
+
+/// Asserts that a file is refused with these faults, and that it leaves the users as they are.
+fn assert_faults(gatepass: &Gatepass, name: &str, content: &[u8], faults: &[&str]) {
+    let before = gatepass.usernames();
+    let file = gatepass.folder.write(name, content);
+    let run = gatepass.run(&["users", "import", &file]);
+    assert_eq!((run.code, run.out.as_str()), (Some(1), ""), "{}", run.err);
+    let mut expected: Vec<_> = faults.iter().map(|fault| format!("{file}:{fault}")).collect();
+    let count = if faults.len() == 1 { "1 fault".into() } else { format!("{} faults", faults.len()) };
+    expected.push(format!("gatepass: {count}: nothing was imported"));
+    assert_eq!(run.err.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(gatepass.usernames(), before);
+}
+
+#[test]
+fn each_fault_of_json_lines_has_its_line_and_its_field() {
+    Gatepass::on_both("each_fault_of_json_lines_has_its_line_and_its_field", |gatepass| {
+        gatepass.add("Taken", &[]).done();
+        let content = [
+            r#"{"username":"fine","hashed_password":"HASH"}"#,
+            r#"{"username":"","hashed_password":"HASH"}"#,
+            r#"{"hashed_password":"HASH"}"#,
+            r#"{"username":"a","hashed_password":""}"#,
+            r#"{"username":"b"}"#,
+            "",
+            r#"{"username":"FINE","hashed_password":"HASH"}"#,
+            r#"{"username":"taken","hashed_password":"HASH"}"#,
+            r#"{"username":"c","hashed_password":"HASH","password":"x","email":"nowhere"}"#,
+            r#"{"username":"d","hashed_password":"HASH","disabled":"no","scopes":["a b"]}"#,
+            r#"{"username":"e","hashed_password":"HASH","scopes":[1],"full_name":7}"#,
+            r#"{"username":"f","#,
+            r#"["username"]"#,
+            r#"{"username":"g\u0000","hashed_password":"HASH"}"#,
+            r#"{"username":"h","hashed_password":"HASH","x\u001b[31m":"y"}"#,
+            r#"{"username":"i","hashed_password":"secret"}"#,
+            r#"{"username":"j","hashed_password":"HASH","user\u006eame":"k"}"#,
+            r#"{"username":"l","hashed_password":"HASH","scopes":"LONG"}"#,
+            r#"{"username":"m","hashed_password":"HASH","scopes":["me","LONG"]}"#,
+        ]
+        .join("\n")
+        .replace("HASH", HASH)
+        .replace("LONG", &"x".repeat(2049));
+        assert_faults(
+            gatepass,
+            "users.jsonl",
+            content.as_bytes(),
+            &[
+                "2: username: it is empty",
+                "3: username: it is empty",
+                "4: hashed_password: it is empty",
+                "5: hashed_password: it is empty",
+                "7: username: it is the one of line 1 again",
+                "8: username: it is taken",
+                "9: password: there is no such field",
+                "9: email: it is no email address",
+                "10: disabled: true or false is expected",
+                "10: scopes: \"a b\" is no scope: visible ASCII characters other than \" and \\ are expected",
+                "11: scopes: a list of strings or a string is expected",
+                "11: full_name: a string is expected",
+                "12: line: it is no JSON from column 16 on",
+                "13: line: a JSON object is expected",
+                "14: username: it holds a control character or an invisible one",
+                "15: x\\u{1b}[31m: there is no such field",
+                "16: hashed_password: it is no hash of a kind that can be verified",
+                "17: line: a name stands in it twice",
+                "18: scopes: they are longer than 2048 bytes, and every token carries them",
+                "19: scopes: they are longer than 2048 bytes, and every token carries them",
+            ],
+        );
+        assert_eq!(gatepass.usernames(), ["Taken"]);
+    });
+}
+
+#[test]
+fn each_fault_of_csv_has_its_line_and_its_field() {
+    let gatepass = Gatepass::on_sqlite();
+    let text = "username,hashed_password,disabled\n\
+        fine,HASH,\n\
+        a,HASH\n\
+        b,HASH,maybe\n\
+        \"c\nd\",HASH,false\n";
+    let content = [text, "\u{0},HASH,false\n,,\n"].concat().replace("HASH", HASH).into_bytes();
+    // No UTF-8.
+    let content: Vec<u8> = content.into_iter().map(|byte| if byte == 0 { 0xff } else { byte }).collect();
+    assert_faults(
+        &gatepass,
+        "users.csv",
+        &content,
+        &[
+            "3: line: it has 2 fields where the header has 3",
+            "4: disabled: true or false is expected",
+            "5: username: it holds a control character or an invisible one",
+            "7: username: it is no UTF-8",
+            "7: username: it is empty",
+            "8: username: it is empty",
+            "8: hashed_password: it is empty",
+        ],
+    );
+    let header = b"username,name,username\nx,y,z\n";
+    assert_faults(
+        &gatepass,
+        "users.csv",
+        header,
+        &[
+            "1: name: there is no such field",
+            "1: username: it is in the header twice",
+            "1: hashed_password: it is not in the header",
+        ],
+    );
+}
+
+#[test]
+fn a_hundred_faults_are_printed_and_the_others_counted() {
+    let gatepass = Gatepass::on_sqlite();
+    let file = gatepass.folder.write("users.jsonl", "{}\n".repeat(7000));
+    let run = gatepass.run(&["users", "import", &file]);
+    assert_eq!(run.code, Some(1));
+    let lines: Vec<_> = run.err.lines().collect();
+    assert_eq!(lines.len(), 102);
+    assert_eq!(lines[99], format!("{file}:50: hashed_password: it is empty"));
+    assert_eq!(lines[100], "and 13900 more");
+    assert_eq!(lines[101], "gatepass: 14000 faults: nothing was imported");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_one_line() {
+    let gatepass = Gatepass::on_sqlite();
+    gatepass.run(&["users", "import", "/nonexistent/users.csv"]).fails(1, &["/nonexistent/users.csv"]);
+    let file = gatepass.folder.write("users.jsonl", "x".repeat(2 * 1024 * 1024));
+    gatepass.run(&["users", "import", &file]).fails(1, &["users.jsonl", "1 MiB"]);
+    let row = format!("someone,{HASH}\n");
+    let open_quote = format!("username,hashed_password\nfine,{HASH}\n\"open,{HASH}\n{}", row.repeat(30_000));
+    let file = gatepass.folder.write("users.csv", open_quote);
+    gatepass.run(&["users", "import", &file]).fails(1, &["users.csv", "line 3 ", "1 MiB", "quote"]);
+    let file = gatepass.folder.write("users.csv", format!("\"{}", row.repeat(30_000)));
+    gatepass.run(&["users", "import", &file]).fails(1, &["users.csv", "line 1 ", "1 MiB", "quote"]);
+    let many: String = (0..15_000).map(|number| format!("user{number},{HASH}\n")).collect();
+    assert!(many.len() > 1024 * 1024);
+    let file = gatepass.folder.write("users.csv", format!("username,hashed_password\n{many}"));
+    assert_eq!(gatepass.done(&["users", "import", &file]), "imported 15000 users\n");
+    let empty = gatepass.folder.write("empty.jsonl", "");
+    assert_eq!(gatepass.done(&["users", "import", &empty]), "imported 0 users\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_import_that_is_killed_leaves_nothing() {
+    Gatepass::on_both("an_import_that_is_killed_leaves_nothing", |gatepass| {
+        gatepass.add("johndoe", &[]).done();
+        let line = |number| format!("{{\"username\":\"user{number}\",\"hashed_password\":\"{HASH}\"}}\n");
+        let file = gatepass.folder.write("users.jsonl", (0..30_000).map(line).collect::<String>());
+        // Later and later, until one is done: some of the earlier ones are killed while they write.
+        let mut patience = Duration::from_millis(50);
+        let mut killed = 0;
+        loop {
+            let mut child = gatepass
+                .command(&["users", "import", &file])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let end = Instant::now() + patience;
+            while Instant::now() < end && child.try_wait().unwrap().is_none() {
+                thread::park_timeout(Duration::from_millis(5));
+            }
+            let _ = child.kill();
+            if child.wait().unwrap().success() {
+                break;
+            }
+            // Killed after the last write and before its end, it did all.
+            if gatepass.usernames().len() == 30_001 {
+                break;
+            }
+            killed += 1;
+            assert_eq!(gatepass.usernames(), ["johndoe"]);
+            patience = patience * 3 / 2;
+            assert!(patience < PATIENCE * 8, "it never ends");
+        }
+        assert!(killed > 0);
+        assert_eq!(gatepass.usernames().len(), 30_001);
+    });
+}

@@ -1,0 +1,128 @@
+//! The program on a database: what it is told, what it says, how it ends.
+
+/// A hash as Django writes one, of no password.
+pub const HASH: &str = "pbkdf2_sha256$1000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::support::{folder::Folder, left_out, postgres, service};
+
+/// A new database, and the program on it.
+pub struct Gatepass {
+    pub url: String,
+    pub folder: Folder,
+    _postgres: Option<postgres::Database>,
+}
+
+/// How a run ended, and what it said.
+#[derive(Debug)]
+pub struct Run {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Gatepass {
+    pub fn on_sqlite() -> Self {
+        let folder = Folder::create();
+        Self { url: format!("sqlite:{}", folder.file("gatepass.db")), folder, _postgres: None }
+    }
+
+    /// Runs a test on each kind of database.
+    pub fn on_both(test: &str, run: impl Fn(&Self)) {
+        run(&Self::on_sqlite());
+        match postgres::Database::create() {
+            Ok(database) => {
+                run(&Self { url: database.url.clone(), folder: Folder::create(), _postgres: Some(database) })
+            }
+            Err(why) => left_out(test, &format!("on PostgreSQL: {why}")),
+        }
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = service::gatepass(arguments, &[("GATEPASS_DATABASE_URL", self.url.as_str())]);
+        command.current_dir(self.folder.path());
+        command
+    }
+
+    /// Runs it without a terminal.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        self.run_with(arguments, "")
+    }
+
+    /// Runs it with this standard input.
+    pub fn run_with(&self, arguments: &[&str], stdin: &str) -> Run {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A program that does not read it may have ended.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        Run::from(child.wait_with_output().unwrap())
+    }
+
+    /// Runs what must succeed, and says what it printed.
+    pub fn done(&self, arguments: &[&str]) -> String {
+        self.run(arguments).done()
+    }
+
+    /// What a command that must succeed prints with `--json`.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.done(&[arguments, &["--json"]].concat())).expect("one JSON value")
+    }
+
+    /// Adds a user whose password is the name and "'s own passphrase".
+    pub fn add(&self, username: &str, options: &[&str]) -> Run {
+        let arguments = [&["users", "add", username, "--password-stdin"], options].concat();
+        self.run_with(&arguments, &format!("{username}'s own passphrase\n"))
+    }
+
+    pub fn usernames(&self) -> Vec<String> {
+        let lines = self.done(&["users", "list", "--json"]);
+        let name =
+            |line| serde_json::from_str::<Value>(line).unwrap()["username"].as_str().unwrap().to_owned();
+        lines.lines().map(name).collect()
+    }
+
+    /// The stored hash of a user's password.
+    pub fn hash(&self, username: &str) -> String {
+        let lines = self.done(&["users", "export"]);
+        let users = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let user = users.into_iter().find(|user| user["username"] == username).expect("the user");
+        user["hashed_password"].as_str().unwrap().to_owned()
+    }
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+impl Run {
+    #[track_caller]
+    pub fn done(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{}", self.out);
+        self.out
+    }
+
+    /// Asserts that it ended with this code and one line that holds all of `words`.
+    #[track_caller]
+    pub fn fails(self, code: i32, words: &[&str]) {
+        assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{}", self.err);
+        assert_eq!(self.err.trim_end().lines().count(), 1, "{}", self.err);
+        assert!(self.err.starts_with("gatepass: "), "{}", self.err);
+        for word in words {
+            assert!(self.err.contains(word), "{word:?} in {:?}", self.err);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What a person at a terminal sees: questions, and a progress bar. The terminal is util-linux's `script`.
+
+use std::{
+    io::{Read, Write},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    program::{Gatepass, HASH},
+    support::{left_out, service::PATIENCE},
+};
+
+/// The program on a terminal.
+struct Terminal {
+    child: Child,
+    output: Receiver<Vec<u8>>,
+    seen: String,
+}
+
+impl Terminal {
+    fn start(gatepass: &Gatepass, arguments: &[&str]) -> Self {
+        Self::start_in(gatepass, arguments, "GATEPASS")
+    }
+
+    /// Runs a script of the shell's, the program in the place of GATEPASS.
+    fn start_in(gatepass: &Gatepass, arguments: &[&str], script: &str) -> Self {
+        let program = gatepass.command(arguments);
+        let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_str().unwrap());
+        let line: Vec<_> =
+            [program.get_program()].into_iter().chain(program.get_args()).map(quoted).collect();
+        let mut child = Command::new("script")
+            .args([
+                "--quiet",
+                "--return",
+                "--echo",
+                "never",
+                "--command",
+                &script.replace("GATEPASS", &line.join(" ")),
+                "/dev/null",
+            ])
+            .env("GATEPASS_DATABASE_URL", &gatepass.url)
+            .env("TERM", "xterm")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let (send, output) = mpsc::channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = stdout.read(&mut buffer) {
+                let _ = send.send(buffer[..read].to_vec());
+            }
+        });
+        Self { child, output, seen: String::new() }
+    }
+
+    /// Waits until `prompt` is shown after what was seen so far, and types `answer`.
+    fn answer(&mut self, prompt: &str, answer: &str) {
+        let end = Instant::now() + PATIENCE;
+        let mut shown = String::new();
+        while !shown.contains(prompt) {
+            let left = end.saturating_duration_since(Instant::now());
+            let bytes =
+                self.output.recv_timeout(left).unwrap_or_else(|_| panic!("no {prompt:?} in {shown:?}"));
+            shown += &String::from_utf8_lossy(&bytes);
+        }
+        self.seen += &shown;
+        writeln!(self.child.stdin.as_mut().unwrap(), "{answer}").unwrap();
+    }
+
+    /// Waits for `prompt` and presses Ctrl-C, again where it came before the program was ready, until `end` is shown.
+    fn interrupt(&mut self, prompt: &str, end: &str) {
+        let late = Instant::now() + PATIENCE;
+        while !self.seen.contains(end) {
+            assert!(Instant::now() < late, "no {end:?} in {:?}", self.seen);
+            if self.seen.contains(prompt) {
+                self.child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
+            }
+            while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(500)) {
+                self.seen += &String::from_utf8_lossy(&bytes);
+                if self.seen.ends_with(prompt) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The exit code and everything that was shown.
+    fn end(mut self) -> (Option<i32>, String) {
+        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
+            self.seen += &String::from_utf8_lossy(&bytes);
+        }
+        let _ = self.child.kill();
+        (self.child.wait().unwrap().code(), self.seen)
+    }
+}
+
+fn there_is_no_terminal(test: &str) -> bool {
+    let there_is = Command::new("script").arg("--version").output();
+    let there_is =
+        there_is.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("util-linux"));
+    if !there_is {
+        left_out(test, "there is no `script` of util-linux");
+    }
+    !there_is
+}
+
+#[test]
+fn a_password_is_asked_for_twice_and_never_shown() {
+    if there_is_no_terminal("a_password_is_asked_for_twice_and_never_shown") {
+        return;
+    }
+    let gatepass = Gatepass::on_sqlite();
+    let mut terminal = Terminal::start(&gatepass, &["users", "add", "johndoe"]);
+    terminal.answer("New password: ", "correct horse battery");
+    terminal.answer("Again: ", "correct horse battery");
+    let (code, seen) = terminal.end();
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(seen.contains("added johndoe") && !seen.contains("horse"), "{seen}");
+
+    let before = gatepass.hash("johndoe");
+    let mut terminal = Terminal::start(&gatepass, &["users", "passwd", "johndoe"]);
+    terminal.answer("New password: ", "correct horse battery");
+    terminal.answer("Again: ", "correct horse batery");
+    let (code, seen) = terminal.end();
+    assert_eq!(code, Some(1), "{seen}");
+    assert!(seen.contains("differ"), "{seen}");
+    assert_eq!(gatepass.hash("johndoe"), before);
+}
+
+#[test]
+fn an_interrupted_question_leaves_the_terminal_as_it_was() {
+    if there_is_no_terminal("an_interrupted_question_leaves_the_terminal_as_it_was") {
+        return;
+    }
+    let gatepass = Gatepass::on_sqlite();
+    let script = "before=$(stty --save); GATEPASS; echo \"ended with $?\"; \
+                  [ \"$before\" = \"$(stty --save)\" ] && echo 'as it was'";
+    let mut terminal = Terminal::start_in(&gatepass, &["users", "add", "johndoe"], script);
+    terminal.interrupt("New password: ", "ended with");
+    let (_, seen) = terminal.end();
+    assert!(seen.contains("ended with 130"), "{seen}");
+    assert!(seen.contains("as it was"), "{seen}");
+    assert_eq!(gatepass.usernames(), [""; 0]);
+}
+
+#[test]
+fn only_a_yes_removes_a_user() {
+    if there_is_no_terminal("only_a_yes_removes_a_user") {
+        return;
+    }
+    let gatepass = Gatepass::on_sqlite();
+    gatepass.add("johndoe", &[]).done();
+    for answer in ["", "n", "no", "what?"] {
+        let mut terminal = Terminal::start(&gatepass, &["users", "remove", "johndoe"]);
+        terminal.answer("Remove johndoe for good? [y/N] ", answer);
+        assert_eq!(terminal.end().0, Some(1));
+        assert_eq!(gatepass.usernames(), ["johndoe"]);
+    }
+    let mut terminal = Terminal::start(&gatepass, &["users", "remove", "johndoe"]);
+    terminal.answer("Remove johndoe for good? [y/N] ", "y");
+    assert_eq!(terminal.end().0, Some(0));
+    assert_eq!(gatepass.usernames(), [""; 0]);
+}
+
+#[test]
+fn an_import_shows_its_progress_on_a_terminal_alone() {
+    if there_is_no_terminal("an_import_shows_its_progress_on_a_terminal_alone") {
+        return;
+    }
+    let gatepass = Gatepass::on_sqlite();
+    let line = |number| format!("{{\"username\":\"user{number}\",\"hashed_password\":\"{HASH}\"}}\n");
+    let file = gatepass.folder.write("users.jsonl", (0..20_000).map(line).collect::<String>());
+    let (code, seen) = Terminal::start(&gatepass, &["users", "import", &file]).end();
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(seen.contains("importing") && seen.contains('%'), "{seen}");
+    // Elsewhere `done` asserts that nothing but the result is printed.
+}

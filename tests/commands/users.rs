@@ -1,0 +1,264 @@
+//! `gatepass users add | list | show | set | passwd | disable | enable | remove`
+
+use serde_json::{Value, json};
+
+use crate::program::{Gatepass, HASH};
+
+#[test]
+fn a_user_is_added_as_the_readme_says() {
+    Gatepass::on_both("a_user_is_added_as_the_readme_says", |gatepass| {
+        let arguments = [
+            "users",
+            "add",
+            "johndoe",
+            "--full-name",
+            "John Doe",
+            "--email",
+            "johndoe@example.com",
+            "--scopes",
+            "me users:read",
+            "--password-stdin",
+        ];
+        assert_eq!(gatepass.run_with(&arguments, "a long secret\n").done(), "added johndoe\n");
+
+        let user = gatepass.json(&["users", "show", "JOHNDOE"]);
+        assert_eq!(user["username"], "johndoe");
+        assert_eq!(user["email"], "johndoe@example.com");
+        assert_eq!(user["full_name"], "John Doe");
+        assert_eq!(user["disabled"], false);
+        assert_eq!(user["scopes"], json!(["me", "users:read"]));
+        assert_eq!(user["id"].as_str().unwrap().len(), 36);
+        assert_eq!(user["created"], user["changed"]);
+        assert!(user["created"].as_str().unwrap().ends_with('Z'));
+        assert_eq!(user.as_object().unwrap().len(), 8, "and no hash: {user}");
+
+        let text = gatepass.done(&["users", "show", "johndoe"]);
+        for word in ["johndoe", "johndoe@example.com", "John Doe", "enabled", "me users:read"] {
+            assert!(text.contains(word), "{text}");
+        }
+    });
+}
+
+#[test]
+fn a_name_alone_is_a_user() {
+    let gatepass = Gatepass::on_sqlite();
+    let added = gatepass.add("johndoe", &["--json"]).done();
+    let added: Value = serde_json::from_str(&added).unwrap();
+    assert_eq!(added, gatepass.json(&["users", "show", "johndoe"]));
+    assert_eq!((&added["email"], &added["full_name"]), (&Value::Null, &Value::Null));
+    assert_eq!((&added["scopes"], &added["disabled"]), (&json!([]), &json!(false)));
+}
+
+#[test]
+fn a_name_is_taken_in_every_case() {
+    Gatepass::on_both("a_name_is_taken_in_every_case", |gatepass| {
+        gatepass.add("Straße", &[]).done();
+        for name in ["Straße", "STRASSE", "straße"] {
+            gatepass.add(name, &[]).fails(1, &[name, "taken"]);
+        }
+        assert_eq!(gatepass.usernames(), ["Straße"]);
+    });
+}
+
+#[test]
+fn what_cannot_be_a_user_is_refused_as_wrong_usage() {
+    let gatepass = Gatepass::on_sqlite();
+    for (name, word) in
+        [("", "empty"), (" x", "white space"), ("a\u{1b}[31m", "control"), ("\u{202e}x", "invisible")]
+    {
+        gatepass.add(name, &[]).fails(2, &[word]);
+    }
+    gatepass.add("x", &["--email", "nowhere"]).fails(2, &["email"]);
+    gatepass.add("x", &["--scopes", "a\"b"]).fails(2, &["scope"]);
+    gatepass.add("x", &["--scopes", &"x".repeat(2049)]).fails(2, &["2048 bytes"]);
+    gatepass.run(&["users", "set", "x", "--scopes", &"x".repeat(2049)]).fails(2, &["2048 bytes"]);
+    gatepass.add("x", &["--full-name", "a\nb"]).fails(2, &["control"]);
+    gatepass.run(&["users", "add", "x", "--password", "secret"]).fails(2, &["--password"]);
+    assert_eq!(gatepass.usernames(), [""; 0]);
+}
+
+#[test]
+fn without_a_terminal_a_password_comes_from_standard_input_or_not_at_all() {
+    let gatepass = Gatepass::on_sqlite();
+    gatepass.run_with(&["users", "add", "x", "--password-stdin"], "").fails(1, &["empty"]);
+    gatepass.run_with(&["users", "add", "x", "--password-stdin"], "\n").fails(1, &["empty"]);
+    assert_eq!(gatepass.usernames(), [""; 0]);
+    gatepass.run_with(&["users", "add", "x", "--password-stdin"], "one line\r\nand another").done();
+    let other = gatepass.run_with(&["users", "add", "y", "--password-stdin"], "one line");
+    assert_eq!(other.done(), "added y\n");
+}
+
+#[test]
+fn users_are_listed_by_name() {
+    Gatepass::on_both("users_are_listed_by_name", |gatepass| {
+        assert_eq!(gatepass.done(&["users", "list", "--json"]), "");
+        for name in ["bob", "Alice", "carol"] {
+            gatepass.add(name, &["--scopes", "me"]).done();
+        }
+        gatepass.done(&["users", "disable", "bob"]);
+        assert_eq!(gatepass.usernames(), ["Alice", "bob", "carol"]);
+        let text = gatepass.done(&["users", "list"]);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert!(lines[0].starts_with("USERNAME "));
+        assert!(lines[2].starts_with("bob ") && lines[2].contains(" disabled "), "{text}");
+        assert!(!text.contains("password"), "{text}");
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_stops_reading_is_no_failure() {
+    use std::{io::Read, process::Stdio};
+    let gatepass = Gatepass::on_sqlite();
+    let line = |number| format!("{{\"username\":\"user{number}\",\"hashed_password\":\"{HASH}\"}}\n");
+    let file = gatepass.folder.write("users.jsonl", (0..3000).map(line).collect::<String>());
+    gatepass.done(&["users", "import", &file]);
+    for arguments in [["users", "list"], ["users", "export"]] {
+        let mut child =
+            gatepass.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdout.take().unwrap().read_exact(&mut [0; 10]).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    }
+}
+
+#[test]
+fn set_changes_what_it_is_given() {
+    Gatepass::on_both("set_changes_what_it_is_given", |gatepass| {
+        gatepass
+            .add("johndoe", &["--email", "old@example.com", "--full-name", "Old", "--scopes", "me"])
+            .done();
+        assert_eq!(
+            gatepass.done(&["users", "set", "JohnDoe", "--email", "new@example.com"]),
+            "changed JohnDoe\n"
+        );
+        let user = gatepass.json(&["users", "set", "johndoe", "--scopes", "a b"]);
+        assert_eq!((&user["email"], &user["full_name"]), (&json!("new@example.com"), &json!("Old")));
+        assert_eq!(user["scopes"], json!(["a", "b"]));
+        let user =
+            gatepass.json(&["users", "set", "johndoe", "--email", "", "--full-name", "", "--scopes", ""]);
+        assert_eq!((&user["email"], &user["full_name"]), (&Value::Null, &Value::Null));
+        assert_eq!(user["scopes"], json!([]));
+
+        gatepass.run(&["users", "set", "johndoe"]).fails(2, &["--email"]);
+        gatepass.run(&["users", "set", "johndoe", "--email", "x"]).fails(2, &["--email"]);
+    });
+}
+
+#[test]
+fn a_new_password_takes_the_old_ones_place() {
+    Gatepass::on_both("a_new_password_takes_the_old_ones_place", |gatepass| {
+        gatepass.add("johndoe", &[]).done();
+        gatepass.add("alice", &[]).done();
+        let (before, alice) = (gatepass.hash("johndoe"), gatepass.hash("alice"));
+        let passwd =
+            gatepass.run_with(&["users", "passwd", "johndoe", "--password-stdin"], "another secret\n");
+        assert_eq!(passwd.done(), "gave a new password to johndoe\n");
+        assert_ne!(gatepass.hash("johndoe"), before);
+        assert_eq!(gatepass.hash("alice"), alice);
+    });
+}
+
+#[test]
+fn a_user_is_disabled_and_enabled() {
+    Gatepass::on_both("a_user_is_disabled_and_enabled", |gatepass| {
+        gatepass.add("johndoe", &[]).done();
+        assert_eq!(gatepass.done(&["users", "disable", "johndoe"]), "disabled johndoe\n");
+        assert_eq!(gatepass.json(&["users", "show", "johndoe"])["disabled"], true);
+        gatepass.done(&["users", "disable", "johndoe"]);
+        assert_eq!(gatepass.done(&["users", "enable", "johndoe"]), "enabled johndoe\n");
+        assert_eq!(gatepass.json(&["users", "show", "johndoe"])["disabled"], false);
+
+        gatepass.add("alice", &["--disabled"]).done();
+        assert_eq!(gatepass.json(&["users", "show", "alice"])["disabled"], true);
+    });
+}
+
+#[test]
+fn nobody_is_removed_unasked() {
+    Gatepass::on_both("nobody_is_removed_unasked", |gatepass| {
+        gatepass.add("johndoe", &[]).done();
+        gatepass.run_with(&["users", "remove", "johndoe"], "y\n").fails(2, &["johndoe", "--yes"]);
+        assert_eq!(gatepass.usernames(), ["johndoe"]);
+        assert_eq!(gatepass.done(&["users", "remove", "JOHNDOE", "--yes"]), "removed johndoe\n");
+        assert_eq!(gatepass.usernames(), [""; 0]);
+        gatepass.run(&["users", "remove", "johndoe", "--yes"]).fails(1, &["johndoe"]);
+    });
+}
+
+#[test]
+fn who_is_not_there_is_said_so_in_one_line() {
+    Gatepass::on_both("who_is_not_there_is_said_so_in_one_line", |gatepass| {
+        for name in ["nobody", "' OR '1'='1", "%", "", "x\u{1b}[31m"] {
+            for arguments in [
+                vec!["users", "show", name],
+                vec!["users", "set", name, "--scopes", "me"],
+                vec!["users", "passwd", name, "--password-stdin"],
+                vec!["users", "disable", name],
+                vec!["users", "enable", name],
+                vec!["users", "remove", name],
+            ] {
+                let run = gatepass.run(&arguments);
+                assert!(!run.err.trim_end().contains(char::is_control), "{:?}", run.err);
+                run.fails(1, &["there is no user"]);
+            }
+        }
+    });
+}
+
+#[test]
+fn hostile_names_are_users_like_others() {
+    Gatepass::on_both("hostile_names_are_users_like_others", |gatepass| {
+        let names = ["'; DROP TABLE users; --", "%", "$(reboot)", "\\", "<script>", "田中 😀"];
+        for name in names {
+            gatepass.add(name, &[]).done();
+            assert_eq!(gatepass.json(&["users", "show", name])["username"], name);
+        }
+        assert_eq!(gatepass.usernames().len(), names.len());
+        // What looks like an option is a name after --.
+        gatepass
+            .run_with(&["users", "add", "--password-stdin", "--", "--yes"], "a passphrase of nobody\n")
+            .done();
+        assert!(gatepass.done(&["users", "show", "--", "--yes"]).contains("--yes"));
+    });
+}
+
+#[test]
+fn a_wrong_database_is_one_line_without_its_password() {
+    let gatepass = Gatepass::on_sqlite();
+    for (url, code, word) in [
+        ("mysql://u:secret@localhost/x", 2, "sqlite:FILE"),
+        ("sqlite:", 2, "sqlite:FILE"),
+        ("sqlite:/nonexistent/gatepass.db", 1, "/nonexistent/gatepass.db"),
+        ("postgres://u:secret@127.0.0.1:1/x", 1, "cannot open the database"),
+    ] {
+        let run = gatepass.run(&["users", "list", "--database-url", url]);
+        assert!(!run.err.contains("secret"), "{}", run.err);
+        run.fails(code, &[word]);
+    }
+}
+
+#[test]
+fn every_command_has_help() {
+    let gatepass = Gatepass::on_sqlite();
+    for command in ["add", "list", "show", "set", "passwd", "disable", "enable", "remove", "import", "export"]
+    {
+        let help = gatepass.done(&["users", command, "--help"]);
+        assert!(help.contains(&format!("Usage: gatepass users {command}")), "{help}");
+    }
+    let help = gatepass.done(&["users", "passwd", "--help"]);
+    assert!(help.contains("stay valid until they end"), "{help}");
+    for command in ["add", "list", "remove"] {
+        let help = gatepass.done(&["clients", command, "--help"]);
+        assert!(help.contains(&format!("Usage: gatepass clients {command}")), "{help}");
+    }
+    for commands in ["users", "clients"] {
+        gatepass.run(&[commands]).fails(2, &["add, list"]);
+        let run = crate::program::Run::from(
+            gatepass.command(&[commands]).env_remove("GATEPASS_DATABASE_URL").output().unwrap(),
+        );
+        run.fails(2, &["add, list"]);
+    }
+    assert!(!std::path::Path::new(&gatepass.folder.file("gatepass.db")).exists(), "help needs no database");
+}

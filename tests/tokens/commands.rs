@@ -1,0 +1,121 @@
+//! `gatepass keys`, the real program.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::service::gatepass;
+
+struct Keys<'a>(&'a Path);
+
+impl Keys<'_> {
+    /// Exit code, standard output and standard error.
+    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let arguments = [&["keys"], arguments].concat();
+        let output =
+            gatepass(&arguments, &[("GATEPASS_KEYS_DIR", self.0.to_str().unwrap())]).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let (code, out, err) = self.run(&[arguments, &["--json"]].concat());
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+        serde_json::from_str(&out).expect("JSON")
+    }
+}
+
+#[test]
+fn keys_are_made_shown_and_removed() {
+    for algorithm in ["EdDSA", "HS256"] {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys(&folder.path().join("keys"));
+        let first = keys.json(&["rotate", "--algorithm", algorithm]);
+        assert_eq!(first["made"]["state"], "signing");
+        let next = keys.json(&["rotate", "--algorithm", algorithm]);
+        assert_eq!(next["made"]["state"], "next");
+        let (created, signs_at) = (next["made"]["created"].as_u64(), next["made"]["signs_at"].as_u64());
+        assert_eq!(signs_at, created.map(|created| created + 300));
+
+        let listed = keys.json(&["list", "--algorithm", algorithm]);
+        assert_eq!(listed["keys"][0]["kid"], first["made"]["kid"]);
+        assert_eq!(listed["keys"][1], next["made"]);
+        assert!(Path::new(listed["keys"][0]["file"].as_str().unwrap()).is_file());
+
+        let (code, out, err) = keys.run(&["list", "--algorithm", algorithm]);
+        assert_eq!((code, err.as_str(), out.lines().count()), (Some(0), "", 2));
+        let lines: Vec<_> = out.lines().collect();
+        assert!(lines[0].contains(first["made"]["kid"].as_str().unwrap()), "{out}");
+        assert!(lines[0].contains("signing") && lines[1].contains("next: signs in"), "{out}");
+        // Where there is nothing to remove, there is nothing to ask.
+        assert_eq!(keys.json(&["prune", "--algorithm", algorithm])["removed"], Value::Array(vec![]));
+    }
+}
+
+#[test]
+fn what_counts_no_more_is_removed_by_prune_alone_and_after_a_question() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Keys(&folder.path().join("keys"));
+    let old = keys.json(&["rotate"])["made"].clone();
+    // As if both were made long ago.
+    let age = |key: &Value, created: &str| {
+        let file = Path::new(key["file"].as_str().unwrap());
+        let aged = format!("{created}-{}.pem", key["kid"].as_str().unwrap());
+        std::fs::rename(file, file.with_file_name(aged)).unwrap();
+    };
+    age(&old, "1000");
+    age(&keys.json(&["rotate"])["made"].clone(), "2000");
+    let (_, out, _) = keys.run(&["list"]);
+    assert!(out.lines().next().unwrap().contains("retired"), "{out}");
+
+    let (code, out, err) = keys.run(&["rotate"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.starts_with("made ") && out.contains("next: signs in 300 s"), "{out}");
+    let count = || keys.run(&["list"]).1.lines().count();
+    assert_eq!(count(), 3, "whoever rotates may not know how long the service's tokens live");
+
+    let kid = old["kid"].as_str().unwrap();
+    let (code, out, err) = keys.run(&["prune", "--access-token-ttl", "600", "--leeway", "5"]);
+    assert_eq!((code, out.as_str(), err.lines().count()), (Some(2), "", 1), "{err}");
+    assert!(err.contains(kid) && err.contains("605 s") && err.contains("--yes"), "{err}");
+    assert_eq!(count(), 3);
+
+    let (code, out, err) = keys.run(&["prune", "--yes"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.starts_with(&format!("removed {kid}, created ")) && out.lines().count() == 1, "{out}");
+    assert_eq!(count(), 2);
+}
+
+#[test]
+fn a_folder_that_is_not_there_has_no_keys_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none");
+    let listed = Keys(&missing).run(&["list"]);
+    assert_eq!(listed, Keys(folder.path()).run(&["list"]));
+    assert!(listed.0 == Some(0) && listed.1.starts_with("no keys yet"), "{listed:?}");
+    assert_eq!(Keys(&missing).json(&["list"])["keys"], Value::Array(vec![]));
+    assert!(!missing.exists());
+}
+
+#[test]
+fn the_help_says_what_to_do_about_a_compromised_key() {
+    let (code, out, _) = Keys(Path::new("keys")).run(&["--help"]);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("compromised: gatepass keys rotate, then remove"), "{out}");
+}
+
+#[test]
+fn what_cannot_be_done_ends_with_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let (code, out, err) = Keys(&file).run(&["list"]);
+    assert_eq!((code, out.as_str(), err.lines().count()), (Some(1), "", 1), "{err}");
+    assert!(err.starts_with(&format!("gatepass: {}: ", file.display())), "{err}");
+
+    for arguments in [&[][..], &["dance"], &["list", "--algorithm", "none"], &["rotate", "x"]] {
+        let (code, out, err) = Keys(&missing).run(arguments);
+        assert_eq!((code, out.as_str(), err.lines().count()), (Some(2), "", 1), "{arguments:?}: {err}");
+    }
+}

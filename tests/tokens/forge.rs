@@ -1,0 +1,86 @@
+//! Tokens made by hand, with the keys out of a folder or with others.
+
+use std::{fs, path::Path};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ed25519_dalek::{Signer, SigningKey, pkcs8::DecodePrivateKey};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+pub fn base64url(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub fn decode(part: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(part).expect("base64url")
+}
+
+/// A part of a token as JSON: 0 is the header, 1 the payload.
+pub fn part(token: &str, index: usize) -> Value {
+    serde_json::from_slice(&decode(token.split('.').nth(index).expect("a part"))).expect("JSON")
+}
+
+pub fn kid(token: &str) -> String {
+    part(token, 0)["kid"].as_str().expect("a kid").to_owned()
+}
+
+/// The names of the folder's keys, oldest first, without their extension.
+pub fn key_files(folder: &Path, extension: &str) -> Vec<(String, String)> {
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|own| own == extension))
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("a key");
+            (path.file_stem().unwrap().to_str().unwrap().to_owned(), text)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// Someone who signs what they like.
+#[derive(Clone)]
+pub struct Forge {
+    pub key: SigningKey,
+    pub kid: String,
+}
+
+impl Forge {
+    /// With the oldest key of the folder.
+    pub fn with_key_of(folder: &Path) -> Self {
+        let (name, pem) = key_files(folder, "pem").remove(0);
+        let kid = name.split_once('-').unwrap().1.to_owned();
+        Self { key: SigningKey::from_pkcs8_pem(&pem).expect("a PEM"), kid }
+    }
+
+    pub fn header(&self) -> Value {
+        json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": self.kid })
+    }
+
+    /// A token of this header and payload, as they are spelled.
+    pub fn sign(&self, header: impl ToString, payload: impl ToString) -> String {
+        let signed = format!("{}.{}", base64url(header.to_string()), base64url(payload.to_string()));
+        let signature = self.key.sign(signed.as_bytes()).to_bytes();
+        format!("{signed}.{}", base64url(signature))
+    }
+}
+
+/// A token with an HMAC where the signature belongs.
+pub fn sign_hs256(secret: &[u8], header: impl ToString, payload: impl ToString) -> String {
+    let signed = format!("{}.{}", base64url(header.to_string()), base64url(payload.to_string()));
+    let mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of any length");
+    format!("{signed}.{}", base64url(mac.chain_update(&signed).finalize().into_bytes()))
+}
+
+/// `json` with a member set, or taken away where `value` is `None`.
+pub fn with(json: &Value, name: &str, value: impl Into<Option<Value>>) -> Value {
+    let mut json = json.clone();
+    let members = json.as_object_mut().expect("an object");
+    match value.into() {
+        Some(value) => members.insert(name.into(), value),
+        None => members.remove(name),
+    };
+    json
+}

@@ -1,0 +1,68 @@
+//! PyJWT: what it signs is understood here, and what is signed here is understood by it.
+
+use std::process::Command;
+
+use gatepass::{Permission, SigningAlgorithm};
+use serde_json::{Value, json};
+
+use crate::{
+    forge::key_files,
+    service::{ISSUER, Tokens, now, serve, sign_in, users_me, verify},
+    support::{left_out, python},
+};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tokens/peer.py");
+
+/// What the script answers, or `None` where there is no Python.
+fn ask(test: &str, request: &Value) -> Option<Value> {
+    let python = match python::program("python") {
+        Ok(python) => python,
+        Err(why) => {
+            left_out(test, &why);
+            return None;
+        }
+    };
+    let output = Command::new(python).arg(SCRIPT).arg(request.to_string()).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
+#[test]
+fn a_token_that_pyjwt_signs_is_understood() {
+    for (algorithm, alg, extension) in
+        [(SigningAlgorithm::EdDsa, "EdDSA", "pem"), (SigningAlgorithm::Hs256, "HS256", "hs256")]
+    {
+        let tokens = Tokens::open(algorithm, now());
+        let (name, key) = key_files(tokens.keys_dir(), extension).remove(0);
+        let now = now();
+        let claims = json!({
+            "iss": ISSUER, "sub": "1", "aud": ISSUER, "exp": now.as_unix() + 60, "iat": now.as_unix(), "jti": "x",
+            "scope": "me items:read", "client_id": "web",
+        });
+        let request = json!({
+            "do": "sign", "alg": alg, "key": key, "kid": name.split_once('-').unwrap().1, "claims": claims,
+        });
+        let Some(answer) = ask("a_token_that_pyjwt_signs_is_understood", &request) else { return };
+        let claims = verify(&tokens.tokens, answer["token"].as_str().unwrap(), now).expect("a genuine token");
+        assert_eq!(claims.permission, Permission::Scopes("me items:read".parse().unwrap()));
+        assert_eq!(claims.client_id, Some("web".into()));
+    }
+}
+
+#[test]
+fn a_token_of_ours_is_understood_by_pyjwt_through_the_published_keys() {
+    let tokens = Tokens::open(SigningAlgorithm::EdDsa, now());
+    let address = serve(&tokens.tokens);
+    let token = sign_in(address);
+    assert_eq!(users_me(address, &token).status, 200);
+    let request = json!({
+        "do": "verify", "jwks": format!("http://{address}/.well-known/jwks.json"), "token": token, "issuer": ISSUER,
+        "audience": ISSUER,
+    });
+    let test = "a_token_of_ours_is_understood_by_pyjwt_through_the_published_keys";
+    let Some(answer) = ask(test, &request) else { return };
+    assert_eq!(answer["claims"]["sub"], "1");
+    assert_eq!(answer["header"]["typ"], "at+jwt");
+    let (exp, iat) = (answer["claims"]["exp"].as_u64().unwrap(), answer["claims"]["iat"].as_u64().unwrap());
+    assert_eq!(exp - iat, 900);
+}

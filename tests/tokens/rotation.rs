@@ -1,0 +1,187 @@
+//! Keys follow each other while the service runs.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use gatepass::{JwtTokens, KeyFolder, KeyState, PublishedKeys, SigningAlgorithm};
+use serde_json::Value;
+
+use crate::{
+    forge::{Forge, key_files, kid, part},
+    service::{Tokens, at, issue, now, serve, sign_in, users_me, verify, wait_for},
+    support::{
+        http::{get, request},
+        service::gatepass,
+    },
+};
+
+fn kids(key_set: &Value) -> Vec<String> {
+    key_set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().into()).collect()
+}
+
+fn published(tokens: &JwtTokens, now: u64) -> Vec<String> {
+    kids(&serde_json::from_str(&tokens.key_set(at(now)).unwrap().json).unwrap())
+}
+
+fn published_over_http(address: SocketAddr) -> Vec<String> {
+    kids(&get("/.well-known/jwks.json").send(address).json())
+}
+
+#[test]
+fn a_new_key_is_published_then_signs_and_the_old_one_verifies_until_its_tokens_are_gone() {
+    let Tokens { tokens, settings, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+    let first = kid(&issue(tokens, at(1000)));
+    assert_eq!(published(tokens, 1000), [first.as_str()]);
+
+    let next = KeyFolder::new(settings).rotate(at(5000)).expect("a second key");
+    assert_eq!(next.state, KeyState::Next { signs_at: at(5300) });
+    wait_for("the thread notices the key", || tokens.knows_published(&next.kid, 5000).then_some(()));
+    assert_eq!(published(tokens, 5000), [first.as_str(), &next.kid]);
+
+    let last_of_the_first = issue(tokens, at(5299));
+    assert_eq!(kid(&last_of_the_first), first);
+    assert_eq!(kid(&issue(tokens, at(5300))), next.kid);
+    assert!(verify(tokens, &last_of_the_first, at(5299 + 899)).is_some());
+    assert!(verify(tokens, &issue(tokens, at(5300)), at(5300)).is_some());
+
+    // Past its last token, the old key proves nothing more and is not shown.
+    let forge = Forge::with_key_of(&settings.keys_dir);
+    assert_eq!(forge.kid, first);
+    let gone = 5300 + 900 + 60;
+    let mut payload = part(&last_of_the_first, 1);
+    payload["exp"] = (gone + 1000).into();
+    let long_lived = forge.sign(forge.header(), payload);
+    assert!(verify(tokens, &long_lived, at(gone - 1)).is_some());
+    assert_eq!(verify(tokens, &long_lived, at(gone)), None);
+    assert_eq!(published(tokens, gone), [next.kid.as_str()]);
+
+    let removed = KeyFolder::new(settings).prune(at(gone)).unwrap();
+    assert_eq!(removed.iter().map(|key| &key.kid).collect::<Vec<_>>(), [&first]);
+    assert_eq!(key_files(&settings.keys_dir, "pem").len(), 1);
+}
+
+trait KnowsPublished {
+    fn knows_published(&self, kid: &str, now: u64) -> bool;
+}
+
+impl KnowsPublished for JwtTokens {
+    fn knows_published(&self, kid: &str, now: u64) -> bool {
+        published(self, now).iter().any(|own| own == kid)
+    }
+}
+
+#[test]
+fn a_running_service_takes_a_rotation_without_a_restart() {
+    let tokens = Tokens::open_with(now(), |settings| settings.activation_delay = Duration::ZERO);
+    let address = serve(&tokens.tokens);
+    let old = sign_in(address);
+    assert_eq!(users_me(address, &old).status, 200);
+    assert_eq!(published_over_http(address), [kid(&old)]);
+
+    let folder = tokens.keys_dir().to_str().unwrap();
+    let arguments = ["keys", "rotate", "--json", "--keys-dir", folder, "--key-activation-delay", "0"];
+    let output = gatepass(&arguments, &[]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let made = made["made"]["kid"].as_str().unwrap();
+
+    let new = wait_for("the new key signs", || Some(sign_in(address)).filter(|token| kid(token) == made));
+    assert_eq!(published_over_http(address), [kid(&old), made.to_owned()]);
+    assert_eq!(users_me(address, &new).status, 200);
+    assert_eq!(users_me(address, &old).status, 200, "the old key still verifies");
+}
+
+#[test]
+fn the_token_of_another_replicas_new_key_makes_the_thread_look_at_once() {
+    let one = Tokens::open_with(at(1000), |settings| settings.activation_delay = Duration::ZERO);
+    let other = JwtTokens::open(one.settings.clone(), at(1000)).unwrap();
+    let begin = Instant::now();
+    for now in 5000..5005 {
+        KeyFolder::new(&one.settings).rotate(at(now)).unwrap();
+        one.tokens.refresh();
+        let token = issue(&one.tokens, at(now));
+        wait_for("the key is known", || verify(&other, &token, at(now)));
+    }
+    // Each round begins just after a look: on its own, the thread would sleep for a second in all but the first.
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_key_made_ahead_of_the_clock_is_named_before_it_holds_up_those_after_it() {
+    let Tokens { settings, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(204_475_450));
+    let folder = KeyFolder::new(settings);
+    let ahead = folder.list(at(1000)).unwrap().remove(0);
+    let line = folder.rotate(at(1000)).unwrap_err().to_string();
+    let name = format!("1000-{}.pem", ahead.kid);
+    assert!(line.starts_with(&format!("{}: ", ahead.file.display())) && !line.contains('\n'), "{line}");
+    assert!(line.contains("204474450 s") && line.ends_with(&name), "{line}");
+    assert_eq!(folder.list(at(1000)).unwrap().len(), 1);
+
+    // What the line says is the way out.
+    fs::rename(&ahead.file, settings.keys_dir.join(name)).unwrap();
+    assert_eq!(folder.rotate(at(1000)).unwrap().state, KeyState::Next { signs_at: at(1301) });
+}
+
+#[test]
+fn a_key_whose_file_is_removed_is_withdrawn() {
+    let Tokens { tokens, settings, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+    let stolen = issue(tokens, at(1000));
+    let next = KeyFolder::new(settings).rotate(at(1001)).unwrap();
+    for key in KeyFolder::new(settings).list(at(1001)).unwrap() {
+        if key.kid != next.kid {
+            fs::remove_file(key.file).unwrap();
+        }
+    }
+    wait_for("the key is withdrawn", || verify(tokens, &stolen, at(1001)).is_none().then_some(()));
+    // The one that is left signs at once, waiting or not.
+    assert_eq!(kid(&issue(tokens, at(1001))), next.kid);
+}
+
+#[test]
+fn keys_made_in_one_second_follow_each_other_all_the_same() {
+    let Tokens { settings, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+    let folder = KeyFolder::new(settings);
+    let made: Vec<_> = (0..3).map(|_| folder.rotate(at(1000)).unwrap().kid).collect();
+    let listed = folder.list(at(1000)).unwrap();
+    assert_eq!(listed[0].state, KeyState::Signing);
+    assert_eq!(listed[1..].iter().map(|key| &key.kid).collect::<Vec<_>>(), made.iter().collect::<Vec<_>>());
+    for key in &listed[1..] {
+        assert!(matches!(key.state, KeyState::Next { .. }), "{key:?}");
+    }
+}
+
+#[test]
+fn the_keys_are_there_for_everybody_and_for_no_longer_than_they_may_be_kept() {
+    for (delay, cache_control) in
+        [(300, "public, max-age=150"), (0, "public, max-age=0"), (1, "public, max-age=0")]
+    {
+        let tokens =
+            Tokens::open_with(now(), |settings| settings.activation_delay = Duration::from_secs(delay));
+        let address = serve(&tokens.tokens);
+        let reply = get("/.well-known/jwks.json").send(address);
+        assert_eq!((reply.status, reply.header("content-type").as_deref()), (200, Some("application/json")));
+        assert_eq!(reply.header("cache-control").as_deref(), Some(cache_control));
+
+        let head = request("HEAD", "/.well-known/jwks.json").send(address);
+        assert_eq!((head.status, head.body.len()), (200, 0));
+        assert_eq!(head.header("content-length"), Some(reply.body.len().to_string()));
+        let post = request("POST", "/.well-known/jwks.json").send(address);
+        assert_eq!((post.status, post.header("allow").as_deref()), (405, Some("GET, HEAD")));
+    }
+}
+
+#[test]
+fn what_is_published_is_public() {
+    let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+    let set: Value = serde_json::from_str(&tokens.tokens.key_set(at(1000)).unwrap().json).unwrap();
+    let key = set["keys"][0].as_object().unwrap();
+    let mut members: Vec<_> = key.keys().map(String::as_str).collect();
+    members.sort_unstable();
+    assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);
+
+    let secret = Tokens::open(SigningAlgorithm::Hs256, at(1000));
+    assert_eq!(secret.tokens.key_set(at(1000)).unwrap().json, r#"{"keys":[]}"#);
+}
