@@ -190,7 +190,7 @@ fn an_empty_rust_log_is_none() {
 #[test]
 fn a_signal_lets_requests_in_flight_finish_and_exits_0() {
     for signal in ["TERM", "INT"] {
-        let mut program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
+        let mut program = Program::start(&["--bind", "127.0.0.1:0", "--workers", "1"], &[]);
         let address = program.address();
         let mut in_flight = connect(address);
         in_flight
@@ -199,7 +199,7 @@ fn a_signal_lets_requests_in_flight_finish_and_exits_0() {
                   Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=johndoe",
             )
             .unwrap();
-        // Answered after the half request was sent: by then the service has it too.
+        // The one worker answers after the half request came: by then it has that too.
         assert_eq!(get("/users/me").send(address).status, 401);
 
         program.signal(signal);
@@ -225,7 +225,8 @@ fn a_signal_counts_from_the_moment_that_it_says_it_listens() {
 #[cfg(unix)]
 #[test]
 fn a_request_that_never_ends_gets_the_shutdown_timeout_and_no_more() {
-    let mut program = Program::start(&["--bind", "127.0.0.1:0", "--shutdown-timeout", "1"], &[]);
+    let mut program =
+        Program::start(&["--bind", "127.0.0.1:0", "--workers", "1", "--shutdown-timeout", "1"], &[]);
     let mut in_flight = connect(program.address());
     in_flight.write_all(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\nx").unwrap();
     assert_eq!(get("/users/me").send(program.address()).status, 401);
@@ -249,7 +250,8 @@ fn an_idle_connection_does_not_hold_up_the_end() {
 #[cfg(unix)]
 #[test]
 fn a_second_signal_ends_at_once() {
-    let mut program = Program::start(&["--bind", "127.0.0.1:0", "--shutdown-timeout", "600"], &[]);
+    let mut program =
+        Program::start(&["--bind", "127.0.0.1:0", "--workers", "1", "--shutdown-timeout", "600"], &[]);
     let mut in_flight = connect(program.address());
     in_flight.write_all(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\nx").unwrap();
     assert_eq!(get("/users/me").send(program.address()).status, 401);
