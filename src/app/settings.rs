@@ -1,7 +1,7 @@
 //! The settings: each a flag and an environment variable of the same name.
 
 use std::{
-    env, fmt, iter,
+    env, iter,
     net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
@@ -21,6 +21,7 @@ use crate::{
         jwt::{JwtSettings, SigningAlgorithm},
     },
     app::commands::{clients::ClientsCommand, keys::KeysArguments, users::UsersCommand},
+    domain::secret::secret,
 };
 
 /// The OAuth2 password flow for Actix: password in, bearer token out, documentation that signs in by itself.
@@ -208,15 +209,44 @@ pub struct SecureSettings {
     pub hash_queue: NonZeroUsize,
 
     /// Require grant_type=password in the form, as RFC 6749 does
-    #[arg(long, env = "GATEPASS_STRICT", value_name = "true|false", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", hide_default_value = true, value_parser = BoolishValueParser::new(), global = true)]
+    #[arg(
+        long,
+        env = "GATEPASS_STRICT",
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        hide_default_value = true,
+        value_parser = BoolishValueParser::new(),
+        global = true
+    )]
     pub strict: bool,
 
     /// Refuse a sign-in that no registered client makes
-    #[arg(long, env = "GATEPASS_REQUIRE_CLIENT", value_name = "true|false", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", hide_default_value = true, value_parser = BoolishValueParser::new(), global = true)]
+    #[arg(
+        long,
+        env = "GATEPASS_REQUIRE_CLIENT",
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        hide_default_value = true,
+        value_parser = BoolishValueParser::new(),
+        global = true
+    )]
     pub require_client: bool,
 
     /// Whether users may sign in with a password; off, tokens are recognised and none is issued
-    #[arg(long, env = "GATEPASS_PASSWORD_GRANT", value_enum, value_name = "on|off", default_value_t = Switch::On, global = true)]
+    #[arg(
+        long,
+        env = "GATEPASS_PASSWORD_GRANT",
+        value_enum,
+        value_name = "on|off",
+        default_value_t = Switch::On,
+        global = true
+    )]
     pub password_grant: Switch,
 }
 
@@ -261,27 +291,9 @@ impl SecureSettings {
     }
 }
 
-/// A database's URL, which may hold a password.
-#[derive(Clone)]
-pub struct DatabaseUrl(String);
-
-impl DatabaseUrl {
-    /// The URL itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for DatabaseUrl {
-    fn from(url: &str) -> Self {
-        Self(url.to_owned())
-    }
-}
-
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DatabaseUrl([redacted])")
-    }
+secret! {
+    /// A database's URL, which may hold a password.
+    DatabaseUrl
 }
 
 /// On or off.

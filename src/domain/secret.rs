@@ -1,7 +1,5 @@
 //! Secrets: their `Debug` says `[redacted]`, and they are exposed at the last line that needs them.
 
-use std::fmt;
-
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -27,13 +25,15 @@ macro_rules! secret {
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(concat!(stringify!($name), "([redacted])"))
             }
         }
     };
 }
+
+pub(crate) use secret;
 
 secret! {
     /// A password as a person typed it.
