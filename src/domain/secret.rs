@@ -33,6 +33,7 @@ macro_rules! secret {
     };
 }
 
+#[cfg(feature = "service")]
 pub(crate) use secret;
 
 secret! {
