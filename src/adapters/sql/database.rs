@@ -16,7 +16,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::fault::Fault;
 
@@ -32,6 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a statement waits for another process that writes to the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long until a file that another process has alone is tried again.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// What PostgreSQL ends by itself: a statement that no request is worth waiting for, and the wait for a lock. A URL
 /// that names one of them has its way.
@@ -195,9 +198,28 @@ async fn open_sqlite(url: &str, options: SqliteConnectOptions) -> Result<SqliteP
     } else {
         create_file(&options)?;
     }
-    let pool = pool.connect_with(options).await.map_err(unreachable)?;
+    let pool = connect_sqlite(pool, options).await.map_err(unreachable)?;
     migrate_sqlite(&mut *pool.acquire().await.map_err(unreachable)?).await.map_err(not_migrated)?;
     Ok(pool)
+}
+
+/// Who makes a new file a database in WAL mode has it alone for that moment, and SQLite lets nobody else wait for it,
+/// whatever the busy timeout.
+async fn connect_sqlite(
+    pool: SqlitePoolOptions,
+    options: SqliteConnectOptions,
+) -> Result<SqlitePool, sqlx::Error> {
+    let end = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match pool.clone().connect_with(options.clone()).await {
+            Err(error) if is_locked(&error) && Instant::now() < end => sleep(LOCK_PAUSE).await,
+            done => return done,
+        }
+    }
+}
+
+fn is_locked(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().is_some_and(|code| passes(&code)))
 }
 
 async fn open_postgres(options: PgConnectOptions, timeouts: &[(&str, &str)]) -> Result<PgPool, OpenError> {
