@@ -36,6 +36,7 @@
     feature = "jwt",
     doc = "| issue tokens that others verify offline | [`JwtTokens`] and [`jwks::routes`] |"
 )]
+#![cfg_attr(feature = "jwt", doc = "| verify the tokens of another service | [`JwksTokens`] |")]
 //! | put the three together | [`Auth::builder`] |
 #![cfg_attr(feature = "sql", doc = "| keep users in SQLite or PostgreSQL | [`sql`] |")]
 //! | know the user in a handler | [`ActiveUser`], [`CurrentUser`], [`MaybeUser`], [`BearerToken`] |
@@ -49,13 +50,15 @@
 #![cfg_attr(feature = "password-policy", doc = "| refuse weak new passwords | [`check_new_password`] |")]
 #![cfg_attr(feature = "docs", doc = "| have Swagger UI sign in | [`docs::routes`] |")]
 //!
-//! `examples/own_user.rs` is an application with a model and a store of its own, in under sixty lines.
+//! `examples/own_user.rs` is an application with a model and a store of its own, in under sixty lines;
+//! `examples/resource_server.rs` is one that only checks the tokens of another service.
 //!
 //! # Features
 //!
 //! - `service` (default): the `gatepass` program. A library user turns it off with `default-features = false`.
 //! - `docs` (part of `service`): Swagger UI at `/docs`, embedded.
-//! - `jwt` (part of `service`): signed access tokens and their keys, `JwtTokens`.
+//! - `jwt` (part of `service`): signed access tokens and their keys, `JwtTokens`, and those of other services,
+//!   `JwksTokens`.
 //! - `sql` (part of `service`): users and clients in SQLite or PostgreSQL.
 //! - `argon2` (part of `service`): `Argon2Hasher`, and the verification of other programs' hashes.
 //! - `password-policy` (part of `service`): `check_new_password`.
@@ -81,30 +84,38 @@ pub mod app;
 #[cfg(feature = "argon2")]
 pub use adapters::argon2::{Argon2Hasher, Argon2Settings, InvalidArgon2Settings};
 #[cfg(feature = "jwt")]
-pub use adapters::jwt::{JwtSettings, JwtTokens, KeyError, KeyFolder, KeyState, ListedKey, SigningAlgorithm};
+pub use adapters::jwt::{
+    InvalidKeySet, JwksTokens, JwtSettings, JwtTokens, KeyError, KeyFolder, KeyState, ListedKey,
+    SigningAlgorithm,
+};
 #[cfg(feature = "password-policy")]
 pub use adapters::password_policy::{WeakPassword, check_new_password};
 #[cfg(feature = "sql")]
 pub use adapters::sql;
 pub use adapters::tutorial;
-pub use auth::{Auth, AuthBuilder, Identity, Login, LoginError, Policy, SignIn};
+pub use auth::{
+    Auth, AuthBuilder, Identity, Introspection, Login, LoginError, Memory, PasswordChange,
+    PasswordChangeError, Policy, Recognised, Refresh, RefreshSettings, RefreshTokens, SignIn,
+};
 pub use domain::{
+    change::{Change, ChangeListener},
     claims::Claims,
     client::ClientId,
     dialect::Dialect,
     fault::Fault,
     ports::{
-        ClientRegistry, IssuedToken, KeySet, PasswordHasher, PublishedKeys, TokenOrder, TokenService,
-        UserStore, Verdict,
+        ClientRegistry, IssuedToken, KeySet, PasswordHasher, PasswordStore, PublishedKeys, TokenOrder,
+        TokenService, UserStore, Verdict,
     },
+    refresh::{Family, Previous, TokenHash},
     scope::{InvalidScope, Permission, Scope, Scopes},
-    secret::{AccessToken, ClientSecret, Password, PasswordHash},
+    secret::{AccessToken, ClientSecret, Password, PasswordHash, RefreshToken},
+    session::{NewSession, Origin, RefreshTokenStore, Rotation, Session, SessionId, SessionStore},
     time::Timestamp,
     user::{Account, AuthUser, Subject, Username},
 };
 #[cfg(feature = "docs")]
 pub use http::docs;
-pub use http::jwks;
 pub use http::{
     access_log::access_log,
     bearer::BearerToken,
@@ -114,8 +125,11 @@ pub use http::{
     form::{PasswordRequestForm, StrictPasswordRequestForm},
     openapi::{OAuth2PasswordBearer, RfcTokenApi, TokenApi},
     panic::answer_panics,
+    password::{PasswordApi, PasswordRule},
+    sessions::SessionsApi,
     validation::FieldError,
 };
+pub use http::{jwks, metadata};
 
 /// The README's Rust runs as a test.
 #[cfg(doctest)]

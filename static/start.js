@@ -1,101 +1,60 @@
 // The start page signs in with the API of its own origin.
-// The token is kept in `session`, in memory, and nowhere else.
 
-const TIMEOUT_MS = 10_000;
-const COPIED_MS = 2_000;
+import { startAccount, showAccount } from "./account.js";
+import { json, newContext } from "./api.js";
+import { startCurlLines } from "./curl.js";
+import { all, announce, byId, element, markWrong } from "./dom.js";
+import { Session } from "./session.js";
+
 const USERS = { johndoe: "secret", alice: "secret2" };
-
-const byId = (id) => document.getElementById(id);
-const all = (selector) => document.querySelectorAll(selector);
-const apiUrl = (path) => new URL(path, document.baseURI).href;
+const SHOWN_REQUESTS = 8;
 
 const form = byId("sign-in");
 const inputs = [byId("username"), byId("password")];
+const tokensDie = byId("account") !== null; // in this profile they can be revoked
 let attempt = null; // the AbortController of the sign-in under way
-let session = null; // { token, profile }; profile is null when it was refused
+let session = null; // who is signed in has one
 
-// ---- API ----
+// ---- Signing in and out ----
 
-class Problem extends Error {
-  constructor(message, { status = 0, fields = [] } = {}) {
-    super(message);
-    this.status = status;
-    this.fields = fields;
-  }
+async function signIn() {
+  if (attempt) return;
+  const mine = beginAttempt();
+  const fields = new URLSearchParams(new FormData(form));
+  if (tokensDie) fields.set("scope", "offline_access"); // all that the user has, and a refresh token
+  const outcome = await authenticate(fields, newContext(mine));
+  if (mine !== attempt) return; // given up meanwhile: the answer is out of date
+  endAttempt();
+  outcome.session === null ? showRefused(outcome) : showSignedIn(outcome);
 }
-
-async function call(path, { signal, requests, ...options }) {
-  const request = { method: options.method ?? "GET", path, result: "no answer" };
-  requests.push(request);
-  const response = await fetch(apiUrl(path), { cache: "no-store", signal, ...options }).catch(() => {
-    throw new Problem(unreachable(signal));
-  });
-  request.result = String(response.status);
-  const answer = await response.json().catch(() => null);
-  if (!response.ok) throw refusal(response.status, answer?.detail);
-  if (answer === null) throw new Problem("The server’s answer is not JSON.");
-  return answer;
-}
-
-function unreachable(signal) {
-  return signal.aborted
-    ? `The server did not answer within ${TIMEOUT_MS / 1000} seconds.`
-    : "The server cannot be reached. Is it still running?";
-}
-
-// `detail` is a string, or a list of { loc, msg } as FastAPI writes it.
-function refusal(status, detail) {
-  if (typeof detail === "string") return new Problem(sentence(detail), { status });
-  if (!Array.isArray(detail)) return new Problem(`The server answered ${status} and gave no reason.`, { status });
-  const fields = detail.map((item) => String(item.loc?.at(-1) ?? "request"));
-  const message = detail.map((item, i) => sentence(`${capitalized(fields[i])}: ${item.msg}`)).join(" ");
-  return new Problem(message, { status, fields });
-}
-
-const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
-const capitalized = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-
-async function requestToken(credentials, context) {
-  const body = new URLSearchParams(credentials);
-  const { access_token: token } = await call("token", { method: "POST", body, ...context });
-  if (typeof token !== "string") throw new Problem("The server’s answer holds no token.");
-  return token;
-}
-
-const requestProfile = (token, context) =>
-  call("users/me", { headers: { Authorization: `Bearer ${token}` }, ...context });
 
 // Never throws: what went wrong is the outcome's `problem`.
-async function authenticate(credentials, signal) {
-  const outcome = { token: null, profile: null, problem: null, requests: [] };
-  const context = { signal, requests: outcome.requests };
+async function authenticate(fields, context) {
+  const outcome = { session: null, profile: null, problem: null, requests: context.requests };
   try {
-    outcome.token = await requestToken(credentials, context);
-    outcome.profile = await requestProfile(outcome.token, context);
+    outcome.session = await Session.begin(fields, context);
+    outcome.profile = await json(await outcome.session.send("users/me", context));
   } catch (problem) {
     outcome.problem = problem;
-    if (problem.status === 401) outcome.token = null;
+    if (problem.status === 401) outcome.session = null;
   }
   return outcome;
 }
 
-// ---- Signing in and out ----
-
-async function signIn(event) {
-  event.preventDefault();
-  if (attempt) return;
-  const mine = beginAttempt();
-  const timer = setTimeout(() => mine.abort(), TIMEOUT_MS);
-  const outcome = await authenticate(new FormData(form), mine.signal);
-  clearTimeout(timer);
-  if (mine !== attempt) return; // given up meanwhile: the answer is out of date
-  endAttempt();
-  outcome.token === null ? showRefused(outcome) : showSignedIn(outcome);
+// The change of a password has ended the session.
+async function signInAgain(username, password) {
+  session?.close();
+  session = null;
+  [byId("username").value, byId("password").value] = [username, password];
+  await signIn();
+  if (session) showNotice("Password changed. All other sessions are ended.");
+  else showError(`Password changed. ${byId("error").textContent}`);
 }
 
 function beginAttempt() {
   attempt = new AbortController();
   announce("");
+  showNotice("");
   showError("");
   showBusy(true);
   return attempt;
@@ -111,12 +70,43 @@ function giveUpAttempt() {
   endAttempt();
 }
 
-function signOut() {
+async function signOut() {
+  if (!session) return;
+  const left = session;
+  forget();
+  if (tokensDie) await revoke(left);
+  else announce("Signed out.");
+}
+
+// The token is forgotten already, whatever the server says.
+async function revoke(left) {
+  const context = newContext();
+  try {
+    await left.revoke(context);
+    showNotice("Signed out.");
+  } catch ({ message }) {
+    showError(`The token is forgotten here, but not revoked. ${message}`);
+  }
+  addRequests(context.requests);
+}
+
+function leave(notice) {
+  forget();
+  showNotice(notice);
+}
+
+function sessionEnded() {
+  forget();
+  showError("The session has ended. Sign in again.");
+}
+
+function forget() {
+  session?.close();
   session = null;
+  showNotice("");
   showError("");
   showRequests([]);
   showSession();
-  announce("Signed out.");
   byId("username").focus();
 }
 
@@ -130,12 +120,13 @@ function fillIn(username) {
 
 // ---- Showing ----
 
-function showSignedIn({ token, profile, problem, requests }) {
+function showSignedIn({ session: opened, profile, problem, requests }) {
   const username = byId("username").value;
-  session = { token, profile };
+  session = opened;
+  session.open({ refreshed: showToken, ended: sessionEnded });
   form.reset();
   showRequests(requests);
-  showSession(profile?.full_name || profile?.username || username);
+  showSession(profile, profile?.full_name || profile?.username || username);
   showError(problem ? withoutProfile(problem) : "");
   byId("holder").focus();
 }
@@ -147,6 +138,7 @@ function withoutProfile({ message }) {
 }
 
 function showRefused({ problem, requests }) {
+  showSession();
   showRequests(requests);
   showError(`Not signed in. ${problem.message}`);
   const field = fieldToCorrect(problem);
@@ -156,16 +148,18 @@ function showRefused({ problem, requests }) {
 
 // Marks what the server found wrong and returns where to continue.
 function fieldToCorrect({ status, fields }) {
-  const wrong = status === 400 ? ["username", "password"] : fields;
-  const marked = inputs.filter((input) => wrong.includes(input.name));
-  for (const input of marked) input.setAttribute("aria-invalid", "true");
-  return status === 400 ? byId("password") : (marked[0] ?? byId("submit"));
+  const wrong = status === 400 && fields.length === 0 ? ["username", "password"] : fields;
+  const first = markWrong(inputs, ({ name }) => wrong.includes(name));
+  return wrong === fields ? (first ?? byId("submit")) : byId("password");
 }
 
 function showError(message) {
   byId("error").textContent = message;
-  if (message) return;
-  for (const input of inputs) input.removeAttribute("aria-invalid");
+  if (!message) markWrong(inputs, () => false);
+}
+
+function showNotice(message) {
+  byId("notice").textContent = message;
 }
 
 function showBusy(busy) {
@@ -175,16 +169,20 @@ function showBusy(busy) {
   for (const input of inputs) input.readOnly = busy;
 }
 
-function showSession(holder = "") {
-  const profile = session?.profile ?? null;
+function showSession(profile = null, holder = "") {
   form.hidden = session !== null;
   byId("session").hidden = session === null;
   byId("gate").dataset.state = profile ? "open" : "closed";
   byId("holder").textContent = holder;
-  byId("token").textContent = session?.token ?? "";
+  showToken();
   byId("profile").hidden = profile === null;
   byId("fields").replaceChildren(...Object.entries(profile ?? {}).flatMap(field));
   byId("raw").textContent = profile ? JSON.stringify(profile, null, 2) : "";
+  if (tokensDie) showAccount(profile && session, profile?.username);
+}
+
+function showToken() {
+  byId("token").textContent = session?.token ?? "";
 }
 
 function field([name, value]) {
@@ -192,8 +190,15 @@ function field([name, value]) {
 }
 
 function showRequests(requests) {
-  byId("trace").hidden = requests.length === 0;
-  byId("requests").replaceChildren(...requests.map(requestLine));
+  byId("requests").replaceChildren();
+  addRequests(requests);
+}
+
+function addRequests(requests) {
+  const list = byId("requests");
+  list.append(...requests.map(requestLine));
+  while (list.children.length > SHOWN_REQUESTS) list.firstChild.remove();
+  byId("trace").hidden = list.children.length === 0;
 }
 
 function requestLine({ method, path, result }) {
@@ -202,55 +207,18 @@ function requestLine({ method, path, result }) {
   return line;
 }
 
-function element(name, text) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
-}
-
-function announce(message) {
-  byId("status").textContent = message;
-}
-
-// ---- Curl lines ----
-
-const shellWord = (text) =>
-  /^[\w.:/%~-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-
-async function copy(button) {
-  const code = button.closest(".curl").querySelector("pre code");
-  const copied = await writeClipboard(code);
-  button.textContent = copied ? "Copied" : "Selected";
-  announce(copied ? "Copied." : "The command is selected: copy it with the keyboard.");
-  setTimeout(() => {
-    button.textContent = "Copy";
-    announce("");
-  }, COPIED_MS);
-}
-
-// Outside a secure context there is no navigator.clipboard.
-async function writeClipboard(code) {
-  try {
-    await navigator.clipboard.writeText(code.textContent);
-    return true;
-  } catch {
-    getSelection().selectAllChildren(code);
-    return document.execCommand("copy");
-  }
-}
-
 // ---- Start ----
 
 form.noValidate = true; // the server judges, the page shows its answer
-form.addEventListener("submit", signIn);
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  signIn();
+});
 byId("sign-out").addEventListener("click", signOut);
 for (const button of all("[data-fill]")) {
   button.addEventListener("click", () => fillIn(button.dataset.fill));
   button.hidden = false;
 }
-for (const button of all(".copy")) {
-  button.addEventListener("click", () => copy(button));
-  button.hidden = false;
-}
-for (const url of all("[data-path]")) url.textContent = shellWord(apiUrl(url.dataset.path));
+if (tokensDie) startAccount({ leave, signInAgain, addRequests });
+startCurlLines();
 showBusy(false);

@@ -165,13 +165,6 @@ impl TokenService for SubjectTokens {
     }
 
     async fn verify(&self, token: &AccessToken, _: Timestamp) -> Result<Option<Claims>, Fault> {
-        Ok(Some(Claims {
-            subject: token.expose().into(),
-            permission: Permission::Unrestricted,
-            client_id: None,
-            issued_at: None,
-            expires_at: None,
-            token_id: None,
-        }))
+        Ok(Some(Claims::new(token.expose().into(), Permission::Unrestricted)))
     }
 }

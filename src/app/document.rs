@@ -14,15 +14,31 @@ use crate::{
         profile,
         settings::{Profile, SecureSettings, Settings},
     },
+    auth::RefreshTokens,
+    domain::scope::Scope,
     http::{
         jwks::JwksApi,
+        metadata::MetadataApi,
         openapi::{OAuth2PasswordBearer, RfcTokenApi, TokenApi},
+        password::PasswordApi,
+        sessions::SessionsApi,
         users::{ScopedUsersApi, UsersApi},
     },
 };
 
 /// The scopes that the service itself asks for.
-const SCOPES: &[(&str, &str)] = &[("me", "Read your own user")];
+const SCOPES: &[(&str, &str)] = &[
+    ("me", "Read your own user, end your sessions, change your password"),
+    ("tokens:introspect", "Ask about tokens"),
+];
+
+const OFFLINE_ACCESS: (&str, &str) = (Scope::OFFLINE_ACCESS, "Stay signed in: get a refresh token");
+
+/// The scopes that a person may ask for, as the service is set.
+pub(crate) fn scopes(settings: &SecureSettings) -> Vec<(&'static str, &'static str)> {
+    let offline_access = (settings.refresh_tokens != RefreshTokens::Never).then_some(OFFLINE_ACCESS);
+    SCOPES.iter().copied().chain(offline_access).collect()
+}
 
 /// The document of the tutorial profile, for users that look like `U`.
 pub(crate) fn tutorial<U: ToSchema>(description: &str) -> openapi::OpenApi {
@@ -31,14 +47,18 @@ pub(crate) fn tutorial<U: ToSchema>(description: &str) -> openapi::OpenApi {
 
 /// The document of the secure profile as it is set, for users that look like `U`.
 pub(crate) fn secure<U: ToSchema>(settings: &SecureSettings, description: &str) -> openapi::OpenApi {
-    let mut api = RfcTokenApi::openapi().merge_from(ScopedUsersApi::openapi());
+    let mut api = RfcTokenApi::openapi()
+        .merge_from(ScopedUsersApi::openapi())
+        .merge_from(SessionsApi::openapi())
+        .merge_from(PasswordApi::openapi())
+        .merge_from(MetadataApi::openapi());
     if settings.algorithm == SigningAlgorithm::EdDsa {
         api.merge(JwksApi::openapi());
     }
     if settings.strict {
         RequiredGrantType.modify(&mut api);
     }
-    OAuth2PasswordBearer { scopes: SCOPES, ..OAuth2PasswordBearer }.modify(&mut api);
+    OAuth2PasswordBearer { scopes: &scopes(settings), ..OAuth2PasswordBearer }.modify(&mut api);
     document::<U>(api, description)
 }
 
@@ -48,7 +68,7 @@ struct RequiredGrantType;
 impl Modify for RequiredGrantType {
     fn modify(&self, document: &mut openapi::OpenApi) {
         let schemas = &mut document.components.get_or_insert_default().schemas;
-        if let Some(RefOr::T(Schema::Object(form))) = schemas.get_mut("PasswordRequestForm") {
+        if let Some(RefOr::T(Schema::Object(form))) = schemas.get_mut("TokenRequestForm") {
             form.required.insert(0, "grant_type".to_owned());
         }
     }

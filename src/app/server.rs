@@ -10,20 +10,23 @@ use utoipa::openapi::OpenApi;
 use crate::{
     app::{settings::Settings, signals::StopSignals},
     auth::Auth,
-    domain::ports::{PasswordHasher, PublishedKeys, TokenService, UserStore},
-    http::{access_log::access_log, docs, fallback::fallback, jwks, page, panic::answer_panics, users},
+    domain::ports::{PasswordHasher, TokenService, UserStore},
+    http::{access_log::access_log, docs, fallback::fallback, page, panic::answer_panics, users},
 };
 
+/// Routes to add to an application, one for each worker.
+pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
 /// What a profile puts together.
-pub struct Service<S, H, T> {
+pub struct Service<S: UserStore, H, T> {
     /// Users, hashing and tokens.
     pub auth: Auth<S, H, T>,
     /// What /openapi.json says.
     pub document: OpenApi,
     /// The profile's name, by which the start page knows what is meant for it.
     pub profile: &'static str,
-    /// The keys to publish, where tokens are signed with keys that others may know.
-    pub keys: Option<Arc<dyn PublishedKeys>>,
+    /// What it answers besides.
+    pub routes: Routes,
 }
 
 /// A service that listens but does not run yet.
@@ -73,10 +76,9 @@ impl Server {
     {
         // Before anybody can know that it listens.
         let stop_signals = StopSignals::catch().map_err(StartError::Signals)?;
-        let Service { auth, document, profile, keys } = service;
+        let Service { auth, document, profile, routes } = service;
         let docs = docs::routes(&document)?;
         let page = page::routes(profile)?;
-        let keys = keys.map(jwks::routes);
         let application = move || {
             App::new()
                 .wrap(auth.bearer())
@@ -85,7 +87,7 @@ impl Server {
                 // The order in which a request's path is held against them: the most frequent first.
                 .configure(users::routes::<S::User>())
                 .configure(auth.routes())
-                .configure(|config| keys.clone().into_iter().for_each(|routes| routes(config)))
+                .configure(|config| routes(config))
                 .configure(docs.clone())
                 .configure(page.clone())
                 .default_service(web::to(fallback))

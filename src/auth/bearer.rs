@@ -1,11 +1,13 @@
 //! Being recognised: an access token becomes the user it was issued to.
 
+use std::sync::Arc;
+
 use crate::{
     auth::Auth,
     domain::{
         claims::Claims,
         fault::Fault,
-        ports::{PasswordHasher, TokenService, UserStore},
+        ports::{TokenService, UserStore},
         scope::Permission,
         secret::AccessToken,
         time::Timestamp,
@@ -24,23 +26,63 @@ pub struct Identity<U> {
     pub permission: Permission,
 }
 
-impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
-    /// The bearer of `token` at this moment, or `None` where the token is not valid or its user is gone.
+/// Whose an access token is.
+#[derive(Debug)]
+pub enum Recognised<U> {
+    /// This user's, who may be inactive.
+    User(Arc<Identity<U>>),
+    /// It was that of a user who is inactive now, and its session has ended.
+    Inactive,
+    /// Nobody's: it is not genuine, has expired or was revoked, its session has ended, or its user is gone.
+    Nobody,
+}
+
+impl<U> Clone for Recognised<U> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::User(identity) => Self::User(Arc::clone(identity)),
+            Self::Inactive => Self::Inactive,
+            Self::Nobody => Self::Nobody,
+        }
+    }
+}
+
+impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
+    /// Whose `token` is at this moment; from [`Memory`](crate::Memory) where there is one and it knows.
     ///
     /// # Errors
-    /// A [`Fault`] where a port cannot say.
-    pub async fn recognise(
-        &self,
-        token: &AccessToken,
-        now: Timestamp,
-    ) -> Result<Option<Identity<S::User>>, Fault> {
-        let Some(claims) = self.ports.tokens.verify(token, now).await? else {
-            return Ok(None);
+    /// A [`Fault`] where a port cannot say, or the memory is lost.
+    pub async fn recognise(&self, token: &AccessToken, now: Timestamp) -> Result<Recognised<S::User>, Fault> {
+        let place = match &self.ports.memory {
+            Some(memory) => match memory.recall(token, now)? {
+                Ok(recognised) => return Ok(recognised),
+                Err(place) => Some((memory, place)),
+            },
+            None => None,
         };
-        let user = self.ports.store.find_by_subject(&claims.subject).await?;
-        Ok(user.map(|user| {
-            let permission = claims.permission.limited_to(&user.grantable());
-            Identity { user, claims, permission }
-        }))
+        let Some(claims) = self.ports.tokens.verify(token, now).await? else {
+            return Ok(Recognised::Nobody);
+        };
+        let recognised = self.bearer_of(&claims).await?;
+        if let Some((memory, place)) = place {
+            memory.keep(place, &claims, recognised.clone());
+        }
+        Ok(recognised)
+    }
+
+    /// Whose the token is that says this.
+    async fn bearer_of(&self, claims: &Claims) -> Result<Recognised<S::User>, Fault> {
+        let Some(user) = self.ports.store.find_by_subject(&claims.subject).await? else {
+            return Ok(Recognised::Nobody);
+        };
+        let is_live = match &self.ports.sessions {
+            Some(sessions) => sessions.is_live(claims).await?,
+            None => true,
+        };
+        if !is_live {
+            return Ok(if user.is_active() { Recognised::Nobody } else { Recognised::Inactive });
+        }
+        let permission = claims.permission.limited_to(&user.grantable());
+        Ok(Recognised::User(Arc::new(Identity { user, claims: claims.clone(), permission })))
     }
 }

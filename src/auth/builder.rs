@@ -1,43 +1,90 @@
-//! The builder of [`Auth`]: it builds only where all three ports are given.
+//! The builder of [`Auth`]: it builds once tokens are given, and what signs in needs a hasher.
 
 use std::sync::Arc;
 
 use crate::{
-    auth::{Auth, Policy, Ports},
-    domain::ports::{ClientRegistry, PasswordHasher, TokenService, UserStore},
+    auth::{Auth, Memory, Policy, Ports, RefreshSettings, refresh::Refreshing},
+    domain::{
+        ports::{ClientRegistry, PasswordHasher, TokenService, UserStore},
+        session::{RefreshTokenStore, SessionStore},
+    },
 };
 
-/// What [`Auth::builder`] returns. `build` is there once a hasher and tokens are.
+/// What [`Auth::builder`] returns. `build` is there once tokens are.
 ///
 /// ```compile_fail
 /// # use gatepass::{Auth, tutorial::{FakeHasher, TutorialUsers}};
 /// let auth = Auth::builder(TutorialUsers::default()).hasher(FakeHasher::default()).build(); // no tokens
 /// ```
-pub struct AuthBuilder<S, H, T>(Ports<S, H, T>);
+///
+/// Without a hasher it recognises the bearers of tokens, for a service that has no passwords; nobody signs in:
+///
+/// ```
+/// # use gatepass::{Auth, tutorial::{SubjectTokens, TutorialUsers}};
+/// let auth = Auth::builder(TutorialUsers::default()).tokens(SubjectTokens).build();
+/// let app = actix_web::App::new().wrap(auth.bearer());
+/// ```
+///
+/// ```compile_fail
+/// # use gatepass::{Auth, tutorial::{SubjectTokens, TutorialUsers}};
+/// let auth = Auth::builder(TutorialUsers::default()).tokens(SubjectTokens).build();
+/// let app = actix_web::App::new().configure(auth.routes()); // no hasher
+/// ```
+pub struct AuthBuilder<S: UserStore, H, T>(Ports<S, H, T>);
 
-impl Auth<(), (), ()> {
+impl<S: UserStore> Auth<S, (), ()> {
     /// Starts with the place your users are in.
-    pub fn builder<S: UserStore>(store: S) -> AuthBuilder<S, (), ()> {
-        AuthBuilder(Ports { store, hasher: (), tokens: (), clients: None, policy: Policy::default() })
+    pub fn builder(store: S) -> AuthBuilder<S, (), ()> {
+        AuthBuilder(Ports {
+            store,
+            hasher: (),
+            tokens: (),
+            clients: None,
+            sessions: None,
+            refreshing: None,
+            memory: None,
+            policy: Policy::default(),
+        })
     }
 }
 
-impl<S, H, T> AuthBuilder<S, H, T> {
+impl<S: UserStore, H, T> AuthBuilder<S, H, T> {
     /// How passwords are verified.
     pub fn hasher<N: PasswordHasher>(self, hasher: N) -> AuthBuilder<S, N, T> {
-        let Ports { store, tokens, clients, policy, .. } = self.0;
-        AuthBuilder(Ports { store, hasher, tokens, clients, policy })
+        let Ports { store, hasher: _, tokens, clients, sessions, refreshing, memory, policy } = self.0;
+        AuthBuilder(Ports { store, hasher, tokens, clients, sessions, refreshing, memory, policy })
     }
 
     /// What access tokens are.
     pub fn tokens<N: TokenService>(self, tokens: N) -> AuthBuilder<S, H, N> {
-        let Ports { store, hasher, clients, policy, .. } = self.0;
-        AuthBuilder(Ports { store, hasher, tokens, clients, policy })
+        let Ports { store, hasher, tokens: _, clients, sessions, refreshing, memory, policy } = self.0;
+        AuthBuilder(Ports { store, hasher, tokens, clients, sessions, refreshing, memory, policy })
     }
 
     /// The clients that prove themselves. Without this, what a request says of its client does not count.
     pub fn clients(mut self, registry: impl ClientRegistry) -> Self {
         self.0.clients = Some(Box::new(registry));
+        self
+    }
+
+    /// The sessions that tokens die with. Without this, a token is valid until it ends.
+    pub fn sessions(mut self, store: impl SessionStore) -> Self {
+        self.0.sessions = Some(Arc::new(store));
+        self
+    }
+
+    /// Sessions, and the refresh tokens that keep them going. Without this, nobody gets a refresh token.
+    pub fn refresh_tokens(mut self, store: impl RefreshTokenStore, settings: RefreshSettings) -> Self {
+        let store = Arc::new(store);
+        self.0.sessions = Some(Arc::clone(&store) as _);
+        self.0.refreshing = Some(Refreshing { store, settings });
+        self
+    }
+
+    /// Where callers that were recognised are remembered. Without this, every token is verified and every user
+    /// looked up with every request.
+    pub fn memory(mut self, memory: Arc<Memory<S::User>>) -> Self {
+        self.0.memory = Some(memory);
         self
     }
 
@@ -48,7 +95,7 @@ impl<S, H, T> AuthBuilder<S, H, T> {
     }
 }
 
-impl<S: UserStore, H: PasswordHasher, T: TokenService> AuthBuilder<S, H, T> {
+impl<S: UserStore, H, T: TokenService> AuthBuilder<S, H, T> {
     /// The finished [`Auth`].
     pub fn build(self) -> Auth<S, H, T> {
         Auth { ports: Arc::new(self.0) }

@@ -1,30 +1,14 @@
 //! Whether a client is who it says.
 
-use std::pin::Pin;
-
 use crate::{
     auth::{Auth, LoginError},
-    domain::{client::ClientId, fault::Fault, ports::ClientRegistry, secret::ClientSecret},
+    domain::{client::ClientId, ports::UserStore, secret::ClientSecret},
 };
 
-type Answer<'a> = Pin<Box<dyn Future<Output = Result<bool, Fault>> + Send + 'a>>;
-
-/// A [`ClientRegistry`] behind a pointer: asked once a sign-in at the most, it need not be a fourth parameter
-/// of [`Auth`].
-pub(crate) trait AnyClientRegistry: Send + Sync {
-    fn authenticate<'a>(&'a self, client_id: &'a ClientId, secret: &'a ClientSecret) -> Answer<'a>;
-}
-
-impl<C: ClientRegistry> AnyClientRegistry for C {
-    fn authenticate<'a>(&'a self, client_id: &'a ClientId, secret: &'a ClientSecret) -> Answer<'a> {
-        Box::pin(ClientRegistry::authenticate(self, client_id, secret))
-    }
-}
-
-impl<S, H, T> Auth<S, H, T> {
+impl<S: UserStore, H, T> Auth<S, H, T> {
     /// The client that a request names, once it proved itself; `None` where it names none and need not
     /// ([RFC 6749 section 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). An application without
-    /// a [`ClientRegistry`] takes every client for none, and refuses all where one is required.
+    /// a [`ClientRegistry`](crate::ClientRegistry) takes every client for none, and refuses all where one is required.
     ///
     /// # Errors
     /// [`LoginError::InvalidClient`] for an unknown client, a wrong secret, half of the two, and for none where

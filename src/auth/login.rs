@@ -3,15 +3,20 @@
 use thiserror::Error;
 
 use crate::{
-    auth::Auth,
+    auth::{
+        Auth,
+        refresh::{RefreshTokens, Refreshing},
+        refresh_token::{self, TokenParts},
+    },
     domain::{
         client::ClientId,
         fault::Fault,
         ports::{IssuedToken, PasswordHasher, TokenOrder, TokenService, UserStore, Verdict},
-        scope::Permission,
-        secret::{Password, PasswordHash},
+        scope::{Permission, Scope},
+        secret::{Password, PasswordHash, RefreshToken},
+        session::{NewSession, Origin},
         time::Timestamp,
-        user::{Account, AuthUser, Subject, Username},
+        user::{Account, AuthUser, Username},
     },
 };
 
@@ -26,8 +31,12 @@ pub struct SignIn<'a> {
     pub scopes: &'a [String],
     /// The client, once it proved itself.
     pub client_id: Option<ClientId>,
+    /// Where the request came from.
+    pub origin: &'a Origin,
     /// The moment of the sign-in.
     pub now: Timestamp,
+    /// Random bytes: the session and its first refresh token are made of them.
+    pub random: [u8; 32],
 }
 
 /// What a sign-in gives.
@@ -37,6 +46,8 @@ pub struct Login {
     pub token: IssuedToken,
     /// What it may be used for.
     pub permission: Permission,
+    /// What the next access token is to be had for, where there is such.
+    pub refresh_token: Option<RefreshToken>,
 }
 
 /// Why a sign-in gave no token.
@@ -51,6 +62,15 @@ pub enum LoginError {
     /// The user has none of the scopes that were asked for.
     #[error("scope not granted")]
     ScopeNotGranted,
+    /// More scopes were asked for than the sign-in was granted.
+    #[error("scope not granted at the sign-in")]
+    ScopeWidened,
+    /// No refresh token that is good, or not this client's.
+    #[error("invalid refresh token")]
+    InvalidRefreshToken,
+    /// The token is no client's, or that of another one.
+    #[error("the token was issued to another client")]
+    IssuedToAnother,
     /// The client did not prove itself.
     #[error("invalid client")]
     InvalidClient,
@@ -68,6 +88,9 @@ impl From<Fault> for LoginError {
     }
 }
 
+/// How often a sign-in begins again whose account was changed under it.
+const ATTEMPTS: usize = 2;
+
 impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
     /// Signs a user in: the resource owner password credentials grant
     /// ([RFC 6749 section 4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.3)).
@@ -77,47 +100,123 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
     /// time, and at once for a password that is [not hashable](Password::is_hashable), whoever the user;
     /// [`LoginError::InactiveUser`] and [`LoginError::ScopeNotGranted`] only after the password proved right.
     pub async fn login(&self, sign_in: SignIn<'_>) -> Result<Login, LoginError> {
-        let ports = &*self.ports;
-        if ports.policy.password_grant_off {
+        if self.ports.policy.password_grant_off {
             return Err(LoginError::PasswordGrantOff);
         }
         // Before the store is asked: it is as quick for every name, and tells nothing of any.
         if !sign_in.password.is_hashable() {
             return Err(LoginError::IncorrectCredentials);
         }
+        for _ in 0..ATTEMPTS {
+            let account = self.prove(&sign_in).await?;
+            if let Some(login) = self.begin(&sign_in, &account).await? {
+                return Ok(login);
+            }
+        }
+        Err(LoginError::IncorrectCredentials)
+    }
+
+    /// The account whose password it is.
+    async fn prove(&self, sign_in: &SignIn<'_>) -> Result<Account<S::User>, LoginError> {
+        let ports = &*self.ports;
         let account = ports.store.find_by_username(sign_in.username).await?;
 
         // The decoy keeps the time equal: an unknown user costs one verification, like a known one.
         let hash = account.as_ref().map_or(ports.hasher.decoy(), |account| &account.password_hash);
         let verdict = ports.hasher.verify(sign_in.password, hash).await?;
-        let Account { user, password_hash } = match (account, verdict) {
+        let mut account = match (account, verdict) {
             (Some(account), Verdict::Match | Verdict::Outdated) => account,
             _ => return Err(LoginError::IncorrectCredentials),
         };
-        if !user.is_active() && !ports.policy.inactive_users_sign_in {
+        if !account.user.is_active() && !ports.policy.inactive_users_sign_in {
             return Err(LoginError::InactiveUser);
         }
-        let permission = user.grantable().grant(sign_in.scopes).ok_or(LoginError::ScopeNotGranted)?;
-
-        let subject = user.subject();
-        if verdict == Verdict::Outdated
-            && let Err(fault) = self.renew_hash(&subject, &password_hash, sign_in.password).await
-        {
-            // The password was right all the same; the next sign-in tries again.
-            log::warn!("an outdated hash was not replaced: {fault}");
+        if verdict == Verdict::Outdated {
+            match self.renew_hash(&account, sign_in.password).await {
+                Ok(new) => account.password_hash = new,
+                // The password was right all the same; the next sign-in tries again.
+                Err(fault) => log::warn!("an outdated hash was not replaced: {fault}"),
+            }
         }
-        let order = TokenOrder { subject, permission, client_id: sign_in.client_id, now: sign_in.now };
-        let token = ports.tokens.issue(&order).await?;
-        Ok(Login { token, permission: order.permission })
+        Ok(account)
     }
 
     async fn renew_hash(
         &self,
-        subject: &Subject,
-        old: &PasswordHash,
+        account: &Account<S::User>,
         password: &Password,
-    ) -> Result<(), Fault> {
+    ) -> Result<PasswordHash, Fault> {
         let new = self.ports.hasher.hash(password).await?;
-        self.ports.store.replace_hash(subject, old, &new).await
+        self.ports.store.replace_hash(&account.user.subject(), &account.password_hash, &new).await?;
+        Ok(new)
     }
+
+    /// What the user may have of what was asked for.
+    fn grant(&self, user: &S::User, sign_in: &SignIn<'_>) -> Result<Grant, LoginError> {
+        let (own, wanted) = (user.grantable(), sign_in.scopes);
+        let mut refresh_token = None;
+        let permission = match self.refreshing() {
+            None => own.grant(wanted),
+            Some(Refreshing { settings, .. }) => {
+                let is_wanted = wanted.iter().any(|scope| scope == Scope::OFFLINE_ACCESS);
+                if is_wanted || settings.issue == RefreshTokens::Always {
+                    let end = settings.end(sign_in.now, sign_in.now);
+                    refresh_token = Some((refresh_token::first(&sign_in.random), end));
+                }
+                if is_wanted {
+                    let is_permission = |scope: &&String| *scope != Scope::OFFLINE_ACCESS;
+                    let wanted: Vec<_> = wanted.iter().filter(is_permission).cloned().collect();
+                    own.grant(&wanted).map(|granted| granted.with(Scope::offline_access()))
+                } else {
+                    own.grant(wanted)
+                }
+            }
+        };
+        Ok(Grant { permission: permission.ok_or(LoginError::ScopeNotGranted)?, refresh_token })
+    }
+
+    /// Issues the tokens, or `None` where the account is not as it was any more.
+    async fn begin(
+        &self,
+        sign_in: &SignIn<'_>,
+        account: &Account<S::User>,
+    ) -> Result<Option<Login>, LoginError> {
+        let ports = &*self.ports;
+        let Grant { permission, refresh_token } = self.grant(&account.user, sign_in)?;
+        let order = TokenOrder {
+            subject: account.user.subject(),
+            permission,
+            client_id: sign_in.client_id.clone(),
+            session_id: ports.sessions.as_ref().map(|_| refresh_token::session_id(&sign_in.random)),
+            now: sign_in.now,
+        };
+        let token = ports.tokens.issue(&order).await?;
+        if let (Some(sessions), Some(id)) = (&ports.sessions, &order.session_id) {
+            let parts = refresh_token.as_ref().and_then(|(token, _)| TokenParts::of(token));
+            let hashes = parts.map(|parts| (parts.family_hash(), parts.hash()));
+            let refresh_end = refresh_token.as_ref().map_or(sign_in.now, |(_, end)| *end);
+            let session = NewSession {
+                id,
+                subject: &order.subject,
+                password_hash: &account.password_hash,
+                client_id: order.client_id.as_ref(),
+                permission: &order.permission,
+                origin: sign_in.origin,
+                now: sign_in.now,
+                expires_at: token.expires_in.map(|lifetime| refresh_end.max(sign_in.now + lifetime)),
+                refresh_token: hashes.as_ref().map(|(family, first)| (family, first)),
+            };
+            if !sessions.begin(&session).await? {
+                return Ok(None);
+            }
+        }
+        let refresh_token = refresh_token.map(|(token, _)| token);
+        Ok(Some(Login { token, permission: order.permission, refresh_token }))
+    }
+}
+
+struct Grant {
+    permission: Permission,
+    /// The first one of a session, and when it ends, where one is due.
+    refresh_token: Option<(RefreshToken, Timestamp)>,
 }

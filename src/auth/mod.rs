@@ -1,20 +1,35 @@
 //! What signing in and being recognised mean: the ports put to work together.
 
+mod any;
 mod bearer;
 mod builder;
 mod client;
 mod login;
+mod memory;
+mod password;
 mod policy;
+mod refresh;
+mod refresh_token;
+mod revocation;
+mod sessions;
 
 use std::sync::Arc;
 
-use self::client::AnyClientRegistry;
+use self::{
+    any::{AnyClientRegistry, AnySessionStore},
+    refresh::Refreshing,
+};
 pub use self::{
-    bearer::Identity,
+    bearer::{Identity, Recognised},
     builder::AuthBuilder,
     login::{Login, LoginError, SignIn},
+    memory::Memory,
+    password::{PasswordChange, PasswordChangeError},
     policy::Policy,
+    refresh::{Refresh, RefreshSettings, RefreshTokens},
+    revocation::Introspection,
 };
+use crate::domain::ports::UserStore;
 
 /// Your users, your hashing and your tokens, put together. Cheap to clone.
 ///
@@ -26,26 +41,39 @@ pub use self::{
 ///     .tokens(SubjectTokens)
 ///     .build();
 /// ```
-pub struct Auth<S, H, T> {
+pub struct Auth<S: UserStore, H, T> {
     ports: Arc<Ports<S, H, T>>,
 }
 
-struct Ports<S, H, T> {
+struct Ports<S: UserStore, H, T> {
     store: S,
     hasher: H,
     tokens: T,
     clients: Option<Box<dyn AnyClientRegistry>>,
+    sessions: Option<Arc<dyn AnySessionStore>>,
+    refreshing: Option<Refreshing>,
+    memory: Option<Arc<Memory<S::User>>>,
     policy: Policy,
 }
 
-impl<S, H, T> Auth<S, H, T> {
+impl<S: UserStore, H, T> Auth<S, H, T> {
     /// The rules it was built with.
     pub fn policy(&self) -> &Policy {
         &self.ports.policy
     }
+
+    /// Whether tokens die with sessions.
+    pub fn has_sessions(&self) -> bool {
+        self.ports.sessions.is_some()
+    }
+
+    /// Whether there are refresh tokens.
+    pub fn has_refresh_tokens(&self) -> bool {
+        self.refreshing().is_some()
+    }
 }
 
-impl<S, H, T> Clone for Auth<S, H, T> {
+impl<S: UserStore, H, T> Clone for Auth<S, H, T> {
     fn clone(&self) -> Self {
         Self { ports: Arc::clone(&self.ports) }
     }

@@ -1,6 +1,10 @@
 //! What an access token says.
 
-use crate::domain::{client::ClientId, scope::Permission, time::Timestamp, user::Subject};
+use std::sync::Arc;
+
+use crate::domain::{
+    client::ClientId, scope::Permission, session::SessionId, time::Timestamp, user::Subject,
+};
 
 /// What a genuine access token says about its bearer
 /// ([RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)).
@@ -18,4 +22,27 @@ pub struct Claims {
     pub expires_at: Option<Timestamp>,
     /// The token's own name, where it has one (`jti`).
     pub token_id: Option<String>,
+    /// The session it belongs to, where there are sessions (`sid`).
+    pub session_id: Option<SessionId>,
+    /// Who issued it, where it says so (`iss`).
+    pub issuer: Option<Arc<str>>,
+    /// Whom it is for, where it says so (`aud`).
+    pub audience: Option<Arc<str>>,
+}
+
+impl Claims {
+    /// What a token says that says this and nothing else.
+    pub fn new(subject: Subject, permission: Permission) -> Self {
+        Self {
+            subject,
+            permission,
+            client_id: None,
+            issued_at: None,
+            expires_at: None,
+            token_id: None,
+            session_id: None,
+            issuer: None,
+            audience: None,
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::domain::{
     fault::Fault,
     scope::Permission,
     secret::{AccessToken, ClientSecret, Password, PasswordHash},
+    session::SessionId,
     time::Timestamp,
     user::{Account, AuthUser, Subject, Username},
 };
@@ -91,6 +92,32 @@ pub trait UserStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
+/// A [`UserStore`] whose users may change their password. Not one of the three ports: an application that has
+/// passwords changed elsewhere has none.
+pub trait PasswordStore: UserStore {
+    /// The account of this subject, or `None`.
+    ///
+    /// # Errors
+    /// Where the store cannot say.
+    fn find_account(
+        &self,
+        subject: &Subject,
+    ) -> impl Future<Output = Result<Option<Account<Self::User>>, Fault>> + Send;
+
+    /// Puts the hash of a new password in the place of `old`, and ends every session of the user in the same step.
+    /// Whether it was done: it is not where the stored hash is not `old` any more.
+    ///
+    /// # Errors
+    /// Where it could not be stored.
+    fn change_password(
+        &self,
+        subject: &Subject,
+        old: &PasswordHash,
+        new: &PasswordHash,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, Fault>> + Send;
+}
+
 /// How passwords are hashed. Slow work belongs off the async workers, on threads of the hasher's own.
 ///
 /// ```
@@ -160,12 +187,11 @@ pub enum Verdict {
 ///     async fn issue(&self, order: &TokenOrder) -> Result<IssuedToken, Fault> {
 ///         let token = (self.new_token)();
 ///         let claims = Claims {
-///             subject: order.subject.clone(),
-///             permission: order.permission.clone(),
 ///             client_id: order.client_id.clone(),
+///             session_id: order.session_id.clone(),
 ///             issued_at: Some(order.now),
 ///             expires_at: Some(order.now + LIFETIME),
-///             token_id: None,
+///             ..Claims::new(order.subject.clone(), order.permission.clone())
 ///         };
 ///         self.issued.write().unwrap().insert(token.clone(), claims);
 ///         Ok(IssuedToken { access_token: token.into(), expires_in: Some(LIFETIME) })
@@ -205,6 +231,8 @@ pub struct TokenOrder {
     pub permission: Permission,
     /// The client that asked for it, where one proved itself.
     pub client_id: Option<ClientId>,
+    /// The session it belongs to, where there are sessions.
+    pub session_id: Option<SessionId>,
     /// The moment it is issued at.
     pub now: Timestamp,
 }

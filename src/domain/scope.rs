@@ -20,6 +20,18 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// What asks for a refresh token
+    /// ([OpenID Connect Core section 11](https://openid.net/specs/openid-connect-core-1_0.html#OfflineAccess)). It is
+    /// no permission: every user may ask for it.
+    pub const OFFLINE_ACCESS: &str = "offline_access";
+
+    /// [`OFFLINE_ACCESS`](Self::OFFLINE_ACCESS).
+    pub fn offline_access() -> Self {
+        Self(Self::OFFLINE_ACCESS.to_owned())
+    }
+}
+
 impl FromStr for Scope {
     type Err = InvalidScope;
 
@@ -128,6 +140,14 @@ impl Permission {
             (Self::Scopes(own), Self::Scopes(others)) => {
                 Self::Scopes(own.iter().filter(|scope| others.contains(scope.as_str())).cloned().collect())
             }
+        }
+    }
+
+    /// The same and this scope.
+    pub fn with(&self, scope: Scope) -> Self {
+        match self {
+            Self::Unrestricted => Self::Unrestricted,
+            Self::Scopes(own) => Self::Scopes(own.iter().cloned().chain([scope]).collect()),
         }
     }
 

@@ -70,6 +70,11 @@ secret! {
 }
 
 secret! {
+    /// A refresh token ([RFC 6749 section 1.5](https://www.rfc-editor.org/rfc/rfc6749#section-1.5)).
+    RefreshToken
+}
+
+secret! {
     /// The secret of a client ([RFC 6749 section 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)).
     ClientSecret
 }
@@ -89,15 +94,17 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let shown = format!(
-            "{:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?}",
             Password::from("secret"),
             PasswordHash::from("fakehashedsecret"),
             AccessToken::from("johndoe"),
+            RefreshToken::from("johndoe"),
             ClientSecret::from("secret"),
         );
         assert_eq!(
             shown,
-            "Password([redacted]) PasswordHash([redacted]) AccessToken([redacted]) ClientSecret([redacted])"
+            "Password([redacted]) PasswordHash([redacted]) AccessToken([redacted]) RefreshToken([redacted]) \
+             ClientSecret([redacted])"
         );
     }
 }

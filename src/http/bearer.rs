@@ -1,6 +1,6 @@
 //! The bearer token of a request, and the middleware that finds out whose it is.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
@@ -11,10 +11,10 @@ use actix_web_httpauth::middleware::HttpAuthentication;
 use std::future::{Ready, ready};
 
 use crate::{
-    auth::{Auth, Identity},
+    auth::{Auth, Identity, Recognised},
     domain::{
         dialect::Dialect,
-        ports::{PasswordHasher, TokenService, UserStore},
+        ports::{TokenService, UserStore},
         secret::AccessToken,
     },
     http::{
@@ -52,14 +52,16 @@ pub(crate) enum Outcome<U> {
     /// No token was sent.
     Anonymous,
     /// The token is this user's.
-    Recognised(Rc<Identity<U>>),
+    Recognised(Arc<Identity<U>>),
+    /// It was this service's, its session has ended, and its user is inactive now.
+    Inactive,
     /// The token is nobody's.
     Refused,
     /// A port failed, for now or for good; the log has the cause.
     Failed { temporary: bool },
 }
 
-impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
+impl<S: UserStore, H: 'static, T: TokenService> Auth<S, H, T> {
     /// The middleware that recognises the bearer of every request, with one look-up, for the extractors
     /// [`CurrentUser`](crate::CurrentUser), [`ActiveUser`](crate::ActiveUser) and
     /// [`MaybeUser`](crate::MaybeUser).
@@ -97,8 +99,9 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
             return Outcome::Anonymous;
         };
         match self.recognise(&token, clock::now()).await {
-            Ok(Some(identity)) => Outcome::Recognised(Rc::new(identity)),
-            Ok(None) => Outcome::Refused,
+            Ok(Recognised::User(identity)) => Outcome::Recognised(identity),
+            Ok(Recognised::Inactive) => Outcome::Inactive,
+            Ok(Recognised::Nobody) => Outcome::Refused,
             Err(fault) => {
                 error::report(&fault);
                 Outcome::Failed { temporary: fault.is_temporary() }

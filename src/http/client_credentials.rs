@@ -13,6 +13,8 @@ use crate::{domain::secret::ClientSecret, http::authorization};
 pub(crate) struct ClientCredentials {
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<ClientSecret>,
+    /// Whether it says so by HTTP Basic.
+    pub(crate) by_basic: bool,
 }
 
 impl ClientCredentials {
@@ -23,8 +25,11 @@ impl ClientCredentials {
         let Some(credentials) = authorization::credentials(request.headers(), "basic") else {
             return Self::default();
         };
-        Self::decoded(&credentials)
-            .unwrap_or_else(|| Self { client_id: Some(String::new()), client_secret: None })
+        Self::decoded(&credentials).unwrap_or_else(|| Self {
+            client_id: Some(String::new()),
+            client_secret: None,
+            by_basic: true,
+        })
     }
 
     fn decoded(credentials: &str) -> Option<Self> {
@@ -33,6 +38,7 @@ impl ClientCredentials {
         Some(Self {
             client_id: form_decoded(client_id),
             client_secret: form_decoded(client_secret).map(ClientSecret::from),
+            by_basic: true,
         })
     }
 

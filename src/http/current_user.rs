@@ -5,7 +5,7 @@ use std::{
     future::{Ready, ready},
     marker::PhantomData,
     ops::Deref,
-    rc::Rc,
+    sync::Arc,
 };
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
@@ -74,7 +74,7 @@ impl RequiredScopes for NoScope {
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct CurrentUser<U>(Rc<Identity<U>>);
+pub struct CurrentUser<U>(Arc<Identity<U>>);
 
 /// A [`CurrentUser`] who is active. Another one is answered 400 `Inactive user`.
 ///
@@ -102,7 +102,7 @@ impl<U: AuthUser> CurrentUser<U> {
 
     /// The user, to keep.
     pub fn into_inner(self) -> U {
-        Rc::unwrap_or_clone(self.0).user
+        Arc::unwrap_or_clone(self.0).user
     }
 }
 
@@ -150,9 +150,9 @@ fn recognised<U: AuthUser>(request: &HttpRequest) -> Result<(Option<CurrentUser<
         return Err(ApiError::Internal.in_dialect(Dialect::default()));
     };
     let error = match outcome {
-        Outcome::Recognised(identity) => return Ok((Some(CurrentUser(Rc::clone(identity))), *dialect)),
+        Outcome::Recognised(identity) => return Ok((Some(CurrentUser(Arc::clone(identity))), *dialect)),
         Outcome::Anonymous => return Ok((None, *dialect)),
-        Outcome::Refused => ApiError::InvalidToken,
+        Outcome::Inactive | Outcome::Refused => ApiError::InvalidToken,
         Outcome::Failed { temporary: true } => ApiError::Unavailable,
         Outcome::Failed { temporary: false } => ApiError::Internal,
     };
@@ -166,8 +166,18 @@ fn current<U: AuthUser>(request: &HttpRequest) -> Result<(CurrentUser<U>, Dialec
     }
 }
 
+/// The user of an ended session is told first of all that they are inactive, as with one that lives.
+fn as_inactive<U: AuthUser>(request: &HttpRequest, refusal: Refusal) -> Refusal {
+    match request.extensions().get::<Recognition<U>>() {
+        Some(Recognition { outcome: Outcome::Inactive, dialect }) => {
+            ApiError::InactiveUser.in_dialect(*dialect)
+        }
+        _ => refusal,
+    }
+}
+
 fn active<U: AuthUser, R: RequiredScopes>(request: &HttpRequest) -> Result<ActiveUser<U, R>, Refusal> {
-    let (user, dialect) = current::<U>(request)?;
+    let (user, dialect) = current::<U>(request).map_err(|refusal| as_inactive::<U>(request, refusal))?;
     if !user.is_active() {
         return Err(ApiError::InactiveUser.in_dialect(dialect));
     }

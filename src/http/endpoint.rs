@@ -1,6 +1,6 @@
-//! A path and the one handler behind it.
+//! A path and the handlers behind it.
 
-use actix_web::{FromRequest, Handler, Resource, Responder, guard, http::Method, web};
+use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard, http::Method, web};
 
 use crate::http::error::ApiError;
 
@@ -11,7 +11,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    resource(path, handler, &[Method::GET, Method::HEAD], "GET, HEAD")
+    at(path, "GET, HEAD").route(get_route().to(handler))
 }
 
 /// A resource that answers POST, and every other method with 405.
@@ -21,18 +21,22 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    resource(path, handler, &[Method::POST], "POST")
+    at(path, "POST").route(route(&[Method::POST]).to(handler))
 }
 
-fn resource<F, Args>(path: &str, handler: F, methods: &'static [Method], allow: &'static str) -> Resource
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    // Actix's own guards of a method note it in every request, for an `Allow` header that is written here.
-    let method = guard::fn_guard(|context| methods.contains(&context.head().method));
-    web::resource(path).route(web::route().guard(method).to(handler)).default_service(web::to(
-        move || async move { Err::<web::Bytes, _>(ApiError::MethodNotAllowed { allow }) },
-    ))
+/// A resource that answers what none of its routes does with 405, and names the methods they do answer.
+pub(crate) fn at(path: &str, allow: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move || async move {
+        Err::<web::Bytes, _>(ApiError::MethodNotAllowed { allow })
+    }))
+}
+
+/// The route of GET and HEAD.
+pub(crate) fn get_route() -> Route {
+    route(&[Method::GET, Method::HEAD])
+}
+
+/// Actix's own guards of a method note it in every request, for an `Allow` header that is written here.
+fn route(methods: &'static [Method]) -> Route {
+    web::route().guard(guard::fn_guard(|context| methods.contains(&context.head().method)))
 }

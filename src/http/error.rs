@@ -10,7 +10,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use crate::{
-    auth::LoginError,
+    auth::{LoginError, PasswordChangeError},
     domain::{dialect::Dialect, fault::Fault},
     http::{challenge::Challenge, validation::FieldError},
 };
@@ -44,6 +44,18 @@ pub enum ApiError {
     /// 400: the user has none of the scopes that were asked for.
     #[error("None of the requested scopes can be granted")]
     ScopeNotGranted,
+    /// 400: more scopes were asked for than the sign-in was granted.
+    #[error("More scopes are requested than the sign-in was granted")]
+    ScopeWidened,
+    /// 400: a refresh token that is not good, or not this client's.
+    #[error("Invalid refresh token")]
+    InvalidRefreshToken,
+    /// 400: a token that was issued to another client, or to none.
+    #[error("The token was issued to another client")]
+    IssuedToAnother,
+    /// 400: the current password is another one.
+    #[error("Incorrect password")]
+    IncorrectPassword,
     /// 401: a client that did not prove itself.
     #[error("Incorrect client credentials")]
     InvalidClient {
@@ -176,6 +188,10 @@ impl ApiError {
             | Self::IncorrectCredentials
             | Self::InactiveAccount
             | Self::ScopeNotGranted
+            | Self::ScopeWidened
+            | Self::InvalidRefreshToken
+            | Self::IssuedToAnother
+            | Self::IncorrectPassword
             | Self::PasswordGrantOff
             | Self::MalformedBody(_)
             | Self::UnreadableBody => StatusCode::BAD_REQUEST,
@@ -195,8 +211,11 @@ impl ApiError {
     /// The code of RFC 6749 section 5.2, for what goes wrong at the token endpoint.
     fn oauth2_code(&self) -> Option<&'static str> {
         match self {
-            Self::IncorrectCredentials | Self::InactiveAccount => Some("invalid_grant"),
-            Self::ScopeNotGranted => Some("invalid_scope"),
+            Self::IncorrectCredentials
+            | Self::InactiveAccount
+            | Self::InvalidRefreshToken
+            | Self::IssuedToAnother => Some("invalid_grant"),
+            Self::ScopeNotGranted | Self::ScopeWidened => Some("invalid_scope"),
             Self::InvalidClient { .. } => Some("invalid_client"),
             Self::PasswordGrantOff => Some("unsupported_grant_type"),
             Self::InvalidForm(faults) if faults.iter().any(FieldError::is_about_the_grant_type) => {
@@ -281,9 +300,21 @@ impl From<LoginError> for ApiError {
             LoginError::IncorrectCredentials => Self::IncorrectCredentials,
             LoginError::InactiveUser => Self::InactiveAccount,
             LoginError::ScopeNotGranted => Self::ScopeNotGranted,
+            LoginError::ScopeWidened => Self::ScopeWidened,
+            LoginError::InvalidRefreshToken => Self::InvalidRefreshToken,
+            LoginError::IssuedToAnother => Self::IssuedToAnother,
             LoginError::InvalidClient => Self::InvalidClient { by_basic: false },
             LoginError::PasswordGrantOff => Self::PasswordGrantOff,
             LoginError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<PasswordChangeError> for ApiError {
+    fn from(error: PasswordChangeError) -> Self {
+        match error {
+            PasswordChangeError::IncorrectPassword => Self::IncorrectPassword,
+            PasswordChangeError::Fault(fault) => fault.into(),
         }
     }
 }

@@ -11,12 +11,7 @@ use crate::{
         secret::{ClientSecret, Password},
         user::Username,
     },
-    http::{
-        client_credentials::ClientCredentials,
-        error::ApiError,
-        form_data::{FormData, FormValue},
-        validation::FieldError,
-    },
+    http::{error::ApiError, field_reader::FieldReader, form_data::FormData, validation::FieldError},
 };
 
 /// What a client sends to sign a user in
@@ -91,87 +86,55 @@ fn read(
     let (request, payload) = (request.clone(), payload.take());
     async move {
         let fields = FormData::read(&request, payload).await?;
-        PasswordRequestForm::validate(fields, grant_type_is, ClientCredentials::from_basic(&request))
+        PasswordRequestForm::validate(FieldReader::new(fields), &request, grant_type_is)
     }
 }
 
-enum GrantType {
+/// How the grant type is held against what is expected.
+#[derive(Clone, Copy)]
+pub(crate) enum GrantType {
+    /// `password`, or nothing.
     Optional,
+    /// `password`.
     Required,
 }
 
 impl PasswordRequestForm {
-    fn validate(
-        fields: FormData,
+    pub(crate) fn validate(
+        mut reader: FieldReader,
+        request: &HttpRequest,
         grant_type_is: GrantType,
-        basic: ClientCredentials,
     ) -> Result<Self, ApiError> {
         // The faults are listed in this order.
-        let mut reader = FieldReader { fields, faults: Vec::new() };
-        let grant_type = reader.grant_type(grant_type_is);
+        let grant_type = grant_type_is.read(&mut reader);
         let username = reader.required("username");
         let password = reader.required("password");
-        let scope = reader.optional("scope").unwrap_or_default();
-        let client = ClientCredentials {
-            client_id: reader.optional("client_id"),
-            client_secret: reader.optional("client_secret").map(ClientSecret::from),
-        };
-        if !reader.faults.is_empty() {
-            return Err(ApiError::InvalidForm(reader.faults));
-        }
-        // Both halves come from one place: RFC 6749 section 2.3 allows one method a request.
-        let client_by_basic = !basic.is_empty() && client.is_part_of(&basic);
-        let ClientCredentials { client_id, client_secret } = if client_by_basic { basic } else { client };
+        let scopes = reader.scopes();
+        let client = reader.client(request);
+        reader.finish()?;
         Ok(Self {
             grant_type,
             username: username.into(),
             password: password.into(),
-            scopes: scope.split_whitespace().map(str::to_owned).collect(),
-            client_id,
-            client_secret,
-            client_by_basic,
+            scopes,
+            client_id: client.client_id,
+            client_secret: client.client_secret,
+            client_by_basic: client.by_basic,
         })
     }
 }
 
-/// Takes fields out of a form and notes what is wrong with them.
-struct FieldReader {
-    fields: FormData,
-    faults: Vec<FieldError>,
-}
-
-impl FieldReader {
-    fn grant_type(&mut self, grant_type_is: GrantType) -> Option<String> {
-        let grant_type = match grant_type_is {
-            GrantType::Required => Some(self.required("grant_type")).filter(|text| !text.is_empty()),
-            GrantType::Optional => self.optional("grant_type"),
+impl GrantType {
+    fn read(self, reader: &mut FieldReader) -> Option<String> {
+        let grant_type = match self {
+            Self::Required => Some(reader.required("grant_type")).filter(|text| !text.is_empty()),
+            Self::Optional => reader.optional("grant_type"),
         }?;
         if grant_type != "password" {
-            self.faults.push(FieldError::not_the_password_grant(grant_type));
+            reader.note(FieldError::not_the_password_grant(grant_type));
             return None;
         }
         Some(grant_type)
-    }
-
-    /// The text of a field; empty where a fault was noted.
-    fn required(&mut self, name: &'static str) -> String {
-        let faults = self.faults.len();
-        let text = self.optional(name);
-        if text.is_none() && self.faults.len() == faults {
-            self.faults.push(FieldError::missing(name));
-        }
-        text.unwrap_or_default()
-    }
-
-    /// The text of a field that may be left out; an empty one is.
-    fn optional(&mut self, name: &'static str) -> Option<String> {
-        match self.fields.take(name)? {
-            FormValue::Text(text) => Some(text).filter(|text| !text.is_empty()),
-            FormValue::File(file) => {
-                self.faults.push(FieldError::not_text(name, file));
-                None
-            }
-        }
     }
 }
 

@@ -56,6 +56,12 @@ impl FormData {
         Ok(Self(fields))
     }
 
+    /// Whether a field has this text.
+    pub(crate) fn says(&self, name: &str, text: &str) -> bool {
+        let last = self.0.iter().rfind(|(field, _)| field == name);
+        matches!(last, Some((_, FormValue::Text(own))) if own == text)
+    }
+
     /// The value of a field. Of a repeated field the last counts.
     pub(crate) fn take(&mut self, name: &str) -> Option<FormValue> {
         let last = self.0.iter().rposition(|(field, _)| field == name)?;

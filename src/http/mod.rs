@@ -10,14 +10,24 @@ pub(crate) mod current_user;
 pub(crate) mod endpoint;
 pub(crate) mod error;
 pub(crate) mod fallback;
+pub(crate) mod field_reader;
 pub(crate) mod form;
 pub(crate) mod form_data;
+pub(crate) mod introspection;
 pub mod jwks;
+pub mod metadata;
+pub(crate) mod moment;
 pub(crate) mod multipart;
 pub(crate) mod openapi;
+pub(crate) mod origin;
 pub(crate) mod panic;
 pub(crate) mod parameters;
+pub(crate) mod password;
+pub(crate) mod random;
+pub(crate) mod revocation;
+pub(crate) mod sessions;
 pub(crate) mod token;
+pub(crate) mod token_request;
 pub(crate) mod validation;
 
 #[cfg(feature = "docs")]

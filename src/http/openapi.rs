@@ -8,7 +8,7 @@ use utoipa::{
     },
 };
 
-use crate::http::token;
+use crate::http::{introspection, revocation, token};
 
 /// The security scheme `OAuth2PasswordBearer`: Swagger UI's Authorize button signs in with it at `token`,
 /// a URL relative to the document's.
@@ -56,7 +56,14 @@ impl Modify for OAuth2PasswordBearer<'_> {
 #[openapi(paths(token::sign_in_operation), modifiers(&OAuth2PasswordBearer))]
 pub struct TokenApi;
 
-/// The same with errors in [`Dialect::Rfc`](crate::Dialect::Rfc).
+/// The same with errors in [`Dialect::Rfc`](crate::Dialect::Rfc), and with refresh tokens, `/revoke` and `/introspect`.
 #[derive(Debug, OpenApi)]
-#[openapi(paths(token::sign_in_operation_rfc), modifiers(&OAuth2PasswordBearer))]
+#[openapi(
+    paths(
+        token::sign_in_operation_rfc,
+        revocation::revoke_token_operation,
+        introspection::introspect_token_operation
+    ),
+    modifiers(&OAuth2PasswordBearer)
+)]
 pub struct RfcTokenApi;

@@ -28,6 +28,11 @@ pub(crate) fn routes(profile: &str) -> io::Result<impl FnOnce(&mut ServiceConfig
         ("/", Asset::new(HTML, page)?.with_content_security_policy(POLICY)),
         ("/static/start.css", Asset::new(CSS, include_str!("../../static/start.css"))?),
         ("/static/start.js", Asset::new(JAVASCRIPT, include_str!("../../static/start.js"))?),
+        ("/static/account.js", Asset::new(JAVASCRIPT, include_str!("../../static/account.js"))?),
+        ("/static/api.js", Asset::new(JAVASCRIPT, include_str!("../../static/api.js"))?),
+        ("/static/curl.js", Asset::new(JAVASCRIPT, include_str!("../../static/curl.js"))?),
+        ("/static/dom.js", Asset::new(JAVASCRIPT, include_str!("../../static/dom.js"))?),
+        ("/static/session.js", Asset::new(JAVASCRIPT, include_str!("../../static/session.js"))?),
         ("/static/favicon.svg", Asset::new(SVG, include_str!("../../static/favicon.svg"))?),
     ]))
 }

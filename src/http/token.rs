@@ -1,7 +1,8 @@
-//! `POST /token`: password in, bearer token out.
+//! `POST /token`: password in, bearer token out; and a refresh token in, the next ones out.
 
 use actix_web::{
-    HttpResponse, ResponseError,
+    HttpRequest, HttpResponse, ResponseError,
+    dev::Payload,
     http::header::{self, HeaderValue},
     web,
 };
@@ -9,75 +10,112 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Auth, Login, LoginError, SignIn},
+    auth::{Auth, Login, Refresh, SignIn},
     domain::{
+        client::ClientId,
         ports::{PasswordHasher, TokenService, UserStore},
         scope::Permission,
     },
     http::{
+        client_credentials::ClientCredentials,
         clock, endpoint,
         error::{ApiError, ErrorBody, OAuth2ErrorBody, ValidationErrorBody},
-        form::{PasswordRequestForm, PasswordRequestFormSchema, StrictPasswordRequestForm},
+        form::PasswordRequestFormSchema,
+        introspection,
+        origin::origin,
+        random::random,
+        revocation,
+        token_request::{TokenRequest, TokenRequestFormSchema},
     },
 };
 
 impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
-    /// The route `POST /token`, for [`App::configure`](actix_web::App::configure).
+    /// The routes of OAuth2, for [`App::configure`](actix_web::App::configure): `POST /token`, and where tokens die
+    /// with sessions `POST /revoke` and `POST /introspect`.
     pub fn routes(&self) -> impl FnOnce(&mut web::ServiceConfig) + use<S, H, T> {
         let auth = self.clone();
         move |config| {
-            config.service(if auth.policy().require_grant_type {
-                endpoint::post("/token", move |form: Result<StrictPasswordRequestForm, ApiError>| {
-                    sign_in(auth.clone(), form.map(|StrictPasswordRequestForm(form)| form))
-                })
-            } else {
-                endpoint::post("/token", move |form| sign_in(auth.clone(), form))
-            });
+            if auth.has_sessions() {
+                config.configure(revocation::route(&auth)).configure(introspection::route(&auth));
+            }
+            config.service(endpoint::post("/token", move |request: HttpRequest, payload: web::Payload| {
+                answer(auth.clone(), request, payload.into_inner())
+            }));
         }
     }
 
-    async fn token_for(&self, form: &PasswordRequestForm) -> Result<Login, ApiError> {
-        let client_id = self
-            .authenticate_client(form.client_id.as_deref(), form.client_secret.as_ref())
-            .await
-            .map_err(|error| match error {
-                LoginError::InvalidClient => ApiError::InvalidClient { by_basic: form.client_by_basic },
-                error => error.into(),
-            })?;
-        let sign_in = SignIn {
-            username: &form.username,
-            password: &form.password,
-            scopes: &form.scopes,
-            client_id,
-            now: clock::now(),
-        };
-        Ok(self.login(sign_in).await?)
+    async fn token_for(&self, request: &HttpRequest, payload: Payload) -> Result<Login, ApiError> {
+        let form =
+            TokenRequest::read(request, payload, self.policy().require_grant_type, self.has_refresh_tokens())
+                .await?;
+        let (origin, now) = (&origin(request), clock::now());
+        match form {
+            TokenRequest::Password(form) => {
+                let client = ClientCredentials {
+                    client_id: form.client_id,
+                    client_secret: form.client_secret,
+                    by_basic: form.client_by_basic,
+                };
+                let sign_in = SignIn {
+                    username: &form.username,
+                    password: &form.password,
+                    scopes: &form.scopes,
+                    client_id: self.client(&client).await?,
+                    origin,
+                    now,
+                    random: random()?,
+                };
+                Ok(self.login(sign_in).await?)
+            }
+            TokenRequest::Refresh { token, scopes, client } => {
+                let client_id = self.client(&client).await?;
+                let refresh =
+                    Refresh { token: &token, scopes: &scopes, client_id, origin, now, random: random()? };
+                Ok(self.refresh(refresh).await?)
+            }
+        }
     }
 }
 
-async fn sign_in<S: UserStore, H: PasswordHasher, T: TokenService>(
+impl<S: UserStore, H, T> Auth<S, H, T> {
+    /// The client that a request names, once it proved itself.
+    pub(crate) async fn client(&self, client: &ClientCredentials) -> Result<Option<ClientId>, ApiError> {
+        use crate::auth::LoginError::InvalidClient;
+        let proven = self.authenticate_client(client.client_id.as_deref(), client.client_secret.as_ref());
+        proven.await.map_err(|error| match error {
+            InvalidClient => ApiError::InvalidClient { by_basic: client.by_basic },
+            error => error.into(),
+        })
+    }
+
+    /// The answer, where it may be a refusal. No cache may keep a token, nor the want of one
+    /// ([RFC 6749 section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
+    pub(crate) fn uncached(&self, answer: Result<HttpResponse, ApiError>) -> HttpResponse {
+        let mut response =
+            answer.unwrap_or_else(|error| error.in_dialect(self.policy().dialect).error_response());
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+async fn answer<S: UserStore, H: PasswordHasher, T: TokenService>(
     auth: Auth<S, H, T>,
-    form: Result<PasswordRequestForm, ApiError>,
+    request: HttpRequest,
+    payload: Payload,
 ) -> HttpResponse {
-    let login = match form {
-        Ok(form) => auth.token_for(&form).await,
-        Err(error) => Err(error),
-    };
-    let mut response = match login {
-        Ok(Login { token, permission }) => HttpResponse::Ok().json(TokenResponse {
+    let answer = auth.token_for(&request, payload).await.map(|Login { token, permission, refresh_token }| {
+        HttpResponse::Ok().json(TokenResponse {
             access_token: token.access_token.expose(),
             token_type: "bearer",
             expires_in: token.expires_in.map(|lifetime| lifetime.as_secs()),
+            refresh_token: refresh_token.as_ref().map(|token| token.expose()),
             scope: match permission {
                 Permission::Unrestricted => None,
                 Permission::Scopes(scopes) => Some(scopes.to_string()),
             },
-        }),
-        Err(error) => error.in_dialect(auth.policy().dialect).error_response(),
-    };
-    // RFC 6749 section 5: no cache may keep a token, nor the want of one.
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+        })
+    });
+    auth.uncached(answer)
 }
 
 /// The answer that carries the token ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
@@ -92,8 +130,33 @@ pub(crate) struct TokenResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     expires_in: Option<u64>,
+    /// What the next access token is to be had for, once, where there are refresh tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    refresh_token: Option<&'a str>,
     /// The scopes granted, separated by spaces, where scopes are used.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    scope: Option<String>,
+}
+
+/// The same where there are refresh tokens.
+#[derive(ToSchema)]
+#[schema(as = TokenResponse)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct TokensResponseSchema {
+    /// The token to send as `Authorization: Bearer …`.
+    access_token: String,
+    /// Always `bearer`.
+    #[schema(example = "bearer")]
+    token_type: String,
+    /// The access token's lifetime in seconds, where it ends by itself.
+    #[schema(nullable = false)]
+    expires_in: Option<u64>,
+    /// What the next tokens are to be had for, once: where the scope `offline_access` was asked for.
+    #[schema(nullable = false)]
+    refresh_token: Option<String>,
+    /// The scopes granted, separated by spaces, where scopes are used.
     #[schema(nullable = false)]
     scope: Option<String>,
 }
@@ -129,21 +192,22 @@ pub(crate) struct TokenResponse<'a> {
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]
 pub(crate) fn sign_in_operation() {}
 
-/// Sign in
+/// Sign in, or go on
 ///
-/// Takes a username and a password, and answers with an access token: the resource owner password credentials
-/// grant of RFC 6749.
+/// Takes a username and a password, and answers with an access token: the resource owner password credentials grant
+/// of RFC 6749. With the scope `offline_access` there is a refresh token too, which is taken in the same place with
+/// `grant_type=refresh_token`, once: the answer has the next one.
 #[utoipa::path(
     post,
     path = "/token",
     tag = "OAuth2",
     operation_id = "sign_in",
     request_body(
-        content = PasswordRequestFormSchema,
+        content = TokenRequestFormSchema,
         content_type = "application/x-www-form-urlencoded",
     ),
     responses(
-        (status = 200, description = "The access token", body = TokenResponse,
+        (status = 200, description = "The tokens", body = TokensResponseSchema,
             headers(("Cache-Control" = String, description = "no-store")),
             example = json!({
                 "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.…",
@@ -152,7 +216,8 @@ pub(crate) fn sign_in_operation() {}
                 "scope": "me users:read",
             })),
         (status = 400, body = OAuth2ErrorBody,
-            description = "`invalid_grant`: no such user, not their password, or an inactive user. \
+            description = "`invalid_grant`: no such user, not their password, an inactive user, or no refresh token \
+                that is good. \
                 `invalid_scope`: nothing of what was asked for can be granted. `unsupported_grant_type`. \
                 `invalid_request`: fields that are missing, or a broken body",
             example = json!({

@@ -1,6 +1,6 @@
 //! What is wrong with a form, as FastAPI says it.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -20,8 +20,8 @@ pub struct FieldError {
     #[schema(value_type = Vec<String>, example = json!(["body", "username"]))]
     loc: [&'static str; 2],
     /// The fault in a sentence.
-    #[schema(example = "Field required")]
-    msg: &'static str,
+    #[schema(value_type = String, example = "Field required")]
+    msg: Cow<'static, str>,
     /// What was sent in the field's place.
     #[schema(value_type = Value)]
     input: Value,
@@ -34,7 +34,13 @@ pub struct FieldError {
 impl FieldError {
     /// The field was not sent, or sent empty.
     pub fn missing(field: &'static str) -> Self {
-        Self { kind: "missing", loc: ["body", field], msg: "Field required", input: Value::Null, ctx: None }
+        Self {
+            kind: "missing",
+            loc: ["body", field],
+            msg: "Field required".into(),
+            input: Value::Null,
+            ctx: None,
+        }
     }
 
     /// A file was sent in the place of text.
@@ -42,7 +48,7 @@ impl FieldError {
         Self {
             kind: "string_type",
             loc: ["body", field],
-            msg: "Input should be a valid string",
+            msg: "Input should be a valid string".into(),
             input: file,
             ctx: None,
         }
@@ -53,10 +59,15 @@ impl FieldError {
         Self {
             kind: NOT_THE_PASSWORD_GRANT,
             loc: ["body", "grant_type"],
-            msg: "String should match pattern '^password$'",
+            msg: "String should match pattern '^password$'".into(),
             input: input.into(),
             ctx: Some(json!({ "pattern": "^password$" })),
         }
+    }
+
+    /// What was sent cannot be taken, for this reason. A secret is not repeated.
+    pub(crate) fn refused(field: &'static str, reason: String) -> Self {
+        Self { kind: "value_error", loc: ["body", field], msg: reason.into(), input: Value::Null, ctx: None }
     }
 
     /// Whether another grant than the password grant is asked for.

@@ -10,10 +10,15 @@ use crate::support::{
     service::tutorial,
 };
 
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 16] = [
     "/",
     "/static/start.css",
     "/static/start.js",
+    "/static/account.js",
+    "/static/api.js",
+    "/static/curl.js",
+    "/static/dom.js",
+    "/static/session.js",
     "/static/favicon.svg",
     "/docs",
     "/docs/favicon.svg",

@@ -196,12 +196,9 @@ impl TokenService for ReadableTokens {
             return Ok(None);
         }
         Ok(Some(Claims {
-            subject: subject.into(),
-            permission: Permission::Scopes(scopes.parse()?),
             client_id: (!client.is_empty()).then(|| client.into()),
-            issued_at: None,
             expires_at: Some(end),
-            token_id: None,
+            ..Claims::new(subject.into(), Permission::Scopes(scopes.parse()?))
         }))
     }
 }

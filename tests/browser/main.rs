@@ -12,5 +12,6 @@ mod secure;
 #[path = "../secure/service.rs"]
 #[expect(dead_code, reason = "this binary uses a part of it")]
 mod service;
+mod sessions;
 mod start_page;
 mod webdriver;

@@ -43,7 +43,7 @@ async fn sign_in(browser: &Browser, password: &str, me: bool) {
         browser.click(ME).await;
     }
     let ticked = "[...document.querySelectorAll('.dialog-ux .scopes input')].map((box) => box.checked)";
-    browser.expect("the scope", json!([me]), async || browser.evaluate(ticked).await).await;
+    browser.expect("the scopes", json!([me, false, false]), async || browser.evaluate(ticked).await).await;
     browser.click(&format!("{DIALOG} .authorize")).await;
 }
 

@@ -213,7 +213,7 @@ fn nothing_is_wider_than_a_small_phone() {
     });
 }
 
-async fn expect_no_sideways_scroll(browser: &Browser, width: u32) {
+pub async fn expect_no_sideways_scroll(browser: &Browser, width: u32) {
     let widths = "[innerWidth, document.documentElement.scrollWidth, document.body.scrollWidth]";
     let seen = browser.evaluate(widths).await;
     assert_eq!(seen[0], width);

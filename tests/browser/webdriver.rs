@@ -287,7 +287,8 @@ impl Browser {
         fs::write(folder.join(name).with_extension("png"), picture).unwrap();
     }
 
-    /// Fails where the console holds anything but a refused sign-in or a refused request for the user.
+    /// Fails where the console holds anything but a refused sign-in, a refused request about the user, or a sign-out
+    /// that did not reach the service.
     fn expect_quiet_console(&self) {
         let log = self.command("se/log", &json!({ "type": "browser" }));
         let loud: Vec<_> = log
@@ -312,8 +313,12 @@ impl Browser {
 /// As Chromium words it: `http://…/token - Failed to load resource: … a status of 400 (Bad Request)`.
 fn is_refusal(message: &str) -> bool {
     let Some((url, problem)) = message.split_once(" - ") else { return false };
-    let refused = ["400", "401", "422"].iter().any(|code| problem.contains(&format!("status of {code} ")));
-    refused && (url.ends_with("/token") || url.ends_with("/users/me"))
+    let refused = ["400", "401", "403", "404", "422"]
+        .iter()
+        .any(|code| problem.contains(&format!("status of {code} ")));
+    let unreachable = problem.contains("net::ERR_CONNECTION_REFUSED");
+    refused && (url.ends_with("/token") || url.contains("/users/me"))
+        || unreachable && url.ends_with("/revoke")
 }
 
 /// Tries until it works.

@@ -33,7 +33,7 @@ fn a_check_changes_nothing() {
     assert!(ok && detail.contains("up to date"), "{detail}");
     assert_eq!(fs::read(&file).unwrap(), before);
 
-    let sql = "UPDATE gatepass_migrations SET version = 9999";
+    let sql = "UPDATE gatepass_migrations SET version = 9999 WHERE version = 1";
     actix_web::rt::System::new().block_on(async {
         let pool = sqlx::SqlitePool::connect(&gatepass.url).await.unwrap();
         sqlx::query(sql).execute(&pool).await.unwrap();

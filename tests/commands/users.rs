@@ -248,7 +248,7 @@ fn every_command_has_help() {
         assert!(help.contains(&format!("Usage: gatepass users {command}")), "{help}");
     }
     let help = gatepass.done(&["users", "passwd", "--help"]);
-    assert!(help.contains("stay valid until they end"), "{help}");
+    assert!(help.contains("ends every session"), "{help}");
     for command in ["add", "list", "remove"] {
         let help = gatepass.done(&["clients", command, "--help"]);
         assert!(help.contains(&format!("Usage: gatepass clients {command}")), "{help}");

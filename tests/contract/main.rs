@@ -3,7 +3,10 @@
 #[path = "../api/ports.rs"]
 #[expect(dead_code, reason = "of the tests' ports only the store is used here")]
 mod ports;
+mod sessions;
 mod sql;
+mod sql_changes;
+mod sql_sessions;
 mod suite;
 #[path = "../support/mod.rs"]
 mod support;

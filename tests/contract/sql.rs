@@ -18,11 +18,11 @@ use crate::{
     support::{folder::Folder, left_out, postgres},
 };
 
-const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+pub const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 const LATER: Timestamp = Timestamp::from_unix(1_700_000_060);
 
 /// Runs a test on a new database of each kind.
-fn on_both<F: Future<Output = ()>>(test: &str, run: impl Fn(Database) -> F) {
+pub fn on_both<F: Future<Output = ()>>(test: &str, run: impl Fn(Database) -> F) {
     let folder = Folder::create();
     let sqlite = format!("sqlite:{}", folder.file("gatepass.db"));
     System::new().block_on(async { run(Database::open(&sqlite).await.unwrap()).await });
@@ -34,7 +34,7 @@ fn on_both<F: Future<Output = ()>>(test: &str, run: impl Fn(Database) -> F) {
     }
 }
 
-fn account(username: &str) -> Account<User> {
+pub fn account(username: &str) -> Account<User> {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     Account {
@@ -50,7 +50,7 @@ fn account(username: &str) -> Account<User> {
     }
 }
 
-async fn add(users: &SqlUsers, username: &str) -> User {
+pub async fn add(users: &SqlUsers, username: &str) -> User {
     let account = account(username);
     assert!(users.insert(&account, NOW).await.unwrap(), "the name is free");
     account.user
@@ -200,9 +200,9 @@ fn a_removed_user_is_gone_and_the_name_is_free() {
         let users = SqlUsers::new(database);
         let subject = add(&users, "johndoe").await.subject();
         add(&users, "alice").await;
-        assert!(users.remove(&subject).await.unwrap());
-        assert!(!users.remove(&subject).await.unwrap());
-        assert!(!users.remove(&Subject::from("\0")).await.unwrap());
+        assert!(users.remove(&subject, NOW).await.unwrap());
+        assert!(!users.remove(&subject, NOW).await.unwrap());
+        assert!(!users.remove(&Subject::from("\0"), NOW).await.unwrap());
         assert!(find(&users, "johndoe").await.is_none());
         assert_eq!(names(&users).await, ["alice"]);
         assert_ne!(add(&users, "johndoe").await.subject(), subject);
@@ -299,9 +299,9 @@ fn a_client_proves_itself_with_its_secret_alone() {
         for nobody in ["WEB", "nobody", "\0", ""] {
             assert_eq!(clients.find(&nobody.into()).await.unwrap(), None, "{nobody:?}");
         }
-        assert!(clients.remove(&web).await.unwrap());
-        assert!(!clients.remove(&web).await.unwrap());
-        assert!(!clients.remove(&"\0".into()).await.unwrap());
+        assert!(clients.remove(&web, NOW).await.unwrap());
+        assert!(!clients.remove(&web, NOW).await.unwrap());
+        assert!(!clients.remove(&"\0".into(), NOW).await.unwrap());
         assert!(!proven("web", secret.expose()).await);
     });
 }
@@ -398,7 +398,10 @@ fn tables_of_a_newer_gatepass_are_left_alone() {
     System::new().block_on(async {
         Database::open(&url).await.unwrap().close().await;
         let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
-        sqlx::query("UPDATE gatepass_migrations SET version = 9999").execute(&pool).await.unwrap();
+        sqlx::query("UPDATE gatepass_migrations SET version = 9999 WHERE version = 1")
+            .execute(&pool)
+            .await
+            .unwrap();
         pool.close().await;
         let error = Database::open(&url).await.map(drop).unwrap_err();
         assert!(matches!(error, OpenError::Migrate(_)), "{error}");
@@ -431,7 +434,7 @@ fn a_look_at_a_database_changes_nothing() {
         database.close().await;
         assert_eq!(look().await, Tables::Current);
         for (change, tables) in [
-            ("UPDATE gatepass_migrations SET version = 9999", Tables::Newer),
+            ("UPDATE gatepass_migrations SET version = 9999 WHERE version = 1", Tables::Newer),
             ("DELETE FROM gatepass_migrations", Tables::Older),
         ] {
             let pool = sqlx::SqlitePool::connect(&sqlite).await.unwrap();
@@ -453,9 +456,9 @@ fn a_look_at_a_database_changes_nothing() {
         assert_eq!(postgres.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
         Database::open(url).await.unwrap().close().await;
         assert_eq!(Database::inspect(url).await.unwrap(), Tables::Current);
-        postgres.execute("UPDATE gatepass_migrations SET checksum = ''");
+        postgres.execute("UPDATE gatepass_migrations SET checksum = '' WHERE version = 1");
         assert!(matches!(Database::inspect(url).await, Err(OpenError::Migrate(_))));
-        postgres.execute("UPDATE gatepass_migrations SET version = 9999");
+        postgres.execute("UPDATE gatepass_migrations SET version = version + 9998");
         assert_eq!(Database::inspect(url).await.unwrap(), Tables::Newer);
     });
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use gatepass::{
-    Account, Argon2Hasher, Auth, AuthUser, Fault, Login, LoginError, PasswordHash, Permission, SignIn,
-    Subject, Timestamp, UserStore, Username, tutorial::SubjectTokens,
+    Account, Argon2Hasher, Auth, AuthUser, Fault, Login, LoginError, Origin, PasswordHash, Permission,
+    SignIn, Subject, Timestamp, UserStore, Username, tutorial::SubjectTokens,
 };
 use serde::Serialize;
 
@@ -71,7 +71,9 @@ pub async fn sign_in(auth: &TestAuth, name: &str, password: &str) -> Result<Logi
         password: &password.into(),
         scopes: &[],
         client_id: None,
+        origin: &Origin::default(),
         now: Timestamp::from_unix(0),
+        random: [7; 32],
     })
     .await
 }

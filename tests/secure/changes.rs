@@ -22,13 +22,18 @@ fn a_user_is_disabled_enabled_narrowed_and_removed_under_a_running_service() {
         let service = serve(gatepass, &[]);
         let token = service.token(JOHNDOE);
         let me = || service.users_me(&token);
-        let is_taken = || within(SECOND, "the token is taken", || (me().status == 200).then_some(()));
-        is_taken();
+        assert_eq!(me().status, 200);
 
         gatepass.done(&["users", "disable", "johndoe"]);
         expect_soon("disabled", (400, "Inactive user".into(), None), me);
         expect_soon("disabled", (400, "Inactive user".into(), None), || service.sign_in(JOHNDOE));
+        // Who was disabled signs in again: the sessions are ended.
         gatepass.done(&["users", "enable", "johndoe"]);
+        let invalid = (401, "Could not validate credentials".into(), Some(r#"Bearer error="invalid_token""#));
+        expect_soon("the token of before", invalid.clone(), me);
+        let token = service.token(JOHNDOE);
+        let me = || service.users_me(&token);
+        let is_taken = || within(SECOND, "the token is taken", || (me().status == 200).then_some(()));
         is_taken();
 
         gatepass.done(&["users", "set", "johndoe", "--scopes", ""]);
@@ -52,7 +57,6 @@ fn a_user_is_disabled_enabled_narrowed_and_removed_under_a_running_service() {
         assert_eq!(me().json(), changed);
 
         gatepass.done(&["users", "remove", "johndoe", "--yes"]);
-        let invalid = (401, "Could not validate credentials".into(), Some(r#"Bearer error="invalid_token""#));
         expect_soon("removed", invalid.clone(), me);
         expect_soon("removed", (400, "Incorrect username or password".into(), None), || {
             service.sign_in(JOHNDOE)

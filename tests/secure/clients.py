@@ -1,4 +1,4 @@
-"""Signs in with requests-oauthlib and with Authlib.
+"""Signs in and refreshes with requests-oauthlib and with Authlib.
 
 Arguments: the service's address, and the secret of the client `web`.
 """
@@ -9,6 +9,7 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
 from oauthlib.oauth2 import LegacyApplicationClient
 from oauthlib.oauth2.rfc6749.errors import InvalidClientError, InvalidGrantError, InvalidScopeError
+from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 address, secret = sys.argv[1:]
@@ -60,6 +61,35 @@ raises(InvalidClientError, lambda: legacy("web").fetch_token(TOKEN, **JOHNDOE))
 raises(InvalidClientError, lambda: legacy("web").fetch_token(TOKEN, **JOHNDOE, client_secret="wrong"))
 
 
+# A refresh token, in the two ways that there are: asked for, and where the access token has ended.
+STAYS = ["me", "users:read", "offline_access"]
+for client_id, auth in [("", None), ("web", HTTPBasicAuth("web", secret))]:
+    session = legacy(client_id, STAYS)
+    options = {"client_secret": secret} if client_id else {}
+    first = session.fetch_token(TOKEN, **JOHNDOE, **options)
+    equal(set(first.scopes), set(STAYS))
+    second = session.refresh_token(TOKEN, auth=auth)
+    assert second["refresh_token"] != first["refresh_token"], "the next one"
+    equal((session.token["refresh_token"], set(second.scopes)), (second["refresh_token"], set(STAYS)))
+    is_johndoe(session.get(ME))
+
+    saved = []
+    session = OAuth2Session(
+        client=LegacyApplicationClient(client_id=client_id),
+        token={**second, "expires_in": -1, "expires_at": 1},
+        auto_refresh_url=TOKEN,
+        # In the form, this time.
+        auto_refresh_kwargs={"client_id": client_id, **options} if client_id else {},
+        token_updater=saved.append,
+    )
+    session.scope = STAYS
+    is_johndoe(session.get(ME))
+    equal(len(saved), 1)
+    raises(InvalidGrantError, lambda: session.refresh_token(TOKEN, refresh_token="x" * 86, auth=auth))
+    session.scope = [*STAYS, "admin"]
+    raises(InvalidScopeError, lambda: session.refresh_token(TOKEN, auth=auth))
+
+
 # Authlib: the client, by HTTP Basic and by the form, and nobody in particular.
 def authlib(client_id, client_secret, method):
     return AuthlibSession(client_id, client_secret, scope="me", token_endpoint_auth_method=method)
@@ -75,6 +105,40 @@ for client_id, client_secret, method in [
     equal((token["token_type"], token["expires_in"]), ("bearer", 900))
     assert "me" in token["scope"].split(), token
     is_johndoe(session.get(ME))
+
+    session = authlib(client_id, client_secret, method)
+    first = session.fetch_token(TOKEN, grant_type="password", scope="me offline_access", **JOHNDOE)
+    second = session.refresh_token(TOKEN, first["refresh_token"])
+    assert second["refresh_token"] != first["refresh_token"], "the next one"
+    equal(session.token["refresh_token"], second["refresh_token"])
+    is_johndoe(session.get(ME))
+    # Used again at once it is answered again; a made-up one is not.
+    equal(session.refresh_token(TOKEN, first["refresh_token"])["refresh_token"], second["refresh_token"])
+    wrong = raises(OAuthError, lambda: session.refresh_token(TOKEN, "x" * 86))
+    equal((wrong.error, wrong.description), ("invalid_grant", "Invalid refresh token"))
+
+    # By itself, where the access token has ended.
+    saved = []
+    session = AuthlibSession(
+        client_id,
+        client_secret,
+        token={**second, "expires_at": 1},
+        token_endpoint=TOKEN,
+        token_endpoint_auth_method=method,
+        update_token=lambda token, **_: saved.append(token),
+    )
+    is_johndoe(session.get(ME))
+    equal(len(saved), 1)
+
+    # It is given up, and says so: RFC 7009 and RFC 7662.
+    newest = saved[0]
+    if client_id:
+        equal(session.introspect_token(f"{address}/introspect", token=newest["refresh_token"]).json()["active"], True)
+    equal(session.revoke_token(f"{address}/revoke", token=newest["refresh_token"]).status_code, 200)
+    if client_id:
+        told = session.introspect_token(f"{address}/introspect", token=newest["access_token"]).json()
+        equal(told, {"active": False})
+    raises(OAuthError, lambda: session.refresh_token(TOKEN, newest["refresh_token"]))
 
 session = authlib("web", secret, "client_secret_basic")
 wrong = raises(

@@ -1,16 +1,16 @@
-//! Clients that others wrote sign in: the crate oauth2, and from PyPI requests-oauthlib and Authlib.
+//! Clients that others wrote sign in and refresh: the crate oauth2, and from PyPI requests-oauthlib and Authlib.
 
 use std::{convert::Infallible, process::Command, time::Duration};
 
 use oauth2::{
-    AuthType, ClientId, ClientSecret, HttpRequest, HttpResponse, RequestTokenError, ResourceOwnerPassword,
-    ResourceOwnerUsername, Scope, TokenResponse, TokenUrl,
+    AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, RefreshToken,
+    RequestTokenError, ResourceOwnerPassword, ResourceOwnerUsername, Scope, TokenResponse, TokenUrl,
     basic::{BasicClient, BasicErrorResponse, BasicErrorResponseType, BasicTokenResponse, BasicTokenType},
 };
 
 use crate::{
     program::Gatepass,
-    service::{Service, add_johndoe, read, serve},
+    service::{Service, add_client, add_johndoe, read, serve},
     support::{http::request, left_out, python},
 };
 
@@ -30,6 +30,7 @@ fn send(service: &Service, wanted: &HttpRequest) -> HttpResponse {
 }
 
 /// Who the client says it is, and how.
+#[derive(Clone)]
 struct Client<'a> {
     id: &'a str,
     secret: Option<&'a str>,
@@ -38,16 +39,29 @@ struct Client<'a> {
 
 type Answer = Result<BasicTokenResponse, RequestTokenError<Infallible, BasicErrorResponse>>;
 
-fn exchange(service: &Service, client: Client<'_>, password: &str, scopes: &[&str]) -> Answer {
+/// The crate's client: one that knows where tokens are.
+type AtToken = BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+
+fn client(service: &Service, client: Client<'_>) -> AtToken {
     let url = TokenUrl::new(format!("http://{}/token", service.address)).expect("a URL");
-    let mut basic =
-        BasicClient::new(ClientId::new(client.id.into())).set_token_uri(url).set_auth_type(client.by);
-    if let Some(secret) = client.secret {
-        basic = basic.set_client_secret(ClientSecret::new(secret.into()));
+    let basic = BasicClient::new(ClientId::new(client.id.into())).set_token_uri(url).set_auth_type(client.by);
+    match client.secret {
+        Some(secret) => basic.set_client_secret(ClientSecret::new(secret.into())),
+        None => basic,
     }
+}
+
+fn refresh(service: &Service, asks: Client<'_>, token: &RefreshToken, scopes: &[&str]) -> Answer {
+    client(service, asks)
+        .exchange_refresh_token(token)
+        .add_scopes(scopes.iter().map(|scope| Scope::new((*scope).into())))
+        .request(&|request: HttpRequest| Ok::<_, Infallible>(send(service, &request)))
+}
+
+fn exchange(service: &Service, asks: Client<'_>, password: &str, scopes: &[&str]) -> Answer {
     let (username, password) =
         (ResourceOwnerUsername::new("johndoe".into()), ResourceOwnerPassword::new(password.into()));
-    basic
+    client(service, asks)
         .exchange_password(&username, &password)
         .add_scopes(scopes.iter().map(|scope| Scope::new((*scope).into())))
         .request(&|request: HttpRequest| Ok::<_, Infallible>(send(service, &request)))
@@ -98,6 +112,45 @@ fn the_crate_oauth2_signs_in() {
         ] {
             let refusal = refused(exchange(&service, client, PASSPHRASE, &[]));
             assert_eq!(refusal.error(), &BasicErrorResponseType::InvalidClient);
+        }
+    });
+}
+
+#[test]
+fn the_crate_oauth2_refreshes() {
+    Gatepass::on_both("the_crate_oauth2_refreshes", |gatepass| {
+        add_johndoe(gatepass);
+        let secret = &add_client(gatepass, "web");
+        let service = serve(gatepass, &["--strict", "--refresh-grace", "0"]);
+        let nobody = || Client { id: "", secret: None, by: AuthType::RequestBody };
+        let web = |by| Client { id: "web", secret: Some(secret), by };
+        let all = ["me", "users:read", "offline_access"].map(|scope| Scope::new(scope.into()));
+        for (client, client_id) in [
+            (nobody(), None),
+            (web(AuthType::BasicAuth), Some("web")),
+            (web(AuthType::RequestBody), Some("web")),
+        ] {
+            let first =
+                exchange(&service, client.clone(), PASSPHRASE, &["me", "users:read", "offline_access"]);
+            let first = first.expect("tokens");
+            let first = first.refresh_token().expect("a refresh token");
+            let second = refresh(&service, client.clone(), first, &["me"]).expect("tokens");
+            assert_eq!(second.scopes(), Some(&vec![Scope::new("me".into())]));
+            let third = second.refresh_token().expect("the next refresh token");
+            let third = refresh(&service, client.clone(), third, &[]).expect("tokens");
+            assert_eq!(third.scopes().map(Vec::as_slice), Some(&all[..]));
+            let token = third.access_token().secret();
+            assert_eq!(read(token).1.get("client_id").and_then(|id| id.as_str()), client_id);
+            assert_eq!(service.users_me(token).status, 200);
+
+            let newest = third.refresh_token().expect("the next refresh token");
+            let wider = refused(refresh(&service, client.clone(), newest, &["me", "admin"]));
+            assert_eq!(wider.error(), &BasicErrorResponseType::InvalidScope);
+            for token in [first, newest] {
+                let old = refused(refresh(&service, client.clone(), token, &[]));
+                assert_eq!(old.error(), &BasicErrorResponseType::InvalidGrant);
+                assert_eq!(old.error_description().map(String::as_str), Some("Invalid refresh token"));
+            }
         }
     });
 }

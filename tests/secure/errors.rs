@@ -1,15 +1,6 @@
 //! The errors, row by row as docs/PRODUCTION.md lists them.
 
-use std::{
-    io,
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    os::unix::net::UnixStream,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-};
+use std::thread;
 
 use serde_json::{Value, json};
 
@@ -19,6 +10,7 @@ use crate::{
     support::{
         http::{Reply, get, post_form, request},
         left_out, postgres,
+        way::Way,
     },
 };
 
@@ -142,74 +134,18 @@ fn more_sign_ins_than_may_wait_are_told_to_come_again() {
     });
 }
 
-/// A way to PostgreSQL that can be closed and opened again.
-struct Way {
-    address: SocketAddr,
-    open: Arc<AtomicBool>,
-    clients: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Way {
-    fn to(socket: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let way = Self {
-            address: listener.local_addr().unwrap(),
-            open: Arc::new(AtomicBool::new(true)),
-            clients: Arc::default(),
-        };
-        let (open, clients) = (Arc::clone(&way.open), Arc::clone(&way.clients));
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                if open.load(Ordering::SeqCst) {
-                    clients.lock().unwrap().push(client.try_clone().unwrap());
-                    let server = UnixStream::connect(&socket).expect("PostgreSQL answers");
-                    join(client, server);
-                }
-            }
-        });
-        way
-    }
-
-    fn close(&self) {
-        self.open.store(false, Ordering::SeqCst);
-        for client in self.clients.lock().unwrap().drain(..) {
-            let _ = client.shutdown(Shutdown::Both);
-        }
-    }
-
-    fn open(&self) {
-        self.open.store(true, Ordering::SeqCst);
-    }
-}
-
-/// Passes on what either says, until one hangs up.
-fn join(client: TcpStream, server: UnixStream) {
-    let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-    let (mut from_server, mut to_client) = (server, client);
-    thread::spawn(move || {
-        let _ = io::copy(&mut from_client, &mut to_server);
-        to_server.shutdown(Shutdown::Both)
-    });
-    thread::spawn(move || {
-        let _ = io::copy(&mut from_server, &mut to_client);
-        to_client.shutdown(Shutdown::Both)
-    });
-}
-
 #[test]
 fn a_database_out_of_reach_is_503_until_it_is_back() {
     let database = match postgres::Database::create() {
         Ok(database) => database,
         Err(why) => return left_out("a_database_out_of_reach_is_503_until_it_is_back", &why),
     };
-    // postgres://postgres@localhost/DATABASE?host=FOLDER
-    let Some((url, folder)) = database.url.split_once("?host=") else {
-        return left_out("a_database_out_of_reach_is_503_until_it_is_back", "PostgreSQL has no Unix socket");
+    let (way, url) = match Way::to(&database) {
+        Ok(way) => way,
+        Err(why) => return left_out("a_database_out_of_reach_is_503_until_it_is_back", &why),
     };
-    let way = Way::to(format!("{folder}/.s.PGSQL.5432"));
-    let name = url.rsplit('/').next().unwrap();
     let mut gatepass = Gatepass::on_sqlite();
-    gatepass.url = format!("postgres://postgres:hush@{}/{name}?sslmode=disable", way.address);
+    gatepass.url = url;
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &[]);
     let token = service.token(JOHNDOE);

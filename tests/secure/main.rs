@@ -8,11 +8,22 @@ mod support;
 
 mod changes;
 mod clients;
+mod deaths;
 mod document;
 mod errors;
 mod faults;
+#[path = "../tokens/forge.rs"]
+#[expect(dead_code, reason = "this binary uses a part of it")]
+mod forge;
+mod introspection;
+mod metadata;
+mod outage;
 mod outdated;
+mod refresh;
 mod replicas;
+mod resource_server;
+mod revocation;
+mod rotation;
 mod service;
 mod settings;
 mod sign_in;

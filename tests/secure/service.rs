@@ -7,8 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::Value;
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD},
+};
+use serde_json::{Value, json};
 
 use crate::{
     program::Gatepass,
@@ -56,7 +59,73 @@ pub fn add_johndoe(gatepass: &Gatepass) {
 /// What johndoe signs in with.
 pub const JOHNDOE: &str = "username=johndoe&password=johndoe's+own+passphrase";
 
+/// The same, and he wants a refresh token.
+pub const STAYS: &str =
+    "username=johndoe&password=johndoe's+own+passphrase&scope=me+users:read+offline_access";
+
+/// What an answer of /token carries.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
+    pub scope: String,
+}
+
+impl Tokens {
+    #[track_caller]
+    pub fn of(reply: &Reply) -> Self {
+        let (access, json) = (access_token(reply), reply.json());
+        let text = |name: &str| json[name].as_str().unwrap_or_else(|| panic!("no {name}: {json}")).to_owned();
+        Self { access, refresh: text("refresh_token"), scope: text("scope") }
+    }
+}
+
+/// The value of an `Authorization` header by HTTP Basic.
+pub fn basic(client_id: &str, secret: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{client_id}:{secret}")))
+}
+
+/// Registers a client, and says its secret.
+pub fn add_client(gatepass: &Gatepass, client_id: &str) -> String {
+    let client = gatepass.json(&["clients", "add", client_id]);
+    client["client_secret"].as_str().expect("a secret").to_owned()
+}
+
 impl Service {
+    /// Signs johndoe in, with a refresh token.
+    #[track_caller]
+    pub fn stay(&self) -> Tokens {
+        Tokens::of(&self.sign_in(STAYS))
+    }
+
+    /// Uses a refresh token; `more` are fields such as `&scope=me`.
+    pub fn refresh(&self, token: &str, more: &str) -> Reply {
+        self.sign_in(&format!("grant_type=refresh_token&refresh_token={token}{more}"))
+    }
+
+    /// Uses a refresh token that is good.
+    #[track_caller]
+    pub fn refreshed(&self, token: &str) -> Tokens {
+        self.refreshed_by(token, "")
+    }
+
+    /// Uses a refresh token that is good, as the client that `more` says.
+    #[track_caller]
+    pub fn refreshed_by(&self, token: &str, more: &str) -> Tokens {
+        Tokens::of(&self.refresh(token, more))
+    }
+
+    #[track_caller]
+    pub fn expect_dead(&self, access_tokens: &[&str]) {
+        for token in access_tokens {
+            let invalid = Some(r#"Bearer error="invalid_token""#.to_owned());
+            assert_eq!(
+                outcome(&self.users_me(token)),
+                (401, "Could not validate credentials".into(), invalid)
+            );
+        }
+    }
+
     pub fn run(command: &mut Command) -> Self {
         let program = Program::run(command);
         let address = program.address();
@@ -115,4 +184,36 @@ pub fn within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>
 /// An address that nobody listens on.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Asserts an error of RFC 6749 section 5.2 with this sentence, beside FastAPI's `detail`.
+#[track_caller]
+pub fn expect_refusal(reply: &Reply, status: u16, error: &str, sentence: &str) {
+    let body = json!({ "detail": sentence, "error": error, "error_description": sentence });
+    assert_eq!((reply.status, reply.json()), (status, body));
+    assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
+}
+
+/// Asserts that a form lacks this field.
+#[track_caller]
+pub fn expect_missing(reply: &Reply, field: &str) {
+    let fault = json!({ "type": "missing", "loc": ["body", field], "msg": "Field required", "input": null });
+    let body = json!({
+        "detail": [fault], "error": "invalid_request", "error_description": format!("{field}: Field required"),
+    });
+    assert_eq!((reply.status, reply.json()), (400, body));
+    assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
+}
+
+/// Every row of this query, one text each.
+pub fn rows(gatepass: &Gatepass, query: &'static str) -> Vec<String> {
+    actix_web::rt::System::new().block_on(async {
+        if gatepass.url.starts_with("sqlite:") {
+            let pool = sqlx::SqlitePool::connect(&gatepass.url).await.unwrap();
+            sqlx::query_scalar(query).fetch_all(&pool).await.unwrap()
+        } else {
+            let pool = sqlx::PgPool::connect(&gatepass.url).await.unwrap();
+            sqlx::query_scalar(query).fetch_all(&pool).await.unwrap()
+        }
+    })
 }

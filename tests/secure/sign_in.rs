@@ -52,9 +52,11 @@ fn a_token_says_what_rfc_9068_asks_for() {
         let (issuer, iat) = (format!("http://{address}"), claims["iat"].as_u64().unwrap());
         let jti = claims["jti"].as_str().unwrap();
         let expected = json!({
-            "iss": issuer, "sub": id, "aud": issuer, "exp": iat + 900, "iat": iat, "jti": jti, "scope": "me",
+            "iss": issuer, "sub": id, "aud": issuer, "exp": iat + 900, "iat": iat, "jti": jti,
+            "sid": claims["sid"], "scope": "me",
         });
         assert_eq!(claims, expected);
+        assert_eq!(claims["sid"].as_str().unwrap().len(), 22);
         let (_, next) = read(&service.token(JOHNDOE));
         assert_ne!(next["jti"].as_str().unwrap(), jti, "every token has an id of its own");
     });

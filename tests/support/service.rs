@@ -43,7 +43,7 @@ where
     H: PasswordHasher,
     T: TokenService,
 {
-    spawn_service(Service { auth, document, profile: "tutorial", keys: None })
+    spawn_service(Service { auth, document, profile: "tutorial", routes: Arc::new(|_| {}) })
 }
 
 /// A service as a profile puts one together.

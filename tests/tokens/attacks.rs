@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use ed25519_dalek::{SigningKey, pkcs8::EncodePublicKey, pkcs8::spki::der::pem::LineEnding};
-use gatepass::{JwtTokens, KeyFolder, SigningAlgorithm, Timestamp};
+use gatepass::{JwksTokens, JwtTokens, KeyFolder, PublishedKeys, SigningAlgorithm, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -17,6 +17,8 @@ use crate::{
 struct Target {
     tokens: Tokens,
     address: SocketAddr,
+    /// Another service, which has the public keys and nothing else.
+    elsewhere: JwksTokens,
     forge: Forge,
     now: Timestamp,
 }
@@ -28,7 +30,9 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| {
     tokens.tokens.refresh();
     let forge = Forge::with_key_of(tokens.keys_dir());
     let address = serve(&tokens.tokens);
-    Target { tokens, address, forge, now }
+    let elsewhere = JwksTokens::new(ISSUER, ISSUER);
+    elsewhere.set_keys(tokens.tokens.key_set(now).expect("keys").json).expect("a key set");
+    Target { tokens, address, elsewhere, forge, now }
 });
 
 impl Target {
@@ -38,12 +42,15 @@ impl Target {
     }
 
     fn assert_accepts(&self, what: &str, token: &str) {
-        assert!(verify(&self.tokens.tokens, token, self.now).is_some(), "{what}: {token}");
+        let claims = verify(&self.tokens.tokens, token, self.now);
+        assert!(claims.is_some(), "{what}: {token}");
+        assert_eq!(verify(&self.elsewhere, token, self.now), claims, "elsewhere, {what}: {token}");
         assert_eq!(users_me(self.address, token).status, 200, "{what}: {token}");
     }
 
     fn assert_refuses(&self, what: &str, token: &str) {
         assert_eq!(verify(&self.tokens.tokens, token, self.now), None, "{what}: {token}");
+        assert_eq!(verify(&self.elsewhere, token, self.now), None, "elsewhere, {what}: {token}");
         // A header holds no line breaks, and the white space around a token is not a part of it.
         if token.trim() == token && !token.contains(char::is_control) && !token.is_empty() {
             let reply = users_me(self.address, token);

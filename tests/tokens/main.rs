@@ -11,6 +11,7 @@ mod commands;
 #[cfg(unix)]
 mod files;
 mod forge;
+mod key_set;
 mod peers;
 mod rotation;
 mod service;

@@ -11,7 +11,9 @@ use std::{
 use futures_util::FutureExt;
 use gatepass::{
     AccessToken, Auth, Claims, JwtSettings, JwtTokens, Permission, RfcTokenApi, SigningAlgorithm, Timestamp,
-    TokenOrder, TokenService, app::server::Service,
+    TokenOrder, TokenService,
+    app::server::{Routes, Service},
+    jwks,
 };
 use tempfile::TempDir;
 use utoipa::OpenApi;
@@ -62,23 +64,31 @@ impl Tokens {
 
 /// A token for member 1.
 pub fn issue(tokens: &JwtTokens, now: Timestamp) -> String {
-    let order =
-        TokenOrder { subject: 1_u64.into(), permission: Permission::Unrestricted, client_id: None, now };
+    let order = TokenOrder {
+        subject: 1_u64.into(),
+        permission: Permission::Unrestricted,
+        client_id: None,
+        session_id: None,
+        now,
+    };
     let issued = tokens.issue(&order).now_or_never().expect("no waiting").expect("a token");
     issued.access_token.expose().to_owned()
 }
 
-pub fn verify(tokens: &JwtTokens, token: &str, now: Timestamp) -> Option<Claims> {
+pub fn verify(tokens: &impl TokenService, token: &str, now: Timestamp) -> Option<Claims> {
     let verified = tokens.verify(&AccessToken::from(token), now).now_or_never().expect("no waiting");
     verified.expect("no fault")
 }
 
 /// Serves POST /token, GET /users/me and the keys, with the members of the tests.
 pub fn serve(tokens: &JwtTokens) -> SocketAddr {
-    let keys = Arc::new(tokens.clone());
+    let keys = jwks::routes(Arc::new(tokens.clone()));
+    let routes: Routes = Arc::new(move |config| {
+        config.configure(keys.clone());
+    });
     let auth =
         Auth::builder(Members::default()).hasher(AgeingHasher::default()).tokens(tokens.clone()).build();
-    spawn_service(Service { auth, document: RfcTokenApi::openapi(), profile: "secure", keys: Some(keys) })
+    spawn_service(Service { auth, document: RfcTokenApi::openapi(), profile: "secure", routes })
 }
 
 pub fn sign_in(address: SocketAddr) -> String {

@@ -1,6 +1,6 @@
 //! The claims of a token, as they are written and as they are read.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,8 @@ struct Written<'a> {
     iat: u64,
     jti: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
@@ -42,6 +44,7 @@ struct Read {
     iat: u64,
     nbf: Option<u64>,
     jti: String,
+    sid: Option<String>,
     client_id: Option<String>,
     scope: Option<String>,
     /// A token without `scope` allows nothing, unless it says this: to leave something out must not widen it.
@@ -83,17 +86,25 @@ pub(super) fn write(
         exp: (order.now + settings.access_token_ttl).as_unix(),
         iat: order.now.as_unix(),
         jti: token_id,
+        sid: order.session_id.as_ref().map(|id| id.as_str()),
         client_id: order.client_id.as_ref().map(|client_id| client_id.as_str()),
         scope,
         unrestricted,
     })
 }
 
+/// What a token must say to be taken.
+pub(super) struct Expected<'a> {
+    pub(super) issuer: &'a Arc<str>,
+    pub(super) audience: &'a Arc<str>,
+    pub(super) leeway: Duration,
+}
+
 /// What a payload says, where it is one of this issuer's for this audience and valid at `now`.
-pub(super) fn read(payload: &[u8], settings: &JwtSettings, now: Timestamp) -> Option<Claims> {
+pub(super) fn read(payload: &[u8], expected: &Expected<'_>, now: Timestamp) -> Option<Claims> {
     let read: Read = unique_names::parse(payload)?;
-    let is_ours = read.iss == settings.issuer && read.aud.contains(&settings.audience);
-    (is_ours && read.is_valid(settings.leeway, now)).then(|| read.into_claims())?
+    let is_ours = read.iss == **expected.issuer && read.aud.contains(expected.audience);
+    (is_ours && read.is_valid(expected.leeway, now)).then(|| read.into_claims(expected))?
 }
 
 impl Read {
@@ -102,7 +113,7 @@ impl Read {
         now < Timestamp::from_unix(self.exp) + leeway && has_begun(self.iat) && self.nbf.is_none_or(has_begun)
     }
 
-    fn into_claims(self) -> Option<Claims> {
+    fn into_claims(self, expected: &Expected<'_>) -> Option<Claims> {
         let permission = match (self.scope, self.unrestricted) {
             (None, true) => Permission::Unrestricted,
             (None, false) => Permission::Scopes(Scopes::default()),
@@ -117,6 +128,9 @@ impl Read {
             issued_at: Some(Timestamp::from_unix(self.iat)),
             expires_at: Some(Timestamp::from_unix(self.exp)),
             token_id: Some(self.jti),
+            session_id: self.sid.map(Into::into),
+            issuer: Some(Arc::clone(expected.issuer)),
+            audience: Some(Arc::clone(expected.audience)),
         })
     }
 }
@@ -137,7 +151,7 @@ mod tests {
     }
 
     fn order(permission: Permission) -> TokenOrder {
-        TokenOrder { subject: "7".into(), permission, client_id: None, now: at(1000) }
+        TokenOrder { subject: "7".into(), permission, client_id: None, session_id: None, now: at(1000) }
     }
 
     fn read_with(changes: Value, now: u64) -> Option<Claims> {
@@ -147,19 +161,20 @@ mod tests {
         for (name, value) in changes.as_object().unwrap() {
             payload[name] = value.clone();
         }
-        read(payload.to_string().as_bytes(), &settings(), at(now))
+        read(payload.to_string().as_bytes(), &settings().expected(), at(now))
     }
 
     #[test]
     fn what_is_written_is_what_rfc_9068_says() {
         let order = TokenOrder {
             client_id: Some("web".into()),
+            session_id: Some("home".into()),
             ..order(Permission::Scopes("me users:read".parse().unwrap()))
         };
         let payload: Value = serde_json::from_slice(&write(&order, "id", &settings()).unwrap()).unwrap();
         let expected = json!({
             "iss": "https://issuer", "sub": "7", "aud": "https://issuer", "exp": 1900, "iat": 1000,
-            "jti": "id", "client_id": "web", "scope": "me users:read",
+            "jti": "id", "sid": "home", "client_id": "web", "scope": "me users:read",
         });
         assert_eq!(payload, expected);
     }
@@ -178,7 +193,7 @@ mod tests {
         let settings = JwtSettings { leeway: Duration::from_secs(10), ..settings() };
         let payload = write(&order(Permission::Unrestricted), "id", &settings).unwrap();
         for (now, valid) in [(989, false), (990, true), (1909, true), (1910, false)] {
-            assert_eq!(read(&payload, &settings, at(now)).is_some(), valid, "{now}");
+            assert_eq!(read(&payload, &settings.expected(), at(now)).is_some(), valid, "{now}");
         }
     }
 
@@ -225,22 +240,26 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_written_is_read(
-            sub in ".*", client_id in prop::option::of(".*"), scope in prop::option::of("[a-z: ]{0,20}"),
+            sub in ".*", client_id in prop::option::of(".*"), sid in prop::option::of(".*"),
+            scope in prop::option::of("[a-z: ]{0,20}"),
         ) {
             let permission = scope.map_or(Permission::Unrestricted, |scope| Permission::Scopes(scope.parse().unwrap()));
             let order = TokenOrder {
-                subject: sub.into(), permission, client_id: client_id.map(Into::into), now: at(1000),
+                subject: sub.into(), permission, client_id: client_id.map(Into::into),
+                session_id: sid.map(Into::into), now: at(1000),
             };
-            let claims = read(&write(&order, "id", &settings()).unwrap(), &settings(), at(1000)).unwrap();
+            let claims = read(&write(&order, "id", &settings()).unwrap(), &settings().expected(), at(1000)).unwrap();
             prop_assert_eq!(claims, Claims {
                 subject: order.subject, permission: order.permission, client_id: order.client_id,
                 issued_at: Some(at(1000)), expires_at: Some(at(1900)), token_id: Some("id".into()),
+                session_id: order.session_id, issuer: Some("https://issuer".into()),
+                audience: Some("https://issuer".into()),
             });
         }
 
         #[test]
         fn any_bytes_are_read_without_a_panic(payload in prop::collection::vec(any::<u8>(), 0..200)) {
-            prop_assert_eq!(read(&payload, &settings(), at(1000)), None);
+            prop_assert_eq!(read(&payload, &settings().expected(), at(1000)), None);
         }
     }
 }

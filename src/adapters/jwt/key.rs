@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{
-    Signature, Signer, SigningKey,
+    Signer, SigningKey,
     pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes, spki::der::pem::LineEnding},
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::{
     algorithm::SigningAlgorithm,
     jwk::{Jwk, thumbprint},
-    jws::TYPE,
+    jws::{TYPE, Verify},
     key_error::Reason,
     key_name::KeyName,
 };
@@ -107,21 +107,21 @@ impl Key {
         }
     }
 
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.material {
-            // Strict: neither small-order points nor a second spelling of the same signature.
-            Material::Ed25519(key) => Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verifying_key().verify_strict(message, &signature).is_ok()),
-            // In constant time.
-            Material::Hmac(mac) => mac.clone().chain_update(message).verify_slice(signature).is_ok(),
-        }
-    }
-
     /// The public half, where there is one.
     pub(super) fn jwk(&self) -> Option<Jwk<'_>> {
         match &self.material {
             Material::Ed25519(key) => Some(Jwk::of(&key.verifying_key(), &self.name.kid)),
             Material::Hmac(_) => None,
+        }
+    }
+}
+
+impl Verify for Key {
+    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.material {
+            Material::Ed25519(key) => key.verifying_key().verifies(message, signature),
+            // In constant time.
+            Material::Hmac(mac) => mac.clone().chain_update(message).verify_slice(signature).is_ok(),
         }
     }
 }

@@ -13,7 +13,10 @@ use super::{
     key_folder::KeyFolder,
     schedule::{KeyState, Schedule},
 };
-use crate::domain::time::Timestamp;
+use crate::domain::{
+    change::{Change, ChangeListener},
+    time::Timestamp,
+};
 
 /// The keys of a folder, kept up to date by whoever calls [`refresh`](Self::refresh).
 pub(super) struct KeyRing {
@@ -21,6 +24,7 @@ pub(super) struct KeyRing {
     snapshot: RwLock<Arc<Snapshot>>,
     /// What is wrong by file, as far as the log has it.
     complaints: Mutex<BTreeMap<String, String>>,
+    listeners: Mutex<Vec<Arc<dyn ChangeListener>>>,
 }
 
 /// The keys at a moment. Which of them signs and verifies is a question of the time alone.
@@ -36,7 +40,7 @@ impl KeyRing {
             return Err(Reason::NoKey.at(folder.path()));
         }
         let snapshot = RwLock::new(Arc::new(Snapshot::new(keys, &folder)));
-        Ok(Self { folder, snapshot, complaints: Mutex::default() })
+        Ok(Self { folder, snapshot, complaints: Mutex::default(), listeners: Mutex::default() })
     }
 
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
@@ -85,14 +89,23 @@ impl KeyRing {
         if is_same {
             return;
         }
-        log_changes(&before.keys, &keys);
+        let is_one_gone = log_changes(&before.keys, &keys);
         let after = Arc::new(Snapshot::new(keys, &self.folder));
         // The old keys are dropped after the lock is.
         drop(mem::replace(&mut *self.snapshot.write().unwrap_or_else(PoisonError::into_inner), after));
+        if is_one_gone {
+            let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+            listeners.iter().for_each(|listener| listener.changed(&Change::Everything));
+        }
+    }
+
+    pub(super) fn watch(&self, listener: Arc<dyn ChangeListener>) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 }
 
-fn log_changes(before: &[Arc<Key>], after: &[Arc<Key>]) {
+/// Whether a key is gone.
+fn log_changes(before: &[Arc<Key>], after: &[Arc<Key>]) -> bool {
     let only_in = |these: &[Arc<Key>], those: &[Arc<Key>]| {
         let is_new = |key: &&Arc<Key>| !those.iter().any(|other| Arc::ptr_eq(key, other));
         these.iter().filter(is_new).map(|key| key.name.kid.clone()).collect::<Vec<_>>()
@@ -100,9 +113,11 @@ fn log_changes(before: &[Arc<Key>], after: &[Arc<Key>]) {
     for kid in only_in(after, before) {
         log::info!("key {kid} is new");
     }
-    for kid in only_in(before, after) {
+    let gone = only_in(before, after);
+    for kid in &gone {
         log::info!("key {kid} is gone");
     }
+    !gone.is_empty()
 }
 
 impl Snapshot {

@@ -4,25 +4,31 @@
 //! The folder is all the state there is. A key is one file, named by the second it was made in and by its kid;
 //! which key signs and which ones verify follows from the names, the settings and the time alone, so that every
 //! replica that sees the folder comes to the same answer. See [`KeyState`].
+//!
+//! Who only checks tokens has no folder but the public keys that another service publishes: [`JwksTokens`].
 
 mod access;
 mod algorithm;
 mod claims;
 mod jwk;
+mod jwks_tokens;
 mod jws;
 mod key;
 mod key_error;
 mod key_folder;
 mod key_name;
 mod key_ring;
+mod public_keys;
 mod schedule;
 mod settings;
 mod tokens;
 
 pub use self::{
     algorithm::SigningAlgorithm,
+    jwks_tokens::JwksTokens,
     key_error::KeyError,
     key_folder::{KeyFolder, ListedKey},
+    public_keys::InvalidKeySet,
     schedule::KeyState,
     settings::JwtSettings,
     tokens::JwtTokens,

@@ -20,6 +20,7 @@ use super::{
     settings::JwtSettings,
 };
 use crate::domain::{
+    change::ChangeListener,
     claims::Claims,
     fault::Fault,
     ports::{IssuedToken, KeySet, PublishedKeys, TokenOrder, TokenService},
@@ -27,8 +28,8 @@ use crate::domain::{
     time::Timestamp,
 };
 
-/// How soon a change in the folder of the keys is noticed: with the pause below, within a second.
-const WATCH_PAUSE: Duration = Duration::from_millis(900);
+/// How soon a change in the folder of the keys is noticed: with the pause below and the look itself, within a second.
+const WATCH_PAUSE: Duration = Duration::from_millis(800);
 
 /// How often tokens that name unknown keys make the thread look, at the most.
 const WAKE_PAUSE: Duration = Duration::from_millis(100);
@@ -38,7 +39,7 @@ const WAKE_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// A token says `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, and `client_id` and `scope` where there are such. One
 /// that was issued with [`Permission::Unrestricted`](crate::Permission::Unrestricted) has no `scope`, which
-/// elsewhere means that it allows nothing, and says `"unrestricted": true`, which is read here alone: a token
+/// elsewhere means that it allows nothing, and says `"unrestricted": true`, which only Gatepass reads: a token
 /// without either allows nothing.
 ///
 /// It takes only what it would issue: its algorithm, its issuer, its audience, its type, a key that it has, a
@@ -63,7 +64,7 @@ const WAKE_PAUSE: Duration = Duration::from_millis(100);
 /// let tokens = JwtTokens::open(JwtSettings::new(keys_dir, "https://auth.example.com"), now)?;
 ///
 /// let permission = Permission::Scopes("me".parse()?);
-/// let order = TokenOrder { subject: 7_u64.into(), permission, client_id: None, now };
+/// let order = TokenOrder { subject: 7_u64.into(), permission, client_id: None, session_id: None, now };
 /// let token = tokens.issue(&order).await?.access_token;
 ///
 /// let claims = tokens.verify(&token, now).await?.expect("a genuine token");
@@ -108,6 +109,11 @@ impl JwtTokens {
         Ok(Self(Arc::new(Inner { settings, ring, wake })))
     }
 
+    /// Tells `listener` when a key is gone: a token that it signed is not recognised any more.
+    pub fn watch(&self, listener: Arc<dyn ChangeListener>) {
+        self.0.ring.watch(listener);
+    }
+
     /// Looks for changed keys now, instead of within a second. Waits for the disk.
     pub fn refresh(&self) {
         self.0.ring.refresh();
@@ -126,7 +132,7 @@ impl JwtTokens {
             return None;
         }
         let payload = jws.payload_signed_by(keys.verifying(&jws.header.kid, now)?)?;
-        claims::read(&payload, settings, now)
+        claims::read(&payload, &settings.expected(), now)
     }
 }
 

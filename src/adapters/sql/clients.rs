@@ -5,8 +5,15 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::{
-    adapters::sql::database::{Database, fault, on_either, unless_taken},
-    domain::{client::ClientId, fault::Fault, ports::ClientRegistry, secret::ClientSecret, time::Timestamp},
+    adapters::sql::{
+        column::{moment, seconds},
+        database::{Database, fault, on_either, unless_taken},
+        write::in_write,
+    },
+    domain::{
+        change::Change, client::ClientId, fault::Fault, ports::ClientRegistry, secret::ClientSecret,
+        time::Timestamp,
+    },
 };
 
 const SECRET_HASH: &str = "SELECT secret_hash FROM clients WHERE client_id = $1";
@@ -56,8 +63,7 @@ fn is_nobody(client_id: &ClientId) -> bool {
 }
 
 fn registered((client_id, created): (String, i64)) -> RegisteredClient {
-    let created = Timestamp::from_unix(created.try_into().unwrap_or(0));
-    RegisteredClient { client_id: client_id.into(), created }
+    RegisteredClient { client_id: client_id.into(), created: moment(created) }
 }
 
 impl SqlClients {
@@ -76,9 +82,8 @@ impl SqlClients {
         secret: &ClientSecret,
         now: Timestamp,
     ) -> Result<bool, Fault> {
-        let created = i64::try_from(now.as_unix()).unwrap_or(i64::MAX);
         unless_taken(on_either!(self.database, pool => {
-            let insert = sqlx::query(INSERT).bind(client_id.as_str()).bind(secret_hash(secret)).bind(created);
+            let insert = sqlx::query(INSERT).bind(client_id.as_str()).bind(secret_hash(secret)).bind(seconds(now));
             insert.execute(pool).await.map(drop)
         }))
     }
@@ -107,19 +112,24 @@ impl SqlClients {
         Ok(rows.map_err(fault)?.into_iter().map(registered).collect())
     }
 
-    /// Removes a client for good. Whether there was such a client.
+    /// Removes a client for good, with every session that began through it. Whether there was such a client.
     ///
     /// # Errors
     /// Where the client could not be removed.
-    pub async fn remove(&self, client_id: &ClientId) -> Result<bool, Fault> {
+    pub async fn remove(&self, client_id: &ClientId, now: Timestamp) -> Result<bool, Fault> {
         if is_nobody(client_id) {
             return Ok(false);
         }
-        let removed = on_either!(self.database, pool => {
+        let mut write = self.database.write().await?;
+        let removed = in_write!(write, connection => {
             let remove = sqlx::query(REMOVE).bind(client_id.as_str());
-            remove.execute(pool).await.map(|done| done.rows_affected())
+            remove.execute(connection).await.map(|done| done.rows_affected())
         });
-        Ok(removed.map_err(fault)? > 0)
+        if removed.map_err(fault)? == 0 {
+            return Ok(false);
+        }
+        write.commit_change(&Change::Client(client_id.clone()), now).await?;
+        Ok(true)
     }
 
     async fn stored_hash(&self, client_id: &ClientId) -> Result<Option<String>, Fault> {

@@ -5,6 +5,7 @@ use std::{
     fs::OpenOptions,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,11 +19,13 @@ use sqlx::{
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::domain::fault::Fault;
+use crate::{adapters::sql::changes::Listeners, domain::fault::Fault};
 
 /// Every change of the tables, in order. One that was released is never altered: its checksum is on record.
-const MIGRATIONS: [(&str, &str); 1] =
-    [("users and clients", include_str!("migrations/0001_users_clients.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("users and clients", include_str!("migrations/0001_users_clients.sql")),
+    ("sessions", include_str!("migrations/0002_sessions.sql")),
+];
 
 /// A name of its own, so that an application may keep its own migrations in the same database.
 const MIGRATIONS_TABLE: &str = "gatepass_migrations";
@@ -42,7 +45,10 @@ const TIMEOUTS: [(&str, &str); 2] = [("statement_timeout", "10s"), ("lock_timeou
 
 /// Connections to SQLite or PostgreSQL. A clone shares them.
 #[derive(Clone, Debug)]
-pub struct Database(Pool);
+pub struct Database {
+    pool: Pool,
+    listeners: Arc<Listeners>,
+}
 
 #[derive(Clone, Debug)]
 pub(super) enum Pool {
@@ -120,10 +126,11 @@ impl Database {
     }
 
     async fn open_with(url: &str, timeouts: &[(&str, &str)]) -> Result<Self, OpenError> {
-        Ok(Self(match Kind::of(url)? {
+        let pool = match Kind::of(url)? {
             Kind::Sqlite(options) => Pool::Sqlite(open_sqlite(url, *options).await?),
             Kind::Postgres(options) => Pool::Postgres(open_postgres(*options, timeouts).await?),
-        }))
+        };
+        Ok(Self { pool, listeners: Arc::default() })
     }
 
     /// Looks at the database and changes nothing, neither its tables nor its files.
@@ -154,7 +161,11 @@ impl Database {
     }
 
     pub(super) fn pool(&self) -> &Pool {
-        &self.0
+        &self.pool
+    }
+
+    pub(super) fn listeners(&self) -> &Arc<Listeners> {
+        &self.listeners
     }
 }
 
@@ -316,6 +327,11 @@ fn migrator(key: &str) -> Migrator {
 
 fn is_memory(url: &str) -> bool {
     url.contains(":memory:") || url.contains("mode=memory")
+}
+
+/// Whether it is a database that ends with its one connection.
+pub(super) fn is_in_memory(pool: &SqlitePool) -> bool {
+    pool.options().get_max_connections() == 1
 }
 
 /// Makes the file of a SQLite database where there is none. SQLite gives the files beside it the same mode.

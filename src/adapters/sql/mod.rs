@@ -1,4 +1,4 @@
-//! Users and clients in SQLite or PostgreSQL: one set of statements for both.
+//! Users, clients and sessions in SQLite or PostgreSQL: one set of statements for both.
 //!
 //! ```
 //! use gatepass::sql::{Database, SqlUsers, User, user_id};
@@ -23,16 +23,22 @@
 //! # Ok::<(), gatepass::Fault>(()) }).unwrap();
 //! ```
 
+mod changes;
 mod clients;
+mod column;
 mod database;
 mod fields;
 mod model;
+mod sessions;
+mod tidy;
 mod username_key;
 mod users;
+mod write;
 
 pub use clients::{RegisteredClient, SqlClients, client_secret};
 pub use database::{Database, OpenError, Tables};
 pub use fields::{InvalidField, InvalidScopes, client_id, email, full_name, is_hidden, scopes, username};
 pub use model::{StoredUser, User, user_id};
+pub use sessions::SqlSessions;
 pub use username_key::username_key;
 pub use users::{Import, SqlUsers, UserChange};

@@ -1,20 +1,24 @@
 //! The users' table.
 
-use std::{collections::HashSet, error::Error, slice};
+use std::{collections::HashSet, slice};
 
 use futures_util::{Stream, TryStreamExt};
-use sqlx::{ColumnIndex, Decode, Encode, FromRow, Postgres, QueryBuilder, Row, Sqlite, Transaction, Type};
+use sqlx::{ColumnIndex, Decode, Encode, FromRow, QueryBuilder, Row, Type};
 use uuid::Uuid;
 
 use crate::{
     adapters::sql::{
-        database::{Database, Pool, fault, on_either, unless_taken},
+        column::{moment, seconds, unreadable},
+        database::{Database, fault, on_either, unless_taken},
         model::{StoredUser, User},
+        sessions,
         username_key::username_key,
+        write::{Write, in_write},
     },
     domain::{
+        change::Change,
         fault::Fault,
-        ports::UserStore,
+        ports::{PasswordStore, UserStore},
         scope::{InvalidScope, Scopes},
         secret::PasswordHash,
         time::Timestamp,
@@ -37,6 +41,8 @@ const FIND_BY_KEY: &str = select_users!("WHERE username_key = $1");
 const FIND_BY_ID: &str = select_users!("WHERE id = $1");
 const ALL_BY_NAME: &str = select_users!("ORDER BY username_key");
 const REPLACE_HASH: &str = "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3";
+const CHANGE_PASSWORD: &str =
+    "UPDATE users SET password_hash = $1, changed = $2 WHERE id = $3 AND password_hash = $4";
 const REMOVE: &str = "DELETE FROM users WHERE id = $1";
 const INSERT: &str = "INSERT INTO users (id, username, username_key, email, full_name, disabled, scopes, \
                       password_hash, created, changed) ";
@@ -97,28 +103,43 @@ impl SqlUsers {
         }))
     }
 
-    /// Changes a user. Whether there is such a user.
+    /// Changes a user. Whether there is such a user. A new password ends every session of the user, and so does
+    /// disabling: who is enabled again signs in again.
     ///
     /// # Errors
     /// Where the change could not be stored.
     pub async fn update(&self, subject: &Subject, change: UserChange, now: Timestamp) -> Result<bool, Fault> {
         let Some(id) = id(subject) else { return Ok(false) };
-        let changed = on_either!(self.database, pool => {
-            updating(id, change, now).build().execute(pool).await.map(|done| done.rows_affected())
+        let ends_sessions = change.password_hash.is_some() || change.disabled == Some(true);
+        let mut write = self.database.write().await?;
+        let changed = in_write!(write, connection => {
+            updating(&id, change, now).build().execute(connection).await.map(|done| done.rows_affected())
         });
-        Ok(changed.map_err(fault)? > 0)
+        if changed.map_err(fault)? == 0 {
+            return Ok(false);
+        }
+        if ends_sessions {
+            sessions::end_all(&mut write, &id).await?;
+        }
+        write.commit_change(&Change::User(subject.clone()), now).await?;
+        Ok(true)
     }
 
-    /// Removes a user for good. Whether there was such a user.
+    /// Removes a user for good, with every session. Whether there was such a user.
     ///
     /// # Errors
     /// Where the user could not be removed.
-    pub async fn remove(&self, subject: &Subject) -> Result<bool, Fault> {
+    pub async fn remove(&self, subject: &Subject, now: Timestamp) -> Result<bool, Fault> {
         let Some(id) = id(subject) else { return Ok(false) };
-        let removed = on_either!(self.database, pool => {
-            sqlx::query(REMOVE).bind(id).execute(pool).await.map(|done| done.rows_affected())
+        let mut write = self.database.write().await?;
+        let removed = in_write!(write, connection => {
+            sqlx::query(REMOVE).bind(id).execute(connection).await.map(|done| done.rows_affected())
         });
-        Ok(removed.map_err(fault)? > 0)
+        if removed.map_err(fault)? == 0 {
+            return Ok(false);
+        }
+        write.commit_change(&Change::User(subject.clone()), now).await?;
+        Ok(true)
     }
 
     /// Those of these [keys](username_key) that are taken. At most as many as go into one [`Import::BATCH`].
@@ -145,12 +166,7 @@ impl SqlUsers {
     /// # Errors
     /// Where the database cannot be written to.
     pub async fn import(&self, now: Timestamp) -> Result<Import, Fault> {
-        let transaction = match self.database.pool() {
-            // Told at once that it writes: one that waits with that may find that another one wrote, and fails.
-            Pool::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Writing::Sqlite),
-            Pool::Postgres(pool) => pool.begin().await.map(Writing::Postgres),
-        };
-        Ok(Import { transaction: transaction.map_err(fault)?, now })
+        Ok(Import { write: self.database.write().await?, now })
     }
 
     async fn find_where(&self, statement: &'static str, value: String) -> Result<Option<StoredUser>, Fault> {
@@ -188,17 +204,46 @@ impl UserStore for SqlUsers {
     }
 }
 
+impl PasswordStore for SqlUsers {
+    async fn find_account(&self, subject: &Subject) -> Result<Option<Account<User>>, Fault> {
+        let Some(id) = id(subject) else { return Ok(None) };
+        let found = self.find_where(FIND_BY_ID, id).await?;
+        Ok(found.map(|StoredUser { user, password_hash, .. }| Account { user, password_hash }))
+    }
+
+    async fn change_password(
+        &self,
+        subject: &Subject,
+        old: &PasswordHash,
+        new: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        let Some(id) = id(subject) else { return Ok(false) };
+        let mut write = self.database.write().await?;
+        let changed = in_write!(write, connection => {
+            sqlx::query(CHANGE_PASSWORD)
+                .bind(new.expose())
+                .bind(seconds(now))
+                .bind(&id)
+                .bind(old.expose())
+                .execute(connection)
+                .await
+                .map(|done| done.rows_affected())
+        });
+        if changed.map_err(fault)? == 0 {
+            return Ok(false);
+        }
+        sessions::end_all(&mut write, &id).await?;
+        write.commit_change(&Change::User(subject.clone()), now).await?;
+        Ok(true)
+    }
+}
+
 /// Many users on their way into the table. Dropped before [`commit`](Self::commit), none of them is in it.
 #[derive(Debug)]
 pub struct Import {
-    transaction: Writing,
+    write: Write,
     now: Timestamp,
-}
-
-#[derive(Debug)]
-enum Writing {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
 }
 
 impl Import {
@@ -215,14 +260,9 @@ impl Import {
             return Ok(true);
         }
         let rows = rows(accounts)?;
-        unless_taken(match &mut self.transaction {
-            Writing::Sqlite(transaction) => {
-                insertion(rows, self.now).build().execute(&mut **transaction).await.map(drop)
-            }
-            Writing::Postgres(transaction) => {
-                insertion(rows, self.now).build().execute(&mut **transaction).await.map(drop)
-            }
-        })
+        unless_taken(in_write!(self.write, connection => {
+            insertion(rows, self.now).build().execute(connection).await.map(drop)
+        }))
     }
 
     /// Makes all of them users.
@@ -230,11 +270,8 @@ impl Import {
     /// # Errors
     /// Where they could not be stored: then none of them is.
     pub async fn commit(self) -> Result<(), Fault> {
-        let done = match self.transaction {
-            Writing::Sqlite(transaction) => transaction.commit().await,
-            Writing::Postgres(transaction) => transaction.commit().await,
-        };
-        done.map_err(fault)
+        // Nobody was recognised as one of them before: there is no change to tell.
+        self.write.commit().await
     }
 }
 
@@ -262,7 +299,7 @@ where
     insert
 }
 
-fn updating<D: sqlx::Database>(id: String, change: UserChange, now: Timestamp) -> QueryBuilder<D>
+fn updating<D: sqlx::Database>(id: &str, change: UserChange, now: Timestamp) -> QueryBuilder<D>
 where
     for<'t> String: Encode<'t, D> + Type<D>,
     for<'t> Option<String>: Encode<'t, D>,
@@ -286,7 +323,7 @@ where
     if let Some(hash) = change.password_hash {
         update.push(", password_hash = ").push_bind(hash.expose().to_owned());
     }
-    update.push(" WHERE id = ").push_bind(id);
+    update.push(" WHERE id = ").push_bind(id.to_owned());
     update
 }
 
@@ -304,14 +341,6 @@ fn key(account: &Account<User>) -> Result<String, Fault> {
 fn id(subject: &Subject) -> Option<String> {
     let text = subject.as_str();
     (Uuid::try_parse(text).ok()?.to_string() == text).then(|| text.to_owned())
-}
-
-fn seconds(moment: Timestamp) -> i64 {
-    moment.as_unix().try_into().unwrap_or(i64::MAX)
-}
-
-fn moment(seconds: i64) -> Timestamp {
-    Timestamp::from_unix(seconds.try_into().unwrap_or(0))
 }
 
 struct StoredRow(StoredUser);
@@ -342,8 +371,4 @@ where
             changed: moment(row.try_get("changed")?),
         }))
     }
-}
-
-fn unreadable<E: Error + Send + Sync + 'static>(error: E) -> sqlx::Error {
-    sqlx::Error::Decode(error.into())
 }

@@ -8,15 +8,14 @@ use crate::{
     app::{
         commands::{
             ask,
-            output::{Output, moment, shown},
-            random::random,
+            output::{Output, shown},
             with_database,
         },
         failure::Failure,
         settings::Settings,
     },
     domain::client::ClientId,
-    http::clock,
+    http::{clock, moment::moment, random::random},
 };
 
 /// What to do with clients.
@@ -115,7 +114,7 @@ async fn remove(clients: &SqlClients, client_id: &ClientId, yes: bool) -> Result
         return Err(unknown());
     }
     ask::confirm(&format!("Remove the client {name} for good?"), yes)?;
-    if !clients.remove(client_id).await? {
+    if !clients.remove(client_id, clock::now()).await? {
         return Err(unknown());
     }
     let mut output = Output::new();

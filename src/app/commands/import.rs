@@ -14,11 +14,11 @@ use crate::{
     app::commands::{
         Format,
         output::{Output, shown},
-        random,
         record::{FieldFault, Line, Record, Records},
     },
     app::failure::Failure,
     domain::time::Timestamp,
+    http::random,
 };
 
 /// How many faults are printed; the others are counted.

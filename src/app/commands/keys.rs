@@ -6,15 +6,12 @@ use serde_json::{Value, json};
 use crate::{
     adapters::jwt::{KeyFolder, KeyState, ListedKey},
     app::{
-        commands::{
-            ask,
-            output::{Output, moment},
-        },
+        commands::{ask, output::Output},
         failure::Failure,
         settings::Settings,
     },
     domain::time::Timestamp,
-    http::clock,
+    http::{clock, moment::moment},
 };
 
 const EMERGENCY: &str = "\

@@ -8,7 +8,6 @@ mod import;
 pub mod keys;
 mod output;
 mod password;
-mod random;
 mod record;
 pub mod users;
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     adapters::sql::{StoredUser, User, is_hidden},
     app::failure::Failure,
-    domain::time::Timestamp,
+    http::moment::moment,
 };
 
 /// Standard output. Who reads it may stop at any line, as `head` does: then the command is done.
@@ -60,14 +60,6 @@ impl<'a> From<&'a StoredUser> for UserObject<'a> {
             changed: moment(stored.changed),
         }
     }
-}
-
-/// A moment as RFC 3339 writes it.
-pub(super) fn moment(moment: Timestamp) -> String {
-    i64::try_from(moment.as_unix())
-        .ok()
-        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-        .map_or_else(|| moment.as_unix().to_string(), |moment| moment.to_string())
 }
 
 /// A text that came from outside, as a terminal may have it: it commands nothing and hides nothing.

@@ -10,9 +10,8 @@ use crate::{
     app::{
         commands::{
             Format, ask, export, import,
-            output::{Output, UserObject, moment, shown},
+            output::{Output, UserObject, shown},
             password::{PasswordSource, hash_new_password},
-            random::random,
             with_database,
         },
         failure::Failure,
@@ -24,7 +23,7 @@ use crate::{
         time::Timestamp,
         user::{Account, AuthUser, Username},
     },
-    http::clock,
+    http::{clock, moment::moment, random::random},
 };
 
 /// What to do with users.
@@ -48,9 +47,7 @@ pub enum UsersCommand {
     },
     /// Change a user's email address, full name or scopes
     Set(SetUser),
-    /// Give a user a new password; asks for it
-    ///
-    /// Tokens that are out stay valid until they end. To refuse them at once, disable the user.
+    /// Give a user a new password; asks for it. It ends every session of the user
     Passwd {
         /// The user's name, in whatever case
         username: String,
@@ -58,7 +55,7 @@ pub enum UsersCommand {
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Disable a user: the password and every token are refused from now on
+    /// Disable a user: the password is refused from now on, and every session is ended
     Disable {
         /// The user's name, in whatever case
         username: String,
@@ -198,7 +195,7 @@ pub(crate) fn run(command: UsersCommand, settings: &Settings) -> Result<(), Fail
                 let change = UserChange { disabled: Some(false), ..UserChange::default() };
                 change_user(&users, &username, change, now, "enabled", false).await
             }
-            UsersCommand::Remove { username, yes } => remove(&users, &username, yes).await,
+            UsersCommand::Remove { username, yes } => remove(&users, &username, yes, now).await,
             UsersCommand::Import { file, format, json } => {
                 import::run(&users, &file, format, json, now).await
             }
@@ -279,11 +276,11 @@ async fn list(users: &SqlUsers, json: bool) -> Result<(), Failure> {
     output.finish()
 }
 
-async fn remove(users: &SqlUsers, username: &str, yes: bool) -> Result<(), Failure> {
+async fn remove(users: &SqlUsers, username: &str, yes: bool, now: Timestamp) -> Result<(), Failure> {
     let user = find(users, username).await?.user;
     let name = shown(&user.username);
     ask::confirm(&format!("Remove {name} for good?"), yes)?;
-    if !users.remove(&user.subject()).await? {
+    if !users.remove(&user.subject(), now).await? {
         return Err(no_such_user(username));
     }
     say(format!("removed {name}"))

@@ -1,6 +1,6 @@
 //! The secure profile: hashed passwords, stored users, signed tokens, granted scopes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use utoipa::openapi::OpenApi;
 
@@ -8,17 +8,23 @@ use crate::{
     adapters::{
         argon2::Argon2Hasher,
         jwt::{JwtTokens, SigningAlgorithm},
-        sql::{Database, SqlClients, SqlUsers, User},
+        password_policy::check_new_password,
+        sql::{Database, SqlClients, SqlSessions, SqlUsers, User},
     },
     app::{
         document,
         failure::Failure,
-        server::{Server, Service},
+        server::{Routes, Server, Service},
         settings::{SecureSettings, Settings, Switch},
     },
-    auth::{Auth, Policy},
-    domain::{dialect::Dialect, ports::PublishedKeys},
-    http::clock,
+    auth::{Auth, Memory, Policy, RefreshTokens},
+    domain::{dialect::Dialect, fault::Fault},
+    http::{
+        clock, jwks,
+        metadata::{self, ServerMetadata},
+        password::PasswordRule,
+        users::Me,
+    },
 };
 
 /// The service of the secure profile, listening.
@@ -26,20 +32,71 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     let secure = &settings.secure;
     let database = Database::open(secure.database_url.expose()).await?;
     let tokens = JwtTokens::open(secure.jwt(settings.bind), clock::now())?;
-    let keys = (secure.algorithm == SigningAlgorithm::EdDsa)
-        .then(|| Arc::new(tokens.clone()) as Arc<dyn PublishedKeys>);
+    let memory = Arc::new(Memory::new(secure.remembered_tokens));
+    let max_staleness = Duration::from_secs(secure.max_staleness.get().into());
+    database.watch(Arc::clone(&memory) as _, max_staleness, clock::now).await?;
+    tokens.watch(Arc::clone(&memory) as _);
     let auth = Auth::builder(SqlUsers::new(database.clone()))
         .hasher(Argon2Hasher::new(secure.argon2())?)
-        .tokens(tokens)
-        .clients(SqlClients::new(database))
+        .tokens(tokens.clone())
+        .clients(SqlClients::new(database.clone()))
+        .refresh_tokens(SqlSessions::new(database), secure.refresh())
+        .memory(memory)
         .policy(policy(secure))
         .build();
-    let service = Service { auth, document: document(secure), profile: "secure", keys };
+    let routes = routes(&auth, tokens, settings)?;
+    let service = Service { auth, document: document(secure), profile: "secure", routes };
     let server = Server::bind(service, settings)?;
     if secure.issuer_is_unusable(settings.bind) {
         log::warn!("tokens say {} as their issuer: say --issuer", secure.issuer(settings.bind));
     }
     Ok(server)
+}
+
+/// What this profile answers beside what every one does.
+fn routes(
+    auth: &Auth<SqlUsers, Argon2Hasher, JwtTokens>,
+    tokens: JwtTokens,
+    settings: &Settings,
+) -> Result<Routes, Failure> {
+    let auth = auth.clone();
+    let secure = &settings.secure;
+    let issuer = secure.issuer(settings.bind);
+    let metadata = metadata::routes(&metadata(secure, &issuer)).map_err(Fault::from)?;
+    let keys = publishes_keys(secure).then(|| jwks::routes(Arc::new(tokens)));
+    let rule: PasswordRule<User> = Arc::new(|password, user| {
+        let words = [Some(&user.username), user.email.as_ref(), user.full_name.as_ref()];
+        let words: Vec<&str> = words.into_iter().flatten().map(String::as_str).collect();
+        check_new_password(password, &words).map_err(|weak| weak.to_string())
+    });
+    Ok(Arc::new(move |config| {
+        config
+            .configure(auth.session_routes::<Me>())
+            .configure(auth.password_route::<Me>(Arc::clone(&rule)))
+            .configure(metadata.clone());
+        if let Some(keys) = &keys {
+            config.configure(keys.clone());
+        }
+    }))
+}
+
+/// HS256 has no key that others may know.
+fn publishes_keys(secure: &SecureSettings) -> bool {
+    secure.algorithm == SigningAlgorithm::EdDsa
+}
+
+/// What /.well-known/oauth-authorization-server says.
+fn metadata<'a>(secure: &SecureSettings, issuer: &'a str) -> ServerMetadata<'a> {
+    ServerMetadata {
+        issuer,
+        scopes: document::scopes(secure).iter().map(|(scope, _)| *scope).collect(),
+        has_password_grant: secure.password_grant == Switch::On,
+        has_refresh_tokens: secure.refresh_tokens != RefreshTokens::Never,
+        has_sessions: true,
+        requires_client: secure.require_client,
+        has_key_set: publishes_keys(secure),
+        has_documentation: true,
+    }
 }
 
 fn policy(secure: &SecureSettings) -> Policy {

@@ -1,5 +1,7 @@
 //! The tutorial profile: FastAPI's chapter, insecure.
 
+use std::sync::Arc;
+
 use utoipa::openapi::OpenApi;
 
 use crate::{
@@ -23,7 +25,7 @@ pub(super) fn server(settings: &Settings) -> Result<Server, StartError> {
         .policy(Policy { inactive_users_sign_in: true, ..Policy::default() })
         .build();
     let document = document();
-    let service = Service { auth, document, profile: "tutorial", keys: None };
+    let service = Service { auth, document, profile: "tutorial", routes: Arc::new(|_| {}) };
     let server = Server::bind(service, settings)?;
     log::warn!("the tutorial profile is INSECURE: for learning and prototypes, never for real users");
     Ok(server)

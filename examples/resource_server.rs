@@ -1,0 +1,110 @@
+//! The API of another team: no users, no passwords, only the access tokens of a running Gatepass, checked offline.
+//! Try it: gatepass users add johndoe --scopes items:read && gatepass serve --profile secure
+//! cargo run --example resource_server
+//! curl -H "Authorization: Bearer $ACCESS_TOKEN" http://127.0.0.1:8002/items
+use actix_web::http::header::{CacheControl, CacheDirective};
+use actix_web::rt::{self, time};
+use actix_web::{App, HttpMessage, HttpServer, get, web};
+use gatepass::{Account, ActiveUser, Auth, AuthUser, Dialect, Fault, JwksTokens, PasswordHash, Permission};
+use gatepass::{Policy, RequiredScopes, Subject, UserStore, Username};
+use serde_json::{Value, json};
+use std::{env, error::Error, time::Duration};
+
+/// The keys are fetched at most this often, whatever kids the tokens of strangers name.
+const PAUSE: Duration = Duration::from_secs(5);
+/// The keys are kept no longer than this, whatever the answer says.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// How far the clocks of the two services may be apart.
+const LEEWAY: Duration = Duration::from_secs(5);
+
+/// All that is known of a caller: whom the token was issued to.
+#[derive(Clone)]
+struct Caller(Subject);
+impl AuthUser for Caller {
+    fn subject(&self) -> Subject {
+        self.0.clone()
+    }
+    fn is_active(&self) -> bool {
+        true
+    }
+    fn grantable(&self) -> Permission {
+        Permission::Unrestricted // no less than the token says
+    }
+}
+
+/// Whoever has a token is a caller. An application with a table of its own looks them up here.
+struct Callers;
+impl UserStore for Callers {
+    type User = Caller;
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Caller>, Fault> {
+        Ok(Some(Caller(subject.clone())))
+    }
+    async fn find_by_username(&self, _: &Username) -> Result<Option<Account<Caller>>, Fault> {
+        Ok(None) // nobody signs in here
+    }
+    async fn replace_hash(&self, _: &Subject, _: &PasswordHash, _: &PasswordHash) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+struct ReadItems;
+impl RequiredScopes for ReadItems {
+    const SCOPES: &'static [&'static str] = &["items:read"];
+}
+
+#[get("/items")]
+async fn items(caller: ActiveUser<Caller, ReadItems>) -> web::Json<Value> {
+    let scopes: Vec<_> = match caller.permission() {
+        Permission::Scopes(scopes) => scopes.iter().map(|scope| scope.as_str()).collect(),
+        Permission::Unrestricted => Vec::new(), // of an application without scopes
+    };
+    web::Json(json!({ "subject": caller.subject().as_str(), "scopes": scopes }))
+}
+
+/// Fetches the keys: now, when they have been kept long enough, and when a token names an unknown one. While the
+/// issuer is out of reach, the keys that are known go on.
+async fn keep_keys(tokens: JwksTokens, url: String) {
+    // Over https: awc's feature rustls-0_23-webpki-roots.
+    let client = awc::Client::default();
+    loop {
+        let fresh_for = fetch_keys(&tokens, &client, &url).await.unwrap_or_else(|error| {
+            eprintln!("{url}: {error}");
+            Duration::ZERO
+        });
+        time::sleep(PAUSE).await;
+        let _ = time::timeout(fresh_for.saturating_sub(PAUSE), tokens.unknown_key()).await;
+    }
+}
+
+/// Takes over the keys, and says for how long they may be kept.
+async fn fetch_keys(
+    tokens: &JwksTokens,
+    client: &awc::Client,
+    url: &str,
+) -> Result<Duration, Box<dyn Error>> {
+    let mut answer = client.get(url).send().await?;
+    if !answer.status().is_success() {
+        return Err(answer.status().to_string().into());
+    }
+    tokens.set_keys(answer.body().await?)?;
+    let directives = answer.get_header().map_or(Vec::new(), |CacheControl(directives)| directives);
+    let max_age = directives.iter().find_map(|directive| match directive {
+        CacheDirective::MaxAge(seconds) => Some(Duration::from_secs(u64::from(*seconds))),
+        _ => None,
+    });
+    Ok(max_age.unwrap_or_default().min(LONGEST))
+}
+
+#[actix_web::main]
+async fn main() -> std::io::Result<()> {
+    let issuer = env::var("ISSUER").unwrap_or("http://127.0.0.1:8000".into());
+    let audience = env::var("AUDIENCE").unwrap_or(issuer.clone()); // as in `gatepass serve --audience`
+    let address = env::args().nth(1).unwrap_or("127.0.0.1:8002".into());
+    let keys = format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'));
+    let tokens = JwksTokens::new(issuer, audience).leeway(LEEWAY);
+    rt::spawn(keep_keys(tokens.clone(), keys));
+    // No hasher: there is nothing to sign in with. Dialect::Rfc says why a token is refused.
+    let policy = Policy { dialect: Dialect::Rfc, ..Policy::default() };
+    let auth = Auth::builder(Callers).tokens(tokens).policy(policy).build();
+    HttpServer::new(move || App::new().wrap(auth.bearer()).service(items)).bind(address)?.run().await
+}

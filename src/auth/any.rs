@@ -1,0 +1,78 @@
+//! The optional ports behind pointers: asked once a sign-in, or once a token, they need not be parameters of
+//! [`Auth`](crate::Auth).
+
+use std::pin::Pin;
+
+use crate::domain::{
+    claims::Claims,
+    client::ClientId,
+    fault::Fault,
+    ports::ClientRegistry,
+    refresh::{Family, TokenHash},
+    secret::ClientSecret,
+    session::{NewSession, RefreshTokenStore, Rotation, Session, SessionId, SessionStore},
+    time::Timestamp,
+    user::Subject,
+};
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
+
+pub(crate) trait AnyClientRegistry: Send + Sync {
+    fn authenticate<'a>(&'a self, client_id: &'a ClientId, secret: &'a ClientSecret) -> Answer<'a, bool>;
+}
+
+impl<C: ClientRegistry> AnyClientRegistry for C {
+    fn authenticate<'a>(&'a self, client_id: &'a ClientId, secret: &'a ClientSecret) -> Answer<'a, bool> {
+        Box::pin(ClientRegistry::authenticate(self, client_id, secret))
+    }
+}
+
+pub(crate) trait AnySessionStore: Send + Sync {
+    fn begin<'a>(&'a self, session: &'a NewSession<'a>) -> Answer<'a, bool>;
+    fn is_live<'a>(&'a self, claims: &'a Claims) -> Answer<'a, bool>;
+    fn revoke<'a>(&'a self, claims: &'a Claims, now: Timestamp) -> Answer<'a, ()>;
+    fn list<'a>(&'a self, subject: &'a Subject, now: Timestamp) -> Answer<'a, Vec<Session>>;
+    fn end<'a>(&'a self, subject: &'a Subject, id: &'a SessionId, now: Timestamp) -> Answer<'a, bool>;
+    fn end_all<'a>(&'a self, subject: &'a Subject, now: Timestamp) -> Answer<'a, ()>;
+}
+
+impl<S: SessionStore> AnySessionStore for S {
+    fn begin<'a>(&'a self, session: &'a NewSession<'a>) -> Answer<'a, bool> {
+        Box::pin(SessionStore::begin(self, session))
+    }
+
+    fn is_live<'a>(&'a self, claims: &'a Claims) -> Answer<'a, bool> {
+        Box::pin(SessionStore::is_live(self, claims))
+    }
+
+    fn revoke<'a>(&'a self, claims: &'a Claims, now: Timestamp) -> Answer<'a, ()> {
+        Box::pin(SessionStore::revoke(self, claims, now))
+    }
+
+    fn list<'a>(&'a self, subject: &'a Subject, now: Timestamp) -> Answer<'a, Vec<Session>> {
+        Box::pin(SessionStore::list(self, subject, now))
+    }
+
+    fn end<'a>(&'a self, subject: &'a Subject, id: &'a SessionId, now: Timestamp) -> Answer<'a, bool> {
+        Box::pin(SessionStore::end(self, subject, id, now))
+    }
+
+    fn end_all<'a>(&'a self, subject: &'a Subject, now: Timestamp) -> Answer<'a, ()> {
+        Box::pin(SessionStore::end_all(self, subject, now))
+    }
+}
+
+pub(crate) trait AnyRefreshTokenStore: Send + Sync {
+    fn find_family<'a>(&'a self, name: &'a TokenHash) -> Answer<'a, Option<Family>>;
+    fn rotate<'a>(&'a self, rotation: &'a Rotation<'a>) -> Answer<'a, bool>;
+}
+
+impl<S: RefreshTokenStore> AnyRefreshTokenStore for S {
+    fn find_family<'a>(&'a self, name: &'a TokenHash) -> Answer<'a, Option<Family>> {
+        Box::pin(RefreshTokenStore::find_family(self, name))
+    }
+
+    fn rotate<'a>(&'a self, rotation: &'a Rotation<'a>) -> Answer<'a, bool> {
+        Box::pin(RefreshTokenStore::rotate(self, rotation))
+    }
+}

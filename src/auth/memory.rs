@@ -1,0 +1,432 @@
+//! The callers that were recognised: a known token costs neither a signature nor a question to a store.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::Hash,
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::{
+    auth::Recognised,
+    domain::{
+        change::{Change, ChangeListener},
+        claims::Claims,
+        client::ClientId,
+        fault::Fault,
+        secret::AccessToken,
+        session::SessionId,
+        time::Timestamp,
+        user::Subject,
+    },
+};
+
+/// What [`Auth::recognise`](crate::Auth::recognise) found out about tokens, by their SHA-256: for each the user and
+/// the claims, or that it is nobody's. It holds as many tokens as it is told to and forgets those that were not
+/// asked for lately. A token is known until it ends or something of it changes ([`ChangeListener::changed`]).
+///
+/// It is right as long as it is told of every change: whoever writes to a [`UserStore`](crate::UserStore) or a
+/// [`SessionStore`](crate::SessionStore) tells it before they say that it is done. The stores of `gatepass::sql` do,
+/// and hear of what other processes wrote.
+///
+/// ```
+/// use std::{num::NonZeroUsize, sync::Arc};
+/// use gatepass::{Auth, Change, ChangeListener, Memory, tutorial::{FakeHasher, SubjectTokens, TutorialUsers}};
+///
+/// let memory = Arc::new(Memory::new(NonZeroUsize::new(10_000).unwrap()));
+/// let auth = Auth::builder(TutorialUsers::default())
+///     .hasher(FakeHasher::default())
+///     .tokens(SubjectTokens)
+///     .memory(Arc::clone(&memory))
+///     .build();
+///
+/// // johndoe was changed in the table of users:
+/// memory.changed(&Change::User("johndoe".into()));
+/// ```
+pub struct Memory<U> {
+    tokens: Cache<TokenDigest, Arc<Known<U>>>,
+    index: Mutex<Index>,
+    is_lost: AtomicBool,
+    /// The second after which it is lost without being told, where it was told one.
+    until: AtomicU64,
+}
+
+type TokenDigest = [u8; 32];
+
+/// What is known of a token.
+struct Known<U> {
+    recognised: Recognised<U>,
+    expires_at: Option<Timestamp>,
+    user: Arc<Mark>,
+    session: Option<Arc<Mark>>,
+}
+
+/// What several tokens have in common: a user, or a session. Once it has changed, none of them is known any more.
+#[derive(Default)]
+struct Mark {
+    has_changed: AtomicBool,
+}
+
+/// The way from what changes to the tokens that are known.
+#[derive(Default)]
+struct Index {
+    /// How many changes there were: what was asked before one of them is not kept after it.
+    changes: u64,
+    users: HashMap<Subject, Weak<Mark>>,
+    sessions: HashMap<SessionId, (Weak<Mark>, Option<ClientId>)>,
+}
+
+/// Where an answer belongs that is not known yet.
+pub(super) struct Place {
+    digest: TokenDigest,
+    changes: u64,
+}
+
+#[derive(Debug, Error)]
+#[error("it cannot be heard what has changed: nobody is recognised from memory")]
+struct Lost;
+
+impl<U> Memory<U> {
+    /// Remembers this many tokens.
+    pub fn new(tokens: NonZeroUsize) -> Self {
+        Self {
+            tokens: Cache::new(tokens.get()),
+            index: Mutex::default(),
+            is_lost: AtomicBool::new(false),
+            until: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// What is known of `token`, or the place for it.
+    pub(super) fn recall(
+        &self,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> Result<Result<Recognised<U>, Place>, Fault> {
+        if self.is_lost.load(Ordering::Acquire) || now.as_unix() > self.until.load(Ordering::Acquire) {
+            return Err(Fault::unavailable(Lost));
+        }
+        let digest = Sha256::digest(token.expose()).into();
+        match self.tokens.get(&digest) {
+            Some(known) if known.still_holds(now) => Ok(Ok(known.recognised.clone())),
+            _ => Ok(Err(Place { digest, changes: self.index().changes })),
+        }
+    }
+
+    /// Remembers the answer, unless something has changed since the question.
+    pub(super) fn keep(&self, place: Place, claims: &Claims, recognised: Recognised<U>) {
+        let mut index = self.index();
+        if index.changes != place.changes {
+            return;
+        }
+        index.tidy_up(self.tokens.capacity());
+        let user = mark(index.users.entry(claims.subject.clone()).or_default());
+        let session = claims.session_id.clone().map(|id| {
+            let (weak, client_id) = index.sessions.entry(id).or_default();
+            client_id.clone_from(&claims.client_id);
+            mark(weak)
+        });
+        let known = Known { recognised, expires_at: claims.expires_at, user, session };
+        self.tokens.insert(place.digest, Arc::new(known));
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<U: Send + Sync + 'static> ChangeListener for Memory<U> {
+    fn changed(&self, change: &Change) {
+        let mut index = self.index();
+        index.changes += 1;
+        match change {
+            Change::User(subject) => index.users.remove(subject).iter().for_each(set),
+            Change::Session(id) => index.sessions.remove(id).iter().for_each(|(mark, _)| set(mark)),
+            Change::Client(client_id) => index
+                .sessions
+                .extract_if(|_, (_, client)| client.as_ref() == Some(client_id))
+                .for_each(|(_, (mark, _))| set(&mark)),
+            Change::Everything => {
+                index.users.drain().for_each(|(_, mark)| set(&mark));
+                index.sessions.drain().for_each(|(_, (mark, _))| set(&mark));
+                self.tokens.clear();
+            }
+        }
+    }
+
+    fn heard(&self, until: Timestamp) {
+        self.until.store(until.as_unix(), Ordering::Release);
+    }
+
+    fn lost(&self) {
+        self.is_lost.store(true, Ordering::Release);
+    }
+
+    fn found(&self) {
+        self.is_lost.store(false, Ordering::Release);
+    }
+}
+
+impl<U> Known<U> {
+    fn still_holds(&self, now: Timestamp) -> bool {
+        !self.user.has_changed()
+            && self.session.as_ref().is_none_or(|session| !session.has_changed())
+            && self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+impl Mark {
+    fn has_changed(&self) -> bool {
+        self.has_changed.load(Ordering::Acquire)
+    }
+}
+
+fn set(mark: &Weak<Mark>) {
+    if let Some(mark) = mark.upgrade() {
+        mark.has_changed.store(true, Ordering::Release);
+    }
+}
+
+/// The mark of this entry, a new one where no known token has it any more.
+fn mark(entry: &mut Weak<Mark>) -> Arc<Mark> {
+    entry.upgrade().unwrap_or_else(|| {
+        let mark = Arc::default();
+        *entry = Arc::downgrade(&mark);
+        mark
+    })
+}
+
+impl Index {
+    /// Drops the entries whose tokens are not known any more, once they may be as many as the others.
+    fn tidy_up(&mut self, tokens: u64) {
+        let limit = usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(2);
+        tidy(&mut self.users, limit, |mark| mark.strong_count() > 0);
+        tidy(&mut self.sessions, limit, |(mark, _)| mark.strong_count() > 0);
+    }
+}
+
+fn tidy<K: Eq + Hash, V>(map: &mut HashMap<K, V>, limit: usize, is_used: impl Fn(&V) -> bool) {
+    if map.len() > limit {
+        map.retain(|_, value| is_used(value));
+    }
+}
+
+impl<U> fmt::Debug for Memory<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("tokens", &self.tokens.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::{auth::Identity, domain::scope::Permission};
+
+    const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+
+    fn memory(tokens: usize) -> Memory<()> {
+        Memory::new(NonZeroUsize::new(tokens).unwrap())
+    }
+
+    fn claims(user: &str, session: &str) -> Claims {
+        let session_id = Some(session.into());
+        Claims { session_id, ..Claims::new(user.into(), Permission::Unrestricted) }
+    }
+
+    /// The place of a token that is not known.
+    fn place(memory: &Memory<()>, token: &str, now: Timestamp) -> Option<Place> {
+        memory.recall(&token.into(), now).expect("it is not lost").err()
+    }
+
+    fn knows(memory: &Memory<()>, token: &str, now: Timestamp) -> bool {
+        place(memory, token, now).is_none()
+    }
+
+    fn learn(memory: &Memory<()>, token: &str, claims: &Claims) {
+        let place = place(memory, token, NOW).expect("it is not known yet");
+        memory.keep(place, claims, Recognised::Nobody);
+        assert!(knows(memory, token, NOW));
+    }
+
+    #[test]
+    fn who_hears_nothing_any_more_is_lost_without_being_told() {
+        let memory = Memory::<()>::new(NonZeroUsize::MIN);
+        let token = AccessToken::from("token");
+        let recalls = |second| memory.recall(&token, Timestamp::from_unix(second)).is_ok();
+        assert!(recalls(u64::MAX), "nobody set it an end");
+        memory.heard(Timestamp::from_unix(10));
+        assert!(recalls(10) && !recalls(11));
+        memory.heard(Timestamp::from_unix(12));
+        assert!(recalls(11) && !recalls(13));
+        memory.lost();
+        assert!(!recalls(11));
+        memory.found();
+        assert!(recalls(11));
+    }
+
+    #[test]
+    fn an_answer_asked_before_a_change_is_not_kept_after_it() {
+        let memory = memory(100);
+        for change in [
+            Change::User("1".into()),
+            Change::Session("s".into()),
+            Change::Client("web".into()),
+            Change::Everything,
+            // Whose change it was is not known when the answer comes: any one counts.
+            Change::User("another".into()),
+        ] {
+            let place = place(&memory, "token", NOW).unwrap();
+            memory.changed(&change);
+            memory.keep(place, &claims("1", "s"), Recognised::Nobody);
+            assert!(!knows(&memory, "token", NOW), "{change:?}");
+        }
+        learn(&memory, "token", &claims("1", "s"));
+    }
+
+    #[test]
+    fn a_token_is_known_until_its_end() {
+        let memory = memory(100);
+        let expires_at = Some(NOW + Duration::from_secs(2));
+        learn(&memory, "token", &Claims { expires_at, ..claims("1", "s") });
+        let after = |seconds| NOW + Duration::from_secs(seconds);
+        assert!(knows(&memory, "token", after(1)));
+        assert!(!knows(&memory, "token", after(2)));
+    }
+
+    #[test]
+    fn what_was_recalled_is_what_was_kept() {
+        let memory = memory(100);
+        let place = place(&memory, "token", NOW).unwrap();
+        let claims = claims("1", "s");
+        let permission = claims.permission.clone();
+        let identity = Arc::new(Identity { user: (), claims: claims.clone(), permission });
+        memory.keep(place, &claims, Recognised::User(Arc::clone(&identity)));
+        match memory.recall(&"token".into(), NOW).unwrap() {
+            Ok(Recognised::User(known)) => assert!(Arc::ptr_eq(&known, &identity)),
+            _ => panic!("it is known"),
+        }
+        assert!(!knows(&memory, "Token", NOW));
+    }
+
+    #[test]
+    fn a_memory_that_is_lost_says_nothing_until_it_is_found() {
+        let memory = memory(100);
+        learn(&memory, "token", &claims("1", "s"));
+        let place = place(&memory, "other", NOW).unwrap();
+        memory.lost();
+        for token in ["token", "other"] {
+            let answer = memory.recall(&token.into(), NOW);
+            assert!(answer.err().expect("a fault").is_temporary(), "{token}");
+        }
+        // A change that is heard of meanwhile counts.
+        memory.changed(&Change::User("1".into()));
+        memory.keep(place, &claims("2", "t"), Recognised::Nobody);
+        memory.found();
+        assert!(!knows(&memory, "token", NOW) && !knows(&memory, "other", NOW));
+    }
+
+    #[test]
+    fn it_holds_as_many_as_it_is_told_to() {
+        let memory = memory(20);
+        for number in 0..2000 {
+            let token = format!("token {number}");
+            let place = place(&memory, &token, NOW).unwrap();
+            let own = claims(&format!("user {number}"), &format!("session {number}"));
+            memory.keep(place, &own, Recognised::Nobody);
+        }
+        let index = memory.index();
+        let (tokens, users, sessions) = (memory.tokens.len(), index.users.len(), index.sessions.len());
+        assert!((1..=20).contains(&tokens), "{tokens} tokens");
+        assert!(users <= 41 && sessions <= 41, "{users} users, {sessions} sessions");
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Ask(usize),
+        /// The answer to the oldest question that has none.
+        Answer,
+        Change(Change),
+        Wait(u64),
+    }
+
+    /// Eight tokens of three users, in five sessions, through two clients or none; every other one ends.
+    fn token(number: usize) -> (String, Claims) {
+        let own = Claims {
+            client_id: [None, Some("web".into()), Some("app".into())][number % 5 % 3].clone(),
+            expires_at: number.is_multiple_of(2).then(|| NOW + Duration::from_secs(number as u64 + 1)),
+            ..claims(&(number % 5 % 3).to_string(), &(number % 5).to_string())
+        };
+        (format!("token {number}"), own)
+    }
+
+    fn is_about(change: &Change, claims: &Claims) -> bool {
+        match change {
+            Change::User(subject) => *subject == claims.subject,
+            Change::Session(id) => Some(id) == claims.session_id.as_ref(),
+            Change::Client(client_id) => Some(client_id) == claims.client_id.as_ref(),
+            Change::Everything => true,
+        }
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (0..8_usize).prop_map(Step::Ask),
+            5 => Just(Step::Answer),
+            1 => (0..4_u64).prop_map(|user| Step::Change(Change::User(user.into()))),
+            1 => (0..6_u8).prop_map(|session| Step::Change(Change::Session(session.to_string().into()))),
+            1 => "web|app|other".prop_map(|client| Step::Change(Change::Client(client.into()))),
+            1 => Just(Step::Change(Change::Everything)),
+            1 => (1..3_u64).prop_map(Step::Wait),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_known_until_something_of_it_changes(steps in vec(step(), 0..60)) {
+            let memory = memory(10_000);
+            let mut known: HashMap<usize, Claims> = HashMap::new();
+            let (mut asked, mut changes, mut now) = (Vec::new(), 0, NOW);
+            for step in steps {
+                match step {
+                    Step::Ask(number) => {
+                        if let Some(place) = place(&memory, &token(number).0, now) {
+                            asked.push((number, place, changes));
+                        }
+                    }
+                    Step::Answer if asked.is_empty() => {}
+                    Step::Answer => {
+                        let (number, place, before) = asked.remove(0);
+                        let (_, claims) = token(number);
+                        memory.keep(place, &claims, Recognised::Nobody);
+                        if before == changes {
+                            known.insert(number, claims);
+                        }
+                    }
+                    Step::Change(change) => {
+                        memory.changed(&change);
+                        changes += 1;
+                        known.retain(|_, claims| !is_about(&change, claims));
+                    }
+                    Step::Wait(seconds) => now = now + Duration::from_secs(seconds),
+                }
+                for number in 0..8 {
+                    let lives = |claims: &Claims| claims.expires_at.is_none_or(|end| now < end);
+                    let expected = known.get(&number).is_some_and(lives);
+                    prop_assert_eq!(knows(&memory, &token(number).0, now), expected, "token {}", number);
+                }
+            }
+        }
+    }
+}

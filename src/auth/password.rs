@@ -1,0 +1,69 @@
+//! A user who changes their password.
+
+use thiserror::Error;
+
+use crate::{
+    auth::Auth,
+    domain::{
+        fault::Fault,
+        ports::{PasswordHasher, PasswordStore, TokenService, Verdict},
+        secret::Password,
+        time::Timestamp,
+        user::Subject,
+    },
+};
+
+/// Who wants which password.
+#[derive(Debug)]
+pub struct PasswordChange<'a> {
+    /// The user.
+    pub subject: &'a Subject,
+    /// The password that the user has.
+    pub current: &'a Password,
+    /// The password that the user wants; whether it is good enough is for the caller to say.
+    pub new: &'a Password,
+    /// The moment of the change.
+    pub now: Timestamp,
+}
+
+/// Why a password was not changed.
+#[derive(Debug, Error)]
+pub enum PasswordChangeError {
+    /// The current password is another one.
+    #[error("incorrect password")]
+    IncorrectPassword,
+    /// A port failed.
+    #[error("{0}")]
+    Fault(Fault),
+}
+
+impl From<Fault> for PasswordChangeError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl<S: PasswordStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
+    /// Gives a user a new password, and ends all their sessions.
+    ///
+    /// # Errors
+    /// [`PasswordChangeError::IncorrectPassword`] where the current password is another one, or was changed
+    /// meanwhile.
+    pub async fn change_password(&self, change: PasswordChange<'_>) -> Result<(), PasswordChangeError> {
+        let incorrect = || PasswordChangeError::IncorrectPassword;
+        if !change.current.is_hashable() {
+            return Err(incorrect());
+        }
+        let account = self.ports.store.find_account(change.subject).await?.ok_or_else(incorrect)?;
+        let old = &account.password_hash;
+        if self.ports.hasher.verify(change.current, old).await? == Verdict::Mismatch {
+            return Err(incorrect());
+        }
+        let new = self.ports.hasher.hash(change.new).await?;
+        if self.ports.store.change_password(change.subject, old, &new, change.now).await? {
+            Ok(())
+        } else {
+            Err(incorrect())
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Revoking a token and asking about one, by its text: either kind of token.
+
+use std::sync::Arc;
+
+use crate::{
+    auth::{
+        Auth, Identity, LoginError, Recognised,
+        refresh::{Refreshing, Standing, still_granted},
+        refresh_token::TokenParts,
+    },
+    domain::{
+        client::ClientId,
+        fault::Fault,
+        ports::{PasswordHasher, TokenService, UserStore},
+        refresh::Family,
+        secret::{AccessToken, RefreshToken},
+        time::Timestamp,
+        user::AuthUser,
+    },
+};
+
+/// What a good token is.
+#[derive(Clone, Debug)]
+pub enum Introspection<U> {
+    /// An access token, and whose.
+    AccessToken(Arc<Identity<U>>),
+    /// A refresh token.
+    RefreshToken {
+        /// Its family; the permission as far as the user has it now.
+        family: Box<Family>,
+        /// When it ends, if it is not used.
+        expires_at: Timestamp,
+    },
+}
+
+impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
+    /// Revokes a token ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)): an access token alone, or with a refresh
+    /// token its whole session. A token that is not good, or not any more, is none to revoke: that is done already.
+    ///
+    /// # Errors
+    /// [`LoginError::InvalidClient`] for a client's token where no client proved itself, and
+    /// [`LoginError::IssuedToAnother`] where another one did, or the token is no client's.
+    pub async fn revoke(
+        &self,
+        token: &str,
+        client_id: Option<&ClientId>,
+        now: Timestamp,
+    ) -> Result<(), LoginError> {
+        let Some(sessions) = &self.ports.sessions else { return Ok(()) };
+        if let Some(family) = self.family_of(token).await? {
+            is_issued_to(family.client_id.as_ref(), client_id)?;
+            sessions.end(&family.subject, &family.session_id, now).await?;
+        } else if let Some(claims) = self.ports.tokens.verify(&AccessToken::from(token), now).await? {
+            is_issued_to(claims.client_id.as_ref(), client_id)?;
+            sessions.revoke(&claims, now).await?;
+        }
+        Ok(())
+    }
+
+    /// What a token is, or `None` where it is not good at this moment, for whatever reason
+    /// ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
+    ///
+    /// # Errors
+    /// A [`Fault`] where a port cannot say.
+    pub async fn introspect(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Option<Introspection<S::User>>, Fault> {
+        if let Some(family) = self.family_of(token).await? {
+            return self.introspect_refresh_token(token, family, now).await;
+        }
+        Ok(match self.recognise(&AccessToken::from(token), now).await? {
+            Recognised::User(identity) if identity.user.is_active() => {
+                Some(Introspection::AccessToken(identity))
+            }
+            _ => None,
+        })
+    }
+
+    async fn introspect_refresh_token(
+        &self,
+        token: &str,
+        family: Family,
+        now: Timestamp,
+    ) -> Result<Option<Introspection<S::User>>, Fault> {
+        let token = RefreshToken::from(token);
+        let (Some(Refreshing { settings, .. }), Some(parts)) = (self.refreshing(), TokenParts::of(&token))
+        else {
+            return Ok(None);
+        };
+        if settings.judge(&family, &parts.hash(), now) != Standing::Newest {
+            return Ok(None);
+        }
+        let user = self.ports.store.find_by_subject(&family.subject).await?;
+        Ok(user.filter(AuthUser::is_active).map(|user| {
+            let permission = still_granted(&family, &user);
+            let expires_at = settings.end(family.created, family.rotated);
+            Introspection::RefreshToken { family: Box::new(Family { permission, ..family }), expires_at }
+        }))
+    }
+
+    /// The family of what may be a refresh token.
+    async fn family_of(&self, token: &str) -> Result<Option<Family>, Fault> {
+        let token = RefreshToken::from(token);
+        match (&self.ports.refreshing, TokenParts::of(&token)) {
+            (Some(Refreshing { store, .. }), Some(parts)) => store.find_family(&parts.family_hash()).await,
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Whoever has a token that no client was given may give it up; what a client was given, only that client.
+fn is_issued_to(owner: Option<&ClientId>, client_id: Option<&ClientId>) -> Result<(), LoginError> {
+    match (owner, client_id) {
+        (Some(_), None) => Err(LoginError::InvalidClient),
+        (owner, client_id) if owner == client_id => Ok(()),
+        _ => Err(LoginError::IssuedToAnother),
+    }
+}

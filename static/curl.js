@@ -1,0 +1,39 @@
+// The curl lines: they name this service, and are copied by a click.
+
+import { apiUrl } from "./api.js";
+import { all, announce } from "./dom.js";
+
+const COPIED_MS = 2_000;
+
+export function startCurlLines() {
+  for (const button of all(".copy")) {
+    button.addEventListener("click", () => copy(button));
+    button.hidden = false;
+  }
+  for (const url of all("[data-path]")) url.textContent = shellWord(apiUrl(url.dataset.path));
+}
+
+const shellWord = (text) =>
+  /^[\w.:/%~-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+
+async function copy(button) {
+  const code = button.closest(".curl").querySelector("pre code");
+  const copied = await writeClipboard(code);
+  button.textContent = copied ? "Copied" : "Selected";
+  announce(copied ? "Copied." : "The command is selected: copy it with the keyboard.");
+  setTimeout(() => {
+    button.textContent = "Copy";
+    announce("");
+  }, COPIED_MS);
+}
+
+// Outside a secure context there is no navigator.clipboard.
+async function writeClipboard(code) {
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(code);
+    return document.execCommand("copy");
+  }
+}

@@ -1,0 +1,477 @@
+//! Tokens that die, on the pages of the secure profile: the sessions of johndoe, their ends, and his password.
+
+use serde_json::{Value, json};
+
+use crate::{
+    docs::{self, DIALOG},
+    program::Gatepass,
+    service::{self, JOHNDOE, SECOND, Service, access_token, within},
+    start_page,
+    support::{
+        http::{get, post_form, request},
+        service::PATIENCE,
+    },
+    webdriver::{Browser, browse},
+};
+
+const PASSPHRASE: &str = "johndoe's own passphrase";
+const NEW_PASSPHRASE: &str = "a raven at the ferry";
+
+const DESKTOP: (u32, u32) = (1280, 900);
+const SMALL_PHONE: (u32, u32) = (360, 740);
+
+/// The requests for new tokens that the page has made.
+const TOKEN_REQUESTS: &str =
+    "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/token')).length";
+
+const OFFLINE_ACCESS: &str =
+    ".dialog-ux .scopes label[for='offline_access-password-checkbox-OAuth2PasswordBearer'] .item";
+const LOG_OUT: &str = ".dialog-ux .auth-btn-wrapper .btn:not(.btn-done)";
+
+/// A service with johndoe, and its database.
+fn serve(arguments: &[&str]) -> (Gatepass, Service) {
+    let gatepass = Gatepass::on_sqlite();
+    service::add_johndoe(&gatepass);
+    let service = service::serve(&gatepass, arguments);
+    (gatepass, service)
+}
+
+fn start(service: &Service) -> String {
+    format!("http://{}/", service.address)
+}
+
+/// Signs johndoe in on the start page, and gives the token that it shows.
+async fn sign_in(browser: &Browser, service: &Service) -> String {
+    browser.open(&start(service)).await;
+    start_page::sign_in(browser, "johndoe", PASSPHRASE).await;
+    browser.expect_displayed("#session-list li").await;
+    browser.text("#token").await
+}
+
+/// Another sign-in of johndoe, by curl.
+fn sign_in_elsewhere(service: &Service) -> String {
+    let request = post_form("/token", format!("{JOHNDOE}&scope=offline_access"));
+    access_token(&request.header("User-Agent", "curl/8.14.1").send(service.address))
+}
+
+async fn expect_sessions(browser: &Browser, number: usize) {
+    let count = "document.querySelectorAll('#session-list li').length";
+    browser.expect("the sessions", json!(number), async || browser.evaluate(count).await).await;
+}
+
+async fn expect_focus(browser: &Browser, id: &str) {
+    browser
+        .expect("the focus", json!(id), async || browser.evaluate("document.activeElement.id").await)
+        .await;
+}
+
+async fn expect_signed_out(browser: &Browser) {
+    browser.expect_displayed("#sign-in").await;
+    browser.expect_hidden("#account").await;
+    expect_focus(browser, "username").await;
+    let known = "['token', 'session-list', 'password'].map((id) => document.getElementById(id))\
+         .map((element) => element.value ?? element.textContent)";
+    assert_eq!(browser.evaluate(known).await, json!(["", "", ""]), "the page still knows it");
+}
+
+/// Within a second the token is good no more.
+#[track_caller]
+fn expect_dead(service: &Service, token: &str) {
+    within(SECOND, "the token is dead", || (service.users_me(token).status == 401).then_some(()));
+}
+
+#[track_caller]
+fn expect_alive(service: &Service, token: &str) {
+    assert_eq!(service.users_me(token).status, 200);
+}
+
+#[test]
+fn the_start_page_refreshes_by_itself_and_goes_on() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&["--access-token-ttl", "2"]);
+        let first = sign_in(browser, &service).await;
+        // Twice, so that a refreshed token is refreshed too.
+        let requests = json!([true, true]);
+        let seen =
+            format!("[{TOKEN_REQUESTS} >= 3, document.querySelector('#token').textContent !== '{first}']");
+        browser.expect("two refreshes", requests, async || browser.evaluate(&seen).await).await;
+        expect_dead(&service, &first);
+        browser.click("#update").await;
+        let last = "document.querySelector('#requests li:last-child').textContent";
+        let list = json!("GET users/me/sessions 200");
+        browser.expect("the last request", list, async || browser.evaluate(last).await).await;
+        expect_sessions(browser, 1).await;
+        browser.expect_text(".error:not(:empty)", "").await;
+        assert_eq!(browser.stored().await, Vec::<Value>::new());
+    });
+}
+
+#[test]
+fn a_refused_call_is_refreshed_once_for_all_who_wait() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        let token = sign_in(browser, &service).await;
+        assert_eq!(post_form("/revoke", format!("token={token}")).send(service.address).status, 200);
+        expect_dead(&service, &token);
+        browser.click("#update").await;
+        browser.expect("a new token", true, async || browser.text("#token").await != token).await;
+        let trace = "[...document.querySelectorAll('#requests li')].slice(-3).map((li) => li.textContent)";
+        let again = ["GET users/me/sessions 401", "POST token 200", "GET users/me/sessions 200"];
+        browser.expect("the requests", json!(again), async || browser.evaluate(trace).await).await;
+        assert_eq!(browser.evaluate(TOKEN_REQUESTS).await, 2);
+    });
+}
+
+#[test]
+fn calls_at_once_share_one_refresh() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        browser.open(&start(&service)).await;
+        let script = format!(
+            "Promise.all([import('/static/session.js'), import('/static/api.js')])\
+             .then(async ([{{ Session }}, {{ newContext, send }}]) => {{\
+                 const fields = new URLSearchParams({{\
+                     username: 'johndoe', password: \"{PASSPHRASE}\", scope: 'offline_access' }});\
+                 const session = await Session.begin(fields, newContext());\
+                 const body = new URLSearchParams({{ token: session.token }});\
+                 await send('revoke', {{ method: 'POST', body, ...newContext() }});\
+                 const context = newContext();\
+                 await Promise.all([1, 2, 3].map(() => session.send('users/me', context)));\
+                 return context.requests.map(({{ path, result }}) => path + ' ' + result).sort();\
+             }})"
+        );
+        let asked = ["token 200", "users/me 200", "users/me 200", "users/me 200"];
+        let asked: Vec<_> = asked.into_iter().chain(["users/me 401"; 3]).collect();
+        let mut seen: Vec<String> = serde_json::from_value(browser.evaluate(&script).await).unwrap();
+        seen.sort();
+        let mut asked: Vec<_> = asked.into_iter().map(str::to_owned).collect();
+        asked.sort();
+        assert_eq!(seen, asked);
+    });
+}
+
+#[test]
+fn an_ended_session_brings_back_the_form() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        let token = sign_in(browser, &service).await;
+        assert_eq!(request("DELETE", "/users/me/sessions").bearer(&token).send(service.address).status, 204);
+        expect_dead(&service, &token);
+        browser.click("#update").await;
+        start_page::expect_error(browser, "The session has ended.").await;
+        expect_signed_out(browser).await;
+    });
+}
+
+#[test]
+fn a_refresh_that_is_refused_brings_back_the_form() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&["--access-token-ttl", "3"]);
+        let token = sign_in(browser, &service).await;
+        assert_eq!(request("DELETE", "/users/me/sessions").bearer(&token).send(service.address).status, 204);
+        // Nobody clicks anything.
+        start_page::expect_error(browser, "The session has ended.").await;
+        expect_signed_out(browser).await;
+    });
+}
+
+#[test]
+fn signing_out_kills_the_token_and_its_session() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        let token = sign_in(browser, &service).await;
+        let other = sign_in_elsewhere(&service);
+        expect_alive(&service, &token);
+        browser.click("#sign-out").await;
+        browser.expect_text("#notice", "Signed out.").await;
+        expect_signed_out(browser).await;
+        expect_dead(&service, &token);
+        expect_alive(&service, &other);
+        let sessions = get("/users/me/sessions").bearer(&other).send(service.address);
+        assert_eq!(sessions.json().as_array().unwrap().len(), 1, "{}", sessions.text());
+    });
+}
+
+#[test]
+fn a_sign_out_that_the_server_does_not_hear_says_so() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        sign_in(browser, &service).await;
+        drop(service);
+        browser.click("#sign-out").await;
+        start_page::expect_error(browser, "The token is forgotten here, but not revoked.").await;
+        expect_signed_out(browser).await;
+    });
+}
+
+#[test]
+fn without_refresh_tokens_the_page_signs_in_and_out_all_the_same() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&["--refresh-tokens", "never", "--strict"]);
+        let token = sign_in(browser, &service).await;
+        expect_alive(&service, &token);
+        browser.click("#sign-out").await;
+        browser.expect_text("#notice", "Signed out.").await;
+        expect_dead(&service, &token);
+    });
+}
+
+#[test]
+fn the_sessions_are_listed_and_another_one_is_ended() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        let other = sign_in_elsewhere(&service);
+        let token = sign_in(browser, &service).await;
+        expect_sessions(browser, 2).await;
+        let list = browser.text("#session-list").await;
+        for part in ["Chrome on Linux this one", "curl/8.14.1", "127.0.0.1", "created", "last used"] {
+            assert!(list.contains(part), "no {part:?} in {list:?}");
+        }
+        assert!(!list.contains(['{', '"']), "{list}");
+        let times = "[...document.querySelectorAll('#session-list time')]\
+             .every(({ dateTime, textContent }) => textContent === new Date(dateTime)\
+             .toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' }))";
+        assert_eq!(browser.evaluate(times).await, true);
+
+        browser.click("[aria-label='End the session curl/8.14.1']").await;
+        expect_sessions(browser, 1).await;
+        expect_focus(browser, "sessions-title").await;
+        expect_dead(&service, &other);
+        expect_alive(&service, &token);
+    });
+}
+
+#[test]
+fn ending_the_current_session_signs_out() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        let other = sign_in_elsewhere(&service);
+        let token = sign_in(browser, &service).await;
+        browser.click("[aria-label='End the session Chrome on Linux']").await;
+        browser.expect_text("#notice", "Signed out: this session is ended.").await;
+        expect_signed_out(browser).await;
+        expect_dead(&service, &token);
+        expect_alive(&service, &other);
+    });
+}
+
+#[test]
+fn ending_all_sessions_signs_out_everywhere() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        let other = sign_in_elsewhere(&service);
+        let token = sign_in(browser, &service).await;
+        browser.click("#end-all").await;
+        browser.expect_text("#notice", "Signed out: all sessions are ended.").await;
+        expect_signed_out(browser).await;
+        expect_dead(&service, &token);
+        expect_dead(&service, &other);
+    });
+}
+
+#[test]
+fn a_session_that_ended_meanwhile_leaves_the_list() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        let other = sign_in_elsewhere(&service);
+        sign_in(browser, &service).await;
+        expect_sessions(browser, 2).await;
+        let sessions = get("/users/me/sessions").bearer(&other).send(service.address).json();
+        let mine = sessions.as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
+        let path = format!("/users/me/sessions/{}", mine["id"].as_str().unwrap());
+        assert_eq!(request("DELETE", &path).bearer(&other).send(service.address).status, 204);
+        browser.click("[aria-label='End the session curl/8.14.1']").await;
+        expect_sessions(browser, 1).await;
+        browser.expect_text("#sessions-error", "").await;
+    });
+}
+
+/// Fills in the form and sends it.
+async fn change_password(browser: &Browser, current: &str, new: &str) {
+    browser.fill("#current-password", current).await;
+    browser.fill("#new-password", new).await;
+    browser.click("#change").await;
+}
+
+async fn expect_refused(browser: &Browser, why: &str, field: &str) {
+    browser.expect_text("#password-error", why).await;
+    expect_focus(browser, field).await;
+    let marked = "[...document.querySelectorAll('#account [aria-invalid]')].map(({ id }) => id)";
+    assert_eq!(browser.evaluate(marked).await, json!([field]));
+}
+
+#[test]
+fn a_changed_password_ends_the_other_sessions_and_signs_in_again() {
+    browse(async |browser| {
+        let (width, height) = SMALL_PHONE;
+        browser.resize(width, height);
+        let (_gatepass, service) = serve(&[]);
+        let other = sign_in_elsewhere(&service);
+        let token = sign_in(browser, &service).await;
+        browser.click("#account summary").await;
+
+        change_password(browser, "wrong", NEW_PASSPHRASE).await;
+        expect_refused(browser, "Not changed. Incorrect password.", "current-password").await;
+        change_password(browser, PASSPHRASE, "password1").await;
+        let why = "Not changed. New password: the password is among the most common passwords or too easy to guess.";
+        expect_refused(browser, why, "new-password").await;
+        expect_alive(&service, &other);
+
+        change_password(browser, PASSPHRASE, NEW_PASSPHRASE).await;
+        browser.expect_text("#notice", "Password changed. All other sessions are ended.").await;
+        expect_focus(browser, "holder").await;
+        let seen = "document.querySelector('#notice').getBoundingClientRect().top >= 0";
+        assert_eq!(browser.evaluate(seen).await, true, "the notice is out of sight");
+        expect_sessions(browser, 1).await;
+        let kept = "['username', 'password', 'current-password', 'new-password', 'password-error']\
+             .map((id) => document.getElementById(id)).map((element) => element.value ?? element.textContent)";
+        assert_eq!(browser.evaluate(kept).await, json!(["", "", "", "", ""]));
+        expect_dead(&service, &token);
+        expect_dead(&service, &other);
+        expect_alive(&service, &browser.text("#token").await);
+        assert_eq!(service.sign_in(JOHNDOE).status, 400);
+    });
+}
+
+#[test]
+fn password_managers_know_what_the_fields_are() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        sign_in(browser, &service).await;
+        let fields = "[...document.querySelectorAll('#change-password input')]\
+             .map(({ autocomplete, value }) => [autocomplete, value])";
+        let expected = json!([["username", "johndoe"], ["current-password", ""], ["new-password", ""]]);
+        assert_eq!(browser.evaluate(fields).await, expected);
+    });
+}
+
+#[test]
+fn who_may_not_read_themselves_still_signs_in_and_out() {
+    browse(async |browser| {
+        let (gatepass, service) = serve(&[]);
+        gatepass.add("robot", &["--scopes", "users:read"]).done();
+        browser.open(&start(&service)).await;
+        start_page::sign_in(browser, "robot", "robot's own passphrase").await;
+        start_page::expect_error(browser, "Signed in, but there is no profile to show.").await;
+        browser.expect_hidden("#account").await;
+        browser.expect_displayed("#token").await;
+        let token = browser.text("#token").await;
+        assert_eq!(service.users_me(&token).status, 403);
+        browser.click("#sign-out").await;
+        browser.expect_text("#notice", "Signed out.").await;
+        expect_dead(&service, &token);
+    });
+}
+
+#[test]
+fn the_account_fits_a_small_phone() {
+    the_account_fits(SMALL_PHONE, "secure-account-phone");
+}
+
+#[test]
+fn the_account_fits_a_desktop() {
+    the_account_fits(DESKTOP, "secure-account-desktop");
+}
+
+fn the_account_fits((width, height): (u32, u32), name: &str) {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        sign_in_elsewhere(&service);
+        browser.resize(width, height);
+        sign_in(browser, &service).await;
+        browser.click("#account summary").await;
+        change_password(browser, "wrong", NEW_PASSPHRASE).await;
+        browser.expect_displayed("#password-error").await;
+        start_page::expect_no_sideways_scroll(browser, width).await;
+        browser.screenshot(name).await;
+    });
+}
+
+/// Signs johndoe in on the page of the documentation, with a refresh token.
+async fn authorize(browser: &Browser, service: &Service) {
+    docs::open(browser, &format!("{}docs", start(service))).await;
+    browser.click(".auth-wrapper > .authorize").await;
+    browser.fill("#oauth_username", "johndoe").await;
+    browser.fill("#oauth_password", PASSPHRASE).await;
+    let boxes = "[...document.querySelectorAll('.dialog-ux .scopes input')]";
+    for scope in ["me", "offline_access"] {
+        browser.click(&OFFLINE_ACCESS.replace("offline_access", scope)).await;
+    }
+    let ticked = format!("{boxes}.filter((box) => box.checked).length");
+    browser.expect("the scopes", json!(2), async || browser.evaluate(&ticked).await).await;
+    browser.click(&format!("{DIALOG} .authorize")).await;
+    browser.expect_text(&format!("{DIALOG} .auth-container h6"), "Authorized").await;
+}
+
+/// The token in the curl line of the request that was executed.
+async fn sent_token(browser: &Browser) -> String {
+    let curl = browser.evaluate("document.querySelector('.curl-command code').textContent").await;
+    let (_, rest) = curl.as_str().unwrap().split_once("Bearer ").expect("a token in the curl line");
+    rest.split('\'').next().unwrap().to_owned()
+}
+
+fn profile(service: &Service, token: &str) -> Value {
+    service.users_me(token).json()
+}
+
+#[test]
+fn logging_out_of_swagger_ui_kills_the_token() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        authorize(browser, &service).await;
+        docs::close(browser).await;
+        docs::try_out(browser).await;
+        docs::execute(browser, 200, &profile(&service, &service.token(JOHNDOE))).await;
+        let token = sent_token(browser).await;
+        expect_alive(&service, &token);
+
+        browser.click(".auth-wrapper > .authorize").await;
+        browser.click(LOG_OUT).await;
+        browser.expect_displayed("#oauth_username").await;
+        within(PATIENCE, "the token is dead", || (service.users_me(&token).status == 401).then_some(()));
+        assert_eq!(browser.text(&format!("{DIALOG} .errors")).await, "");
+        docs::close(browser).await;
+        docs::execute(browser, 401, &json!({ "detail": "Not authenticated" })).await;
+    });
+}
+
+#[test]
+fn swagger_ui_refreshes_by_itself() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&["--access-token-ttl", "3"]);
+        authorize(browser, &service).await;
+        docs::close(browser).await;
+        docs::try_out(browser).await;
+        let profile = profile(&service, &service.token(JOHNDOE));
+        docs::execute(browser, 200, &profile).await;
+        let first = sent_token(browser).await;
+        within(PATIENCE, "the token has ended", || (service.users_me(&first).status == 401).then_some(()));
+        docs::execute(browser, 200, &profile).await;
+        browser.expect("another token", true, async || sent_token(browser).await != first).await;
+        assert_eq!(browser.stored().await, Vec::<Value>::new());
+    });
+}
+
+#[test]
+fn swagger_ui_logs_out_where_a_refresh_is_refused() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&["--access-token-ttl", "3"]);
+        authorize(browser, &service).await;
+        docs::close(browser).await;
+        let token = service.token(JOHNDOE);
+        assert_eq!(request("DELETE", "/users/me/sessions").bearer(&token).send(service.address).status, 204);
+        browser.expect_displayed(".auth-wrapper > .authorize.unlocked").await;
+    });
+}
+
+#[test]
+fn a_logout_that_the_server_does_not_hear_is_named_in_the_dialog() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        authorize(browser, &service).await;
+        drop(service);
+        browser.click(LOG_OUT).await;
+        let error = "The token is forgotten here, but it could not be revoked.";
+        browser.expect_text(&format!("{DIALOG} .errors span"), error).await;
+    });
+}
