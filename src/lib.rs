@@ -39,9 +39,13 @@
 #![cfg_attr(feature = "jwt", doc = "| verify the tokens of another service | [`JwksTokens`] |")]
 //! | put the three together | [`Auth::builder`] |
 #![cfg_attr(feature = "sql", doc = "| keep users in SQLite or PostgreSQL | [`sql`] |")]
+//! | end tokens before their time | [`SessionStore`], and [`RefreshTokenStore`] for refresh tokens |
+//! | spare the stores a question with every request | [`Memory`] |
+//! | tell clients what there is | [`metadata::routes`] |
 //! | know the user in a handler | [`ActiveUser`], [`CurrentUser`], [`MaybeUser`], [`BearerToken`] |
 //! | read the form in an endpoint of your own | [`PasswordRequestForm`], [`StrictPasswordRequestForm`] |
 //! | answer, log and fail as the service does | [`ApiError`], [`fallback`], [`access_log`], [`answer_panics`] |
+//! | know the client's address behind a proxy | [`TrustedProxies`] |
 //! | describe it in OpenAPI | [`OAuth2PasswordBearer`](struct@OAuth2PasswordBearer), [`TokenApi`] |
 #![cfg_attr(
     feature = "argon2",
@@ -59,7 +63,7 @@
 //! - `docs` (part of `service`): Swagger UI at `/docs`, embedded.
 //! - `jwt` (part of `service`): signed access tokens and their keys, `JwtTokens`, and those of other services,
 //!   `JwksTokens`.
-//! - `sql` (part of `service`): users and clients in SQLite or PostgreSQL.
+//! - `sql` (part of `service`): users, clients and sessions in SQLite or PostgreSQL.
 //! - `argon2` (part of `service`): `Argon2Hasher`, and the verification of other programs' hashes.
 //! - `password-policy` (part of `service`): `check_new_password`.
 //!
@@ -82,7 +86,7 @@ mod http;
 pub mod app;
 
 #[cfg(feature = "argon2")]
-pub use adapters::argon2::{Argon2Hasher, Argon2Settings, InvalidArgon2Settings};
+pub use adapters::argon2::{Argon2Hasher, Argon2Settings, HashLoad, InvalidArgon2Settings};
 #[cfg(feature = "jwt")]
 pub use adapters::jwt::{
     InvalidKeySet, JwksTokens, JwtSettings, JwtTokens, KeyError, KeyFolder, KeyState, ListedKey,
@@ -94,15 +98,17 @@ pub use adapters::password_policy::{WeakPassword, check_new_password};
 pub use adapters::sql;
 pub use adapters::tutorial;
 pub use auth::{
-    Auth, AuthBuilder, Identity, Introspection, Login, LoginError, Memory, PasswordChange,
-    PasswordChangeError, Policy, Recognised, Refresh, RefreshSettings, RefreshTokens, SignIn,
+    Auth, AuthBuilder, GuessLimits, Identity, Introspection, Login, LoginError, Memory, MemoryFigures,
+    PasswordChange, PasswordChangeError, Policy, Recognised, Refresh, RefreshSettings, RefreshTokens, SignIn,
 };
 pub use domain::{
     change::{Change, ChangeListener},
     claims::Claims,
     client::ClientId,
     dialect::Dialect,
+    event::{Event, EventKind, EventListener},
     fault::Fault,
+    guessing::{FailureKey, FailureStore, Failures},
     ports::{
         ClientRegistry, IssuedToken, KeySet, PasswordHasher, PasswordStore, PublishedKeys, TokenOrder,
         TokenService, UserStore, Verdict,
@@ -127,6 +133,7 @@ pub use http::{
     panic::answer_panics,
     password::{PasswordApi, PasswordRule},
     sessions::SessionsApi,
+    trusted_proxies::{InvalidProxy, ProxyHeader, TrustedProxies},
     validation::FieldError,
 };
 pub use http::{jwks, metadata};

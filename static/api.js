@@ -39,7 +39,7 @@ export async function json(response) {
 
 function unreachable(signal) {
   return signal.aborted
-    ? `The server did not answer within ${TIMEOUT_MS / 1000} seconds.`
+    ? "The server did not answer in time."
     : "The server cannot be reached. Is it still running?";
 }
 

@@ -1,7 +1,9 @@
 // Swagger UI, with a plugin by which tokens die and live as they should: logging out revokes the token where the
 // document has /revoke, and what came with a refresh token is refreshed before it ends.
 
-const RETRY_MS = 5_000;
+// Within the grace in which the same answer is had once more: ten seconds, as the service has it by default.
+const TIMEOUT_MS = 4_000;
+const RETRY_MS = 1_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 function livingTokens() {
@@ -23,7 +25,8 @@ function livingTokens() {
     } else if (clientId) {
       headers.Authorization = `Basic ${btoa(`${clientId}:${clientSecret}`)}`;
     }
-    return fetch(url, { method: "POST", headers, body, keepalive: true }).catch(() => null);
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    return fetch(url, { method: "POST", headers, body, signal, keepalive: true }).catch(() => null);
   }
 
   function forget(name) {
@@ -45,7 +48,7 @@ function livingTokens() {
     const next = response?.ok ? await response.json().catch(() => null) : null;
     if (timers.get(auth.name) !== mine) return; // logged out, or authorized anew, meanwhile
     if (next) system.authActions.authorizeOauth2({ auth, token: { ...token, ...next } });
-    else if (response?.status === 400) system.authActions.logout([auth.name]);
+    else if ([400, 401].includes(response?.status)) system.authActions.logout([auth.name]);
     else refreshIn(RETRY_MS, { auth, token }, system);
   }
 

@@ -2,7 +2,10 @@
 
 import { Problem, json, newContext, send } from "./api.js";
 
-const RETRY_MS = 5_000;
+// A lost answer is asked for again within the grace in which it is had once more: ten seconds, as the service has it
+// by default.
+const REFRESH_TIMEOUT_MS = 4_000;
+const RETRY_MS = 1_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Session {
@@ -73,7 +76,8 @@ export class Session {
   async #requestNext({ signal, requests }) {
     const { refresh_token } = this.#tokens;
     const grant = new URLSearchParams({ grant_type: "refresh_token", refresh_token });
-    const next = await requestTokens(grant, { signal, requests }).catch((problem) => {
+    const inTime = AbortSignal.any([signal, AbortSignal.timeout(REFRESH_TIMEOUT_MS)]);
+    const next = await requestTokens(grant, { signal: inTime, requests }).catch((problem) => {
       if (![400, 401].includes(problem.status)) throw problem;
       throw this.#ended(new Problem(problem.message, { status: 401 }));
     });

@@ -55,11 +55,31 @@ pub(crate) fn secure<U: ToSchema>(settings: &SecureSettings, description: &str) 
     if settings.algorithm == SigningAlgorithm::EdDsa {
         api.merge(JwksApi::openapi());
     }
+    if settings.refresh_tokens == RefreshTokens::Never {
+        NoRefreshTokens.modify(&mut api);
+    }
     if settings.strict {
         RequiredGrantType.modify(&mut api);
     }
     OAuth2PasswordBearer { scopes: &scopes(settings), ..OAuth2PasswordBearer }.modify(&mut api);
     document::<U>(api, description)
+}
+
+/// The token endpoint where nobody gets a refresh token.
+struct NoRefreshTokens;
+
+impl Modify for NoRefreshTokens {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let schemas = &mut document.components.get_or_insert_default().schemas;
+        for name in ["TokenRequestForm", "TokenResponse"] {
+            let Some(RefOr::T(Schema::Object(schema))) = schemas.get_mut(name) else { continue };
+            schema.properties.shift_remove("refresh_token");
+            if let Some(RefOr::T(Schema::Object(grant_type))) = schema.properties.get_mut("grant_type") {
+                grant_type.pattern = Some("^password$".to_owned());
+                grant_type.description = Some("`password`. Left out, it is the same.".to_owned());
+            }
+        }
+    }
 }
 
 /// The form of a sign-in in which `grant_type` is required.
@@ -70,6 +90,10 @@ impl Modify for RequiredGrantType {
         let schemas = &mut document.components.get_or_insert_default().schemas;
         if let Some(RefOr::T(Schema::Object(form))) = schemas.get_mut("TokenRequestForm") {
             form.required.insert(0, "grant_type".to_owned());
+            if let Some(RefOr::T(Schema::Object(grant_type))) = form.properties.get_mut("grant_type") {
+                // Nor may it be empty.
+                grant_type.pattern = Some("^(password|refresh_token)$".to_owned());
+            }
         }
     }
 }

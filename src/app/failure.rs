@@ -4,7 +4,7 @@ use std::{fmt, io, process::ExitCode};
 
 use crate::{
     adapters::{argon2::InvalidArgon2Settings, jwt::KeyError, sql::OpenError},
-    app::server::StartError,
+    app::{server::StartError, tls::TlsError},
     domain::fault::Fault,
 };
 
@@ -79,10 +79,20 @@ impl From<InvalidArgon2Settings> for Failure {
     }
 }
 
+impl From<TlsError> for Failure {
+    fn from(error: TlsError) -> Self {
+        match error {
+            TlsError::Half(_) => Self::usage(error.to_string()),
+            error => Self::failed(error.to_string()),
+        }
+    }
+}
+
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
             StartError::InsecureExposure(_) => Self::usage(error.to_string()),
+            StartError::Tls(error) => error.into(),
             error => Self::failed(error.to_string()),
         }
     }

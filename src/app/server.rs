@@ -1,17 +1,31 @@
 //! The server: the application, its address, its run from start to stop.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
 
-use actix_web::{App, HttpServer, dev, web};
+use actix_web::{
+    App, HttpServer, dev,
+    middleware::{Condition, Next, from_fn},
+    web,
+};
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    app::{settings::Settings, signals::StopSignals},
+    app::{
+        audit::AuditTrail,
+        connection,
+        ops::{Operations, OpsServer},
+        settings::Settings,
+        signals::StopSignals,
+        tls::{TlsError, TlsFiles},
+    },
     auth::Auth,
     domain::ports::{PasswordHasher, TokenService, UserStore},
-    http::{access_log::access_log, docs, fallback::fallback, page, panic::answer_panics, users},
+    http::{
+        access_log::access_log, docs, edge::Edge, fallback::fallback, metrics::RequestCounter, page,
+        panic::answer_panics, users,
+    },
 };
 
 /// Routes to add to an application, one for each worker.
@@ -32,7 +46,10 @@ pub struct Service<S: UserStore, H, T> {
 /// A service that listens but does not run yet.
 pub struct Server {
     address: SocketAddr,
+    scheme: &'static str,
     running: dev::Server,
+    ops: Option<OpsServer>,
+    audit: Option<Arc<AuditTrail>>,
 }
 
 /// Why a service did not start.
@@ -55,6 +72,15 @@ pub enum StartError {
         /// The system's reason.
         cause: io::Error,
     },
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Another program has the port of operations.
+    #[error("{0} is taken by another program; stop it or choose another port with --ops-bind")]
+    OpsPortTaken(SocketAddr),
+    /// The audit trail cannot be written.
+    #[error("{0}")]
+    Audit(#[source] io::Error),
     /// An embedded file or the document cannot be prepared.
     #[error("cannot prepare the documentation: {0}")]
     Documentation(#[from] io::Error),
@@ -74,16 +100,55 @@ impl Server {
         H: PasswordHasher,
         T: TokenService,
     {
+        Self::bind_operated(service, Operations::default(), settings)
+    }
+
+    /// The same, and what is known of it while it runs.
+    ///
+    /// # Errors
+    /// Where it cannot listen.
+    pub fn bind_operated<S, H, T>(
+        service: Service<S, H, T>,
+        operations: Operations,
+        settings: &Settings,
+    ) -> Result<Self, StartError>
+    where
+        S: UserStore<User: Serialize>,
+        H: PasswordHasher,
+        T: TokenService,
+    {
         // Before anybody can know that it listens.
         let stop_signals = StopSignals::catch().map_err(StartError::Signals)?;
         let Service { auth, document, profile, routes } = service;
         let docs = docs::routes(&document)?;
         let page = page::routes(profile)?;
+        let options = &settings.edge;
+        let tls = options.tls()?.map(TlsFiles::serve).transpose()?;
+        let (has_tls, cors) = (tls.is_some(), options.cors_origins());
+        let (proxies, body_limits) = (web::Data::new(settings.trusted_proxies()), options.body_limits());
+        let edge = Edge { max_header_bytes: options.max_header_bytes as usize, has_tls };
+        let counts = settings.ops.ops_bind.map(|_| Arc::clone(&operations.figures.requests));
         let application = move || {
+            let counter = counts.clone().map(RequestCounter::new);
             App::new()
+                .app_data(proxies.clone())
+                .app_data(body_limits)
+                // From the inside to the outside.
                 .wrap(auth.bearer())
                 .wrap_fn(answer_panics)
                 .wrap_fn(access_log)
+                .wrap(Condition::new(!cors.is_empty(), cors.middleware()))
+                .wrap(from_fn(move |request, next: Next<_>| {
+                    let in_flight = connection::begin(&request);
+                    let counted = counter.as_ref().map(|counter| counter.begin(&request));
+                    async move {
+                        let answer = edge.pass(request, next).await;
+                        if let Some(counted) = counted {
+                            counted.end(&answer);
+                        }
+                        Ok(in_flight.watch(answer?))
+                    }
+                }))
                 // The order in which a request's path is held against them: the most frequent first.
                 .configure(users::routes::<S::User>())
                 .configure(auth.routes())
@@ -93,17 +158,30 @@ impl Server {
                 .default_service(web::to(fallback))
         };
         let mut server = HttpServer::new(application)
-            .shutdown_signal(stop_signals.stop())
-            .shutdown_timeout(settings.shutdown_timeout);
-        if let Some(workers) = settings.workers {
-            server = server.workers(workers.into());
-        }
-        let server = server.bind(settings.bind).map_err(|cause| match cause.kind() {
+            .shutdown_signal(stop_signals.stop(operations.stopping(), settings.ops.drain_delay()))
+            .shutdown_timeout(settings.shutdown_timeout)
+            .client_request_timeout(Duration::from_secs(options.header_timeout.get().into()))
+            .keep_alive(Duration::from_secs(options.idle_timeout.get().into()))
+            .on_connect(connection::watch(options.patience()));
+        let workers = settings.workers.map_or_else(default_workers, usize::from);
+        let connections = connection::affordable(options.max_connections.get());
+        server = server.workers(workers).max_connections((connections as usize).div_ceil(workers));
+        let bound = match tls {
+            Some(tls) => server.bind_rustls_0_23(settings.bind, tls),
+            None => server.bind(settings.bind),
+        };
+        let server = bound.map_err(|cause| match cause.kind() {
             io::ErrorKind::AddrInUse => StartError::PortTaken(settings.bind),
             _ => StartError::Bind { address: settings.bind, cause },
         })?;
         let address = server.addrs().first().copied().unwrap_or(settings.bind);
-        Ok(Self { address, running: server.run() })
+        let audit = operations.audit.clone();
+        let ops = match settings.ops.ops_bind {
+            Some(bind) => Some(OpsServer::bind(Arc::new(operations), bind)?),
+            None => None,
+        };
+        let scheme = if has_tls { "https" } else { "http" };
+        Ok(Self { address, scheme, running: server.run(), ops, audit })
     }
 
     /// The address it listens on, with the port that was taken.
@@ -113,8 +191,11 @@ impl Server {
 
     /// Says in the log where it listens.
     pub fn announce(&self) {
-        let address = self.address;
-        log::info!("listening on http://{address}, documentation at http://{address}/docs");
+        let Self { address, scheme, .. } = self;
+        if let Some(ops) = &self.ops {
+            ops.announce();
+        }
+        log::info!("listening on {scheme}://{address}, documentation at {scheme}://{address}/docs");
     }
 
     /// Answers requests until a signal ends it.
@@ -122,6 +203,21 @@ impl Server {
     /// # Errors
     /// Where accepting connections fails for good.
     pub async fn run(self) -> io::Result<()> {
-        self.running.await
+        let Self { running, ops, audit, .. } = self;
+        let ops = ops.map(OpsServer::spawn);
+        let done = running.await;
+        if let Some(audit) = audit {
+            audit.flush();
+        }
+        // The last one: until then it says that the service stops, and what came of it.
+        if let Some(ops) = ops {
+            ops.stop(true).await;
+        }
+        done
     }
+}
+
+/// One per core.
+fn default_workers() -> usize {
+    thread::available_parallelism().map_or(2, NonZero::get)
 }

@@ -20,9 +20,18 @@ use crate::{
         argon2::Argon2Settings,
         jwt::{JwtSettings, SigningAlgorithm},
     },
-    app::commands::{clients::ClientsCommand, keys::KeysArguments, users::UsersCommand},
-    auth::{RefreshSettings, RefreshTokens},
+    app::{
+        commands::{audit::AuditCommand, clients::ClientsCommand, keys::KeysArguments, users::UsersCommand},
+        connection::Patience,
+        cors::CorsOrigins,
+        tls::{TlsError, TlsFiles},
+    },
+    auth::{GuessLimits, RefreshSettings, RefreshTokens},
     domain::secret::secret,
+    http::{
+        body::BodyLimits,
+        trusted_proxies::{ProxyHeader, TrustedProxies},
+    },
 };
 
 /// The OAuth2 password flow for Actix: password in, bearer token out, documentation that signs in by itself.
@@ -53,6 +62,9 @@ pub enum Command {
     Clients(ClientsCommand),
     /// Show or change the keys that sign tokens
     Keys(KeysArguments),
+    /// Show who did what, when, from where
+    #[command(subcommand, arg_required_else_help = false)]
+    Audit(AuditCommand),
     /// Tell whether settings, database and keys are in order: exit code 0 if they are, 1 if not
     Check {
         /// Print a JSON object
@@ -117,16 +129,176 @@ pub struct Settings {
     )]
     pub shutdown_timeout: u64,
 
+    /// Who may come, how, and how long they may take.
+    #[command(flatten)]
+    pub edge: EdgeSettings,
+
     /// What the secure profile reads besides.
     #[command(flatten)]
     pub secure: SecureSettings,
+
+    /// What whoever operates it sets.
+    #[command(flatten)]
+    pub ops: OpsSettings,
+}
+
+/// What whoever operates it sets.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of operation")]
+pub struct OpsSettings {
+    /// Where /health/live, /health/ready and /metrics are answered, for a network that nobody else reaches [default:
+    /// nowhere]
+    #[arg(
+        long,
+        env = "GATEPASS_OPS_BIND",
+        value_name = "ADDRESS:PORT",
+        value_parser = parse_bind,
+        global = true
+    )]
+    pub ops_bind: Option<SocketAddr>,
+
+    /// How long the service goes on as before after SIGTERM or SIGINT, and /health/ready says that it stops, in seconds
+    #[arg(long, env = "GATEPASS_DRAIN_DELAY", value_name = "SECONDS", default_value_t = 0, global = true)]
+    pub drain_delay: u32,
+
+    /// Where the audit trail is written as JSON lines, beside the database: a file, or - for standard output
+    #[arg(long, env = "GATEPASS_AUDIT_LOG", value_name = "FILE", global = true)]
+    pub audit_log: Option<PathBuf>,
+
+    /// How long the audit trail is kept in the database, in days
+    #[arg(long, env = "GATEPASS_AUDIT_RETENTION", value_name = "DAYS", default_value = "90", global = true)]
+    pub audit_retention: NonZeroU32,
+}
+
+impl OpsSettings {
+    /// How long the service goes on when it is to stop.
+    pub fn drain_delay(&self) -> Duration {
+        Duration::from_secs(self.drain_delay.into())
+    }
+
+    /// How long the audit trail is kept.
+    pub fn audit_kept(&self) -> Duration {
+        Duration::from_secs(u64::from(self.audit_retention.get()) * 24 * 60 * 60)
+    }
+}
+
+/// Who may come, how, and how long they may take.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of the edge")]
+pub struct EdgeSettings {
+    /// Serve by TLS with this certificate and those that lead to its root, PEM; read anew when it changes
+    #[arg(long, env = "GATEPASS_TLS_CERT", value_name = "FILE", global = true)]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate, PEM
+    #[arg(long, env = "GATEPASS_TLS_KEY", value_name = "FILE", global = true)]
+    pub tls_key: Option<PathBuf>,
+
+    /// The proxies that are believed whom they speak for: addresses and networks [default: nobody; tutorial: loopback]
+    #[arg(long, env = "GATEPASS_TRUSTED_PROXIES", value_name = "NETWORK,…", global = true)]
+    pub trusted_proxies: Option<TrustedProxies>,
+
+    /// The header in which they say it: one that they set, whatever the client sends
+    #[arg(
+        long,
+        env = "GATEPASS_PROXY_HEADER",
+        value_name = "x-forwarded-for|forwarded",
+        default_value = "x-forwarded-for",
+        value_parser = parse_proxy_header,
+        global = true
+    )]
+    pub proxy_header: ProxyHeader,
+
+    /// The origins whose pages may call the service, as scheme://host:port [default: none]
+    #[arg(long, env = "GATEPASS_CORS_ORIGIN", value_name = "ORIGIN,…", global = true)]
+    pub cors_origin: Vec<CorsOrigins>,
+
+    /// How long the head of a request may take to come, in seconds
+    #[arg(long, env = "GATEPASS_HEADER_TIMEOUT", value_name = "SECONDS", default_value = "5", global = true)]
+    pub header_timeout: NonZeroU32,
+
+    /// How long the body of a request may take to come, in seconds
+    #[arg(long, env = "GATEPASS_BODY_TIMEOUT", value_name = "SECONDS", default_value = "10", global = true)]
+    pub body_timeout: NonZeroU32,
+
+    /// How long a request may take from its head to the end of its answer, in seconds
+    #[arg(
+        long,
+        env = "GATEPASS_ANSWER_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "60",
+        global = true
+    )]
+    pub answer_timeout: NonZeroU32,
+
+    /// How long a connection is kept without a request, in seconds; longer than a proxy keeps its own
+    #[arg(long, env = "GATEPASS_IDLE_TIMEOUT", value_name = "SECONDS", default_value = "5", global = true)]
+    pub idle_timeout: NonZeroU32,
+
+    /// How many connections there may be at once; more wait for one to end
+    #[arg(
+        long,
+        env = "GATEPASS_MAX_CONNECTIONS",
+        value_name = "NUMBER",
+        default_value = "8000",
+        global = true
+    )]
+    pub max_connections: NonZeroU32,
+
+    /// The most bytes that the head of a request may have, at most 131072
+    #[arg(
+        long,
+        env = "GATEPASS_MAX_HEADER_BYTES",
+        value_name = "BYTES",
+        default_value_t = 16384,
+        value_parser = clap::value_parser!(u32).range(1024..=131_072),
+        global = true
+    )]
+    pub max_header_bytes: u32,
+
+    /// The most bytes that the body of a request may have
+    #[arg(
+        long,
+        env = "GATEPASS_MAX_BODY_BYTES",
+        value_name = "BYTES",
+        default_value_t = 1_048_576,
+        value_parser = clap::value_parser!(u32).range(1024..),
+        global = true
+    )]
+    pub max_body_bytes: u32,
+}
+
+impl EdgeSettings {
+    /// The files of TLS, where there is TLS.
+    ///
+    /// # Errors
+    /// Where one is given without the other.
+    pub fn tls(&self) -> Result<Option<TlsFiles>, TlsError> {
+        TlsFiles::of(self.tls_cert.as_deref(), self.tls_key.as_deref())
+    }
+
+    pub(crate) fn cors_origins(&self) -> CorsOrigins {
+        CorsOrigins::join(&self.cors_origin)
+    }
+
+    /// How long a connection may take.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience {
+            idle: seconds(self.idle_timeout) + seconds(self.header_timeout),
+            answer: seconds(self.answer_timeout),
+        }
+    }
+
+    pub(crate) fn body_limits(&self) -> BodyLimits {
+        BodyLimits { bytes: self.max_body_bytes as usize, timeout: seconds(self.body_timeout) }
+    }
 }
 
 /// What the secure profile reads besides.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Options of the secure profile")]
 pub struct SecureSettings {
-    /// Where users and clients are: sqlite:FILE, or postgres://USER:PASSWORD@HOST/DATABASE
+    /// Where users, clients and sessions are: sqlite:FILE, or postgres://USER:PASSWORD@HOST/DATABASE
     #[arg(
         long,
         env = "GATEPASS_DATABASE_URL",
@@ -155,7 +327,7 @@ pub struct SecureSettings {
     )]
     pub key_activation_delay: u64,
 
-    /// The issuer in tokens, one for all replicas [default: http:// and the address of --bind]
+    /// The issuer in tokens, one for all replicas [default: made of the address of --bind]
     #[arg(long, env = "GATEPASS_ISSUER", value_name = "URL", value_parser = parse_identifier, global = true)]
     pub issuer: Option<String>,
 
@@ -173,16 +345,8 @@ pub struct SecureSettings {
     )]
     pub access_token_ttl: NonZeroU32,
 
-    /// How long past its end a token is still taken, in seconds, at most 600
-    // What was revoked is on record that long past its end: see KEPT in adapters/sql/changes.rs.
-    #[arg(
-        long,
-        env = "GATEPASS_LEEWAY",
-        value_name = "SECONDS",
-        default_value_t = 0,
-        value_parser = clap::value_parser!(u32).range(..=600),
-        global = true
-    )]
+    /// How long past its end a token is still taken, in seconds
+    #[arg(long, env = "GATEPASS_LEEWAY", value_name = "SECONDS", default_value_t = 0, global = true)]
     pub leeway: u32,
 
     /// Who gets a refresh token: who asks for the scope offline_access, everybody, or nobody
@@ -267,6 +431,63 @@ pub struct SecureSettings {
     #[arg(long, env = "GATEPASS_HASH_QUEUE", value_name = "NUMBER", default_value = "64", global = true)]
     pub hash_queue: NonZeroUsize,
 
+    /// How long a sign-in may have to wait for a hashing thread, in milliseconds; one that would wait longer is answered
+    /// 503 at once
+    #[arg(
+        long,
+        env = "GATEPASS_HASH_MAX_WAIT",
+        value_name = "MILLISECONDS",
+        default_value_t = 2000,
+        global = true
+    )]
+    pub hash_max_wait: u64,
+
+    /// Whether who fails to sign in too often waits; off is for a network of which nobody guesses
+    #[arg(
+        long,
+        env = "GATEPASS_GUESS_PROTECTION",
+        value_enum,
+        value_name = "on|off",
+        default_value_t = Switch::On,
+        global = true
+    )]
+    pub guess_protection: Switch,
+
+    /// How often one account may fail from one address before anybody waits: a second, then twice as long each time
+    #[arg(
+        long,
+        env = "GATEPASS_GUESS_ACCOUNT_FAILURES",
+        value_name = "NUMBER",
+        default_value_t = 5,
+        global = true
+    )]
+    pub guess_account_failures: u32,
+
+    /// How often one address may fail, whatever the account, before it waits
+    #[arg(
+        long,
+        env = "GATEPASS_GUESS_ADDRESS_FAILURES",
+        value_name = "NUMBER",
+        default_value_t = 100,
+        global = true
+    )]
+    pub guess_address_failures: u32,
+
+    /// How long anybody waits at the most, in seconds; an hour without a failure forgets all of them
+    #[arg(
+        long,
+        env = "GATEPASS_GUESS_LONGEST_WAIT",
+        value_name = "SECONDS",
+        default_value_t = 900,
+        value_parser = clap::value_parser!(u32).range(1..=3599),
+        global = true
+    )]
+    pub guess_longest_wait: u32,
+
+    /// How many passwords an address may try in a second, right or wrong; ten times as many at once
+    #[arg(long, env = "GATEPASS_GUESS_RATE", value_name = "NUMBER", default_value = "50", global = true)]
+    pub guess_rate: NonZeroU32,
+
     /// Require grant_type=password in the form, as RFC 6749 does
     #[arg(
         long,
@@ -310,16 +531,6 @@ pub struct SecureSettings {
 }
 
 impl SecureSettings {
-    /// The issuer of tokens, given or made of the address.
-    pub fn issuer(&self, bind: SocketAddr) -> String {
-        self.issuer.clone().unwrap_or_else(|| format!("http://{bind}"))
-    }
-
-    /// Whether tokens name an issuer that nobody can reach: one made of an address that is none.
-    pub fn issuer_is_unusable(&self, bind: SocketAddr) -> bool {
-        self.issuer.is_none() && (bind.ip().is_unspecified() || bind.port() == 0)
-    }
-
     /// What passwords are hashed with.
     pub fn argon2(&self) -> Argon2Settings {
         Argon2Settings {
@@ -328,20 +539,19 @@ impl SecureSettings {
             parallelism: self.argon2_parallelism,
             threads: self.hash_threads,
             queue: self.hash_queue,
+            max_wait: Duration::from_millis(self.hash_max_wait),
         }
     }
 
-    /// What [`JwtTokens`](crate::JwtTokens) is opened with.
-    pub fn jwt(&self, bind: SocketAddr) -> JwtSettings {
-        JwtSettings {
-            keys_dir: self.keys_dir.clone(),
-            algorithm: self.algorithm,
-            activation_delay: Duration::from_secs(self.key_activation_delay),
-            issuer: self.issuer(bind).into(),
-            audience: self.audience(bind).into(),
-            access_token_ttl: Duration::from_secs(self.access_token_ttl.get().into()),
-            leeway: Duration::from_secs(self.leeway.into()),
-        }
+    /// From when on somebody waits who fails to sign in, where anybody does.
+    pub fn guess_limits(&self) -> Option<GuessLimits> {
+        (self.guess_protection == Switch::On).then(|| GuessLimits {
+            account_failures: self.guess_account_failures,
+            address_failures: self.guess_address_failures,
+            longest_wait: Duration::from_secs(self.guess_longest_wait.into()),
+            rate: self.guess_rate,
+            ..GuessLimits::default()
+        })
     }
 
     /// Who gets a refresh token, and how long it lasts.
@@ -353,11 +563,6 @@ impl SecureSettings {
             idle: seconds(self.refresh_idle_ttl),
             absolute: seconds(self.refresh_ttl),
         }
-    }
-
-    /// The audience of tokens, given or the issuer.
-    pub fn audience(&self, bind: SocketAddr) -> String {
-        self.audience.clone().unwrap_or_else(|| self.issuer(bind))
     }
 }
 
@@ -401,6 +606,53 @@ impl Settings {
     pub fn from_arguments<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<Self, clap::Error> {
         let arguments = iter::once("gatepass").chain(arguments);
         Ok(CommandLine::try_parse_from(arguments)?.settings)
+    }
+
+    /// The issuer of tokens, given or made of the address.
+    pub fn issuer(&self) -> String {
+        let scheme = if self.edge.tls_cert.is_some() { "https" } else { "http" };
+        self.secure.issuer.clone().unwrap_or_else(|| format!("{scheme}://{}", self.bind))
+    }
+
+    /// Whether tokens name an issuer that nobody can reach: one made of an address that is none.
+    pub fn issuer_is_unusable(&self) -> bool {
+        self.secure.issuer.is_none() && (self.bind.ip().is_unspecified() || self.bind.port() == 0)
+    }
+
+    /// What [`JwtTokens`](crate::JwtTokens) is opened with.
+    pub fn jwt(&self) -> JwtSettings {
+        let secure = &self.secure;
+        let issuer = self.issuer();
+        JwtSettings {
+            keys_dir: secure.keys_dir.clone(),
+            algorithm: secure.algorithm,
+            activation_delay: Duration::from_secs(secure.key_activation_delay),
+            audience: secure.audience.clone().unwrap_or_else(|| issuer.clone()).into(),
+            issuer: issuer.into(),
+            access_token_ttl: seconds(secure.access_token_ttl),
+            leeway: Duration::from_secs(secure.leeway.into()),
+        }
+    }
+
+    /// Whose word counts on where a request came from. What FastAPI's server trusts, the tutorial does.
+    pub fn trusted_proxies(&self) -> TrustedProxies {
+        let default = || match self.profile {
+            Profile::Tutorial => TrustedProxies::loopback(),
+            Profile::Secure => TrustedProxies::default(),
+        };
+        self.edge.trusted_proxies.clone().unwrap_or_else(default).setting(self.edge.proxy_header)
+    }
+}
+
+fn seconds(number: NonZeroU32) -> Duration {
+    Duration::from_secs(number.get().into())
+}
+
+fn parse_proxy_header(text: &str) -> Result<ProxyHeader, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "x-forwarded-for" => Ok(ProxyHeader::XForwardedFor),
+        "forwarded" => Ok(ProxyHeader::Forwarded),
+        _ => Err("x-forwarded-for or forwarded is expected"),
     }
 }
 

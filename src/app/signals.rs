@@ -1,6 +1,13 @@
 //! The signals that end the service.
 
-use std::io;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use actix_web::rt::{self, signal};
 
@@ -25,14 +32,20 @@ impl StopSignals {
         })
     }
 
-    /// Ends with the first one: requests in flight are finished. A second one ends the process.
-    pub(crate) async fn stop(mut self) {
+    /// Ends so long after the first one: requests in flight are finished. `is_stopping` says so at once. A second one
+    /// ends the process.
+    pub(crate) async fn stop(mut self, is_stopping: Arc<AtomicBool>, delay: Duration) {
         self.received().await;
+        is_stopping.store(true, Ordering::Relaxed);
         log::info!("stopping: requests in flight are finished; a second signal stops at once");
         rt::spawn(async move {
             self.received().await;
             std::process::exit(1);
         });
+        if !delay.is_zero() {
+            log::info!("still accepting connections for {} s", delay.as_secs());
+            rt::time::sleep(delay).await;
+        }
     }
 
     #[cfg(unix)]

@@ -7,6 +7,7 @@ use crate::domain::{
     claims::Claims,
     client::ClientId,
     fault::Fault,
+    guessing::{FailureKey, FailureStore, Failures},
     ports::ClientRegistry,
     refresh::{Family, TokenHash},
     secret::ClientSecret,
@@ -30,7 +31,7 @@ impl<C: ClientRegistry> AnyClientRegistry for C {
 pub(crate) trait AnySessionStore: Send + Sync {
     fn begin<'a>(&'a self, session: &'a NewSession<'a>) -> Answer<'a, bool>;
     fn is_live<'a>(&'a self, claims: &'a Claims) -> Answer<'a, bool>;
-    fn revoke<'a>(&'a self, claims: &'a Claims, now: Timestamp) -> Answer<'a, ()>;
+    fn revoke<'a>(&'a self, claims: &'a Claims, now: Timestamp) -> Answer<'a, bool>;
     fn list<'a>(&'a self, subject: &'a Subject, now: Timestamp) -> Answer<'a, Vec<Session>>;
     fn end<'a>(&'a self, subject: &'a Subject, id: &'a SessionId, now: Timestamp) -> Answer<'a, bool>;
     fn end_all<'a>(&'a self, subject: &'a Subject, now: Timestamp) -> Answer<'a, ()>;
@@ -45,7 +46,7 @@ impl<S: SessionStore> AnySessionStore for S {
         Box::pin(SessionStore::is_live(self, claims))
     }
 
-    fn revoke<'a>(&'a self, claims: &'a Claims, now: Timestamp) -> Answer<'a, ()> {
+    fn revoke<'a>(&'a self, claims: &'a Claims, now: Timestamp) -> Answer<'a, bool> {
         Box::pin(SessionStore::revoke(self, claims, now))
     }
 
@@ -74,5 +75,36 @@ impl<S: RefreshTokenStore> AnyRefreshTokenStore for S {
 
     fn rotate<'a>(&'a self, rotation: &'a Rotation<'a>) -> Answer<'a, bool> {
         Box::pin(RefreshTokenStore::rotate(self, rotation))
+    }
+}
+
+pub(crate) trait AnyFailureStore: Send + Sync {
+    fn folded(&self, name: &str) -> String;
+    fn failures<'a>(&'a self, keys: [&'a FailureKey; 2]) -> Answer<'a, [Failures; 2]>;
+    fn count<'a>(&'a self, keys: [&'a FailureKey; 2], now: Timestamp, forgotten: Timestamp)
+    -> Answer<'a, ()>;
+    fn forget<'a>(&'a self, key: &'a FailureKey) -> Answer<'a, ()>;
+}
+
+impl<S: FailureStore> AnyFailureStore for S {
+    fn folded(&self, name: &str) -> String {
+        FailureStore::folded(self, name)
+    }
+
+    fn failures<'a>(&'a self, keys: [&'a FailureKey; 2]) -> Answer<'a, [Failures; 2]> {
+        Box::pin(FailureStore::failures(self, keys))
+    }
+
+    fn count<'a>(
+        &'a self,
+        keys: [&'a FailureKey; 2],
+        now: Timestamp,
+        forgotten: Timestamp,
+    ) -> Answer<'a, ()> {
+        Box::pin(FailureStore::count(self, keys, now, forgotten))
+    }
+
+    fn forget<'a>(&'a self, key: &'a FailureKey) -> Answer<'a, ()> {
+        Box::pin(FailureStore::forget(self, key))
     }
 }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    auth::{Auth, Memory, Policy, Ports, RefreshSettings, refresh::Refreshing},
+    auth::{Auth, GuessLimits, Memory, Policy, Ports, RefreshSettings, guessing::Guard, refresh::Refreshing},
     domain::{
+        event::EventListener,
+        guessing::FailureStore,
         ports::{ClientRegistry, PasswordHasher, TokenService, UserStore},
         session::{RefreshTokenStore, SessionStore},
     },
@@ -43,6 +45,8 @@ impl<S: UserStore> Auth<S, (), ()> {
             sessions: None,
             refreshing: None,
             memory: None,
+            guard: None,
+            listeners: Vec::new(),
             policy: Policy::default(),
         })
     }
@@ -51,14 +55,58 @@ impl<S: UserStore> Auth<S, (), ()> {
 impl<S: UserStore, H, T> AuthBuilder<S, H, T> {
     /// How passwords are verified.
     pub fn hasher<N: PasswordHasher>(self, hasher: N) -> AuthBuilder<S, N, T> {
-        let Ports { store, hasher: _, tokens, clients, sessions, refreshing, memory, policy } = self.0;
-        AuthBuilder(Ports { store, hasher, tokens, clients, sessions, refreshing, memory, policy })
+        let Ports {
+            store,
+            hasher: _,
+            tokens,
+            clients,
+            sessions,
+            refreshing,
+            memory,
+            guard,
+            listeners,
+            policy,
+        } = self.0;
+        AuthBuilder(Ports {
+            store,
+            hasher,
+            tokens,
+            clients,
+            sessions,
+            refreshing,
+            memory,
+            guard,
+            listeners,
+            policy,
+        })
     }
 
     /// What access tokens are.
     pub fn tokens<N: TokenService>(self, tokens: N) -> AuthBuilder<S, H, N> {
-        let Ports { store, hasher, tokens: _, clients, sessions, refreshing, memory, policy } = self.0;
-        AuthBuilder(Ports { store, hasher, tokens, clients, sessions, refreshing, memory, policy })
+        let Ports {
+            store,
+            hasher,
+            tokens: _,
+            clients,
+            sessions,
+            refreshing,
+            memory,
+            guard,
+            listeners,
+            policy,
+        } = self.0;
+        AuthBuilder(Ports {
+            store,
+            hasher,
+            tokens,
+            clients,
+            sessions,
+            refreshing,
+            memory,
+            guard,
+            listeners,
+            policy,
+        })
     }
 
     /// The clients that prove themselves. Without this, what a request says of its client does not count.
@@ -67,9 +115,11 @@ impl<S: UserStore, H, T> AuthBuilder<S, H, T> {
         self
     }
 
-    /// The sessions that tokens die with. Without this, a token is valid until it ends.
+    /// The sessions that tokens die with, without refresh tokens. Without this, a token is valid until it ends.
     pub fn sessions(mut self, store: impl SessionStore) -> Self {
         self.0.sessions = Some(Arc::new(store));
+        // Refresh tokens of another store would outlive these sessions.
+        self.0.refreshing = None;
         self
     }
 
@@ -85,6 +135,18 @@ impl<S: UserStore, H, T> AuthBuilder<S, H, T> {
     /// looked up with every request.
     pub fn memory(mut self, memory: Arc<Memory<S::User>>) -> Self {
         self.0.memory = Some(memory);
+        self
+    }
+
+    /// Where failed attempts are counted, and from when on somebody waits. Without this, nobody does.
+    pub fn guess_limits(mut self, store: impl FailureStore, limits: GuessLimits) -> Self {
+        self.0.guard = Some(Arc::new(Guard::new(Box::new(store), limits)));
+        self
+    }
+
+    /// Who is told of what happens, beside those who were given before.
+    pub fn listener(mut self, listener: Arc<dyn EventListener>) -> Self {
+        self.0.listeners.push(listener);
         self
     }
 

@@ -1,15 +1,19 @@
 //! Signing in: a username and a password become an access token.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::{
     auth::{
         Auth,
+        guessing::{GuardedError, TooMany},
         refresh::{RefreshTokens, Refreshing},
         refresh_token::{self, TokenParts},
     },
     domain::{
         client::ClientId,
+        event::{Event, EventKind},
         fault::Fault,
         ports::{IssuedToken, PasswordHasher, TokenOrder, TokenService, UserStore, Verdict},
         scope::{Permission, Scope},
@@ -71,6 +75,12 @@ pub enum LoginError {
     /// The token is no client's, or that of another one.
     #[error("the token was issued to another client")]
     IssuedToAnother,
+    /// Too many attempts failed: no password is looked at for so long.
+    #[error("too many failed attempts")]
+    TooManyAttempts {
+        /// How long to wait.
+        retry_after: Duration,
+    },
     /// The client did not prove itself.
     #[error("invalid client")]
     InvalidClient,
@@ -88,6 +98,16 @@ impl From<Fault> for LoginError {
     }
 }
 
+impl GuardedError for LoginError {
+    fn too_many(TooMany { retry_after }: TooMany) -> Self {
+        Self::TooManyAttempts { retry_after }
+    }
+
+    fn is_wrong_password(&self) -> bool {
+        matches!(self, Self::IncorrectCredentials)
+    }
+}
+
 /// How often a sign-in begins again whose account was changed under it.
 const ATTEMPTS: usize = 2;
 
@@ -98,22 +118,46 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
     /// # Errors
     /// [`LoginError::IncorrectCredentials`] for an unknown user and for a wrong password alike, in the same
     /// time, and at once for a password that is [not hashable](Password::is_hashable), whoever the user;
-    /// [`LoginError::InactiveUser`] and [`LoginError::ScopeNotGranted`] only after the password proved right.
+    /// [`LoginError::InactiveUser`] and [`LoginError::ScopeNotGranted`] only after the password proved right;
+    /// [`LoginError::TooManyAttempts`] for every name alike, where there are [`GuessLimits`](crate::GuessLimits).
     pub async fn login(&self, sign_in: SignIn<'_>) -> Result<Login, LoginError> {
         if self.ports.policy.password_grant_off {
             return Err(LoginError::PasswordGrantOff);
         }
+        let name = sign_in.username.as_str();
+        let done = self.guarded(name, sign_in.origin, sign_in.now, self.sign_in(&sign_in)).await;
+        if let Err(error) = &done {
+            self.tell_failure(&sign_in, error);
+        }
+        done
+    }
+
+    async fn sign_in(&self, sign_in: &SignIn<'_>) -> Result<Login, LoginError> {
         // Before the store is asked: it is as quick for every name, and tells nothing of any.
         if !sign_in.password.is_hashable() {
             return Err(LoginError::IncorrectCredentials);
         }
         for _ in 0..ATTEMPTS {
-            let account = self.prove(&sign_in).await?;
-            if let Some(login) = self.begin(&sign_in, &account).await? {
+            let account = self.prove(sign_in).await?;
+            if let Some(login) = self.begin(sign_in, &account).await? {
                 return Ok(login);
             }
         }
         Err(LoginError::IncorrectCredentials)
+    }
+
+    fn tell_failure(&self, sign_in: &SignIn<'_>, error: &LoginError) {
+        let kind = match error {
+            LoginError::IncorrectCredentials => EventKind::SignInFailed,
+            LoginError::InactiveUser => EventKind::SignInInactive,
+            LoginError::TooManyAttempts { .. } => EventKind::SignInBlocked,
+            _ => return,
+        };
+        self.tell(&Event {
+            username: Some(sign_in.username),
+            client_id: sign_in.client_id.as_ref(),
+            ..Event::new(kind, sign_in.origin, sign_in.now)
+        });
     }
 
     /// The account whose password it is.
@@ -210,6 +254,13 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
                 return Ok(None);
             }
         }
+        self.tell(&Event {
+            username: Some(sign_in.username),
+            subject: Some(&order.subject),
+            client_id: order.client_id.as_ref(),
+            session_id: order.session_id.as_ref(),
+            ..Event::new(EventKind::SignedIn, sign_in.origin, sign_in.now)
+        });
         let refresh_token = refresh_token.map(|(token, _)| token);
         Ok(Some(Login { token, permission: order.permission, refresh_token }))
     }

@@ -34,8 +34,9 @@ use crate::{
 /// asked for lately. A token is known until it ends or something of it changes ([`ChangeListener::changed`]).
 ///
 /// It is right as long as it is told of every change: whoever writes to a [`UserStore`](crate::UserStore) or a
-/// [`SessionStore`](crate::SessionStore) tells it before they say that it is done. The stores of `gatepass::sql` do,
-/// and hear of what other processes wrote.
+/// [`SessionStore`](crate::SessionStore) tells it before they say that it is done. The stores of `gatepass::sql` do
+/// once it is given to `Database::watch`, which also hears of what other processes wrote; and so it is to be told when
+/// keys are gone (`JwtTokens::watch`).
 ///
 /// ```
 /// use std::{num::NonZeroUsize, sync::Arc};
@@ -57,6 +58,19 @@ pub struct Memory<U> {
     is_lost: AtomicBool,
     /// The second after which it is lost without being told, where it was told one.
     until: AtomicU64,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// How often a [`Memory`] knew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryFigures {
+    /// How often it knew a token.
+    pub hits: u64,
+    /// How often it did not.
+    pub misses: u64,
+    /// How many tokens it knows.
+    pub tokens: usize,
 }
 
 type TokenDigest = [u8; 32];
@@ -102,6 +116,17 @@ impl<U> Memory<U> {
             index: Mutex::default(),
             is_lost: AtomicBool::new(false),
             until: AtomicU64::new(u64::MAX),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+
+    /// How often it knew so far.
+    pub fn figures(&self) -> MemoryFigures {
+        MemoryFigures {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            tokens: self.tokens.len(),
         }
     }
 
@@ -116,8 +141,14 @@ impl<U> Memory<U> {
         }
         let digest = Sha256::digest(token.expose()).into();
         match self.tokens.get(&digest) {
-            Some(known) if known.still_holds(now) => Ok(Ok(known.recognised.clone())),
-            _ => Ok(Err(Place { digest, changes: self.index().changes })),
+            Some(known) if known.still_holds(now) => {
+                self.hits.fetch_add(1, Ordering::Relaxed);
+                Ok(Ok(known.recognised.clone()))
+            }
+            _ => {
+                self.misses.fetch_add(1, Ordering::Relaxed);
+                Ok(Err(Place { digest, changes: self.index().changes }))
+            }
         }
     }
 
@@ -318,6 +349,7 @@ mod tests {
             _ => panic!("it is known"),
         }
         assert!(!knows(&memory, "Token", NOW));
+        assert_eq!(memory.figures(), MemoryFigures { hits: 1, misses: 2, tokens: 1 });
     }
 
     #[test]

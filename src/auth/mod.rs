@@ -4,6 +4,7 @@ mod any;
 mod bearer;
 mod builder;
 mod client;
+mod guessing;
 mod login;
 mod memory;
 mod password;
@@ -17,19 +18,24 @@ use std::sync::Arc;
 
 use self::{
     any::{AnyClientRegistry, AnySessionStore},
+    guessing::Guard,
     refresh::Refreshing,
 };
 pub use self::{
     bearer::{Identity, Recognised},
     builder::AuthBuilder,
+    guessing::GuessLimits,
     login::{Login, LoginError, SignIn},
-    memory::Memory,
+    memory::{Memory, MemoryFigures},
     password::{PasswordChange, PasswordChangeError},
     policy::Policy,
     refresh::{Refresh, RefreshSettings, RefreshTokens},
     revocation::Introspection,
 };
-use crate::domain::ports::UserStore;
+use crate::domain::{
+    event::{Event, EventListener},
+    ports::UserStore,
+};
 
 /// Your users, your hashing and your tokens, put together. Cheap to clone.
 ///
@@ -53,6 +59,8 @@ struct Ports<S: UserStore, H, T> {
     sessions: Option<Arc<dyn AnySessionStore>>,
     refreshing: Option<Refreshing>,
     memory: Option<Arc<Memory<S::User>>>,
+    guard: Option<Arc<Guard>>,
+    listeners: Vec<Arc<dyn EventListener>>,
     policy: Policy,
 }
 
@@ -60,6 +68,10 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
     /// The rules it was built with.
     pub fn policy(&self) -> &Policy {
         &self.ports.policy
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        self.ports.listeners.iter().for_each(|listener| listener.happened(event));
     }
 
     /// Whether tokens die with sessions.

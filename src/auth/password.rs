@@ -1,13 +1,20 @@
 //! A user who changes their password.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::{
-    auth::Auth,
+    auth::{
+        Auth,
+        guessing::{GuardedError, TooMany},
+    },
     domain::{
+        event::{Event, EventKind},
         fault::Fault,
         ports::{PasswordHasher, PasswordStore, TokenService, Verdict},
         secret::Password,
+        session::Origin,
         time::Timestamp,
         user::Subject,
     },
@@ -22,6 +29,8 @@ pub struct PasswordChange<'a> {
     pub current: &'a Password,
     /// The password that the user wants; whether it is good enough is for the caller to say.
     pub new: &'a Password,
+    /// Where the request came from.
+    pub origin: &'a Origin,
     /// The moment of the change.
     pub now: Timestamp,
 }
@@ -32,6 +41,12 @@ pub enum PasswordChangeError {
     /// The current password is another one.
     #[error("incorrect password")]
     IncorrectPassword,
+    /// Too many attempts failed: no password is looked at for so long.
+    #[error("too many failed attempts")]
+    TooManyAttempts {
+        /// How long to wait.
+        retry_after: Duration,
+    },
     /// A port failed.
     #[error("{0}")]
     Fault(Fault),
@@ -43,13 +58,35 @@ impl From<Fault> for PasswordChangeError {
     }
 }
 
+impl GuardedError for PasswordChangeError {
+    fn too_many(TooMany { retry_after }: TooMany) -> Self {
+        Self::TooManyAttempts { retry_after }
+    }
+
+    fn is_wrong_password(&self) -> bool {
+        matches!(self, Self::IncorrectPassword)
+    }
+}
+
 impl<S: PasswordStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
     /// Gives a user a new password, and ends all their sessions.
     ///
     /// # Errors
     /// [`PasswordChangeError::IncorrectPassword`] where the current password is another one, or was changed
-    /// meanwhile.
+    /// meanwhile; [`PasswordChangeError::TooManyAttempts`] where there are [`GuessLimits`](crate::GuessLimits).
     pub async fn change_password(&self, change: PasswordChange<'_>) -> Result<(), PasswordChangeError> {
+        let PasswordChange { subject, origin, now, .. } = change;
+        let done = self.guarded(subject.as_str(), origin, now, self.prove_and_change(&change)).await;
+        let kind = match &done {
+            Ok(()) => EventKind::PasswordChanged,
+            Err(PasswordChangeError::Fault(_)) => return done,
+            Err(_) => EventKind::PasswordChangeFailed,
+        };
+        self.tell(&Event { subject: Some(subject), ..Event::new(kind, origin, now) });
+        done
+    }
+
+    async fn prove_and_change(&self, change: &PasswordChange<'_>) -> Result<(), PasswordChangeError> {
         let incorrect = || PasswordChangeError::IncorrectPassword;
         if !change.current.is_hashable() {
             return Err(incorrect());

@@ -11,8 +11,9 @@ use crate::{
     },
     domain::{
         client::ClientId,
+        event::{Event, EventKind},
         fault::Fault,
-        ports::{PasswordHasher, TokenOrder, TokenService, UserStore},
+        ports::{TokenOrder, TokenService, UserStore},
         refresh::{Family, TokenHash},
         scope::{Permission, Scope},
         secret::RefreshToken,
@@ -131,7 +132,7 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
 /// How often a request begins again that others came before: each time one of them got the newest token.
 const ATTEMPTS: usize = 4;
 
-impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
+impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
     /// Goes on with a session: the refresh token grant. Its token is used up; the answer has the next one.
     ///
     /// Used a second time within [`RefreshSettings::grace`], it is answered with the same next one, so that a client
@@ -143,6 +144,17 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
     /// client's; [`LoginError::InactiveUser`]; [`LoginError::ScopeWidened`] and [`LoginError::ScopeNotGranted`] for
     /// scopes that the sign-in was not granted, or that the user has no more.
     pub async fn refresh(&self, refresh: Refresh<'_>) -> Result<Login, LoginError> {
+        let done = self.go_on(&refresh).await;
+        if let Err(LoginError::InvalidRefreshToken) = &done {
+            self.tell(&Event {
+                client_id: refresh.client_id.as_ref(),
+                ..Event::new(EventKind::RefreshFailed, refresh.origin, refresh.now)
+            });
+        }
+        done
+    }
+
+    async fn go_on(&self, refresh: &Refresh<'_>) -> Result<Login, LoginError> {
         let Some(Refreshing { store, settings }) = self.refreshing() else {
             return Err(LoginError::InvalidRefreshToken);
         };
@@ -157,7 +169,7 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
                 Standing::Newest => (refresh_token::salt(&refresh.random), true),
                 Standing::Repeated(salt) => (salt.to_owned(), false),
                 Standing::Reused => {
-                    self.end_reused(&family, refresh.now).await?;
+                    self.end_reused(&family, refresh).await?;
                     return Err(LoginError::InvalidRefreshToken);
                 }
                 Standing::Expired => return Err(LoginError::InvalidRefreshToken),
@@ -179,23 +191,35 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
                 salt: &salt,
                 origin: refresh.origin,
                 now: refresh.now,
-                expires_at: token.expires_in.map_or(end, |lifetime| end.max(refresh.now + lifetime)),
+                expires_at: token.expires_in.map(|lifetime| end.max(refresh.now + lifetime)),
             };
             if is_due && !store.rotate(&rotation).await? {
                 continue;
             }
+            self.tell(&Event {
+                subject: Some(&order.subject),
+                client_id: order.client_id.as_ref(),
+                session_id: order.session_id.as_ref(),
+                ..Event::new(EventKind::Refreshed, refresh.origin, refresh.now)
+            });
             return Ok(Login { token, permission: order.permission, refresh_token: Some(next.token) });
         }
         Err(Fault::unavailable("a refresh token is used by too many at once").into())
     }
 
     /// The user has the token and somebody else has one of the same family, and nobody knows which is which.
-    async fn end_reused(&self, family: &Family, now: Timestamp) -> Result<(), Fault> {
+    async fn end_reused(&self, family: &Family, refresh: &Refresh<'_>) -> Result<(), Fault> {
         log::warn!("a refresh token of {} was used again: its session is ended", family.subject);
-        match &self.ports.sessions {
-            Some(sessions) => sessions.end(&family.subject, &family.session_id, now).await.map(drop),
-            None => Ok(()),
+        if let Some(sessions) = &self.ports.sessions {
+            sessions.end(&family.subject, &family.session_id, refresh.now).await?;
         }
+        self.tell(&Event {
+            subject: Some(&family.subject),
+            client_id: family.client_id.as_ref(),
+            session_id: Some(&family.session_id),
+            ..Event::new(EventKind::RefreshTokenReused, refresh.origin, refresh.now)
+        });
+        Ok(())
     }
 
     async fn permission_to_refresh(
@@ -235,7 +259,7 @@ mod tests {
         auth::{Recognised, SignIn},
         domain::{
             claims::Claims,
-            ports::{IssuedToken, Verdict},
+            ports::{IssuedToken, PasswordHasher, Verdict},
             refresh::Previous,
             secret::{AccessToken, Password, PasswordHash},
             session::{NewSession, RefreshTokenStore, Session, SessionId, SessionStore},
@@ -297,8 +321,8 @@ mod tests {
             Ok(self.lock().iter().any(|(_, family)| Some(&family.session_id) == claims.session_id.as_ref()))
         }
 
-        async fn revoke(&self, _: &Claims, _: Timestamp) -> Result<(), Fault> {
-            unreachable!("no token is revoked here")
+        async fn revoke(&self, _: &Claims, _: Timestamp) -> Result<bool, Fault> {
+            unreachable!()
         }
 
         async fn list(&self, _: &Subject, _: Timestamp) -> Result<Vec<Session>, Fault> {

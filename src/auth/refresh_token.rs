@@ -3,6 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::domain::{refresh::TokenHash, secret::RefreshToken, session::SessionId};
 
@@ -35,7 +36,7 @@ impl<'a> TokenParts<'a> {
     /// The token that is made of this one and a salt: always the same, and for who lacks one of the two any.
     pub(super) fn successor(&self, salt: &str) -> Successor {
         let own = derive(self.own.as_bytes(), salt);
-        Successor { hash: hash(&own), token: format!("{}{own}", self.family).into() }
+        Successor { hash: hash(&own), token: joined(self.family, &own) }
     }
 }
 
@@ -47,7 +48,15 @@ pub(super) struct Successor {
 
 /// The first token of a new family.
 pub(super) fn first(random: &[u8; 32]) -> RefreshToken {
-    format!("{}{}", derive(random, "family"), derive(random, "refresh token")).into()
+    joined(&derive(random, "family"), &derive(random, "refresh token"))
+}
+
+/// Both halves, in a text that does not move while it grows.
+fn joined(family: &str, own: &str) -> RefreshToken {
+    let mut token = Zeroizing::new(String::with_capacity(2 * PART_LENGTH));
+    token.push_str(family);
+    token.push_str(own);
+    token.into()
 }
 
 /// The name of a new session.
@@ -66,10 +75,10 @@ fn hash(part: &str) -> TokenHash {
 }
 
 /// 256 bits from a secret, for one purpose (HMAC-SHA-256 as a pseudorandom function).
-fn derive(secret: &[u8], purpose: &str) -> String {
+fn derive(secret: &[u8], purpose: &str) -> Zeroizing<String> {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret).unwrap_or_else(|_| unreachable!());
     mac.update(purpose.as_bytes());
-    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()).into()
 }
 
 #[cfg(test)]

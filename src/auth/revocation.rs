@@ -10,10 +10,12 @@ use crate::{
     },
     domain::{
         client::ClientId,
+        event::{Event, EventKind},
         fault::Fault,
-        ports::{PasswordHasher, TokenService, UserStore},
+        ports::{TokenService, UserStore},
         refresh::Family,
         secret::{AccessToken, RefreshToken},
+        session::Origin,
         time::Timestamp,
         user::AuthUser,
     },
@@ -33,7 +35,7 @@ pub enum Introspection<U> {
     },
 }
 
-impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
+impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
     /// Revokes a token ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)): an access token alone, or with a refresh
     /// token its whole session. A token that is not good, or not any more, is none to revoke: that is done already.
     ///
@@ -44,16 +46,30 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
         &self,
         token: &str,
         client_id: Option<&ClientId>,
+        origin: &Origin,
         now: Timestamp,
     ) -> Result<(), LoginError> {
         let Some(sessions) = &self.ports.sessions else { return Ok(()) };
-        if let Some(family) = self.family_of(token).await? {
+        let (was_good, subject, session_id) = if let Some(family) = self.family_of(token).await? {
             is_issued_to(family.client_id.as_ref(), client_id)?;
-            sessions.end(&family.subject, &family.session_id, now).await?;
+            let ended = sessions.end(&family.subject, &family.session_id, now).await?;
+            (ended, family.subject, Some(family.session_id))
         } else if let Some(claims) = self.ports.tokens.verify(&AccessToken::from(token), now).await? {
             is_issued_to(claims.client_id.as_ref(), client_id)?;
-            sessions.revoke(&claims, now).await?;
+            let revoked = sessions.revoke(&claims, now).await?;
+            (revoked, claims.subject, claims.session_id)
+        } else {
+            return Ok(());
+        };
+        if !was_good {
+            return Ok(());
         }
+        self.tell(&Event {
+            subject: Some(&subject),
+            client_id,
+            session_id: session_id.as_ref(),
+            ..Event::new(EventKind::TokenRevoked, origin, now)
+        });
         Ok(())
     }
 

@@ -3,9 +3,10 @@
 use crate::{
     auth::Auth,
     domain::{
+        event::{Event, EventKind},
         fault::Fault,
         ports::UserStore,
-        session::{Session, SessionId},
+        session::{Origin, Session, SessionId},
         time::Timestamp,
         user::Subject,
     },
@@ -32,22 +33,33 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
         &self,
         subject: &Subject,
         id: &SessionId,
+        origin: &Origin,
         now: Timestamp,
     ) -> Result<bool, Fault> {
-        match &self.ports.sessions {
-            Some(sessions) => sessions.end(subject, id, now).await,
-            None => Ok(false),
+        let Some(sessions) = &self.ports.sessions else { return Ok(false) };
+        let was_there = sessions.end(subject, id, now).await?;
+        if was_there {
+            let event = Event::new(EventKind::SessionEnded, origin, now);
+            self.tell(&Event { subject: Some(subject), session_id: Some(id), ..event });
         }
+        Ok(was_there)
     }
 
     /// Ends every session of a user: no token that was issued before counts any more.
     ///
     /// # Errors
     /// A [`Fault`] where it could not be stored, or there is no [`SessionStore`](crate::SessionStore).
-    pub async fn end_all_sessions(&self, subject: &Subject, now: Timestamp) -> Result<(), Fault> {
-        match &self.ports.sessions {
-            Some(sessions) => sessions.end_all(subject, now).await,
-            None => Err(Fault::new("without a store of sessions none can be ended")),
-        }
+    pub async fn end_all_sessions(
+        &self,
+        subject: &Subject,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let Some(sessions) = &self.ports.sessions else {
+            return Err(Fault::new("without a store of sessions none can be ended"));
+        };
+        sessions.end_all(subject, now).await?;
+        self.tell(&Event { subject: Some(subject), ..Event::new(EventKind::SessionsEnded, origin, now) });
+        Ok(())
     }
 }

@@ -1,11 +1,11 @@
 //! What a port answers when it cannot do its work.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 /// Something broke behind a port: neither "not found" nor "wrong password", but a failure of ours.
 ///
 /// Any error becomes one through `?`. The log gets the chain of its causes; a client sees only that the
-/// service failed ([`Fault::new`]) or is unavailable for now ([`Fault::unavailable`]).
+/// service failed ([`Fault::new`]) or is unavailable for now ([`Fault::unavailable`], [`Fault::busy`]).
 ///
 /// ```
 /// use gatepass::Fault;
@@ -21,17 +21,28 @@ use std::{error::Error, fmt};
 pub struct Fault {
     cause: Box<dyn Error + Send + Sync>,
     temporary: bool,
+    retry_after: Option<Duration>,
 }
 
 impl Fault {
     /// A failure that trying again is not expected to mend.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { cause: cause.into(), temporary: false }
+        Self { cause: cause.into(), temporary: false, retry_after: None }
     }
 
     /// A failure that is expected to pass, such as a database out of reach.
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { cause: cause.into(), temporary: true }
+        Self { cause: cause.into(), temporary: true, retry_after: None }
+    }
+
+    /// Too much to do, and about how long until there is less.
+    pub fn busy(cause: impl Into<Box<dyn Error + Send + Sync>>, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::unavailable(cause) }
+    }
+
+    /// How long it is expected to last, where that is known: there is too much to do.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// Whether it is expected to pass.

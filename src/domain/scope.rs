@@ -151,6 +151,14 @@ impl Permission {
         }
     }
 
+    /// As the value of a parameter `scope`, separated by spaces; `None` where scopes are not used.
+    pub fn scope(&self) -> Option<String> {
+        match self {
+            Self::Unrestricted => None,
+            Self::Scopes(scopes) => Some(scopes.to_string()),
+        }
+    }
+
     /// Whether it is enough for what needs all of `scopes`.
     pub fn covers(&self, scopes: &[&str]) -> bool {
         match self {

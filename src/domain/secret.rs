@@ -1,10 +1,11 @@
-//! Secrets: their `Debug` says `[redacted]`, and they are exposed at the last line that needs them.
+//! Secrets: their `Debug` says `[redacted]`, they are exposed at the last line that needs them, and wiped from memory when
+//! they are dropped.
 
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone)]
-        pub struct $name(String);
+        pub struct $name(::zeroize::Zeroizing<String>);
 
         impl $name {
             /// The secret itself. Every call of this is a place where it may leak.
@@ -15,13 +16,20 @@ macro_rules! secret {
 
         impl From<String> for $name {
             fn from(secret: String) -> Self {
-                Self(secret)
+                Self(secret.into())
             }
         }
 
         impl From<&str> for $name {
             fn from(secret: &str) -> Self {
-                Self(secret.to_owned())
+                Self(secret.to_owned().into())
+            }
+        }
+
+        /// Without a copy.
+        impl From<::zeroize::Zeroizing<String>> for $name {
+            fn from(secret: ::zeroize::Zeroizing<String>) -> Self {
+                Self(secret)
             }
         }
 

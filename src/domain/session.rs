@@ -92,11 +92,12 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Where the store cannot say.
     fn is_live(&self, claims: &Claims) -> impl Future<Output = Result<bool, Fault>> + Send;
 
-    /// Revokes one access token; its session lives on. Without effect on a token that has no name or no session.
+    /// Revokes one access token; its session lives on. Whether it was good until now: not where its session had ended,
+    /// where it was revoked before, or where it has no name or no session.
     ///
     /// # Errors
     /// Where it could not be stored.
-    fn revoke(&self, claims: &Claims, now: Timestamp) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn revoke(&self, claims: &Claims, now: Timestamp) -> impl Future<Output = Result<bool, Fault>> + Send;
 
     /// The sessions of a user that live at `now`, the one used last first.
     ///
@@ -158,6 +159,6 @@ pub struct Rotation<'a> {
     pub origin: &'a Origin,
     /// When.
     pub now: Timestamp,
-    /// When nothing of the session is valid any more.
-    pub expires_at: Timestamp,
+    /// When nothing of the session is valid any more, where it ends by itself.
+    pub expires_at: Option<Timestamp>,
 }

@@ -78,15 +78,16 @@ impl Asset {
             .insert_header(header::ETag(self.etag.clone()))
             .insert_header((header::CACHE_CONTROL, "no-cache"))
             .insert_header((header::VARY, "Accept-Encoding"));
-        if unchanged {
-            return Ok(response.finish());
-        }
-        response.content_type(self.content_type).insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+        // With a 304 too: what it says replaces what the client has (RFC 9111 section 3.2).
         if let Some(policy) = self.content_security_policy {
             response
                 .insert_header((header::CONTENT_SECURITY_POLICY, policy))
                 .insert_header((header::REFERRER_POLICY, "no-referrer"));
         }
+        if unchanged {
+            return Ok(response.finish());
+        }
+        response.content_type(self.content_type).insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
         if takes_gzip(request) {
             response.insert_header((header::CONTENT_ENCODING, "gzip"));
             Ok(response.body(self.gzip.clone()))

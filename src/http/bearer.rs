@@ -17,10 +17,7 @@ use crate::{
         ports::{TokenService, UserStore},
         secret::AccessToken,
     },
-    http::{
-        authorization, clock,
-        error::{self, ApiError},
-    },
+    http::{authorization, clock, error::ApiError, fault_log},
 };
 
 /// The token in the `Authorization` header
@@ -103,7 +100,7 @@ impl<S: UserStore, H: 'static, T: TokenService> Auth<S, H, T> {
             Ok(Recognised::Inactive) => Outcome::Inactive,
             Ok(Recognised::Nobody) => Outcome::Refused,
             Err(fault) => {
-                error::report(&fault);
+                fault_log::report(&fault);
                 Outcome::Failed { temporary: fault.is_temporary() }
             }
         }

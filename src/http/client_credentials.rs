@@ -1,10 +1,15 @@
 //! The client's own credentials.
 
+use std::mem;
+
 use actix_web::HttpRequest;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
 
-use crate::{domain::secret::ClientSecret, http::authorization};
+use crate::{
+    domain::secret::ClientSecret,
+    http::{authorization, form_data::form_decoded},
+};
 
 /// Who the client says it is
 /// ([RFC 6749 section 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)). Empty values are absent
@@ -33,11 +38,13 @@ impl ClientCredentials {
     }
 
     fn decoded(credentials: &str) -> Option<Self> {
-        let credentials = String::from_utf8(BASE64_STANDARD.decode(credentials.as_bytes()).ok()?).ok()?;
-        let (client_id, client_secret) = credentials.split_once(':')?;
+        let credentials = Zeroizing::new(BASE64_STANDARD.decode(credentials.as_bytes()).ok()?);
+        let (client_id, client_secret) = str::from_utf8(&credentials).ok()?.split_once(':')?;
+        // Both halves are form-urlencoded before Basic joins them (RFC 6749 appendix B).
+        let decoded = |half: &str| Some(form_decoded(half.as_bytes())).filter(|text| !text.is_empty());
         Some(Self {
-            client_id: form_decoded(client_id),
-            client_secret: form_decoded(client_secret).map(ClientSecret::from),
+            client_id: decoded(client_id).map(|mut name| mem::take(&mut *name)),
+            client_secret: decoded(client_secret).map(ClientSecret::from),
             by_basic: true,
         })
     }
@@ -50,11 +57,4 @@ impl ClientCredentials {
     pub(crate) fn is_empty(&self) -> bool {
         self.client_id.is_none() && self.client_secret.is_none()
     }
-}
-
-/// Both halves are form-urlencoded before Basic joins them (RFC 6749 appendix B).
-fn form_decoded(text: &str) -> Option<String> {
-    let text = text.replace('+', " ");
-    let decoded = percent_decode_str(&text).decode_utf8_lossy();
-    (!decoded.is_empty()).then(|| decoded.into_owned())
 }

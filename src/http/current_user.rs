@@ -6,6 +6,7 @@ use std::{
     marker::PhantomData,
     ops::Deref,
     sync::Arc,
+    time::Duration,
 };
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
@@ -153,7 +154,7 @@ fn recognised<U: AuthUser>(request: &HttpRequest) -> Result<(Option<CurrentUser<
         Outcome::Recognised(identity) => return Ok((Some(CurrentUser(Arc::clone(identity))), *dialect)),
         Outcome::Anonymous => return Ok((None, *dialect)),
         Outcome::Inactive | Outcome::Refused => ApiError::InvalidToken,
-        Outcome::Failed { temporary: true } => ApiError::Unavailable,
+        Outcome::Failed { temporary: true } => ApiError::Unavailable { retry_after: Duration::ZERO },
         Outcome::Failed { temporary: false } => ApiError::Internal,
     };
     Err(error.in_dialect(*dialect))

@@ -1,5 +1,7 @@
 //! Every error a client can get: its status, its headers, its body. The only place that knows its status.
 
+use std::{borrow::Cow, time::Duration};
+
 use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
@@ -7,12 +9,15 @@ use actix_web::{
 use log::Level;
 use serde::Serialize;
 use thiserror::Error;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{Ref, RefOr, Schema, schema::AnyOfBuilder},
+};
 
 use crate::{
     auth::{LoginError, PasswordChangeError},
     domain::{dialect::Dialect, fault::Fault},
-    http::{challenge::Challenge, validation::FieldError},
+    http::{challenge::Challenge, fault_log, validation::FieldError},
 };
 
 /// Why a request is not answered as asked. As a response it is worded as FastAPI does it: `{"detail": …}`;
@@ -53,6 +58,12 @@ pub enum ApiError {
     /// 400: a token that was issued to another client, or to none.
     #[error("The token was issued to another client")]
     IssuedToAnother,
+    /// 429: too many attempts failed.
+    #[error("Too many failed attempts, try again later")]
+    TooManyAttempts {
+        /// How long to wait; answered in whole seconds.
+        retry_after: Duration,
+    },
     /// 400: the current password is another one.
     #[error("Incorrect password")]
     IncorrectPassword,
@@ -83,6 +94,12 @@ pub enum ApiError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// 431: a target and a header over the limit.
+    #[error("The request head is larger than {limit} bytes")]
+    HeadTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// 404: nothing is at this path.
     #[error("Not Found")]
     NotFound,
@@ -97,7 +114,10 @@ pub enum ApiError {
     Internal,
     /// 503: something is out of reach for now. The log says what.
     #[error("Service Unavailable")]
-    Unavailable,
+    Unavailable {
+        /// How long to wait; answered in whole seconds.
+        retry_after: Duration,
+    },
 }
 
 /// An [`ApiError`] in a [`Dialect`].
@@ -140,6 +160,24 @@ pub struct OAuth2ErrorBody<'a> {
     /// What is wrong, in a sentence.
     #[schema(example = "Incorrect username or password")]
     pub error_description: String,
+}
+
+/// The body of a 400 of an endpoint with a form and a bearer: in the standards' words what is wrong with the form, in
+/// FastAPI's alone what is wrong with the user.
+pub(crate) struct FormOrUserErrorBody;
+
+impl PartialSchema for FormOrUserErrorBody {
+    fn schema() -> RefOr<Schema> {
+        // Not one of: what has the standards' words has FastAPI's too.
+        let items = ["OAuth2Error", "HTTPError"].map(Ref::from_schema_name);
+        items.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item).into()
+    }
+}
+
+impl ToSchema for FormOrUserErrorBody {
+    fn name() -> Cow<'static, str> {
+        "FormOrUserError".into()
+    }
 }
 
 /// A sentence, or what is wrong field by field.
@@ -195,16 +233,18 @@ impl ApiError {
             | Self::PasswordGrantOff
             | Self::MalformedBody(_)
             | Self::UnreadableBody => StatusCode::BAD_REQUEST,
+            Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::InvalidForm(_) => match dialect {
                 Dialect::FastApi => StatusCode::UNPROCESSABLE_ENTITY,
                 Dialect::Rfc => StatusCode::BAD_REQUEST,
             },
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -218,6 +258,8 @@ impl ApiError {
             Self::ScopeNotGranted | Self::ScopeWidened => Some("invalid_scope"),
             Self::InvalidClient { .. } => Some("invalid_client"),
             Self::PasswordGrantOff => Some("unsupported_grant_type"),
+            // No standard names it; RFC 6749 section 4.1.2.1 has this for a server that is not able to answer now.
+            Self::TooManyAttempts { .. } => Some("temporarily_unavailable"),
             Self::InvalidForm(faults) if faults.iter().any(FieldError::is_about_the_grant_type) => {
                 Some("unsupported_grant_type")
             }
@@ -263,6 +305,14 @@ impl ApiError {
         }
     }
 
+    fn too_many_attempts(retry_after: Duration) -> Self {
+        fault_log::say(
+            Level::Warn,
+            "passwords were not looked at, after too many failed attempts".to_owned(),
+        );
+        Self::TooManyAttempts { retry_after }
+    }
+
     fn respond(&self, dialect: Dialect) -> HttpResponse {
         let mut response = HttpResponse::build(self.status(dialect));
         if let Some(challenge) = self.challenge(dialect) {
@@ -272,11 +322,16 @@ impl ApiError {
             Self::MethodNotAllowed { allow } => {
                 response.insert_header((header::ALLOW, *allow));
             }
-            Self::Unavailable => {
-                response.insert_header((header::RETRY_AFTER, "1"));
+            Self::Unavailable { retry_after } | Self::TooManyAttempts { retry_after } => {
+                // Who comes back too early waits for nothing.
+                let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+                response.insert_header((header::RETRY_AFTER, seconds.to_string()));
             }
             // What is left of the body is not read.
-            Self::BodyTooLarge { .. } | Self::BodyTimeout | Self::UnreadableBody => {
+            Self::BodyTooLarge { .. }
+            | Self::BodyTimeout
+            | Self::UnreadableBody
+            | Self::HeadTooLarge { .. } => {
                 response.force_close();
             }
             _ => {}
@@ -303,6 +358,7 @@ impl From<LoginError> for ApiError {
             LoginError::ScopeWidened => Self::ScopeWidened,
             LoginError::InvalidRefreshToken => Self::InvalidRefreshToken,
             LoginError::IssuedToAnother => Self::IssuedToAnother,
+            LoginError::TooManyAttempts { retry_after } => Self::too_many_attempts(retry_after),
             LoginError::InvalidClient => Self::InvalidClient { by_basic: false },
             LoginError::PasswordGrantOff => Self::PasswordGrantOff,
             LoginError::Fault(fault) => fault.into(),
@@ -314,21 +370,20 @@ impl From<PasswordChangeError> for ApiError {
     fn from(error: PasswordChangeError) -> Self {
         match error {
             PasswordChangeError::IncorrectPassword => Self::IncorrectPassword,
+            PasswordChangeError::TooManyAttempts { retry_after } => Self::too_many_attempts(retry_after),
             PasswordChangeError::Fault(fault) => fault.into(),
         }
     }
 }
 
-/// Logs the chain of causes, once: the client is told nothing of the inside.
+/// Logs the chain of causes: the client is told nothing of the inside.
 impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
-        report(&fault);
-        if fault.is_temporary() { Self::Unavailable } else { Self::Internal }
+        fault_log::report(&fault);
+        if fault.is_temporary() {
+            Self::Unavailable { retry_after: fault.retry_after().unwrap_or_default() }
+        } else {
+            Self::Internal
+        }
     }
-}
-
-/// The one line in the log for a port that failed.
-pub(crate) fn report(fault: &Fault) {
-    let level = if fault.is_temporary() { Level::Warn } else { Level::Error };
-    log::log!(level, "{fault}");
 }

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::http::error::ApiError;
+use crate::http::{error::ApiError, trusted_proxies::Site};
 
 /// What is no character of a URL (RFC 3986 section 2), beside what is beyond ASCII; escapes stay as they are.
 const QUERY: &AsciiSet = &CONTROLS
@@ -21,7 +21,7 @@ const PATH: &AsciiSet = &QUERY.add(b'?').add(b'#');
 
 /// The default service of an application: redirects `/token/?a=b` to `/token?a=b`, whatever the method, where
 /// there is something; everything else is 404. As Starlette does it, the address is absolute: of the scheme
-/// and host that the client (or the proxy for it) named.
+/// and host that the client named, or a [trusted proxy](crate::TrustedProxies) for it.
 pub async fn fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     // The path as the router reads it: /%74oken is /token.
     let path = request.match_info().as_str();
@@ -29,10 +29,9 @@ pub async fn fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     if without_slash.len() == path.len() || !request.resource_map().has_resource(without_slash) {
         return Err(ApiError::NotFound);
     }
-    let connection = request.connection_info();
-    let scheme = if connection.scheme().eq_ignore_ascii_case("https") { "https" } else { "http" };
+    let Site { scheme, host } = Site::of(&request);
     let path = utf8_percent_encode(without_slash, PATH);
-    let mut location = format!("{}://{}{path}", scheme, connection.host());
+    let mut location = format!("{scheme}://{host}{path}");
     if let Some(query) = request.uri().query().filter(|query| !query.is_empty()) {
         location.extend(["?"].into_iter().chain(utf8_percent_encode(query, QUERY)));
     }

@@ -65,7 +65,7 @@ impl FromRequest for PasswordRequestForm {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        read(request, payload, GrantType::Optional).boxed_local()
+        read(request, payload, GrantType::OPTIONAL).boxed_local()
     }
 }
 
@@ -74,7 +74,7 @@ impl FromRequest for StrictPasswordRequestForm {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        read(request, payload, GrantType::Required).map_ok(Self).boxed_local()
+        read(request, payload, GrantType::REQUIRED).map_ok(Self).boxed_local()
     }
 }
 
@@ -92,11 +92,16 @@ fn read(
 
 /// How the grant type is held against what is expected.
 #[derive(Clone, Copy)]
-pub(crate) enum GrantType {
-    /// `password`, or nothing.
-    Optional,
-    /// `password`.
-    Required,
+pub(crate) struct GrantType {
+    /// Whether it may be left out.
+    pub(crate) is_required: bool,
+    /// What it may be, in an error's words.
+    pub(crate) pattern: &'static str,
+}
+
+impl GrantType {
+    const OPTIONAL: Self = Self { is_required: false, pattern: "^password$" };
+    const REQUIRED: Self = Self { is_required: true, pattern: "^password$" };
 }
 
 impl PasswordRequestForm {
@@ -126,12 +131,13 @@ impl PasswordRequestForm {
 
 impl GrantType {
     fn read(self, reader: &mut FieldReader) -> Option<String> {
-        let grant_type = match self {
-            Self::Required => Some(reader.required("grant_type")).filter(|text| !text.is_empty()),
-            Self::Optional => reader.optional("grant_type"),
-        }?;
+        let grant_type = if self.is_required {
+            Some(reader.required("grant_type")).filter(|text| !text.is_empty())?
+        } else {
+            reader.optional("grant_type")?
+        };
         if grant_type != "password" {
-            reader.note(FieldError::not_the_password_grant(grant_type));
+            reader.note(FieldError::unsupported_grant_type(grant_type, self.pattern));
             return None;
         }
         Some(grant_type)
@@ -143,8 +149,8 @@ impl GrantType {
 #[schema(as = PasswordRequestForm)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct PasswordRequestFormSchema {
-    /// May be left out; nothing but `password` is taken.
-    #[schema(pattern = "^password$", example = "password")]
+    /// May be left out, or empty; nothing but `password` is taken.
+    #[schema(pattern = "^(password)?$", example = "password")]
     grant_type: Option<String>,
     /// The user's name.
     #[schema(example = "johndoe", min_length = 1)]

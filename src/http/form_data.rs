@@ -1,24 +1,19 @@
 //! The fields of a form, urlencoded or multipart.
 
-use std::time::Duration;
+use std::mem;
 
 use actix_web::{
     HttpRequest,
-    body::{self, BodyStream},
     dev::Payload,
     http::header::{self, HeaderValue},
-    rt::time::timeout,
-    web::Bytes,
 };
 use encoding_rs::{Encoding, UTF_8, mem::decode_latin1};
+use percent_encoding::percent_decode;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
-use crate::http::{error::ApiError, multipart::Multipart, parameters};
+use crate::http::{body, error::ApiError, multipart::Multipart, parameters};
 
-/// The most bytes a form may have.
-pub(crate) const MAX_FORM_BYTES: usize = 1024 * 1024;
-/// The longest time a body may take to come.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most fields a form may have, and the most files, as in Starlette.
 const MAX_FIELDS: usize = 1000;
 
@@ -31,7 +26,7 @@ pub(crate) struct FormData(Vec<(String, FormValue)>);
 
 /// What a field holds.
 pub(crate) enum FormValue {
-    Text(String),
+    Text(Zeroizing<String>),
     /// A multipart file; its content is of no use here.
     File(Value),
 }
@@ -39,7 +34,7 @@ pub(crate) enum FormValue {
 impl FormData {
     /// Reads the body of `request`. A body of any other type is a form without fields.
     pub(crate) async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, ApiError> {
-        let body = read_body(request, payload).await?;
+        let body = body::read(request, payload).await?;
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.map(HeaderValue::as_bytes).unwrap_or_default();
         let (media_type, parameters) = parameters::parse(content_type);
@@ -59,7 +54,7 @@ impl FormData {
     /// Whether a field has this text.
     pub(crate) fn says(&self, name: &str, text: &str) -> bool {
         let last = self.0.iter().rfind(|(field, _)| field == name);
-        matches!(last, Some((_, FormValue::Text(own))) if own == text)
+        matches!(last, Some((_, FormValue::Text(own))) if **own == *text)
     }
 
     /// The value of a field. Of a repeated field the last counts.
@@ -69,28 +64,39 @@ impl FormData {
     }
 }
 
-async fn read_body(request: &HttpRequest, payload: Payload) -> Result<Bytes, ApiError> {
-    const TOO_LARGE: ApiError = ApiError::BodyTooLarge { limit: MAX_FORM_BYTES };
-    let length = request.headers().get(header::CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > MAX_FORM_BYTES as u64) {
-        return Err(TOO_LARGE);
-    }
-    let body = body::to_bytes_limited(BodyStream::new(payload), MAX_FORM_BYTES);
-    match timeout(BODY_TIMEOUT, body).await {
-        Ok(Ok(Ok(body))) => Ok(body),
-        Ok(Ok(Err(_))) => Err(ApiError::UnreadableBody),
-        Ok(Err(_)) => Err(TOO_LARGE),
-        Err(_) => Err(ApiError::BodyTimeout),
-    }
-}
-
+/// Fields as the URL Standard reads
+/// [application/x-www-form-urlencoded](https://url.spec.whatwg.org/#urlencoded-parsing).
 fn read_urlencoded(body: &[u8]) -> Result<Vec<(String, FormValue)>, ApiError> {
-    let fields: Vec<_> = form_urlencoded::parse(body)
+    let fields: Vec<_> = body
+        .split(|byte| *byte == b'&')
+        .filter(|field| !field.is_empty())
         .take(MAX_FIELDS + 1)
-        .map(|(name, value)| (name.into_owned(), FormValue::Text(value.into_owned())))
+        .map(|field| {
+            let end = memchr::memchr(b'=', field).unwrap_or(field.len());
+            let value = field.get(end + 1..).unwrap_or_default();
+            (mem::take(&mut *form_decoded(&field[..end])), FormValue::Text(form_decoded(value)))
+        })
         .collect();
     if fields.len() > MAX_FIELDS { Err(TOO_MANY_FIELDS) } else { Ok(fields) }
+}
+
+/// A form-urlencoded text: of the ways to it nothing stays in memory.
+pub(crate) fn form_decoded(encoded: &[u8]) -> Zeroizing<String> {
+    // It is no longer than before, so that it does not move while it grows.
+    let mut decoded = Zeroizing::new(Vec::with_capacity(encoded.len()));
+    for (index, words) in encoded.split(|byte| *byte == b'+').enumerate() {
+        if index > 0 {
+            decoded.push(b' ');
+        }
+        decoded.extend(percent_decode(words));
+    }
+    match String::from_utf8(mem::take(&mut *decoded)) {
+        Ok(text) => text.into(),
+        Err(error) => {
+            let bytes = Zeroizing::new(error.into_bytes());
+            String::from_utf8_lossy(&bytes).into_owned().into()
+        }
+    }
 }
 
 fn read_multipart(
@@ -115,7 +121,7 @@ fn read_multipart(
             Some(filename) => FormValue::File(
                 json!({ "filename": decode(&filename, encoding), "size": part.content.len() }),
             ),
-            None => FormValue::Text(decode(part.content, encoding)),
+            None => FormValue::Text(decode(part.content, encoding).into()),
         };
         fields.push((decode(&part.name, encoding), value));
     }
@@ -128,4 +134,28 @@ fn decode(bytes: &[u8], encoding: Option<&'static Encoding>) -> String {
         .and_then(|encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes))
         .unwrap_or_else(|| decode_latin1(bytes))
         .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(value: FormValue) -> String {
+        match value {
+            FormValue::Text(text) => text.to_string(),
+            FormValue::File(file) => panic!("{file}"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_form_is_read_as_the_url_standard_says(body in "([a-z=&+ \\x00é]|%[0-9a-fA-F]{2}|%|=|&){0,40}") {
+            let own = read_urlencoded(body.as_bytes()).expect("few fields");
+            let own: Vec<_> = own.into_iter().map(|(name, value)| (name, text(value))).collect();
+            let others: Vec<_> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+            prop_assert_eq!(own, others);
+        }
+    }
 }

@@ -6,15 +6,12 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Auth, Introspection},
-    domain::{
-        ports::{PasswordHasher, TokenService, UserStore},
-        scope::Permission,
-    },
+    domain::ports::{TokenService, UserStore},
     http::{
         authorization, clock,
         current_user::{ActiveUser, RequiredScopes},
         endpoint,
-        error::{ApiError, ErrorBody, OAuth2ErrorBody},
+        error::{ApiError, ErrorBody, FormOrUserErrorBody, OAuth2ErrorBody},
         field_reader::FieldReader,
         form_data::FormData,
         revocation::TokenFormSchema,
@@ -29,7 +26,7 @@ impl RequiredScopes for Introspect {
 }
 
 /// The route `POST /introspect`, for registered clients and for callers with the scope `tokens:introspect`.
-pub(crate) fn route<S: UserStore, H: PasswordHasher, T: TokenService>(
+pub(crate) fn route<S: UserStore, H: 'static, T: TokenService>(
     auth: &Auth<S, H, T>,
 ) -> impl FnOnce(&mut web::ServiceConfig) + use<S, H, T> {
     let auth = auth.clone();
@@ -44,7 +41,7 @@ pub(crate) fn route<S: UserStore, H: PasswordHasher, T: TokenService>(
     }
 }
 
-async fn introspect<S: UserStore, H: PasswordHasher, T: TokenService>(
+async fn introspect<S: UserStore, H: 'static, T: TokenService>(
     auth: &Auth<S, H, T>,
     request: &HttpRequest,
     payload: Payload,
@@ -119,7 +116,7 @@ impl<'a, U> From<&'a Introspection<U>> for TokenState<'a> {
                 let claims = &identity.claims;
                 Self {
                     active: true,
-                    scope: scope(&identity.permission),
+                    scope: identity.permission.scope(),
                     client_id: claims.client_id.as_ref().map(|client_id| client_id.as_str()),
                     token_type: Some("bearer"),
                     exp: claims.expires_at.map(|moment| moment.as_unix()),
@@ -133,7 +130,7 @@ impl<'a, U> From<&'a Introspection<U>> for TokenState<'a> {
             }
             Introspection::RefreshToken { family, expires_at } => Self {
                 active: true,
-                scope: scope(&family.permission),
+                scope: family.permission.scope(),
                 client_id: family.client_id.as_ref().map(|client_id| client_id.as_str()),
                 exp: Some(expires_at.as_unix()),
                 iat: Some(family.rotated.as_unix()),
@@ -142,13 +139,6 @@ impl<'a, U> From<&'a Introspection<U>> for TokenState<'a> {
                 ..Self::default()
             },
         }
-    }
-}
-
-fn scope(permission: &Permission) -> Option<String> {
-    match permission {
-        Permission::Unrestricted => None,
-        Permission::Scopes(scopes) => Some(scopes.to_string()),
     }
 }
 
@@ -175,7 +165,7 @@ fn scope(permission: &Permission) -> Option<String> {
                 }))),
                 ("any other" = (value = json!({ "active": false }))),
             )),
-        (status = 400, body = OAuth2ErrorBody,
+        (status = 400, body = FormOrUserErrorBody,
             description = "`invalid_request`: no token to ask about, or a broken body; or the caller is disabled"),
         (status = 401, description = "Neither a client that proved itself nor a valid token", body = ErrorBody,
             headers(("WWW-Authenticate" = String, description = "Basic or Bearer"))),

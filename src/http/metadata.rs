@@ -41,8 +41,6 @@ pub struct ServerMetadata<'a> {
     pub has_refresh_tokens: bool,
     /// Whether there are `/revoke` and `/introspect`.
     pub has_sessions: bool,
-    /// Whether every client must prove itself.
-    pub requires_client: bool,
     /// Whether there is a `/.well-known/jwks.json`.
     pub has_key_set: bool,
     /// Whether there is a page of documentation at `/docs`.
@@ -58,7 +56,6 @@ impl<'a> ServerMetadata<'a> {
             has_password_grant: true,
             has_refresh_tokens: false,
             has_sessions: false,
-            requires_client: false,
             has_key_set: false,
             has_documentation: false,
         }
@@ -82,6 +79,8 @@ struct Document<'a> {
     #[schema(nullable = false)]
     jwks_uri: Option<String>,
     /// The scopes that are known beforehand.
+    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+    #[schema(required = false)]
     scopes_supported: &'a [&'a str],
     /// None: there is no authorization endpoint.
     response_types_supported: [&'static str; 0],
@@ -110,13 +109,13 @@ struct Document<'a> {
 }
 
 /// The names of [RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2).
-const WITH_A_SECRET: &[&str] = &["client_secret_basic", "client_secret_post"];
-const WITH_OR_WITHOUT: &[&str] = &["client_secret_basic", "client_secret_post", "none"];
+///
+/// Not `none`: that is a client that says its name and has no secret, and here whoever names a client proves it.
+const METHODS: &[&str] = &["client_secret_basic", "client_secret_post"];
 
 impl<'a> Document<'a> {
     fn of(metadata: &'a ServerMetadata<'a>) -> Self {
         let below = |path: &str| format!("{}{path}", metadata.issuer.trim_end_matches('/'));
-        let methods = if metadata.requires_client { WITH_A_SECRET } else { WITH_OR_WITHOUT };
         let mut grants = Vec::new();
         if metadata.has_password_grant {
             grants.push("password");
@@ -127,15 +126,15 @@ impl<'a> Document<'a> {
         Self {
             issuer: metadata.issuer,
             token_endpoint: below("/token"),
-            token_endpoint_auth_methods_supported: methods,
+            token_endpoint_auth_methods_supported: METHODS,
             jwks_uri: metadata.has_key_set.then(|| below("/.well-known/jwks.json")),
             scopes_supported: &metadata.scopes,
             response_types_supported: [],
             grant_types_supported: grants,
             revocation_endpoint: metadata.has_sessions.then(|| below("/revoke")),
-            revocation_endpoint_auth_methods_supported: metadata.has_sessions.then_some(methods),
+            revocation_endpoint_auth_methods_supported: metadata.has_sessions.then_some(METHODS),
             introspection_endpoint: metadata.has_sessions.then(|| below("/introspect")),
-            introspection_endpoint_auth_methods_supported: metadata.has_sessions.then_some(WITH_A_SECRET),
+            introspection_endpoint_auth_methods_supported: metadata.has_sessions.then_some(METHODS),
             service_documentation: metadata.has_documentation.then(|| below("/docs")),
         }
     }

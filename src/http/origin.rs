@@ -2,13 +2,17 @@
 
 use actix_web::{HttpRequest, http::header};
 
-use crate::domain::session::Origin;
+use crate::{domain::session::Origin, http::trusted_proxies::TrustedProxies};
 
-/// The address of the connection, and what the program calls itself, as a page or a terminal may show it.
+/// The address of the connection, or the one that a trusted proxy names; and what the program calls itself, as a page or a terminal may show it.
 pub(crate) fn origin(request: &HttpRequest) -> Origin {
     let user_agent = request.headers().get(header::USER_AGENT).map(|value| {
         let text = String::from_utf8_lossy(value.as_bytes());
         text.chars().filter(|c| !c.is_control()).take(Origin::USER_AGENT_CHARACTERS).collect()
     });
-    Origin { address: request.peer_addr().map(|peer| peer.ip().to_canonical()), user_agent }
+    let address = request.peer_addr().map(|peer| match TrustedProxies::of(request) {
+        Some(proxies) => proxies.client_address(peer.ip(), request.headers()),
+        None => peer.ip().to_canonical(),
+    });
+    Origin { address, user_agent }
 }

@@ -17,9 +17,10 @@ use crate::{
         clock,
         current_user::{ActiveUser, RequiredScopes},
         endpoint,
-        error::{ApiError, ErrorBody, OAuth2ErrorBody},
+        error::{ApiError, ErrorBody, FormOrUserErrorBody, OAuth2ErrorBody},
         field_reader::FieldReader,
         form_data::FormData,
+        origin::origin,
         validation::FieldError,
     },
 };
@@ -71,7 +72,8 @@ async fn change_password<S: PasswordStore, H: PasswordHasher, T: TokenService>(
     if let Err(reason) = verdict {
         return Err(ApiError::InvalidForm(vec![FieldError::refused("new_password", reason)]));
     }
-    let change = PasswordChange { subject: &subject, current: &current, new: &new, now: clock::now() };
+    let (origin, now) = (&origin(request), clock::now());
+    let change = PasswordChange { subject: &subject, current: &current, new: &new, origin, now };
     auth.change_password(change).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -107,7 +109,7 @@ pub struct PasswordApi;
     responses(
         (status = 204, description = "The new password counts",
             headers(("Cache-Control" = String, description = "no-store"))),
-        (status = 400, body = OAuth2ErrorBody,
+        (status = 400, body = FormOrUserErrorBody,
             description = "The current password is another one; the new one is missing or too weak \
                 (`invalid_request`); or the user is disabled",
             example = json!({ "detail": "Incorrect password" })),
@@ -117,6 +119,9 @@ pub struct PasswordApi;
             headers(("WWW-Authenticate" = String, description = "Bearer, and the scope that is needed"))),
         (status = 408, description = "`invalid_request`: a body that does not come", body = OAuth2ErrorBody),
         (status = 413, description = "`invalid_request`: a body of more than 1 MiB", body = OAuth2ErrorBody),
+        (status = 429, body = OAuth2ErrorBody,
+            description = "`temporarily_unavailable`: the current password was wrong too often",
+            headers(("Retry-After" = String, description = "Seconds to wait"))),
         (status = 503, description = "Too much to do, or the database is out of reach: try again", body = ErrorBody,
             headers(("Retry-After" = String, description = "Seconds to wait"))),
     ),

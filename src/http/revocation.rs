@@ -5,17 +5,18 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Auth, LoginError},
-    domain::ports::{PasswordHasher, TokenService, UserStore},
+    domain::ports::{TokenService, UserStore},
     http::{
         clock, endpoint,
         error::{ApiError, ErrorBody, OAuth2ErrorBody},
         field_reader::FieldReader,
         form_data::FormData,
+        origin::origin,
     },
 };
 
 /// The route `POST /revoke`.
-pub(crate) fn route<S: UserStore, H: PasswordHasher, T: TokenService>(
+pub(crate) fn route<S: UserStore, H: 'static, T: TokenService>(
     auth: &Auth<S, H, T>,
 ) -> impl FnOnce(&mut web::ServiceConfig) + use<S, H, T> {
     let auth = auth.clone();
@@ -30,7 +31,7 @@ pub(crate) fn route<S: UserStore, H: PasswordHasher, T: TokenService>(
     }
 }
 
-async fn revoke<S: UserStore, H: PasswordHasher, T: TokenService>(
+async fn revoke<S: UserStore, H: 'static, T: TokenService>(
     auth: &Auth<S, H, T>,
     request: &HttpRequest,
     payload: Payload,
@@ -41,7 +42,8 @@ async fn revoke<S: UserStore, H: PasswordHasher, T: TokenService>(
     // What kind of token it is shows by itself: `token_type_hint` is a hint.
     reader.finish()?;
     let client_id = auth.client(&client).await?;
-    auth.revoke(&token, client_id.as_ref(), clock::now()).await.map_err(|error| match error {
+    let origin = origin(request);
+    auth.revoke(&token, client_id.as_ref(), &origin, clock::now()).await.map_err(|error| match error {
         LoginError::InvalidClient => ApiError::InvalidClient { by_basic: client.by_basic },
         error => error.into(),
     })?;
@@ -54,14 +56,16 @@ async fn revoke<S: UserStore, H: PasswordHasher, T: TokenService>(
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct TokenFormSchema {
     /// The token.
+    #[schema(min_length = 1)]
     token: String,
     /// Which kind it is; not needed, and no matter if it is wrong.
     #[schema(example = "refresh_token", nullable = false)]
     token_type_hint: Option<String>,
     /// The client's name; better by HTTP Basic.
+    #[schema(nullable = false)]
     client_id: Option<String>,
     /// The client's secret; better by HTTP Basic.
-    #[schema(format = Password)]
+    #[schema(format = Password, nullable = false)]
     client_secret: Option<String>,
 }
 

@@ -1,13 +1,13 @@
 //! `/users/me/sessions`: the user's sessions, seen and ended.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::{
     auth::Auth,
     domain::{
-        ports::{PasswordHasher, TokenService, UserStore},
+        ports::{TokenService, UserStore},
         session::{Session, SessionId},
         user::AuthUser,
     },
@@ -17,12 +17,13 @@ use crate::{
         endpoint,
         error::{ApiError, ErrorBody},
         moment::moment,
+        origin::origin,
     },
 };
 
 const PATH: &str = "/users/me/sessions";
 
-impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
+impl<S: UserStore, H: 'static, T: TokenService> Auth<S, H, T> {
     /// The routes `GET` and `DELETE /users/me/sessions` and `DELETE /users/me/sessions/{id}`, for the active user
     /// with the scopes `R`. They belong behind [`Auth::bearer`].
     pub fn session_routes<R: RequiredScopes>(
@@ -36,42 +37,51 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
                         .route(
                             endpoint::get_route().to(move |me| list_sessions::<_, _, _, R>(list.clone(), me)),
                         )
-                        .route(web::delete().to(move |me| end_sessions::<_, _, _, R>(end_all.clone(), me))),
+                        .route(
+                            web::delete().to(move |me, request| {
+                                end_sessions::<_, _, _, R>(end_all.clone(), me, request)
+                            }),
+                        ),
                 )
                 .service(
                     endpoint::at("/users/me/sessions/{id}", "DELETE").route(
-                        web::delete().to(move |me, id| end_session::<_, _, _, R>(end.clone(), me, id)),
+                        web::delete().to(move |me, id, request| {
+                            end_session::<_, _, _, R>(end.clone(), me, id, request)
+                        }),
                     ),
                 );
         }
     }
 }
 
-async fn list_sessions<S: UserStore, H: PasswordHasher, T: TokenService, R>(
+async fn list_sessions<S: UserStore, H: 'static, T: TokenService, R>(
     auth: Auth<S, H, T>,
     me: ActiveUser<S::User, R>,
 ) -> Result<HttpResponse, ApiError> {
     let sessions = auth.sessions(&me.subject(), clock::now()).await?;
     let current = me.claims().session_id.as_ref();
     let sessions: Vec<_> = sessions.iter().map(|session| SessionObject::of(session, current)).collect();
-    Ok(HttpResponse::Ok().json(sessions))
+    // It holds addresses.
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(sessions))
 }
 
-async fn end_sessions<S: UserStore, H: PasswordHasher, T: TokenService, R>(
+async fn end_sessions<S: UserStore, H: 'static, T: TokenService, R>(
     auth: Auth<S, H, T>,
     me: ActiveUser<S::User, R>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    auth.end_all_sessions(&me.subject(), clock::now()).await?;
+    auth.end_all_sessions(&me.subject(), &origin(&request), clock::now()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn end_session<S: UserStore, H: PasswordHasher, T: TokenService, R>(
+async fn end_session<S: UserStore, H: 'static, T: TokenService, R>(
     auth: Auth<S, H, T>,
     me: ActiveUser<S::User, R>,
     id: web::Path<String>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let id = SessionId::from(id.into_inner());
-    let was_there = auth.end_session(&me.subject(), &id, clock::now()).await?;
+    let was_there = auth.end_session(&me.subject(), &id, &origin(&request), clock::now()).await?;
     if was_there { Ok(HttpResponse::NoContent().finish()) } else { Err(ApiError::NotFound) }
 }
 
@@ -130,7 +140,8 @@ pub struct SessionsApi;
     operation_id = "list_sessions",
     security(("OAuth2PasswordBearer" = ["me"])),
     responses(
-        (status = 200, description = "The sessions", body = [SessionObject]),
+        (status = 200, description = "The sessions", body = [SessionObject],
+            headers(("Cache-Control" = String, description = "no-store"))),
         (status = 400, description = "The user is disabled", body = ErrorBody,
             example = json!({ "detail": "Inactive user" })),
         (status = 401, description = "No token, or none that is valid", body = ErrorBody,

@@ -14,7 +14,6 @@ use crate::{
     domain::{
         client::ClientId,
         ports::{PasswordHasher, TokenService, UserStore},
-        scope::Permission,
     },
     http::{
         client_credentials::ClientCredentials,
@@ -109,10 +108,7 @@ async fn answer<S: UserStore, H: PasswordHasher, T: TokenService>(
             token_type: "bearer",
             expires_in: token.expires_in.map(|lifetime| lifetime.as_secs()),
             refresh_token: refresh_token.as_ref().map(|token| token.expose()),
-            scope: match permission {
-                Permission::Unrestricted => None,
-                Permission::Scopes(scopes) => Some(scopes.to_string()),
-            },
+            scope: permission.scope(),
         })
     });
     auth.uncached(answer)
@@ -234,6 +230,15 @@ pub(crate) fn sign_in_operation() {}
             })),
         (status = 408, description = "`invalid_request`: a body that does not come", body = OAuth2ErrorBody),
         (status = 413, description = "`invalid_request`: a body of more than 1 MiB", body = OAuth2ErrorBody),
+        (status = 429, body = OAuth2ErrorBody,
+            description = "`temporarily_unavailable`: too many attempts failed, at this account or from this address; \
+                no password is looked at for so long",
+            headers(("Retry-After" = String, description = "Seconds to wait")),
+            example = json!({
+                "detail": "Too many failed attempts, try again later",
+                "error": "temporarily_unavailable",
+                "error_description": "Too many failed attempts, try again later",
+            })),
         (status = 503, description = "Too much to do, or the database is out of reach: try again", body = ErrorBody,
             headers(("Retry-After" = String, description = "Seconds to wait")),
             example = json!({ "detail": "Service Unavailable" })),

@@ -40,7 +40,8 @@ impl TokenRequest {
             reader.finish()?;
             return Ok(Self::Refresh { token, scopes, client });
         }
-        let grant_type_is = if require_grant_type { GrantType::Required } else { GrantType::Optional };
+        let pattern = if has_refresh_tokens { "^(password|refresh_token)$" } else { "^password$" };
+        let grant_type_is = GrantType { is_required: require_grant_type, pattern };
         PasswordRequestForm::validate(reader, request, grant_type_is).map(Self::Password)
     }
 }
@@ -50,8 +51,8 @@ impl TokenRequest {
 #[schema(as = TokenRequestForm)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct TokenRequestFormSchema {
-    /// `password`, or `refresh_token`. Left out, it is `password`.
-    #[schema(pattern = "^(password|refresh_token)$", example = "password")]
+    /// `password`, or `refresh_token`. Left out, or empty, it is `password`.
+    #[schema(pattern = "^(password|refresh_token)?$", example = "password", nullable = false)]
     grant_type: Option<String>,
     /// The user's name, to sign in.
     #[schema(example = "johndoe", nullable = false)]
@@ -66,8 +67,9 @@ pub(crate) struct TokenRequestFormSchema {
     #[schema(default = "", nullable = false)]
     scope: Option<String>,
     /// The client's name; better by HTTP Basic.
+    #[schema(nullable = false)]
     client_id: Option<String>,
     /// The client's secret; better by HTTP Basic.
-    #[schema(format = Password)]
+    #[schema(format = Password, nullable = false)]
     client_secret: Option<String>,
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-const NOT_THE_PASSWORD_GRANT: &str = "string_pattern_mismatch";
+const PATTERN_MISMATCH: &str = "string_pattern_mismatch";
 
 /// One field that is missing or wrong.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -54,14 +54,14 @@ impl FieldError {
         }
     }
 
-    /// The grant type is not `password`.
-    pub(crate) fn not_the_password_grant(input: String) -> Self {
+    /// The grant type is none that is taken.
+    pub(crate) fn unsupported_grant_type(input: String, pattern: &'static str) -> Self {
         Self {
-            kind: NOT_THE_PASSWORD_GRANT,
+            kind: PATTERN_MISMATCH,
             loc: ["body", "grant_type"],
-            msg: "String should match pattern '^password$'".into(),
+            msg: format!("String should match pattern '{pattern}'").into(),
             input: input.into(),
-            ctx: Some(json!({ "pattern": "^password$" })),
+            ctx: Some(json!({ "pattern": pattern })),
         }
     }
 
@@ -72,7 +72,7 @@ impl FieldError {
 
     /// Whether another grant than the password grant is asked for.
     pub(crate) fn is_about_the_grant_type(&self) -> bool {
-        self.kind == NOT_THE_PASSWORD_GRANT
+        self.kind == PATTERN_MISMATCH
     }
 }
 

@@ -438,7 +438,7 @@ fn logging_out_of_swagger_ui_kills_the_token() {
 #[test]
 fn swagger_ui_refreshes_by_itself() {
     browse(async |browser| {
-        let (_gatepass, service) = serve(&["--access-token-ttl", "3"]);
+        let (_gatepass, service) = serve(&["--access-token-ttl", "8"]);
         authorize(browser, &service).await;
         docs::close(browser).await;
         docs::try_out(browser).await;

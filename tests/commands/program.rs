@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{folder::Folder, left_out, postgres, service};
+use crate::support::{folder::Folder, left_out, postgres, secrets, service};
 
 /// A new database, and the program on it.
 pub struct Gatepass {
@@ -64,9 +64,14 @@ impl Gatepass {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        secrets::note(stdin.trim_end());
         // A program that does not read it may have ended.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-        Run::from(child.wait_with_output().unwrap())
+        let run = Run::from(child.wait_with_output().unwrap());
+        secrets::note_reply(run.out.as_bytes());
+        // What it says of what went wrong goes into logs; what it prints is for who asked.
+        let _ = secrets::log_file().write_all(run.err.as_bytes());
+        run
     }
 
     /// Runs what must succeed, and says what it printed.

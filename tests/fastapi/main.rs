@@ -15,7 +15,7 @@
 //! - The charsets of a multipart form are those of the Encoding Standard, which browsers know, not Python's.
 //! - `%2F` in a path is no slash, and `%0A` at its end is part of it.
 //! - Any word is a method. What is no HTTP, or no URL, is answered 400 without words by the server itself.
-//! - A redirect goes to the host that a proxy names in `X-Forwarded-Host`.
+//! - A redirect goes to the host that a trusted proxy names in `X-Forwarded-Host`.
 
 #[path = "../support/mod.rs"]
 mod support;

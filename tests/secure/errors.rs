@@ -114,6 +114,29 @@ fn a_request_with_a_token_is_answered_as_the_table_says() {
 }
 
 #[test]
+fn a_sign_in_that_would_wait_too_long_is_told_so_at_once() {
+    Gatepass::on_both("a_sign_in_that_would_wait_too_long_is_told_so_at_once", |gatepass| {
+        let slow =
+            ["--hash-threads=1", "--argon2-memory=65536", "--argon2-iterations=4", "--hash-max-wait=10"];
+        let service = serve(gatepass, &slow);
+        let sign_in = || service.sign_in("username=nobody&password=wrong");
+        // By the first one it knows how long one takes.
+        assert_eq!(sign_in().status, 400);
+        let replies: Vec<_> = thread::scope(|scope| {
+            let requests: Vec<_> = (0..8).map(|_| scope.spawn(sign_in)).collect();
+            requests.into_iter().map(|request| request.join().unwrap()).collect()
+        });
+        let (late, done): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 503);
+        assert!(!late.is_empty() && done.iter().all(|reply| reply.status == 400), "{replies:?}");
+        for reply in late {
+            let seconds: u64 = reply.header("retry-after").and_then(|value| value.parse().ok()).unwrap();
+            assert!((1..=20).contains(&seconds), "{seconds}");
+        }
+        assert_eq!(sign_in().status, 400, "and it goes on");
+    });
+}
+
+#[test]
 fn more_sign_ins_than_may_wait_are_told_to_come_again() {
     Gatepass::on_both("more_sign_ins_than_may_wait_are_told_to_come_again", |gatepass| {
         // One at work and one that waits. For an unknown user the parameters of today count: these are slow.

@@ -61,19 +61,18 @@ fn the_metadata_is_true_to_the_settings() {
         };
         let below = |path: &str| format!("{ISSUER}{path}");
         let secrets = json!(["client_secret_basic", "client_secret_post"]);
-        let any = json!(["client_secret_basic", "client_secret_post", "none"]);
 
         let (service, usual) = start(&[]);
         let expected = json!({
             "issuer": ISSUER,
             "token_endpoint": below("/token"),
-            "token_endpoint_auth_methods_supported": any,
+            "token_endpoint_auth_methods_supported": secrets,
             "jwks_uri": below("/.well-known/jwks.json"),
             "scopes_supported": ["me", "tokens:introspect", "offline_access"],
             "response_types_supported": [],
             "grant_types_supported": ["password", "refresh_token"],
             "revocation_endpoint": below("/revoke"),
-            "revocation_endpoint_auth_methods_supported": any,
+            "revocation_endpoint_auth_methods_supported": secrets,
             "introspection_endpoint": below("/introspect"),
             "introspection_endpoint_auth_methods_supported": secrets,
             "service_documentation": below("/docs"),

@@ -24,13 +24,14 @@ use crate::{
 /// Within this a running service sees what a command changed.
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// Where a test says nothing else: a free port, one worker, and hashes that are quick.
-const USUAL: [(&str, &str); 5] = [
+/// Where a test says nothing else: a free port, one worker, hashes that are quick, and wrong passwords that cost nothing.
+const USUAL: [(&str, &str); 6] = [
     ("GATEPASS_PROFILE", "secure"),
     ("GATEPASS_BIND", "127.0.0.1:0"),
     ("GATEPASS_WORKERS", "1"),
     ("GATEPASS_ARGON2_MEMORY", "1024"),
     ("GATEPASS_ARGON2_ITERATIONS", "1"),
+    ("GATEPASS_GUESS_PROTECTION", "off"),
 ];
 
 /// A running service.

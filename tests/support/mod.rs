@@ -1,11 +1,13 @@
 //! What the tests share: services to talk to, HTTP to the byte, and the word on what is left out.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod disk;
 pub mod example;
 pub mod folder;
 pub mod http;
 pub mod postgres;
 pub mod python;
+pub mod secrets;
 pub mod service;
 pub mod way;
 

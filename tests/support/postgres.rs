@@ -2,8 +2,8 @@
 
 use std::{
     env, fs, mem,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
     sync::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
@@ -17,10 +17,15 @@ use super::service::PATIENCE;
 /// The URL of a server whose user may create databases.
 const SERVER: &str = "GATEPASS_TEST_POSTGRES";
 
-/// Makes a cluster in the folder $2 and serves it there on a Unix socket, until standard input ends.
-const CLUSTER: &str = r#"
+/// Makes a cluster in the folder $2.
+const MAKE: &str = r#"
 set -e
+mkdir -m 700 "$2"
 "$1/initdb" -D "$2/data" -U postgres --auth=trust --no-sync -E UTF8 --locale=C.UTF-8
+"#;
+
+/// Serves the cluster in the folder $2 there on a Unix socket, until standard input ends.
+const SERVE: &str = r#"
 "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c max_connections=200 &
 cat
 kill -INT $!
@@ -87,10 +92,104 @@ fn binaries() -> Result<PathBuf, String> {
         .ok_or_else(|| "there is no PostgreSQL server".to_owned())
 }
 
-fn start_cluster() -> Result<String, String> {
-    let binaries = binaries()?;
-    let folder = env::temp_dir().join(format!("gatepass-postgres-{}", std::process::id()));
-    let shell = |script: &str, arguments: &[&Path]| {
+/// A server of a test's own, which may be stopped and started. It ends with the test.
+pub struct Server {
+    binaries: PathBuf,
+    folder: PathBuf,
+    shell: Option<Child>,
+}
+
+impl Server {
+    /// A running one, or why there is none.
+    pub fn create() -> Result<Self, String> {
+        let mut server = Self::make()?;
+        server.start("")?;
+        server.execute("CREATE ROLE gatepass LOGIN");
+        server.execute("CREATE DATABASE gatepass OWNER gatepass");
+        Ok(server)
+    }
+
+    fn make() -> Result<Self, String> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = env::temp_dir().join(format!("gatepass-postgres-{}-{number}", std::process::id()));
+        let server = Self { binaries: binaries()?, folder, shell: None };
+        let made = server.shell(MAKE).output().map_err(|error| error.to_string())?;
+        if !made.status.success() {
+            return Err(String::from_utf8_lossy(&made.stderr).into_owned());
+        }
+        Ok(server)
+    }
+
+    /// A database on it, of a user of its own. Nobody asks for the password.
+    pub fn url(&self) -> String {
+        self.url_of("gatepass:hush", "gatepass")
+    }
+
+    /// Runs a statement as its superuser.
+    pub fn execute(&self, statement: &str) -> String {
+        psql(&self.url_of("postgres", "postgres"), statement).expect("the statement runs")
+    }
+
+    fn url_of(&self, user: &str, database: &str) -> String {
+        format!("postgres://{user}@localhost/{database}?host={}", self.folder.display())
+    }
+
+    /// Starts it; `then` is what the shell does at its end.
+    pub fn start(&mut self, then: &str) -> Result<(), String> {
+        let end = Instant::now() + PATIENCE * 3;
+        let mut shell = self.serve(then)?;
+        while !self.answers() {
+            if Instant::now() > end {
+                return Err("PostgreSQL does not answer".to_owned());
+            }
+            // After one that was killed, its remains may keep the next one from starting for a moment.
+            if !self.folder.join("data/postmaster.pid").exists() {
+                thread::park_timeout(Duration::from_millis(200));
+                if !self.folder.join("data/postmaster.pid").exists() {
+                    let _ = shell.kill();
+                    let _ = shell.wait();
+                    shell = self.serve(then)?;
+                }
+            }
+            thread::park_timeout(Duration::from_millis(20));
+        }
+        self.shell = Some(shell);
+        Ok(())
+    }
+
+    /// Stops it: whoever is connected is sent away.
+    pub fn stop(&mut self) {
+        if let Some(mut shell) = self.shell.take() {
+            // Its standard input is what it waits for.
+            drop(shell.stdin.take());
+            let _ = shell.wait();
+        }
+    }
+
+    /// Ends it by `kill -9`.
+    pub fn kill(&mut self) {
+        let id = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
+        let id = id.lines().next().expect("its process");
+        assert!(Command::new("kill").args(["-9", id]).status().unwrap().success());
+        self.stop();
+    }
+
+    fn serve(&self, then: &str) -> Result<Child, String> {
+        self.shell(&format!("{SERVE} {then}"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("PostgreSQL does not start: {error}"))
+    }
+
+    fn answers(&self) -> bool {
+        let mut ready = Command::new(self.binaries.join("pg_isready"));
+        ready.arg("-q").arg("-h").arg(&self.folder).status().is_ok_and(|status| status.success())
+    }
+
+    fn shell(&self, script: &str) -> Command {
         // PostgreSQL refuses to run as root.
         let mut command = if is_root() {
             let mut command = Command::new("runuser");
@@ -99,31 +198,25 @@ fn start_cluster() -> Result<String, String> {
         } else {
             Command::new("sh")
         };
-        command.args(["-c", script, "sh"]).args(arguments).current_dir("/");
+        command.args(["-c", script, "sh"]).args([&self.binaries, &self.folder]).current_dir("/");
         command
-    };
-    let made = shell("mkdir -m 700 \"$1\"", &[&folder]).status().map_err(|error| error.to_string())?;
-    if !made.success() {
-        return Err(format!("{} cannot be made", folder.display()));
     }
-    let cluster = shell(&format!("{CLUSTER} rm -rf \"$2\""), &[&binaries, &folder])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| format!("PostgreSQL does not start: {error}"))?;
-    // Its standard input ends with this process, whatever ends it, and the cluster with that.
-    mem::forget(cluster);
+}
 
-    let end = Instant::now() + PATIENCE * 3;
-    let ready = || Command::new(binaries.join("pg_isready")).arg("-q").arg("-h").arg(&folder).status();
-    while !ready().is_ok_and(|status| status.success()) {
-        if Instant::now() > end {
-            return Err("PostgreSQL does not answer".to_owned());
-        }
-        thread::park_timeout(Duration::from_millis(20));
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = fs::remove_dir_all(&self.folder);
     }
-    Ok(format!("postgres://postgres@localhost/postgres?host={}", folder.display()))
+}
+
+fn start_cluster() -> Result<String, String> {
+    let mut server = Server::make()?;
+    server.start("rm -rf \"$2\"")?;
+    let url = server.url_of("postgres", "postgres");
+    // Its standard input ends with this process, whatever ends it, and the cluster with that.
+    mem::forget(server);
+    Ok(url)
 }
 
 fn is_root() -> bool {

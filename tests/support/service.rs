@@ -1,7 +1,7 @@
 //! Services to test: in this process on a free port, or the real program.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     net::SocketAddr,
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, LazyLock, Mutex, mpsc},
@@ -19,6 +19,8 @@ use gatepass::{
 };
 use serde::Serialize;
 use utoipa::openapi::OpenApi;
+
+use super::secrets;
 
 /// How long anything may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -93,12 +95,18 @@ impl Program {
     }
 
     pub fn run(command: &mut Command) -> Self {
-        let mut child =
-            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        Self::run_to(command, Stdio::null())
+    }
+
+    /// Where its standard output goes.
+    pub fn run_to(command: &mut Command, output: Stdio) -> Self {
+        let mut child = command.stdout(output).stderr(Stdio::piped()).spawn().expect("the program starts");
         let log = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let (lines, writer) = (child.stderr.take().unwrap(), Arc::clone(&log));
+        let mut kept = secrets::log_file();
         let reader = thread::spawn(move || {
             for line in BufReader::new(lines).lines().map_while(Result::ok) {
+                let _ = writeln!(kept, "{line}");
                 writer.0.lock().unwrap().push(line);
                 writer.1.notify_all();
             }

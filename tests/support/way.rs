@@ -4,7 +4,10 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::unix::net::UnixStream,
-    sync::{Arc, Condvar, Mutex},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
 };
 
@@ -18,6 +21,8 @@ pub struct Way {
 
 struct Passage {
     state: Mutex<State>,
+    /// How often everybody on the way was stranded.
+    strandings: AtomicU32,
     turned: Condvar,
     clients: Mutex<Vec<TcpStream>>,
 }
@@ -46,6 +51,7 @@ impl Way {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let passage = Arc::new(Passage {
             state: Mutex::new(State::Open),
+            strandings: AtomicU32::new(0),
             turned: Condvar::new(),
             clients: Mutex::default(),
         });
@@ -54,10 +60,11 @@ impl Way {
             for client in listener.incoming().map_while(Result::ok) {
                 if passage.let_in(&client) {
                     let (passage, socket) = (Arc::clone(&passage), socket.clone());
+                    let since = passage.strandings.load(Ordering::SeqCst);
                     thread::spawn(move || {
-                        if passage.wait() {
+                        if passage.wait(since) {
                             let server = UnixStream::connect(&socket).expect("PostgreSQL answers");
-                            join(client, server, &passage);
+                            join(client, server, &passage, since);
                         }
                     });
                 }
@@ -77,6 +84,12 @@ impl Way {
     /// Keeps every connection, lets others begin, and lets nothing through until it is open again.
     pub fn block(&self) {
         self.passage.turn(State::Blocked);
+    }
+
+    /// Lets nothing through any more on the connections that are there, and others begin and go on as if nothing were: a
+    /// firewall that forgot them.
+    pub fn strand(&self) {
+        self.passage.strandings.fetch_add(1, Ordering::SeqCst);
     }
 
     pub fn open(&self) {
@@ -99,29 +112,31 @@ impl Passage {
         true
     }
 
-    /// Waits while nothing passes; whether it is open then.
-    fn wait(&self) -> bool {
+    /// Waits while nothing passes for who came after so many strandings; whether it is open then.
+    fn wait(&self, since: u32) -> bool {
         let state = self.state.lock().unwrap();
-        *self.turned.wait_while(state, |state| *state == State::Blocked).unwrap() == State::Open
+        let waits =
+            |state: &mut State| *state == State::Blocked || self.strandings.load(Ordering::SeqCst) > since;
+        *self.turned.wait_while(state, waits).unwrap() == State::Open
     }
 }
 
 /// Passes on what either says, until one hangs up.
-fn join(client: TcpStream, server: UnixStream, passage: &Arc<Passage>) {
+fn join(client: TcpStream, server: UnixStream, passage: &Arc<Passage>, since: u32) {
     let (from_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     let back = Arc::clone(passage);
     thread::spawn(move || {
-        pass(&from_client, &to_server, &back);
+        pass(&from_client, &to_server, &back, since);
         to_server.shutdown(Shutdown::Both)
     });
-    pass(&server, &client, passage);
+    pass(&server, &client, passage, since);
     let _ = client.shutdown(Shutdown::Both);
 }
 
-fn pass(mut from: impl Read, mut to: impl Write, passage: &Passage) {
+fn pass(mut from: impl Read, mut to: impl Write, passage: &Passage, since: u32) {
     let mut buffer = [0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
-        if !passage.wait() || to.write_all(&buffer[..read]).is_err() {
+        if !passage.wait(since) || to.write_all(&buffer[..read]).is_err() {
             return;
         }
     }

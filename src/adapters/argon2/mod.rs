@@ -1,6 +1,7 @@
 //! Argon2id on threads of its own, and the kinds of hashes that other programs left behind.
 
 mod argon2id;
+mod backlog;
 mod bcrypt;
 mod memory;
 mod pbkdf2;
@@ -15,11 +16,14 @@ use std::{fmt, num::NonZeroUsize, thread::available_parallelism};
 use ::phc::{Output, Salt};
 use zeroize::Zeroizing;
 
-pub use self::settings::{Argon2Settings, InvalidArgon2Settings};
 use self::{
     argon2id::{Argon2Hash, OUTPUT_BYTES, Recipe, SALT_BYTES},
-    pool::Pool,
+    pool::{Bounds, Pool},
     stored::Stored,
+};
+pub use self::{
+    pool::HashLoad,
+    settings::{Argon2Settings, InvalidArgon2Settings},
 };
 use crate::domain::{
     fault::Fault,
@@ -33,7 +37,7 @@ use crate::domain::{
 /// unless told otherwise.
 ///
 /// It works on threads of its own, so that no async worker waits, and it needs no particular runtime. When its
-/// queue is full it answers [`Fault::unavailable`] at once. Its threads end when it is dropped.
+/// queue is full, or the wait would be too long, it answers [`Fault::busy`] at once. Its threads end when it is dropped.
 ///
 /// # What it verifies
 ///
@@ -89,9 +93,15 @@ impl Argon2Hasher {
             output: random_output().map_err(InvalidArgon2Settings::Randomness)?,
         };
         let threads = settings.threads.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-        let pool = Pool::start(threads.get(), settings.queue.get(), recipe.memory)
-            .map_err(InvalidArgon2Settings::Threads)?;
+        let bounds =
+            Bounds { threads: threads.get(), queue: settings.queue.get(), max_wait: settings.max_wait };
+        let pool = Pool::start(bounds, recipe.memory).map_err(InvalidArgon2Settings::Threads)?;
         Ok(Self { recipe, decoy: decoy.to_string().into(), pool })
+    }
+
+    /// How busy its threads are, now and later.
+    pub fn load(&self) -> HashLoad {
+        self.pool.load().clone()
     }
 
     /// Whether a stored hash is of a kind that is verified, with parameters within the limits.

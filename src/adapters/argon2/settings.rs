@@ -1,6 +1,6 @@
 //! What can be set of [`Argon2Hasher`](super::Argon2Hasher).
 
-use std::{io, num::NonZeroUsize};
+use std::{io, num::NonZeroUsize, time::Duration};
 
 use thiserror::Error;
 
@@ -35,12 +35,16 @@ pub struct Argon2Settings {
     pub threads: Option<NonZeroUsize>,
     /// How many passwords may wait for a thread; one more is answered with a temporary fault at once.
     pub queue: NonZeroUsize,
+    /// How long a password may have to wait for a thread, by what is queued and what hashes took lately; one that
+    /// would wait longer is answered with a temporary fault at once.
+    pub max_wait: Duration,
 }
 
 impl Default for Argon2Settings {
     fn default() -> Self {
         let queue = const { NonZeroUsize::new(64).expect("64 is not zero") };
-        Self { memory: 19456, iterations: 2, parallelism: 1, threads: None, queue }
+        let max_wait = Duration::from_secs(2);
+        Self { memory: 19456, iterations: 2, parallelism: 1, threads: None, queue, max_wait }
     }
 }
 

@@ -41,8 +41,11 @@ impl Stored {
             return Err(UnreadableHash::Unknown);
         }
         // Django writes its own name of the kind before the usual text.
-        let text = text.strip_prefix("argon2$").map_or(text, |_| &text["argon2".len()..]);
-        let text = text.strip_prefix("bcrypt$").unwrap_or(text);
+        let text = match (text.strip_prefix("argon2"), text.strip_prefix("bcrypt$")) {
+            (Some(usual), _) if usual.starts_with("$argon2") => usual,
+            (_, Some(usual)) if usual.starts_with("$2") => usual,
+            _ => text,
+        };
 
         if let Some(fields) = text.strip_prefix("pbkdf2_sha256$") {
             return Pbkdf2Hash::read_django(fields).map(Self::Pbkdf2);

@@ -119,6 +119,11 @@ impl JwtTokens {
         self.0.ring.refresh();
     }
 
+    /// Whether there is a key that signs at this moment.
+    pub fn can_sign(&self, now: Timestamp) -> bool {
+        self.0.ring.snapshot().signing(now).is_some()
+    }
+
     fn claims(&self, token: &str, now: Timestamp) -> Option<Claims> {
         let Inner { settings, ring, wake } = &*self.0;
         let jws = CompactJws::parse(token)?;

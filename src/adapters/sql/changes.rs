@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{ConnectOptions, PgConnection, Sqlite, SqliteConnection, pool::PoolConnection};
+use sqlx::{ConnectOptions, PgConnection, Sqlite, SqliteConnection};
 use tokio::{
     runtime,
     sync::oneshot,
@@ -16,7 +16,8 @@ use tokio::{
 
 use crate::{
     adapters::sql::{
-        database::{Database, Pool, fault, is_in_memory, on_either},
+        database::{Database, Pool, fault, on_either},
+        lender::Lent,
         tidy::tidy,
     },
     domain::{
@@ -77,7 +78,8 @@ impl Database {
         clock: fn() -> Timestamp,
     ) -> Result<(), Fault> {
         let (heard, moment) = (Instant::now(), clock());
-        let newest = on_either!(self, pool => sqlx::query_as(NEWEST).fetch_optional(pool).await);
+        let newest =
+            on_either!(self.pool(), connection => sqlx::query_as(NEWEST).fetch_optional(connection).await);
         let (stop, stopped) = oneshot::channel();
         let watch = Watch {
             pool: self.pool().clone(),
@@ -91,7 +93,7 @@ impl Database {
         };
         listener.heard(end(moment, max_age));
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let tidy = tidy(self.pool().clone(), clock);
+        let tidy = tidy(self.pool().clone(), self.audit_kept(), clock);
         let run = move || {
             runtime.block_on(async move {
                 tokio::select! {
@@ -148,10 +150,10 @@ struct Watch {
 }
 
 /// A connection of its own: when all others are busy, it must still be heard what changed.
-enum EitherConnection {
+pub(super) enum EitherConnection {
     Sqlite(SqliteConnection),
     /// The only one that a database in memory has: a second one would keep it from writing. It is given back.
-    Memory(PoolConnection<Sqlite>),
+    Memory(Lent<Sqlite>),
     Postgres(PgConnection),
 }
 
@@ -169,12 +171,16 @@ macro_rules! on_connection {
 }
 
 impl EitherConnection {
-    async fn open(pool: &Pool) -> Result<Self, sqlx::Error> {
+    pub(super) async fn open(pool: &Pool) -> Result<Self, sqlx::Error> {
         Ok(match pool {
-            Pool::Sqlite(pool) if is_in_memory(pool) => Self::Memory(pool.acquire().await?),
-            Pool::Sqlite(pool) => Self::Sqlite(pool.connect_options().connect().await?),
-            Pool::Postgres(pool) => Self::Postgres(pool.connect_options().connect().await?),
+            Pool::Sqlite(lender) if lender.has_only_one() => Self::Memory(lender.lend().await?),
+            Pool::Sqlite(lender) => Self::Sqlite(lender.pool().connect_options().connect().await?),
+            Pool::Postgres(lender) => Self::Postgres(lender.pool().connect_options().connect().await?),
         })
+    }
+
+    pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
+        on_connection!(self, connection => sqlx::query("SELECT 1").execute(connection).await.map(drop))
     }
 
     async fn since(&mut self, number: i64) -> Result<Vec<Row>, sqlx::Error> {
@@ -190,7 +196,7 @@ impl Watch {
     async fn run(mut self) {
         loop {
             let (asked, moment) = (Instant::now(), (self.clock)());
-            match timeout(self.patience(asked), self.hear()).await {
+            match timeout(self.left(asked).min(PATIENCE), self.hear()).await {
                 Ok(Ok(())) => self.note_success(asked, moment),
                 Ok(Err(error)) => self.note_failure(&fault(error)),
                 Err(_) => self.note_failure(&Fault::unavailable("no answer in time")),
@@ -198,17 +204,13 @@ impl Watch {
             if matches!(self.connection, Some(EitherConnection::Memory(_))) {
                 self.connection = None;
             }
-            sleep(PAUSE.min(self.max_age)).await;
+            sleep(self.left(Instant::now()).min(PAUSE)).await;
         }
     }
 
-    /// No longer than until it is lost.
-    fn patience(&self, now: Instant) -> Duration {
-        if self.is_lost {
-            PATIENCE
-        } else {
-            (self.heard + self.max_age).saturating_duration_since(now).min(PATIENCE)
-        }
+    /// How long until it is lost, or as long as you like where it is.
+    fn left(&self, now: Instant) -> Duration {
+        if self.is_lost { Duration::MAX } else { (self.heard + self.max_age).saturating_duration_since(now) }
     }
 
     fn note_success(&mut self, asked: Instant, moment: Timestamp) {

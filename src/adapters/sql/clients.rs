@@ -6,6 +6,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 use crate::{
     adapters::sql::{
+        audit::{self, Actor, AuditEntry},
         column::{moment, seconds},
         database::{Database, fault, on_either, unless_taken},
         write::in_write,
@@ -29,6 +30,7 @@ const DECOY: &str = "-------------------------------------------";
 #[derive(Clone, Debug)]
 pub struct SqlClients {
     database: Database,
+    actor: Option<Actor>,
 }
 
 /// A client that was registered.
@@ -69,7 +71,17 @@ fn registered((client_id, created): (String, i64)) -> RegisteredClient {
 impl SqlClients {
     /// The clients in this database.
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, actor: None }
+    }
+
+    /// The same, where the audit trail says of each change that this one made it.
+    pub fn audited(self, actor: Actor) -> Self {
+        Self { actor: Some(actor), ..self }
+    }
+
+    fn entry(&self, event: &str, client_id: &ClientId, now: Timestamp) -> Option<AuditEntry> {
+        let client_id = Some(client_id.as_str().to_owned());
+        self.actor.as_ref().map(|actor| AuditEntry { client_id, ..actor.did(event, now) })
     }
 
     /// Registers a client with a [secret](client_secret) of its own. Whether the name was free.
@@ -82,10 +94,19 @@ impl SqlClients {
         secret: &ClientSecret,
         now: Timestamp,
     ) -> Result<bool, Fault> {
-        unless_taken(on_either!(self.database, pool => {
+        let mut write = self.database.write().await?;
+        let is_free = unless_taken(in_write!(write, connection => {
             let insert = sqlx::query(INSERT).bind(client_id.as_str()).bind(secret_hash(secret)).bind(seconds(now));
-            insert.execute(pool).await.map(drop)
-        }))
+            insert.execute(connection).await.map(drop)
+        }))?;
+        if !is_free {
+            return Ok(false);
+        }
+        if let Some(entry) = self.entry("client_added", client_id, now) {
+            audit::append(&mut write, &[entry]).await?;
+        }
+        write.commit().await?;
+        Ok(true)
     }
 
     /// The client of this name, or `None`.
@@ -96,8 +117,8 @@ impl SqlClients {
         if is_nobody(client_id) {
             return Ok(None);
         }
-        let row = on_either!(self.database, pool => {
-            sqlx::query_as(FIND).bind(client_id.as_str()).fetch_optional(pool).await
+        let row = on_either!(self.database.pool(), connection => {
+            sqlx::query_as(FIND).bind(client_id.as_str()).fetch_optional(connection).await
         });
         Ok(row.map_err(fault)?.map(registered))
     }
@@ -108,7 +129,7 @@ impl SqlClients {
     /// Where the database cannot say.
     pub async fn all(&self) -> Result<Vec<RegisteredClient>, Fault> {
         let rows: Result<Vec<(String, i64)>, _> =
-            on_either!(self.database, pool => sqlx::query_as(ALL).fetch_all(pool).await);
+            on_either!(self.database.pool(), connection => sqlx::query_as(ALL).fetch_all(connection).await);
         Ok(rows.map_err(fault)?.into_iter().map(registered).collect())
     }
 
@@ -128,7 +149,8 @@ impl SqlClients {
         if removed.map_err(fault)? == 0 {
             return Ok(false);
         }
-        write.commit_change(&Change::Client(client_id.clone()), now).await?;
+        let entry = self.entry("client_removed", client_id, now);
+        write.commit_audited(&Change::Client(client_id.clone()), entry, now).await?;
         Ok(true)
     }
 
@@ -136,8 +158,8 @@ impl SqlClients {
         if is_nobody(client_id) {
             return Ok(None);
         }
-        on_either!(self.database, pool => {
-            sqlx::query_scalar(SECRET_HASH).bind(client_id.as_str()).fetch_optional(pool).await
+        on_either!(self.database.pool(), connection => {
+            sqlx::query_scalar(SECRET_HASH).bind(client_id.as_str()).fetch_optional(connection).await
         })
         .map_err(fault)
     }

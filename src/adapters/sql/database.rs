@@ -10,21 +10,32 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, SqlSafeStr, SqliteConnection,
-    SqlitePool,
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Postgres, SqlSafeStr, Sqlite,
+    SqliteConnection, SqlitePool,
     migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use thiserror::Error;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
 
-use crate::{adapters::sql::changes::Listeners, domain::fault::Fault};
+use crate::{
+    adapters::sql::{
+        changes::{EitherConnection, Listeners},
+        lender::{Lender, is_alive},
+    },
+    domain::fault::Fault,
+};
 
 /// Every change of the tables, in order. One that was released is never altered: its checksum is on record.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("users and clients", include_str!("migrations/0001_users_clients.sql")),
     ("sessions", include_str!("migrations/0002_sessions.sql")),
+    ("failures", include_str!("migrations/0003_failures.sql")),
+    ("audit", include_str!("migrations/0004_audit.sql")),
 ];
 
 /// A name of its own, so that an application may keep its own migrations in the same database.
@@ -32,6 +43,10 @@ const MIGRATIONS_TABLE: &str = "gatepass_migrations";
 
 /// How long a request waits for a connection before it is told that the database is out of reach.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a request waits for a statement or a transaction, the wait for the connection included. What PostgreSQL ends
+/// by itself is over by then; who waits longer waits for a network that is silent.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a statement waits for another process that writes to the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,24 +63,43 @@ const TIMEOUTS: [(&str, &str); 2] = [("statement_timeout", "10s"), ("lock_timeou
 pub struct Database {
     pool: Pool,
     listeners: Arc<Listeners>,
+    audit_kept: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Pool {
-    Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Sqlite(Lender<Sqlite>),
+    Postgres(Lender<Postgres>),
 }
 
-/// Does the same on both databases: the pool is named, and what is done with it is typed for each.
+/// Does the same with a connection to either database, within the limit: the connection is named, and what is done with
+/// it is typed for each.
 macro_rules! on_either {
-    ($database:expr, $pool:ident => $done:expr) => {
-        match $database.pool() {
-            $crate::adapters::sql::database::Pool::Sqlite($pool) => $done,
-            $crate::adapters::sql::database::Pool::Postgres($pool) => $done,
+    ($pool:expr, $connection:ident => $done:expr) => {
+        match $pool {
+            $crate::adapters::sql::database::Pool::Sqlite(lender) => {
+                $crate::adapters::sql::database::on_lent!(lender, $connection => $done)
+            }
+            $crate::adapters::sql::database::Pool::Postgres(lender) => {
+                $crate::adapters::sql::database::on_lent!(lender, $connection => $done)
+            }
         }
     };
 }
-pub(super) use on_either;
+
+macro_rules! on_lent {
+    ($lender:expr, $connection:ident => $done:expr) => {
+        match $lender.lend().await {
+            Ok(mut lent) => {
+                let until = lent.until();
+                let $connection = &mut *lent;
+                $crate::adapters::sql::lender::in_time(until, async { $done }).await
+            }
+            Err(error) => Err(error),
+        }
+    };
+}
+pub(super) use {on_either, on_lent};
 
 /// How the tables of a database stand to this version of Gatepass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,12 +142,13 @@ impl Database {
     /// ends with the last clone. A PostgreSQL URL takes the parameters of libpq that
     /// [sqlx knows](https://docs.rs/sqlx/latest/sqlx/postgres/struct.PgConnectOptions.html), such as
     /// `?sslmode=verify-full`. PostgreSQL ends a statement after ten seconds and the wait for a lock after five, where
-    /// the URL does not say otherwise (`?options[statement_timeout]=1min`).
+    /// the URL does not say otherwise (`?options[statement_timeout]=1min`). Whatever is asked of the database is a
+    /// [temporary fault](Fault::unavailable) after ten seconds, also where it does not answer at all.
     ///
     /// # Errors
     /// Where the URL is of another kind, the database cannot be reached, or its tables are not to be changed.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        Self::open_with(url, &TIMEOUTS).await
+        Self::open_with(url, &TIMEOUTS, Some(LIMIT)).await
     }
 
     /// Opens the database as [`open`](Self::open) does, for work that may take its time, such as an export: PostgreSQL
@@ -122,15 +157,21 @@ impl Database {
     /// # Errors
     /// Those of [`open`](Self::open).
     pub async fn open_without_timeouts(url: &str) -> Result<Self, OpenError> {
-        Self::open_with(url, &[]).await
+        Self::open_with(url, &[], None).await
     }
 
-    async fn open_with(url: &str, timeouts: &[(&str, &str)]) -> Result<Self, OpenError> {
+    async fn open_with(
+        url: &str,
+        timeouts: &[(&str, &str)],
+        limit: Option<Duration>,
+    ) -> Result<Self, OpenError> {
         let pool = match Kind::of(url)? {
-            Kind::Sqlite(options) => Pool::Sqlite(open_sqlite(url, *options).await?),
-            Kind::Postgres(options) => Pool::Postgres(open_postgres(*options, timeouts).await?),
+            Kind::Sqlite(options) => Pool::Sqlite(Lender::new(open_sqlite(url, *options).await?, limit)),
+            Kind::Postgres(options) => {
+                Pool::Postgres(Lender::new(open_postgres(*options, timeouts).await?, limit))
+            }
         };
-        Ok(Self { pool, listeners: Arc::default() })
+        Ok(Self { pool, listeners: Arc::default(), audit_kept: None })
     }
 
     /// Looks at the database and changes nothing, neither its tables nor its files.
@@ -155,9 +196,26 @@ impl Database {
         (!file.exists()).then(|| file.to_path_buf())
     }
 
+    /// The same, and entries of the audit trail that are older are removed where it is [watched](Self::watch).
+    pub fn keeping_audit(self, kept: Duration) -> Self {
+        Self { audit_kept: Some(kept), ..self }
+    }
+
+    pub(super) fn audit_kept(&self) -> Option<Duration> {
+        self.audit_kept
+    }
+
+    /// Asks whether the database answers.
+    pub fn ping(&self) -> Ping {
+        Ping { pool: self.pool.clone(), connection: Mutex::default() }
+    }
+
     /// Closes every connection; SQLite tidies its files up.
     pub async fn close(&self) {
-        on_either!(self, pool => pool.close().await);
+        match self.pool() {
+            Pool::Sqlite(lender) => lender.pool().close().await,
+            Pool::Postgres(lender) => lender.pool().close().await,
+        }
     }
 
     pub(super) fn pool(&self) -> &Pool {
@@ -166,6 +224,47 @@ impl Database {
 
     pub(super) fn listeners(&self) -> &Arc<Listeners> {
         &self.listeners
+    }
+}
+
+/// Asks whether the database answers, on a connection of its own: whether others are busy is another question.
+pub struct Ping {
+    pool: Pool,
+    connection: Mutex<Option<EitherConnection>>,
+}
+
+impl Ping {
+    /// Whether it answers in time.
+    ///
+    /// # Errors
+    /// A fault where it does not.
+    pub async fn ask(&self, patience: Duration) -> Result<(), Fault> {
+        timeout(patience, self.ask_once())
+            .await
+            .unwrap_or_else(|_| Err(Fault::unavailable("no answer in time")))
+    }
+
+    async fn ask_once(&self) -> Result<(), Fault> {
+        let mut kept = self.connection.lock().await;
+        // Not kept where this fails or is given up.
+        let was_kept = kept.is_some();
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => EitherConnection::open(&self.pool).await.map_err(fault)?,
+        };
+        if let Err(error) = connection.ping().await {
+            if !was_kept {
+                return Err(fault(error));
+            }
+            // It may have been cut while nobody asked: a new one tells.
+            connection = EitherConnection::open(&self.pool).await.map_err(fault)?;
+            connection.ping().await.map_err(fault)?;
+        }
+        // The only connection of a database in memory is everybody's.
+        if !matches!(connection, EitherConnection::Memory(_)) {
+            *kept = Some(connection);
+        }
+        Ok(())
     }
 }
 
@@ -237,12 +336,13 @@ async fn open_postgres(options: PgConnectOptions, timeouts: &[(&str, &str)]) -> 
     // Not through the pool, which tries again and again and then has forgotten why; and without its timeouts.
     let mut connection = connect(&options).await?;
     // The migrator lets one process in at a time.
-    migrator(POSTGRES_KEY).run_direct(None, &mut connection, false).await.map_err(not_migrated)?;
+    migrator(&POSTGRES).run_direct(None, &mut connection, false).await.map_err(not_migrated)?;
     connection.close().await.map_err(unreachable)?;
     let given = options.get_options().unwrap_or_default().to_owned();
     let timeouts = timeouts.iter().filter(|(name, _)| !given.contains(name)).copied();
     let options = options.options(timeouts);
-    Ok(PgPoolOptions::new().acquire_timeout(PATIENCE).connect_lazy_with(options))
+    let pool = PgPoolOptions::new().acquire_timeout(PATIENCE).test_before_acquire(false);
+    Ok(pool.before_acquire(is_alive).connect_lazy_with(options))
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
@@ -261,7 +361,7 @@ async fn inspect_sqlite(options: SqliteConnectOptions) -> Result<Tables, OpenErr
     let mut connection = options.connect().await.map_err(unreachable)?;
     let kept = sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_schema WHERE name = $1");
     let kept = kept.bind(MIGRATIONS_TABLE).fetch_one(&mut connection).await.map_err(unreachable)?;
-    let tables = tables(&mut connection, kept, SQLITE_KEY).await.map_err(not_migrated)?;
+    let tables = tables(&mut connection, kept, &SQLITE).await.map_err(not_migrated)?;
     connection.close().await.map_err(unreachable)?;
     Ok(tables)
 }
@@ -270,13 +370,13 @@ async fn inspect_postgres(options: PgConnectOptions) -> Result<Tables, OpenError
     let mut connection = connect(&options).await?;
     let kept = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL");
     let kept = kept.bind(MIGRATIONS_TABLE).fetch_one(&mut connection).await.map_err(unreachable)?;
-    let tables = tables(&mut connection, kept, POSTGRES_KEY).await.map_err(not_migrated)?;
+    let tables = tables(&mut connection, kept, &POSTGRES).await.map_err(not_migrated)?;
     connection.close().await.map_err(unreachable)?;
     Ok(tables)
 }
 
 /// Compares the changes on record, where one is `kept`, with our own.
-async fn tables(connection: &mut impl Migrate, kept: bool, key: &str) -> Result<Tables, MigrateError> {
+async fn tables(connection: &mut impl Migrate, kept: bool, types: &Types) -> Result<Tables, MigrateError> {
     if !kept {
         return Ok(Tables::Older);
     }
@@ -284,7 +384,7 @@ async fn tables(connection: &mut impl Migrate, kept: bool, key: &str) -> Result<
         return Err(MigrateError::Dirty(version));
     }
     let applied = connection.list_applied_migrations(MIGRATIONS_TABLE).await?;
-    let migrator = migrator(key);
+    let migrator = migrator(types);
     for applied in &applied {
         match migrator.iter().find(|own| own.version == applied.version) {
             None => return Ok(Tables::Newer),
@@ -300,7 +400,7 @@ async fn tables(connection: &mut impl Migrate, kept: bool, key: &str) -> Result<
 /// Here the migrator lets in everybody; a transaction does not. It is begun only where there is something to do,
 /// since another process may be writing for long.
 async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
-    let migrator = migrator(SQLITE_KEY);
+    let migrator = migrator(&SQLITE);
     let applied = connection.list_applied_migrations(MIGRATIONS_TABLE).await;
     if applied.is_ok_and(|applied| applied.len() >= MIGRATIONS.len()) {
         return migrator.run_direct(None, connection, false).await;
@@ -310,15 +410,28 @@ async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<(), Migrate
     Ok(transaction.commit().await?)
 }
 
-/// The type of a text that is compared byte by byte.
-const SQLITE_KEY: &str = "TEXT";
-const POSTGRES_KEY: &str = "TEXT COLLATE \"C\"";
+/// What the databases call differently.
+struct Types {
+    /// The type of a text that is compared byte by byte.
+    key: &'static str,
+    /// The primary key of rows that are numbered as they come.
+    serial: &'static str,
+}
 
-/// `key` is the database's type of a text that is compared byte by byte.
-fn migrator(key: &str) -> Migrator {
+const SQLITE: Types = Types { key: "TEXT", serial: "INTEGER PRIMARY KEY AUTOINCREMENT" };
+const POSTGRES: Types =
+    Types { key: "TEXT COLLATE \"C\"", serial: "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY" };
+
+fn migrator(types: &Types) -> Migrator {
     let migrations = (1..).zip(MIGRATIONS).map(|(version, (description, sql))| {
-        let sql = AssertSqlSafe(sql.replace("{key}", key)).into_sql_str();
-        Migration::new(version, description.into(), MigrationType::Simple, sql, false)
+        let sql = sql.replace("{key}", types.key).replace("{serial}", types.serial);
+        Migration::new(
+            version,
+            description.into(),
+            MigrationType::Simple,
+            AssertSqlSafe(sql).into_sql_str(),
+            false,
+        )
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
     migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
@@ -327,11 +440,6 @@ fn migrator(key: &str) -> Migrator {
 
 fn is_memory(url: &str) -> bool {
     url.contains(":memory:") || url.contains("mode=memory")
-}
-
-/// Whether it is a database that ends with its one connection.
-pub(super) fn is_in_memory(pool: &SqlitePool) -> bool {
-    pool.options().get_max_connections() == 1
 }
 
 /// Makes the file of a SQLite database where there is none. SQLite gives the files beside it the same mode.
@@ -374,13 +482,14 @@ pub(super) fn fault(error: sqlx::Error) -> Fault {
     if temporary { Fault::unavailable(error) } else { Fault::new(error) }
 }
 
-/// SQLite: the low byte of the code is SQLITE_BUSY or SQLITE_LOCKED. PostgreSQL: the connection failed (class 08),
-/// resources are short (53), an operator stops the server (57P), a transaction is to be repeated (40), a statement
-/// took too long (57014), or a lock was not to be had (55P03).
+/// SQLite, by the low byte of the code: SQLITE_BUSY, SQLITE_LOCKED; and what is over once a disk is put in order:
+/// SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN. PostgreSQL: the connection failed (class 08), resources are
+/// short (53), an operator stops the server (57P), a transaction is to be repeated (40), a statement took too long (57014),
+/// a lock was not to be had (55P03), or the server only reads, as one does that another took over from (25006).
 fn passes(code: &str) -> bool {
     match code.parse::<u32>() {
-        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6),
-        _ => ["08", "40", "53", "57P", "57014", "55P03"].iter().any(|class| code.starts_with(class)),
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 8 | 10 | 13 | 14),
+        _ => ["08", "25006", "40", "53", "57P", "57014", "55P03"].iter().any(|class| code.starts_with(class)),
     }
 }
 
@@ -399,9 +508,10 @@ mod tests {
 
     #[test]
     fn what_passes_by_itself_is_told_from_what_does_not() {
-        for code in
-            ["5", "261", "517", "6", "08006", "53300", "57P01", "57P03", "40001", "40P01", "57014", "55P03"]
-        {
+        for code in [
+            "5", "261", "517", "6", "8", "264", "10", "778", "13", "14", "25006", "08006", "53300", "57P01",
+            "57P03", "40001", "40P01", "57014", "55P03",
+        ] {
             assert!(passes(code), "{code}");
         }
         for code in ["1", "19", "2067", "1555", "23505", "42P01", "55006", "22021"] {

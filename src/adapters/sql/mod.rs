@@ -23,11 +23,14 @@
 //! # Ok::<(), gatepass::Fault>(()) }).unwrap();
 //! ```
 
+mod audit;
 mod changes;
 mod clients;
 mod column;
 mod database;
+mod failures;
 mod fields;
+mod lender;
 mod model;
 mod sessions;
 mod tidy;
@@ -35,8 +38,10 @@ mod username_key;
 mod users;
 mod write;
 
+pub use audit::{Actor, AuditEntry, AuditFilter, AuditPage, AuditPlace, AuditWriter, SqlAudit};
 pub use clients::{RegisteredClient, SqlClients, client_secret};
-pub use database::{Database, OpenError, Tables};
+pub use database::{Database, OpenError, Ping, Tables};
+pub use failures::SqlFailures;
 pub use fields::{InvalidField, InvalidScopes, client_id, email, full_name, is_hidden, scopes, username};
 pub use model::{StoredUser, User, user_id};
 pub use sessions::SqlSessions;

@@ -38,12 +38,12 @@ const BEGIN_SQLITE: &str = begin!("");
 const BEGIN_POSTGRES: &str = begin!(" FOR SHARE");
 const IS_LIVE: &str = "SELECT count(*) > 0 FROM sessions WHERE id = $1 AND user_id = $2 \
                        AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_id = $3)";
-const REVOKE: &str = "INSERT INTO revoked_tokens (token_id, session_id, expires) \
-                      SELECT $1, id, $2 FROM sessions WHERE id = $3 AND user_id = $4 \
+const REVOKE: &str = "INSERT INTO revoked_tokens (token_id, session_id) \
+                      SELECT $1, id FROM sessions WHERE id = $2 AND user_id = $3 \
                       ON CONFLICT (token_id) DO NOTHING";
 const LIST: &str = "SELECT id, client_id, address, user_agent, created, last_used FROM sessions \
                     WHERE user_id = $1 AND (expires IS NULL OR expires > $2) \
-                    ORDER BY last_used DESC, created DESC, id";
+                    ORDER BY last_used DESC, created DESC, id LIMIT 1000";
 const END: &str = "DELETE FROM sessions WHERE id = $1 AND user_id = $2";
 const END_ALL: &str = "DELETE FROM sessions WHERE user_id = $1";
 const FIND_FAMILY: &str = "SELECT id, user_id, client_id, scopes, created, newest, rotated, previous, salt \
@@ -52,7 +52,8 @@ const ROTATE: &str = "UPDATE sessions SET previous = newest, newest = $1, salt =
                       last_used = $3, address = $4, user_agent = $5, expires = $6 \
                       WHERE family = $7 AND newest = $8";
 
-/// The sessions of a [`Database`], and their refresh tokens.
+/// The sessions of a [`Database`], and their refresh tokens. [`Database::watch`] removes those that have ended from the
+/// table, and tells a [`Memory`](crate::Memory) of what changes.
 #[derive(Clone, Debug)]
 pub struct SqlSessions {
     database: Database,
@@ -84,7 +85,7 @@ impl SessionStore for SqlSessions {
             return Ok(false);
         }
         let (family, first) = session.refresh_token.unzip();
-        let done = on_either!(self.database, pool => {
+        let done = on_either!(self.database.pool(), connection => {
             sqlx::query(statement)
                 .bind(session.id.as_str())
                 .bind(session.client_id.map(|client_id| client_id.as_str()))
@@ -97,7 +98,7 @@ impl SessionStore for SqlSessions {
                 .bind(first.map(|hash| hash.as_str()))
                 .bind(session.subject.as_str())
                 .bind(session.password_hash.expose())
-                .execute(pool)
+                .execute(connection)
                 .await
                 .map(|done| done.rows_affected())
         });
@@ -115,48 +116,45 @@ impl SessionStore for SqlSessions {
         {
             return Ok(false);
         }
-        on_either!(self.database, pool => {
+        on_either!(self.database.pool(), connection => {
             sqlx::query_scalar(IS_LIVE)
                 .bind(id.as_str())
                 .bind(claims.subject.as_str())
                 .bind(claims.token_id.as_deref())
-                .fetch_one(pool)
+                .fetch_one(connection)
                 .await
         })
         .map_err(fault)
     }
 
-    async fn revoke(&self, claims: &Claims, now: Timestamp) -> Result<(), Fault> {
-        let (Some(id), Some(token_id)) = (&claims.session_id, &claims.token_id) else { return Ok(()) };
+    async fn revoke(&self, claims: &Claims, now: Timestamp) -> Result<bool, Fault> {
+        let (Some(id), Some(token_id)) = (&claims.session_id, &claims.token_id) else { return Ok(false) };
         if is_nothing(&[id.as_str(), claims.subject.as_str(), token_id]) {
-            return Ok(());
+            return Ok(false);
         }
         let mut write = self.database.write().await?;
         let revoked = in_write!(write, connection => {
-            sqlx::query(REVOKE)
-                .bind(token_id)
-                .bind(claims.expires_at.map(seconds))
-                .bind(id.as_str())
-                .bind(claims.subject.as_str())
-                .execute(connection)
-                .await
-                .map(drop)
+            let revoke = sqlx::query(REVOKE).bind(token_id).bind(id.as_str()).bind(claims.subject.as_str());
+            revoke.execute(connection).await.map(|done| done.rows_affected())
         });
         match revoked {
-            Ok(()) => {}
+            // Nothing changes that anybody should hear of.
+            Ok(0) => return Ok(false),
+            Ok(_) => {}
             // Its session has ended meanwhile, and the token with it.
-            Err(error) if is_orphan(&error) => return Ok(()),
+            Err(error) if is_orphan(&error) => return Ok(false),
             Err(error) => return Err(fault(error)),
         }
-        write.commit_change(&Change::Session(id.clone()), now).await
+        write.commit_change(&Change::Session(id.clone()), now).await?;
+        Ok(true)
     }
 
     async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Session>, Fault> {
         if is_nothing(&[subject.as_str()]) {
             return Ok(Vec::new());
         }
-        let rows: Result<Vec<SessionRow>, _> = on_either!(self.database, pool => {
-            sqlx::query_as(LIST).bind(subject.as_str()).bind(seconds(now)).fetch_all(pool).await
+        let rows: Result<Vec<SessionRow>, _> = on_either!(self.database.pool(), connection => {
+            sqlx::query_as(LIST).bind(subject.as_str()).bind(seconds(now)).fetch_all(connection).await
         });
         Ok(rows.map_err(fault)?.into_iter().map(|SessionRow(session)| session).collect())
     }
@@ -192,8 +190,8 @@ impl RefreshTokenStore for SqlSessions {
         if is_nothing(&[name.as_str()]) {
             return Ok(None);
         }
-        let row: Result<Option<FamilyRow>, _> = on_either!(self.database, pool => {
-            sqlx::query_as(FIND_FAMILY).bind(name.as_str()).fetch_optional(pool).await
+        let row: Result<Option<FamilyRow>, _> = on_either!(self.database.pool(), connection => {
+            sqlx::query_as(FIND_FAMILY).bind(name.as_str()).fetch_optional(connection).await
         });
         Ok(row.map_err(fault)?.map(|FamilyRow(family)| family))
     }
@@ -202,17 +200,17 @@ impl RefreshTokenStore for SqlSessions {
         if is_nothing(&[rotation.family.as_str(), rotation.from.as_str()]) {
             return Ok(false);
         }
-        let rotated = on_either!(self.database, pool => {
+        let rotated = on_either!(self.database.pool(), connection => {
             sqlx::query(ROTATE)
                 .bind(rotation.to.as_str())
                 .bind(rotation.salt)
                 .bind(seconds(rotation.now))
                 .bind(rotation.origin.address.map(|address| address.to_string()))
                 .bind(rotation.origin.user_agent.as_deref())
-                .bind(seconds(rotation.expires_at))
+                .bind(rotation.expires_at.map(seconds))
                 .bind(rotation.family.as_str())
                 .bind(rotation.from.as_str())
-                .execute(pool)
+                .execute(connection)
                 .await
                 .map(|done| done.rows_affected())
         });

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use crate::{
     adapters::sql::{
+        audit::{self, Actor, AuditEntry, about_user},
         column::{moment, seconds, unreadable},
-        database::{Database, fault, on_either, unless_taken},
+        database::{Database, Pool, fault, on_either, unless_taken},
         model::{StoredUser, User},
         sessions,
         username_key::username_key,
@@ -22,7 +23,7 @@ use crate::{
         scope::{InvalidScope, Scopes},
         secret::PasswordHash,
         time::Timestamp,
-        user::{Account, Subject, Username},
+        user::{Account, AuthUser, Subject, Username},
     },
 };
 
@@ -43,6 +44,7 @@ const ALL_BY_NAME: &str = select_users!("ORDER BY username_key");
 const REPLACE_HASH: &str = "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3";
 const CHANGE_PASSWORD: &str =
     "UPDATE users SET password_hash = $1, changed = $2 WHERE id = $3 AND password_hash = $4";
+const USERNAME: &str = "SELECT username FROM users WHERE id = $1";
 const REMOVE: &str = "DELETE FROM users WHERE id = $1";
 const INSERT: &str = "INSERT INTO users (id, username, username_key, email, full_name, disabled, scopes, \
                       password_hash, created, changed) ";
@@ -51,6 +53,7 @@ const INSERT: &str = "INSERT INTO users (id, username, username_key, email, full
 #[derive(Clone, Debug)]
 pub struct SqlUsers {
     database: Database,
+    actor: Option<Actor>,
 }
 
 /// What to change about a user; what is `None` stays as it is.
@@ -68,10 +71,35 @@ pub struct UserChange {
     pub password_hash: Option<PasswordHash>,
 }
 
+impl UserChange {
+    /// What the audit trail calls it, and which fields it changes; no value of any.
+    fn audited(&self) -> (&'static str, Option<String>) {
+        let fields = [
+            (self.email.is_some(), "email"),
+            (self.full_name.is_some(), "full_name"),
+            (self.scopes.is_some(), "scopes"),
+            (self.password_hash.is_some(), "password"),
+        ];
+        let changed: Vec<_> =
+            fields.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, name)| name).collect();
+        let event = match self.disabled {
+            Some(true) => "user_disabled",
+            Some(false) => "user_enabled",
+            None => "user_changed",
+        };
+        (event, (!changed.is_empty()).then(|| changed.join(", ")))
+    }
+}
+
 impl SqlUsers {
     /// The users in this database.
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, actor: None }
+    }
+
+    /// The same, where the audit trail says of each change that this one made it.
+    pub fn audited(self, actor: Actor) -> Self {
+        Self { actor: Some(actor), ..self }
     }
 
     /// The user of this name, written in whatever case, or `None`.
@@ -88,7 +116,10 @@ impl SqlUsers {
     /// On PostgreSQL this is one statement, so who reads slowly opens the database
     /// [without timeouts](Database::open_without_timeouts).
     pub fn all(&self) -> impl Stream<Item = Result<StoredUser, Fault>> + '_ {
-        let rows = on_either!(self.database, pool => sqlx::query_as(ALL_BY_NAME).fetch(pool));
+        let rows = match self.database.pool() {
+            Pool::Sqlite(lender) => sqlx::query_as(ALL_BY_NAME).fetch(lender.pool()),
+            Pool::Postgres(lender) => sqlx::query_as(ALL_BY_NAME).fetch(lender.pool()),
+        };
         rows.map_ok(|StoredRow(user)| user).map_err(fault)
     }
 
@@ -98,9 +129,37 @@ impl SqlUsers {
     /// Where the name is none (see [`username`](super::username)), or the user could not be stored.
     pub async fn insert(&self, account: &Account<User>, now: Timestamp) -> Result<bool, Fault> {
         let rows = rows(slice::from_ref(account))?;
-        unless_taken(on_either!(self.database, pool => {
-            insertion(rows, now).build().execute(pool).await.map(drop)
-        }))
+        let mut write = self.database.write().await?;
+        let is_free = unless_taken(in_write!(write, connection => {
+            insertion(rows, now).build().execute(connection).await.map(drop)
+        }))?;
+        if !is_free {
+            return Ok(false);
+        }
+        if let Some(actor) = &self.actor {
+            let user = &account.user;
+            let entry = about_user(actor.did("user_added", now), &user.subject(), user.username.clone());
+            audit::append(&mut write, &[entry]).await?;
+        }
+        write.commit().await?;
+        Ok(true)
+    }
+
+    /// What the audit trail says of a change, before it is made.
+    async fn entry(
+        &self,
+        write: &mut Write,
+        subject: &Subject,
+        now: Timestamp,
+        what: impl FnOnce() -> (&'static str, Option<String>),
+    ) -> Result<Option<AuditEntry>, Fault> {
+        let Some(actor) = &self.actor else { return Ok(None) };
+        let username: Result<Option<String>, _> = in_write!(write, connection => {
+            sqlx::query_scalar(USERNAME).bind(subject.as_str()).fetch_optional(connection).await
+        });
+        let (event, detail) = what();
+        let entry = AuditEntry { detail, ..actor.did(event, now) };
+        Ok(username.map_err(fault)?.map(|username| about_user(entry, subject, username)))
     }
 
     /// Changes a user. Whether there is such a user. A new password ends every session of the user, and so does
@@ -112,6 +171,7 @@ impl SqlUsers {
         let Some(id) = id(subject) else { return Ok(false) };
         let ends_sessions = change.password_hash.is_some() || change.disabled == Some(true);
         let mut write = self.database.write().await?;
+        let entry = self.entry(&mut write, subject, now, || change.audited()).await?;
         let changed = in_write!(write, connection => {
             updating(&id, change, now).build().execute(connection).await.map(|done| done.rows_affected())
         });
@@ -121,7 +181,7 @@ impl SqlUsers {
         if ends_sessions {
             sessions::end_all(&mut write, &id).await?;
         }
-        write.commit_change(&Change::User(subject.clone()), now).await?;
+        write.commit_audited(&Change::User(subject.clone()), entry, now).await?;
         Ok(true)
     }
 
@@ -132,13 +192,14 @@ impl SqlUsers {
     pub async fn remove(&self, subject: &Subject, now: Timestamp) -> Result<bool, Fault> {
         let Some(id) = id(subject) else { return Ok(false) };
         let mut write = self.database.write().await?;
+        let entry = self.entry(&mut write, subject, now, || ("user_removed", None)).await?;
         let removed = in_write!(write, connection => {
             sqlx::query(REMOVE).bind(id).execute(connection).await.map(|done| done.rows_affected())
         });
         if removed.map_err(fault)? == 0 {
             return Ok(false);
         }
-        write.commit_change(&Change::User(subject.clone()), now).await?;
+        write.commit_audited(&Change::User(subject.clone()), entry, now).await?;
         Ok(true)
     }
 
@@ -150,13 +211,13 @@ impl SqlUsers {
         if keys.is_empty() {
             return Ok(HashSet::new());
         }
-        let taken: Result<Vec<String>, _> = on_either!(self.database, pool => {
+        let taken: Result<Vec<String>, _> = on_either!(self.database.pool(), connection => {
             let mut select = QueryBuilder::new("SELECT username_key FROM users WHERE username_key IN (");
             let mut list = select.separated(", ");
             for key in keys {
                 list.push_bind(*key);
             }
-            select.push(")").build_query_scalar().fetch_all(pool).await
+            select.push(")").build_query_scalar().fetch_all(connection).await
         });
         Ok(taken.map_err(fault)?.into_iter().collect())
     }
@@ -166,12 +227,12 @@ impl SqlUsers {
     /// # Errors
     /// Where the database cannot be written to.
     pub async fn import(&self, now: Timestamp) -> Result<Import, Fault> {
-        Ok(Import { write: self.database.write().await?, now })
+        Ok(Import { write: self.database.write().await?, now, actor: self.actor.clone(), added: 0 })
     }
 
     async fn find_where(&self, statement: &'static str, value: String) -> Result<Option<StoredUser>, Fault> {
-        let row = on_either!(self.database, pool => {
-            sqlx::query_as(statement).bind(value).fetch_optional(pool).await
+        let row = on_either!(self.database.pool(), connection => {
+            sqlx::query_as(statement).bind(value).fetch_optional(connection).await
         });
         Ok(row.map_err(fault)?.map(|StoredRow(user)| user))
     }
@@ -197,8 +258,8 @@ impl UserStore for SqlUsers {
         new: &PasswordHash,
     ) -> Result<(), Fault> {
         let Some(id) = id(subject) else { return Ok(()) };
-        on_either!(self.database, pool => {
-            sqlx::query(REPLACE_HASH).bind(new.expose()).bind(id).bind(old.expose()).execute(pool).await.map(drop)
+        on_either!(self.database.pool(), connection => {
+            sqlx::query(REPLACE_HASH).bind(new.expose()).bind(id).bind(old.expose()).execute(connection).await.map(drop)
         })
         .map_err(fault)
     }
@@ -244,6 +305,8 @@ impl PasswordStore for SqlUsers {
 pub struct Import {
     write: Write,
     now: Timestamp,
+    actor: Option<Actor>,
+    added: usize,
 }
 
 impl Import {
@@ -260,6 +323,7 @@ impl Import {
             return Ok(true);
         }
         let rows = rows(accounts)?;
+        self.added += accounts.len();
         unless_taken(in_write!(self.write, connection => {
             insertion(rows, self.now).build().execute(connection).await.map(drop)
         }))
@@ -269,7 +333,12 @@ impl Import {
     ///
     /// # Errors
     /// Where they could not be stored: then none of them is.
-    pub async fn commit(self) -> Result<(), Fault> {
+    pub async fn commit(mut self) -> Result<(), Fault> {
+        if let Some(actor) = &self.actor {
+            let detail = Some(format!("{} users", self.added));
+            let entry = AuditEntry { detail, ..actor.did("users_imported", self.now) };
+            audit::append(&mut self.write, &[entry]).await?;
+        }
         // Nobody was recognised as one of them before: there is no change to tell.
         self.write.commit().await
     }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Executor, Postgres, Sqlite};
 
 use crate::{
     adapters::sql::{
         changes::{self, Listeners},
         column::seconds,
         database::{Database, Pool, fault},
+        lender::{Lender, Lent},
     },
     domain::{change::Change, fault::Fault, time::Timestamp},
 };
@@ -16,28 +17,28 @@ use crate::{
 /// Several statements that count together or not at all. Dropped before [`commit`](Self::commit), none does.
 #[derive(Debug)]
 pub(super) struct Write {
-    pub(super) transaction: EitherTransaction,
+    pub(super) connection: EitherLent,
     listeners: Arc<Listeners>,
 }
 
 #[derive(Debug)]
-pub(super) enum EitherTransaction {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+pub(super) enum EitherLent {
+    Sqlite(Lent<Sqlite>),
+    Postgres(Lent<Postgres>),
 }
 
-/// Does the same in a transaction on either database: the connection is named, and what is done with it is typed for
-/// each.
+/// Does the same in a transaction on either database, within the transaction's limit: the connection is named, and what
+/// is done with it is typed for each.
 macro_rules! in_write {
     ($write:expr, $connection:ident => $done:expr) => {
-        match &mut $write.transaction {
-            $crate::adapters::sql::write::EitherTransaction::Sqlite(transaction) => {
-                let $connection = &mut **transaction;
-                $done
+        match &mut $write.connection {
+            $crate::adapters::sql::write::EitherLent::Sqlite(lent) => {
+                let (until, $connection) = (lent.until(), &mut **lent);
+                $crate::adapters::sql::lender::in_time(until, async { $done }).await
             }
-            $crate::adapters::sql::write::EitherTransaction::Postgres(transaction) => {
-                let $connection = &mut **transaction;
-                $done
+            $crate::adapters::sql::write::EitherLent::Postgres(lent) => {
+                let (until, $connection) = (lent.until(), &mut **lent);
+                $crate::adapters::sql::lender::in_time(until, async { $done }).await
             }
         }
     };
@@ -47,21 +48,33 @@ pub(super) use in_write;
 impl Database {
     /// Begins to write.
     pub(super) async fn write(&self) -> Result<Write, Fault> {
-        let transaction = match self.pool() {
+        let connection = match self.pool() {
             // Told at once that it writes: one that waits with that may find that another one wrote, and fails.
-            Pool::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(EitherTransaction::Sqlite),
-            Pool::Postgres(pool) => pool.begin().await.map(EitherTransaction::Postgres),
+            Pool::Sqlite(lender) => begun(lender, "BEGIN IMMEDIATE").await.map(EitherLent::Sqlite),
+            Pool::Postgres(lender) => begun(lender, "BEGIN").await.map(EitherLent::Postgres),
         };
-        Ok(Write { transaction: transaction.map_err(fault)?, listeners: Arc::clone(self.listeners()) })
+        Ok(Write { connection: connection.map_err(fault)?, listeners: Arc::clone(self.listeners()) })
     }
+}
+
+async fn begun<DB: sqlx::Database>(
+    lender: &Lender<DB>,
+    statement: &'static str,
+) -> Result<Lent<DB>, sqlx::Error>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    let mut lent = lender.lend().await?;
+    lent.begin(statement).await?;
+    Ok(lent)
 }
 
 impl Write {
     /// Makes it count.
     pub(super) async fn commit(self) -> Result<(), Fault> {
-        let done = match self.transaction {
-            EitherTransaction::Sqlite(transaction) => transaction.commit().await,
-            EitherTransaction::Postgres(transaction) => transaction.commit().await,
+        let done = match self.connection {
+            EitherLent::Sqlite(lent) => lent.commit().await,
+            EitherLent::Postgres(lent) => lent.commit().await,
         };
         done.map_err(fault)
     }
@@ -70,15 +83,26 @@ impl Write {
     /// table. The counter is held until the commit, so this is the last statement.
     pub(super) async fn commit_change(mut self, change: &Change, now: Timestamp) -> Result<(), Fault> {
         in_write!(self, connection => {
-            let number: i64 = sqlx::query_scalar(changes::NEXT).fetch_one(&mut *connection).await.map_err(fault)?;
+            let number: i64 = sqlx::query_scalar(changes::NEXT).fetch_one(&mut *connection).await?;
             let (kind, name) = changes::written(change);
             let insert = sqlx::query(changes::INSERT).bind(number).bind(kind).bind(name).bind(seconds(now));
-            insert.execute(connection).await.map_err(fault)?;
-        });
-        let listeners = Arc::clone(&self.listeners);
-        let done = self.commit().await;
-        // A commit whose answer was lost may count all the same.
-        listeners.tell(change);
-        done
+            insert.execute(connection).await.map(drop)
+        })
+        .map_err(fault)?;
+        // Told when this returns or is given up: a commit whose answer nobody waits for may count all the same.
+        let _telling = Telling { listeners: Arc::clone(&self.listeners), change };
+        self.commit().await
+    }
+}
+
+/// Tells of a change when it is dropped.
+struct Telling<'a> {
+    listeners: Arc<Listeners>,
+    change: &'a Change,
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        self.listeners.tell(self.change);
     }
 }

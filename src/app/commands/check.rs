@@ -61,12 +61,15 @@ pub(crate) fn run(json: bool, settings: &Settings) -> Result<(), Failure> {
 fn look_at_settings(settings: &Settings) -> Result<String, Failure> {
     let secure = &settings.secure;
     Argon2Hasher::new(secure.argon2())?;
+    if let Some(tls) = settings.edge.tls()? {
+        tls.check()?;
+    }
     let profile = match settings.profile {
         Profile::Tutorial => "the profile is tutorial, which is insecure and reads neither database nor keys",
         Profile::Secure => "the profile is secure",
     };
-    let issuer = secure.issuer(settings.bind);
-    if settings.profile == Profile::Secure && secure.issuer_is_unusable(settings.bind) {
+    let issuer = settings.issuer();
+    if settings.profile == Profile::Secure && settings.issuer_is_unusable() {
         return Err(Failure::failed(format!("tokens would say {issuer} as their issuer: say --issuer")));
     }
     Ok(format!("{profile}; tokens say {issuer} as their issuer"))
@@ -97,7 +100,7 @@ fn look_at_keys(settings: &Settings) -> Result<String, Failure> {
             folder.display()
         ));
     }
-    let keys = KeyFolder::new(&settings.secure.jwt(settings.bind)).list(clock::now())?;
+    let keys = KeyFolder::new(&settings.jwt()).list(clock::now())?;
     Ok(match keys.iter().find(|key| key.state == KeyState::Signing) {
         Some(key) => format!("{} in {}, {} signs", keys.len(), folder.display(), key.kid),
         None => format!("none in {} yet, one is made at the first start", folder.display()),

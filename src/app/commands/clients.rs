@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::{
     adapters::sql::{self, SqlClients},
     app::{
+        audit::whoever_runs_this,
         commands::{
             ask,
             output::{Output, shown},
@@ -65,7 +66,7 @@ struct ListedClient<'a> {
 /// Does what the command says.
 pub(crate) fn run(command: ClientsCommand, settings: &Settings) -> Result<(), Failure> {
     with_database(settings, async |database| {
-        let clients = SqlClients::new(database.clone());
+        let clients = SqlClients::new(database.clone()).audited(whoever_runs_this());
         match command {
             ClientsCommand::Add(client) => add(&clients, client).await,
             ClientsCommand::List { json } => list(&clients, json).await,

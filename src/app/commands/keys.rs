@@ -1,11 +1,16 @@
 //! `gatepass keys`: the keys that sign tokens.
 
+use actix_web::rt::Runtime;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::{
-    adapters::jwt::{KeyFolder, KeyState, ListedKey},
+    adapters::{
+        jwt::{KeyFolder, KeyState, ListedKey},
+        sql::{AuditEntry, Database, SqlAudit, Tables},
+    },
     app::{
+        audit::whoever_runs_this,
         commands::{ask, output::Output},
         failure::Failure,
         settings::Settings,
@@ -50,7 +55,7 @@ enum KeysAction {
 
 /// Does what `arguments` ask for and prints what came of it.
 pub(crate) fn run(arguments: &KeysArguments, settings: &Settings) -> Result<(), Failure> {
-    let jwt = settings.secure.jwt(settings.bind);
+    let jwt = settings.jwt();
     let folder = KeyFolder::new(&jwt);
     let now = clock::now();
     let mut output = Output::new();
@@ -71,6 +76,7 @@ pub(crate) fn run(arguments: &KeysArguments, settings: &Settings) -> Result<(), 
         }
         KeysAction::Rotate => {
             let made = folder.rotate(now)?;
+            record("key_rotated", made.kid.clone(), settings, now);
             if arguments.json {
                 output.json(&json!({ "made": as_json(&made) }))?;
             } else {
@@ -90,6 +96,10 @@ pub(crate) fn run(arguments: &KeysArguments, settings: &Settings) -> Result<(), 
                 ask::confirm(&question, yes)?;
             }
             let removed = folder.prune(now)?;
+            if !removed.is_empty() {
+                let kids = removed.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>().join(", ");
+                record("keys_pruned", kids, settings, now);
+            }
             if arguments.json {
                 output.json(&json!({ "removed": all(&removed) }))?;
             } else {
@@ -100,6 +110,34 @@ pub(crate) fn run(arguments: &KeysArguments, settings: &Settings) -> Result<(), 
         }
     }
     output.finish()
+}
+
+/// Has the audit trail say it. Keys are changed without a database as well, as in an emergency: where there is none yet,
+/// there is no trail, and where it is out of reach, that is said and the change stands.
+fn record(event: &str, kids: String, settings: &Settings, now: Timestamp) {
+    let url = settings.secure.database_url.expose();
+    if Database::missing_file(url).is_some() {
+        return;
+    }
+    let entry = AuditEntry { detail: Some(kids), ..whoever_runs_this().did(event, now) };
+    let recorded = Runtime::new().map_err(Failure::from).and_then(|runtime| {
+        runtime.block_on(async {
+            match Database::inspect(url).await? {
+                Tables::Current => {}
+                Tables::Older => {
+                    return Err(Failure::failed("the database's tables are of an older version"));
+                }
+                Tables::Newer => return Err(Failure::failed("the database's tables are of a newer version")),
+            }
+            let database = Database::open(url).await?;
+            let done = SqlAudit::new(database.clone()).append(&[entry]).await;
+            database.close().await;
+            Ok(done?)
+        })
+    });
+    if let Err(failure) = recorded {
+        eprintln!("gatepass: done, but not in the audit trail: {failure}");
+    }
 }
 
 fn state(state: KeyState, now: Timestamp) -> String {

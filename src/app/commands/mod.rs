@@ -1,6 +1,7 @@
 //! The commands beside `serve`. What they write, a running service reads within a second.
 
 mod ask;
+pub mod audit;
 pub mod check;
 pub mod clients;
 mod export;

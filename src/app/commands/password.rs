@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Args;
+use zeroize::Zeroizing;
 
 use crate::{
     adapters::{
@@ -35,25 +36,26 @@ impl PasswordSource {
     /// The new password, asked for twice, or read once.
     pub(super) fn read(self) -> Result<Password, Failure> {
         let password = if self.password_stdin { first_line()? } else { asked_twice()? };
-        if password.is_empty() {
+        if password.expose().is_empty() {
             return Err(Failure::failed("the password is empty"));
         }
-        Ok(password.into())
+        Ok(password)
     }
 }
 
-fn first_line() -> Result<String, Failure> {
-    let mut line = String::new();
+fn first_line() -> Result<Password, Failure> {
+    // Most lines do not move while they grow.
+    let mut line = Zeroizing::new(String::with_capacity(Password::MAX_BYTES));
     let read = io::stdin().lock().take(LONGEST_LINE).read_line(&mut line);
     read.map_err(|error| Failure::failed(format!("cannot read the password: {error}")))?;
-    let line = line.strip_suffix('\n').unwrap_or(&line);
-    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+    let line = line.strip_suffix('\n').unwrap_or(&**line);
+    Ok(line.strip_suffix('\r').unwrap_or(line).into())
 }
 
 /// What a shell says of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
-fn asked_twice() -> Result<String, Failure> {
+fn asked_twice() -> Result<Password, Failure> {
     catch_interrupts()?;
     let ask = |prompt| match rpassword::prompt_password(prompt) {
         Err(error) if error.kind() == ErrorKind::Interrupted => {
@@ -61,12 +63,12 @@ fn asked_twice() -> Result<String, Failure> {
             eprintln!();
             process::exit(INTERRUPTED)
         }
-        asked => asked.map_err(|_| {
+        asked => asked.map(Password::from).map_err(|_| {
             Failure::usage("there is no terminal to ask for a password on: say --password-stdin")
         }),
     };
     let password = ask("New password: ")?;
-    if ask("Again: ")? != password {
+    if ask("Again: ")?.expose() != password.expose() {
         return Err(Failure::failed("the two passwords differ"));
     }
     Ok(password)

@@ -8,6 +8,7 @@ use futures_util::TryStreamExt;
 use crate::{
     adapters::sql::{self, SqlUsers, StoredUser, User, UserChange},
     app::{
+        audit::whoever_runs_this,
         commands::{
             Format, ask, export, import,
             output::{Output, UserObject, shown},
@@ -170,7 +171,7 @@ impl Optional {
 /// Does what the command says.
 pub(crate) fn run(command: UsersCommand, settings: &Settings) -> Result<(), Failure> {
     with_database(settings, async |database| {
-        let users = SqlUsers::new(database.clone());
+        let users = SqlUsers::new(database.clone()).audited(whoever_runs_this());
         let now = clock::now();
         match command {
             UsersCommand::Add(user) => add(&users, user, &settings.secure, now).await,

@@ -9,12 +9,15 @@ use crate::{
         argon2::Argon2Hasher,
         jwt::{JwtTokens, SigningAlgorithm},
         password_policy::check_new_password,
-        sql::{Database, SqlClients, SqlSessions, SqlUsers, User},
+        sql::{Database, SqlAudit, SqlClients, SqlFailures, SqlSessions, SqlUsers, User},
     },
     app::{
+        audit::AuditTrail,
         document,
         failure::Failure,
-        server::{Routes, Server, Service},
+        metrics::Figures,
+        ops::{self, Operations},
+        server::{Routes, Server, Service, StartError},
         settings::{SecureSettings, Settings, Switch},
     },
     auth::{Auth, Memory, Policy, RefreshTokens},
@@ -30,27 +33,55 @@ use crate::{
 /// The service of the secure profile, listening.
 pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     let secure = &settings.secure;
-    let database = Database::open(secure.database_url.expose()).await?;
-    let tokens = JwtTokens::open(secure.jwt(settings.bind), clock::now())?;
+    let database =
+        Database::open(secure.database_url.expose()).await?.keeping_audit(settings.ops.audit_kept());
+    let tokens = JwtTokens::open(settings.jwt(), clock::now())?;
     let memory = Arc::new(Memory::new(secure.remembered_tokens));
     let max_staleness = Duration::from_secs(secure.max_staleness.get().into());
     database.watch(Arc::clone(&memory) as _, max_staleness, clock::now).await?;
     tokens.watch(Arc::clone(&memory) as _);
+    let hasher = Argon2Hasher::new(secure.argon2())?;
+    let writer = SqlAudit::new(database.clone()).writer();
+    let audit =
+        AuditTrail::start(settings.ops.audit_log.as_deref(), Some(writer)).map_err(StartError::Audit)?;
+    let mut figures = Figures::new(audit);
+    figures.of_hashes(hasher.load());
+    figures.of_memory(Arc::clone(&memory));
+    let operations = operations(figures, &database, &tokens);
     let auth = Auth::builder(SqlUsers::new(database.clone()))
-        .hasher(Argon2Hasher::new(secure.argon2())?)
+        .hasher(hasher)
         .tokens(tokens.clone())
         .clients(SqlClients::new(database.clone()))
-        .refresh_tokens(SqlSessions::new(database), secure.refresh())
+        .refresh_tokens(SqlSessions::new(database.clone()), secure.refresh())
         .memory(memory)
-        .policy(policy(secure))
-        .build();
+        .policy(policy(secure));
+    let auth = operations.figures.listening(auth);
+    let auth = match secure.guess_limits() {
+        Some(limits) => auth.guess_limits(SqlFailures::new(database), limits),
+        None => auth,
+    };
+    let auth = auth.build();
     let routes = routes(&auth, tokens, settings)?;
     let service = Service { auth, document: document(secure), profile: "secure", routes };
-    let server = Server::bind(service, settings)?;
-    if secure.issuer_is_unusable(settings.bind) {
-        log::warn!("tokens say {} as their issuer: say --issuer", secure.issuer(settings.bind));
+    let server = Server::bind_operated(service, operations, settings)?;
+    if settings.issuer_is_unusable() {
+        log::warn!("tokens say {} as their issuer: say --issuer", settings.issuer());
     }
     Ok(server)
+}
+
+/// What is known of it while it runs, and what it needs to be ready.
+fn operations(figures: Figures, database: &Database, tokens: &JwtTokens) -> Operations {
+    let (ping, tokens) = (Arc::new(database.ping()), tokens.clone());
+    Operations::new(figures)
+        .check("database", move || {
+            let ping = Arc::clone(&ping);
+            Box::pin(async move { ping.ask(ops::PATIENCE).await })
+        })
+        .check("keys", move || {
+            let can_sign = tokens.can_sign(clock::now());
+            Box::pin(async move { can_sign.then_some(()).ok_or_else(|| Fault::unavailable("no key signs")) })
+        })
 }
 
 /// What this profile answers beside what every one does.
@@ -61,7 +92,7 @@ fn routes(
 ) -> Result<Routes, Failure> {
     let auth = auth.clone();
     let secure = &settings.secure;
-    let issuer = secure.issuer(settings.bind);
+    let issuer = settings.issuer();
     let metadata = metadata::routes(&metadata(secure, &issuer)).map_err(Fault::from)?;
     let keys = publishes_keys(secure).then(|| jwks::routes(Arc::new(tokens)));
     let rule: PasswordRule<User> = Arc::new(|password, user| {
@@ -93,7 +124,6 @@ fn metadata<'a>(secure: &SecureSettings, issuer: &'a str) -> ServerMetadata<'a> 
         has_password_grant: secure.password_grant == Switch::On,
         has_refresh_tokens: secure.refresh_tokens != RefreshTokens::Never,
         has_sessions: true,
-        requires_client: secure.require_client,
         has_key_set: publishes_keys(secure),
         has_documentation: true,
     }

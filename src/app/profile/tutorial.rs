@@ -7,7 +7,10 @@ use utoipa::openapi::OpenApi;
 use crate::{
     adapters::tutorial::{FakeHasher, SubjectTokens, TutorialUser, TutorialUsers},
     app::{
+        audit::AuditTrail,
         document,
+        metrics::Figures,
+        ops::Operations,
         server::{Server, Service, StartError},
         settings::Settings,
     },
@@ -22,11 +25,13 @@ pub(super) fn server(settings: &Settings) -> Result<Server, StartError> {
     let auth = Auth::builder(TutorialUsers::default())
         .hasher(FakeHasher::default())
         .tokens(SubjectTokens)
-        .policy(Policy { inactive_users_sign_in: true, ..Policy::default() })
-        .build();
+        .policy(Policy { inactive_users_sign_in: true, ..Policy::default() });
+    let audit = AuditTrail::start(settings.ops.audit_log.as_deref(), None).map_err(StartError::Audit)?;
+    let figures = Figures::new(audit);
+    let auth = figures.listening(auth).build();
     let document = document();
     let service = Service { auth, document, profile: "tutorial", routes: Arc::new(|_| {}) };
-    let server = Server::bind(service, settings)?;
+    let server = Server::bind_operated(service, Operations::new(figures), settings)?;
     log::warn!("the tutorial profile is INSECURE: for learning and prototypes, never for real users");
     Ok(server)
 }

@@ -30,12 +30,10 @@ CREATE INDEX sessions_by_end ON sessions (expires);
 -- Access tokens that were revoked while their session lives.
 CREATE TABLE revoked_tokens (
     token_id {key} NOT NULL PRIMARY KEY,
-    session_id {key} NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-    expires BIGINT
+    session_id {key} NOT NULL REFERENCES sessions (id) ON DELETE CASCADE
 );
 
 CREATE INDEX revoked_tokens_by_session ON revoked_tokens (session_id);
-CREATE INDEX revoked_tokens_by_end ON revoked_tokens (expires);
 
 -- What changed lately. The numbers have no gaps and are in the order of the commits: whoever takes the next one holds
 -- the counter until it is written, which a sequence does not do.

@@ -1,0 +1,67 @@
+//! The `Authorization` header: an input is its value.
+
+use actix_web::http::header::HeaderValue;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use gatepass::{ApiError, BearerToken, PasswordRequestForm};
+
+use super::request::Request;
+
+pub fn check(input: &[u8]) {
+    let Ok(header) = HeaderValue::from_bytes(input) else { return };
+    let mut request = Request {
+        content_type: Some(HeaderValue::from_static("application/x-www-form-urlencoded")),
+        authorization: vec![header],
+        body: b"username=johndoe&password=secret".to_vec(),
+    };
+    check_request(&request, input);
+    // Of several headers the first counts.
+    request.authorization.push(HeaderValue::from_static("Bearer another"));
+    check_request(&request, input);
+}
+
+fn check_request(request: &Request, input: &[u8]) {
+    let token = match request.extract::<BearerToken>() {
+        Ok(BearerToken(token)) => Some(token.expose().to_owned()),
+        Err(ApiError::NotAuthenticated) => None,
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(token, credentials(input, "bearer"));
+
+    let form: PasswordRequestForm = request.extract().expect("a header spoils no form");
+    let client = (form.client_id, form.client_secret.map(|secret| secret.expose().to_owned()));
+    let expected = match credentials(input, "basic") {
+        None => (None, None),
+        // What cannot be read names a client that nobody has registered.
+        Some(credentials) => client_of(&credentials).unwrap_or((Some(String::new()), None)),
+    };
+    assert_eq!(client, expected);
+    assert_eq!(form.client_by_basic, expected != (None, None));
+}
+
+/// As FastAPI's `get_authorization_scheme_param` and Starlette's Latin-1, byte by byte.
+fn credentials(header: &[u8], scheme: &str) -> Option<String> {
+    // A header's value has no white space around it when it arrives here or there.
+    let space = header.iter().position(|byte| *byte == b' ')?;
+    if header[..space].to_ascii_lowercase() != scheme.as_bytes() {
+        return None;
+    }
+    let mut text: Vec<char> = header[space..].iter().map(|byte| char::from(*byte)).collect();
+    while text.last().is_some_and(|c| c.is_whitespace()) {
+        text.pop();
+    }
+    let text: String = text.into_iter().skip_while(|c| c.is_whitespace()).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+/// RFC 7617 section 2, each half form-urlencoded (RFC 6749 appendix B); an empty half is none.
+fn client_of(credentials: &str) -> Option<(Option<String>, Option<String>)> {
+    let pair = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
+    let colon = pair.find(':')?;
+    let half = |text: &str| {
+        // The value of a form's only field, in which no `&` ends it.
+        let field = format!("x={}", text.replace('&', "%26"));
+        let value = form_urlencoded::parse(field.as_bytes()).next()?.1.into_owned();
+        (!value.is_empty()).then_some(value)
+    };
+    Some((half(&pair[..colon]), half(&pair[colon + 1..])))
+}

@@ -1,0 +1,240 @@
+//! Access tokens. An input of one line is a token as somebody sends it. One of two lines is a header and a payload,
+//! which are signed here, so that what is behind the signature is reached too. One that begins with the line `keys` is
+//! a key set as another service publishes it.
+
+use std::{fs, sync::LazyLock};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ed25519_dalek::{
+    Signature, Signer, SigningKey, VerifyingKey,
+    pkcs8::{EncodePrivateKey, spki::der::pem::LineEnding},
+};
+use gatepass::{
+    AccessToken, Claims, JwksTokens, JwtSettings, JwtTokens, Permission, PublishedKeys, SigningAlgorithm,
+    Subject, Timestamp, TokenOrder, TokenService,
+};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::request::block_on;
+
+const ISSUER: &str = "https://auth.example.com";
+const AUDIENCE: &str = "https://api.example.com";
+const NOW: u64 = 1_700_000_000;
+/// Always the same, so that the corpus has tokens that are good.
+const SECRET: [u8; 32] = [7; 32];
+const HMAC_KID: &str = "hmac";
+
+struct Services {
+    key: SigningKey,
+    kid: String,
+    eddsa: JwtTokens,
+    hs256: JwtTokens,
+    /// Another service, which has the published keys.
+    elsewhere: JwksTokens,
+}
+
+static SERVICES: LazyLock<Services> = LazyLock::new(|| {
+    let key = SigningKey::from_bytes(&SECRET);
+    let kid = thumbprint(&key.verifying_key());
+    let pem = key.to_pkcs8_pem(LineEnding::LF).expect("a PEM");
+    let eddsa = open(SigningAlgorithm::EdDsa, &format!("{NOW}-{kid}.pem"), &pem);
+    let hs256 = open(SigningAlgorithm::Hs256, &format!("{NOW}-{HMAC_KID}.hs256"), &base64url(SECRET));
+    let elsewhere = JwksTokens::new(ISSUER, AUDIENCE);
+    elsewhere.set_keys(eddsa.key_set(now()).expect("the keys").json).expect("a key set");
+    Services { key, kid, eddsa, hs256, elsewhere }
+});
+
+/// Tokens with this key. A service goes on with its keys when their folder is gone.
+fn open(algorithm: SigningAlgorithm, name: &str, text: &str) -> JwtTokens {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join(name);
+    fs::write(&file, text).expect("a key");
+    #[cfg(unix)]
+    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");
+    let settings =
+        JwtSettings { algorithm, audience: AUDIENCE.into(), ..JwtSettings::new(folder.path(), ISSUER) };
+    JwtTokens::open(settings, now()).expect("the keys")
+}
+
+pub fn check(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    if let Some(set) = text.strip_prefix("keys\n") {
+        return check_key_set(set);
+    }
+    match text.split_once('\n') {
+        None => check_token(text),
+        Some((header, payload)) => {
+            for token in signed(header, payload) {
+                check_token(&token);
+            }
+            check_issued(header, payload);
+        }
+    }
+}
+
+/// Whoever takes a token has looked at everything that has to be right, and takes no other spelling of it.
+fn check_token(token: &str) {
+    let Services { eddsa, hs256, elsewhere, .. } = &*SERVICES;
+    let here = verify(eddsa, token);
+    assert_eq!(verify(elsewhere, token), here, "another service reads it otherwise: {token}");
+    for (claims, algorithm) in [(here, "EdDSA"), (verify(hs256, token), "HS256")] {
+        let Some(claims) = claims else { continue };
+        let says = genuine(token, algorithm).unwrap_or_else(|| panic!("it is not genuine: {token}"));
+        assert_eq!(claims, says, "{token}");
+        // Not everywhere, which would take long; the last character has bits that stand for nothing.
+        for at in (0..token.len()).step_by(17).chain([token.len() - 1]) {
+            let mut other = token.as_bytes().to_vec();
+            other[at] = if other[at] == b'A' { b'B' } else { b'A' };
+            let other = String::from_utf8(other).expect("ASCII");
+            let service = if algorithm == "EdDSA" { eddsa } else { hs256 };
+            assert_eq!(verify(service, &other), None, "{other} was never signed");
+        }
+        for other in [format!("{token}."), format!("{token}="), format!(" {token}"), format!("{token}.x")] {
+            assert_eq!(verify(eddsa, &other).or(verify(hs256, &other)), None, "{other}");
+        }
+    }
+}
+
+/// What the header and the payload could be signed with, by somebody with the keys and by somebody with the public
+/// ones.
+fn signed(header: &str, payload: &str) -> [String; 3] {
+    let Services { key, kid, .. } = &*SERVICES;
+    // A name for what the fuzzer would have to guess.
+    let header = header.replace("KID", kid);
+    let message = format!("{}.{}", base64url(header), base64url(payload));
+    let with = |signature: Vec<u8>| format!("{message}.{}", base64url(signature));
+    [
+        with(key.sign(message.as_bytes()).to_bytes().to_vec()),
+        with(hmac(&SECRET, message.as_bytes())),
+        // The confusion of RFC 8725 section 2.1.
+        with(hmac(key.verifying_key().as_bytes(), message.as_bytes())),
+    ]
+}
+
+/// What is issued is what is read, whatever the names in it.
+fn check_issued(subject: &str, scope: &str) {
+    // What is longer than any token of ours is refused unread.
+    if subject.len() + scope.len() > 512 {
+        return;
+    }
+    let permission = scope.parse().map_or(Permission::Unrestricted, Permission::Scopes);
+    let order = TokenOrder {
+        subject: Subject::from(subject),
+        permission: permission.clone(),
+        client_id: Some(scope.into()),
+        session_id: Some(subject.into()),
+        now: now(),
+    };
+    let Services { eddsa, hs256, .. } = &*SERVICES;
+    for (tokens, algorithm) in [(eddsa, "EdDSA"), (hs256, "HS256")] {
+        let token = block_on(tokens.issue(&order)).expect("a token").access_token;
+        let claims = verify(tokens, token.expose()).expect("one's own token is taken");
+        assert_eq!(Some(&claims), genuine(token.expose(), algorithm).as_ref());
+        assert_eq!((claims.subject.as_str(), &claims.permission), (subject, &permission));
+        let end = claims.expires_at.expect("an end");
+        assert_eq!(block_on(tokens.verify(&token, end)).expect("an answer"), None, "it has ended");
+    }
+}
+
+/// A set that makes a service take our token has our key in it.
+fn check_key_set(set: &str) {
+    let Services { key, kid, .. } = &*SERVICES;
+    let x = base64url(key.verifying_key().as_bytes());
+    let set = set.replace("KID", kid).replace("PUBLIC", &x);
+    let tokens = JwksTokens::new(ISSUER, AUDIENCE);
+    if tokens.set_keys(&set).is_err() {
+        return;
+    }
+    let payload =
+        json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": "7", "iat": NOW, "exp": NOW + 1, "jti": "x" });
+    let header = json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": kid });
+    let [token, ..] = signed(&header.to_string(), &payload.to_string());
+    if verify(&tokens, &token).is_some() {
+        let set: Value = serde_json::from_str(&set).expect("JSON");
+        let is_ours = |key: &Value| key["x"] == x && key["kid"] == **kid && key["crv"] == "Ed25519";
+        assert!(set["keys"].as_array().expect("keys").iter().any(is_ours), "{set}");
+    }
+}
+
+/// RFC 9068 section 4, in other words than the service has: what the token says, where it is genuine and good now.
+fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
+    let parts: Vec<&str> = token.split('.').collect();
+    let [header, payload, signature] = parts[..] else { return None };
+    let (signed, kid) = (format!("{header}.{payload}"), &SERVICES.kid);
+    let [header, payload, signature] = [decode(header)?, decode(payload)?, decode(signature)?];
+
+    let header: Map<String, Value> = serde_json::from_slice(&header).ok()?;
+    let typ = header.get("typ")?.as_str()?.to_ascii_lowercase();
+    let expected_kid = if algorithm == "EdDSA" { kid } else { HMAC_KID };
+    if header.len() != 3
+        || !["at+jwt", "application/at+jwt"].contains(&typ.as_str())
+        || header.get("alg")? != algorithm
+        || header.get("kid")? != expected_kid
+    {
+        return None;
+    }
+    let is_signed = if algorithm == "EdDSA" {
+        let signature = Signature::from_slice(&signature).ok()?;
+        SERVICES.key.verifying_key().verify_strict(signed.as_bytes(), &signature).is_ok()
+    } else {
+        hmac(&SECRET, signed.as_bytes()) == signature
+    };
+
+    let says: Map<String, Value> = serde_json::from_slice(&payload).ok()?;
+    let text = |name: &str| says.get(name).and_then(Value::as_str);
+    let number = |name: &str| says.get(name).and_then(Value::as_u64);
+    let is_for_us = match says.get("aud")? {
+        Value::Array(many) => many.iter().any(|one| one == AUDIENCE),
+        one => one == AUDIENCE,
+    };
+    let (begins, ends) = (number("iat")?, number("exp")?);
+    let is_due = begins <= NOW && number("nbf").unwrap_or(0) <= NOW && NOW < ends;
+    if !is_signed || !is_for_us || !is_due || text("iss")? != ISSUER {
+        return None;
+    }
+    let permission = match (text("scope"), says.get("unrestricted") == Some(&Value::Bool(true))) {
+        (None, true) => Permission::Unrestricted,
+        (scope, false) => Permission::Scopes(scope.unwrap_or_default().parse().ok()?),
+        (Some(_), true) => return None,
+    };
+    Some(Claims {
+        client_id: text("client_id").map(Into::into),
+        issued_at: Some(Timestamp::from_unix(begins)),
+        expires_at: Some(Timestamp::from_unix(ends)),
+        token_id: Some(text("jti")?.to_owned()),
+        session_id: text("sid").map(Into::into),
+        issuer: Some(ISSUER.into()),
+        audience: Some(AUDIENCE.into()),
+        ..Claims::new(text("sub")?.into(), permission)
+    })
+}
+
+fn verify(tokens: &impl TokenService, token: &str) -> Option<Claims> {
+    block_on(tokens.verify(&AccessToken::from(token), now())).expect("no fault is a token's")
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_unix(NOW)
+}
+
+/// RFC 7638.
+fn thumbprint(key: &VerifyingKey) -> String {
+    let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64url(key.as_bytes()));
+    base64url(Sha256::digest(jwk))
+}
+
+fn hmac(secret: &[u8], message: &[u8]) -> Vec<u8> {
+    let mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of any length");
+    mac.chain_update(message).finalize().into_bytes().to_vec()
+}
+
+fn base64url(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The bytes of the one text that stands for them.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| base64url(bytes) == text)
+}

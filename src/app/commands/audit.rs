@@ -1,0 +1,176 @@
+//! `gatepass audit …`
+
+use clap::{Args, Subcommand};
+
+use crate::{
+    adapters::sql::{AuditEntry, AuditFilter, SqlAudit},
+    app::{
+        audit::AuditObject,
+        commands::{
+            output::{Output, shown},
+            with_database,
+        },
+        failure::Failure,
+        settings::Settings,
+    },
+    domain::{event::EventKind, time::Timestamp, user::Username},
+    http::{clock, moment::moment},
+};
+
+/// What commands do, beside what happens to a running service.
+const COMMAND_EVENTS: [&str; 10] = [
+    "user_added",
+    "user_changed",
+    "user_disabled",
+    "user_enabled",
+    "user_removed",
+    "users_imported",
+    "client_added",
+    "client_removed",
+    "key_rotated",
+    "keys_pruned",
+];
+
+/// How many entries are read at once.
+const PAGE: u32 = 1000;
+
+/// What to do with the audit trail.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AuditCommand {
+    /// List what happened, the newest first
+    List(ListAudit),
+}
+
+/// Which entries to list.
+#[derive(Clone, Debug, Args)]
+pub struct ListAudit {
+    /// From when on: 2026-05-04, 2026-05-04T12:00:00Z, or how long ago, such as 30m, 12h or 7d
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
+    /// What this user did, or whoever gave this name, in whatever case
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// What happened, such as sign_in_failed
+    #[arg(long, value_name = "KIND", value_parser = event)]
+    event: Option<String>,
+    /// How many entries at the most
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    limit: u32,
+    /// Print each entry as a line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    Moment(Timestamp),
+    /// So many seconds ago.
+    Ago(u64),
+}
+
+fn since(text: &str) -> Result<Since, &'static str> {
+    parse_since(text)
+        .ok_or("a date, a moment as 2026-05-04T12:00:00Z, or a time ago as 30m, 12h or 7d is expected")
+}
+
+fn parse_since(text: &str) -> Option<Since> {
+    let moment = |moment: jiff::Timestamp| {
+        Some(Since::Moment(Timestamp::from_unix(moment.as_second().try_into().ok()?)))
+    };
+    if let Ok(parsed) = text.parse() {
+        return moment(parsed);
+    }
+    if let Ok(parsed) = format!("{text}T00:00:00Z").parse() {
+        return moment(parsed);
+    }
+    let unit = match text.chars().last()? {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return None,
+    };
+    let number: u64 = text[..text.len() - 1].parse().ok()?;
+    number.checked_mul(unit).map(Since::Ago)
+}
+
+fn event(text: &str) -> Result<String, String> {
+    let known = EventKind::ALL.iter().map(|kind| kind.as_str()).chain(COMMAND_EVENTS);
+    if known.clone().any(|known| known == text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("one of these is expected: {}", known.collect::<Vec<_>>().join(", ")))
+}
+
+/// Does what the command says.
+pub(crate) fn run(command: AuditCommand, settings: &Settings) -> Result<(), Failure> {
+    let AuditCommand::List(arguments) = command;
+    with_database(settings, async |database| list(&SqlAudit::new(database.clone()), arguments).await)
+}
+
+async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
+    let ListAudit { since, user, event, limit, json } = arguments;
+    let since = since.map(|since| match since {
+        Since::Moment(moment) => moment,
+        Since::Ago(seconds) => Timestamp::from_unix(clock::now().as_unix().saturating_sub(seconds)),
+    });
+    let filter = AuditFilter { since, user: user.map(Username::from), event };
+    let mut output = Output::new();
+    if !json {
+        output.line(row(["TIME", "EVENT", "USER", "ADDRESS", "DETAILS"]))?;
+    }
+    let (mut left, mut after) = (limit, None);
+    while left > 0 {
+        let page = audit.list(&filter, after, left.min(PAGE)).await?;
+        for entry in &page.entries {
+            if json { output.json(&AuditObject::from(entry))? } else { output.line(text(entry))? }
+        }
+        left -= page.entries.len() as u32;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    output.finish()
+}
+
+fn text(entry: &AuditEntry) -> String {
+    let named =
+        |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {}", shown(value)));
+    let details = [
+        entry.actor.as_deref().map(|actor| format!("by {}", shown(actor))),
+        entry.detail.as_deref().map(shown),
+        named("client", &entry.client_id),
+        named("session", &entry.session_id),
+        named("with", &entry.user_agent),
+    ];
+    let details = details.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let user = entry.username.as_deref().or(entry.user_id.as_deref()).unwrap_or("-");
+    let address = entry.address.as_deref().unwrap_or("-");
+    row([&moment(entry.time), &entry.event, &shown(user), address, &details])
+}
+
+fn row([time, event, user, address, details]: [&str; 5]) -> String {
+    format!("{time:<20}  {event:<22}  {user:<20}  {address:<15}  {details}").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_is_a_date_a_moment_or_a_time_ago() {
+        for (text, expected) in [
+            ("1970-01-02", Since::Moment(Timestamp::from_unix(86_400))),
+            ("1970-01-01T00:01:00Z", Since::Moment(Timestamp::from_unix(60))),
+            ("1970-01-01T01:00:00+01:00", Since::Moment(Timestamp::from_unix(0))),
+            ("90s", Since::Ago(90)),
+            ("7d", Since::Ago(604_800)),
+        ] {
+            assert_eq!(parse_since(text), Some(expected), "{text}");
+        }
+        for wrong in ["", "d", "yesterday", "7", "-7d", "7w", "99999999999999999999d", "ä", "1969-01-01"] {
+            assert_eq!(parse_since(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! A connection: how long it may keep the service waiting.
+//!
+//! Actix times the head of the first request, and idleness after it. Whoever sends the second head slowly, reads
+//! an answer slowly, or goes on with a body that was refused, is timed here.
+
+use std::{
+    any::Any,
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    net::Shutdown,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use actix_tls::accept::rustls_0_23::TlsStream;
+use actix_web::{
+    body::{BodySize, BoxBody, MessageBody},
+    dev::{Extensions, ServiceRequest, ServiceResponse},
+    rt::{
+        self,
+        net::TcpStream,
+        task::JoinHandle,
+        time::{Instant, sleep_until},
+    },
+    web::Bytes,
+};
+use socket2::{SockRef, Socket};
+
+/// The most requests that one connection may have going at once: HTTP/2 sets no bound here.
+const MAX_REQUESTS: usize = 1000;
+
+/// The most bytes of an answer that are passed on at once: Actix copies them for each client, however slow it is.
+const PIECE: usize = 16 * 1024;
+
+/// How long a connection may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    /// From one answer to the head of the next request.
+    pub(crate) idle: Duration,
+    /// From the head of a request to the end of its answer.
+    pub(crate) answer: Duration,
+}
+
+/// A connection that is watched for as long as this exists.
+struct Connection {
+    state: Rc<State>,
+    watch: JoinHandle<()>,
+}
+
+struct State {
+    socket: Socket,
+    /// When each request that is not answered yet began; the first is the oldest.
+    requests: RefCell<BTreeMap<u64, Instant>>,
+    begun: Cell<u64>,
+    idle_since: Cell<Instant>,
+}
+
+/// A request that is not answered yet; none where nobody watches.
+pub(super) struct InFlight {
+    _number: Option<Number>,
+}
+
+struct Number {
+    state: Rc<State>,
+    number: u64,
+}
+
+/// A body that knows when it was sent, all but what is in buffers.
+pub(super) struct Watched {
+    body: BoxBody,
+    /// What came of the body and is not passed on yet.
+    rest: Bytes,
+    _in_flight: InFlight,
+}
+
+/// What [`HttpServer::on_connect`](actix_web::HttpServer::on_connect) takes.
+pub(super) fn watch(patience: Patience) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync {
+    move |io, extensions| {
+        let tls = || Some(io.downcast_ref::<TlsStream<TcpStream>>()?.get_ref().0);
+        let Some(stream) = io.downcast_ref::<TcpStream>().or_else(tls) else { return };
+        let socket = SockRef::from(stream);
+        match socket.try_clone() {
+            Ok(twin) => {
+                extensions.insert(Connection::new(twin, patience));
+            }
+            Err(error) => {
+                log::warn!("a connection is closed that cannot be watched: {error}");
+                let _ = socket.shutdown(Shutdown::Both);
+            }
+        }
+    }
+}
+
+/// Notes that a request has come; the first thing that is done with one.
+pub(super) fn begin(request: &ServiceRequest) -> InFlight {
+    let connection = request.conn_data::<Connection>();
+    InFlight { _number: connection.map(|connection| State::begin(&connection.state)) }
+}
+
+impl InFlight {
+    /// The answer, which ends the request once it is sent.
+    pub(super) fn watch(self, answer: ServiceResponse) -> ServiceResponse<Watched> {
+        answer.map_body(|_, body| Watched { body, rest: Bytes::new(), _in_flight: self })
+    }
+}
+
+impl Connection {
+    fn new(socket: Socket, patience: Patience) -> Self {
+        let state = Rc::new(State {
+            socket,
+            requests: RefCell::default(),
+            begun: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+        });
+        let watch = rt::spawn(Rc::clone(&state).close_when_late(patience));
+        Self { state, watch }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.watch.abort();
+    }
+}
+
+impl State {
+    fn begin(this: &Rc<Self>) -> Number {
+        let number = this.begun.get();
+        this.begun.set(number + 1);
+        let mut requests = this.requests.borrow_mut();
+        requests.insert(number, Instant::now());
+        if requests.len() > MAX_REQUESTS {
+            this.close("too many requests at once");
+        }
+        Number { state: Rc::clone(this), number }
+    }
+
+    async fn close_when_late(self: Rc<Self>, patience: Patience) {
+        loop {
+            let oldest = self.requests.borrow().first_key_value().map(|(_, begun)| *begun);
+            let end = match oldest {
+                Some(begun) => begun + patience.answer,
+                None => self.idle_since.get() + patience.idle,
+            };
+            if end <= Instant::now() {
+                return self.close(if oldest.is_some() {
+                    "an answer is not taken"
+                } else {
+                    "no request comes"
+                });
+            }
+            sleep_until(end).await;
+        }
+    }
+
+    /// Actix, which reads and writes the same socket, notices.
+    fn close(&self, why: &str) {
+        log::debug!("a connection is closed: {why}");
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        let mut requests = self.state.requests.borrow_mut();
+        requests.remove(&self.number);
+        if requests.is_empty() {
+            self.state.idle_since.set(Instant::now());
+        }
+    }
+}
+
+impl MessageBody for Watched {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if self.rest.is_empty() {
+            match Pin::new(&mut self.body).poll_next(context) {
+                Poll::Ready(Some(Ok(bytes))) => self.rest = bytes,
+                other => return other,
+            }
+        }
+        let length = self.rest.len().min(PIECE);
+        Poll::Ready(Some(Ok(self.rest.split_to(length))))
+    }
+}
+
+/// How many connections this process may have, of `wanted`: each takes two of the files that it may open, and the
+/// database takes some. As many as the system lets a process ask for are asked for.
+#[cfg(unix)]
+pub(super) fn affordable(wanted: u32) -> u32 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const OTHERS: u64 = 128;
+    let needed = u64::from(wanted) * 2 + OTHERS;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let Some(current) = current.filter(|current| *current < needed) else { return wanted };
+    let raised = maximum.map_or(needed, |maximum| maximum.min(needed));
+    let files = match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }) {
+        Ok(()) => raised,
+        Err(_) => current,
+    };
+    if files >= needed {
+        return wanted;
+    }
+    let affordable = u32::try_from(files.saturating_sub(OTHERS) / 2).unwrap_or(wanted).max(1);
+    log::warn!("at most {affordable} connections, not {wanted}: this process may open {files} files only");
+    affordable
+}
+
+#[cfg(not(unix))]
+pub(super) fn affordable(wanted: u32) -> u32 {
+    wanted
+}

@@ -1,0 +1,117 @@
+//! Which pages of other origins may call the service (CORS).
+
+use std::str::FromStr;
+
+use actix_cors::Cors;
+use actix_web::http::{Method, Uri, header};
+use thiserror::Error;
+
+/// How long a browser may remember what it may send, in seconds: as long as any does.
+const MAX_AGE: usize = 7200;
+
+/// Origins as browsers send them: `https://app.example.com`, `http://localhost:5173`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CorsOrigins(Vec<String>);
+
+/// A text that is no origin.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{text:?} is no origin: {why}")]
+pub struct InvalidOrigin {
+    text: String,
+    why: &'static str,
+}
+
+impl FromStr for CorsOrigins {
+    type Err = InvalidOrigin;
+
+    /// Origins separated by commas; an empty text has none.
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let check = |part: &str| match fault(part) {
+            None => Ok(part.to_owned()),
+            Some(why) => Err(InvalidOrigin { text: part.to_owned(), why }),
+        };
+        Ok(Self(parts.map(check).collect::<Result<_, _>>()?))
+    }
+}
+
+/// Why a browser would never send this, or why it must not be let in.
+fn fault(origin: &str) -> Option<&'static str> {
+    const SHAPE: &str = "scheme://host[:port] is expected, such as https://app.example.com";
+    if origin == "*" {
+        return Some("every page there is could ask for tokens; name the origins");
+    }
+    let Some((scheme, authority)) = origin.split_once("://") else { return Some(SHAPE) };
+    let is_whole =
+        !scheme.is_empty() && !authority.is_empty() && !authority.contains(['/', '?', '#', '@', '*']);
+    let has_host = || origin.parse::<Uri>().ok()?.host().map(|host| !host.is_empty());
+    if !is_whole || has_host() != Some(true) {
+        return Some(SHAPE);
+    }
+    if origin.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Some("browsers send it in lower case");
+    }
+    match (scheme, authority.rsplit_once(':')) {
+        ("http", Some((_, "80"))) | ("https", Some((_, "443"))) => {
+            Some("browsers leave the default port out")
+        }
+        // What follows the last colon of an IPv6 address without a port is no port.
+        (_, Some((_, port))) if !port.ends_with(']') && port.parse::<u16>().is_err() => Some(SHAPE),
+        _ => None,
+    }
+}
+
+impl CorsOrigins {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// These and those.
+    pub(super) fn join(lists: &[Self]) -> Self {
+        Self(lists.iter().flat_map(|list| list.0.iter().cloned()).collect())
+    }
+
+    /// The middleware. It belongs around all others, since a preflight has no token and errors need its headers too.
+    /// Tokens are in headers: no credentials of the browser are let through.
+    pub(super) fn middleware(&self) -> Cors {
+        let cors = Cors::default()
+            .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+            .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+            .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER])
+            .max_age(MAX_AGE);
+        self.0.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_exact() {
+        let origins =
+            "https://app.example.com, http://localhost:5173,http://[::1]:3000,capacitor://localhost";
+        assert_eq!(origins.parse::<CorsOrigins>().unwrap().0.len(), 4);
+        assert!("".parse::<CorsOrigins>().unwrap().is_empty());
+        for text in [
+            "*",
+            "null",
+            "app.example.com",
+            "https://",
+            "https://app.example.com/",
+            "https://app.example.com/path",
+            "https://app.example.com?",
+            "https://*.example.com",
+            "https://user@app.example.com",
+            "https://App.example.com",
+            "https://app.example.com:443",
+            "http://app.example.com:80",
+            "https://app.example.com:",
+            "https://app.example.com:99999",
+            "https://app example.com",
+            "://app.example.com",
+        ] {
+            assert!(text.parse::<CorsOrigins>().is_err(), "{text}");
+        }
+    }
+}

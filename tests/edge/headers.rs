@@ -1,0 +1,35 @@
+//! The headers that keep an answer to whom it is for.
+
+use crate::support::{
+    http::{get, post_form, request},
+    service::tutorial,
+};
+
+#[test]
+fn every_answer_says_what_browsers_must_not_do_with_it() {
+    let page = get("/").send(tutorial());
+    let etag = page.header("etag").unwrap();
+    for (reply, is_page) in [
+        (page, true),
+        (get("/").header("If-None-Match", etag).send(tutorial()), true),
+        (get("/docs").send(tutorial()), true),
+        (get("/static/start.js").send(tutorial()), false),
+        (get("/users/me").send(tutorial()), false),
+        (get("/nothing").send(tutorial()), false),
+        (request("PUT", "/token").send(tutorial()), false),
+        (post_form("/token", "username=johndoe&password=secret").send(tutorial()), false),
+        (get("/").header("X", "x".repeat(17_000)).send(tutorial()), false),
+    ] {
+        let header = |name| reply.header(name).unwrap_or_default();
+        assert_eq!(header("x-content-type-options"), "nosniff", "{reply:?}");
+        assert_eq!(header("referrer-policy"), "no-referrer", "{reply:?}");
+        assert_eq!(header("cross-origin-opener-policy"), "same-origin", "{reply:?}");
+        assert_eq!(header("cross-origin-resource-policy"), "same-origin", "{reply:?}");
+        let policy = header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; "), "{reply:?}");
+        assert!(policy.contains("frame-ancestors 'none'"), "{reply:?}");
+        assert_eq!(policy.contains("script-src 'self'"), is_page, "{reply:?}");
+        // There is no TLS here.
+        assert_eq!(reply.header("strict-transport-security"), None);
+    }
+}

@@ -1,0 +1,188 @@
+//! TLS: the certificate, HTTP/2, and what happens when the files change.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    process::{Command, Output},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+
+use crate::{
+    program::Gatepass,
+    service::{JOHNDOE, add_johndoe, read, serving},
+    support::{
+        folder::Folder,
+        http::get,
+        service::{Program, gatepass},
+    },
+};
+
+fn certificate() -> CertifiedKey<KeyPair> {
+    generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap()
+}
+
+/// Writes a certificate and its key.
+fn write(folder: &Folder, certificate: &CertifiedKey<KeyPair>) -> [String; 2] {
+    [
+        folder.write("cert.pem", certificate.cert.pem()),
+        folder.write("key.pem", certificate.signing_key.serialize_pem()),
+    ]
+}
+
+fn start(folder: &Folder) -> (Program, SocketAddr) {
+    let (cert, key) = (folder.file("cert.pem"), folder.file("key.pem"));
+    let arguments = ["--bind", "127.0.0.1:0", "--workers", "1", "--tls-cert", &cert, "--tls-key", &key];
+    let program = Program::start(&arguments, &[]);
+    let address = program.address_after("listening on https://");
+    (program, address)
+}
+
+/// curl, trusting this certificate alone: the body, then the HTTP version and the status.
+fn curl(folder: &Folder, trusted: &CertifiedKey<KeyPair>, arguments: &[&str]) -> Output {
+    let ca = folder.write("trusted.pem", trusted.cert.pem());
+    Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "10", "--cacert", &ca])
+        .args(["--write-out", " %{http_version} %{http_code}"])
+        .args(arguments)
+        .output()
+        .expect("curl")
+}
+
+#[track_caller]
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn a_sign_in_works_by_tls_and_by_http_2() {
+    let (folder, certificate) = (Folder::create(), certificate());
+    write(&folder, &certificate);
+    let (program, address) = start(&folder);
+    assert!(program.wait_for("listening").contains(&format!("documentation at https://{address}/docs")));
+    for (flag, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
+        let url = |path: &str| format!("https://{address}{path}");
+        let form = "username=johndoe&password=secret";
+        let token = said(&curl(&folder, &certificate, &[flag, "-d", form, &url("/token")]));
+        assert!(token.ends_with(&format!(" {version} 200")) && token.contains("johndoe"), "{token}");
+        let header = "Authorization: Bearer johndoe";
+        let me = said(&curl(&folder, &certificate, &[flag, "-H", header, &url("/users/me")]));
+        assert!(me.ends_with(&format!(" {version} 200")) && me.contains("johndoe@example.com"), "{me}");
+        let redirect = said(&curl(&folder, &certificate, &[flag, "-i", &url("/users/me/")]));
+        assert!(redirect.contains(&format!("location: https://{address}/users/me")), "{redirect}");
+        assert!(redirect.contains("strict-transport-security: max-age=31536000"), "{redirect}");
+        // Limits are the same.
+        let large = format!("x: {}", "x".repeat(17_000));
+        let refused = said(&curl(&folder, &certificate, &[flag, "-H", &large, &url("/users/me")]));
+        assert!(refused.ends_with(&format!(" {version} 431")), "{refused}");
+        let long = folder.write("long", "x".repeat(2 << 20));
+        let refused = curl(&folder, &certificate, &[flag, "-d", &format!("@{long}"), &url("/token")]);
+        // By HTTP/2 Actix may end the stream before its answer is out.
+        let is_reset = version == "2" && refused.status.code() == Some(92);
+        assert!(is_reset || said(&refused).ends_with(&format!(" {version} 413")), "{refused:?}");
+    }
+    let old = curl(&folder, &certificate, &["--tls-max", "1.1", &format!("https://{address}/")]);
+    assert!(!old.status.success(), "TLS 1.1 is over");
+}
+
+#[test]
+fn a_new_certificate_counts_within_seconds_and_a_damaged_one_does_not() {
+    let (folder, first, second) = (Folder::create(), certificate(), certificate());
+    write(&folder, &first);
+    let (program, address) = start(&folder);
+    let url = format!("https://localhost:{}/openapi.json", address.port());
+    let trusts = |certificate| curl(&folder, certificate, &["-I", &url]).status.success();
+    assert!(trusts(&first) && !trusts(&second));
+
+    // Half a renewal is none.
+    folder.write("cert.pem", second.cert.pem());
+    program.wait_for("TLS keeps the certificate it has");
+    assert!(trusts(&first));
+    write(&folder, &second);
+    program.wait_for("TLS has the new certificate");
+    assert!(trusts(&second) && !trusts(&first));
+
+    folder.write("cert.pem", "-----BEGIN CERTIFICATE-----\nAAAA");
+    program.wait_for("cert.pem holds no certificate");
+    fs::remove_file(folder.file("key.pem")).unwrap();
+    program.wait_for("cannot read");
+    assert!(trusts(&second));
+    // Each is said once.
+    thread::park_timeout(Duration::from_secs(3));
+    assert_eq!(program.log().matches("cannot read").count(), 1, "{}", program.log());
+}
+
+#[test]
+fn a_renewal_drops_no_connection() {
+    let (folder, first, second) = (Folder::create(), certificate(), certificate());
+    write(&folder, &first);
+    let (program, address) = start(&folder);
+    // Two requests on one connection, seconds apart, with a renewal between them.
+    let url = format!("https://{address}/openapi.json");
+    let ca = folder.write("first.pem", first.cert.pem());
+    let start = Instant::now();
+    let client = Command::new("curl")
+        .args(["--silent", "--cacert", &ca, "--rate", "20/m", "--write-out", "%{num_connects} %{http_code} "])
+        .args(["--output", "/dev/null", &url, "--output", "/dev/null", &url])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    thread::park_timeout(Duration::from_millis(300));
+    write(&folder, &second);
+    program.wait_for("TLS has the new certificate");
+    let output = client.wait_with_output().unwrap();
+    assert_eq!(said(&output), "1 200 0 200 ", "{:?}", start.elapsed());
+}
+
+#[test]
+fn the_health_check_asks_by_tls() {
+    let (folder, certificate) = (Folder::create(), certificate());
+    let [cert, key] = write(&folder, &certificate);
+    let (_program, address) = start(&folder);
+    let bind = address.to_string();
+    let tls = ["healthcheck", "--bind", &bind, "--tls-cert", &cert, "--tls-key", &key];
+    assert_eq!(gatepass(&tls, &[]).status().unwrap().code(), Some(0));
+    assert_eq!(gatepass(&tls[..3], &[]).status().unwrap().code(), Some(1), "without TLS there is no answer");
+}
+
+#[test]
+fn files_that_cannot_be_used_keep_it_from_starting() {
+    let (folder, one, other) = (Folder::create(), certificate(), certificate());
+    let [cert, key] = write(&folder, &one);
+    let wrong = folder.write("wrong.pem", other.signing_key.serialize_pem());
+    let (empty, none) = (folder.write("empty.pem", ""), folder.file("none.pem"));
+    for (arguments, code, word) in [
+        (vec!["--tls-cert", &cert], 2, "--tls-key is missing"),
+        (vec!["--tls-key", &key], 2, "--tls-cert is missing"),
+        (vec!["--tls-cert", &none, "--tls-key", &key], 1, "none.pem"),
+        (vec!["--tls-cert", &empty, "--tls-key", &key], 1, "empty.pem holds no certificate"),
+        (vec!["--tls-cert", &cert, "--tls-key", &empty], 1, "empty.pem holds no private key"),
+        (vec!["--tls-cert", &cert, "--tls-key", &wrong], 1, "cannot be used"),
+    ] {
+        let output = gatepass(&[&["--bind", "127.0.0.1:0"], &arguments[..]].concat(), &[]).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), err.lines().count()), (Some(code), 1), "{arguments:?}: {err}");
+        assert!(err.starts_with("gatepass: ") && err.contains(word), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn with_tls_tokens_say_https() {
+    let (folder, certificate) = (Folder::create(), certificate());
+    let [cert, key] = write(&folder, &certificate);
+    let gatepass = Gatepass::on_sqlite();
+    add_johndoe(&gatepass);
+    let program = Program::run(&mut serving(&gatepass, &["--tls-cert", &cert, "--tls-key", &key]));
+    let address = program.address_after("listening on https://");
+    let url = format!("https://{address}/token");
+    let answer = said(&curl(&folder, &certificate, &["-d", JOHNDOE, "-o", "-", &url]));
+    let answer: serde_json::Value =
+        serde_json::Deserializer::from_str(&answer).into_iter().next().unwrap().unwrap();
+    let (_, claims) = read(answer["access_token"].as_str().unwrap());
+    assert_eq!(claims["iss"], "https://127.0.0.1:0");
+    // Whoever speaks no TLS gets no answer, and holds nobody up.
+    assert!(std::panic::catch_unwind(|| get("/users/me").send(address)).is_err());
+}

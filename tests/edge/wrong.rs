@@ -1,0 +1,125 @@
+//! Clients that do not keep to HTTP: no input gives a 5xx, a panic, or a worker that is held.
+
+use std::io::{Read, Write};
+
+use proptest::prelude::*;
+
+use crate::support::{
+    http::{connect, exchange, get},
+    service::{Program, tutorial},
+};
+
+/// The status of the answer; none where the connection just ends.
+fn status(bytes: &[u8]) -> Option<u16> {
+    let mut stream = connect(tutorial());
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let mut answer = Vec::new();
+    // A reset after the answer is an end as well.
+    let _ = stream.read_to_end(&mut answer);
+    let line = String::from_utf8_lossy(&answer[..answer.len().min(12)]).into_owned();
+    line.split(' ').nth(1)?.parse().ok()
+}
+
+#[test]
+fn wrong_requests_are_refused_and_none_is_an_error_of_the_service() {
+    let head = |line: &str, headers: &str| format!("{line}\r\n{headers}\r\n").into_bytes();
+    let post = |headers: &str, body: &str| {
+        let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+        [head("POST /token HTTP/1.1", &format!("Host: x\r\n{form}{headers}")), body.into()].concat()
+    };
+    let chunked = "Transfer-Encoding: chunked\r\n";
+    let many = "a: b\r\n".repeat(200);
+    let (large, huge) = (format!("a: {}\r\n", "b".repeat(17_000)), format!("a: {}\r\n", "b".repeat(150_000)));
+    for (what, bytes, expected) in [
+        ("no host", head("GET / HTTP/1.1", ""), 400),
+        ("two hosts", head("GET / HTTP/1.1", "Host: a\r\nHost: b\r\n"), 400),
+        ("a line without a version", head("GET /", "Host: x\r\n"), 400),
+        ("an unknown version", head("GET / HTTP/3.0", "Host: x\r\n"), 400),
+        ("HTTP/2 without TLS", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), 400),
+        ("a handshake of TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(), 400),
+        ("HTTP/1.0", head("GET /users/me HTTP/1.0", ""), 401),
+        ("an absolute target", head("GET http://evil.com/users/me HTTP/1.1", "Host: x\r\n"), 401),
+        ("TRACE", head("TRACE /users/me HTTP/1.1", "Host: x\r\n"), 405),
+        ("CONNECT", head("CONNECT x:80 HTTP/1.1", "Host: x\r\n"), 404),
+        ("an unknown method", head("BREW /users/me HTTP/1.1", "Host: x\r\n"), 405),
+        ("a method that is none", head("G(T / HTTP/1.1", "Host: x\r\n"), 400),
+        ("a space before the colon", head("GET / HTTP/1.1", "Host : x\r\n"), 400),
+        ("a folded header", head("GET / HTTP/1.1", "Host: x\r\na: b\r\n c\r\n"), 400),
+        ("a NUL in a header", head("GET / HTTP/1.1", "Host: x\r\na: \0\r\n"), 400),
+        ("many headers", head("GET / HTTP/1.1", &format!("Host: x\r\n{many}")), 431),
+        ("a large header", head("GET / HTTP/1.1", &format!("Host: x\r\n{large}")), 431),
+        ("a huge header", head("GET / HTTP/1.1", &format!("Host: x\r\n{huge}")), 431),
+        ("two lengths", post("Content-Length: 1\r\nContent-Length: 2\r\n", "ab"), 400),
+        ("two equal lengths", post("Content-Length: 1\r\nContent-Length: 1\r\n", "a"), 400),
+        ("a list of lengths", post("Content-Length: 1, 1\r\n", "a"), 400),
+        ("a signed length", post("Content-Length: +1\r\n", "a"), 400),
+        ("a negative length", post("Content-Length: -1\r\n", "a"), 400),
+        ("a length beyond numbers", post("Content-Length: 99999999999999999999\r\n", "a"), 400),
+        ("a length beyond memory", post("Content-Length: 9999999999999999999\r\n", "a"), 413),
+        ("a length and chunks", post(&format!("Content-Length: 4\r\n{chunked}"), "0\r\n\r\n"), 400),
+        ("chunks and a length", post(&format!("{chunked}Content-Length: 4\r\n"), "0\r\n\r\n"), 400),
+        ("chunks twice", post(&format!("{chunked}{chunked}"), "0\r\n\r\n"), 400),
+        ("an encoding around chunks", post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 400),
+        ("an unknown encoding", post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 400),
+        ("a chunk without a size", post(chunked, "\r\n"), 400),
+        ("a chunk of a wrong size", post(chunked, "zz\r\n"), 400),
+        ("a chunk of a signed size", post(chunked, "-1\r\n"), 400),
+        ("a chunk beyond numbers", post(chunked, "ffffffffffffffffff\r\n"), 400),
+        ("a chunk that is longer than it says", post(chunked, "1\r\nab\r\n0\r\n\r\n"), 400),
+    ] {
+        assert_eq!(status(&bytes), Some(expected), "{what}");
+    }
+    assert_eq!(get("/users/me").bearer("johndoe").send(tutorial()).status, 200);
+}
+
+#[test]
+fn what_follows_a_refused_head_is_no_request() {
+    let smuggled =
+        b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n\
+        0\r\n\r\nGET /users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer johndoe\r\n\r\n";
+    let reply = exchange(tutorial(), smuggled);
+    assert_eq!((reply.status, reply.header("connection").as_deref()), (400, Some("close")));
+    assert!(!String::from_utf8_lossy(&reply.body).contains("johndoe"), "{reply:?}");
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order_however_many() {
+    let mut stream = connect(tutorial());
+    let one = "GET /users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer johndoe\r\n\r\n".repeat(500);
+    let last = "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let mut writer = stream.try_clone().unwrap();
+    let sender = std::thread::spawn(move || writer.write_all(format!("{one}{last}").as_bytes()));
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    sender.join().unwrap().unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 500);
+    assert_eq!(answers.matches("HTTP/1.1 404 Not Found").count(), 1);
+}
+
+#[test]
+fn bad_requests_of_an_attacker_do_not_fill_the_log() {
+    let program = Program::start(&["--bind", "127.0.0.1:0", "--workers", "1"], &[]);
+    for _ in 0..5 {
+        assert_eq!(exchange(program.address(), b"GET / HTTP/1.1\r\n\r\n").status, 400);
+    }
+    get("/nothing").send(program.address());
+    program.wait_for("GET /nothing 404");
+    assert!(!program.log().contains("ERROR"), "{}", program.log());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+    #[test]
+    fn no_bytes_are_an_error_of_the_service(
+        method in "(GET|POST|HEAD|[ -~]{0,8})",
+        target in "(/token|/users/me/?|/docs|[ -~]{0,40})",
+        headers in proptest::collection::vec("(Host|Content-Length|Transfer-Encoding|Content-Type|Expect|Connection|Authorization|[ -~]{1,12}): ?(x|chunked|close|[0-9]{1,4}|multipart/form-data; boundary=x|[ -~]{0,40})", 0..6),
+        body in proptest::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let headers = headers.join("\r\n");
+        let bytes = [format!("{method} {target} HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n").into_bytes(), body].concat();
+        let status = status(&bytes);
+        prop_assert!(status.is_none_or(|status| status < 500), "{status:?}: {}", bytes.escape_ascii());
+    }
+}

@@ -1,0 +1,77 @@
+//! A disk of a megabyte or so, which a test may fill up.
+
+use std::{
+    fs,
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::folder::Folder;
+
+/// A file system in memory, mounted at a folder.
+pub struct Disk {
+    folder: Folder,
+}
+
+impl Disk {
+    /// A new one of this size, such as `1m`, or why there is none.
+    pub fn mount(size: &str) -> Result<Self, String> {
+        let disk = Self { folder: Folder::create() };
+        let options = format!("size={size},mode=700");
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(disk.path()))?;
+        Ok(disk)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Takes all the space that is left.
+    pub fn fill(&self) {
+        let mut filler = fs::File::create(self.filler()).unwrap();
+        for size in [64 * 1024, 4096, 1] {
+            loop {
+                match filler.write(&vec![b'x'; size]) {
+                    Ok(1..) => {}
+                    Ok(_) => break,
+                    Err(error) if error.kind() == ErrorKind::StorageFull => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    }
+
+    /// Gives it back.
+    pub fn free(&self) {
+        fs::remove_file(self.filler()).unwrap();
+    }
+
+    /// Lets nobody write any more. Nobody may have a file open to write.
+    pub fn protect(&self) -> Result<(), String> {
+        run(Command::new("mount").args(["-o", "remount,ro"]).arg(self.path()))
+    }
+
+    pub fn unprotect(&self) -> Result<(), String> {
+        run(Command::new("mount").args(["-o", "remount,rw"]).arg(self.path()))
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.path().join("filler")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = run(Command::new("umount").arg("--lazy").arg(self.path()));
+    }
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|error| error.to_string())?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
+}
