@@ -140,8 +140,12 @@ impl<U, R> Deref for ActiveUser<U, R> {
     }
 }
 
-/// Who sent the request, and how to word it if that is not enough.
-fn recognised<U: AuthUser>(request: &HttpRequest) -> Result<(Option<CurrentUser<U>>, Dialect), Refusal> {
+/// Who sent the request, and how to word it if that is not enough. `ended` is what a user is told who is inactive and
+/// whose session has ended: who asks for an active one says that first, as of one whose session lives.
+fn recognised<U: AuthUser>(
+    request: &HttpRequest,
+    ended: ApiError,
+) -> Result<(Option<CurrentUser<U>>, Dialect), Refusal> {
     let extensions = request.extensions();
     let Some(Recognition { outcome, dialect }) = extensions.get::<Recognition<U>>() else {
         log::error!(
@@ -153,32 +157,26 @@ fn recognised<U: AuthUser>(request: &HttpRequest) -> Result<(Option<CurrentUser<
     let error = match outcome {
         Outcome::Recognised(identity) => return Ok((Some(CurrentUser(Arc::clone(identity))), *dialect)),
         Outcome::Anonymous => return Ok((None, *dialect)),
-        Outcome::Inactive | Outcome::Refused => ApiError::InvalidToken,
+        Outcome::Inactive => ended,
+        Outcome::Refused => ApiError::InvalidToken,
         Outcome::Failed { temporary: true } => ApiError::Unavailable { retry_after: Duration::ZERO },
         Outcome::Failed { temporary: false } => ApiError::Internal,
     };
     Err(error.in_dialect(*dialect))
 }
 
-fn current<U: AuthUser>(request: &HttpRequest) -> Result<(CurrentUser<U>, Dialect), Refusal> {
-    match recognised(request)? {
+fn current<U: AuthUser>(
+    request: &HttpRequest,
+    ended: ApiError,
+) -> Result<(CurrentUser<U>, Dialect), Refusal> {
+    match recognised(request, ended)? {
         (Some(user), dialect) => Ok((user, dialect)),
         (None, dialect) => Err(ApiError::NotAuthenticated.in_dialect(dialect)),
     }
 }
 
-/// The user of an ended session is told first of all that they are inactive, as with one that lives.
-fn as_inactive<U: AuthUser>(request: &HttpRequest, refusal: Refusal) -> Refusal {
-    match request.extensions().get::<Recognition<U>>() {
-        Some(Recognition { outcome: Outcome::Inactive, dialect }) => {
-            ApiError::InactiveUser.in_dialect(*dialect)
-        }
-        _ => refusal,
-    }
-}
-
 fn active<U: AuthUser, R: RequiredScopes>(request: &HttpRequest) -> Result<ActiveUser<U, R>, Refusal> {
-    let (user, dialect) = current::<U>(request).map_err(|refusal| as_inactive::<U>(request, refusal))?;
+    let (user, dialect) = current::<U>(request, ApiError::InactiveUser)?;
     if !user.is_active() {
         return Err(ApiError::InactiveUser.in_dialect(dialect));
     }
@@ -193,7 +191,7 @@ impl<U: AuthUser> FromRequest for MaybeUser<U> {
     type Future = Ready<Result<Self, Refusal>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(recognised(request).map(|(user, _)| Self(user)))
+        ready(recognised(request, ApiError::InvalidToken).map(|(user, _)| Self(user)))
     }
 }
 
@@ -202,7 +200,7 @@ impl<U: AuthUser> FromRequest for CurrentUser<U> {
     type Future = Ready<Result<Self, Refusal>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(current(request).map(|(user, _)| user))
+        ready(current(request, ApiError::InvalidToken).map(|(user, _)| user))
     }
 }
 
