@@ -35,7 +35,7 @@ impl<'a> Event<'a> {
 
 macro_rules! event_kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// What can happen.
+        /// What can happen: to a running service, or by its operator.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum EventKind {
@@ -81,6 +81,26 @@ event_kinds! {
     PasswordChanged = "password_changed",
     /// Somebody gave another password than the current one.
     PasswordChangeFailed = "password_change_failed",
+    /// An operator added a user.
+    UserAdded = "user_added",
+    /// An operator changed a user.
+    UserChanged = "user_changed",
+    /// An operator disabled a user: their sessions are ended.
+    UserDisabled = "user_disabled",
+    /// An operator enabled a user.
+    UserEnabled = "user_enabled",
+    /// An operator removed a user.
+    UserRemoved = "user_removed",
+    /// An operator added many users.
+    UsersImported = "users_imported",
+    /// An operator registered a client.
+    ClientAdded = "client_added",
+    /// An operator removed a client: its sessions are ended.
+    ClientRemoved = "client_removed",
+    /// An operator made the next key.
+    KeyRotated = "key_rotated",
+    /// An operator removed keys whose tokens have all ended.
+    KeysPruned = "keys_pruned",
 }
 
 /// Is told of what happens. It must not wait: requests do.

@@ -15,7 +15,7 @@ use crate::{
     },
     domain::{
         change::Change,
-        event::Event,
+        event::{Event, EventKind},
         fault::Fault,
         time::Timestamp,
         user::{Subject, Username},
@@ -39,7 +39,7 @@ const SELECT: &str = "SELECT audit.id, audit.time, audit.event, COALESCE(audit.u
 pub struct AuditEntry {
     /// When.
     pub time: Timestamp,
-    /// What happened: the name of an [`EventKind`](crate::EventKind), or what a command did.
+    /// What happened: the name of an [`EventKind`](crate::EventKind), of this version or another one.
     pub event: String,
     /// The name that somebody gave, whether it is anybody's or not.
     pub username: Option<String>,
@@ -61,10 +61,10 @@ pub struct AuditEntry {
 
 impl AuditEntry {
     /// An entry of which nothing else is known.
-    pub fn new(event: impl Into<String>, time: Timestamp) -> Self {
+    pub fn new(kind: EventKind, time: Timestamp) -> Self {
         Self {
             time,
-            event: event.into(),
+            event: kind.as_str().to_owned(),
             username: None,
             user_id: None,
             client_id: None,
@@ -87,7 +87,7 @@ impl From<&Event<'_>> for AuditEntry {
             session_id: event.session_id.map(|id| stored(id.as_str())),
             address: event.origin.address.map(|address| address.to_string()),
             user_agent: event.origin.user_agent.as_deref().map(stored),
-            ..Self::new(event.kind.as_str(), event.now)
+            ..Self::new(event.kind, event.now)
         }
     }
 }
@@ -107,8 +107,8 @@ impl Actor {
     }
 
     /// An entry of what they did.
-    pub fn did(&self, event: &str, time: Timestamp) -> AuditEntry {
-        AuditEntry { actor: Some(self.0.clone()), ..AuditEntry::new(event, time) }
+    pub fn did(&self, kind: EventKind, time: Timestamp) -> AuditEntry {
+        AuditEntry { actor: Some(self.0.clone()), ..AuditEntry::new(kind, time) }
     }
 }
 
@@ -125,8 +125,8 @@ pub struct AuditFilter {
     pub since: Option<Timestamp>,
     /// Those of the user of this name, or of whoever gave it, in whatever case.
     pub user: Option<Username>,
-    /// Those of this event.
-    pub event: Option<String>,
+    /// Those of this kind.
+    pub kind: Option<EventKind>,
 }
 
 /// A part of a list, and where the next one begins.
@@ -288,8 +288,8 @@ where
 {
     let mut select = QueryBuilder::new(SELECT);
     select.push_bind(filter.since.map_or(i64::MIN, seconds));
-    if let Some(event) = &filter.event {
-        select.push(" AND audit.event = ").push_bind(event.clone());
+    if let Some(kind) = filter.kind {
+        select.push(" AND audit.event = ").push_bind(kind.as_str().to_owned());
     }
     if let Some(user) = &filter.user {
         // Who cannot be anybody gave a name that is compared as it is.

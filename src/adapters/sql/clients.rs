@@ -12,8 +12,8 @@ use crate::{
         write::in_write,
     },
     domain::{
-        change::Change, client::ClientId, fault::Fault, ports::ClientRegistry, secret::ClientSecret,
-        time::Timestamp,
+        change::Change, client::ClientId, event::EventKind, fault::Fault, ports::ClientRegistry,
+        secret::ClientSecret, time::Timestamp,
     },
 };
 
@@ -79,9 +79,9 @@ impl SqlClients {
         Self { actor: Some(actor), ..self }
     }
 
-    fn entry(&self, event: &str, client_id: &ClientId, now: Timestamp) -> Option<AuditEntry> {
+    fn entry(&self, kind: EventKind, client_id: &ClientId, now: Timestamp) -> Option<AuditEntry> {
         let client_id = Some(client_id.as_str().to_owned());
-        self.actor.as_ref().map(|actor| AuditEntry { client_id, ..actor.did(event, now) })
+        self.actor.as_ref().map(|actor| AuditEntry { client_id, ..actor.did(kind, now) })
     }
 
     /// Registers a client with a [secret](client_secret) of its own. Whether the name was free.
@@ -102,7 +102,7 @@ impl SqlClients {
         if !is_free {
             return Ok(false);
         }
-        if let Some(entry) = self.entry("client_added", client_id, now) {
+        if let Some(entry) = self.entry(EventKind::ClientAdded, client_id, now) {
             audit::append(&mut write, &[entry]).await?;
         }
         write.commit().await?;
@@ -149,7 +149,7 @@ impl SqlClients {
         if removed.map_err(fault)? == 0 {
             return Ok(false);
         }
-        let entry = self.entry("client_removed", client_id, now);
+        let entry = self.entry(EventKind::ClientRemoved, client_id, now);
         write.commit_audited(&Change::Client(client_id.clone()), entry, now).await?;
         Ok(true)
     }

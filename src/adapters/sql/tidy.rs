@@ -65,7 +65,10 @@ async fn tidy_once(pool: &Pool, audit_kept: Option<Duration>, now: Timestamp) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::sql::{AuditEntry, AuditFilter, Database, SqlAudit};
+    use crate::{
+        adapters::sql::{AuditEntry, AuditFilter, Database, SqlAudit},
+        domain::event::EventKind,
+    };
 
     #[test]
     fn entries_of_the_audit_trail_are_removed_once_they_are_too_old_however_many() {
@@ -73,7 +76,7 @@ mod tests {
         runtime.block_on(async {
             let database = Database::open("sqlite::memory:").await.unwrap();
             let audit = SqlAudit::new(database.clone());
-            let at = |second| AuditEntry::new("sign_in", Timestamp::from_unix(second));
+            let at = |second| AuditEntry::new(EventKind::SignedIn, Timestamp::from_unix(second));
             for _ in 0..12 {
                 audit.append(&vec![at(1000); 1000]).await.unwrap();
             }

@@ -18,6 +18,7 @@ use crate::{
     },
     domain::{
         change::Change,
+        event::EventKind,
         fault::Fault,
         ports::{PasswordStore, UserStore},
         scope::{InvalidScope, Scopes},
@@ -73,7 +74,7 @@ pub struct UserChange {
 
 impl UserChange {
     /// What the audit trail calls it, and which fields it changes; no value of any.
-    fn audited(&self) -> (&'static str, Option<String>) {
+    fn audited(&self) -> (EventKind, Option<String>) {
         let fields = [
             (self.email.is_some(), "email"),
             (self.full_name.is_some(), "full_name"),
@@ -82,12 +83,12 @@ impl UserChange {
         ];
         let changed: Vec<_> =
             fields.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, name)| name).collect();
-        let event = match self.disabled {
-            Some(true) => "user_disabled",
-            Some(false) => "user_enabled",
-            None => "user_changed",
+        let kind = match self.disabled {
+            Some(true) => EventKind::UserDisabled,
+            Some(false) => EventKind::UserEnabled,
+            None => EventKind::UserChanged,
         };
-        (event, (!changed.is_empty()).then(|| changed.join(", ")))
+        (kind, (!changed.is_empty()).then(|| changed.join(", ")))
     }
 }
 
@@ -138,7 +139,8 @@ impl SqlUsers {
         }
         if let Some(actor) = &self.actor {
             let user = &account.user;
-            let entry = about_user(actor.did("user_added", now), &user.subject(), user.username.clone());
+            let entry =
+                about_user(actor.did(EventKind::UserAdded, now), &user.subject(), user.username.clone());
             audit::append(&mut write, &[entry]).await?;
         }
         write.commit().await?;
@@ -151,14 +153,14 @@ impl SqlUsers {
         write: &mut Write,
         subject: &Subject,
         now: Timestamp,
-        what: impl FnOnce() -> (&'static str, Option<String>),
+        what: impl FnOnce() -> (EventKind, Option<String>),
     ) -> Result<Option<AuditEntry>, Fault> {
         let Some(actor) = &self.actor else { return Ok(None) };
         let username: Result<Option<String>, _> = in_write!(write, connection => {
             sqlx::query_scalar(USERNAME).bind(subject.as_str()).fetch_optional(connection).await
         });
-        let (event, detail) = what();
-        let entry = AuditEntry { detail, ..actor.did(event, now) };
+        let (kind, detail) = what();
+        let entry = AuditEntry { detail, ..actor.did(kind, now) };
         Ok(username.map_err(fault)?.map(|username| about_user(entry, subject, username)))
     }
 
@@ -192,7 +194,7 @@ impl SqlUsers {
     pub async fn remove(&self, subject: &Subject, now: Timestamp) -> Result<bool, Fault> {
         let Some(id) = id(subject) else { return Ok(false) };
         let mut write = self.database.write().await?;
-        let entry = self.entry(&mut write, subject, now, || ("user_removed", None)).await?;
+        let entry = self.entry(&mut write, subject, now, || (EventKind::UserRemoved, None)).await?;
         let removed = in_write!(write, connection => {
             sqlx::query(REMOVE).bind(id).execute(connection).await.map(|done| done.rows_affected())
         });
@@ -336,7 +338,7 @@ impl Import {
     pub async fn commit(mut self) -> Result<(), Fault> {
         if let Some(actor) = &self.actor {
             let detail = Some(format!("{} users", self.added));
-            let entry = AuditEntry { detail, ..actor.did("users_imported", self.now) };
+            let entry = AuditEntry { detail, ..actor.did(EventKind::UsersImported, self.now) };
             audit::append(&mut self.write, &[entry]).await?;
         }
         // Nobody was recognised as one of them before: there is no change to tell.

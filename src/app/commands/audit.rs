@@ -17,20 +17,6 @@ use crate::{
     http::{clock, moment::moment},
 };
 
-/// What commands do, beside what happens to a running service.
-const COMMAND_EVENTS: [&str; 10] = [
-    "user_added",
-    "user_changed",
-    "user_disabled",
-    "user_enabled",
-    "user_removed",
-    "users_imported",
-    "client_added",
-    "client_removed",
-    "key_rotated",
-    "keys_pruned",
-];
-
 /// How many entries are read at once.
 const PAGE: u32 = 1000;
 
@@ -51,8 +37,8 @@ pub struct ListAudit {
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// What happened, such as sign_in_failed
-    #[arg(long, value_name = "KIND", value_parser = event)]
-    event: Option<String>,
+    #[arg(long, value_name = "KIND", value_parser = kind)]
+    event: Option<EventKind>,
     /// How many entries at the most
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     limit: u32,
@@ -94,12 +80,12 @@ fn parse_since(text: &str) -> Option<Since> {
     number.checked_mul(unit).map(Since::Ago)
 }
 
-fn event(text: &str) -> Result<String, String> {
-    let known = EventKind::ALL.iter().map(|kind| kind.as_str()).chain(COMMAND_EVENTS);
-    if known.clone().any(|known| known == text) {
-        return Ok(text.to_owned());
-    }
-    Err(format!("one of these is expected: {}", known.collect::<Vec<_>>().join(", ")))
+fn kind(text: &str) -> Result<EventKind, String> {
+    let known = || EventKind::ALL.iter().copied();
+    known().find(|kind| kind.as_str() == text).ok_or_else(|| {
+        let names: Vec<_> = known().map(EventKind::as_str).collect();
+        format!("one of these is expected: {}", names.join(", "))
+    })
 }
 
 /// Does what the command says.
@@ -114,7 +100,7 @@ async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
         Since::Moment(moment) => moment,
         Since::Ago(seconds) => Timestamp::from_unix(clock::now().as_unix().saturating_sub(seconds)),
     });
-    let filter = AuditFilter { since, user: user.map(Username::from), event };
+    let filter = AuditFilter { since, user: user.map(Username::from), kind: event };
     let mut output = Output::new();
     if !json {
         output.line(row(["TIME", "EVENT", "USER", "ADDRESS", "DETAILS"]))?;

@@ -15,7 +15,7 @@ use crate::{
         failure::Failure,
         settings::Settings,
     },
-    domain::time::Timestamp,
+    domain::{event::EventKind, time::Timestamp},
     http::{clock, moment::moment},
 };
 
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &KeysArguments, settings: &Settings) -> Result<(), 
         }
         KeysAction::Rotate => {
             let made = folder.rotate(now)?;
-            record("key_rotated", made.kid.clone(), settings, now);
+            record(EventKind::KeyRotated, made.kid.clone(), settings, now);
             if arguments.json {
                 output.json(&json!({ "made": as_json(&made) }))?;
             } else {
@@ -98,7 +98,7 @@ pub(crate) fn run(arguments: &KeysArguments, settings: &Settings) -> Result<(), 
             let removed = folder.prune(now)?;
             if !removed.is_empty() {
                 let kids = removed.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>().join(", ");
-                record("keys_pruned", kids, settings, now);
+                record(EventKind::KeysPruned, kids, settings, now);
             }
             if arguments.json {
                 output.json(&json!({ "removed": all(&removed) }))?;
@@ -114,12 +114,12 @@ pub(crate) fn run(arguments: &KeysArguments, settings: &Settings) -> Result<(), 
 
 /// Has the audit trail say it. Keys are changed without a database as well, as in an emergency: where there is none yet,
 /// there is no trail, and where it is out of reach, that is said and the change stands.
-fn record(event: &str, kids: String, settings: &Settings, now: Timestamp) {
+fn record(kind: EventKind, kids: String, settings: &Settings, now: Timestamp) {
     let url = settings.secure.database_url.expose();
     if Database::missing_file(url).is_some() {
         return;
     }
-    let entry = AuditEntry { detail: Some(kids), ..whoever_runs_this().did(event, now) };
+    let entry = AuditEntry { detail: Some(kids), ..whoever_runs_this().did(kind, now) };
     let recorded = Runtime::new().map_err(Failure::from).and_then(|runtime| {
         runtime.block_on(async {
             match Database::inspect(url).await? {
