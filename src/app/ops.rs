@@ -23,7 +23,6 @@ use serde_json::Value;
 
 use crate::{
     app::{
-        audit::AuditTrail,
         metrics::{CONTENT_TYPE, Figures},
         server::StartError,
     },
@@ -44,14 +43,13 @@ type Check = Box<dyn Fn() -> LocalBoxFuture<'static, Result<(), Fault>> + Send +
 #[derive(Default)]
 pub struct Operations {
     pub(crate) figures: Arc<Figures>,
-    pub(crate) audit: Option<Arc<AuditTrail>>,
     checks: Vec<(&'static str, Check, AtomicBool)>,
     is_stopping: Arc<AtomicBool>,
 }
 
 impl Operations {
     pub(crate) fn new(figures: Figures) -> Self {
-        Self { audit: figures.audit.clone(), figures: Arc::new(figures), ..Self::default() }
+        Self { figures: Arc::new(figures), ..Self::default() }
     }
 
     /// The service is ready only where this is.

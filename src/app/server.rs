@@ -41,6 +41,8 @@ pub struct Service<S: UserStore, H, T> {
     pub profile: &'static str,
     /// What it answers besides.
     pub routes: Routes,
+    /// What is known of it while it runs.
+    pub operations: Operations,
 }
 
 /// A service that listens but does not run yet.
@@ -100,26 +102,9 @@ impl Server {
         H: PasswordHasher,
         T: TokenService,
     {
-        Self::bind_operated(service, Operations::default(), settings)
-    }
-
-    /// The same, and what is known of it while it runs.
-    ///
-    /// # Errors
-    /// Where it cannot listen.
-    pub fn bind_operated<S, H, T>(
-        service: Service<S, H, T>,
-        operations: Operations,
-        settings: &Settings,
-    ) -> Result<Self, StartError>
-    where
-        S: UserStore<User: Serialize>,
-        H: PasswordHasher,
-        T: TokenService,
-    {
         // Before anybody can know that it listens.
         let stop_signals = StopSignals::catch().map_err(StartError::Signals)?;
-        let Service { auth, document, profile, routes } = service;
+        let Service { auth, document, profile, routes, operations } = service;
         let docs = docs::routes(&document)?;
         let page = page::routes(profile)?;
         let options = &settings.edge;
@@ -175,7 +160,7 @@ impl Server {
             _ => StartError::Bind { address: settings.bind, cause },
         })?;
         let address = server.addrs().first().copied().unwrap_or(settings.bind);
-        let audit = operations.audit.clone();
+        let audit = operations.figures.audit.clone();
         let ops = match settings.ops.ops_bind {
             Some(bind) => Some(OpsServer::bind(Arc::new(operations), bind)?),
             None => None,

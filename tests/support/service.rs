@@ -12,8 +12,9 @@ use std::{
 use gatepass::{
     Auth, PasswordHasher, TokenService, UserStore,
     app::{
+        ops::Operations,
         profile,
-        server::{Server, Service},
+        server::{Routes, Server, Service},
         settings::Settings,
     },
 };
@@ -45,7 +46,8 @@ where
     H: PasswordHasher,
     T: TokenService,
 {
-    spawn_service(Service { auth, document, profile: "tutorial", routes: Arc::new(|_| {}) })
+    let routes: Routes = Arc::new(|_| {});
+    spawn_service(Service { auth, document, profile: "tutorial", routes, operations: Operations::default() })
 }
 
 /// A service as a profile puts one together.

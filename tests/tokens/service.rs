@@ -12,7 +12,10 @@ use futures_util::FutureExt;
 use gatepass::{
     AccessToken, Auth, Claims, JwtSettings, JwtTokens, Permission, RfcTokenApi, SigningAlgorithm, Timestamp,
     TokenOrder, TokenService,
-    app::server::{Routes, Service},
+    app::{
+        ops::Operations,
+        server::{Routes, Service},
+    },
     jwks,
 };
 use tempfile::TempDir;
@@ -88,7 +91,8 @@ pub fn serve(tokens: &JwtTokens) -> SocketAddr {
     });
     let auth =
         Auth::builder(Members::default()).hasher(AgeingHasher::default()).tokens(tokens.clone()).build();
-    spawn_service(Service { auth, document: RfcTokenApi::openapi(), profile: "secure", routes })
+    let (document, operations) = (RfcTokenApi::openapi(), Operations::default());
+    spawn_service(Service { auth, document, profile: "secure", routes, operations })
 }
 
 pub fn sign_in(address: SocketAddr) -> String {

@@ -7,8 +7,8 @@ use tokio::time::timeout;
 
 use crate::{
     adapters::sql::{
-        changes::EitherConnection,
         column::{moment, seconds},
+        connection::{OwnConnection, on_connection},
         database::{Database, fault, on_either},
         username_key::username_key,
         write::{Write, in_write},
@@ -182,7 +182,7 @@ impl SqlAudit {
 
     /// Who writes many entries, on a connection of their own.
     pub fn writer(&self) -> AuditWriter {
-        AuditWriter { database: self.database.clone(), connection: None }
+        AuditWriter(OwnConnection::beside(self.database.pool()))
     }
 }
 
@@ -208,10 +208,7 @@ impl Write {
 }
 
 /// Writes entries on a connection of its own: requests that keep all others busy do not hold it up, nor it them.
-pub struct AuditWriter {
-    database: Database,
-    connection: Option<EitherConnection>,
-}
+pub struct AuditWriter(OwnConnection);
 
 impl AuditWriter {
     /// Adds entries; all of them, or none.
@@ -225,29 +222,14 @@ impl AuditWriter {
     }
 
     async fn insert(&mut self, entries: &[AuditEntry]) -> Result<(), Fault> {
-        // Not kept where this fails or is given up.
-        let was_kept = self.connection.is_some();
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => EitherConnection::open(self.database.pool()).await.map_err(fault)?,
-        };
-        let done = match &mut connection {
-            EitherConnection::Sqlite(connection) => {
-                insertion(entries).build().execute(connection).await.map(drop)
-            }
-            EitherConnection::Memory(connection) => {
-                insertion(entries).build().execute(&mut **connection).await.map(drop)
-            }
-            EitherConnection::Postgres(connection) => {
-                insertion(entries).build().execute(connection).await.map(drop)
-            }
-        };
+        let was_kept = self.0.is_kept();
+        let mut connection = self.0.take().await.map_err(fault)?;
+        let done = on_connection!(&mut connection, connection => {
+            insertion(entries).build().execute(connection).await.map(drop)
+        });
         // One that was kept may have been cut meanwhile: a new one tells.
         done.map_err(|error| if was_kept { Fault::unavailable(error) } else { fault(error) })?;
-        // The only connection of a database in memory is everybody's.
-        if !matches!(connection, EitherConnection::Memory(_)) {
-            self.connection = Some(connection);
-        }
+        self.0.keep(connection);
         Ok(())
     }
 }

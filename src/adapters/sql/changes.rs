@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{ConnectOptions, PgConnection, Sqlite, SqliteConnection};
 use tokio::{
     runtime,
     sync::oneshot,
@@ -16,8 +15,8 @@ use tokio::{
 
 use crate::{
     adapters::sql::{
-        database::{Database, Pool, fault, on_either},
-        lender::Lent,
+        connection::{EitherConnection, OwnConnection, on_connection},
+        database::{Database, fault, on_either},
         tidy::tidy,
     },
     domain::{
@@ -82,8 +81,7 @@ impl Database {
             on_either!(self.pool(), connection => sqlx::query_as(NEWEST).fetch_optional(connection).await);
         let (stop, stopped) = oneshot::channel();
         let watch = Watch {
-            pool: self.pool().clone(),
-            connection: None,
+            connection: OwnConnection::beside(self.pool()),
             newest: newest.map_err(fault)?,
             listener: Arc::clone(&listener),
             max_age,
@@ -137,8 +135,7 @@ fn read((_, kind, name): &Row) -> Change {
 
 /// Listens to what others write.
 struct Watch {
-    pool: Pool,
-    connection: Option<EitherConnection>,
+    connection: OwnConnection,
     /// The last change that was heard of, where there was any.
     newest: Option<Row>,
     listener: Arc<dyn ChangeListener>,
@@ -149,49 +146,6 @@ struct Watch {
     clock: fn() -> Timestamp,
 }
 
-/// A connection of its own: when all others are busy, it must still be heard what changed.
-pub(super) enum EitherConnection {
-    Sqlite(SqliteConnection),
-    /// The only one that a database in memory has: a second one would keep it from writing. It is given back.
-    Memory(Lent<Sqlite>),
-    Postgres(PgConnection),
-}
-
-macro_rules! on_connection {
-    ($connection:expr, $name:ident => $done:expr) => {
-        match $connection {
-            EitherConnection::Sqlite($name) => $done,
-            EitherConnection::Memory(connection) => {
-                let $name = &mut **connection;
-                $done
-            }
-            EitherConnection::Postgres($name) => $done,
-        }
-    };
-}
-
-impl EitherConnection {
-    pub(super) async fn open(pool: &Pool) -> Result<Self, sqlx::Error> {
-        Ok(match pool {
-            Pool::Sqlite(lender) if lender.has_only_one() => Self::Memory(lender.lend().await?),
-            Pool::Sqlite(lender) => Self::Sqlite(lender.pool().connect_options().connect().await?),
-            Pool::Postgres(lender) => Self::Postgres(lender.pool().connect_options().connect().await?),
-        })
-    }
-
-    pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
-        on_connection!(self, connection => sqlx::query("SELECT 1").execute(connection).await.map(drop))
-    }
-
-    async fn since(&mut self, number: i64) -> Result<Vec<Row>, sqlx::Error> {
-        on_connection!(self, connection => sqlx::query_as(SINCE).bind(number).fetch_all(connection).await)
-    }
-
-    async fn newest(&mut self) -> Result<Option<Row>, sqlx::Error> {
-        on_connection!(self, connection => sqlx::query_as(NEWEST).fetch_optional(connection).await)
-    }
-}
-
 impl Watch {
     async fn run(mut self) {
         loop {
@@ -200,9 +154,6 @@ impl Watch {
                 Ok(Ok(())) => self.note_success(asked, moment),
                 Ok(Err(error)) => self.note_failure(&fault(error)),
                 Err(_) => self.note_failure(&Fault::unavailable("no answer in time")),
-            }
-            if matches!(self.connection, Some(EitherConnection::Memory(_))) {
-                self.connection = None;
             }
             sleep(self.left(Instant::now()).min(PAUSE)).await;
         }
@@ -224,7 +175,6 @@ impl Watch {
     }
 
     fn note_failure(&mut self, fault: &Fault) {
-        self.connection = None;
         if !self.is_lost && self.heard.elapsed() >= self.max_age {
             self.is_lost = true;
             self.listener.lost();
@@ -236,15 +186,12 @@ impl Watch {
 
     /// Asks what is new, and tells it.
     async fn hear(&mut self) -> Result<(), sqlx::Error> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(EitherConnection::open(&self.pool).await?),
-        };
+        let mut connection = self.connection.take().await?;
         loop {
-            let rows = connection.since(self.newest.as_ref().map_or(0, |(number, ..)| *number)).await?;
+            let rows = since(&mut connection, self.newest.as_ref().map_or(0, |(number, ..)| *number)).await?;
             let Some(news) = news(self.newest.as_ref(), &rows) else {
                 // Some were missed, or the database is another one. Read before it is told: none may be between.
-                self.newest = connection.newest().await?;
+                self.newest = newest(&mut connection).await?;
                 self.listener.changed(&Change::Everything);
                 break;
             };
@@ -254,8 +201,17 @@ impl Watch {
                 None => break,
             }
         }
+        self.connection.keep(connection);
         Ok(())
     }
+}
+
+async fn since(connection: &mut EitherConnection, number: i64) -> Result<Vec<Row>, sqlx::Error> {
+    on_connection!(connection, connection => sqlx::query_as(SINCE).bind(number).fetch_all(connection).await)
+}
+
+async fn newest(connection: &mut EitherConnection) -> Result<Option<Row>, sqlx::Error> {
+    on_connection!(connection, connection => sqlx::query_as(NEWEST).fetch_optional(connection).await)
 }
 
 /// The second in which what was heard at `moment` gets too old, or the next one: a moment is a whole second.

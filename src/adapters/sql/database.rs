@@ -17,14 +17,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use thiserror::Error;
-use tokio::{
-    sync::Mutex,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     adapters::sql::{
-        changes::{EitherConnection, Listeners},
+        changes::Listeners,
         lender::{Lender, is_alive},
     },
     domain::fault::Fault,
@@ -205,11 +202,6 @@ impl Database {
         self.audit_kept
     }
 
-    /// Asks whether the database answers.
-    pub fn ping(&self) -> Ping {
-        Ping { pool: self.pool.clone(), connection: Mutex::default() }
-    }
-
     /// Closes every connection; SQLite tidies its files up.
     pub async fn close(&self) {
         match self.pool() {
@@ -224,47 +216,6 @@ impl Database {
 
     pub(super) fn listeners(&self) -> &Arc<Listeners> {
         &self.listeners
-    }
-}
-
-/// Asks whether the database answers, on a connection of its own: whether others are busy is another question.
-pub struct Ping {
-    pool: Pool,
-    connection: Mutex<Option<EitherConnection>>,
-}
-
-impl Ping {
-    /// Whether it answers in time.
-    ///
-    /// # Errors
-    /// A fault where it does not.
-    pub async fn ask(&self, patience: Duration) -> Result<(), Fault> {
-        timeout(patience, self.ask_once())
-            .await
-            .unwrap_or_else(|_| Err(Fault::unavailable("no answer in time")))
-    }
-
-    async fn ask_once(&self) -> Result<(), Fault> {
-        let mut kept = self.connection.lock().await;
-        // Not kept where this fails or is given up.
-        let was_kept = kept.is_some();
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => EitherConnection::open(&self.pool).await.map_err(fault)?,
-        };
-        if let Err(error) = connection.ping().await {
-            if !was_kept {
-                return Err(fault(error));
-            }
-            // It may have been cut while nobody asked: a new one tells.
-            connection = EitherConnection::open(&self.pool).await.map_err(fault)?;
-            connection.ping().await.map_err(fault)?;
-        }
-        // The only connection of a database in memory is everybody's.
-        if !matches!(connection, EitherConnection::Memory(_)) {
-            *kept = Some(connection);
-        }
-        Ok(())
     }
 }
 

@@ -62,8 +62,8 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     };
     let auth = auth.build();
     let routes = routes(&auth, tokens, settings)?;
-    let service = Service { auth, document: document(secure), profile: "secure", routes };
-    let server = Server::bind_operated(service, operations, settings)?;
+    let service = Service { auth, document: document(secure), profile: "secure", routes, operations };
+    let server = Server::bind(service, settings)?;
     if settings.issuer_is_unusable() {
         log::warn!("tokens say {} as their issuer: say --issuer", settings.issuer());
     }

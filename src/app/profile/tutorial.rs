@@ -29,9 +29,14 @@ pub(super) fn server(settings: &Settings) -> Result<Server, StartError> {
     let audit = AuditTrail::start(settings.ops.audit_log.as_deref(), None).map_err(StartError::Audit)?;
     let figures = Figures::new(audit);
     let auth = figures.listening(auth).build();
-    let document = document();
-    let service = Service { auth, document, profile: "tutorial", routes: Arc::new(|_| {}) };
-    let server = Server::bind_operated(service, Operations::new(figures), settings)?;
+    let service = Service {
+        auth,
+        document: document(),
+        profile: "tutorial",
+        routes: Arc::new(|_| {}),
+        operations: Operations::new(figures),
+    };
+    let server = Server::bind(service, settings)?;
     log::warn!("the tutorial profile is INSECURE: for learning and prototypes, never for real users");
     Ok(server)
 }
