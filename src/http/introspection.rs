@@ -1,6 +1,6 @@
 //! `POST /introspect`: what a token is ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, Resource, dev::Payload};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,10 +10,10 @@ use crate::{
     http::{
         authorization, clock,
         current_user::{ActiveUser, RequiredScopes},
-        endpoint,
         error::{ApiError, ErrorBody, FormOrUserErrorBody, OAuth2ErrorBody},
         field_reader::FieldReader,
         form_data::FormData,
+        oauth_endpoint,
         revocation::TokenFormSchema,
     },
 };
@@ -25,20 +25,10 @@ impl RequiredScopes for Introspect {
     const SCOPES: &'static [&'static str] = &["tokens:introspect"];
 }
 
-/// The route `POST /introspect`, for registered clients and for callers with the scope `tokens:introspect`.
-pub(crate) fn route<S: UserStore, H: 'static, T: TokenService>(
-    auth: &Auth<S, H, T>,
-) -> impl FnOnce(&mut web::ServiceConfig) + use<S, H, T> {
-    let auth = auth.clone();
-    move |config| {
-        config.service(endpoint::post("/introspect", move |request: HttpRequest, payload: web::Payload| {
-            let auth = auth.clone();
-            async move {
-                let answer = introspect(&auth, &request, payload.into_inner()).await;
-                auth.uncached(answer)
-            }
-        }));
-    }
+/// The endpoint `POST /introspect`, for registered clients and for callers with the scope `tokens:introspect`. It belongs behind
+/// [`Auth::bearer`], as the latter do.
+pub(crate) fn endpoint<S: UserStore, H: 'static, T: TokenService>(auth: &Auth<S, H, T>) -> Resource {
+    oauth_endpoint::post(auth, "/introspect", introspect)
 }
 
 async fn introspect<S: UserStore, H: 'static, T: TokenService>(

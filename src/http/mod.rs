@@ -20,6 +20,7 @@ pub mod jwks;
 pub mod metadata;
 pub(crate) mod moment;
 pub(crate) mod multipart;
+pub(crate) mod oauth_endpoint;
 pub(crate) mod openapi;
 pub(crate) mod origin;
 pub(crate) mod panic;

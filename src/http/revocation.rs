@@ -1,34 +1,24 @@
 //! `POST /revoke`: a token is given up ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)).
 
-use actix_web::{HttpRequest, HttpResponse, dev::Payload, web};
+use actix_web::{HttpRequest, HttpResponse, Resource, dev::Payload};
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Auth, LoginError},
+    auth::Auth,
     domain::ports::{TokenService, UserStore},
     http::{
-        clock, endpoint,
+        clock,
         error::{ApiError, ErrorBody, OAuth2ErrorBody},
         field_reader::FieldReader,
         form_data::FormData,
+        oauth_endpoint,
         origin::origin,
     },
 };
 
-/// The route `POST /revoke`.
-pub(crate) fn route<S: UserStore, H: 'static, T: TokenService>(
-    auth: &Auth<S, H, T>,
-) -> impl FnOnce(&mut web::ServiceConfig) + use<S, H, T> {
-    let auth = auth.clone();
-    move |config| {
-        config.service(endpoint::post("/revoke", move |request: HttpRequest, payload: web::Payload| {
-            let auth = auth.clone();
-            async move {
-                let answer = revoke(&auth, &request, payload.into_inner()).await;
-                auth.uncached(answer)
-            }
-        }));
-    }
+/// The endpoint `POST /revoke`.
+pub(crate) fn endpoint<S: UserStore, H: 'static, T: TokenService>(auth: &Auth<S, H, T>) -> Resource {
+    oauth_endpoint::post(auth, "/revoke", revoke)
 }
 
 async fn revoke<S: UserStore, H: 'static, T: TokenService>(
@@ -43,10 +33,9 @@ async fn revoke<S: UserStore, H: 'static, T: TokenService>(
     reader.finish()?;
     let client_id = auth.client(&client).await?;
     let origin = origin(request);
-    auth.revoke(&token, client_id.as_ref(), &origin, clock::now()).await.map_err(|error| match error {
-        LoginError::InvalidClient => ApiError::InvalidClient { by_basic: client.by_basic },
-        error => error.into(),
-    })?;
+    auth.revoke(&token, client_id.as_ref(), &origin, clock::now())
+        .await
+        .map_err(|error| client.refused(error))?;
     Ok(HttpResponse::Ok().finish())
 }
 

@@ -1,26 +1,18 @@
 //! `POST /token`: password in, bearer token out; and a refresh token in, the next ones out.
 
-use actix_web::{
-    HttpRequest, HttpResponse, ResponseError,
-    dev::Payload,
-    http::header::{self, HeaderValue},
-    web,
-};
+use actix_web::{HttpRequest, HttpResponse, dev::Payload, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     auth::{Auth, Login, Refresh, SignIn},
-    domain::{
-        client::ClientId,
-        ports::{PasswordHasher, TokenService, UserStore},
-    },
+    domain::ports::{PasswordHasher, TokenService, UserStore},
     http::{
         client_credentials::ClientCredentials,
-        clock, endpoint,
+        clock,
         error::{ApiError, ErrorBody, OAuth2ErrorBody, ValidationErrorBody},
         form::PasswordRequestFormSchema,
-        introspection,
+        introspection, oauth_endpoint,
         origin::origin,
         random::random,
         revocation,
@@ -30,16 +22,14 @@ use crate::{
 
 impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
     /// The routes of OAuth2, for [`App::configure`](actix_web::App::configure): `POST /token`, and where tokens die
-    /// with sessions `POST /revoke` and `POST /introspect`.
+    /// with sessions `POST /revoke`, and `POST /introspect`, which belongs behind [`Auth::bearer`].
     pub fn routes(&self) -> impl FnOnce(&mut web::ServiceConfig) + use<S, H, T> {
         let auth = self.clone();
         move |config| {
             if auth.has_sessions() {
-                config.configure(revocation::route(&auth)).configure(introspection::route(&auth));
+                config.service(revocation::endpoint(&auth)).service(introspection::endpoint(&auth));
             }
-            config.service(endpoint::post("/token", move |request: HttpRequest, payload: web::Payload| {
-                answer(auth.clone(), request, payload.into_inner())
-            }));
+            config.service(oauth_endpoint::post(&auth, "/token", issue));
         }
     }
 
@@ -76,42 +66,19 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
     }
 }
 
-impl<S: UserStore, H, T> Auth<S, H, T> {
-    /// The client that a request names, once it proved itself.
-    pub(crate) async fn client(&self, client: &ClientCredentials) -> Result<Option<ClientId>, ApiError> {
-        use crate::auth::LoginError::InvalidClient;
-        let proven = self.authenticate_client(client.client_id.as_deref(), client.client_secret.as_ref());
-        proven.await.map_err(|error| match error {
-            InvalidClient => ApiError::InvalidClient { by_basic: client.by_basic },
-            error => error.into(),
-        })
-    }
-
-    /// The answer, where it may be a refusal. No cache may keep a token, nor the want of one
-    /// ([RFC 6749 section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
-    pub(crate) fn uncached(&self, answer: Result<HttpResponse, ApiError>) -> HttpResponse {
-        let mut response =
-            answer.unwrap_or_else(|error| error.in_dialect(self.policy().dialect).error_response());
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
-    }
-}
-
-async fn answer<S: UserStore, H: PasswordHasher, T: TokenService>(
-    auth: Auth<S, H, T>,
-    request: HttpRequest,
+async fn issue<S: UserStore, H: PasswordHasher, T: TokenService>(
+    auth: &Auth<S, H, T>,
+    request: &HttpRequest,
     payload: Payload,
-) -> HttpResponse {
-    let answer = auth.token_for(&request, payload).await.map(|Login { token, permission, refresh_token }| {
-        HttpResponse::Ok().json(TokenResponse {
-            access_token: token.access_token.expose(),
-            token_type: "bearer",
-            expires_in: token.expires_in.map(|lifetime| lifetime.as_secs()),
-            refresh_token: refresh_token.as_ref().map(|token| token.expose()),
-            scope: permission.scope(),
-        })
-    });
-    auth.uncached(answer)
+) -> Result<HttpResponse, ApiError> {
+    let Login { token, permission, refresh_token } = auth.token_for(request, payload).await?;
+    Ok(HttpResponse::Ok().json(TokenResponse {
+        access_token: token.access_token.expose(),
+        token_type: "bearer",
+        expires_in: token.expires_in.map(|lifetime| lifetime.as_secs()),
+        refresh_token: refresh_token.as_ref().map(|token| token.expose()),
+        scope: permission.scope(),
+    }))
 }
 
 /// The answer that carries the token ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
