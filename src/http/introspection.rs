@@ -10,10 +10,11 @@ use crate::{
     http::{
         authorization, clock,
         current_user::{ActiveUser, RequiredScopes},
-        error::{ApiError, ErrorBody, FormOrUserErrorBody, OAuth2ErrorBody},
+        error::{ApiError, ErrorBody, FormOrUserErrorBody},
         field_reader::FieldReader,
         form_data::FormData,
         oauth_endpoint,
+        refusals::{BodyNotTaken, Unavailable},
         revocation::TokenFormSchema,
     },
 };
@@ -161,10 +162,8 @@ impl<'a, U> From<&'a Introspection<U>> for TokenState<'a> {
             headers(("WWW-Authenticate" = String, description = "Basic or Bearer"))),
         (status = 403, description = "A token without the scope `tokens:introspect`", body = ErrorBody,
             headers(("WWW-Authenticate" = String, description = "Bearer, and the scope that is needed"))),
-        (status = 408, description = "`invalid_request`: a body that does not come", body = OAuth2ErrorBody),
-        (status = 413, description = "`invalid_request`: a body of more than 1 MiB", body = OAuth2ErrorBody),
-        (status = 503, description = "The database is out of reach: try again", body = ErrorBody,
-            headers(("Retry-After" = String, description = "Seconds to wait"))),
+        BodyNotTaken,
+        Unavailable,
     ),
 )]
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]

@@ -27,6 +27,7 @@ pub(crate) mod panic;
 pub(crate) mod parameters;
 pub(crate) mod password;
 pub(crate) mod random;
+pub(crate) mod refusals;
 pub(crate) mod revocation;
 pub(crate) mod sessions;
 pub(crate) mod token;

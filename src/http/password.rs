@@ -17,10 +17,11 @@ use crate::{
         clock,
         current_user::{ActiveUser, RequiredScopes},
         endpoint,
-        error::{ApiError, ErrorBody, FormOrUserErrorBody, OAuth2ErrorBody},
+        error::{ApiError, FormOrUserErrorBody, OAuth2ErrorBody},
         field_reader::FieldReader,
         form_data::FormData,
         origin::origin,
+        refusals::{BodyNotTaken, NotAllowed, Unavailable},
         validation::FieldError,
     },
 };
@@ -113,17 +114,12 @@ pub struct PasswordApi;
             description = "The current password is another one; the new one is missing or too weak \
                 (`invalid_request`); or the user is disabled",
             example = json!({ "detail": "Incorrect password" })),
-        (status = 401, description = "No token, or none that is valid", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer, and what is wrong with the token"))),
-        (status = 403, description = "A token without the scope `me`", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer, and the scope that is needed"))),
-        (status = 408, description = "`invalid_request`: a body that does not come", body = OAuth2ErrorBody),
-        (status = 413, description = "`invalid_request`: a body of more than 1 MiB", body = OAuth2ErrorBody),
+        NotAllowed,
+        BodyNotTaken,
         (status = 429, body = OAuth2ErrorBody,
             description = "`temporarily_unavailable`: the current password was wrong too often",
             headers(("Retry-After" = String, description = "Seconds to wait"))),
-        (status = 503, description = "Too much to do, or the database is out of reach: try again", body = ErrorBody,
-            headers(("Retry-After" = String, description = "Seconds to wait"))),
+        Unavailable,
     ),
 )]
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]

@@ -8,11 +8,12 @@ use crate::{
     domain::ports::{TokenService, UserStore},
     http::{
         clock,
-        error::{ApiError, ErrorBody, OAuth2ErrorBody},
+        error::{ApiError, OAuth2ErrorBody},
         field_reader::FieldReader,
         form_data::FormData,
         oauth_endpoint,
         origin::origin,
+        refusals::{BodyNotTaken, Unavailable},
     },
 };
 
@@ -75,10 +76,8 @@ pub(crate) struct TokenFormSchema {
             description = "`invalid_request`: no token, or a broken body. `invalid_grant`: the token of another client"),
         (status = 401, description = "`invalid_client`: the client did not prove itself", body = OAuth2ErrorBody,
             headers(("WWW-Authenticate" = String, description = "Basic, where the client tried it"))),
-        (status = 408, description = "`invalid_request`: a body that does not come", body = OAuth2ErrorBody),
-        (status = 413, description = "`invalid_request`: a body of more than 1 MiB", body = OAuth2ErrorBody),
-        (status = 503, description = "The database is out of reach: try again", body = ErrorBody,
-            headers(("Retry-After" = String, description = "Seconds to wait"))),
+        BodyNotTaken,
+        Unavailable,
     ),
 )]
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]

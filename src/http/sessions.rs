@@ -18,6 +18,7 @@ use crate::{
         error::{ApiError, ErrorBody},
         moment::moment,
         origin::origin,
+        refusals::{Disabled, NotAllowed, Unavailable},
     },
 };
 
@@ -142,14 +143,9 @@ pub struct SessionsApi;
     responses(
         (status = 200, description = "The sessions", body = [SessionObject],
             headers(("Cache-Control" = String, description = "no-store"))),
-        (status = 400, description = "The user is disabled", body = ErrorBody,
-            example = json!({ "detail": "Inactive user" })),
-        (status = 401, description = "No token, or none that is valid", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer, and what is wrong with the token"))),
-        (status = 403, description = "A token without the scope `me`", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer, and the scope that is needed"))),
-        (status = 503, description = "The database is out of reach: try again", body = ErrorBody,
-            headers(("Retry-After" = String, description = "Seconds to wait"))),
+        Disabled,
+        NotAllowed,
+        Unavailable,
     ),
 )]
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]
@@ -166,14 +162,9 @@ fn list_sessions_operation() {}
     security(("OAuth2PasswordBearer" = ["me"])),
     responses(
         (status = 204, description = "They are ended"),
-        (status = 400, description = "The user is disabled", body = ErrorBody,
-            example = json!({ "detail": "Inactive user" })),
-        (status = 401, description = "No token, or none that is valid", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer, and what is wrong with the token"))),
-        (status = 403, description = "A token without the scope `me`", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer, and the scope that is needed"))),
-        (status = 503, description = "The database is out of reach: try again", body = ErrorBody,
-            headers(("Retry-After" = String, description = "Seconds to wait"))),
+        Disabled,
+        NotAllowed,
+        Unavailable,
     ),
 )]
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]
@@ -191,16 +182,11 @@ fn end_sessions_operation() {}
     params(("id" = String, Path, description = "The session's name")),
     responses(
         (status = 204, description = "It is ended"),
-        (status = 400, description = "The user is disabled", body = ErrorBody,
-            example = json!({ "detail": "Inactive user" })),
-        (status = 401, description = "No token, or none that is valid", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer, and what is wrong with the token"))),
-        (status = 403, description = "A token without the scope `me`", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer, and the scope that is needed"))),
+        Disabled,
+        NotAllowed,
         (status = 404, description = "You have no such session", body = ErrorBody,
             example = json!({ "detail": "Not Found" })),
-        (status = 503, description = "The database is out of reach: try again", body = ErrorBody,
-            headers(("Retry-After" = String, description = "Seconds to wait"))),
+        Unavailable,
     ),
 )]
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]

@@ -15,6 +15,7 @@ use crate::{
         introspection, oauth_endpoint,
         origin::origin,
         random::random,
+        refusals::{BodyNotTaken, Unavailable},
         revocation,
         token_request::{TokenRequest, TokenRequestFormSchema},
     },
@@ -195,8 +196,7 @@ pub(crate) fn sign_in_operation() {}
                 "error": "invalid_client",
                 "error_description": "Incorrect client credentials",
             })),
-        (status = 408, description = "`invalid_request`: a body that does not come", body = OAuth2ErrorBody),
-        (status = 413, description = "`invalid_request`: a body of more than 1 MiB", body = OAuth2ErrorBody),
+        BodyNotTaken,
         (status = 429, body = OAuth2ErrorBody,
             description = "`temporarily_unavailable`: too many attempts failed, at this account or from this address; \
                 no password is looked at for so long",
@@ -206,9 +206,7 @@ pub(crate) fn sign_in_operation() {}
                 "error": "temporarily_unavailable",
                 "error_description": "Too many failed attempts, try again later",
             })),
-        (status = 503, description = "Too much to do, or the database is out of reach: try again", body = ErrorBody,
-            headers(("Retry-After" = String, description = "Seconds to wait")),
-            example = json!({ "detail": "Service Unavailable" })),
+        Unavailable,
     ),
 )]
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]

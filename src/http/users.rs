@@ -10,6 +10,7 @@ use crate::{
         current_user::{ActiveUser, RequiredScopes},
         endpoint,
         error::{ApiError, ErrorBody},
+        refusals::{Disabled, NotAllowed, Unavailable},
     },
 };
 
@@ -66,17 +67,9 @@ pub(crate) fn read_users_me_operation() {}
     security(("OAuth2PasswordBearer" = ["me"])),
     responses(
         (status = 200, description = "The user", body = ref("#/components/schemas/User")),
-        (status = 400, description = "The user is disabled", body = ErrorBody,
-            example = json!({ "detail": "Inactive user" })),
-        (status = 401, description = "No token, or none that is valid", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer, and what is wrong with the token")),
-            example = json!({ "detail": "Could not validate credentials" })),
-        (status = 403, description = "A token without the scope `me`", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer, and the scope that is needed")),
-            example = json!({ "detail": "Not enough permissions" })),
-        (status = 503, description = "The database is out of reach: try again", body = ErrorBody,
-            headers(("Retry-After" = String, description = "Seconds to wait")),
-            example = json!({ "detail": "Service Unavailable" })),
+        Disabled,
+        NotAllowed,
+        Unavailable,
     ),
 )]
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]
