@@ -53,7 +53,7 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
     /// # Errors
     /// A [`Fault`] where a port cannot say, or the memory is lost.
     pub async fn recognise(&self, token: &AccessToken, now: Timestamp) -> Result<Recognised<S::User>, Fault> {
-        let place = match &self.ports.memory {
+        let place = match &self.ports.options.memory {
             Some(memory) => match memory.recall(token, now)? {
                 Ok(recognised) => return Ok(recognised),
                 Err(place) => Some((memory, place)),
@@ -75,7 +75,7 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
         let Some(user) = self.ports.store.find_by_subject(&claims.subject).await? else {
             return Ok(Recognised::Nobody);
         };
-        let is_live = match &self.ports.sessions {
+        let is_live = match &self.ports.options.sessions {
             Some(sessions) => sessions.is_live(claims).await?,
             None => true,
         };

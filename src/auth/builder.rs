@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    auth::{Auth, GuessLimits, Memory, Policy, Ports, RefreshSettings, guessing::Guard, refresh::Refreshing},
+    auth::{
+        Auth, GuessLimits, Memory, Options, Policy, Ports, RefreshSettings, guessing::Guard,
+        refresh::Refreshing,
+    },
     domain::{
         event::EventListener,
         guessing::FailureStore,
@@ -37,10 +40,7 @@ pub struct AuthBuilder<S: UserStore, H, T>(Ports<S, H, T>);
 impl<S: UserStore> Auth<S, (), ()> {
     /// Starts with the place your users are in.
     pub fn builder(store: S) -> AuthBuilder<S, (), ()> {
-        AuthBuilder(Ports {
-            store,
-            hasher: (),
-            tokens: (),
+        let options = Options {
             clients: None,
             sessions: None,
             refreshing: None,
@@ -48,111 +48,68 @@ impl<S: UserStore> Auth<S, (), ()> {
             guard: None,
             listeners: Vec::new(),
             policy: Policy::default(),
-        })
+        };
+        AuthBuilder(Ports { store, hasher: (), tokens: (), options })
     }
 }
 
 impl<S: UserStore, H, T> AuthBuilder<S, H, T> {
     /// How passwords are verified.
     pub fn hasher<N: PasswordHasher>(self, hasher: N) -> AuthBuilder<S, N, T> {
-        let Ports {
-            store,
-            hasher: _,
-            tokens,
-            clients,
-            sessions,
-            refreshing,
-            memory,
-            guard,
-            listeners,
-            policy,
-        } = self.0;
-        AuthBuilder(Ports {
-            store,
-            hasher,
-            tokens,
-            clients,
-            sessions,
-            refreshing,
-            memory,
-            guard,
-            listeners,
-            policy,
-        })
+        let Ports { store, hasher: _, tokens, options } = self.0;
+        AuthBuilder(Ports { store, hasher, tokens, options })
     }
 
     /// What access tokens are.
     pub fn tokens<N: TokenService>(self, tokens: N) -> AuthBuilder<S, H, N> {
-        let Ports {
-            store,
-            hasher,
-            tokens: _,
-            clients,
-            sessions,
-            refreshing,
-            memory,
-            guard,
-            listeners,
-            policy,
-        } = self.0;
-        AuthBuilder(Ports {
-            store,
-            hasher,
-            tokens,
-            clients,
-            sessions,
-            refreshing,
-            memory,
-            guard,
-            listeners,
-            policy,
-        })
+        let Ports { store, hasher, tokens: _, options } = self.0;
+        AuthBuilder(Ports { store, hasher, tokens, options })
     }
 
     /// The clients that prove themselves. Without this, what a request says of its client does not count.
     pub fn clients(mut self, registry: impl ClientRegistry) -> Self {
-        self.0.clients = Some(Box::new(registry));
+        self.0.options.clients = Some(Box::new(registry));
         self
     }
 
     /// The sessions that tokens die with, without refresh tokens. Without this, a token is valid until it ends.
     pub fn sessions(mut self, store: impl SessionStore) -> Self {
-        self.0.sessions = Some(Arc::new(store));
+        self.0.options.sessions = Some(Arc::new(store));
         // Refresh tokens of another store would outlive these sessions.
-        self.0.refreshing = None;
+        self.0.options.refreshing = None;
         self
     }
 
     /// Sessions, and the refresh tokens that keep them going. Without this, nobody gets a refresh token.
     pub fn refresh_tokens(mut self, store: impl RefreshTokenStore, settings: RefreshSettings) -> Self {
         let store = Arc::new(store);
-        self.0.sessions = Some(Arc::clone(&store) as _);
-        self.0.refreshing = Some(Refreshing { store, settings });
+        self.0.options.sessions = Some(Arc::clone(&store) as _);
+        self.0.options.refreshing = Some(Refreshing { store, settings });
         self
     }
 
     /// Where callers that were recognised are remembered. Without this, every token is verified and every user
     /// looked up with every request.
     pub fn memory(mut self, memory: Arc<Memory<S::User>>) -> Self {
-        self.0.memory = Some(memory);
+        self.0.options.memory = Some(memory);
         self
     }
 
     /// Where failed attempts are counted, and from when on somebody waits. Without this, nobody does.
     pub fn guess_limits(mut self, store: impl FailureStore, limits: GuessLimits) -> Self {
-        self.0.guard = Some(Arc::new(Guard::new(Box::new(store), limits)));
+        self.0.options.guard = Some(Arc::new(Guard::new(Box::new(store), limits)));
         self
     }
 
     /// Who is told of what happens, beside those who were given before.
     pub fn listener(mut self, listener: Arc<dyn EventListener>) -> Self {
-        self.0.listeners.push(listener);
+        self.0.options.listeners.push(listener);
         self
     }
 
     /// The rules that are a matter of choice.
     pub fn policy(mut self, policy: Policy) -> Self {
-        self.0.policy = policy;
+        self.0.options.policy = policy;
         self
     }
 }

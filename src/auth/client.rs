@@ -18,8 +18,8 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
         client_id: Option<&str>,
         secret: Option<&ClientSecret>,
     ) -> Result<Option<ClientId>, LoginError> {
-        let is_required = self.ports.policy.require_client;
-        let Some(registry) = &self.ports.clients else {
+        let is_required = self.ports.options.policy.require_client;
+        let Some(registry) = &self.ports.options.clients else {
             return if is_required { Err(LoginError::InvalidClient) } else { Ok(None) };
         };
         match (client_id, secret) {

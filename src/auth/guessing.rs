@@ -95,7 +95,7 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
         now: Timestamp,
         work: impl Future<Output = Result<R, E>>,
     ) -> Result<R, E> {
-        let Some(guard) = &self.ports.guard else { return work.await };
+        let Some(guard) = &self.ports.options.guard else { return work.await };
         let attempt = guard.admit(account, origin, now).await?.map_err(E::too_many)?;
         let done = work.await;
         match &done {

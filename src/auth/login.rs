@@ -121,7 +121,7 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
     /// [`LoginError::InactiveUser`] and [`LoginError::ScopeNotGranted`] only after the password proved right;
     /// [`LoginError::TooManyAttempts`] for every name alike, where there are [`GuessLimits`](crate::GuessLimits).
     pub async fn login(&self, sign_in: SignIn<'_>) -> Result<Login, LoginError> {
-        if self.ports.policy.password_grant_off {
+        if self.ports.options.policy.password_grant_off {
             return Err(LoginError::PasswordGrantOff);
         }
         let name = sign_in.username.as_str();
@@ -172,7 +172,7 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
             (Some(account), Verdict::Match | Verdict::Outdated) => account,
             _ => return Err(LoginError::IncorrectCredentials),
         };
-        if !account.user.is_active() && !ports.policy.inactive_users_sign_in {
+        if !account.user.is_active() && !ports.options.policy.inactive_users_sign_in {
             return Err(LoginError::InactiveUser);
         }
         if verdict == Verdict::Outdated {
@@ -231,11 +231,11 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
             subject: account.user.subject(),
             permission,
             client_id: sign_in.client_id.clone(),
-            session_id: ports.sessions.as_ref().map(|_| refresh_token::session_id(&sign_in.random)),
+            session_id: ports.options.sessions.as_ref().map(|_| refresh_token::session_id(&sign_in.random)),
             now: sign_in.now,
         };
         let token = ports.tokens.issue(&order).await?;
-        if let (Some(sessions), Some(id)) = (&ports.sessions, &order.session_id) {
+        if let (Some(sessions), Some(id)) = (&ports.options.sessions, &order.session_id) {
             let parts = refresh_token.as_ref().and_then(|(token, _)| TokenParts::of(token));
             let hashes = parts.map(|parts| (parts.family_hash(), parts.hash()));
             let refresh_end = refresh_token.as_ref().map_or(sign_in.now, |(_, end)| *end);

@@ -55,10 +55,15 @@ struct Ports<S: UserStore, H, T> {
     store: S,
     hasher: H,
     tokens: T,
+    options: Options<S::User>,
+}
+
+/// What not everybody has.
+struct Options<U> {
     clients: Option<Box<dyn AnyClientRegistry>>,
     sessions: Option<Arc<dyn AnySessionStore>>,
     refreshing: Option<Refreshing>,
-    memory: Option<Arc<Memory<S::User>>>,
+    memory: Option<Arc<Memory<U>>>,
     guard: Option<Arc<Guard>>,
     listeners: Vec<Arc<dyn EventListener>>,
     policy: Policy,
@@ -67,16 +72,16 @@ struct Ports<S: UserStore, H, T> {
 impl<S: UserStore, H, T> Auth<S, H, T> {
     /// The rules it was built with.
     pub fn policy(&self) -> &Policy {
-        &self.ports.policy
+        &self.ports.options.policy
     }
 
     fn tell(&self, event: &Event<'_>) {
-        self.ports.listeners.iter().for_each(|listener| listener.happened(event));
+        self.ports.options.listeners.iter().for_each(|listener| listener.happened(event));
     }
 
     /// Whether tokens die with sessions.
     pub fn has_sessions(&self) -> bool {
-        self.ports.sessions.is_some()
+        self.ports.options.sessions.is_some()
     }
 
     /// Whether there are refresh tokens.

@@ -125,7 +125,11 @@ impl RefreshSettings {
 impl<S: UserStore, H, T> Auth<S, H, T> {
     /// What refresh tokens are given and taken by, where they are.
     pub(super) fn refreshing(&self) -> Option<&Refreshing> {
-        self.ports.refreshing.as_ref().filter(|refreshing| refreshing.settings.issue != RefreshTokens::Never)
+        self.ports
+            .options
+            .refreshing
+            .as_ref()
+            .filter(|refreshing| refreshing.settings.issue != RefreshTokens::Never)
     }
 }
 
@@ -210,7 +214,7 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
     /// The user has the token and somebody else has one of the same family, and nobody knows which is which.
     async fn end_reused(&self, family: &Family, refresh: &Refresh<'_>) -> Result<(), Fault> {
         log::warn!("a refresh token of {} was used again: its session is ended", family.subject);
-        if let Some(sessions) = &self.ports.sessions {
+        if let Some(sessions) = &self.ports.options.sessions {
             sessions.end(&family.subject, &family.session_id, refresh.now).await?;
         }
         self.tell(&Event {

@@ -49,7 +49,7 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<(), LoginError> {
-        let Some(sessions) = &self.ports.sessions else { return Ok(()) };
+        let Some(sessions) = &self.ports.options.sessions else { return Ok(()) };
         let (was_good, subject, session_id) = if let Some(family) = self.family_of(token).await? {
             is_issued_to(family.client_id.as_ref(), client_id)?;
             let ended = sessions.end(&family.subject, &family.session_id, now).await?;
@@ -119,7 +119,7 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
     /// The family of what may be a refresh token.
     async fn family_of(&self, token: &str) -> Result<Option<Family>, Fault> {
         let token = RefreshToken::from(token);
-        match (&self.ports.refreshing, TokenParts::of(&token)) {
+        match (&self.ports.options.refreshing, TokenParts::of(&token)) {
             (Some(Refreshing { store, .. }), Some(parts)) => store.find_family(&parts.family_hash()).await,
             _ => Ok(None),
         }

@@ -19,7 +19,7 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
     /// # Errors
     /// A [`Fault`] where the store cannot say.
     pub async fn sessions(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Session>, Fault> {
-        match &self.ports.sessions {
+        match &self.ports.options.sessions {
             Some(sessions) => sessions.list(subject, now).await,
             None => Ok(Vec::new()),
         }
@@ -36,7 +36,7 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<bool, Fault> {
-        let Some(sessions) = &self.ports.sessions else { return Ok(false) };
+        let Some(sessions) = &self.ports.options.sessions else { return Ok(false) };
         let was_there = sessions.end(subject, id, now).await?;
         if was_there {
             let event = Event::new(EventKind::SessionEnded, origin, now);
@@ -55,7 +55,7 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let Some(sessions) = &self.ports.sessions else {
+        let Some(sessions) = &self.ports.options.sessions else {
             return Err(Fault::new("without a store of sessions none can be ended"));
         };
         sessions.end_all(subject, now).await?;
