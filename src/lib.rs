@@ -98,7 +98,7 @@ pub use adapters::password_policy::{WeakPassword, check_new_password};
 pub use adapters::sql;
 pub use adapters::tutorial;
 pub use auth::{
-    Auth, AuthBuilder, GuessLimits, Identity, Introspection, Login, LoginError, Memory, MemoryFigures,
+    Auth, AuthBuilder, GrantError, GuessLimits, Identity, Introspection, Login, Memory, MemoryFigures,
     PasswordChange, PasswordChangeError, Policy, Recognised, Refresh, RefreshSettings, RefreshTokens, SignIn,
 };
 pub use domain::{

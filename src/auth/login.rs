@@ -1,13 +1,8 @@
 //! Signing in: a username and a password become an access token.
 
-use std::time::Duration;
-
-use thiserror::Error;
-
 use crate::{
     auth::{
-        Auth,
-        guessing::{GuardedError, TooMany},
+        Auth, GrantError,
         refresh::{RefreshTokens, Refreshing},
         refresh_token::{self, TokenParts},
     },
@@ -54,60 +49,6 @@ pub struct Login {
     pub refresh_token: Option<RefreshToken>,
 }
 
-/// Why a sign-in gave no token.
-#[derive(Debug, Error)]
-pub enum LoginError {
-    /// No such user, or not their password: the two are not told apart.
-    #[error("incorrect username or password")]
-    IncorrectCredentials,
-    /// The right password of a user who is not active.
-    #[error("inactive user")]
-    InactiveUser,
-    /// The user has none of the scopes that were asked for.
-    #[error("scope not granted")]
-    ScopeNotGranted,
-    /// More scopes were asked for than the sign-in was granted.
-    #[error("scope not granted at the sign-in")]
-    ScopeWidened,
-    /// No refresh token that is good, or not this client's.
-    #[error("invalid refresh token")]
-    InvalidRefreshToken,
-    /// The token is no client's, or that of another one.
-    #[error("the token was issued to another client")]
-    IssuedToAnother,
-    /// Too many attempts failed: no password is looked at for so long.
-    #[error("too many failed attempts")]
-    TooManyAttempts {
-        /// How long to wait.
-        retry_after: Duration,
-    },
-    /// The client did not prove itself.
-    #[error("invalid client")]
-    InvalidClient,
-    /// Signing in with a password is turned off.
-    #[error("the password grant is turned off")]
-    PasswordGrantOff,
-    /// A port failed.
-    #[error("{0}")]
-    Fault(Fault),
-}
-
-impl From<Fault> for LoginError {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl GuardedError for LoginError {
-    fn too_many(TooMany { retry_after }: TooMany) -> Self {
-        Self::TooManyAttempts { retry_after }
-    }
-
-    fn is_wrong_password(&self) -> bool {
-        matches!(self, Self::IncorrectCredentials)
-    }
-}
-
 /// How often a sign-in begins again whose account was changed under it.
 const ATTEMPTS: usize = 2;
 
@@ -116,13 +57,13 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
     /// ([RFC 6749 section 4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.3)).
     ///
     /// # Errors
-    /// [`LoginError::IncorrectCredentials`] for an unknown user and for a wrong password alike, in the same
+    /// [`GrantError::IncorrectCredentials`] for an unknown user and for a wrong password alike, in the same
     /// time, and at once for a password that is [not hashable](Password::is_hashable), whoever the user;
-    /// [`LoginError::InactiveUser`] and [`LoginError::ScopeNotGranted`] only after the password proved right;
-    /// [`LoginError::TooManyAttempts`] for every name alike, where there are [`GuessLimits`](crate::GuessLimits).
-    pub async fn login(&self, sign_in: SignIn<'_>) -> Result<Login, LoginError> {
+    /// [`GrantError::InactiveUser`] and [`GrantError::ScopeNotGranted`] only after the password proved right;
+    /// [`GrantError::TooManyAttempts`] for every name alike, where there are [`GuessLimits`](crate::GuessLimits).
+    pub async fn login(&self, sign_in: SignIn<'_>) -> Result<Login, GrantError> {
         if self.ports.options.policy.password_grant_off {
-            return Err(LoginError::PasswordGrantOff);
+            return Err(GrantError::PasswordGrantOff);
         }
         let name = sign_in.username.as_str();
         let done = self.guarded(name, sign_in.origin, sign_in.now, self.sign_in(&sign_in)).await;
@@ -132,10 +73,10 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
         done
     }
 
-    async fn sign_in(&self, sign_in: &SignIn<'_>) -> Result<Login, LoginError> {
+    async fn sign_in(&self, sign_in: &SignIn<'_>) -> Result<Login, GrantError> {
         // Before the store is asked: it is as quick for every name, and tells nothing of any.
         if !sign_in.password.is_hashable() {
-            return Err(LoginError::IncorrectCredentials);
+            return Err(GrantError::IncorrectCredentials);
         }
         for _ in 0..ATTEMPTS {
             let account = self.prove(sign_in).await?;
@@ -143,14 +84,14 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
                 return Ok(login);
             }
         }
-        Err(LoginError::IncorrectCredentials)
+        Err(GrantError::IncorrectCredentials)
     }
 
-    fn tell_failure(&self, sign_in: &SignIn<'_>, error: &LoginError) {
+    fn tell_failure(&self, sign_in: &SignIn<'_>, error: &GrantError) {
         let kind = match error {
-            LoginError::IncorrectCredentials => EventKind::SignInFailed,
-            LoginError::InactiveUser => EventKind::SignInInactive,
-            LoginError::TooManyAttempts { .. } => EventKind::SignInBlocked,
+            GrantError::IncorrectCredentials => EventKind::SignInFailed,
+            GrantError::InactiveUser => EventKind::SignInInactive,
+            GrantError::TooManyAttempts { .. } => EventKind::SignInBlocked,
             _ => return,
         };
         self.tell(&Event {
@@ -161,7 +102,7 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
     }
 
     /// The account whose password it is.
-    async fn prove(&self, sign_in: &SignIn<'_>) -> Result<Account<S::User>, LoginError> {
+    async fn prove(&self, sign_in: &SignIn<'_>) -> Result<Account<S::User>, GrantError> {
         let ports = &*self.ports;
         let account = ports.store.find_by_username(sign_in.username).await?;
 
@@ -170,10 +111,10 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
         let verdict = ports.hasher.verify(sign_in.password, hash).await?;
         let mut account = match (account, verdict) {
             (Some(account), Verdict::Match | Verdict::Outdated) => account,
-            _ => return Err(LoginError::IncorrectCredentials),
+            _ => return Err(GrantError::IncorrectCredentials),
         };
         if !account.user.is_active() && !ports.options.policy.inactive_users_sign_in {
-            return Err(LoginError::InactiveUser);
+            return Err(GrantError::InactiveUser);
         }
         if verdict == Verdict::Outdated {
             match self.renew_hash(&account, sign_in.password).await {
@@ -196,7 +137,7 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
     }
 
     /// What the user may have of what was asked for.
-    fn grant(&self, user: &S::User, sign_in: &SignIn<'_>) -> Result<Grant, LoginError> {
+    fn grant(&self, user: &S::User, sign_in: &SignIn<'_>) -> Result<Grant, GrantError> {
         let (own, wanted) = (user.grantable(), sign_in.scopes);
         let mut refresh_token = None;
         let permission = match self.refreshing() {
@@ -216,7 +157,7 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
                 }
             }
         };
-        Ok(Grant { permission: permission.ok_or(LoginError::ScopeNotGranted)?, refresh_token })
+        Ok(Grant { permission: permission.ok_or(GrantError::ScopeNotGranted)?, refresh_token })
     }
 
     /// Issues the tokens, or `None` where the account is not as it was any more.
@@ -224,7 +165,7 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
         &self,
         sign_in: &SignIn<'_>,
         account: &Account<S::User>,
-    ) -> Result<Option<Login>, LoginError> {
+    ) -> Result<Option<Login>, GrantError> {
         let ports = &*self.ports;
         let Grant { permission, refresh_token } = self.grant(&account.user, sign_in)?;
         let order = TokenOrder {

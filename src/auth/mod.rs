@@ -4,6 +4,7 @@ mod any;
 mod bearer;
 mod builder;
 mod client;
+mod grant_error;
 mod guessing;
 mod login;
 mod memory;
@@ -24,8 +25,9 @@ use self::{
 pub use self::{
     bearer::{Identity, Recognised},
     builder::AuthBuilder,
+    grant_error::GrantError,
     guessing::GuessLimits,
-    login::{Login, LoginError, SignIn},
+    login::{Login, SignIn},
     memory::{Memory, MemoryFigures},
     password::{PasswordChange, PasswordChangeError},
     policy::Policy,

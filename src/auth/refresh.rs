@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     auth::{
-        Auth, Login, LoginError,
+        Auth, GrantError, Login,
         any::AnyRefreshTokenStore,
         refresh_token::{self, TokenParts},
     },
@@ -144,12 +144,12 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
     /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)).
     ///
     /// # Errors
-    /// [`LoginError::InvalidRefreshToken`] for a token that is unknown, has expired, was used before, or is another
-    /// client's; [`LoginError::InactiveUser`]; [`LoginError::ScopeWidened`] and [`LoginError::ScopeNotGranted`] for
+    /// [`GrantError::InvalidRefreshToken`] for a token that is unknown, has expired, was used before, or is another
+    /// client's; [`GrantError::InactiveUser`]; [`GrantError::ScopeWidened`] and [`GrantError::ScopeNotGranted`] for
     /// scopes that the sign-in was not granted, or that the user has no more.
-    pub async fn refresh(&self, refresh: Refresh<'_>) -> Result<Login, LoginError> {
+    pub async fn refresh(&self, refresh: Refresh<'_>) -> Result<Login, GrantError> {
         let done = self.go_on(&refresh).await;
-        if let Err(LoginError::InvalidRefreshToken) = &done {
+        if let Err(GrantError::InvalidRefreshToken) = &done {
             self.tell(&Event {
                 client_id: refresh.client_id.as_ref(),
                 ..Event::new(EventKind::RefreshFailed, refresh.origin, refresh.now)
@@ -158,25 +158,25 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
         done
     }
 
-    async fn go_on(&self, refresh: &Refresh<'_>) -> Result<Login, LoginError> {
+    async fn go_on(&self, refresh: &Refresh<'_>) -> Result<Login, GrantError> {
         let Some(Refreshing { store, settings }) = self.refreshing() else {
-            return Err(LoginError::InvalidRefreshToken);
+            return Err(GrantError::InvalidRefreshToken);
         };
-        let parts = TokenParts::of(refresh.token).ok_or(LoginError::InvalidRefreshToken)?;
+        let parts = TokenParts::of(refresh.token).ok_or(GrantError::InvalidRefreshToken)?;
         let (name, hash) = (parts.family_hash(), parts.hash());
         for _ in 0..ATTEMPTS {
-            let family = store.find_family(&name).await?.ok_or(LoginError::InvalidRefreshToken)?;
+            let family = store.find_family(&name).await?.ok_or(GrantError::InvalidRefreshToken)?;
             if family.client_id != refresh.client_id {
-                return Err(LoginError::InvalidRefreshToken);
+                return Err(GrantError::InvalidRefreshToken);
             }
             let (salt, is_due) = match settings.judge(&family, &hash, refresh.now) {
                 Standing::Newest => (refresh_token::salt(&refresh.random), true),
                 Standing::Repeated(salt) => (salt.to_owned(), false),
                 Standing::Reused => {
                     self.end_reused(&family, refresh).await?;
-                    return Err(LoginError::InvalidRefreshToken);
+                    return Err(GrantError::InvalidRefreshToken);
                 }
-                Standing::Expired => return Err(LoginError::InvalidRefreshToken),
+                Standing::Expired => return Err(GrantError::InvalidRefreshToken),
             };
             let order = TokenOrder {
                 permission: self.permission_to_refresh(&family, refresh.scopes).await?,
@@ -230,16 +230,16 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
         &self,
         family: &Family,
         wanted: &[String],
-    ) -> Result<Permission, LoginError> {
+    ) -> Result<Permission, GrantError> {
         let user = self.ports.store.find_by_subject(&family.subject).await?;
-        let user = user.ok_or(LoginError::InvalidRefreshToken)?;
+        let user = user.ok_or(GrantError::InvalidRefreshToken)?;
         if !user.is_active() {
-            return Err(LoginError::InactiveUser);
+            return Err(GrantError::InactiveUser);
         }
         if !family.permission.covers(&wanted.iter().map(String::as_str).collect::<Vec<_>>()) {
-            return Err(LoginError::ScopeWidened);
+            return Err(GrantError::ScopeWidened);
         }
-        still_granted(family, &user).grant(wanted).ok_or(LoginError::ScopeNotGranted)
+        still_granted(family, &user).grant(wanted).ok_or(GrantError::ScopeNotGranted)
     }
 }
 
@@ -457,7 +457,7 @@ mod tests {
         scopes.iter().map(ToString::to_string).collect()
     }
 
-    fn sign_in(auth: &TestAuth, scopes: &[String]) -> Result<Login, LoginError> {
+    fn sign_in(auth: &TestAuth, scopes: &[String]) -> Result<Login, GrantError> {
         let sign_in = SignIn {
             username: &"johndoe".into(),
             password: &"secret".into(),
@@ -476,7 +476,7 @@ mod tests {
         scopes: &[String],
         now: Timestamp,
         random: u8,
-    ) -> Result<Login, LoginError> {
+    ) -> Result<Login, GrantError> {
         let (token, origin) = (RefreshToken::from(token), Origin::default());
         let random = [random; 32];
         let refresh = Refresh { token: &token, scopes, client_id: None, origin: &origin, now, random };
@@ -547,7 +547,7 @@ mod tests {
         /// Asserts that a good token was answered as one, with these scopes, or refused for them.
         fn check_scopes(
             &self,
-            answer: Result<Login, LoginError>,
+            answer: Result<Login, GrantError>,
             wanted: &[String],
             has: &BTreeSet<String>,
         ) -> Result<Option<Login>, TestCaseError> {
@@ -560,11 +560,11 @@ mod tests {
                     prop_assert_eq!(scopes(&login.permission), granted);
                     Ok(Some(login))
                 }
-                Err(LoginError::ScopeWidened) => {
+                Err(GrantError::ScopeWidened) => {
                     prop_assert!(!asked.is_subset(&self.granted));
                     Ok(None)
                 }
-                Err(LoginError::ScopeNotGranted) => {
+                Err(GrantError::ScopeNotGranted) => {
                     prop_assert!(!asked.is_empty() && granted.is_empty());
                     Ok(None)
                 }
@@ -608,7 +608,7 @@ mod tests {
                                 model.rotated = now;
                             }
                         } else {
-                            prop_assert!(matches!(answer, Err(LoginError::InvalidRefreshToken)));
+                            prop_assert!(matches!(answer, Err(GrantError::InvalidRefreshToken)));
                         }
                     }
                     Step::Previous(wanted) => {
@@ -619,24 +619,24 @@ mod tests {
                                 prop_assert_eq!(refresh_token(&login), model.newest());
                             }
                         } else {
-                            prop_assert!(matches!(answer, Err(LoginError::InvalidRefreshToken)));
+                            prop_assert!(matches!(answer, Err(GrantError::InvalidRefreshToken)));
                             model.is_ended |= is_good;
                         }
                     }
                     Step::Older(index) => {
                         let Some(count @ 1..) = model.tokens.len().checked_sub(2) else { continue };
                         let answer = use_one(&model.tokens[index.index(count)], &[]);
-                        prop_assert!(matches!(answer, Err(LoginError::InvalidRefreshToken)));
+                        prop_assert!(matches!(answer, Err(GrantError::InvalidRefreshToken)));
                         model.is_ended |= is_good;
                     }
                     Step::Forged => {
                         let forged = format!("{}{}", &model.newest()[..43], "x".repeat(43));
-                        prop_assert!(matches!(use_one(&forged, &[]), Err(LoginError::InvalidRefreshToken)));
+                        prop_assert!(matches!(use_one(&forged, &[]), Err(GrantError::InvalidRefreshToken)));
                         model.is_ended |= is_good;
                     }
                     Step::Foreign => {
                         let foreign = format!("{}{}", "x".repeat(43), &model.newest()[43..]);
-                        prop_assert!(matches!(use_one(&foreign, &[]), Err(LoginError::InvalidRefreshToken)));
+                        prop_assert!(matches!(use_one(&foreign, &[]), Err(GrantError::InvalidRefreshToken)));
                     }
                     Step::Wait(seconds) => now = now + Duration::from_secs(seconds),
                     Step::Grant(scopes) => *user.0.lock().unwrap() = permission(&scopes),
@@ -661,7 +661,7 @@ mod tests {
     fn raced(
         grace: u64,
         meanwhile: impl FnOnce(&TestAuth, &Families, &str) + Send + 'static,
-    ) -> (TestAuth, Families, Result<Login, LoginError>) {
+    ) -> (TestAuth, Families, Result<Login, GrantError>) {
         let user = OneUser(Arc::new(Mutex::new(permission(&["a", "b"].into()))));
         let (families, grace) = (Families::default(), Duration::from_secs(grace));
         let auth = auth_with(&user, &families, RefreshSettings { grace, ..SETTINGS });
@@ -691,14 +691,14 @@ mod tests {
         let (_, families, answer) = raced(0, |auth, _, token| {
             assert!(use_token(auth, token, &[], START, 2).is_ok());
         });
-        assert!(matches!(answer, Err(LoginError::InvalidRefreshToken)));
+        assert!(matches!(answer, Err(GrantError::InvalidRefreshToken)));
         assert!(families.lock().is_empty());
     }
 
     #[test]
     fn a_session_that_ends_meanwhile_gets_no_token() {
         let (_, _, answer) = raced(3, |_, families, _| families.lock().clear());
-        assert!(matches!(answer, Err(LoginError::InvalidRefreshToken)));
+        assert!(matches!(answer, Err(GrantError::InvalidRefreshToken)));
     }
 
     #[test]
@@ -707,7 +707,7 @@ mod tests {
             let login = use_token(auth, token, &[], START, 2).expect("tokens");
             assert!(use_token(auth, &refresh_token(&login), &[], START, 3).is_ok());
         });
-        assert!(matches!(answer, Err(LoginError::InvalidRefreshToken)));
+        assert!(matches!(answer, Err(GrantError::InvalidRefreshToken)));
         assert!(families.lock().is_empty());
     }
 

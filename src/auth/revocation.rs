@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     auth::{
-        Auth, Identity, LoginError, Recognised,
+        Auth, GrantError, Identity, Recognised,
         refresh::{Refreshing, Standing, still_granted},
         refresh_token::TokenParts,
     },
@@ -40,15 +40,15 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
     /// token its whole session. A token that is not good, or not any more, is none to revoke: that is done already.
     ///
     /// # Errors
-    /// [`LoginError::InvalidClient`] for a client's token where no client proved itself, and
-    /// [`LoginError::IssuedToAnother`] where another one did, or the token is no client's.
+    /// [`GrantError::InvalidClient`] for a client's token where no client proved itself, and
+    /// [`GrantError::IssuedToAnother`] where another one did, or the token is no client's.
     pub async fn revoke(
         &self,
         token: &str,
         client_id: Option<&ClientId>,
         origin: &Origin,
         now: Timestamp,
-    ) -> Result<(), LoginError> {
+    ) -> Result<(), GrantError> {
         let Some(sessions) = &self.ports.options.sessions else { return Ok(()) };
         let (was_good, subject, session_id) = if let Some(family) = self.family_of(token).await? {
             is_issued_to(family.client_id.as_ref(), client_id)?;
@@ -127,10 +127,10 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
 }
 
 /// Whoever has a token that no client was given may give it up; what a client was given, only that client.
-fn is_issued_to(owner: Option<&ClientId>, client_id: Option<&ClientId>) -> Result<(), LoginError> {
+fn is_issued_to(owner: Option<&ClientId>, client_id: Option<&ClientId>) -> Result<(), GrantError> {
     match (owner, client_id) {
-        (Some(_), None) => Err(LoginError::InvalidClient),
+        (Some(_), None) => Err(GrantError::InvalidClient),
         (owner, client_id) if owner == client_id => Ok(()),
-        _ => Err(LoginError::IssuedToAnother),
+        _ => Err(GrantError::IssuedToAnother),
     }
 }

@@ -15,7 +15,7 @@ use utoipa::{
 };
 
 use crate::{
-    auth::{LoginError, PasswordChangeError},
+    auth::{GrantError, PasswordChangeError},
     domain::{dialect::Dialect, fault::Fault},
     http::{challenge::Challenge, fault_log, validation::FieldError},
 };
@@ -349,19 +349,19 @@ impl ApiError {
     }
 }
 
-impl From<LoginError> for ApiError {
-    fn from(error: LoginError) -> Self {
+impl From<GrantError> for ApiError {
+    fn from(error: GrantError) -> Self {
         match error {
-            LoginError::IncorrectCredentials => Self::IncorrectCredentials,
-            LoginError::InactiveUser => Self::InactiveAccount,
-            LoginError::ScopeNotGranted => Self::ScopeNotGranted,
-            LoginError::ScopeWidened => Self::ScopeWidened,
-            LoginError::InvalidRefreshToken => Self::InvalidRefreshToken,
-            LoginError::IssuedToAnother => Self::IssuedToAnother,
-            LoginError::TooManyAttempts { retry_after } => Self::too_many_attempts(retry_after),
-            LoginError::InvalidClient => Self::InvalidClient { by_basic: false },
-            LoginError::PasswordGrantOff => Self::PasswordGrantOff,
-            LoginError::Fault(fault) => fault.into(),
+            GrantError::IncorrectCredentials => Self::IncorrectCredentials,
+            GrantError::InactiveUser => Self::InactiveAccount,
+            GrantError::ScopeNotGranted => Self::ScopeNotGranted,
+            GrantError::ScopeWidened => Self::ScopeWidened,
+            GrantError::InvalidRefreshToken => Self::InvalidRefreshToken,
+            GrantError::IssuedToAnother => Self::IssuedToAnother,
+            GrantError::TooManyAttempts { retry_after } => Self::too_many_attempts(retry_after),
+            GrantError::InvalidClient => Self::InvalidClient { by_basic: false },
+            GrantError::PasswordGrantOff => Self::PasswordGrantOff,
+            GrantError::Fault(fault) => fault.into(),
         }
     }
 }

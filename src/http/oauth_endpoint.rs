@@ -9,7 +9,7 @@ use actix_web::{
 };
 
 use crate::{
-    auth::{Auth, LoginError},
+    auth::{Auth, GrantError},
     domain::{client::ClientId, ports::UserStore},
     http::{client_credentials::ClientCredentials, endpoint, error::ApiError},
 };
@@ -48,9 +48,9 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
 
 impl ClientCredentials {
     /// What a client is told that says this of itself.
-    pub(crate) fn refused(&self, error: LoginError) -> ApiError {
+    pub(crate) fn refused(&self, error: GrantError) -> ApiError {
         match error {
-            LoginError::InvalidClient => ApiError::InvalidClient { by_basic: self.by_basic },
+            GrantError::InvalidClient => ApiError::InvalidClient { by_basic: self.by_basic },
             error => error.into(),
         }
     }

@@ -1,6 +1,6 @@
 //! The hashes of other programs.
 
-use gatepass::{Argon2Settings, LoginError, Password, PasswordHasher, Verdict};
+use gatepass::{Argon2Settings, GrantError, Password, PasswordHasher, Verdict};
 
 use crate::{
     alone, block_on, hasher,
@@ -42,7 +42,7 @@ fn an_outdated_hash_of_every_kind_is_replaced_at_the_next_sign_in() {
             let auth = auth(&members, hasher(quick()));
 
             let refused = block_on(sign_in(&auth, NAME, "wrong"));
-            assert!(matches!(refused, Err(LoginError::IncorrectCredentials)), "{kind}: {refused:?}");
+            assert!(matches!(refused, Err(GrantError::IncorrectCredentials)), "{kind}: {refused:?}");
             assert_eq!(members.hash(), hash, "{kind}: a wrong password replaces nothing");
 
             assert!(block_on(sign_in(&auth, NAME, password)).is_ok(), "{kind}");

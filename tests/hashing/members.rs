@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use gatepass::{
-    Account, Argon2Hasher, Auth, AuthUser, Fault, Login, LoginError, Origin, PasswordHash, Permission,
+    Account, Argon2Hasher, Auth, AuthUser, Fault, GrantError, Login, Origin, PasswordHash, Permission,
     SignIn, Subject, Timestamp, UserStore, Username, tutorial::SubjectTokens,
 };
 use serde::Serialize;
@@ -65,7 +65,7 @@ pub fn auth(members: &Members, hasher: Argon2Hasher) -> TestAuth {
     Auth::builder(members.clone()).hasher(hasher).tokens(SubjectTokens).build()
 }
 
-pub async fn sign_in(auth: &TestAuth, name: &str, password: &str) -> Result<Login, LoginError> {
+pub async fn sign_in(auth: &TestAuth, name: &str, password: &str) -> Result<Login, GrantError> {
     auth.login(SignIn {
         username: &name.into(),
         password: &password.into(),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gatepass::{Argon2Hasher, Argon2Settings, LoginError, PasswordHasher, Verdict};
+use gatepass::{Argon2Hasher, Argon2Settings, GrantError, PasswordHasher, Verdict};
 
 use crate::{
     alone, block_on, hasher,
@@ -25,7 +25,7 @@ fn empty_and_overlong_passwords_are_refused_before_hashing_for_every_user_alike(
         for name in [NAME, "nobody"] {
             let refused = block_on(sign_in(&auth, name, password));
             assert!(
-                matches!(refused, Err(LoginError::IncorrectCredentials)),
+                matches!(refused, Err(GrantError::IncorrectCredentials)),
                 "{name}, {} bytes: {refused:?}",
                 password.len()
             );
@@ -34,7 +34,7 @@ fn empty_and_overlong_passwords_are_refused_before_hashing_for_every_user_alike(
     // One byte less is hashed: against the stored hash of the one, against the decoy for the other.
     let longest = "x".repeat(1024);
     for name in [NAME, "nobody"] {
-        assert!(matches!(block_on(sign_in(&auth, name, &longest)), Err(LoginError::IncorrectCredentials)));
+        assert!(matches!(block_on(sign_in(&auth, name, &longest)), Err(GrantError::IncorrectCredentials)));
     }
 }
 

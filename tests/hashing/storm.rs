@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use gatepass::{Argon2Settings, LoginError, Password, PasswordHasher, Verdict};
+use gatepass::{Argon2Settings, GrantError, Password, PasswordHasher, Verdict};
 
 use crate::{
     alone, block_on, hasher,
@@ -91,7 +91,7 @@ fn memory_after_a_storm_of_sign_ins_is_the_threads_blocks() {
 
     let (before, start) = (resident_kib(), Instant::now());
     for outcome in block_on(join_all((0..200).map(|_| sign_in(&auth_of_decoy, NAME, "wrong")))) {
-        assert!(matches!(outcome, Err(LoginError::IncorrectCredentials)));
+        assert!(matches!(outcome, Err(GrantError::IncorrectCredentials)));
     }
     let (after, time) = (resident_kib(), start.elapsed());
     eprintln!("200 sign-ins in {time:?}: resident {before} KiB before, {after} KiB after");
@@ -104,7 +104,7 @@ fn memory_after_a_storm_of_sign_ins_is_the_threads_blocks() {
     let auth_of_large = auth(&Members::new(large), hasher(quick()));
     for _ in 0..4 {
         let outcome = block_on(sign_in(&auth_of_large, NAME, "wrong"));
-        assert!(matches!(outcome, Err(LoginError::IncorrectCredentials)));
+        assert!(matches!(outcome, Err(GrantError::IncorrectCredentials)));
     }
     let grown = resident_kib().saturating_sub(after);
     eprintln!("after stored hashes of 128 MiB: {grown} KiB more");

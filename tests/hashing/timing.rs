@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gatepass::{Argon2Hasher, LoginError, PasswordHash, PasswordHasher};
+use gatepass::{Argon2Hasher, GrantError, PasswordHash, PasswordHasher};
 
 use crate::{
     alone, block_on, hasher,
@@ -56,7 +56,7 @@ fn medians(auth: &TestAuth) -> (Duration, Duration) {
         let start = Instant::now();
         let refused = block_on(sign_in(auth, name, "wrong"));
         let time = start.elapsed();
-        assert!(matches!(refused, Err(LoginError::IncorrectCredentials)));
+        assert!(matches!(refused, Err(GrantError::IncorrectCredentials)));
         time
     };
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
