@@ -7,12 +7,11 @@ use std::{
 
 use crate::{
     program::Gatepass,
-    service::{JOHNDOE, SECOND, Service, Tokens, add_johndoe, outcome, serve, within},
+    service::{JOHNDOE, SECOND, Service, Tokens, add_johndoe, by_a_way, outcome, serve, within},
     support::{
         http::{Reply, get, request},
         left_out,
         postgres::{self, Server},
-        way::Way,
     },
 };
 
@@ -176,16 +175,7 @@ fn a_server_that_is_slow() {
 #[test]
 fn connections_that_fall_silent_for_good() {
     let test = "connections_that_fall_silent_for_good";
-    let database = match postgres::Database::create() {
-        Ok(database) => database,
-        Err(why) => return left_out(test, &why),
-    };
-    let (way, url) = match Way::to(&database) {
-        Ok(way) => way,
-        Err(why) => return left_out(test, &why),
-    };
-    let mut gatepass = Gatepass::on_sqlite();
-    gatepass.url = url;
+    let Some((gatepass, way, _database)) = by_a_way(test) else { return };
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &["--max-staleness", "1"]);
     let (tokens, unknown) = (service.stay(), service.token(JOHNDOE));

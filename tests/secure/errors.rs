@@ -6,12 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{
     program::Gatepass,
-    service::{JOHNDOE, SECOND, add_johndoe, outcome, serve, within},
-    support::{
-        http::{Reply, get, post_form, request},
-        left_out, postgres,
-        way::Way,
-    },
+    service::{JOHNDOE, SECOND, add_johndoe, by_a_way, outcome, serve, within},
+    support::http::{Reply, get, post_form, request},
 };
 
 /// Asserts an error of RFC 6749 section 5.2, beside FastAPI's `detail`.
@@ -159,16 +155,8 @@ fn more_sign_ins_than_may_wait_are_told_to_come_again() {
 
 #[test]
 fn a_database_out_of_reach_is_503_until_it_is_back() {
-    let database = match postgres::Database::create() {
-        Ok(database) => database,
-        Err(why) => return left_out("a_database_out_of_reach_is_503_until_it_is_back", &why),
-    };
-    let (way, url) = match Way::to(&database) {
-        Ok(way) => way,
-        Err(why) => return left_out("a_database_out_of_reach_is_503_until_it_is_back", &why),
-    };
-    let mut gatepass = Gatepass::on_sqlite();
-    gatepass.url = url;
+    let test = "a_database_out_of_reach_is_503_until_it_is_back";
+    let Some((gatepass, way, _database)) = by_a_way(test) else { return };
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &[]);
     let token = service.token(JOHNDOE);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     program::Gatepass,
-    service::{JOHNDOE, SECOND, STAYS, Service, add_johndoe, serve, serving, within},
+    service::{JOHNDOE, SECOND, STAYS, Service, add_johndoe, by_a_way, serve, serving, within},
     support::{
         http::{connect, get, post_form, read_reply, request},
         left_out, postgres,
@@ -99,16 +99,7 @@ fn a_taken_port_of_operations_ends_with_one_line() {
 }
 
 fn not_ready_while(test: &str, outage: fn(&Way)) {
-    let database = match postgres::Database::create() {
-        Ok(database) => database,
-        Err(why) => return left_out(test, &why),
-    };
-    let (way, url) = match Way::to(&database) {
-        Ok(way) => way,
-        Err(why) => return left_out(test, &why),
-    };
-    let mut gatepass = Gatepass::on_sqlite();
-    gatepass.url = url;
+    let Some((gatepass, way, _database)) = by_a_way(test) else { return };
     let service = serve(&gatepass, &OPS);
     let ops = ops_address(&service);
     assert_eq!(ready(ops), all_well());

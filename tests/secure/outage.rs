@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     program::Gatepass,
-    service::{JOHNDOE, SECOND, Service, add_johndoe, outcome, read, serve, serving, within},
-    support::{http::request, left_out, postgres, way::Way},
+    service::{JOHNDOE, SECOND, Service, add_johndoe, by_a_way, outcome, read, serve, serving, within},
+    support::{http::request, way::Way},
 };
 
 const ISSUER: [&str; 2] = ["--issuer", "https://auth.example.com"];
@@ -45,21 +45,15 @@ fn watch(service: &Service, token: &str, cut: Instant) -> Seen {
 }
 
 fn an_outage(test: &str, kind: &str, begin: fn(&Way)) {
-    let database = match postgres::Database::create() {
-        Ok(database) => database,
-        Err(why) => return left_out(test, &why),
-    };
-    let (way, url) = match Way::to(&database) {
-        Ok(way) => way,
-        Err(why) => return left_out(test, &why),
-    };
+    let Some((by_the_way, way, database)) = by_a_way(test) else { return };
     let mut direct = Gatepass::on_sqlite();
     direct.url.clone_from(&database.url);
     add_johndoe(&direct);
     let reachable = serve(&direct, &ISSUER);
     // The same keys by another way.
     let mut command = serving(&direct, &[&ISSUER[..], &["--max-staleness", "2"]].concat());
-    let cut_off = Service::run(command.env("GATEPASS_DATABASE_URL", &url).env("GATEPASS_WORKERS", "4"));
+    let cut_off =
+        Service::run(command.env("GATEPASS_DATABASE_URL", &by_the_way.url).env("GATEPASS_WORKERS", "4"));
 
     let [token, doomed, unknown] = [(); 3].map(|()| reachable.token(JOHNDOE));
     for token in [&token, &doomed] {
@@ -129,16 +123,7 @@ fn a_database_that_never_answers_is_503_once_what_is_known_is_too_old() {
 #[test]
 fn an_outage_that_ends_soon_is_not_noticed() {
     let test = "an_outage_that_ends_soon_is_not_noticed";
-    let database = match postgres::Database::create() {
-        Ok(database) => database,
-        Err(why) => return left_out(test, &why),
-    };
-    let (way, url) = match Way::to(&database) {
-        Ok(way) => way,
-        Err(why) => return left_out(test, &why),
-    };
-    let mut gatepass = Gatepass::on_sqlite();
-    gatepass.url = url;
+    let Some((gatepass, way, _database)) = by_a_way(test) else { return };
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &[]);
     let token = service.token(JOHNDOE);

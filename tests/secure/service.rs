@@ -17,7 +17,9 @@ use crate::{
     program::Gatepass,
     support::{
         http::{Reply, get, post_form},
+        left_out, postgres,
         service::Program,
+        way::Way,
     },
 };
 
@@ -166,6 +168,16 @@ pub fn read(token: &str) -> (Value, Value) {
     assert_eq!(parts.len(), 3, "{token}");
     let json = |part: &str| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).expect("JSON");
     (json(parts[0]), json(parts[1]))
+}
+
+/// The program on a database of its own, the way there that can be cut, and the database, which has another one; `None`,
+/// and said so, where there is no PostgreSQL.
+pub fn by_a_way(test: &str) -> Option<(Gatepass, Way, postgres::Database)> {
+    let database = postgres::Database::create().inspect_err(|why| left_out(test, why)).ok()?;
+    let (way, url) = Way::to(&database).inspect_err(|why| left_out(test, why)).ok()?;
+    let mut gatepass = Gatepass::on_sqlite();
+    gatepass.url = url;
+    Some((gatepass, way, database))
 }
 
 /// Asks until there is an answer, for so long at the most.
