@@ -6,7 +6,7 @@ use std::{fmt::Display, sync::LazyLock};
 use actix_web::{App, HttpResponse, HttpServer, rt::System, web};
 use gatepass::tutorial::TutorialUser;
 
-use crate::{Failure, peer::USER};
+use crate::{peer::USER, support::Failure};
 
 /// What this program is started with to be a bare handler; its kind and the address follow.
 pub const ARGUMENT: &str = "--bare";

@@ -4,23 +4,16 @@
 //! `cargo bench` prints the figures; `cargo bench -- --write` also puts them into that page.
 
 mod bare;
-mod cores;
-mod load;
-mod machine;
 mod peer;
-mod process;
-#[path = "../../tests/support/python.rs"]
-mod python;
 mod report;
 mod rounds;
-mod spread;
 mod start;
-mod table;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::{env, process::ExitCode};
 
-/// Why there are no figures, in a sentence.
-type Failure = String;
+use support::{Failure, cores, machine, page};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -51,5 +44,5 @@ fn measure(write: bool) -> Result<(), Failure> {
     let rounds = rounds::measure(&cores)?;
     let report = report::Report { starts, rounds, machine, cores };
     println!("{report}");
-    if write { report.write() } else { Ok(()) }
+    if write { page::write("cargo bench -- --write", &report) } else { Ok(()) }
 }

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Failure, bare, load::Exchange, process::Process, python};
+use crate::{
+    bare,
+    support::{Failure, load::Exchange, process::Process, python},
+};
 
 /// The answer to GET /users/me, from every peer.
 pub const USER: &str = r#"{"username":"johndoe","email":"johndoe@example.com","full_name":"John Doe","disabled":false,"hashed_password":"fakehashedsecret"}"#;

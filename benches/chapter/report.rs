@@ -1,20 +1,12 @@
 //! The figures as Markdown: for the terminal, and for docs/BENCHMARKS.md between its two markers.
 
-use std::{fmt, fs};
+use std::fmt;
 
 use crate::{
-    Failure,
-    cores::Cores,
-    load::CONNECTIONS,
-    machine,
     rounds::{Case, ROUND, ROUNDS, Rounds},
     start::{STARTS, Starts},
-    table::Table,
+    support::{cores::Cores, load::CONNECTIONS, machine, table::Table},
 };
-
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/BENCHMARKS.md");
-const MARKERS: [&str; 2] =
-    ["<!-- written by cargo bench -- --write -->\n", "<!-- end of what is written -->\n"];
 
 pub struct Report {
     pub starts: Starts,
@@ -24,17 +16,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// Puts the figures into docs/BENCHMARKS.md.
-    pub fn write(&self) -> Result<(), Failure> {
-        let page = fs::read_to_string(PAGE).map_err(|error| format!("{PAGE}: {error}"))?;
-        let written = page.split_once(MARKERS[0]).and_then(|(before, rest)| {
-            let (_, after) = rest.split_once(MARKERS[1])?;
-            Some(format!("{before}{}\n{self}\n{}{after}", MARKERS[0], MARKERS[1]))
-        });
-        let written = written.ok_or_else(|| format!("{PAGE} has lost its markers: {MARKERS:?}"))?;
-        fs::write(PAGE, written).map_err(|error| format!("{PAGE}: {error}"))
-    }
-
     fn goals(&self) -> Table {
         let Self { starts, rounds, .. } = self;
         let met = |met: bool| if met { "yes" } else { "**NO**" }.to_owned();

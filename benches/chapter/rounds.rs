@@ -3,11 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    Failure, bare,
-    cores::Cores,
-    load::Exchange,
+    bare,
     peer::{self, Peer},
-    spread::Spread,
+    support::{Failure, cores::Cores, load::Exchange, spread::Spread},
 };
 
 pub const ROUNDS: usize = 9;

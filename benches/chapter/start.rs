@@ -6,9 +6,8 @@ use std::{
 };
 
 use crate::{
-    Failure,
     peer::{self, gatepass},
-    spread::Spread,
+    support::{Failure, spread::Spread},
 };
 
 pub const STARTS: usize = 20;

@@ -7,7 +7,7 @@ use std::{
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
-use crate::{Failure, cpu_time};
+use crate::support::{Failure, cpu_time};
 
 /// What was hashed.
 #[derive(Clone, Copy, Default)]

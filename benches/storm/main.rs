@@ -3,30 +3,18 @@
 //!
 //! `cargo bench --bench storm` prints the figures; `-- --write` also puts them into that page.
 
-mod cpu_time;
 mod hashing;
-#[path = "../chapter/machine.rs"]
-#[expect(dead_code, reason = "FastAPI has no part in it")]
-mod machine;
 mod probe;
-#[path = "../chapter/process.rs"]
-#[expect(dead_code, reason = "memory is not measured here")]
-mod process;
-#[path = "../../tests/support/python.rs"]
-mod python;
 mod report;
 mod rounds;
 mod service;
 mod sign_ins;
-#[path = "../chapter/spread.rs"]
-mod spread;
-#[path = "../chapter/table.rs"]
-mod table;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::{env, process::ExitCode};
 
-/// Why there are no figures, in a sentence.
-type Failure = String;
+use support::page;
 
 fn main() -> ExitCode {
     let has = |argument: &str| env::args().any(|given| given == argument);
@@ -36,7 +24,7 @@ fn main() -> ExitCode {
     }
     let done = rounds::measure().and_then(|rounds| {
         println!("{rounds}");
-        if has("--write") { report::write(&rounds) } else { Ok(()) }
+        if has("--write") { page::write("cargo bench --bench storm -- --write", &rounds) } else { Ok(()) }
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Failure, service::Service};
+use crate::{service::Service, support::Failure};
 
 /// Between an answer and the next request.
 const PAUSE: Duration = Duration::from_millis(2);

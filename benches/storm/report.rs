@@ -1,30 +1,12 @@
 //! The figures as Markdown: for the terminal, and for docs/BENCHMARKS.md between its two markers.
 
-use std::{fmt, fs};
+use std::fmt;
 
 use crate::{
-    Failure,
     rounds::{HASHING, QUIET, ROUNDS, Rounds, STORM, latency},
     sign_ins::CLIENTS,
-    table::Table,
+    support::table::Table,
 };
-
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/BENCHMARKS.md");
-const MARKERS: [&str; 2] = [
-    "<!-- written by cargo bench --bench storm -- --write -->\n",
-    "<!-- end of what the storm has written -->\n",
-];
-
-/// Puts the figures into docs/BENCHMARKS.md.
-pub fn write(rounds: &Rounds) -> Result<(), Failure> {
-    let page = fs::read_to_string(PAGE).map_err(|error| format!("{PAGE}: {error}"))?;
-    let written = page.split_once(MARKERS[0]).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(MARKERS[1])?;
-        Some(format!("{before}{}\n{rounds}\n{}{after}", MARKERS[0], MARKERS[1]))
-    });
-    let written = written.ok_or_else(|| format!("{PAGE} has lost its markers: {MARKERS:?}"))?;
-    fs::write(PAGE, written).map_err(|error| format!("{PAGE}: {error}"))
-}
 
 impl fmt::Display for Rounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

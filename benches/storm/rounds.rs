@@ -6,12 +6,11 @@ use std::{
 };
 
 use crate::{
-    Failure, cpu_time,
     hashing::{self, Hashed},
-    machine, probe,
+    probe,
     service::{PASSWORD, Service},
     sign_ins::{Answers, Storm},
-    spread::Spread,
+    support::{Failure, cpu_time, machine, spread::Spread},
 };
 
 pub const ROUNDS: usize = 7;

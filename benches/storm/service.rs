@@ -11,7 +11,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{Failure, process::Process, sign_ins::sign_in};
+use crate::{
+    sign_ins::sign_in,
+    support::{Failure, process::Process},
+};
 
 const GATEPASS: &str = env!("CARGO_BIN_EXE_gatepass");
 pub const PASSWORD: &str = "johndoe's own passphrase";

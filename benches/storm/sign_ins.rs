@@ -10,7 +10,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::Failure;
+use crate::support::Failure;
 
 pub const CLIENTS: usize = 64;
 

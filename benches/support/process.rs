@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::Failure;
+use super::Failure;
 
 pub struct Process(Child);
 

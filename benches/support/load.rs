@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::Failure;
+use super::Failure;
 
 pub const CONNECTIONS: usize = 32;
 const TIMEOUT: Duration = Duration::from_secs(10);

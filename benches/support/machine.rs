@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command, thread};
 
-use crate::python;
+use super::python;
 
 /// The machine and the compiler in a sentence.
 pub fn sentence() -> String {
