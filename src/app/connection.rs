@@ -6,7 +6,7 @@
 use std::{
     any::Any,
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    mem,
     net::Shutdown,
     pin::Pin,
     rc::Rc,
@@ -16,7 +16,7 @@ use std::{
 
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::{
-    body::{BodySize, BoxBody, MessageBody},
+    body::{BodySize, MessageBody},
     dev::{Extensions, ServiceRequest, ServiceResponse},
     rt::{
         self,
@@ -51,8 +51,8 @@ struct Connection {
 
 struct State {
     socket: Socket,
-    /// When each request that is not answered yet began; the first is the oldest.
-    requests: RefCell<BTreeMap<u64, Instant>>,
+    /// The requests that are not answered yet, and when each began; the first is the oldest.
+    requests: RefCell<Vec<(u64, Instant)>>,
     begun: Cell<u64>,
     idle_since: Cell<Instant>,
 }
@@ -68,8 +68,8 @@ struct Number {
 }
 
 /// A body that knows when it was sent, all but what is in buffers.
-pub(super) struct Watched {
-    body: BoxBody,
+pub(super) struct Watched<B> {
+    body: B,
     /// What came of the body and is not passed on yet.
     rest: Bytes,
     _in_flight: InFlight,
@@ -101,7 +101,7 @@ pub(super) fn begin(request: &ServiceRequest) -> InFlight {
 
 impl InFlight {
     /// The answer, which ends the request once it is sent.
-    pub(super) fn watch(self, answer: ServiceResponse) -> ServiceResponse<Watched> {
+    pub(super) fn watch<B>(self, answer: ServiceResponse<B>) -> ServiceResponse<Watched<B>> {
         answer.map_body(|_, body| Watched { body, rest: Bytes::new(), _in_flight: self })
     }
 }
@@ -130,7 +130,7 @@ impl State {
         let number = this.begun.get();
         this.begun.set(number + 1);
         let mut requests = this.requests.borrow_mut();
-        requests.insert(number, Instant::now());
+        requests.push((number, Instant::now()));
         if requests.len() > MAX_REQUESTS {
             this.close("too many requests at once");
         }
@@ -139,7 +139,7 @@ impl State {
 
     async fn close_when_late(self: Rc<Self>, patience: Patience) {
         loop {
-            let oldest = self.requests.borrow().first_key_value().map(|(_, begun)| *begun);
+            let oldest = self.requests.borrow().first().map(|(_, begun)| *begun);
             let end = match oldest {
                 Some(begun) => begun + patience.answer,
                 None => self.idle_since.get() + patience.idle,
@@ -165,15 +165,15 @@ impl State {
 impl Drop for Number {
     fn drop(&mut self) {
         let mut requests = self.state.requests.borrow_mut();
-        requests.remove(&self.number);
+        requests.retain(|(number, _)| *number != self.number);
         if requests.is_empty() {
             self.state.idle_since.set(Instant::now());
         }
     }
 }
 
-impl MessageBody for Watched {
-    type Error = <BoxBody as MessageBody>::Error;
+impl<B: MessageBody + Unpin> MessageBody for Watched<B> {
+    type Error = B::Error;
 
     fn size(&self) -> BodySize {
         self.body.size()
@@ -189,8 +189,9 @@ impl MessageBody for Watched {
                 other => return other,
             }
         }
-        let length = self.rest.len().min(PIECE);
-        Poll::Ready(Some(Ok(self.rest.split_to(length))))
+        let piece =
+            if self.rest.len() > PIECE { self.rest.split_to(PIECE) } else { mem::take(&mut self.rest) };
+        Poll::Ready(Some(Ok(piece)))
     }
 }
 

@@ -2,11 +2,8 @@
 
 use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
 
-use actix_web::{
-    App, HttpServer, dev,
-    middleware::{Condition, Next, from_fn},
-    web,
-};
+use actix_web::{App, HttpServer, dev, middleware::Condition, web};
+use futures_util::FutureExt;
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::openapi::OpenApi;
@@ -123,17 +120,16 @@ impl Server {
                 .wrap_fn(answer_panics)
                 .wrap_fn(access_log)
                 .wrap(Condition::new(!cors.is_empty(), cors.middleware()))
-                .wrap(from_fn(move |request, next: Next<_>| {
+                .wrap_fn(move |request, next| {
                     let in_flight = connection::begin(&request);
                     let counted = counter.as_ref().map(|counter| counter.begin(&request));
-                    async move {
-                        let answer = edge.pass(request, next).await;
+                    edge.pass(request, next).map(move |answer| {
                         if let Some(counted) = counted {
                             counted.end(&answer);
                         }
                         Ok(in_flight.watch(answer?))
-                    }
-                }))
+                    })
+                })
                 // The order in which a request's path is held against them: the most frequent first.
                 .configure(users::routes::<S::User>())
                 .configure(auth.routes())

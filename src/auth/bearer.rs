@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    auth::Auth,
+    auth::{Auth, memory::Place},
     domain::{
         claims::Claims,
         fault::Fault,
@@ -47,24 +47,46 @@ impl<U> Clone for Recognised<U> {
     }
 }
 
+/// Whether it is remembered whose an access token is.
+pub(crate) enum Recall<U> {
+    Known(Recognised<U>),
+    /// It is to be found out, and kept here, where there is a [`Memory`](crate::Memory).
+    Unknown(Option<Place>),
+}
+
 impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
     /// Whose `token` is at this moment; from [`Memory`](crate::Memory) where there is one and it knows.
     ///
     /// # Errors
     /// A [`Fault`] where a port cannot say, or the memory is lost.
     pub async fn recognise(&self, token: &AccessToken, now: Timestamp) -> Result<Recognised<S::User>, Fault> {
-        let place = match &self.ports.options.memory {
-            Some(memory) => match memory.recall(token, now)? {
-                Ok(recognised) => return Ok(recognised),
-                Err(place) => Some((memory, place)),
-            },
-            None => None,
-        };
+        match self.recall(token.expose(), now)? {
+            Recall::Known(recognised) => Ok(recognised),
+            Recall::Unknown(place) => self.find_out(token, place, now).await,
+        }
+    }
+
+    /// Whose `token` is, where that is remembered: without waiting, and without a copy of the token.
+    pub(crate) fn recall(&self, token: &str, now: Timestamp) -> Result<Recall<S::User>, Fault> {
+        let Some(memory) = &self.ports.options.memory else { return Ok(Recall::Unknown(None)) };
+        Ok(match memory.recall(token, now)? {
+            Ok(recognised) => Recall::Known(recognised),
+            Err(place) => Recall::Unknown(Some(place)),
+        })
+    }
+
+    /// Whose `token` is that is not remembered, and remembers it at its place.
+    pub(crate) async fn find_out(
+        &self,
+        token: &AccessToken,
+        place: Option<Place>,
+        now: Timestamp,
+    ) -> Result<Recognised<S::User>, Fault> {
         let Some(claims) = self.ports.tokens.verify(token, now).await? else {
             return Ok(Recognised::Nobody);
         };
         let recognised = self.bearer_of(&claims).await?;
-        if let Some((memory, place)) = place {
+        if let (Some(memory), Some(place)) = (&self.ports.options.memory, place) {
             memory.keep(place, &claims, recognised.clone());
         }
         Ok(recognised)

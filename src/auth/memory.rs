@@ -22,7 +22,6 @@ use crate::{
         claims::Claims,
         client::ClientId,
         fault::Fault,
-        secret::AccessToken,
         session::SessionId,
         time::Timestamp,
         user::Subject,
@@ -99,7 +98,7 @@ struct Index {
 }
 
 /// Where an answer belongs that is not known yet.
-pub(super) struct Place {
+pub(crate) struct Place {
     digest: TokenDigest,
     changes: u64,
 }
@@ -131,15 +130,11 @@ impl<U> Memory<U> {
     }
 
     /// What is known of `token`, or the place for it.
-    pub(super) fn recall(
-        &self,
-        token: &AccessToken,
-        now: Timestamp,
-    ) -> Result<Result<Recognised<U>, Place>, Fault> {
+    pub(super) fn recall(&self, token: &str, now: Timestamp) -> Result<Result<Recognised<U>, Place>, Fault> {
         if self.is_lost.load(Ordering::Acquire) || now.as_unix() > self.until.load(Ordering::Acquire) {
             return Err(Fault::unavailable(Lost));
         }
-        let digest = Sha256::digest(token.expose()).into();
+        let digest = Sha256::digest(token).into();
         match self.tokens.get(&digest) {
             Some(known) if known.still_holds(now) => {
                 self.hits.fetch_add(1, Ordering::Relaxed);
@@ -278,7 +273,7 @@ mod tests {
 
     /// The place of a token that is not known.
     fn place(memory: &Memory<()>, token: &str, now: Timestamp) -> Option<Place> {
-        memory.recall(&token.into(), now).expect("it is not lost").err()
+        memory.recall(token, now).expect("it is not lost").err()
     }
 
     fn knows(memory: &Memory<()>, token: &str, now: Timestamp) -> bool {
@@ -294,8 +289,7 @@ mod tests {
     #[test]
     fn who_hears_nothing_any_more_is_lost_without_being_told() {
         let memory = Memory::<()>::new(NonZeroUsize::MIN);
-        let token = AccessToken::from("token");
-        let recalls = |second| memory.recall(&token, Timestamp::from_unix(second)).is_ok();
+        let recalls = |second| memory.recall("token", Timestamp::from_unix(second)).is_ok();
         assert!(recalls(u64::MAX), "nobody set it an end");
         memory.heard(Timestamp::from_unix(10));
         assert!(recalls(10) && !recalls(11));
@@ -344,7 +338,7 @@ mod tests {
         let permission = claims.permission.clone();
         let identity = Arc::new(Identity { user: (), claims: claims.clone(), permission });
         memory.keep(place, &claims, Recognised::User(Arc::clone(&identity)));
-        match memory.recall(&"token".into(), NOW).unwrap() {
+        match memory.recall("token", NOW).unwrap() {
             Ok(Recognised::User(known)) => assert!(Arc::ptr_eq(&known, &identity)),
             _ => panic!("it is known"),
         }
@@ -359,7 +353,7 @@ mod tests {
         let place = place(&memory, "other", NOW).unwrap();
         memory.lost();
         for token in ["token", "other"] {
-            let answer = memory.recall(&token.into(), NOW);
+            let answer = memory.recall(token, NOW);
             assert!(answer.err().expect("a fault").is_temporary(), "{token}");
         }
         // A change that is heard of meanwhile counts.

@@ -22,6 +22,7 @@ use self::{
     guessing::Guard,
     refresh::Refreshing,
 };
+pub(crate) use self::{bearer::Recall, memory::Place};
 pub use self::{
     bearer::{Identity, Recognised},
     builder::AuthBuilder,

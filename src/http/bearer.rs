@@ -1,21 +1,26 @@
 //! The bearer token of a request, and the middleware that finds out whose it is.
 
-use std::sync::Arc;
+use std::{
+    future::{Ready, ready},
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+};
 
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
-    body::{EitherBody, MessageBody},
-    dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform},
+    dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
 };
-use actix_web_httpauth::middleware::HttpAuthentication;
-use std::future::{Ready, ready};
+use futures_util::future::Either;
 
 use crate::{
-    auth::{Auth, Identity, Recognised},
+    auth::{Auth, Identity, Place, Recall, Recognised},
     domain::{
         dialect::Dialect,
+        fault::Fault,
         ports::{TokenService, UserStore},
         secret::AccessToken,
+        time::Timestamp,
     },
     http::{authorization, clock, error::ApiError, fault_log},
 };
@@ -67,41 +72,107 @@ impl<S: UserStore, H: 'static, T: TokenService> Auth<S, H, T> {
     /// with or without a token.
     pub fn bearer<Next, B>(
         &self,
-    ) -> impl Transform<
-        Next,
-        ServiceRequest,
-        Response = ServiceResponse<EitherBody<B>>,
-        Error = Error,
-        InitError = (),
-    > + use<Next, B, S, H, T>
+    ) -> impl Transform<Next, ServiceRequest, Response = ServiceResponse<B>, Error = Error, InitError = ()>
+    + use<Next, B, S, H, T>
     where
         Next: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-        Next::Future: 'static,
-        B: MessageBody + 'static,
     {
-        let auth = self.clone();
-        HttpAuthentication::with_fn(move |request: ServiceRequest, token: Option<BearerToken>| {
-            let auth = auth.clone();
-            async move {
-                let outcome = auth.outcome(token).await;
-                let dialect = auth.policy().dialect;
-                request.extensions_mut().insert(Recognition { outcome, dialect });
-                Ok(request)
-            }
-        })
+        Bearer(self.clone())
     }
 
-    async fn outcome(&self, token: Option<BearerToken>) -> Outcome<S::User> {
-        let Some(BearerToken(token)) = token else {
-            return Outcome::Anonymous;
+    /// Whose the token of a request is, or what it takes to find out.
+    fn recognise_bearer(&self, request: &ServiceRequest) -> Result<Outcome<S::User>, Search> {
+        let Some(token) = authorization::credentials(request.headers(), "bearer") else {
+            return Ok(Outcome::Anonymous);
         };
-        match self.recognise(&token, clock::now()).await {
-            Ok(Recognised::User(identity)) => Outcome::Recognised(identity),
-            Ok(Recognised::Inactive) => Outcome::Inactive,
-            Ok(Recognised::Nobody) => Outcome::Refused,
+        let now = clock::now();
+        match self.recall(&token, now) {
+            Ok(Recall::Known(recognised)) => Ok(Ok(recognised).into()),
+            Ok(Recall::Unknown(place)) => Err(Search { token: token.as_ref().into(), place, now }),
+            Err(fault) => Ok(Err(fault).into()),
+        }
+    }
+
+    fn leave(&self, request: &ServiceRequest, outcome: Outcome<S::User>) {
+        let dialect = self.policy().dialect;
+        request.extensions_mut().insert(Recognition { outcome, dialect });
+    }
+}
+
+/// A token that is not remembered.
+struct Search {
+    token: AccessToken,
+    place: Option<Place>,
+    now: Timestamp,
+}
+
+struct Bearer<S: UserStore, H, T>(Auth<S, H, T>);
+
+/// The middleware in one worker.
+struct Recogniser<S: UserStore, H, T, Next> {
+    auth: Auth<S, H, T>,
+    next: Rc<Next>,
+}
+
+impl<S, H, T, Next, B> Transform<Next, ServiceRequest> for Bearer<S, H, T>
+where
+    S: UserStore,
+    H: 'static,
+    T: TokenService,
+    Next: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type InitError = ();
+    type Transform = Recogniser<S, H, T, Next>;
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, next: Next) -> Self::Future {
+        ready(Ok(Recogniser { auth: self.0.clone(), next: Rc::new(next) }))
+    }
+}
+
+impl<S, H, T, Next, B> Service<ServiceRequest> for Recogniser<S, H, T, Next>
+where
+    S: UserStore,
+    H: 'static,
+    T: TokenService,
+    Next: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    // Who is remembered goes on at once. Only a search is boxed: it may be large.
+    type Future = Either<Next::Future, Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>>;
+
+    forward_ready!(next);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        match self.auth.recognise_bearer(&request) {
+            Ok(outcome) => {
+                self.auth.leave(&request, outcome);
+                Either::Left(self.next.call(request))
+            }
+            Err(Search { token, place, now }) => {
+                let (auth, next) = (self.auth.clone(), Rc::clone(&self.next));
+                Either::Right(Box::pin(async move {
+                    let recognised = auth.find_out(&token, place, now).await;
+                    auth.leave(&request, recognised.into());
+                    next.call(request).await
+                }))
+            }
+        }
+    }
+}
+
+impl<U> From<Result<Recognised<U>, Fault>> for Outcome<U> {
+    fn from(recognised: Result<Recognised<U>, Fault>) -> Self {
+        match recognised {
+            Ok(Recognised::User(identity)) => Self::Recognised(identity),
+            Ok(Recognised::Inactive) => Self::Inactive,
+            Ok(Recognised::Nobody) => Self::Refused,
             Err(fault) => {
                 fault_log::report(&fault);
-                Outcome::Failed { temporary: fault.is_temporary() }
+                Self::Failed { temporary: fault.is_temporary() }
             }
         }
     }

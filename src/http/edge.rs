@@ -1,24 +1,28 @@
 //! The outermost middleware: what a head may be, and the headers that keep an answer to whom it is for.
 
+use std::future::ready;
+
 use actix_web::{
     Error,
-    body::{BoxBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
-    http::header::{self, HeaderName, HeaderValue},
-    middleware::Next,
+    body::EitherBody,
+    dev::{Service, ServiceRequest, ServiceResponse},
+    http::header::{self, HeaderMap, HeaderName, HeaderValue},
 };
+use futures_util::{TryFutureExt, future::Either};
 
 use crate::http::error::ApiError;
 
-/// What every answer has that has no other of its own. For what is no page, the policy is: whatever a browser takes
-/// it for, it runs nothing and is shown in no frame.
-const HEADERS: [(HeaderName, HeaderValue); 5] = [
+/// What every answer has.
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
     (header::CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin")),
     (header::CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
 ];
+/// For what is no page and has no policy of its own: whatever a browser takes it for, it runs nothing and is shown in
+/// no frame.
+const CONTENT_SECURITY_POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 /// A year.
 const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
@@ -32,28 +36,38 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// The middleware, for [`from_fn`](actix_web::middleware::from_fn).
-    pub(crate) async fn pass(
+    /// The middleware, for [`App::wrap_fn`](actix_web::App::wrap_fn).
+    pub(crate) fn pass<S, B>(
         self,
         request: ServiceRequest,
-        next: Next<impl MessageBody + 'static>,
-    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        next: &S,
+    ) -> impl Future<Output = Result<ServiceResponse<EitherBody<B>>, Error>> + use<S, B>
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    {
         let limit = self.max_header_bytes;
-        let mut response = if head_size(&request) > limit {
-            request.error_response(ApiError::HeadTooLarge { limit })
+        let answer = if head_size(&request) > limit {
+            let refusal = request.error_response(ApiError::HeadTooLarge { limit });
+            Either::Left(ready(Ok(refusal.map_into_right_body())))
         } else {
-            next.call(request).await?.map_into_boxed_body()
+            Either::Right(next.call(request).map_ok(ServiceResponse::map_into_left_body))
         };
-        let headers = response.headers_mut();
+        answer.map_ok(move |mut answer| {
+            self.add_headers(answer.headers_mut());
+            answer
+        })
+    }
+
+    fn add_headers(self, headers: &mut HeaderMap) {
         for (name, value) in HEADERS {
-            if !headers.contains_key(&name) {
-                headers.insert(name, value);
-            }
+            headers.insert(name, value);
+        }
+        if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+            headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
         }
         if self.has_tls {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);
         }
-        Ok(response)
     }
 }
 
