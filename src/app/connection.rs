@@ -18,15 +18,12 @@ use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::{
     body::{BodySize, MessageBody},
     dev::{Extensions, ServiceRequest, ServiceResponse},
-    rt::{
-        self,
-        net::TcpStream,
-        task::JoinHandle,
-        time::{Instant, sleep_until},
-    },
+    rt::{self, net::TcpStream, task::JoinHandle, time::sleep},
     web::Bytes,
 };
 use socket2::{SockRef, Socket};
+
+use crate::app::tick;
 
 /// The most requests that one connection may have going at once: HTTP/2 sets no bound here.
 const MAX_REQUESTS: usize = 1000;
@@ -51,10 +48,10 @@ struct Connection {
 
 struct State {
     socket: Socket,
-    /// The requests that are not answered yet, and when each began; the first is the oldest.
-    requests: RefCell<Vec<(u64, Instant)>>,
+    /// The requests that are not answered yet, and the tick at which each began; the first is the oldest.
+    requests: RefCell<Vec<(u64, Duration)>>,
     begun: Cell<u64>,
-    idle_since: Cell<Instant>,
+    idle_since: Cell<Duration>,
 }
 
 /// A request that is not answered yet; none where nobody watches.
@@ -112,7 +109,7 @@ impl Connection {
             socket,
             requests: RefCell::default(),
             begun: Cell::new(0),
-            idle_since: Cell::new(Instant::now()),
+            idle_since: Cell::new(tick::last()),
         });
         let watch = rt::spawn(Rc::clone(&state).close_when_late(patience));
         Self { state, watch }
@@ -130,7 +127,7 @@ impl State {
         let number = this.begun.get();
         this.begun.set(number + 1);
         let mut requests = this.requests.borrow_mut();
-        requests.push((number, Instant::now()));
+        requests.push((number, tick::last()));
         if requests.len() > MAX_REQUESTS {
             this.close("too many requests at once");
         }
@@ -144,14 +141,15 @@ impl State {
                 Some(begun) => begun + patience.answer,
                 None => self.idle_since.get() + patience.idle,
             };
-            if end <= Instant::now() {
+            let left = end.saturating_sub(tick::last());
+            if left.is_zero() {
                 return self.close(if oldest.is_some() {
                     "an answer is not taken"
                 } else {
                     "no request comes"
                 });
             }
-            sleep_until(end).await;
+            sleep(left).await;
         }
     }
 
@@ -167,7 +165,7 @@ impl Drop for Number {
         let mut requests = self.state.requests.borrow_mut();
         requests.retain(|(number, _)| *number != self.number);
         if requests.is_empty() {
-            self.state.idle_since.set(Instant::now());
+            self.state.idle_since.set(tick::last());
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod profile;
 pub mod server;
 pub mod settings;
 mod signals;
+mod tick;
 pub mod tls;
 
 use std::process::ExitCode;

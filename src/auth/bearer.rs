@@ -1,6 +1,8 @@
 //! Being recognised: an access token becomes the user it was issued to.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
 
 use crate::{
     auth::{Auth, memory::Place},
@@ -24,6 +26,8 @@ pub struct Identity<U> {
     pub claims: Claims,
     /// What the request may do: what the token was issued for, as far as the user has it now.
     pub permission: Permission,
+    /// The user as they are shown, once that was asked for.
+    shown: OnceLock<Bytes>,
 }
 
 /// Whose an access token is.
@@ -44,6 +48,21 @@ impl<U> Clone for Recognised<U> {
             Self::Inactive => Self::Inactive,
             Self::Nobody => Self::Nobody,
         }
+    }
+}
+
+impl<U> Identity<U> {
+    pub(crate) fn new(user: U, claims: Claims, permission: Permission) -> Self {
+        Self { user, claims, permission, shown: OnceLock::new() }
+    }
+
+    /// The user as they are shown: what `show` makes of them the first time, for as long as they are remembered.
+    pub(crate) fn shown<E>(&self, show: impl FnOnce(&U) -> Result<Vec<u8>, E>) -> Result<Bytes, E> {
+        if let Some(shown) = self.shown.get() {
+            return Ok(shown.clone());
+        }
+        let shown = show(&self.user)?.into();
+        Ok(self.shown.get_or_init(|| shown).clone())
     }
 }
 
@@ -105,6 +124,6 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
             return Ok(if user.is_active() { Recognised::Nobody } else { Recognised::Inactive });
         }
         let permission = claims.permission.limited_to(&user.grantable());
-        Ok(Recognised::User(Arc::new(Identity { user, claims: claims.clone(), permission })))
+        Ok(Recognised::User(Arc::new(Identity::new(user, claims.clone(), permission))))
     }
 }

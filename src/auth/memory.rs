@@ -336,7 +336,7 @@ mod tests {
         let place = place(&memory, "token", NOW).unwrap();
         let claims = claims("1", "s");
         let permission = claims.permission.clone();
-        let identity = Arc::new(Identity { user: (), claims: claims.clone(), permission });
+        let identity = Arc::new(Identity::new((), claims.clone(), permission));
         memory.keep(place, &claims, Recognised::User(Arc::clone(&identity)));
         match memory.recall("token", NOW).unwrap() {
             Ok(Recognised::User(known)) => assert!(Arc::ptr_eq(&known, &identity)),

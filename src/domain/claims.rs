@@ -21,7 +21,7 @@ pub struct Claims {
     /// When it ends, where it ends by itself.
     pub expires_at: Option<Timestamp>,
     /// The token's own name, where it has one (`jti`).
-    pub token_id: Option<String>,
+    pub token_id: Option<Arc<str>>,
     /// The session it belongs to, where there are sessions (`sid`).
     pub session_id: Option<SessionId>,
     /// Who issued it, where it says so (`iss`).

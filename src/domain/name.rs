@@ -1,11 +1,12 @@
 //! Names: texts that must not be taken for one another.
 
-/// A newtype around a text that names something, made of a text and shown as one.
+/// A newtype around a text that names something, made of a text and shown as one. Its clones share the text: a
+/// token that is remembered names its user, its session and its client in several places.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-        pub struct $name(String);
+        pub struct $name(::std::sync::Arc<str>);
 
         impl $name {
             /// The name's text.
@@ -16,13 +17,13 @@ macro_rules! name {
 
         impl From<String> for $name {
             fn from(text: String) -> Self {
-                Self(text)
+                Self(text.into())
             }
         }
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(text.to_owned())
+                Self(text.into())
             }
         }
 

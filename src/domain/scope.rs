@@ -1,12 +1,12 @@
 //! Scopes: what a token may be used for ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
 
-use std::{collections::HashSet, fmt, str::FromStr};
+use std::{collections::HashSet, fmt, str::FromStr, sync::Arc};
 
 use thiserror::Error;
 
 /// One scope, such as `users:read`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Scope(String);
+pub struct Scope(Arc<str>);
 
 /// A text that is no scope.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -28,7 +28,7 @@ impl Scope {
 
     /// [`OFFLINE_ACCESS`](Self::OFFLINE_ACCESS).
     pub fn offline_access() -> Self {
-        Self(Self::OFFLINE_ACCESS.to_owned())
+        Self(Self::OFFLINE_ACCESS.into())
     }
 }
 
@@ -40,7 +40,7 @@ impl FromStr for Scope {
         if text.is_empty() || !text.bytes().all(allowed) {
             return Err(InvalidScope(text.to_owned()));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A set of scopes, in the order they were given.
+/// A set of scopes, in the order they were given. Its clones share them.
 ///
 /// ```
 /// use gatepass::Scopes;
@@ -61,7 +61,7 @@ impl fmt::Display for Scope {
 /// # Ok::<(), gatepass::InvalidScope>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scopes(Vec<Scope>);
+pub struct Scopes(Arc<[Scope]>);
 
 impl Scopes {
     /// Whether there is none.
@@ -137,6 +137,7 @@ impl Permission {
     pub fn limited_to(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::Unrestricted, permission) | (permission, Self::Unrestricted) => permission.clone(),
+            (Self::Scopes(own), Self::Scopes(others)) if others.contains_all(own) => self.clone(),
             (Self::Scopes(own), Self::Scopes(others)) => {
                 Self::Scopes(own.iter().filter(|scope| others.contains(scope.as_str())).cloned().collect())
             }

@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web::Bytes};
+use serde::Serialize;
 
 use crate::{
     auth::Identity,
@@ -121,6 +122,14 @@ impl<U: AuthUser, R> ActiveUser<U, R> {
     /// The user, to keep.
     pub fn into_inner(self) -> U {
         self.0.into_inner()
+    }
+
+    /// The user as JSON: written once, for as long as they are remembered.
+    pub(crate) fn json(&self) -> serde_json::Result<Bytes>
+    where
+        U: Serialize,
+    {
+        self.0.0.shown(serde_json::to_vec)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, sync::mpsc, thread};
 
-use actix_web::{App, HttpServer, Responder, web};
+use actix_web::{App, HttpServer, Responder, dev::ServiceRequest, web};
+use actix_web_httpauth::middleware::HttpAuthentication;
 use gatepass::{
     ActiveUser, BearerToken, CurrentUser, MaybeUser, PasswordRequestForm, StrictPasswordRequestForm, TokenApi,
 };
@@ -40,6 +41,11 @@ fn application() -> Application {
                     .route("/maybe", web::get().to(maybe))
                     .route("/both", web::get().to(both))
                     .route("/token-of", web::get().to(token_of))
+                    .service(
+                        web::resource("/behind-httpauth")
+                            .wrap(HttpAuthentication::with_fn(let_bearers_pass))
+                            .to(async || "passed"),
+                    )
                     .route("/form", web::post().to(form))
                     .route("/strict", web::post().to(strict))
                     .service(
@@ -96,6 +102,14 @@ async fn token_of(token: BearerToken) -> impl Responder {
     token.0.expose().to_owned()
 }
 
+/// What an application has that uses actix-web-httpauth and wants our reading of the header.
+async fn let_bearers_pass(
+    request: ServiceRequest,
+    _: BearerToken,
+) -> Result<ServiceRequest, (actix_web::Error, ServiceRequest)> {
+    Ok(request)
+}
+
 async fn form(form: PasswordRequestForm) -> impl Responder {
     format!(
         "{:?} {} {:?} {:?} {:?}",
@@ -109,6 +123,14 @@ async fn form(form: PasswordRequestForm) -> impl Responder {
 
 async fn strict(form: StrictPasswordRequestForm) -> impl Responder {
     form.username.as_str().to_owned()
+}
+
+#[test]
+fn actix_web_httpauth_takes_our_bearer_token() {
+    let Application { address, .. } = application();
+    assert_eq!(get("/behind-httpauth").header("Authorization", "bearer   1 ").send(address).text(), "passed");
+    let refused = get("/behind-httpauth").send(address);
+    assert_eq!((refused.status, refused.header("WWW-Authenticate").as_deref()), (401, Some("Bearer")));
 }
 
 #[test]

@@ -106,7 +106,7 @@ impl<'a> Beginning<'a> {
 fn claims(subject: &Subject, session: &str, token: &str) -> Claims {
     Claims {
         session_id: Some(session.into()),
-        token_id: Some(token.to_owned()),
+        token_id: Some(token.into()),
         expires_at: Some(NOW + HOUR),
         ..Claims::new(subject.clone(), Permission::Unrestricted)
     }

@@ -127,7 +127,7 @@ impl Read {
             client_id: self.client_id.map(Into::into),
             issued_at: Some(Timestamp::from_unix(self.iat)),
             expires_at: Some(Timestamp::from_unix(self.exp)),
-            token_id: Some(self.jti),
+            token_id: Some(self.jti.into()),
             session_id: self.sid.map(Into::into),
             issuer: Some(Arc::clone(expected.issuer)),
             audience: Some(Arc::clone(expected.audience)),

@@ -134,7 +134,7 @@ impl SessionStore for SqlSessions {
         }
         let mut write = self.database.write().await?;
         let revoked = in_write!(write, connection => {
-            let revoke = sqlx::query(REVOKE).bind(token_id).bind(id.as_str()).bind(claims.subject.as_str());
+            let revoke = sqlx::query(REVOKE).bind(&**token_id).bind(id.as_str()).bind(claims.subject.as_str());
             revoke.execute(connection).await.map(|done| done.rows_affected())
         });
         match revoked {

@@ -1,6 +1,6 @@
 //! The tutorial profile: FastAPI's chapter, insecure.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use utoipa::openapi::OpenApi;
 
@@ -14,20 +14,26 @@ use crate::{
         server::{Server, Service, StartError},
         settings::Settings,
     },
-    auth::{Auth, Policy},
+    auth::{Auth, Memory, Policy},
 };
+
+/// The tokens that are remembered: those of both users, who never change, and some that are nobody's.
+const TOKENS: NonZeroUsize = NonZeroUsize::new(100).expect("not zero");
 
 /// The service of the tutorial profile, listening.
 pub(super) fn server(settings: &Settings) -> Result<Server, StartError> {
     if !settings.bind.ip().is_loopback() && !settings.expose_tutorial {
         return Err(StartError::InsecureExposure(settings.bind));
     }
+    let memory = Arc::new(Memory::new(TOKENS));
     let auth = Auth::builder(TutorialUsers::default())
         .hasher(FakeHasher::default())
         .tokens(SubjectTokens)
+        .memory(Arc::clone(&memory))
         .policy(Policy { inactive_users_sign_in: true, ..Policy::default() });
     let audit = AuditTrail::start(settings.ops.audit_log.as_deref(), None).map_err(StartError::Audit)?;
-    let figures = Figures::new(audit);
+    let mut figures = Figures::new(audit);
+    figures.of_memory(memory);
     let auth = figures.listening(auth).build();
     let service = Service {
         auth,
