@@ -7,7 +7,6 @@ mod hashing;
 mod probe;
 mod report;
 mod rounds;
-mod service;
 mod sign_ins;
 #[path = "../support/mod.rs"]
 mod support;

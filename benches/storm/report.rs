@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::{
-    rounds::{HASHING, QUIET, ROUNDS, Rounds, STORM, latency},
+    rounds::{HASHING, QUIET, ROUNDS, Rounds, STORM},
     sign_ins::CLIENTS,
-    support::table::Table,
+    support::{latency, table::Table},
 };
 
 impl fmt::Display for Rounds {
@@ -29,7 +29,7 @@ impl fmt::Display for Rounds {
 
         let mut figures = Table::new(["", "quiet", "in the storm"]);
         for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
-            let milliseconds = |latencies: &[_]| latency(latencies, share) * 1e3;
+            let milliseconds = |latencies: &[_]| latency::within(latencies, share) * 1e3;
             let (quiet, stormy) = (
                 self.spread(|round| milliseconds(&round.quiet)),
                 self.spread(|round| milliseconds(&round.stormy)),

@@ -8,9 +8,12 @@ use std::{
 use crate::{
     hashing::{self, Hashed},
     probe,
-    service::{PASSWORD, Service},
     sign_ins::{Answers, Storm},
-    support::{Failure, cpu_time, machine, spread::Spread},
+    support::{
+        Failure, cpu_time, latency, machine,
+        service::{PASSWORD, Service},
+        spread::Spread,
+    },
 };
 
 pub const ROUNDS: usize = 7;
@@ -41,7 +44,7 @@ pub struct Round {
 
 pub fn measure() -> Result<Rounds, Failure> {
     let (machine, cores) = (machine::sentence(), thread::available_parallelism().map_or(1, usize::from));
-    let service = Service::start()?;
+    let service = Service::start(&[])?;
     let mut rounds = Vec::new();
     for number in 1..=ROUNDS {
         eprintln!("round {number} of {ROUNDS} …");
@@ -92,12 +95,12 @@ impl Round {
 
     /// Seconds.
     pub fn p99_quiet(&self) -> f64 {
-        latency(&self.quiet, 0.99)
+        latency::within(&self.quiet, 0.99)
     }
 
     /// Seconds.
     pub fn p99_stormy(&self) -> f64 {
-        latency(&self.stormy, 0.99)
+        latency::within(&self.stormy, 0.99)
     }
 }
 
@@ -105,11 +108,4 @@ impl Rounds {
     pub fn spread(&self, figure: impl Fn(&Round) -> f64) -> Spread {
         Spread::of(self.rounds.iter().map(figure).collect())
     }
-}
-
-/// The latency that `share` of the requests stayed within, in seconds.
-pub fn latency(latencies: &[Duration], share: f64) -> f64 {
-    let mut latencies = latencies.to_vec();
-    let at = ((latencies.len() as f64 * share) as usize).min(latencies.len() - 1);
-    latencies.select_nth_unstable(at).1.as_secs_f64()
 }

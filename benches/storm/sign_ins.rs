@@ -10,7 +10,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::support::Failure;
+use crate::support::{Failure, requests::sign_in};
 
 pub const CLIENTS: usize = 64;
 
@@ -111,13 +111,4 @@ async fn go_on(
         }
     }
     Ok(answers)
-}
-
-pub fn sign_in(password: &str) -> String {
-    let form = format!("username=johndoe&password={}", password.replace(' ', "+"));
-    format!(
-        "POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: {}\r\n\r\n{form}",
-        form.len()
-    )
 }

@@ -108,7 +108,7 @@ impl Exchange {
     }
 }
 
-fn is_complete(answer: &[u8]) -> bool {
+pub(super) fn is_complete(answer: &[u8]) -> bool {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut headers);
     let Ok(httparse::Status::Complete(head_length)) = head.parse(answer) else {
@@ -119,7 +119,7 @@ fn is_complete(answer: &[u8]) -> bool {
     answer.len() - head_length >= length.unwrap_or(0)
 }
 
-fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+pub(super) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(TIMEOUT))?;

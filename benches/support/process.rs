@@ -32,9 +32,23 @@ impl Process {
 
     /// The resident memory (VmRSS) in MiB; not a number where there is no /proc.
     pub fn resident_mib(&self) -> f64 {
+        self.status("VmRSS:", " kB") / 1024.0
+    }
+
+    pub fn threads(&self) -> f64 {
+        self.status("Threads:", "")
+    }
+
+    /// Its open file descriptors; not a number where there is no /proc.
+    pub fn open_files(&self) -> f64 {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.0.id()));
+        files.map_or(f64::NAN, |files| files.count() as f64)
+    }
+
+    fn status(&self, name: &str, unit: &str) -> f64 {
         let status = self.proc("status");
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
-        kib.and_then(|kib| kib.parse::<f64>().ok()).map_or(f64::NAN, |kib| kib / 1024.0)
+        let figure = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(unit));
+        figure.and_then(|figure| figure.parse().ok()).unwrap_or(f64::NAN)
     }
 
     fn proc(&self, file: &str) -> String {

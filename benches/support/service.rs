@@ -1,9 +1,9 @@
 //! The program in its secure profile as a user starts it, on a new SQLite database with one user.
 
 use std::{
-    env,
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    env, fs,
+    io::Write,
+    net::{SocketAddr, TcpListener},
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -11,9 +11,11 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{
-    sign_ins::sign_in,
-    support::{Failure, process::Process},
+use super::{
+    Failure,
+    connection::Connection,
+    process::Process,
+    requests::{sign_in, users_me},
 };
 
 const GATEPASS: &str = env!("CARGO_BIN_EXE_gatepass");
@@ -25,11 +27,12 @@ pub struct Service {
     pub process: Process,
     pub address: SocketAddr,
     token: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Service {
-    pub fn start() -> Result<Self, Failure> {
+    /// With these settings, and without the protection against guessing: all clients have one address.
+    pub fn start(settings: &[&str]) -> Result<Self, Failure> {
         let why = |error: std::io::Error| error.to_string();
         // Beside the program and not where temporary files are: that may be in memory, which no fsync waits for.
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).map_err(why)?;
@@ -55,14 +58,33 @@ impl Service {
         }
         let bind = address.to_string();
         let mut serve = command(&["serve", "--bind", &bind, "--guess-protection", "off"]);
-        let process = Process::start(serve.stdin(Stdio::null()))?;
-        let mut service = Self { process, address, token: String::new(), _folder: folder };
+        let process = Process::start(serve.args(settings).stdin(Stdio::null()))?;
+        let mut service = Self { process, address, token: String::new(), folder };
         service.token = service.await_token()?;
         Ok(service)
     }
 
     pub fn users_me(&self) -> String {
-        format!("GET /users/me HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\n\r\n", self.token)
+        users_me(&self.token)
+    }
+
+    /// What GET /users/me answers.
+    pub fn user(&self) -> Result<String, Failure> {
+        let broken = |error: std::io::Error| format!("GET /users/me: {error}");
+        let mut connection = Connection::open(self.address).map_err(broken)?;
+        match connection.ask(&self.users_me()).map_err(broken)? {
+            answer if answer.status == 200 && answer.body.contains(r#""username":"johndoe""#) => {
+                Ok(answer.body.to_owned())
+            }
+            answer => Err(format!("GET /users/me: {answer:?}")),
+        }
+    }
+
+    /// The size of the database, with what is not written back yet, in MiB.
+    pub fn database_mib(&self) -> f64 {
+        let size = |file| fs::metadata(self.folder.path().join(file)).map_or(0, |metadata| metadata.len());
+        let bytes = size("gatepass.db") + size("gatepass.db-wal");
+        bytes as f64 / f64::from(1 << 20)
     }
 
     fn await_token(&self) -> Result<String, Failure> {
@@ -79,10 +101,7 @@ impl Service {
     }
 
     fn sign_in_once(&self) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(self.address)?;
-        stream.write_all(sign_in(PASSWORD).as_bytes())?;
-        let mut answer = [0; 4096];
-        let length = stream.read(&mut answer)?;
-        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+        let mut connection = Connection::open(self.address)?;
+        Ok(connection.ask(&sign_in(PASSWORD))?.body.to_owned())
     }
 }
