@@ -203,7 +203,7 @@ fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
         client_id: text("client_id").map(Into::into),
         issued_at: Some(Timestamp::from_unix(begins)),
         expires_at: Some(Timestamp::from_unix(ends)),
-        token_id: Some(text("jti")?.to_owned()),
+        token_id: Some(text("jti")?.into()),
         session_id: text("sid").map(Into::into),
         issuer: Some(ISSUER.into()),
         audience: Some(AUDIENCE.into()),
