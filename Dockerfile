@@ -2,9 +2,11 @@ FROM rust:1-bookworm AS build
 WORKDIR /src
 # The dependencies are a layer of their own: a change of the sources does not build them again.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src benches/chapter benches/soak benches/storm examples \
-    && echo 'fn main() {}' \
-        | tee src/main.rs benches/chapter/main.rs benches/soak/main.rs benches/storm/main.rs examples/resource_server.rs > /dev/null \
+RUN mkdir src examples \
+    && for bench in chapter scaling soak storm; do \
+        mkdir -p benches/$bench && echo 'fn main() {}' > benches/$bench/main.rs; \
+    done \
+    && echo 'fn main() {}' | tee src/main.rs examples/resource_server.rs > /dev/null \
     && touch src/lib.rs \
     && cargo build --release --locked --bin gatepass
 COPY src src

@@ -44,5 +44,5 @@ fn measure(write: bool) -> Result<(), Failure> {
     let rounds = rounds::measure(&cores)?;
     let report = report::Report { starts, rounds, machine, cores };
     println!("{report}");
-    if write { page::write("cargo bench -- --write", &report) } else { Ok(()) }
+    if write { page::write("BENCHMARKS.md", "cargo bench -- --write", &report) } else { Ok(()) }
 }

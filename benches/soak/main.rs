@@ -44,7 +44,11 @@ fn soak(minutes: u32, writes: bool) -> Result<(), Failure> {
     println!("{run}");
     if writes {
         plot::write("soak.svg", &picture::charts(&run))?;
-        page::write("cargo bench --bench soak -- --write", &format_args!("{PICTURE}\n\n{run}"))?;
+        page::write(
+            "BENCHMARKS.md",
+            "cargo bench --bench soak -- --write",
+            &format_args!("{PICTURE}\n\n{run}"),
+        )?;
     }
     Ok(())
 }

@@ -23,7 +23,11 @@ fn main() -> ExitCode {
     }
     let done = rounds::measure().and_then(|rounds| {
         println!("{rounds}");
-        if has("--write") { page::write("cargo bench --bench storm -- --write", &rounds) } else { Ok(()) }
+        if has("--write") {
+            page::write("BENCHMARKS.md", "cargo bench --bench storm -- --write", &rounds)
+        } else {
+            Ok(())
+        }
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! The time on a core that this program took, by /proc, in nanoseconds; zero where there is none.
+//! The time on a core that a program took, by /proc, in nanoseconds; zero where there is none.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -13,7 +13,8 @@ pub fn of_all_threads() -> Duration {
     tasks.map(|task| read(&task.path())).sum()
 }
 
-fn read(task: &Path) -> Duration {
+/// Of the one thread whose folder in /proc this is.
+pub fn read(task: &Path) -> Duration {
     let times = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
     let time = times.split(' ').next().and_then(|time| time.parse().ok());
     time.map_or(Duration::ZERO, Duration::from_nanos)

@@ -33,13 +33,15 @@ impl Gatepass {
         Self { url: format!("sqlite:{}", folder.file("gatepass.db")), folder, _postgres: None }
     }
 
+    pub fn on_postgres(database: postgres::Database) -> Self {
+        Self { url: database.url.clone(), folder: Folder::create(), _postgres: Some(database) }
+    }
+
     /// Runs a test on each kind of database.
     pub fn on_both(test: &str, run: impl Fn(&Self)) {
         run(&Self::on_sqlite());
         match postgres::Database::create() {
-            Ok(database) => {
-                run(&Self { url: database.url.clone(), folder: Folder::create(), _postgres: Some(database) })
-            }
+            Ok(database) => run(&Self::on_postgres(database)),
             Err(why) => left_out(test, &format!("on PostgreSQL: {why}")),
         }
     }

@@ -12,8 +12,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::service::PATIENCE;
-
 /// The URL of a server whose user may create databases.
 const SERVER: &str = "GATEPASS_TEST_POSTGRES";
 
@@ -24,13 +22,19 @@ mkdir -m 700 "$2"
 "$1/initdb" -D "$2/data" -U postgres --auth=trust --no-sync -E UTF8 --locale=C.UTF-8
 "#;
 
-/// Serves the cluster in the folder $2 there on a Unix socket, until standard input ends.
+/// Serves the cluster in the folder $2 there on a Unix socket with the options $3, until standard input ends.
 const SERVE: &str = r#"
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c max_connections=200 &
+"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=200 $3 &
 cat
 kill -INT $!
 wait $! || true
 "#;
+
+/// Tests fear no power cut.
+const QUICK: &str = "-c fsync=off";
+
+/// How long it may take until a server answers.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A database for one test.
 pub struct Database {
@@ -96,24 +100,30 @@ fn binaries() -> Result<PathBuf, String> {
 pub struct Server {
     binaries: PathBuf,
     folder: PathBuf,
+    options: &'static str,
     shell: Option<Child>,
 }
 
 impl Server {
     /// A running one, or why there is none.
     pub fn create() -> Result<Self, String> {
-        let mut server = Self::make()?;
+        Self::create_with(QUICK)
+    }
+
+    /// The same, with other options.
+    pub fn create_with(options: &'static str) -> Result<Self, String> {
+        let mut server = Self::make(options)?;
         server.start("")?;
         server.execute("CREATE ROLE gatepass LOGIN");
         server.execute("CREATE DATABASE gatepass OWNER gatepass");
         Ok(server)
     }
 
-    fn make() -> Result<Self, String> {
+    fn make(options: &'static str) -> Result<Self, String> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = env::temp_dir().join(format!("gatepass-postgres-{}-{number}", std::process::id()));
-        let server = Self { binaries: binaries()?, folder, shell: None };
+        let server = Self { binaries: binaries()?, folder, options, shell: None };
         let made = server.shell(MAKE).output().map_err(|error| error.to_string())?;
         if !made.status.success() {
             return Err(String::from_utf8_lossy(&made.stderr).into_owned());
@@ -137,7 +147,7 @@ impl Server {
 
     /// Starts it; `then` is what the shell does at its end.
     pub fn start(&mut self, then: &str) -> Result<(), String> {
-        let end = Instant::now() + PATIENCE * 3;
+        let end = Instant::now() + PATIENCE;
         let mut shell = self.serve(then)?;
         while !self.answers() {
             if Instant::now() > end {
@@ -169,10 +179,14 @@ impl Server {
 
     /// Ends it by `kill -9`.
     pub fn kill(&mut self) {
-        let id = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
-        let id = id.lines().next().expect("its process");
-        assert!(Command::new("kill").args(["-9", id]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-9", &self.process()]).status().unwrap().success());
         self.stop();
+    }
+
+    /// The number of its first process, whose children are all the others.
+    pub fn process(&self) -> String {
+        let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
+        file.lines().next().expect("its process").to_owned()
     }
 
     fn serve(&self, then: &str) -> Result<Child, String> {
@@ -198,7 +212,8 @@ impl Server {
         } else {
             Command::new("sh")
         };
-        command.args(["-c", script, "sh"]).args([&self.binaries, &self.folder]).current_dir("/");
+        command.args(["-c", script, "sh"]).args([&self.binaries, &self.folder]);
+        command.arg(self.options).current_dir("/");
         command
     }
 }
@@ -211,7 +226,7 @@ impl Drop for Server {
 }
 
 fn start_cluster() -> Result<String, String> {
-    let mut server = Server::make()?;
+    let mut server = Server::make(QUICK)?;
     server.start("rm -rf \"$2\"")?;
     let url = server.url_of("postgres", "postgres");
     // Its standard input ends with this process, whatever ends it, and the cluster with that.

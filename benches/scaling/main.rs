@@ -1,0 +1,39 @@
+//! What replicas ask of one PostgreSQL, and how much of that it does. docs/SCALING.md says how it is measured.
+//!
+//! `cargo bench --bench scaling` prints the figures; `-- --write` also puts them into that page.
+
+mod client;
+mod ledger;
+#[path = "../../tests/support/postgres.rs"]
+#[expect(dead_code, reason = "tests use the rest")]
+mod postgres;
+mod replicas;
+mod report;
+mod rounds;
+#[path = "../support/mod.rs"]
+mod support;
+mod work;
+
+use std::{env, process::ExitCode};
+
+use support::page;
+
+fn main() -> ExitCode {
+    let has = |argument: &str| env::args().any(|given| given == argument);
+    if !has("--bench") {
+        println!("nothing is measured; that is `cargo bench --bench scaling`");
+        return ExitCode::SUCCESS;
+    }
+    let done = rounds::measure().and_then(|rounds| {
+        println!("{rounds}");
+        let command = "cargo bench --bench scaling -- --write";
+        if has("--write") { page::write("SCALING.md", command, &rounds) } else { Ok(()) }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("the benchmark failed: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The program in its secure profile, several times, on a PostgreSQL of their own that waits for its disk.
+
+use std::{
+    env,
+    io::Write,
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    postgres::Server,
+    support::{Failure, process::Process},
+};
+
+/// How many there are at the most.
+pub const REPLICAS: usize = 4;
+/// How many users, each of whom one client is.
+pub const USERS: usize = 8;
+/// As in production, and it counts statements. Nothing is vacuumed in the middle of a measurement.
+const OPTIONS: &str = "-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track_planning=on \
+                       -c autovacuum=off";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Replicas {
+    pub addresses: Vec<SocketAddr>,
+    _processes: Vec<Process>,
+    pub postgres: Server,
+    _folder: TempDir,
+}
+
+impl Replicas {
+    pub fn start() -> Result<Self, Failure> {
+        let postgres = Server::create_with(OPTIONS)?;
+        postgres.execute("CREATE EXTENSION pg_stat_statements");
+        let folder = TempDir::new().map_err(|error| error.to_string())?;
+        let command = |arguments: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_gatepass"));
+            let ours = env::vars_os().map(|(name, _)| name);
+            for name in ours.filter(|name| name.to_string_lossy().starts_with("GATEPASS_")) {
+                command.env_remove(name);
+            }
+            command.args(arguments).current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+            command.envs([
+                ("GATEPASS_PROFILE", "secure"),
+                ("GATEPASS_DATABASE_URL", &postgres.url()),
+                ("GATEPASS_ISSUER", "https://auth.example.com"),
+                // Hashing is not what is measured here: it asks nothing of PostgreSQL.
+                ("GATEPASS_ARGON2_MEMORY", "64"),
+                ("GATEPASS_ARGON2_ITERATIONS", "1"),
+                // The guard is asked, as always; but all clients have one address.
+                ("GATEPASS_GUESS_RATE", "1000000"),
+                // A client that is done before the others waits for them.
+                ("GATEPASS_IDLE_TIMEOUT", "300"),
+                ("RUST_LOG", "off"),
+            ]);
+            command
+        };
+        for user in 0..USERS {
+            add(
+                &mut command(&["users", "add", &username(user), "--scopes", "me", "--password-stdin"]),
+                user,
+            )?;
+        }
+        let (mut addresses, mut processes) = (Vec::new(), Vec::new());
+        for _ in 0..REPLICAS {
+            let free = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr());
+            let address = free.map_err(|error| error.to_string())?;
+            processes.push(Process::start(
+                command(&["serve", "--bind", &address.to_string()]).stdin(Stdio::null()),
+            )?);
+            await_answers(address)?;
+            addresses.push(address);
+        }
+        Ok(Self { addresses, _processes: processes, postgres, _folder: folder })
+    }
+}
+
+pub fn username(user: usize) -> String {
+    format!("user{user}")
+}
+
+pub fn password(user: usize) -> String {
+    format!("user{user}-own-passphrase")
+}
+
+fn add(command: &mut Command, user: usize) -> Result<(), Failure> {
+    let why = |error: std::io::Error| error.to_string();
+    let mut child = command.stdin(Stdio::piped()).spawn().map_err(why)?;
+    if let Some(stdin) = &mut child.stdin {
+        writeln!(stdin, "{}", password(user)).map_err(why)?;
+    }
+    if child.wait().map_err(why)?.success() { Ok(()) } else { Err("a user was not added".to_owned()) }
+}
+
+fn await_answers(address: SocketAddr) -> Result<(), Failure> {
+    let end = Instant::now() + PATIENCE;
+    while TcpStream::connect(address).is_err() {
+        if Instant::now() > end {
+            return Err(format!("the service at {address} does not listen"));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
