@@ -10,16 +10,16 @@ use encoding_rs::mem::decode_latin1;
 /// not count.
 pub(crate) fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<Cow<'a, str>> {
     // A header's bytes are Latin-1, for Starlette as for a browser's `fetch`.
-    let header = decode_latin1(headers.get(AUTHORIZATION)?.as_bytes());
+    match decode_latin1(headers.get(AUTHORIZATION)?.as_bytes()) {
+        Cow::Borrowed(header) => of_scheme(header, scheme).map(Cow::Borrowed),
+        Cow::Owned(header) => of_scheme(&header, scheme).map(|credentials| Cow::Owned(credentials.to_owned())),
+    }
+}
+
+fn of_scheme<'a>(header: &'a str, scheme: &str) -> Option<&'a str> {
     let (own_scheme, credentials) = header.split_once(' ')?;
     let credentials = credentials.trim();
-    if credentials.is_empty() || !own_scheme.eq_ignore_ascii_case(scheme) {
-        return None;
-    }
-    Some(match header {
-        Cow::Borrowed(header) => Cow::Borrowed(header.split_once(' ')?.1.trim()),
-        Cow::Owned(_) => Cow::Owned(credentials.to_owned()),
-    })
+    (own_scheme.eq_ignore_ascii_case(scheme) && !credentials.is_empty()).then_some(credentials)
 }
 
 #[cfg(test)]
