@@ -3,7 +3,7 @@ WORKDIR /src
 # The dependencies are a layer of their own: a change of the sources does not build them again.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src examples \
-    && for bench in chapter scaling soak storm; do \
+    && for bench in figures scaling soak storm; do \
         mkdir -p benches/$bench && echo 'fn main() {}' > benches/$bench/main.rs; \
     done \
     && echo 'fn main() {}' | tee src/main.rs examples/resource_server.rs > /dev/null \

@@ -91,7 +91,8 @@ impl Chart {
 
     fn draw(&self, area: &Area<'_>, legend: &Legend<'_>, x: Span, below: u32) -> Result<(), Failure> {
         let (title, area) = area.split_vertically(TITLE);
-        title.draw_text(&self.title, &font(15).color(&TEXT), (LEFT as i32, 6)).map_err(broken)?;
+        let at = (i32::try_from(LEFT).unwrap_or_default(), 6);
+        title.draw_text(&self.title, &font(15).color(&TEXT), at).map_err(broken)?;
         let (names, area) = area.split_vertically(legend.height());
         legend.draw(&names, LEFT)?;
 

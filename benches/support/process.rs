@@ -51,6 +51,16 @@ impl Process {
         figure.and_then(|figure| figure.parse().ok()).unwrap_or(f64::NAN)
     }
 
+    /// Asks it to stop, and waits until it has.
+    pub fn end(mut self) -> Result<(), Failure> {
+        let id = self.0.id().to_string();
+        let asked = Command::new("kill").args(["-s", "TERM", &id]).status();
+        asked
+            .and_then(|_| self.0.wait())
+            .map(drop)
+            .map_err(|error| format!("a process does not end: {error}"))
+    }
+
     fn proc(&self, file: &str) -> String {
         fs::read_to_string(format!("/proc/{}/{file}", self.0.id())).unwrap_or_default()
     }

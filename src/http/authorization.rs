@@ -12,7 +12,9 @@ pub(crate) fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<Co
     // A header's bytes are Latin-1, for Starlette as for a browser's `fetch`.
     match decode_latin1(headers.get(AUTHORIZATION)?.as_bytes()) {
         Cow::Borrowed(header) => of_scheme(header, scheme).map(Cow::Borrowed),
-        Cow::Owned(header) => of_scheme(&header, scheme).map(|credentials| Cow::Owned(credentials.to_owned())),
+        Cow::Owned(header) => {
+            of_scheme(&header, scheme).map(|credentials| Cow::Owned(credentials.to_owned()))
+        }
     }
 }
 
