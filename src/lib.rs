@@ -116,7 +116,9 @@ pub use domain::{
     refresh::{Family, Previous, TokenHash},
     scope::{InvalidScope, Permission, Scope, Scopes},
     secret::{AccessToken, ClientSecret, Password, PasswordHash, RefreshToken},
-    session::{NewSession, Origin, RefreshTokenStore, Rotation, Session, SessionId, SessionStore},
+    session::{
+        BearerStore, NewSession, Origin, RefreshTokenStore, Rotation, Session, SessionId, SessionStore,
+    },
     time::Timestamp,
     user::{Account, AuthUser, Subject, Username},
 };

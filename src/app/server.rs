@@ -3,7 +3,6 @@
 use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
 
 use actix_web::{App, HttpServer, dev, middleware::Condition, web};
-use futures_util::FutureExt;
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::openapi::OpenApi;
@@ -13,16 +12,14 @@ use crate::{
         audit::AuditTrail,
         connection,
         ops::{Operations, OpsServer},
+        outermost::Outermost,
         settings::Settings,
         signals::StopSignals,
         tls::{TlsError, TlsFiles},
     },
     auth::Auth,
     domain::ports::{PasswordHasher, TokenService, UserStore},
-    http::{
-        access_log::access_log, docs, edge::Edge, fallback::fallback, metrics::RequestCounter, page,
-        panic::answer_panics, users,
-    },
+    http::{docs, edge::Edge, fallback::fallback, metrics::RequestCounter, page, users},
 };
 
 /// Routes to add to an application, one for each worker.
@@ -111,25 +108,14 @@ impl Server {
         let edge = Edge { max_header_bytes: options.max_header_bytes as usize, has_tls };
         let counts = settings.ops.ops_bind.map(|_| Arc::clone(&operations.figures.requests));
         let application = move || {
-            let counter = counts.clone().map(RequestCounter::new);
+            let outermost = Outermost { edge, counter: counts.clone().map(RequestCounter::new) };
             App::new()
                 .app_data(proxies.clone())
                 .app_data(body_limits)
                 // From the inside to the outside.
                 .wrap(auth.bearer())
-                .wrap_fn(answer_panics)
-                .wrap_fn(access_log)
                 .wrap(Condition::new(!cors.is_empty(), cors.middleware()))
-                .wrap_fn(move |request, next| {
-                    let in_flight = connection::begin(&request);
-                    let counted = counter.as_ref().map(|counter| counter.begin(&request));
-                    edge.pass(request, next).map(move |answer| {
-                        if let Some(counted) = counted {
-                            counted.end(&answer);
-                        }
-                        Ok(in_flight.watch(answer?))
-                    })
-                })
+                .wrap_fn(move |request, next| outermost.pass(request, next))
                 // The order in which a request's path is held against them: the most frequent first.
                 .configure(users::routes::<S::User>())
                 .configure(auth.routes())

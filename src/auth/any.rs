@@ -11,7 +11,7 @@ use crate::domain::{
     ports::ClientRegistry,
     refresh::{Family, TokenHash},
     secret::ClientSecret,
-    session::{NewSession, RefreshTokenStore, Rotation, Session, SessionId, SessionStore},
+    session::{BearerStore, NewSession, RefreshTokenStore, Rotation, Session, SessionId, SessionStore},
     time::Timestamp,
     user::Subject,
 };
@@ -60,6 +60,16 @@ impl<S: SessionStore> AnySessionStore for S {
 
     fn end_all<'a>(&'a self, subject: &'a Subject, now: Timestamp) -> Answer<'a, ()> {
         Box::pin(SessionStore::end_all(self, subject, now))
+    }
+}
+
+pub(crate) trait AnyBearerStore<U>: Send + Sync {
+    fn find_bearer<'a>(&'a self, claims: &'a Claims) -> Answer<'a, Option<(U, bool)>>;
+}
+
+impl<S: BearerStore> AnyBearerStore<S::User> for S {
+    fn find_bearer<'a>(&'a self, claims: &'a Claims) -> Answer<'a, Option<(S::User, bool)>> {
+        Box::pin(BearerStore::find_bearer(self, claims))
     }
 }
 

@@ -113,13 +113,15 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
 
     /// Whose the token is that says this.
     async fn bearer_of(&self, claims: &Claims) -> Result<Recognised<S::User>, Fault> {
-        let Some(user) = self.ports.store.find_by_subject(&claims.subject).await? else {
-            return Ok(Recognised::Nobody);
+        let options = &self.ports.options;
+        let found = match &options.bearers {
+            Some(bearers) => bearers.find_bearer(claims).await?,
+            None => match (self.ports.store.find_by_subject(&claims.subject).await?, &options.sessions) {
+                (Some(user), Some(sessions)) => Some((user, sessions.is_live(claims).await?)),
+                (user, _) => user.map(|user| (user, true)),
+            },
         };
-        let is_live = match &self.ports.options.sessions {
-            Some(sessions) => sessions.is_live(claims).await?,
-            None => true,
-        };
+        let Some((user, is_live)) = found else { return Ok(Recognised::Nobody) };
         if !is_live {
             return Ok(if user.is_active() { Recognised::Nobody } else { Recognised::Inactive });
         }

@@ -11,7 +11,7 @@ use crate::{
         event::EventListener,
         guessing::FailureStore,
         ports::{ClientRegistry, PasswordHasher, TokenService, UserStore},
-        session::{RefreshTokenStore, SessionStore},
+        session::{BearerStore, RefreshTokenStore, SessionStore},
     },
 };
 
@@ -43,6 +43,7 @@ impl<S: UserStore> Auth<S, (), ()> {
         let options = Options {
             clients: None,
             sessions: None,
+            bearers: None,
             refreshing: None,
             memory: None,
             guard: None,
@@ -85,6 +86,13 @@ impl<S: UserStore, H, T> AuthBuilder<S, H, T> {
         let store = Arc::new(store);
         self.0.options.sessions = Some(Arc::clone(&store) as _);
         self.0.options.refreshing = Some(Refreshing { store, settings });
+        self
+    }
+
+    /// Where users and their sessions are found in one question: the same users as those of the [`UserStore`], and the
+    /// same sessions. Without this, there are two.
+    pub fn bearers(mut self, store: impl BearerStore<User = S::User>) -> Self {
+        self.0.options.bearers = Some(Box::new(store));
         self
     }
 

@@ -18,7 +18,7 @@ mod sessions;
 use std::sync::Arc;
 
 use self::{
-    any::{AnyClientRegistry, AnySessionStore},
+    any::{AnyBearerStore, AnyClientRegistry, AnySessionStore},
     guessing::Guard,
     refresh::Refreshing,
 };
@@ -65,6 +65,7 @@ struct Ports<S: UserStore, H, T> {
 struct Options<U> {
     clients: Option<Box<dyn AnyClientRegistry>>,
     sessions: Option<Arc<dyn AnySessionStore>>,
+    bearers: Option<Box<dyn AnyBearerStore<U>>>,
     refreshing: Option<Refreshing>,
     memory: Option<Arc<Memory<U>>>,
     guard: Option<Arc<Guard>>,

@@ -22,7 +22,7 @@ pub fn access_log<S, B>(
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
 {
-    let entry = log_enabled!(target: TARGET, Level::Info).then(|| Entry::of(&request));
+    let entry = Entry::begin(&request);
     next.call(request).inspect(move |answer| {
         if let Some(entry) = entry {
             entry.log(answer);
@@ -31,18 +31,23 @@ where
 }
 
 /// A line in the making.
-struct Entry {
+pub(crate) struct Entry {
     start: Instant,
     method: Method,
     path: String,
 }
 
 impl Entry {
-    fn of(request: &ServiceRequest) -> Self {
-        Self { start: Instant::now(), method: request.method().clone(), path: request.path().to_owned() }
+    /// None where nobody reads these lines.
+    pub(crate) fn begin(request: &ServiceRequest) -> Option<Self> {
+        log_enabled!(target: TARGET, Level::Info).then(|| Self {
+            start: Instant::now(),
+            method: request.method().clone(),
+            path: request.path().to_owned(),
+        })
     }
 
-    fn log<B>(self, answer: &Result<ServiceResponse<B>, Error>) {
+    pub(crate) fn log<B>(self, answer: &Result<ServiceResponse<B>, Error>) {
         let Self { start, method, path } = self;
         let status = match answer {
             Ok(response) => response.status(),

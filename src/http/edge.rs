@@ -1,14 +1,9 @@
-//! The outermost middleware: what a head may be, and the headers that keep an answer to whom it is for.
-
-use std::future::ready;
+//! The edge: what a head may be, and the headers that keep an answer to whom it is for.
 
 use actix_web::{
-    Error,
-    body::EitherBody,
-    dev::{Service, ServiceRequest, ServiceResponse},
+    dev::ServiceRequest,
     http::header::{self, HeaderMap, HeaderName, HeaderValue},
 };
-use futures_util::{TryFutureExt, future::Either};
 
 use crate::http::error::ApiError;
 
@@ -26,7 +21,7 @@ const CONTENT_SECURITY_POLICY: HeaderValue =
 /// A year.
 const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// What the outermost middleware knows.
+/// What is known of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Edge {
     /// The most bytes of a target and a header; a request with more is answered with 431.
@@ -36,29 +31,17 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// The middleware, for [`App::wrap_fn`](actix_web::App::wrap_fn).
-    pub(crate) fn pass<S, B>(
-        self,
-        request: ServiceRequest,
-        next: &S,
-    ) -> impl Future<Output = Result<ServiceResponse<EitherBody<B>>, Error>> + use<S, B>
-    where
-        S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-    {
+    /// Whether a request goes on.
+    ///
+    /// # Errors
+    /// Where its head is too large.
+    pub(crate) fn admit(self, request: &ServiceRequest) -> Result<(), ApiError> {
         let limit = self.max_header_bytes;
-        let answer = if head_size(&request) > limit {
-            let refusal = request.error_response(ApiError::HeadTooLarge { limit });
-            Either::Left(ready(Ok(refusal.map_into_right_body())))
-        } else {
-            Either::Right(next.call(request).map_ok(ServiceResponse::map_into_left_body))
-        };
-        answer.map_ok(move |mut answer| {
-            self.add_headers(answer.headers_mut());
-            answer
-        })
+        if head_size(request) > limit { Err(ApiError::HeadTooLarge { limit }) } else { Ok(()) }
     }
 
-    fn add_headers(self, headers: &mut HeaderMap) {
+    /// The headers of an answer.
+    pub(crate) fn add_headers(self, headers: &mut HeaderMap) {
         for (name, value) in HEADERS {
             headers.insert(name, value);
         }

@@ -19,7 +19,12 @@ pub fn answer_panics<S, B>(
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
 {
+    unless_it_panics(next.call(request))
+}
+
+/// What comes of it; 500 where it panics.
+pub(crate) async fn unless_it_panics<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     // Nothing that the handler left half-done is used again: the request ends here.
-    let answer = AssertUnwindSafe(next.call(request)).catch_unwind();
-    answer.map(|answer| answer.unwrap_or_else(|_| Err(ApiError::Internal.into())))
+    let answer = AssertUnwindSafe(answer).catch_unwind().await;
+    answer.unwrap_or_else(|_| Err(ApiError::Internal.into()))
 }

@@ -103,7 +103,7 @@ impl<'a> Beginning<'a> {
 }
 
 /// What a token of this session says.
-fn claims(subject: &Subject, session: &str, token: &str) -> Claims {
+pub fn claims(subject: &Subject, session: &str, token: &str) -> Claims {
     Claims {
         session_id: Some(session.into()),
         token_id: Some(token.into()),

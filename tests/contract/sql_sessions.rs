@@ -3,7 +3,8 @@
 use actix_web::rt::{System, spawn};
 use futures_util::future::join_all;
 use gatepass::{
-    AuthUser, ClientId, PasswordHash, PasswordStore, RefreshTokenStore, SessionStore, Subject,
+    AuthUser, BearerStore, Claims, ClientId, PasswordHash, PasswordStore, RefreshTokenStore, SessionStore,
+    Subject, UserStore,
     sql::{Database, SqlClients, SqlSessions, SqlUsers, UserChange, client_secret},
 };
 
@@ -48,6 +49,39 @@ fn sql_sessions_keep_the_contract() {
 fn sql_refresh_tokens_keep_the_contract() {
     on_both("sql_refresh_tokens_keep_the_contract", async |database| {
         sessions::refresh_tokens_hold(&SqlSessions::new(database.clone()), &people(&database).await).await;
+    });
+}
+
+/// Whatever a token says, the one question has the answer of the two.
+#[test]
+fn a_bearer_is_what_the_user_and_the_session_are() {
+    on_both("a_bearer_is_what_the_user_and_the_session_are", async |database| {
+        let People { one, other, inactive, .. } = &people(&database).await;
+        let (users, store) = (SqlUsers::new(database.clone()), SqlSessions::new(database));
+        for (id, whose) in [("s", one), ("t", other)] {
+            assert!(Beginning::of(id, whose).begin(&store).await);
+        }
+        let revoked = sessions::claims(&one.0, "s", "revoked");
+        assert!(store.revoke(&revoked, NOW).await.unwrap());
+        let nobody = Subject::from("00000000-0000-7000-8000-000000000000");
+        let mut seen = [0; 3];
+        for subject in [&one.0, &other.0, &inactive.0, &nobody, &"".into(), &"\0".into(), &"johndoe".into()] {
+            for session_id in [None, Some("s"), Some("t"), Some("u"), Some(""), Some("\0")] {
+                for token_id in [None, Some("token"), Some("revoked"), Some(""), Some("\0")] {
+                    let claims = Claims {
+                        session_id: session_id.map(Into::into),
+                        token_id: token_id.map(Into::into),
+                        ..sessions::claims(subject, "", "")
+                    };
+                    let user = users.find_by_subject(subject).await.unwrap();
+                    let is_live = store.is_live(&claims).await.unwrap();
+                    let found = users.find_bearer(&claims).await.unwrap();
+                    assert_eq!(found, user.map(|user| (user, is_live)), "{claims:?}");
+                    seen[found.map_or(0, |(_, is_live)| 1 + usize::from(is_live))] += 1;
+                }
+            }
+        }
+        assert!(seen.iter().all(|&times| times > 0), "{seen:?}");
     });
 }
 

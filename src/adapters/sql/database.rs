@@ -45,6 +45,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// by itself is over by then; who waits longer waits for a network that is silent.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// How much of the file a connection keeps in memory, in KiB, as SQLite's negative numbers say it.
+const CACHE: &str = "-512";
+
 /// How long a statement waits for another process that writes to the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -251,8 +254,11 @@ async fn open_sqlite(url: &str, options: SqliteConnectOptions) -> Result<SqliteP
         .journal_mode(SqliteJournalMode::Wal)
         // What was answered survives a power cut.
         .synchronous(SqliteSynchronous::Full)
+        // For each connection; the system has the file in memory besides.
+        .pragma("cache_size", CACHE)
         .foreign_keys(true);
-    let mut pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE);
+    // A file does not go away as a server does: no connection is asked whether it is still there.
+    let mut pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE).test_before_acquire(false);
     if is_memory(url) {
         // The memory ends with its last connection: there is one, and it stays.
         pool = pool.max_connections(1).idle_timeout(None).max_lifetime(None);

@@ -24,6 +24,7 @@
 //! ```
 
 mod audit;
+mod bearers;
 mod changes;
 mod clients;
 mod column;

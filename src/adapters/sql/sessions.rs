@@ -219,7 +219,7 @@ impl RefreshTokenStore for SqlSessions {
 }
 
 /// No PostgreSQL text holds NUL, so nothing is called that.
-fn is_nothing(names: &[&str]) -> bool {
+pub(super) fn is_nothing(names: &[&str]) -> bool {
     names.iter().any(|name| name.contains('\0'))
 }
 

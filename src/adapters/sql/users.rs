@@ -98,6 +98,10 @@ impl SqlUsers {
         Self { database, actor: None }
     }
 
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// The same, where the audit trail says of each change that this one made it.
     pub fn audited(self, actor: Actor) -> Self {
         Self { actor: Some(actor), ..self }
@@ -409,9 +413,33 @@ fn key(account: &Account<User>) -> Result<String, Fault> {
 }
 
 /// The text of an id, where the subject is one of ours: in lower case, with hyphens.
-fn id(subject: &Subject) -> Option<String> {
+pub(super) fn id(subject: &Subject) -> Option<String> {
     let text = subject.as_str();
     (Uuid::try_parse(text).ok()?.to_string() == text).then(|| text.to_owned())
+}
+
+/// What a client may see of a user.
+pub(super) struct UserRow(pub(super) User);
+
+impl<'r, R: Row> FromRow<'r, R> for UserRow
+where
+    for<'c> &'c str: ColumnIndex<R>,
+    &'r str: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+    bool: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        let id: &str = row.try_get("id")?;
+        let scopes: &str = row.try_get("scopes")?;
+        Ok(Self(User {
+            id: id.parse().map_err(unreadable::<uuid::Error>)?,
+            username: row.try_get("username")?,
+            email: row.try_get("email")?,
+            full_name: row.try_get("full_name")?,
+            disabled: row.try_get("disabled")?,
+            scopes: scopes.parse().map_err(unreadable::<InvalidScope>)?,
+        }))
+    }
 }
 
 struct StoredRow(StoredUser);
@@ -425,18 +453,9 @@ where
     bool: Decode<'r, R::Database> + Type<R::Database>,
 {
     fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
-        let id: &str = row.try_get("id")?;
-        let scopes: &str = row.try_get("scopes")?;
         let password_hash: String = row.try_get("password_hash")?;
         Ok(Self(StoredUser {
-            user: User {
-                id: id.parse().map_err(unreadable::<uuid::Error>)?,
-                username: row.try_get("username")?,
-                email: row.try_get("email")?,
-                full_name: row.try_get("full_name")?,
-                disabled: row.try_get("disabled")?,
-                scopes: scopes.parse().map_err(unreadable::<InvalidScope>)?,
-            },
+            user: UserRow::from_row(row)?.0,
             password_hash: password_hash.into(),
             created: moment(row.try_get("created")?),
             changed: moment(row.try_get("changed")?),

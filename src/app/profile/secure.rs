@@ -48,7 +48,9 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     figures.of_hashes(hasher.load());
     figures.of_memory(Arc::clone(&memory));
     let operations = operations(figures, &database, &tokens);
-    let auth = Auth::builder(SqlUsers::new(database.clone()))
+    let users = SqlUsers::new(database.clone());
+    let auth = Auth::builder(users.clone())
+        .bearers(users)
         .hasher(hasher)
         .tokens(tokens.clone())
         .clients(SqlClients::new(database.clone()))
