@@ -39,7 +39,7 @@
 #![cfg_attr(feature = "jwt", doc = "| verify the tokens of another service | [`JwksTokens`] |")]
 //! | put the three together | [`Auth::builder`] |
 #![cfg_attr(feature = "sql", doc = "| keep users in SQLite or PostgreSQL | [`sql`] |")]
-//! | end tokens before their time | [`SessionStore`], and [`RefreshTokenStore`] for refresh tokens |
+//! | end tokens before their time | [`SessionStore`], and [`RefreshTokenStore`] for refresh tokens; [`BearerStore`] spares a question |
 //! | spare the stores a question with every request | [`Memory`] |
 //! | tell clients what there is | [`metadata::routes`] |
 //! | know the user in a handler | [`ActiveUser`], [`CurrentUser`], [`MaybeUser`], [`BearerToken`] |

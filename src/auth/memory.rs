@@ -54,6 +54,8 @@ use crate::{
 pub struct Memory<U> {
     tokens: Cache<TokenDigest, Arc<Known<U>>>,
     index: Mutex<Index>,
+    /// How many changes there were.
+    changes: AtomicU64,
     is_lost: AtomicBool,
     /// The second after which it is lost without being told, where it was told one.
     until: AtomicU64,
@@ -80,6 +82,8 @@ struct Known<U> {
     expires_at: Option<Timestamp>,
     user: Arc<Mark>,
     session: Option<Arc<Mark>>,
+    /// After how many changes neither had one: as long as there is no other, they need not be looked at.
+    unchanged: AtomicU64,
 }
 
 /// What several tokens have in common: a user, or a session. Once it has changed, none of them is known any more.
@@ -91,8 +95,6 @@ struct Mark {
 /// The way from what changes to the tokens that are known.
 #[derive(Default)]
 struct Index {
-    /// How many changes there were: what was asked before one of them is not kept after it.
-    changes: u64,
     users: HashMap<Subject, Weak<Mark>>,
     sessions: HashMap<SessionId, (Weak<Mark>, Option<ClientId>)>,
 }
@@ -100,6 +102,7 @@ struct Index {
 /// Where an answer belongs that is not known yet.
 pub(crate) struct Place {
     digest: TokenDigest,
+    /// How many changes there were before it was asked for: after another one it is not kept.
     changes: u64,
 }
 
@@ -113,6 +116,7 @@ impl<U> Memory<U> {
         Self {
             tokens: Cache::new(tokens.get()),
             index: Mutex::default(),
+            changes: AtomicU64::new(0),
             is_lost: AtomicBool::new(false),
             until: AtomicU64::new(u64::MAX),
             hits: AtomicU64::new(0),
@@ -135,14 +139,15 @@ impl<U> Memory<U> {
             return Err(Fault::unavailable(Lost));
         }
         let digest = Sha256::digest(token).into();
+        let changes = self.changes.load(Ordering::Acquire);
         match self.tokens.get(&digest) {
-            Some(known) if known.still_holds(now) => {
+            Some(known) if known.still_holds(now, changes) => {
                 self.hits.fetch_add(1, Ordering::Relaxed);
                 Ok(Ok(known.recognised.clone()))
             }
             _ => {
                 self.misses.fetch_add(1, Ordering::Relaxed);
-                Ok(Err(Place { digest, changes: self.index().changes }))
+                Ok(Err(Place { digest, changes }))
             }
         }
     }
@@ -150,7 +155,8 @@ impl<U> Memory<U> {
     /// Remembers the answer, unless something has changed since the question.
     pub(super) fn keep(&self, place: Place, claims: &Claims, recognised: Recognised<U>) {
         let mut index = self.index();
-        if index.changes != place.changes {
+        // None is counted while the index is held.
+        if self.changes.load(Ordering::Acquire) != place.changes {
             return;
         }
         index.tidy_up(self.tokens.capacity());
@@ -160,7 +166,8 @@ impl<U> Memory<U> {
             client_id.clone_from(&claims.client_id);
             mark(weak)
         });
-        let known = Known { recognised, expires_at: claims.expires_at, user, session };
+        let unchanged = AtomicU64::new(place.changes);
+        let known = Known { recognised, expires_at: claims.expires_at, user, session, unchanged };
         self.tokens.insert(place.digest, Arc::new(known));
     }
 
@@ -172,7 +179,6 @@ impl<U> Memory<U> {
 impl<U: Send + Sync + 'static> ChangeListener for Memory<U> {
     fn changed(&self, change: &Change) {
         let mut index = self.index();
-        index.changes += 1;
         match change {
             Change::User(subject) => index.users.remove(subject).iter().for_each(set),
             Change::Session(id) => index.sessions.remove(id).iter().for_each(|(mark, _)| set(mark)),
@@ -186,6 +192,8 @@ impl<U: Send + Sync + 'static> ChangeListener for Memory<U> {
                 self.tokens.clear();
             }
         }
+        // After the marks: who counts it sees them.
+        self.changes.fetch_add(1, Ordering::Release);
     }
 
     fn heard(&self, until: Timestamp) {
@@ -202,10 +210,21 @@ impl<U: Send + Sync + 'static> ChangeListener for Memory<U> {
 }
 
 impl<U> Known<U> {
-    fn still_holds(&self, now: Timestamp) -> bool {
-        !self.user.has_changed()
-            && self.session.as_ref().is_none_or(|session| !session.has_changed())
-            && self.expires_at.is_none_or(|end| now < end)
+    /// At this moment, after so many changes.
+    fn still_holds(&self, now: Timestamp, changes: u64) -> bool {
+        self.expires_at.is_none_or(|end| now < end) && self.is_unchanged(changes)
+    }
+
+    fn is_unchanged(&self, changes: u64) -> bool {
+        if self.unchanged.load(Ordering::Relaxed) == changes {
+            return true;
+        }
+        let has_changed = |mark: &Arc<Mark>| mark.has_changed();
+        let is_unchanged = !has_changed(&self.user) && !self.session.as_ref().is_some_and(has_changed);
+        if is_unchanged {
+            self.unchanged.store(changes, Ordering::Relaxed);
+        }
+        is_unchanged
     }
 }
 
@@ -231,9 +250,9 @@ fn mark(entry: &mut Weak<Mark>) -> Arc<Mark> {
 }
 
 impl Index {
-    /// Drops the entries whose tokens are not known any more, once they may be as many as the others.
+    /// Drops the entries whose tokens are not known any more, once they may be a quarter of the others.
     fn tidy_up(&mut self, tokens: u64) {
-        let limit = usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(2);
+        let limit = usize::try_from(tokens.saturating_add(tokens / 4)).unwrap_or(usize::MAX);
         tidy(&mut self.users, limit, |mark| mark.strong_count() > 0);
         tidy(&mut self.sessions, limit, |(mark, _)| mark.strong_count() > 0);
     }
@@ -375,7 +394,7 @@ mod tests {
         let index = memory.index();
         let (tokens, users, sessions) = (memory.tokens.len(), index.users.len(), index.sessions.len());
         assert!((1..=20).contains(&tokens), "{tokens} tokens");
-        assert!(users <= 41 && sessions <= 41, "{users} users, {sessions} sessions");
+        assert!(users <= 26 && sessions <= 26, "{users} users, {sessions} sessions");
     }
 
     #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! `GET /users/me`: the user behind the token.
 
 use actix_web::{
-    HttpResponse,
+    HttpResponse, ResponseError,
     http::header::{self, HeaderValue},
     web,
 };
@@ -34,9 +34,11 @@ impl RequiredScopes for Me {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-async fn read_users_me<U: AuthUser + Serialize>(me: ActiveUser<U, Me>) -> Result<HttpResponse, ApiError> {
-    let user = me.json().map_err(Fault::from)?;
-    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, JSON)).body(user))
+async fn read_users_me<U: AuthUser + Serialize>(me: ActiveUser<U, Me>) -> HttpResponse {
+    match me.json() {
+        Ok(user) => HttpResponse::Ok().insert_header((header::CONTENT_TYPE, JSON)).body(user),
+        Err(error) => ApiError::from(Fault::from(error)).error_response(),
+    }
 }
 
 /// Read your own user
