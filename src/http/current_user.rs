@@ -106,6 +106,18 @@ impl<U: AuthUser> CurrentUser<U> {
     pub fn into_inner(self) -> U {
         Arc::unwrap_or_clone(self.0).user
     }
+
+    /// The user as JSON, to be the body of an answer: written once, for as long as the token is remembered
+    /// ([`Memory`](crate::Memory)).
+    ///
+    /// # Errors
+    /// Where the user cannot be written as JSON.
+    pub fn json(&self) -> serde_json::Result<Bytes>
+    where
+        U: Serialize,
+    {
+        self.0.shown(serde_json::to_vec)
+    }
 }
 
 impl<U: AuthUser, R> ActiveUser<U, R> {
@@ -124,12 +136,16 @@ impl<U: AuthUser, R> ActiveUser<U, R> {
         self.0.into_inner()
     }
 
-    /// The user as JSON: written once, for as long as they are remembered.
-    pub(crate) fn json(&self) -> serde_json::Result<Bytes>
+    /// The user as JSON, to be the body of an answer: written once, for as long as the token is remembered
+    /// ([`Memory`](crate::Memory)).
+    ///
+    /// # Errors
+    /// Where the user cannot be written as JSON.
+    pub fn json(&self) -> serde_json::Result<Bytes>
     where
         U: Serialize,
     {
-        self.0.0.shown(serde_json::to_vec)
+        self.0.json()
     }
 }
 

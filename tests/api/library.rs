@@ -39,6 +39,7 @@ fn application() -> Application {
                     .route("/current", web::get().to(current))
                     .route("/active", web::post().to(active))
                     .route("/maybe", web::get().to(maybe))
+                    .route("/json", web::get().to(json_of_me))
                     .route("/both", web::get().to(both))
                     .route("/token-of", web::get().to(token_of))
                     .service(
@@ -90,6 +91,12 @@ async fn active(me: ActiveUser<Member>, body: web::Json<u64>) -> impl Responder 
     web::Json(json!({ "me": me.into_inner(), "body": body.0 }))
 }
 
+async fn json_of_me(current: CurrentUser<Member>, active: ActiveUser<Member>) -> impl Responder {
+    let [current, active] = [current.json(), active.json()].map(|json| json.expect("a member is JSON"));
+    assert_eq!(current, active);
+    active
+}
+
 async fn maybe(user: MaybeUser<Member>) -> impl Responder {
     user.0.map_or("nobody".to_owned(), |user| user.email.clone())
 }
@@ -123,6 +130,17 @@ async fn form(form: PasswordRequestForm) -> impl Responder {
 
 async fn strict(form: StrictPasswordRequestForm) -> impl Responder {
     form.username.as_str().to_owned()
+}
+
+#[test]
+fn a_user_is_had_as_json() {
+    let Application { address, .. } = application();
+    let active = request("POST", "/active").bearer("1").header("Content-Type", "application/json").body("7");
+    let expected = active.send(address).json()["me"].clone();
+    assert_eq!(expected["email"], "johndoe@example.com");
+    for _ in 0..2 {
+        assert_eq!(get("/json").bearer("1").send(address).json(), expected);
+    }
 }
 
 #[test]
