@@ -17,7 +17,7 @@ use std::{
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::{
     body::{BodySize, MessageBody},
-    dev::{Extensions, ServiceRequest, ServiceResponse},
+    dev::{Extensions, ServiceRequest},
     rt::{self, net::TcpStream, task::JoinHandle, time::sleep},
     web::Bytes,
 };
@@ -97,9 +97,9 @@ pub(super) fn begin(request: &ServiceRequest) -> InFlight {
 }
 
 impl InFlight {
-    /// The answer, which ends the request once it is sent.
-    pub(super) fn watch<B>(self, answer: ServiceResponse<B>) -> ServiceResponse<Watched<B>> {
-        answer.map_body(|_, body| Watched { body, rest: Bytes::new(), _in_flight: self })
+    /// The body of the answer, which ends the request once it is sent.
+    pub(super) fn watch<B>(self, body: B) -> Watched<B> {
+        Watched { body, rest: Bytes::new(), _in_flight: self }
     }
 }
 

@@ -10,7 +10,7 @@ use actix_web::{
 
 use crate::{
     app::connection::{self, Watched},
-    http::{access_log::Entry, edge::Edge, metrics::RequestCounter, panic::unless_it_panics},
+    http::{access_log::Entry, edge::Edge, metrics::RequestCounter, panic::Guarded},
 };
 
 /// One layer and not six: each moves the whole answer, and multiplies the names of Actix's types.
@@ -35,16 +35,23 @@ impl Outermost {
         let logged = Entry::begin(&request);
         let counted = self.counter.as_ref().map(|counter| counter.begin(&request));
         let called = match edge.admit(&request) {
-            Ok(()) => Ok(next.call(request)),
+            Ok(()) => Ok(Guarded::call(|| next.call(request))),
             Err(refusal) => Err(request.error_response(refusal)),
         };
         async move {
             let mut answer = match called {
-                Ok(called) => unless_it_panics(called).await.map(ServiceResponse::map_into_left_body),
-                Err(refusal) => Ok(refusal.map_into_right_body()),
+                Ok(called) => called
+                    .answer()
+                    .await
+                    .map(|answer| answer.map_body(|_, body| in_flight.watch(EitherBody::left(body)))),
+                Err(refusal) => Ok(refusal.map_body(|_, body| in_flight.watch(EitherBody::right(body)))),
             };
-            if let Ok(answer) = &mut answer {
-                edge.add_headers(answer.headers_mut());
+            match &mut answer {
+                Ok(answer) => edge.add_headers(answer.headers_mut()),
+                Err(error) => error.add_response_mapper(move |mut answer| {
+                    edge.add_headers(answer.headers_mut());
+                    answer
+                }),
             }
             if let Some(logged) = logged {
                 logged.log(&answer);
@@ -52,7 +59,48 @@ impl Outermost {
             if let Some(counted) = counted {
                 counted.end(&answer);
             }
-            Ok(in_flight.watch(answer?))
+            answer
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{App, HttpResponse, guard, http::header, test, web};
+
+    use super::*;
+
+    const EDGE: Edge = Edge { max_header_bytes: 100, has_tls: true };
+
+    async fn panics() -> HttpResponse {
+        panic!("a handler panics")
+    }
+
+    /// Whatever comes of a request: an answer, a panic at once or later, or a refusal.
+    #[actix_web::test]
+    async fn every_answer_has_the_headers() {
+        let outermost = Outermost { edge: EDGE, counter: None };
+        let panics_at_once = guard::fn_guard(|_| panic!("a guard panics"));
+        let app = App::new()
+            .wrap_fn(move |request, next| outermost.pass(request, next))
+            .route("/answer", web::to(HttpResponse::Ok))
+            .route("/panic", web::to(panics))
+            .route("/panic-at-once", web::route().guard(panics_at_once).to(HttpResponse::Ok));
+        let app = test::init_service(app).await;
+        let long = format!("/{}", "a".repeat(100));
+        for (path, status) in [("/answer", 200), ("/panic", 500), ("/panic-at-once", 500), (&long, 431)] {
+            let request = test::TestRequest::with_uri(path).to_request();
+            let (found, headers) = match test::try_call_service(&app, request).await {
+                Ok(answer) => (answer.status(), answer.headers().clone()),
+                Err(error) => {
+                    let answer = error.error_response();
+                    (answer.status(), answer.headers().clone())
+                }
+            };
+            assert_eq!(found.as_u16(), status, "{path}");
+            for name in [header::X_CONTENT_TYPE_OPTIONS, header::STRICT_TRANSPORT_SECURITY] {
+                assert!(headers.contains_key(&name), "{path} without {name}");
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ pub(super) fn last() -> Duration {
     clock_gettime(ClockId::MonotonicCoarse).try_into().unwrap_or_default()
 }
 
-/// Now: other systems have no such clock.
+/// Now: not every other system has such a clock.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn last() -> Duration {
     use std::{sync::LazyLock, time::Instant};

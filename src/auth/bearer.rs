@@ -1,6 +1,9 @@
 //! Being recognised: an access token becomes the user it was issued to.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 
@@ -18,7 +21,7 @@ use crate::{
 };
 
 /// Who sent a request: the user, and what their token says.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Identity<U> {
     /// The user as the store has them now.
     pub user: U,
@@ -61,8 +64,17 @@ impl<U> Identity<U> {
         if let Some(shown) = self.shown.get() {
             return Ok(shown.clone());
         }
-        let shown = show(&self.user)?.into();
+        let shown = show(&self.user)?.into_boxed_slice().into();
         Ok(self.shown.get_or_init(|| shown).clone())
+    }
+}
+
+/// Without what is shown of the user, whose own `Debug` may show less.
+impl<U: fmt::Debug> fmt::Debug for Identity<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user, claims, permission, shown: _ } = self;
+        let mut identity = f.debug_struct("Identity");
+        identity.field("user", user).field("claims", claims).field("permission", permission).finish()
     }
 }
 
@@ -87,11 +99,10 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
 
     /// Whose `token` is, where that is remembered: without waiting, and without a copy of the token.
     pub(crate) fn recall(&self, token: &str, now: Timestamp) -> Result<Recall<S::User>, Fault> {
-        let Some(memory) = &self.ports.options.memory else { return Ok(Recall::Unknown(None)) };
-        Ok(match memory.recall(token, now)? {
-            Ok(recognised) => Recall::Known(recognised),
-            Err(place) => Recall::Unknown(Some(place)),
-        })
+        match &self.ports.options.memory {
+            Some(memory) => memory.recall(token, now),
+            None => Ok(Recall::Unknown(None)),
+        }
     }
 
     /// Whose `token` is that is not remembered, and remembers it at its place.

@@ -89,8 +89,9 @@ impl<S: UserStore, H, T> AuthBuilder<S, H, T> {
         self
     }
 
-    /// Where users and their sessions are found in one question: the same users as those of the [`UserStore`], and the
-    /// same sessions. Without this, there are two.
+    /// Where the user of a token and its session are found in one question. Then neither
+    /// [`find_by_subject`](UserStore::find_by_subject) nor [`is_live`](crate::SessionStore::is_live) is asked for it: these have
+    /// to be the same users and sessions, and there have to be sessions. Without this, both are asked.
     pub fn bearers(mut self, store: impl BearerStore<User = S::User>) -> Self {
         self.0.options.bearers = Some(Box::new(store));
         self

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::{
-    auth::Recognised,
+    auth::{Recall, Recognised},
     domain::{
         change::{Change, ChangeListener},
         claims::Claims,
@@ -134,7 +134,7 @@ impl<U> Memory<U> {
     }
 
     /// What is known of `token`, or the place for it.
-    pub(super) fn recall(&self, token: &str, now: Timestamp) -> Result<Result<Recognised<U>, Place>, Fault> {
+    pub(super) fn recall(&self, token: &str, now: Timestamp) -> Result<Recall<U>, Fault> {
         if self.is_lost.load(Ordering::Acquire) || now.as_unix() > self.until.load(Ordering::Acquire) {
             return Err(Fault::unavailable(Lost));
         }
@@ -143,11 +143,11 @@ impl<U> Memory<U> {
         match self.tokens.get(&digest) {
             Some(known) if known.still_holds(now, changes) => {
                 self.hits.fetch_add(1, Ordering::Relaxed);
-                Ok(Ok(known.recognised.clone()))
+                Ok(Recall::Known(known.recognised.clone()))
             }
             _ => {
                 self.misses.fetch_add(1, Ordering::Relaxed);
-                Ok(Err(Place { digest, changes }))
+                Ok(Recall::Unknown(Some(Place { digest, changes })))
             }
         }
     }
@@ -292,7 +292,10 @@ mod tests {
 
     /// The place of a token that is not known.
     fn place(memory: &Memory<()>, token: &str, now: Timestamp) -> Option<Place> {
-        memory.recall(token, now).expect("it is not lost").err()
+        match memory.recall(token, now).expect("it is not lost") {
+            Recall::Known(_) => None,
+            Recall::Unknown(place) => place,
+        }
     }
 
     fn knows(memory: &Memory<()>, token: &str, now: Timestamp) -> bool {
@@ -358,7 +361,7 @@ mod tests {
         let identity = Arc::new(Identity::new((), claims.clone(), permission));
         memory.keep(place, &claims, Recognised::User(Arc::clone(&identity)));
         match memory.recall("token", NOW).unwrap() {
-            Ok(Recognised::User(known)) => assert!(Arc::ptr_eq(&known, &identity)),
+            Recall::Known(Recognised::User(known)) => assert!(Arc::ptr_eq(&known, &identity)),
             _ => panic!("it is known"),
         }
         assert!(!knows(&memory, "Token", NOW));

@@ -127,14 +127,15 @@ pub trait SessionStore: Send + Sync + 'static {
     fn end_all(&self, subject: &Subject, now: Timestamp) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
-/// A store that has users and sessions in one place, and is asked once what [`UserStore`](crate::UserStore) and [`SessionStore`] are asked
-/// one after the other: it halves what a token costs that was not seen before. Not one of the three ports.
+/// A store that has users and sessions in one place, and is asked once what [`UserStore`](crate::UserStore) and
+/// [`SessionStore`] are asked one after the other: it halves what a token costs that was not seen before. An application
+/// whose users and sessions are in two places has none.
 pub trait BearerStore: Send + Sync + 'static {
     /// Your user model.
     type User: AuthUser;
 
-    /// The user of a token as [`UserStore::find_by_subject`](crate::UserStore::find_by_subject) has them, and whether the token is live as
-    /// [`SessionStore::is_live`] has it; `None` where there is no such user.
+    /// The user of a token as [`UserStore::find_by_subject`](crate::UserStore::find_by_subject) has them, and whether the
+    /// token is live as [`SessionStore::is_live`] has it; `None` where there is no such user.
     ///
     /// # Errors
     /// Where the store cannot say.

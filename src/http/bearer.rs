@@ -80,30 +80,35 @@ impl<S: UserStore, H: 'static, T: TokenService> Auth<S, H, T> {
         Bearer(self.clone())
     }
 
-    /// Whose the token of a request is, or what it takes to find out.
-    fn recognise_bearer(&self, request: &ServiceRequest) -> Result<Outcome<S::User>, Search> {
+    /// Whose the token of a request is, as far as that is known.
+    fn recognise_at_once(&self, request: &ServiceRequest) -> AtOnce<S::User> {
         let Some(token) = authorization::credentials(request.headers(), "bearer") else {
-            return Ok(Outcome::Anonymous);
+            return AtOnce::Known(Outcome::Anonymous);
         };
         let now = clock::now();
         match self.recall(&token, now) {
-            Ok(Recall::Known(recognised)) => Ok(Ok(recognised).into()),
-            Ok(Recall::Unknown(place)) => Err(Search { token: token.as_ref().into(), place, now }),
-            Err(fault) => Ok(Err(fault).into()),
+            Ok(Recall::Known(recognised)) => AtOnce::Known(Ok(recognised).into()),
+            Ok(Recall::Unknown(place)) => AtOnce::Unknown { token: token.as_ref().into(), place, now },
+            Err(fault) => AtOnce::Known(Err(fault).into()),
         }
     }
 
+    /// Leaves it to the extractors.
     fn leave(&self, request: &ServiceRequest, outcome: Outcome<S::User>) {
         let dialect = self.policy().dialect;
         request.extensions_mut().insert(Recognition { outcome, dialect });
     }
 }
 
-/// A token that is not remembered.
-struct Search {
-    token: AccessToken,
-    place: Option<Place>,
-    now: Timestamp,
+/// What can be said of a request without waiting.
+enum AtOnce<U> {
+    Known(Outcome<U>),
+    /// Its token is not remembered.
+    Unknown {
+        token: AccessToken,
+        place: Option<Place>,
+        now: Timestamp,
+    },
 }
 
 struct Bearer<S: UserStore, H, T>(Auth<S, H, T>);
@@ -147,12 +152,12 @@ where
     forward_ready!(next);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        match self.auth.recognise_bearer(&request) {
-            Ok(outcome) => {
+        match self.auth.recognise_at_once(&request) {
+            AtOnce::Known(outcome) => {
                 self.auth.leave(&request, outcome);
                 Either::Left(self.next.call(request))
             }
-            Err(Search { token, place, now }) => {
+            AtOnce::Unknown { token, place, now } => {
                 let (auth, next) = (self.auth.clone(), Rc::clone(&self.next));
                 Either::Right(Box::pin(async move {
                     let recognised = auth.find_out(&token, place, now).await;

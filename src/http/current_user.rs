@@ -108,7 +108,7 @@ impl<U: AuthUser> CurrentUser<U> {
     }
 
     /// The user as JSON, to be the body of an answer: written once, for as long as the token is remembered
-    /// ([`Memory`](crate::Memory)).
+    /// ([`Memory`](crate::Memory)). So it may hold nothing that changes without the user.
     ///
     /// # Errors
     /// Where the user cannot be written as JSON.
@@ -137,7 +137,7 @@ impl<U: AuthUser, R> ActiveUser<U, R> {
     }
 
     /// The user as JSON, to be the body of an answer: written once, for as long as the token is remembered
-    /// ([`Memory`](crate::Memory)).
+    /// ([`Memory`](crate::Memory)). So it may hold nothing that changes without the user.
     ///
     /// # Errors
     /// Where the user cannot be written as JSON.

@@ -21,7 +21,7 @@ const CONTENT_SECURITY_POLICY: HeaderValue =
 /// A year.
 const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// What is known of it.
+/// The limit and the headers of this service.
 #[derive(Clone, Copy)]
 pub(crate) struct Edge {
     /// The most bytes of a target and a header; a request with more is answered with 431.
@@ -45,10 +45,8 @@ impl Edge {
         for (name, value) in HEADERS {
             headers.insert(name, value);
         }
-        // Few answers have one of their own: none is asked first whether it has.
-        let own = headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY).next();
-        if let Some(own) = own {
-            headers.insert(header::CONTENT_SECURITY_POLICY, own);
+        if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+            headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
         }
         if self.has_tls {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);

@@ -1,6 +1,9 @@
 //! A panic in a handler is answered, not dropped.
 
-use std::panic::AssertUnwindSafe;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+};
 
 use actix_web::{
     Error,
@@ -19,12 +22,27 @@ pub fn answer_panics<S, B>(
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
 {
-    unless_it_panics(next.call(request))
+    Guarded::call(|| next.call(request)).answer()
 }
 
-/// What comes of it; 500 where it panics.
-pub(crate) async fn unless_it_panics<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    // Nothing that the handler left half-done is used again: the request ends here.
-    let answer = AssertUnwindSafe(answer).catch_unwind().await;
-    answer.unwrap_or_else(|_| Err(ApiError::Internal.into()))
+/// What was called and may panic, or has done so.
+pub(crate) struct Guarded<F>(thread::Result<F>);
+
+impl<F> Guarded<F> {
+    pub(crate) fn call(call: impl FnOnce() -> F) -> Self {
+        // Nothing that the handler left half-done is used again: the request ends here.
+        Self(catch_unwind(AssertUnwindSafe(call)))
+    }
+
+    /// What comes of it; 500 where it panics.
+    pub(crate) async fn answer<T>(self) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let answer = match self.0 {
+            Ok(called) => AssertUnwindSafe(called).catch_unwind().await,
+            Err(panic) => Err(panic),
+        };
+        answer.unwrap_or_else(|_| Err(ApiError::Internal.into()))
+    }
 }

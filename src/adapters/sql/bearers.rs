@@ -24,10 +24,11 @@ impl BearerStore for SqlUsers {
     async fn find_bearer(&self, claims: &Claims) -> Result<Option<(User, bool)>, Fault> {
         let Some(id) = id(&claims.subject) else { return Ok(None) };
         let (session_id, token_id) = (claims.session_id.as_ref(), claims.token_id.as_deref());
-        let has_names = !is_nothing(&[session_id.map_or("", |id| id.as_str()), token_id.unwrap_or_default()]);
+        let can_be_there =
+            !is_nothing(&[session_id.map_or("", |id| id.as_str()), token_id.unwrap_or_default()]);
         // Without a session it is not live.
-        let session_id = session_id.filter(|_| has_names).map(|id| id.as_str());
-        let token_id = token_id.filter(|_| has_names);
+        let session_id = session_id.filter(|_| can_be_there).map(|id| id.as_str());
+        let token_id = token_id.filter(|_| can_be_there);
         let row = on_either!(self.database().pool(), connection => {
             sqlx::query_as(FIND).bind(id).bind(session_id).bind(token_id).fetch_optional(connection).await
         });

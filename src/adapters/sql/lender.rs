@@ -16,10 +16,6 @@ use tokio::{
 /// How long a connection may take to say that it is still there, before it is used and after.
 const PING_LIMIT: Duration = Duration::from_secs(1);
 
-/// For how long a connection that has just said that it is still there is believed: the pool asks every one that comes
-/// back.
-const BELIEVED: Duration = Duration::from_millis(500);
-
 /// A pool that lends connections.
 #[derive(Debug)]
 pub(super) struct Lender<DB: Database> {
@@ -173,12 +169,9 @@ pub(super) async fn in_time<T>(
 /// one that is not.
 pub(super) fn is_alive<C: Connection>(
     connection: &mut C,
-    metadata: PoolConnectionMetadata,
+    _: PoolConnectionMetadata,
 ) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
-    Box::pin(async move {
-        if metadata.idle_for < BELIEVED {
-            return Ok(true);
-        }
+    Box::pin(async {
         let until = Some(Instant::now() + PING_LIMIT);
         in_time(until, connection.ping()).await.map(|()| true)
     })
