@@ -40,32 +40,23 @@ use std::{env, process::ExitCode};
 use measured::Measured;
 use pace::Pace;
 use report::Report;
-use support::{Failure, page};
+use support::{
+    Failure, page,
+    start::{finish, has, start},
+};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let done = match arguments[..] {
-        [bare::ARGUMENT, address, headers, body] => bare::serve(address, headers, body),
+    match arguments[..] {
+        [bare::ARGUMENT, address, headers, body] => finish(bare::serve(address, headers, body)),
         [hand_written::ARGUMENT, framework, users, url, address] => {
-            hand_written::serve(framework, users, url, address)
+            finish(hand_written::serve(framework, users, url, address))
         }
-        [first_seen::bare::ARGUMENT, url, key, uncounted] => first_seen::bare::measure(url, key, uncounted),
-        _ if arguments.contains(&"--bench") => {
-            measure(arguments.contains(&"--write"), arguments.contains(&"--quick"))
+        [first_seen::bare::ARGUMENT, url, key, uncounted] => {
+            finish(first_seen::bare::measure(url, key, uncounted))
         }
-        // `cargo test --all-targets` runs it too, without that argument.
-        _ => {
-            println!("nothing is measured; that is `cargo bench`");
-            Ok(())
-        }
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("the benchmark failed: {failure}");
-            ExitCode::FAILURE
-        }
+        _ => start(|| measure(has("--write"), has("--quick"))),
     }
 }
 
@@ -75,7 +66,7 @@ fn measure(write: bool, quick: bool) -> Result<(), Failure> {
     println!("{report}");
     if write {
         measured.curves.write()?;
-        page::write("BENCHMARKS.md", "cargo bench -- --write", &report)?;
+        page::write("BENCHMARKS.md", "cargo bench --bench figures -- --write", &report)?;
     }
     Ok(())
 }

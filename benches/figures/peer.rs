@@ -1,8 +1,7 @@
 //! A server to measure: a process of its own on a free port of 127.0.0.1.
 
 use std::{
-    io,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::Path,
     process::{Command, Stdio},
     thread,
@@ -11,7 +10,7 @@ use std::{
 
 use crate::{
     service::PATIENCE,
-    support::{Failure, load::Exchange, process::Process},
+    support::{Failure, gatepass::free_address, load::Exchange, process::Process},
 };
 
 pub struct Peer {
@@ -62,7 +61,7 @@ impl Peer {
         program: &Path,
         set: impl FnOnce(&mut Command, SocketAddr),
     ) -> Result<Self, Failure> {
-        let address = free_address().map_err(|error| error.to_string())?;
+        let address = free_address()?;
         let mut command = on.command(program);
         set(&mut command, address);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -86,8 +85,4 @@ impl Peer {
             }
         }
     }
-}
-
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind(("127.0.0.1", 0))?.local_addr()
 }

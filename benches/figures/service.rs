@@ -1,7 +1,6 @@
 //! The program as a user starts it, in either profile.
 
 use std::{
-    env,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -9,10 +8,12 @@ use std::{
 
 use crate::{
     peer::{On, Peer},
-    support::Failure,
+    support::{
+        Failure,
+        gatepass::{PROGRAM, isolate},
+    },
 };
 
-const GATEPASS: &str = env!("CARGO_BIN_EXE_gatepass");
 /// The issuer of all tokens, whatever address a service listens on.
 const ISSUER: &str = "http://127.0.0.1";
 /// How long a server may take until it answers.
@@ -24,36 +25,26 @@ pub struct Place {
     pub keys: PathBuf,
 }
 
-/// The program, with nothing of ours in its environment.
-pub fn program(command: &mut Command) -> &mut Command {
-    for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("GATEPASS_") {
-            command.env_remove(name);
-        }
-    }
-    command.env("RUST_LOG", "off")
-}
-
 /// A command of it for this place, such as `users import`.
 pub fn command(place: &Place, arguments: &[&str]) -> Command {
-    let mut command = Command::new(GATEPASS);
-    program(&mut command).args(arguments);
+    let mut command = Command::new(PROGRAM);
+    isolate(&mut command).args(arguments);
     secure_arguments(&mut command, place);
     command
 }
 
 /// The tutorial profile. Without a number of workers it takes its own default.
 pub fn tutorial(on: On<'_>, workers: Option<u8>) -> Result<Peer, Failure> {
-    Peer::start(on, Path::new(GATEPASS), |command, address| {
-        let command = program(command).args(["--bind", &address.to_string()]);
+    Peer::start(on, Path::new(PROGRAM), |command, address| {
+        let command = isolate(command).args(["--bind", &address.to_string()]);
         set_workers(command, workers);
     })
 }
 
 /// The secure profile, with these arguments besides.
 pub fn secure(on: On<'_>, workers: Option<u8>, place: &Place, arguments: &[&str]) -> Result<Peer, Failure> {
-    Peer::start(on, Path::new(GATEPASS), |command, address| {
-        let command = program(command).args(["--bind", &address.to_string()]).args(arguments);
+    Peer::start(on, Path::new(PROGRAM), |command, address| {
+        let command = isolate(command).args(["--bind", &address.to_string()]).args(arguments);
         secure_arguments(command, place);
         set_workers(command, workers);
     })

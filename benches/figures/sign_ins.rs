@@ -39,10 +39,6 @@ pub fn tokens(peer: &Peer, names: &[String]) -> Result<Vec<String>, Failure> {
 fn one_by_one(address: SocketAddr, names: &[String]) -> Result<Vec<String>, Failure> {
     let broken = |error: std::io::Error| format!("POST /token: {error}");
     let mut connection = Connection::open(address).map_err(broken)?;
-    let token = |name: &String| {
-        let answer = connection.ask(&request(name)).map_err(broken)?;
-        let token = answer.body.split_once("\"access_token\":\"").and_then(|(_, rest)| rest.split_once('"'));
-        token.map(|(token, _)| token.to_owned()).ok_or_else(|| format!("no token: {answer:?}"))
-    };
+    let token = |name: &String| connection.ask(&request(name)).map_err(broken)?.access_token();
     names.iter().map(token).collect()
 }

@@ -14,26 +14,18 @@ mod rounds;
 mod support;
 mod work;
 
-use std::{env, process::ExitCode};
+use std::process::ExitCode;
 
-use support::page;
+use support::{
+    page,
+    start::{has, start},
+};
 
 fn main() -> ExitCode {
-    let has = |argument: &str| env::args().any(|given| given == argument);
-    if !has("--bench") {
-        println!("nothing is measured; that is `cargo bench --bench scaling`");
-        return ExitCode::SUCCESS;
-    }
-    let done = rounds::measure().and_then(|rounds| {
+    start(|| {
+        let rounds = rounds::measure()?;
         println!("{rounds}");
         let command = "cargo bench --bench scaling -- --write";
         if has("--write") { page::write("SCALING.md", command, &rounds) } else { Ok(()) }
-    });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("the benchmark failed: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }

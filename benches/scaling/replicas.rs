@@ -1,9 +1,7 @@
 //! The program in its secure profile, several times, on a PostgreSQL of their own that waits for its disk.
 
 use std::{
-    env,
-    io::Write,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -13,7 +11,11 @@ use tempfile::TempDir;
 
 use crate::{
     postgres::Server,
-    support::{Failure, process::Process},
+    support::{
+        Failure,
+        gatepass::{PROGRAM, add_user, free_address, isolate},
+        process::Process,
+    },
 };
 
 /// How many there are at the most.
@@ -38,12 +40,9 @@ impl Replicas {
         postgres.execute("CREATE EXTENSION pg_stat_statements");
         let folder = TempDir::new().map_err(|error| error.to_string())?;
         let command = |arguments: &[&str]| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_gatepass"));
-            let ours = env::vars_os().map(|(name, _)| name);
-            for name in ours.filter(|name| name.to_string_lossy().starts_with("GATEPASS_")) {
-                command.env_remove(name);
-            }
-            command.args(arguments).current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+            let mut command = Command::new(PROGRAM);
+            isolate(&mut command).args(arguments).current_dir(folder.path());
+            command.stdout(Stdio::null()).stderr(Stdio::null());
             command.envs([
                 ("GATEPASS_PROFILE", "secure"),
                 ("GATEPASS_DATABASE_URL", &postgres.url()),
@@ -55,20 +54,15 @@ impl Replicas {
                 ("GATEPASS_GUESS_RATE", "1000000"),
                 // A client that is done before the others waits for them.
                 ("GATEPASS_IDLE_TIMEOUT", "300"),
-                ("RUST_LOG", "off"),
             ]);
             command
         };
         for user in 0..USERS {
-            add(
-                &mut command(&["users", "add", &username(user), "--scopes", "me", "--password-stdin"]),
-                user,
-            )?;
+            add_user(command, &username(user), &password(user))?;
         }
         let (mut addresses, mut processes) = (Vec::new(), Vec::new());
         for _ in 0..REPLICAS {
-            let free = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr());
-            let address = free.map_err(|error| error.to_string())?;
+            let address = free_address()?;
             processes.push(Process::start(
                 command(&["serve", "--bind", &address.to_string()]).stdin(Stdio::null()),
             )?);
@@ -85,15 +79,6 @@ pub fn username(user: usize) -> String {
 
 pub fn password(user: usize) -> String {
     format!("user{user}-own-passphrase")
-}
-
-fn add(command: &mut Command, user: usize) -> Result<(), Failure> {
-    let why = |error: std::io::Error| error.to_string();
-    let mut child = command.stdin(Stdio::piped()).spawn().map_err(why)?;
-    if let Some(stdin) = &mut child.stdin {
-        writeln!(stdin, "{}", password(user)).map_err(why)?;
-    }
-    if child.wait().map_err(why)?.success() { Ok(()) } else { Err("a user was not added".to_owned()) }
 }
 
 fn await_answers(address: SocketAddr) -> Result<(), Failure> {

@@ -19,24 +19,16 @@ mod tally;
 
 use std::{env, process::ExitCode};
 
-use support::{Failure, page, plot};
+use support::{
+    Failure, page, plot,
+    start::{has, start},
+};
 
 const PICTURE: &str =
     "![Resident memory, open files and latency, from the first minute to the last](soak.svg)";
 
 fn main() -> ExitCode {
-    let has = |argument: &str| env::args().any(|given| given == argument);
-    if !has("--bench") {
-        println!("nothing is measured; that is `cargo bench`");
-        return ExitCode::SUCCESS;
-    }
-    match minutes().and_then(|minutes| soak(minutes, has("--write"))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("the benchmark failed: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    start(|| soak(minutes()?, has("--write")))
 }
 
 fn soak(minutes: u32, writes: bool) -> Result<(), Failure> {
@@ -56,11 +48,7 @@ fn soak(minutes: u32, writes: bool) -> Result<(), Failure> {
 fn minutes() -> Result<u32, Failure> {
     let mut arguments = env::args().skip_while(|argument| argument != "--minutes").skip(1);
     let Some(minutes) = arguments.next() else {
-        return if env::args().any(|argument| argument == "--minutes") {
-            Err(wrong("nothing"))
-        } else {
-            Ok(60)
-        };
+        return if has("--minutes") { Err(wrong("nothing")) } else { Ok(60) };
     };
     minutes.parse().ok().filter(|minutes| (1..=24 * 60).contains(minutes)).ok_or_else(|| wrong(&minutes))
 }

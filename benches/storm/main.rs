@@ -11,29 +11,18 @@ mod sign_ins;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{env, process::ExitCode};
+use std::process::ExitCode;
 
-use support::page;
+use support::{
+    page,
+    start::{has, start},
+};
 
 fn main() -> ExitCode {
-    let has = |argument: &str| env::args().any(|given| given == argument);
-    if !has("--bench") {
-        println!("nothing is measured; that is `cargo bench`");
-        return ExitCode::SUCCESS;
-    }
-    let done = rounds::measure().and_then(|rounds| {
+    start(|| {
+        let rounds = rounds::measure()?;
         println!("{rounds}");
-        if has("--write") {
-            page::write("BENCHMARKS.md", "cargo bench --bench storm -- --write", &rounds)
-        } else {
-            Ok(())
-        }
-    });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("the benchmark failed: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+        let command = "cargo bench --bench storm -- --write";
+        if has("--write") { page::write("BENCHMARKS.md", command, &rounds) } else { Ok(()) }
+    })
 }

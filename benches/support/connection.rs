@@ -1,12 +1,15 @@
 //! A connection that is kept, with one request under way at a time.
 
 use std::{
-    io::{self, ErrorKind, Read, Write},
+    io::{self, ErrorKind, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
-use super::load::{connect, is_complete};
+use super::{
+    Failure,
+    load::{connect, read_answer},
+};
 
 /// As long as the service takes for an answer at the most: where other programs have the cores, a hash takes long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,6 +24,14 @@ pub struct Connection {
 pub struct Answer<'a> {
     pub status: u16,
     pub body: &'a str,
+}
+
+impl Answer<'_> {
+    /// The access token in the answer to a sign-in.
+    pub fn access_token(&self) -> Result<String, Failure> {
+        let token = self.body.split_once("\"access_token\":\"").and_then(|(_, rest)| rest.split_once('"'));
+        token.map(|(token, _)| token.to_owned()).ok_or_else(|| format!("no token: {self:?}"))
+    }
 }
 
 impl Connection {
@@ -44,14 +55,7 @@ impl Connection {
     /// Reads the answer to what was sent.
     pub fn answer(&mut self) -> io::Result<Answer<'_>> {
         self.answer.clear();
-        let mut part = [0; 4096];
-        while !is_complete(&self.answer) {
-            match self.stream.read(&mut part)? {
-                0 if self.answer.is_empty() => return Err(ErrorKind::UnexpectedEof.into()),
-                0 => break,
-                length => self.answer.extend(&part[..length]),
-            }
-        }
+        read_answer(&mut self.stream, &mut self.answer)?;
         let text = std::str::from_utf8(&self.answer).map_err(io::Error::other)?;
         let (head, body) = text.split_once("\r\n\r\n").ok_or(ErrorKind::UnexpectedEof)?;
         let status = head.get(9..12).and_then(|status| status.parse().ok()).ok_or(ErrorKind::InvalidData)?;

@@ -173,17 +173,25 @@ impl Exchange {
 pub fn ask(address: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
     let mut stream = connect(address)?;
     stream.write_all(request)?;
-    let (mut answer, mut part) = (Vec::new(), [0; 4096]);
-    loop {
-        let length = stream.read(&mut part)?;
-        answer.extend(&part[..length]);
-        if length == 0 || is_complete(&answer) {
-            return Ok(answer);
-        }
-    }
+    let mut answer = Vec::new();
+    read_answer(&mut stream, &mut answer)?;
+    Ok(answer)
 }
 
-pub fn is_complete(answer: &[u8]) -> bool {
+/// Reads on until an answer is whole, or cut off.
+pub(super) fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> io::Result<()> {
+    let mut part = [0; 4096];
+    while !is_complete(answer) {
+        match stream.read(&mut part)? {
+            0 if answer.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            0 => break,
+            length => answer.extend(&part[..length]),
+        }
+    }
+    Ok(())
+}
+
+fn is_complete(answer: &[u8]) -> bool {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut headers);
     let Ok(httparse::Status::Complete(head_length)) = head.parse(answer) else {

@@ -4,6 +4,7 @@
 pub mod connection;
 pub mod cores;
 pub mod cpu_time;
+pub mod gatepass;
 pub mod latency;
 pub mod load;
 pub mod machine;
@@ -15,6 +16,7 @@ pub mod python;
 pub mod requests;
 pub mod service;
 pub mod spread;
+pub mod start;
 pub mod table;
 
 /// Why there are no figures, in a sentence.
