@@ -140,3 +140,30 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
         Ok(Recognised::User(Arc::new(Identity::new(user, claims.clone(), permission))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Discreet;
+
+    #[test]
+    fn a_user_is_shown_once_and_not_by_debug() {
+        let identity = Identity::new(
+            Discreet,
+            Claims::new("1".into(), Permission::Unrestricted),
+            Permission::Unrestricted,
+        );
+        for text in ["private", "never asked for"] {
+            let shown = identity.shown(|_| Ok::<_, Fault>(text.into()));
+            assert_eq!(shown.ok().as_deref(), Some(&b"private"[..]));
+        }
+        assert!(identity.shown.get().is_some());
+        let debug = format!("{identity:?}");
+        assert!(
+            debug.contains("Discreet") && !debug.contains("private") && !debug.contains("shown"),
+            "{debug}"
+        );
+    }
+}
