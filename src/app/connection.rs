@@ -6,7 +6,6 @@
 use std::{
     any::Any,
     cell::{Cell, RefCell},
-    mem,
     net::Shutdown,
     pin::Pin,
     rc::Rc,
@@ -54,12 +53,8 @@ struct State {
     idle_since: Cell<Duration>,
 }
 
-/// A request that is not answered yet; none where nobody watches.
+/// A request that is not answered yet.
 pub(super) struct InFlight {
-    _number: Option<Number>,
-}
-
-struct Number {
     state: Rc<State>,
     number: u64,
 }
@@ -67,9 +62,9 @@ struct Number {
 /// A body that knows when it was sent, all but what is in buffers.
 pub(super) struct Watched<B> {
     body: B,
-    /// What came of the body and is not passed on yet.
-    rest: Bytes,
-    _in_flight: InFlight,
+    /// What came of the body and is not passed on yet; apart, since it is rare and an answer is moved often.
+    rest: Option<Box<Bytes>>,
+    _in_flight: Option<InFlight>,
 }
 
 /// What [`HttpServer::on_connect`](actix_web::HttpServer::on_connect) takes.
@@ -90,16 +85,15 @@ pub(super) fn watch(patience: Patience) -> impl Fn(&dyn Any, &mut Extensions) + 
     }
 }
 
-/// Notes that a request has come; the first thing that is done with one.
-pub(super) fn begin(request: &ServiceRequest) -> InFlight {
-    let connection = request.conn_data::<Connection>();
-    InFlight { _number: connection.map(|connection| State::begin(&connection.state)) }
+/// Notes that a request has come; the first thing that is done with one. None where nobody watches.
+pub(super) fn begin(request: &ServiceRequest) -> Option<InFlight> {
+    request.conn_data::<Connection>().map(|connection| State::begin(&connection.state))
 }
 
-impl InFlight {
-    /// The body of the answer, which ends the request once it is sent.
-    pub(super) fn watch<B>(self, body: B) -> Watched<B> {
-        Watched { body, rest: Bytes::new(), _in_flight: self }
+impl<B> Watched<B> {
+    /// The body of an answer, which ends the request once it is sent.
+    pub(super) fn new(body: B, in_flight: Option<InFlight>) -> Self {
+        Self { body, rest: None, _in_flight: in_flight }
     }
 }
 
@@ -123,7 +117,7 @@ impl Drop for Connection {
 }
 
 impl State {
-    fn begin(this: &Rc<Self>) -> Number {
+    fn begin(this: &Rc<Self>) -> InFlight {
         let number = this.begun.get();
         this.begun.set(number + 1);
         let mut requests = this.requests.borrow_mut();
@@ -131,7 +125,7 @@ impl State {
         if requests.len() > MAX_REQUESTS {
             this.close("too many requests at once");
         }
-        Number { state: Rc::clone(this), number }
+        InFlight { state: Rc::clone(this), number }
     }
 
     async fn close_when_late(self: Rc<Self>, patience: Patience) {
@@ -160,7 +154,7 @@ impl State {
     }
 }
 
-impl Drop for Number {
+impl Drop for InFlight {
     fn drop(&mut self) {
         let mut requests = self.state.requests.borrow_mut();
         requests.retain(|(number, _)| *number != self.number);
@@ -181,15 +175,18 @@ impl<B: MessageBody + Unpin> MessageBody for Watched<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        if self.rest.is_empty() {
-            match Pin::new(&mut self.body).poll_next(context) {
-                Poll::Ready(Some(Ok(bytes))) => self.rest = bytes,
+        let mut bytes = match self.rest.take() {
+            Some(rest) => *rest,
+            None => match Pin::new(&mut self.body).poll_next(context) {
+                Poll::Ready(Some(Ok(bytes))) => bytes,
                 other => return other,
-            }
+            },
+        };
+        if bytes.len() > PIECE {
+            let rest = bytes.split_off(PIECE);
+            self.rest = Some(rest.into());
         }
-        let piece =
-            if self.rest.len() > PIECE { self.rest.split_to(PIECE) } else { mem::take(&mut self.rest) };
-        Poll::Ready(Some(Ok(piece)))
+        Poll::Ready(Some(Ok(bytes)))
     }
 }
 

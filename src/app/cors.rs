@@ -62,24 +62,23 @@ fn fault(origin: &str) -> Option<&'static str> {
 }
 
 impl CorsOrigins {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// These and those.
     pub(super) fn join(lists: &[Self]) -> Self {
         Self(lists.iter().flat_map(|list| list.0.iter().cloned()).collect())
     }
 
-    /// The middleware. It belongs around all others, since a preflight has no token and errors need its headers too.
-    /// Tokens are in headers: no credentials of the browser are let through.
-    pub(super) fn middleware(&self) -> Cors {
+    /// The middleware, where there are any. It belongs around all others, since a preflight has no token and errors need
+    /// its headers too. Tokens are in headers: no credentials of the browser are let through.
+    pub(super) fn middleware(&self) -> Option<Cors> {
+        if self.0.is_empty() {
+            return None;
+        }
         let cors = Cors::default()
             .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
             .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
             .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER])
             .max_age(MAX_AGE);
-        self.0.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+        Some(self.0.iter().fold(cors, |cors, origin| cors.allowed_origin(origin)))
     }
 }
 
@@ -92,7 +91,7 @@ mod tests {
         let origins =
             "https://app.example.com, http://localhost:5173,http://[::1]:3000,capacitor://localhost";
         assert_eq!(origins.parse::<CorsOrigins>().unwrap().0.len(), 4);
-        assert!("".parse::<CorsOrigins>().unwrap().is_empty());
+        assert!("".parse::<CorsOrigins>().unwrap().middleware().is_none());
         for text in [
             "*",
             "null",

@@ -11,6 +11,7 @@ pub mod healthcheck;
 pub mod logging;
 mod metrics;
 pub mod ops;
+mod optional;
 mod outermost;
 pub mod profile;
 pub mod server;

@@ -1,16 +1,25 @@
 //! The outermost layer of the application: what is done with every request, whatever comes of it.
 
-use std::rc::Rc;
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
 
 use actix_web::{
     Error,
-    body::EitherBody,
     dev::{Service, ServiceRequest, ServiceResponse},
 };
+use pin_project_lite::pin_project;
 
 use crate::{
-    app::connection::{self, Watched},
-    http::{access_log::Entry, edge::Edge, metrics::RequestCounter, panic::Guarded},
+    app::connection::{self, InFlight, Watched},
+    http::{
+        access_log::Entry,
+        edge::Edge,
+        metrics::{Counted, RequestCounter},
+        panic::Guarded,
+    },
 };
 
 /// One layer and not six: each moves the whole answer, and multiplies the names of Actix's types.
@@ -22,45 +31,57 @@ pub(super) struct Outermost {
 
 impl Outermost {
     /// The middleware, for [`App::wrap_fn`](actix_web::App::wrap_fn).
-    pub(super) fn pass<S, B>(
-        &self,
-        request: ServiceRequest,
-        next: &S,
-    ) -> impl Future<Output = Result<ServiceResponse<Watched<EitherBody<B>>>, Error>> + use<S, B>
+    pub(super) fn pass<S, B>(&self, request: ServiceRequest, next: &S) -> Passing<S::Future>
     where
         S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     {
-        let edge = self.edge;
         let in_flight = connection::begin(&request);
         let logged = Entry::begin(&request);
         let counted = self.counter.as_ref().map(|counter| counter.begin(&request));
-        let called = match edge.admit(&request) {
-            Ok(()) => Ok(Guarded::call(|| next.call(request))),
-            Err(refusal) => Err(request.error_response(refusal)),
+        let called = match self.edge.admit(&request) {
+            Ok(()) => Guarded::call(|| next.call(request)),
+            Err(refusal) => Guarded::failed(refusal),
         };
-        async move {
-            let mut answer = match called {
-                Ok(called) => called
-                    .answer()
-                    .await
-                    .map(|answer| answer.map_body(|_, body| in_flight.watch(EitherBody::left(body)))),
-                Err(refusal) => Ok(refusal.map_body(|_, body| in_flight.watch(EitherBody::right(body)))),
-            };
-            match &mut answer {
-                Ok(answer) => edge.add_headers(answer.headers_mut()),
-                Err(error) => error.add_response_mapper(move |mut answer| {
-                    edge.add_headers(answer.headers_mut());
-                    answer
-                }),
-            }
-            if let Some(logged) = logged {
-                logged.log(&answer);
-            }
-            if let Some(counted) = counted {
-                counted.end(&answer);
-            }
-            answer
+        Passing { called, edge: self.edge, in_flight, logged, counted }
+    }
+}
+
+pin_project! {
+    /// A request on its way.
+    pub(super) struct Passing<F> {
+        #[pin]
+        called: Guarded<F>,
+        edge: Edge,
+        in_flight: Option<InFlight>,
+        logged: Option<Entry>,
+        counted: Option<Counted>,
+    }
+}
+
+impl<F: Future<Output = Result<ServiceResponse<B>, Error>>, B> Future for Passing<F> {
+    type Output = Result<ServiceResponse<Watched<B>>, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        // Looked at where it is: to take it apart is to move it once more.
+        let mut polled = this.called.poll(context);
+        let Poll::Ready(answer) = &mut polled else { return Poll::Pending };
+        let edge = *this.edge;
+        match answer {
+            Ok(answer) => edge.add_headers(answer.headers_mut()),
+            Err(error) => error.add_response_mapper(move |mut answer| {
+                edge.add_headers(answer.headers_mut());
+                answer
+            }),
         }
+        if let Some(logged) = this.logged.take() {
+            logged.log(answer);
+        }
+        if let Some(counted) = this.counted.take() {
+            counted.end(answer);
+        }
+        let in_flight = this.in_flight.take();
+        polled.map_ok(|answer| answer.map_body(|_, body| Watched::new(body, in_flight)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
 
-use actix_web::{App, HttpServer, dev, middleware::Condition, web};
+use actix_web::{App, HttpServer, dev, web};
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::openapi::OpenApi;
@@ -12,6 +12,7 @@ use crate::{
         audit::AuditTrail,
         connection,
         ops::{Operations, OpsServer},
+        optional::Optional,
         outermost::Outermost,
         settings::Settings,
         signals::StopSignals,
@@ -114,7 +115,7 @@ impl Server {
                 .app_data(body_limits)
                 // From the inside to the outside.
                 .wrap(auth.bearer())
-                .wrap(Condition::new(!cors.is_empty(), cors.middleware()))
+                .wrap(Optional(cors.middleware()))
                 .wrap_fn(move |request, next| outermost.pass(request, next))
                 // The order in which a request's path is held against them: the most frequent first.
                 .configure(users::routes::<S::User>())

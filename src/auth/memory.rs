@@ -1,17 +1,20 @@
 //! The callers that were recognised: a known token costs neither a signature nor a question to a store.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
-    hash::Hash,
+    hash::{BuildHasherDefault, Hash, Hasher},
     num::NonZeroUsize,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use quick_cache::sync::Cache;
+use quick_cache::{
+    UnitWeighter,
+    sync::{Cache, DefaultLifecycle},
+};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -22,6 +25,7 @@ use crate::{
         claims::Claims,
         client::ClientId,
         fault::Fault,
+        scope::Permission,
         session::SessionId,
         time::Timestamp,
         user::Subject,
@@ -52,8 +56,10 @@ use crate::{
 /// memory.changed(&Change::User("johndoe".into()));
 /// ```
 pub struct Memory<U> {
-    tokens: Cache<TokenDigest, Arc<Known<U>>>,
+    tokens: Cache<TokenDigest, Known<U>, UnitWeighter, BuildHasherDefault<DigestHasher>>,
     index: Mutex<Index>,
+    /// What many tokens allow alike.
+    permissions: Mutex<HashSet<Permission>>,
     /// How many changes there were.
     changes: AtomicU64,
     is_lost: AtomicBool,
@@ -74,29 +80,32 @@ pub struct MemoryFigures {
     pub tokens: usize,
 }
 
-type TokenDigest = [u8; 32];
+/// How many permissions are held in one place, at the most.
+const PERMISSIONS: usize = 64;
+
+/// The SHA-256 of a token.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct TokenDigest([u8; 32]);
 
 /// What is known of a token.
 struct Known<U> {
     recognised: Recognised<U>,
     expires_at: Option<Timestamp>,
-    user: Arc<Mark>,
-    session: Option<Arc<Mark>>,
-    /// After how many changes neither had one: as long as there is no other, they need not be looked at.
-    unchanged: AtomicU64,
 }
 
-/// What several tokens have in common: a user, or a session. Once it has changed, none of them is known any more.
-#[derive(Default)]
-struct Mark {
-    has_changed: AtomicBool,
-}
-
-/// The way from what changes to the tokens that are known.
+/// The way from what changes to the tokens that are known; some of those that it leads to may be forgotten.
 #[derive(Default)]
 struct Index {
-    users: HashMap<Subject, Weak<Mark>>,
-    sessions: HashMap<SessionId, (Weak<Mark>, Option<ClientId>)>,
+    users: HashMap<Subject, Vec<TokenDigest>>,
+    sessions: HashMap<SessionId, SessionTokens>,
+    /// How many tokens may be in it, at the most.
+    tokens: u64,
+}
+
+#[derive(Default)]
+struct SessionTokens {
+    client_id: Option<ClientId>,
+    tokens: Vec<TokenDigest>,
 }
 
 /// Where an answer belongs that is not known yet.
@@ -114,8 +123,15 @@ impl<U> Memory<U> {
     /// Remembers this many tokens.
     pub fn new(tokens: NonZeroUsize) -> Self {
         Self {
-            tokens: Cache::new(tokens.get()),
+            tokens: Cache::with(
+                tokens.get(),
+                tokens.get() as u64,
+                UnitWeighter,
+                BuildHasherDefault::default(),
+                DefaultLifecycle::default(),
+            ),
             index: Mutex::default(),
+            permissions: Mutex::default(),
             changes: AtomicU64::new(0),
             is_lost: AtomicBool::new(false),
             until: AtomicU64::new(u64::MAX),
@@ -138,12 +154,12 @@ impl<U> Memory<U> {
         if self.is_lost.load(Ordering::Acquire) || now.as_unix() > self.until.load(Ordering::Acquire) {
             return Err(Fault::unavailable(Lost));
         }
-        let digest = Sha256::digest(token).into();
+        let digest = TokenDigest(Sha256::digest(token).into());
         let changes = self.changes.load(Ordering::Acquire);
         match self.tokens.get(&digest) {
-            Some(known) if known.still_holds(now, changes) => {
+            Some(known) if known.still_holds(now) => {
                 self.hits.fetch_add(1, Ordering::Relaxed);
-                Ok(Recall::Known(known.recognised.clone()))
+                Ok(Recall::Known(known.recognised))
             }
             _ => {
                 self.misses.fetch_add(1, Ordering::Relaxed);
@@ -154,45 +170,60 @@ impl<U> Memory<U> {
 
     /// Remembers the answer, unless something has changed since the question.
     pub(super) fn keep(&self, place: Place, claims: &Claims, recognised: Recognised<U>) {
-        let mut index = self.index();
+        let Place { digest, changes } = place;
+        let mut index = lock(&self.index);
         // None is counted while the index is held.
-        if self.changes.load(Ordering::Acquire) != place.changes {
+        if self.changes.load(Ordering::Acquire) != changes {
             return;
         }
-        index.tidy_up(self.tokens.capacity());
-        let user = mark(index.users.entry(claims.subject.clone()).or_default());
-        let session = claims.session_id.clone().map(|id| {
-            let (weak, client_id) = index.sessions.entry(id).or_default();
-            client_id.clone_from(&claims.client_id);
-            mark(weak)
-        });
-        let unchanged = AtomicU64::new(place.changes);
-        let known = Known { recognised, expires_at: claims.expires_at, user, session, unchanged };
-        self.tokens.insert(place.digest, Arc::new(known));
+        index.add(digest, claims);
+        self.tokens.insert(digest, Known { recognised, expires_at: claims.expires_at });
+        let capacity = self.tokens.capacity();
+        index.tidy_up(capacity.saturating_add(capacity / 4), |token| self.tokens.contains_key(token));
     }
 
-    fn index(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The same permission, in one place for all tokens that allow the same: it is there for the processor when the
+    /// next of them comes, and takes no more room.
+    pub(super) fn share(&self, permission: Permission) -> Permission {
+        let mut permissions = lock(&self.permissions);
+        if let Some(shared) = permissions.get(&permission) {
+            return shared.clone();
+        }
+        if permissions.len() >= PERMISSIONS {
+            permissions.clear();
+        }
+        permissions.insert(permission.clone());
+        permission
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<U: Send + Sync + 'static> ChangeListener for Memory<U> {
     fn changed(&self, change: &Change) {
-        let mut index = self.index();
+        let mut index = lock(&self.index);
+        let forget = |tokens: &[TokenDigest]| {
+            for token in tokens {
+                self.tokens.remove(token);
+            }
+        };
         match change {
-            Change::User(subject) => index.users.remove(subject).iter().for_each(set),
-            Change::Session(id) => index.sessions.remove(id).iter().for_each(|(mark, _)| set(mark)),
+            Change::User(subject) => index.users.remove(subject).iter().for_each(|tokens| forget(tokens)),
+            Change::Session(id) => {
+                index.sessions.remove(id).iter().for_each(|session| forget(&session.tokens))
+            }
             Change::Client(client_id) => index
                 .sessions
-                .extract_if(|_, (_, client)| client.as_ref() == Some(client_id))
-                .for_each(|(_, (mark, _))| set(&mark)),
+                .extract_if(|_, session| session.client_id.as_ref() == Some(client_id))
+                .for_each(|(_, session)| forget(&session.tokens)),
             Change::Everything => {
-                index.users.drain().for_each(|(_, mark)| set(&mark));
-                index.sessions.drain().for_each(|(_, (mark, _))| set(&mark));
+                *index = Index::default();
                 self.tokens.clear();
             }
         }
-        // After the marks: who counts it sees them.
+        // After they are forgotten: who counts it does not find them.
         self.changes.fetch_add(1, Ordering::Release);
     }
 
@@ -209,58 +240,66 @@ impl<U: Send + Sync + 'static> ChangeListener for Memory<U> {
     }
 }
 
+impl<U> Clone for Known<U> {
+    fn clone(&self) -> Self {
+        Self { recognised: self.recognised.clone(), expires_at: self.expires_at }
+    }
+}
+
 impl<U> Known<U> {
-    /// At this moment, after so many changes.
-    fn still_holds(&self, now: Timestamp, changes: u64) -> bool {
-        self.expires_at.is_none_or(|end| now < end) && self.is_unchanged(changes)
+    fn still_holds(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
     }
-
-    fn is_unchanged(&self, changes: u64) -> bool {
-        if self.unchanged.load(Ordering::Relaxed) == changes {
-            return true;
-        }
-        let has_changed = |mark: &Arc<Mark>| mark.has_changed();
-        let is_unchanged = !has_changed(&self.user) && !self.session.as_ref().is_some_and(has_changed);
-        if is_unchanged {
-            self.unchanged.store(changes, Ordering::Relaxed);
-        }
-        is_unchanged
-    }
-}
-
-impl Mark {
-    fn has_changed(&self) -> bool {
-        self.has_changed.load(Ordering::Acquire)
-    }
-}
-
-fn set(mark: &Weak<Mark>) {
-    if let Some(mark) = mark.upgrade() {
-        mark.has_changed.store(true, Ordering::Release);
-    }
-}
-
-/// The mark of this entry, a new one where no known token has it any more.
-fn mark(entry: &mut Weak<Mark>) -> Arc<Mark> {
-    entry.upgrade().unwrap_or_else(|| {
-        let mark = Arc::default();
-        *entry = Arc::downgrade(&mark);
-        mark
-    })
 }
 
 impl Index {
-    /// Drops the entries whose tokens are not known any more, once they may be a quarter of the others.
-    fn tidy_up(&mut self, tokens: u64) {
-        let limit = usize::try_from(tokens.saturating_add(tokens / 4)).unwrap_or(usize::MAX);
-        tidy(&mut self.users, limit, |mark| mark.strong_count() > 0);
-        tidy(&mut self.sessions, limit, |(mark, _)| mark.strong_count() > 0);
+    fn add(&mut self, token: TokenDigest, claims: &Claims) {
+        self.users.entry(claims.subject.clone()).or_default().push(token);
+        if let Some(id) = &claims.session_id {
+            let session = self.sessions.entry(id.clone()).or_default();
+            session.client_id.clone_from(&claims.client_id);
+            session.tokens.push(token);
+        }
+        self.tokens += 1;
+    }
+
+    /// Drops what leads to tokens that are forgotten, once it leads to more than `limit`.
+    fn tidy_up(&mut self, limit: u64, is_known: impl Fn(&TokenDigest) -> bool) {
+        if self.tokens <= limit {
+            return;
+        }
+        self.users.retain(|_, tokens| tidy(tokens, &is_known));
+        self.sessions.retain(|_, session| tidy(&mut session.tokens, &is_known));
+        self.tokens = self.users.values().map(|tokens| tokens.len() as u64).sum();
     }
 }
 
-fn tidy<K: Eq + Hash, V>(map: &mut HashMap<K, V>, limit: usize, is_used: impl Fn(&V) -> bool) {
-    if map.len() > limit {
-        map.retain(|_, value| is_used(value));
+/// Whether any is left.
+fn tidy(tokens: &mut Vec<TokenDigest>, is_known: impl Fn(&TokenDigest) -> bool) -> bool {
+    // A token that was forgotten and came again is in it twice.
+    tokens.sort_unstable();
+    tokens.dedup();
+    tokens.retain(is_known);
+    !tokens.is_empty()
+}
+
+impl Hash for TokenDigest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
+}
+
+/// A digest is as good a hash as any: whoever wants two alike would have to sign tokens until they find them.
+#[derive(Default)]
+struct DigestHasher(u64);
+
+impl Hasher for DigestHasher {
+    fn write(&mut self, digest: &[u8]) {
+        self.0 = digest.first_chunk().map_or(0, |first| u64::from_ne_bytes(*first));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -272,12 +311,12 @@ impl<U> fmt::Debug for Memory<U> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{ptr, sync::Arc, time::Duration};
 
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::{auth::Identity, domain::scope::Permission};
+    use crate::auth::Identity;
 
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
@@ -387,17 +426,53 @@ mod tests {
 
     #[test]
     fn it_holds_as_many_as_it_is_told_to() {
-        let memory = memory(20);
-        for number in 0..2000 {
-            let token = format!("token {number}");
-            let place = place(&memory, &token, NOW).unwrap();
-            let own = claims(&format!("user {number}"), &format!("session {number}"));
-            memory.keep(place, &own, Recognised::Nobody);
+        for tokens_of_a_user in [1, 7, 2000] {
+            let memory = memory(20);
+            for number in 0..2000 {
+                let token = format!("token {number}");
+                let place = place(&memory, &token, NOW).unwrap();
+                let own = number / tokens_of_a_user;
+                let own = claims(&format!("user {own}"), &format!("session {own}"));
+                memory.keep(place, &own, Recognised::Nobody);
+            }
+            let index = lock(&memory.index);
+            let of_users: usize = index.users.values().map(Vec::len).sum();
+            let of_sessions: usize = index.sessions.values().map(|session| session.tokens.len()).sum();
+            assert!((1..=20).contains(&memory.tokens.len()), "{} tokens", memory.tokens.len());
+            assert!(of_users <= 26 && of_sessions <= 26, "{of_users} by users, {of_sessions} by sessions");
         }
-        let index = memory.index();
-        let (tokens, users, sessions) = (memory.tokens.len(), index.users.len(), index.sessions.len());
-        assert!((1..=20).contains(&tokens), "{tokens} tokens");
-        assert!(users <= 26 && sessions <= 26, "{users} users, {sessions} sessions");
+    }
+
+    #[test]
+    fn a_token_that_was_forgotten_and_came_again_dies_with_its_session() {
+        let memory = memory(20);
+        for number in (0..30).chain(0..30) {
+            let token = format!("token {number}");
+            if let Some(place) = place(&memory, &token, NOW) {
+                memory.keep(place, &claims("1", "s"), Recognised::Nobody);
+            }
+        }
+        memory.changed(&Change::Session("s".into()));
+        assert!((0..30).all(|number| !knows(&memory, &format!("token {number}"), NOW)));
+        assert_eq!(memory.tokens.len(), 0);
+    }
+
+    #[test]
+    fn what_tokens_allow_alike_is_in_one_place() {
+        let memory = memory(1);
+        let place_of = |permission: &Permission| match permission {
+            Permission::Scopes(scopes) => scopes.iter().next().map(ptr::from_ref),
+            Permission::Unrestricted => None,
+        };
+        let permission = |text: &str| Permission::Scopes(text.parse().unwrap());
+        let first = memory.share(permission("me items:read"));
+        assert_eq!(first, permission("me items:read"));
+        assert_eq!(place_of(&memory.share(permission("me items:read"))), place_of(&first));
+        assert_ne!(place_of(&memory.share(permission("me"))), place_of(&first));
+        for number in 0..1000 {
+            memory.share(permission(&format!("scope:{number}")));
+        }
+        assert!(lock(&memory.permissions).len() <= PERMISSIONS);
     }
 
     #[derive(Clone, Debug)]

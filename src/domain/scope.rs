@@ -60,7 +60,7 @@ impl fmt::Display for Scope {
 /// assert!(granted.contains_all(&"me".parse()?));
 /// # Ok::<(), gatepass::InvalidScope>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scopes(Arc<[Scope]>);
 
 impl Scopes {
@@ -112,7 +112,7 @@ impl fmt::Display for Scopes {
 }
 
 /// What a user, or a token, is allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
     /// Everything: scopes are not used, as in FastAPI's tutorial.
     Unrestricted,

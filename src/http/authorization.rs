@@ -9,19 +9,17 @@ use encoding_rs::mem::decode_latin1;
 /// the first counts, it is split at the first space, the scheme's case and the white space around the rest do
 /// not count.
 pub(crate) fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<Cow<'a, str>> {
-    // A header's bytes are Latin-1, for Starlette as for a browser's `fetch`.
-    match decode_latin1(headers.get(AUTHORIZATION)?.as_bytes()) {
-        Cow::Borrowed(header) => of_scheme(header, scheme).map(Cow::Borrowed),
-        Cow::Owned(header) => {
-            of_scheme(&header, scheme).map(|credentials| Cow::Owned(credentials.to_owned()))
-        }
+    let (own_scheme, rest) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(scheme.len())?;
+    let credentials = rest.strip_prefix(b" ")?;
+    if !own_scheme.eq_ignore_ascii_case(scheme.as_bytes()) {
+        return None;
     }
-}
-
-fn of_scheme<'a>(header: &'a str, scheme: &str) -> Option<&'a str> {
-    let (own_scheme, credentials) = header.split_once(' ')?;
-    let credentials = credentials.trim();
-    (own_scheme.eq_ignore_ascii_case(scheme) && !credentials.is_empty()).then_some(credentials)
+    // A header's bytes are Latin-1, for Starlette as for a browser's `fetch`.
+    let credentials = match decode_latin1(credentials) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    };
+    (!credentials.is_empty()).then_some(credentials)
 }
 
 #[cfg(test)]

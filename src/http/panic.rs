@@ -2,14 +2,15 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    thread,
+    pin::Pin,
+    task::{Context, Poll},
 };
 
 use actix_web::{
     Error,
     dev::{Service, ServiceRequest, ServiceResponse},
 };
-use futures_util::FutureExt;
+use pin_project_lite::pin_project;
 
 use crate::http::error::ApiError;
 
@@ -22,27 +23,44 @@ pub fn answer_panics<S, B>(
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
 {
-    Guarded::call(|| next.call(request)).answer()
+    Guarded::call(|| next.call(request))
 }
 
-/// What was called and may panic, or has done so.
-pub(crate) struct Guarded<F>(thread::Result<F>);
+pin_project! {
+    /// What comes of a call; 500 where it panics, at once or later.
+    #[project = Projected]
+    pub(crate) enum Guarded<F> {
+        Called { #[pin] called: F },
+        Failed { error: Option<Error> },
+    }
+}
 
 impl<F> Guarded<F> {
     pub(crate) fn call(call: impl FnOnce() -> F) -> Self {
         // Nothing that the handler left half-done is used again: the request ends here.
-        Self(catch_unwind(AssertUnwindSafe(call)))
+        match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(called) => Self::Called { called },
+            Err(_) => Self::failed(ApiError::Internal),
+        }
     }
 
-    /// What comes of it; 500 where it panics.
-    pub(crate) async fn answer<T>(self) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, Error>>,
-    {
-        let answer = match self.0 {
-            Ok(called) => AssertUnwindSafe(called).catch_unwind().await,
-            Err(panic) => Err(panic),
-        };
-        answer.unwrap_or_else(|_| Err(ApiError::Internal.into()))
+    /// What is not called at all.
+    pub(crate) fn failed(error: ApiError) -> Self {
+        Self::Failed { error: Some(error.into()) }
+    }
+}
+
+impl<F: Future<Output = Result<T, Error>>, T> Future for Guarded<F> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            Projected::Called { called } => catch_unwind(AssertUnwindSafe(|| called.poll(context)))
+                .unwrap_or_else(|_| Poll::Ready(Err(ApiError::Internal.into()))),
+            Projected::Failed { error } => match error.take() {
+                Some(error) => Poll::Ready(Err(error)),
+                None => Poll::Pending,
+            },
+        }
     }
 }
