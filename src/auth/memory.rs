@@ -102,7 +102,6 @@ struct Index {
     tokens: u64,
 }
 
-#[derive(Default)]
 struct SessionTokens {
     client_id: Option<ClientId>,
     tokens: Vec<TokenDigest>,
@@ -254,11 +253,10 @@ impl<U> Known<U> {
 
 impl Index {
     fn add(&mut self, token: TokenDigest, claims: &Claims) {
-        self.users.entry(claims.subject.clone()).or_default().push(token);
+        self.users.entry(claims.subject.clone()).or_insert_with(one).push(token);
         if let Some(id) = &claims.session_id {
-            let session = self.sessions.entry(id.clone()).or_default();
-            session.client_id.clone_from(&claims.client_id);
-            session.tokens.push(token);
+            let new = || SessionTokens { client_id: claims.client_id.clone(), tokens: one() };
+            self.sessions.entry(id.clone()).or_insert_with(new).tokens.push(token);
         }
         self.tokens += 1;
     }
@@ -272,6 +270,11 @@ impl Index {
         self.sessions.retain(|_, session| tidy(&mut session.tokens, &is_known));
         self.tokens = self.users.values().map(|tokens| tokens.len() as u64).sum();
     }
+}
+
+/// Room for the one token that most users and sessions have at a time.
+fn one() -> Vec<TokenDigest> {
+    Vec::with_capacity(1)
 }
 
 /// Whether any is left.

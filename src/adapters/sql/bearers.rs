@@ -1,10 +1,13 @@
 //! Whose a token is, and whether it is live, in one statement.
 
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
+use tokio::time::timeout;
 
 use crate::{
     adapters::sql::{
+        connection::on_connection,
         database::{fault, on_either},
+        lender::PING_LIMIT,
         model::User,
         sessions::is_nothing,
         users::{SqlUsers, UserRow, id},
@@ -17,22 +20,61 @@ const FIND: &str = "SELECT id, username, email, full_name, disabled, scopes, \
                     AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_id = $3) AS is_live \
                     FROM users WHERE id = $1";
 
+/// What is asked of a token; by its names, where it has them.
+struct Question<'a> {
+    user_id: &'a str,
+    session_id: Option<&'a str>,
+    token_id: Option<&'a str>,
+}
+
+/// Asks it on a connection to either database.
+macro_rules! ask {
+    ($question:expr, $connection:expr) => {{
+        let Question { user_id, session_id, token_id } = $question;
+        sqlx::query_as(FIND)
+            .bind(*user_id)
+            .bind(*session_id)
+            .bind(*token_id)
+            .fetch_optional($connection)
+            .await
+    }};
+}
+
 /// With the sessions of the same [`Database`](crate::sql::Database).
 impl BearerStore for SqlUsers {
     type User = User;
 
     async fn find_bearer(&self, claims: &Claims) -> Result<Option<(User, bool)>, Fault> {
-        let Some(id) = id(&claims.subject) else { return Ok(None) };
+        let Some(user_id) = id(&claims.subject) else { return Ok(None) };
         let (session_id, token_id) = (claims.session_id.as_ref(), claims.token_id.as_deref());
         let can_be_there =
             !is_nothing(&[session_id.map_or("", |id| id.as_str()), token_id.unwrap_or_default()]);
         // Without a session it is not live.
         let session_id = session_id.filter(|_| can_be_there).map(|id| id.as_str());
         let token_id = token_id.filter(|_| can_be_there);
-        let row = on_either!(self.database().pool(), connection => {
-            sqlx::query_as(FIND).bind(id).bind(session_id).bind(token_id).fetch_optional(connection).await
+        let question = Question { user_id: &user_id, session_id, token_id };
+        let row = match self.ask_at_hand(&question).await {
+            Some(row) => row,
+            None => on_either!(self.database().pool(), connection => ask!(&question, connection))
+                .map_err(fault)?,
+        };
+        Ok(row.map(|BearerRow(user, is_live)| (user, is_live)))
+    }
+}
+
+impl SqlUsers {
+    /// The answer on the connection that is kept for this: a pool asks every connection whether it is still there, before
+    /// it is used, after, or both, and each time costs as much as the question. None where the connection is in use or has
+    /// failed: the pool has others then, and to ask once more does no harm.
+    async fn ask_at_hand(&self, question: &Question<'_>) -> Option<Option<BearerRow>> {
+        let mut own = self.at_hand().try_lock().ok()?;
+        let answer = timeout(PING_LIMIT, async {
+            let mut connection = own.take().await?;
+            let row = on_connection!(&mut connection, connection => ask!(question, connection))?;
+            own.keep(connection);
+            Ok::<_, sqlx::Error>(row)
         });
-        Ok(row.map_err(fault)?.map(|BearerRow(user, is_live)| (user, is_live)))
+        answer.await.ok()?.ok()
     }
 }
 

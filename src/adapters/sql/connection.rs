@@ -1,5 +1,7 @@
 //! A connection of one's own: when requests keep all others busy, what must not wait for them does not.
 
+use std::fmt;
+
 use sqlx::{ConnectOptions, PgConnection, Sqlite, SqliteConnection};
 
 use crate::adapters::sql::{database::Pool, lender::Lent};
@@ -69,5 +71,11 @@ impl OwnConnection {
         if !matches!(connection, EitherConnection::Memory(_)) {
             self.kept = Some(connection);
         }
+    }
+}
+
+impl fmt::Debug for OwnConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnConnection").field("is_kept", &self.is_kept()).finish_non_exhaustive()
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 /// How long a connection may take to say that it is still there, before it is used and after.
-const PING_LIMIT: Duration = Duration::from_secs(1);
+pub(super) const PING_LIMIT: Duration = Duration::from_secs(1);
 
 /// A pool that lends connections.
 #[derive(Debug)]
