@@ -1,13 +1,13 @@
 //! Whose a token is, and whether it is live, in one statement.
 
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 use crate::{
     adapters::sql::{
         connection::on_connection,
         database::{fault, on_either},
-        lender::PING_LIMIT,
+        lender::{PING_LIMIT, in_time},
         model::User,
         sessions::is_nothing,
         users::{SqlUsers, UserRow, id},
@@ -67,14 +67,15 @@ impl SqlUsers {
     /// it is used, after, or both, and each time costs as much as the question. None where the connection is in use or has
     /// failed: the pool has others then, and to ask once more does no harm.
     async fn ask_at_hand(&self, question: &Question<'_>) -> Option<Option<BearerRow>> {
-        let mut own = self.at_hand().try_lock().ok()?;
-        let answer = timeout(PING_LIMIT, async {
+        let mut own = self.database().at_hand().try_lock().ok()?;
+        let until = Some(Instant::now() + PING_LIMIT);
+        let answer = in_time(until, async {
             let mut connection = own.take().await?;
             let row = on_connection!(&mut connection, connection => ask!(question, connection))?;
             own.keep(connection);
-            Ok::<_, sqlx::Error>(row)
+            Ok(row)
         });
-        answer.await.ok()?.ok()
+        answer.await.ok()
     }
 }
 
@@ -89,5 +90,70 @@ where
 {
     fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
         Ok(Self(UserRow::from_row(row)?.0, row.try_get("is_live")?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection;
+    use tempfile::tempdir;
+
+    use super::*;
+    use crate::{
+        adapters::sql::{Database, connection::EitherConnection, database::Pool},
+        domain::{
+            scope::{Permission, Scopes},
+            time::Timestamp,
+            user::{Account, AuthUser},
+        },
+    };
+
+    const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+
+    #[actix_web::test]
+    async fn a_token_is_looked_up_at_hand_and_otherwise_through_the_pool() {
+        let folder = tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("gatepass.db").display());
+        let database = Database::open(&url).await.unwrap();
+        let Pool::Sqlite(lender) = database.pool() else { panic!("it is SQLite") };
+        let users = SqlUsers::new(database.clone());
+        let johndoe = User {
+            id: crate::adapters::sql::user_id(NOW, 0, [7; 8]),
+            username: "johndoe".to_owned(),
+            email: None,
+            full_name: None,
+            disabled: false,
+            scopes: Scopes::default(),
+        };
+        let claims = Claims::new(johndoe.subject(), Permission::Unrestricted);
+        let found = Some((johndoe.clone(), false));
+        users.insert(&Account { user: johndoe, password_hash: "hash".into() }, NOW).await.unwrap();
+
+        // Others have all connections of the pool.
+        let mut lent = Vec::new();
+        for _ in 0..lender.pool().options().get_max_connections() {
+            lent.push(lender.pool().acquire().await.unwrap());
+        }
+        assert_eq!(users.find_bearer(&claims).await.unwrap(), found);
+        let own = database.at_hand();
+        assert!(own.lock().await.is_kept());
+        drop(lent);
+
+        // Somebody else asks just now.
+        let in_use = own.lock().await;
+        assert_eq!(users.find_bearer(&claims).await.unwrap(), found);
+        drop(in_use);
+
+        // It fails: that is no connection to this database.
+        let other = sqlx::SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        own.lock().await.keep(EitherConnection::Sqlite(other));
+        assert_eq!(users.find_bearer(&claims).await.unwrap(), found);
+        assert!(!own.lock().await.is_kept());
+
+        assert_eq!(users.find_bearer(&claims).await.unwrap(), found);
+        assert!(own.lock().await.is_kept());
+        database.close().await;
+        assert!(!own.lock().await.is_kept());
+        assert!(users.find_bearer(&claims).await.unwrap_err().is_temporary());
     }
 }

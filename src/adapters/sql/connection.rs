@@ -1,8 +1,9 @@
-//! A connection of one's own: when requests keep all others busy, what must not wait for them does not.
+//! A connection of one's own, for what does not wait for those of the pool, or is asked so often that it need not ask first
+//! whether they are there.
 
 use std::fmt;
 
-use sqlx::{ConnectOptions, PgConnection, Sqlite, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, Sqlite, SqliteConnection};
 
 use crate::adapters::sql::{database::Pool, lender::Lent};
 
@@ -55,6 +56,9 @@ impl OwnConnection {
     }
 
     async fn open(&self) -> Result<EitherConnection, sqlx::Error> {
+        if self.pool.is_closed() {
+            return Err(sqlx::Error::PoolClosed);
+        }
         Ok(match &self.pool {
             Pool::Sqlite(lender) if lender.has_only_one() => EitherConnection::Memory(lender.lend().await?),
             Pool::Sqlite(lender) => {
@@ -70,6 +74,15 @@ impl OwnConnection {
     pub(super) fn keep(&mut self, connection: EitherConnection) {
         if !matches!(connection, EitherConnection::Memory(_)) {
             self.kept = Some(connection);
+        }
+    }
+
+    /// Closes the one that was kept.
+    pub(super) async fn close(&mut self) -> Result<(), sqlx::Error> {
+        match self.kept.take() {
+            Some(EitherConnection::Sqlite(connection)) => connection.close().await,
+            Some(EitherConnection::Postgres(connection)) => connection.close().await,
+            Some(EitherConnection::Memory(_)) | None => Ok(()),
         }
     }
 }

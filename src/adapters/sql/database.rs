@@ -17,11 +17,15 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use thiserror::Error;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
 
 use crate::{
     adapters::sql::{
         changes::Listeners,
+        connection::OwnConnection,
         lender::{Lender, is_alive},
     },
     domain::fault::Fault,
@@ -64,12 +68,23 @@ pub struct Database {
     pool: Pool,
     listeners: Arc<Listeners>,
     audit_kept: Option<Duration>,
+    /// For tokens that are new.
+    at_hand: Arc<Mutex<OwnConnection>>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Pool {
     Sqlite(Lender<Sqlite>),
     Postgres(Lender<Postgres>),
+}
+
+impl Pool {
+    pub(super) fn is_closed(&self) -> bool {
+        match self {
+            Self::Sqlite(lender) => lender.pool().is_closed(),
+            Self::Postgres(lender) => lender.pool().is_closed(),
+        }
+    }
 }
 
 /// Does the same with a connection to either database, within the limit: the connection is named, and what is done with
@@ -171,7 +186,8 @@ impl Database {
                 Pool::Postgres(Lender::new(open_postgres(*options, timeouts).await?, limit))
             }
         };
-        Ok(Self { pool, listeners: Arc::default(), audit_kept: None })
+        let at_hand = Arc::new(Mutex::new(OwnConnection::beside(&pool)));
+        Ok(Self { pool, listeners: Arc::default(), audit_kept: None, at_hand })
     }
 
     /// Looks at the database and changes nothing, neither its tables nor its files.
@@ -211,10 +227,17 @@ impl Database {
             Pool::Sqlite(lender) => lender.pool().close().await,
             Pool::Postgres(lender) => lender.pool().close().await,
         }
+        if let Err(error) = self.at_hand.lock().await.close().await {
+            log::debug!("a connection could not be closed: {error}");
+        }
     }
 
     pub(super) fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    pub(super) fn at_hand(&self) -> &Mutex<OwnConnection> {
+        &self.at_hand
     }
 
     pub(super) fn listeners(&self) -> &Arc<Listeners> {

@@ -1,17 +1,15 @@
 //! The users' table.
 
-use std::{collections::HashSet, slice, sync::Arc};
+use std::{collections::HashSet, slice};
 
 use futures_util::{Stream, TryStreamExt};
 use sqlx::{ColumnIndex, Decode, Encode, FromRow, QueryBuilder, Row, Type};
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::{
     adapters::sql::{
         audit::{self, Actor, AuditEntry, about_user},
         column::{moment, seconds, unreadable},
-        connection::OwnConnection,
         database::{Database, Pool, fault, on_either, unless_taken},
         model::{StoredUser, User},
         sessions,
@@ -57,8 +55,6 @@ const INSERT: &str = "INSERT INTO users (id, username, username_key, email, full
 pub struct SqlUsers {
     database: Database,
     actor: Option<Actor>,
-    /// For new tokens.
-    at_hand: Arc<Mutex<OwnConnection>>,
 }
 
 /// What to change about a user; what is `None` stays as it is.
@@ -99,16 +95,11 @@ impl UserChange {
 impl SqlUsers {
     /// The users in this database.
     pub fn new(database: Database) -> Self {
-        let at_hand = Arc::new(Mutex::new(OwnConnection::beside(database.pool())));
-        Self { database, actor: None, at_hand }
+        Self { database, actor: None }
     }
 
     pub(super) fn database(&self) -> &Database {
         &self.database
-    }
-
-    pub(super) fn at_hand(&self) -> &Mutex<OwnConnection> {
-        &self.at_hand
     }
 
     /// The same, where the audit trail says of each change that this one made it.
