@@ -110,7 +110,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
-    #[actix_web::test]
+    #[tokio::test]
     async fn a_token_is_looked_up_at_hand_and_otherwise_through_the_pool() {
         let folder = tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("gatepass.db").display());
