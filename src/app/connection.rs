@@ -190,13 +190,13 @@ impl<B: MessageBody + Unpin> MessageBody for Watched<B> {
     }
 }
 
-/// How many connections this process may have, of `wanted`: each takes two of the files that it may open, and the
-/// database takes some. As many as the system lets a process ask for are asked for.
+/// How many connections this process may have, of `wanted`: each takes two of the files that it may open, and so does each
+/// of the pool's to the database. As many as the system lets a process ask for are asked for.
 #[cfg(unix)]
-pub(super) fn affordable(wanted: u32) -> u32 {
+pub(super) fn affordable(wanted: u32, of_database: u32) -> u32 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    const OTHERS: u64 = 128;
-    let needed = u64::from(wanted) * 2 + OTHERS;
+    let others = 108 + u64::from(of_database) * 2;
+    let needed = u64::from(wanted) * 2 + others;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let Some(current) = current.filter(|current| *current < needed) else { return wanted };
     let raised = maximum.map_or(needed, |maximum| maximum.min(needed));
@@ -207,12 +207,12 @@ pub(super) fn affordable(wanted: u32) -> u32 {
     if files >= needed {
         return wanted;
     }
-    let affordable = u32::try_from(files.saturating_sub(OTHERS) / 2).unwrap_or(wanted).max(1);
+    let affordable = u32::try_from(files.saturating_sub(others) / 2).unwrap_or(wanted).max(1);
     log::warn!("at most {affordable} connections, not {wanted}: this process may open {files} files only");
     affordable
 }
 
 #[cfg(not(unix))]
-pub(super) fn affordable(wanted: u32) -> u32 {
+pub(super) fn affordable(wanted: u32, _of_database: u32) -> u32 {
     wanted
 }

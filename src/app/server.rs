@@ -132,7 +132,8 @@ impl Server {
             .keep_alive(Duration::from_secs(options.idle_timeout.get().into()))
             .on_connect(connection::watch(options.patience()));
         let workers = settings.workers.map_or_else(default_workers, usize::from);
-        let connections = connection::affordable(options.max_connections.get());
+        let of_database = settings.secure.database_connections.get().into();
+        let connections = connection::affordable(options.max_connections.get(), of_database);
         server = server.workers(workers).max_connections((connections as usize).div_ceil(workers));
         let bound = match tls {
             Some(tls) => server.bind_rustls_0_23(settings.bind, tls),

@@ -3,7 +3,7 @@
 use std::{
     env, iter,
     net::SocketAddr,
-    num::{NonZeroU32, NonZeroUsize},
+    num::{NonZeroU8, NonZeroU32, NonZeroUsize},
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -19,6 +19,7 @@ use crate::{
     adapters::{
         argon2::Argon2Settings,
         jwt::{JwtSettings, SigningAlgorithm},
+        sql::DatabaseSettings,
     },
     app::{
         commands::{audit::AuditCommand, clients::ClientsCommand, keys::KeysArguments, users::UsersCommand},
@@ -309,6 +310,16 @@ pub struct SecureSettings {
     )]
     pub database_url: DatabaseUrl,
 
+    /// The most connections to the database that requests share; up to four more are for what does not wait
+    #[arg(
+        long,
+        env = "GATEPASS_DATABASE_CONNECTIONS",
+        value_name = "NUMBER",
+        default_value = "10",
+        global = true
+    )]
+    pub database_connections: NonZeroU8,
+
     /// The folder of the keys that sign tokens; made at the first start
     #[arg(long, env = "GATEPASS_KEYS_DIR", value_name = "FOLDER", default_value = "keys", global = true)]
     pub keys_dir: PathBuf,
@@ -531,6 +542,11 @@ pub struct SecureSettings {
 }
 
 impl SecureSettings {
+    /// How the database is opened.
+    pub fn database(&self) -> DatabaseSettings {
+        DatabaseSettings { connections: self.database_connections, ..DatabaseSettings::default() }
+    }
+
     /// What passwords are hashed with.
     pub fn argon2(&self) -> Argon2Settings {
         Argon2Settings {

@@ -8,8 +8,8 @@ use gatepass::{
     Account, AuthUser, ClientId, ClientRegistry, ClientSecret, PasswordHash, Permission, Subject, Timestamp,
     UserStore, Username,
     sql::{
-        Database, OpenError, SqlClients, SqlUsers, StoredUser, Tables, User, UserChange, client_secret,
-        user_id,
+        Database, DatabaseSettings, OpenError, SqlClients, SqlUsers, StoredUser, Tables, User, UserChange,
+        client_secret, user_id,
     },
 };
 
@@ -20,6 +20,11 @@ use crate::{
 
 pub const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 const LATER: Timestamp = Timestamp::from_unix(1_700_000_060);
+
+/// For work that may take its time.
+fn patient() -> DatabaseSettings {
+    DatabaseSettings { has_timeouts: false, ..DatabaseSettings::default() }
+}
 
 /// Runs a test on a new database of each kind.
 pub fn on_both<F: Future<Output = ()>>(test: &str, run: impl Fn(Database) -> F) {
@@ -475,7 +480,7 @@ fn a_lock_that_is_not_to_be_had_is_a_fault_that_passes() {
         // The URL has its way.
         let hasty = format!("{}&options[lock_timeout]=100ms", postgres.url);
         let hasty = SqlUsers::new(Database::open(&hasty).await.unwrap());
-        let patient = SqlUsers::new(Database::open_without_timeouts(&postgres.url).await.unwrap());
+        let patient = SqlUsers::new(Database::open_with(&postgres.url, patient()).await.unwrap());
         add(&patient, "johndoe").await;
 
         let mut other = PgConnection::connect(&postgres.url).await.unwrap();
@@ -502,7 +507,7 @@ fn a_statement_that_takes_too_long_is_a_fault_that_passes() {
     };
     System::new().block_on(async {
         let limited = SqlUsers::new(Database::open(&postgres.url).await.unwrap());
-        let patient = SqlUsers::new(Database::open_without_timeouts(&postgres.url).await.unwrap());
+        let patient = SqlUsers::new(Database::open_with(&postgres.url, patient()).await.unwrap());
         add(&patient, "johndoe").await;
         postgres.execute(
             "ALTER TABLE users RENAME TO slow;

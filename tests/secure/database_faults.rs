@@ -173,6 +173,33 @@ fn a_server_that_is_slow() {
 }
 
 #[test]
+fn a_service_takes_no_more_connections_than_it_may() {
+    let database = match postgres::Database::create() {
+        Ok(database) => database,
+        Err(why) => return left_out("a_service_takes_no_more_connections_than_it_may", &why),
+    };
+    let mut gatepass = Gatepass::on_sqlite();
+    gatepass.url.clone_from(&database.url);
+    add_johndoe(&gatepass);
+    // Those that requests share, and up to four that are for what does not wait.
+    for (arguments, most) in [(&["--database-connections", "1"][..], 1 + 4), (&[], 10 + 4)] {
+        let service = serve(&gatepass, arguments);
+        let tokens = service.stay();
+        let ask = || get("/users/me/sessions").bearer(&tokens.access).send(service.address).status;
+        let asked: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..20).map(|_| scope.spawn(|| [(); 10].map(|()| ask()))).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(asked.iter().all(|status| *status == 200), "{arguments:?}: {asked:?}");
+        let count = "SELECT count(*) FROM pg_stat_activity \
+                     WHERE datname = current_database() AND application_name = 'gatepass'";
+        let count: usize = database.execute(count).trim().parse().unwrap();
+        eprintln!("{arguments:?}: {count} connections");
+        assert!((2..=most).contains(&count), "{arguments:?}: {count} connections");
+    }
+}
+
+#[test]
 fn connections_that_fall_silent_for_good() {
     let test = "connections_that_fall_silent_for_good";
     let Some((gatepass, way, _database)) = by_a_way(test) else { return };

@@ -60,7 +60,7 @@ impl OwnConnection {
             return Err(sqlx::Error::PoolClosed);
         }
         Ok(match &self.pool {
-            Pool::Sqlite(lender) if lender.has_only_one() => EitherConnection::Memory(lender.lend().await?),
+            Pool::Sqlite(lender) if lender.is_memory() => EitherConnection::Memory(lender.lend().await?),
             Pool::Sqlite(lender) => {
                 EitherConnection::Sqlite(lender.pool().connect_options().connect().await?)
             }

@@ -27,6 +27,7 @@ use crate::{
         changes::Listeners,
         connection::OwnConnection,
         lender::{Lender, is_alive},
+        settings::DatabaseSettings,
     },
     domain::fault::Fault,
 };
@@ -163,27 +164,24 @@ impl Database {
     /// # Errors
     /// Where the URL is of another kind, the database cannot be reached, or its tables are not to be changed.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        Self::open_with(url, &TIMEOUTS, Some(LIMIT)).await
+        Self::open_with(url, DatabaseSettings::default()).await
     }
 
-    /// Opens the database as [`open`](Self::open) does, for work that may take its time, such as an export: PostgreSQL
-    /// ends no statement.
+    /// Opens the database as [`open`](Self::open) does, with settings of your own.
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
-    pub async fn open_without_timeouts(url: &str) -> Result<Self, OpenError> {
-        Self::open_with(url, &[], None).await
-    }
-
-    async fn open_with(
-        url: &str,
-        timeouts: &[(&str, &str)],
-        limit: Option<Duration>,
-    ) -> Result<Self, OpenError> {
+    pub async fn open_with(url: &str, settings: DatabaseSettings) -> Result<Self, OpenError> {
+        let limit = settings.has_timeouts.then_some(LIMIT);
         let pool = match Kind::of(url)? {
-            Kind::Sqlite(options) => Pool::Sqlite(Lender::new(open_sqlite(url, *options).await?, limit)),
+            Kind::Sqlite(options) if is_memory(url) => {
+                Pool::Sqlite(Lender::of_memory(open_sqlite_memory(*options).await?, limit))
+            }
+            Kind::Sqlite(options) => {
+                Pool::Sqlite(Lender::new(open_sqlite_file(*options, settings).await?, limit))
+            }
             Kind::Postgres(options) => {
-                Pool::Postgres(Lender::new(open_postgres(*options, timeouts).await?, limit))
+                Pool::Postgres(Lender::new(open_postgres(*options, settings).await?, limit))
             }
         };
         let at_hand = Arc::new(Mutex::new(OwnConnection::beside(&pool)));
@@ -271,7 +269,24 @@ impl Kind {
     }
 }
 
-async fn open_sqlite(url: &str, options: SqliteConnectOptions) -> Result<SqlitePool, OpenError> {
+async fn open_sqlite_file(
+    options: SqliteConnectOptions,
+    settings: DatabaseSettings,
+) -> Result<SqlitePool, OpenError> {
+    create_file(&options)?;
+    open_sqlite(options, SqlitePoolOptions::new().max_connections(settings.connections.get().into())).await
+}
+
+async fn open_sqlite_memory(options: SqliteConnectOptions) -> Result<SqlitePool, OpenError> {
+    // It ends with its last connection: there is one, and it stays.
+    let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+    open_sqlite(options, pool).await
+}
+
+async fn open_sqlite(
+    options: SqliteConnectOptions,
+    pool: SqlitePoolOptions,
+) -> Result<SqlitePool, OpenError> {
     let options = options
         // Readers read while one writes.
         .journal_mode(SqliteJournalMode::Wal)
@@ -281,13 +296,7 @@ async fn open_sqlite(url: &str, options: SqliteConnectOptions) -> Result<SqliteP
         .pragma("cache_size", CACHE)
         .foreign_keys(true);
     // A file does not go away as a server does: no connection is asked whether it is still there.
-    let mut pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE).test_before_acquire(false);
-    if is_memory(url) {
-        // The memory ends with its last connection: there is one, and it stays.
-        pool = pool.max_connections(1).idle_timeout(None).max_lifetime(None);
-    } else {
-        create_file(&options)?;
-    }
+    let pool = pool.acquire_timeout(PATIENCE).test_before_acquire(false);
     let pool = connect_sqlite(pool, options).await.map_err(unreachable)?;
     migrate_sqlite(&mut *pool.acquire().await.map_err(unreachable)?).await.map_err(not_migrated)?;
     Ok(pool)
@@ -312,16 +321,17 @@ fn is_locked(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(error) if error.code().is_some_and(|code| passes(&code)))
 }
 
-async fn open_postgres(options: PgConnectOptions, timeouts: &[(&str, &str)]) -> Result<PgPool, OpenError> {
+async fn open_postgres(options: PgConnectOptions, settings: DatabaseSettings) -> Result<PgPool, OpenError> {
     // Not through the pool, which tries again and again and then has forgotten why; and without its timeouts.
     let mut connection = connect(&options).await?;
     // The migrator lets one process in at a time.
     migrator(&POSTGRES).run_direct(None, &mut connection, false).await.map_err(not_migrated)?;
     connection.close().await.map_err(unreachable)?;
     let given = options.get_options().unwrap_or_default().to_owned();
-    let timeouts = timeouts.iter().filter(|(name, _)| !given.contains(name)).copied();
-    let options = options.options(timeouts);
-    let pool = PgPoolOptions::new().acquire_timeout(PATIENCE).test_before_acquire(false);
+    let timeouts = TIMEOUTS.iter().filter(|(name, _)| settings.has_timeouts && !given.contains(name));
+    let options = options.options(timeouts.copied());
+    let pool = PgPoolOptions::new().max_connections(settings.connections.get().into());
+    let pool = pool.acquire_timeout(PATIENCE).test_before_acquire(false);
     Ok(pool.before_acquire(is_alive).connect_lazy_with(options))
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Lender<DB: Database> {
     pool: Pool<DB>,
     /// How long all may take that is done with one of them, the wait for it included.
     limit: Option<Duration>,
+    /// Whether it is a database in memory, which ends with its one connection.
+    is_memory: bool,
 }
 
 /// A connection that was lent. Dropped, it goes back to the pool, without the transaction that was not committed.
@@ -33,19 +35,24 @@ where
     connection: Option<PoolConnection<DB>>,
     until: Option<Instant>,
     /// Whether the database ends with it.
-    is_only_one: bool,
+    is_memory: bool,
     is_in_transaction: bool,
 }
 
 impl<DB: Database> Clone for Lender<DB> {
     fn clone(&self) -> Self {
-        Self { pool: self.pool.clone(), limit: self.limit }
+        Self { pool: self.pool.clone(), limit: self.limit, is_memory: self.is_memory }
     }
 }
 
 impl<DB: Database> Lender<DB> {
     pub(super) fn new(pool: Pool<DB>, limit: Option<Duration>) -> Self {
-        Self { pool, limit }
+        Self { pool, limit, is_memory: false }
+    }
+
+    /// One of a database in memory, whose pool has one connection.
+    pub(super) fn of_memory(pool: Pool<DB>, limit: Option<Duration>) -> Self {
+        Self { pool, limit, is_memory: true }
     }
 
     /// All the connections.
@@ -53,9 +60,8 @@ impl<DB: Database> Lender<DB> {
         &self.pool
     }
 
-    /// Whether it is a database in memory, which ends with its one connection.
-    pub(super) fn has_only_one(&self) -> bool {
-        self.pool.options().get_max_connections() == 1
+    pub(super) fn is_memory(&self) -> bool {
+        self.is_memory
     }
 
     pub(super) async fn lend(&self) -> Result<Lent<DB>, sqlx::Error>
@@ -64,12 +70,7 @@ impl<DB: Database> Lender<DB> {
     {
         let until = self.limit.map(|limit| Instant::now() + limit);
         let connection = in_time(until, self.pool.acquire()).await?;
-        Ok(Lent {
-            connection: Some(connection),
-            until,
-            is_only_one: self.has_only_one(),
-            is_in_transaction: false,
-        })
+        Ok(Lent { connection: Some(connection), until, is_memory: self.is_memory, is_in_transaction: false })
     }
 }
 
@@ -123,16 +124,16 @@ where
     fn drop(&mut self) {
         // Without a runtime nobody is left to use it.
         let (Some(connection), Ok(runtime)) = (self.connection.take(), Handle::try_current()) else { return };
-        runtime.spawn(take_back(connection, self.is_in_transaction, self.is_only_one));
+        runtime.spawn(take_back(connection, self.is_in_transaction, self.is_memory));
     }
 }
 
 /// The pool itself asks a connection that comes back whether it is still there, and waits for the answer for ever.
-async fn take_back<DB: Database>(mut connection: PoolConnection<DB>, rolls_back: bool, is_only_one: bool)
+async fn take_back<DB: Database>(mut connection: PoolConnection<DB>, rolls_back: bool, is_memory: bool)
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
-    if is_only_one {
+    if is_memory {
         if rolls_back {
             let _ = connection.execute("ROLLBACK").await;
         }

@@ -36,6 +36,7 @@ mod lender;
 mod model;
 mod ping;
 mod sessions;
+mod settings;
 mod tidy;
 mod username_key;
 mod users;
@@ -49,5 +50,6 @@ pub use fields::{InvalidField, InvalidScopes, client_id, email, full_name, is_hi
 pub use model::{StoredUser, User, user_id};
 pub use ping::Ping;
 pub use sessions::SqlSessions;
+pub use settings::DatabaseSettings;
 pub use username_key::username_key;
 pub use users::{Import, SqlUsers, UserChange};

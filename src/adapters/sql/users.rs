@@ -119,7 +119,7 @@ impl SqlUsers {
     /// Every user, by name, read as they are asked for: as many as there are take no more memory than a few.
     ///
     /// On PostgreSQL this is one statement, so who reads slowly opens the database
-    /// [without timeouts](Database::open_without_timeouts).
+    /// [without timeouts](crate::sql::DatabaseSettings::has_timeouts).
     pub fn all(&self) -> impl Stream<Item = Result<StoredUser, Fault>> + '_ {
         let rows = match self.database.pool() {
             Pool::Sqlite(lender) => sqlx::query_as(ALL_BY_NAME).fetch(lender.pool()),

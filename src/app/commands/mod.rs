@@ -18,7 +18,7 @@ use actix_web::rt::Runtime;
 use clap::ValueEnum;
 
 use crate::{
-    adapters::sql::Database,
+    adapters::sql::{Database, DatabaseSettings},
     app::{failure::Failure, settings::Settings},
 };
 
@@ -28,7 +28,8 @@ fn with_database(
     work: impl AsyncFnOnce(&Database) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     Runtime::new()?.block_on(async {
-        let database = Database::open_without_timeouts(settings.secure.database_url.expose()).await?;
+        let patient = DatabaseSettings { has_timeouts: false, ..DatabaseSettings::default() };
+        let database = Database::open_with(settings.secure.database_url.expose(), patient).await?;
         let done = work(&database).await;
         database.close().await;
         done

@@ -33,8 +33,8 @@ use crate::{
 /// The service of the secure profile, listening.
 pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     let secure = &settings.secure;
-    let database =
-        Database::open(secure.database_url.expose()).await?.keeping_audit(settings.ops.audit_kept());
+    let database = Database::open_with(secure.database_url.expose(), secure.database()).await?;
+    let database = database.keeping_audit(settings.ops.audit_kept());
     let tokens = JwtTokens::open(settings.jwt(), clock::now())?;
     let memory = Arc::new(Memory::new(secure.remembered_tokens));
     let max_staleness = Duration::from_secs(secure.max_staleness.get().into());
