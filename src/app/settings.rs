@@ -11,7 +11,7 @@ use std::{
 
 use clap::{
     Parser, Subcommand, ValueEnum,
-    builder::BoolishValueParser,
+    builder::{BoolishValueParser, TypedValueParser},
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
@@ -316,6 +316,7 @@ pub struct SecureSettings {
         env = "GATEPASS_DATABASE_CONNECTIONS",
         value_name = "NUMBER",
         default_value = "10",
+        value_parser = clap::value_parser!(u8).range(1..).try_map(NonZeroU8::try_from),
         global = true
     )]
     pub database_connections: NonZeroU8,

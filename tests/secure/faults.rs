@@ -100,7 +100,7 @@ fn settings_that_cannot_be_are_wrong_usage() {
         ("--argon2-parallelism=0", "parallelism"),
         ("--hash-threads=0", "--hash-threads"),
         ("--database-connections=0", "--database-connections"),
-        ("--database-connections=256", "--database-connections"),
+        ("--database-connections=256", "1..=255"),
         ("--hash-queue=0", "--hash-queue"),
         ("--access-token-ttl=0", "--access-token-ttl"),
         ("--max-staleness=0", "--max-staleness"),
