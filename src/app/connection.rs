@@ -191,11 +191,12 @@ impl<B: MessageBody + Unpin> MessageBody for Watched<B> {
 }
 
 /// How many connections this process may have, of `wanted`: each takes two of the files that it may open, and so does each
-/// of the pool's to the database. As many as the system lets a process ask for are asked for.
+/// connection to the database that requests share. As many as the system lets a process ask for are asked for.
 #[cfg(unix)]
 pub(super) fn affordable(wanted: u32, of_database: u32) -> u32 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let others = 108 + u64::from(of_database) * 2;
+    const OTHERS: u64 = 108;
+    let others = OTHERS + u64::from(of_database) * 2;
     let needed = u64::from(wanted) * 2 + others;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let Some(current) = current.filter(|current| *current < needed) else { return wanted };

@@ -108,6 +108,24 @@ fn connections_over_the_limit_wait_for_one_to_end() {
     drop(held);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_service_has_no_more_connections_than_it_may_open_files() {
+    use crate::support::service::{gatepass, limited};
+    for (of_database, affordable) in [("10", 136), ("100", 46)] {
+        let arguments = ["--bind", "127.0.0.1:0", "--database-connections", of_database];
+        let program = Program::run(&mut limited("--nofile=400:400", &gatepass(&arguments, &[])));
+        let line = program.wait_for("connections, not 8000");
+        assert!(
+            line.ends_with(&format!(
+                "at most {affordable} connections, not 8000: this process may open 400 files only"
+            )),
+            "{line}"
+        );
+        program.wait_for("listening on");
+    }
+}
+
 /// Hundreds of slow clients, by a program that exists for that, and one that is not slow.
 fn withstands(test: &str, mode: &[&str]) {
     // One after the other: each takes what the machine has.

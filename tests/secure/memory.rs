@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     os::unix::{fs::FileExt, process::ExitStatusExt},
-    process::Command,
 };
 
 use memchr::memmem;
@@ -14,6 +13,7 @@ use crate::{
     support::{
         http::{get, post_form},
         left_out,
+        service::limited,
     },
 };
 
@@ -83,21 +83,8 @@ fn passwords_do_not_stay_in_memory() {
 #[test]
 fn no_core_is_written() {
     let gatepass = Gatepass::on_sqlite();
-    let own = serving(&gatepass, &[]);
     // As a system is that lets everybody write one.
-    let mut command = Command::new("prlimit");
-    command
-        .arg("--core=unlimited")
-        .arg(own.get_program())
-        .args(own.get_args())
-        .current_dir(gatepass.folder.path());
-    for (name, value) in own.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    let mut service = Service::run(&mut command);
+    let mut service = Service::run(&mut limited("--core=unlimited", &serving(&gatepass, &[])));
     let limits = fs::read_to_string(format!("/proc/{}/limits", service.program.child.id())).unwrap();
     let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().collect::<Vec<_>>(), ["0", "0", "bytes"]);

@@ -91,6 +91,22 @@ pub fn gatepass(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     command
 }
 
+/// The same program under a limit of the system, such as `--nofile=400`.
+pub fn limited(limit: &str, program: &Command) -> Command {
+    let mut command = Command::new("prlimit");
+    command.arg(limit).arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    if let Some(folder) = program.get_current_dir() {
+        command.current_dir(folder);
+    }
+    command
+}
+
 impl Program {
     pub fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         Self::run(&mut gatepass(arguments, variables))

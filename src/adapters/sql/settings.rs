@@ -21,7 +21,8 @@ pub struct DatabaseSettings {
     /// ([`Database::watch`](crate::sql::Database::watch)), the audit trail, and [`Ping`](crate::sql::Ping). A SQLite
     /// database in memory has one.
     pub connections: NonZeroU8,
-    /// Whether what takes too long is ended, by default; otherwise it may take its time, as an export does.
+    /// Whether the limits in time of [`Database::open`](crate::sql::Database::open) hold, as they do by default; without them a
+    /// question may take its time, as an export does.
     pub has_timeouts: bool,
 }
 
