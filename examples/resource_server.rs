@@ -5,7 +5,10 @@
 use actix_web::http::header::{CacheControl, CacheDirective};
 use actix_web::rt::{self, time};
 use actix_web::{App, HttpMessage, HttpServer, get, web};
-use gatepass::{Account, ActiveUser, Auth, AuthUser, Dialect, Fault, JwksTokens, PasswordHash, Permission};
+use gatepass::{
+    Account, ActiveUser, Auth, AuthUser, BackendError, ErrorFormat, GrantedScopes, PasswordHash,
+    RemoteJwtVerifier,
+};
 use gatepass::{Policy, RequiredScopes, Subject, UserStore, Username};
 use serde_json::{Value, json};
 use std::{env, error::Error, time::Duration};
@@ -27,8 +30,8 @@ impl AuthUser for Caller {
     fn is_active(&self) -> bool {
         true
     }
-    fn grantable(&self) -> Permission {
-        Permission::Unrestricted // no less than the token says
+    fn allowed_scopes(&self) -> GrantedScopes {
+        GrantedScopes::All // no less than the token says
     }
 }
 
@@ -36,13 +39,18 @@ impl AuthUser for Caller {
 struct Callers;
 impl UserStore for Callers {
     type User = Caller;
-    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Caller>, Fault> {
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Caller>, BackendError> {
         Ok(Some(Caller(subject.clone())))
     }
-    async fn find_by_username(&self, _: &Username) -> Result<Option<Account<Caller>>, Fault> {
+    async fn find_by_username(&self, _: &Username) -> Result<Option<Account<Caller>>, BackendError> {
         Ok(None) // nobody signs in here
     }
-    async fn replace_hash(&self, _: &Subject, _: &PasswordHash, _: &PasswordHash) -> Result<(), Fault> {
+    async fn replace_hash(
+        &self,
+        _: &Subject,
+        _: &PasswordHash,
+        _: &PasswordHash,
+    ) -> Result<(), BackendError> {
         Ok(())
     }
 }
@@ -54,16 +62,16 @@ impl RequiredScopes for ReadItems {
 
 #[get("/items")]
 async fn items(caller: ActiveUser<Caller, ReadItems>) -> web::Json<Value> {
-    let scopes: Vec<_> = match caller.permission() {
-        Permission::Scopes(scopes) => scopes.iter().map(|scope| scope.as_str()).collect(),
-        Permission::Unrestricted => Vec::new(), // of an application without scopes
+    let scopes: Vec<_> = match caller.granted_scopes() {
+        GrantedScopes::Only(scopes) => scopes.iter().map(|scope| scope.as_str()).collect(),
+        GrantedScopes::All => Vec::new(), // of an application without scopes
     };
     web::Json(json!({ "subject": caller.subject().as_str(), "scopes": scopes }))
 }
 
 /// Fetches the keys: now, when they have been kept long enough, and when a token names an unknown one. While the
 /// issuer is out of reach, the keys that are known go on.
-async fn keep_keys(tokens: JwksTokens, url: String) {
+async fn keep_keys(tokens: RemoteJwtVerifier, url: String) {
     // Over https: awc's feature rustls-0_23-webpki-roots.
     let client = awc::Client::default();
     loop {
@@ -78,7 +86,7 @@ async fn keep_keys(tokens: JwksTokens, url: String) {
 
 /// Takes over the keys, and says for how long they may be kept.
 async fn fetch_keys(
-    tokens: &JwksTokens,
+    tokens: &RemoteJwtVerifier,
     client: &awc::Client,
     url: &str,
 ) -> Result<Duration, Box<dyn Error>> {
@@ -101,10 +109,10 @@ async fn main() -> std::io::Result<()> {
     let audience = env::var("AUDIENCE").unwrap_or(issuer.clone()); // as in `gatepass serve --audience`
     let address = env::args().nth(1).unwrap_or("127.0.0.1:8002".into());
     let keys = format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'));
-    let tokens = JwksTokens::new(issuer, audience).leeway(LEEWAY);
+    let tokens = RemoteJwtVerifier::new(issuer, audience).leeway(LEEWAY);
     rt::spawn(keep_keys(tokens.clone(), keys));
-    // No hasher: there is nothing to sign in with. Dialect::Rfc says why a token is refused.
-    let policy = Policy { dialect: Dialect::Rfc, ..Policy::default() };
+    // No hasher: there is nothing to sign in with. ErrorFormat::OAuth2 says why a token is refused.
+    let policy = Policy { error_format: ErrorFormat::OAuth2, ..Policy::default() };
     let auth = Auth::builder(Callers).tokens(tokens).policy(policy).build();
     HttpServer::new(move || App::new().wrap(auth.bearer()).service(items)).bind(address)?.run().await
 }

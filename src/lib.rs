@@ -7,7 +7,7 @@
 //! ```
 //! use actix_web::{App, get, web};
 //! use gatepass::{ActiveUser, Auth};
-//! use gatepass::tutorial::{FakeHasher, SubjectTokens, TutorialUser, TutorialUsers}; // insecure!
+//! use gatepass::tutorial::{InsecureFakeHasher, InsecureSubjectTokens, TutorialUser, TutorialUsers}; // insecure!
 //!
 //! #[get("/users/me")]
 //! async fn read_users_me(me: ActiveUser<TutorialUser>) -> web::Json<TutorialUser> {
@@ -15,8 +15,8 @@
 //! }
 //!
 //! let auth = Auth::builder(TutorialUsers::default())
-//!     .hasher(FakeHasher::default())
-//!     .tokens(SubjectTokens)
+//!     .hasher(InsecureFakeHasher::default())
+//!     .tokens(InsecureSubjectTokens)
 //!     .build();
 //!
 //! let app = App::new()
@@ -36,11 +36,11 @@
     feature = "jwt",
     doc = "| issue tokens that others verify offline | [`JwtTokens`] and [`jwks::routes`] |"
 )]
-#![cfg_attr(feature = "jwt", doc = "| verify the tokens of another service | [`JwksTokens`] |")]
+#![cfg_attr(feature = "jwt", doc = "| verify the tokens of another service | [`RemoteJwtVerifier`] |")]
 //! | put the three together | [`Auth::builder`] |
 #![cfg_attr(feature = "sql", doc = "| keep users in SQLite or PostgreSQL | [`sql`] |")]
 //! | end tokens before their time | [`SessionStore`], and [`RefreshTokenStore`] for refresh tokens; [`BearerStore`] spares a question |
-//! | spare the stores a question with every request | [`Memory`] |
+//! | spare the stores a question with every request | [`TokenCache`] |
 //! | tell clients what there is | [`metadata::routes`] |
 //! | know the user in a handler | [`ActiveUser`], [`CurrentUser`], [`MaybeUser`], [`BearerToken`] |
 //! | read the form in an endpoint of your own | [`PasswordRequestForm`], [`StrictPasswordRequestForm`] |
@@ -62,7 +62,7 @@
 //! - `service` (default): the `gatepass` program. A library user turns it off with `default-features = false`.
 //! - `docs` (part of `service`): Swagger UI at `/docs`, embedded.
 //! - `jwt` (part of `service`): signed access tokens and their keys, `JwtTokens`, and those of other services,
-//!   `JwksTokens`.
+//!   `RemoteJwtVerifier`.
 //! - `sql` (part of `service`): users, clients and sessions in SQLite or PostgreSQL.
 //! - `argon2` (part of `service`): `Argon2Hasher`, and the verification of other programs' hashes.
 //! - `password-policy` (part of `service`): `check_new_password`.
@@ -89,7 +89,7 @@ pub mod app;
 pub use adapters::argon2::{Argon2Hasher, Argon2Settings, HashLoad, InvalidArgon2Settings};
 #[cfg(feature = "jwt")]
 pub use adapters::jwt::{
-    InvalidKeySet, JwksTokens, JwtSettings, JwtTokens, KeyError, KeyFolder, KeyState, ListedKey,
+    InvalidKeySet, JwtSettings, JwtTokens, KeyDirectory, KeyError, KeyState, ListedKey, RemoteJwtVerifier,
     SigningAlgorithm,
 };
 #[cfg(feature = "password-policy")]
@@ -98,27 +98,28 @@ pub use adapters::password_policy::{WeakPassword, check_new_password};
 pub use adapters::sql;
 pub use adapters::tutorial;
 pub use auth::{
-    Auth, AuthBuilder, GrantError, GuessLimits, Identity, Introspection, Login, Memory, MemoryFigures,
-    PasswordChange, PasswordChangeError, Policy, Recognised, Refresh, RefreshSettings, RefreshTokens, SignIn,
+    Auth, AuthBuilder, GrantError, Identity, Introspection, Login, LoginThrottleLimits, PasswordChange,
+    PasswordChangeError, Policy, Recognised, Refresh, RefreshSettings, RefreshTokens, SignIn, TokenCache,
+    TokenCacheStats,
 };
 pub use domain::{
-    change::{Change, ChangeListener},
+    backend_error::BackendError,
     claims::Claims,
     client::ClientId,
-    dialect::Dialect,
+    error_format::ErrorFormat,
     event::{Event, EventKind, EventListener},
-    fault::Fault,
-    guessing::{FailureKey, FailureStore, Failures},
+    invalidation::{CacheInvalidator, Invalidation},
     ports::{
-        ClientRegistry, IssuedToken, KeySet, PasswordHasher, PasswordStore, PublishedKeys, TokenOrder,
-        TokenService, UserStore, Verdict,
+        ClientRegistry, IssuedToken, KeySet, NewToken, PasswordCheck, PasswordHasher, PasswordStore,
+        PublishedKeys, TokenService, UserStore,
     },
-    refresh::{Family, Previous, TokenHash},
-    scope::{InvalidScope, Permission, Scope, Scopes},
+    refresh::{Previous, TokenFamily, TokenHash},
+    scope::{GrantedScopes, InvalidScope, Scope, Scopes},
     secret::{AccessToken, ClientSecret, Password, PasswordHash, RefreshToken},
     session::{
-        BearerStore, NewSession, Origin, RefreshTokenStore, Rotation, Session, SessionId, SessionStore,
+        BearerStore, ClientInfo, NewSession, RefreshTokenStore, Rotation, Session, SessionId, SessionStore,
     },
+    throttle::{FailedAttemptStore, FailedAttempts, ThrottleKey},
     time::Timestamp,
     user::{Account, AuthUser, Subject, Username},
 };

@@ -22,7 +22,7 @@ pub struct Memory {
 pub fn measure(population: &Population) -> Result<Memory, Failure> {
     let tokens = population.count();
     let by_default = after_use(population, &[])?;
-    let remembering_all = after_use(population, &["--remembered-tokens", &tokens.to_string()])?;
+    let remembering_all = after_use(population, &["--token-cache-size", &tokens.to_string()])?;
     Ok(Memory { tokens, by_default, remembering_all })
 }
 

@@ -104,7 +104,7 @@ fn make(folder: &Path, users: usize, tokens: usize) -> Result<(), Failure> {
 
     let start = Instant::now();
     let mut arguments = CHEAP.to_vec();
-    arguments.extend(["--access-token-ttl", TOKEN_TTL, "--guess-protection", "off"]);
+    arguments.extend(["--access-token-ttl", TOKEN_TTL, "--login-throttle", "off"]);
     let peer = service::secure(On::Any, None, &place, &arguments)?;
     let step = (users / tokens).max(1);
     let names: Vec<_> = (0..tokens).map(|token| username(token * step % users)).collect();

@@ -51,7 +51,7 @@ impl Replicas {
                 ("GATEPASS_ARGON2_MEMORY", "64"),
                 ("GATEPASS_ARGON2_ITERATIONS", "1"),
                 // The guard is asked, as always; but all clients have one address.
-                ("GATEPASS_GUESS_RATE", "1000000"),
+                ("GATEPASS_LOGIN_THROTTLE_RATE", "1000000"),
                 // A client that is done before the others waits for them.
                 ("GATEPASS_IDLE_TIMEOUT", "300"),
             ]);

@@ -74,7 +74,7 @@ fn start_service() -> Result<Service, Failure> {
         &[
             // All of it ends within the run.
             &["--access-token-ttl", &ttl, "--refresh-idle-ttl", "60", "--refresh-ttl", "120"][..],
-            &["--remembered-tokens", &remembered],
+            &["--token-cache-size", &remembered],
             // Other programs may have the cores for a while: hashing threads yield to them, and clients are late.
             &["--hash-max-wait", "60000", "--idle-timeout", "60"],
         ]

@@ -44,7 +44,7 @@ impl Service {
         };
         add_user(command, "johndoe", PASSWORD)?;
         let bind = address.to_string();
-        let mut serve = command(&["serve", "--bind", &bind, "--guess-protection", "off"]);
+        let mut serve = command(&["serve", "--bind", &bind, "--login-throttle", "off"]);
         let process = Process::start(serve.args(settings).stdin(Stdio::null()))?;
         let mut service = Self { process, address, token: String::new(), folder };
         service.token = service.await_token()?;

@@ -2,35 +2,35 @@
 
 use std::collections::HashSet;
 
-use gatepass::{Permission, Scope, Scopes};
+use gatepass::{GrantedScopes, Scope, Scopes};
 
 pub fn check(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
     let (own, wanted) = text.split_once('\n').unwrap_or((text, ""));
     let (Some(own), other) = (parse(own), parse(wanted)) else { return };
-    let permission = Permission::Scopes(own.clone());
+    let granted_scopes = GrantedScopes::Only(own.clone());
 
     let wanted: Vec<String> = wanted.split_whitespace().map(str::to_owned).collect();
-    match permission.grant(&wanted) {
-        Some(Permission::Scopes(granted)) => {
+    match granted_scopes.grant(&wanted) {
+        Some(GrantedScopes::Only(granted)) => {
             assert!(own.contains_all(&granted), "more is granted than the user has");
             let asked_for = |scope: &Scope| wanted.is_empty() || wanted.iter().any(|w| w == scope.as_str());
             assert!(granted.iter().all(asked_for), "more is granted than was asked for");
             assert!(own.iter().filter(|scope| asked_for(scope)).eq(granted.iter()), "less is granted");
             assert!(!granted.is_empty() || own.is_empty());
         }
-        Some(Permission::Unrestricted) => panic!("scopes became everything"),
+        Some(GrantedScopes::All) => panic!("scopes became everything"),
         None => assert!(!wanted.iter().any(|scope| own.contains(scope))),
     }
 
     let Some(other) = other else { return };
-    let both = permission.limited_to(&Permission::Scopes(other.clone()));
+    let both = granted_scopes.limited_to(&GrantedScopes::Only(other.clone()));
     for scope in own.iter().chain(other.iter()).map(Scope::as_str) {
         assert_eq!(both.covers(&[scope]), own.contains(scope) && other.contains(scope), "{scope}");
     }
     let names: Vec<&str> = other.iter().map(Scope::as_str).collect();
-    assert_eq!(permission.covers(&names), own.contains_all(&other));
-    let with = permission.with(Scope::offline_access());
+    assert_eq!(granted_scopes.covers(&names), own.contains_all(&other));
+    let with = granted_scopes.with(Scope::offline_access());
     assert!(with.covers(&[Scope::OFFLINE_ACCESS]) && own.iter().all(|scope| with.covers(&[scope.as_str()])));
 }
 

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::LazyLock};
 
-use gatepass::{Argon2Hasher, Argon2Settings, Password, PasswordHash, PasswordHasher, Verdict};
+use gatepass::{Argon2Hasher, Argon2Settings, Password, PasswordCheck, PasswordHash, PasswordHasher};
 
 use super::request::block_on;
 
@@ -36,7 +36,7 @@ pub fn check(input: &[u8]) {
 
     let matches = |password: &str| {
         let verdict = block_on(HASHER.verify(&Password::from(password), &hash)).expect("a verdict");
-        verdict != Verdict::Mismatch
+        verdict != PasswordCheck::Mismatch
     };
     let right = ["secret", "another one"].map(matches);
     assert_ne!(right, [true, true], "two passwords match {text}");

@@ -10,8 +10,8 @@ use ed25519_dalek::{
     pkcs8::{EncodePrivateKey, spki::der::pem::LineEnding},
 };
 use gatepass::{
-    AccessToken, Claims, JwksTokens, JwtSettings, JwtTokens, Permission, PublishedKeys, SigningAlgorithm,
-    Subject, Timestamp, TokenOrder, TokenService,
+    AccessToken, Claims, GrantedScopes, JwtSettings, JwtTokens, NewToken, PublishedKeys, RemoteJwtVerifier,
+    SigningAlgorithm, Subject, Timestamp, TokenService,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value, json};
@@ -32,7 +32,7 @@ struct Services {
     eddsa: JwtTokens,
     hs256: JwtTokens,
     /// Another service, which has the published keys.
-    elsewhere: JwksTokens,
+    elsewhere: RemoteJwtVerifier,
 }
 
 static SERVICES: LazyLock<Services> = LazyLock::new(|| {
@@ -41,7 +41,7 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
     let pem = key.to_pkcs8_pem(LineEnding::LF).expect("a PEM");
     let eddsa = open(SigningAlgorithm::EdDsa, &format!("{NOW}-{kid}.pem"), &pem);
     let hs256 = open(SigningAlgorithm::Hs256, &format!("{NOW}-{HMAC_KID}.hs256"), &base64url(SECRET));
-    let elsewhere = JwksTokens::new(ISSUER, AUDIENCE);
+    let elsewhere = RemoteJwtVerifier::new(ISSUER, AUDIENCE);
     elsewhere.set_keys(eddsa.key_set(now()).expect("the keys").json).expect("a key set");
     Services { key, kid, eddsa, hs256, elsewhere }
 });
@@ -119,10 +119,10 @@ fn check_issued(subject: &str, scope: &str) {
     if subject.len() + scope.len() > 512 {
         return;
     }
-    let permission = scope.parse().map_or(Permission::Unrestricted, Permission::Scopes);
-    let order = TokenOrder {
+    let granted_scopes = scope.parse().map_or(GrantedScopes::All, GrantedScopes::Only);
+    let order = NewToken {
         subject: Subject::from(subject),
-        permission: permission.clone(),
+        granted_scopes: granted_scopes.clone(),
         client_id: Some(scope.into()),
         session_id: Some(subject.into()),
         now: now(),
@@ -132,7 +132,7 @@ fn check_issued(subject: &str, scope: &str) {
         let token = block_on(tokens.issue(&order)).expect("a token").access_token;
         let claims = verify(tokens, token.expose()).expect("one's own token is taken");
         assert_eq!(Some(&claims), genuine(token.expose(), algorithm).as_ref());
-        assert_eq!((claims.subject.as_str(), &claims.permission), (subject, &permission));
+        assert_eq!((claims.subject.as_str(), &claims.granted_scopes), (subject, &granted_scopes));
         let end = claims.expires_at.expect("an end");
         assert_eq!(block_on(tokens.verify(&token, end)).expect("an answer"), None, "it has ended");
     }
@@ -143,7 +143,7 @@ fn check_key_set(set: &str) {
     let Services { key, kid, .. } = &*SERVICES;
     let x = base64url(key.verifying_key().as_bytes());
     let set = set.replace("KID", kid).replace("PUBLIC", &x);
-    let tokens = JwksTokens::new(ISSUER, AUDIENCE);
+    let tokens = RemoteJwtVerifier::new(ISSUER, AUDIENCE);
     if tokens.set_keys(&set).is_err() {
         return;
     }
@@ -194,9 +194,9 @@ fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
     if !is_signed || !is_for_us || !is_due || text("iss")? != ISSUER {
         return None;
     }
-    let permission = match (text("scope"), says.get("unrestricted") == Some(&Value::Bool(true))) {
-        (None, true) => Permission::Unrestricted,
-        (scope, false) => Permission::Scopes(scope.unwrap_or_default().parse().ok()?),
+    let granted_scopes = match (text("scope"), says.get("unrestricted") == Some(&Value::Bool(true))) {
+        (None, true) => GrantedScopes::All,
+        (scope, false) => GrantedScopes::Only(scope.unwrap_or_default().parse().ok()?),
         (Some(_), true) => return None,
     };
     Some(Claims {
@@ -207,7 +207,7 @@ fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
         session_id: text("sid").map(Into::into),
         issuer: Some(ISSUER.into()),
         audience: Some(AUDIENCE.into()),
-        ..Claims::new(text("sub")?.into(), permission)
+        ..Claims::new(text("sub")?.into(), granted_scopes)
     })
 }
 

@@ -15,10 +15,10 @@ use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
 use crate::domain::{
+    backend_error::BackendError,
     claims::Claims,
-    fault::Fault,
-    ports::{IssuedToken, PasswordHasher, TokenOrder, TokenService, UserStore, Verdict},
-    scope::Permission,
+    ports::{IssuedToken, NewToken, PasswordCheck, PasswordHasher, TokenService, UserStore},
+    scope::GrantedScopes,
     secret::{AccessToken, Password, PasswordHash},
     time::Timestamp,
     user::{Account, AuthUser, Subject, Username},
@@ -55,8 +55,8 @@ impl AuthUser for TutorialUser {
         !self.disabled
     }
 
-    fn grantable(&self) -> Permission {
-        Permission::Unrestricted
+    fn allowed_scopes(&self) -> GrantedScopes {
+        GrantedScopes::All
     }
 }
 
@@ -95,13 +95,16 @@ impl TutorialUsers {
 impl UserStore for TutorialUsers {
     type User = TutorialUser;
 
-    async fn find_by_username(&self, username: &Username) -> Result<Option<Account<TutorialUser>>, Fault> {
+    async fn find_by_username(
+        &self,
+        username: &Username,
+    ) -> Result<Option<Account<TutorialUser>>, BackendError> {
         Ok(self
             .find(username.as_str())
             .map(|user| Account { password_hash: user.hashed_password.as_ref().into(), user }))
     }
 
-    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<TutorialUser>, Fault> {
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<TutorialUser>, BackendError> {
         Ok(self.find(subject.as_str()))
     }
 
@@ -110,7 +113,7 @@ impl UserStore for TutorialUsers {
         subject: &Subject,
         old: &PasswordHash,
         new: &PasswordHash,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), BackendError> {
         let mut users = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(user) = users.iter_mut().find(|user| user.username == subject.as_str())
             && user.hashed_password == old.expose()
@@ -123,48 +126,48 @@ impl UserStore for TutorialUsers {
 
 /// The tutorial's `fake_hash_password`: no hash at all.
 #[derive(Debug)]
-pub struct FakeHasher {
-    decoy: PasswordHash,
+pub struct InsecureFakeHasher {
+    dummy_hash: PasswordHash,
 }
 
-impl FakeHasher {
+impl InsecureFakeHasher {
     fn fake_hash(password: &Password) -> String {
         format!("fakehashed{}", password.expose())
     }
 }
 
-impl Default for FakeHasher {
+impl Default for InsecureFakeHasher {
     fn default() -> Self {
         // Every fake hash begins with `fakehashed`: this is none.
-        Self { decoy: PasswordHash::from("decoy") }
+        Self { dummy_hash: PasswordHash::from("dummy_hash") }
     }
 }
 
-impl PasswordHasher for FakeHasher {
-    async fn hash(&self, password: &Password) -> Result<PasswordHash, Fault> {
+impl PasswordHasher for InsecureFakeHasher {
+    async fn hash(&self, password: &Password) -> Result<PasswordHash, BackendError> {
         Ok(Self::fake_hash(password).into())
     }
 
-    async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<Verdict, Fault> {
+    async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<PasswordCheck, BackendError> {
         let same = Self::fake_hash(password).as_bytes().ct_eq(hash.expose().as_bytes());
-        Ok(if same.into() { Verdict::Match } else { Verdict::Mismatch })
+        Ok(if same.into() { PasswordCheck::Match } else { PasswordCheck::Mismatch })
     }
 
-    fn decoy(&self) -> &PasswordHash {
-        &self.decoy
+    fn dummy_hash(&self) -> &PasswordHash {
+        &self.dummy_hash
     }
 }
 
 /// The tutorial's `fake_decode_token`: the access token is the subject itself, and never expires.
 #[derive(Clone, Copy, Debug)]
-pub struct SubjectTokens;
+pub struct InsecureSubjectTokens;
 
-impl TokenService for SubjectTokens {
-    async fn issue(&self, order: &TokenOrder) -> Result<IssuedToken, Fault> {
+impl TokenService for InsecureSubjectTokens {
+    async fn issue(&self, order: &NewToken) -> Result<IssuedToken, BackendError> {
         Ok(IssuedToken { access_token: order.subject.as_str().into(), expires_in: None })
     }
 
-    async fn verify(&self, token: &AccessToken, _: Timestamp) -> Result<Option<Claims>, Fault> {
-        Ok(Some(Claims::new(token.expose().into(), Permission::Unrestricted)))
+    async fn verify(&self, token: &AccessToken, _: Timestamp) -> Result<Option<Claims>, BackendError> {
+        Ok(Some(Claims::new(token.expose().into(), GrantedScopes::All)))
     }
 }

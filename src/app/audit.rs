@@ -19,8 +19,8 @@ use tokio::runtime::{self, Runtime};
 use crate::{
     adapters::sql::{Actor, AuditEntry, AuditWriter},
     domain::{
+        backend_error::BackendError,
         event::{Event, EventListener},
-        fault::Fault,
     },
     http::moment::moment,
 };
@@ -151,7 +151,7 @@ impl EventListener for AuditTrail {
 /// Where entries are written.
 trait Place: Send + 'static {
     /// Writes them: all, or none.
-    fn write(&mut self, entries: &[Arc<AuditEntry>], patience: Duration) -> Result<(), Fault>;
+    fn write(&mut self, entries: &[Arc<AuditEntry>], patience: Duration) -> Result<(), BackendError>;
 }
 
 struct Writer<P> {
@@ -260,7 +260,7 @@ struct Rows {
 }
 
 impl Place for Rows {
-    fn write(&mut self, entries: &[Arc<AuditEntry>], patience: Duration) -> Result<(), Fault> {
+    fn write(&mut self, entries: &[Arc<AuditEntry>], patience: Duration) -> Result<(), BackendError> {
         let entries: Vec<_> = entries.iter().map(|entry| AuditEntry::clone(entry)).collect();
         self.runtime.block_on(self.writer.append(&entries, patience))
     }
@@ -294,7 +294,7 @@ fn open(path: &Path) -> io::Result<fs::File> {
 }
 
 impl Place for Lines {
-    fn write(&mut self, entries: &[Arc<AuditEntry>], _patience: Duration) -> Result<(), Fault> {
+    fn write(&mut self, entries: &[Arc<AuditEntry>], _patience: Duration) -> Result<(), BackendError> {
         let mut text = Vec::new();
         for entry in entries {
             serde_json::to_writer(&mut text, &AuditObject::from(&**entry))?;

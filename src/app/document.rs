@@ -58,7 +58,7 @@ pub(crate) fn secure<U: ToSchema>(settings: &SecureSettings, description: &str) 
     if settings.refresh_tokens == RefreshTokens::Never {
         NoRefreshTokens.modify(&mut api);
     }
-    if settings.strict {
+    if settings.require_grant_type {
         RequiredGrantType.modify(&mut api);
     }
     OAuth2PasswordBearer { scopes: &scopes(settings), ..OAuth2PasswordBearer }.modify(&mut api);

@@ -5,7 +5,7 @@ use std::{fmt, io, process::ExitCode};
 use crate::{
     adapters::{argon2::InvalidArgon2Settings, jwt::KeyError, sql::OpenError},
     app::{server::StartError, tls::TlsError},
-    domain::fault::Fault,
+    domain::backend_error::BackendError,
 };
 
 /// Why the program did not do what it was asked.
@@ -46,8 +46,8 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
+impl From<BackendError> for Failure {
+    fn from(fault: BackendError) -> Self {
         Self::failed(fault.to_string())
     }
 }

@@ -20,7 +20,7 @@ use prometheus_client::{
 use crate::{
     adapters::argon2::HashLoad,
     app::audit::AuditTrail,
-    auth::{AuthBuilder, Memory, MemoryFigures},
+    auth::{AuthBuilder, TokenCache, TokenCacheStats},
     domain::{
         event::{Event, EventKind, EventListener},
         ports::UserStore,
@@ -54,7 +54,7 @@ impl EventListener for EventFigures {
 }
 
 /// Says what the memory of recognised tokens does.
-type ReadMemory = Box<dyn Fn() -> MemoryFigures + Send + Sync>;
+type ReadMemory = Box<dyn Fn() -> TokenCacheStats + Send + Sync>;
 
 /// Where the figures come from.
 #[derive(Default)]
@@ -75,7 +75,7 @@ impl Figures {
         self.hashes = Some(load);
     }
 
-    pub(crate) fn of_memory<U: Send + Sync + 'static>(&mut self, memory: Arc<Memory<U>>) {
+    pub(crate) fn of_memory<U: Send + Sync + 'static>(&mut self, memory: Arc<TokenCache<U>>) {
         self.memory = Some(Box::new(move || memory.figures()));
     }
 
@@ -154,7 +154,7 @@ impl Collector for Figures {
             page.single_counter("hash_refused", "Passwords refused because too many waited", load.refused())?;
         }
         if let Some(memory) = &self.memory {
-            let MemoryFigures { hits, misses, tokens } = memory();
+            let TokenCacheStats { hits, misses, tokens } = memory();
             page.single_counter("token_cache_hits", "Tokens that were recognised from memory", hits)?;
             page.single_counter("token_cache_misses", "Tokens that were looked up", misses)?;
             page.single_gauge("token_cache_tokens", "Tokens that are known from memory", tokens)?;

@@ -26,7 +26,7 @@ use crate::{
         metrics::{CONTENT_TYPE, Figures},
         server::StartError,
     },
-    domain::fault::Fault,
+    domain::backend_error::BackendError,
     http::endpoint,
 };
 
@@ -37,7 +37,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 const SHUTDOWN_TIMEOUT: u64 = 1;
 
 /// Whether something can do its work.
-type Check = Box<dyn Fn() -> LocalBoxFuture<'static, Result<(), Fault>> + Send + Sync>;
+type Check = Box<dyn Fn() -> LocalBoxFuture<'static, Result<(), BackendError>> + Send + Sync>;
 
 /// What is known of a service while it runs.
 #[derive(Default)]
@@ -56,7 +56,7 @@ impl Operations {
     pub(crate) fn check(
         mut self,
         name: &'static str,
-        check: impl Fn() -> LocalBoxFuture<'static, Result<(), Fault>> + Send + Sync + 'static,
+        check: impl Fn() -> LocalBoxFuture<'static, Result<(), BackendError>> + Send + Sync + 'static,
     ) -> Self {
         self.checks.push((name, Box::new(check), AtomicBool::new(false)));
         self

@@ -27,7 +27,7 @@ use crate::{
         cors::CorsOrigins,
         tls::{TlsError, TlsFiles},
     },
-    auth::{GuessLimits, RefreshSettings, RefreshTokens},
+    auth::{LoginThrottleLimits, RefreshSettings, RefreshTokens},
     domain::secret::secret,
     http::{
         body::BodyLimits,
@@ -225,12 +225,12 @@ pub struct EdgeSettings {
     /// How long a request may take from its head to the end of its answer, in seconds
     #[arg(
         long,
-        env = "GATEPASS_ANSWER_TIMEOUT",
+        env = "GATEPASS_RESPONSE_TIMEOUT",
         value_name = "SECONDS",
         default_value = "60",
         global = true
     )]
-    pub answer_timeout: NonZeroU32,
+    pub response_timeout: NonZeroU32,
 
     /// How long a connection is kept without a request, in seconds; longer than a proxy keeps its own
     #[arg(long, env = "GATEPASS_IDLE_TIMEOUT", value_name = "SECONDS", default_value = "5", global = true)]
@@ -286,7 +286,7 @@ impl EdgeSettings {
     pub(crate) fn patience(&self) -> Patience {
         Patience {
             idle: seconds(self.idle_timeout) + seconds(self.header_timeout),
-            answer: seconds(self.answer_timeout),
+            answer: seconds(self.response_timeout),
         }
     }
 
@@ -400,16 +400,22 @@ pub struct SecureSettings {
     /// How many tokens are recognised from memory; others are looked up in the database
     #[arg(
         long,
-        env = "GATEPASS_REMEMBERED_TOKENS",
+        env = "GATEPASS_TOKEN_CACHE_SIZE",
         value_name = "NUMBER",
         default_value = "20000",
         global = true
     )]
-    pub remembered_tokens: NonZeroUsize,
+    pub token_cache_size: NonZeroUsize,
 
     /// How long tokens are recognised from memory when the database is out of reach, in seconds; then 503
-    #[arg(long, env = "GATEPASS_MAX_STALENESS", value_name = "SECONDS", default_value = "5", global = true)]
-    pub max_staleness: NonZeroU32,
+    #[arg(
+        long,
+        env = "GATEPASS_TOKEN_CACHE_MAX_STALENESS",
+        value_name = "SECONDS",
+        default_value = "5",
+        global = true
+    )]
+    pub token_cache_max_staleness: NonZeroU32,
 
     /// The memory of one password hash (Argon2id), in KiB
     #[arg(long, env = "GATEPASS_ARGON2_MEMORY", value_name = "KIB", default_value_t = 19456, global = true)]
@@ -457,53 +463,59 @@ pub struct SecureSettings {
     /// Whether who fails to sign in too often waits; off is for a network of which nobody guesses
     #[arg(
         long,
-        env = "GATEPASS_GUESS_PROTECTION",
+        env = "GATEPASS_LOGIN_THROTTLE",
         value_enum,
         value_name = "on|off",
         default_value_t = Switch::On,
         global = true
     )]
-    pub guess_protection: Switch,
+    pub login_throttle: Switch,
 
     /// How often one account may fail from one address before anybody waits: a second, then twice as long each time
     #[arg(
         long,
-        env = "GATEPASS_GUESS_ACCOUNT_FAILURES",
+        env = "GATEPASS_LOGIN_THROTTLE_ACCOUNT_FAILURES",
         value_name = "NUMBER",
         default_value_t = 5,
         global = true
     )]
-    pub guess_account_failures: u32,
+    pub login_throttle_account_failures: u32,
 
     /// How often one address may fail, whatever the account, before it waits
     #[arg(
         long,
-        env = "GATEPASS_GUESS_ADDRESS_FAILURES",
+        env = "GATEPASS_LOGIN_THROTTLE_ADDRESS_FAILURES",
         value_name = "NUMBER",
         default_value_t = 100,
         global = true
     )]
-    pub guess_address_failures: u32,
+    pub login_throttle_address_failures: u32,
 
     /// How long anybody waits at the most, in seconds; an hour without a failure forgets all of them
     #[arg(
         long,
-        env = "GATEPASS_GUESS_LONGEST_WAIT",
+        env = "GATEPASS_LOGIN_THROTTLE_LONGEST_WAIT",
         value_name = "SECONDS",
         default_value_t = 900,
         value_parser = clap::value_parser!(u32).range(1..=3599),
         global = true
     )]
-    pub guess_longest_wait: u32,
+    pub login_throttle_longest_wait: u32,
 
     /// How many passwords an address may try in a second, right or wrong; ten times as many at once
-    #[arg(long, env = "GATEPASS_GUESS_RATE", value_name = "NUMBER", default_value = "50", global = true)]
-    pub guess_rate: NonZeroU32,
+    #[arg(
+        long,
+        env = "GATEPASS_LOGIN_THROTTLE_RATE",
+        value_name = "NUMBER",
+        default_value = "50",
+        global = true
+    )]
+    pub login_throttle_rate: NonZeroU32,
 
     /// Require grant_type=password in the form, as RFC 6749 does
     #[arg(
         long,
-        env = "GATEPASS_STRICT",
+        env = "GATEPASS_REQUIRE_GRANT_TYPE",
         value_name = "true|false",
         num_args = 0..=1,
         require_equals = true,
@@ -513,7 +525,7 @@ pub struct SecureSettings {
         value_parser = BoolishValueParser::new(),
         global = true
     )]
-    pub strict: bool,
+    pub require_grant_type: bool,
 
     /// Refuse a sign-in that no registered client makes
     #[arg(
@@ -561,13 +573,13 @@ impl SecureSettings {
     }
 
     /// From when on somebody waits who fails to sign in, where anybody does.
-    pub fn guess_limits(&self) -> Option<GuessLimits> {
-        (self.guess_protection == Switch::On).then(|| GuessLimits {
-            account_failures: self.guess_account_failures,
-            address_failures: self.guess_address_failures,
-            longest_wait: Duration::from_secs(self.guess_longest_wait.into()),
-            rate: self.guess_rate,
-            ..GuessLimits::default()
+    pub fn login_throttle(&self) -> Option<LoginThrottleLimits> {
+        (self.login_throttle == Switch::On).then(|| LoginThrottleLimits {
+            account_failures: self.login_throttle_account_failures,
+            address_failures: self.login_throttle_address_failures,
+            longest_wait: Duration::from_secs(self.login_throttle_longest_wait.into()),
+            rate: self.login_throttle_rate,
+            ..LoginThrottleLimits::default()
         })
     }
 

@@ -4,19 +4,19 @@
 use std::pin::Pin;
 
 use crate::domain::{
+    backend_error::BackendError,
     claims::Claims,
     client::ClientId,
-    fault::Fault,
-    guessing::{FailureKey, FailureStore, Failures},
     ports::ClientRegistry,
-    refresh::{Family, TokenHash},
+    refresh::{TokenFamily, TokenHash},
     secret::ClientSecret,
     session::{BearerStore, NewSession, RefreshTokenStore, Rotation, Session, SessionId, SessionStore},
+    throttle::{FailedAttemptStore, FailedAttempts, ThrottleKey},
     time::Timestamp,
     user::Subject,
 };
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
 
 pub(crate) trait AnyClientRegistry: Send + Sync {
     fn authenticate<'a>(&'a self, client_id: &'a ClientId, secret: &'a ClientSecret) -> Answer<'a, bool>;
@@ -74,12 +74,12 @@ impl<S: BearerStore> AnyBearerStore<S::User> for S {
 }
 
 pub(crate) trait AnyRefreshTokenStore: Send + Sync {
-    fn find_family<'a>(&'a self, name: &'a TokenHash) -> Answer<'a, Option<Family>>;
+    fn find_family<'a>(&'a self, name: &'a TokenHash) -> Answer<'a, Option<TokenFamily>>;
     fn rotate<'a>(&'a self, rotation: &'a Rotation<'a>) -> Answer<'a, bool>;
 }
 
 impl<S: RefreshTokenStore> AnyRefreshTokenStore for S {
-    fn find_family<'a>(&'a self, name: &'a TokenHash) -> Answer<'a, Option<Family>> {
+    fn find_family<'a>(&'a self, name: &'a TokenHash) -> Answer<'a, Option<TokenFamily>> {
         Box::pin(RefreshTokenStore::find_family(self, name))
     }
 
@@ -90,31 +90,35 @@ impl<S: RefreshTokenStore> AnyRefreshTokenStore for S {
 
 pub(crate) trait AnyFailureStore: Send + Sync {
     fn folded(&self, name: &str) -> String;
-    fn failures<'a>(&'a self, keys: [&'a FailureKey; 2]) -> Answer<'a, [Failures; 2]>;
-    fn count<'a>(&'a self, keys: [&'a FailureKey; 2], now: Timestamp, forgotten: Timestamp)
-    -> Answer<'a, ()>;
-    fn forget<'a>(&'a self, key: &'a FailureKey) -> Answer<'a, ()>;
+    fn failures<'a>(&'a self, keys: [&'a ThrottleKey; 2]) -> Answer<'a, [FailedAttempts; 2]>;
+    fn count<'a>(
+        &'a self,
+        keys: [&'a ThrottleKey; 2],
+        now: Timestamp,
+        forgotten: Timestamp,
+    ) -> Answer<'a, ()>;
+    fn forget<'a>(&'a self, key: &'a ThrottleKey) -> Answer<'a, ()>;
 }
 
-impl<S: FailureStore> AnyFailureStore for S {
+impl<S: FailedAttemptStore> AnyFailureStore for S {
     fn folded(&self, name: &str) -> String {
-        FailureStore::folded(self, name)
+        FailedAttemptStore::folded(self, name)
     }
 
-    fn failures<'a>(&'a self, keys: [&'a FailureKey; 2]) -> Answer<'a, [Failures; 2]> {
-        Box::pin(FailureStore::failures(self, keys))
+    fn failures<'a>(&'a self, keys: [&'a ThrottleKey; 2]) -> Answer<'a, [FailedAttempts; 2]> {
+        Box::pin(FailedAttemptStore::failures(self, keys))
     }
 
     fn count<'a>(
         &'a self,
-        keys: [&'a FailureKey; 2],
+        keys: [&'a ThrottleKey; 2],
         now: Timestamp,
         forgotten: Timestamp,
     ) -> Answer<'a, ()> {
-        Box::pin(FailureStore::count(self, keys, now, forgotten))
+        Box::pin(FailedAttemptStore::count(self, keys, now, forgotten))
     }
 
-    fn forget<'a>(&'a self, key: &'a FailureKey) -> Answer<'a, ()> {
-        Box::pin(FailureStore::forget(self, key))
+    fn forget<'a>(&'a self, key: &'a ThrottleKey) -> Answer<'a, ()> {
+        Box::pin(FailedAttemptStore::forget(self, key))
     }
 }

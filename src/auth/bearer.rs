@@ -8,12 +8,12 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    auth::{Auth, memory::Place},
+    auth::{Auth, token_cache::Place},
     domain::{
+        backend_error::BackendError,
         claims::Claims,
-        fault::Fault,
         ports::{TokenService, UserStore},
-        scope::Permission,
+        scope::GrantedScopes,
         secret::AccessToken,
         time::Timestamp,
         user::AuthUser,
@@ -27,7 +27,7 @@ use crate::{
 #[repr(C)]
 pub struct Identity<U> {
     /// What the request may do: what the token was issued for, as far as the user has it now.
-    pub permission: Permission,
+    pub granted_scopes: GrantedScopes,
     /// The user as they are shown, once that was asked for.
     shown: OnceLock<Box<[u8]>>,
     /// The user as the store has them now.
@@ -58,8 +58,8 @@ impl<U> Clone for Recognised<U> {
 }
 
 impl<U> Identity<U> {
-    pub(crate) fn new(user: U, claims: Claims, permission: Permission) -> Self {
-        Self { user, claims, permission, shown: OnceLock::new() }
+    pub(crate) fn new(user: U, claims: Claims, granted_scopes: GrantedScopes) -> Self {
+        Self { user, claims, granted_scopes, shown: OnceLock::new() }
     }
 
     /// The user as they are shown: what `show` makes of them the first time, for as long as they are remembered.
@@ -79,25 +79,29 @@ impl<U> Identity<U> {
 /// Without what is shown of the user, whose own `Debug` may show less.
 impl<U: fmt::Debug> fmt::Debug for Identity<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { user, claims, permission, shown: _ } = self;
+        let Self { user, claims, granted_scopes, shown: _ } = self;
         let mut identity = f.debug_struct("Identity");
-        identity.field("user", user).field("claims", claims).field("permission", permission).finish()
+        identity.field("user", user).field("claims", claims).field("granted_scopes", granted_scopes).finish()
     }
 }
 
 /// Whether it is remembered whose an access token is.
 pub(crate) enum Recall<U> {
     Known(Recognised<U>),
-    /// It is to be found out, and kept here, where there is a [`Memory`](crate::Memory).
+    /// It is to be found out, and kept here, where there is a [`TokenCache`](crate::TokenCache).
     Unknown(Option<Place>),
 }
 
 impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
-    /// Whose `token` is at this moment; from [`Memory`](crate::Memory) where there is one and it knows.
+    /// Whose `token` is at this moment; from [`TokenCache`](crate::TokenCache) where there is one and it knows.
     ///
     /// # Errors
-    /// A [`Fault`] where a port cannot say, or the memory is lost.
-    pub async fn recognise(&self, token: &AccessToken, now: Timestamp) -> Result<Recognised<S::User>, Fault> {
+    /// A [`BackendError`] where a port cannot say, or the memory is lost.
+    pub async fn recognise(
+        &self,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> Result<Recognised<S::User>, BackendError> {
         match self.recall(token.expose(), now)? {
             Recall::Known(recognised) => Ok(recognised),
             Recall::Unknown(place) => self.find_out(token, place, now).await,
@@ -105,7 +109,7 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
     }
 
     /// Whose `token` is, where that is remembered: without waiting, and without a copy of the token.
-    pub(crate) fn recall(&self, token: &str, now: Timestamp) -> Result<Recall<S::User>, Fault> {
+    pub(crate) fn recall(&self, token: &str, now: Timestamp) -> Result<Recall<S::User>, BackendError> {
         match &self.ports.options.memory {
             Some(memory) => memory.recall(token, now),
             None => Ok(Recall::Unknown(None)),
@@ -118,13 +122,13 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
         token: &AccessToken,
         place: Option<Place>,
         now: Timestamp,
-    ) -> Result<Recognised<S::User>, Fault> {
+    ) -> Result<Recognised<S::User>, BackendError> {
         let Some(mut claims) = self.ports.tokens.verify(token, now).await? else {
             return Ok(Recognised::Nobody);
         };
         let memory = self.ports.options.memory.as_ref().zip(place);
         if let Some((memory, _)) = &memory {
-            claims.permission = memory.share(claims.permission);
+            claims.granted_scopes = memory.share(claims.granted_scopes);
         }
         let recognised = self.bearer_of(&claims).await?;
         if let Some((memory, place)) = memory {
@@ -134,7 +138,7 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
     }
 
     /// Whose the token is that says this.
-    async fn bearer_of(&self, claims: &Claims) -> Result<Recognised<S::User>, Fault> {
+    async fn bearer_of(&self, claims: &Claims) -> Result<Recognised<S::User>, BackendError> {
         let options = &self.ports.options;
         let found = match &options.bearers {
             Some(bearers) => bearers.find_bearer(claims).await?,
@@ -147,8 +151,8 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
         if !is_live {
             return Ok(if user.is_active() { Recognised::Nobody } else { Recognised::Inactive });
         }
-        let permission = claims.permission.limited_to(&user.grantable());
-        Ok(Recognised::User(Arc::new(Identity::new(user, claims.clone(), permission))))
+        let granted_scopes = claims.granted_scopes.limited_to(&user.allowed_scopes());
+        Ok(Recognised::User(Arc::new(Identity::new(user, claims.clone(), granted_scopes))))
     }
 }
 
@@ -161,13 +165,10 @@ mod tests {
 
     #[test]
     fn a_user_is_shown_once_and_not_by_debug() {
-        let identity = Identity::new(
-            Discreet,
-            Claims::new("1".into(), Permission::Unrestricted),
-            Permission::Unrestricted,
-        );
+        let identity =
+            Identity::new(Discreet, Claims::new("1".into(), GrantedScopes::All), GrantedScopes::All);
         for text in ["private", "never asked for"] {
-            let shown = identity.shown(|_| Ok::<_, Fault>(text.into()));
+            let shown = identity.shown(|_| Ok::<_, BackendError>(text.into()));
             assert_eq!(shown.ok().as_deref(), Some(&b"private"[..]));
         }
         assert!(identity.shown.get().is_some());

@@ -4,35 +4,35 @@ use std::sync::Arc;
 
 use crate::{
     auth::{
-        Auth, GuessLimits, Memory, Options, Policy, Ports, RefreshSettings, guessing::Guard,
-        refresh::Refreshing,
+        Auth, LoginThrottleLimits, Options, Policy, Ports, RefreshSettings, TokenCache, refresh::Refreshing,
+        throttle::Guard,
     },
     domain::{
         event::EventListener,
-        guessing::FailureStore,
         ports::{ClientRegistry, PasswordHasher, TokenService, UserStore},
         session::{BearerStore, RefreshTokenStore, SessionStore},
+        throttle::FailedAttemptStore,
     },
 };
 
 /// What [`Auth::builder`] returns. `build` is there once tokens are.
 ///
 /// ```compile_fail
-/// # use gatepass::{Auth, tutorial::{FakeHasher, TutorialUsers}};
-/// let auth = Auth::builder(TutorialUsers::default()).hasher(FakeHasher::default()).build(); // no tokens
+/// # use gatepass::{Auth, tutorial::{InsecureFakeHasher, TutorialUsers}};
+/// let auth = Auth::builder(TutorialUsers::default()).hasher(InsecureFakeHasher::default()).build(); // no tokens
 /// ```
 ///
 /// Without a hasher it recognises the bearers of tokens, for a service that has no passwords; nobody signs in:
 ///
 /// ```
-/// # use gatepass::{Auth, tutorial::{SubjectTokens, TutorialUsers}};
-/// let auth = Auth::builder(TutorialUsers::default()).tokens(SubjectTokens).build();
+/// # use gatepass::{Auth, tutorial::{InsecureSubjectTokens, TutorialUsers}};
+/// let auth = Auth::builder(TutorialUsers::default()).tokens(InsecureSubjectTokens).build();
 /// let app = actix_web::App::new().wrap(auth.bearer());
 /// ```
 ///
 /// ```compile_fail
-/// # use gatepass::{Auth, tutorial::{SubjectTokens, TutorialUsers}};
-/// let auth = Auth::builder(TutorialUsers::default()).tokens(SubjectTokens).build();
+/// # use gatepass::{Auth, tutorial::{InsecureSubjectTokens, TutorialUsers}};
+/// let auth = Auth::builder(TutorialUsers::default()).tokens(InsecureSubjectTokens).build();
 /// let app = actix_web::App::new().configure(auth.routes()); // no hasher
 /// ```
 pub struct AuthBuilder<S: UserStore, H, T>(Ports<S, H, T>);
@@ -99,13 +99,13 @@ impl<S: UserStore, H, T> AuthBuilder<S, H, T> {
 
     /// Where callers that were recognised are remembered. Without this, every token is verified and every user
     /// looked up with every request.
-    pub fn memory(mut self, memory: Arc<Memory<S::User>>) -> Self {
+    pub fn memory(mut self, memory: Arc<TokenCache<S::User>>) -> Self {
         self.0.options.memory = Some(memory);
         self
     }
 
     /// Where failed attempts are counted, and from when on somebody waits. Without this, nobody does.
-    pub fn guess_limits(mut self, store: impl FailureStore, limits: GuessLimits) -> Self {
+    pub fn login_throttle(mut self, store: impl FailedAttemptStore, limits: LoginThrottleLimits) -> Self {
         self.0.options.guard = Some(Arc::new(Guard::new(Box::new(store), limits)));
         self
     }

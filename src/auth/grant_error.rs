@@ -5,8 +5,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::{
-    auth::guessing::{GuardedError, TooMany},
-    domain::fault::Fault,
+    auth::throttle::{GuardedError, TooMany},
+    domain::backend_error::BackendError,
 };
 
 /// Why a grant, the user's password or a refresh token, gave no token; or why a token is not revoked.
@@ -44,12 +44,12 @@ pub enum GrantError {
     PasswordGrantOff,
     /// A port failed.
     #[error("{0}")]
-    Fault(Fault),
+    BackendError(BackendError),
 }
 
-impl From<Fault> for GrantError {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl From<BackendError> for GrantError {
+    fn from(fault: BackendError) -> Self {
+        Self::BackendError(fault)
     }
 }
 

@@ -7,13 +7,13 @@ use crate::{
         refresh_token::{self, TokenParts},
     },
     domain::{
+        backend_error::BackendError,
         client::ClientId,
         event::{Event, EventKind},
-        fault::Fault,
-        ports::{IssuedToken, PasswordHasher, TokenOrder, TokenService, UserStore, Verdict},
-        scope::{Permission, Scope},
+        ports::{IssuedToken, NewToken, PasswordCheck, PasswordHasher, TokenService, UserStore},
+        scope::{GrantedScopes, Scope},
         secret::{Password, PasswordHash, RefreshToken},
-        session::{NewSession, Origin},
+        session::{ClientInfo, NewSession},
         time::Timestamp,
         user::{Account, AuthUser, Username},
     },
@@ -31,7 +31,7 @@ pub struct SignIn<'a> {
     /// The client, once it proved itself.
     pub client_id: Option<ClientId>,
     /// Where the request came from.
-    pub origin: &'a Origin,
+    pub client_info: &'a ClientInfo,
     /// The moment of the sign-in.
     pub now: Timestamp,
     /// Random bytes: the session and its first refresh token are made of them.
@@ -44,7 +44,7 @@ pub struct Login {
     /// The access token.
     pub token: IssuedToken,
     /// What it may be used for.
-    pub permission: Permission,
+    pub granted_scopes: GrantedScopes,
     /// What the next access token is to be had for, where there is such.
     pub refresh_token: Option<RefreshToken>,
 }
@@ -60,13 +60,13 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
     /// [`GrantError::IncorrectCredentials`] for an unknown user and for a wrong password alike, in the same
     /// time, and at once for a password that is [not hashable](Password::is_hashable), whoever the user;
     /// [`GrantError::InactiveUser`] and [`GrantError::ScopeNotGranted`] only after the password proved right;
-    /// [`GrantError::TooManyAttempts`] for every name alike, where there are [`GuessLimits`](crate::GuessLimits).
+    /// [`GrantError::TooManyAttempts`] for every name alike, where there are [`LoginThrottleLimits`](crate::LoginThrottleLimits).
     pub async fn login(&self, sign_in: SignIn<'_>) -> Result<Login, GrantError> {
         if self.ports.options.policy.password_grant_off {
             return Err(GrantError::PasswordGrantOff);
         }
         let name = sign_in.username.as_str();
-        let done = self.guarded(name, sign_in.origin, sign_in.now, self.sign_in(&sign_in)).await;
+        let done = self.guarded(name, sign_in.client_info, sign_in.now, self.sign_in(&sign_in)).await;
         if let Err(error) = &done {
             self.tell_failure(&sign_in, error);
         }
@@ -97,7 +97,7 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
         self.tell(&Event {
             username: Some(sign_in.username),
             client_id: sign_in.client_id.as_ref(),
-            ..Event::new(kind, sign_in.origin, sign_in.now)
+            ..Event::new(kind, sign_in.client_info, sign_in.now)
         });
     }
 
@@ -106,17 +106,17 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
         let ports = &*self.ports;
         let account = ports.store.find_by_username(sign_in.username).await?;
 
-        // The decoy keeps the time equal: an unknown user costs one verification, like a known one.
-        let hash = account.as_ref().map_or(ports.hasher.decoy(), |account| &account.password_hash);
+        // The dummy_hash keeps the time equal: an unknown user costs one verification, like a known one.
+        let hash = account.as_ref().map_or(ports.hasher.dummy_hash(), |account| &account.password_hash);
         let verdict = ports.hasher.verify(sign_in.password, hash).await?;
         let mut account = match (account, verdict) {
-            (Some(account), Verdict::Match | Verdict::Outdated) => account,
+            (Some(account), PasswordCheck::Match | PasswordCheck::NeedsRehash) => account,
             _ => return Err(GrantError::IncorrectCredentials),
         };
         if !account.user.is_active() && !ports.options.policy.inactive_users_sign_in {
             return Err(GrantError::InactiveUser);
         }
-        if verdict == Verdict::Outdated {
+        if verdict == PasswordCheck::NeedsRehash {
             match self.renew_hash(&account, sign_in.password).await {
                 Ok(new) => account.password_hash = new,
                 // The password was right all the same; the next sign-in tries again.
@@ -130,7 +130,7 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
         &self,
         account: &Account<S::User>,
         password: &Password,
-    ) -> Result<PasswordHash, Fault> {
+    ) -> Result<PasswordHash, BackendError> {
         let new = self.ports.hasher.hash(password).await?;
         self.ports.store.replace_hash(&account.user.subject(), &account.password_hash, &new).await?;
         Ok(new)
@@ -138,9 +138,9 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
 
     /// What the user may have of what was asked for.
     fn grant(&self, user: &S::User, sign_in: &SignIn<'_>) -> Result<Grant, GrantError> {
-        let (own, wanted) = (user.grantable(), sign_in.scopes);
+        let (own, wanted) = (user.allowed_scopes(), sign_in.scopes);
         let mut refresh_token = None;
-        let permission = match self.refreshing() {
+        let granted_scopes = match self.refreshing() {
             None => own.grant(wanted),
             Some(Refreshing { settings, .. }) => {
                 let is_wanted = wanted.iter().any(|scope| scope == Scope::OFFLINE_ACCESS);
@@ -157,7 +157,7 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
                 }
             }
         };
-        Ok(Grant { permission: permission.ok_or(GrantError::ScopeNotGranted)?, refresh_token })
+        Ok(Grant { granted_scopes: granted_scopes.ok_or(GrantError::ScopeNotGranted)?, refresh_token })
     }
 
     /// Issues the tokens, or `None` where the account is not as it was any more.
@@ -167,10 +167,10 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
         account: &Account<S::User>,
     ) -> Result<Option<Login>, GrantError> {
         let ports = &*self.ports;
-        let Grant { permission, refresh_token } = self.grant(&account.user, sign_in)?;
-        let order = TokenOrder {
+        let Grant { granted_scopes, refresh_token } = self.grant(&account.user, sign_in)?;
+        let order = NewToken {
             subject: account.user.subject(),
-            permission,
+            granted_scopes,
             client_id: sign_in.client_id.clone(),
             session_id: ports.options.sessions.as_ref().map(|_| refresh_token::session_id(&sign_in.random)),
             now: sign_in.now,
@@ -185,8 +185,8 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
                 subject: &order.subject,
                 password_hash: &account.password_hash,
                 client_id: order.client_id.as_ref(),
-                permission: &order.permission,
-                origin: sign_in.origin,
+                granted_scopes: &order.granted_scopes,
+                client_info: sign_in.client_info,
                 now: sign_in.now,
                 expires_at: token.expires_in.map(|lifetime| refresh_end.max(sign_in.now + lifetime)),
                 refresh_token: hashes.as_ref().map(|(family, first)| (family, first)),
@@ -200,15 +200,15 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
             subject: Some(&order.subject),
             client_id: order.client_id.as_ref(),
             session_id: order.session_id.as_ref(),
-            ..Event::new(EventKind::SignedIn, sign_in.origin, sign_in.now)
+            ..Event::new(EventKind::SignedIn, sign_in.client_info, sign_in.now)
         });
         let refresh_token = refresh_token.map(|(token, _)| token);
-        Ok(Some(Login { token, permission: order.permission, refresh_token }))
+        Ok(Some(Login { token, granted_scopes: order.granted_scopes, refresh_token }))
     }
 }
 
 struct Grant {
-    permission: Permission,
+    granted_scopes: GrantedScopes,
     /// The first one of a session, and when it ends, where one is due.
     refresh_token: Option<(RefreshToken, Timestamp)>,
 }

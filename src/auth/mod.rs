@@ -5,35 +5,35 @@ mod bearer;
 mod builder;
 mod client;
 mod grant_error;
-mod guessing;
 mod login;
-mod memory;
 mod password;
 mod policy;
 mod refresh;
 mod refresh_token;
 mod revocation;
 mod sessions;
+mod throttle;
+mod token_cache;
 
 use std::sync::Arc;
 
 use self::{
     any::{AnyBearerStore, AnyClientRegistry, AnySessionStore},
-    guessing::Guard,
     refresh::Refreshing,
+    throttle::Guard,
 };
-pub(crate) use self::{bearer::Recall, memory::Place};
+pub(crate) use self::{bearer::Recall, token_cache::Place};
 pub use self::{
     bearer::{Identity, Recognised},
     builder::AuthBuilder,
     grant_error::GrantError,
-    guessing::GuessLimits,
     login::{Login, SignIn},
-    memory::{Memory, MemoryFigures},
     password::{PasswordChange, PasswordChangeError},
     policy::Policy,
     refresh::{Refresh, RefreshSettings, RefreshTokens},
     revocation::Introspection,
+    throttle::LoginThrottleLimits,
+    token_cache::{TokenCache, TokenCacheStats},
 };
 use crate::domain::{
     event::{Event, EventListener},
@@ -43,11 +43,11 @@ use crate::domain::{
 /// Your users, your hashing and your tokens, put together. Cheap to clone.
 ///
 /// ```
-/// use gatepass::{Auth, tutorial::{FakeHasher, SubjectTokens, TutorialUsers}};
+/// use gatepass::{Auth, tutorial::{InsecureFakeHasher, InsecureSubjectTokens, TutorialUsers}};
 ///
 /// let auth = Auth::builder(TutorialUsers::default())
-///     .hasher(FakeHasher::default())
-///     .tokens(SubjectTokens)
+///     .hasher(InsecureFakeHasher::default())
+///     .tokens(InsecureSubjectTokens)
 ///     .build();
 /// ```
 pub struct Auth<S: UserStore, H, T> {
@@ -67,7 +67,7 @@ struct Options<U> {
     sessions: Option<Arc<dyn AnySessionStore>>,
     bearers: Option<Box<dyn AnyBearerStore<U>>>,
     refreshing: Option<Refreshing>,
-    memory: Option<Arc<Memory<U>>>,
+    memory: Option<Arc<TokenCache<U>>>,
     guard: Option<Arc<Guard>>,
     listeners: Vec<Arc<dyn EventListener>>,
     policy: Policy,

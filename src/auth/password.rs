@@ -7,14 +7,14 @@ use thiserror::Error;
 use crate::{
     auth::{
         Auth,
-        guessing::{GuardedError, TooMany},
+        throttle::{GuardedError, TooMany},
     },
     domain::{
+        backend_error::BackendError,
         event::{Event, EventKind},
-        fault::Fault,
-        ports::{PasswordHasher, PasswordStore, TokenService, Verdict},
+        ports::{PasswordCheck, PasswordHasher, PasswordStore, TokenService},
         secret::Password,
-        session::Origin,
+        session::ClientInfo,
         time::Timestamp,
         user::Subject,
     },
@@ -30,7 +30,7 @@ pub struct PasswordChange<'a> {
     /// The password that the user wants; whether it is good enough is for the caller to say.
     pub new: &'a Password,
     /// Where the request came from.
-    pub origin: &'a Origin,
+    pub client_info: &'a ClientInfo,
     /// The moment of the change.
     pub now: Timestamp,
 }
@@ -49,12 +49,12 @@ pub enum PasswordChangeError {
     },
     /// A port failed.
     #[error("{0}")]
-    Fault(Fault),
+    BackendError(BackendError),
 }
 
-impl From<Fault> for PasswordChangeError {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl From<BackendError> for PasswordChangeError {
+    fn from(fault: BackendError) -> Self {
+        Self::BackendError(fault)
     }
 }
 
@@ -73,16 +73,16 @@ impl<S: PasswordStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
     ///
     /// # Errors
     /// [`PasswordChangeError::IncorrectPassword`] where the current password is another one, or was changed
-    /// meanwhile; [`PasswordChangeError::TooManyAttempts`] where there are [`GuessLimits`](crate::GuessLimits).
+    /// meanwhile; [`PasswordChangeError::TooManyAttempts`] where there are [`LoginThrottleLimits`](crate::LoginThrottleLimits).
     pub async fn change_password(&self, change: PasswordChange<'_>) -> Result<(), PasswordChangeError> {
-        let PasswordChange { subject, origin, now, .. } = change;
-        let done = self.guarded(subject.as_str(), origin, now, self.prove_and_change(&change)).await;
+        let PasswordChange { subject, client_info, now, .. } = change;
+        let done = self.guarded(subject.as_str(), client_info, now, self.prove_and_change(&change)).await;
         let kind = match &done {
             Ok(()) => EventKind::PasswordChanged,
-            Err(PasswordChangeError::Fault(_)) => return done,
+            Err(PasswordChangeError::BackendError(_)) => return done,
             Err(_) => EventKind::PasswordChangeFailed,
         };
-        self.tell(&Event { subject: Some(subject), ..Event::new(kind, origin, now) });
+        self.tell(&Event { subject: Some(subject), ..Event::new(kind, client_info, now) });
         done
     }
 
@@ -93,7 +93,7 @@ impl<S: PasswordStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
         }
         let account = self.ports.store.find_account(change.subject).await?.ok_or_else(incorrect)?;
         let old = &account.password_hash;
-        if self.ports.hasher.verify(change.current, old).await? == Verdict::Mismatch {
+        if self.ports.hasher.verify(change.current, old).await? == PasswordCheck::Mismatch {
             return Err(incorrect());
         }
         let new = self.ports.hasher.hash(change.new).await?;

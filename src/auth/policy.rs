@@ -1,18 +1,18 @@
 //! The rules of signing in that are a matter of choice.
 
-use crate::domain::dialect::Dialect;
+use crate::domain::error_format::ErrorFormat;
 
 /// Rules of an [`Auth`](crate::Auth). The default ones are FastAPI's, but for inactive users.
 ///
 /// ```
-/// use gatepass::{Dialect, Policy};
+/// use gatepass::{ErrorFormat, Policy};
 ///
-/// let policy = Policy { dialect: Dialect::Rfc, require_grant_type: true, ..Policy::default() };
+/// let policy = Policy { error_format: ErrorFormat::OAuth2, require_grant_type: true, ..Policy::default() };
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// How errors are worded.
-    pub dialect: Dialect,
+    pub error_format: ErrorFormat,
     /// Gives inactive users a token too, as FastAPI's tutorial does; whatever asks for an
     /// [`ActiveUser`](crate::ActiveUser) still refuses them.
     pub inactive_users_sign_in: bool,

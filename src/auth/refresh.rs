@@ -10,14 +10,14 @@ use crate::{
         refresh_token::{self, TokenParts},
     },
     domain::{
+        backend_error::BackendError,
         client::ClientId,
         event::{Event, EventKind},
-        fault::Fault,
-        ports::{TokenOrder, TokenService, UserStore},
-        refresh::{Family, TokenHash},
-        scope::{Permission, Scope},
+        ports::{NewToken, TokenService, UserStore},
+        refresh::{TokenFamily, TokenHash},
+        scope::{GrantedScopes, Scope},
         secret::RefreshToken,
-        session::{Origin, Rotation},
+        session::{ClientInfo, Rotation},
         time::Timestamp,
         user::AuthUser,
     },
@@ -79,7 +79,7 @@ pub struct Refresh<'a> {
     /// The client, once it proved itself.
     pub client_id: Option<ClientId>,
     /// Where the request came from.
-    pub origin: &'a Origin,
+    pub client_info: &'a ClientInfo,
     /// The moment of the request.
     pub now: Timestamp,
     /// Random bytes.
@@ -106,7 +106,12 @@ pub(super) enum Standing<'a> {
 
 impl RefreshSettings {
     /// The rules of a family of refresh tokens.
-    pub(super) fn judge<'a>(&self, family: &'a Family, shown: &TokenHash, now: Timestamp) -> Standing<'a> {
+    pub(super) fn judge<'a>(
+        &self,
+        family: &'a TokenFamily,
+        shown: &TokenHash,
+        now: Timestamp,
+    ) -> Standing<'a> {
         if now >= self.end(family.created, family.rotated) {
             return Standing::Expired;
         }
@@ -152,7 +157,7 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
         if let Err(GrantError::InvalidRefreshToken) = &done {
             self.tell(&Event {
                 client_id: refresh.client_id.as_ref(),
-                ..Event::new(EventKind::RefreshFailed, refresh.origin, refresh.now)
+                ..Event::new(EventKind::RefreshFailed, refresh.client_info, refresh.now)
             });
         }
         done
@@ -178,8 +183,8 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
                 }
                 Standing::Expired => return Err(GrantError::InvalidRefreshToken),
             };
-            let order = TokenOrder {
-                permission: self.permission_to_refresh(&family, refresh.scopes).await?,
+            let order = NewToken {
+                granted_scopes: self.permission_to_refresh(&family, refresh.scopes).await?,
                 subject: family.subject,
                 client_id: family.client_id,
                 session_id: Some(family.session_id),
@@ -193,7 +198,7 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
                 from: &hash,
                 to: &next.hash,
                 salt: &salt,
-                origin: refresh.origin,
+                client_info: refresh.client_info,
                 now: refresh.now,
                 expires_at: token.expires_in.map(|lifetime| end.max(refresh.now + lifetime)),
             };
@@ -204,15 +209,19 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
                 subject: Some(&order.subject),
                 client_id: order.client_id.as_ref(),
                 session_id: order.session_id.as_ref(),
-                ..Event::new(EventKind::Refreshed, refresh.origin, refresh.now)
+                ..Event::new(EventKind::Refreshed, refresh.client_info, refresh.now)
             });
-            return Ok(Login { token, permission: order.permission, refresh_token: Some(next.token) });
+            return Ok(Login {
+                token,
+                granted_scopes: order.granted_scopes,
+                refresh_token: Some(next.token),
+            });
         }
-        Err(Fault::unavailable("a refresh token is used by too many at once").into())
+        Err(BackendError::unavailable("a refresh token is used by too many at once").into())
     }
 
     /// The user has the token and somebody else has one of the same family, and nobody knows which is which.
-    async fn end_reused(&self, family: &Family, refresh: &Refresh<'_>) -> Result<(), Fault> {
+    async fn end_reused(&self, family: &TokenFamily, refresh: &Refresh<'_>) -> Result<(), BackendError> {
         log::warn!("a refresh token of {} was used again: its session is ended", family.subject);
         if let Some(sessions) = &self.ports.options.sessions {
             sessions.end(&family.subject, &family.session_id, refresh.now).await?;
@@ -221,22 +230,22 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
             subject: Some(&family.subject),
             client_id: family.client_id.as_ref(),
             session_id: Some(&family.session_id),
-            ..Event::new(EventKind::RefreshTokenReused, refresh.origin, refresh.now)
+            ..Event::new(EventKind::RefreshTokenReused, refresh.client_info, refresh.now)
         });
         Ok(())
     }
 
     async fn permission_to_refresh(
         &self,
-        family: &Family,
+        family: &TokenFamily,
         wanted: &[String],
-    ) -> Result<Permission, GrantError> {
+    ) -> Result<GrantedScopes, GrantError> {
         let user = self.ports.store.find_by_subject(&family.subject).await?;
         let user = user.ok_or(GrantError::InvalidRefreshToken)?;
         if !user.is_active() {
             return Err(GrantError::InactiveUser);
         }
-        if !family.permission.covers(&wanted.iter().map(String::as_str).collect::<Vec<_>>()) {
+        if !family.granted_scopes.covers(&wanted.iter().map(String::as_str).collect::<Vec<_>>()) {
             return Err(GrantError::ScopeWidened);
         }
         still_granted(family, &user).grant(wanted).ok_or(GrantError::ScopeNotGranted)
@@ -244,8 +253,8 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
 }
 
 /// What the sign-in was granted, as far as the user has it now. Everybody has [`Scope::OFFLINE_ACCESS`].
-pub(super) fn still_granted(family: &Family, user: &impl AuthUser) -> Permission {
-    family.permission.limited_to(&user.grantable().with(Scope::offline_access()))
+pub(super) fn still_granted(family: &TokenFamily, user: &impl AuthUser) -> GrantedScopes {
+    family.granted_scopes.limited_to(&user.allowed_scopes().with(Scope::offline_access()))
 }
 
 #[cfg(test)]
@@ -263,7 +272,7 @@ mod tests {
         auth::{Recognised, SignIn},
         domain::{
             claims::Claims,
-            ports::{IssuedToken, PasswordHasher, Verdict},
+            ports::{IssuedToken, PasswordCheck, PasswordHasher},
             refresh::Previous,
             secret::{AccessToken, Password, PasswordHash},
             session::{NewSession, RefreshTokenStore, Session, SessionId, SessionStore},
@@ -284,13 +293,13 @@ mod tests {
     /// The families by their names, in memory. Clones share them.
     #[derive(Clone, Default)]
     struct Families {
-        by_name: Arc<Mutex<Vec<(TokenHash, Family)>>>,
+        by_name: Arc<Mutex<Vec<(TokenHash, TokenFamily)>>>,
         /// What somebody else does just before the next rotation.
         meanwhile: Arc<Mutex<Option<Work>>>,
     }
 
     impl Families {
-        fn lock(&self) -> MutexGuard<'_, Vec<(TokenHash, Family)>> {
+        fn lock(&self) -> MutexGuard<'_, Vec<(TokenHash, TokenFamily)>> {
             self.by_name.lock().unwrap()
         }
 
@@ -305,13 +314,13 @@ mod tests {
     }
 
     impl SessionStore for Families {
-        async fn begin(&self, session: &NewSession<'_>) -> Result<bool, Fault> {
+        async fn begin(&self, session: &NewSession<'_>) -> Result<bool, BackendError> {
             let (name, first) = session.refresh_token.expect("every session has refresh tokens here");
-            let family = Family {
+            let family = TokenFamily {
                 session_id: session.id.clone(),
                 subject: session.subject.clone(),
                 client_id: session.client_id.cloned(),
-                permission: session.permission.clone(),
+                granted_scopes: session.granted_scopes.clone(),
                 created: session.now,
                 newest: first.clone(),
                 rotated: session.now,
@@ -321,38 +330,38 @@ mod tests {
             Ok(true)
         }
 
-        async fn is_live(&self, claims: &Claims) -> Result<bool, Fault> {
+        async fn is_live(&self, claims: &Claims) -> Result<bool, BackendError> {
             Ok(self.lock().iter().any(|(_, family)| Some(&family.session_id) == claims.session_id.as_ref()))
         }
 
-        async fn revoke(&self, _: &Claims, _: Timestamp) -> Result<bool, Fault> {
+        async fn revoke(&self, _: &Claims, _: Timestamp) -> Result<bool, BackendError> {
             unreachable!()
         }
 
-        async fn list(&self, _: &Subject, _: Timestamp) -> Result<Vec<Session>, Fault> {
+        async fn list(&self, _: &Subject, _: Timestamp) -> Result<Vec<Session>, BackendError> {
             unreachable!("no session is listed here")
         }
 
-        async fn end(&self, subject: &Subject, id: &SessionId, _: Timestamp) -> Result<bool, Fault> {
-            let is_it = |family: &Family| family.subject == *subject && family.session_id == *id;
+        async fn end(&self, subject: &Subject, id: &SessionId, _: Timestamp) -> Result<bool, BackendError> {
+            let is_it = |family: &TokenFamily| family.subject == *subject && family.session_id == *id;
             Ok(self.lock().extract_if(.., |(_, family)| is_it(family)).count() > 0)
         }
 
-        async fn end_all(&self, _: &Subject, _: Timestamp) -> Result<(), Fault> {
+        async fn end_all(&self, _: &Subject, _: Timestamp) -> Result<(), BackendError> {
             unreachable!("no user ends everything here")
         }
     }
 
     impl RefreshTokenStore for Families {
-        async fn find_family(&self, name: &TokenHash) -> Result<Option<Family>, Fault> {
+        async fn find_family(&self, name: &TokenHash) -> Result<Option<TokenFamily>, BackendError> {
             Ok(self.lock().iter().find(|(own, _)| own == name).map(|(_, family)| family.clone()))
         }
 
-        async fn rotate(&self, rotation: &Rotation<'_>) -> Result<bool, Fault> {
+        async fn rotate(&self, rotation: &Rotation<'_>) -> Result<bool, BackendError> {
             let meanwhile = self.meanwhile.lock().unwrap().take();
             meanwhile.into_iter().for_each(|work| work());
             let mut families = self.lock();
-            let is_it = |(name, family): &&mut (TokenHash, Family)| {
+            let is_it = |(name, family): &&mut (TokenHash, TokenFamily)| {
                 name == rotation.family && family.newest == *rotation.from
             };
             let Some((_, family)) = families.iter_mut().find(is_it) else { return Ok(false) };
@@ -365,10 +374,10 @@ mod tests {
 
     /// One user, who has these scopes now.
     #[derive(Clone)]
-    struct OneUser(Arc<Mutex<Permission>>);
+    struct OneUser(Arc<Mutex<GrantedScopes>>);
 
     #[derive(Clone)]
-    struct User(Permission);
+    struct User(GrantedScopes);
 
     impl AuthUser for User {
         fn subject(&self) -> Subject {
@@ -379,7 +388,7 @@ mod tests {
             true
         }
 
-        fn grantable(&self) -> Permission {
+        fn allowed_scopes(&self) -> GrantedScopes {
             self.0.clone()
         }
     }
@@ -393,15 +402,20 @@ mod tests {
     impl UserStore for OneUser {
         type User = User;
 
-        async fn find_by_username(&self, _: &Username) -> Result<Option<Account<User>>, Fault> {
+        async fn find_by_username(&self, _: &Username) -> Result<Option<Account<User>>, BackendError> {
             Ok(Some(Account { user: self.user(), password_hash: "hash".into() }))
         }
 
-        async fn find_by_subject(&self, _: &Subject) -> Result<Option<User>, Fault> {
+        async fn find_by_subject(&self, _: &Subject) -> Result<Option<User>, BackendError> {
             Ok(Some(self.user()))
         }
 
-        async fn replace_hash(&self, _: &Subject, _: &PasswordHash, _: &PasswordHash) -> Result<(), Fault> {
+        async fn replace_hash(
+            &self,
+            _: &Subject,
+            _: &PasswordHash,
+            _: &PasswordHash,
+        ) -> Result<(), BackendError> {
             unreachable!("no hash is outdated here")
         }
     }
@@ -410,15 +424,15 @@ mod tests {
     struct AnyPassword(PasswordHash);
 
     impl PasswordHasher for AnyPassword {
-        async fn hash(&self, _: &Password) -> Result<PasswordHash, Fault> {
+        async fn hash(&self, _: &Password) -> Result<PasswordHash, BackendError> {
             unreachable!("nothing is hashed here")
         }
 
-        async fn verify(&self, _: &Password, _: &PasswordHash) -> Result<Verdict, Fault> {
-            Ok(Verdict::Match)
+        async fn verify(&self, _: &Password, _: &PasswordHash) -> Result<PasswordCheck, BackendError> {
+            Ok(PasswordCheck::Match)
         }
 
-        fn decoy(&self) -> &PasswordHash {
+        fn dummy_hash(&self) -> &PasswordHash {
             &self.0
         }
     }
@@ -427,14 +441,14 @@ mod tests {
     struct SessionTokens;
 
     impl TokenService for SessionTokens {
-        async fn issue(&self, order: &TokenOrder) -> Result<IssuedToken, Fault> {
+        async fn issue(&self, order: &NewToken) -> Result<IssuedToken, BackendError> {
             let session = order.session_id.as_ref().expect("a session").as_str();
             Ok(IssuedToken { access_token: session.into(), expires_in: Some(Duration::from_secs(900)) })
         }
 
-        async fn verify(&self, token: &AccessToken, _: Timestamp) -> Result<Option<Claims>, Fault> {
+        async fn verify(&self, token: &AccessToken, _: Timestamp) -> Result<Option<Claims>, BackendError> {
             let session_id = Some(token.expose().into());
-            Ok(Some(Claims { session_id, ..Claims::new("johndoe".into(), Permission::Unrestricted) }))
+            Ok(Some(Claims { session_id, ..Claims::new("johndoe".into(), GrantedScopes::All) }))
         }
     }
 
@@ -442,18 +456,18 @@ mod tests {
 
     fn auth_with(user: &OneUser, families: &Families, settings: RefreshSettings) -> TestAuth {
         Auth::builder(user.clone())
-            .hasher(AnyPassword("decoy".into()))
+            .hasher(AnyPassword("dummy_hash".into()))
             .tokens(SessionTokens)
             .refresh_tokens(families.clone(), settings)
             .build()
     }
 
-    fn permission(scopes: &BTreeSet<&str>) -> Permission {
-        Permission::Scopes(scopes.iter().map(|scope| scope.parse().unwrap()).collect())
+    fn granted_scopes(scopes: &BTreeSet<&str>) -> GrantedScopes {
+        GrantedScopes::Only(scopes.iter().map(|scope| scope.parse().unwrap()).collect())
     }
 
-    fn scopes(permission: &Permission) -> BTreeSet<String> {
-        let Permission::Scopes(scopes) = permission else { panic!("the user has scopes") };
+    fn scopes(granted_scopes: &GrantedScopes) -> BTreeSet<String> {
+        let GrantedScopes::Only(scopes) = granted_scopes else { panic!("the user has scopes") };
         scopes.iter().map(ToString::to_string).collect()
     }
 
@@ -463,7 +477,7 @@ mod tests {
             password: &"secret".into(),
             scopes,
             client_id: None,
-            origin: &Origin::default(),
+            client_info: &ClientInfo::default(),
             now: START,
             random: [0xff; 32],
         };
@@ -477,9 +491,10 @@ mod tests {
         now: Timestamp,
         random: u8,
     ) -> Result<Login, GrantError> {
-        let (token, origin) = (RefreshToken::from(token), Origin::default());
+        let (token, client_info) = (RefreshToken::from(token), ClientInfo::default());
         let random = [random; 32];
-        let refresh = Refresh { token: &token, scopes, client_id: None, origin: &origin, now, random };
+        let refresh =
+            Refresh { token: &token, scopes, client_id: None, client_info: &client_info, now, random };
         auth.refresh(refresh).now_or_never().expect("no waiting")
     }
 
@@ -556,8 +571,8 @@ mod tests {
             let granted = if wanted.is_empty() { now } else { now.intersection(&asked).cloned().collect() };
             match answer {
                 Ok(login) => {
-                    prop_assert!(asked.is_subset(&self.granted), "widened to {:?}", login.permission);
-                    prop_assert_eq!(scopes(&login.permission), granted);
+                    prop_assert!(asked.is_subset(&self.granted), "widened to {:?}", login.granted_scopes);
+                    prop_assert_eq!(scopes(&login.granted_scopes), granted);
                     Ok(Some(login))
                 }
                 Err(GrantError::ScopeWidened) => {
@@ -578,7 +593,7 @@ mod tests {
 
         #[test]
         fn a_family_lives_by_the_rules(asked in wanted(), steps in vec(step(), 1..60)) {
-            let user = OneUser(Arc::new(Mutex::new(permission(&["a", "b"].into()))));
+            let user = OneUser(Arc::new(Mutex::new(granted_scopes(&["a", "b"].into()))));
             let families = Families::default();
             let auth = auth_with(&user, &families, SETTINGS);
             let Ok(login) = sign_in(&auth, &asked) else {
@@ -588,7 +603,7 @@ mod tests {
             let access_token = login.token.access_token.clone();
             let mut model = Model {
                 tokens: vec![refresh_token(&login)],
-                granted: scopes(&login.permission),
+                granted: scopes(&login.granted_scopes),
                 rotated: START,
                 is_ended: false,
             };
@@ -639,7 +654,7 @@ mod tests {
                         prop_assert!(matches!(use_one(&foreign, &[]), Err(GrantError::InvalidRefreshToken)));
                     }
                     Step::Wait(seconds) => now = now + Duration::from_secs(seconds),
-                    Step::Grant(scopes) => *user.0.lock().unwrap() = permission(&scopes),
+                    Step::Grant(scopes) => *user.0.lock().unwrap() = granted_scopes(&scopes),
                 }
 
                 prop_assert_eq!(families.lock().is_empty(), model.is_ended);
@@ -662,7 +677,7 @@ mod tests {
         grace: u64,
         meanwhile: impl FnOnce(&TestAuth, &Families, &str) + Send + 'static,
     ) -> (TestAuth, Families, Result<Login, GrantError>) {
-        let user = OneUser(Arc::new(Mutex::new(permission(&["a", "b"].into()))));
+        let user = OneUser(Arc::new(Mutex::new(granted_scopes(&["a", "b"].into()))));
         let (families, grace) = (Families::default(), Duration::from_secs(grace));
         let auth = auth_with(&user, &families, RefreshSettings { grace, ..SETTINGS });
         let first = refresh_token(&sign_in(&auth, &[]).expect("tokens"));
@@ -711,12 +726,12 @@ mod tests {
         assert!(families.lock().is_empty());
     }
 
-    fn family(rotated: Timestamp) -> Family {
-        Family {
+    fn family(rotated: Timestamp) -> TokenFamily {
+        TokenFamily {
             session_id: "session".into(),
             subject: "johndoe".into(),
             client_id: None,
-            permission: Permission::Unrestricted,
+            granted_scopes: GrantedScopes::All,
             created: START,
             newest: "newest".into(),
             rotated,

@@ -9,13 +9,13 @@ use crate::{
         refresh_token::TokenParts,
     },
     domain::{
+        backend_error::BackendError,
         client::ClientId,
         event::{Event, EventKind},
-        fault::Fault,
         ports::{TokenService, UserStore},
-        refresh::Family,
+        refresh::TokenFamily,
         secret::{AccessToken, RefreshToken},
-        session::Origin,
+        session::ClientInfo,
         time::Timestamp,
         user::AuthUser,
     },
@@ -28,8 +28,8 @@ pub enum Introspection<U> {
     AccessToken(Arc<Identity<U>>),
     /// A refresh token.
     RefreshToken {
-        /// Its family; the permission as far as the user has it now.
-        family: Box<Family>,
+        /// Its family; the granted_scopes as far as the user has it now.
+        family: Box<TokenFamily>,
         /// When it ends, if it is not used.
         expires_at: Timestamp,
     },
@@ -46,7 +46,7 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
         &self,
         token: &str,
         client_id: Option<&ClientId>,
-        origin: &Origin,
+        client_info: &ClientInfo,
         now: Timestamp,
     ) -> Result<(), GrantError> {
         let Some(sessions) = &self.ports.options.sessions else { return Ok(()) };
@@ -68,7 +68,7 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
             subject: Some(&subject),
             client_id,
             session_id: session_id.as_ref(),
-            ..Event::new(EventKind::TokenRevoked, origin, now)
+            ..Event::new(EventKind::TokenRevoked, client_info, now)
         });
         Ok(())
     }
@@ -77,12 +77,12 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
     /// ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
     ///
     /// # Errors
-    /// A [`Fault`] where a port cannot say.
+    /// A [`BackendError`] where a port cannot say.
     pub async fn introspect(
         &self,
         token: &str,
         now: Timestamp,
-    ) -> Result<Option<Introspection<S::User>>, Fault> {
+    ) -> Result<Option<Introspection<S::User>>, BackendError> {
         if let Some(family) = self.family_of(token).await? {
             return self.introspect_refresh_token(token, family, now).await;
         }
@@ -97,9 +97,9 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
     async fn introspect_refresh_token(
         &self,
         token: &str,
-        family: Family,
+        family: TokenFamily,
         now: Timestamp,
-    ) -> Result<Option<Introspection<S::User>>, Fault> {
+    ) -> Result<Option<Introspection<S::User>>, BackendError> {
         let token = RefreshToken::from(token);
         let (Some(Refreshing { settings, .. }), Some(parts)) = (self.refreshing(), TokenParts::of(&token))
         else {
@@ -110,14 +110,17 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
         }
         let user = self.ports.store.find_by_subject(&family.subject).await?;
         Ok(user.filter(AuthUser::is_active).map(|user| {
-            let permission = still_granted(&family, &user);
+            let granted_scopes = still_granted(&family, &user);
             let expires_at = settings.end(family.created, family.rotated);
-            Introspection::RefreshToken { family: Box::new(Family { permission, ..family }), expires_at }
+            Introspection::RefreshToken {
+                family: Box::new(TokenFamily { granted_scopes, ..family }),
+                expires_at,
+            }
         }))
     }
 
     /// The family of what may be a refresh token.
-    async fn family_of(&self, token: &str) -> Result<Option<Family>, Fault> {
+    async fn family_of(&self, token: &str) -> Result<Option<TokenFamily>, BackendError> {
         let token = RefreshToken::from(token);
         match (&self.ports.options.refreshing, TokenParts::of(&token)) {
             (Some(Refreshing { store, .. }), Some(parts)) => store.find_family(&parts.family_hash()).await,

@@ -3,10 +3,10 @@
 use crate::{
     auth::Auth,
     domain::{
+        backend_error::BackendError,
         event::{Event, EventKind},
-        fault::Fault,
         ports::UserStore,
-        session::{Origin, Session, SessionId},
+        session::{ClientInfo, Session, SessionId},
         time::Timestamp,
         user::Subject,
     },
@@ -17,8 +17,8 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
     /// [`SessionStore`](crate::SessionStore).
     ///
     /// # Errors
-    /// A [`Fault`] where the store cannot say.
-    pub async fn sessions(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Session>, Fault> {
+    /// A [`BackendError`] where the store cannot say.
+    pub async fn sessions(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Session>, BackendError> {
         match &self.ports.options.sessions {
             Some(sessions) => sessions.list(subject, now).await,
             None => Ok(Vec::new()),
@@ -28,18 +28,18 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
     /// Ends a session of this user with all its tokens. Whether there was such a session.
     ///
     /// # Errors
-    /// A [`Fault`] where it could not be stored.
+    /// A [`BackendError`] where it could not be stored.
     pub async fn end_session(
         &self,
         subject: &Subject,
         id: &SessionId,
-        origin: &Origin,
+        client_info: &ClientInfo,
         now: Timestamp,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, BackendError> {
         let Some(sessions) = &self.ports.options.sessions else { return Ok(false) };
         let was_there = sessions.end(subject, id, now).await?;
         if was_there {
-            let event = Event::new(EventKind::SessionEnded, origin, now);
+            let event = Event::new(EventKind::SessionEnded, client_info, now);
             self.tell(&Event { subject: Some(subject), session_id: Some(id), ..event });
         }
         Ok(was_there)
@@ -48,18 +48,21 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
     /// Ends every session of a user: no token that was issued before counts any more.
     ///
     /// # Errors
-    /// A [`Fault`] where it could not be stored, or there is no [`SessionStore`](crate::SessionStore).
+    /// A [`BackendError`] where it could not be stored, or there is no [`SessionStore`](crate::SessionStore).
     pub async fn end_all_sessions(
         &self,
         subject: &Subject,
-        origin: &Origin,
+        client_info: &ClientInfo,
         now: Timestamp,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), BackendError> {
         let Some(sessions) = &self.ports.options.sessions else {
-            return Err(Fault::new("without a store of sessions none can be ended"));
+            return Err(BackendError::new("without a store of sessions none can be ended"));
         };
         sessions.end_all(subject, now).await?;
-        self.tell(&Event { subject: Some(subject), ..Event::new(EventKind::SessionsEnded, origin, now) });
+        self.tell(&Event {
+            subject: Some(subject),
+            ..Event::new(EventKind::SessionsEnded, client_info, now)
+        });
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::{
-    client::ClientId, scope::Permission, session::SessionId, time::Timestamp, user::Subject,
+    client::ClientId, scope::GrantedScopes, session::SessionId, time::Timestamp, user::Subject,
 };
 
 /// What a genuine access token says about its bearer
@@ -13,7 +13,7 @@ pub struct Claims {
     /// Whom the token was issued to.
     pub subject: Subject,
     /// What the token may be used for.
-    pub permission: Permission,
+    pub granted_scopes: GrantedScopes,
     /// The client it was issued through, where one proved itself.
     pub client_id: Option<ClientId>,
     /// When it was issued, where it says so.
@@ -32,10 +32,10 @@ pub struct Claims {
 
 impl Claims {
     /// What a token says that says this and nothing else.
-    pub fn new(subject: Subject, permission: Permission) -> Self {
+    pub fn new(subject: Subject, granted_scopes: GrantedScopes) -> Self {
         Self {
             subject,
-            permission,
+            granted_scopes,
             client_id: None,
             issued_at: None,
             expires_at: None,

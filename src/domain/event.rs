@@ -2,7 +2,7 @@
 
 use crate::domain::{
     client::ClientId,
-    session::{Origin, SessionId},
+    session::{ClientInfo, SessionId},
     time::Timestamp,
     user::{Subject, Username},
 };
@@ -21,15 +21,15 @@ pub struct Event<'a> {
     /// The session.
     pub session_id: Option<&'a SessionId>,
     /// Where the request came from.
-    pub origin: &'a Origin,
+    pub client_info: &'a ClientInfo,
     /// When.
     pub now: Timestamp,
 }
 
 impl<'a> Event<'a> {
     /// An event of which nothing else is known.
-    pub fn new(kind: EventKind, origin: &'a Origin, now: Timestamp) -> Self {
-        Self { kind, username: None, subject: None, client_id: None, session_id: None, origin, now }
+    pub fn new(kind: EventKind, client_info: &'a ClientInfo, now: Timestamp) -> Self {
+        Self { kind, username: None, subject: None, client_id: None, session_id: None, client_info, now }
     }
 }
 

@@ -1,14 +1,14 @@
 //! The three seams: where users come from, how passwords are hashed, what a token is.
 //!
-//! "Not found" is `Ok(None)` and a wrong password is a [`Verdict`]; a [`Fault`] means that something broke.
+//! "Not found" is `Ok(None)` and a wrong password is a [`PasswordCheck`]; a [`BackendError`] means that something broke.
 
 use std::time::Duration;
 
 use crate::domain::{
+    backend_error::BackendError,
     claims::Claims,
     client::ClientId,
-    fault::Fault,
-    scope::Permission,
+    scope::GrantedScopes,
     secret::{AccessToken, ClientSecret, Password, PasswordHash},
     session::SessionId,
     time::Timestamp,
@@ -19,24 +19,24 @@ use crate::domain::{
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use gatepass::{Account, AuthUser, Fault, PasswordHash, Subject, UserStore, Username};
+/// use gatepass::{Account, AuthUser, BackendError, PasswordHash, Subject, UserStore, Username};
 /// # #[derive(Clone)] struct Member { id: u64, email: String }
 /// # impl AuthUser for Member {
 /// #     fn subject(&self) -> Subject { self.id.into() }
 /// #     fn is_active(&self) -> bool { true }
-/// #     fn grantable(&self) -> gatepass::Permission { gatepass::Permission::Unrestricted }
+/// #     fn allowed_scopes(&self) -> gatepass::GrantedScopes { gatepass::GrantedScopes::All }
 /// # }
 /// struct Members(std::sync::RwLock<HashMap<u64, Account<Member>>>);
 ///
 /// impl UserStore for Members {
 ///     type User = Member;
 ///
-///     async fn find_by_username(&self, name: &Username) -> Result<Option<Account<Member>>, Fault> {
+///     async fn find_by_username(&self, name: &Username) -> Result<Option<Account<Member>>, BackendError> {
 ///         let members = self.0.read().unwrap();
 ///         Ok(members.values().find(|account| account.user.email == name.as_str()).cloned())
 ///     }
 ///
-///     async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>, Fault> {
+///     async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>, BackendError> {
 ///         let Ok(id) = subject.as_str().parse() else { return Ok(None) };
 ///         Ok(self.0.read().unwrap().get(&id).map(|account| account.user.clone()))
 ///     }
@@ -46,7 +46,7 @@ use crate::domain::{
 ///         subject: &Subject,
 ///         old: &PasswordHash,
 ///         new: &PasswordHash,
-///     ) -> Result<(), Fault> {
+///     ) -> Result<(), BackendError> {
 ///         let id = subject.as_str().parse()?;
 ///         if let Some(account) = self.0.write().unwrap().get_mut(&id)
 ///             && account.password_hash == *old
@@ -68,7 +68,7 @@ pub trait UserStore: Send + Sync + 'static {
     fn find_by_username(
         &self,
         username: &Username,
-    ) -> impl Future<Output = Result<Option<Account<Self::User>>, Fault>> + Send;
+    ) -> impl Future<Output = Result<Option<Account<Self::User>>, BackendError>> + Send;
 
     /// The user a token was issued to, or `None` where there is no such user any more.
     ///
@@ -77,7 +77,7 @@ pub trait UserStore: Send + Sync + 'static {
     fn find_by_subject(
         &self,
         subject: &Subject,
-    ) -> impl Future<Output = Result<Option<Self::User>, Fault>> + Send;
+    ) -> impl Future<Output = Result<Option<Self::User>, BackendError>> + Send;
 
     /// Puts `new` in the place of `old`; called after a sign-in whose hash was outdated. Where the stored hash is
     /// not `old` any more, it stays: the password was changed meanwhile. An unknown subject is no error.
@@ -89,7 +89,7 @@ pub trait UserStore: Send + Sync + 'static {
         subject: &Subject,
         old: &PasswordHash,
         new: &PasswordHash,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), BackendError>> + Send;
 }
 
 /// A [`UserStore`] whose users may change their password. Not one of the three ports: an application that has
@@ -102,7 +102,7 @@ pub trait PasswordStore: UserStore {
     fn find_account(
         &self,
         subject: &Subject,
-    ) -> impl Future<Output = Result<Option<Account<Self::User>>, Fault>> + Send;
+    ) -> impl Future<Output = Result<Option<Account<Self::User>>, BackendError>> + Send;
 
     /// Puts the hash of a new password in the place of `old`, and ends every session of the user in the same step.
     /// Whether it was done: it is not where the stored hash is not `old` any more.
@@ -115,28 +115,28 @@ pub trait PasswordStore: UserStore {
         old: &PasswordHash,
         new: &PasswordHash,
         now: Timestamp,
-    ) -> impl Future<Output = Result<bool, Fault>> + Send;
+    ) -> impl Future<Output = Result<bool, BackendError>> + Send;
 }
 
 /// How passwords are hashed. Slow work belongs off the async workers, on threads of the hasher's own.
 ///
 /// ```
-/// use gatepass::{Fault, Password, PasswordHash, PasswordHasher, Verdict};
+/// use gatepass::{BackendError, Password, PasswordHash, PasswordHasher, PasswordCheck};
 ///
 /// /// Plain text: to show the shape, not to be used.
-/// struct PlainText { decoy: PasswordHash }
+/// struct PlainText { dummy_hash: PasswordHash }
 ///
 /// impl PasswordHasher for PlainText {
-///     async fn hash(&self, password: &Password) -> Result<PasswordHash, Fault> {
+///     async fn hash(&self, password: &Password) -> Result<PasswordHash, BackendError> {
 ///         Ok(format!("plain:{}", password.expose()).into())
 ///     }
 ///
-///     async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<Verdict, Fault> {
+///     async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<PasswordCheck, BackendError> {
 ///         let same = hash.expose().strip_prefix("plain:") == Some(password.expose());
-///         Ok(if same { Verdict::Match } else { Verdict::Mismatch })
+///         Ok(if same { PasswordCheck::Match } else { PasswordCheck::Mismatch })
 ///     }
 ///
-///     fn decoy(&self) -> &PasswordHash { &self.decoy }
+///     fn dummy_hash(&self) -> &PasswordHash { &self.dummy_hash }
 /// }
 /// ```
 pub trait PasswordHasher: Send + Sync + 'static {
@@ -144,7 +144,7 @@ pub trait PasswordHasher: Send + Sync + 'static {
     ///
     /// # Errors
     /// Where hashing failed.
-    fn hash(&self, password: &Password) -> impl Future<Output = Result<PasswordHash, Fault>> + Send;
+    fn hash(&self, password: &Password) -> impl Future<Output = Result<PasswordHash, BackendError>> + Send;
 
     /// Whether `password` is the one that `hash` was made from, compared in constant time.
     ///
@@ -154,20 +154,20 @@ pub trait PasswordHasher: Send + Sync + 'static {
         &self,
         password: &Password,
         hash: &PasswordHash,
-    ) -> impl Future<Output = Result<Verdict, Fault>> + Send;
+    ) -> impl Future<Output = Result<PasswordCheck, BackendError>> + Send;
 
     /// A hash that no password matches and whose verification costs what a real one costs: it is verified
     /// in place of an unknown user's, so that the time does not tell who has an account.
-    fn decoy(&self) -> &PasswordHash;
+    fn dummy_hash(&self) -> &PasswordHash;
 }
 
 /// What [`PasswordHasher::verify`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PasswordCheck {
     /// The right password.
     Match,
     /// The right password, and its hash is to be replaced by one of today's kind.
-    Outdated,
+    NeedsRehash,
     /// A wrong password.
     Mismatch,
 }
@@ -176,7 +176,7 @@ pub enum Verdict {
 ///
 /// ```
 /// use std::{collections::HashMap, sync::RwLock, time::Duration};
-/// use gatepass::{AccessToken, Claims, Fault, IssuedToken, Timestamp, TokenOrder, TokenService};
+/// use gatepass::{AccessToken, Claims, BackendError, IssuedToken, Timestamp, NewToken, TokenService};
 ///
 /// const LIFETIME: Duration = Duration::from_secs(900);
 ///
@@ -184,20 +184,20 @@ pub enum Verdict {
 /// struct OpaqueTokens { issued: RwLock<HashMap<String, Claims>>, new_token: fn() -> String }
 ///
 /// impl TokenService for OpaqueTokens {
-///     async fn issue(&self, order: &TokenOrder) -> Result<IssuedToken, Fault> {
+///     async fn issue(&self, order: &NewToken) -> Result<IssuedToken, BackendError> {
 ///         let token = (self.new_token)();
 ///         let claims = Claims {
 ///             client_id: order.client_id.clone(),
 ///             session_id: order.session_id.clone(),
 ///             issued_at: Some(order.now),
 ///             expires_at: Some(order.now + LIFETIME),
-///             ..Claims::new(order.subject.clone(), order.permission.clone())
+///             ..Claims::new(order.subject.clone(), order.granted_scopes.clone())
 ///         };
 ///         self.issued.write().unwrap().insert(token.clone(), claims);
 ///         Ok(IssuedToken { access_token: token.into(), expires_in: Some(LIFETIME) })
 ///     }
 ///
-///     async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, Fault> {
+///     async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, BackendError> {
 ///         let issued = self.issued.read().unwrap();
 ///         let valid = |claims: &&Claims| claims.expires_at.is_some_and(|end| now < end);
 ///         Ok(issued.get(token.expose()).filter(valid).cloned())
@@ -209,7 +209,7 @@ pub trait TokenService: Send + Sync + 'static {
     ///
     /// # Errors
     /// Where none could be made.
-    fn issue(&self, order: &TokenOrder) -> impl Future<Output = Result<IssuedToken, Fault>> + Send;
+    fn issue(&self, order: &NewToken) -> impl Future<Output = Result<IssuedToken, BackendError>> + Send;
 
     /// What the token says, or `None` where it is not genuine or not valid at `now`.
     ///
@@ -219,16 +219,16 @@ pub trait TokenService: Send + Sync + 'static {
         &self,
         token: &AccessToken,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<Claims>, Fault>> + Send;
+    ) -> impl Future<Output = Result<Option<Claims>, BackendError>> + Send;
 }
 
 /// What a token is to say.
 #[derive(Clone, Debug)]
-pub struct TokenOrder {
+pub struct NewToken {
     /// Whom it is for.
     pub subject: Subject,
     /// What it may be used for.
-    pub permission: Permission,
+    pub granted_scopes: GrantedScopes,
     /// The client that asked for it, where one proved itself.
     pub client_id: Option<ClientId>,
     /// The session it belongs to, where there are sessions.
@@ -254,7 +254,7 @@ pub trait PublishedKeys: Send + Sync + 'static {
     ///
     /// # Errors
     /// Where the service cannot say.
-    fn key_set(&self, now: Timestamp) -> Result<KeySet, Fault>;
+    fn key_set(&self, now: Timestamp) -> Result<KeySet, BackendError>;
 }
 
 /// Published keys.
@@ -277,5 +277,5 @@ pub trait ClientRegistry: Send + Sync + 'static {
         &self,
         client_id: &ClientId,
         secret: &ClientSecret,
-    ) -> impl Future<Output = Result<bool, Fault>> + Send;
+    ) -> impl Future<Output = Result<bool, BackendError>> + Send;
 }

@@ -1,7 +1,7 @@
 //! Refresh tokens: what a store keeps of them.
 
 use crate::domain::{
-    client::ClientId, name::name, scope::Permission, session::SessionId, time::Timestamp, user::Subject,
+    client::ClientId, name::name, scope::GrantedScopes, session::SessionId, time::Timestamp, user::Subject,
 };
 
 name! {
@@ -13,7 +13,7 @@ name! {
 /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). The newest one is good, the
 /// one before it for a moment; whoever shows an older one has no right to it, or somebody else has not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Family {
+pub struct TokenFamily {
     /// The session.
     pub session_id: SessionId,
     /// Whose it is.
@@ -21,7 +21,7 @@ pub struct Family {
     /// The client it began through, where one proved itself.
     pub client_id: Option<ClientId>,
     /// What its access tokens may be used for at the most.
-    pub permission: Permission,
+    pub granted_scopes: GrantedScopes,
     /// When it began.
     pub created: Timestamp,
     /// The hash of the newest token.

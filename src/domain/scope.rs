@@ -23,7 +23,7 @@ impl Scope {
 impl Scope {
     /// What asks for a refresh token
     /// ([OpenID Connect Core section 11](https://openid.net/specs/openid-connect-core-1_0.html#OfflineAccess)). It is
-    /// no permission: every user may ask for it.
+    /// no granted_scopes: every user may ask for it.
     pub const OFFLINE_ACCESS: &str = "offline_access";
 
     /// [`OFFLINE_ACCESS`](Self::OFFLINE_ACCESS).
@@ -113,33 +113,33 @@ impl fmt::Display for Scopes {
 
 /// What a user, or a token, is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Permission {
+pub enum GrantedScopes {
     /// Everything: scopes are not used, as in FastAPI's tutorial.
-    Unrestricted,
+    All,
     /// What these scopes stand for.
-    Scopes(Scopes),
+    Only(Scopes),
 }
 
-impl Permission {
+impl GrantedScopes {
     /// What is granted of what a client asks for: the intersection; all where it asks for nothing; `None`
     /// where it asks only for what is not to be had.
     pub fn grant(&self, wanted: &[String]) -> Option<Self> {
-        let Self::Scopes(own) = self else { return Some(Self::Unrestricted) };
+        let Self::Only(own) = self else { return Some(Self::All) };
         if wanted.is_empty() {
             return Some(self.clone());
         }
         let granted: Scopes =
             own.iter().filter(|scope| wanted.iter().any(|w| w == scope.as_str())).cloned().collect();
-        (!granted.is_empty()).then_some(Self::Scopes(granted))
+        (!granted.is_empty()).then_some(Self::Only(granted))
     }
 
     /// What is in both.
     pub fn limited_to(&self, other: &Self) -> Self {
         match (self, other) {
-            (Self::Unrestricted, permission) | (permission, Self::Unrestricted) => permission.clone(),
-            (Self::Scopes(own), Self::Scopes(others)) if others.contains_all(own) => self.clone(),
-            (Self::Scopes(own), Self::Scopes(others)) => {
-                Self::Scopes(own.iter().filter(|scope| others.contains(scope.as_str())).cloned().collect())
+            (Self::All, granted_scopes) | (granted_scopes, Self::All) => granted_scopes.clone(),
+            (Self::Only(own), Self::Only(others)) if others.contains_all(own) => self.clone(),
+            (Self::Only(own), Self::Only(others)) => {
+                Self::Only(own.iter().filter(|scope| others.contains(scope.as_str())).cloned().collect())
             }
         }
     }
@@ -147,24 +147,24 @@ impl Permission {
     /// The same and this scope.
     pub fn with(&self, scope: Scope) -> Self {
         match self {
-            Self::Unrestricted => Self::Unrestricted,
-            Self::Scopes(own) => Self::Scopes(own.iter().cloned().chain([scope]).collect()),
+            Self::All => Self::All,
+            Self::Only(own) => Self::Only(own.iter().cloned().chain([scope]).collect()),
         }
     }
 
     /// As the value of a parameter `scope`, separated by spaces; `None` where scopes are not used.
     pub fn scope(&self) -> Option<String> {
         match self {
-            Self::Unrestricted => None,
-            Self::Scopes(scopes) => Some(scopes.to_string()),
+            Self::All => None,
+            Self::Only(scopes) => Some(scopes.to_string()),
         }
     }
 
     /// Whether it is enough for what needs all of `scopes`.
     pub fn covers(&self, scopes: &[&str]) -> bool {
         match self {
-            Self::Unrestricted => true,
-            Self::Scopes(own) => scopes.iter().all(|scope| own.contains(scope)),
+            Self::All => true,
+            Self::Only(own) => scopes.iter().all(|scope| own.contains(scope)),
         }
     }
 }
@@ -175,8 +175,8 @@ mod tests {
 
     use super::*;
 
-    fn scopes(text: &str) -> Permission {
-        Permission::Scopes(text.parse().expect("scopes"))
+    fn scopes(text: &str) -> GrantedScopes {
+        GrantedScopes::Only(text.parse().expect("scopes"))
     }
 
     fn wanted(text: &str) -> Vec<String> {
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(own.grant(&wanted("users:read admin")), Some(scopes("users:read")));
         assert_eq!(own.grant(&wanted("admin")), None);
         assert_eq!(scopes("").grant(&wanted("")), Some(scopes("")));
-        assert_eq!(Permission::Unrestricted.grant(&wanted("\"")), Some(Permission::Unrestricted));
+        assert_eq!(GrantedScopes::All.grant(&wanted("\"")), Some(GrantedScopes::All));
     }
 
     #[test]
@@ -212,8 +212,8 @@ mod tests {
         #[test]
         fn a_grant_never_widens(own in "[a-d ]{0,12}", asked in "[a-f ]{0,12}") {
             let asked = wanted(&asked);
-            if let Some(Permission::Scopes(granted)) = scopes(&own).grant(&asked) {
-                let Permission::Scopes(own) = scopes(&own) else { unreachable!() };
+            if let Some(GrantedScopes::Only(granted)) = scopes(&own).grant(&asked) {
+                let GrantedScopes::Only(own) = scopes(&own) else { unreachable!() };
                 prop_assert!(own.contains_all(&granted));
                 prop_assert!(asked.is_empty() || granted.iter().all(|scope| asked.contains(&scope.to_string())));
             }

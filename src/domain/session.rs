@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use crate::domain::{
+    backend_error::BackendError,
     claims::Claims,
     client::ClientId,
-    fault::Fault,
     name::name,
-    refresh::{Family, TokenHash},
-    scope::Permission,
+    refresh::{TokenFamily, TokenHash},
+    scope::GrantedScopes,
     secret::PasswordHash,
     time::Timestamp,
     user::{AuthUser, Subject},
@@ -22,14 +22,14 @@ name! {
 
 /// Where a request for a token came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct ClientInfo {
     /// The address of whoever sent it.
     pub address: Option<IpAddr>,
-    /// The program that sent it, as it calls itself; at most [`Origin::USER_AGENT_CHARACTERS`].
+    /// The program that sent it, as it calls itself; at most [`ClientInfo::USER_AGENT_CHARACTERS`].
     pub user_agent: Option<String>,
 }
 
-impl Origin {
+impl ClientInfo {
     /// How much of a program's name for itself is kept.
     pub const USER_AGENT_CHARACTERS: usize = 256;
 }
@@ -46,14 +46,14 @@ pub struct NewSession<'a> {
     /// The client it began through, where one proved itself.
     pub client_id: Option<&'a ClientId>,
     /// What its tokens may be used for at the most.
-    pub permission: &'a Permission,
+    pub granted_scopes: &'a GrantedScopes,
     /// Where it began.
-    pub origin: &'a Origin,
+    pub client_info: &'a ClientInfo,
     /// When it began.
     pub now: Timestamp,
     /// When nothing of it is valid any more, where it ends by itself.
     pub expires_at: Option<Timestamp>,
-    /// The hashes of the name of its [`Family`] of refresh tokens and of the first of them, where it has any.
+    /// The hashes of the name of its [`TokenFamily`] of refresh tokens and of the first of them, where it has any.
     pub refresh_token: Option<(&'a TokenHash, &'a TokenHash)>,
 }
 
@@ -65,7 +65,7 @@ pub struct Session {
     /// The client it began through, where one proved itself.
     pub client_id: Option<ClientId>,
     /// Where it got a token from last.
-    pub origin: Origin,
+    pub client_info: ClientInfo,
     /// When it began.
     pub created: Timestamp,
     /// When it got a token last.
@@ -76,28 +76,32 @@ pub struct Session {
 /// tokens are valid until they end has none.
 ///
 /// What it answers must be as the last write left it: an [`Auth`](crate::Auth) that is to be spared the question
-/// has a [`Memory`](crate::Memory).
+/// has a [`TokenCache`](crate::TokenCache).
 pub trait SessionStore: Send + Sync + 'static {
     /// Begins a session, where its user is there and active and still has the password that proved right: a
     /// sign-in under way must not outlive a change of the password. Whether it began.
     ///
     /// # Errors
     /// Where it could not be stored.
-    fn begin(&self, session: &NewSession<'_>) -> impl Future<Output = Result<bool, Fault>> + Send;
+    fn begin(&self, session: &NewSession<'_>) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
     /// Whether the session of a token lives, and is its subject's, and the token was not [revoked](Self::revoke).
     /// A token without a session is not alive.
     ///
     /// # Errors
     /// Where the store cannot say.
-    fn is_live(&self, claims: &Claims) -> impl Future<Output = Result<bool, Fault>> + Send;
+    fn is_live(&self, claims: &Claims) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
     /// Revokes one access token; its session lives on. Whether it was good until now: not where its session had ended,
     /// where it was revoked before, or where it has no name or no session.
     ///
     /// # Errors
     /// Where it could not be stored.
-    fn revoke(&self, claims: &Claims, now: Timestamp) -> impl Future<Output = Result<bool, Fault>> + Send;
+    fn revoke(
+        &self,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
     /// The sessions of a user that live at `now`, the one used last first.
     ///
@@ -107,7 +111,7 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         subject: &Subject,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<Session>, Fault>> + Send;
+    ) -> impl Future<Output = Result<Vec<Session>, BackendError>> + Send;
 
     /// Ends a session of this user with all its tokens. Whether there was such a session.
     ///
@@ -118,13 +122,17 @@ pub trait SessionStore: Send + Sync + 'static {
         subject: &Subject,
         id: &SessionId,
         now: Timestamp,
-    ) -> impl Future<Output = Result<bool, Fault>> + Send;
+    ) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
     /// Ends every session of a user.
     ///
     /// # Errors
     /// Where it could not be stored.
-    fn end_all(&self, subject: &Subject, now: Timestamp) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn end_all(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send;
 }
 
 /// A store that has users and sessions in one place, and is asked once what [`UserStore`](crate::UserStore) and
@@ -142,7 +150,7 @@ pub trait BearerStore: Send + Sync + 'static {
     fn find_bearer(
         &self,
         claims: &Claims,
-    ) -> impl Future<Output = Result<Option<(Self::User, bool)>, Fault>> + Send;
+    ) -> impl Future<Output = Result<Option<(Self::User, bool)>, BackendError>> + Send;
 }
 
 /// Where families of refresh tokens are kept: none of their tokens, only hashes. The rules are
@@ -152,14 +160,17 @@ pub trait RefreshTokenStore: SessionStore {
     ///
     /// # Errors
     /// Where the store cannot say.
-    fn find_family(&self, name: &TokenHash) -> impl Future<Output = Result<Option<Family>, Fault>> + Send;
+    fn find_family(
+        &self,
+        name: &TokenHash,
+    ) -> impl Future<Output = Result<Option<TokenFamily>, BackendError>> + Send;
 
     /// Puts a new token in the place of the newest one, if that still is `rotation.from`; in one step, so that of
     /// two who try one succeeds. Whether it was done.
     ///
     /// # Errors
     /// Where it could not be stored.
-    fn rotate(&self, rotation: &Rotation<'_>) -> impl Future<Output = Result<bool, Fault>> + Send;
+    fn rotate(&self, rotation: &Rotation<'_>) -> impl Future<Output = Result<bool, BackendError>> + Send;
 }
 
 /// A refresh token that takes the place of another.
@@ -174,7 +185,7 @@ pub struct Rotation<'a> {
     /// What the new one was made of, beside the old one.
     pub salt: &'a str,
     /// Where the old one was used.
-    pub origin: &'a Origin,
+    pub client_info: &'a ClientInfo,
     /// When.
     pub now: Timestamp,
     /// When nothing of the session is valid any more, where it ends by itself.

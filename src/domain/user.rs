@@ -1,11 +1,11 @@
 //! The user: your own model, seen through [`AuthUser`].
 
-use crate::domain::{name::name, scope::Permission, secret::PasswordHash};
+use crate::domain::{name::name, scope::GrantedScopes, secret::PasswordHash};
 
 /// What Gatepass has to know of your user model, whatever else it holds.
 ///
 /// ```
-/// use gatepass::{AuthUser, Permission, Subject};
+/// use gatepass::{AuthUser, GrantedScopes, Subject};
 ///
 /// #[derive(Clone)]
 /// struct Member { id: u64, email: String, suspended: bool }
@@ -13,7 +13,7 @@ use crate::domain::{name::name, scope::Permission, secret::PasswordHash};
 /// impl AuthUser for Member {
 ///     fn subject(&self) -> Subject { self.id.into() }
 ///     fn is_active(&self) -> bool { !self.suspended }
-///     fn grantable(&self) -> Permission { Permission::Unrestricted }
+///     fn allowed_scopes(&self) -> GrantedScopes { GrantedScopes::All }
 /// }
 /// ```
 pub trait AuthUser: Clone + Send + Sync + 'static {
@@ -24,9 +24,9 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     /// Whether the user may use what asks for an active user.
     fn is_active(&self) -> bool;
 
-    /// What tokens of this user may be used for at the most. [`Permission::Unrestricted`] is for applications
+    /// What tokens of this user may be used for at the most. [`GrantedScopes::All`] is for applications
     /// without scopes: its tokens cover everything, whatever a client asked for.
-    fn grantable(&self) -> Permission;
+    fn allowed_scopes(&self) -> GrantedScopes;
 }
 
 /// A user together with the hash of their password: what a store holds for a sign-in.

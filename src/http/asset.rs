@@ -16,7 +16,7 @@ use actix_web::{
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
 use crate::{
-    domain::fault::Fault,
+    domain::backend_error::BackendError,
     http::{endpoint, error::ApiError},
 };
 
@@ -96,7 +96,7 @@ impl Asset {
         }
     }
 
-    fn plain(&self) -> Result<Bytes, Fault> {
+    fn plain(&self) -> Result<Bytes, BackendError> {
         if let Some(plain) = self.plain.get() {
             return Ok(plain.clone());
         }

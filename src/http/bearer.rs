@@ -16,8 +16,8 @@ use futures_util::future::Either;
 use crate::{
     auth::{Auth, Identity, Place, Recall, Recognised},
     domain::{
-        dialect::Dialect,
-        fault::Fault,
+        backend_error::BackendError,
+        error_format::ErrorFormat,
         ports::{TokenService, UserStore},
         secret::AccessToken,
         time::Timestamp,
@@ -47,7 +47,7 @@ impl FromRequest for BearerToken {
 pub(crate) struct Recognition<U> {
     pub(crate) outcome: Outcome<U>,
     /// How an extractor words its refusal.
-    pub(crate) dialect: Dialect,
+    pub(crate) error_format: ErrorFormat,
 }
 
 pub(crate) enum Outcome<U> {
@@ -95,8 +95,8 @@ impl<S: UserStore, H: 'static, T: TokenService> Auth<S, H, T> {
 
     /// Leaves it to the extractors.
     fn leave(&self, request: &ServiceRequest, outcome: Outcome<S::User>) {
-        let dialect = self.policy().dialect;
-        request.extensions_mut().insert(Recognition { outcome, dialect });
+        let error_format = self.policy().error_format;
+        request.extensions_mut().insert(Recognition { outcome, error_format });
     }
 }
 
@@ -169,8 +169,8 @@ where
     }
 }
 
-impl<U> From<Result<Recognised<U>, Fault>> for Outcome<U> {
-    fn from(recognised: Result<Recognised<U>, Fault>) -> Self {
+impl<U> From<Result<Recognised<U>, BackendError>> for Outcome<U> {
+    fn from(recognised: Result<Recognised<U>, BackendError>) -> Self {
         match recognised {
             Ok(Recognised::User(identity)) => Self::Recognised(identity),
             Ok(Recognised::Inactive) => Self::Inactive,

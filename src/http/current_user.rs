@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::{
     auth::Identity,
-    domain::{claims::Claims, dialect::Dialect, scope::Permission, user::AuthUser},
+    domain::{claims::Claims, error_format::ErrorFormat, scope::GrantedScopes, user::AuthUser},
     http::{
         bearer::{Outcome, Recognition},
         error::{ApiError, Refusal},
@@ -24,12 +24,12 @@ use crate::{
 /// The scopes that a handler needs, stated in the type of its argument.
 ///
 /// ```
-/// # use gatepass::{AuthUser, Permission, Subject};
+/// # use gatepass::{AuthUser, GrantedScopes, Subject};
 /// # #[derive(Clone)] struct Member { email: String }
 /// # impl AuthUser for Member {
 /// #     fn subject(&self) -> Subject { self.email.as_str().into() }
 /// #     fn is_active(&self) -> bool { true }
-/// #     fn grantable(&self) -> Permission { Permission::Unrestricted }
+/// #     fn allowed_scopes(&self) -> GrantedScopes { GrantedScopes::All }
 /// # }
 /// use gatepass::{ActiveUser, RequiredScopes};
 ///
@@ -67,7 +67,7 @@ impl RequiredScopes for NoScope {
 /// # impl AuthUser for Member {
 /// #     fn subject(&self) -> Subject { self.email.as_str().into() }
 /// #     fn is_active(&self) -> bool { true }
-/// #     fn grantable(&self) -> gatepass::Permission { gatepass::Permission::Unrestricted }
+/// #     fn allowed_scopes(&self) -> gatepass::GrantedScopes { gatepass::GrantedScopes::All }
 /// # }
 /// use gatepass::CurrentUser;
 ///
@@ -98,8 +98,8 @@ impl<U: AuthUser> CurrentUser<U> {
     }
 
     /// What this request may do: what the token was issued for, as far as the user has it now.
-    pub fn permission(&self) -> &Permission {
-        &self.0.permission
+    pub fn granted_scopes(&self) -> &GrantedScopes {
+        &self.0.granted_scopes
     }
 
     /// The user, to keep.
@@ -108,7 +108,7 @@ impl<U: AuthUser> CurrentUser<U> {
     }
 
     /// The user as JSON, to be the body of an answer: written once, for as long as the token is remembered
-    /// ([`Memory`](crate::Memory)). So it may hold nothing that changes without the user.
+    /// ([`TokenCache`](crate::TokenCache)). So it may hold nothing that changes without the user.
     ///
     /// # Errors
     /// Where the user cannot be written as JSON.
@@ -127,8 +127,8 @@ impl<U: AuthUser, R> ActiveUser<U, R> {
     }
 
     /// What this request may do: what the token was issued for, as far as the user has it now.
-    pub fn permission(&self) -> &Permission {
-        self.0.permission()
+    pub fn granted_scopes(&self) -> &GrantedScopes {
+        self.0.granted_scopes()
     }
 
     /// The user, to keep.
@@ -137,7 +137,7 @@ impl<U: AuthUser, R> ActiveUser<U, R> {
     }
 
     /// The user as JSON, to be the body of an answer: written once, for as long as the token is remembered
-    /// ([`Memory`](crate::Memory)). So it may hold nothing that changes without the user.
+    /// ([`TokenCache`](crate::TokenCache)). So it may hold nothing that changes without the user.
     ///
     /// # Errors
     /// Where the user cannot be written as JSON.
@@ -170,43 +170,43 @@ impl<U, R> Deref for ActiveUser<U, R> {
 fn recognised<U: AuthUser>(
     request: &HttpRequest,
     ended: ApiError,
-) -> Result<(Option<CurrentUser<U>>, Dialect), Refusal> {
+) -> Result<(Option<CurrentUser<U>>, ErrorFormat), Refusal> {
     let extensions = request.extensions();
-    let Some(Recognition { outcome, dialect }) = extensions.get::<Recognition<U>>() else {
+    let Some(Recognition { outcome, error_format }) = extensions.get::<Recognition<U>>() else {
         log::error!(
             "a handler asks for a {} but Auth::bearer() of such users is not wrapped around it",
             type_name::<U>()
         );
-        return Err(ApiError::Internal.in_dialect(Dialect::default()));
+        return Err(ApiError::Internal.in_format(ErrorFormat::default()));
     };
     let error = match outcome {
-        Outcome::Recognised(identity) => return Ok((Some(CurrentUser(Arc::clone(identity))), *dialect)),
-        Outcome::Anonymous => return Ok((None, *dialect)),
+        Outcome::Recognised(identity) => return Ok((Some(CurrentUser(Arc::clone(identity))), *error_format)),
+        Outcome::Anonymous => return Ok((None, *error_format)),
         Outcome::Inactive => ended,
         Outcome::Refused => ApiError::InvalidToken,
         Outcome::Failed { temporary: true } => ApiError::Unavailable { retry_after: Duration::ZERO },
         Outcome::Failed { temporary: false } => ApiError::Internal,
     };
-    Err(error.in_dialect(*dialect))
+    Err(error.in_format(*error_format))
 }
 
 fn current<U: AuthUser>(
     request: &HttpRequest,
     ended: ApiError,
-) -> Result<(CurrentUser<U>, Dialect), Refusal> {
+) -> Result<(CurrentUser<U>, ErrorFormat), Refusal> {
     match recognised(request, ended)? {
-        (Some(user), dialect) => Ok((user, dialect)),
-        (None, dialect) => Err(ApiError::NotAuthenticated.in_dialect(dialect)),
+        (Some(user), error_format) => Ok((user, error_format)),
+        (None, error_format) => Err(ApiError::NotAuthenticated.in_format(error_format)),
     }
 }
 
 fn active<U: AuthUser, R: RequiredScopes>(request: &HttpRequest) -> Result<ActiveUser<U, R>, Refusal> {
-    let (user, dialect) = current::<U>(request, ApiError::InactiveUser)?;
+    let (user, error_format) = current::<U>(request, ApiError::InactiveUser)?;
     if !user.is_active() {
-        return Err(ApiError::InactiveUser.in_dialect(dialect));
+        return Err(ApiError::InactiveUser.in_format(error_format));
     }
-    if !user.permission().covers(R::SCOPES) {
-        return Err(ApiError::InsufficientScope { scopes: R::SCOPES }.in_dialect(dialect));
+    if !user.granted_scopes().covers(R::SCOPES) {
+        return Err(ApiError::InsufficientScope { scopes: R::SCOPES }.in_format(error_format));
     }
     Ok(ActiveUser(user, PhantomData))
 }

@@ -16,12 +16,12 @@ use utoipa::{
 
 use crate::{
     auth::{GrantError, PasswordChangeError},
-    domain::{dialect::Dialect, fault::Fault},
+    domain::{backend_error::BackendError, error_format::ErrorFormat},
     http::{challenge::Challenge, fault_log, validation::FieldError},
 };
 
 /// Why a request is not answered as asked. As a response it is worded as FastAPI does it: `{"detail": …}`;
-/// a [`Refusal`] words it in the [`Dialect`] of an [`Auth`](crate::Auth).
+/// a [`Refusal`] words it in the [`ErrorFormat`] of an [`Auth`](crate::Auth).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ApiError {
@@ -120,14 +120,14 @@ pub enum ApiError {
     },
 }
 
-/// An [`ApiError`] in a [`Dialect`].
+/// An [`ApiError`] in a [`ErrorFormat`].
 #[derive(Debug, Error)]
 #[error("{error}")]
 pub struct Refusal {
     /// What is refused and why.
     pub error: ApiError,
     /// How it is worded.
-    pub dialect: Dialect,
+    pub error_format: ErrorFormat,
 }
 
 /// The body of an error: `{"detail": "…"}`.
@@ -192,31 +192,31 @@ pub enum Detail<'a> {
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        self.status(Dialect::FastApi)
+        self.status(ErrorFormat::FastApi)
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.respond(Dialect::FastApi)
+        self.respond(ErrorFormat::FastApi)
     }
 }
 
 impl ResponseError for Refusal {
     fn status_code(&self) -> StatusCode {
-        self.error.status(self.dialect)
+        self.error.status(self.error_format)
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.error.respond(self.dialect)
+        self.error.respond(self.error_format)
     }
 }
 
 impl ApiError {
-    /// This error, worded in a dialect.
-    pub fn in_dialect(self, dialect: Dialect) -> Refusal {
-        Refusal { error: self, dialect }
+    /// This error, worded in a error_format.
+    pub fn in_format(self, error_format: ErrorFormat) -> Refusal {
+        Refusal { error: self, error_format }
     }
 
-    fn status(&self, dialect: Dialect) -> StatusCode {
+    fn status(&self, error_format: ErrorFormat) -> StatusCode {
         match self {
             Self::NotAuthenticated | Self::InvalidToken | Self::InvalidClient { .. } => {
                 StatusCode::UNAUTHORIZED
@@ -235,9 +235,9 @@ impl ApiError {
             | Self::UnreadableBody => StatusCode::BAD_REQUEST,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::InvalidForm(_) => match dialect {
-                Dialect::FastApi => StatusCode::UNPROCESSABLE_ENTITY,
-                Dialect::Rfc => StatusCode::BAD_REQUEST,
+            Self::InvalidForm(_) => match error_format {
+                ErrorFormat::FastApi => StatusCode::UNPROCESSABLE_ENTITY,
+                ErrorFormat::OAuth2 => StatusCode::BAD_REQUEST,
             },
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -272,12 +272,12 @@ impl ApiError {
         }
     }
 
-    fn challenge(&self, dialect: Dialect) -> Option<Challenge> {
+    fn challenge(&self, error_format: ErrorFormat) -> Option<Challenge> {
         match self {
             Self::NotAuthenticated => Some(Challenge::Bearer),
-            Self::InvalidToken => match dialect {
-                Dialect::FastApi => Some(Challenge::Bearer),
-                Dialect::Rfc => Some(Challenge::InvalidToken),
+            Self::InvalidToken => match error_format {
+                ErrorFormat::FastApi => Some(Challenge::Bearer),
+                ErrorFormat::OAuth2 => Some(Challenge::InvalidToken),
             },
             Self::InsufficientScope { scopes } => Some(Challenge::InsufficientScope(scopes)),
             Self::InvalidClient { by_basic: true } => Some(Challenge::Basic),
@@ -285,11 +285,11 @@ impl ApiError {
         }
     }
 
-    fn detail(&self, dialect: Dialect) -> Detail<'_> {
+    fn detail(&self, error_format: ErrorFormat) -> Detail<'_> {
         match self {
             Self::InvalidForm(faults) => Detail::Fields(faults),
             // FastAPI's chapter does not tell a bad token from none.
-            Self::InvalidToken if dialect == Dialect::FastApi => {
+            Self::InvalidToken if error_format == ErrorFormat::FastApi => {
                 Detail::Sentence(Self::NotAuthenticated.to_string())
             }
             _ => Detail::Sentence(self.to_string()),
@@ -313,9 +313,9 @@ impl ApiError {
         Self::TooManyAttempts { retry_after }
     }
 
-    fn respond(&self, dialect: Dialect) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status(dialect));
-        if let Some(challenge) = self.challenge(dialect) {
+    fn respond(&self, error_format: ErrorFormat) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status(error_format));
+        if let Some(challenge) = self.challenge(error_format) {
             response.insert_header((header::WWW_AUTHENTICATE, challenge.to_string()));
         }
         match self {
@@ -336,8 +336,8 @@ impl ApiError {
             }
             _ => {}
         }
-        let detail = self.detail(dialect);
-        match self.oauth2_code().filter(|_| dialect == Dialect::Rfc) {
+        let detail = self.detail(error_format);
+        match self.oauth2_code().filter(|_| error_format == ErrorFormat::OAuth2) {
             Some(error) => {
                 response.json(OAuth2ErrorBody { detail, error, error_description: self.description() })
             }
@@ -361,7 +361,7 @@ impl From<GrantError> for ApiError {
             GrantError::TooManyAttempts { retry_after } => Self::too_many_attempts(retry_after),
             GrantError::InvalidClient => Self::InvalidClient { by_basic: false },
             GrantError::PasswordGrantOff => Self::PasswordGrantOff,
-            GrantError::Fault(fault) => fault.into(),
+            GrantError::BackendError(fault) => fault.into(),
         }
     }
 }
@@ -371,14 +371,14 @@ impl From<PasswordChangeError> for ApiError {
         match error {
             PasswordChangeError::IncorrectPassword => Self::IncorrectPassword,
             PasswordChangeError::TooManyAttempts { retry_after } => Self::too_many_attempts(retry_after),
-            PasswordChangeError::Fault(fault) => fault.into(),
+            PasswordChangeError::BackendError(fault) => fault.into(),
         }
     }
 }
 
 /// Logs the chain of causes: the client is told nothing of the inside.
-impl From<Fault> for ApiError {
-    fn from(fault: Fault) -> Self {
+impl From<BackendError> for ApiError {
+    fn from(fault: BackendError) -> Self {
         fault_log::report(&fault);
         if fault.is_temporary() {
             Self::Unavailable { retry_after: fault.retry_after().unwrap_or_default() }

@@ -8,7 +8,7 @@ use std::{
 use log::Level;
 
 use crate::{
-    domain::{fault::Fault, time::Timestamp},
+    domain::{backend_error::BackendError, time::Timestamp},
     http::clock,
 };
 
@@ -18,7 +18,7 @@ const REMEMBERED: usize = 100;
 static LINES: Mutex<Option<Lines>> = Mutex::new(None);
 
 /// The one line in the log for a port that failed.
-pub(crate) fn report(fault: &Fault) {
+pub(crate) fn report(fault: &BackendError) {
     let level = if fault.is_temporary() { Level::Warn } else { Level::Error };
     say(level, fault.to_string());
 }

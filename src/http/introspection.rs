@@ -14,7 +14,7 @@ use crate::{
         field_reader::FieldReader,
         form_data::FormData,
         oauth_endpoint,
-        refusals::{BodyNotTaken, Unavailable},
+        responses::{BodyNotTaken, Unavailable},
         revocation::TokenFormSchema,
     },
 };
@@ -107,7 +107,7 @@ impl<'a, U> From<&'a Introspection<U>> for TokenState<'a> {
                 let claims = &identity.claims;
                 Self {
                     active: true,
-                    scope: identity.permission.scope(),
+                    scope: identity.granted_scopes.scope(),
                     client_id: claims.client_id.as_ref().map(|client_id| client_id.as_str()),
                     token_type: Some("bearer"),
                     exp: claims.expires_at.map(|moment| moment.as_unix()),
@@ -121,7 +121,7 @@ impl<'a, U> From<&'a Introspection<U>> for TokenState<'a> {
             }
             Introspection::RefreshToken { family, expires_at } => Self {
                 active: true,
-                scope: family.permission.scope(),
+                scope: family.granted_scopes.scope(),
                 client_id: family.client_id.as_ref().map(|client_id| client_id.as_str()),
                 exp: Some(expires_at.as_unix()),
                 iat: Some(family.rotated.as_unix()),

@@ -26,7 +26,7 @@ const PATH: &str = "/.well-known/jwks.json";
 /// # let (keys_dir, now) = (folder.path(), Timestamp::from_unix(1_700_000_000));
 /// let tokens = JwtTokens::open(JwtSettings::new(keys_dir, "https://auth.example.com"), now)?;
 /// let app = App::new().configure(jwks::routes(Arc::new(tokens)));
-/// # Ok::<(), gatepass::Fault>(())
+/// # Ok::<(), gatepass::BackendError>(())
 /// ```
 pub fn routes<K: PublishedKeys + ?Sized>(
     keys: Arc<K>,

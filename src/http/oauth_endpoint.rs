@@ -40,7 +40,7 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
     /// ([RFC 6749 section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
     pub(crate) fn uncached(&self, answer: Result<HttpResponse, ApiError>) -> HttpResponse {
         let mut response =
-            answer.unwrap_or_else(|error| error.in_dialect(self.policy().dialect).error_response());
+            answer.unwrap_or_else(|error| error.in_format(self.policy().error_format).error_response());
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }

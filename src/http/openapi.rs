@@ -56,7 +56,7 @@ impl Modify for OAuth2PasswordBearer<'_> {
 #[openapi(paths(token::sign_in_operation), modifiers(&OAuth2PasswordBearer))]
 pub struct TokenApi;
 
-/// The same with errors in [`Dialect::Rfc`](crate::Dialect::Rfc), and with refresh tokens, `/revoke` and `/introspect`.
+/// The same with errors in [`ErrorFormat::OAuth2`](crate::ErrorFormat::OAuth2), and with refresh tokens, `/revoke` and `/introspect`.
 #[derive(Debug, OpenApi)]
 #[openapi(
     paths(

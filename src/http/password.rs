@@ -8,20 +8,20 @@ use utoipa::{OpenApi, ToSchema};
 use crate::{
     auth::{Auth, PasswordChange},
     domain::{
-        fault::Fault,
+        backend_error::BackendError,
         ports::{PasswordHasher, PasswordStore, TokenService},
         secret::Password,
         user::AuthUser,
     },
     http::{
+        client_info::client_info,
         clock,
         current_user::{ActiveUser, RequiredScopes},
         endpoint,
         error::{ApiError, FormOrUserErrorBody, OAuth2ErrorBody},
         field_reader::FieldReader,
         form_data::FormData,
-        origin::origin,
-        refusals::{BodyNotTaken, NotAllowed, Unavailable},
+        responses::{BodyNotTaken, NotAllowed, Unavailable},
         validation::FieldError,
     },
 };
@@ -69,12 +69,12 @@ async fn change_password<S: PasswordStore, H: PasswordHasher, T: TokenService>(
         (new, verdict)
     })
     .await
-    .map_err(Fault::from)?;
+    .map_err(BackendError::from)?;
     if let Err(reason) = verdict {
         return Err(ApiError::InvalidForm(vec![FieldError::refused("new_password", reason)]));
     }
-    let (origin, now) = (&origin(request), clock::now());
-    let change = PasswordChange { subject: &subject, current: &current, new: &new, origin, now };
+    let (client_info, now) = (&client_info(request), clock::now());
+    let change = PasswordChange { subject: &subject, current: &current, new: &new, client_info, now };
     auth.change_password(change).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -97,7 +97,7 @@ pub(crate) struct PasswordChangeFormSchema {
 #[openapi(paths(change_password_operation))]
 pub struct PasswordApi;
 
-/// Change your password
+/// Invalidation your password
 ///
 /// Ends all your sessions, the one of this request among them: sign in with the new password.
 #[utoipa::path(

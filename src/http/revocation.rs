@@ -7,13 +7,13 @@ use crate::{
     auth::Auth,
     domain::ports::{TokenService, UserStore},
     http::{
+        client_info::client_info,
         clock,
         error::{ApiError, OAuth2ErrorBody},
         field_reader::FieldReader,
         form_data::FormData,
         oauth_endpoint,
-        origin::origin,
-        refusals::{BodyNotTaken, Unavailable},
+        responses::{BodyNotTaken, Unavailable},
     },
 };
 
@@ -33,8 +33,8 @@ async fn revoke<S: UserStore, H: 'static, T: TokenService>(
     // What kind of token it is shows by itself: `token_type_hint` is a hint.
     reader.finish()?;
     let client_id = auth.client(&client).await?;
-    let origin = origin(request);
-    auth.revoke(&token, client_id.as_ref(), &origin, clock::now())
+    let client_info = client_info(request);
+    auth.revoke(&token, client_id.as_ref(), &client_info, clock::now())
         .await
         .map_err(|error| client.refused(error))?;
     Ok(HttpResponse::Ok().finish())

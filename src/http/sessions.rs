@@ -12,13 +12,13 @@ use crate::{
         user::AuthUser,
     },
     http::{
+        client_info::client_info,
         clock,
         current_user::{ActiveUser, RequiredScopes},
         endpoint,
         error::{ApiError, ErrorBody},
         moment::moment,
-        origin::origin,
-        refusals::{Disabled, NotAllowed, Unavailable},
+        responses::{Disabled, NotAllowed, Unavailable},
     },
 };
 
@@ -71,7 +71,7 @@ async fn end_sessions<S: UserStore, H: 'static, T: TokenService, R>(
     me: ActiveUser<S::User, R>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    auth.end_all_sessions(&me.subject(), &origin(&request), clock::now()).await?;
+    auth.end_all_sessions(&me.subject(), &client_info(&request), clock::now()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -82,7 +82,7 @@ async fn end_session<S: UserStore, H: 'static, T: TokenService, R>(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let id = SessionId::from(id.into_inner());
-    let was_there = auth.end_session(&me.subject(), &id, &origin(&request), clock::now()).await?;
+    let was_there = auth.end_session(&me.subject(), &id, &client_info(&request), clock::now()).await?;
     if was_there { Ok(HttpResponse::NoContent().finish()) } else { Err(ApiError::NotFound) }
 }
 
@@ -118,9 +118,9 @@ impl<'a> SessionObject<'a> {
             id: session.id.as_str(),
             created: moment(session.created),
             last_used: moment(session.last_used),
-            address: session.origin.address.map(|address| address.to_string()),
+            address: session.client_info.address.map(|address| address.to_string()),
             client: session.client_id.as_ref().map(|client_id| client_id.as_str()),
-            user_agent: session.origin.user_agent.as_deref(),
+            user_agent: session.client_info.user_agent.as_deref(),
             current: Some(&session.id) == current,
         }
     }

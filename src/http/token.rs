@@ -9,13 +9,13 @@ use crate::{
     domain::ports::{PasswordHasher, TokenService, UserStore},
     http::{
         client_credentials::ClientCredentials,
+        client_info::client_info,
         clock,
         error::{ApiError, ErrorBody, OAuth2ErrorBody, ValidationErrorBody},
         form::PasswordRequestFormSchema,
         introspection, oauth_endpoint,
-        origin::origin,
         random::random,
-        refusals::{BodyNotTaken, Unavailable},
+        responses::{BodyNotTaken, Unavailable},
         revocation,
         token_request::{TokenRequest, TokenRequestFormSchema},
     },
@@ -38,7 +38,7 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
         let form =
             TokenRequest::read(request, payload, self.policy().require_grant_type, self.has_refresh_tokens())
                 .await?;
-        let (origin, now) = (&origin(request), clock::now());
+        let (client_info, now) = (&client_info(request), clock::now());
         match form {
             TokenRequest::Password(form) => {
                 let client = ClientCredentials {
@@ -51,7 +51,7 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
                     password: &form.password,
                     scopes: &form.scopes,
                     client_id: self.client(&client).await?,
-                    origin,
+                    client_info,
                     now,
                     random: random()?,
                 };
@@ -59,8 +59,14 @@ impl<S: UserStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
             }
             TokenRequest::Refresh { token, scopes, client } => {
                 let client_id = self.client(&client).await?;
-                let refresh =
-                    Refresh { token: &token, scopes: &scopes, client_id, origin, now, random: random()? };
+                let refresh = Refresh {
+                    token: &token,
+                    scopes: &scopes,
+                    client_id,
+                    client_info,
+                    now,
+                    random: random()?,
+                };
                 Ok(self.refresh(refresh).await?)
             }
         }
@@ -72,13 +78,13 @@ async fn issue<S: UserStore, H: PasswordHasher, T: TokenService>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let Login { token, permission, refresh_token } = auth.token_for(request, payload).await?;
+    let Login { token, granted_scopes, refresh_token } = auth.token_for(request, payload).await?;
     Ok(HttpResponse::Ok().json(TokenResponse {
         access_token: token.access_token.expose(),
         token_type: "bearer",
         expires_in: token.expires_in.map(|lifetime| lifetime.as_secs()),
         refresh_token: refresh_token.as_ref().map(|token| token.expose()),
-        scope: permission.scope(),
+        scope: granted_scopes.scope(),
     }))
 }
 

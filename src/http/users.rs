@@ -9,12 +9,12 @@ use serde::Serialize;
 use utoipa::OpenApi;
 
 use crate::{
-    domain::{fault::Fault, user::AuthUser},
+    domain::{backend_error::BackendError, user::AuthUser},
     http::{
         current_user::{ActiveUser, RequiredScopes},
         endpoint,
         error::{ApiError, ErrorBody},
-        refusals::{Disabled, NotAllowed, Unavailable},
+        responses::{Disabled, NotAllowed, Unavailable},
     },
 };
 
@@ -37,7 +37,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 async fn read_users_me<U: AuthUser + Serialize>(me: ActiveUser<U, Me>) -> HttpResponse {
     match me.json() {
         Ok(user) => HttpResponse::Ok().insert_header((header::CONTENT_TYPE, JSON)).body(user),
-        Err(error) => ApiError::from(Fault::from(error)).error_response(),
+        Err(error) => ApiError::from(BackendError::from(error)).error_response(),
     }
 }
 

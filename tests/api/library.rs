@@ -78,8 +78,8 @@ impl gatepass::AuthUser for Stranger {
         true
     }
 
-    fn grantable(&self) -> gatepass::Permission {
-        gatepass::Permission::Unrestricted
+    fn allowed_scopes(&self) -> gatepass::GrantedScopes {
+        gatepass::GrantedScopes::All
     }
 }
 

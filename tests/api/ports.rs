@@ -9,9 +9,9 @@ use std::{
 };
 
 use gatepass::{
-    AccessToken, Account, Auth, AuthUser, Claims, ClientId, ClientRegistry, ClientSecret, Fault, IssuedToken,
-    Password, PasswordHash, PasswordHasher, Permission, Subject, Timestamp, TokenOrder, TokenService,
-    UserStore, Username, Verdict, tutorial::SubjectTokens,
+    AccessToken, Account, Auth, AuthUser, BackendError, Claims, ClientId, ClientRegistry, ClientSecret,
+    GrantedScopes, IssuedToken, NewToken, Password, PasswordCheck, PasswordHash, PasswordHasher, Subject,
+    Timestamp, TokenService, UserStore, Username, tutorial::InsecureSubjectTokens,
 };
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ pub struct Member {
     pub email: String,
     pub suspended: bool,
     #[serde(skip)]
-    pub permission: Permission,
+    pub granted_scopes: GrantedScopes,
 }
 
 impl AuthUser for Member {
@@ -34,8 +34,8 @@ impl AuthUser for Member {
         !self.suspended
     }
 
-    fn grantable(&self) -> Permission {
-        self.permission.clone()
+    fn allowed_scopes(&self) -> GrantedScopes {
+        self.granted_scopes.clone()
     }
 }
 
@@ -55,15 +55,15 @@ struct Inner {
 
 impl Default for Members {
     fn default() -> Self {
-        Self::with(Permission::Unrestricted)
+        Self::with(GrantedScopes::All)
     }
 }
 
 impl Members {
-    /// Johndoe and alice, each with this permission.
-    pub fn with(permission: Permission) -> Self {
+    /// Johndoe and alice, each with this granted_scopes.
+    pub fn with(granted_scopes: GrantedScopes) -> Self {
         let account = |id, email: &str, suspended, hash: &str| Account {
-            user: Member { id, email: email.into(), suspended, permission: permission.clone() },
+            user: Member { id, email: email.into(), suspended, granted_scopes: granted_scopes.clone() },
             password_hash: hash.into(),
         };
         let accounts = Mutex::new(vec![
@@ -75,10 +75,11 @@ impl Members {
 }
 
 impl Members {
-    /// Gives a member another permission.
-    pub fn permit(&self, id: u64, permission: Permission) {
+    /// Gives a member another granted_scopes.
+    pub fn permit(&self, id: u64, granted_scopes: GrantedScopes) {
         let mut accounts = self.0.accounts.lock().unwrap();
-        accounts.iter_mut().find(|account| account.user.id == id).unwrap().user.permission = permission;
+        accounts.iter_mut().find(|account| account.user.id == id).unwrap().user.granted_scopes =
+            granted_scopes;
     }
 
     /// How often a bearer was looked up.
@@ -95,10 +96,10 @@ impl Members {
 impl UserStore for Members {
     type User = Member;
 
-    async fn find_by_username(&self, username: &Username) -> Result<Option<Account<Member>>, Fault> {
+    async fn find_by_username(&self, username: &Username) -> Result<Option<Account<Member>>, BackendError> {
         match username.as_str() {
-            BROKEN => Err(Fault::new("the table is gone")),
-            UNAVAILABLE => Err(Fault::unavailable("no connection")),
+            BROKEN => Err(BackendError::new("the table is gone")),
+            UNAVAILABLE => Err(BackendError::unavailable("no connection")),
             PANICS => panic!("the store panics"),
             email => {
                 let accounts = self.0.accounts.lock().unwrap();
@@ -107,11 +108,11 @@ impl UserStore for Members {
         }
     }
 
-    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>, Fault> {
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>, BackendError> {
         self.0.look_ups.fetch_add(1, Ordering::SeqCst);
         match subject.as_str() {
-            BROKEN => Err(Fault::new("the table is gone")),
-            UNAVAILABLE => Err(Fault::unavailable("no connection")),
+            BROKEN => Err(BackendError::new("the table is gone")),
+            UNAVAILABLE => Err(BackendError::unavailable("no connection")),
             PANICS => panic!("the store panics"),
             id => {
                 let accounts = self.0.accounts.lock().unwrap();
@@ -129,7 +130,7 @@ impl UserStore for Members {
         subject: &Subject,
         old: &PasswordHash,
         new: &PasswordHash,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), BackendError> {
         let mut accounts = self.0.accounts.lock().unwrap();
         for account in accounts.iter_mut().filter(|account| account.user.subject() == *subject) {
             if account.password_hash == *old {
@@ -144,7 +145,7 @@ impl UserStore for Members {
 #[derive(Clone, Default)]
 pub struct AgeingHasher(Arc<AtomicUsize>);
 
-static DECOY: std::sync::LazyLock<PasswordHash> = std::sync::LazyLock::new(|| "decoy".into());
+static DUMMY_HASH: std::sync::LazyLock<PasswordHash> = std::sync::LazyLock::new(|| "dummy_hash".into());
 
 impl AgeingHasher {
     pub fn verifications(&self) -> usize {
@@ -153,26 +154,26 @@ impl AgeingHasher {
 }
 
 impl PasswordHasher for AgeingHasher {
-    async fn hash(&self, password: &Password) -> Result<PasswordHash, Fault> {
+    async fn hash(&self, password: &Password) -> Result<PasswordHash, BackendError> {
         Ok(format!("new:{}", password.expose()).into())
     }
 
-    async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<Verdict, Fault> {
+    async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<PasswordCheck, BackendError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Ok(match hash.expose().split_once(':') {
-            Some(("new", right)) if right == password.expose() => Verdict::Match,
-            Some(("old", right)) if right == password.expose() => Verdict::Outdated,
-            _ => Verdict::Mismatch,
+            Some(("new", right)) if right == password.expose() => PasswordCheck::Match,
+            Some(("old", right)) if right == password.expose() => PasswordCheck::NeedsRehash,
+            _ => PasswordCheck::Mismatch,
         })
     }
 
-    fn decoy(&self) -> &PasswordHash {
-        &DECOY
+    fn dummy_hash(&self) -> &PasswordHash {
+        &DUMMY_HASH
     }
 }
 
-pub fn auth(members: &Members, hasher: &AgeingHasher) -> Auth<Members, AgeingHasher, SubjectTokens> {
-    Auth::builder(members.clone()).hasher(hasher.clone()).tokens(SubjectTokens).build()
+pub fn auth(members: &Members, hasher: &AgeingHasher) -> Auth<Members, AgeingHasher, InsecureSubjectTokens> {
+    Auth::builder(members.clone()).hasher(hasher.clone()).tokens(InsecureSubjectTokens).build()
 }
 
 /// Tokens that carry their claims in the clear: subject, scopes and end.
@@ -180,15 +181,17 @@ pub fn auth(members: &Members, hasher: &AgeingHasher) -> Auth<Members, AgeingHas
 pub struct ReadableTokens;
 
 impl TokenService for ReadableTokens {
-    async fn issue(&self, order: &TokenOrder) -> Result<IssuedToken, Fault> {
-        let Permission::Scopes(scopes) = &order.permission else { panic!("the tests' members have scopes") };
+    async fn issue(&self, order: &NewToken) -> Result<IssuedToken, BackendError> {
+        let GrantedScopes::Only(scopes) = &order.granted_scopes else {
+            panic!("the tests' members have scopes")
+        };
         let client = order.client_id.as_ref().map_or("", |client| client.as_str());
         let end = order.now.as_unix() + 60;
         let access_token = format!("{}|{scopes}|{client}|{end}", order.subject).as_str().into();
         Ok(IssuedToken { access_token, expires_in: Some(Duration::from_secs(60)) })
     }
 
-    async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, Fault> {
+    async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, BackendError> {
         let parts: Vec<_> = token.expose().split('|').collect();
         let [subject, scopes, client, end] = parts[..] else { return Ok(None) };
         let end = Timestamp::from_unix(end.parse()?);
@@ -198,7 +201,7 @@ impl TokenService for ReadableTokens {
         Ok(Some(Claims {
             client_id: (!client.is_empty()).then(|| client.into()),
             expires_at: Some(end),
-            ..Claims::new(subject.into(), Permission::Scopes(scopes.parse()?))
+            ..Claims::new(subject.into(), GrantedScopes::Only(scopes.parse()?))
         }))
     }
 }
@@ -207,7 +210,7 @@ impl TokenService for ReadableTokens {
 pub struct OneClient;
 
 impl ClientRegistry for OneClient {
-    async fn authenticate(&self, client_id: &ClientId, secret: &ClientSecret) -> Result<bool, Fault> {
+    async fn authenticate(&self, client_id: &ClientId, secret: &ClientSecret) -> Result<bool, BackendError> {
         Ok(client_id.as_str() == "web" && secret.expose() == "web-secret")
     }
 }

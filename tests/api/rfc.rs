@@ -1,8 +1,8 @@
-//! The standards' words: scopes, clients and errors in `Dialect::Rfc`.
+//! The standards' words: scopes, clients and errors in `ErrorFormat::OAuth2`.
 
 use std::net::SocketAddr;
 
-use gatepass::{Auth, Dialect, Permission, Policy, RfcTokenApi};
+use gatepass::{Auth, ErrorFormat, GrantedScopes, Policy, RfcTokenApi};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
@@ -14,8 +14,8 @@ use crate::{
     },
 };
 
-fn scopes(text: &str) -> Permission {
-    Permission::Scopes(text.parse().unwrap())
+fn scopes(text: &str) -> GrantedScopes {
+    GrantedScopes::Only(text.parse().unwrap())
 }
 
 fn service(members: &Members, policy: Policy) -> SocketAddr {
@@ -23,7 +23,7 @@ fn service(members: &Members, policy: Policy) -> SocketAddr {
         .hasher(AgeingHasher::default())
         .tokens(ReadableTokens)
         .clients(OneClient)
-        .policy(Policy { dialect: Dialect::Rfc, ..policy })
+        .policy(Policy { error_format: ErrorFormat::OAuth2, ..policy })
         .build();
     spawn(auth, RfcTokenApi::openapi())
 }
@@ -218,7 +218,7 @@ fn a_required_client_is_refused_where_none_can_prove_itself() {
     let auth = Auth::builder(Members::with(scopes("me")))
         .hasher(AgeingHasher::default())
         .tokens(ReadableTokens)
-        .policy(Policy { dialect: Dialect::Rfc, require_client: true, ..Policy::default() })
+        .policy(Policy { error_format: ErrorFormat::OAuth2, require_client: true, ..Policy::default() })
         .build();
     let address = spawn(auth, RfcTokenApi::openapi());
     for fields in ["", "&client_id=web&client_secret=web-secret"] {

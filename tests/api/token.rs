@@ -47,8 +47,8 @@ fn a_wrong_user_and_a_wrong_password_cannot_be_told_apart() {
 
 #[test]
 fn no_password_matches_the_decoy() {
-    // The decoy stands for the hash of an unknown user: its own text must not sign in.
-    for password in ["", "decoy", "fakehashed", "fakehasheddecoy"] {
+    // The dummy_hash stands for the hash of an unknown user: its own text must not sign in.
+    for password in ["", "dummy_hash", "fakehashed", "fakehasheddecoy"] {
         let reply = sign_in(&format!("username=nobody&password={password}"));
         assert_ne!(reply.status, 200, "{password:?}");
     }

@@ -207,7 +207,7 @@ fn a_sign_out_that_the_server_does_not_hear_says_so() {
 #[test]
 fn without_refresh_tokens_the_page_signs_in_and_out_all_the_same() {
     browse(async |browser| {
-        let (_gatepass, service) = serve(&["--refresh-tokens", "never", "--strict"]);
+        let (_gatepass, service) = serve(&["--refresh-tokens", "never", "--require-grant-type"]);
         let token = sign_in(browser, &service).await;
         expect_alive(&service, &token);
         browser.click("#sign-out").await;

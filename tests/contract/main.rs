@@ -12,7 +12,7 @@ mod suite;
 mod support;
 
 use gatepass::{
-    Account, AuthUser, Fault, PasswordHash, Subject, UserStore, Username,
+    Account, AuthUser, BackendError, PasswordHash, Subject, UserStore, Username,
     tutorial::{TutorialUser, TutorialUsers},
 };
 
@@ -43,15 +43,23 @@ struct Forgetful(TutorialUsers);
 impl UserStore for Forgetful {
     type User = TutorialUser;
 
-    async fn find_by_username(&self, username: &Username) -> Result<Option<Account<TutorialUser>>, Fault> {
+    async fn find_by_username(
+        &self,
+        username: &Username,
+    ) -> Result<Option<Account<TutorialUser>>, BackendError> {
         self.0.find_by_username(username).await
     }
 
-    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<TutorialUser>, Fault> {
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<TutorialUser>, BackendError> {
         self.0.find_by_subject(subject).await
     }
 
-    async fn replace_hash(&self, _: &Subject, _: &PasswordHash, _: &PasswordHash) -> Result<(), Fault> {
+    async fn replace_hash(
+        &self,
+        _: &Subject,
+        _: &PasswordHash,
+        _: &PasswordHash,
+    ) -> Result<(), BackendError> {
         Ok(())
     }
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use gatepass::{
-    Claims, ClientId, NewSession, Origin, PasswordHash, Permission, RefreshTokenStore, Rotation, Session,
-    SessionId, SessionStore, Subject, Timestamp, TokenHash,
+    Claims, ClientId, ClientInfo, GrantedScopes, NewSession, PasswordHash, RefreshTokenStore, Rotation,
+    Session, SessionId, SessionStore, Subject, Timestamp, TokenHash,
 };
 
 const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
@@ -59,8 +59,8 @@ pub struct Beginning<'a> {
     pub subject: &'a Subject,
     pub password_hash: &'a PasswordHash,
     pub client_id: Option<&'a ClientId>,
-    pub permission: Permission,
-    pub origin: Origin,
+    pub granted_scopes: GrantedScopes,
+    pub client_info: ClientInfo,
     pub now: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub refresh_token: Option<(TokenHash, TokenHash)>,
@@ -73,8 +73,8 @@ impl<'a> Beginning<'a> {
             subject,
             password_hash,
             client_id: None,
-            permission: Permission::Scopes("me".parse().unwrap()),
-            origin: Origin::default(),
+            granted_scopes: GrantedScopes::Only("me".parse().unwrap()),
+            client_info: ClientInfo::default(),
             now: NOW,
             expires_at: Some(NOW + HOUR),
             refresh_token: None,
@@ -92,8 +92,8 @@ impl<'a> Beginning<'a> {
             subject: self.subject,
             password_hash: self.password_hash,
             client_id: self.client_id,
-            permission: &self.permission,
-            origin: &self.origin,
+            granted_scopes: &self.granted_scopes,
+            client_info: &self.client_info,
             now: self.now,
             expires_at: self.expires_at,
             refresh_token: self.refresh_token.as_ref().map(|(family, first)| (family, first)),
@@ -108,7 +108,7 @@ pub fn claims(subject: &Subject, session: &str, token: &str) -> Claims {
         session_id: Some(session.into()),
         token_id: Some(token.into()),
         expires_at: Some(NOW + HOUR),
-        ..Claims::new(subject.clone(), Permission::Unrestricted)
+        ..Claims::new(subject.clone(), GrantedScopes::All)
     }
 }
 
@@ -203,7 +203,7 @@ async fn a_revoked_token_leaves_the_others_alive<S: SessionStore>(store: &S, peo
 
 async fn sessions_are_listed_as_they_were_used_until_they_end<S: SessionStore>(store: &S, people: &People) {
     let second = |number| NOW + Duration::from_secs(number);
-    let origin = Origin {
+    let client_info = ClientInfo {
         address: Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7))),
         user_agent: Some("Mozilla/5.0 'quoted'; \u{1f600}".to_owned()),
     };
@@ -213,7 +213,7 @@ async fn sessions_are_listed_as_they_were_used_until_they_end<S: SessionStore>(s
         let beginning = Beginning {
             now: second(now),
             expires_at,
-            origin: origin.clone(),
+            client_info: client_info.clone(),
             client_id: (id == "b").then_some(&people.client_id),
             ..Beginning::of(id, &people.one)
         };
@@ -230,7 +230,7 @@ async fn sessions_are_listed_as_they_were_used_until_they_end<S: SessionStore>(s
     let b = Session {
         id: "b".into(),
         client_id: Some(people.client_id.clone()),
-        origin,
+        client_info,
         created: second(2),
         last_used: second(2),
     };
@@ -318,7 +318,7 @@ impl Turn<'_> {
             from: &self.from.into(),
             to: &self.to.into(),
             salt: &format!("salt of {}", self.to),
-            origin: &Origin { address: None, user_agent: Some(self.to.to_owned()) },
+            client_info: &ClientInfo { address: None, user_agent: Some(self.to.to_owned()) },
             now: self.now,
             expires_at: Some(self.now + HOUR),
         };
@@ -332,20 +332,22 @@ async fn a_family_is_found_as_it_began<S: RefreshTokenStore>(store: &S, people: 
     assert!(beginning.begin(store).await);
     let family = store.find_family(&"family".into()).await.expect("no fault").expect("a family");
     assert_eq!((&family.subject, family.session_id.as_str()), (&people.one.0, "s"));
-    assert_eq!((family.client_id.as_ref(), &family.permission), (client_id, &beginning.permission));
+    assert_eq!((family.client_id.as_ref(), &family.granted_scopes), (client_id, &beginning.granted_scopes));
     assert_eq!((family.created, family.rotated, family.newest.as_str()), (NOW, NOW, "first"));
     assert_eq!(family.previous, None);
 
-    let unrestricted = Permission::Unrestricted;
-    let beginning =
-        Beginning { permission: unrestricted.clone(), ..Beginning::with_family("t", &people.other, "other") };
+    let unrestricted = GrantedScopes::All;
+    let beginning = Beginning {
+        granted_scopes: unrestricted.clone(),
+        ..Beginning::with_family("t", &people.other, "other")
+    };
     assert!(beginning.begin(store).await);
     let family = store.find_family(&"other".into()).await.unwrap().expect("a family");
-    assert_eq!((family.permission, family.client_id), (unrestricted, None));
+    assert_eq!((family.granted_scopes, family.client_id), (unrestricted, None));
 
     assert!(Beginning::of("without", &people.one).begin(store).await, "a session without a family");
     assert!(Beginning::of("without either", &people.one).begin(store).await);
-    for nothing in NOTHING.into_iter().chain(["first", "Family", "s"]) {
+    for nothing in NOTHING.into_iter().chain(["first", "TokenFamily", "s"]) {
         assert_eq!(store.find_family(&nothing.into()).await.expect("no fault"), None, "{nothing:?}");
     }
     end_all(store, people).await;
@@ -376,7 +378,7 @@ async fn a_rotation_takes_the_place_of_the_newest_alone<S: RefreshTokenStore>(st
     // The session is used with it, and lasts longer.
     let session = &list(store, &people.one.0, NOW + HOUR).await[0];
     assert_eq!((session.created, session.last_used), (NOW, later));
-    assert_eq!(session.origin.user_agent.as_deref(), Some("second"));
+    assert_eq!(session.client_info.user_agent.as_deref(), Some("second"));
     assert!(turn("second", "third").rotate(store).await);
     end_all(store, people).await;
 }

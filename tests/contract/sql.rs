@@ -5,8 +5,8 @@ use std::{fs, future::Future};
 use actix_web::rt::System;
 use futures_util::TryStreamExt;
 use gatepass::{
-    Account, AuthUser, ClientId, ClientRegistry, ClientSecret, PasswordHash, Permission, Subject, Timestamp,
-    UserStore, Username,
+    Account, AuthUser, ClientId, ClientRegistry, ClientSecret, GrantedScopes, PasswordHash, Subject,
+    Timestamp, UserStore, Username,
     sql::{
         Database, DatabaseSettings, OpenError, SqlClients, SqlUsers, StoredUser, Tables, User, UserChange,
         client_secret, user_id,
@@ -96,7 +96,7 @@ fn a_user_comes_back_as_it_was_stored() {
         assert_eq!((found.created, found.changed), (NOW, NOW));
         assert_eq!(found.user.subject().as_str(), account.user.id.to_string());
         assert!(!found.user.is_active());
-        assert_eq!(found.user.grantable(), Permission::Scopes("me users:read".parse().unwrap()));
+        assert_eq!(found.user.allowed_scopes(), GrantedScopes::Only("me users:read".parse().unwrap()));
         assert_eq!(users.find_by_subject(&found.user.subject()).await.unwrap(), Some(account.user));
     });
 }

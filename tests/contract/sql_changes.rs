@@ -10,7 +10,7 @@ use std::{
 
 use actix_web::rt::System;
 use gatepass::{
-    AuthUser, Change, ChangeListener, PasswordStore, SessionStore, Timestamp,
+    AuthUser, CacheInvalidator, Invalidation, PasswordStore, SessionStore, Timestamp,
     sql::{Database, SqlClients, SqlSessions, SqlUsers, UserChange, client_secret},
 };
 
@@ -24,7 +24,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Event {
-    Changed(Change),
+    Changed(Invalidation),
     Lost,
     Found,
 }
@@ -35,20 +35,20 @@ use Event::{Changed, Found, Lost};
 #[derive(Default)]
 struct Ear(Mutex<Vec<Event>>);
 
-impl ChangeListener for Ear {
-    fn changed(&self, change: &Change) {
+impl CacheInvalidator for Ear {
+    fn invalidate(&self, change: &Invalidation) {
         self.0.lock().unwrap().push(Changed(change.clone()));
     }
 
-    fn heard(&self, until: Timestamp) {
+    fn synced_until(&self, until: Timestamp) {
         assert!(until > NOW, "later than the clock says");
     }
 
-    fn lost(&self) {
+    fn disconnected(&self) {
         self.0.lock().unwrap().push(Lost);
     }
 
-    fn found(&self) {
+    fn reconnected(&self) {
         self.0.lock().unwrap().push(Found);
     }
 }
@@ -61,7 +61,7 @@ impl Ear {
     }
 
     /// What was heard since it was asked last.
-    fn heard(&self) -> Vec<Event> {
+    fn events(&self) -> Vec<Event> {
         mem::take(&mut *self.0.lock().unwrap())
     }
 
@@ -70,10 +70,10 @@ impl Ear {
     fn hears(&self, event: &Event, limit: Duration) -> Vec<Event> {
         let start = Instant::now();
         while self.0.lock().unwrap().last() != Some(event) {
-            assert!(start.elapsed() < limit, "no {event:?} within {limit:?}: {:?}", self.heard());
+            assert!(start.elapsed() < limit, "no {event:?} within {limit:?}: {:?}", self.events());
             thread::park_timeout(Duration::from_millis(5));
         }
-        self.heard()
+        self.events()
     }
 }
 
@@ -129,23 +129,23 @@ fn a_change_is_heard_at_once_where_it_is_made_and_within_a_second_elsewhere() {
         for id in ["a", "b"] {
             assert!(Beginning::of(id, &whose).begin(&sessions).await);
         }
-        assert_eq!(ear.heard(), [], "nobody was recognised by these before");
+        assert_eq!(ear.events(), [], "nobody was recognised by these before");
 
-        let expect = |change: Change| {
+        let expect = |change: Invalidation| {
             let change = Changed(change);
-            assert_eq!(ear.heard().first(), Some(&change), "at once");
+            assert_eq!(ear.events().first(), Some(&change), "at once");
             assert_eq!(far.hears(&change, SECOND), slice::from_ref(&change));
             // Here it is heard again, from the table.
             ear.hears(&change, SECOND);
         };
-        let user = || Change::User(subject.clone());
+        let user = || Invalidation::User(subject.clone());
         assert!(sessions.end(&subject, &"a".into(), NOW).await.unwrap());
-        expect(Change::Session("a".into()));
+        expect(Invalidation::Session("a".into()));
         assert!(!sessions.end(&subject, &"a".into(), NOW).await.unwrap());
-        let mut claims = gatepass::Claims::new(subject.clone(), gatepass::Permission::Unrestricted);
+        let mut claims = gatepass::Claims::new(subject.clone(), gatepass::GrantedScopes::All);
         (claims.session_id, claims.token_id) = (Some("b".into()), Some("token".into()));
         sessions.revoke(&claims, NOW).await.unwrap();
-        expect(Change::Session("b".into()));
+        expect(Invalidation::Session("b".into()));
         sessions.end_all(&subject, NOW).await.unwrap();
         expect(user());
         assert!(users.change_password(&subject, &"hash".into(), &"new".into(), NOW).await.unwrap());
@@ -154,7 +154,7 @@ fn a_change_is_heard_at_once_where_it_is_made_and_within_a_second_elsewhere() {
         assert!(users.update(&subject, UserChange::default(), NOW).await.unwrap());
         expect(user());
         assert!(clients.remove(&web, NOW).await.unwrap());
-        expect(Change::Client(web.clone()));
+        expect(Invalidation::Client(web.clone()));
         assert!(!clients.remove(&web, NOW).await.unwrap());
         assert!(users.remove(&subject, NOW).await.unwrap());
         expect(user());
@@ -172,14 +172,14 @@ fn many_changes_are_heard_in_their_order_and_none_is_missed() {
             actix_web::rt::spawn(async move { sessions.end_all(&subject, NOW).await.unwrap() })
         });
         futures_util::future::join_all(made).await;
-        let last = Changed(Change::User("last".into()));
+        let last = Changed(Invalidation::User("last".into()));
         sessions.end_all(&"last".into(), NOW).await.unwrap();
         let mut heard = far.hears(&last, SECOND);
         assert_eq!(heard.pop(), Some(last));
         let mut numbers: Vec<u32> = heard
             .iter()
             .map(|event| match event {
-                Changed(Change::User(subject)) => subject.as_str().parse().unwrap(),
+                Changed(Invalidation::User(subject)) => subject.as_str().parse().unwrap(),
                 other => panic!("{other:?}"),
             })
             .collect();
@@ -196,7 +196,7 @@ fn who_hears_nothing_is_lost_and_found_after_all_that_was_missed() {
         let max_age = Duration::from_millis(500);
         let ear = Ear::on(&database, max_age).await;
         statement.run(USER_7).await;
-        let user = Changed(Change::User("7".into()));
+        let user = Changed(Invalidation::User("7".into()));
         assert_eq!(ear.hears(&user, SECOND), slice::from_ref(&user));
 
         statement.run("ALTER TABLE changes RENAME TO elsewhere").await;
@@ -209,7 +209,7 @@ fn who_hears_nothing_is_lost_and_found_after_all_that_was_missed() {
 
         // Without the changes between nobody knows what they were.
         statement.run(&format!("{USER_7}; {USER_7}; DELETE FROM changes WHERE number < 4")).await;
-        let everything = Changed(Change::Everything);
+        let everything = Changed(Invalidation::Everything);
         assert_eq!(ear.hears(&everything, SECOND), slice::from_ref(&everything));
         statement.run(USER_7).await;
         assert_eq!(ear.hears(&user, SECOND), slice::from_ref(&user));
@@ -243,11 +243,11 @@ fn a_database_in_memory_is_listened_to() {
         let database = Database::open("sqlite::memory:").await.unwrap();
         let ear = Ear::on(&database, Duration::from_millis(500)).await;
         let sessions = SqlSessions::new(database);
-        let user = Changed(Change::User("7".into()));
+        let user = Changed(Invalidation::User("7".into()));
         let start = Instant::now();
         while start.elapsed() < SECOND {
             sessions.end_all(&"7".into(), NOW).await.unwrap();
         }
-        assert!(ear.heard().iter().all(|event| *event == user), "never lost");
+        assert!(ear.events().iter().all(|event| *event == user), "never lost");
     });
 }

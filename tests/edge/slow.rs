@@ -22,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn impatient(more: &[&str]) -> Program {
     let arguments =
         ["--bind", "127.0.0.1:0", "--workers", "1", "--header-timeout", "1", "--idle-timeout", "1"];
-    let limits = ["--body-timeout", "1", "--answer-timeout", "3"];
+    let limits = ["--body-timeout", "1", "--response-timeout", "3"];
     let variables = [("RUST_LOG", "info,gatepass::access=off,gatepass::app=debug")];
     Program::start(&[&arguments[..], &limits, more].concat(), &variables)
 }

@@ -1,6 +1,6 @@
 //! The hashes of other programs.
 
-use gatepass::{Argon2Settings, GrantError, Password, PasswordHasher, Verdict};
+use gatepass::{Argon2Settings, GrantError, Password, PasswordCheck, PasswordHasher};
 
 use crate::{
     alone, block_on, hasher,
@@ -9,27 +9,31 @@ use crate::{
     vectors::{OUTDATED, PASSWORDS, TODAYS, Vector},
 };
 
-fn verdicts(vector: &Vector, expected: Verdict) {
+fn verdicts(vector: &Vector, expected: PasswordCheck) {
     let hasher = hasher(quick());
     let verify = |password: &str, hash: &str| block_on(hasher.verify(&password.into(), &hash.into()));
     for (password, hash) in PASSWORDS.iter().zip(vector.hashes) {
         let kind = vector.kind;
         assert_eq!(verify(password, hash).unwrap(), expected, "{kind}: {password}");
-        assert_eq!(verify("wrong", hash).unwrap(), Verdict::Mismatch, "{kind}: {password}");
-        assert_eq!(verify(&format!("x{password}"), hash).unwrap(), Verdict::Mismatch, "{kind}: {password}");
+        assert_eq!(verify("wrong", hash).unwrap(), PasswordCheck::Mismatch, "{kind}: {password}");
+        assert_eq!(
+            verify(&format!("x{password}"), hash).unwrap(),
+            PasswordCheck::Mismatch,
+            "{kind}: {password}"
+        );
     }
 }
 
 #[test]
 fn hashes_of_other_programs_are_verified_and_outdated() {
     let _alone = alone();
-    OUTDATED.iter().for_each(|vector| verdicts(vector, Verdict::Outdated));
+    OUTDATED.iter().for_each(|vector| verdicts(vector, PasswordCheck::NeedsRehash));
 }
 
 #[test]
 fn argon2id_of_another_program_with_todays_parameters_is_up_to_date() {
     let _alone = alone();
-    verdicts(&TODAYS, Verdict::Match);
+    verdicts(&TODAYS, PasswordCheck::Match);
 }
 
 #[test]
@@ -67,9 +71,9 @@ fn todays_hash_is_outdated_once_a_parameter_is_set_otherwise() {
         Argon2Settings { parallelism: 2, ..quick() },
     ] {
         let verdict = block_on(hasher(settings.clone()).verify(&password, &hash)).unwrap();
-        assert_eq!(verdict, Verdict::Outdated, "{settings:?}");
+        assert_eq!(verdict, PasswordCheck::NeedsRehash, "{settings:?}");
     }
-    assert_eq!(block_on(hasher(quick()).verify(&password, &hash)).unwrap(), Verdict::Match);
+    assert_eq!(block_on(hasher(quick()).verify(&password, &hash)).unwrap(), PasswordCheck::Match);
 }
 
 #[test]
@@ -79,9 +83,9 @@ fn bcrypt_reads_72_bytes_as_the_programs_did_that_made_its_hashes() {
     let bcrypt = OUTDATED.iter().find(|vector| vector.kind == "bcrypt $2b$").unwrap();
     let (long, hash) = (PASSWORDS[2], bcrypt.hashes[2]);
     let verify = |password: &str| block_on(verifier.verify(&password.into(), &hash.into())).unwrap();
-    assert_eq!(verify(long), Verdict::Outdated);
-    assert_eq!(verify(&long[..72]), Verdict::Outdated, "what follows was never in the hash");
-    assert_eq!(verify(&long[..71]), Verdict::Mismatch);
+    assert_eq!(verify(long), PasswordCheck::NeedsRehash);
+    assert_eq!(verify(&long[..72]), PasswordCheck::NeedsRehash, "what follows was never in the hash");
+    assert_eq!(verify(&long[..71]), PasswordCheck::Mismatch);
 
     // The hash that replaces it takes all of the password that was typed.
     let members = Members::new(hash);

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use gatepass::{
-    Account, Argon2Hasher, Auth, AuthUser, Fault, GrantError, Login, Origin, PasswordHash, Permission,
-    SignIn, Subject, Timestamp, UserStore, Username, tutorial::SubjectTokens,
+    Account, Argon2Hasher, Auth, AuthUser, BackendError, ClientInfo, GrantError, GrantedScopes, Login,
+    PasswordHash, SignIn, Subject, Timestamp, UserStore, Username, tutorial::InsecureSubjectTokens,
 };
 use serde::Serialize;
 
@@ -22,8 +22,8 @@ impl AuthUser for Member {
         true
     }
 
-    fn grantable(&self) -> Permission {
-        Permission::Unrestricted
+    fn allowed_scopes(&self) -> GrantedScopes {
+        GrantedScopes::All
     }
 }
 
@@ -44,25 +44,30 @@ impl Members {
 impl UserStore for Members {
     type User = Member;
 
-    async fn find_by_username(&self, name: &Username) -> Result<Option<Account<Member>>, Fault> {
+    async fn find_by_username(&self, name: &Username) -> Result<Option<Account<Member>>, BackendError> {
         let password_hash = self.0.lock().unwrap().clone();
         Ok((name.as_str() == NAME).then_some(Account { user: Member, password_hash }))
     }
 
-    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>, Fault> {
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>, BackendError> {
         Ok((subject.as_str() == NAME).then_some(Member))
     }
 
-    async fn replace_hash(&self, _: &Subject, _: &PasswordHash, new: &PasswordHash) -> Result<(), Fault> {
+    async fn replace_hash(
+        &self,
+        _: &Subject,
+        _: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<(), BackendError> {
         *self.0.lock().unwrap() = new.clone();
         Ok(())
     }
 }
 
-pub type TestAuth = Auth<Members, Argon2Hasher, SubjectTokens>;
+pub type TestAuth = Auth<Members, Argon2Hasher, InsecureSubjectTokens>;
 
 pub fn auth(members: &Members, hasher: Argon2Hasher) -> TestAuth {
-    Auth::builder(members.clone()).hasher(hasher).tokens(SubjectTokens).build()
+    Auth::builder(members.clone()).hasher(hasher).tokens(InsecureSubjectTokens).build()
 }
 
 pub async fn sign_in(auth: &TestAuth, name: &str, password: &str) -> Result<Login, GrantError> {
@@ -71,7 +76,7 @@ pub async fn sign_in(auth: &TestAuth, name: &str, password: &str) -> Result<Logi
         password: &password.into(),
         scopes: &[],
         client_id: None,
-        origin: &Origin::default(),
+        client_info: &ClientInfo::default(),
         now: Timestamp::from_unix(0),
         random: [7; 32],
     })

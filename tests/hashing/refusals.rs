@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gatepass::{Argon2Hasher, Argon2Settings, GrantError, PasswordHasher, Verdict};
+use gatepass::{Argon2Hasher, Argon2Settings, GrantError, PasswordCheck, PasswordHasher};
 
 use crate::{
     alone, block_on, hasher,
@@ -31,7 +31,7 @@ fn empty_and_overlong_passwords_are_refused_before_hashing_for_every_user_alike(
             );
         }
     }
-    // One byte less is hashed: against the stored hash of the one, against the decoy for the other.
+    // One byte less is hashed: against the stored hash of the one, against the dummy_hash for the other.
     let longest = "x".repeat(1024);
     for name in [NAME, "nobody"] {
         assert!(matches!(block_on(sign_in(&auth, name, &longest)), Err(GrantError::IncorrectCredentials)));
@@ -119,7 +119,7 @@ fn a_stored_hash_that_cannot_be_used_matches_nothing_and_names_the_reason_alone(
     ] {
         let start = Instant::now();
         let verdict = block_on(hasher.verify(&"secret".into(), &hash.as_str().into())).unwrap();
-        assert_eq!(verdict, Verdict::Mismatch, "{hash}");
+        assert_eq!(verdict, PasswordCheck::Mismatch, "{hash}");
         let fault = Argon2Hasher::check(&hash.as_str().into()).unwrap_err();
         assert!(start.elapsed() < Duration::from_millis(200), "{hash}: {:?}", start.elapsed());
         assert!(fault.to_string().contains(reason), "{hash}: {fault}");
@@ -181,6 +181,6 @@ fn the_decoy_has_todays_parameters_and_is_every_hashers_own() {
     let _alone = alone();
     let settings = || Argon2Settings { memory: 1024, iterations: 3, parallelism: 2, ..quick() };
     let (one, other) = (hasher(settings()), hasher(settings()));
-    assert!(one.decoy().expose().starts_with("$argon2id$v=19$m=1024,t=3,p=2$"));
-    assert_ne!(one.decoy().expose(), other.decoy().expose());
+    assert!(one.dummy_hash().expose().starts_with("$argon2id$v=19$m=1024,t=3,p=2$"));
+    assert_ne!(one.dummy_hash().expose(), other.dummy_hash().expose());
 }

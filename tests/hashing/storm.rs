@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use gatepass::{Argon2Settings, GrantError, Password, PasswordHasher, Verdict};
+use gatepass::{Argon2Settings, GrantError, Password, PasswordCheck, PasswordHasher};
 
 use crate::{
     alone, block_on, hasher,
@@ -30,7 +30,7 @@ fn a_full_queue_is_answered_503_while_the_worker_answers_other_requests() {
         ..quick()
     };
     let hasher = hasher(slow);
-    let hash = hasher.decoy().clone();
+    let hash = hasher.dummy_hash().clone();
     let service = spawn(auth(&Members::new(hash), hasher), Default::default());
     assert_eq!(get("/openapi.json").send(service).status, 200);
 
@@ -69,7 +69,7 @@ fn a_full_queue_is_a_temporary_fault_at_once() {
     let _alone = alone();
     let hasher = hasher(Argon2Settings { threads: Some(number(1)), queue: number(2), ..quick() });
     let password = Password::from("wrong");
-    let outcomes = block_on(join_all((0..20).map(|_| hasher.verify(&password, hasher.decoy()))));
+    let outcomes = block_on(join_all((0..20).map(|_| hasher.verify(&password, hasher.dummy_hash()))));
     let refused = outcomes.iter().filter(|outcome| outcome.is_err()).count();
     // One or more were begun while the last ones came.
     assert!((10..=18).contains(&refused), "{refused} of 20");
@@ -87,7 +87,7 @@ fn memory_after_a_storm_of_sign_ins_is_the_threads_blocks() {
     let settings =
         Argon2Settings { threads: Some(number(THREADS)), queue: number(200), ..Default::default() };
     let (kib, owasps) = (settings.memory as usize, hasher(settings));
-    let auth_of_decoy = auth(&Members::new(owasps.decoy().clone()), owasps);
+    let auth_of_decoy = auth(&Members::new(owasps.dummy_hash().clone()), owasps);
 
     let (before, start) = (resident_kib(), Instant::now());
     for outcome in block_on(join_all((0..200).map(|_| sign_in(&auth_of_decoy, NAME, "wrong")))) {
@@ -130,7 +130,7 @@ fn the_threads_end_with_the_hasher() {
         others = hashing();
     }
     let hasher = hasher(Argon2Settings { threads: Some(number(3)), ..quick() });
-    assert_eq!(block_on(hasher.verify(&"x".into(), hasher.decoy())).unwrap(), Verdict::Mismatch);
+    assert_eq!(block_on(hasher.verify(&"x".into(), hasher.dummy_hash())).unwrap(), PasswordCheck::Mismatch);
     assert_eq!(hashing(), others + 3);
     drop(hasher);
     let start = Instant::now();

@@ -69,7 +69,7 @@ fn every_kind_of_event_is_an_entry_and_no_secret_is_in_any() {
         let secret = add_client(gatepass, "web");
         let file = gatepass.folder.file("audit.jsonl");
         let mut command = serving(gatepass, &["--audit-log", &file, "--refresh-grace", "0"]);
-        command.env("GATEPASS_GUESS_PROTECTION", "on").env("GATEPASS_GUESS_ACCOUNT_FAILURES", "1");
+        command.env("GATEPASS_LOGIN_THROTTLE", "on").env("GATEPASS_LOGIN_THROTTLE_ACCOUNT_FAILURES", "1");
         let service = Service::run(&mut command);
         let mut secrets = vec![secret.clone(), "own passphrase".to_owned(), "own+passphrase".to_owned()];
 

@@ -82,7 +82,7 @@ fn the_crate_oauth2_signs_in() {
         add_johndoe(gatepass);
         let registered = gatepass.json(&["clients", "add", "web"]);
         let secret = registered["client_secret"].as_str().unwrap();
-        let service = serve(gatepass, &["--strict"]);
+        let service = serve(gatepass, &["--require-grant-type"]);
         let nobody = || Client { id: "", secret: None, by: AuthType::RequestBody };
         let web = |secret, by| Client { id: "web", secret, by };
 
@@ -121,7 +121,7 @@ fn the_crate_oauth2_refreshes() {
     Gatepass::on_both("the_crate_oauth2_refreshes", |gatepass| {
         add_johndoe(gatepass);
         let secret = &add_client(gatepass, "web");
-        let service = serve(gatepass, &["--strict", "--refresh-grace", "0"]);
+        let service = serve(gatepass, &["--require-grant-type", "--refresh-grace", "0"]);
         let nobody = || Client { id: "", secret: None, by: AuthType::RequestBody };
         let web = |by| Client { id: "web", secret: Some(secret), by };
         let all = ["me", "users:read", "offline_access"].map(|scope| Scope::new(scope.into()));

@@ -101,7 +101,7 @@ fn broken(test: &str, breaks: fn(&mut Server), mends: fn(&mut Server)) {
     let mut gatepass = Gatepass::on_sqlite();
     gatepass.url = server.url();
     add_johndoe(&gatepass);
-    let service = serve(&gatepass, &["--max-staleness", "1"]);
+    let service = serve(&gatepass, &["--token-cache-max-staleness", "1"]);
     let (tokens, unknown) = (service.stay(), service.token(JOHNDOE));
     assert_eq!(service.users_me(&tokens.access).status, 200);
 
@@ -204,7 +204,7 @@ fn connections_that_fall_silent_for_good() {
     let test = "connections_that_fall_silent_for_good";
     let Some((gatepass, way, _database)) = by_a_way(test) else { return };
     add_johndoe(&gatepass);
-    let service = serve(&gatepass, &["--max-staleness", "1"]);
+    let service = serve(&gatepass, &["--token-cache-max-staleness", "1"]);
     let (tokens, unknown) = (service.stay(), service.token(JOHNDOE));
     let sign_ins = |count: usize| {
         thread::scope(|scope| {

@@ -103,15 +103,15 @@ fn settings_that_cannot_be_are_wrong_usage() {
         ("--database-connections=256", "1..=255"),
         ("--hash-queue=0", "--hash-queue"),
         ("--access-token-ttl=0", "--access-token-ttl"),
-        ("--max-staleness=0", "--max-staleness"),
-        ("--remembered-tokens=0", "--remembered-tokens"),
+        ("--token-cache-max-staleness=0", "--token-cache-max-staleness"),
+        ("--token-cache-size=0", "--token-cache-size"),
         ("--refresh-tokens=sometimes", "--refresh-tokens"),
         ("--refresh-grace=-1", "--refresh-grace"),
         ("--refresh-idle-ttl=0", "--refresh-idle-ttl"),
         ("--refresh-ttl=0", "--refresh-ttl"),
         ("--algorithm=none", "--algorithm"),
         ("--password-grant=maybe", "--password-grant"),
-        ("--strict=perhaps", "--strict"),
+        ("--require-grant-type=perhaps", "--require-grant-type"),
     ] {
         expect_refusal(&gatepass, &[setting], 2, &[word]);
     }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Two failures are free.
-const GUARDED: [&str; 2] = ["--guess-protection=on", "--guess-account-failures=2"];
+const GUARDED: [&str; 2] = ["--login-throttle=on", "--login-throttle-account-failures=2"];
 
 const WRONG: &str = "username=johndoe&password=wrong";
 
@@ -60,7 +60,7 @@ fn expect_blocked(reply: &Reply) -> u64 {
 fn who_fails_often_waits_and_each_time_longer_up_to_the_longest() {
     Gatepass::on_both("who_fails_often_waits_and_each_time_longer_up_to_the_longest", |gatepass| {
         add_johndoe(gatepass);
-        let service = guarded(gatepass, &["--guess-longest-wait=100"]);
+        let service = guarded(gatepass, &["--login-throttle-longest-wait=100"]);
         for _ in 0..2 {
             expect_refusal(&service.sign_in(WRONG), 400, "invalid_grant", "Incorrect username or password");
         }
@@ -121,7 +121,7 @@ fn nobody_is_locked_out_by_a_stranger() {
 fn an_address_that_tries_many_names_waits_for_all_of_them() {
     Gatepass::on_both("an_address_that_tries_many_names_waits_for_all_of_them", |gatepass| {
         add_johndoe(gatepass);
-        let service = guarded(gatepass, &["--guess-address-failures=4"]);
+        let service = guarded(gatepass, &["--login-throttle-address-failures=4"]);
         let from = |source, form: &str| send_from(source, &post_form("/token", form), service.address);
         for name in ["a", "b", "c", "d"] {
             assert_eq!(from("127.0.0.1", &format!("username={name}&password=wrong")).status, 400);
@@ -184,7 +184,7 @@ fn a_hundred_attempts_at_once_are_no_more_guesses_than_one_after_another() {
     let test = "a_hundred_attempts_at_once_are_no_more_guesses_than_one_after_another";
     Gatepass::on_both(test, |gatepass| {
         add_johndoe(gatepass);
-        let service = serve(gatepass, &["--guess-protection=on", "--workers=4"]);
+        let service = serve(gatepass, &["--login-throttle=on", "--workers=4"]);
         let replies: Vec<_> = thread::scope(|scope| {
             let attempts: Vec<_> = (0..100).map(|_| scope.spawn(|| service.sign_in(WRONG))).collect();
             attempts.into_iter().map(|attempt| attempt.join().unwrap()).collect()
@@ -251,7 +251,7 @@ fn the_current_password_is_not_guessed_either() {
 fn an_address_has_so_many_attempts_a_second_right_or_wrong() {
     Gatepass::on_both("an_address_has_so_many_attempts_a_second_right_or_wrong", |gatepass| {
         add_johndoe(gatepass);
-        let service = guarded(gatepass, &["--guess-rate=1"]);
+        let service = guarded(gatepass, &["--login-throttle-rate=1"]);
         for _ in 0..10 {
             assert_eq!(service.sign_in(JOHNDOE).status, 200);
         }
@@ -281,8 +281,10 @@ fn a_failure_that_cannot_be_counted_is_not_seen() {
 fn where_it_is_off_nobody_waits_and_nothing_is_counted() {
     Gatepass::on_both("where_it_is_off_nobody_waits_and_nothing_is_counted", |gatepass| {
         add_johndoe(gatepass);
-        let service =
-            serve(gatepass, &["--guess-account-failures=0", "--guess-rate=1", "--guess-protection=off"]);
+        let service = serve(
+            gatepass,
+            &["--login-throttle-account-failures=0", "--login-throttle-rate=1", "--login-throttle=off"],
+        );
         for _ in 0..20 {
             assert_eq!(service.sign_in(WRONG).status, 400);
         }

@@ -51,7 +51,7 @@ fn an_outage(test: &str, kind: &str, begin: fn(&Way)) {
     add_johndoe(&direct);
     let reachable = serve(&direct, &ISSUER);
     // The same keys by another way.
-    let mut command = serving(&direct, &[&ISSUER[..], &["--max-staleness", "2"]].concat());
+    let mut command = serving(&direct, &[&ISSUER[..], &["--token-cache-max-staleness", "2"]].concat());
     let cut_off =
         Service::run(command.env("GATEPASS_DATABASE_URL", &by_the_way.url).env("GATEPASS_WORKERS", "4"));
 
@@ -147,7 +147,7 @@ fn a_service_that_was_stopped_for_long_takes_no_dead_token_when_it_goes_on() {
     Gatepass::on_both(test, |gatepass| {
         add_johndoe(gatepass);
         let reachable = serve(gatepass, &ISSUER);
-        let stopped = serve(gatepass, &[&ISSUER[..], &["--max-staleness", "1"]].concat());
+        let stopped = serve(gatepass, &[&ISSUER[..], &["--token-cache-max-staleness", "1"]].concat());
         let [token, doomed] = [(); 2].map(|()| reachable.token(JOHNDOE));
         for token in [&token, &doomed] {
             assert_eq!(stopped.users_me(token).status, 200);

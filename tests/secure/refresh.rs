@@ -459,7 +459,7 @@ fn with_the_password_grant_off_a_session_goes_on() {
     Gatepass::on_both("with_the_password_grant_off_a_session_goes_on", |gatepass| {
         add_johndoe(gatepass);
         let tokens = serve(gatepass, &[]).stay();
-        let service = serve(gatepass, &["--password-grant", "off", "--strict"]);
+        let service = serve(gatepass, &["--password-grant", "off", "--require-grant-type"]);
         assert_eq!(service.sign_in(&format!("{STAYS}&grant_type=password")).status, 400);
         let mut tokens = service.refreshed(&tokens.refresh);
         // Without the grant type it is no refresh, strict or not.

@@ -33,7 +33,7 @@ const USUAL: [(&str, &str); 6] = [
     ("GATEPASS_WORKERS", "1"),
     ("GATEPASS_ARGON2_MEMORY", "1024"),
     ("GATEPASS_ARGON2_ITERATIONS", "1"),
-    ("GATEPASS_GUESS_PROTECTION", "off"),
+    ("GATEPASS_LOGIN_THROTTLE", "off"),
 ];
 
 /// A running service.

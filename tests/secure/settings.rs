@@ -12,7 +12,7 @@ use crate::{
 fn strict_requires_the_grant_type() {
     Gatepass::on_both("strict_requires_the_grant_type", |gatepass| {
         add_johndoe(gatepass);
-        let service = serve(gatepass, &["--strict"]);
+        let service = serve(gatepass, &["--require-grant-type"]);
         let missing = service.sign_in(JOHNDOE);
         let detail = json!([
             { "type": "missing", "loc": ["body", "grant_type"], "msg": "Field required", "input": null },

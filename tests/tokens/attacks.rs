@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use ed25519_dalek::{SigningKey, pkcs8::EncodePublicKey, pkcs8::spki::der::pem::LineEnding};
-use gatepass::{JwksTokens, JwtTokens, KeyFolder, PublishedKeys, SigningAlgorithm, Timestamp};
+use gatepass::{JwtTokens, KeyDirectory, PublishedKeys, RemoteJwtVerifier, SigningAlgorithm, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ struct Target {
     tokens: Tokens,
     address: SocketAddr,
     /// Another service, which has the public keys and nothing else.
-    elsewhere: JwksTokens,
+    elsewhere: RemoteJwtVerifier,
     forge: Forge,
     now: Timestamp,
 }
@@ -26,11 +26,11 @@ struct Target {
 static TARGET: LazyLock<Target> = LazyLock::new(|| {
     let now = now();
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, now);
-    KeyFolder::new(&tokens.settings).rotate(now).expect("a second key");
+    KeyDirectory::new(&tokens.settings).rotate(now).expect("a second key");
     tokens.tokens.refresh();
     let forge = Forge::with_key_of(tokens.keys_dir());
     let address = serve(&tokens.tokens);
-    let elsewhere = JwksTokens::new(ISSUER, ISSUER);
+    let elsewhere = RemoteJwtVerifier::new(ISSUER, ISSUER);
     elsewhere.set_keys(tokens.tokens.key_set(now).expect("keys").json).expect("a key set");
     Target { tokens, address, elsewhere, forge, now }
 });

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use gatepass::{JwtSettings, JwtTokens, KeyFolder, KeyState, SigningAlgorithm};
+use gatepass::{JwtSettings, JwtTokens, KeyDirectory, KeyState, SigningAlgorithm};
 use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::{
@@ -71,13 +71,13 @@ fn the_folder_and_the_first_key_are_made_for_the_owner_alone() {
         settings.algorithm = algorithm;
         let first = JwtTokens::open(settings.clone(), at(1000)).unwrap();
         assert_eq!(mode(&settings.keys_dir), 0o700);
-        let listed = KeyFolder::new(&settings).list(at(1000)).unwrap();
+        let listed = KeyDirectory::new(&settings).list(at(1000)).unwrap();
         assert_eq!((listed.len(), listed[0].state, listed[0].created), (1, KeyState::Signing, at(1000)));
         assert_eq!(mode(&listed[0].file), 0o600);
 
         let again = JwtTokens::open(settings.clone(), at(1001)).unwrap();
         assert!(verify(&again, &issue(&first, at(1001)), at(1001)).is_some());
-        assert_eq!(KeyFolder::new(&settings).list(at(1001)).unwrap(), listed);
+        assert_eq!(KeyDirectory::new(&settings).list(at(1001)).unwrap(), listed);
     }
 }
 
@@ -89,14 +89,14 @@ fn what_is_no_key_lies_there_undisturbed() {
     }
     fs::create_dir(settings.keys_dir.join("lost+found")).unwrap();
     JwtTokens::open(settings.clone(), at(1000)).expect("one key");
-    assert_eq!(KeyFolder::new(settings).list(at(1000)).unwrap().len(), 1);
+    assert_eq!(KeyDirectory::new(settings).list(at(1000)).unwrap().len(), 1);
 }
 
 #[test]
 fn a_key_that_others_may_read_stops_the_start() {
     for algorithm in BOTH {
         let Tokens { settings, .. } = &Tokens::open(algorithm, at(1000));
-        let file = KeyFolder::new(settings).list(at(1000)).unwrap().remove(0).file;
+        let file = KeyDirectory::new(settings).list(at(1000)).unwrap().remove(0).file;
         for wrong in [0o644, 0o604, 0o666, 0o660, 0o602, 0o601] {
             chmod(&file, wrong);
             let line = fault(settings);
@@ -148,7 +148,7 @@ fn root_makes_keys_for_the_folders_owner_and_takes_none_of_a_strangers() {
         return;
     }
     let Tokens { settings, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    let keys = KeyFolder::new(settings);
+    let keys = KeyDirectory::new(settings);
     let first = keys.list(at(1000)).unwrap().remove(0).file;
     fs::remove_file(settings.keys_dir.join(".lock")).unwrap();
     give(&settings.keys_dir, SERVICE);
@@ -174,7 +174,7 @@ fn the_services_user_takes_its_own_folder_and_roots_and_no_strangers() {
     let Tokens { settings, folder, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     chmod(folder.path(), 0o755);
     chmod(&settings.keys_dir, 0o755);
-    let file = KeyFolder::new(settings).list(at(1000)).unwrap().remove(0).file;
+    let file = KeyDirectory::new(settings).list(at(1000)).unwrap().remove(0).file;
     for (keys_dir, key, right) in [
         (SERVICE, SERVICE, true),
         (0, SERVICE, true),
@@ -204,7 +204,7 @@ fn a_lock_that_is_a_link_is_neither_followed_nor_given_away() {
     if is_root() {
         give(&settings.keys_dir, SERVICE);
     }
-    let rotate = || KeyFolder::new(settings).rotate(at(1000)).map_err(|error| error.to_string());
+    let rotate = || KeyDirectory::new(settings).rotate(at(1000)).map_err(|error| error.to_string());
     assert!(rotate().unwrap_err().starts_with(&format!("{}: ", lock.display())));
     assert!(!target.exists());
 
@@ -256,7 +256,7 @@ fn a_fifo_that_is_named_like_a_key_stops_the_start_and_nothing_else() {
     let complaint = format!("{}: no regular file", fifo.display());
     wait_for("the complaint", || (logged(&complaint) == 1).then_some(()));
 
-    let (settings, rotation) = (tokens.settings.clone(), KeyFolder::new(&tokens.settings));
+    let (settings, rotation) = (tokens.settings.clone(), KeyDirectory::new(&tokens.settings));
     assert!(in_time(move || fault(&settings)).starts_with(&complaint));
     assert!(in_time(move || rotation.rotate(now())).unwrap_err().to_string().starts_with(&complaint));
 }
@@ -269,7 +269,7 @@ fn a_rotation_removes_what_a_killed_one_left() {
     fs::write(&left, "a private key").unwrap();
     fs::create_dir(&folder).unwrap();
     fs::write(&own, "a note").unwrap();
-    KeyFolder::new(settings).rotate(at(1000)).unwrap();
+    KeyDirectory::new(settings).rotate(at(1000)).unwrap();
     assert!(!left.exists() && folder.exists() && own.exists());
 }
 
@@ -304,7 +304,7 @@ fn a_damaged_key_stops_the_start_with_one_line_about_its_file() {
             let line = fault(settings);
             assert!(line.starts_with(&format!("{}: ", file.display())), "{line}");
             assert!(line.contains(word) && !line.contains('\n'), "{word:?} in {line:?}");
-            let line = KeyFolder::new(settings).rotate(at(2000)).unwrap_err().to_string();
+            let line = KeyDirectory::new(settings).rotate(at(2000)).unwrap_err().to_string();
             assert!(line.contains(name), "{line}");
         }
     }
@@ -329,7 +329,7 @@ fn what_breaks_while_it_runs_is_logged_once_and_the_old_keys_stay() {
     LazyLock::force(&LOG);
     let Tokens { tokens, settings, folder } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let token = issue(tokens, at(1000));
-    let own = KeyFolder::new(settings).list(at(1000)).unwrap().remove(0).file;
+    let own = KeyDirectory::new(settings).list(at(1000)).unwrap().remove(0).file;
     let damaged = settings.keys_dir.join("1500-damaged-while-it-runs.pem");
     let complaint = format!("{}: no Ed25519 key", damaged.display());
 
@@ -344,7 +344,7 @@ fn what_breaks_while_it_runs_is_logged_once_and_the_old_keys_stay() {
     // A damaged key does not keep a good one out.
     let mut next = settings.clone();
     next.keys_dir = folder.path().join("other");
-    let next = KeyFolder::new(&next).rotate(at(1500)).unwrap();
+    let next = KeyDirectory::new(&next).rotate(at(1500)).unwrap();
     fs::copy(&next.file, settings.keys_dir.join(next.file.file_name().unwrap())).unwrap();
     tokens.refresh();
     assert_eq!(kid(&issue(tokens, at(2000))), next.kid);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use gatepass::{
-    AccessToken, InvalidKeySet, JwksTokens, KeyFolder, Permission, PublishedKeys, SigningAlgorithm,
-    TokenOrder, TokenService,
+    AccessToken, GrantedScopes, InvalidKeySet, KeyDirectory, NewToken, PublishedKeys, RemoteJwtVerifier,
+    SigningAlgorithm, TokenService,
 };
 
 use crate::service::{ISSUER, Tokens, at, issue, verify};
@@ -18,7 +18,7 @@ fn key_set(tokens: &Tokens, now: u64) -> String {
 fn until_keys_came_the_answer_is_not_no_but_not_yet() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let token = issue(&tokens.tokens, at(1000));
-    let elsewhere = JwksTokens::new(ISSUER, ISSUER);
+    let elsewhere = RemoteJwtVerifier::new(ISSUER, ISSUER);
     let asked = elsewhere.verify(&AccessToken::from(token.as_str()), at(1000)).now_or_never().unwrap();
     assert!(asked.unwrap_err().is_temporary());
     elsewhere.set_keys(key_set(&tokens, 1000)).unwrap();
@@ -29,7 +29,7 @@ fn until_keys_came_the_answer_is_not_no_but_not_yet() {
 fn a_set_without_a_key_that_verifies_leaves_the_keys_before() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let token = issue(&tokens.tokens, at(1000));
-    let elsewhere = JwksTokens::new(ISSUER, ISSUER);
+    let elsewhere = RemoteJwtVerifier::new(ISSUER, ISSUER);
     elsewhere.set_keys(key_set(&tokens, 1000)).unwrap();
     // As HS256 publishes it.
     assert_eq!(elsewhere.set_keys(r#"{"keys":[]}"#), Err(InvalidKeySet::NoKey));
@@ -40,9 +40,9 @@ fn a_set_without_a_key_that_verifies_leaves_the_keys_before() {
 #[test]
 fn a_token_of_an_unknown_key_calls_for_the_keys_and_one_of_a_known_key_does_not() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    let elsewhere = JwksTokens::new(ISSUER, ISSUER);
+    let elsewhere = RemoteJwtVerifier::new(ISSUER, ISSUER);
     elsewhere.set_keys(key_set(&tokens, 1000)).unwrap();
-    KeyFolder::new(&tokens.settings).rotate(at(2000)).expect("a second key");
+    KeyDirectory::new(&tokens.settings).rotate(at(2000)).expect("a second key");
     tokens.tokens.refresh();
     let [old, new] = [1500, 2300].map(|now| issue(&tokens.tokens, at(now)));
 
@@ -65,13 +65,13 @@ fn a_token_of_an_unknown_key_calls_for_the_keys_and_one_of_a_known_key_does_not(
 fn the_leeway_counts_at_both_ends_and_the_audience_is_ones_own() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let token = issue(&tokens.tokens, at(1000));
-    let elsewhere = JwksTokens::new(ISSUER, ISSUER).leeway(Duration::from_secs(10));
+    let elsewhere = RemoteJwtVerifier::new(ISSUER, ISSUER).leeway(Duration::from_secs(10));
     elsewhere.set_keys(key_set(&tokens, 1000)).unwrap();
     for (now, valid) in [(989, false), (990, true), (1909, true), (1910, false)] {
         assert_eq!(verify(&elsewhere, &token, at(now)).is_some(), valid, "{now}");
     }
     for (issuer, audience) in [(ISSUER, "https://other"), ("https://other", ISSUER)] {
-        let other = JwksTokens::new(issuer, audience);
+        let other = RemoteJwtVerifier::new(issuer, audience);
         other.set_keys(key_set(&tokens, 1000)).unwrap();
         assert_eq!(verify(&other, &token, at(1000)), None, "{issuer} {audience}");
     }
@@ -79,14 +79,14 @@ fn the_leeway_counts_at_both_ends_and_the_audience_is_ones_own() {
 
 #[test]
 fn who_only_verifies_issues_nothing() {
-    let order = TokenOrder {
+    let order = NewToken {
         subject: 1_u64.into(),
-        permission: Permission::Unrestricted,
+        granted_scopes: GrantedScopes::All,
         client_id: None,
         session_id: None,
         now: at(1000),
     };
-    let issued = JwksTokens::new(ISSUER, ISSUER).issue(&order).now_or_never().unwrap();
+    let issued = RemoteJwtVerifier::new(ISSUER, ISSUER).issue(&order).now_or_never().unwrap();
     let fault = issued.unwrap_err();
     assert!(!fault.is_temporary() && fault.to_string().contains(ISSUER), "{fault}");
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use gatepass::{Permission, SigningAlgorithm};
+use gatepass::{GrantedScopes, SigningAlgorithm};
 use serde_json::{Value, json};
 
 use crate::{
@@ -44,7 +44,7 @@ fn a_token_that_pyjwt_signs_is_understood() {
         });
         let Some(answer) = ask("a_token_that_pyjwt_signs_is_understood", &request) else { return };
         let claims = verify(&tokens.tokens, answer["token"].as_str().unwrap(), now).expect("a genuine token");
-        assert_eq!(claims.permission, Permission::Scopes("me items:read".parse().unwrap()));
+        assert_eq!(claims.granted_scopes, GrantedScopes::Only("me items:read".parse().unwrap()));
         assert_eq!(claims.client_id, Some("web".into()));
     }
 }

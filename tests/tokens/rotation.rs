@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gatepass::{JwtTokens, KeyFolder, KeyState, PublishedKeys, SigningAlgorithm};
+use gatepass::{JwtTokens, KeyDirectory, KeyState, PublishedKeys, SigningAlgorithm};
 use serde_json::Value;
 
 use crate::{
@@ -36,7 +36,7 @@ fn a_new_key_is_published_then_signs_and_the_old_one_verifies_until_its_tokens_a
     let first = kid(&issue(tokens, at(1000)));
     assert_eq!(published(tokens, 1000), [first.as_str()]);
 
-    let next = KeyFolder::new(settings).rotate(at(5000)).expect("a second key");
+    let next = KeyDirectory::new(settings).rotate(at(5000)).expect("a second key");
     assert_eq!(next.state, KeyState::Next { signs_at: at(5300) });
     wait_for("the thread notices the key", || tokens.knows_published(&next.kid, 5000).then_some(()));
     assert_eq!(published(tokens, 5000), [first.as_str(), &next.kid]);
@@ -58,7 +58,7 @@ fn a_new_key_is_published_then_signs_and_the_old_one_verifies_until_its_tokens_a
     assert_eq!(verify(tokens, &long_lived, at(gone)), None);
     assert_eq!(published(tokens, gone), [next.kid.as_str()]);
 
-    let removed = KeyFolder::new(settings).prune(at(gone)).unwrap();
+    let removed = KeyDirectory::new(settings).prune(at(gone)).unwrap();
     assert_eq!(removed.iter().map(|key| &key.kid).collect::<Vec<_>>(), [&first]);
     assert_eq!(key_files(&settings.keys_dir, "pem").len(), 1);
 }
@@ -100,7 +100,7 @@ fn the_token_of_another_replicas_new_key_makes_the_thread_look_at_once() {
     let other = JwtTokens::open(one.settings.clone(), at(1000)).unwrap();
     let begin = Instant::now();
     for now in 5000..5005 {
-        KeyFolder::new(&one.settings).rotate(at(now)).unwrap();
+        KeyDirectory::new(&one.settings).rotate(at(now)).unwrap();
         one.tokens.refresh();
         let token = issue(&one.tokens, at(now));
         wait_for("the key is known", || verify(&other, &token, at(now)));
@@ -112,7 +112,7 @@ fn the_token_of_another_replicas_new_key_makes_the_thread_look_at_once() {
 #[test]
 fn a_key_made_ahead_of_the_clock_is_named_before_it_holds_up_those_after_it() {
     let Tokens { settings, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(204_475_450));
-    let folder = KeyFolder::new(settings);
+    let folder = KeyDirectory::new(settings);
     let ahead = folder.list(at(1000)).unwrap().remove(0);
     let line = folder.rotate(at(1000)).unwrap_err().to_string();
     let name = format!("1000-{}.pem", ahead.kid);
@@ -129,8 +129,8 @@ fn a_key_made_ahead_of_the_clock_is_named_before_it_holds_up_those_after_it() {
 fn a_key_whose_file_is_removed_is_withdrawn() {
     let Tokens { tokens, settings, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let stolen = issue(tokens, at(1000));
-    let next = KeyFolder::new(settings).rotate(at(1001)).unwrap();
-    for key in KeyFolder::new(settings).list(at(1001)).unwrap() {
+    let next = KeyDirectory::new(settings).rotate(at(1001)).unwrap();
+    for key in KeyDirectory::new(settings).list(at(1001)).unwrap() {
         if key.kid != next.kid {
             fs::remove_file(key.file).unwrap();
         }
@@ -143,7 +143,7 @@ fn a_key_whose_file_is_removed_is_withdrawn() {
 #[test]
 fn keys_made_in_one_second_follow_each_other_all_the_same() {
     let Tokens { settings, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    let folder = KeyFolder::new(settings);
+    let folder = KeyDirectory::new(settings);
     let made: Vec<_> = (0..3).map(|_| folder.rotate(at(1000)).unwrap().kid).collect();
     let listed = folder.list(at(1000)).unwrap();
     assert_eq!(listed[0].state, KeyState::Signing);

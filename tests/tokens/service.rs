@@ -10,8 +10,8 @@ use std::{
 
 use futures_util::FutureExt;
 use gatepass::{
-    AccessToken, Auth, Claims, JwtSettings, JwtTokens, Permission, RfcTokenApi, SigningAlgorithm, Timestamp,
-    TokenOrder, TokenService,
+    AccessToken, Auth, Claims, GrantedScopes, JwtSettings, JwtTokens, NewToken, RfcTokenApi,
+    SigningAlgorithm, Timestamp, TokenService,
     app::{
         ops::Operations,
         server::{Routes, Service},
@@ -67,9 +67,9 @@ impl Tokens {
 
 /// A token for member 1.
 pub fn issue(tokens: &JwtTokens, now: Timestamp) -> String {
-    let order = TokenOrder {
+    let order = NewToken {
         subject: 1_u64.into(),
-        permission: Permission::Unrestricted,
+        granted_scopes: GrantedScopes::All,
         client_id: None,
         session_id: None,
         now,

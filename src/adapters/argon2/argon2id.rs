@@ -10,7 +10,7 @@ use super::{
     memory::Memory,
     stored::{UnreadableHash, parameters},
 };
-use crate::domain::fault::Fault;
+use crate::domain::backend_error::BackendError;
 
 /// KiB. libsodium's MODERATE and four times RFC 9106's second choice; more would not fit beside a service.
 pub(super) const MAX_MEMORY: u32 = 256 * 1024;
@@ -54,7 +54,7 @@ impl Recipe {
         salt: &Salt,
         memory: &mut Memory,
         output: &mut [u8],
-    ) -> Result<(), Fault> {
+    ) -> Result<(), BackendError> {
         let params = Params::new(self.memory, self.iterations, self.parallelism, Some(output.len()))?;
         let argon2 = Argon2::new(self.algorithm, self.version, params);
         memory.with_blocks(self.memory, |blocks| {
@@ -88,7 +88,7 @@ impl Argon2Hash {
         Ok(Self { recipe, salt: phc.salt.ok_or(malformed)?, output: phc.hash.ok_or(malformed)? })
     }
 
-    pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, Fault> {
+    pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, BackendError> {
         let mut output = [0; Output::MAX_LENGTH];
         let output = &mut output[..self.output.len()];
         self.recipe.derive(password, &self.salt, memory, output)?;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use ::bcrypt::HashParts;
 
 use super::stored::UnreadableHash;
-use crate::domain::fault::Fault;
+use crate::domain::backend_error::BackendError;
 
 /// Each step doubles the time; this one is about a second and a half.
 const MAX_COST: u32 = 14;
@@ -29,8 +29,8 @@ impl BcryptHash {
         }
     }
 
-    pub(super) fn matches(&self, password: &[u8]) -> Result<bool, Fault> {
+    pub(super) fn matches(&self, password: &[u8]) -> Result<bool, BackendError> {
         // In constant time, and cut at 72 bytes: see its source.
-        ::bcrypt::verify(password, &self.0).map_err(|error| Fault::new(error.to_string()))
+        ::bcrypt::verify(password, &self.0).map_err(|error| BackendError::new(error.to_string()))
     }
 }

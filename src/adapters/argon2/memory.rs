@@ -11,7 +11,7 @@ use std::{
 use ::argon2::Block;
 
 use super::argon2id::MAX_MEMORY;
-use crate::domain::fault::Fault;
+use crate::domain::backend_error::BackendError;
 
 /// KiB that all threads together may use beyond their own blocks, for hashes of other parameters and kinds: room
 /// for two of the largest, however many threads there are.
@@ -35,7 +35,7 @@ impl Memory {
         &mut self,
         kib: u32,
         work: impl FnOnce(&mut [Block]) -> T,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, BackendError> {
         if kib <= self.size {
             if self.own.is_empty() {
                 self.own = allocate(self.size)?;
@@ -52,11 +52,11 @@ impl Memory {
     }
 }
 
-fn allocate(kib: u32) -> Result<Vec<Block>, Fault> {
+fn allocate(kib: u32) -> Result<Vec<Block>, BackendError> {
     const { assert!(mem::size_of::<Block>() == 1024) };
     let count = usize::try_from(kib)?;
     let mut blocks = Vec::new();
-    blocks.try_reserve_exact(count).map_err(Fault::unavailable)?;
+    blocks.try_reserve_exact(count).map_err(BackendError::unavailable)?;
     blocks.resize(count, Block::new());
     Ok(blocks)
 }

@@ -26,8 +26,8 @@ pub use self::{
     settings::{Argon2Settings, InvalidArgon2Settings},
 };
 use crate::domain::{
-    fault::Fault,
-    ports::{PasswordHasher, Verdict},
+    backend_error::BackendError,
+    ports::{PasswordCheck, PasswordHasher},
     secret::{Password, PasswordHash},
 };
 
@@ -37,7 +37,7 @@ use crate::domain::{
 /// unless told otherwise.
 ///
 /// It works on threads of its own, so that no async worker waits, and it needs no particular runtime. When its
-/// queue is full, or the wait would be too long, it answers [`Fault::busy`] at once. Its threads end when it is dropped.
+/// queue is full, or the wait would be too long, it answers [`BackendError::busy`] at once. Its threads end when it is dropped.
 ///
 /// # What it verifies
 ///
@@ -48,26 +48,26 @@ use crate::domain::{
 /// | scrypt | `$scrypt$ln=` | N × r × p = 2²¹ (256 MiB) |
 /// | PBKDF2-SHA256 | `$pbkdf2-sha256$i=`; passlib's `$pbkdf2-sha256$29000$`; Django's `pbkdf2_sha256$` | 4 million iterations |
 ///
-/// Whatever is no Argon2id with today's parameters is [`Verdict::Outdated`] when it matches, so that the next
-/// sign-in replaces it. What is over these limits is not verified but a [`Fault`], and so is what cannot be
+/// Whatever is no Argon2id with today's parameters is [`PasswordCheck::NeedsRehash`] when it matches, so that the next
+/// sign-in replaces it. What is over these limits is not verified but a [`BackendError`], and so is what cannot be
 /// read: one row must not stop the service. bcrypt counts the first 72 bytes of a password, as the programs did
 /// that made such hashes.
 ///
 /// ```
-/// use gatepass::{Argon2Hasher, Argon2Settings, Fault, Password, PasswordHasher, Verdict};
+/// use gatepass::{Argon2Hasher, Argon2Settings, BackendError, Password, PasswordHasher, PasswordCheck};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let hasher = Argon2Hasher::new(Argon2Settings::default())?;
-/// # let done: Result<(), Fault> = tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let done: Result<(), BackendError> = tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let password = Password::from("correct horse battery staple");
 ///
 /// let hash = hasher.hash(&password).await?;
 /// assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-/// assert_eq!(hasher.verify(&password, &hash).await?, Verdict::Match);
-/// assert_eq!(hasher.verify(&Password::from("secret"), &hash).await?, Verdict::Mismatch);
+/// assert_eq!(hasher.verify(&password, &hash).await?, PasswordCheck::Match);
+/// assert_eq!(hasher.verify(&Password::from("secret"), &hash).await?, PasswordCheck::Mismatch);
 ///
 /// let imported = "pbkdf2_sha256$1000$HrDXIXy935KrmGbeuRcTW2$xCtx1aVqzPdJdExDz1H74Vxo0ZLNYhrrtl/ePe4Pvy8=";
-/// assert_eq!(hasher.verify(&Password::from("secret"), &imported.into()).await?, Verdict::Outdated);
+/// assert_eq!(hasher.verify(&Password::from("secret"), &imported.into()).await?, PasswordCheck::NeedsRehash);
 /// # Ok(())
 /// # });
 /// # Ok(done.map_err(|fault| fault.to_string())?)
@@ -75,7 +75,7 @@ use crate::domain::{
 /// ```
 pub struct Argon2Hasher {
     recipe: Recipe,
-    decoy: PasswordHash,
+    dummy_hash: PasswordHash,
     pool: Pool,
 }
 
@@ -87,7 +87,7 @@ impl Argon2Hasher {
     pub fn new(settings: Argon2Settings) -> Result<Self, InvalidArgon2Settings> {
         let recipe = settings.recipe()?;
         // Random bytes in place of a hash: no password is known to match, and verifying costs what it costs.
-        let decoy = Argon2Hash {
+        let dummy_hash = Argon2Hash {
             recipe,
             salt: random_salt().map_err(InvalidArgon2Settings::Randomness)?,
             output: random_output().map_err(InvalidArgon2Settings::Randomness)?,
@@ -96,7 +96,7 @@ impl Argon2Hasher {
         let bounds =
             Bounds { threads: threads.get(), queue: settings.queue.get(), max_wait: settings.max_wait };
         let pool = Pool::start(bounds, recipe.memory).map_err(InvalidArgon2Settings::Threads)?;
-        Ok(Self { recipe, decoy: decoy.to_string().into(), pool })
+        Ok(Self { recipe, dummy_hash: dummy_hash.to_string().into(), pool })
     }
 
     /// How busy its threads are, now and later.
@@ -108,7 +108,7 @@ impl Argon2Hasher {
     ///
     /// # Errors
     /// Where it is not, and why; nothing of the hash is in it.
-    pub fn check(hash: &PasswordHash) -> Result<(), Fault> {
+    pub fn check(hash: &PasswordHash) -> Result<(), BackendError> {
         Ok(Stored::read(hash.expose()).map(drop)?)
     }
 }
@@ -120,9 +120,9 @@ impl fmt::Debug for Argon2Hasher {
 }
 
 impl PasswordHasher for Argon2Hasher {
-    async fn hash(&self, password: &Password) -> Result<PasswordHash, Fault> {
+    async fn hash(&self, password: &Password) -> Result<PasswordHash, BackendError> {
         if !password.is_hashable() {
-            return Err(Fault::new("a password that is empty or over 1,024 bytes is not hashed"));
+            return Err(BackendError::new("a password that is empty or over 1,024 bytes is not hashed"));
         }
         let (recipe, salt, password) = (self.recipe, random_salt()?, copy(password));
         self.pool
@@ -135,7 +135,7 @@ impl PasswordHasher for Argon2Hasher {
             .await
     }
 
-    async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<Verdict, Fault> {
+    async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<PasswordCheck, BackendError> {
         // To a client a hash that cannot be read is one that its password does not match.
         let stored = Stored::read(hash.expose()).inspect_err(|error| log::error!("{error}")).ok();
         let (recipe, salt, password) = (self.recipe, random_salt()?, copy(password));
@@ -145,19 +145,19 @@ impl PasswordHasher for Argon2Hasher {
                 if let Some(stored) = &stored
                     && stored.matches(&password, memory)?
                 {
-                    return Ok(if is_todays { Verdict::Match } else { Verdict::Outdated });
+                    return Ok(if is_todays { PasswordCheck::Match } else { PasswordCheck::NeedsRehash });
                 }
                 if !is_todays {
                     // A cheap hash of another kind must not be told from one of today's by the time.
                     recipe.derive(&password, &salt, memory, &mut [0; OUTPUT_BYTES])?;
                 }
-                Ok(Verdict::Mismatch)
+                Ok(PasswordCheck::Mismatch)
             })
             .await
     }
 
-    fn decoy(&self) -> &PasswordHash {
-        &self.decoy
+    fn dummy_hash(&self) -> &PasswordHash {
+        &self.dummy_hash
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     memory::{Headroom, Memory},
     priority,
 };
-use crate::domain::fault::Fault;
+use crate::domain::backend_error::BackendError;
 
 type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 
@@ -109,14 +109,14 @@ impl Pool {
     /// A temporary fault, at once, where the queue is full or the wait would be too long; a fault where `work` panics.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Memory) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault> {
+        work: impl FnOnce(&mut Memory) -> Result<T, BackendError> + Send + 'static,
+    ) -> Result<T, BackendError> {
         let (answer, outcome) = oneshot::channel();
         let (ticket, wait) = self.backlog.enter();
         let counts = &*self.load.0;
         let busy = || {
             counts.refused.fetch_add(1, Ordering::Relaxed);
-            Fault::busy("too many passwords are waiting to be hashed", wait)
+            BackendError::busy("too many passwords are waiting to be hashed", wait)
         };
         if wait > self.max_wait {
             return Err(busy());
@@ -137,10 +137,12 @@ impl Pool {
             counts.waiting.fetch_sub(1, Ordering::Relaxed);
             match error {
                 TrySendError::Full(_) => busy(),
-                TrySendError::Disconnected(_) => Fault::new("the threads that hash passwords have ended"),
+                TrySendError::Disconnected(_) => {
+                    BackendError::new("the threads that hash passwords have ended")
+                }
             }
         })?;
-        outcome.await.unwrap_or_else(|_| Err(Fault::new("a thread that hashes passwords panicked")))
+        outcome.await.unwrap_or_else(|_| Err(BackendError::new("a thread that hashes passwords panicked")))
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     memory::Memory,
     stored::{UnreadableHash, parameters},
 };
-use crate::domain::fault::Fault;
+use crate::domain::backend_error::BackendError;
 
 /// N × r × p, twice OWASP's first choice: about a second of one core. Memory is at most 128 bytes of it, 256 MiB.
 const MAX_WORK: u64 = 1 << 21;
@@ -36,7 +36,7 @@ impl ScryptHash {
         Ok(Self { params, salt: phc.salt.ok_or(malformed)?, output: phc.hash.ok_or(malformed)? })
     }
 
-    pub(super) fn matches(&self, password: &[u8], memory: &Memory) -> Result<bool, Fault> {
+    pub(super) fn matches(&self, password: &[u8], memory: &Memory) -> Result<bool, BackendError> {
         let mut output = [0; Output::MAX_LENGTH];
         let output = &mut output[..self.output.len()];
         // 128 × r bytes for each of N, and of p beside them.

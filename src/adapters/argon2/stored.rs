@@ -11,7 +11,7 @@ use super::{
     pbkdf2::Pbkdf2Hash,
     scrypt::ScryptHash,
 };
-use crate::domain::fault::Fault;
+use crate::domain::backend_error::BackendError;
 
 /// Bytes. The longest that anybody writes has under 300; whatever is longer is not worth reading.
 const MAX_TEXT: usize = 512;
@@ -67,7 +67,7 @@ impl Stored {
     }
 
     /// Whether it was made from `password`, compared in constant time.
-    pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, Fault> {
+    pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, BackendError> {
         match self {
             Self::Argon2(hash) => hash.matches(password, memory),
             Self::Bcrypt(hash) => hash.matches(password),

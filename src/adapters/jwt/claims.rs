@@ -9,8 +9,8 @@ use crate::{
     adapters::unique_names,
     domain::{
         claims::Claims,
-        ports::TokenOrder,
-        scope::{Permission, Scopes},
+        ports::NewToken,
+        scope::{GrantedScopes, Scopes},
         time::Timestamp,
     },
 };
@@ -70,14 +70,14 @@ impl Audience {
 
 /// The payload of the token that `order` asks for.
 pub(super) fn write(
-    order: &TokenOrder,
+    order: &NewToken,
     token_id: &str,
     settings: &JwtSettings,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    let (scope, unrestricted) = match &order.permission {
-        Permission::Unrestricted => (None, true),
+    let (scope, unrestricted) = match &order.granted_scopes {
+        GrantedScopes::All => (None, true),
         // RFC 6749 knows no empty scope.
-        Permission::Scopes(scopes) => ((!scopes.is_empty()).then(|| scopes.to_string()), false),
+        GrantedScopes::Only(scopes) => ((!scopes.is_empty()).then(|| scopes.to_string()), false),
     };
     serde_json::to_vec(&Written {
         iss: &settings.issuer,
@@ -114,16 +114,16 @@ impl Read {
     }
 
     fn into_claims(self, expected: &Expected<'_>) -> Option<Claims> {
-        let permission = match (self.scope, self.unrestricted) {
-            (None, true) => Permission::Unrestricted,
-            (None, false) => Permission::Scopes(Scopes::default()),
-            (Some(scope), false) => Permission::Scopes(scope.parse().ok()?),
+        let granted_scopes = match (self.scope, self.unrestricted) {
+            (None, true) => GrantedScopes::All,
+            (None, false) => GrantedScopes::Only(Scopes::default()),
+            (Some(scope), false) => GrantedScopes::Only(scope.parse().ok()?),
             // It contradicts itself.
             (Some(_), true) => return None,
         };
         Some(Claims {
             subject: self.sub.into(),
-            permission,
+            granted_scopes,
             client_id: self.client_id.map(Into::into),
             issued_at: Some(Timestamp::from_unix(self.iat)),
             expires_at: Some(Timestamp::from_unix(self.exp)),
@@ -150,14 +150,13 @@ mod tests {
         Timestamp::from_unix(seconds)
     }
 
-    fn order(permission: Permission) -> TokenOrder {
-        TokenOrder { subject: "7".into(), permission, client_id: None, session_id: None, now: at(1000) }
+    fn order(granted_scopes: GrantedScopes) -> NewToken {
+        NewToken { subject: "7".into(), granted_scopes, client_id: None, session_id: None, now: at(1000) }
     }
 
     fn read_with(changes: Value, now: u64) -> Option<Claims> {
         let mut payload: Value =
-            serde_json::from_slice(&write(&order(Permission::Unrestricted), "id", &settings()).unwrap())
-                .unwrap();
+            serde_json::from_slice(&write(&order(GrantedScopes::All), "id", &settings()).unwrap()).unwrap();
         for (name, value) in changes.as_object().unwrap() {
             payload[name] = value.clone();
         }
@@ -166,10 +165,10 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_rfc_9068_says() {
-        let order = TokenOrder {
+        let order = NewToken {
             client_id: Some("web".into()),
             session_id: Some("home".into()),
-            ..order(Permission::Scopes("me users:read".parse().unwrap()))
+            ..order(GrantedScopes::Only("me users:read".parse().unwrap()))
         };
         let payload: Value = serde_json::from_slice(&write(&order, "id", &settings()).unwrap()).unwrap();
         let expected = json!({
@@ -191,7 +190,7 @@ mod tests {
     #[test]
     fn the_leeway_counts_at_both_ends() {
         let settings = JwtSettings { leeway: Duration::from_secs(10), ..settings() };
-        let payload = write(&order(Permission::Unrestricted), "id", &settings).unwrap();
+        let payload = write(&order(GrantedScopes::All), "id", &settings).unwrap();
         for (now, valid) in [(989, false), (990, true), (1909, true), (1910, false)] {
             assert_eq!(read(&payload, &settings.expected(), at(now)).is_some(), valid, "{now}");
         }
@@ -214,10 +213,10 @@ mod tests {
 
     #[test]
     fn what_leaves_its_scope_out_allows_nothing() {
-        let permission = |changes| read_with(changes, 1000).map(|claims| claims.permission);
-        assert_eq!(permission(json!({})), Some(Permission::Unrestricted));
-        let nothing = Some(Permission::Scopes(Scopes::default()));
-        assert_eq!(permission(json!({ "unrestricted": false })), nothing);
+        let granted_scopes = |changes| read_with(changes, 1000).map(|claims| claims.granted_scopes);
+        assert_eq!(granted_scopes(json!({})), Some(GrantedScopes::All));
+        let nothing = Some(GrantedScopes::Only(Scopes::default()));
+        assert_eq!(granted_scopes(json!({ "unrestricted": false })), nothing);
         for contradiction in [
             json!({ "scope": "me" }),
             json!({ "scope": "" }),
@@ -226,7 +225,7 @@ mod tests {
             json!({ "unrestricted": "true" }),
             json!({ "unrestricted": 1 }),
         ] {
-            assert_eq!(permission(contradiction.clone()), None, "{contradiction}");
+            assert_eq!(granted_scopes(contradiction.clone()), None, "{contradiction}");
         }
     }
 
@@ -243,14 +242,14 @@ mod tests {
             sub in ".*", client_id in prop::option::of(".*"), sid in prop::option::of(".*"),
             scope in prop::option::of("[a-z: ]{0,20}"),
         ) {
-            let permission = scope.map_or(Permission::Unrestricted, |scope| Permission::Scopes(scope.parse().unwrap()));
-            let order = TokenOrder {
-                subject: sub.into(), permission, client_id: client_id.map(Into::into),
+            let granted_scopes = scope.map_or(GrantedScopes::All, |scope| GrantedScopes::Only(scope.parse().unwrap()));
+            let order = NewToken {
+                subject: sub.into(), granted_scopes, client_id: client_id.map(Into::into),
                 session_id: sid.map(Into::into), now: at(1000),
             };
             let claims = read(&write(&order, "id", &settings()).unwrap(), &settings().expected(), at(1000)).unwrap();
             prop_assert_eq!(claims, Claims {
-                subject: order.subject, permission: order.permission, client_id: order.client_id,
+                subject: order.subject, granted_scopes: order.granted_scopes, client_id: order.client_id,
                 issued_at: Some(at(1000)), expires_at: Some(at(1900)), token_id: Some("id".into()),
                 session_id: order.session_id, issuer: Some("https://issuer".into()),
                 audience: Some("https://issuer".into()),

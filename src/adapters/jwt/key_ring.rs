@@ -9,22 +9,22 @@ use std::{
 use super::{
     jwk::JwkSet,
     key::Key,
+    key_directory::KeyDirectory,
     key_error::{KeyError, Reason},
-    key_folder::KeyFolder,
     schedule::{KeyState, Schedule},
 };
 use crate::domain::{
-    change::{Change, ChangeListener},
+    invalidation::{CacheInvalidator, Invalidation},
     time::Timestamp,
 };
 
 /// The keys of a folder, kept up to date by whoever calls [`refresh`](Self::refresh).
 pub(super) struct KeyRing {
-    folder: KeyFolder,
+    folder: KeyDirectory,
     snapshot: RwLock<Arc<Snapshot>>,
     /// What is wrong by file, as far as the log has it.
     complaints: Mutex<BTreeMap<String, String>>,
-    listeners: Mutex<Vec<Arc<dyn ChangeListener>>>,
+    listeners: Mutex<Vec<Arc<dyn CacheInvalidator>>>,
 }
 
 /// The keys at a moment. Which of them signs and verifies is a question of the time alone.
@@ -34,7 +34,7 @@ pub(super) struct Snapshot {
 }
 
 impl KeyRing {
-    pub(super) fn open(folder: KeyFolder, now: Timestamp) -> Result<Self, KeyError> {
+    pub(super) fn open(folder: KeyDirectory, now: Timestamp) -> Result<Self, KeyError> {
         let keys: Vec<_> = folder.open(now)?.into_iter().map(Arc::new).collect();
         if keys.is_empty() {
             return Err(Reason::NoKey.at(folder.path()));
@@ -95,11 +95,11 @@ impl KeyRing {
         drop(mem::replace(&mut *self.snapshot.write().unwrap_or_else(PoisonError::into_inner), after));
         if is_one_gone {
             let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-            listeners.iter().for_each(|listener| listener.changed(&Change::Everything));
+            listeners.iter().for_each(|listener| listener.invalidate(&Invalidation::Everything));
         }
     }
 
-    pub(super) fn watch(&self, listener: Arc<dyn ChangeListener>) {
+    pub(super) fn watch(&self, listener: Arc<dyn CacheInvalidator>) {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 }
@@ -121,7 +121,7 @@ fn log_changes(before: &[Arc<Key>], after: &[Arc<Key>]) -> bool {
 }
 
 impl Snapshot {
-    fn new(keys: Vec<Arc<Key>>, folder: &KeyFolder) -> Self {
+    fn new(keys: Vec<Arc<Key>>, folder: &KeyDirectory) -> Self {
         let created = keys.iter().map(|key| key.name.created).collect();
         Self { keys, schedule: Schedule::new(created, folder.rotation()) }
     }

@@ -5,30 +5,30 @@
 //! which key signs and which ones verify follows from the names, the settings and the time alone, so that every
 //! replica that sees the folder comes to the same answer. See [`KeyState`].
 //!
-//! Who only checks tokens has no folder but the public keys that another service publishes: [`JwksTokens`].
+//! Who only checks tokens has no folder but the public keys that another service publishes: [`RemoteJwtVerifier`].
 
 mod access;
 mod algorithm;
 mod claims;
 mod jwk;
-mod jwks_tokens;
 mod jws;
 mod key;
+mod key_directory;
 mod key_error;
-mod key_folder;
 mod key_name;
 mod key_ring;
 mod public_keys;
+mod remote_verifier;
 mod schedule;
 mod settings;
 mod tokens;
 
 pub use self::{
     algorithm::SigningAlgorithm,
-    jwks_tokens::JwksTokens,
+    key_directory::{KeyDirectory, ListedKey},
     key_error::KeyError,
-    key_folder::{KeyFolder, ListedKey},
     public_keys::InvalidKeySet,
+    remote_verifier::RemoteJwtVerifier,
     schedule::KeyState,
     settings::JwtSettings,
     tokens::JwtTokens,

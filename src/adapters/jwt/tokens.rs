@@ -14,16 +14,16 @@ use super::{
     claims,
     jws::{self, CompactJws},
     key::{Key, random_id},
+    key_directory::KeyDirectory,
     key_error::{KeyError, Reason},
-    key_folder::KeyFolder,
     key_ring::KeyRing,
     settings::JwtSettings,
 };
 use crate::domain::{
-    change::ChangeListener,
+    backend_error::BackendError,
     claims::Claims,
-    fault::Fault,
-    ports::{IssuedToken, KeySet, PublishedKeys, TokenOrder, TokenService},
+    invalidation::CacheInvalidator,
+    ports::{IssuedToken, KeySet, NewToken, PublishedKeys, TokenService},
     secret::AccessToken,
     time::Timestamp,
 };
@@ -38,24 +38,24 @@ const WAKE_PAUSE: Duration = Duration::from_millis(100);
 /// share the keys.
 ///
 /// A token says `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, and `client_id` and `scope` where there are such. One
-/// that was issued with [`Permission::Unrestricted`](crate::Permission::Unrestricted) has no `scope`, which
+/// that was issued with [`GrantedScopes::All`](crate::GrantedScopes::All) has no `scope`, which
 /// elsewhere means that it allows nothing, and says `"unrestricted": true`, which only Gatepass reads: a token
 /// without either allows nothing.
 ///
 /// It takes only what it would issue: its algorithm, its issuer, its audience, its type, a key that it has, a
 /// header without anything else. Times are held against the `now` of the call. Whatever else comes is `None`.
 ///
-/// The keys are files in a folder ([`KeyFolder`]). A thread notices new and removed ones within a second, and
+/// The keys are files in a folder ([`KeyDirectory`]). A thread notices new and removed ones within a second, and
 /// ends with the last clone; a request never looks at the disk. A token that names an unknown key is refused, and
 /// makes the thread look at once: it may be the new key of another replica.
 ///
-/// When a key is compromised: make the next one ([`KeyFolder::rotate`], `gatepass keys rotate`), then remove the
+/// When a key is compromised: make the next one ([`KeyDirectory::rotate`], `gatepass keys rotate`), then remove the
 /// file of the compromised one. Within a second its tokens are refused and another key signs, waiting or not;
 /// other services take the old key for as long as they cache the key set. In this order, since the only key of a
 /// running service stays in use without its file, until another one is there or the service restarts.
 ///
 /// ```
-/// use gatepass::{AccessToken, JwtSettings, JwtTokens, Permission, Timestamp, TokenOrder, TokenService};
+/// use gatepass::{AccessToken, JwtSettings, JwtTokens, GrantedScopes, Timestamp, NewToken, TokenService};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let keys_dir = folder.path().join("keys");
@@ -63,8 +63,8 @@ const WAKE_PAUSE: Duration = Duration::from_millis(100);
 /// let now = Timestamp::from_unix(1_700_000_000);
 /// let tokens = JwtTokens::open(JwtSettings::new(keys_dir, "https://auth.example.com"), now)?;
 ///
-/// let permission = Permission::Scopes("me".parse()?);
-/// let order = TokenOrder { subject: 7_u64.into(), permission, client_id: None, session_id: None, now };
+/// let granted_scopes = GrantedScopes::Only("me".parse()?);
+/// let order = NewToken { subject: 7_u64.into(), granted_scopes, client_id: None, session_id: None, now };
 /// let token = tokens.issue(&order).await?.access_token;
 ///
 /// let claims = tokens.verify(&token, now).await?.expect("a genuine token");
@@ -73,9 +73,9 @@ const WAKE_PAUSE: Duration = Duration::from_millis(100);
 /// let in_15_minutes = Timestamp::from_unix(1_700_000_900);
 /// assert!(tokens.verify(&token, in_15_minutes).await?.is_none());
 /// assert!(tokens.verify(&AccessToken::from("guessed"), now).await?.is_none());
-/// # Ok::<(), gatepass::Fault>(())
+/// # Ok::<(), gatepass::BackendError>(())
 /// # })?;
-/// # Ok::<(), gatepass::Fault>(())
+/// # Ok::<(), gatepass::BackendError>(())
 /// ```
 #[derive(Clone)]
 pub struct JwtTokens(Arc<Inner>);
@@ -93,7 +93,7 @@ impl JwtTokens {
     /// # Errors
     /// A line that begins with the path of a key that is damaged or that others may read, or of the folder.
     pub fn open(settings: JwtSettings, now: Timestamp) -> Result<Self, KeyError> {
-        let ring = Arc::new(KeyRing::open(KeyFolder::new(&settings), now)?);
+        let ring = Arc::new(KeyRing::open(KeyDirectory::new(&settings), now)?);
         // Of one place: who finds it taken need not ask again.
         let (wake, woken) = mpsc::sync_channel(1);
         let watched = Arc::clone(&ring);
@@ -110,7 +110,7 @@ impl JwtTokens {
     }
 
     /// Tells `listener` when a key is gone: a token that it signed is not recognised any more.
-    pub fn watch(&self, listener: Arc<dyn ChangeListener>) {
+    pub fn watch(&self, listener: Arc<dyn CacheInvalidator>) {
         self.0.ring.watch(listener);
     }
 
@@ -142,7 +142,7 @@ impl JwtTokens {
 }
 
 impl TokenService for JwtTokens {
-    async fn issue(&self, order: &TokenOrder) -> Result<IssuedToken, Fault> {
+    async fn issue(&self, order: &NewToken) -> Result<IssuedToken, BackendError> {
         let settings = &self.0.settings;
         let keys = self.0.ring.snapshot();
         let key: &Key = keys.signing(order.now).ok_or_else(|| Reason::NoKey.at(&settings.keys_dir))?;
@@ -153,13 +153,13 @@ impl TokenService for JwtTokens {
         })
     }
 
-    async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, Fault> {
+    async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, BackendError> {
         Ok(self.claims(token.expose(), now))
     }
 }
 
 impl PublishedKeys for JwtTokens {
-    fn key_set(&self, now: Timestamp) -> Result<KeySet, Fault> {
+    fn key_set(&self, now: Timestamp) -> Result<KeySet, BackendError> {
         let json = serde_json::to_string(&self.0.ring.snapshot().jwks(now))?;
         // Half of the delay: whoever keeps it so long has a new key well before it signs.
         Ok(KeySet { json, fresh_for: self.0.settings.activation_delay / 2 })

@@ -14,9 +14,9 @@ use crate::{
         write::{Write, in_write},
     },
     domain::{
-        change::Change,
+        backend_error::BackendError,
         event::{Event, EventKind},
-        fault::Fault,
+        invalidation::Invalidation,
         time::Timestamp,
         user::{Subject, Username},
     },
@@ -85,8 +85,8 @@ impl From<&Event<'_>> for AuditEntry {
             user_id: event.subject.map(|subject| stored(subject.as_str())),
             client_id: event.client_id.map(|id| stored(id.as_str())),
             session_id: event.session_id.map(|id| stored(id.as_str())),
-            address: event.origin.address.map(|address| address.to_string()),
-            user_agent: event.origin.user_agent.as_deref().map(stored),
+            address: event.client_info.address.map(|address| address.to_string()),
+            user_agent: event.client_info.user_agent.as_deref().map(stored),
             ..Self::new(event.kind, event.now)
         }
     }
@@ -155,7 +155,7 @@ impl SqlAudit {
     ///
     /// # Errors
     /// Where they could not be stored.
-    pub async fn append(&self, entries: &[AuditEntry]) -> Result<(), Fault> {
+    pub async fn append(&self, entries: &[AuditEntry]) -> Result<(), BackendError> {
         let mut write = self.database.write().await?;
         append(&mut write, entries).await?;
         write.commit().await
@@ -170,7 +170,7 @@ impl SqlAudit {
         filter: &AuditFilter,
         after: Option<AuditPlace>,
         limit: u32,
-    ) -> Result<AuditPage, Fault> {
+    ) -> Result<AuditPage, BackendError> {
         let rows: Result<Vec<Row>, _> = on_either!(self.database.pool(), connection => {
             selection(filter, after, limit).build_query_as().fetch_all(connection).await
         });
@@ -187,7 +187,7 @@ impl SqlAudit {
 }
 
 /// Adds entries in a transaction that does more.
-pub(super) async fn append(write: &mut Write, entries: &[AuditEntry]) -> Result<(), Fault> {
+pub(super) async fn append(write: &mut Write, entries: &[AuditEntry]) -> Result<(), BackendError> {
     in_write!(write, connection => insertion(entries).build().execute(connection).await.map(drop))
         .map_err(fault)
 }
@@ -196,10 +196,10 @@ impl Write {
     /// Makes it count as this change, with an entry of whoever made it, where that is to be on record.
     pub(super) async fn commit_audited(
         mut self,
-        change: &Change,
+        change: &Invalidation,
         entry: Option<AuditEntry>,
         now: Timestamp,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), BackendError> {
         if let Some(entry) = entry {
             append(&mut self, &[entry]).await?;
         }
@@ -215,20 +215,20 @@ impl AuditWriter {
     ///
     /// # Errors
     /// Where it was not done in time.
-    pub async fn append(&mut self, entries: &[AuditEntry], patience: Duration) -> Result<(), Fault> {
+    pub async fn append(&mut self, entries: &[AuditEntry], patience: Duration) -> Result<(), BackendError> {
         timeout(patience, self.insert(entries))
             .await
-            .unwrap_or_else(|_| Err(Fault::unavailable("no answer in time")))
+            .unwrap_or_else(|_| Err(BackendError::unavailable("no answer in time")))
     }
 
-    async fn insert(&mut self, entries: &[AuditEntry]) -> Result<(), Fault> {
+    async fn insert(&mut self, entries: &[AuditEntry]) -> Result<(), BackendError> {
         let was_kept = self.0.is_kept();
         let mut connection = self.0.take().await.map_err(fault)?;
         let done = on_connection!(&mut connection, connection => {
             insertion(entries).build().execute(connection).await.map(drop)
         });
         // One that was kept may have been cut meanwhile: a new one tells.
-        done.map_err(|error| if was_kept { Fault::unavailable(error) } else { fault(error) })?;
+        done.map_err(|error| if was_kept { BackendError::unavailable(error) } else { fault(error) })?;
         self.0.keep(connection);
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::{
         sessions::is_nothing,
         users::{SqlUsers, UserRow, id},
     },
-    domain::{claims::Claims, fault::Fault, session::BearerStore},
+    domain::{backend_error::BackendError, claims::Claims, session::BearerStore},
 };
 
 const FIND: &str = "SELECT id, username, email, full_name, disabled, scopes, \
@@ -44,7 +44,7 @@ macro_rules! ask {
 impl BearerStore for SqlUsers {
     type User = User;
 
-    async fn find_bearer(&self, claims: &Claims) -> Result<Option<(User, bool)>, Fault> {
+    async fn find_bearer(&self, claims: &Claims) -> Result<Option<(User, bool)>, BackendError> {
         let Some(user_id) = id(&claims.subject) else { return Ok(None) };
         let (session_id, token_id) = (claims.session_id.as_ref(), claims.token_id.as_deref());
         let can_be_there =
@@ -104,7 +104,7 @@ mod tests {
     use crate::{
         adapters::sql::{Database, DatabaseSettings, connection::EitherConnection, database::Pool},
         domain::{
-            scope::{Permission, Scopes},
+            scope::{GrantedScopes, Scopes},
             time::Timestamp,
             user::{Account, AuthUser},
         },
@@ -129,7 +129,7 @@ mod tests {
             disabled: false,
             scopes: Scopes::default(),
         };
-        let claims = Claims::new(johndoe.subject(), Permission::Unrestricted);
+        let claims = Claims::new(johndoe.subject(), GrantedScopes::All);
         let found = Some((johndoe.clone(), false));
         users.insert(&Account { user: johndoe, password_hash: "hash".into() }, NOW).await.unwrap();
 

@@ -20,8 +20,8 @@ use crate::{
         tidy::tidy,
     },
     domain::{
-        change::{Change, ChangeListener},
-        fault::Fault,
+        backend_error::BackendError,
+        invalidation::{CacheInvalidator, Invalidation},
         time::Timestamp,
     },
 };
@@ -41,15 +41,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Listeners(Mutex<Vec<Listening>>);
 
 struct Listening {
-    listener: Arc<dyn ChangeListener>,
+    listener: Arc<dyn CacheInvalidator>,
     /// Dropped with the database, it ends the thread that listens to others.
     _stop: oneshot::Sender<()>,
 }
 
 impl Listeners {
-    pub(super) fn tell(&self, change: &Change) {
+    pub(super) fn tell(&self, change: &Invalidation) {
         let listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.iter().for_each(|listening| listening.listener.changed(change));
+        listeners.iter().for_each(|listening| listening.listener.invalidate(change));
     }
 }
 
@@ -63,7 +63,7 @@ impl Database {
     /// Tells `listener` of every change to users, sessions and clients: of one that is made through this `Database`
     /// or a clone of it before it is said to be done, of one that another process makes within a second. Where nothing
     /// was heard for `max_age`, as when the database is out of reach, the listener is told that it is
-    /// [lost](ChangeListener::lost), until something is heard again.
+    /// [lost](CacheInvalidator::lost), until something is heard again.
     ///
     /// A thread with a connection of its own asks several times a second, and ends with the last clone. It also
     /// removes what has ended from the tables.
@@ -72,10 +72,10 @@ impl Database {
     /// Where the database cannot say what the last change was, or there is no thread to be had.
     pub async fn watch(
         &self,
-        listener: Arc<dyn ChangeListener>,
+        listener: Arc<dyn CacheInvalidator>,
         max_age: Duration,
         clock: fn() -> Timestamp,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), BackendError> {
         let (heard, moment) = (Instant::now(), clock());
         let newest =
             on_either!(self.pool(), connection => sqlx::query_as(NEWEST).fetch_optional(connection).await);
@@ -89,7 +89,7 @@ impl Database {
             is_lost: false,
             clock,
         };
-        listener.heard(end(moment, max_age));
+        listener.synced_until(end(moment, max_age));
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let tidy = tidy(self.pool().clone(), self.audit_kept(), clock);
         let run = move || {
@@ -114,22 +114,22 @@ impl Database {
 type Row = (i64, String, String);
 
 /// How a change is written.
-pub(super) fn written(change: &Change) -> (&'static str, &str) {
+pub(super) fn written(change: &Invalidation) -> (&'static str, &str) {
     match change {
-        Change::User(subject) => ("user", subject.as_str()),
-        Change::Session(id) => ("session", id.as_str()),
-        Change::Client(client_id) => ("client", client_id.as_str()),
-        Change::Everything => ("everything", ""),
+        Invalidation::User(subject) => ("user", subject.as_str()),
+        Invalidation::Session(id) => ("session", id.as_str()),
+        Invalidation::Client(client_id) => ("client", client_id.as_str()),
+        Invalidation::Everything => ("everything", ""),
     }
 }
 
 /// What was written. What a newer version writes may be anything.
-fn read((_, kind, name): &Row) -> Change {
+fn read((_, kind, name): &Row) -> Invalidation {
     match kind.as_str() {
-        "user" => Change::User(name.as_str().into()),
-        "session" => Change::Session(name.as_str().into()),
-        "client" => Change::Client(name.as_str().into()),
-        _ => Change::Everything,
+        "user" => Invalidation::User(name.as_str().into()),
+        "session" => Invalidation::Session(name.as_str().into()),
+        "client" => Invalidation::Client(name.as_str().into()),
+        _ => Invalidation::Everything,
     }
 }
 
@@ -138,7 +138,7 @@ struct Watch {
     connection: OwnConnection,
     /// The last change that was heard of, where there was any.
     newest: Option<Row>,
-    listener: Arc<dyn ChangeListener>,
+    listener: Arc<dyn CacheInvalidator>,
     max_age: Duration,
     /// When it was asked last with success.
     heard: Instant,
@@ -153,7 +153,7 @@ impl Watch {
             match timeout(self.left(asked).min(PATIENCE), self.hear()).await {
                 Ok(Ok(())) => self.note_success(asked, moment),
                 Ok(Err(error)) => self.note_failure(&fault(error)),
-                Err(_) => self.note_failure(&Fault::unavailable("no answer in time")),
+                Err(_) => self.note_failure(&BackendError::unavailable("no answer in time")),
             }
             sleep(self.left(Instant::now()).min(PAUSE)).await;
         }
@@ -166,18 +166,18 @@ impl Watch {
 
     fn note_success(&mut self, asked: Instant, moment: Timestamp) {
         self.heard = asked;
-        self.listener.heard(end(moment, self.max_age));
+        self.listener.synced_until(end(moment, self.max_age));
         if self.is_lost {
             self.is_lost = false;
             log::info!("the database says again what has changed");
-            self.listener.found();
+            self.listener.reconnected();
         }
     }
 
-    fn note_failure(&mut self, fault: &Fault) {
+    fn note_failure(&mut self, fault: &BackendError) {
         if !self.is_lost && self.heard.elapsed() >= self.max_age {
             self.is_lost = true;
-            self.listener.lost();
+            self.listener.disconnected();
             log::error!(
                 "the database does not say what has changed, nobody is recognised from memory: {fault}"
             );
@@ -192,10 +192,10 @@ impl Watch {
             let Some(news) = news(self.newest.as_ref(), &rows) else {
                 // Some were missed, or the database is another one. Read before it is told: none may be between.
                 self.newest = newest(&mut connection).await?;
-                self.listener.changed(&Change::Everything);
+                self.listener.invalidate(&Invalidation::Everything);
                 break;
             };
-            news.iter().for_each(|row| self.listener.changed(&read(row)));
+            news.iter().for_each(|row| self.listener.invalidate(&read(row)));
             match news.last() {
                 Some(newest) => self.newest = Some(newest.clone()),
                 None => break,
@@ -275,14 +275,14 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         for change in [
-            Change::User("7".into()),
-            Change::Session("s".into()),
-            Change::Client("web".into()),
-            Change::Everything,
+            Invalidation::User("7".into()),
+            Invalidation::Session("s".into()),
+            Invalidation::Client("web".into()),
+            Invalidation::Everything,
         ] {
             let (kind, name) = written(&change);
             assert_eq!(read(&(1, kind.to_owned(), name.to_owned())), change);
         }
-        assert_eq!(read(&(1, "of tomorrow".to_owned(), String::new())), Change::Everything);
+        assert_eq!(read(&(1, "of tomorrow".to_owned(), String::new())), Invalidation::Everything);
     }
 }

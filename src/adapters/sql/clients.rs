@@ -12,8 +12,8 @@ use crate::{
         write::in_write,
     },
     domain::{
-        change::Change, client::ClientId, event::EventKind, fault::Fault, ports::ClientRegistry,
-        secret::ClientSecret, time::Timestamp,
+        backend_error::BackendError, client::ClientId, event::EventKind, invalidation::Invalidation,
+        ports::ClientRegistry, secret::ClientSecret, time::Timestamp,
     },
 };
 
@@ -24,7 +24,7 @@ const INSERT: &str = "INSERT INTO clients (client_id, secret_hash, created) VALU
 const REMOVE: &str = "DELETE FROM clients WHERE client_id = $1";
 
 /// As long as a hash, and none.
-const DECOY: &str = "-------------------------------------------";
+const DUMMY_HASH: &str = "-------------------------------------------";
 
 /// The registered clients of a [`Database`].
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ impl SqlClients {
         client_id: &ClientId,
         secret: &ClientSecret,
         now: Timestamp,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, BackendError> {
         let mut write = self.database.write().await?;
         let is_free = unless_taken(in_write!(write, connection => {
             let insert = sqlx::query(INSERT).bind(client_id.as_str()).bind(secret_hash(secret)).bind(seconds(now));
@@ -113,7 +113,7 @@ impl SqlClients {
     ///
     /// # Errors
     /// Where the database cannot say.
-    pub async fn find(&self, client_id: &ClientId) -> Result<Option<RegisteredClient>, Fault> {
+    pub async fn find(&self, client_id: &ClientId) -> Result<Option<RegisteredClient>, BackendError> {
         if is_nobody(client_id) {
             return Ok(None);
         }
@@ -127,7 +127,7 @@ impl SqlClients {
     ///
     /// # Errors
     /// Where the database cannot say.
-    pub async fn all(&self) -> Result<Vec<RegisteredClient>, Fault> {
+    pub async fn all(&self) -> Result<Vec<RegisteredClient>, BackendError> {
         let rows: Result<Vec<(String, i64)>, _> =
             on_either!(self.database.pool(), connection => sqlx::query_as(ALL).fetch_all(connection).await);
         Ok(rows.map_err(fault)?.into_iter().map(registered).collect())
@@ -137,7 +137,7 @@ impl SqlClients {
     ///
     /// # Errors
     /// Where the client could not be removed.
-    pub async fn remove(&self, client_id: &ClientId, now: Timestamp) -> Result<bool, Fault> {
+    pub async fn remove(&self, client_id: &ClientId, now: Timestamp) -> Result<bool, BackendError> {
         if is_nobody(client_id) {
             return Ok(false);
         }
@@ -150,11 +150,11 @@ impl SqlClients {
             return Ok(false);
         }
         let entry = self.entry(EventKind::ClientRemoved, client_id, now);
-        write.commit_audited(&Change::Client(client_id.clone()), entry, now).await?;
+        write.commit_audited(&Invalidation::Client(client_id.clone()), entry, now).await?;
         Ok(true)
     }
 
-    async fn stored_hash(&self, client_id: &ClientId) -> Result<Option<String>, Fault> {
+    async fn stored_hash(&self, client_id: &ClientId) -> Result<Option<String>, BackendError> {
         if is_nobody(client_id) {
             return Ok(None);
         }
@@ -166,10 +166,10 @@ impl SqlClients {
 }
 
 impl ClientRegistry for SqlClients {
-    async fn authenticate(&self, client_id: &ClientId, secret: &ClientSecret) -> Result<bool, Fault> {
+    async fn authenticate(&self, client_id: &ClientId, secret: &ClientSecret) -> Result<bool, BackendError> {
         let stored = self.stored_hash(client_id).await?;
-        // The decoy makes an unknown client cost the same comparison.
-        let hash = stored.as_deref().unwrap_or(DECOY);
+        // The dummy_hash makes an unknown client cost the same comparison.
+        let hash = stored.as_deref().unwrap_or(DUMMY_HASH);
         let same = secret_hash(secret).as_bytes().ct_eq(hash.as_bytes());
         let known = Choice::from(u8::from(stored.is_some()));
         Ok(bool::from(same & known))

@@ -29,7 +29,7 @@ use crate::{
         lender::{Lender, is_alive},
         settings::DatabaseSettings,
     },
-    domain::fault::Fault,
+    domain::backend_error::BackendError,
 };
 
 /// Every change of the tables, in order. One that was released is never altered: its checksum is on record.
@@ -159,7 +159,7 @@ impl Database {
     /// [sqlx knows](https://docs.rs/sqlx/latest/sqlx/postgres/struct.PgConnectOptions.html), such as
     /// `?sslmode=verify-full`. PostgreSQL ends a statement after ten seconds and the wait for a lock after five, where
     /// the URL does not say otherwise (`?options[statement_timeout]=1min`). Whatever is asked of the database is a
-    /// [temporary fault](Fault::unavailable) after ten seconds, also where it does not answer at all.
+    /// [temporary fault](BackendError::unavailable) after ten seconds, also where it does not answer at all.
     ///
     /// # Errors
     /// Where the URL is of another kind, the database cannot be reached, or its tables are not to be changed.
@@ -459,7 +459,7 @@ fn not_migrated(error: MigrateError) -> OpenError {
 }
 
 /// What a statement's failure means: whether it passes by itself.
-pub(super) fn fault(error: sqlx::Error) -> Fault {
+pub(super) fn fault(error: sqlx::Error) -> BackendError {
     let temporary = match &error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
@@ -469,7 +469,7 @@ pub(super) fn fault(error: sqlx::Error) -> Fault {
         sqlx::Error::Database(error) => error.code().is_some_and(|code| passes(&code)),
         _ => false,
     };
-    if temporary { Fault::unavailable(error) } else { Fault::new(error) }
+    if temporary { BackendError::unavailable(error) } else { BackendError::new(error) }
 }
 
 /// SQLite, by the low byte of the code: SQLITE_BUSY, SQLITE_LOCKED; and what is over once a disk is put in order:
@@ -484,7 +484,7 @@ fn passes(code: &str) -> bool {
 }
 
 /// Whether it was done, in place of "another row has this key".
-pub(super) fn unless_taken(done: Result<(), sqlx::Error>) -> Result<bool, Fault> {
+pub(super) fn unless_taken(done: Result<(), sqlx::Error>) -> Result<bool, BackendError> {
     match done {
         Ok(()) => Ok(true),
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),

@@ -8,8 +8,8 @@ use crate::{
         write::in_write,
     },
     domain::{
-        fault::Fault,
-        guessing::{FailureKey, FailureStore, Failures},
+        backend_error::BackendError,
+        throttle::{FailedAttemptStore, FailedAttempts, ThrottleKey},
         time::Timestamp,
     },
 };
@@ -22,38 +22,43 @@ const FORGET: &str = "DELETE FROM failures WHERE name = $1";
 
 /// The failed attempts in a [`Database`].
 #[derive(Clone, Debug)]
-pub struct SqlFailures {
+pub struct SqlFailedAttempts {
     database: Database,
 }
 
-impl SqlFailures {
+impl SqlFailedAttempts {
     /// The failures in this database.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 }
 
-impl FailureStore for SqlFailures {
+impl FailedAttemptStore for SqlFailedAttempts {
     fn folded(&self, name: &str) -> String {
         // Nobody has a name without a key.
         username_key(name).unwrap_or_else(|| name.to_owned())
     }
 
-    async fn failures(&self, keys: [&FailureKey; 2]) -> Result<[Failures; 2], Fault> {
+    async fn failures(&self, keys: [&ThrottleKey; 2]) -> Result<[FailedAttempts; 2], BackendError> {
         let rows: Result<Vec<(String, i64, i64)>, _> = on_either!(self.database.pool(), connection => {
             sqlx::query_as(FIND).bind(keys[0].as_str()).bind(keys[1].as_str()).fetch_all(connection).await
         });
         let rows = rows.map_err(fault)?;
         Ok(keys.map(|key| {
             let row = rows.iter().find(|(name, ..)| name == key.as_str());
-            row.map_or_else(Failures::default, |(_, count, last)| Failures {
+            row.map_or_else(FailedAttempts::default, |(_, count, last)| FailedAttempts {
                 count: u32::try_from(*count).unwrap_or(u32::MAX),
                 last: Some(moment(*last)),
             })
         }))
     }
 
-    async fn count(&self, keys: [&FailureKey; 2], now: Timestamp, forgotten: Timestamp) -> Result<(), Fault> {
+    async fn count(
+        &self,
+        keys: [&ThrottleKey; 2],
+        now: Timestamp,
+        forgotten: Timestamp,
+    ) -> Result<(), BackendError> {
         let mut write = self.database.write().await?;
         for key in keys {
             in_write!(write, connection => {
@@ -65,7 +70,7 @@ impl FailureStore for SqlFailures {
         write.commit().await
     }
 
-    async fn forget(&self, key: &FailureKey) -> Result<(), Fault> {
+    async fn forget(&self, key: &ThrottleKey) -> Result<(), BackendError> {
         on_either!(self.database.pool(), connection => {
             sqlx::query(FORGET).bind(key.as_str()).execute(connection).await.map(drop)
         })

@@ -20,7 +20,7 @@
 //!
 //! let found = users.find_by_username(&Username::from("JohnDoe")).await?;
 //! assert_eq!(found.expect("a user").user.username, "johndoe");
-//! # Ok::<(), gatepass::Fault>(()) }).unwrap();
+//! # Ok::<(), gatepass::BackendError>(()) }).unwrap();
 //! ```
 
 mod audit;
@@ -45,7 +45,7 @@ mod write;
 pub use audit::{Actor, AuditEntry, AuditFilter, AuditPage, AuditPlace, AuditWriter, SqlAudit};
 pub use clients::{RegisteredClient, SqlClients, client_secret};
 pub use database::{Database, OpenError, Tables};
-pub use failures::SqlFailures;
+pub use failures::SqlFailedAttempts;
 pub use fields::{InvalidField, InvalidScopes, client_id, email, full_name, is_hidden, scopes, username};
 pub use model::{StoredUser, User, user_id};
 pub use ping::Ping;

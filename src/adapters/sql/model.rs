@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use uuid::{Builder, Uuid};
 
 use crate::domain::{
-    scope::{Permission, Scopes},
+    scope::{GrantedScopes, Scopes},
     secret::PasswordHash,
     time::Timestamp,
     user::{AuthUser, Subject},
@@ -67,8 +67,8 @@ impl AuthUser for User {
         !self.disabled
     }
 
-    fn grantable(&self) -> Permission {
-        Permission::Scopes(self.scopes.clone())
+    fn allowed_scopes(&self) -> GrantedScopes {
+        GrantedScopes::Only(self.scopes.clone())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         connection::{EitherConnection, OwnConnection, on_connection},
         database::{Database, fault},
     },
-    domain::fault::Fault,
+    domain::backend_error::BackendError,
 };
 
 /// Asks whether the database answers, on a connection of its own: whether others are busy is another question.
@@ -27,13 +27,13 @@ impl Ping {
     ///
     /// # Errors
     /// A fault where it does not.
-    pub async fn ask(&self, patience: Duration) -> Result<(), Fault> {
+    pub async fn ask(&self, patience: Duration) -> Result<(), BackendError> {
         timeout(patience, self.ask_once())
             .await
-            .unwrap_or_else(|_| Err(Fault::unavailable("no answer in time")))
+            .unwrap_or_else(|_| Err(BackendError::unavailable("no answer in time")))
     }
 
-    async fn ask_once(&self) -> Result<(), Fault> {
+    async fn ask_once(&self) -> Result<(), BackendError> {
         let mut own = self.0.lock().await;
         let was_kept = own.is_kept();
         let mut connection = own.take().await.map_err(fault)?;

@@ -9,12 +9,12 @@ use crate::{
         write::{Write, in_write},
     },
     domain::{
-        change::Change,
+        backend_error::BackendError,
         claims::Claims,
-        fault::Fault,
-        refresh::{Family, Previous, TokenHash},
-        scope::{InvalidScope, Permission},
-        session::{NewSession, Origin, RefreshTokenStore, Rotation, Session, SessionId, SessionStore},
+        invalidation::Invalidation,
+        refresh::{Previous, TokenFamily, TokenHash},
+        scope::{GrantedScopes, InvalidScope},
+        session::{ClientInfo, NewSession, RefreshTokenStore, Rotation, Session, SessionId, SessionStore},
         time::Timestamp,
         user::Subject,
     },
@@ -53,7 +53,7 @@ const ROTATE: &str = "UPDATE sessions SET previous = newest, newest = $1, salt =
                       WHERE family = $7 AND newest = $8";
 
 /// The sessions of a [`Database`], and their refresh tokens. [`Database::watch`] removes those that have ended from the
-/// table, and tells a [`Memory`](crate::Memory) of what changes.
+/// table, and tells a [`TokenCache`](crate::TokenCache) of what changes.
 #[derive(Clone, Debug)]
 pub struct SqlSessions {
     database: Database,
@@ -67,13 +67,13 @@ impl SqlSessions {
 }
 
 /// Ends every session of a user, as part of something else.
-pub(super) async fn end_all(write: &mut Write, subject: &str) -> Result<(), Fault> {
+pub(super) async fn end_all(write: &mut Write, subject: &str) -> Result<(), BackendError> {
     in_write!(write, connection => sqlx::query(END_ALL).bind(subject).execute(connection).await.map(drop))
         .map_err(fault)
 }
 
 impl SessionStore for SqlSessions {
-    async fn begin(&self, session: &NewSession<'_>) -> Result<bool, Fault> {
+    async fn begin(&self, session: &NewSession<'_>) -> Result<bool, BackendError> {
         let statement = match self.database.pool() {
             Pool::Sqlite(_) => BEGIN_SQLITE,
             Pool::Postgres(_) => BEGIN_POSTGRES,
@@ -89,9 +89,9 @@ impl SessionStore for SqlSessions {
             sqlx::query(statement)
                 .bind(session.id.as_str())
                 .bind(session.client_id.map(|client_id| client_id.as_str()))
-                .bind(written(session.permission))
-                .bind(session.origin.address.map(|address| address.to_string()))
-                .bind(session.origin.user_agent.as_deref())
+                .bind(written(session.granted_scopes))
+                .bind(session.client_info.address.map(|address| address.to_string()))
+                .bind(session.client_info.user_agent.as_deref())
                 .bind(seconds(session.now))
                 .bind(session.expires_at.map(seconds))
                 .bind(family.map(|hash| hash.as_str()))
@@ -110,7 +110,7 @@ impl SessionStore for SqlSessions {
         }
     }
 
-    async fn is_live(&self, claims: &Claims) -> Result<bool, Fault> {
+    async fn is_live(&self, claims: &Claims) -> Result<bool, BackendError> {
         let Some(id) = &claims.session_id else { return Ok(false) };
         if is_nothing(&[id.as_str(), claims.subject.as_str(), claims.token_id.as_deref().unwrap_or_default()])
         {
@@ -127,7 +127,7 @@ impl SessionStore for SqlSessions {
         .map_err(fault)
     }
 
-    async fn revoke(&self, claims: &Claims, now: Timestamp) -> Result<bool, Fault> {
+    async fn revoke(&self, claims: &Claims, now: Timestamp) -> Result<bool, BackendError> {
         let (Some(id), Some(token_id)) = (&claims.session_id, &claims.token_id) else { return Ok(false) };
         if is_nothing(&[id.as_str(), claims.subject.as_str(), token_id]) {
             return Ok(false);
@@ -145,11 +145,11 @@ impl SessionStore for SqlSessions {
             Err(error) if is_orphan(&error) => return Ok(false),
             Err(error) => return Err(fault(error)),
         }
-        write.commit_change(&Change::Session(id.clone()), now).await?;
+        write.commit_change(&Invalidation::Session(id.clone()), now).await?;
         Ok(true)
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Session>, Fault> {
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Session>, BackendError> {
         if is_nothing(&[subject.as_str()]) {
             return Ok(Vec::new());
         }
@@ -159,7 +159,7 @@ impl SessionStore for SqlSessions {
         Ok(rows.map_err(fault)?.into_iter().map(|SessionRow(session)| session).collect())
     }
 
-    async fn end(&self, subject: &Subject, id: &SessionId, now: Timestamp) -> Result<bool, Fault> {
+    async fn end(&self, subject: &Subject, id: &SessionId, now: Timestamp) -> Result<bool, BackendError> {
         if is_nothing(&[id.as_str(), subject.as_str()]) {
             return Ok(false);
         }
@@ -171,22 +171,22 @@ impl SessionStore for SqlSessions {
         if ended.map_err(fault)? == 0 {
             return Ok(false);
         }
-        write.commit_change(&Change::Session(id.clone()), now).await?;
+        write.commit_change(&Invalidation::Session(id.clone()), now).await?;
         Ok(true)
     }
 
-    async fn end_all(&self, subject: &Subject, now: Timestamp) -> Result<(), Fault> {
+    async fn end_all(&self, subject: &Subject, now: Timestamp) -> Result<(), BackendError> {
         if is_nothing(&[subject.as_str()]) {
             return Ok(());
         }
         let mut write = self.database.write().await?;
         end_all(&mut write, subject.as_str()).await?;
-        write.commit_change(&Change::User(subject.clone()), now).await
+        write.commit_change(&Invalidation::User(subject.clone()), now).await
     }
 }
 
 impl RefreshTokenStore for SqlSessions {
-    async fn find_family(&self, name: &TokenHash) -> Result<Option<Family>, Fault> {
+    async fn find_family(&self, name: &TokenHash) -> Result<Option<TokenFamily>, BackendError> {
         if is_nothing(&[name.as_str()]) {
             return Ok(None);
         }
@@ -196,7 +196,7 @@ impl RefreshTokenStore for SqlSessions {
         Ok(row.map_err(fault)?.map(|FamilyRow(family)| family))
     }
 
-    async fn rotate(&self, rotation: &Rotation<'_>) -> Result<bool, Fault> {
+    async fn rotate(&self, rotation: &Rotation<'_>) -> Result<bool, BackendError> {
         if is_nothing(&[rotation.family.as_str(), rotation.from.as_str()]) {
             return Ok(false);
         }
@@ -205,8 +205,8 @@ impl RefreshTokenStore for SqlSessions {
                 .bind(rotation.to.as_str())
                 .bind(rotation.salt)
                 .bind(seconds(rotation.now))
-                .bind(rotation.origin.address.map(|address| address.to_string()))
-                .bind(rotation.origin.user_agent.as_deref())
+                .bind(rotation.client_info.address.map(|address| address.to_string()))
+                .bind(rotation.client_info.user_agent.as_deref())
                 .bind(rotation.expires_at.map(seconds))
                 .bind(rotation.family.as_str())
                 .bind(rotation.from.as_str())
@@ -228,16 +228,16 @@ fn is_orphan(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(error) if error.is_foreign_key_violation())
 }
 
-fn written(permission: &Permission) -> Option<String> {
-    match permission {
-        Permission::Unrestricted => None,
-        Permission::Scopes(scopes) => Some(scopes.to_string()),
+fn written(granted_scopes: &GrantedScopes) -> Option<String> {
+    match granted_scopes {
+        GrantedScopes::All => None,
+        GrantedScopes::Only(scopes) => Some(scopes.to_string()),
     }
 }
 
-fn read(scopes: Option<&str>) -> Result<Permission, sqlx::Error> {
-    scopes.map_or(Ok(Permission::Unrestricted), |scopes| {
-        scopes.parse().map(Permission::Scopes).map_err(unreadable::<InvalidScope>)
+fn read(scopes: Option<&str>) -> Result<GrantedScopes, sqlx::Error> {
+    scopes.map_or(Ok(GrantedScopes::All), |scopes| {
+        scopes.parse().map(GrantedScopes::Only).map_err(unreadable::<InvalidScope>)
     })
 }
 
@@ -254,7 +254,7 @@ where
         Ok(Self(Session {
             id: row.try_get::<String, _>("id")?.into(),
             client_id: text("client_id")?.map(Into::into),
-            origin: Origin {
+            client_info: ClientInfo {
                 address: text("address")?.and_then(|address| address.parse().ok()),
                 user_agent: text("user_agent")?,
             },
@@ -264,7 +264,7 @@ where
     }
 }
 
-struct FamilyRow(Family);
+struct FamilyRow(TokenFamily);
 
 impl<'r, R: Row> FromRow<'r, R> for FamilyRow
 where
@@ -276,11 +276,11 @@ where
     fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
         let text = |name: &str| row.try_get::<Option<String>, _>(name);
         let previous = text("previous")?.zip(text("salt")?);
-        Ok(Self(Family {
+        Ok(Self(TokenFamily {
             session_id: row.try_get::<String, _>("id")?.into(),
             subject: row.try_get::<String, _>("user_id")?.into(),
             client_id: text("client_id")?.map(Into::into),
-            permission: read(row.try_get("scopes")?)?,
+            granted_scopes: read(row.try_get("scopes")?)?,
             created: moment(row.try_get("created")?),
             newest: row.try_get::<String, _>("newest")?.into(),
             rotated: moment(row.try_get("rotated")?),

@@ -9,7 +9,7 @@ use crate::{
         column::seconds,
         database::{Pool, fault, on_either},
     },
-    domain::{fault::Fault, time::Timestamp},
+    domain::{backend_error::BackendError, time::Timestamp},
 };
 
 /// What is removed, and how long past its end. The newest change stays: by it a replica knows that it missed none.
@@ -44,7 +44,7 @@ pub(super) async fn tidy(pool: Pool, audit_kept: Option<Duration>, clock: fn() -
     }
 }
 
-async fn tidy_once(pool: &Pool, audit_kept: Option<Duration>, now: Timestamp) -> Result<(), Fault> {
+async fn tidy_once(pool: &Pool, audit_kept: Option<Duration>, now: Timestamp) -> Result<(), BackendError> {
     for (statement, kept) in STATEMENTS {
         let before = seconds(now - kept);
         on_either!(pool, connection => sqlx::query(statement).bind(before).execute(connection).await.map(drop))

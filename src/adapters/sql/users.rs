@@ -17,9 +17,9 @@ use crate::{
         write::{Write, in_write},
     },
     domain::{
-        change::Change,
+        backend_error::BackendError,
         event::EventKind,
-        fault::Fault,
+        invalidation::Invalidation,
         ports::{PasswordStore, UserStore},
         scope::{InvalidScope, Scopes},
         secret::PasswordHash,
@@ -111,7 +111,7 @@ impl SqlUsers {
     ///
     /// # Errors
     /// Where the database cannot say.
-    pub async fn find(&self, username: &Username) -> Result<Option<StoredUser>, Fault> {
+    pub async fn find(&self, username: &Username) -> Result<Option<StoredUser>, BackendError> {
         let Some(key) = username_key(username.as_str()) else { return Ok(None) };
         self.find_where(FIND_BY_KEY, key).await
     }
@@ -120,7 +120,7 @@ impl SqlUsers {
     ///
     /// On PostgreSQL this is one statement, so who reads slowly opens the database
     /// [without timeouts](crate::sql::DatabaseSettings::has_timeouts).
-    pub fn all(&self) -> impl Stream<Item = Result<StoredUser, Fault>> + '_ {
+    pub fn all(&self) -> impl Stream<Item = Result<StoredUser, BackendError>> + '_ {
         let rows = match self.database.pool() {
             Pool::Sqlite(lender) => sqlx::query_as(ALL_BY_NAME).fetch(lender.pool()),
             Pool::Postgres(lender) => sqlx::query_as(ALL_BY_NAME).fetch(lender.pool()),
@@ -132,7 +132,7 @@ impl SqlUsers {
     ///
     /// # Errors
     /// Where the name is none (see [`username`](super::username)), or the user could not be stored.
-    pub async fn insert(&self, account: &Account<User>, now: Timestamp) -> Result<bool, Fault> {
+    pub async fn insert(&self, account: &Account<User>, now: Timestamp) -> Result<bool, BackendError> {
         let rows = rows(slice::from_ref(account))?;
         let mut write = self.database.write().await?;
         let is_free = unless_taken(in_write!(write, connection => {
@@ -158,7 +158,7 @@ impl SqlUsers {
         subject: &Subject,
         now: Timestamp,
         what: impl FnOnce() -> (EventKind, Option<String>),
-    ) -> Result<Option<AuditEntry>, Fault> {
+    ) -> Result<Option<AuditEntry>, BackendError> {
         let Some(actor) = &self.actor else { return Ok(None) };
         let username: Result<Option<String>, _> = in_write!(write, connection => {
             sqlx::query_scalar(USERNAME).bind(subject.as_str()).fetch_optional(connection).await
@@ -173,7 +173,12 @@ impl SqlUsers {
     ///
     /// # Errors
     /// Where the change could not be stored.
-    pub async fn update(&self, subject: &Subject, change: UserChange, now: Timestamp) -> Result<bool, Fault> {
+    pub async fn update(
+        &self,
+        subject: &Subject,
+        change: UserChange,
+        now: Timestamp,
+    ) -> Result<bool, BackendError> {
         let Some(id) = id(subject) else { return Ok(false) };
         let ends_sessions = change.password_hash.is_some() || change.disabled == Some(true);
         let mut write = self.database.write().await?;
@@ -187,7 +192,7 @@ impl SqlUsers {
         if ends_sessions {
             sessions::end_all(&mut write, &id).await?;
         }
-        write.commit_audited(&Change::User(subject.clone()), entry, now).await?;
+        write.commit_audited(&Invalidation::User(subject.clone()), entry, now).await?;
         Ok(true)
     }
 
@@ -195,7 +200,7 @@ impl SqlUsers {
     ///
     /// # Errors
     /// Where the user could not be removed.
-    pub async fn remove(&self, subject: &Subject, now: Timestamp) -> Result<bool, Fault> {
+    pub async fn remove(&self, subject: &Subject, now: Timestamp) -> Result<bool, BackendError> {
         let Some(id) = id(subject) else { return Ok(false) };
         let mut write = self.database.write().await?;
         let entry = self.entry(&mut write, subject, now, || (EventKind::UserRemoved, None)).await?;
@@ -205,7 +210,7 @@ impl SqlUsers {
         if removed.map_err(fault)? == 0 {
             return Ok(false);
         }
-        write.commit_audited(&Change::User(subject.clone()), entry, now).await?;
+        write.commit_audited(&Invalidation::User(subject.clone()), entry, now).await?;
         Ok(true)
     }
 
@@ -213,7 +218,7 @@ impl SqlUsers {
     ///
     /// # Errors
     /// Where the database cannot say.
-    pub async fn taken(&self, keys: &[&str]) -> Result<HashSet<String>, Fault> {
+    pub async fn taken(&self, keys: &[&str]) -> Result<HashSet<String>, BackendError> {
         if keys.is_empty() {
             return Ok(HashSet::new());
         }
@@ -232,11 +237,15 @@ impl SqlUsers {
     ///
     /// # Errors
     /// Where the database cannot be written to.
-    pub async fn import(&self, now: Timestamp) -> Result<Import, Fault> {
+    pub async fn import(&self, now: Timestamp) -> Result<Import, BackendError> {
         Ok(Import { write: self.database.write().await?, now, actor: self.actor.clone(), added: 0 })
     }
 
-    async fn find_where(&self, statement: &'static str, value: String) -> Result<Option<StoredUser>, Fault> {
+    async fn find_where(
+        &self,
+        statement: &'static str,
+        value: String,
+    ) -> Result<Option<StoredUser>, BackendError> {
         let row = on_either!(self.database.pool(), connection => {
             sqlx::query_as(statement).bind(value).fetch_optional(connection).await
         });
@@ -247,12 +256,12 @@ impl SqlUsers {
 impl UserStore for SqlUsers {
     type User = User;
 
-    async fn find_by_username(&self, username: &Username) -> Result<Option<Account<User>>, Fault> {
+    async fn find_by_username(&self, username: &Username) -> Result<Option<Account<User>>, BackendError> {
         let found = self.find(username).await?;
         Ok(found.map(|StoredUser { user, password_hash, .. }| Account { user, password_hash }))
     }
 
-    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<User>, Fault> {
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<User>, BackendError> {
         let Some(id) = id(subject) else { return Ok(None) };
         Ok(self.find_where(FIND_BY_ID, id).await?.map(|found| found.user))
     }
@@ -262,7 +271,7 @@ impl UserStore for SqlUsers {
         subject: &Subject,
         old: &PasswordHash,
         new: &PasswordHash,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), BackendError> {
         let Some(id) = id(subject) else { return Ok(()) };
         on_either!(self.database.pool(), connection => {
             sqlx::query(REPLACE_HASH).bind(new.expose()).bind(id).bind(old.expose()).execute(connection).await.map(drop)
@@ -272,7 +281,7 @@ impl UserStore for SqlUsers {
 }
 
 impl PasswordStore for SqlUsers {
-    async fn find_account(&self, subject: &Subject) -> Result<Option<Account<User>>, Fault> {
+    async fn find_account(&self, subject: &Subject) -> Result<Option<Account<User>>, BackendError> {
         let Some(id) = id(subject) else { return Ok(None) };
         let found = self.find_where(FIND_BY_ID, id).await?;
         Ok(found.map(|StoredUser { user, password_hash, .. }| Account { user, password_hash }))
@@ -284,7 +293,7 @@ impl PasswordStore for SqlUsers {
         old: &PasswordHash,
         new: &PasswordHash,
         now: Timestamp,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, BackendError> {
         let Some(id) = id(subject) else { return Ok(false) };
         let mut write = self.database.write().await?;
         let changed = in_write!(write, connection => {
@@ -301,7 +310,7 @@ impl PasswordStore for SqlUsers {
             return Ok(false);
         }
         sessions::end_all(&mut write, &id).await?;
-        write.commit_change(&Change::User(subject.clone()), now).await?;
+        write.commit_change(&Invalidation::User(subject.clone()), now).await?;
         Ok(true)
     }
 }
@@ -324,7 +333,7 @@ impl Import {
     ///
     /// # Errors
     /// Where the users could not be stored.
-    pub async fn add(&mut self, accounts: &[Account<User>]) -> Result<bool, Fault> {
+    pub async fn add(&mut self, accounts: &[Account<User>]) -> Result<bool, BackendError> {
         if accounts.is_empty() {
             return Ok(true);
         }
@@ -339,7 +348,7 @@ impl Import {
     ///
     /// # Errors
     /// Where they could not be stored: then none of them is.
-    pub async fn commit(mut self) -> Result<(), Fault> {
+    pub async fn commit(mut self) -> Result<(), BackendError> {
         if let Some(actor) = &self.actor {
             let detail = Some(format!("{} users", self.added));
             let entry = AuditEntry { detail, ..actor.did(EventKind::UsersImported, self.now) };
@@ -403,13 +412,14 @@ where
 }
 
 /// Each account with its key.
-fn rows(accounts: &[Account<User>]) -> Result<Vec<(String, &Account<User>)>, Fault> {
+fn rows(accounts: &[Account<User>]) -> Result<Vec<(String, &Account<User>)>, BackendError> {
     let row = |account| Ok((key(account)?, account));
     accounts.iter().map(row).collect()
 }
 
-fn key(account: &Account<User>) -> Result<String, Fault> {
-    username_key(&account.user.username).ok_or_else(|| Fault::new("a user without a name that can be stored"))
+fn key(account: &Account<User>) -> Result<String, BackendError> {
+    username_key(&account.user.username)
+        .ok_or_else(|| BackendError::new("a user without a name that can be stored"))
 }
 
 /// The text of an id, where the subject is one of ours: in lower case, with hyphens.

@@ -11,7 +11,7 @@ use crate::{
         database::{Database, Pool, fault},
         lender::{Lender, Lent},
     },
-    domain::{change::Change, fault::Fault, time::Timestamp},
+    domain::{backend_error::BackendError, invalidation::Invalidation, time::Timestamp},
 };
 
 /// Several statements that count together or not at all. Dropped before [`commit`](Self::commit), none does.
@@ -47,7 +47,7 @@ pub(super) use in_write;
 
 impl Database {
     /// Begins to write.
-    pub(super) async fn write(&self) -> Result<Write, Fault> {
+    pub(super) async fn write(&self) -> Result<Write, BackendError> {
         let connection = match self.pool() {
             // Told at once that it writes: one that waits with that may find that another one wrote, and fails.
             Pool::Sqlite(lender) => begun(lender, "BEGIN IMMEDIATE").await.map(EitherLent::Sqlite),
@@ -71,7 +71,7 @@ where
 
 impl Write {
     /// Makes it count.
-    pub(super) async fn commit(self) -> Result<(), Fault> {
+    pub(super) async fn commit(self) -> Result<(), BackendError> {
         let done = match self.connection {
             EitherLent::Sqlite(lent) => lent.commit().await,
             EitherLent::Postgres(lent) => lent.commit().await,
@@ -81,7 +81,11 @@ impl Write {
 
     /// Makes it count as this change, and tells those who listen here before it returns; others read of it in the
     /// table. The counter is held until the commit, so this is the last statement.
-    pub(super) async fn commit_change(mut self, change: &Change, now: Timestamp) -> Result<(), Fault> {
+    pub(super) async fn commit_change(
+        mut self,
+        change: &Invalidation,
+        now: Timestamp,
+    ) -> Result<(), BackendError> {
         in_write!(self, connection => {
             let number: i64 = sqlx::query_scalar(changes::NEXT).fetch_one(&mut *connection).await?;
             let (kind, name) = changes::written(change);
@@ -98,7 +102,7 @@ impl Write {
 /// Tells of a change when it is dropped.
 struct Telling<'a> {
     listeners: Arc<Listeners>,
-    change: &'a Change,
+    change: &'a Invalidation,
 }
 
 impl Drop for Telling<'_> {

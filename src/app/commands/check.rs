@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     adapters::{
         argon2::Argon2Hasher,
-        jwt::{KeyFolder, KeyState},
+        jwt::{KeyDirectory, KeyState},
         sql::{Database, Tables},
     },
     app::{
@@ -100,7 +100,7 @@ fn look_at_keys(settings: &Settings) -> Result<String, Failure> {
             folder.display()
         ));
     }
-    let keys = KeyFolder::new(&settings.jwt()).list(clock::now())?;
+    let keys = KeyDirectory::new(&settings.jwt()).list(clock::now())?;
     Ok(match keys.iter().find(|key| key.state == KeyState::Signing) {
         Some(key) => format!("{} in {}, {} signs", keys.len(), folder.display(), key.kid),
         None => format!("none in {} yet, one is made at the first start", folder.display()),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     adapters::{
-        jwt::{KeyFolder, KeyState, ListedKey},
+        jwt::{KeyDirectory, KeyState, ListedKey},
         sql::{AuditEntry, Database, SqlAudit, Tables},
     },
     app::{
@@ -56,7 +56,7 @@ enum KeysAction {
 /// Does what `arguments` ask for and prints what came of it.
 pub(crate) fn run(arguments: &KeysArguments, settings: &Settings) -> Result<(), Failure> {
     let jwt = settings.jwt();
-    let folder = KeyFolder::new(&jwt);
+    let folder = KeyDirectory::new(&jwt);
     let now = clock::now();
     let mut output = Output::new();
     match arguments.action {

@@ -46,7 +46,7 @@ pub enum UsersCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Change a user's email address, full name or scopes
+    /// Invalidation a user's email address, full name or scopes
     Set(SetUser),
     /// Give a user a new password; asks for it. It ends every session of the user
     Passwd {

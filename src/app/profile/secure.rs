@@ -9,7 +9,7 @@ use crate::{
         argon2::Argon2Hasher,
         jwt::{JwtTokens, SigningAlgorithm},
         password_policy::check_new_password,
-        sql::{Database, SqlAudit, SqlClients, SqlFailures, SqlSessions, SqlUsers, User},
+        sql::{Database, SqlAudit, SqlClients, SqlFailedAttempts, SqlSessions, SqlUsers, User},
     },
     app::{
         audit::AuditTrail,
@@ -20,8 +20,8 @@ use crate::{
         server::{Routes, Server, Service, StartError},
         settings::{SecureSettings, Settings, Switch},
     },
-    auth::{Auth, Memory, Policy, RefreshTokens},
-    domain::{dialect::Dialect, fault::Fault},
+    auth::{Auth, Policy, RefreshTokens, TokenCache},
+    domain::{backend_error::BackendError, error_format::ErrorFormat},
     http::{
         clock, jwks,
         metadata::{self, ServerMetadata},
@@ -36,9 +36,9 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     let database = Database::open_with(secure.database_url.expose(), secure.database()).await?;
     let database = database.keeping_audit(settings.ops.audit_kept());
     let tokens = JwtTokens::open(settings.jwt(), clock::now())?;
-    let memory = Arc::new(Memory::new(secure.remembered_tokens));
-    let max_staleness = Duration::from_secs(secure.max_staleness.get().into());
-    database.watch(Arc::clone(&memory) as _, max_staleness, clock::now).await?;
+    let memory = Arc::new(TokenCache::new(secure.token_cache_size));
+    let token_cache_max_staleness = Duration::from_secs(secure.token_cache_max_staleness.get().into());
+    database.watch(Arc::clone(&memory) as _, token_cache_max_staleness, clock::now).await?;
     tokens.watch(Arc::clone(&memory) as _);
     let hasher = Argon2Hasher::new(secure.argon2())?;
     let writer = SqlAudit::new(database.clone()).writer();
@@ -58,8 +58,8 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
         .memory(memory)
         .policy(policy(secure));
     let auth = operations.figures.listening(auth);
-    let auth = match secure.guess_limits() {
-        Some(limits) => auth.guess_limits(SqlFailures::new(database), limits),
+    let auth = match secure.login_throttle() {
+        Some(limits) => auth.login_throttle(SqlFailedAttempts::new(database), limits),
         None => auth,
     };
     let auth = auth.build();
@@ -82,7 +82,9 @@ fn operations(figures: Figures, database: &Database, tokens: &JwtTokens) -> Oper
         })
         .check("keys", move || {
             let can_sign = tokens.can_sign(clock::now());
-            Box::pin(async move { can_sign.then_some(()).ok_or_else(|| Fault::unavailable("no key signs")) })
+            Box::pin(async move {
+                can_sign.then_some(()).ok_or_else(|| BackendError::unavailable("no key signs"))
+            })
         })
 }
 
@@ -95,7 +97,7 @@ fn routes(
     let auth = auth.clone();
     let secure = &settings.secure;
     let issuer = settings.issuer();
-    let metadata = metadata::routes(&metadata(secure, &issuer)).map_err(Fault::from)?;
+    let metadata = metadata::routes(&metadata(secure, &issuer)).map_err(BackendError::from)?;
     let keys = publishes_keys(secure).then(|| jwks::routes(Arc::new(tokens)));
     let rule: PasswordRule<User> = Arc::new(|password, user| {
         let words = [Some(&user.username), user.email.as_ref(), user.full_name.as_ref()];
@@ -133,9 +135,9 @@ fn metadata<'a>(secure: &SecureSettings, issuer: &'a str) -> ServerMetadata<'a> 
 
 fn policy(secure: &SecureSettings) -> Policy {
     Policy {
-        dialect: Dialect::Rfc,
+        error_format: ErrorFormat::OAuth2,
         inactive_users_sign_in: false,
-        require_grant_type: secure.strict,
+        require_grant_type: secure.require_grant_type,
         require_client: secure.require_client,
         password_grant_off: secure.password_grant == Switch::Off,
     }

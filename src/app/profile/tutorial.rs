@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    adapters::tutorial::{FakeHasher, SubjectTokens, TutorialUser, TutorialUsers},
+    adapters::tutorial::{InsecureFakeHasher, InsecureSubjectTokens, TutorialUser, TutorialUsers},
     app::{
         audit::AuditTrail,
         document,
@@ -14,7 +14,7 @@ use crate::{
         server::{Server, Service, StartError},
         settings::Settings,
     },
-    auth::{Auth, Memory, Policy},
+    auth::{Auth, Policy, TokenCache},
 };
 
 /// The tokens that are remembered: those of both users, who never change, and some that are nobody's.
@@ -25,10 +25,10 @@ pub(super) fn server(settings: &Settings) -> Result<Server, StartError> {
     if !settings.bind.ip().is_loopback() && !settings.expose_tutorial {
         return Err(StartError::InsecureExposure(settings.bind));
     }
-    let memory = Arc::new(Memory::new(TOKENS));
+    let memory = Arc::new(TokenCache::new(TOKENS));
     let auth = Auth::builder(TutorialUsers::default())
-        .hasher(FakeHasher::default())
-        .tokens(SubjectTokens)
+        .hasher(InsecureFakeHasher::default())
+        .tokens(InsecureSubjectTokens)
         .memory(Arc::clone(&memory))
         .policy(Policy { inactive_users_sign_in: true, ..Policy::default() });
     let audit = AuditTrail::start(settings.ops.audit_log.as_deref(), None).map_err(StartError::Audit)?;

@@ -21,11 +21,11 @@ use thiserror::Error;
 use crate::{
     auth::{Recall, Recognised},
     domain::{
-        change::{Change, ChangeListener},
+        backend_error::BackendError,
         claims::Claims,
         client::ClientId,
-        fault::Fault,
-        scope::Permission,
+        invalidation::{CacheInvalidator, Invalidation},
+        scope::GrantedScopes,
         session::SessionId,
         time::Timestamp,
         user::Subject,
@@ -34,7 +34,7 @@ use crate::{
 
 /// What [`Auth::recognise`](crate::Auth::recognise) found out about tokens, by their SHA-256: for each the user and
 /// the claims, or that it is nobody's. It holds as many tokens as it is told to and forgets those that were not
-/// asked for lately. A token is known until it ends or something of it changes ([`ChangeListener::changed`]).
+/// asked for lately. A token is known until it ends or something of it changes ([`CacheInvalidator::changed`]).
 ///
 /// It is right as long as it is told of every change: whoever writes to a [`UserStore`](crate::UserStore) or a
 /// [`SessionStore`](crate::SessionStore) tells it before they say that it is done. The stores of `gatepass::sql` do
@@ -43,23 +43,23 @@ use crate::{
 ///
 /// ```
 /// use std::{num::NonZeroUsize, sync::Arc};
-/// use gatepass::{Auth, Change, ChangeListener, Memory, tutorial::{FakeHasher, SubjectTokens, TutorialUsers}};
+/// use gatepass::{Auth, Invalidation, CacheInvalidator, TokenCache, tutorial::{InsecureFakeHasher, InsecureSubjectTokens, TutorialUsers}};
 ///
-/// let memory = Arc::new(Memory::new(NonZeroUsize::new(10_000).unwrap()));
+/// let memory = Arc::new(TokenCache::new(NonZeroUsize::new(10_000).unwrap()));
 /// let auth = Auth::builder(TutorialUsers::default())
-///     .hasher(FakeHasher::default())
-///     .tokens(SubjectTokens)
+///     .hasher(InsecureFakeHasher::default())
+///     .tokens(InsecureSubjectTokens)
 ///     .memory(Arc::clone(&memory))
 ///     .build();
 ///
 /// // johndoe was changed in the table of users:
-/// memory.changed(&Change::User("johndoe".into()));
+/// memory.invalidate(&Invalidation::User("johndoe".into()));
 /// ```
-pub struct Memory<U> {
+pub struct TokenCache<U> {
     tokens: Cache<TokenDigest, Known<U>, UnitWeighter, BuildHasherDefault<DigestHasher>>,
     index: Mutex<Index>,
     /// What many tokens allow alike.
-    permissions: Mutex<HashSet<Permission>>,
+    permissions: Mutex<HashSet<GrantedScopes>>,
     /// How many changes there were.
     changes: AtomicU64,
     is_lost: AtomicBool,
@@ -69,9 +69,9 @@ pub struct Memory<U> {
     misses: AtomicU64,
 }
 
-/// How often a [`Memory`] knew.
+/// How often a [`TokenCache`] knew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemoryFigures {
+pub struct TokenCacheStats {
     /// How often it knew a token.
     pub hits: u64,
     /// How often it did not.
@@ -118,7 +118,7 @@ pub(crate) struct Place {
 #[error("it cannot be heard what has changed: nobody is recognised from memory")]
 struct Lost;
 
-impl<U> Memory<U> {
+impl<U> TokenCache<U> {
     /// Remembers this many tokens.
     pub fn new(tokens: NonZeroUsize) -> Self {
         Self {
@@ -140,8 +140,8 @@ impl<U> Memory<U> {
     }
 
     /// How often it knew so far.
-    pub fn figures(&self) -> MemoryFigures {
-        MemoryFigures {
+    pub fn figures(&self) -> TokenCacheStats {
+        TokenCacheStats {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
             tokens: self.tokens.len(),
@@ -149,9 +149,9 @@ impl<U> Memory<U> {
     }
 
     /// What is known of `token`, or the place for it.
-    pub(super) fn recall(&self, token: &str, now: Timestamp) -> Result<Recall<U>, Fault> {
+    pub(super) fn recall(&self, token: &str, now: Timestamp) -> Result<Recall<U>, BackendError> {
         if self.is_lost.load(Ordering::Acquire) || now.as_unix() > self.until.load(Ordering::Acquire) {
-            return Err(Fault::unavailable(Lost));
+            return Err(BackendError::unavailable(Lost));
         }
         let digest = TokenDigest(Sha256::digest(token).into());
         let changes = self.changes.load(Ordering::Acquire);
@@ -181,18 +181,18 @@ impl<U> Memory<U> {
         index.tidy_up(capacity.saturating_add(capacity / 4), |token| self.tokens.contains_key(token));
     }
 
-    /// The same permission, in one place for all tokens that allow the same: it is there for the processor when the
+    /// The same granted_scopes, in one place for all tokens that allow the same: it is there for the processor when the
     /// next of them comes, and takes no more room.
-    pub(super) fn share(&self, permission: Permission) -> Permission {
+    pub(super) fn share(&self, granted_scopes: GrantedScopes) -> GrantedScopes {
         let mut permissions = lock(&self.permissions);
-        if let Some(shared) = permissions.get(&permission) {
+        if let Some(shared) = permissions.get(&granted_scopes) {
             return shared.clone();
         }
         if permissions.len() >= PERMISSIONS {
             permissions.clear();
         }
-        permissions.insert(permission.clone());
-        permission
+        permissions.insert(granted_scopes.clone());
+        granted_scopes
     }
 }
 
@@ -200,8 +200,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<U: Send + Sync + 'static> ChangeListener for Memory<U> {
-    fn changed(&self, change: &Change) {
+impl<U: Send + Sync + 'static> CacheInvalidator for TokenCache<U> {
+    fn invalidate(&self, change: &Invalidation) {
         let mut index = lock(&self.index);
         let forget = |tokens: &[TokenDigest]| {
             for token in tokens {
@@ -209,15 +209,17 @@ impl<U: Send + Sync + 'static> ChangeListener for Memory<U> {
             }
         };
         match change {
-            Change::User(subject) => index.users.remove(subject).iter().for_each(|tokens| forget(tokens)),
-            Change::Session(id) => {
+            Invalidation::User(subject) => {
+                index.users.remove(subject).iter().for_each(|tokens| forget(tokens))
+            }
+            Invalidation::Session(id) => {
                 index.sessions.remove(id).iter().for_each(|session| forget(&session.tokens))
             }
-            Change::Client(client_id) => index
+            Invalidation::Client(client_id) => index
                 .sessions
                 .extract_if(|_, session| session.client_id.as_ref() == Some(client_id))
                 .for_each(|(_, session)| forget(&session.tokens)),
-            Change::Everything => {
+            Invalidation::Everything => {
                 *index = Index::default();
                 self.tokens.clear();
             }
@@ -226,15 +228,15 @@ impl<U: Send + Sync + 'static> ChangeListener for Memory<U> {
         self.changes.fetch_add(1, Ordering::Release);
     }
 
-    fn heard(&self, until: Timestamp) {
+    fn synced_until(&self, until: Timestamp) {
         self.until.store(until.as_unix(), Ordering::Release);
     }
 
-    fn lost(&self) {
+    fn disconnected(&self) {
         self.is_lost.store(true, Ordering::Release);
     }
 
-    fn found(&self) {
+    fn reconnected(&self) {
         self.is_lost.store(false, Ordering::Release);
     }
 }
@@ -306,9 +308,9 @@ impl Hasher for DigestHasher {
     }
 }
 
-impl<U> fmt::Debug for Memory<U> {
+impl<U> fmt::Debug for TokenCache<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory").field("tokens", &self.tokens.len()).finish_non_exhaustive()
+        f.debug_struct("TokenCache").field("tokens", &self.tokens.len()).finish_non_exhaustive()
     }
 }
 
@@ -323,28 +325,28 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
-    fn memory(tokens: usize) -> Memory<()> {
-        Memory::new(NonZeroUsize::new(tokens).unwrap())
+    fn memory(tokens: usize) -> TokenCache<()> {
+        TokenCache::new(NonZeroUsize::new(tokens).unwrap())
     }
 
     fn claims(user: &str, session: &str) -> Claims {
         let session_id = Some(session.into());
-        Claims { session_id, ..Claims::new(user.into(), Permission::Unrestricted) }
+        Claims { session_id, ..Claims::new(user.into(), GrantedScopes::All) }
     }
 
     /// The place of a token that is not known.
-    fn place(memory: &Memory<()>, token: &str, now: Timestamp) -> Option<Place> {
+    fn place(memory: &TokenCache<()>, token: &str, now: Timestamp) -> Option<Place> {
         match memory.recall(token, now).expect("it is not lost") {
             Recall::Known(_) => None,
             Recall::Unknown(place) => place,
         }
     }
 
-    fn knows(memory: &Memory<()>, token: &str, now: Timestamp) -> bool {
+    fn knows(memory: &TokenCache<()>, token: &str, now: Timestamp) -> bool {
         place(memory, token, now).is_none()
     }
 
-    fn learn(memory: &Memory<()>, token: &str, claims: &Claims) {
+    fn learn(memory: &TokenCache<()>, token: &str, claims: &Claims) {
         let place = place(memory, token, NOW).expect("it is not known yet");
         memory.keep(place, claims, Recognised::Nobody);
         assert!(knows(memory, token, NOW));
@@ -352,16 +354,16 @@ mod tests {
 
     #[test]
     fn who_hears_nothing_any_more_is_lost_without_being_told() {
-        let memory = Memory::<()>::new(NonZeroUsize::MIN);
+        let memory = TokenCache::<()>::new(NonZeroUsize::MIN);
         let recalls = |second| memory.recall("token", Timestamp::from_unix(second)).is_ok();
         assert!(recalls(u64::MAX), "nobody set it an end");
-        memory.heard(Timestamp::from_unix(10));
+        memory.synced_until(Timestamp::from_unix(10));
         assert!(recalls(10) && !recalls(11));
-        memory.heard(Timestamp::from_unix(12));
+        memory.synced_until(Timestamp::from_unix(12));
         assert!(recalls(11) && !recalls(13));
-        memory.lost();
+        memory.disconnected();
         assert!(!recalls(11));
-        memory.found();
+        memory.reconnected();
         assert!(recalls(11));
     }
 
@@ -369,15 +371,15 @@ mod tests {
     fn an_answer_asked_before_a_change_is_not_kept_after_it() {
         let memory = memory(100);
         for change in [
-            Change::User("1".into()),
-            Change::Session("s".into()),
-            Change::Client("web".into()),
-            Change::Everything,
+            Invalidation::User("1".into()),
+            Invalidation::Session("s".into()),
+            Invalidation::Client("web".into()),
+            Invalidation::Everything,
             // Whose change it was is not known when the answer comes: any one counts.
-            Change::User("another".into()),
+            Invalidation::User("another".into()),
         ] {
             let place = place(&memory, "token", NOW).unwrap();
-            memory.changed(&change);
+            memory.invalidate(&change);
             memory.keep(place, &claims("1", "s"), Recognised::Nobody);
             assert!(!knows(&memory, "token", NOW), "{change:?}");
         }
@@ -399,15 +401,15 @@ mod tests {
         let memory = memory(100);
         let place = place(&memory, "token", NOW).unwrap();
         let claims = claims("1", "s");
-        let permission = claims.permission.clone();
-        let identity = Arc::new(Identity::new((), claims.clone(), permission));
+        let granted_scopes = claims.granted_scopes.clone();
+        let identity = Arc::new(Identity::new((), claims.clone(), granted_scopes));
         memory.keep(place, &claims, Recognised::User(Arc::clone(&identity)));
         match memory.recall("token", NOW).unwrap() {
             Recall::Known(Recognised::User(known)) => assert!(Arc::ptr_eq(&known, &identity)),
             _ => panic!("it is known"),
         }
         assert!(!knows(&memory, "Token", NOW));
-        assert_eq!(memory.figures(), MemoryFigures { hits: 1, misses: 2, tokens: 1 });
+        assert_eq!(memory.figures(), TokenCacheStats { hits: 1, misses: 2, tokens: 1 });
     }
 
     #[test]
@@ -415,15 +417,15 @@ mod tests {
         let memory = memory(100);
         learn(&memory, "token", &claims("1", "s"));
         let place = place(&memory, "other", NOW).unwrap();
-        memory.lost();
+        memory.disconnected();
         for token in ["token", "other"] {
             let answer = memory.recall(token, NOW);
             assert!(answer.err().expect("a fault").is_temporary(), "{token}");
         }
         // A change that is heard of meanwhile counts.
-        memory.changed(&Change::User("1".into()));
+        memory.invalidate(&Invalidation::User("1".into()));
         memory.keep(place, &claims("2", "t"), Recognised::Nobody);
-        memory.found();
+        memory.reconnected();
         assert!(!knows(&memory, "token", NOW) && !knows(&memory, "other", NOW));
     }
 
@@ -455,7 +457,7 @@ mod tests {
                 memory.keep(place, &claims("1", "s"), Recognised::Nobody);
             }
         }
-        memory.changed(&Change::Session("s".into()));
+        memory.invalidate(&Invalidation::Session("s".into()));
         assert!((0..30).all(|number| !knows(&memory, &format!("token {number}"), NOW)));
         assert_eq!(memory.tokens.len(), 0);
     }
@@ -463,17 +465,17 @@ mod tests {
     #[test]
     fn what_tokens_allow_alike_is_in_one_place() {
         let memory = memory(1);
-        let place_of = |permission: &Permission| match permission {
-            Permission::Scopes(scopes) => scopes.iter().next().map(ptr::from_ref),
-            Permission::Unrestricted => None,
+        let place_of = |granted_scopes: &GrantedScopes| match granted_scopes {
+            GrantedScopes::Only(scopes) => scopes.iter().next().map(ptr::from_ref),
+            GrantedScopes::All => None,
         };
-        let permission = |text: &str| Permission::Scopes(text.parse().unwrap());
-        let first = memory.share(permission("me items:read"));
-        assert_eq!(first, permission("me items:read"));
-        assert_eq!(place_of(&memory.share(permission("me items:read"))), place_of(&first));
-        assert_ne!(place_of(&memory.share(permission("me"))), place_of(&first));
+        let granted_scopes = |text: &str| GrantedScopes::Only(text.parse().unwrap());
+        let first = memory.share(granted_scopes("me items:read"));
+        assert_eq!(first, granted_scopes("me items:read"));
+        assert_eq!(place_of(&memory.share(granted_scopes("me items:read"))), place_of(&first));
+        assert_ne!(place_of(&memory.share(granted_scopes("me"))), place_of(&first));
         for number in 0..1000 {
-            memory.share(permission(&format!("scope:{number}")));
+            memory.share(granted_scopes(&format!("scope:{number}")));
         }
         assert!(lock(&memory.permissions).len() <= PERMISSIONS);
     }
@@ -483,7 +485,7 @@ mod tests {
         Ask(usize),
         /// The answer to the oldest question that has none.
         Answer,
-        Change(Change),
+        Invalidation(Invalidation),
         Wait(u64),
     }
 
@@ -497,12 +499,12 @@ mod tests {
         (format!("token {number}"), own)
     }
 
-    fn is_about(change: &Change, claims: &Claims) -> bool {
+    fn is_about(change: &Invalidation, claims: &Claims) -> bool {
         match change {
-            Change::User(subject) => *subject == claims.subject,
-            Change::Session(id) => Some(id) == claims.session_id.as_ref(),
-            Change::Client(client_id) => Some(client_id) == claims.client_id.as_ref(),
-            Change::Everything => true,
+            Invalidation::User(subject) => *subject == claims.subject,
+            Invalidation::Session(id) => Some(id) == claims.session_id.as_ref(),
+            Invalidation::Client(client_id) => Some(client_id) == claims.client_id.as_ref(),
+            Invalidation::Everything => true,
         }
     }
 
@@ -510,10 +512,10 @@ mod tests {
         prop_oneof![
             6 => (0..8_usize).prop_map(Step::Ask),
             5 => Just(Step::Answer),
-            1 => (0..4_u64).prop_map(|user| Step::Change(Change::User(user.into()))),
-            1 => (0..6_u8).prop_map(|session| Step::Change(Change::Session(session.to_string().into()))),
-            1 => "web|app|other".prop_map(|client| Step::Change(Change::Client(client.into()))),
-            1 => Just(Step::Change(Change::Everything)),
+            1 => (0..4_u64).prop_map(|user| Step::Invalidation(Invalidation::User(user.into()))),
+            1 => (0..6_u8).prop_map(|session| Step::Invalidation(Invalidation::Session(session.to_string().into()))),
+            1 => "web|app|other".prop_map(|client| Step::Invalidation(Invalidation::Client(client.into()))),
+            1 => Just(Step::Invalidation(Invalidation::Everything)),
             1 => (1..3_u64).prop_map(Step::Wait),
         ]
     }
@@ -540,8 +542,8 @@ mod tests {
                             known.insert(number, claims);
                         }
                     }
-                    Step::Change(change) => {
-                        memory.changed(&change);
+                    Step::Invalidation(change) => {
+                        memory.invalidate(&change);
                         changes += 1;
                         known.retain(|_, claims| !is_about(&change, claims));
                     }

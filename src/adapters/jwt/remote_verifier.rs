@@ -15,9 +15,9 @@ use super::{
     public_keys::{InvalidKeySet, PublicKeys},
 };
 use crate::domain::{
+    backend_error::BackendError,
     claims::Claims,
-    fault::Fault,
-    ports::{IssuedToken, TokenOrder, TokenService},
+    ports::{IssuedToken, NewToken, TokenService},
     secret::AccessToken,
     time::Timestamp,
 };
@@ -27,16 +27,16 @@ use crate::domain::{
 ///
 /// It takes what [`JwtTokens`](crate::JwtTokens) issues with EdDSA
 /// ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)), and is as strict. It issues nothing: who asks it to gets a
-/// [`Fault`]. Offline means that a token is good until it ends: nobody hears here that it was revoked.
+/// [`BackendError`]. Offline means that a token is good until it ends: nobody hears here that it was revoked.
 ///
 /// It fetches nothing either. Whoever has an HTTP client hands over what `/.well-known/jwks.json` answers
 /// ([`set_keys`](Self::set_keys)), again when its `max-age` is over, and again when a token names an unknown key
 /// ([`unknown_key`](Self::unknown_key)), at most once in some seconds, since anybody can write such tokens.
-/// `examples/resource_server.rs` does. Until keys came the answer is a temporary [`Fault`] (503). Who remembers
-/// callers in a [`Memory`](crate::Memory) tells it [`Change::Everything`](crate::Change::Everything) after new keys.
+/// `examples/resource_server.rs` does. Until keys came the answer is a temporary [`BackendError`] (503). Who remembers
+/// callers in a [`TokenCache`](crate::TokenCache) tells it [`Invalidation::Everything`](crate::Invalidation::Everything) after new keys.
 ///
 /// ```
-/// use gatepass::{JwksTokens, JwtSettings, JwtTokens, Permission, PublishedKeys, Timestamp, TokenOrder, TokenService};
+/// use gatepass::{RemoteJwtVerifier, JwtSettings, JwtTokens, GrantedScopes, PublishedKeys, Timestamp, NewToken, TokenService};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let keys_dir = folder.path().join("keys");
@@ -50,23 +50,23 @@ use crate::domain::{
 ///     },
 ///     now,
 /// )?;
-/// # let permission = Permission::Scopes("items:read".parse()?);
-/// # let order = TokenOrder { subject: 7_u64.into(), permission, client_id: None, session_id: None, now };
+/// # let granted_scopes = GrantedScopes::Only("items:read".parse()?);
+/// # let order = NewToken { subject: 7_u64.into(), granted_scopes, client_id: None, session_id: None, now };
 /// let token = issuer.issue(&order).await?.access_token;
 /// let published = issuer.key_set(now)?.json;
 ///
 /// // In the other:
-/// let tokens = JwksTokens::new("https://auth.example.com", "https://api.example.com");
+/// let tokens = RemoteJwtVerifier::new("https://auth.example.com", "https://api.example.com");
 /// tokens.set_keys(published)?;
 /// let claims = tokens.verify(&token, now).await?.expect("a genuine token");
 /// assert_eq!(claims.subject.as_str(), "7");
 /// assert!(tokens.issue(&order).await.is_err());
-/// # Ok::<(), gatepass::Fault>(())
+/// # Ok::<(), gatepass::BackendError>(())
 /// # })?;
-/// # Ok::<(), gatepass::Fault>(())
+/// # Ok::<(), gatepass::BackendError>(())
 /// ```
 #[derive(Clone)]
-pub struct JwksTokens {
+pub struct RemoteJwtVerifier {
     issuer: Arc<str>,
     audience: Arc<str>,
     leeway: Duration,
@@ -80,7 +80,7 @@ struct Shared {
     unknown_key: Notify,
 }
 
-impl JwksTokens {
+impl RemoteJwtVerifier {
     /// Tokens of this issuer (`iss`) for this audience (`aud`), without keys yet, and without leeway.
     pub fn new(issuer: impl Into<Arc<str>>, audience: impl Into<Arc<str>>) -> Self {
         let (issuer, audience) = (issuer.into(), audience.into());
@@ -131,23 +131,23 @@ impl JwksTokens {
     }
 }
 
-impl TokenService for JwksTokens {
-    async fn issue(&self, _: &TokenOrder) -> Result<IssuedToken, Fault> {
-        Err(Fault::new(format!("tokens are issued by {} alone", self.issuer)))
+impl TokenService for RemoteJwtVerifier {
+    async fn issue(&self, _: &NewToken) -> Result<IssuedToken, BackendError> {
+        Err(BackendError::new(format!("tokens are issued by {} alone", self.issuer)))
     }
 
-    async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, Fault> {
+    async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, BackendError> {
         let keys = self.keys().ok_or_else(|| {
-            Fault::unavailable(format!("the keys of {} have not been fetched yet", self.issuer))
+            BackendError::unavailable(format!("the keys of {} have not been fetched yet", self.issuer))
         })?;
         Ok(self.claims(token.expose(), &keys, now))
     }
 }
 
-impl fmt::Debug for JwksTokens {
+impl fmt::Debug for RemoteJwtVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { issuer, audience, leeway, shared: _ } = self;
-        f.debug_struct("JwksTokens")
+        f.debug_struct("RemoteJwtVerifier")
             .field("issuer", issuer)
             .field("audience", audience)
             .field("leeway", leeway)

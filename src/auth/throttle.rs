@@ -19,17 +19,17 @@ use sha2::{Digest, Sha256};
 use crate::{
     auth::{Auth, any::AnyFailureStore},
     domain::{
-        fault::Fault,
-        guessing::{FailureKey, Failures},
+        backend_error::BackendError,
         ports::UserStore,
-        session::Origin,
+        session::ClientInfo,
+        throttle::{FailedAttempts, ThrottleKey},
         time::Timestamp,
     },
 };
 
 /// From when on somebody waits, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GuessLimits {
+pub struct LoginThrottleLimits {
     /// How often one account may fail from one address before anybody waits: what a person mistypes.
     pub account_failures: u32,
     /// How often one address may fail, whatever the account: what the people behind one address mistype.
@@ -42,7 +42,7 @@ pub struct GuessLimits {
     pub rate: NonZeroU32,
 }
 
-impl Default for GuessLimits {
+impl Default for LoginThrottleLimits {
     /// 5 and 100 failures, at the most 15 minutes, forgotten after an hour, 50 attempts a second.
     ///
     /// A person mistypes a password a few times; who guesses gets four attempts an hour at one account after the
@@ -59,9 +59,9 @@ impl Default for GuessLimits {
     }
 }
 
-impl GuessLimits {
+impl LoginThrottleLimits {
     /// Until when somebody waits who failed so often, of which `free` cost nothing.
-    fn end_of_wait(&self, failures: Failures, free: u32) -> Option<Timestamp> {
+    fn end_of_wait(&self, failures: FailedAttempts, free: u32) -> Option<Timestamp> {
         let over = failures.count.checked_sub(free)?;
         // 2^32 seconds are more than any wait.
         let wait = Duration::from_secs(1 << over.min(32)).min(self.longest_wait);
@@ -69,12 +69,12 @@ impl GuessLimits {
     }
 
     /// What still counts of it.
-    fn remembered(&self, failures: Failures, now: Timestamp) -> Failures {
+    fn remembered(&self, failures: FailedAttempts, now: Timestamp) -> FailedAttempts {
         match failures.last {
             // Of a clock that was wrong: nobody waits for that moment to come.
-            Some(last) if last > now + self.longest_wait => Failures::default(),
+            Some(last) if last > now + self.longest_wait => FailedAttempts::default(),
             Some(last) if now < last + self.forgotten_after => failures,
-            _ => Failures::default(),
+            _ => FailedAttempts::default(),
         }
     }
 }
@@ -91,12 +91,12 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
     pub(super) async fn guarded<R, E: GuardedError>(
         &self,
         account: &str,
-        origin: &Origin,
+        client_info: &ClientInfo,
         now: Timestamp,
         work: impl Future<Output = Result<R, E>>,
     ) -> Result<R, E> {
         let Some(guard) = &self.ports.options.guard else { return work.await };
-        let attempt = guard.admit(account, origin, now).await?.map_err(E::too_many)?;
+        let attempt = guard.admit(account, client_info, now).await?.map_err(E::too_many)?;
         let done = work.await;
         match &done {
             Ok(_) => attempt.succeeded().await,
@@ -109,7 +109,7 @@ impl<S: UserStore, H, T> Auth<S, H, T> {
 }
 
 /// What may come of an attempt.
-pub(super) trait GuardedError: From<Fault> {
+pub(super) trait GuardedError: From<BackendError> {
     fn too_many(too_many: TooMany) -> Self;
     fn is_wrong_password(&self) -> bool;
 }
@@ -117,16 +117,16 @@ pub(super) trait GuardedError: From<Fault> {
 /// The guard in front of everything that compares a password.
 pub(super) struct Guard {
     store: Box<dyn AnyFailureStore>,
-    limits: GuessLimits,
+    limits: LoginThrottleLimits,
     rates: DefaultKeyedRateLimiter<IpAddr>,
     /// How many networks are known before those that were not seen lately are forgotten.
     crowd: AtomicUsize,
     /// How many attempts are under way under each key: what they will have counted, they count already.
-    under_way: Mutex<HashMap<FailureKey, u32>>,
+    under_way: Mutex<HashMap<ThrottleKey, u32>>,
 }
 
 impl Guard {
-    pub(super) fn new(store: Box<dyn AnyFailureStore>, limits: GuessLimits) -> Self {
+    pub(super) fn new(store: Box<dyn AnyFailureStore>, limits: LoginThrottleLimits) -> Self {
         let burst = limits.rate.saturating_mul(const { NonZeroU32::new(10).expect("10 is not zero") });
         let rates = RateLimiter::keyed(Quota::per_second(limits.rate).allow_burst(burst));
         Self { store, limits, rates, crowd: CROWD.into(), under_way: Mutex::default() }
@@ -136,11 +136,11 @@ impl Guard {
     async fn admit(
         self: &Arc<Self>,
         account: &str,
-        origin: &Origin,
+        client_info: &ClientInfo,
         now: Timestamp,
-    ) -> Result<Result<Attempt, TooMany>, Fault> {
+    ) -> Result<Result<Attempt, TooMany>, BackendError> {
         let too_many = |retry_after| Ok(Err(TooMany { retry_after }));
-        let network = origin.address.map(network);
+        let network = client_info.address.map(network);
         if !network.is_none_or(|network| self.keeps_to_the_rate(network)) {
             return too_many(SECOND);
         }
@@ -176,14 +176,14 @@ impl Guard {
         keeps
     }
 
-    fn keys(&self, account: &str, network: Option<IpAddr>) -> [FailureKey; 2] {
+    fn keys(&self, account: &str, network: Option<IpAddr>) -> [ThrottleKey; 2] {
         let network = network.map_or_else(|| "nowhere".to_owned(), |network| network.to_string());
         // Not the name itself, which may be of any length, or a password in the wrong field.
         let account = URL_SAFE_NO_PAD.encode(Sha256::digest(self.store.folded(account)));
         [format!("{account} {network}").into(), network.into()]
     }
 
-    fn under_way(&self) -> MutexGuard<'_, HashMap<FailureKey, u32>> {
+    fn under_way(&self) -> MutexGuard<'_, HashMap<ThrottleKey, u32>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -195,12 +195,12 @@ const CROWD: usize = 10_000;
 struct Place {
     guard: Arc<Guard>,
     /// The account's, and the address's.
-    keys: [FailureKey; 2],
+    keys: [ThrottleKey; 2],
 }
 
 impl Place {
     /// A place, and how many others have one under each key.
-    fn take(guard: &Arc<Guard>, keys: [FailureKey; 2]) -> (Self, [u32; 2]) {
+    fn take(guard: &Arc<Guard>, keys: [ThrottleKey; 2]) -> (Self, [u32; 2]) {
         let mut under_way = guard.under_way();
         let others = keys.each_ref().map(|key| {
             let number = under_way.entry(key.clone()).or_default();
@@ -211,11 +211,11 @@ impl Place {
         (Self { guard: Arc::clone(guard), keys }, others)
     }
 
-    fn keys(&self) -> [&FailureKey; 2] {
+    fn keys(&self) -> [&ThrottleKey; 2] {
         self.keys.each_ref()
     }
 
-    async fn count_failure(&self, now: Timestamp) -> Result<(), Fault> {
+    async fn count_failure(&self, now: Timestamp) -> Result<(), BackendError> {
         let Guard { store, limits, .. } = &*self.guard;
         store.count(self.keys(), now, now - limits.forgotten_after).await
     }
@@ -245,7 +245,7 @@ struct Attempt {
 
 impl Attempt {
     /// The password was wrong.
-    async fn failed(mut self) -> Result<(), Fault> {
+    async fn failed(mut self) -> Result<(), BackendError> {
         let Some(place) = &self.place else { return Ok(()) };
         let counted = place.count_failure(self.now).await;
         self.place = None;
@@ -296,7 +296,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: GuessLimits = GuessLimits {
+    const LIMITS: LoginThrottleLimits = LoginThrottleLimits {
         account_failures: 5,
         address_failures: 100,
         longest_wait: Duration::from_secs(900),
@@ -304,8 +304,8 @@ mod tests {
         rate: NonZeroU32::MIN,
     };
 
-    fn failures(count: u32, last: u64) -> Failures {
-        Failures { count, last: Some(Timestamp::from_unix(last)) }
+    fn failures(count: u32, last: u64) -> FailedAttempts {
+        FailedAttempts { count, last: Some(Timestamp::from_unix(last)) }
     }
 
     #[test]
@@ -349,7 +349,7 @@ mod tests {
         #[test]
         fn what_is_forgotten_counts_no_more(count: u32, last in 0_u64..1 << 40, age in 0_u64..10_000) {
             let now = Timestamp::from_unix(last + age);
-            let expected = if age < 3600 { failures(count, last) } else { Failures::default() };
+            let expected = if age < 3600 { failures(count, last) } else { FailedAttempts::default() };
             prop_assert_eq!(LIMITS.remembered(failures(count, last), now), expected);
         }
     }

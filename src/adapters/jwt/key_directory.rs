@@ -34,21 +34,21 @@ const LONGEST_FILE: u64 = 16 * 1024;
 /// The keys as files: what `gatepass keys` shows and changes.
 ///
 /// ```
-/// use gatepass::{JwtSettings, KeyFolder, KeyState, Timestamp};
+/// use gatepass::{JwtSettings, KeyDirectory, KeyState, Timestamp};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let keys_dir = folder.path();
-/// let keys = KeyFolder::new(&JwtSettings::new(keys_dir, "https://auth.example.com"));
+/// let keys = KeyDirectory::new(&JwtSettings::new(keys_dir, "https://auth.example.com"));
 /// let now = Timestamp::from_unix(1_700_000_000);
 /// keys.rotate(now)?;                      // the first key signs at once
 /// let next = keys.rotate(now)?;           // the second one is published before it signs
 ///
 /// assert_eq!(keys.list(now)?[0].state, KeyState::Signing);
 /// assert!(matches!(next.state, KeyState::Next { .. }));
-/// # Ok::<(), gatepass::Fault>(())
+/// # Ok::<(), gatepass::BackendError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct KeyFolder {
+pub struct KeyDirectory {
     path: PathBuf,
     algorithm: SigningAlgorithm,
     rotation: Rotation,
@@ -67,7 +67,7 @@ pub struct ListedKey {
     pub state: KeyState,
 }
 
-impl KeyFolder {
+impl KeyDirectory {
     /// The folder and the algorithm that `settings` name. Touches nothing yet.
     pub fn new(settings: &JwtSettings) -> Self {
         Self { path: settings.keys_dir.clone(), algorithm: settings.algorithm, rotation: settings.rotation() }

@@ -5,12 +5,12 @@ use std::{error::Error, fmt, time::Duration};
 /// Something broke behind a port: neither "not found" nor "wrong password", but a failure of ours.
 ///
 /// Any error becomes one through `?`. The log gets the chain of its causes; a client sees only that the
-/// service failed ([`Fault::new`]) or is unavailable for now ([`Fault::unavailable`], [`Fault::busy`]).
+/// service failed ([`BackendError::new`]) or is unavailable for now ([`BackendError::unavailable`], [`BackendError::busy`]).
 ///
 /// ```
-/// use gatepass::Fault;
+/// use gatepass::BackendError;
 ///
-/// fn read(text: &str) -> Result<u64, Fault> {
+/// fn read(text: &str) -> Result<u64, BackendError> {
 ///     Ok(text.parse()?)
 /// }
 ///
@@ -18,13 +18,13 @@ use std::{error::Error, fmt, time::Duration};
 /// assert_eq!(fault.to_string(), "invalid digit found in string");
 /// assert!(!fault.is_temporary());
 /// ```
-pub struct Fault {
+pub struct BackendError {
     cause: Box<dyn Error + Send + Sync>,
     temporary: bool,
     retry_after: Option<Duration>,
 }
 
-impl Fault {
+impl BackendError {
     /// A failure that trying again is not expected to mend.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: cause.into(), temporary: false, retry_after: None }
@@ -51,22 +51,22 @@ impl Fault {
     }
 }
 
-// Like anyhow's error, `Fault` is no `Error` itself, so that `?` takes every error.
-impl<E: Error + Send + Sync + 'static> From<E> for Fault {
+// Like anyhow's error, `BackendError` is no `Error` itself, so that `?` takes every error.
+impl<E: Error + Send + Sync + 'static> From<E> for BackendError {
     fn from(cause: E) -> Self {
         Self::new(cause)
     }
 }
 
 /// The cause, for an application that has errors of its own.
-impl From<Fault> for Box<dyn Error + Send + Sync> {
-    fn from(fault: Fault) -> Self {
+impl From<BackendError> for Box<dyn Error + Send + Sync> {
+    fn from(fault: BackendError) -> Self {
         fault.cause
     }
 }
 
 /// The chain of causes, outermost first, each said once.
-impl fmt::Display for Fault {
+impl fmt::Display for BackendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut outer = self.cause.to_string();
         f.write_str(&outer)?;
@@ -83,7 +83,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl fmt::Debug for Fault {
+impl fmt::Debug for BackendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.cause, f)
     }
@@ -110,9 +110,9 @@ mod tests {
 
     #[test]
     fn each_cause_is_said_once() {
-        assert_eq!(Fault::new(Full).to_string(), "the disk is full");
-        assert_eq!(Fault::new(Telling(Full)).to_string(), "cannot write: the disk is full");
-        let fault = Fault::new(Silent(Telling(Full)));
+        assert_eq!(BackendError::new(Full).to_string(), "the disk is full");
+        assert_eq!(BackendError::new(Telling(Full)).to_string(), "cannot write: the disk is full");
+        let fault = BackendError::new(Silent(Telling(Full)));
         assert_eq!(fault.to_string(), "nothing was stored: cannot write: the disk is full");
     }
 }
