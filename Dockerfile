@@ -6,19 +6,19 @@ RUN mkdir src examples \
     && for bench in figures scaling soak storm; do \
         mkdir -p benches/$bench && echo 'fn main() {}' > benches/$bench/main.rs; \
     done \
-    && echo 'fn main() {}' | tee src/main.rs examples/resource_server.rs > /dev/null \
+    && echo 'fn main() {}' | tee src/main.rs examples/resource_server.rs examples/sqlx_sqlite.rs > /dev/null \
     && touch src/lib.rs \
-    && cargo build --release --locked --bin gatepass
+    && cargo build --profile dist --locked --bin gatepass
 COPY src src
 COPY static static
 # Newer than the empty ones that were built above.
-RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin gatepass
+RUN touch src/main.rs src/lib.rs && cargo build --profile dist --locked --bin gatepass
 
 # An empty folder for the keys: a volume that is mounted there belongs to whom the folder belongs to.
 RUN mkdir -p /empty
 
 FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /src/target/release/gatepass /usr/local/bin/gatepass
+COPY --from=build /src/target/dist/gatepass /usr/local/bin/gatepass
 COPY --from=build --chown=65532:65532 /empty /var/lib/gatepass
 # The tutorial profile refuses this address unless GATEPASS_EXPOSE_TUTORIAL=true.
 ENV GATEPASS_BIND=0.0.0.0:8000

@@ -1,4 +1,4 @@
-//! The API of another team: no users, no passwords, only the access tokens of a running Gatepass, checked offline.
+//! The API of another team: no users, no passwords, only the access tokens of a running Gatepass, verified offline.
 //! Try it: gatepass users add johndoe --scopes items:read && gatepass serve --profile secure
 //! cargo run --example resource_server
 //! curl -H "Authorization: Bearer $ACCESS_TOKEN" http://127.0.0.1:8002/items
@@ -6,21 +6,21 @@ use actix_web::http::header::{CacheControl, CacheDirective};
 use actix_web::rt::{self, time};
 use actix_web::{App, HttpMessage, HttpServer, get, web};
 use gatepass::{
-    Account, ActiveUser, Auth, AuthUser, BackendError, ErrorFormat, GrantedScopes, PasswordHash,
-    RemoteJwtVerifier,
+    Account, ActiveUser, Auth, AuthUser, BackendError, GrantedScopes, PasswordHash,
+    jwt::RemoteJwtVerifier,
 };
-use gatepass::{Policy, RequiredScopes, Subject, UserStore, Username};
+use gatepass::{RequiredScopes, Subject, UserStore, Username};
 use serde_json::{Value, json};
 use std::{env, error::Error, time::Duration};
 
-/// The keys are fetched at most this often, whatever kids the tokens of strangers name.
+/// The minimum time between two fetches, whatever kids the tokens of strangers name.
 const PAUSE: Duration = Duration::from_secs(5);
-/// The keys are kept no longer than this, whatever the answer says.
+/// The maximum time that keys are cached, whatever the response says.
 const LONGEST: Duration = Duration::from_secs(3600);
-/// How far the clocks of the two services may be apart.
+/// The maximum difference between the clocks of the two services.
 const LEEWAY: Duration = Duration::from_secs(5);
 
-/// All that is known of a caller: whom the token was issued to.
+/// The user that a token was issued to.
 #[derive(Clone)]
 struct Caller(Subject);
 impl AuthUser for Caller {
@@ -31,19 +31,25 @@ impl AuthUser for Caller {
         true
     }
     fn allowed_scopes(&self) -> GrantedScopes {
-        GrantedScopes::All // no less than the token says
+        GrantedScopes::All // the token alone decides
+    }
+    fn user_kind() -> &'static str {
+        "User" // the kind in the tokens of the program
     }
 }
 
-/// Whoever has a token is a caller. An application with a table of its own looks them up here.
+/// Accepts every subject. An application with a user table looks the user up here.
 struct Callers;
 impl UserStore for Callers {
     type User = Caller;
     async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Caller>, BackendError> {
         Ok(Some(Caller(subject.clone())))
     }
-    async fn find_by_username(&self, _: &Username) -> Result<Option<Account<Caller>>, BackendError> {
-        Ok(None) // nobody signs in here
+    async fn find_by_username(
+        &self,
+        _: &Username,
+    ) -> Result<Option<Account<Caller>>, BackendError> {
+        Ok(None) // there is no sign-in here
     }
     async fn replace_hash(
         &self,
@@ -64,27 +70,29 @@ impl RequiredScopes for ReadItems {
 async fn items(caller: ActiveUser<Caller, ReadItems>) -> web::Json<Value> {
     let scopes: Vec<_> = match caller.granted_scopes() {
         GrantedScopes::Only(scopes) => scopes.iter().map(|scope| scope.as_str()).collect(),
-        GrantedScopes::All => Vec::new(), // of an application without scopes
+        GrantedScopes::All => Vec::new(), // the issuer does not use scopes
     };
     web::Json(json!({ "subject": caller.subject().as_str(), "scopes": scopes }))
 }
 
-/// Fetches the keys: now, when they have been kept long enough, and when a token names an unknown one. While the
-/// issuer is out of reach, the keys that are known go on.
+/// Fetches the keys: now, when they expire, and when a token names an unknown one. While the issuer is not reachable, the
+/// known keys stay in use.
 async fn keep_keys(tokens: RemoteJwtVerifier, url: String) {
     // Over https: awc's feature rustls-0_23-webpki-roots.
     let client = awc::Client::default();
     loop {
-        let fresh_for = fetch_keys(&tokens, &client, &url).await.unwrap_or_else(|error| {
-            eprintln!("{url}: {error}");
-            Duration::ZERO
-        });
+        let fresh_for = fetch_keys(&tokens, &client, &url)
+            .await
+            .unwrap_or_else(|error| {
+                eprintln!("{url}: {error}");
+                Duration::ZERO
+            });
         time::sleep(PAUSE).await;
         let _ = time::timeout(fresh_for.saturating_sub(PAUSE), tokens.unknown_key()).await;
     }
 }
 
-/// Takes over the keys, and says for how long they may be kept.
+/// Fetches the keys and returns how long they may be cached.
 async fn fetch_keys(
     tokens: &RemoteJwtVerifier,
     client: &awc::Client,
@@ -95,7 +103,9 @@ async fn fetch_keys(
         return Err(answer.status().to_string().into());
     }
     tokens.set_keys(answer.body().await?)?;
-    let directives = answer.get_header().map_or(Vec::new(), |CacheControl(directives)| directives);
+    let directives = answer
+        .get_header()
+        .map_or(Vec::new(), |CacheControl(directives)| directives);
     let max_age = directives.iter().find_map(|directive| match directive {
         CacheDirective::MaxAge(seconds) => Some(Duration::from_secs(u64::from(*seconds))),
         _ => None,
@@ -104,15 +114,17 @@ async fn fetch_keys(
 }
 
 #[actix_web::main]
-async fn main() -> std::io::Result<()> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let issuer = env::var("ISSUER").unwrap_or("http://127.0.0.1:8000".into());
     let audience = env::var("AUDIENCE").unwrap_or(issuer.clone()); // as in `gatepass serve --audience`
     let address = env::args().nth(1).unwrap_or("127.0.0.1:8002".into());
     let keys = format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'));
     let tokens = RemoteJwtVerifier::new(issuer, audience).leeway(LEEWAY);
     rt::spawn(keep_keys(tokens.clone(), keys));
-    // No hasher: there is nothing to sign in with. ErrorFormat::OAuth2 says why a token is refused.
-    let policy = Policy { error_format: ErrorFormat::OAuth2, ..Policy::default() };
-    let auth = Auth::builder(Callers).tokens(tokens).policy(policy).build();
-    HttpServer::new(move || App::new().wrap(auth.bearer()).service(items)).bind(address)?.run().await
+    let auth = Auth::builder(Callers).token_verifier(tokens).build()?;
+    HttpServer::new(move || App::new().configure(auth.routes()).service(items))
+        .bind(address)?
+        .run()
+        .await?;
+    Ok(())
 }

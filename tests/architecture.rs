@@ -1,150 +1,117 @@
-//! The rooms of the house: a room imports only from rooms above it in this list.
+//! The layers: a module imports only from the layers above it.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Each room and the rooms it may import from, itself aside.
-const ROOMS: [(&str, &[&str]); 5] = [
-    ("domain", &[]),
-    ("auth", &["domain"]),
-    ("adapters", &["domain", "auth"]),
-    ("http", &["domain", "auth"]),
-    ("app", &["domain", "auth", "adapters", "http"]),
+/// Each layer, the layers that it may import from, and the crates and items that it must not use.
+const LAYERS: [(&str, &[&str], &[&str]); 5] = [
+    ("domain", &[], &["actix", "utoipa", "sqlx", "log::", "clap"]),
+    ("auth", &["domain"], &["actix", "utoipa", "sqlx", "SystemTime", "clap"]),
+    ("adapters", &["domain", "auth"], &["actix", "clap"]),
+    ("http", &["domain", "auth"], &["sqlx", "clap"]),
+    ("app", &["domain", "auth", "adapters", "http"], &[]),
 ];
 
-/// What a room must not know, whoever brings it.
-const STRANGERS: [(&str, &[&str]); 3] = [
-    ("domain", &["actix", "utoipa", "serde", "sqlx", "log::", "SystemTime", "Instant"]),
-    ("auth", &["actix", "utoipa", "serde", "sqlx", "SystemTime", "Instant"]),
-    ("adapters", &["actix"]),
-];
-
-fn sources(room: &str) -> Vec<(PathBuf, String)> {
+/// The source files of a folder below src, without comments.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(room)];
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder)];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("the room is there").flatten() {
-            match entry.path() {
-                path if path.is_dir() => folders.push(path),
-                path => files.push((path.clone(), fs::read_to_string(&path).expect("a source file"))),
+        for path in fs::read_dir(&folder).expect("a folder").flatten().map(|entry| entry.path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a source file");
+                let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+                files.push((path.clone(), code.collect::<Vec<_>>().join("\n")));
             }
         }
     }
-    assert!(!files.is_empty(), "{room} is empty");
+    assert!(!files.is_empty(), "{folder} is empty");
     files
 }
 
-/// The first segments of what a file takes from this crate, by `use` or by a full path.
-fn imported_rooms(source: &str) -> Vec<String> {
-    let code: String = source
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .map(|line| line.split("//").next().unwrap_or_default())
-        .collect::<Vec<_>>()
-        .join(" ");
-    let mut rooms = Vec::new();
-    for after in code.split("crate::").skip(1) {
-        let first = |text: &str| {
-            text.trim().split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned)
-        };
-        match after.strip_prefix('{') {
-            None => rooms.extend(first(after)),
-            Some(group) => {
-                let mut depth = 1;
-                let mut item = String::new();
-                for c in group.chars() {
-                    match c {
-                        '{' => depth += 1,
-                        '}' => depth -= 1,
-                        _ => {}
-                    }
-                    if depth == 0 || (depth == 1 && c == ',') {
-                        rooms.extend(first(&item).filter(|room| !room.is_empty()));
-                        item.clear();
-                    } else {
-                        item.push(c);
-                    }
-                    if depth == 0 {
-                        break;
-                    }
-                }
-            }
-        }
-    }
-    rooms
-}
-
-#[test]
-fn a_room_imports_only_from_rooms_above_it() {
-    let mut imports = 0;
-    for (room, above) in ROOMS {
-        for (path, source) in sources(room) {
-            for imported in imported_rooms(&source) {
-                imports += 1;
-                assert!(
-                    imported == room || above.contains(&imported.as_str()),
-                    "{}: {room} must not import from {imported}",
-                    path.display()
-                );
-            }
-        }
-    }
-    assert!(imports > 20, "only {imports} imports seen: the reader of `use` lines is broken");
-}
-
-#[test]
-fn the_inner_rooms_know_no_framework_no_database_and_no_clock() {
-    for (room, strangers) in STRANGERS {
-        for (path, source) in sources(room) {
-            let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
-            for line in code {
-                for stranger in strangers {
-                    assert!(
-                        !line.contains(stranger),
-                        "{}: {room} must not know {stranger}: {line}",
-                        path.display()
-                    );
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn every_room_is_on_the_list() {
-    let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("src");
-    for folder in folders.flatten().filter(|entry| entry.path().is_dir()) {
-        let name = folder.file_name().into_string().expect("a name");
-        assert!(ROOMS.iter().any(|(room, _)| *room == name), "{name} is no room of the house");
-    }
-}
-
-#[test]
-fn the_status_of_an_error_and_a_challenge_stand_in_one_place() {
-    let errors = [
-        "StatusCode::",
-        "HttpResponse::build",
-        "HttpResponse::BadRequest",
-        "HttpResponse::Unauthorized",
-        "HttpResponse::Forbidden",
-        "HttpResponse::NotFound",
-        "HttpResponse::InternalServerError",
-        "WWW_AUTHENTICATE",
-    ];
-    for (path, source) in sources("http") {
-        if path.ends_with("error.rs") {
+/// The first segments of all paths that begin with `crate::`. rustfmt writes the items of a group one by line, or all in
+/// one line.
+fn imports(code: &str) -> Vec<&str> {
+    let first = |text: &str| text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let mut found = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        let Some(group) = rest.strip_prefix('{') else {
+            found.push(&rest[..first(rest)]);
             continue;
+        };
+        let mut depth = 0_i32;
+        let mut at_item = true;
+        for (index, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => at_item = true,
+                c if at_item && c.is_alphanumeric() => {
+                    found.push(&group[index..index + first(&group[index..])]);
+                    at_item = false;
+                }
+                _ => {}
+            }
         }
-        for line in source.lines().filter(|line| !line.trim_start().starts_with("//")) {
-            assert!(!errors.iter().any(|error| line.contains(error)), "{}: {line}", path.display());
+    }
+    found
+}
+
+#[test]
+fn layers_import_only_from_layers_above() {
+    let mut count = 0;
+    for (layer, above, _) in LAYERS {
+        for (path, code) in sources(layer) {
+            for import in imports(&code) {
+                count += 1;
+                let is_layer = LAYERS.iter().any(|(name, ..)| *name == import);
+                let is_allowed = import == layer || above.contains(&import) || !is_layer;
+                assert!(is_allowed, "{}: {layer} must not import from {import}", path.display());
+            }
+        }
+    }
+    assert!(count > 100, "only {count} imports found");
+}
+
+#[test]
+fn inner_layers_do_not_use_frameworks() {
+    for (layer, _, forbidden) in LAYERS {
+        for (path, code) in sources(layer) {
+            for name in forbidden {
+                assert!(!code.contains(name), "{}: {layer} must not use {name}", path.display());
+            }
         }
     }
 }
 
 #[test]
-fn the_reader_of_imports_sees_groups_and_paths() {
-    let source = "use crate::{\n    auth::{Auth, Identity},\n    domain::user::User,\n};\nfn f() { crate::http::x() }\n// crate::app";
-    assert_eq!(imported_rooms(source), ["auth", "domain", "http"]);
+fn error_statuses_and_challenges_are_in_error_rs() {
+    let forbidden =
+        ["StatusCode::", "HttpResponse::build", "BadRequest()", "Unauthorized()", "WWW_AUTHENTICATE"];
+    for (path, code) in sources("http") {
+        for name in forbidden.iter().filter(|_| !path.ends_with("error.rs")) {
+            assert!(!code.contains(name), "{}: {name} belongs in http/error.rs", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_folder_of_src_is_a_layer() {
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("src").flatten() {
+        let name = entry.file_name().into_string().expect("a name");
+        let is_layer = LAYERS.iter().any(|(layer, ..)| *layer == name);
+        assert!(is_layer || entry.path().is_file(), "{name} is not a layer");
+    }
+}
+
+#[test]
+fn imports_finds_paths_and_groups() {
+    let code =
+        "use crate::{\n    auth::{Auth, Tokens},\n    domain::user::User,\n};\nfn f() { crate::http::x() }";
+    assert_eq!(imports(code), ["auth", "domain", "http"]);
 }

@@ -1,4 +1,4 @@
-//! The real program: its settings, its log, its start and its end.
+//! The program: settings, log, start and stop.
 
 mod support;
 
@@ -13,14 +13,14 @@ use support::{
     service::{PATIENCE, Program, gatepass},
 };
 
-/// Exit code, standard output and standard error of a run that ends by itself.
+/// Exit code, standard output and standard error of a run that exits by itself.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let output = gatepass(arguments, variables).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// Asserts that a run ends with one line that says all of `words`.
+/// Asserts that a run fails with one line that contains all of `words`.
 fn assert_one_line(arguments: &[&str], variables: &[(&str, &str)], exit_code: i32, words: &[&str]) {
     let (code, out, err) = run(arguments, variables);
     assert_eq!((code, out.as_str()), (Some(exit_code), ""), "{arguments:?} {variables:?}: {err}");
@@ -32,8 +32,8 @@ fn assert_one_line(arguments: &[&str], variables: &[(&str, &str)], exit_code: i3
 }
 
 #[test]
-fn gatepass_alone_serves_and_says_where() {
-    // Port 8000 may be taken here: then it says so, which shows the default as well.
+fn gatepass_without_a_command_serves_and_logs_its_address() {
+    // If port 8000 is taken on this machine, the error shows the default as well.
     for arguments in [vec![], vec!["serve"]] {
         let mut program = Program::start(&arguments, &[]);
         let line = program.wait_for_any(&["listening on http://127.0.0.1:8000,", "127.0.0.1:8000 is taken"]);
@@ -47,19 +47,19 @@ fn gatepass_alone_serves_and_says_where() {
 }
 
 #[test]
-fn the_log_says_that_the_tutorial_is_insecure() {
+fn tutorial_profile_logs_that_it_is_insecure() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
     program.wait_for("INSECURE");
 }
 
 #[test]
-fn every_setting_is_a_flag_and_a_variable_and_the_flag_counts() {
+fn settings_are_flags_and_variables_and_flags_win() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     for (arguments, variables) in [
         (vec!["--bind", "127.0.0.1:0"], vec![]),
         (vec!["serve", "--bind=127.0.0.1:0"], vec![("GATEPASS_WORKERS", "1")]),
-        (vec!["--bind", "[::1]:0", "serve"], vec![]),
+        (vec!["--bind", "[::1]:0"], vec![]),
         (vec!["--workers", "3", "--profile", "tutorial"], vec![("GATEPASS_BIND", "127.0.0.1:0")]),
         (vec!["--bind", "127.0.0.1:0"], vec![("GATEPASS_BIND", taken.as_str())]),
         (
@@ -73,20 +73,26 @@ fn every_setting_is_a_flag_and_a_variable_and_the_flag_counts() {
 }
 
 #[test]
-fn workers_are_as_many_as_set() {
+fn workers_setting_sets_their_number() {
     let variables = [("RUST_LOG", "info"), ("GATEPASS_WORKERS", "3")];
     Program::start(&["--bind", "127.0.0.1:0"], &variables).wait_for("workers: 3");
 }
 
 #[test]
 fn help_explains_every_setting() {
-    let (code, help, err) = run(&["--help"], &[]);
+    let (code, commands, err) = run(&["--help"], &[]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    for word in ["serve", "healthcheck", "RUST_LOG"] {
+        assert!(commands.contains(word), "{word}: {commands}");
+    }
+    let (code, help, err) = run(&["serve", "--help"], &[]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     for setting in ["PROFILE", "BIND", "WORKERS", "EXPOSE_TUTORIAL", "SHUTDOWN_TIMEOUT"] {
         let flag = format!("--{}", setting.to_lowercase().replace('_', "-"));
         assert!(help.contains(&flag) && help.contains(&format!("GATEPASS_{setting}")), "{setting}: {help}");
     }
-    for word in ["serve", "healthcheck", "127.0.0.1:8000", "RUST_LOG", "tutorial"] {
+    assert_eq!(run(&["--bind", "127.0.0.1:0", "--help"], &[]).1, help);
+    for word in ["127.0.0.1:8000", "tutorial"] {
         assert!(help.contains(word), "{word}: {help}");
     }
     let (code, version, _) = run(&["--version"], &[]);
@@ -94,7 +100,7 @@ fn help_explains_every_setting() {
 }
 
 #[test]
-fn a_wrong_value_ends_with_one_line_and_exit_code_2() {
+fn wrong_values_fail_with_one_line_and_exit_code_2() {
     let example = "such as 127.0.0.1:8000";
     assert_one_line(&["--bind", "8000"], &[], 2, &["'8000'", "--bind", example, "--help"]);
     assert_one_line(&["--bind", "localhost:http"], &[], 2, &["--bind", example]);
@@ -106,6 +112,20 @@ fn a_wrong_value_ends_with_one_line_and_exit_code_2() {
     assert_one_line(&["--shutdown-timeout", "soon"], &[], 2, &["'soon'", "--shutdown-timeout"]);
     assert_one_line(&["--expose-tutorial=perhaps"], &[], 2, &["'perhaps'", "--expose-tutorial"]);
     assert_one_line(&["--nope"], &[], 2, &["--nope"]);
+    assert_one_line(
+        &["--bnd", "x"],
+        &[],
+        2,
+        &["'--bnd'", "a similar argument exists: '--bind'", "serve --help"],
+    );
+    assert_one_line(&["srve"], &[], 2, &["'srve'", "a similar subcommand exists: 'serve'"]);
+    assert_one_line(&["--bind", "127.0.0.1:0", "serve"], &[], 2, &["'serve'"]);
+    assert_one_line(
+        &["healthcheck", "--workers", "1"],
+        &[],
+        2,
+        &["--workers", "gatepass healthcheck --help"],
+    );
     assert_one_line(&["dance"], &[], 2, &["dance"]);
     assert_one_line(&[], &[("GATEPASS_BIND", "x")], 2, &["'x'", "GATEPASS_BIND"]);
     assert_one_line(&[], &[("GATEPASS_WORKERS", "many")], 2, &["'many'", "GATEPASS_WORKERS"]);
@@ -113,21 +133,21 @@ fn a_wrong_value_ends_with_one_line_and_exit_code_2() {
 }
 
 #[test]
-fn a_taken_port_ends_with_one_line() {
+fn serve_on_a_taken_port_fails_with_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     assert_one_line(&["--bind", &address], &[], 1, &[&address, "taken", "--bind"]);
 }
 
 #[test]
-fn an_address_of_another_machine_ends_with_one_line() {
+fn serve_on_an_address_of_another_machine_fails_with_one_line() {
     // A documentation address (RFC 5737): no machine has it.
     let arguments = ["--bind", "192.0.2.1:8000", "--expose-tutorial"];
     assert_one_line(&arguments, &[], 1, &["192.0.2.1:8000"]);
 }
 
 #[test]
-fn the_tutorial_listens_on_loopback_addresses_only_unless_told() {
+fn tutorial_listens_on_public_addresses_only_with_expose_tutorial() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
         assert_one_line(&["--bind", address], &[], 2, &["insecure", "loopback", "--expose-tutorial"]);
         assert_one_line(&["--bind", address], &[("GATEPASS_EXPOSE_TUTORIAL", "false")], 2, &["insecure"]);
@@ -144,7 +164,7 @@ fn the_tutorial_listens_on_loopback_addresses_only_unless_told() {
 }
 
 #[test]
-fn a_request_is_one_line_in_the_log_and_no_secret_is_in_it() {
+fn access_log_has_one_line_per_request_without_secrets() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "trace")]);
     let address = program.address();
     post_form("/token?password=secret-in-query", "username=johndoe&password=secret-in-form").send(address);
@@ -164,7 +184,7 @@ fn a_request_is_one_line_in_the_log_and_no_secret_is_in_it() {
 }
 
 #[test]
-fn a_path_writes_no_terminal_commands_into_the_log() {
+fn access_log_escapes_control_characters_of_paths() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
     get("/%1b%9b31m-red").send(program.address());
     let line = program.wait_for("-red");
@@ -173,7 +193,7 @@ fn a_path_writes_no_terminal_commands_into_the_log() {
 }
 
 #[test]
-fn rust_log_silences_what_it_is_told_to() {
+fn rust_log_turns_the_access_log_off() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "info,gatepass::access=off")]);
     get("/nope").send(program.address());
     let log = program.end();
@@ -181,14 +201,14 @@ fn rust_log_silences_what_it_is_told_to() {
 }
 
 #[test]
-fn an_empty_rust_log_is_none() {
+fn empty_rust_log_means_the_default() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "")]);
     program.wait_for("listening on");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_signal_lets_requests_in_flight_finish_and_exits_0() {
+fn signal_lets_requests_in_flight_finish_and_exits_with_0() {
     for signal in ["TERM", "INT"] {
         let mut program = Program::start(&["--bind", "127.0.0.1:0", "--workers", "1"], &[]);
         let address = program.address();
@@ -199,7 +219,7 @@ fn a_signal_lets_requests_in_flight_finish_and_exits_0() {
                   Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=johndoe",
             )
             .unwrap();
-        // The one worker answers after the half request came: by then it has that too.
+        // The only worker responds after it received the incomplete request.
         assert_eq!(get("/users/me").send(address).status, 401);
 
         program.signal(signal);
@@ -213,7 +233,7 @@ fn a_signal_lets_requests_in_flight_finish_and_exits_0() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_counts_from_the_moment_that_it_says_it_listens() {
+fn signal_right_after_the_address_is_logged_exits_with_0() {
     for _ in 0..10 {
         let mut program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
         program.wait_for("listening on");
@@ -224,7 +244,7 @@ fn a_signal_counts_from_the_moment_that_it_says_it_listens() {
 
 #[cfg(unix)]
 #[test]
-fn a_request_that_never_ends_gets_the_shutdown_timeout_and_no_more() {
+fn endless_request_is_cut_after_the_shutdown_timeout() {
     let mut program =
         Program::start(&["--bind", "127.0.0.1:0", "--workers", "1", "--shutdown-timeout", "1"], &[]);
     let mut in_flight = connect(program.address());
@@ -238,7 +258,7 @@ fn a_request_that_never_ends_gets_the_shutdown_timeout_and_no_more() {
 
 #[cfg(unix)]
 #[test]
-fn an_idle_connection_does_not_hold_up_the_end() {
+fn idle_connection_does_not_delay_the_shutdown() {
     let mut program = Program::start(&["--bind", "127.0.0.1:0", "--shutdown-timeout", "60"], &[]);
     let mut idle = connect(program.address());
     idle.write_all(b"GET /users/me HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -249,7 +269,7 @@ fn an_idle_connection_does_not_hold_up_the_end() {
 
 #[cfg(unix)]
 #[test]
-fn a_second_signal_ends_at_once() {
+fn second_signal_exits_at_once() {
     let mut program =
         Program::start(&["--bind", "127.0.0.1:0", "--workers", "1", "--shutdown-timeout", "600"], &[]);
     let mut in_flight = connect(program.address());
@@ -262,7 +282,7 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn the_health_check_tells_a_living_service_from_none() {
+fn healthcheck_succeeds_if_a_service_responds() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
     let address = program.address().to_string();
     assert_eq!(run(&["healthcheck", "--bind", &address], &[]), (Some(0), String::new(), String::new()));
@@ -273,14 +293,14 @@ fn the_health_check_tells_a_living_service_from_none() {
 }
 
 #[test]
-fn the_health_check_of_a_service_on_every_address_asks_this_machine() {
+fn healthcheck_of_a_service_on_every_address_connects_to_this_machine() {
     let program = Program::start(&["--bind", "0.0.0.0:0", "--expose-tutorial"], &[]);
     let bind = format!("0.0.0.0:{}", program.address().port());
     assert_eq!(run(&["healthcheck", "--bind", &bind], &[]).0, Some(0));
 }
 
 #[test]
-fn the_health_check_takes_no_error_for_health() {
+fn healthcheck_fails_on_an_error_status() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
@@ -294,11 +314,11 @@ fn the_health_check_takes_no_error_for_health() {
 }
 
 #[test]
-fn the_health_check_waits_three_seconds_in_all() {
+fn healthcheck_waits_three_seconds_in_total() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
-        // A service that sends the status line and nothing more is healthy; one that says nothing is not.
+        // A service that sends only the status line is healthy; one that sends nothing is not.
         let mut connections = listener.incoming().flatten();
         let mut healthy = connections.next().unwrap();
         healthy.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gatepass::{Argon2Hasher, Argon2Settings, Password, PasswordHasher};
+use gatepass::{
+    Password, PasswordHasher,
+    passwords::{Argon2Hasher, Argon2Settings},
+};
 use tokio::runtime::Builder;
 
 use crate::{
@@ -129,7 +132,7 @@ fn write_list(path: &Path, users: usize, hash: &str) -> std::io::Result<()> {
 /// Everybody's.
 fn cheap_hash() -> Result<String, Failure> {
     let settings = Argon2Settings { memory: 8, iterations: 1, ..Argon2Settings::default() };
-    let hasher = Argon2Hasher::new(settings).map_err(|error| error.to_string())?;
+    let hasher = Argon2Hasher::with_settings(settings).map_err(|error| error.to_string())?;
     let runtime = Builder::new_current_thread().build().map_err(|error| error.to_string())?;
     let hash = runtime.block_on(hasher.hash(&Password::from(PASSWORD.to_owned())));
     hash.map(|hash| hash.expose().to_owned()).map_err(|error| error.to_string())

@@ -38,7 +38,10 @@ impl Service {
         let address = free_address()?;
         let command = |arguments: &[&str]| {
             let mut command = Command::new(PROGRAM);
-            isolate(&mut command).args(arguments).args(["--profile", "secure"]).current_dir(folder.path());
+            isolate(&mut command)
+                .args(arguments)
+                .env("GATEPASS_PROFILE", "secure")
+                .current_dir(folder.path());
             command.stdout(Stdio::null()).stderr(Stdio::null());
             command
         };

@@ -38,45 +38,38 @@ pub fn check(input: &[u8]) {
             return;
         }
     };
-    assert!(!form.username.as_str().is_empty() && !form.password.expose().is_empty());
+    assert!(!form.username.is_empty() && !form.password.expose().is_empty());
     assert!(form.grant_type.iter().all(|grant_type| grant_type == "password"));
     assert!(form.scopes.iter().all(|scope| !scope.is_empty() && !scope.contains(char::is_whitespace)));
     match strict {
-        Ok(strict) => assert_eq!(parts(&strict), parts(&form)),
+        Ok(strict) => assert_eq!(fields(&strict), fields(&form)),
         Err(error) => assert_eq!((form.grant_type.as_deref(), error.status_code().as_u16()), (None, 422)),
     }
 
     // What was understood, said again in the plainest way of both kinds, is understood the same.
-    let again = if form.client_by_basic { request } else { Request::default() };
-    for again in [urlencoded(&form, &again), multipart(&form, &again)] {
+    for again in [urlencoded(&form, &request), multipart(&form, &request)] {
         let again: PasswordRequestForm = again.extract().expect("it was taken before");
-        assert_eq!(parts(&again), parts(&form));
+        assert_eq!(fields(&again), fields(&form));
     }
 }
 
 /// All of a form, its secrets too.
-fn parts(form: &PasswordRequestForm) -> (Vec<(&'static str, String)>, bool) {
-    (fields(form, true), form.client_by_basic)
-}
-
-fn fields(form: &PasswordRequestForm, with_client: bool) -> Vec<(&'static str, String)> {
+fn fields(form: &PasswordRequestForm) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("username", form.username.as_str().to_owned()),
         ("password", form.password.expose().to_owned()),
         ("scope", form.scopes.join(" ")),
     ];
     fields.extend(form.grant_type.clone().map(|grant_type| ("grant_type", grant_type)));
-    if with_client {
-        fields.extend(form.client_id.clone().map(|id| ("client_id", id)));
-        let secret = form.client_secret.as_ref().map(|secret| secret.expose().to_owned());
-        fields.extend(secret.map(|secret| ("client_secret", secret)));
-    }
+    fields.extend(form.client_id.clone().map(|id| ("client_id", id)));
+    let secret = form.client_secret.as_ref().map(|secret| secret.expose().to_owned());
+    fields.extend(secret.map(|secret| ("client_secret", secret)));
     fields
 }
 
 fn urlencoded(form: &PasswordRequestForm, request: &Request) -> Request {
     let mut body = form_urlencoded::Serializer::new(String::new());
-    body.extend_pairs(fields(form, !form.client_by_basic));
+    body.extend_pairs(fields(form));
     Request {
         content_type: Some(HeaderValue::from_static("application/x-www-form-urlencoded")),
         body: body.finish().into_bytes(),
@@ -86,7 +79,7 @@ fn urlencoded(form: &PasswordRequestForm, request: &Request) -> Request {
 
 fn multipart(form: &PasswordRequestForm, request: &Request) -> Request {
     let mut body = String::new();
-    for (name, value) in fields(form, !form.client_by_basic) {
+    for (name, value) in fields(form) {
         body +=
             &format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
     }

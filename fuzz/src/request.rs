@@ -6,7 +6,7 @@ use actix_web::{
     rt::Runtime,
     test::TestRequest,
 };
-use gatepass::ApiError;
+use gatepass::error::ApiError;
 
 /// What a client sends.
 #[derive(Clone, Default)]

@@ -26,12 +26,12 @@ pub fn check(input: &[u8]) {
     let Some(other) = other else { return };
     let both = granted_scopes.limited_to(&GrantedScopes::Only(other.clone()));
     for scope in own.iter().chain(other.iter()).map(Scope::as_str) {
-        assert_eq!(both.covers(&[scope]), own.contains(scope) && other.contains(scope), "{scope}");
+        assert_eq!(both.covers([scope]), own.contains(scope) && other.contains(scope), "{scope}");
     }
     let names: Vec<&str> = other.iter().map(Scope::as_str).collect();
-    assert_eq!(granted_scopes.covers(&names), own.contains_all(&other));
+    assert_eq!(granted_scopes.covers(names), own.contains_all(&other));
     let with = granted_scopes.with(Scope::offline_access());
-    assert!(with.covers(&[Scope::OFFLINE_ACCESS]) && own.iter().all(|scope| with.covers(&[scope.as_str()])));
+    assert!(with.covers([Scope::OFFLINE_ACCESS]) && own.iter().all(|scope| with.covers([scope.as_str()])));
 }
 
 /// Parses, beside RFC 6749 section 3.3 byte by byte; and what comes out is written and read as the same.

@@ -1,8 +1,11 @@
-//! A stored hash, as a row of the user's table may hold it: an input is its text.
+//! Stored password hashes: the input is the text of one.
 
 use std::{num::NonZeroUsize, sync::LazyLock};
 
-use gatepass::{Argon2Hasher, Argon2Settings, Password, PasswordCheck, PasswordHash, PasswordHasher};
+use gatepass::{
+    Password, PasswordCheck, PasswordHash, PasswordHasher,
+    passwords::{Argon2Hasher, Argon2Settings},
+};
 
 use super::request::block_on;
 
@@ -13,21 +16,21 @@ static HASHER: LazyLock<Argon2Hasher> = LazyLock::new(|| {
         threads: Some(NonZeroUsize::MIN),
         ..Argon2Settings::default()
     };
-    Argon2Hasher::new(cheap).expect("a hasher")
+    Argon2Hasher::with_settings(cheap).expect("valid settings")
 });
 
 pub fn check(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
     let hash = PasswordHash::from(text);
-    let is_readable = match Argon2Hasher::check(&hash) {
+    let is_supported = match Argon2Hasher::check_hash(&hash) {
         Ok(()) => true,
-        Err(fault) => {
-            assert!(is_a_sentence_of_ours(&fault.to_string()), "{fault} says something of {text}");
+        Err(error) => {
+            assert!(is_known_message(&error.to_string()), "{error:?} contains a part of {text}");
             false
         }
     };
-    if is_readable {
-        let cost = Cost::of(text).expect("a readable hash has a cost");
+    if is_supported {
+        let cost = Cost::of(text).expect("a supported hash has a cost");
         assert!(cost.is_allowed(), "{text}");
         if !cost.is_cheap() {
             return;
@@ -35,26 +38,25 @@ pub fn check(input: &[u8]) {
     }
 
     let matches = |password: &str| {
-        let verdict = block_on(HASHER.verify(&Password::from(password), &hash)).expect("a verdict");
-        verdict != PasswordCheck::Mismatch
+        let result = block_on(HASHER.verify(&Password::from(password), &hash)).expect("a result");
+        result != PasswordCheck::Mismatch
     };
-    let right = ["secret", "another one"].map(matches);
-    assert_ne!(right, [true, true], "two passwords match {text}");
-    assert!(is_readable || right == [false, false], "an unreadable hash matches: {text}");
+    let results = ["secret", "another one"].map(matches);
+    assert_ne!(results, [true, true], "two passwords match {text}");
+    assert!(is_supported || results == [false, false], "an unsupported hash matches: {text}");
     assert!(text.is_empty() || !matches(text), "a hash is its own password: {text}");
 }
 
-/// Whether a fault says nothing but these words.
-fn is_a_sentence_of_ours(fault: &str) -> bool {
-    let of_a_kind = ["Argon2", "bcrypt", "scrypt", "PBKDF2"].iter().any(|kind| {
-        ["is malformed", "has parameters over the limit"]
-            .iter()
-            .any(|what| fault == format!("a stored {kind} hash {what}"))
+/// Returns whether an error message is one of a fixed set.
+fn is_known_message(error: &str) -> bool {
+    let names_kind = ["Argon2", "bcrypt", "scrypt", "PBKDF2"].iter().any(|kind| {
+        error == format!("malformed {kind} hash")
+            || error == format!("{kind} hash with parameters over the limit")
     });
-    of_a_kind || fault == "a stored password hash is of no kind that is known here"
+    names_kind || error == "password hash of an unknown kind"
 }
 
-/// What a hash costs, read with no regard to its kind's grammar.
+/// The cost of a hash, read independently of the grammar of its kind.
 enum Cost {
     Argon2 { memory: u64, work: u64 },
     Bcrypt { log_rounds: u64 },
@@ -69,7 +71,7 @@ impl Cost {
             let value = fields.iter().find_map(|field| field.strip_prefix(name)?.strip_prefix('='))?;
             value.parse::<u64>().ok()
         };
-        // Where it has no name: the first that is a number.
+        // Without a name: the first number.
         let bare = || fields.iter().find_map(|field| field.parse::<u64>().ok());
         let kind = |names: &[&str]| names.iter().any(|name| text.starts_with(name));
         if kind(&["$argon2i", "argon2$argon2i"]) {
@@ -88,7 +90,7 @@ impl Cost {
         }
     }
 
-    /// As docs/ARCHITECTURE.md has it: about a second of one core, and 256 MiB.
+    /// Returns whether the cost is within the limits of `Argon2Hasher`: about a second of one core, and 256 MiB.
     fn is_allowed(&self) -> bool {
         match *self {
             Self::Argon2 { memory, work } => memory <= 256 * 1024 && work <= 1024 * 1024,
@@ -98,7 +100,7 @@ impl Cost {
         }
     }
 
-    /// Whether it can be verified thousands of times a second.
+    /// Returns whether a hash can be verified thousands of times a second.
     fn is_cheap(&self) -> bool {
         match *self {
             Self::Argon2 { work, .. } => work <= 128,

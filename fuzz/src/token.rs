@@ -1,8 +1,8 @@
-//! Access tokens. An input of one line is a token as somebody sends it. One of two lines is a header and a payload,
-//! which are signed here, so that what is behind the signature is reached too. One that begins with the line `keys` is
-//! a key set as another service publishes it.
+//! Access tokens. An input of one line is a token as a client sends it. An input of two lines is a header and a payload,
+//! which are signed here, so that the checks behind the signature are reached too. An input that begins with the line
+//! `keys` is a key set as another service publishes it.
 
-use std::{fs, sync::LazyLock};
+use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{
@@ -10,8 +10,9 @@ use ed25519_dalek::{
     pkcs8::{EncodePrivateKey, spki::der::pem::LineEnding},
 };
 use gatepass::{
-    AccessToken, Claims, GrantedScopes, JwtSettings, JwtTokens, NewToken, PublishedKeys, RemoteJwtVerifier,
-    SigningAlgorithm, Subject, Timestamp, TokenService,
+    AccessToken, Claims, ClientId, GrantedScopes, NewToken, Subject, Timestamp, TokenIssuer, TokenVerifier,
+    jwt::{JwtSettings, JwtTokens, RemoteJwtVerifier, SigningKeys},
+    sessions::SessionId,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value, json};
@@ -21,10 +22,11 @@ use super::request::block_on;
 
 const ISSUER: &str = "https://auth.example.com";
 const AUDIENCE: &str = "https://api.example.com";
+const USER_KIND: &str = "Member";
 const NOW: u64 = 1_700_000_000;
-/// Always the same, so that the corpus has tokens that are good.
+/// A constant, so that the corpus contains valid tokens; also valid UTF-8.
 const SECRET: [u8; 32] = [7; 32];
-const HMAC_KID: &str = "hmac";
+const HMAC_KID: &str = "secret";
 
 struct Services {
     key: SigningKey,
@@ -39,23 +41,17 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
     let key = SigningKey::from_bytes(&SECRET);
     let kid = thumbprint(&key.verifying_key());
     let pem = key.to_pkcs8_pem(LineEnding::LF).expect("a PEM");
-    let eddsa = open(SigningAlgorithm::EdDsa, &format!("{NOW}-{kid}.pem"), &pem);
-    let hs256 = open(SigningAlgorithm::Hs256, &format!("{NOW}-{HMAC_KID}.hs256"), &base64url(SECRET));
+    let eddsa = open(SigningKeys::pem(&pem).expect("a key"));
+    let hs256 = open(SigningKeys::secret(str::from_utf8(&SECRET).expect("UTF-8")).expect("a secret"));
     let elsewhere = RemoteJwtVerifier::new(ISSUER, AUDIENCE);
-    elsewhere.set_keys(eddsa.key_set(now()).expect("the keys").json).expect("a key set");
+    let keys = eddsa.key_set(now()).expect("no failure").expect("public keys");
+    elsewhere.set_keys(keys.json).expect("a key set");
     Services { key, kid, eddsa, hs256, elsewhere }
 });
 
-/// Tokens with this key. A service goes on with its keys when their folder is gone.
-fn open(algorithm: SigningAlgorithm, name: &str, text: &str) -> JwtTokens {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join(name);
-    fs::write(&file, text).expect("a key");
-    #[cfg(unix)]
-    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");
-    let settings =
-        JwtSettings { algorithm, audience: AUDIENCE.into(), ..JwtSettings::new(folder.path(), ISSUER) };
-    JwtTokens::open(settings, now()).expect("the keys")
+fn open(keys: SigningKeys) -> JwtTokens {
+    let settings = JwtSettings { audience: AUDIENCE.into(), ..JwtSettings::new(keys, ISSUER) };
+    JwtTokens::open_at(settings, now()).expect("usable keys")
 }
 
 pub fn check(input: &[u8]) {
@@ -74,16 +70,18 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// Whoever takes a token has looked at everything that has to be right, and takes no other spelling of it.
+/// An accepted token passes the checks of RFC 9068, and no other encoding of it is accepted.
 fn check_token(token: &str) {
     let Services { eddsa, hs256, elsewhere, .. } = &*SERVICES;
     let here = verify(eddsa, token);
-    assert_eq!(verify(elsewhere, token), here, "another service reads it otherwise: {token}");
+    // Other issuers need not have kinds of users.
+    let there = verify(elsewhere, token).filter(|claims| claims.user_kind.is_some());
+    assert_eq!(there, here, "two services read different claims: {token}");
     for (claims, algorithm) in [(here, "EdDSA"), (verify(hs256, token), "HS256")] {
         let Some(claims) = claims else { continue };
-        let says = genuine(token, algorithm).unwrap_or_else(|| panic!("it is not genuine: {token}"));
-        assert_eq!(claims, says, "{token}");
-        // Not everywhere, which would take long; the last character has bits that stand for nothing.
+        let expected = genuine(token, algorithm).unwrap_or_else(|| panic!("not a genuine token: {token}"));
+        assert_eq!(claims, expected, "{token}");
+        // A sample of positions, for speed, and the last character, which has unused bits.
         for at in (0..token.len()).step_by(17).chain([token.len() - 1]) {
             let mut other = token.as_bytes().to_vec();
             other[at] = if other[at] == b'A' { b'B' } else { b'A' };
@@ -97,48 +95,53 @@ fn check_token(token: &str) {
     }
 }
 
-/// What the header and the payload could be signed with, by somebody with the keys and by somebody with the public
-/// ones.
+/// Tokens with this header and payload, signed with the keys and with a public key.
 fn signed(header: &str, payload: &str) -> [String; 3] {
     let Services { key, kid, .. } = &*SERVICES;
-    // A name for what the fuzzer would have to guess.
+    // The fuzzer cannot guess the kid.
     let header = header.replace("KID", kid);
     let message = format!("{}.{}", base64url(header), base64url(payload));
     let with = |signature: Vec<u8>| format!("{message}.{}", base64url(signature));
     [
         with(key.sign(message.as_bytes()).to_bytes().to_vec()),
         with(hmac(&SECRET, message.as_bytes())),
-        // The confusion of RFC 8725 section 2.1.
+        // Algorithm confusion (RFC 8725 section 2.1).
         with(hmac(key.verifying_key().as_bytes(), message.as_bytes())),
     ]
 }
 
-/// What is issued is what is read, whatever the names in it.
+/// The claims of an issued token are read as they were written, whatever the extra claims.
 fn check_issued(subject: &str, scope: &str) {
-    // What is longer than any token of ours is refused unread.
-    if subject.len() + scope.len() > 512 {
+    // Longer tokens are not issued.
+    if subject.len() + scope.len() > 256 {
         return;
     }
+    let (Ok(valid_subject), Ok(session_id)) = (Subject::new(subject), SessionId::new(subject)) else {
+        return;
+    };
     let granted_scopes = scope.parse().map_or(GrantedScopes::All, GrantedScopes::Only);
-    let order = NewToken {
-        subject: Subject::from(subject),
+    let new = NewToken {
+        subject: valid_subject,
+        user_kind: USER_KIND,
         granted_scopes: granted_scopes.clone(),
-        client_id: Some(scope.into()),
-        session_id: Some(subject.into()),
+        client_id: ClientId::new(scope).ok(),
+        session_id: Some(session_id),
+        extra_claims: Map::from_iter([(scope.to_owned(), json!(subject))]),
         now: now(),
     };
     let Services { eddsa, hs256, .. } = &*SERVICES;
     for (tokens, algorithm) in [(eddsa, "EdDSA"), (hs256, "HS256")] {
-        let token = block_on(tokens.issue(&order)).expect("a token").access_token;
-        let claims = verify(tokens, token.expose()).expect("one's own token is taken");
+        let token = block_on(tokens.issue(&new)).expect("a token").access_token;
+        let claims = verify(tokens, token.expose()).expect("a valid token");
         assert_eq!(Some(&claims), genuine(token.expose(), algorithm).as_ref());
         assert_eq!((claims.subject.as_str(), &claims.granted_scopes), (subject, &granted_scopes));
-        let end = claims.expires_at.expect("an end");
-        assert_eq!(block_on(tokens.verify(&token, end)).expect("an answer"), None, "it has ended");
+        assert_eq!(claims.user_kind.as_deref(), Some(USER_KIND));
+        let end = claims.expires_at.expect("an expiry");
+        assert_eq!(block_on(tokens.verify(&token, end)).expect("no failure"), None, "it has expired");
     }
 }
 
-/// A set that makes a service take our token has our key in it.
+/// A key set that makes a service accept our token contains our key.
 fn check_key_set(set: &str) {
     let Services { key, kid, .. } = &*SERVICES;
     let x = base64url(key.verifying_key().as_bytes());
@@ -158,7 +161,7 @@ fn check_key_set(set: &str) {
     }
 }
 
-/// RFC 9068 section 4, in other words than the service has: what the token says, where it is genuine and good now.
+/// A second implementation of RFC 9068 section 4: the claims of a token that is genuine and valid now.
 fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
     let parts: Vec<&str> = token.split('.').collect();
     let [header, payload, signature] = parts[..] else { return None };
@@ -182,10 +185,10 @@ fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
         hmac(&SECRET, signed.as_bytes()) == signature
     };
 
-    let says: Map<String, Value> = serde_json::from_slice(&payload).ok()?;
-    let text = |name: &str| says.get(name).and_then(Value::as_str);
-    let number = |name: &str| says.get(name).and_then(Value::as_u64);
-    let is_for_us = match says.get("aud")? {
+    let claims: Map<String, Value> = serde_json::from_slice(&payload).ok()?;
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let number = |name: &str| claims.get(name).and_then(Value::as_u64);
+    let is_for_us = match claims.get("aud")? {
         Value::Array(many) => many.iter().any(|one| one == AUDIENCE),
         one => one == AUDIENCE,
     };
@@ -194,25 +197,26 @@ fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
     if !is_signed || !is_for_us || !is_due || text("iss")? != ISSUER {
         return None;
     }
-    let granted_scopes = match (text("scope"), says.get("unrestricted") == Some(&Value::Bool(true))) {
+    let granted_scopes = match (text("scope"), claims.get("unrestricted") == Some(&Value::Bool(true))) {
         (None, true) => GrantedScopes::All,
         (scope, false) => GrantedScopes::Only(scope.unwrap_or_default().parse().ok()?),
         (Some(_), true) => return None,
     };
     Some(Claims {
-        client_id: text("client_id").map(Into::into),
+        user_kind: Some(text("user_kind")?.into()),
+        client_id: text("client_id").map(ClientId::new).transpose().ok()?,
         issued_at: Some(Timestamp::from_unix(begins)),
         expires_at: Some(Timestamp::from_unix(ends)),
         token_id: Some(text("jti")?.into()),
-        session_id: text("sid").map(Into::into),
+        session_id: text("sid").map(SessionId::new).transpose().ok()?,
         issuer: Some(ISSUER.into()),
         audience: Some(AUDIENCE.into()),
-        ..Claims::new(text("sub")?.into(), granted_scopes)
+        ..Claims::new(Subject::new(text("sub")?).ok()?, granted_scopes)
     })
 }
 
-fn verify(tokens: &impl TokenService, token: &str) -> Option<Claims> {
-    block_on(tokens.verify(&AccessToken::from(token), now())).expect("no fault is a token's")
+fn verify(tokens: &impl TokenVerifier, token: &str) -> Option<Claims> {
+    block_on(tokens.verify(&AccessToken::from(token), now())).expect("no failure")
 }
 
 fn now() -> Timestamp {
@@ -234,7 +238,7 @@ fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The bytes of the one text that stands for them.
+/// Decodes the only encoding of the bytes.
 fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| base64url(bytes) == text)
 }

@@ -1,11 +1,11 @@
-//! One file or folder per technology, each behind one port.
+//! One folder per technology, each behind traits of the domain.
 
-#[cfg(feature = "argon2")]
-pub(crate) mod argon2;
+#[cfg(any(feature = "jwt", feature = "sql", feature = "service"))]
+pub(crate) mod background;
 #[cfg(feature = "jwt")]
 pub(crate) mod jwt;
-#[cfg(feature = "password-policy")]
-pub(crate) mod password_policy;
+#[cfg(feature = "argon2")]
+pub(crate) mod passwords;
 #[cfg(feature = "sql")]
 pub mod sql;
 pub mod tutorial;

@@ -1,7 +1,7 @@
-//! **Insecure, all of it**: FastAPI's tutorial as three adapters, for learning and for prototypes.
+//! **Insecure**: FastAPI's tutorial as three adapters, for learning and for prototypes.
 //!
-//! The users are two constants, the "hash" of a password is the word `fakehashed` and the password, and the
-//! access token is the username itself: whoever knows a name has the token.
+//! There are two users, the "hash" of a password is `fakehashed` followed by the password, and the access token is the
+//! username: anyone who knows a username has the token.
 //!
 //! Source: [Simple OAuth2 with Password and Bearer](https://fastapi.tiangolo.com/tutorial/security/simple-oauth2/).
 
@@ -17,38 +17,39 @@ use utoipa::ToSchema;
 use crate::domain::{
     backend_error::BackendError,
     claims::Claims,
-    ports::{IssuedToken, NewToken, PasswordCheck, PasswordHasher, TokenService, UserStore},
+    ports::{IssuedToken, NewToken, PasswordCheck, PasswordHasher, TokenIssuer, TokenVerifier, UserStore},
     scope::GrantedScopes,
     secret::{AccessToken, Password, PasswordHash},
     time::Timestamp,
     user::{Account, AuthUser, Subject, Username},
 };
 
-/// The tutorial's user. It carries its password's hash and shows it, as the tutorial does.
-// Its texts are constants, which a request does not copy.
+/// The tutorial's user. As in the tutorial, its JSON contains the password hash.
+// The texts are constants; requests do not copy them.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct TutorialUser {
-    /// The name to sign in with; the access token too.
+    /// The username, which is the access token too.
     #[schema(example = "johndoe")]
     pub username: Cow<'static, str>,
     /// The email address.
     #[schema(example = "johndoe@example.com")]
     pub email: Cow<'static, str>,
-    /// The name to show.
+    /// The full name.
     #[schema(example = "John Doe")]
     pub full_name: Cow<'static, str>,
-    /// A disabled user is answered 400 `Inactive user`.
+    /// Disabled users get 400 `Inactive user`.
     #[schema(example = false)]
     pub disabled: bool,
-    /// The word `fakehashed` and the password.
+    /// `fakehashed` followed by the password.
     #[schema(example = "fakehashedsecret")]
     pub hashed_password: Cow<'static, str>,
 }
 
 impl AuthUser for TutorialUser {
     fn subject(&self) -> Subject {
-        self.username.as_ref().into()
+        Subject::new(self.username.as_ref())
+            .unwrap_or_else(|error| unreachable!("johndoe and alice are valid subjects: {error}"))
     }
 
     fn is_active(&self) -> bool {
@@ -60,7 +61,7 @@ impl AuthUser for TutorialUser {
     }
 }
 
-/// The tutorial's `fake_users_db`: johndoe, and alice who is disabled.
+/// The tutorial's `fake_users_db`: johndoe, and alice, which is disabled.
 #[derive(Debug)]
 pub struct TutorialUsers(RwLock<[TutorialUser; 2]>);
 
@@ -124,7 +125,7 @@ impl UserStore for TutorialUsers {
     }
 }
 
-/// The tutorial's `fake_hash_password`: no hash at all.
+/// The tutorial's `fake_hash_password`, which does not hash at all.
 #[derive(Debug)]
 pub struct InsecureFakeHasher {
     dummy_hash: PasswordHash,
@@ -138,7 +139,7 @@ impl InsecureFakeHasher {
 
 impl Default for InsecureFakeHasher {
     fn default() -> Self {
-        // Every fake hash begins with `fakehashed`: this is none.
+        // No password matches: every fake hash begins with `fakehashed`.
         Self { dummy_hash: PasswordHash::from("dummy_hash") }
     }
 }
@@ -158,16 +159,48 @@ impl PasswordHasher for InsecureFakeHasher {
     }
 }
 
-/// The tutorial's `fake_decode_token`: the access token is the subject itself, and never expires.
+/// The tutorial's `fake_decode_token`: the access token is the subject, and never expires.
 #[derive(Clone, Copy, Debug)]
 pub struct InsecureSubjectTokens;
 
-impl TokenService for InsecureSubjectTokens {
-    async fn issue(&self, order: &NewToken) -> Result<IssuedToken, BackendError> {
-        Ok(IssuedToken { access_token: order.subject.as_str().into(), expires_in: None })
+impl TokenIssuer for InsecureSubjectTokens {
+    async fn issue(&self, new: &NewToken) -> Result<IssuedToken, BackendError> {
+        Ok(IssuedToken { access_token: new.subject.as_str().into(), expires_in: None })
+    }
+}
+
+impl TokenVerifier for InsecureSubjectTokens {
+    async fn verify(&self, token: &AccessToken, _: Timestamp) -> Result<Option<Claims>, BackendError> {
+        Ok(Subject::new(token.expose()).ok().map(|subject| Claims::new(subject, GrantedScopes::All)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verify_of_a_token_returns_its_subject_or_none_for_an_invalid_one() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let now = Timestamp::from_unix(0);
+        let verify =
+            |token: &str| runtime.block_on(InsecureSubjectTokens.verify(&token.into(), now)).unwrap();
+        let johndoe = Subject::new("johndoe").unwrap();
+        assert_eq!(verify("johndoe"), Some(Claims::new(johndoe, GrantedScopes::All)));
+        for token in ["", "john\0doe", &"x".repeat(256)] {
+            assert_eq!(verify(token), None, "{token:?}");
+        }
     }
 
-    async fn verify(&self, token: &AccessToken, _: Timestamp) -> Result<Option<Claims>, BackendError> {
-        Ok(Some(Claims::new(token.expose().into(), GrantedScopes::All)))
+    #[test]
+    fn verify_of_a_password_compares_it_with_the_fake_hash() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let hasher = InsecureFakeHasher::default();
+        let verify = |password: &str, hash: &PasswordHash| {
+            runtime.block_on(hasher.verify(&password.into(), hash)).unwrap()
+        };
+        assert_eq!(verify("secret", &"fakehashedsecret".into()), PasswordCheck::Match);
+        assert_eq!(verify("secret2", &"fakehashedsecret".into()), PasswordCheck::Mismatch);
+        assert_eq!(verify("dummy_hash", hasher.dummy_hash()), PasswordCheck::Mismatch);
     }
 }

@@ -1,4 +1,4 @@
-//! A JSON object in which no name stands twice.
+//! JSON objects without duplicate names.
 
 use std::{collections::HashSet, fmt};
 
@@ -7,13 +7,15 @@ use serde::{
     de::{DeserializeOwned, Error, IgnoredAny, MapAccess, Visitor},
 };
 
-/// The value of an object without duplicate names; whoever takes the first of two and whoever takes the last
-/// would read different objects ([RFC 8259 section 4](https://www.rfc-editor.org/rfc/rfc8259#section-4)), as a token
-/// may not be ([RFC 7515 section 4](https://www.rfc-editor.org/rfc/rfc7515#section-4)).
+/// Parses an object in UTF-8 ([RFC 7519 section 7.2](https://www.rfc-editor.org/rfc/rfc7519#section-7.2)) without
+/// duplicate names ([RFC 7515 section 4](https://www.rfc-editor.org/rfc/rfc7515#section-4)): of two members with one
+/// name, some parsers use the first and others the last.
 pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
-    // A derived structure would take an array as well, and a duplicate of a name that it does not know.
-    serde_json::from_slice::<UniqueNames>(json).ok()?;
-    serde_json::from_slice(json).ok()
+    // serde_json does not check the encoding of members that it ignores.
+    let json = str::from_utf8(json).ok()?;
+    // A derived structure would accept an array, and duplicates of unknown names.
+    serde_json::from_str::<UniqueNames>(json).ok()?;
+    serde_json::from_str(json).ok()
 }
 
 struct UniqueNames;
@@ -35,7 +37,7 @@ impl<'de> Visitor<'de> for UniqueNames {
         let mut seen = HashSet::new();
         while let Some((name, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
             if !seen.insert(name) {
-                return Err(A::Error::custom("a name stands twice"));
+                return Err(A::Error::custom("duplicate name"));
             }
         }
         Ok(self)
@@ -49,10 +51,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stands_once_however_it_is_spelled() {
+    fn object_with_duplicate_name_in_any_spelling_is_rejected() {
         assert!(parse::<Value>(br#"{"a":1,"b":{"a":2}}"#).is_some());
         for json in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"["a"]"#, r#""a""#, r#"{"a":1}{}"#, ""] {
             assert!(parse::<Value>(json.as_bytes()).is_none(), "{json}");
         }
+    }
+
+    #[test]
+    fn object_that_is_not_utf_8_is_rejected_even_in_ignored_members() {
+        #[derive(Deserialize)]
+        struct Nothing {}
+        assert!(parse::<Nothing>("{\"x\":\"é\"}".as_bytes()).is_some());
+        assert!(parse::<Nothing>(b"{\"x\":\"\xe9\"}").is_none());
     }
 }

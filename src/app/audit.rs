@@ -1,290 +1,260 @@
-//! The audit trail: what happens, as JSON lines and in the database. It never makes a request wait.
+//! The audit trail: events as JSON lines and in the database. It never makes a request wait.
 
 use std::{
     env, fs,
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
-    },
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Duration,
 };
 
-use serde::Serialize;
-use tokio::runtime::{self, Runtime};
+use prometheus_client::metrics::{counter::Counter, family::Family};
+use serde_json::{Value, json};
+use tokio::{
+    sync::{mpsc, watch},
+    task::spawn_blocking,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 
 use crate::{
-    adapters::sql::{Actor, AuditEntry, AuditWriter},
+    adapters::{
+        background::{self, BackgroundTask},
+        sql::{Actor, AuditEntry, AuditWriter},
+    },
     domain::{
         backend_error::BackendError,
         event::{Event, EventListener},
     },
-    http::moment::moment,
 };
 
-/// How many entries wait to be written; what does not fit is lost, and counted.
-const WAITING: usize = 8192;
+/// The maximum number of entries that wait to be written; further ones are lost, and counted.
+const QUEUE: usize = 8192;
 
-/// How many are written at once, and how often. Together they bound what a storm of failed sign-ins writes: 2,500 entries
-/// a second, and no more transactions of the database than five.
+/// The maximum number of entries per write, and the shortest time between two writes. Together they limit what a flood of
+/// failed sign-ins writes: 2,500 entries and five transactions per second.
 const BATCH: usize = 500;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How often it is looked whether the service stops.
-const TICK: Duration = Duration::from_millis(50);
-
-/// How long one write to the database may take, and how long until one that failed is tried again.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The timeout of one write to the database, and the time until a failed write is repeated.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How long writing what is left may take when the service stops.
-const FLUSH: Duration = Duration::from_secs(5);
+/// The time for the remaining entries when the service stops, in which a write may already be under way.
+const FLUSH: Duration = Duration::from_secs(10);
 
-/// How often the log says that entries are lost, at the most.
-const COMPLAINTS: Duration = Duration::from_secs(10);
+/// The shortest time between two log lines about lost entries.
+const LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// Who is told of events, and passes them on to the threads that write them.
-#[derive(Debug)]
-pub(crate) struct AuditTrail(Vec<Sink>);
+/// A counter with one label.
+pub(crate) type LabelledCounter = Family<[(&'static str, &'static str); 1], Counter>;
 
-/// One of the places where entries are written, with a thread of its own: none waits for another.
-#[derive(Debug)]
-pub(crate) struct Sink {
-    pub(crate) name: &'static str,
-    queue: SyncSender<Arc<AuditEntry>>,
-    counts: Arc<Counts>,
-    thread: JoinHandle<()>,
-}
-
+/// Listens to events, and passes them on to the tasks that write them.
 #[derive(Debug, Default)]
-struct Counts {
-    written: AtomicU64,
-    dropped: AtomicU64,
-    stops: AtomicBool,
+pub(crate) struct AuditTrail {
+    sinks: Vec<Sink>,
+    pub(crate) written: LabelledCounter,
+    pub(crate) dropped: LabelledCounter,
 }
 
-impl Sink {
-    /// How many entries were written there.
-    pub(crate) fn written(&self) -> u64 {
-        self.counts.written.load(Ordering::Relaxed)
-    }
-
-    /// How many were lost.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.counts.dropped.load(Ordering::Relaxed)
-    }
-
-    fn start(name: &'static str, place: impl Place) -> io::Result<Self> {
-        let (queue, entries) = sync_channel(WAITING);
-        let counts = Arc::new(Counts::default());
-        let writer = Writer {
-            name,
-            place,
-            entries,
-            counts: Arc::clone(&counts),
-            complained: None,
-            lost: 0,
-            stopping: None,
-        };
-        let thread = thread::Builder::new().name(format!("audit-{name}")).spawn(move || writer.run())?;
-        Ok(Self { name, queue, counts, thread })
-    }
+/// A destination of entries with its own task, so that none waits for another.
+#[derive(Debug)]
+struct Sink {
+    name: &'static str,
+    queue: mpsc::Sender<AuditEntry>,
+    dropped: Counter,
+    /// The deadline for what remains, once the service stops. It closes when the task ends.
+    stop: watch::Sender<Option<Instant>>,
+    _task: BackgroundTask,
 }
 
 impl AuditTrail {
-    /// A trail that is written to these places, or `None` where there are none.
+    /// A trail to these destinations; `None` without destinations.
     ///
     /// # Errors
-    /// Where the file cannot be written to, or there is no thread to be had.
+    /// If the file cannot be written.
     pub(crate) fn start(
         lines: Option<&Path>,
         database: Option<AuditWriter>,
     ) -> io::Result<Option<Arc<Self>>> {
-        let mut sinks = Vec::new();
+        let mut trail = Self::default();
         if let Some(path) = lines {
-            sinks.push(Sink::start("lines", Lines::to(path)?)?);
+            trail.add("lines", Destination::lines(path)?);
         }
         if let Some(writer) = database {
-            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-            sinks.push(Sink::start("database", Rows { writer, runtime })?);
+            trail.add("database", Destination::Database(writer));
         }
-        Ok((!sinks.is_empty()).then(|| Arc::new(Self(sinks))))
+        Ok((!trail.sinks.is_empty()).then(|| Arc::new(trail)))
     }
 
-    /// The places that it is written to.
-    pub(crate) fn sinks(&self) -> impl Iterator<Item = &Sink> {
-        self.0.iter()
+    fn add(&mut self, name: &'static str, destination: Destination) {
+        let (queue, entries) = mpsc::channel(QUEUE);
+        let (stop, stopping) = watch::channel(None);
+        let [written, dropped] =
+            [&self.written, &self.dropped].map(|family| family.get_or_create_owned(&[("sink", name)]));
+        let writer = Writer {
+            name,
+            destination,
+            entries,
+            written,
+            dropped: dropped.clone(),
+            stop: stopping,
+            logged: None,
+            logged_losses: 0,
+        };
+        self.sinks.push(Sink { name, queue, dropped, stop, _task: background::spawn(writer.run()) });
     }
 
-    /// Writes what is left, for some seconds at the most. What happens later is lost.
-    pub(crate) fn flush(&self) {
-        for Sink { counts, .. } in &self.0 {
-            counts.stops.store(true, Ordering::Relaxed);
+    /// Writes what remains, for some seconds at most. Later events are lost.
+    pub(crate) async fn flush(&self) {
+        let deadline = Instant::now() + FLUSH;
+        for Sink { stop, .. } in &self.sinks {
+            stop.send_replace(Some(deadline));
         }
-        // One write may be under way.
-        let end = Instant::now() + PATIENCE + FLUSH + RETRY;
-        for Sink { name, thread, .. } in &self.0 {
-            while !thread.is_finished() && Instant::now() < end {
-                thread::sleep(TICK / 5);
-            }
-            if !thread.is_finished() {
-                log::error!("the audit trail ({name}) was not written to its end: who takes it waits");
+        for Sink { name, stop, .. } in &self.sinks {
+            let remaining = deadline + RETRY - Instant::now();
+            if timeout(remaining, stop.closed()).await.is_err() {
+                log::error!("audit trail ({name}) is incomplete: writing it did not finish in time");
             }
         }
     }
 }
 
 impl EventListener for AuditTrail {
-    fn happened(&self, event: &Event<'_>) {
-        let entry = Arc::new(AuditEntry::from(event));
-        for Sink { queue, counts, .. } in &self.0 {
-            if queue.try_send(Arc::clone(&entry)).is_err() {
-                counts.dropped.fetch_add(1, Ordering::Relaxed);
+    fn on_event(&self, event: &Event<'_>) {
+        for Sink { queue, dropped, .. } in &self.sinks {
+            if queue.try_send(AuditEntry::from(event)).is_err() {
+                dropped.inc();
             }
         }
     }
 }
 
-/// Where entries are written.
-trait Place: Send + 'static {
-    /// Writes them: all, or none.
-    fn write(&mut self, entries: &[Arc<AuditEntry>], patience: Duration) -> Result<(), BackendError>;
-}
-
-struct Writer<P> {
+/// The task of a sink.
+struct Writer {
     name: &'static str,
-    place: P,
-    entries: Receiver<Arc<AuditEntry>>,
-    counts: Arc<Counts>,
-    /// When the log said last that entries are lost, and how many were then.
-    complained: Option<Instant>,
-    lost: u64,
-    /// Since when the service stops.
-    stopping: Option<Instant>,
+    destination: Destination,
+    entries: mpsc::Receiver<AuditEntry>,
+    written: Counter,
+    dropped: Counter,
+    stop: watch::Receiver<Option<Instant>>,
+    /// The time of the last log line about lost entries, and their number then.
+    logged: Option<Instant>,
+    logged_losses: u64,
 }
 
-impl<P: Place> Writer<P> {
-    fn run(mut self) {
+impl Writer {
+    async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let begun = Instant::now();
-            let batch = self.gather(begun + PAUSE);
-            let stops = self.stops();
-            if !batch.is_empty() {
-                self.write(&batch);
-            } else if stops {
-                break;
+            tokio::select! {
+                count = self.entries.recv_many(&mut batch, BATCH) => if count == 0 { break },
+                // What is in the queue then is still received.
+                () = stopped(&mut self.stop), if !self.entries.is_closed() => self.entries.close(),
             }
-            self.complain(stops);
-            // At most so many batches in a second.
-            while !self.stops() && begun.elapsed() < PAUSE {
-                thread::sleep(TICK.min(PAUSE.saturating_sub(begun.elapsed())));
+            let next = Instant::now() + PAUSE;
+            self.write(&mut batch).await;
+            self.log_losses(false);
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = stopped(&mut self.stop) => {}
             }
         }
-        self.complain(true);
+        self.log_losses(true);
     }
 
-    fn stops(&self) -> bool {
-        self.counts.stops.load(Ordering::Relaxed)
-    }
-
-    /// What comes until then, or what is there when the service stops.
-    fn gather(&self, end: Instant) -> Vec<Arc<AuditEntry>> {
-        let mut batch = Vec::new();
-        while batch.len() < BATCH {
-            let left =
-                if self.stops() { Duration::ZERO } else { end.saturating_duration_since(Instant::now()) };
-            match self.entries.recv_timeout(left.min(TICK)) {
-                Ok(entry) => batch.push(entry),
-                Err(RecvTimeoutError::Timeout) if !left.is_zero() => {}
-                Err(_) => break,
-            }
-        }
-        batch
-    }
-
-    /// Writes a batch, again and again where that fails for now: others wait meanwhile, and what does not fit is lost.
-    fn write(&mut self, batch: &[Arc<AuditEntry>]) {
-        loop {
-            if self.stops() && self.stopping.is_none() {
-                self.stopping = Some(Instant::now());
-            }
-            let patience = match self.stopping {
-                Some(since) => FLUSH.saturating_sub(since.elapsed()),
-                None => PATIENCE,
-            };
-            let count = batch.len() as u64;
-            let fault = match self.place.write(batch, patience) {
+    /// Writes a batch, and repeats what fails temporarily. Further entries wait in the queue.
+    async fn write(&mut self, batch: &mut Vec<AuditEntry>) {
+        let count = batch.len() as u64;
+        while !batch.is_empty() {
+            let deadline = *self.stop.borrow();
+            let limit = deadline.map_or(WRITE_TIMEOUT, |end| WRITE_TIMEOUT.min(end - Instant::now()));
+            let error = match self.destination.write(batch, limit).await {
                 Ok(()) => {
-                    self.counts.written.fetch_add(count, Ordering::Relaxed);
-                    return;
+                    self.written.inc_by(count);
+                    batch.clear();
+                    break;
                 }
-                Err(fault) => fault,
+                Err(error) => error,
             };
-            let is_over = self.stopping.is_some_and(|since| since.elapsed() + RETRY > FLUSH);
-            if !fault.is_temporary() || is_over {
-                log::error!("the audit trail ({}) lost {count} entries: {fault}", self.name);
-                self.counts.dropped.fetch_add(count, Ordering::Relaxed);
-                self.lost += count;
-                return;
+            let is_over = self.stop.borrow().is_some_and(|deadline| Instant::now() + RETRY > deadline);
+            if !error.is_temporary() || is_over {
+                log::error!("audit trail ({}) lost {count} entries: {error}", self.name);
+                self.dropped.inc_by(count);
+                self.logged_losses += count;
+                batch.clear();
+            } else {
+                if self.may_log() {
+                    log::error!("audit trail ({}) cannot be written and waits: {error}", self.name);
+                }
+                sleep(RETRY).await;
             }
-            if self.complained.is_none_or(|before| before.elapsed() > COMPLAINTS) {
-                self.complained = Some(Instant::now());
-                log::error!("the audit trail ({}) cannot be written and waits: {fault}", self.name);
-            }
-            thread::sleep(RETRY);
         }
     }
 
-    /// Says in the log what did not fit.
-    fn complain(&mut self, at_once: bool) {
-        let dropped = self.counts.dropped.load(Ordering::Relaxed);
-        let is_due = at_once || self.complained.is_none_or(|before| before.elapsed() > COMPLAINTS);
-        if dropped > self.lost && is_due {
-            let news = dropped - self.lost;
-            log::error!(
-                "the audit trail ({}) lost {news} entries: more came than could be written",
-                self.name
-            );
-            (self.lost, self.complained) = (dropped, Some(Instant::now()));
+    /// Logs the number of entries that did not fit into the queue.
+    fn log_losses(&mut self, at_once: bool) {
+        let dropped = self.dropped.get();
+        let new = dropped - self.logged_losses;
+        if new > 0 && (at_once || self.may_log()) {
+            log::error!("audit trail ({}) lost {new} entries: more came than could be written", self.name);
+            self.logged_losses = dropped;
         }
     }
-}
 
-/// The database.
-struct Rows {
-    writer: AuditWriter,
-    runtime: Runtime,
-}
-
-impl Place for Rows {
-    fn write(&mut self, entries: &[Arc<AuditEntry>], patience: Duration) -> Result<(), BackendError> {
-        let entries: Vec<_> = entries.iter().map(|entry| AuditEntry::clone(entry)).collect();
-        self.runtime.block_on(self.writer.append(&entries, patience))
+    fn may_log(&mut self) -> bool {
+        let is_due = self.logged.is_none_or(|before| before.elapsed() > LOG_PAUSE);
+        if is_due {
+            self.logged = Some(Instant::now());
+        }
+        is_due
     }
 }
 
-/// JSON lines.
-enum Lines {
+/// Ends when the service stops, and never if it goes away without a stop.
+async fn stopped(stop: &mut watch::Receiver<Option<Instant>>) {
+    if stop.wait_for(Option::is_some).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+enum Destination {
+    Database(AuditWriter),
     StandardOutput,
     File(PathBuf),
 }
 
-impl Lines {
-    fn to(path: &Path) -> io::Result<Self> {
+impl Destination {
+    fn lines(path: &Path) -> io::Result<Self> {
         if path == Path::new("-") {
             return Ok(Self::StandardOutput);
         }
-        let cannot =
-            |error| io::Error::other(format!("cannot write the audit trail {}: {error}", path.display()));
-        open(path).map_err(cannot)?;
+        open(path).map_err(|error| {
+            io::Error::other(format!("cannot write the audit trail {}: {error}", path.display()))
+        })?;
         Ok(Self::File(path.to_owned()))
+    }
+
+    /// Writes all entries, or none.
+    async fn write(&mut self, entries: &[AuditEntry], limit: Duration) -> Result<(), BackendError> {
+        let path = match self {
+            Self::Database(writer) => return Ok(writer.append(entries, limit).await?),
+            Self::StandardOutput => None,
+            Self::File(path) => Some(path.clone()),
+        };
+        let text: String = entries.iter().map(|entry| format!("{}\n", as_json(entry))).collect();
+        let written = spawn_blocking(move || match path {
+            Some(path) => open(&path)?.write_all(text.as_bytes()),
+            None => {
+                let mut output = io::stdout().lock();
+                output.write_all(text.as_bytes())?;
+                output.flush()
+            }
+        });
+        Ok(written.await??)
     }
 }
 
-/// Opened anew for each batch: who renames it, as logrotate does, need tell nobody.
+/// Opened for each batch, so that logrotate may rename the file.
 fn open(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.append(true).create(true);
@@ -293,61 +263,26 @@ fn open(path: &Path) -> io::Result<fs::File> {
     options.open(path)
 }
 
-impl Place for Lines {
-    fn write(&mut self, entries: &[Arc<AuditEntry>], _patience: Duration) -> Result<(), BackendError> {
-        let mut text = Vec::new();
-        for entry in entries {
-            serde_json::to_writer(&mut text, &AuditObject::from(&**entry))?;
-            text.push(b'\n');
-        }
-        match self {
-            Self::StandardOutput => {
-                let mut output = io::stdout().lock();
-                output.write_all(&text)?;
-                output.flush()?;
-            }
-            Self::File(path) => open(path)?.write_all(&text)?,
-        }
-        Ok(())
-    }
-}
-
 /// An entry as JSON.
-#[derive(Serialize)]
-pub(crate) struct AuditObject<'a> {
-    time: String,
-    event: &'a str,
-    username: Option<&'a str>,
-    user_id: Option<&'a str>,
-    client_id: Option<&'a str>,
-    session_id: Option<&'a str>,
-    address: Option<&'a str>,
-    user_agent: Option<&'a str>,
-    actor: Option<&'a str>,
-    detail: Option<&'a str>,
+pub(crate) fn as_json(entry: &AuditEntry) -> Value {
+    json!({
+        "time": entry.time.to_string(),
+        "event": entry.event,
+        "username": entry.username,
+        "user_id": entry.user_id,
+        "client_id": entry.client_id,
+        "session_id": entry.session_id,
+        "address": entry.address,
+        "user_agent": entry.user_agent,
+        "actor": entry.actor,
+        "detail": entry.detail,
+    })
 }
 
-impl<'a> From<&'a AuditEntry> for AuditObject<'a> {
-    fn from(entry: &'a AuditEntry) -> Self {
-        Self {
-            time: moment(entry.time),
-            event: &entry.event,
-            username: entry.username.as_deref(),
-            user_id: entry.user_id.as_deref(),
-            client_id: entry.client_id.as_deref(),
-            session_id: entry.session_id.as_deref(),
-            address: entry.address.as_deref(),
-            user_agent: entry.user_agent.as_deref(),
-            actor: entry.actor.as_deref(),
-            detail: entry.detail.as_deref(),
-        }
-    }
-}
-
-/// Whoever runs a command, as the operating system knows them.
-pub(crate) fn whoever_runs_this() -> Actor {
+/// The user that runs this process, by name and ID.
+pub(crate) fn operator() -> Actor {
     let name = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_default();
-    // The name is what the environment says; the number is the system's.
+    // The environment sets the name; the ID is the system's.
     #[cfg(unix)]
     let name = format!("{name} uid={}", rustix::process::getuid().as_raw());
     Actor::new(format!("command {}", name.trim()).trim())

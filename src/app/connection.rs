@@ -1,16 +1,17 @@
-//! A connection: how long it may keep the service waiting.
+//! Connections: timeouts for slow clients, and their number.
 //!
-//! Actix times the head of the first request, and idleness after it. Whoever sends the second head slowly, reads
-//! an answer slowly, or goes on with a body that was refused, is timed here.
+//! Actix limits the time for the head of the first request, and the idle time after it. This module closes connections of
+//! clients that send a later head slowly, read a response slowly, or continue a body that was refused.
 
 use std::{
     any::Any,
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     net::Shutdown,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
-    time::Duration,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use actix_tls::accept::rustls_0_23::TlsStream;
@@ -22,134 +23,128 @@ use actix_web::{
 };
 use socket2::{SockRef, Socket};
 
-use crate::app::tick;
-
-/// The most requests that one connection may have going at once: HTTP/2 sets no bound here.
+/// The maximum number of concurrent requests on one connection: Actix sets no limit for HTTP/2.
 const MAX_REQUESTS: usize = 1000;
 
-/// The most bytes of an answer that are passed on at once: Actix copies them for each client, however slow it is.
-const PIECE: usize = 16 * 1024;
+/// The maximum number of bytes of a response that Actix gets at once: it copies them for each client, however slow.
+const CHUNK: usize = 16 * 1024;
 
-/// How long a connection may take.
+/// The timeouts of a connection.
 #[derive(Clone, Copy)]
-pub(crate) struct Patience {
-    /// From one answer to the head of the next request.
-    pub(crate) idle: Duration,
-    /// From the head of a request to the end of its answer.
-    pub(crate) answer: Duration,
+pub(crate) struct ConnectionTimeouts {
+    /// From a response to the head of the next request.
+    pub(crate) next_request: Duration,
+    /// From the head of a request to the end of its response.
+    pub(crate) response: Duration,
 }
 
-/// A connection that is watched for as long as this exists.
+/// A connection with a task that closes it after a timeout.
 struct Connection {
     state: Rc<State>,
-    watch: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 struct State {
     socket: Socket,
-    /// The requests that are not answered yet, and the tick at which each began; the first is the oldest.
-    requests: RefCell<Vec<(u64, Duration)>>,
-    begun: Cell<u64>,
-    idle_since: Cell<Duration>,
+    /// The start of each request in flight, by number: the first is the oldest.
+    requests: RefCell<BTreeMap<u64, Instant>>,
+    next_number: Cell<u64>,
+    idle_since: Cell<Instant>,
 }
 
-/// A request that is not answered yet.
+/// A request in flight.
 pub(super) struct InFlight {
     state: Rc<State>,
     number: u64,
 }
 
-/// A body that knows when it was sent, all but what is in buffers.
-pub(super) struct Watched<B> {
+/// The body of a response, which ends the request once all of it is sent.
+pub(super) struct TrackedBody<B> {
     body: B,
-    /// What came of the body and is not passed on yet; apart, since it is rare and an answer is moved often.
-    rest: Option<Box<Bytes>>,
+    /// The part of the last chunk that is not passed on yet.
+    rest: Bytes,
     _in_flight: Option<InFlight>,
 }
 
-/// What [`HttpServer::on_connect`](actix_web::HttpServer::on_connect) takes.
-pub(super) fn watch(patience: Patience) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync {
+/// The callback for [`HttpServer::on_connect`](actix_web::HttpServer::on_connect).
+pub(super) fn on_connect(timeouts: ConnectionTimeouts) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync {
     move |io, extensions| {
         let tls = || Some(io.downcast_ref::<TlsStream<TcpStream>>()?.get_ref().0);
         let Some(stream) = io.downcast_ref::<TcpStream>().or_else(tls) else { return };
         let socket = SockRef::from(stream);
         match socket.try_clone() {
-            Ok(twin) => {
-                extensions.insert(Connection::new(twin, patience));
+            Ok(clone) => {
+                extensions.insert(Connection::new(clone, timeouts));
             }
             Err(error) => {
-                log::warn!("a connection is closed that cannot be watched: {error}");
+                log::warn!("closing a connection without timeouts: {error}");
                 let _ = socket.shutdown(Shutdown::Both);
             }
         }
     }
 }
 
-/// Notes that a request has come; the first thing that is done with one. None where nobody watches.
-pub(super) fn begin(request: &ServiceRequest) -> Option<InFlight> {
+/// Starts the response timeout of a request. `None` for requests without a connection, as in tests.
+pub(super) fn track(request: &ServiceRequest) -> Option<InFlight> {
     request.conn_data::<Connection>().map(|connection| State::begin(&connection.state))
 }
 
-impl<B> Watched<B> {
-    /// The body of an answer, which ends the request once it is sent.
+impl<B> TrackedBody<B> {
     pub(super) fn new(body: B, in_flight: Option<InFlight>) -> Self {
-        Self { body, rest: None, _in_flight: in_flight }
+        Self { body, rest: Bytes::new(), _in_flight: in_flight }
     }
 }
 
 impl Connection {
-    fn new(socket: Socket, patience: Patience) -> Self {
+    fn new(socket: Socket, timeouts: ConnectionTimeouts) -> Self {
         let state = Rc::new(State {
             socket,
             requests: RefCell::default(),
-            begun: Cell::new(0),
-            idle_since: Cell::new(tick::last()),
+            next_number: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
         });
-        let watch = rt::spawn(Rc::clone(&state).close_when_late(patience));
-        Self { state, watch }
+        let task = rt::spawn(Rc::clone(&state).close_when_late(timeouts));
+        Self { state, task }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.watch.abort();
+        self.task.abort();
     }
 }
 
 impl State {
     fn begin(this: &Rc<Self>) -> InFlight {
-        let number = this.begun.get();
-        this.begun.set(number + 1);
+        let number = this.next_number.get();
+        this.next_number.set(number + 1);
         let mut requests = this.requests.borrow_mut();
-        requests.push((number, tick::last()));
+        requests.insert(number, Instant::now());
         if requests.len() > MAX_REQUESTS {
-            this.close("too many requests at once");
+            this.close("too many concurrent requests");
         }
         InFlight { state: Rc::clone(this), number }
     }
 
-    async fn close_when_late(self: Rc<Self>, patience: Patience) {
+    async fn close_when_late(self: Rc<Self>, timeouts: ConnectionTimeouts) {
         loop {
-            let oldest = self.requests.borrow().first().map(|(_, begun)| *begun);
-            let end = match oldest {
-                Some(begun) => begun + patience.answer,
-                None => self.idle_since.get() + patience.idle,
+            let oldest = self.requests.borrow().first_key_value().map(|(_, start)| *start);
+            let deadline = match oldest {
+                Some(start) => start + timeouts.response,
+                None => self.idle_since.get() + timeouts.next_request,
             };
-            let left = end.saturating_sub(tick::last());
-            if left.is_zero() {
-                return self.close(if oldest.is_some() {
-                    "an answer is not taken"
-                } else {
-                    "no request comes"
-                });
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
+                let no_request = "timed out waiting for a request";
+                return self.close(oldest.map_or(no_request, |_| "timed out sending a response"));
             }
-            sleep(left).await;
+            sleep(remaining).await;
         }
     }
 
     /// Actix, which reads and writes the same socket, notices.
-    fn close(&self, why: &str) {
-        log::debug!("a connection is closed: {why}");
+    fn close(&self, reason: &str) {
+        log::debug!("closing a connection: {reason}");
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
@@ -157,14 +152,14 @@ impl State {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let mut requests = self.state.requests.borrow_mut();
-        requests.retain(|(number, _)| *number != self.number);
+        requests.remove(&self.number);
         if requests.is_empty() {
-            self.state.idle_since.set(tick::last());
+            self.state.idle_since.set(Instant::now());
         }
     }
 }
 
-impl<B: MessageBody + Unpin> MessageBody for Watched<B> {
+impl<B: MessageBody + Unpin> MessageBody for TrackedBody<B> {
     type Error = B::Error;
 
     fn size(&self) -> BodySize {
@@ -175,36 +170,30 @@ impl<B: MessageBody + Unpin> MessageBody for Watched<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let mut bytes = match self.rest.take() {
-            Some(rest) => *rest,
-            None => match Pin::new(&mut self.body).poll_next(context) {
-                Poll::Ready(Some(Ok(bytes))) => bytes,
-                other => return other,
-            },
-        };
-        if bytes.len() > PIECE {
-            let rest = bytes.split_off(PIECE);
-            self.rest = Some(rest.into());
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_next(context)) {
+                Some(Ok(bytes)) => self.rest = bytes,
+                other => return Poll::Ready(other),
+            }
         }
-        Poll::Ready(Some(Ok(bytes)))
+        let length = self.rest.len().min(CHUNK);
+        Poll::Ready(Some(Ok(self.rest.split_to(length))))
     }
 }
 
-/// How many connections this process may have, of `wanted`: each takes two of the files that it may open, and so does each
-/// connection to the database that requests share. As many as the system lets a process ask for are asked for.
+/// The number of connections that this process may have, at most `wanted`: each takes two file descriptors, and so does each
+/// shared connection to the database. Raises the limit of file descriptors as far as the system allows.
 #[cfg(unix)]
-pub(super) fn affordable(wanted: u32, of_database: u32) -> u32 {
+pub(super) fn limit(wanted: u32, database_connections: u32) -> u32 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     const OTHERS: u64 = 108;
-    let others = OTHERS + u64::from(of_database) * 2;
+    let others = OTHERS + u64::from(database_connections) * 2;
     let needed = u64::from(wanted) * 2 + others;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let Some(current) = current.filter(|current| *current < needed) else { return wanted };
     let raised = maximum.map_or(needed, |maximum| maximum.min(needed));
-    let files = match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }) {
-        Ok(()) => raised,
-        Err(_) => current,
-    };
+    let is_raised = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }).is_ok();
+    let files = if is_raised { raised } else { current };
     if files >= needed {
         return wanted;
     }
@@ -214,6 +203,6 @@ pub(super) fn affordable(wanted: u32, of_database: u32) -> u32 {
 }
 
 #[cfg(not(unix))]
-pub(super) fn affordable(wanted: u32, _of_database: u32) -> u32 {
+pub(super) fn limit(wanted: u32, _database_connections: u32) -> u32 {
     wanted
 }

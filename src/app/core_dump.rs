@@ -1,18 +1,18 @@
-//! No core: what is in memory when the program crashes would be on a disk, passwords and keys with it.
+//! No core dumps: they would write passwords and keys to a disk.
 
-/// From now on the system writes no core of this process, and shows its memory to root alone.
+/// Disables core dumps of this process, and access to its memory by anyone but root.
 #[cfg(unix)]
 pub(super) fn forbid() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = setrlimit(Resource::Core, none) {
-        log::warn!("a core of this process may be written: {error}");
+        log::warn!("cannot disable core dumps: {error}");
     }
-    // The limit does not hold for a core that goes to another program, as to systemd's.
+    // The limit does not apply to dumps that go to another program, such as systemd-coredump.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
     {
-        log::warn!("a core of this process may be written: {error}");
+        log::warn!("cannot disable core dumps: {error}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which pages of other origins may call the service (CORS).
+//! Cross-origin requests (CORS).
 
 use std::str::FromStr;
 
@@ -6,17 +6,17 @@ use actix_cors::Cors;
 use actix_web::http::{Method, Uri, header};
 use thiserror::Error;
 
-/// How long a browser may remember what it may send, in seconds: as long as any does.
+/// The time that browsers may cache a preflight response, in seconds: the longest that any of them allows.
 const MAX_AGE: usize = 7200;
 
 /// Origins as browsers send them: `https://app.example.com`, `http://localhost:5173`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CorsOrigins(Vec<String>);
+pub(crate) struct CorsOrigins(Vec<String>);
 
-/// A text that is no origin.
+/// A text that is not an origin.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("{text:?} is no origin: {why}")]
-pub struct InvalidOrigin {
+#[error("{text:?} is not an origin: {why}")]
+pub(crate) struct InvalidOrigin {
     text: String,
     why: &'static str,
 }
@@ -35,11 +35,11 @@ impl FromStr for CorsOrigins {
     }
 }
 
-/// Why a browser would never send this, or why it must not be let in.
+/// The reason why an origin is invalid or must not be allowed.
 fn fault(origin: &str) -> Option<&'static str> {
-    const SHAPE: &str = "scheme://host[:port] is expected, such as https://app.example.com";
+    const SHAPE: &str = "expected scheme://host[:port], such as https://app.example.com";
     if origin == "*" {
-        return Some("every page there is could ask for tokens; name the origins");
+        return Some("any page could request tokens; list the origins");
     }
     let Some((scheme, authority)) = origin.split_once("://") else { return Some(SHAPE) };
     let is_whole =
@@ -49,36 +49,34 @@ fn fault(origin: &str) -> Option<&'static str> {
         return Some(SHAPE);
     }
     if origin.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Some("browsers send it in lower case");
+        return Some("browsers send origins in lower case");
     }
     match (scheme, authority.rsplit_once(':')) {
-        ("http", Some((_, "80"))) | ("https", Some((_, "443"))) => {
-            Some("browsers leave the default port out")
-        }
-        // What follows the last colon of an IPv6 address without a port is no port.
+        ("http", Some((_, "80"))) | ("https", Some((_, "443"))) => Some("browsers omit the default port"),
+        // The text after the last colon of an IPv6 address without a port is not a port.
         (_, Some((_, port))) if !port.ends_with(']') && port.parse::<u16>().is_err() => Some(SHAPE),
         _ => None,
     }
 }
 
 impl CorsOrigins {
-    /// These and those.
     pub(super) fn join(lists: &[Self]) -> Self {
         Self(lists.iter().flat_map(|list| list.0.iter().cloned()).collect())
     }
 
-    /// The middleware, where there are any. It belongs around all others, since a preflight has no token and errors need
-    /// its headers too. Tokens are in headers: no credentials of the browser are let through.
-    pub(super) fn middleware(&self) -> Option<Cors> {
-        if self.0.is_empty() {
-            return None;
-        }
+    pub(super) fn is_enabled(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// The middleware. It belongs around all others, since a preflight has no token and errors need its headers too.
+    /// Browser credentials are not allowed: tokens are in headers.
+    pub(super) fn middleware(&self) -> Cors {
         let cors = Cors::default()
             .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
             .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
             .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER])
             .max_age(MAX_AGE);
-        Some(self.0.iter().fold(cors, |cors, origin| cors.allowed_origin(origin)))
+        self.0.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
     }
 }
 
@@ -91,7 +89,7 @@ mod tests {
         let origins =
             "https://app.example.com, http://localhost:5173,http://[::1]:3000,capacitor://localhost";
         assert_eq!(origins.parse::<CorsOrigins>().unwrap().0.len(), 4);
-        assert!("".parse::<CorsOrigins>().unwrap().middleware().is_none());
+        assert!(!"".parse::<CorsOrigins>().unwrap().is_enabled());
         for text in [
             "*",
             "null",

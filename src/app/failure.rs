@@ -1,14 +1,14 @@
-//! Why the program ends: a line for people, an exit code for scripts.
+//! The end of a program that could not do its task: a line for people, an exit code for scripts.
 
-use std::{fmt, io, process::ExitCode};
+use std::{error::Error, fmt::Display, process::ExitCode};
 
 use crate::{
-    adapters::{argon2::InvalidArgon2Settings, jwt::KeyError, sql::OpenError},
+    adapters::{passwords::InvalidArgon2Settings, sql::OpenError},
     app::{server::StartError, tls::TlsError},
     domain::backend_error::BackendError,
 };
 
-/// Why the program did not do what it was asked.
+/// The reason why the program ends, and its exit code.
 #[derive(Debug)]
 pub struct Failure {
     exit_code: u8,
@@ -16,22 +16,22 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// It could not be done.
-    pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self { exit_code: 1, message: message.into() }
+    /// Something went wrong: exit code 1.
+    pub(crate) fn failed(message: impl Display) -> Self {
+        Self { exit_code: 1, message: message.to_string() }
     }
 
-    /// It was asked for wrongly.
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { exit_code: 2, message: message.into() }
+    /// The command line or a setting is wrong: exit code 2.
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self { exit_code: 2, message: message.to_string() }
     }
 
-    /// Who read the output went away, as `head` does: they have what they wanted.
-    pub(crate) fn unread() -> Self {
+    /// The reader of the output closed it, as `head` does: nothing is wrong.
+    pub(crate) fn closed_output() -> Self {
         Self { exit_code: 0, message: String::new() }
     }
 
-    /// Says in one line what went wrong, and how to end.
+    /// Prints the error on one line and returns the exit code.
     pub(crate) fn report(self) -> ExitCode {
         if self.exit_code > 0 {
             eprintln!("gatepass: {}", self.message);
@@ -40,60 +40,29 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)
     }
 }
 
 impl From<BackendError> for Failure {
-    fn from(fault: BackendError) -> Self {
-        Self::failed(fault.to_string())
+    fn from(error: BackendError) -> Self {
+        Self::failed(error)
     }
 }
 
-impl From<OpenError> for Failure {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::UnknownUrl => Self::usage(format!("--database-url: {error}")),
-            error => Self::failed(error.to_string()),
-        }
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::failed(error.to_string())
-    }
-}
-
-impl From<KeyError> for Failure {
-    fn from(error: KeyError) -> Self {
-        Self::failed(error.to_string())
-    }
-}
-
-impl From<InvalidArgon2Settings> for Failure {
-    fn from(error: InvalidArgon2Settings) -> Self {
-        Self::usage(error.to_string())
-    }
-}
-
-impl From<TlsError> for Failure {
-    fn from(error: TlsError) -> Self {
-        match error {
-            TlsError::Half(_) => Self::usage(error.to_string()),
-            error => Self::failed(error.to_string()),
-        }
-    }
-}
-
-impl From<StartError> for Failure {
-    fn from(error: StartError) -> Self {
-        match error {
-            StartError::InsecureExposure(_) => Self::usage(error.to_string()),
-            StartError::Tls(error) => error.into(),
-            error => Self::failed(error.to_string()),
+impl<E: Error + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let any = &error as &(dyn Error + 'static);
+        match (any.downcast_ref(), any.downcast_ref(), any.downcast_ref()) {
+            (Some(OpenError::UnknownUrl), ..) => Self::usage(format!("--database-url: {error}")),
+            (_, Some(TlsError::MissingFile(_)), _)
+            | (.., Some(StartError::InsecureExposure(_) | StartError::Tls(TlsError::MissingFile(_)))) => {
+                Self::usage(error)
+            }
+            _ if any.is::<InvalidArgon2Settings>() => Self::usage(error),
+            _ => Self::failed(error),
         }
     }
 }

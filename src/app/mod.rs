@@ -1,49 +1,49 @@
-//! The service: settings, start, stop. What `gatepass` does when it runs.
+//! The service: settings, start, stop, and the commands of the program.
 
 mod audit;
-pub mod commands;
+mod cli;
+mod commands;
 mod connection;
 mod core_dump;
-pub mod cors;
+mod cors;
 mod document;
 pub mod failure;
-pub mod healthcheck;
-pub mod logging;
+mod healthcheck;
+mod logging;
 mod metrics;
 pub mod ops;
-mod optional;
-mod outermost;
+mod pipeline;
 pub mod profile;
 pub mod server;
 pub mod settings;
 mod signals;
-mod tick;
-pub mod tls;
+mod tls;
 
 use std::process::ExitCode;
 
 use crate::app::{
+    cli::Command,
     commands::{audit as audit_commands, check, clients, keys, users},
     failure::Failure,
-    settings::{Command, Settings},
+    settings::Settings,
 };
 
-/// Runs what the command line asks for. Its exit code: 0 for done, 1 for failed, 2 for a wrong setting.
+/// Runs the command line. Exit codes: 0 for success, 1 for a failure, 2 for a wrong argument or setting.
 pub fn run() -> ExitCode {
     core_dump::forbid();
-    let (command, settings) = match Settings::from_command_line() {
-        Ok(parsed) => parsed,
-        Err(exit) => return exit,
+    let command = match cli::parse() {
+        Ok(command) => command,
+        Err(exit_code) => return exit_code,
     };
     let done = match command {
-        Command::Serve => serve(&settings),
-        Command::Healthcheck => healthcheck::healthcheck(&settings),
-        Command::Users(command) => users::run(command, &settings),
-        Command::Clients(command) => clients::run(command, &settings),
-        Command::Keys(arguments) => keys::run(&arguments, &settings),
-        Command::Audit(command) => audit_commands::run(command, &settings),
-        Command::Check { json } => check::run(json, &settings),
-        Command::Openapi => document::print(&settings),
+        Command::Serve(settings) => serve(&settings),
+        Command::Users(arguments) => users::run(arguments),
+        Command::Clients(arguments) => clients::run(arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
+        Command::Audit(arguments) => audit_commands::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Openapi(arguments) => document::print(arguments.profile.profile, arguments.api),
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments.listen),
     };
     done.map_or_else(Failure::report, |()| ExitCode::SUCCESS)
 }

@@ -1,8 +1,6 @@
-//! What whoever operates the service asks it, on an address of its own: whether it lives, whether it is ready, and
-//! figures.
+//! Health checks and metrics, on an address of their own.
 
 use std::{
-    io,
     net::SocketAddr,
     sync::{
         Arc,
@@ -23,36 +21,35 @@ use serde_json::Value;
 
 use crate::{
     app::{
-        metrics::{CONTENT_TYPE, Figures},
+        metrics::{CONTENT_TYPE, Metrics},
         server::StartError,
     },
     domain::backend_error::BackendError,
-    http::endpoint,
+    http::endpoints::resource,
 };
 
-/// How long the answer to a question may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+/// The timeout of a health check.
+pub(crate) const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long the answers that are under way may take when all else has stopped.
+/// The seconds that requests in flight get when everything else has stopped.
 const SHUTDOWN_TIMEOUT: u64 = 1;
 
-/// Whether something can do its work.
 type Check = Box<dyn Fn() -> LocalBoxFuture<'static, Result<(), BackendError>> + Send + Sync>;
 
-/// What is known of a service while it runs.
+/// The health checks and metrics of a service.
 #[derive(Default)]
 pub struct Operations {
-    pub(crate) figures: Arc<Figures>,
+    pub(crate) metrics: Arc<Metrics>,
     checks: Vec<(&'static str, Check, AtomicBool)>,
     is_stopping: Arc<AtomicBool>,
 }
 
 impl Operations {
-    pub(crate) fn new(figures: Figures) -> Self {
-        Self { figures: Arc::new(figures), ..Self::default() }
+    pub(crate) fn new(metrics: Metrics) -> Self {
+        Self { metrics: Arc::new(metrics), ..Self::default() }
     }
 
-    /// The service is ready only where this is.
+    /// Adds a check: the service is ready only if it succeeds.
     pub(crate) fn check(
         mut self,
         name: &'static str,
@@ -62,38 +59,34 @@ impl Operations {
         self
     }
 
-    /// Turned on, the service is not ready any more.
+    /// Set to true, the service is no longer ready.
     pub(crate) fn stopping(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.is_stopping)
     }
 }
 
-/// The listener of operations.
+/// The server of health checks and metrics.
 pub(crate) struct OpsServer {
     address: SocketAddr,
     running: Server,
 }
 
 impl OpsServer {
-    /// Listens on this address.
     pub(crate) fn bind(operations: Arc<Operations>, address: SocketAddr) -> Result<Self, StartError> {
         let application = move || {
             App::new()
                 .app_data(web::Data::from(Arc::clone(&operations)))
                 .wrap(DefaultHeaders::new().add((CACHE_CONTROL, HeaderValue::from_static("no-store"))))
-                .service(endpoint::get("/health/live", live))
-                .service(endpoint::get("/health/ready", ready))
-                .service(endpoint::get("/metrics", metrics))
+                .service(resource::get("/health/live", live))
+                .service(resource::get("/health/ready", ready))
+                .service(resource::get("/metrics", metrics))
         };
         let server = HttpServer::new(application)
             .workers(1)
             .disable_signals()
             .shutdown_timeout(SHUTDOWN_TIMEOUT)
             .bind(address)
-            .map_err(|cause| match cause.kind() {
-                io::ErrorKind::AddrInUse => StartError::OpsPortTaken(address),
-                _ => StartError::Bind { address, cause },
-            })?;
+            .map_err(|cause| StartError::bind(address, "--ops-bind", cause))?;
         let address = server.addrs().first().copied().unwrap_or(address);
         Ok(Self { address, running: server.run() })
     }
@@ -102,7 +95,7 @@ impl OpsServer {
         log::info!("operations on http://{}, at /health/live, /health/ready and /metrics", self.address);
     }
 
-    /// Answers in the background, until the handle stops it.
+    /// Serves in the background until the handle stops it.
     pub(crate) fn spawn(self) -> ServerHandle {
         let handle = self.running.handle();
         rt::spawn(self.running);
@@ -114,22 +107,22 @@ async fn live() -> impl Responder {
     HttpResponse::Ok().json(serde_json::json!({ "status": "live" }))
 }
 
-/// Whether it is to be sent requests. The causes are in the log, not in the answer.
+/// Readiness. The causes are in the log, not in the response.
 async fn ready(operations: web::Data<Operations>) -> impl Responder {
-    let asked = operations.checks.iter().map(|(name, check, was_bad)| async move {
-        let found = check().await;
-        // Once, however often it is asked.
-        match (&found, was_bad.swap(found.is_err(), Ordering::Relaxed)) {
-            (Err(fault), false) => log::warn!("not ready: {name}: {fault}"),
+    let checks = operations.checks.iter().map(|(name, check, was_bad)| async move {
+        let result = check().await;
+        // Once, however often the check runs.
+        match (&result, was_bad.swap(result.is_err(), Ordering::Relaxed)) {
+            (Err(error), false) => log::warn!("not ready: {name}: {error}"),
             (Ok(()), true) => log::info!("ready again: {name}"),
             _ => {}
         }
-        (*name, found.is_ok())
+        (*name, result.is_ok())
     });
-    let checks = join_all(asked).await;
+    let checks = join_all(checks).await;
     let is_ready = checks.iter().all(|(_, is_ok)| *is_ok);
-    let said = |(name, is_ok)| (name, Value::from(if is_ok { "ok" } else { "failed" }));
-    let checks = Value::from_iter(checks.into_iter().map(said));
+    let state = |(name, is_ok)| (name, Value::from(if is_ok { "ok" } else { "failed" }));
+    let checks = Value::from_iter(checks.into_iter().map(state));
     let is_stopping = operations.is_stopping.load(Ordering::Relaxed);
     let status = match (is_stopping, is_ready) {
         (true, _) => "stopping",
@@ -145,10 +138,10 @@ async fn ready(operations: web::Data<Operations>) -> impl Responder {
 }
 
 async fn metrics(operations: web::Data<Operations>) -> impl Responder {
-    match operations.figures.text() {
+    match operations.metrics.text() {
         Ok(text) => HttpResponse::Ok().content_type(CONTENT_TYPE).body(text),
         Err(error) => {
-            log::error!("the figures cannot be written: {error}");
+            log::error!("cannot encode the metrics: {error}");
             HttpResponse::InternalServerError().finish()
         }
     }

@@ -1,8 +1,13 @@
-//! The server: the application, its address, its run from start to stop.
+//! The server: the application, its address, start and stop.
 
-use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
+use std::{io, net::SocketAddr, num::NonZero, rc::Rc, sync::Arc, thread};
 
-use actix_web::{App, HttpServer, dev, web};
+use actix_web::{
+    App, HttpServer,
+    dev::{self, ServiceRequest},
+    middleware::{Condition, Next, from_fn},
+    web,
+};
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::openapi::OpenApi;
@@ -11,32 +16,32 @@ use crate::{
     app::{
         audit::AuditTrail,
         connection,
+        document::Me,
         ops::{Operations, OpsServer},
-        optional::Optional,
-        outermost::Outermost,
+        pipeline::Pipeline,
         settings::Settings,
         signals::StopSignals,
         tls::{TlsError, TlsFiles},
     },
     auth::Auth,
-    domain::ports::{PasswordHasher, TokenService, UserStore},
-    http::{docs, edge::Edge, fallback::fallback, metrics::RequestCounter, page, users},
+    domain::user::AuthUser,
+    http::{
+        endpoints::{docs, pages},
+        fallback::fallback,
+    },
 };
 
-/// Routes to add to an application, one for each worker.
-pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
-/// What a profile puts together.
-pub struct Service<S: UserStore, H, T> {
+/// The composition of a profile.
+pub struct Service<U: AuthUser> {
     /// Users, hashing and tokens.
-    pub auth: Auth<S, H, T>,
-    /// What /openapi.json says.
+    pub auth: Auth<U>,
+    /// The OpenAPI document.
     pub document: OpenApi,
-    /// The profile's name, by which the start page knows what is meant for it.
+    /// The name of the profile, which selects parts of the start page.
     pub profile: &'static str,
-    /// What it answers besides.
-    pub routes: Routes,
-    /// What is known of it while it runs.
+    /// Health checks and metrics.
     pub operations: Operations,
 }
 
@@ -49,19 +54,24 @@ pub struct Server {
     audit: Option<Arc<AuditTrail>>,
 }
 
-/// Why a service did not start.
+/// The reason why a service did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The tutorial profile is for this machine alone.
     #[error(
         "the tutorial profile is insecure and listens on loopback addresses only, not on {0}; \
-         --expose-tutorial (GATEPASS_EXPOSE_TUTORIAL=true) lets others in all the same"
+         to allow other addresses, set --expose-tutorial (GATEPASS_EXPOSE_TUTORIAL=true)"
     )]
     InsecureExposure(SocketAddr),
-    /// Another program has the port.
-    #[error("{0} is taken by another program; stop it or choose another port with --bind")]
-    PortTaken(SocketAddr),
-    /// The address cannot be listened on.
+    /// Another program uses the port.
+    #[error("{address} is taken by another program; stop it or choose another port with {option}")]
+    PortTaken {
+        /// The address.
+        address: SocketAddr,
+        /// The option that sets it.
+        option: &'static str,
+    },
+    /// The address is not available.
     #[error("cannot listen on {address}: {cause}")]
     Bind {
         /// The address.
@@ -72,18 +82,24 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Another program has the port of operations.
-    #[error("{0} is taken by another program; stop it or choose another port with --ops-bind")]
-    OpsPortTaken(SocketAddr),
     /// The audit trail cannot be written.
     #[error("{0}")]
     Audit(#[source] io::Error),
-    /// An embedded file or the document cannot be prepared.
+    /// An embedded file or the OpenAPI document is invalid.
     #[error("cannot prepare the documentation: {0}")]
     Documentation(#[from] io::Error),
-    /// The signals that end it cannot be caught.
+    /// The signals that stop the service cannot be caught.
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
+}
+
+impl StartError {
+    pub(crate) fn bind(address: SocketAddr, option: &'static str, cause: io::Error) -> Self {
+        match cause.kind() {
+            io::ErrorKind::AddrInUse => Self::PortTaken { address, option },
+            _ => Self::Bind { address, cause },
+        }
+    }
 }
 
 impl Server {
@@ -91,61 +107,64 @@ impl Server {
     ///
     /// # Errors
     /// Where it cannot listen there.
-    pub fn bind<S, H, T>(service: Service<S, H, T>, settings: &Settings) -> Result<Self, StartError>
-    where
-        S: UserStore<User: Serialize>,
-        H: PasswordHasher,
-        T: TokenService,
-    {
+    pub fn bind<U: AuthUser + Serialize>(
+        service: Service<U>,
+        settings: &Settings,
+    ) -> Result<Self, StartError> {
+        let Service { auth, document, profile, operations } = service;
+        let (docs, page) = (docs::routes(&document)?, pages::routes(profile)?);
+        // Paths are matched in this order: the most frequent first.
+        let routes = move |app: &mut web::ServiceConfig| {
+            app.service(auth.user_endpoint::<Me>("/users/me"))
+                .configure(auth.routes())
+                .configure(auth.account_routes::<Me>())
+                .configure(docs.clone())
+                .configure(page.clone());
+        };
+        Self::bind_routes(Arc::new(routes), operations, settings)
+    }
+
+    /// Not generic, so that the server is compiled once for both profiles.
+    fn bind_routes(routes: Routes, operations: Operations, settings: &Settings) -> Result<Self, StartError> {
         // Before anybody can know that it listens.
         let stop_signals = StopSignals::catch().map_err(StartError::Signals)?;
-        let Service { auth, document, profile, routes, operations } = service;
-        let docs = docs::routes(&document)?;
-        let page = page::routes(profile)?;
-        let options = &settings.edge;
-        let tls = options.tls()?.map(TlsFiles::serve).transpose()?;
+        let options = &settings.network;
+        let tls = settings.listen.tls()?.map(TlsFiles::serve).transpose()?;
         let (has_tls, cors) = (tls.is_some(), options.cors_origins());
         let (proxies, body_limits) = (web::Data::new(settings.trusted_proxies()), options.body_limits());
-        let edge = Edge { max_header_bytes: options.max_header_bytes as usize, has_tls };
-        let counts = settings.ops.ops_bind.map(|_| Arc::clone(&operations.figures.requests));
+        let max_header_bytes = options.max_header_bytes as usize;
+        let metrics = settings.operations.ops_bind.map(|_| Arc::clone(&operations.metrics));
         let application = move || {
-            let outermost = Outermost { edge, counter: counts.clone().map(RequestCounter::new) };
+            let pipeline = Rc::new(Pipeline { max_header_bytes, has_tls, metrics: metrics.clone() });
             App::new()
                 .app_data(proxies.clone())
                 .app_data(body_limits)
                 // From the inside to the outside.
-                .wrap(auth.bearer())
-                .wrap(Optional(cors.middleware()))
-                .wrap_fn(move |request, next| outermost.pass(request, next))
-                // The order in which a request's path is held against them: the most frequent first.
-                .configure(users::routes::<S::User>())
-                .configure(auth.routes())
-                .configure(|config| routes(config))
-                .configure(docs.clone())
-                .configure(page.clone())
+                .wrap(Condition::new(cors.is_enabled(), cors.middleware()))
+                .wrap(from_fn(move |request: ServiceRequest, next: Next<_>| {
+                    Rc::clone(&pipeline).handle(request, next)
+                }))
+                .configure(&*routes)
                 .default_service(web::to(fallback))
         };
         let mut server = HttpServer::new(application)
-            .shutdown_signal(stop_signals.stop(operations.stopping(), settings.ops.drain_delay()))
+            .shutdown_signal(stop_signals.stop(operations.stopping(), settings.operations.drain_delay()))
             .shutdown_timeout(settings.shutdown_timeout)
-            .client_request_timeout(Duration::from_secs(options.header_timeout.get().into()))
-            .keep_alive(Duration::from_secs(options.idle_timeout.get().into()))
-            .on_connect(connection::watch(options.patience()));
+            .client_request_timeout(options.header_timeout())
+            .keep_alive(options.idle_timeout())
+            .on_connect(connection::on_connect(options.connection_timeouts()));
         let workers = settings.workers.map_or_else(default_workers, usize::from);
-        let of_database = settings.secure.database_connections.get().into();
-        let connections = connection::affordable(options.max_connections.get(), of_database);
+        let database_connections = settings.secure.database_connections.get().into();
+        let connections = connection::limit(options.max_connections.get(), database_connections);
         server = server.workers(workers).max_connections((connections as usize).div_ceil(workers));
         let bound = match tls {
-            Some(tls) => server.bind_rustls_0_23(settings.bind, tls),
-            None => server.bind(settings.bind),
+            Some(tls) => server.bind_rustls_0_23(settings.listen.bind, tls),
+            None => server.bind(settings.listen.bind),
         };
-        let server = bound.map_err(|cause| match cause.kind() {
-            io::ErrorKind::AddrInUse => StartError::PortTaken(settings.bind),
-            _ => StartError::Bind { address: settings.bind, cause },
-        })?;
-        let address = server.addrs().first().copied().unwrap_or(settings.bind);
-        let audit = operations.figures.audit.clone();
-        let ops = match settings.ops.ops_bind {
+        let server = bound.map_err(|cause| StartError::bind(settings.listen.bind, "--bind", cause))?;
+        let address = server.addrs().first().copied().unwrap_or(settings.listen.bind);
+        let audit = operations.metrics.audit.clone();
+        let ops = match settings.operations.ops_bind {
             Some(bind) => Some(OpsServer::bind(Arc::new(operations), bind)?),
             None => None,
         };
@@ -153,12 +172,12 @@ impl Server {
         Ok(Self { address, scheme, running: server.run(), ops, audit })
     }
 
-    /// The address it listens on, with the port that was taken.
+    /// The address that it listens on, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Says in the log where it listens.
+    /// Logs the address.
     pub fn announce(&self) {
         let Self { address, scheme, .. } = self;
         if let Some(ops) = &self.ops {
@@ -167,18 +186,18 @@ impl Server {
         log::info!("listening on {scheme}://{address}, documentation at {scheme}://{address}/docs");
     }
 
-    /// Answers requests until a signal ends it.
+    /// Serves requests until a signal stops it.
     ///
     /// # Errors
-    /// Where accepting connections fails for good.
+    /// If accepting connections fails permanently.
     pub async fn run(self) -> io::Result<()> {
         let Self { running, ops, audit, .. } = self;
         let ops = ops.map(OpsServer::spawn);
         let done = running.await;
         if let Some(audit) = audit {
-            audit.flush();
+            audit.flush().await;
         }
-        // The last one: until then it says that the service stops, and what came of it.
+        // Last: until then /health/ready reports that the service is stopping.
         if let Some(ops) = ops {
             ops.stop(true).await;
         }

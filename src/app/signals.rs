@@ -1,4 +1,4 @@
-//! The signals that end the service.
+//! The signals that stop the service.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ pub(crate) struct StopSignals {
 }
 
 impl StopSignals {
-    /// Catches them. Has to be called inside the runtime.
+    /// Catches them. Must be called inside the runtime.
     pub(crate) fn catch() -> io::Result<Self> {
         #[cfg(unix)]
         use signal::unix::{SignalKind, signal};
@@ -32,12 +32,11 @@ impl StopSignals {
         })
     }
 
-    /// Ends so long after the first one: requests in flight are finished. `is_stopping` says so at once. A second one
-    /// ends the process.
+    /// Sets `is_stopping` at the first signal and returns after `delay`. A second signal ends the process.
     pub(crate) async fn stop(mut self, is_stopping: Arc<AtomicBool>, delay: Duration) {
         self.received().await;
         is_stopping.store(true, Ordering::Relaxed);
-        log::info!("stopping: requests in flight are finished; a second signal stops at once");
+        log::info!("stopping: finishing requests in flight; a second signal stops at once");
         rt::spawn(async move {
             self.received().await;
             std::process::exit(1);

@@ -1,10 +1,9 @@
-//! TLS: the certificate, read anew when its files change.
+//! TLS: the certificate, reloaded when its files change.
 
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock, Weak},
-    thread,
     time::Duration,
 };
 
@@ -17,26 +16,29 @@ use rustls::{
     sign::CertifiedKey,
 };
 use thiserror::Error;
+use tokio::{task::spawn_blocking, time::sleep};
 
-/// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+use crate::adapters::background::{self, BackgroundTask};
 
-/// Where the certificate and its key are.
+/// The time between two looks at the files.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The files of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate and those that lead to its root, PEM.
+    /// The certificate and its chain, PEM.
     pub certificate: PathBuf,
     /// Its private key, PEM.
     pub key: PathBuf,
 }
 
-/// Why there is no TLS.
+/// The reason why TLS is not available.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// One setting without the other.
+    /// One setting is given without the other.
     #[error("--tls-cert and --tls-key belong together: {0} is missing")]
-    Half(&'static str),
-    /// A file that cannot be read.
+    MissingFile(&'static str),
+    /// A file cannot be read.
     #[error("cannot read {}: {cause}", file.display())]
     Unreadable {
         /// The file.
@@ -44,49 +46,51 @@ pub enum TlsError {
         /// The system's reason.
         cause: io::Error,
     },
-    /// A file without a certificate.
-    #[error("{} holds no certificate in PEM", .0.display())]
+    /// A file contains no certificate.
+    #[error("{} contains no certificate in PEM", .0.display())]
     NoCertificate(PathBuf),
-    /// A file without a private key.
-    #[error("{} holds no private key in PEM (PKCS#8, SEC 1 or PKCS#1)", .0.display())]
+    /// A file contains no private key.
+    #[error("{} contains no private key in PEM (PKCS#8, SEC 1 or PKCS#1)", .0.display())]
     NoKey(PathBuf),
-    /// The two do not fit, or cannot be used.
+    /// Certificate and key do not match, or rustls does not accept them.
     #[error("{} and {} cannot be used: {cause}", files.certificate.display(), files.key.display())]
     Unusable {
         /// The files.
         files: TlsFiles,
-        /// What is wrong.
+        /// The reason of rustls.
         cause: rustls::Error,
     },
-    /// No cryptography.
+    /// rustls cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Setup(rustls::Error),
 }
 
-/// What the two files hold.
-#[derive(PartialEq)]
+/// The content of both files.
+#[derive(Clone, PartialEq)]
 struct Content {
     certificate: Vec<u8>,
     key: Vec<u8>,
 }
 
-/// The certificate that counts now.
-struct Current(RwLock<Arc<CertifiedKey>>);
+/// The certificate in use.
+struct Current {
+    certificate: RwLock<Arc<CertifiedKey>>,
+    _reload: BackgroundTask,
+}
 
 impl TlsFiles {
-    /// The files of two settings that belong together.
-    pub(super) fn of(certificate: Option<&Path>, key: Option<&Path>) -> Result<Option<Self>, TlsError> {
+    pub(super) fn new(certificate: Option<&Path>, key: Option<&Path>) -> Result<Option<Self>, TlsError> {
         match (certificate, key) {
             (Some(certificate), Some(key)) => {
                 Ok(Some(Self { certificate: certificate.to_owned(), key: key.to_owned() }))
             }
             (None, None) => Ok(None),
-            (Some(_), None) => Err(TlsError::Half("--tls-key")),
-            (None, Some(_)) => Err(TlsError::Half("--tls-cert")),
+            (Some(_), None) => Err(TlsError::MissingFile("--tls-key")),
+            (None, Some(_)) => Err(TlsError::MissingFile("--tls-cert")),
         }
     }
 
-    /// Tells whether they can be used.
+    /// Checks that the files can be used.
     pub(super) fn check(&self) -> Result<(), TlsError> {
         self.certified(&self.read()?).map(|_| ())
     }
@@ -94,18 +98,15 @@ impl TlsFiles {
     /// TLS 1.2 and 1.3 with this certificate, and with the next one within seconds after the files change.
     pub(super) fn serve(self) -> Result<ServerConfig, TlsError> {
         let content = self.read()?;
-        let current = Arc::new(Current(RwLock::new(self.certified(&content)?.into())));
+        let certificate = RwLock::new(self.certified(&content)?.into());
+        let current = Arc::new_cyclic(|current| Current {
+            certificate,
+            _reload: background::spawn(self.reload(content, Weak::clone(current))),
+        });
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map_err(TlsError::Setup)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&current) as _);
-        let watched = Arc::downgrade(&current);
-        let watch = thread::Builder::new().name("tls".to_owned());
-        watch
-            .spawn(move || self.watch(content, &watched))
-            .map_err(|error| TlsError::Setup(rustls::Error::General(error.to_string())))?;
-        Ok(config)
+            .map_err(TlsError::Setup)?;
+        Ok(config.with_no_client_auth().with_cert_resolver(current))
     }
 
     fn read(&self) -> Result<Content, TlsError> {
@@ -128,28 +129,27 @@ impl TlsFiles {
             .map_err(|cause| TlsError::Unusable { files: self.clone(), cause })
     }
 
-    /// Looks at the files until nobody needs them. What is read counts once it is read twice alike: the two files
-    /// are seldom written at the same time.
-    fn watch(&self, used: Content, current: &Weak<Current>) {
-        let (mut settled, mut before) = (Ok(used), None);
+    /// Reloads the files for as long as the certificate is in use. New content is used once two reads agree: the two files
+    /// are rarely written at the same time.
+    async fn reload(self, content: Content, current: Weak<Current>) {
+        let (mut settled, mut before) = (Ok(content), None);
         loop {
-            thread::park_timeout(LOOK);
-            let Some(current) = current.upgrade() else { return };
-            let now = self.read().map_err(|error| error.to_string());
+            sleep(RELOAD_INTERVAL).await;
+            let files = self.clone();
+            let read = spawn_blocking(move || files.read().map_err(|error| error.to_string()));
+            let (Ok(now), Some(current)) = (read.await, current.upgrade()) else { return };
             if now == settled || before.as_ref() != Some(&now) {
                 before = Some(now);
                 continue;
             }
-            let certified = now
-                .as_ref()
-                .map_err(String::clone)
-                .and_then(|content| self.certified(content).map_err(|error| error.to_string()));
+            let certified =
+                now.clone().and_then(|new| self.certified(&new).map_err(|error| error.to_string()));
             match certified {
                 Ok(certified) => {
-                    log::info!("TLS has the new certificate in {}", self.certificate.display());
-                    *current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
+                    log::info!("TLS uses the new certificate in {}", self.certificate.display());
+                    *current.certificate.write().unwrap_or_else(PoisonError::into_inner) = certified.into();
                 }
-                Err(error) => log::error!("TLS keeps the certificate it has: {error}"),
+                Err(error) => log::error!("TLS keeps the old certificate: {error}"),
             }
             (settled, before) = (now, None);
         }
@@ -162,7 +162,7 @@ fn provider() -> Arc<CryptoProvider> {
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(Arc::clone(&self.certificate.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
@@ -172,16 +172,16 @@ impl fmt::Debug for Current {
     }
 }
 
-/// A client that takes any certificate: for whoever sends no secret, and asks no more than whether there is an answer.
+/// A client that accepts any certificate: it sends no secret and only checks that there is a response.
 pub(super) fn unverified_client() -> Result<ClientConfig, rustls::Error> {
     let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(Anybody)).with_no_client_auth())
+    Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate)).with_no_client_auth())
 }
 
 #[derive(Debug)]
-struct Anybody;
+struct AnyCertificate;
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -1,131 +1,328 @@
-//! The builder of [`Auth`]: it builds once tokens are given, and what signs in needs a hasher.
+//! The builder of [`Auth`].
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+use thiserror::Error;
+
 use crate::{
     auth::{
-        Auth, LoginThrottleLimits, Options, Policy, Ports, RefreshSettings, TokenCache, refresh::Refreshing,
-        throttle::Guard,
+        Auth, ExtraClaims, Inner, Issuer, LoginThrottle, PasswordContext, RefreshSettings, Rules, Sessions,
+        TokenCache, throttle::Throttle,
     },
     domain::{
+        backend_error::BackendError,
+        error_format::ErrorFormat,
         event::EventListener,
-        ports::{ClientRegistry, PasswordHasher, TokenService, UserStore},
-        session::{BearerStore, RefreshTokenStore, SessionStore},
-        throttle::FailedAttemptStore,
+        ports::{
+            ClientRegistry, DynClientRegistry, DynPasswordHasher, DynPasswordPolicy, DynPasswordStore,
+            DynTokenIssuer, DynTokenVerifier, DynUserStore, PasswordHasher, PasswordPolicy, PasswordStore,
+            TokenIssuer, TokenVerifier, UserStore,
+        },
+        session::{DynSessionStore, SessionStore},
+        time::Timestamp,
+        user::AuthUser,
     },
 };
 
-/// What [`Auth::builder`] returns. `build` is there once tokens are.
-///
-/// ```compile_fail
-/// # use gatepass::{Auth, tutorial::{InsecureFakeHasher, TutorialUsers}};
-/// let auth = Auth::builder(TutorialUsers::default()).hasher(InsecureFakeHasher::default()).build(); // no tokens
-/// ```
-///
-/// Without a hasher it recognises the bearers of tokens, for a service that has no passwords; nobody signs in:
-///
-/// ```
-/// # use gatepass::{Auth, tutorial::{InsecureSubjectTokens, TutorialUsers}};
-/// let auth = Auth::builder(TutorialUsers::default()).tokens(InsecureSubjectTokens).build();
-/// let app = actix_web::App::new().wrap(auth.bearer());
-/// ```
-///
-/// ```compile_fail
-/// # use gatepass::{Auth, tutorial::{InsecureSubjectTokens, TutorialUsers}};
-/// let auth = Auth::builder(TutorialUsers::default()).tokens(InsecureSubjectTokens).build();
-/// let app = actix_web::App::new().configure(auth.routes()); // no hasher
-/// ```
-pub struct AuthBuilder<S: UserStore, H, T>(Ports<S, H, T>);
+/// The builder that [`Auth::builder`] returns. Login throttling is on unless it is turned off.
+pub struct AuthBuilder<S: UserStore> {
+    users: Arc<S>,
+    verifier: Option<Arc<DynTokenVerifier<'static>>>,
+    issuer: Option<Arc<DynTokenIssuer<'static>>>,
+    hasher: Option<Arc<DynPasswordHasher<'static>>>,
+    passwords: Option<Arc<DynPasswordStore<'static>>>,
+    password_policy: Option<Arc<DynPasswordPolicy<'static>>>,
+    password_context: Option<PasswordContext<S::User>>,
+    clients: Option<Arc<DynClientRegistry<'static>>>,
+    sessions: Option<Arc<DynSessionStore<'static>>>,
+    refresh: Option<RefreshSettings>,
+    token_cache: Option<Arc<TokenCache<S::User>>>,
+    throttle: Option<LoginThrottle>,
+    extra_claims: Option<ExtraClaims<S::User>>,
+    listeners: Vec<Arc<dyn EventListener>>,
+    rules: Rules,
+    clock: super::Clock,
+    random: super::Random,
+}
 
-impl<S: UserStore> Auth<S, (), ()> {
-    /// Starts with the place your users are in.
-    pub fn builder(store: S) -> AuthBuilder<S, (), ()> {
-        let options = Options {
+/// The reason why [`AuthBuilder::build`] failed: parts that do not fit together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Neither `tokens` nor `token_verifier` was called.
+    #[error(
+        "no tokens: call .tokens(…) to issue and verify tokens, or .token_verifier(…) to verify those of others"
+    )]
+    NoTokens,
+    /// `passwords` was called, and nothing issues tokens.
+    #[error("users can sign in, but nothing issues tokens: call .tokens(…) instead of .token_verifier(…)")]
+    PasswordsWithoutTokens,
+    /// `refresh_tokens` was called without `sessions`.
+    #[error("refresh tokens need sessions: call .sessions(…)")]
+    RefreshTokensWithoutSessions,
+    /// `password_changes` was called without `passwords`.
+    #[error("password changes need a password hasher: call .passwords(…)")]
+    PasswordChangesWithoutHasher,
+    /// `require_client` was called without `clients`.
+    #[error("clients are required, but there is no registry of clients: call .clients(…)")]
+    ClientRequiredWithoutRegistry,
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// Starts with your users.
+    pub fn builder<S: UserStore<User = U> + 'static>(users: S) -> AuthBuilder<S> {
+        AuthBuilder {
+            users: Arc::new(users),
+            verifier: None,
+            issuer: None,
+            hasher: None,
+            passwords: None,
+            password_policy: None,
+            password_context: None,
             clients: None,
             sessions: None,
-            bearers: None,
-            refreshing: None,
-            memory: None,
-            guard: None,
+            refresh: None,
+            token_cache: None,
+            throttle: Some(LoginThrottle::in_memory()),
+            extra_claims: None,
             listeners: Vec::new(),
-            policy: Policy::default(),
-        };
-        AuthBuilder(Ports { store, hasher: (), tokens: (), options })
+            rules: Rules::default(),
+            clock: Box::new(Timestamp::now),
+            random: Box::new(|bytes| {
+                getrandom::fill(bytes)
+                    .map_err(|error| BackendError::new(format!("the system has no random bytes: {error}")))
+            }),
+        }
     }
 }
 
-impl<S: UserStore, H, T> AuthBuilder<S, H, T> {
-    /// How passwords are verified.
-    pub fn hasher<N: PasswordHasher>(self, hasher: N) -> AuthBuilder<S, N, T> {
-        let Ports { store, hasher: _, tokens, options } = self.0;
-        AuthBuilder(Ports { store, hasher, tokens, options })
-    }
-
-    /// What access tokens are.
-    pub fn tokens<N: TokenService>(self, tokens: N) -> AuthBuilder<S, H, N> {
-        let Ports { store, hasher, tokens: _, options } = self.0;
-        AuthBuilder(Ports { store, hasher, tokens, options })
-    }
-
-    /// The clients that prove themselves. Without this, what a request says of its client does not count.
-    pub fn clients(mut self, registry: impl ClientRegistry) -> Self {
-        self.0.options.clients = Some(Box::new(registry));
+impl<S: UserStore + 'static> AuthBuilder<S> {
+    /// Sets the password hasher: users can sign in with a password.
+    #[must_use]
+    pub fn passwords(mut self, hasher: impl PasswordHasher + 'static) -> Self {
+        self.hasher = Some(DynPasswordHasher::new_arc(hasher));
         self
     }
 
-    /// The sessions that tokens die with, without refresh tokens. Without this, a token is valid until it ends.
-    pub fn sessions(mut self, store: impl SessionStore) -> Self {
-        self.0.options.sessions = Some(Arc::new(store));
-        // Refresh tokens of another store would outlive these sessions.
-        self.0.options.refreshing = None;
+    /// Sets the rules for new passwords. Without it, a password must have 8 characters.
+    #[must_use]
+    pub fn password_policy(mut self, policy: impl PasswordPolicy + 'static) -> Self {
+        self.password_policy = Some(DynPasswordPolicy::new_arc(policy));
         self
     }
 
-    /// Sessions, and the refresh tokens that keep them going. Without this, nobody gets a refresh token.
-    pub fn refresh_tokens(mut self, store: impl RefreshTokenStore, settings: RefreshSettings) -> Self {
-        let store = Arc::new(store);
-        self.0.options.sessions = Some(Arc::clone(&store) as _);
-        self.0.options.refreshing = Some(Refreshing { store, settings });
+    /// Sets the words that others know about a user, such as the username and the email address: a new password must not be
+    /// close to one.
+    #[must_use]
+    pub fn password_context(
+        mut self,
+        words: impl Fn(&S::User) -> Vec<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.password_context = Some(Box::new(words));
         self
     }
 
-    /// Where the user of a token and its session are found in one question. Then neither
-    /// [`find_by_subject`](UserStore::find_by_subject) nor [`is_live`](crate::SessionStore::is_live) is asked for it: these have
-    /// to be the same users and sessions, and there have to be sessions. Without this, both are asked.
-    pub fn bearers(mut self, store: impl BearerStore<User = S::User>) -> Self {
-        self.0.options.bearers = Some(Box::new(store));
+    /// Lets users change their passwords.
+    #[must_use]
+    pub fn password_changes(mut self) -> Self
+    where
+        S: PasswordStore,
+    {
+        self.passwords = Some(DynPasswordStore::new_arc(Arc::clone(&self.users)));
         self
     }
 
-    /// Where callers that were recognised are remembered. Without this, every token is verified and every user
-    /// looked up with every request.
-    pub fn memory(mut self, memory: Arc<TokenCache<S::User>>) -> Self {
-        self.0.options.memory = Some(memory);
+    /// Sets the service that issues and verifies access tokens.
+    #[must_use]
+    pub fn tokens(mut self, tokens: impl TokenIssuer + TokenVerifier + 'static) -> Self {
+        let tokens = Arc::new(tokens);
+        self.verifier = Some(DynTokenVerifier::new_arc(Arc::clone(&tokens)));
+        self.issuer = Some(DynTokenIssuer::new_arc(tokens));
         self
     }
 
-    /// Where failed attempts are counted, and from when on somebody waits. Without this, nobody does.
-    pub fn login_throttle(mut self, store: impl FailedAttemptStore, limits: LoginThrottleLimits) -> Self {
-        self.0.options.guard = Some(Arc::new(Guard::new(Box::new(store), limits)));
+    /// Sets the verifier of access tokens that another service issues, in place of [`tokens`](Self::tokens). Nobody can sign
+    /// in here.
+    #[must_use]
+    pub fn token_verifier(mut self, verifier: impl TokenVerifier + 'static) -> Self {
+        self.verifier = Some(DynTokenVerifier::new_arc(verifier));
+        self.issuer = None;
         self
     }
 
-    /// Who is told of what happens, beside those who were given before.
+    /// Sets claims that access tokens carry besides the registered ones, such as a name or a tenant.
+    #[must_use]
+    pub fn extra_claims(
+        mut self,
+        claims: impl Fn(&S::User) -> Map<String, Value> + Send + Sync + 'static,
+    ) -> Self {
+        self.extra_claims = Some(Box::new(claims));
+        self
+    }
+
+    /// Sets the registry of clients that authenticate. Without it, the credentials of clients are ignored.
+    #[must_use]
+    pub fn clients(mut self, registry: impl ClientRegistry + 'static) -> Self {
+        self.clients = Some(DynClientRegistry::new_arc(registry));
+        self
+    }
+
+    /// Sets the store of sessions and refresh tokens: tokens can be revoked, users can sign out, and clients that request the
+    /// scope `offline_access` get refresh tokens. Without it, a token is valid until it expires.
+    #[must_use]
+    pub fn sessions(mut self, store: impl SessionStore + 'static) -> Self {
+        self.sessions = Some(DynSessionStore::new_arc(store));
+        self
+    }
+
+    /// Sets who gets refresh tokens and how long they are valid; needs [`sessions`](Self::sessions).
+    #[must_use]
+    pub fn refresh_tokens(mut self, settings: RefreshSettings) -> Self {
+        self.refresh = Some(settings);
+        self
+    }
+
+    /// Sets the cache of authenticated tokens. Without it, every request verifies its token and loads the user.
+    #[must_use]
+    pub fn token_cache(mut self, cache: Arc<TokenCache<S::User>>) -> Self {
+        self.token_cache = Some(cache);
+        self
+    }
+
+    /// Sets the login throttle, in place of the one in memory.
+    #[must_use]
+    pub fn login_throttle(mut self, throttle: LoginThrottle) -> Self {
+        self.throttle = Some(throttle);
+        self
+    }
+
+    /// Turns login throttling off: anyone can guess passwords as fast as they are hashed.
+    #[must_use]
+    pub fn without_login_throttle(mut self) -> Self {
+        self.throttle = None;
+        self
+    }
+
+    /// Adds a listener to events.
+    #[must_use]
     pub fn listener(mut self, listener: Arc<dyn EventListener>) -> Self {
-        self.0.options.listeners.push(listener);
+        self.listeners.push(listener);
         self
     }
 
-    /// The rules that are a matter of choice.
-    pub fn policy(mut self, policy: Policy) -> Self {
-        self.0.options.policy = policy;
+    /// Sets the format of error responses. The default is [`ErrorFormat::OAuth2`].
+    #[must_use]
+    pub fn error_format(mut self, format: ErrorFormat) -> Self {
+        self.rules.error_format = format;
         self
     }
-}
 
-impl<S: UserStore, H, T: TokenService> AuthBuilder<S, H, T> {
-    /// The finished [`Auth`].
-    pub fn build(self) -> Auth<S, H, T> {
-        Auth { ports: Arc::new(self.0) }
+    /// Adds a scope that clients may request, with a description for people: it appears in the OpenAPI document and in the
+    /// server metadata.
+    #[must_use]
+    pub fn scope(mut self, name: impl Into<String>, description: impl Into<String>) -> Self {
+        self.rules.scopes.push((name.into(), description.into()));
+        self
+    }
+
+    /// Sets the URL that clients reach the endpoints at, such as `https://auth.example.com`: the server metadata is
+    /// published ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)).
+    #[must_use]
+    pub fn issuer(mut self, url: impl Into<String>) -> Self {
+        self.rules.base_url = Some(url.into());
+        self
+    }
+
+    /// Sets the path of the documentation below the issuer, such as `/docs`, for the server metadata.
+    #[must_use]
+    pub fn documentation(mut self, path: impl Into<String>) -> Self {
+        self.rules.documentation = Some(path.into());
+        self
+    }
+
+    /// Requires `grant_type` in token requests, as RFC 6749 does and FastAPI does not.
+    #[must_use]
+    pub fn require_grant_type(mut self, required: bool) -> Self {
+        self.rules.require_grant_type = required;
+        self
+    }
+
+    /// Requires that a client authenticates with every token request.
+    #[must_use]
+    pub fn require_client(mut self, required: bool) -> Self {
+        self.rules.require_client = required;
+        self
+    }
+
+    /// Turns the password grant on or off. Off, no session is opened, and open ones can be refreshed.
+    #[must_use]
+    pub fn password_grant(mut self, enabled: bool) -> Self {
+        self.rules.password_grant_off = !enabled;
+        self
+    }
+
+    /// Issues tokens to inactive users too, as FastAPI's tutorial does; [`ActiveUser`](crate::ActiveUser) still refuses
+    /// them.
+    #[must_use]
+    pub fn inactive_users_sign_in(mut self, allowed: bool) -> Self {
+        self.rules.inactive_users_sign_in = allowed;
+        self
+    }
+
+    /// Replaces the clock, for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Replaces the source of randomness, for tests.
+    #[cfg(test)]
+    pub(crate) fn random(mut self, fill: impl Fn(&mut [u8]) + Send + Sync + 'static) -> Self {
+        self.random = Box::new(move |bytes| {
+            fill(bytes);
+            Ok(())
+        });
+        self
+    }
+
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// [`BuildError`] if parts are missing or do not fit together.
+    pub fn build(self) -> Result<Auth<S::User>, BuildError> {
+        let verifier = self.verifier.ok_or(BuildError::NoTokens)?;
+        if self.hasher.is_some() && self.issuer.is_none() {
+            return Err(BuildError::PasswordsWithoutTokens);
+        }
+        if self.refresh.is_some() && self.sessions.is_none() {
+            return Err(BuildError::RefreshTokensWithoutSessions);
+        }
+        if self.passwords.is_some() && self.hasher.is_none() {
+            return Err(BuildError::PasswordChangesWithoutHasher);
+        }
+        if self.rules.require_client && self.clients.is_none() {
+            return Err(BuildError::ClientRequiredWithoutRegistry);
+        }
+        let refresh = self.refresh.unwrap_or_default();
+        let extra_claims = self.extra_claims;
+        Ok(Auth(Arc::new(Inner {
+            users: DynUserStore::new_arc(self.users),
+            verifier,
+            issuer: self.issuer.map(|tokens| Issuer { tokens, extra_claims }),
+            hasher: self.hasher,
+            passwords: self.passwords,
+            password_policy: self.password_policy,
+            password_context: self.password_context,
+            clients: self.clients,
+            sessions: self.sessions.map(|store| Sessions { store, refresh }),
+            token_cache: self.token_cache,
+            throttle: self.throttle.map(|throttle| Arc::new(Throttle::new(throttle))),
+            listeners: self.listeners,
+            rules: self.rules,
+            clock: self.clock,
+            random: self.random,
+        })))
     }
 }

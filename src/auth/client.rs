@@ -1,35 +1,34 @@
-//! Whether a client is who it says.
+//! Client authentication.
 
 use crate::{
-    auth::{Auth, GrantError},
-    domain::{client::ClientId, ports::UserStore, secret::ClientSecret},
+    auth::{Auth, AuthError},
+    domain::{client::ClientId, ports::ClientRegistry, secret::ClientSecret, user::AuthUser},
 };
 
-impl<S: UserStore, H, T> Auth<S, H, T> {
-    /// The client that a request names, once it proved itself; `None` where it names none and need not
-    /// ([RFC 6749 section 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). An application without
-    /// a [`ClientRegistry`](crate::ClientRegistry) takes every client for none, and refuses all where one is required.
+impl<U: AuthUser> Auth<U> {
+    /// Authenticates the client of a request; returns `None` if it names none and none is required
+    /// ([RFC 6749 section 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). Without a
+    /// [`ClientRegistry`] the credentials of clients are ignored.
     ///
     /// # Errors
-    /// [`GrantError::InvalidClient`] for an unknown client, a wrong secret, half of the two, and for none where
-    /// one is required.
+    /// [`AuthError::InvalidClient`] for an unknown client, a wrong secret, an identifier without a secret or a secret
+    /// without an identifier, and for no client if one is required; [`AuthError::Backend`].
     pub async fn authenticate_client(
         &self,
         client_id: Option<&str>,
         secret: Option<&ClientSecret>,
-    ) -> Result<Option<ClientId>, GrantError> {
-        let is_required = self.ports.options.policy.require_client;
-        let Some(registry) = &self.ports.options.clients else {
-            return if is_required { Err(GrantError::InvalidClient) } else { Ok(None) };
-        };
+    ) -> Result<Option<ClientId>, AuthError> {
+        let Some(registry) = &self.0.clients else { return Ok(None) };
         match (client_id, secret) {
-            (None, None) if !is_required => Ok(None),
+            (None, None) if !self.0.rules.require_client => Ok(None),
             (Some(client_id), Some(secret)) => {
-                let client_id = ClientId::from(client_id);
-                let genuine = registry.authenticate(&client_id, secret).await?;
-                if genuine { Ok(Some(client_id)) } else { Err(GrantError::InvalidClient) }
+                let client_id = ClientId::new(client_id).map_err(|_| AuthError::InvalidClient)?;
+                match registry.authenticate(&client_id, secret).await? {
+                    true => Ok(Some(client_id)),
+                    false => Err(AuthError::InvalidClient),
+                }
             }
-            _ => Err(GrantError::InvalidClient),
+            _ => Err(AuthError::InvalidClient),
         }
     }
 }

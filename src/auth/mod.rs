@@ -1,14 +1,11 @@
-//! What signing in and being recognised mean: the ports put to work together.
+//! The use cases: authenticate, sign in, refresh, revoke, introspect, change a password. They are methods of [`Auth`].
 
-mod any;
-mod bearer;
+mod authenticate;
 mod builder;
 mod client;
-mod grant_error;
-mod login;
+mod error;
+pub(crate) mod grants;
 mod password;
-mod policy;
-mod refresh;
 mod refresh_token;
 mod revocation;
 mod sessions;
@@ -17,85 +14,176 @@ mod token_cache;
 
 use std::sync::Arc;
 
-use self::{
-    any::{AnyBearerStore, AnyClientRegistry, AnySessionStore},
-    refresh::Refreshing,
-    throttle::Guard,
-};
-pub(crate) use self::{bearer::Recall, token_cache::Place};
+use serde_json::{Map, Value};
+
 pub use self::{
-    bearer::{Identity, Recognised},
-    builder::AuthBuilder,
-    grant_error::GrantError,
-    login::{Login, SignIn},
-    password::{PasswordChange, PasswordChangeError},
-    policy::Policy,
-    refresh::{Refresh, RefreshSettings, RefreshTokens},
+    authenticate::{AuthenticatedUser, Authentication},
+    builder::{AuthBuilder, BuildError},
+    error::AuthError,
+    grants::{
+        SignedIn, Tokens,
+        password::SignIn,
+        refresh_token::{Refresh, RefreshSettings, RefreshTokens},
+    },
+    password::PasswordChange,
     revocation::Introspection,
-    throttle::LoginThrottleLimits,
+    throttle::{LoginThrottle, LoginThrottleLimits},
     token_cache::{TokenCache, TokenCacheStats},
 };
+use self::{grants::GrantType, throttle::Throttle};
 use crate::domain::{
+    backend_error::BackendError,
+    error_format::ErrorFormat,
     event::{Event, EventListener},
-    ports::UserStore,
+    ports::{
+        DynClientRegistry, DynPasswordHasher, DynPasswordPolicy, DynPasswordStore, DynTokenIssuer,
+        DynTokenVerifier, DynUserStore, KeySet, TokenIssuer,
+    },
+    scope::Scope,
+    session::{DynSessionStore, SessionOwner},
+    time::Timestamp,
+    user::{AuthUser, Subject},
 };
 
-/// Your users, your hashing and your tokens, put together. Cheap to clone.
+/// Authentication for the users of one kind: your user store, password hashing and tokens, put together. Clones are cheap
+/// and share everything.
 ///
 /// ```
 /// use gatepass::{Auth, tutorial::{InsecureFakeHasher, InsecureSubjectTokens, TutorialUsers}};
 ///
 /// let auth = Auth::builder(TutorialUsers::default())
-///     .hasher(InsecureFakeHasher::default())
+///     .passwords(InsecureFakeHasher::default())
 ///     .tokens(InsecureSubjectTokens)
-///     .build();
+///     .build()?;
+/// # Ok::<(), gatepass::error::BuildError>(())
 /// ```
-pub struct Auth<S: UserStore, H, T> {
-    ports: Arc<Ports<S, H, T>>,
-}
+pub struct Auth<U: AuthUser>(Arc<Inner<U>>);
 
-struct Ports<S: UserStore, H, T> {
-    store: S,
-    hasher: H,
-    tokens: T,
-    options: Options<S::User>,
-}
-
-/// What not everybody has.
-struct Options<U> {
-    clients: Option<Box<dyn AnyClientRegistry>>,
-    sessions: Option<Arc<dyn AnySessionStore>>,
-    bearers: Option<Box<dyn AnyBearerStore<U>>>,
-    refreshing: Option<Refreshing>,
-    memory: Option<Arc<TokenCache<U>>>,
-    guard: Option<Arc<Guard>>,
+struct Inner<U: AuthUser> {
+    users: Arc<DynUserStore<'static, U>>,
+    verifier: Arc<DynTokenVerifier<'static>>,
+    issuer: Option<Issuer<U>>,
+    hasher: Option<Arc<DynPasswordHasher<'static>>>,
+    passwords: Option<Arc<DynPasswordStore<'static>>>,
+    password_policy: Option<Arc<DynPasswordPolicy<'static>>>,
+    password_context: Option<PasswordContext<U>>,
+    clients: Option<Arc<DynClientRegistry<'static>>>,
+    sessions: Option<Sessions>,
+    token_cache: Option<Arc<TokenCache<U>>>,
+    throttle: Option<Arc<Throttle>>,
     listeners: Vec<Arc<dyn EventListener>>,
-    policy: Policy,
+    rules: Rules,
+    clock: Clock,
+    random: Random,
 }
 
-impl<S: UserStore, H, T> Auth<S, H, T> {
-    /// The rules it was built with.
-    pub fn policy(&self) -> &Policy {
-        &self.ports.options.policy
+struct Issuer<U> {
+    tokens: Arc<DynTokenIssuer<'static>>,
+    extra_claims: Option<ExtraClaims<U>>,
+}
+
+struct Sessions {
+    store: Arc<DynSessionStore<'static>>,
+    refresh: RefreshSettings,
+}
+
+type ExtraClaims<U> = Box<dyn Fn(&U) -> Map<String, Value> + Send + Sync>;
+type PasswordContext<U> = Box<dyn Fn(&U) -> Vec<String> + Send + Sync>;
+type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
+type Random = Box<dyn Fn(&mut [u8]) -> Result<(), BackendError> + Send + Sync>;
+
+/// The settings that are not parts.
+#[derive(Default)]
+struct Rules {
+    error_format: ErrorFormat,
+    inactive_users_sign_in: bool,
+    require_grant_type: bool,
+    require_client: bool,
+    password_grant_off: bool,
+    base_url: Option<String>,
+    documentation: Option<String>,
+    scopes: Vec<(String, String)>,
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// Returns the public keys that verify this issuer's tokens offline; `None` if its tokens are not signed with public
+    /// keys.
+    ///
+    /// # Errors
+    /// [`AuthError::Backend`] if the keys cannot be read.
+    pub fn key_set(&self) -> Result<Option<KeySet>, AuthError> {
+        match &self.0.issuer {
+            Some(issuer) => Ok(issuer.tokens.key_set(self.now())?),
+            None => Ok(None),
+        }
     }
 
-    fn tell(&self, event: &Event<'_>) {
-        self.ports.options.listeners.iter().for_each(|listener| listener.happened(event));
+    pub(crate) fn error_format(&self) -> &ErrorFormat {
+        &self.0.rules.error_format
     }
 
-    /// Whether tokens die with sessions.
-    pub fn has_sessions(&self) -> bool {
-        self.ports.options.sessions.is_some()
+    pub(crate) fn requires_grant_type(&self) -> bool {
+        self.0.rules.require_grant_type
     }
 
-    /// Whether there are refresh tokens.
-    pub fn has_refresh_tokens(&self) -> bool {
-        self.refreshing().is_some()
+    /// The URL that clients reach the service at.
+    pub(crate) fn base_url(&self) -> Option<&str> {
+        self.0.rules.base_url.as_deref()
+    }
+
+    pub(crate) fn documentation_path(&self) -> Option<&str> {
+        self.0.rules.documentation.as_deref()
+    }
+
+    /// The scopes that clients may request, with descriptions.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = (&str, &str)> {
+        let offline_access = self
+            .refresh_settings()
+            .map(|_| (Scope::OFFLINE_ACCESS, "Stay signed in: request a refresh token"));
+        let scopes = self.0.rules.scopes.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        scopes.chain(offline_access)
+    }
+
+    pub(crate) fn has_sessions(&self) -> bool {
+        self.0.sessions.is_some()
+    }
+
+    pub(crate) fn has_password_changes(&self) -> bool {
+        self.0.passwords.is_some()
+    }
+
+    /// The grants of the token endpoint.
+    pub(crate) fn grants(&self) -> Vec<GrantType> {
+        GrantType::ALL.iter().copied().filter(|grant| grant.is_enabled(self)).collect()
+    }
+
+    /// The settings of refresh tokens, if they are issued.
+    fn refresh_settings(&self) -> Option<&RefreshSettings> {
+        let sessions = self.0.sessions.as_ref()?;
+        (sessions.refresh.issue != RefreshTokens::Never).then_some(&sessions.refresh)
+    }
+
+    fn owner(&self, subject: Subject) -> SessionOwner {
+        SessionOwner { user_kind: U::user_kind().into(), subject }
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.0.clock)()
+    }
+
+    fn random(&self) -> Result<[u8; 32], BackendError> {
+        let mut bytes = [0; 32];
+        (self.0.random)(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn emit(&self, event: &Event<'_>) {
+        self.0.listeners.iter().for_each(|listener| listener.on_event(event));
     }
 }
 
-impl<S: UserStore, H, T> Clone for Auth<S, H, T> {
+impl<U: AuthUser> Clone for Auth<U> {
     fn clone(&self) -> Self {
-        Self { ports: Arc::clone(&self.ports) }
+        Self(Arc::clone(&self.0))
     }
 }

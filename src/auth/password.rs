@@ -1,106 +1,200 @@
-//! A user who changes their password.
-
-use std::time::Duration;
-
-use thiserror::Error;
+//! Passwords: verifying, hashing and changing them.
 
 use crate::{
-    auth::{
-        Auth,
-        throttle::{GuardedError, TooMany},
-    },
+    auth::{Auth, AuthError},
     domain::{
         backend_error::BackendError,
+        client::ClientInfo,
         event::{Event, EventKind},
-        ports::{PasswordCheck, PasswordHasher, PasswordStore, TokenService},
-        secret::Password,
-        session::ClientInfo,
-        time::Timestamp,
-        user::Subject,
+        ports::{PasswordCheck, PasswordHasher, PasswordPolicy, PasswordStore, UserStore, WeakPassword},
+        secret::{Password, PasswordHash},
+        session::SessionStore,
+        user::{Account, AuthUser, Username},
     },
 };
 
-/// Who wants which password.
+/// The minimum length of a new password without a [`PasswordPolicy`](crate::PasswordPolicy), in characters.
+const MIN_CHARACTERS: usize = 8;
+
+/// A change of a user's password.
 #[derive(Debug)]
-pub struct PasswordChange<'a> {
+pub struct PasswordChange<'a, U> {
     /// The user.
-    pub subject: &'a Subject,
-    /// The password that the user has.
+    pub user: &'a U,
+    /// The current password.
     pub current: &'a Password,
-    /// The password that the user wants; whether it is good enough is for the caller to say.
+    /// The new password.
     pub new: &'a Password,
-    /// Where the request came from.
+    /// The sender of the request.
     pub client_info: &'a ClientInfo,
-    /// The moment of the change.
-    pub now: Timestamp,
 }
 
-/// Why a password was not changed.
-#[derive(Debug, Error)]
-pub enum PasswordChangeError {
-    /// The current password is another one.
-    #[error("incorrect password")]
-    IncorrectPassword,
-    /// Too many attempts failed: no password is looked at for so long.
-    #[error("too many failed attempts")]
-    TooManyAttempts {
-        /// How long to wait.
-        retry_after: Duration,
-    },
-    /// A port failed.
-    #[error("{0}")]
-    BackendError(BackendError),
+/// An account whose password was verified.
+pub(super) struct VerifiedAccount<U> {
+    pub(super) account: Account<U>,
+    /// The hash that replaced an outdated one.
+    renewed: Option<PasswordHash>,
 }
 
-impl From<BackendError> for PasswordChangeError {
-    fn from(fault: BackendError) -> Self {
-        Self::BackendError(fault)
-    }
-}
-
-impl GuardedError for PasswordChangeError {
-    fn too_many(TooMany { retry_after }: TooMany) -> Self {
-        Self::TooManyAttempts { retry_after }
-    }
-
-    fn is_wrong_password(&self) -> bool {
-        matches!(self, Self::IncorrectPassword)
-    }
-}
-
-impl<S: PasswordStore, H: PasswordHasher, T: TokenService> Auth<S, H, T> {
-    /// Gives a user a new password, and ends all their sessions.
+impl<U: AuthUser> Auth<U> {
+    /// Verifies a username and a password, and returns the user. An outdated hash is replaced.
     ///
     /// # Errors
-    /// [`PasswordChangeError::IncorrectPassword`] where the current password is another one, or was changed
-    /// meanwhile; [`PasswordChangeError::TooManyAttempts`] where there are [`LoginThrottleLimits`](crate::LoginThrottleLimits).
-    pub async fn change_password(&self, change: PasswordChange<'_>) -> Result<(), PasswordChangeError> {
-        let PasswordChange { subject, client_info, now, .. } = change;
-        let done = self.guarded(subject.as_str(), client_info, now, self.prove_and_change(&change)).await;
-        let kind = match &done {
-            Ok(()) => EventKind::PasswordChanged,
-            Err(PasswordChangeError::BackendError(_)) => return done,
-            Err(_) => EventKind::PasswordChangeFailed,
-        };
-        self.tell(&Event { subject: Some(subject), ..Event::new(kind, client_info, now) });
-        done
+    /// [`AuthError::InvalidCredentials`] for an unknown user and for a wrong password alike, after the same time, and at
+    /// once for a password that is [not hashable](Password::is_hashable); [`AuthError::InactiveUser`] only if the
+    /// password is right; [`AuthError::TooManyAttempts`] for every username alike; [`AuthError::NotConfigured`] without
+    /// a password hasher; [`AuthError::Backend`].
+    pub async fn verify_password(
+        &self,
+        username: &str,
+        password: &Password,
+        client_info: &ClientInfo,
+    ) -> Result<U, AuthError> {
+        Ok(self.verify_account(username, password, client_info).await?.account.user)
     }
 
-    async fn prove_and_change(&self, change: &PasswordChange<'_>) -> Result<(), PasswordChangeError> {
-        let incorrect = || PasswordChangeError::IncorrectPassword;
-        if !change.current.is_hashable() {
-            return Err(incorrect());
+    pub(super) async fn verify_account(
+        &self,
+        username: &str,
+        password: &Password,
+        client_info: &ClientInfo,
+    ) -> Result<VerifiedAccount<U>, AuthError> {
+        // Before the store is read: it takes the same time for every username.
+        if !password.is_hashable() {
+            return Err(AuthError::InvalidCredentials);
         }
-        let account = self.ports.store.find_account(change.subject).await?.ok_or_else(incorrect)?;
-        let old = &account.password_hash;
-        if self.ports.hasher.verify(change.current, old).await? == PasswordCheck::Mismatch {
-            return Err(incorrect());
+        self.throttled(username, client_info, async {
+            let hasher = self.hasher()?;
+            let account = match Username::new(username) {
+                Ok(username) => self.0.users.find_by_username(&username).await?,
+                Err(_) => None,
+            };
+            // The dummy hash keeps response times equal.
+            let hash = account.as_ref().map_or(hasher.dummy_hash(), |account| &account.password_hash);
+            let check = hasher.verify(password, hash).await?;
+            let account = match account {
+                Some(account) if check != PasswordCheck::Mismatch => account,
+                _ => return Err(AuthError::InvalidCredentials),
+            };
+            if !account.user.is_active() && !self.0.rules.inactive_users_sign_in {
+                return Err(AuthError::InactiveUser);
+            }
+            let mut renewed = None;
+            if check == PasswordCheck::NeedsRehash {
+                match self.renew_hash(&account, password).await {
+                    Ok(hash) => renewed = Some(hash),
+                    // The password is right all the same; the next sign-in tries again.
+                    Err(error) => log::warn!("cannot replace an outdated password hash: {error}"),
+                }
+            }
+            Ok(VerifiedAccount { account, renewed })
+        })
+        .await
+    }
+
+    async fn renew_hash(
+        &self,
+        account: &Account<U>,
+        password: &Password,
+    ) -> Result<PasswordHash, BackendError> {
+        let Ok(hasher) = self.hasher() else { return Ok(account.password_hash.clone()) };
+        let new = hasher.hash(password).await?;
+        self.0.users.replace_hash(&account.user.subject(), &account.password_hash, &new).await?;
+        Ok(new)
+    }
+
+    /// Returns whether the account still is as it was when its password was verified.
+    pub(super) async fn is_unchanged(
+        &self,
+        username: &str,
+        verified: &VerifiedAccount<U>,
+    ) -> Result<bool, AuthError> {
+        let Ok(username) = Username::new(username) else { return Ok(false) };
+        let Some(now) = self.0.users.find_by_username(&username).await? else { return Ok(false) };
+        let VerifiedAccount { account, renewed } = verified;
+        let has_hash =
+            now.password_hash == account.password_hash || Some(&now.password_hash) == renewed.as_ref();
+        Ok(has_hash
+            && now.user.subject() == account.user.subject()
+            && now.user.is_active() == account.user.is_active())
+    }
+
+    /// Checks a new password against the password policy and hashes it. `context` holds words that others know about the
+    /// user: the username, the email address.
+    ///
+    /// # Errors
+    /// [`AuthError::WeakPassword`], [`AuthError::NotConfigured`] without a password hasher, [`AuthError::Backend`].
+    pub async fn hash_password(
+        &self,
+        password: &Password,
+        context: &[&str],
+    ) -> Result<PasswordHash, AuthError> {
+        let checked = match &self.0.password_policy {
+            Some(policy) => policy.check(password, context).await?,
+            None => check_length(password),
+        };
+        checked.map_err(AuthError::WeakPassword)?;
+        Ok(self.hasher()?.hash(password).await?)
+    }
+
+    /// Changes a user's password and ends all sessions of the user. The current password is verified first.
+    ///
+    /// # Errors
+    /// [`AuthError::IncorrectPassword`] if the current password is wrong or was changed concurrently,
+    /// [`AuthError::TooManyAttempts`], [`AuthError::WeakPassword`], [`AuthError::NotConfigured`] without
+    /// [`AuthBuilder::password_changes`](crate::auth::AuthBuilder::password_changes), [`AuthError::Backend`].
+    pub async fn change_password(&self, change: PasswordChange<'_, U>) -> Result<(), AuthError> {
+        let result = self.try_change_password(&change).await;
+        let kind = match &result {
+            Ok(()) => EventKind::PasswordChanged,
+            Err(AuthError::IncorrectPassword | AuthError::TooManyAttempts { .. }) => {
+                EventKind::PasswordChangeFailed
+            }
+            Err(_) => return result,
+        };
+        let event = Event::new(kind, change.client_info, self.now());
+        self.emit(&Event { subject: Some(&change.user.subject()), ..event });
+        result
+    }
+
+    async fn try_change_password(&self, change: &PasswordChange<'_, U>) -> Result<(), AuthError> {
+        let PasswordChange { user, current, new, client_info } = change;
+        let (subject, now) = (user.subject(), self.now());
+        let store = self.0.passwords.as_ref().ok_or(AuthError::NotConfigured("a password store"))?;
+        if !current.is_hashable() {
+            return Err(AuthError::IncorrectPassword);
         }
-        let new = self.ports.hasher.hash(change.new).await?;
-        if self.ports.store.change_password(change.subject, old, &new, change.now).await? {
-            Ok(())
-        } else {
-            Err(incorrect())
+        let verify = async {
+            let old = store.find_hash(&subject).await?.ok_or(AuthError::IncorrectPassword)?;
+            match self.hasher()?.verify(current, &old).await? {
+                PasswordCheck::Mismatch => Err(AuthError::IncorrectPassword),
+                PasswordCheck::Match | PasswordCheck::NeedsRehash => Ok(old),
+            }
+        };
+        let old = self.throttled(subject.as_str(), client_info, verify).await?;
+        let context = self.0.password_context.as_ref().map_or_else(Vec::new, |context| context(user));
+        let context: Vec<_> = context.iter().map(String::as_str).collect();
+        let new = self.hash_password(new, &context).await?;
+        if !store.change_password(&subject, &old, &new, now).await? {
+            return Err(AuthError::IncorrectPassword);
         }
+        if let Some(sessions) = &self.0.sessions {
+            sessions.store.end_all(&self.owner(subject), now).await?;
+        }
+        Ok(())
+    }
+
+    fn hasher(&self) -> Result<&crate::domain::ports::DynPasswordHasher<'static>, AuthError> {
+        self.0.hasher.as_deref().ok_or(AuthError::NotConfigured("a password hasher"))
+    }
+}
+
+fn check_length(password: &Password) -> Result<(), WeakPassword> {
+    if password.expose().len() > Password::MAX_BYTES {
+        Err(WeakPassword::TooLong)
+    } else if password.expose().chars().count() < MIN_CHARACTERS {
+        Err(WeakPassword::TooShort { minimum: MIN_CHARACTERS })
+    } else {
+        Ok(())
     }
 }

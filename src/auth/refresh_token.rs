@@ -1,25 +1,27 @@
-//! What a refresh token is made of.
+//! The structure of a refresh token.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::domain::{refresh::TokenHash, secret::RefreshToken, session::SessionId};
+use crate::domain::{
+    secret::RefreshToken,
+    session::{SessionId, TokenHash},
+};
 
 /// 256 bits in base64url.
 const PART_LENGTH: usize = 43;
 
-/// A refresh token taken apart: the name of its family, which all tokens of the family begin with, and what is its
-/// own. Both are 256 bits that nobody can guess, so that nobody can name a family who has none of its tokens; a
-/// store has their hashes.
+/// The two parts of a refresh token, 256 bits each: the name of its family, which all tokens of the family share, and the
+/// token's own part. Only someone with a token can name its family. A store keeps the hashes of both.
 pub(super) struct TokenParts<'a> {
     family: &'a str,
     own: &'a str,
 }
 
 impl<'a> TokenParts<'a> {
-    /// The parts of a token that has the form of one.
+    /// Splits a text that has the length of a refresh token.
     pub(super) fn of(token: &'a RefreshToken) -> Option<Self> {
         let (family, own) = token.expose().split_at_checked(PART_LENGTH)?;
         (own.len() == PART_LENGTH).then_some(Self { family, own })
@@ -33,14 +35,14 @@ impl<'a> TokenParts<'a> {
         hash(self.own)
     }
 
-    /// The token that is made of this one and a salt: always the same, and for who lacks one of the two any.
+    /// Derives the next token from this one and a salt.
     pub(super) fn successor(&self, salt: &str) -> Successor {
         let own = derive(self.own.as_bytes(), salt);
         Successor { hash: hash(&own), token: joined(self.family, &own) }
     }
 }
 
-/// The next token of a family, and what a store keeps in its place.
+/// The next token of a family and its hash.
 pub(super) struct Successor {
     pub(super) token: RefreshToken,
     pub(super) hash: TokenHash,
@@ -51,7 +53,7 @@ pub(super) fn first(random: &[u8; 32]) -> RefreshToken {
     joined(&derive(random, "family"), &derive(random, "refresh token"))
 }
 
-/// Both halves, in a text that does not move while it grows.
+/// Joins both parts without leaving a copy in memory.
 fn joined(family: &str, own: &str) -> RefreshToken {
     let mut token = Zeroizing::new(String::with_capacity(2 * PART_LENGTH));
     token.push_str(family);
@@ -59,22 +61,22 @@ fn joined(family: &str, own: &str) -> RefreshToken {
     token.into()
 }
 
-/// The name of a new session.
+/// The identifier of a new session.
 pub(super) fn session_id(random: &[u8; 32]) -> SessionId {
-    // 128 bits are enough for a name.
-    derive(random, "session")[..22].into()
+    // 128 bits.
+    SessionId::new(&derive(random, "session")[..22]).unwrap_or_else(|_| unreachable!("base64url"))
 }
 
-/// What the successor of a token is made of, beside the token.
+/// The salt that the next token is derived with.
 pub(super) fn salt(random: &[u8; 32]) -> String {
     URL_SAFE_NO_PAD.encode(random)
 }
 
 fn hash(part: &str) -> TokenHash {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(part)).into()
+    TokenHash(URL_SAFE_NO_PAD.encode(Sha256::digest(part)))
 }
 
-/// 256 bits from a secret, for one purpose (HMAC-SHA-256 as a pseudorandom function).
+/// Derives 256 bits from a secret for one purpose (HMAC-SHA-256 as a pseudorandom function).
 fn derive(secret: &[u8], purpose: &str) -> Zeroizing<String> {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret).unwrap_or_else(|_| unreachable!());
     mac.update(purpose.as_bytes());
@@ -86,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_two_times_256_bits_and_its_successor_shares_the_first() {
+    fn successor_shares_the_family_and_has_its_own_part() {
         let token = first(&[7; 32]);
         let parts = TokenParts::of(&token).unwrap();
         assert_eq!(token.expose().len(), 86);
@@ -100,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_the_form_of_a_token_is_none() {
+    fn text_of_another_length_is_not_a_refresh_token() {
         for text in ["", "x", &"x".repeat(43), &"x".repeat(85), &"x".repeat(87), &"é".repeat(43)] {
             assert!(TokenParts::of(&RefreshToken::from(text)).is_none(), "{text}");
         }

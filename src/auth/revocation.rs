@@ -1,95 +1,87 @@
-//! Revoking a token and asking about one, by its text: either kind of token.
+//! Revocation and introspection of a token of either kind.
 
 use std::sync::Arc;
 
 use crate::{
     auth::{
-        Auth, GrantError, Identity, Recognised,
-        refresh::{Refreshing, Standing, still_granted},
+        Auth, AuthError, AuthenticatedUser, Authentication,
+        grants::refresh_token::{TokenStatus, still_granted},
         refresh_token::TokenParts,
     },
     domain::{
         backend_error::BackendError,
-        client::ClientId,
+        client::{ClientId, ClientInfo},
         event::{Event, EventKind},
-        ports::{TokenService, UserStore},
-        refresh::TokenFamily,
+        ports::UserStore,
         secret::{AccessToken, RefreshToken},
-        session::ClientInfo,
+        session::{SessionStore, TokenFamily},
         time::Timestamp,
         user::AuthUser,
     },
 };
 
-/// What a good token is.
+/// A valid token.
 #[derive(Clone, Debug)]
 pub enum Introspection<U> {
-    /// An access token, and whose.
-    AccessToken(Arc<Identity<U>>),
+    /// An access token.
+    AccessToken(Arc<AuthenticatedUser<U>>),
     /// A refresh token.
     RefreshToken {
-        /// Its family; the granted_scopes as far as the user has it now.
+        /// Its family, with the scopes that the user still has.
         family: Box<TokenFamily>,
-        /// When it ends, if it is not used.
+        /// The time at which it expires if it is not used.
         expires_at: Timestamp,
     },
 }
 
-impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
-    /// Revokes a token ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)): an access token alone, or with a refresh
-    /// token its whole session. A token that is not good, or not any more, is none to revoke: that is done already.
+impl<U: AuthUser> Auth<U> {
+    /// Revokes a token ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)): an access token alone, a refresh token with
+    /// its whole session. An invalid token is not an error.
     ///
     /// # Errors
-    /// [`GrantError::InvalidClient`] for a client's token where no client proved itself, and
-    /// [`GrantError::IssuedToAnother`] where another one did, or the token is no client's.
+    /// [`AuthError::InvalidClient`] for the token of a client if no client authenticated,
+    /// [`AuthError::IssuedToAnotherClient`], [`AuthError::Backend`].
     pub async fn revoke(
         &self,
         token: &str,
         client_id: Option<&ClientId>,
         client_info: &ClientInfo,
-        now: Timestamp,
-    ) -> Result<(), GrantError> {
-        let Some(sessions) = &self.ports.options.sessions else { return Ok(()) };
-        let (was_good, subject, session_id) = if let Some(family) = self.family_of(token).await? {
-            is_issued_to(family.client_id.as_ref(), client_id)?;
-            let ended = sessions.end(&family.subject, &family.session_id, now).await?;
-            (ended, family.subject, Some(family.session_id))
-        } else if let Some(claims) = self.ports.tokens.verify(&AccessToken::from(token), now).await? {
-            is_issued_to(claims.client_id.as_ref(), client_id)?;
-            let revoked = sessions.revoke(&claims, now).await?;
-            (revoked, claims.subject, claims.session_id)
+    ) -> Result<(), AuthError> {
+        let Some(sessions) = &self.0.sessions else { return Ok(()) };
+        let now = self.now();
+        let (was_active, subject, session_id) = if let Some(family) = self.family_of(token).await? {
+            check_client(family.client_id.as_ref(), client_id)?;
+            let ended = sessions.store.end(&family.owner, &family.session_id, now).await?;
+            (ended, family.owner.subject, Some(family.session_id))
+        } else if let Some(claims) = self.verified_claims(&AccessToken::from(token), now).await? {
+            check_client(claims.client_id.as_ref(), client_id)?;
+            let owner = self.owner(claims.subject.clone());
+            (sessions.store.revoke(&owner, &claims, now).await?, claims.subject, claims.session_id)
         } else {
             return Ok(());
         };
-        if !was_good {
-            return Ok(());
+        if was_active {
+            self.emit(&Event {
+                subject: Some(&subject),
+                client_id,
+                session_id: session_id.as_ref(),
+                ..Event::new(EventKind::TokenRevoked, client_info, now)
+            });
         }
-        self.tell(&Event {
-            subject: Some(&subject),
-            client_id,
-            session_id: session_id.as_ref(),
-            ..Event::new(EventKind::TokenRevoked, client_info, now)
-        });
         Ok(())
     }
 
-    /// What a token is, or `None` where it is not good at this moment, for whatever reason
+    /// Returns what a token is, or `None` if it is not valid, for whatever reason
     /// ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
     ///
     /// # Errors
-    /// A [`BackendError`] where a port cannot say.
-    pub async fn introspect(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Option<Introspection<S::User>>, BackendError> {
+    /// [`AuthError::Backend`].
+    pub async fn introspect(&self, token: &str) -> Result<Option<Introspection<U>>, AuthError> {
         if let Some(family) = self.family_of(token).await? {
-            return self.introspect_refresh_token(token, family, now).await;
+            return Ok(self.introspect_refresh_token(token, family).await?);
         }
-        Ok(match self.recognise(&AccessToken::from(token), now).await? {
-            Recognised::User(identity) if identity.user.is_active() => {
-                Some(Introspection::AccessToken(identity))
-            }
+        Ok(match self.authenticate(&AccessToken::from(token)).await? {
+            Authentication::Valid(user) if user.user.is_active() => Some(Introspection::AccessToken(user)),
             _ => None,
         })
     }
@@ -98,42 +90,37 @@ impl<S: UserStore, H, T: TokenService> Auth<S, H, T> {
         &self,
         token: &str,
         family: TokenFamily,
-        now: Timestamp,
-    ) -> Result<Option<Introspection<S::User>>, BackendError> {
+    ) -> Result<Option<Introspection<U>>, BackendError> {
         let token = RefreshToken::from(token);
-        let (Some(Refreshing { settings, .. }), Some(parts)) = (self.refreshing(), TokenParts::of(&token))
-        else {
+        let (Some(settings), Some(parts)) = (self.refresh_settings(), TokenParts::of(&token)) else {
             return Ok(None);
         };
-        if settings.judge(&family, &parts.hash(), now) != Standing::Newest {
+        if settings.status(&family, &parts.hash(), self.now()) != TokenStatus::Current {
             return Ok(None);
         }
-        let user = self.ports.store.find_by_subject(&family.subject).await?;
+        let user = self.0.users.find_by_subject(&family.owner.subject).await?;
         Ok(user.filter(AuthUser::is_active).map(|user| {
             let granted_scopes = still_granted(&family, &user);
             let expires_at = settings.end(family.created, family.rotated);
-            Introspection::RefreshToken {
-                family: Box::new(TokenFamily { granted_scopes, ..family }),
-                expires_at,
-            }
+            let family = Box::new(TokenFamily { granted_scopes, ..family });
+            Introspection::RefreshToken { family, expires_at }
         }))
     }
 
-    /// The family of what may be a refresh token.
+    /// The family of a token that may be a refresh token.
     async fn family_of(&self, token: &str) -> Result<Option<TokenFamily>, BackendError> {
-        let token = RefreshToken::from(token);
-        match (&self.ports.options.refreshing, TokenParts::of(&token)) {
-            (Some(Refreshing { store, .. }), Some(parts)) => store.find_family(&parts.family_hash()).await,
-            _ => Ok(None),
+        match TokenParts::of(&RefreshToken::from(token)) {
+            Some(parts) => self.find_family(&parts.family_hash()).await,
+            None => Ok(None),
         }
     }
 }
 
-/// Whoever has a token that no client was given may give it up; what a client was given, only that client.
-fn is_issued_to(owner: Option<&ClientId>, client_id: Option<&ClientId>) -> Result<(), GrantError> {
+/// Anyone with a token that was not issued to a client may revoke it; a client's token only that client.
+fn check_client(owner: Option<&ClientId>, client_id: Option<&ClientId>) -> Result<(), AuthError> {
     match (owner, client_id) {
-        (Some(_), None) => Err(GrantError::InvalidClient),
+        (Some(_), None) => Err(AuthError::InvalidClient),
         (owner, client_id) if owner == client_id => Ok(()),
-        _ => Err(GrantError::IssuedToAnother),
+        _ => Err(AuthError::IssuedToAnotherClient),
     }
 }

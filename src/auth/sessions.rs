@@ -1,65 +1,60 @@
-//! A user's sessions: seen, and ended.
+//! The sessions of a user.
 
 use crate::{
-    auth::Auth,
+    auth::{Auth, AuthError, Sessions},
     domain::{
-        backend_error::BackendError,
+        client::ClientInfo,
         event::{Event, EventKind},
-        ports::UserStore,
-        session::{ClientInfo, Session, SessionId},
-        time::Timestamp,
-        user::Subject,
+        session::{Session, SessionId, SessionStore},
+        user::{AuthUser, Subject},
     },
 };
 
-impl<S: UserStore, H, T> Auth<S, H, T> {
-    /// The sessions of a user that live at `now`, the one used last first. None without a
-    /// [`SessionStore`](crate::SessionStore).
-    ///
-    /// # Errors
-    /// A [`BackendError`] where the store cannot say.
-    pub async fn sessions(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Session>, BackendError> {
-        match &self.ports.options.sessions {
-            Some(sessions) => sessions.list(subject, now).await,
-            None => Ok(Vec::new()),
-        }
+impl<U: AuthUser> Auth<U> {
+    fn session_store(&self) -> Result<&Sessions, AuthError> {
+        self.0.sessions.as_ref().ok_or(AuthError::NotConfigured("a session store"))
     }
 
-    /// Ends a session of this user with all its tokens. Whether there was such a session.
+    /// Returns the active sessions of a user, the last used one first.
     ///
     /// # Errors
-    /// A [`BackendError`] where it could not be stored.
+    /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`].
+    pub async fn sessions(&self, subject: &Subject) -> Result<Vec<Session>, AuthError> {
+        let owner = self.owner(subject.clone());
+        Ok(self.session_store()?.store.list(&owner, self.now()).await?)
+    }
+
+    /// Ends a session of a user with all its tokens. Returns whether the user had such a session.
+    ///
+    /// # Errors
+    /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`].
     pub async fn end_session(
         &self,
         subject: &Subject,
         id: &SessionId,
         client_info: &ClientInfo,
-        now: Timestamp,
-    ) -> Result<bool, BackendError> {
-        let Some(sessions) = &self.ports.options.sessions else { return Ok(false) };
-        let was_there = sessions.end(subject, id, now).await?;
-        if was_there {
+    ) -> Result<bool, AuthError> {
+        let now = self.now();
+        let ended = self.session_store()?.store.end(&self.owner(subject.clone()), id, now).await?;
+        if ended {
             let event = Event::new(EventKind::SessionEnded, client_info, now);
-            self.tell(&Event { subject: Some(subject), session_id: Some(id), ..event });
+            self.emit(&Event { subject: Some(subject), session_id: Some(id), ..event });
         }
-        Ok(was_there)
+        Ok(ended)
     }
 
-    /// Ends every session of a user: no token that was issued before counts any more.
+    /// Ends every session of a user: no token issued before is valid any more.
     ///
     /// # Errors
-    /// A [`BackendError`] where it could not be stored, or there is no [`SessionStore`](crate::SessionStore).
+    /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`].
     pub async fn end_all_sessions(
         &self,
         subject: &Subject,
         client_info: &ClientInfo,
-        now: Timestamp,
-    ) -> Result<(), BackendError> {
-        let Some(sessions) = &self.ports.options.sessions else {
-            return Err(BackendError::new("without a store of sessions none can be ended"));
-        };
-        sessions.end_all(subject, now).await?;
-        self.tell(&Event {
+    ) -> Result<(), AuthError> {
+        let now = self.now();
+        self.session_store()?.store.end_all(&self.owner(subject.clone()), now).await?;
+        self.emit(&Event {
             subject: Some(subject),
             ..Event::new(EventKind::SessionsEnded, client_info, now)
         });

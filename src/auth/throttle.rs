@@ -1,5 +1,5 @@
-//! Guessing: whoever fails often waits, longer each time, and at the end for a bounded time. Nobody is locked out by a
-//! stranger, since failures count by the address they come from.
+//! Login throttling: after some failures each attempt has to wait, longer each time, up to a limit. Failures count by
+//! address, so that strangers cannot lock an account.
 
 use std::{
     collections::HashMap,
@@ -14,201 +14,241 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    auth::{Auth, any::AnyFailureStore},
+    auth::{Auth, AuthError},
     domain::{
         backend_error::BackendError,
-        ports::UserStore,
-        session::ClientInfo,
-        throttle::{FailedAttempts, ThrottleKey},
+        client::ClientInfo,
+        throttle::{DynFailedAttemptStore, FailedAttemptStore, FailedAttempts, ThrottleKey},
         time::Timestamp,
+        user::AuthUser,
     },
 };
 
-/// From when on somebody waits, and how long.
+/// A login throttle: where failed attempts are stored, and its limits.
+pub struct LoginThrottle {
+    store: Arc<DynFailedAttemptStore<'static>>,
+    limits: LoginThrottleLimits,
+}
+
+impl LoginThrottle {
+    /// Counts failed attempts in the memory of this process.
+    pub fn in_memory() -> Self {
+        Self::new(InMemoryFailedAttempts(Cache::new(100_000)))
+    }
+
+    /// Counts failed attempts in a store that replicas share.
+    pub fn new(store: impl FailedAttemptStore + 'static) -> Self {
+        Self { store: DynFailedAttemptStore::new_arc(store), limits: LoginThrottleLimits::default() }
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn limits(self, limits: LoginThrottleLimits) -> Self {
+        Self { limits, ..self }
+    }
+}
+
+/// The limits of a [`LoginThrottle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoginThrottleLimits {
-    /// How often one account may fail from one address before anybody waits: what a person mistypes.
+    /// The number of failures of one account from one address before attempts have to wait.
     pub account_failures: u32,
-    /// How often one address may fail, whatever the account: what the people behind one address mistype.
+    /// The number of failures of one address, over all accounts, before attempts have to wait.
     pub address_failures: u32,
-    /// How long the last wait is; the first one is a second, and each takes twice as long as the one before.
+    /// The longest wait. The first is one second, and each is twice as long as the one before.
     pub longest_wait: Duration,
-    /// How long after the last failure all of them are forgotten; more than the longest wait.
-    pub forgotten_after: Duration,
-    /// How many attempts an address may make in a second, right or wrong; ten times as many at once.
+    /// The time after the last failure at which all failures are forgotten; longer than the longest wait.
+    pub forget_after: Duration,
+    /// The number of attempts of one address per second, successful or not; ten times as many in a burst.
     pub rate: NonZeroU32,
 }
 
 impl Default for LoginThrottleLimits {
-    /// 5 and 100 failures, at the most 15 minutes, forgotten after an hour, 50 attempts a second.
+    /// 5 and 100 failures, waits of up to 15 minutes, forgotten after an hour, 50 attempts per second.
     ///
-    /// A person mistypes a password a few times; who guesses gets four attempts an hour at one account after the
-    /// first dozen, which is within the hundred that
-    /// [NIST SP 800-63B section 5.2.2](https://pages.nist.gov/800-63-3/sp800-63b.html#throttle) allows for some time.
+    /// Someone who guesses gets four attempts an hour at one account after the first dozen, within the limits of
+    /// [NIST SP 800-63B section 5.2.2](https://pages.nist.gov/800-63-3/sp800-63b.html#throttle) for some time.
     fn default() -> Self {
         Self {
             account_failures: 5,
             address_failures: 100,
             longest_wait: Duration::from_secs(15 * 60),
-            forgotten_after: Duration::from_secs(60 * 60),
+            forget_after: Duration::from_secs(60 * 60),
             rate: const { NonZeroU32::new(50).expect("50 is not zero") },
         }
     }
 }
 
 impl LoginThrottleLimits {
-    /// Until when somebody waits who failed so often, of which `free` cost nothing.
+    /// The end of the wait after these failures, of which `free` have no consequence.
     fn end_of_wait(&self, failures: FailedAttempts, free: u32) -> Option<Timestamp> {
         let over = failures.count.checked_sub(free)?;
-        // 2^32 seconds are more than any wait.
+        // 2^32 seconds are longer than any wait.
         let wait = Duration::from_secs(1 << over.min(32)).min(self.longest_wait);
         failures.last.map(|last| last + wait)
     }
 
-    /// What still counts of it.
+    /// The failures that are not forgotten.
     fn remembered(&self, failures: FailedAttempts, now: Timestamp) -> FailedAttempts {
         match failures.last {
-            // Of a clock that was wrong: nobody waits for that moment to come.
+            // A clock was wrong: nobody waits for that time to come.
             Some(last) if last > now + self.longest_wait => FailedAttempts::default(),
-            Some(last) if now < last + self.forgotten_after => failures,
+            Some(last) if now < last + self.forget_after => failures,
             _ => FailedAttempts::default(),
         }
     }
 }
 
-/// Too many attempts: the next one is looked at after so long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooMany {
-    pub(super) retry_after: Duration,
+/// Failed attempts in memory: the most recent ones, up to the capacity of the cache.
+struct InMemoryFailedAttempts(Cache<String, FailedAttempts>);
+
+impl FailedAttemptStore for InMemoryFailedAttempts {
+    fn normalize_username(&self, username: &str) -> String {
+        username.trim().to_lowercase()
+    }
+
+    async fn find(&self, keys: [&ThrottleKey; 2]) -> Result<[FailedAttempts; 2], BackendError> {
+        Ok(keys.map(|key| self.0.get(key.as_str()).unwrap_or_default()))
+    }
+
+    async fn add(
+        &self,
+        keys: [&ThrottleKey; 2],
+        now: Timestamp,
+        forget_before: Timestamp,
+    ) -> Result<(), BackendError> {
+        for key in keys {
+            let failures = self.0.get(key.as_str()).filter(|before| before.last > Some(forget_before));
+            let count = failures.unwrap_or_default().count.saturating_add(1);
+            self.0.insert(key.as_str().to_owned(), FailedAttempts { count, last: Some(now) });
+        }
+        Ok(())
+    }
+
+    async fn clear(&self, key: &ThrottleKey) -> Result<(), BackendError> {
+        self.0.remove(key.as_str());
+        Ok(())
+    }
 }
 
-impl<S: UserStore, H, T> Auth<S, H, T> {
-    /// Does `work`, which compares a password of this account, unless there were too many failures; and counts how it
-    /// ends.
-    pub(super) async fn guarded<R, E: GuardedError>(
+impl<U: AuthUser> Auth<U> {
+    /// Runs `verify`, which compares a password of this account, unless too many attempts failed, and counts the result.
+    pub(super) async fn throttled<R>(
         &self,
         account: &str,
         client_info: &ClientInfo,
-        now: Timestamp,
-        work: impl Future<Output = Result<R, E>>,
-    ) -> Result<R, E> {
-        let Some(guard) = &self.ports.options.guard else { return work.await };
-        let attempt = guard.admit(account, client_info, now).await?.map_err(E::too_many)?;
-        let done = work.await;
-        match &done {
+        verify: impl Future<Output = Result<R, AuthError>>,
+    ) -> Result<R, AuthError> {
+        let Some(throttle) = &self.0.throttle else { return verify.await };
+        let attempt = throttle.admit(account, client_info, self.now()).await?;
+        let result = verify.await;
+        match &result {
             Ok(_) => attempt.succeeded().await,
-            // Before it is answered: a failure that cannot be counted is none that may be seen.
-            Err(error) if error.is_wrong_password() => attempt.failed().await?,
-            Err(_) => attempt.told_nothing(),
+            // Counted before the response: a failure that cannot be counted is not reported.
+            Err(AuthError::InvalidCredentials | AuthError::IncorrectPassword) => attempt.failed().await?,
+            // The result does not depend on the password, or only for someone who knows it.
+            Err(_) => attempt.ignored(),
         }
-        done
+        result
     }
 }
 
-/// What may come of an attempt.
-pub(super) trait GuardedError: From<BackendError> {
-    fn too_many(too_many: TooMany) -> Self;
-    fn is_wrong_password(&self) -> bool;
-}
-
-/// The guard in front of everything that compares a password.
-pub(super) struct Guard {
-    store: Box<dyn AnyFailureStore>,
+/// The state of a [`LoginThrottle`].
+pub(super) struct Throttle {
+    store: Arc<DynFailedAttemptStore<'static>>,
     limits: LoginThrottleLimits,
     rates: DefaultKeyedRateLimiter<IpAddr>,
-    /// How many networks are known before those that were not seen lately are forgotten.
-    crowd: AtomicUsize,
-    /// How many attempts are under way under each key: what they will have counted, they count already.
-    under_way: Mutex<HashMap<ThrottleKey, u32>>,
+    /// The number of networks above which those without recent attempts are dropped.
+    rates_limit: AtomicUsize,
+    /// The number of attempts in progress by key. They count as failures until they are done.
+    in_progress: Mutex<HashMap<ThrottleKey, u32>>,
 }
 
-impl Guard {
-    pub(super) fn new(store: Box<dyn AnyFailureStore>, limits: LoginThrottleLimits) -> Self {
+const SECOND: Duration = Duration::from_secs(1);
+const MIN_RATES_LIMIT: usize = 10_000;
+
+impl Throttle {
+    pub(super) fn new(LoginThrottle { store, limits }: LoginThrottle) -> Self {
         let burst = limits.rate.saturating_mul(const { NonZeroU32::new(10).expect("10 is not zero") });
         let rates = RateLimiter::keyed(Quota::per_second(limits.rate).allow_burst(burst));
-        Self { store, limits, rates, crowd: CROWD.into(), under_way: Mutex::default() }
+        Self { store, limits, rates, rates_limit: MIN_RATES_LIMIT.into(), in_progress: Mutex::default() }
     }
 
-    /// Lets an attempt at this account from this address through, or says how long to wait.
+    /// Admits an attempt at an account from an address, or returns how long to wait.
     async fn admit(
         self: &Arc<Self>,
         account: &str,
         client_info: &ClientInfo,
         now: Timestamp,
-    ) -> Result<Result<Attempt, TooMany>, BackendError> {
-        let too_many = |retry_after| Ok(Err(TooMany { retry_after }));
+    ) -> Result<Attempt, AuthError> {
         let network = client_info.address.map(network);
-        if !network.is_none_or(|network| self.keeps_to_the_rate(network)) {
-            return too_many(SECOND);
+        if !network.is_none_or(|network| self.is_within_rate(network)) {
+            return Err(AuthError::TooManyAttempts { retry_after: SECOND });
         }
-        let keys = self.keys(account, network);
-        // Whoever began before is among the others, or was counted before the store is asked.
-        let (place, others) = Place::take(self, keys);
-        let counted = self.store.failures(place.keys()).await?.map(|all| self.limits.remembered(all, now));
+        // An attempt that began before is either still in progress here or already in the store.
+        let (in_progress, others) = InProgress::start(self, self.keys(account, network));
+        let failures = self.store.find(in_progress.keys()).await?;
+        let failures = failures.map(|failures| self.limits.remembered(failures, now));
         let free = [self.limits.account_failures, self.limits.address_failures];
-        for ((failures, others), free) in counted.into_iter().zip(others).zip(free) {
+        for ((failures, others), free) in failures.into_iter().zip(others).zip(free) {
             if let Some(end) = self.limits.end_of_wait(failures, free)
                 && now < end
             {
                 let left = Duration::from_secs(end.as_unix() - now.as_unix());
-                return too_many(left.min(self.limits.longest_wait));
+                return Err(AuthError::TooManyAttempts { retry_after: left.min(self.limits.longest_wait) });
             }
-            // They may all fail: past the threshold there is one at a time.
+            // The others may all fail: beyond the limit there is one attempt at a time.
             if others > 0 && failures.count.saturating_add(others) >= free {
-                return too_many(SECOND);
+                return Err(AuthError::TooManyAttempts { retry_after: SECOND });
             }
         }
-        Ok(Ok(Attempt { place: Some(place), now, has_failures: counted[0].count > 0 }))
+        Ok(Attempt { in_progress: Some(in_progress), now, has_failures: failures[0].count > 0 })
     }
 
-    fn keeps_to_the_rate(&self, network: IpAddr) -> bool {
-        let keeps = self.rates.check_key(&network).is_ok();
-        let known = self.rates.len();
-        if known > self.crowd.load(Ordering::Relaxed) {
-            // Those who have their whole burst again are as good as unknown. Twice as many as are left come before
-            // the next time, so that this costs each of them the same, however many they are.
+    fn is_within_rate(&self, network: IpAddr) -> bool {
+        let is_within = self.rates.check_key(&network).is_ok();
+        if self.rates.len() > self.rates_limit.load(Ordering::Relaxed) {
             self.rates.retain_recent();
-            self.crowd.store(CROWD.max(2 * self.rates.len()), Ordering::Relaxed);
+            // At least as many networks come before the next clean-up as remain now, so that its cost is amortised.
+            self.rates_limit.store(MIN_RATES_LIMIT.max(2 * self.rates.len()), Ordering::Relaxed);
         }
-        keeps
+        is_within
     }
 
+    /// The key of the account at this address, and the key of the address.
     fn keys(&self, account: &str, network: Option<IpAddr>) -> [ThrottleKey; 2] {
-        let network = network.map_or_else(|| "nowhere".to_owned(), |network| network.to_string());
-        // Not the name itself, which may be of any length, or a password in the wrong field.
-        let account = URL_SAFE_NO_PAD.encode(Sha256::digest(self.store.folded(account)));
-        [format!("{account} {network}").into(), network.into()]
+        let network = network.map_or_else(|| "unknown".to_owned(), |network| network.to_string());
+        // A hash, since the name may be long, or a password in the wrong field.
+        let account = URL_SAFE_NO_PAD.encode(Sha256::digest(self.store.normalize_username(account)));
+        [ThrottleKey(format!("{account} {network}")), ThrottleKey(network)]
     }
 
-    fn under_way(&self) -> MutexGuard<'_, HashMap<ThrottleKey, u32>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_progress(&self) -> MutexGuard<'_, HashMap<ThrottleKey, u32>> {
+        self.in_progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-const SECOND: Duration = Duration::from_secs(1);
-const CROWD: usize = 10_000;
-
-/// The place of an attempt among those that are under way.
-struct Place {
-    guard: Arc<Guard>,
-    /// The account's, and the address's.
+/// The entry of an attempt in [`Throttle::in_progress`].
+struct InProgress {
+    throttle: Arc<Throttle>,
     keys: [ThrottleKey; 2],
 }
 
-impl Place {
-    /// A place, and how many others have one under each key.
-    fn take(guard: &Arc<Guard>, keys: [ThrottleKey; 2]) -> (Self, [u32; 2]) {
-        let mut under_way = guard.under_way();
+impl InProgress {
+    /// Adds an entry, and returns the number of others under each key.
+    fn start(throttle: &Arc<Throttle>, keys: [ThrottleKey; 2]) -> (Self, [u32; 2]) {
+        let mut in_progress = throttle.in_progress();
         let others = keys.each_ref().map(|key| {
-            let number = under_way.entry(key.clone()).or_default();
+            let number = in_progress.entry(key.clone()).or_default();
             *number += 1;
             *number - 1
         });
-        drop(under_way);
-        (Self { guard: Arc::clone(guard), keys }, others)
+        drop(in_progress);
+        (Self { throttle: Arc::clone(throttle), keys }, others)
     }
 
     fn keys(&self) -> [&ThrottleKey; 2] {
@@ -216,73 +256,71 @@ impl Place {
     }
 
     async fn count_failure(&self, now: Timestamp) -> Result<(), BackendError> {
-        let Guard { store, limits, .. } = &*self.guard;
-        store.count(self.keys(), now, now - limits.forgotten_after).await
+        let Throttle { store, limits, .. } = &*self.throttle;
+        store.add(self.keys(), now, now - limits.forget_after).await
     }
 }
 
-impl Drop for Place {
+impl Drop for InProgress {
     fn drop(&mut self) {
-        let mut under_way = self.guard.under_way();
+        let mut in_progress = self.throttle.in_progress();
         for key in &self.keys {
-            if let Some(number) = under_way.get_mut(key) {
+            if let Some(number) = in_progress.get_mut(key) {
                 *number -= 1;
                 if *number == 0 {
-                    under_way.remove(key);
+                    in_progress.remove(key);
                 }
             }
         }
     }
 }
 
-/// An attempt under way. One that is dropped before its end, with the connection of a client who goes away, counts as
-/// failed: nobody has guesses for nothing.
+/// An attempt in progress. One that is dropped early, with the connection of its client, counts as failed: closing
+/// connections must not give free attempts.
 struct Attempt {
-    place: Option<Place>,
+    in_progress: Option<InProgress>,
     now: Timestamp,
     has_failures: bool,
 }
 
 impl Attempt {
-    /// The password was wrong.
     async fn failed(mut self) -> Result<(), BackendError> {
-        let Some(place) = &self.place else { return Ok(()) };
-        let counted = place.count_failure(self.now).await;
-        self.place = None;
+        let Some(in_progress) = &self.in_progress else { return Ok(()) };
+        let counted = in_progress.count_failure(self.now).await;
+        self.in_progress = None;
         counted
     }
 
-    /// The password was right: this account begins anew from this address. Other accounts do not.
+    /// Clears the failures of this account at this address; those of the address stay.
     async fn succeeded(mut self) {
-        let Some(place) = self.place.take().filter(|_| self.has_failures) else { return };
-        if let Err(fault) = place.guard.store.forget(&place.keys[0]).await {
-            // The session has begun, and who is let in fewer times than may be does no harm.
-            log::warn!("failures before a sign-in were not forgotten: {fault}");
+        let Some(in_progress) = self.in_progress.take().filter(|_| self.has_failures) else { return };
+        if let Err(error) = in_progress.throttle.store.clear(&in_progress.keys[0]).await {
+            // The password is right, and fewer attempts than allowed do no harm.
+            log::warn!("cannot clear failed attempts after a sign-in: {error}");
         }
     }
 
-    /// It ended otherwise, and its answer says nothing of the password to whom does not know it.
-    fn told_nothing(mut self) {
-        self.place = None;
+    fn ignored(mut self) {
+        self.in_progress = None;
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        if let Some(place) = self.place.take()
+        if let Some(in_progress) = self.in_progress.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             let now = self.now;
             runtime.spawn(async move {
-                if let Err(fault) = place.count_failure(now).await {
-                    log::warn!("an attempt whose client went away was not counted: {fault}");
+                if let Err(error) = in_progress.count_failure(now).await {
+                    log::warn!("cannot count an attempt whose client disconnected: {error}");
                 }
             });
         }
     }
 }
 
-/// What one subscriber has: an address, or the /64 of IPv6, in which anybody has as many as they like.
+/// The part of an address that one subscriber has: an IPv4 address or an IPv6 /64.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
@@ -292,6 +330,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use proptest::prelude::*;
 
     use super::*;
@@ -300,7 +339,7 @@ mod tests {
         account_failures: 5,
         address_failures: 100,
         longest_wait: Duration::from_secs(900),
-        forgotten_after: Duration::from_secs(3600),
+        forget_after: Duration::from_secs(3600),
         rate: NonZeroU32::MIN,
     };
 
@@ -309,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn the_waits_double_up_to_the_longest() {
+    fn waits_double_up_to_the_longest() {
         let wait = |count| LIMITS.end_of_wait(failures(count, 0), 5).map(Timestamp::as_unix);
         assert_eq!(
             [0, 4, 5, 6, 7, 14, 15, 1000, u32::MAX].map(wait),
@@ -318,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_an_address_or_the_64_of_it() {
+    fn network_is_an_ipv4_address_or_an_ipv6_64() {
         for (address, of) in [
             ("203.0.113.7", "203.0.113.7"),
             ("::ffff:203.0.113.7", "203.0.113.7"),
@@ -329,9 +368,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn in_memory_store_counts_forgets_and_clears() {
+        let store = InMemoryFailedAttempts(Cache::new(100));
+        let keys = ["a", "b"].map(|key| ThrottleKey(key.to_owned()));
+        let [a, b] = keys.each_ref();
+        let add = |now, before| {
+            let (now, before) = (Timestamp::from_unix(now), Timestamp::from_unix(before));
+            store.add([a, b], now, before).now_or_never().unwrap().unwrap();
+        };
+        let find = || store.find([a, b]).now_or_never().unwrap().unwrap().map(|failures| failures.count);
+        assert_eq!(find(), [0, 0]);
+        add(10, 0);
+        add(11, 0);
+        assert_eq!(find(), [2, 2]);
+        store.clear(a).now_or_never().unwrap().unwrap();
+        assert_eq!(find(), [0, 2]);
+        add(20, 11);
+        assert_eq!(find(), [1, 1], "the failure at 11 is forgotten");
+    }
+
     proptest! {
         #[test]
-        fn no_wait_is_over_the_longest_nor_gets_shorter(count: u32, free in 0_u32..1000, last in 0_u64..1 << 40) {
+        fn wait_is_never_over_the_longest_and_never_gets_shorter(count: u32, free in 0_u32..1000, last in 0_u64..1 << 40) {
             let end = |count| LIMITS.end_of_wait(failures(count, last), free);
             prop_assert!(end(count).is_none_or(|end| end <= Timestamp::from_unix(last + 900)));
             prop_assert!(end(count) <= end(count.saturating_add(1)));
@@ -339,7 +398,7 @@ mod tests {
         }
 
         #[test]
-        fn no_clock_that_was_wrong_makes_anybody_wait_for_long(now in 0_u64..1 << 40, ahead in 0_u64..10_000) {
+        fn wrong_clock_makes_nobody_wait_for_long(now in 0_u64..1 << 40, ahead in 0_u64..10_000) {
             let (moment, failed) = (Timestamp::from_unix(now), failures(50, now + ahead));
             let end = LIMITS.end_of_wait(LIMITS.remembered(failed, moment), 5);
             prop_assert_eq!(end.is_some(), ahead <= 900);
@@ -347,7 +406,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_forgotten_counts_no_more(count: u32, last in 0_u64..1 << 40, age in 0_u64..10_000) {
+        fn failures_are_forgotten_after_an_hour(count: u32, last in 0_u64..1 << 40, age in 0_u64..10_000) {
             let now = Timestamp::from_unix(last + age);
             let expected = if age < 3600 { failures(count, last) } else { FailedAttempts::default() };
             prop_assert_eq!(LIMITS.remembered(failures(count, last), now), expected);

@@ -1,11 +1,12 @@
-//! What a port answers when it cannot do its work.
+//! Errors of stores, hashers and token services.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-/// Something broke behind a port: neither "not found" nor "wrong password", but a failure of ours.
+/// A failure of a store, hasher or token service: neither "not found" nor "wrong password".
 ///
-/// Any error becomes one through `?`. The log gets the chain of its causes; a client sees only that the
-/// service failed ([`BackendError::new`]) or is unavailable for now ([`BackendError::unavailable`], [`BackendError::busy`]).
+/// Implementations of Gatepass's traits return it, and any error converts into it with `?`. The log gets the chain of
+/// causes; a client gets status 500 ([`BackendError::new`]) or 503 ([`BackendError::unavailable`],
+/// [`BackendError::busy`]) without details.
 ///
 /// ```
 /// use gatepass::BackendError;
@@ -14,58 +15,73 @@ use std::{error::Error, fmt, time::Duration};
 ///     Ok(text.parse()?)
 /// }
 ///
-/// let fault = read("x").unwrap_err();
-/// assert_eq!(fault.to_string(), "invalid digit found in string");
-/// assert!(!fault.is_temporary());
+/// let error = read("x").unwrap_err();
+/// assert_eq!(error.to_string(), "invalid digit found in string");
+/// assert!(!error.is_temporary());
 /// ```
+#[derive(Clone)]
 pub struct BackendError {
-    cause: Box<dyn Error + Send + Sync>,
+    cause: Arc<dyn Error + Send + Sync>,
     temporary: bool,
     retry_after: Option<Duration>,
 }
 
 impl BackendError {
-    /// A failure that trying again is not expected to mend.
+    /// A failure that a retry is not expected to fix.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { cause: cause.into(), temporary: false, retry_after: None }
+        Self { cause: cause.into().into(), temporary: false, retry_after: None }
     }
 
-    /// A failure that is expected to pass, such as a database out of reach.
+    /// A failure that is expected to pass, such as a database that is not reachable.
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { cause: cause.into(), temporary: true, retry_after: None }
+        Self { cause: cause.into().into(), temporary: true, retry_after: None }
     }
 
-    /// Too much to do, and about how long until there is less.
+    /// An overload, and the time after which a retry may succeed.
     pub fn busy(cause: impl Into<Box<dyn Error + Send + Sync>>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::unavailable(cause) }
     }
 
-    /// How long it is expected to last, where that is known: there is too much to do.
+    /// The time after which a retry may succeed, if it is known.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// Whether it is expected to pass.
+    /// Returns whether the failure is expected to pass.
     pub fn is_temporary(&self) -> bool {
         self.temporary
     }
+
+    /// The cause as a standard error.
+    pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.cause
+    }
 }
 
-// Like anyhow's error, `BackendError` is no `Error` itself, so that `?` takes every error.
+// Like anyhow's error, `BackendError` does not implement `Error`, so that `?` accepts every error.
 impl<E: Error + Send + Sync + 'static> From<E> for BackendError {
     fn from(cause: E) -> Self {
-        Self::new(cause)
+        let cause: Box<dyn Error + Send + Sync> = Box::new(cause);
+        match cause.downcast::<StoreError>() {
+            Ok(error) => error.0,
+            Err(cause) => Self::new(cause),
+        }
     }
 }
 
-/// The cause, for an application that has errors of its own.
 impl From<BackendError> for Box<dyn Error + Send + Sync> {
-    fn from(fault: BackendError) -> Self {
-        fault.cause
+    fn from(error: BackendError) -> Self {
+        Box::new(error.cause)
     }
 }
 
-/// The chain of causes, outermost first, each said once.
+impl From<BackendError> for Box<dyn Error> {
+    fn from(error: BackendError) -> Self {
+        Box::new(error.cause)
+    }
+}
+
+/// Writes the chain of causes, outermost first, without repetitions.
 impl fmt::Display for BackendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut outer = self.cause.to_string();
@@ -73,7 +89,7 @@ impl fmt::Display for BackendError {
         let mut cause = self.cause.source();
         while let Some(inner) = cause {
             let text = inner.to_string();
-            // Many errors say their cause themselves.
+            // Many errors include their cause in their own text.
             if !outer.ends_with(&text) {
                 write!(f, ": {text}")?;
             }
@@ -89,6 +105,37 @@ impl fmt::Debug for BackendError {
     }
 }
 
+/// A [`BackendError`] as a standard error: what the stores that ship with Gatepass return to your code.
+///
+/// It converts back into a [`BackendError`] with `?` and keeps whether it is temporary.
+#[derive(Clone, Debug)]
+pub struct StoreError(BackendError);
+
+impl StoreError {
+    /// Returns whether the failure is expected to pass.
+    pub fn is_temporary(&self) -> bool {
+        self.0.is_temporary()
+    }
+}
+
+impl From<BackendError> for StoreError {
+    fn from(error: BackendError) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.cause, f)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.cause.source()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use thiserror::Error;
@@ -99,20 +146,30 @@ mod tests {
     #[error("the disk is full")]
     struct Full;
 
-    /// Says its cause, as many do.
+    /// Includes its cause in its text, as many errors do.
     #[derive(Debug, Error)]
     #[error("cannot write: {0}")]
-    struct Telling(#[source] Full);
+    struct Repeating(#[source] Full);
 
     #[derive(Debug, Error)]
     #[error("nothing was stored")]
-    struct Silent(#[source] Telling);
+    struct Plain(#[source] Repeating);
 
     #[test]
-    fn each_cause_is_said_once() {
+    fn display_writes_each_cause_once() {
         assert_eq!(BackendError::new(Full).to_string(), "the disk is full");
-        assert_eq!(BackendError::new(Telling(Full)).to_string(), "cannot write: the disk is full");
-        let fault = BackendError::new(Silent(Telling(Full)));
-        assert_eq!(fault.to_string(), "nothing was stored: cannot write: the disk is full");
+        assert_eq!(BackendError::new(Repeating(Full)).to_string(), "cannot write: the disk is full");
+        let error = BackendError::new(Plain(Repeating(Full)));
+        assert_eq!(error.to_string(), "nothing was stored: cannot write: the disk is full");
+    }
+
+    #[test]
+    fn store_error_keeps_whether_it_is_temporary() {
+        fn port() -> Result<(), BackendError> {
+            Err(StoreError::from(BackendError::busy(Full, Duration::from_secs(3))))?;
+            Ok(())
+        }
+        let error = port().unwrap_err();
+        assert_eq!((error.is_temporary(), error.retry_after()), (true, Some(Duration::from_secs(3))));
     }
 }

@@ -1,4 +1,4 @@
-//! What an access token says.
+//! Claims: the content of an access token.
 
 use std::sync::Arc;
 
@@ -6,35 +6,38 @@ use crate::domain::{
     client::ClientId, scope::GrantedScopes, session::SessionId, time::Timestamp, user::Subject,
 };
 
-/// What a genuine access token says about its bearer
+/// The claims of a valid access token
 /// ([RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// Whom the token was issued to.
+    /// The user that the token was issued to (`sub`).
     pub subject: Subject,
-    /// What the token may be used for.
+    /// The kind of user, [`AuthUser::user_kind`](crate::AuthUser::user_kind), if the token names one.
+    pub user_kind: Option<Arc<str>>,
+    /// The scopes that the token was issued with (`scope`).
     pub granted_scopes: GrantedScopes,
-    /// The client it was issued through, where one proved itself.
+    /// The client that requested the token (`client_id`), if it authenticated.
     pub client_id: Option<ClientId>,
-    /// When it was issued, where it says so.
+    /// The time of issue (`iat`).
     pub issued_at: Option<Timestamp>,
-    /// When it ends, where it ends by itself.
+    /// The time from which the token is no longer valid (`exp`).
     pub expires_at: Option<Timestamp>,
-    /// The token's own name, where it has one (`jti`).
+    /// The identifier of the token (`jti`).
     pub token_id: Option<Arc<str>>,
-    /// The session it belongs to, where there are sessions (`sid`).
+    /// The session that the token belongs to (`sid`).
     pub session_id: Option<SessionId>,
-    /// Who issued it, where it says so (`iss`).
+    /// The issuer (`iss`).
     pub issuer: Option<Arc<str>>,
-    /// Whom it is for, where it says so (`aud`).
+    /// The audience that the token was accepted for (`aud`).
     pub audience: Option<Arc<str>>,
 }
 
 impl Claims {
-    /// What a token says that says this and nothing else.
+    /// Claims with a subject and scopes and nothing else.
     pub fn new(subject: Subject, granted_scopes: GrantedScopes) -> Self {
         Self {
             subject,
+            user_kind: None,
             granted_scopes,
             client_id: None,
             issued_at: None,

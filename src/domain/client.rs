@@ -1,8 +1,24 @@
-//! The clients: programs that ask for tokens on a user's behalf.
+//! Clients: programs that request tokens on behalf of a user.
+
+use std::net::IpAddr;
 
 use crate::domain::name::name;
 
 name! {
-    /// The name of a registered client ([RFC 6749 section 2.2](https://www.rfc-editor.org/rfc/rfc6749#section-2.2)).
-    ClientId
+    /// The identifier of a registered client ([RFC 6749 section 2.2](https://www.rfc-editor.org/rfc/rfc6749#section-2.2)).
+    ClientId, "client id", 255 bytes
+}
+
+/// The sender of a request, for the audit trail, the session list and login throttling.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientInfo {
+    /// The sender's address; behind a trusted proxy the one that the proxy reports.
+    pub address: Option<IpAddr>,
+    /// The `User-Agent` header, at most [`ClientInfo::USER_AGENT_CHARACTERS`] long.
+    pub user_agent: Option<String>,
+}
+
+impl ClientInfo {
+    /// The maximum length of a stored user agent, in characters.
+    pub const USER_AGENT_CHARACTERS: usize = 256;
 }

@@ -1,13 +1,64 @@
-//! The words in which a request is refused.
+//! The format of error responses.
 
-/// How errors are worded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+use std::{fmt, sync::Arc};
+
+/// The format of error responses.
+#[derive(Clone, Default)]
+#[non_exhaustive]
 pub enum ErrorFormat {
-    /// FastAPI's: `{"detail": …}` and nothing else.
-    #[default]
+    /// FastAPI's format: `{"detail": …}`, and status 422 for an invalid form.
     FastApi,
-    /// The standards' fields beside `detail`: `error` and `error_description`
-    /// ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)), and challenges that say
-    /// what is wrong ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
+    /// The fields of OAuth 2.0 next to `detail`: `error` and `error_description`
+    /// ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)), and challenges with an error code
+    /// ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
+    #[default]
     OAuth2,
+    /// Status and headers of [`OAuth2`](Self::OAuth2) with a body of your own: see [`ErrorFormat::custom`].
+    Custom(CustomErrorBody),
+}
+
+/// A function that writes the body of an error response as JSON text.
+pub type CustomErrorBody = Arc<dyn Fn(&ErrorSummary<'_>) -> String + Send + Sync>;
+
+/// An error response without its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ErrorSummary<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The error code of RFC 6749 or RFC 6750, such as `invalid_grant`, if one applies.
+    pub code: Option<&'static str>,
+    /// A sentence for the developer of the client.
+    pub description: &'a str,
+}
+
+impl ErrorFormat {
+    /// Error bodies of your own, for every response that Gatepass sends, `POST /token` included. Status codes and headers
+    /// stay those of the standards.
+    ///
+    /// ```
+    /// use gatepass::ErrorFormat;
+    /// use serde_json::json;
+    ///
+    /// let format = ErrorFormat::custom(|error| {
+    ///     json!({ "error": error.code, "message": error.description }).to_string()
+    /// });
+    /// ```
+    pub fn custom(body: impl Fn(&ErrorSummary<'_>) -> String + Send + Sync + 'static) -> Self {
+        Self::Custom(Arc::new(body))
+    }
+
+    pub(crate) fn is_fastapi(&self) -> bool {
+        matches!(self, Self::FastApi)
+    }
+}
+
+impl fmt::Debug for ErrorFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FastApi => "FastApi",
+            Self::OAuth2 => "OAuth2",
+            Self::Custom(_) => "Custom",
+        })
+    }
 }

@@ -1,33 +1,33 @@
-//! What happens, for an audit trail and for figures.
+//! Events, for the audit trail and metrics.
 
 use crate::domain::{
-    client::ClientId,
-    session::{ClientInfo, SessionId},
+    client::{ClientId, ClientInfo},
+    session::SessionId,
     time::Timestamp,
-    user::{Subject, Username},
+    user::Subject,
 };
 
-/// Something that happened: who, what, when, from where. Never a secret.
+/// An event: who did what, when and from where. It never holds a secret.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
-    /// What happened.
+    /// The kind of event.
     pub kind: EventKind,
-    /// The name that somebody gave, whether it is anybody's or not.
-    pub username: Option<&'a Username>,
-    /// The user.
+    /// The username as it was sent, whether or not a user has it.
+    pub username: Option<&'a str>,
+    /// The user, if it is known.
     pub subject: Option<&'a Subject>,
-    /// The client, once it proved itself.
+    /// The client, if it authenticated.
     pub client_id: Option<&'a ClientId>,
-    /// The session.
+    /// The session, if there is one.
     pub session_id: Option<&'a SessionId>,
-    /// Where the request came from.
+    /// The sender of the request.
     pub client_info: &'a ClientInfo,
-    /// When.
+    /// The time of the event.
     pub now: Timestamp,
 }
 
 impl<'a> Event<'a> {
-    /// An event of which nothing else is known.
+    /// An event without user, client and session.
     pub fn new(kind: EventKind, client_info: &'a ClientInfo, now: Timestamp) -> Self {
         Self { kind, username: None, subject: None, client_id: None, session_id: None, client_info, now }
     }
@@ -35,7 +35,7 @@ impl<'a> Event<'a> {
 
 macro_rules! event_kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// What can happen: to a running service, or by its operator.
+        /// The kind of an event, caused by a request or by an operator.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum EventKind {
@@ -43,10 +43,10 @@ macro_rules! event_kinds {
         }
 
         impl EventKind {
-            /// All of them.
+            /// All kinds.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// Its name in an audit trail and in figures.
+            /// The name in the audit trail and in metrics.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
@@ -57,54 +57,54 @@ macro_rules! event_kinds {
 }
 
 event_kinds! {
-    /// Somebody signed in: a session began.
+    /// A user signed in.
     SignedIn = "sign_in",
-    /// No such user, or not their password.
+    /// A sign-in with an unknown username or a wrong password.
     SignInFailed = "sign_in_failed",
-    /// The right password of a user who is not active.
+    /// A sign-in with the right password of an inactive user.
     SignInInactive = "sign_in_inactive",
-    /// Too many failures before: the password was not looked at.
+    /// A sign-in that was throttled; the password was not verified.
     SignInBlocked = "sign_in_blocked",
-    /// A refresh token was used.
+    /// A refresh token was exchanged for new tokens.
     Refreshed = "refresh",
-    /// A refresh token was not good.
+    /// A refresh token was refused.
     RefreshFailed = "refresh_failed",
-    /// A refresh token was used again: its session is ended.
+    /// A refresh token was used again, and its session ended.
     RefreshTokenReused = "refresh_token_reused",
     /// A token was revoked.
     TokenRevoked = "token_revoked",
-    /// A user ended a session.
+    /// A user ended one session.
     SessionEnded = "session_ended",
     /// A user ended all sessions.
     SessionsEnded = "sessions_ended",
-    /// A user changed the password.
+    /// A user changed their password.
     PasswordChanged = "password_changed",
-    /// Somebody gave another password than the current one.
+    /// A password change with a wrong current password.
     PasswordChangeFailed = "password_change_failed",
     /// An operator added a user.
     UserAdded = "user_added",
     /// An operator changed a user.
     UserChanged = "user_changed",
-    /// An operator disabled a user: their sessions are ended.
+    /// An operator disabled a user; the user's sessions ended.
     UserDisabled = "user_disabled",
     /// An operator enabled a user.
     UserEnabled = "user_enabled",
     /// An operator removed a user.
     UserRemoved = "user_removed",
-    /// An operator added many users.
+    /// An operator imported users.
     UsersImported = "users_imported",
     /// An operator registered a client.
     ClientAdded = "client_added",
-    /// An operator removed a client: its sessions are ended.
+    /// An operator removed a client; its sessions ended.
     ClientRemoved = "client_removed",
-    /// An operator made the next key.
+    /// An operator created a signing key.
     KeyRotated = "key_rotated",
-    /// An operator removed keys whose tokens have all ended.
+    /// An operator removed retired keys.
     KeysPruned = "keys_pruned",
 }
 
-/// Is told of what happens. It must not wait: requests do.
+/// Receives events. Requests wait for it, so it must not block.
 pub trait EventListener: Send + Sync + 'static {
-    /// It happened.
-    fn happened(&self, event: &Event<'_>);
+    /// Handles an event.
+    fn on_event(&self, event: &Event<'_>);
 }

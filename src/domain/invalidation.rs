@@ -1,33 +1,33 @@
-//! Changes that reach what was recognised before.
+//! Invalidation of cached tokens.
 
 use crate::domain::{client::ClientId, session::SessionId, time::Timestamp, user::Subject};
 
-/// What has changed: whatever is remembered of it does not count any more.
+/// A change that makes cached tokens stale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invalidation {
-    /// A user, or all of the user's sessions at once.
+    /// A user changed, or all sessions of the user ended.
     User(Subject),
-    /// A session, or one of its tokens.
+    /// A session ended, or one of its tokens was revoked.
     Session(SessionId),
-    /// A client, and with it all its sessions.
+    /// A client was removed, and its sessions ended.
     Client(ClientId),
-    /// Anything.
+    /// Anything may have changed.
     Everything,
 }
 
-/// Is told of changes: a [`TokenCache`](crate::TokenCache) is.
+/// Receives invalidations; [`TokenCache`](crate::cache::TokenCache) implements it.
 pub trait CacheInvalidator: Send + Sync + 'static {
-    /// Something has changed. When this returns, nothing that was known before counts.
+    /// Removes what `change` makes stale. Nothing stale is used after this returns.
     fn invalidate(&self, change: &Invalidation);
 
-    /// Every change so far has been told, and what is known counts until this moment, if this is not said again: whoever
-    /// says it may be stopped, as with a machine that is suspended, and then does not get to say
-    /// [`lost`](Self::lost).
-    fn synced_until(&self, until: Timestamp);
+    /// Reports that all changes so far were delivered, and that the cache may be used until this time unless the report is
+    /// repeated. The deadline also covers a process that is suspended and cannot call
+    /// [`disconnected`](Self::disconnected).
+    fn synced_until(&self, deadline: Timestamp);
 
-    /// Changes cannot be heard of any more, as where the database is out of reach: what is known may be wrong.
+    /// Reports that changes are no longer received: the cache may be stale.
     fn disconnected(&self);
 
-    /// Every change so far has been told.
+    /// Reports that changes are received again, and that all of them were delivered.
     fn reconnected(&self);
 }

@@ -1,4 +1,4 @@
-//! What the words mean: users, secrets, claims, and the three ports. Knows no HTTP, no SQL, no clock.
+//! The vocabulary and the traits that adapters implement. Knows neither HTTP nor SQL.
 
 pub(crate) mod backend_error;
 pub(crate) mod claims;
@@ -8,7 +8,6 @@ pub(crate) mod event;
 pub(crate) mod invalidation;
 pub(crate) mod name;
 pub(crate) mod ports;
-pub(crate) mod refresh;
 pub(crate) mod scope;
 pub(crate) mod secret;
 pub(crate) mod session;

@@ -1,29 +1,78 @@
-//! Names: texts that must not be taken for one another.
+//! Names: texts that must not be mistaken for one another.
 
-/// A newtype around a text that names something, made of a text and shown as one. Its clones share the text: a
-/// token that is remembered names its user, its session and its client in several places.
+use thiserror::Error;
+
+/// A text that is not a valid name.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("invalid {kind}: {reason}")]
+pub struct InvalidName {
+    pub(crate) kind: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+/// Returns what is wrong with a name of at most `max_bytes`.
+pub(crate) fn fault(text: &str, max_bytes: usize) -> Option<&'static str> {
+    if text.is_empty() {
+        Some("it is empty")
+    } else if text.len() > max_bytes {
+        Some("it is too long")
+    } else if text.chars().any(char::is_control) {
+        Some("it contains a control character")
+    } else {
+        None
+    }
+}
+
+/// Defines a newtype around a validated text. Clones share the text: a cached token names its user, its session and its
+/// client in several places.
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $max_bytes:literal bytes) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub struct $name(::std::sync::Arc<str>);
 
         impl $name {
-            /// The name's text.
+            #[doc = concat!("Validates a ", $kind, ": 1 to ", $max_bytes, " bytes without control characters.")]
+            ///
+            /// # Errors
+            /// [`InvalidName`](crate::error::InvalidName) if the text is empty, too long or contains a control character.
+            pub fn new(
+                text: impl Into<::std::sync::Arc<str>>,
+            ) -> Result<Self, $crate::domain::name::InvalidName> {
+                let text = text.into();
+                match $crate::domain::name::fault(&text, $max_bytes) {
+                    None => Ok(Self(text)),
+                    Some(reason) => Err($crate::domain::name::InvalidName { kind: $kind, reason }),
+                }
+            }
+
+            /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
         }
 
-        impl From<String> for $name {
-            fn from(text: String) -> Self {
-                Self(text.into())
+        impl TryFrom<String> for $name {
+            type Error = $crate::domain::name::InvalidName;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                Self::new(text)
             }
         }
 
-        impl From<&str> for $name {
-            fn from(text: &str) -> Self {
-                Self(text.into())
+        impl TryFrom<&str> for $name {
+            type Error = $crate::domain::name::InvalidName;
+
+            fn try_from(text: &str) -> Result<Self, Self::Error> {
+                Self::new(text)
+            }
+        }
+
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::domain::name::InvalidName;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::new(text)
             }
         }
 
@@ -36,3 +85,19 @@ macro_rules! name {
 }
 
 pub(crate) use name;
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::user::{Subject, Username};
+
+    #[test]
+    fn name_rejects_empty_overlong_and_control_characters() {
+        for text in ["", "john\0doe", "john\ndoe", "\u{85}", &"x".repeat(256)] {
+            assert!(Subject::new(text).is_err(), "{text:?}");
+        }
+        for text in ["7", "john doe", "jörg", &"x".repeat(255)] {
+            assert_eq!(Subject::new(text).unwrap().as_str(), text);
+        }
+        assert_eq!(Username::new("").unwrap_err().to_string(), "invalid username: it is empty");
+    }
+}

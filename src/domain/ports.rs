@@ -1,8 +1,13 @@
-//! The three seams: where users come from, how passwords are hashed, what a token is.
+//! The traits between Gatepass and an application: users, password hashing, tokens and clients.
 //!
-//! "Not found" is `Ok(None)` and a wrong password is a [`PasswordCheck`]; a [`BackendError`] means that something broke.
+//! "Not found" is `Ok(None)` and a wrong password is a value; a [`BackendError`] means that something broke.
 
-use std::time::Duration;
+#![expect(unreachable_pub, reason = "the code that dynosaur generates")]
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Map, Value};
+use thiserror::Error;
 
 use crate::domain::{
     backend_error::BackendError,
@@ -15,7 +20,7 @@ use crate::domain::{
     user::{Account, AuthUser, Subject, Username},
 };
 
-/// Where your users are. Implement it with plain `async fn`.
+/// Your users. Implement it with plain `async fn`.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -26,19 +31,19 @@ use crate::domain::{
 /// #     fn is_active(&self) -> bool { true }
 /// #     fn allowed_scopes(&self) -> gatepass::GrantedScopes { gatepass::GrantedScopes::All }
 /// # }
-/// struct Members(std::sync::RwLock<HashMap<u64, Account<Member>>>);
+/// struct Members(tokio::sync::RwLock<HashMap<u64, Account<Member>>>);
 ///
 /// impl UserStore for Members {
 ///     type User = Member;
 ///
 ///     async fn find_by_username(&self, name: &Username) -> Result<Option<Account<Member>>, BackendError> {
-///         let members = self.0.read().unwrap();
+///         let members = self.0.read().await;
 ///         Ok(members.values().find(|account| account.user.email == name.as_str()).cloned())
 ///     }
 ///
 ///     async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>, BackendError> {
 ///         let Ok(id) = subject.as_str().parse() else { return Ok(None) };
-///         Ok(self.0.read().unwrap().get(&id).map(|account| account.user.clone()))
+///         Ok(self.0.read().await.get(&id).map(|account| account.user.clone()))
 ///     }
 ///
 ///     async fn replace_hash(
@@ -48,7 +53,7 @@ use crate::domain::{
 ///         new: &PasswordHash,
 ///     ) -> Result<(), BackendError> {
 ///         let id = subject.as_str().parse()?;
-///         if let Some(account) = self.0.write().unwrap().get_mut(&id)
+///         if let Some(account) = self.0.write().await.get_mut(&id)
 ///             && account.password_hash == *old
 ///         {
 ///             account.password_hash = new.clone();
@@ -57,33 +62,34 @@ use crate::domain::{
 ///     }
 /// }
 /// ```
-pub trait UserStore: Send + Sync + 'static {
+#[dynosaur::dynosaur(pub(crate) DynUserStore = dyn(box) UserStore)]
+pub trait UserStore: Send + Sync {
     /// Your user model.
     type User: AuthUser;
 
-    /// The account that signs in under this name, or `None`.
+    /// Returns the account that signs in with this name, or `None`.
     ///
     /// # Errors
-    /// Where the store cannot say.
+    /// [`BackendError`] if the store cannot be read.
     fn find_by_username(
         &self,
         username: &Username,
     ) -> impl Future<Output = Result<Option<Account<Self::User>>, BackendError>> + Send;
 
-    /// The user a token was issued to, or `None` where there is no such user any more.
+    /// Returns the user with this subject, or `None` if there is none any more.
     ///
     /// # Errors
-    /// Where the store cannot say.
+    /// [`BackendError`] if the store cannot be read.
     fn find_by_subject(
         &self,
         subject: &Subject,
     ) -> impl Future<Output = Result<Option<Self::User>, BackendError>> + Send;
 
-    /// Puts `new` in the place of `old`; called after a sign-in whose hash was outdated. Where the stored hash is
-    /// not `old` any more, it stays: the password was changed meanwhile. An unknown subject is no error.
+    /// Replaces the hash `old` by `new` after a sign-in with an outdated hash. If the stored hash is no longer `old`, the
+    /// password was changed concurrently and the stored hash stays. An unknown subject is not an error.
     ///
     /// # Errors
-    /// Where it could not be stored.
+    /// [`BackendError`] if the hash could not be stored.
     fn replace_hash(
         &self,
         subject: &Subject,
@@ -92,23 +98,47 @@ pub trait UserStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), BackendError>> + Send;
 }
 
-/// A [`UserStore`] whose users may change their password. Not one of the three ports: an application that has
-/// passwords changed elsewhere has none.
-pub trait PasswordStore: UserStore {
-    /// The account of this subject, or `None`.
-    ///
-    /// # Errors
-    /// Where the store cannot say.
-    fn find_account(
+impl<S: UserStore> UserStore for Arc<S> {
+    type User = S::User;
+
+    async fn find_by_username(&self, username: &Username) -> Result<Option<Account<S::User>>, BackendError> {
+        S::find_by_username(self, username).await
+    }
+
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<S::User>, BackendError> {
+        S::find_by_subject(self, subject).await
+    }
+
+    async fn replace_hash(
         &self,
         subject: &Subject,
-    ) -> impl Future<Output = Result<Option<Account<Self::User>>, BackendError>> + Send;
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<(), BackendError> {
+        S::replace_hash(self, subject, old, new).await
+    }
+}
 
-    /// Puts the hash of a new password in the place of `old`, and ends every session of the user in the same step.
-    /// Whether it was done: it is not where the stored hash is not `old` any more.
+/// A store whose users can change their passwords through Gatepass.
+#[dynosaur::dynosaur(pub(crate) DynPasswordStore = dyn(box) PasswordStore)]
+pub trait PasswordStore: Send + Sync {
+    /// Returns the stored hash of this user's password, or `None` for an unknown user.
     ///
     /// # Errors
-    /// Where it could not be stored.
+    /// [`BackendError`] if the store cannot be read.
+    fn find_hash(
+        &self,
+        subject: &Subject,
+    ) -> impl Future<Output = Result<Option<PasswordHash>, BackendError>> + Send;
+
+    /// Replaces the hash `old` by that of a new password and returns `true`, or returns `false` if the stored hash is no
+    /// longer `old`.
+    ///
+    /// [`Auth`](crate::Auth) then ends the sessions of the user. A store that keeps users and sessions in one database
+    /// does both in one transaction, so that a crash between the two leaves no session open.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the hash could not be stored.
     fn change_password(
         &self,
         subject: &Subject,
@@ -118,13 +148,29 @@ pub trait PasswordStore: UserStore {
     ) -> impl Future<Output = Result<bool, BackendError>> + Send;
 }
 
-/// How passwords are hashed. Slow work belongs off the async workers, on threads of the hasher's own.
+impl<S: PasswordStore> PasswordStore for Arc<S> {
+    async fn find_hash(&self, subject: &Subject) -> Result<Option<PasswordHash>, BackendError> {
+        S::find_hash(self, subject).await
+    }
+
+    async fn change_password(
+        &self,
+        subject: &Subject,
+        old: &PasswordHash,
+        new: &PasswordHash,
+        now: Timestamp,
+    ) -> Result<bool, BackendError> {
+        S::change_password(self, subject, old, new, now).await
+    }
+}
+
+/// Password hashing. Slow work belongs on threads of the hasher's own, not on async workers.
 ///
 /// ```
-/// use gatepass::{BackendError, Password, PasswordHash, PasswordHasher, PasswordCheck};
+/// use gatepass::{BackendError, Password, PasswordCheck, PasswordHash, PasswordHasher};
 ///
-/// /// Plain text: to show the shape, not to be used.
-/// struct PlainText { dummy_hash: PasswordHash }
+/// /// Stores plain text: it shows the shape and must not be used.
+/// struct PlainText { dummy: PasswordHash }
 ///
 /// impl PasswordHasher for PlainText {
 ///     async fn hash(&self, password: &Password) -> Result<PasswordHash, BackendError> {
@@ -136,67 +182,118 @@ pub trait PasswordStore: UserStore {
 ///         Ok(if same { PasswordCheck::Match } else { PasswordCheck::Mismatch })
 ///     }
 ///
-///     fn dummy_hash(&self) -> &PasswordHash { &self.dummy_hash }
+///     fn dummy_hash(&self) -> &PasswordHash { &self.dummy }
 /// }
 /// ```
-pub trait PasswordHasher: Send + Sync + 'static {
-    /// The hash to store for a new password.
+#[dynosaur::dynosaur(pub(crate) DynPasswordHasher = dyn(box) PasswordHasher)]
+pub trait PasswordHasher: Send + Sync {
+    /// Hashes a new password.
     ///
     /// # Errors
-    /// Where hashing failed.
+    /// [`BackendError`] if hashing failed.
     fn hash(&self, password: &Password) -> impl Future<Output = Result<PasswordHash, BackendError>> + Send;
 
-    /// Whether `password` is the one that `hash` was made from, compared in constant time.
+    /// Verifies a password against a stored hash, in constant time.
     ///
     /// # Errors
-    /// Where `hash` cannot be read.
+    /// [`BackendError`] if verification failed.
     fn verify(
         &self,
         password: &Password,
         hash: &PasswordHash,
     ) -> impl Future<Output = Result<PasswordCheck, BackendError>> + Send;
 
-    /// A hash that no password matches and whose verification costs what a real one costs: it is verified
-    /// in place of an unknown user's, so that the time does not tell who has an account.
+    /// A hash that no password matches and whose verification takes as long as that of a real one. It is verified in
+    /// place of an unknown user's hash, so that response times do not reveal who has an account.
     fn dummy_hash(&self) -> &PasswordHash;
 }
 
-/// What [`PasswordHasher::verify`] found.
+impl<H: PasswordHasher> PasswordHasher for Arc<H> {
+    async fn hash(&self, password: &Password) -> Result<PasswordHash, BackendError> {
+        H::hash(self, password).await
+    }
+
+    async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<PasswordCheck, BackendError> {
+        H::verify(self, password, hash).await
+    }
+
+    fn dummy_hash(&self) -> &PasswordHash {
+        H::dummy_hash(self)
+    }
+}
+
+/// The result of [`PasswordHasher::verify`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordCheck {
-    /// The right password.
+    /// The password is right.
     Match,
-    /// The right password, and its hash is to be replaced by one of today's kind.
+    /// The password is right, and its hash should be replaced by one of the current kind.
     NeedsRehash,
-    /// A wrong password.
+    /// The password is wrong.
     Mismatch,
 }
 
-/// What an access token is: issued after a sign-in, verified with every request.
+/// Rules for new passwords.
+#[dynosaur::dynosaur(pub(crate) DynPasswordPolicy = dyn(box) PasswordPolicy)]
+pub trait PasswordPolicy: Send + Sync {
+    /// Checks a new password. `context` holds words that others know about the user: the username, the email address, the
+    /// name of the service.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the check could not be made; a weak password is `Ok(Err(…))`.
+    fn check(
+        &self,
+        password: &Password,
+        context: &[&str],
+    ) -> impl Future<Output = Result<Result<(), WeakPassword>, BackendError>> + Send;
+}
+
+/// The reason why a new password is refused; its `Display` is a sentence for the person who chose it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum WeakPassword {
+    /// The password has too few characters (Unicode scalar values).
+    #[error("the password must have at least {minimum} characters")]
+    TooShort {
+        /// The minimum length in characters.
+        minimum: usize,
+    },
+    /// The password is longer than [`Password::MAX_BYTES`].
+    #[error("the password is over 1,024 bytes")]
+    TooLong,
+    /// The password is a common one, or close to one or to a word of the context.
+    #[error("the password is among the most common passwords or too easy to guess")]
+    TooEasy,
+}
+
+/// Issues access tokens.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::RwLock, time::Duration};
-/// use gatepass::{AccessToken, Claims, BackendError, IssuedToken, Timestamp, NewToken, TokenService};
+/// use gatepass::{AccessToken, BackendError, Claims, IssuedToken, NewToken, Timestamp, TokenIssuer, TokenVerifier};
 ///
 /// const LIFETIME: Duration = Duration::from_secs(900);
 ///
-/// /// Opaque tokens in memory, `new_token` being 256 random bits.
+/// /// Opaque tokens in memory; `new_token` returns 256 random bits as text.
 /// struct OpaqueTokens { issued: RwLock<HashMap<String, Claims>>, new_token: fn() -> String }
 ///
-/// impl TokenService for OpaqueTokens {
-///     async fn issue(&self, order: &NewToken) -> Result<IssuedToken, BackendError> {
+/// impl TokenIssuer for OpaqueTokens {
+///     async fn issue(&self, new: &NewToken) -> Result<IssuedToken, BackendError> {
 ///         let token = (self.new_token)();
 ///         let claims = Claims {
-///             client_id: order.client_id.clone(),
-///             session_id: order.session_id.clone(),
-///             issued_at: Some(order.now),
-///             expires_at: Some(order.now + LIFETIME),
-///             ..Claims::new(order.subject.clone(), order.granted_scopes.clone())
+///             user_kind: Some(new.user_kind.into()),
+///             client_id: new.client_id.clone(),
+///             session_id: new.session_id.clone(),
+///             issued_at: Some(new.now),
+///             expires_at: Some(new.now + LIFETIME),
+///             ..Claims::new(new.subject.clone(), new.granted_scopes.clone())
 ///         };
 ///         self.issued.write().unwrap().insert(token.clone(), claims);
 ///         Ok(IssuedToken { access_token: token.into(), expires_in: Some(LIFETIME) })
 ///     }
+/// }
 ///
+/// impl TokenVerifier for OpaqueTokens {
 ///     async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, BackendError> {
 ///         let issued = self.issued.read().unwrap();
 ///         let valid = |claims: &&Claims| claims.expires_at.is_some_and(|end| now < end);
@@ -204,17 +301,32 @@ pub enum PasswordCheck {
 ///     }
 /// }
 /// ```
-pub trait TokenService: Send + Sync + 'static {
-    /// A token as `order` asks for it.
+#[dynosaur::dynosaur(pub(crate) DynTokenIssuer = dyn(box) TokenIssuer)]
+pub trait TokenIssuer: Send + Sync {
+    /// Issues a token. The token carries all fields of `new` that its format has a place for, `user_kind` above all.
     ///
     /// # Errors
-    /// Where none could be made.
-    fn issue(&self, order: &NewToken) -> impl Future<Output = Result<IssuedToken, BackendError>> + Send;
+    /// [`BackendError`] if no token could be issued.
+    fn issue(&self, new: &NewToken) -> impl Future<Output = Result<IssuedToken, BackendError>> + Send;
 
-    /// What the token says, or `None` where it is not genuine or not valid at `now`.
+    /// Returns the public keys that verify tokens offline at `now`, those that sign only later included; `None` if tokens
+    /// are not signed with public keys.
     ///
     /// # Errors
-    /// Where the service cannot say.
+    /// [`BackendError`] if the keys cannot be read.
+    fn key_set(&self, now: Timestamp) -> Result<Option<KeySet>, BackendError> {
+        let _ = now;
+        Ok(None)
+    }
+}
+
+/// Verifies access tokens.
+#[dynosaur::dynosaur(pub(crate) DynTokenVerifier = dyn(box) TokenVerifier)]
+pub trait TokenVerifier: Send + Sync {
+    /// Returns the claims of a token, or `None` if it is not genuine or not valid at `now`.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the token cannot be verified at the moment.
     fn verify(
         &self,
         token: &AccessToken,
@@ -222,39 +334,48 @@ pub trait TokenService: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Claims>, BackendError>> + Send;
 }
 
-/// What a token is to say.
+impl<T: TokenIssuer> TokenIssuer for Arc<T> {
+    async fn issue(&self, new: &NewToken) -> Result<IssuedToken, BackendError> {
+        T::issue(self, new).await
+    }
+
+    fn key_set(&self, now: Timestamp) -> Result<Option<KeySet>, BackendError> {
+        T::key_set(self, now)
+    }
+}
+
+impl<T: TokenVerifier> TokenVerifier for Arc<T> {
+    async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, BackendError> {
+        T::verify(self, token, now).await
+    }
+}
+
+/// The content of an access token to issue.
 #[derive(Clone, Debug)]
 pub struct NewToken {
-    /// Whom it is for.
+    /// The user.
     pub subject: Subject,
-    /// What it may be used for.
+    /// The kind of user, [`AuthUser::user_kind`].
+    pub user_kind: &'static str,
+    /// The scopes.
     pub granted_scopes: GrantedScopes,
-    /// The client that asked for it, where one proved itself.
+    /// The client that requested the token, if it authenticated.
     pub client_id: Option<ClientId>,
-    /// The session it belongs to, where there are sessions.
+    /// The session that the token belongs to, if there are sessions.
     pub session_id: Option<SessionId>,
-    /// The moment it is issued at.
+    /// Further claims of the application; a registered claim that Gatepass sets itself takes precedence.
+    pub extra_claims: Map<String, Value>,
+    /// The time of issue.
     pub now: Timestamp,
 }
 
-/// A fresh access token and what its client is told about it
-/// ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
+/// A new access token ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
 #[derive(Clone, Debug)]
 pub struct IssuedToken {
-    /// The token itself.
+    /// The token.
     pub access_token: AccessToken,
-    /// How long it is valid, where it ends by itself. Answered in whole seconds.
+    /// The lifetime of the token, if it expires by itself.
     pub expires_in: Option<Duration>,
-}
-
-/// The public halves of the keys that sign tokens, for those who verify tokens offline. Not one of the three
-/// ports: a [`TokenService`] that signs with what others may know has some.
-pub trait PublishedKeys: Send + Sync + 'static {
-    /// The keys that verify at `now`, those that sign only later among them.
-    ///
-    /// # Errors
-    /// Where the service cannot say.
-    fn key_set(&self, now: Timestamp) -> Result<KeySet, BackendError>;
 }
 
 /// Published keys.
@@ -262,17 +383,17 @@ pub trait PublishedKeys: Send + Sync + 'static {
 pub struct KeySet {
     /// A JSON Web Key Set ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
     pub json: String,
-    /// How long it may be kept without missing a key that signs. Answered in whole seconds.
-    pub fresh_for: Duration,
+    /// How long the set may be cached without missing a key that signs.
+    pub max_age: Duration,
 }
 
-/// Which clients there are, where they have to prove themselves. Not one of the three ports: an application
-/// without registered clients has none.
-pub trait ClientRegistry: Send + Sync + 'static {
-    /// Whether this is a client's name and its secret, compared in constant time.
+/// Registered clients.
+#[dynosaur::dynosaur(pub(crate) DynClientRegistry = dyn(box) ClientRegistry)]
+pub trait ClientRegistry: Send + Sync {
+    /// Returns whether a client with this identifier has this secret, compared in constant time.
     ///
     /// # Errors
-    /// Where the registry cannot say.
+    /// [`BackendError`] if the registry cannot be read.
     fn authenticate(
         &self,
         client_id: &ClientId,

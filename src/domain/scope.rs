@@ -8,9 +8,9 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope(Arc<str>);
 
-/// A text that is no scope.
+/// A text that is not a valid scope.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0:?} is no scope: visible ASCII characters other than \" and \\ are expected")]
+#[error("{0:?} is not a scope: a scope consists of visible ASCII characters other than \" and \\")]
 pub struct InvalidScope(String);
 
 impl Scope {
@@ -26,7 +26,7 @@ impl Scope {
     /// no granted_scopes: every user may ask for it.
     pub const OFFLINE_ACCESS: &str = "offline_access";
 
-    /// [`OFFLINE_ACCESS`](Self::OFFLINE_ACCESS).
+    /// The scope [`OFFLINE_ACCESS`](Self::OFFLINE_ACCESS).
     pub fn offline_access() -> Self {
         Self(Self::OFFLINE_ACCESS.into())
     }
@@ -50,7 +50,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A set of scopes, in the order they were given. Its clones share them.
+/// A set of scopes in their original order. Clones share the scopes.
 ///
 /// ```
 /// use gatepass::Scopes;
@@ -58,28 +58,28 @@ impl fmt::Display for Scope {
 /// let granted: Scopes = "me items:read me".parse()?;
 /// assert_eq!(granted.to_string(), "me items:read");
 /// assert!(granted.contains_all(&"me".parse()?));
-/// # Ok::<(), gatepass::InvalidScope>(())
+/// # Ok::<(), gatepass::error::InvalidScope>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scopes(Arc<[Scope]>);
 
 impl Scopes {
-    /// Whether there is none.
+    /// Returns whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The scopes one by one.
+    /// Iterates over the scopes.
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()
     }
 
-    /// Whether this one is among them.
+    /// Returns whether the set contains a scope.
     pub fn contains(&self, scope: &str) -> bool {
         self.0.iter().any(|own| own.as_str() == scope)
     }
 
-    /// Whether all of `others` are among them.
+    /// Returns whether the set contains all of `others`.
     pub fn contains_all(&self, others: &Self) -> bool {
         others.iter().all(|scope| self.contains(scope.as_str()))
     }
@@ -87,7 +87,7 @@ impl Scopes {
 
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        // A set beside the list: what comes in may be long.
+        // A set next to the list: the input may be long.
         let mut seen = HashSet::new();
         Self(scopes.into_iter().filter(|scope| seen.insert(scope.clone())).collect())
     }
@@ -96,7 +96,7 @@ impl FromIterator<Scope> for Scopes {
 impl FromStr for Scopes {
     type Err = InvalidScope;
 
-    /// Scopes separated by white space.
+    /// Parses scopes separated by white space.
     fn from_str(text: &str) -> Result<Self, InvalidScope> {
         text.split_whitespace().map(str::parse).collect()
     }
@@ -111,32 +111,38 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// What a user, or a token, is allowed.
+/// The scopes of a user or a token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum GrantedScopes {
-    /// Everything: scopes are not used, as in FastAPI's tutorial.
+    /// All scopes: the application does not use scopes, as in FastAPI's tutorial.
     All,
-    /// What these scopes stand for.
+    /// These scopes.
     Only(Scopes),
 }
 
+impl From<Scopes> for GrantedScopes {
+    fn from(scopes: Scopes) -> Self {
+        Self::Only(scopes)
+    }
+}
+
 impl GrantedScopes {
-    /// What is granted of what a client asks for: the intersection; all where it asks for nothing; `None`
-    /// where it asks only for what is not to be had.
-    pub fn grant(&self, wanted: &[String]) -> Option<Self> {
+    /// Returns the requested scopes that are granted: the intersection, everything if nothing is requested, and `None`
+    /// if nothing that was requested is granted.
+    pub fn grant(&self, requested: &[String]) -> Option<Self> {
         let Self::Only(own) = self else { return Some(Self::All) };
-        if wanted.is_empty() {
+        if requested.is_empty() {
             return Some(self.clone());
         }
-        let granted: Scopes =
-            own.iter().filter(|scope| wanted.iter().any(|w| w == scope.as_str())).cloned().collect();
+        let is_requested = |scope: &&Scope| requested.iter().any(|requested| requested == scope.as_str());
+        let granted: Scopes = own.iter().filter(is_requested).cloned().collect();
         (!granted.is_empty()).then_some(Self::Only(granted))
     }
 
-    /// What is in both.
+    /// Returns the scopes that are in both.
     pub fn limited_to(&self, other: &Self) -> Self {
         match (self, other) {
-            (Self::All, granted_scopes) | (granted_scopes, Self::All) => granted_scopes.clone(),
+            (Self::All, scopes) | (scopes, Self::All) => scopes.clone(),
             (Self::Only(own), Self::Only(others)) if others.contains_all(own) => self.clone(),
             (Self::Only(own), Self::Only(others)) => {
                 Self::Only(own.iter().filter(|scope| others.contains(scope.as_str())).cloned().collect())
@@ -144,7 +150,7 @@ impl GrantedScopes {
         }
     }
 
-    /// The same and this scope.
+    /// Returns these scopes and one more.
     pub fn with(&self, scope: Scope) -> Self {
         match self {
             Self::All => Self::All,
@@ -152,7 +158,7 @@ impl GrantedScopes {
         }
     }
 
-    /// As the value of a parameter `scope`, separated by spaces; `None` where scopes are not used.
+    /// Returns the value of a `scope` parameter, separated by spaces; `None` for [`GrantedScopes::All`].
     pub fn scope(&self) -> Option<String> {
         match self {
             Self::All => None,
@@ -160,11 +166,11 @@ impl GrantedScopes {
         }
     }
 
-    /// Whether it is enough for what needs all of `scopes`.
-    pub fn covers(&self, scopes: &[&str]) -> bool {
+    /// Returns whether all of `scopes` are granted.
+    pub fn covers<'a>(&self, scopes: impl IntoIterator<Item = &'a str>) -> bool {
         match self {
             Self::All => true,
-            Self::Only(own) => scopes.iter().all(|scope| own.contains(scope)),
+            Self::Only(own) => scopes.into_iter().all(|scope| own.contains(scope)),
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Secrets: their `Debug` says `[redacted]`, they are exposed at the last line that needs them, and wiped from memory when
-//! they are dropped.
+//! Secrets: `Debug` prints `[redacted]`, and the memory is wiped on drop.
 
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
@@ -8,7 +7,7 @@ macro_rules! secret {
         pub struct $name(::zeroize::Zeroizing<String>);
 
         impl $name {
-            /// The secret itself. Every call of this is a place where it may leak.
+            /// The secret itself. Call it as late as possible: every call is a place where the secret may leak.
             pub fn expose(&self) -> &str {
                 &self.0
             }
@@ -26,7 +25,7 @@ macro_rules! secret {
             }
         }
 
-        /// Without a copy.
+        /// Takes the secret without copying it.
         impl From<::zeroize::Zeroizing<String>> for $name {
             fn from(secret: ::zeroize::Zeroizing<String>) -> Self {
                 Self(secret)
@@ -45,27 +44,27 @@ macro_rules! secret {
 pub(crate) use secret;
 
 secret! {
-    /// A password as a person typed it.
+    /// A password as it was typed.
     Password
 }
 
 impl Password {
-    /// The longest password that is taken, in bytes: a person types less, and hashing reads all of it.
+    /// The maximum length of a password, in bytes: hashing reads all of it.
     pub const MAX_BYTES: usize = 1024;
 
-    /// Whether it is neither empty nor over [`Password::MAX_BYTES`]. Nothing else is given to a hasher.
+    /// Returns whether the password is neither empty nor longer than [`Password::MAX_BYTES`]. Other passwords are never
+    /// passed to a hasher.
     pub fn is_hashable(&self) -> bool {
         (1..=Self::MAX_BYTES).contains(&self.0.len())
     }
 }
 
 secret! {
-    /// What a store keeps in place of a password, in whatever notation its
-    /// [`PasswordHasher`](crate::PasswordHasher) reads.
+    /// A stored password hash, in a format that the [`PasswordHasher`](crate::PasswordHasher) reads.
     PasswordHash
 }
 
-/// Whether two stored hashes are the same text: for stores, not for verifying a password.
+/// Compares the text of two stored hashes: for stores, not to verify a password.
 impl PartialEq for PasswordHash {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0

@@ -1,193 +1,233 @@
-//! Sessions: what a sign-in begins, and what its tokens die with.
+//! Sessions: opened by a sign-in, they end with all their tokens.
 
-use std::net::IpAddr;
+#![expect(unreachable_pub, reason = "the code that dynosaur generates")]
+
+use std::borrow::Cow;
 
 use crate::domain::{
     backend_error::BackendError,
     claims::Claims,
-    client::ClientId,
+    client::{ClientId, ClientInfo},
     name::name,
-    refresh::{TokenFamily, TokenHash},
     scope::GrantedScopes,
-    secret::PasswordHash,
     time::Timestamp,
-    user::{AuthUser, Subject},
+    user::Subject,
 };
 
 name! {
-    /// The name of a session: the tokens of one sign-in carry it
+    /// The identifier of a session, which all its tokens carry
     /// ([`sid`](https://www.iana.org/assignments/jwt/jwt.xhtml)).
-    SessionId
+    SessionId, "session id", 255 bytes
 }
 
-/// Where a request for a token came from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClientInfo {
-    /// The address of whoever sent it.
-    pub address: Option<IpAddr>,
-    /// The program that sent it, as it calls itself; at most [`ClientInfo::USER_AGENT_CHARACTERS`].
-    pub user_agent: Option<String>,
+/// The user that a session belongs to. Users of two kinds may have the same subject.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionOwner {
+    /// The kind of user, [`AuthUser::user_kind`](crate::AuthUser::user_kind).
+    pub user_kind: Cow<'static, str>,
+    /// The user.
+    pub subject: Subject,
 }
 
-impl ClientInfo {
-    /// How much of a program's name for itself is kept.
-    pub const USER_AGENT_CHARACTERS: usize = 256;
+/// A number that grows whenever all sessions of a user end, as after a change of the password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CredentialsVersion(pub u64);
+
+/// The SHA-256 of a part of a refresh token, in base64url: the only trace of it that a store keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub(crate) String);
+
+impl TokenHash {
+    /// The text: 43 characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A hash that a store has kept.
+    pub fn from_stored(hash: String) -> Self {
+        Self(hash)
+    }
 }
 
-/// A session that is about to begin.
+/// A session to open.
 #[derive(Clone, Debug)]
 pub struct NewSession<'a> {
-    /// Its name, which nobody else has.
+    /// The identifier: random and unique.
     pub id: &'a SessionId,
-    /// Whose it is.
-    pub subject: &'a Subject,
-    /// The hash of the password that proved right.
-    pub password_hash: &'a PasswordHash,
-    /// The client it began through, where one proved itself.
+    /// The user.
+    pub owner: &'a SessionOwner,
+    /// The version of the user's credentials that were verified.
+    pub credentials_version: CredentialsVersion,
+    /// The client that signed the user in, if it authenticated.
     pub client_id: Option<&'a ClientId>,
-    /// What its tokens may be used for at the most.
+    /// The scopes that tokens of the session may have.
     pub granted_scopes: &'a GrantedScopes,
-    /// Where it began.
+    /// The sender of the request.
     pub client_info: &'a ClientInfo,
-    /// When it began.
+    /// The time of the sign-in.
     pub now: Timestamp,
-    /// When nothing of it is valid any more, where it ends by itself.
+    /// The time from which no token of the session is valid, if there is one.
     pub expires_at: Option<Timestamp>,
-    /// The hashes of the name of its [`TokenFamily`] of refresh tokens and of the first of them, where it has any.
+    /// The hashes that name the family of refresh tokens and its first token, if the session has refresh tokens.
     pub refresh_token: Option<(&'a TokenHash, &'a TokenHash)>,
 }
 
-/// A session that lives, as its user sees it.
+/// An active session, as its user sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Its name.
+    /// The identifier.
     pub id: SessionId,
-    /// The client it began through, where one proved itself.
+    /// The client that signed the user in, if it authenticated.
     pub client_id: Option<ClientId>,
-    /// Where it got a token from last.
+    /// The sender of the last request for a token.
     pub client_info: ClientInfo,
-    /// When it began.
+    /// The time of the sign-in.
     pub created: Timestamp,
-    /// When it got a token last.
+    /// The time of the last request for a token.
     pub last_used: Timestamp,
 }
 
-/// Which sessions live: with one, tokens die before their time. Not one of the three ports: an application whose
-/// tokens are valid until they end has none.
+/// The refresh tokens of one session, each derived from the one before
+/// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). The current token is valid, the
+/// previous one for a short grace period; the use of any other is reuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenFamily {
+    /// The session.
+    pub session_id: SessionId,
+    /// The user.
+    pub owner: SessionOwner,
+    /// The client that the tokens were issued to, if it authenticated.
+    pub client_id: Option<ClientId>,
+    /// The scopes that access tokens of the session may have.
+    pub granted_scopes: GrantedScopes,
+    /// The time of the sign-in.
+    pub created: Timestamp,
+    /// The hash of the current token.
+    pub current: TokenHash,
+    /// The time at which the current token was issued.
+    pub rotated: Timestamp,
+    /// The token before the current one, unless the current one is the first.
+    pub previous: Option<PreviousToken>,
+}
+
+/// The token before the current one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreviousToken {
+    /// The hash of the token.
+    pub hash: TokenHash,
+    /// The salt that the current token was derived with: the holder of the previous token can derive the current one.
+    pub salt: String,
+}
+
+/// The replacement of a refresh token by the next one.
+#[derive(Clone, Debug)]
+pub struct Rotation<'a> {
+    /// The hash that names the family.
+    pub family: &'a TokenHash,
+    /// The hash of the token that was used.
+    pub from: &'a TokenHash,
+    /// The hash of the next token.
+    pub to: &'a TokenHash,
+    /// The salt that the next token was derived with.
+    pub salt: &'a str,
+    /// The sender of the request.
+    pub client_info: &'a ClientInfo,
+    /// The time of the request.
+    pub now: Timestamp,
+    /// The time from which no token of the session is valid, if there is one.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Storage for sessions and their refresh tokens. With one, tokens can be revoked before they expire.
 ///
-/// What it answers must be as the last write left it: an [`Auth`](crate::Auth) that is to be spared the question
-/// has a [`TokenCache`](crate::TokenCache).
-pub trait SessionStore: Send + Sync + 'static {
-    /// Begins a session, where its user is there and active and still has the password that proved right: a
-    /// sign-in under way must not outlive a change of the password. Whether it began.
+/// A read must see every write that completed before it: an [`Auth`](crate::Auth) that should avoid the reads has a
+/// [`TokenCache`](crate::cache::TokenCache). The rules of refresh tokens are `Auth`'s; the store only compares and swaps.
+#[dynosaur::dynosaur(pub(crate) DynSessionStore = dyn(box) SessionStore)]
+pub trait SessionStore: Send + Sync {
+    /// Returns the version of a user's credentials; a user without sessions so far may have any constant version.
     ///
     /// # Errors
-    /// Where it could not be stored.
-    fn begin(&self, session: &NewSession<'_>) -> impl Future<Output = Result<bool, BackendError>> + Send;
+    /// [`BackendError`] if the store cannot be read.
+    fn credentials_version(
+        &self,
+        owner: &SessionOwner,
+    ) -> impl Future<Output = Result<CredentialsVersion, BackendError>> + Send;
 
-    /// Whether the session of a token lives, and is its subject's, and the token was not [revoked](Self::revoke).
-    /// A token without a session is not alive.
+    /// Opens a session and returns `true`, or returns `false` if the version of the user's credentials is no longer
+    /// `session.credentials_version`: a sign-in in progress must not survive a change of the password. Comparing and
+    /// inserting are one step with respect to [`end_all`](Self::end_all).
     ///
     /// # Errors
-    /// Where the store cannot say.
-    fn is_live(&self, claims: &Claims) -> impl Future<Output = Result<bool, BackendError>> + Send;
+    /// [`BackendError`] if the session could not be stored.
+    fn open(&self, session: &NewSession<'_>) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
-    /// Revokes one access token; its session lives on. Whether it was good until now: not where its session had ended,
-    /// where it was revoked before, or where it has no name or no session.
+    /// Returns whether the session of a token exists, belongs to `owner`, and the token was not
+    /// [revoked](Self::revoke). A token without a session is not active.
     ///
     /// # Errors
-    /// Where it could not be stored.
+    /// [`BackendError`] if the store cannot be read.
+    fn is_active(
+        &self,
+        owner: &SessionOwner,
+        claims: &Claims,
+    ) -> impl Future<Output = Result<bool, BackendError>> + Send;
+
+    /// Revokes one access token; its session stays. Returns whether the token was active until now; a token without
+    /// `token_id` or `session_id` never is.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the revocation could not be stored.
     fn revoke(
         &self,
+        owner: &SessionOwner,
         claims: &Claims,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
-    /// The sessions of a user that live at `now`, the one used last first.
+    /// Returns the sessions of a user that have not expired at `now`, the last used one first.
     ///
     /// # Errors
-    /// Where the store cannot say.
+    /// [`BackendError`] if the store cannot be read.
     fn list(
         &self,
-        subject: &Subject,
+        owner: &SessionOwner,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<Session>, BackendError>> + Send;
 
-    /// Ends a session of this user with all its tokens. Whether there was such a session.
+    /// Ends a session of this user with all its tokens. Returns whether there was one.
     ///
     /// # Errors
-    /// Where it could not be stored.
+    /// [`BackendError`] if the change could not be stored.
     fn end(
         &self,
-        subject: &Subject,
+        owner: &SessionOwner,
         id: &SessionId,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
-    /// Ends every session of a user.
+    /// Ends every session of a user and raises the version of the user's credentials, in one step.
     ///
     /// # Errors
-    /// Where it could not be stored.
+    /// [`BackendError`] if the change could not be stored.
     fn end_all(
         &self,
-        subject: &Subject,
+        owner: &SessionOwner,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), BackendError>> + Send;
-}
 
-/// A store that has users and sessions in one place, and is asked once what [`UserStore`](crate::UserStore) and
-/// [`SessionStore`] are asked one after the other: it halves what a token costs that was not seen before. An application
-/// whose users and sessions are in two places has none.
-pub trait BearerStore: Send + Sync + 'static {
-    /// Your user model.
-    type User: AuthUser;
-
-    /// The user of a token as [`UserStore::find_by_subject`](crate::UserStore::find_by_subject) has them, and whether the
-    /// token is live as [`SessionStore::is_live`] has it; `None` where there is no such user.
+    /// Returns the family of refresh tokens with this name, or `None`, also if its session has ended.
     ///
     /// # Errors
-    /// Where the store cannot say.
-    fn find_bearer(
-        &self,
-        claims: &Claims,
-    ) -> impl Future<Output = Result<Option<(Self::User, bool)>, BackendError>> + Send;
-}
-
-/// Where families of refresh tokens are kept: none of their tokens, only hashes. The rules are
-/// [`Auth`](crate::Auth)'s; a store finds a family and changes it in one step.
-pub trait RefreshTokenStore: SessionStore {
-    /// The family of this name, or `None`, as where its session has ended.
-    ///
-    /// # Errors
-    /// Where the store cannot say.
-    fn find_family(
+    /// [`BackendError`] if the store cannot be read.
+    fn find_token_family(
         &self,
         name: &TokenHash,
     ) -> impl Future<Output = Result<Option<TokenFamily>, BackendError>> + Send;
 
-    /// Puts a new token in the place of the newest one, if that still is `rotation.from`; in one step, so that of
-    /// two who try one succeeds. Whether it was done.
+    /// Replaces the current refresh token if it still is `rotation.from`, in one step: of two callers one succeeds.
+    /// Returns whether it was replaced.
     ///
     /// # Errors
-    /// Where it could not be stored.
+    /// [`BackendError`] if the change could not be stored.
     fn rotate(&self, rotation: &Rotation<'_>) -> impl Future<Output = Result<bool, BackendError>> + Send;
-}
-
-/// A refresh token that takes the place of another.
-#[derive(Clone, Debug)]
-pub struct Rotation<'a> {
-    /// The family's name.
-    pub family: &'a TokenHash,
-    /// The hash of the token that was used.
-    pub from: &'a TokenHash,
-    /// The hash of the new one.
-    pub to: &'a TokenHash,
-    /// What the new one was made of, beside the old one.
-    pub salt: &'a str,
-    /// Where the old one was used.
-    pub client_info: &'a ClientInfo,
-    /// When.
-    pub now: Timestamp,
-    /// When nothing of the session is valid any more, where it ends by itself.
-    pub expires_at: Option<Timestamp>,
 }

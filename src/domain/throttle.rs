@@ -1,51 +1,59 @@
-//! Failed attempts: counted, so that guessing takes too long.
+//! Failed attempts to authenticate with a password, counted to slow down guessing.
 
-use crate::domain::{backend_error::BackendError, name::name, time::Timestamp};
+#![expect(unreachable_pub, reason = "the code that dynosaur generates")]
 
-name! {
-    /// What failures are counted by: an address, or an account seen from an address.
-    ThrottleKey
+use crate::domain::{backend_error::BackendError, time::Timestamp};
+
+/// The key that failed attempts are counted under: an address, or an account together with an address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ThrottleKey(pub(crate) String);
+
+impl ThrottleKey {
+    /// The text: at most 100 printable ASCII characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
-/// The failures that count under a [`ThrottleKey`].
+/// The failed attempts under a [`ThrottleKey`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FailedAttempts {
-    /// How many in a row.
+    /// The number of failures in a row.
     pub count: u32,
-    /// When the last one was; of no meaning where there was none.
+    /// The time of the last failure, if there was one.
     pub last: Option<Timestamp>,
 }
 
-/// Where failed attempts are counted; replicas share it. Not one of the three ports: without one, nobody who guesses
-/// is slowed down.
-pub trait FailedAttemptStore: Send + Sync + 'static {
-    /// What all names of one account have in common, whether there is such an account or not: whoever may write a name
-    /// in several ways has no more attempts at it.
-    fn folded(&self, name: &str) -> String;
+/// Storage for failed attempts. Replicas share one, or each has its own in memory.
+#[dynosaur::dynosaur(pub(crate) DynFailedAttemptStore = dyn(box) FailedAttemptStore)]
+pub trait FailedAttemptStore: Send + Sync {
+    /// Returns the same text for all spellings of a username that sign in to the same account, whether or not the account
+    /// exists: a second spelling must not give more attempts.
+    fn normalize_username(&self, username: &str) -> String;
 
-    /// What is counted under these two keys.
+    /// Returns the failed attempts under two keys.
     ///
     /// # Errors
-    /// Where the store cannot say.
-    fn failures(
+    /// [`BackendError`] if the store cannot be read.
+    fn find(
         &self,
         keys: [&ThrottleKey; 2],
     ) -> impl Future<Output = Result<[FailedAttempts; 2], BackendError>> + Send;
 
-    /// Counts one more under both; what was last counted before `forgotten` counts no more.
+    /// Adds one failure under both keys. The count starts again at one if the last failure was not after `forget_before`.
     ///
     /// # Errors
-    /// Where it could not be stored.
-    fn count(
+    /// [`BackendError`] if the failure could not be stored.
+    fn add(
         &self,
         keys: [&ThrottleKey; 2],
         now: Timestamp,
-        forgotten: Timestamp,
+        forget_before: Timestamp,
     ) -> impl Future<Output = Result<(), BackendError>> + Send;
 
-    /// Forgets what is counted under this key.
+    /// Removes the failures under a key.
     ///
     /// # Errors
-    /// Where it could not be stored.
-    fn forget(&self, key: &ThrottleKey) -> impl Future<Output = Result<(), BackendError>> + Send;
+    /// [`BackendError`] if the failures could not be removed.
+    fn clear(&self, key: &ThrottleKey) -> impl Future<Output = Result<(), BackendError>> + Send;
 }

@@ -1,22 +1,29 @@
-//! Time as tokens and rows count it. Nothing here looks at a clock.
+//! Time as tokens and rows store it.
 
 use std::{
+    fmt,
     ops::{Add, Sub},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// A moment, in whole seconds since 1970 (`NumericDate`,
+/// A time in whole seconds since 1970 (`NumericDate`,
 /// [RFC 7519 section 2](https://www.rfc-editor.org/rfc/rfc7519#section-2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The moment so many seconds after 1970 began.
+    /// The current time of the system clock.
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the clock")]
+    pub fn now() -> Self {
+        Self(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+    }
+
+    /// The time this many seconds after the start of 1970.
     pub const fn from_unix(seconds: u64) -> Self {
         Self(seconds)
     }
 
-    /// The seconds since 1970 began.
+    /// The seconds since the start of 1970.
     pub const fn as_unix(self) -> u64 {
         self.0
     }
@@ -35,5 +42,15 @@ impl Sub<Duration> for Timestamp {
 
     fn sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(duration.as_secs()))
+    }
+}
+
+/// Writes the time as RFC 3339, such as `2023-11-14T22:13:20Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match i64::try_from(self.0).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()) {
+            Some(time) => fmt::Display::fmt(&time, f),
+            None => fmt::Display::fmt(&self.0, f),
+        }
     }
 }

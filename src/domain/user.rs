@@ -1,35 +1,46 @@
 //! The user: your own model, seen through [`AuthUser`].
 
+use std::any::type_name;
+
 use crate::domain::{name::name, scope::GrantedScopes, secret::PasswordHash};
 
-/// What Gatepass has to know of your user model, whatever else it holds.
+/// What Gatepass needs to know about your user model.
 ///
 /// ```
 /// use gatepass::{AuthUser, GrantedScopes, Subject};
 ///
 /// #[derive(Clone)]
-/// struct Member { id: u64, email: String, suspended: bool }
+/// struct Member { id: i64, email: String, is_active: bool }
 ///
 /// impl AuthUser for Member {
 ///     fn subject(&self) -> Subject { self.id.into() }
-///     fn is_active(&self) -> bool { !self.suspended }
+///     fn is_active(&self) -> bool { self.is_active }
 ///     fn allowed_scopes(&self) -> GrantedScopes { GrantedScopes::All }
 /// }
 /// ```
 pub trait AuthUser: Clone + Send + Sync + 'static {
-    /// The name that tokens carry for this user: stable, and never given to anybody else
-    /// (`sub`, [RFC 7519 section 4.1.2](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.2)).
+    /// The identifier of this user in tokens and sessions: stable, and never given to another user
+    /// (`sub`, [RFC 7519 section 4.1.2](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.2)). Integers convert with
+    /// `into()`; keep other identifiers as a [`Subject`] in your model.
     fn subject(&self) -> Subject;
 
-    /// Whether the user may use what asks for an active user.
+    /// Returns whether the user may sign in and use what requires an active user.
     fn is_active(&self) -> bool;
 
-    /// What tokens of this user may be used for at the most. [`GrantedScopes::All`] is for applications
-    /// without scopes: its tokens cover everything, whatever a client asked for.
+    /// The scopes that tokens of this user may have. [`GrantedScopes::All`] is for applications without scopes.
     fn allowed_scopes(&self) -> GrantedScopes;
+
+    /// The kind of user, which tokens and sessions carry, so that customer 7 is never taken for staff member 7.
+    ///
+    /// The default is the name of the type. Override it before you rename the type: tokens and sessions of another kind
+    /// are not accepted. Override it as well if two types have the same name.
+    fn user_kind() -> &'static str {
+        let path = type_name::<Self>().split('<').next().unwrap_or_default();
+        path.rsplit("::").next().unwrap_or_default()
+    }
 }
 
-/// A user together with the hash of their password: what a store holds for a sign-in.
+/// A user together with the stored password hash.
 #[derive(Clone, Debug)]
 pub struct Account<U> {
     /// The user.
@@ -38,17 +49,24 @@ pub struct Account<U> {
     pub password_hash: PasswordHash,
 }
 
+impl<U> Account<U> {
+    /// A user and the stored hash of the user's password.
+    pub fn new(user: U, password_hash: impl Into<PasswordHash>) -> Self {
+        Self { user, password_hash: password_hash.into() }
+    }
+}
+
 name! {
-    /// The name by which tokens and stores know a user; opaque to Gatepass. Made of a text or of an integer, and of
-    /// anything else by its text: `uuid.to_string().into()`.
-    Subject
+    /// The identifier of a user in tokens and stores; opaque to Gatepass. Integers convert with `into()`, texts with
+    /// [`Subject::new`].
+    Subject, "subject", 255 bytes
 }
 
 macro_rules! subject_from {
     ($($id:ty)*) => {$(
         impl From<$id> for Subject {
             fn from(id: $id) -> Self {
-                id.to_string().into()
+                Self(id.to_string().into())
             }
         }
     )*};
@@ -56,7 +74,37 @@ macro_rules! subject_from {
 
 subject_from!(i32 u32 i64 u64 i128 u128);
 
+#[cfg(feature = "sql")]
+subject_from!(uuid::Uuid);
+
 name! {
-    /// The name a person signs in with: a user name, an email address, whatever your store looks up.
-    Username
+    /// The name that a person signs in with: a user name, an email address, whatever your store looks up.
+    Username, "username", 1024 bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone)]
+    struct Member;
+
+    impl AuthUser for Member {
+        fn subject(&self) -> Subject {
+            7.into()
+        }
+
+        fn is_active(&self) -> bool {
+            true
+        }
+
+        fn allowed_scopes(&self) -> GrantedScopes {
+            GrantedScopes::All
+        }
+    }
+
+    #[test]
+    fn user_kind_is_the_name_of_the_type_without_its_path() {
+        assert_eq!(Member::user_kind(), "Member");
+    }
 }

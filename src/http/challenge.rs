@@ -1,19 +1,19 @@
-//! `WWW-Authenticate`: how a client is asked for a token, or for its own credentials.
+//! `WWW-Authenticate`: the challenge to send a token or client credentials.
 
 use std::fmt;
 
-/// A challenge ([RFC 9110 section 11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)), its
-/// parameters separated by commas.
+/// A challenge ([RFC 9110 section 11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)), its parameters
+/// separated by commas.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Challenge {
-    /// A token is needed. Without one there is no `error`
+    /// A token is required. A request without one gets no `error`
     /// ([RFC 6750 section 3.1](https://www.rfc-editor.org/rfc/rfc6750#section-3.1)).
     Bearer,
-    /// The token is expired, revoked or was never one.
+    /// The token is not valid.
     InvalidToken,
     /// The token lacks these scopes.
     InsufficientScope(&'static [&'static str]),
-    /// The client's name and secret are needed.
+    /// Client credentials are required.
     Basic,
 }
 

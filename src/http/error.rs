@@ -1,10 +1,13 @@
-//! Every error a client can get: its status, its headers, its body. The only place that knows its status.
+//! Every error response: its status, headers and body. The only place that knows the status of an error.
 
 use std::{borrow::Cow, time::Duration};
 
 use actix_web::{
     HttpResponse, ResponseError,
-    http::{StatusCode, header},
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
 };
 use log::Level;
 use serde::Serialize;
@@ -15,126 +18,129 @@ use utoipa::{
 };
 
 use crate::{
-    auth::{GrantError, PasswordChangeError},
-    domain::{backend_error::BackendError, error_format::ErrorFormat},
-    http::{challenge::Challenge, fault_log, validation::FieldError},
+    auth::AuthError,
+    domain::{
+        backend_error::BackendError,
+        error_format::{ErrorFormat, ErrorSummary},
+    },
+    http::{challenge::Challenge, error_log, validation::FieldError},
 };
 
-/// Why a request is not answered as asked. As a response it is worded as FastAPI does it: `{"detail": …}`;
-/// a [`Refusal`] words it in the [`ErrorFormat`] of an [`Auth`](crate::Auth).
+/// The reason why a request was refused. As a response it has FastAPI's format, `{"detail": …}`; an [`ErrorResponse`] has
+/// the [`ErrorFormat`] of an [`Auth`](crate::Auth).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// 401: no token was sent.
+    /// 401: the request has no token.
     #[error("Not authenticated")]
     NotAuthenticated,
-    /// 401: a token that is not valid, or not valid any more.
+    /// 401: the token is not valid.
     #[error("Could not validate credentials")]
     InvalidToken,
-    /// 403: a token without the scopes that this needs.
+    /// 403: the token lacks required scopes.
     #[error("Not enough permissions")]
     InsufficientScope {
-        /// What is needed.
+        /// The required scopes.
         scopes: &'static [&'static str],
     },
-    /// 400: a user who may not use this.
+    /// 400: the user of the token is not active.
     #[error("Inactive user")]
     InactiveUser,
-    /// 400: an unknown user or a wrong password.
+    /// 400: the username is unknown or the password is wrong.
     #[error("Incorrect username or password")]
-    IncorrectCredentials,
-    /// 400: the right password of a user who may not sign in.
+    InvalidCredentials,
+    /// 400: the password is right, and the user is not active.
     #[error("Inactive user")]
     InactiveAccount,
-    /// 400: the user has none of the scopes that were asked for.
+    /// 400: the user has none of the requested scopes.
     #[error("None of the requested scopes can be granted")]
     ScopeNotGranted,
-    /// 400: more scopes were asked for than the sign-in was granted.
+    /// 400: more scopes were requested than the sign-in was granted.
     #[error("More scopes are requested than the sign-in was granted")]
-    ScopeWidened,
-    /// 400: a refresh token that is not good, or not this client's.
+    ScopeExceeded,
+    /// 400: the refresh token is not valid, or belongs to another client.
     #[error("Invalid refresh token")]
     InvalidRefreshToken,
-    /// 400: a token that was issued to another client, or to none.
+    /// 400: the token was issued to another client, or to none.
     #[error("The token was issued to another client")]
-    IssuedToAnother,
+    IssuedToAnotherClient,
     /// 429: too many attempts failed.
     #[error("Too many failed attempts, try again later")]
     TooManyAttempts {
-        /// How long to wait; answered in whole seconds.
+        /// The time to wait, sent in whole seconds.
         retry_after: Duration,
     },
-    /// 400: the current password is another one.
+    /// 400: the current password is wrong.
     #[error("Incorrect password")]
     IncorrectPassword,
-    /// 401: a client that did not prove itself.
+    /// 401: client authentication failed.
     #[error("Incorrect client credentials")]
     InvalidClient {
-        /// Whether it tried by HTTP Basic.
+        /// Whether the client used HTTP Basic.
         by_basic: bool,
     },
-    /// 400: signing in with a password is turned off.
+    /// 400: the grant is turned off.
     #[error("Signing in with a password is turned off")]
-    PasswordGrantOff,
-    /// 422: fields that are missing or wrong.
+    UnsupportedGrant,
+    /// 422, or 400 in the formats of OAuth 2.0: fields are missing or invalid.
     #[error("Invalid form")]
     InvalidForm(Vec<FieldError>),
-    /// 400: a body that is not what its Content-Type says.
+    /// 400: the body does not match its Content-Type.
     #[error("{0}")]
     MalformedBody(&'static str),
-    /// 400: a body that ends too early or breaks HTTP's rules.
+    /// 400: the body ends too early or violates HTTP.
     #[error("There was an error parsing the body")]
     UnreadableBody,
-    /// 408: a body that does not come.
-    #[error("The request body did not come in time")]
+    /// 408: the body did not arrive in time.
+    #[error("Timed out reading the request body")]
     BodyTimeout,
-    /// 413: a body over the limit.
+    /// 413: the body is too large.
     #[error("The request body is larger than {limit} bytes")]
     BodyTooLarge {
         /// The limit in bytes.
         limit: usize,
     },
-    /// 431: a target and a header over the limit.
+    /// 431: the request target and headers are too large.
     #[error("The request head is larger than {limit} bytes")]
     HeadTooLarge {
         /// The limit in bytes.
         limit: usize,
     },
-    /// 404: nothing is at this path.
+    /// 404: there is nothing at this path.
     #[error("Not Found")]
     NotFound,
-    /// 405: something is at this path, for other methods.
+    /// 405: the path does not support this method.
     #[error("Method Not Allowed")]
     MethodNotAllowed {
-        /// The methods for the `Allow` header.
+        /// The supported methods, for the `Allow` header.
         allow: &'static str,
     },
-    /// 500: something broke here. The log says what.
+    /// 500, or 503 for a temporary failure: a store, hasher or token service failed. The log has the cause.
+    #[error("{}", if error.is_temporary() { "Service Unavailable" } else { "Internal Server Error" })]
+    Backend {
+        /// The failure.
+        error: BackendError,
+    },
+    /// 500: a defect of the service.
     #[error("Internal Server Error")]
     Internal,
-    /// 503: something is out of reach for now. The log says what.
-    #[error("Service Unavailable")]
-    Unavailable {
-        /// How long to wait; answered in whole seconds.
-        retry_after: Duration,
-    },
 }
 
-/// An [`ApiError`] in a [`ErrorFormat`].
+/// An [`ApiError`] in an [`ErrorFormat`].
 #[derive(Debug, Error)]
 #[error("{error}")]
-pub struct Refusal {
-    /// What is refused and why.
+pub struct ErrorResponse {
+    /// The reason.
     pub error: ApiError,
-    /// How it is worded.
-    pub error_format: ErrorFormat,
+    /// The format of the response.
+    pub format: ErrorFormat,
 }
 
-/// The body of an error: `{"detail": "…"}`.
+/// The body of an error response: `{"detail": "…"}`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HTTPError)]
 pub struct ErrorBody {
-    /// What is wrong, in a sentence.
+    /// The error in a sentence.
     #[schema(example = "Not authenticated")]
     pub detail: String,
 }
@@ -143,32 +149,32 @@ pub struct ErrorBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HTTPValidationError)]
 pub struct ValidationErrorBody<'a> {
-    /// What is wrong, field by field.
+    /// The errors by field.
     pub detail: &'a [FieldError],
 }
 
-/// The body of an error in the standards' words, beside FastAPI's.
+/// The body of an error response with the fields of OAuth 2.0 next to FastAPI's.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OAuth2Error)]
 pub struct OAuth2ErrorBody<'a> {
-    /// What is wrong: a sentence, or a list of fields.
+    /// The error in a sentence, or a list of errors by field.
     #[schema(value_type = Value, example = "Incorrect username or password")]
     pub detail: Detail<'a>,
-    /// The standard's code ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
+    /// The error code ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
     #[schema(example = "invalid_grant")]
     pub error: &'static str,
-    /// What is wrong, in a sentence.
+    /// The error in a sentence.
     #[schema(example = "Incorrect username or password")]
     pub error_description: String,
 }
 
-/// The body of a 400 of an endpoint with a form and a bearer: in the standards' words what is wrong with the form, in
-/// FastAPI's alone what is wrong with the user.
+/// The body of a 400 response of an endpoint with a form and a token: an OAuth 2.0 error about the form, or an error with
+/// `detail` alone about the user.
 pub(crate) struct FormOrUserErrorBody;
 
 impl PartialSchema for FormOrUserErrorBody {
     fn schema() -> RefOr<Schema> {
-        // Not one of: what has the standards' words has FastAPI's too.
+        // Not `oneOf`: an OAuth 2.0 error also matches the other schema.
         let items = ["OAuth2Error", "HTTPError"].map(Ref::from_schema_name);
         items.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item).into()
     }
@@ -180,87 +186,85 @@ impl ToSchema for FormOrUserErrorBody {
     }
 }
 
-/// A sentence, or what is wrong field by field.
+/// A sentence, or errors by field.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Detail<'a> {
     /// A sentence.
     Sentence(String),
-    /// The fields' faults.
+    /// Errors by field.
     Fields(&'a [FieldError]),
 }
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        self.status(ErrorFormat::FastApi)
+        self.status(&ErrorFormat::FastApi)
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.respond(ErrorFormat::FastApi)
+        self.respond(&ErrorFormat::FastApi)
     }
 }
 
-impl ResponseError for Refusal {
+impl ResponseError for ErrorResponse {
     fn status_code(&self) -> StatusCode {
-        self.error.status(self.error_format)
+        self.error.status(&self.format)
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.error.respond(self.error_format)
+        self.error.respond(&self.format)
     }
 }
 
 impl ApiError {
-    /// This error, worded in a error_format.
-    pub fn in_format(self, error_format: ErrorFormat) -> Refusal {
-        Refusal { error: self, error_format }
+    /// Returns this error in a format.
+    pub fn in_format(self, format: &ErrorFormat) -> ErrorResponse {
+        ErrorResponse { error: self, format: format.clone() }
     }
 
-    fn status(&self, error_format: ErrorFormat) -> StatusCode {
+    fn status(&self, format: &ErrorFormat) -> StatusCode {
         match self {
             Self::NotAuthenticated | Self::InvalidToken | Self::InvalidClient { .. } => {
                 StatusCode::UNAUTHORIZED
             }
             Self::InsufficientScope { .. } => StatusCode::FORBIDDEN,
             Self::InactiveUser
-            | Self::IncorrectCredentials
+            | Self::InvalidCredentials
             | Self::InactiveAccount
             | Self::ScopeNotGranted
-            | Self::ScopeWidened
+            | Self::ScopeExceeded
             | Self::InvalidRefreshToken
-            | Self::IssuedToAnother
+            | Self::IssuedToAnotherClient
             | Self::IncorrectPassword
-            | Self::PasswordGrantOff
+            | Self::UnsupportedGrant
             | Self::MalformedBody(_)
             | Self::UnreadableBody => StatusCode::BAD_REQUEST,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::InvalidForm(_) => match error_format {
-                ErrorFormat::FastApi => StatusCode::UNPROCESSABLE_ENTITY,
-                ErrorFormat::OAuth2 => StatusCode::BAD_REQUEST,
-            },
+            Self::InvalidForm(_) if format.is_fastapi() => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InvalidForm(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Backend { error } if error.is_temporary() => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Backend { .. } | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// The code of RFC 6749 section 5.2, for what goes wrong at the token endpoint.
+    /// The code of RFC 6749 section 5.2, for the errors of the token endpoint.
     fn oauth2_code(&self) -> Option<&'static str> {
         match self {
-            Self::IncorrectCredentials
+            Self::InvalidCredentials
             | Self::InactiveAccount
             | Self::InvalidRefreshToken
-            | Self::IssuedToAnother => Some("invalid_grant"),
-            Self::ScopeNotGranted | Self::ScopeWidened => Some("invalid_scope"),
+            | Self::IssuedToAnotherClient => Some("invalid_grant"),
+            Self::ScopeNotGranted | Self::ScopeExceeded => Some("invalid_scope"),
             Self::InvalidClient { .. } => Some("invalid_client"),
-            Self::PasswordGrantOff => Some("unsupported_grant_type"),
-            // No standard names it; RFC 6749 section 4.1.2.1 has this for a server that is not able to answer now.
+            Self::UnsupportedGrant => Some("unsupported_grant_type"),
+            // RFC 6749 section 4.1.2.1: the server cannot handle the request at the moment.
             Self::TooManyAttempts { .. } => Some("temporarily_unavailable"),
-            Self::InvalidForm(faults) if faults.iter().any(FieldError::is_about_the_grant_type) => {
+            Self::InvalidForm(errors) if errors.iter().any(FieldError::is_unsupported_grant_type) => {
                 Some("unsupported_grant_type")
             }
             Self::InvalidForm(_)
@@ -272,62 +276,59 @@ impl ApiError {
         }
     }
 
-    fn challenge(&self, error_format: ErrorFormat) -> Option<Challenge> {
+    /// The code of RFC 6750 section 3.1, which stands in the challenge.
+    fn bearer_code(&self) -> Option<&'static str> {
+        match self {
+            Self::InvalidToken => Some("invalid_token"),
+            Self::InsufficientScope { .. } => Some("insufficient_scope"),
+            _ => None,
+        }
+    }
+
+    fn challenge(&self, format: &ErrorFormat) -> Option<Challenge> {
         match self {
             Self::NotAuthenticated => Some(Challenge::Bearer),
-            Self::InvalidToken => match error_format {
-                ErrorFormat::FastApi => Some(Challenge::Bearer),
-                ErrorFormat::OAuth2 => Some(Challenge::InvalidToken),
-            },
+            Self::InvalidToken if format.is_fastapi() => Some(Challenge::Bearer),
+            Self::InvalidToken => Some(Challenge::InvalidToken),
             Self::InsufficientScope { scopes } => Some(Challenge::InsufficientScope(scopes)),
             Self::InvalidClient { by_basic: true } => Some(Challenge::Basic),
             _ => None,
         }
     }
 
-    fn detail(&self, error_format: ErrorFormat) -> Detail<'_> {
-        match self {
-            Self::InvalidForm(faults) => Detail::Fields(faults),
-            // FastAPI's chapter does not tell a bad token from none.
-            Self::InvalidToken if error_format == ErrorFormat::FastApi => {
-                Detail::Sentence(Self::NotAuthenticated.to_string())
-            }
-            _ => Detail::Sentence(self.to_string()),
-        }
-    }
-
     fn description(&self) -> String {
         match self {
-            Self::InvalidForm(faults) => {
-                faults.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; ")
+            Self::InvalidForm(errors) => {
+                errors.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; ")
             }
             _ => self.to_string(),
         }
     }
 
-    fn too_many_attempts(retry_after: Duration) -> Self {
-        fault_log::say(
-            Level::Warn,
-            "passwords were not looked at, after too many failed attempts".to_owned(),
-        );
-        Self::TooManyAttempts { retry_after }
-    }
-
-    fn respond(&self, error_format: ErrorFormat) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status(error_format));
-        if let Some(challenge) = self.challenge(error_format) {
+    fn respond(&self, format: &ErrorFormat) -> HttpResponse {
+        match self {
+            Self::Backend { error } => error_log::log_backend_error(error),
+            Self::TooManyAttempts { .. } => {
+                error_log::log(Level::Warn, "login throttled after too many failed attempts".to_owned());
+            }
+            _ => {}
+        }
+        let status = self.status(format);
+        let mut response = HttpResponse::build(status);
+        if let Some(challenge) = self.challenge(format) {
             response.insert_header((header::WWW_AUTHENTICATE, challenge.to_string()));
         }
         match self {
             Self::MethodNotAllowed { allow } => {
                 response.insert_header((header::ALLOW, *allow));
             }
-            Self::Unavailable { retry_after } | Self::TooManyAttempts { retry_after } => {
-                // Who comes back too early waits for nothing.
-                let seconds = retry_after.as_millis().div_ceil(1000).max(1);
-                response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+            Self::Backend { error } if error.is_temporary() => {
+                response.insert_header(retry_after(error.retry_after().unwrap_or_default()));
             }
-            // What is left of the body is not read.
+            Self::TooManyAttempts { retry_after: wait } => {
+                response.insert_header(retry_after(*wait));
+            }
+            // The rest of the body is not read.
             Self::BodyTooLarge { .. }
             | Self::BodyTimeout
             | Self::UnreadableBody
@@ -336,8 +337,20 @@ impl ApiError {
             }
             _ => {}
         }
-        let detail = self.detail(error_format);
-        match self.oauth2_code().filter(|_| error_format == ErrorFormat::OAuth2) {
+        let code = self.oauth2_code();
+        if let ErrorFormat::Custom(body) = format {
+            let description = &self.description();
+            let code = code.or(self.bearer_code());
+            let body = body(&ErrorSummary { status: status.as_u16(), code, description });
+            return response.content_type("application/json").body(body);
+        }
+        let detail = match self {
+            Self::InvalidForm(errors) => Detail::Fields(errors),
+            // FastAPI's chapter does not distinguish an invalid token from none.
+            Self::InvalidToken if format.is_fastapi() => Detail::Sentence(Self::NotAuthenticated.to_string()),
+            _ => Detail::Sentence(self.to_string()),
+        };
+        match code.filter(|_| !format.is_fastapi()) {
             Some(error) => {
                 response.json(OAuth2ErrorBody { detail, error, error_description: self.description() })
             }
@@ -349,41 +362,58 @@ impl ApiError {
     }
 }
 
-impl From<GrantError> for ApiError {
-    fn from(error: GrantError) -> Self {
+/// The response in the format of OAuth 2.0, so that handlers can use `?`.
+impl ResponseError for AuthError {
+    fn status_code(&self) -> StatusCode {
+        ApiError::from(self.clone()).status(&ErrorFormat::OAuth2)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        ApiError::from(self.clone()).respond(&ErrorFormat::OAuth2)
+    }
+}
+
+/// Status 500, or 503 for a temporary failure, so that handlers can use `?`.
+impl ResponseError for BackendError {
+    fn status_code(&self) -> StatusCode {
+        ApiError::from(self.clone()).status(&ErrorFormat::OAuth2)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        ApiError::from(self.clone()).respond(&ErrorFormat::OAuth2)
+    }
+}
+
+/// `Retry-After`, rounded up: a client that comes back too early waits for nothing.
+fn retry_after(wait: Duration) -> (header::HeaderName, HeaderValue) {
+    let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
+    (header::RETRY_AFTER, seconds.into())
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
         match error {
-            GrantError::IncorrectCredentials => Self::IncorrectCredentials,
-            GrantError::InactiveUser => Self::InactiveAccount,
-            GrantError::ScopeNotGranted => Self::ScopeNotGranted,
-            GrantError::ScopeWidened => Self::ScopeWidened,
-            GrantError::InvalidRefreshToken => Self::InvalidRefreshToken,
-            GrantError::IssuedToAnother => Self::IssuedToAnother,
-            GrantError::TooManyAttempts { retry_after } => Self::too_many_attempts(retry_after),
-            GrantError::InvalidClient => Self::InvalidClient { by_basic: false },
-            GrantError::PasswordGrantOff => Self::PasswordGrantOff,
-            GrantError::BackendError(fault) => fault.into(),
+            AuthError::InvalidCredentials => Self::InvalidCredentials,
+            AuthError::InactiveUser => Self::InactiveAccount,
+            AuthError::ScopeNotGranted => Self::ScopeNotGranted,
+            AuthError::ScopeExceeded => Self::ScopeExceeded,
+            AuthError::InvalidRefreshToken => Self::InvalidRefreshToken,
+            AuthError::IssuedToAnotherClient => Self::IssuedToAnotherClient,
+            AuthError::TooManyAttempts { retry_after } => Self::TooManyAttempts { retry_after },
+            AuthError::InvalidClient => Self::InvalidClient { by_basic: false },
+            AuthError::UnsupportedGrant => Self::UnsupportedGrant,
+            AuthError::IncorrectPassword => Self::IncorrectPassword,
+            AuthError::WeakPassword(reason) => {
+                Self::InvalidForm(vec![FieldError::invalid("new_password", reason.to_string())])
+            }
+            error @ AuthError::NotConfigured(_) => Self::Backend { error: BackendError::new(error) },
+            AuthError::Backend(error) => Self::Backend { error },
         }
     }
 }
 
-impl From<PasswordChangeError> for ApiError {
-    fn from(error: PasswordChangeError) -> Self {
-        match error {
-            PasswordChangeError::IncorrectPassword => Self::IncorrectPassword,
-            PasswordChangeError::TooManyAttempts { retry_after } => Self::too_many_attempts(retry_after),
-            PasswordChangeError::BackendError(fault) => fault.into(),
-        }
-    }
-}
-
-/// Logs the chain of causes: the client is told nothing of the inside.
 impl From<BackendError> for ApiError {
-    fn from(fault: BackendError) -> Self {
-        fault_log::report(&fault);
-        if fault.is_temporary() {
-            Self::Unavailable { retry_after: fault.retry_after().unwrap_or_default() }
-        } else {
-            Self::Internal
-        }
+    fn from(error: BackendError) -> Self {
+        Self::Backend { error }
     }
 }

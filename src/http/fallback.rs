@@ -21,7 +21,7 @@ const PATH: &AsciiSet = &QUERY.add(b'?').add(b'#');
 
 /// The default service of an application: redirects `/token/?a=b` to `/token?a=b`, whatever the method, where
 /// there is something; everything else is 404. As Starlette does it, the address is absolute: of the scheme
-/// and host that the client named, or a [trusted proxy](crate::TrustedProxies) for it.
+/// and host that the client named, or a [trusted proxy](crate::web::TrustedProxies) for it.
 pub async fn fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     // The path as the router reads it: /%74oken is /token.
     let path = request.match_info().as_str();

@@ -20,12 +20,12 @@ use thiserror::Error;
 ///
 /// ```
 /// use actix_web::{App, web};
-/// use gatepass::{ProxyHeader, TrustedProxies};
+/// use gatepass::{web::{ProxyHeader, TrustedProxies}};
 ///
 /// let proxies: TrustedProxies = "10.0.0.0/8, ::1".parse()?;
 /// let proxies = proxies.setting(ProxyHeader::XForwardedFor);
 /// let app = App::new().app_data(web::Data::new(proxies));
-/// # Ok::<(), gatepass::InvalidProxy>(())
+/// # Ok::<(), gatepass::web::InvalidProxy>(())
 /// ```
 ///
 /// A client can send any header, so only the one that the proxies set is read: they have to append to it, or to
@@ -35,7 +35,7 @@ use thiserror::Error;
 /// ```
 /// use std::net::IpAddr;
 /// use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-/// use gatepass::TrustedProxies;
+/// use gatepass::web::TrustedProxies;
 ///
 /// let proxies: TrustedProxies = "10.0.0.0/8".parse()?;
 /// let mut headers = HeaderMap::new();
@@ -45,7 +45,7 @@ use thiserror::Error;
 /// let address = |text: &str| text.parse::<IpAddr>().unwrap();
 /// assert_eq!(proxies.client_address(address("10.0.0.1"), &headers), address("203.0.113.7"));
 /// assert_eq!(proxies.client_address(address("198.51.100.1"), &headers), address("198.51.100.1"));
-/// # Ok::<(), gatepass::InvalidProxy>(())
+/// # Ok::<(), gatepass::web::InvalidProxy>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {

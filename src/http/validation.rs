@@ -1,4 +1,4 @@
-//! What is wrong with a form, as FastAPI says it.
+//! Validation errors of forms, in FastAPI's format.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,24 +8,24 @@ use utoipa::ToSchema;
 
 const PATTERN_MISMATCH: &str = "string_pattern_mismatch";
 
-/// One field that is missing or wrong.
+/// A field that is missing or invalid.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = ValidationError)]
 pub struct FieldError {
-    /// The kind of fault, such as `missing`.
+    /// The kind of error, such as `missing`.
     #[serde(rename = "type")]
     #[schema(example = "missing")]
     kind: &'static str,
-    /// Where it is: `body` and the field's name.
+    /// The location: `body` and the name of the field.
     #[schema(value_type = Vec<String>, example = json!(["body", "username"]))]
     loc: [&'static str; 2],
-    /// The fault in a sentence.
+    /// The error in a sentence.
     #[schema(value_type = String, example = "Field required")]
     msg: Cow<'static, str>,
-    /// What was sent in the field's place.
+    /// The value that was sent.
     #[schema(value_type = Value)]
     input: Value,
-    /// What the field was held against.
+    /// The constraint that the value violates.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false, example = json!({ "pattern": "^password$" }))]
     ctx: Option<Value>,
@@ -43,7 +43,7 @@ impl FieldError {
         }
     }
 
-    /// A file was sent in the place of text.
+    /// A file was sent instead of text.
     pub(crate) fn not_text(field: &'static str, file: Value) -> Self {
         Self {
             kind: "string_type",
@@ -54,8 +54,8 @@ impl FieldError {
         }
     }
 
-    /// The grant type is none that is taken.
-    pub(crate) fn unsupported_grant_type(input: String, pattern: &'static str) -> Self {
+    /// The grant type is not supported.
+    pub(crate) fn unsupported_grant_type(input: String, pattern: &str) -> Self {
         Self {
             kind: PATTERN_MISMATCH,
             loc: ["body", "grant_type"],
@@ -65,18 +65,18 @@ impl FieldError {
         }
     }
 
-    /// What was sent cannot be taken, for this reason. A secret is not repeated.
-    pub(crate) fn refused(field: &'static str, reason: String) -> Self {
+    /// The value is invalid for this reason. The value, which may be a secret, is not repeated.
+    pub(crate) fn invalid(field: &'static str, reason: String) -> Self {
         Self { kind: "value_error", loc: ["body", field], msg: reason.into(), input: Value::Null, ctx: None }
     }
 
-    /// Whether another grant than the password grant is asked for.
-    pub(crate) fn is_about_the_grant_type(&self) -> bool {
+    /// Returns whether the request uses an unsupported grant type.
+    pub(crate) fn is_unsupported_grant_type(&self) -> bool {
         self.kind == PATTERN_MISMATCH
     }
 }
 
-/// The fault in a sentence that names the field.
+/// Writes the error in a sentence that names the field.
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.loc[1], self.msg)

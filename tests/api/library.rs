@@ -1,17 +1,18 @@
-//! The library in an application of its user's own: another model, another store, its own routes.
+//! The library in an application with its own user model, store and routes.
 
 use std::{net::SocketAddr, sync::mpsc, thread};
 
 use actix_web::{App, HttpServer, Responder, dev::ServiceRequest, web};
 use actix_web_httpauth::middleware::HttpAuthentication;
 use gatepass::{
-    ActiveUser, BearerToken, CurrentUser, MaybeUser, PasswordRequestForm, StrictPasswordRequestForm, TokenApi,
+    ActiveUser, Auth, AuthUser, BearerToken, ClientInfo, CurrentUser, ErrorFormat, GrantedScopes, MaybeUser,
+    PasswordRequestForm, RequiredScopes, StrictPasswordRequestForm, Subject, TokenResponse, auth::SignIn,
+    error::ErrorResponse,
 };
-use serde_json::json;
-use utoipa::OpenApi;
+use serde_json::{Map, json};
 
 use crate::{
-    ports::{AgeingHasher, BROKEN, Member, Members, PANICS, UNAVAILABLE, auth},
+    ports::{AgeingHasher, BROKEN, Member, Members, PANICS, ReadableTokens, UNAVAILABLE, auth, builder},
     support::{
         http::{get, post_form, request},
         service::{PATIENCE, spawn},
@@ -27,19 +28,29 @@ struct Application {
 
 fn application() -> Application {
     let (members, hasher) = (Members::default(), AgeingHasher::default());
-    let auth = auth(&members, &hasher);
-    let (send, receive) = mpsc::channel();
+    let address = serve(&auth(&members, &hasher));
+    Application { address, members, hasher }
+}
+
+fn serve(auth: &Auth<Member>) -> SocketAddr {
+    let (auth, (send, receive)) = (auth.clone(), mpsc::channel());
     thread::spawn(move || {
         actix_web::rt::System::new().block_on(async {
             let server = HttpServer::new(move || {
                 App::new()
-                    .wrap(auth.bearer())
+                    .app_data(web::Data::new(auth.clone()))
                     .configure(auth.routes())
                     .route("/public", web::get().to(async || "public"))
                     .route("/current", web::get().to(current))
                     .route("/active", web::post().to(active))
                     .route("/maybe", web::get().to(maybe))
-                    .route("/json", web::get().to(json_of_me))
+                    .route("/login", web::post().to(login))
+                    .service(
+                        web::scope("/admin")
+                            .wrap(auth.require::<Admin>())
+                            .route("", web::get().to(async |me: ActiveUser<Member>| me.email.clone())),
+                    )
+                    .service(web::scope("/bearer").wrap(auth.bearer()).route("", web::get().to(maybe)))
                     .route("/both", web::get().to(both))
                     .route("/token-of", web::get().to(token_of))
                     .service(
@@ -62,24 +73,30 @@ fn application() -> Application {
             server.run().await
         })
     });
-    Application { address: receive.recv_timeout(PATIENCE).unwrap(), members, hasher }
+    receive.recv_timeout(PATIENCE).unwrap()
 }
 
-/// A user model whose middleware is not mounted.
+struct Admin;
+
+impl RequiredScopes for Admin {
+    const SCOPES: &'static [&'static str] = &["admin"];
+}
+
+/// A user model without an `Auth` in the application.
 #[derive(Clone)]
 struct Stranger;
 
-impl gatepass::AuthUser for Stranger {
-    fn subject(&self) -> gatepass::Subject {
-        "stranger".into()
+impl AuthUser for Stranger {
+    fn subject(&self) -> Subject {
+        0.into()
     }
 
     fn is_active(&self) -> bool {
         true
     }
 
-    fn allowed_scopes(&self) -> gatepass::GrantedScopes {
-        gatepass::GrantedScopes::All
+    fn allowed_scopes(&self) -> GrantedScopes {
+        GrantedScopes::All
     }
 }
 
@@ -91,14 +108,12 @@ async fn active(me: ActiveUser<Member>, body: web::Json<u64>) -> impl Responder 
     web::Json(json!({ "me": me.into_inner(), "body": body.0 }))
 }
 
-async fn json_of_me(current: CurrentUser<Member>, active: ActiveUser<Member>) -> impl Responder {
-    let [current, active] = [current.json(), active.json()].map(|json| json.expect("a member is JSON"));
-    assert_eq!(current, active);
-    active
-}
-
 async fn maybe(user: MaybeUser<Member>) -> impl Responder {
-    user.0.map_or("nobody".to_owned(), |user| user.email.clone())
+    match user {
+        MaybeUser::Anonymous => "anonymous".to_owned(),
+        MaybeUser::Active(user) => user.email.clone(),
+        MaybeUser::Inactive(user) => format!("inactive {}", user.email),
+    }
 }
 
 async fn both(first: CurrentUser<Member>, second: ActiveUser<Member>) -> impl Responder {
@@ -109,7 +124,7 @@ async fn token_of(token: BearerToken) -> impl Responder {
     token.0.expose().to_owned()
 }
 
-/// What an application has that uses actix-web-httpauth and wants our reading of the header.
+/// A validator of an application that uses actix-web-httpauth with our reading of the header.
 async fn let_bearers_pass(
     request: ServiceRequest,
     _: BearerToken,
@@ -117,11 +132,22 @@ async fn let_bearers_pass(
     Ok(request)
 }
 
+/// A sign-in endpoint of the application's own.
+async fn login(
+    auth: web::Data<Auth<Member>>,
+    client_info: ClientInfo,
+    form: PasswordRequestForm,
+) -> Result<impl Responder, ErrorResponse> {
+    let signed_in = auth.sign_in(form.sign_in(None, &client_info)).await;
+    let signed_in = signed_in.map_err(|error| auth.error_response(error))?;
+    Ok(TokenResponse::from(signed_in.tokens).with("email", signed_in.user.email))
+}
+
 async fn form(form: PasswordRequestForm) -> impl Responder {
     format!(
         "{:?} {} {:?} {:?} {:?}",
         form.grant_type,
-        form.username.as_str(),
+        form.username,
         form.scopes,
         form.client_id,
         form.client_secret.as_ref().map(|secret| secret.expose())
@@ -129,22 +155,95 @@ async fn form(form: PasswordRequestForm) -> impl Responder {
 }
 
 async fn strict(form: StrictPasswordRequestForm) -> impl Responder {
-    form.username.as_str().to_owned()
+    form.username.clone()
 }
 
 #[test]
-fn a_user_is_had_as_json() {
+fn own_sign_in_endpoint_returns_tokens_with_extra_fields() {
     let Application { address, .. } = application();
-    let active = request("POST", "/active").bearer("1").header("Content-Type", "application/json").body("7");
-    let expected = active.send(address).json()["me"].clone();
-    assert_eq!(expected["email"], "johndoe@example.com");
-    for _ in 0..2 {
-        assert_eq!(get("/json").bearer("1").send(address).json(), expected);
-    }
+    let reply = post_form("/login", "username=johndoe@example.com&password=secret").send(address);
+    let expected = json!({ "access_token": "1", "token_type": "bearer", "email": "johndoe@example.com" });
+    assert_eq!((reply.status, reply.json()), (200, expected));
+    assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
+    let reply = post_form("/login", "username=johndoe@example.com&password=wrong").send(address);
+    assert_eq!((reply.status, reply.json()), (400, json!({ "detail": "Incorrect username or password" })));
 }
 
 #[test]
-fn actix_web_httpauth_takes_our_bearer_token() {
+fn scope_wrapped_in_require_lets_only_authorized_users_through() {
+    let scopes = |text: &str| GrantedScopes::Only(text.parse().unwrap());
+    let members = Members::with(scopes("me"));
+    let hasher = AgeingHasher::default();
+    let address = serve(&builder(&members, &hasher).build().unwrap());
+    assert_eq!(get("/admin").send(address).status, 401);
+    assert_eq!(get("/admin").bearer("99").send(address).status, 401);
+    assert_eq!(get("/admin").bearer("1").send(address).status, 403);
+    assert_eq!(get("/admin").bearer("2").send(address).status, 400, "inactive");
+    members.permit(1, scopes("me admin"));
+    let look_ups = members.look_ups();
+    assert_eq!(get("/admin").bearer("1").send(address).text(), "johndoe@example.com");
+    assert_eq!(members.look_ups(), look_ups + 1, "the extractor uses the result of the middleware");
+}
+
+#[test]
+fn own_error_bodies_cover_all_responses() {
+    let (members, hasher) = (Members::default(), AgeingHasher::default());
+    let format = ErrorFormat::custom(|error| {
+        json!({ "status": error.status, "code": error.code, "message": error.description }).to_string()
+    });
+    let address = serve(&builder(&members, &hasher).error_format(format).build().unwrap());
+    for (reply, expected) in [
+        (
+            post_form("/token", "username=johndoe@example.com&password=wrong").send(address),
+            json!({ "status": 400, "code": "invalid_grant", "message": "Incorrect username or password" }),
+        ),
+        (
+            post_form("/token", "username=johndoe@example.com").send(address),
+            json!({ "status": 400, "code": "invalid_request", "message": "password: Field required" }),
+        ),
+        (
+            get("/current").bearer("99").send(address),
+            json!({ "status": 401, "code": "invalid_token", "message": "Could not validate credentials" }),
+        ),
+    ] {
+        assert_eq!((u64::from(reply.status), reply.json()), (expected["status"].as_u64().unwrap(), expected));
+    }
+    let challenge = get("/current").bearer("99").send(address).header("www-authenticate");
+    assert_eq!(challenge.as_deref(), Some(r#"Bearer error="invalid_token""#));
+}
+
+#[test]
+fn unknown_path_with_a_token_calls_no_store() {
+    let Application { address, members, .. } = application();
+    for path in ["/unknown", "/token/unknown", "/"] {
+        assert_eq!(get(path).bearer("1").send(address).status, 404);
+    }
+    assert_eq!(members.look_ups(), 0);
+}
+
+#[actix_web::test]
+async fn sign_in_returns_the_user_and_extra_claims_reach_the_token() {
+    let members = Members::with(GrantedScopes::Only("me".parse().unwrap()));
+    let auth = Auth::builder(members)
+        .passwords(AgeingHasher::default())
+        .tokens(ReadableTokens)
+        .extra_claims(|member| Map::from_iter([("email".to_owned(), member.email.clone().into())]))
+        .build()
+        .unwrap();
+    let sign_in = SignIn {
+        username: "johndoe@example.com",
+        password: &"secret".into(),
+        scopes: &[],
+        client_id: None,
+        client_info: &ClientInfo::default(),
+    };
+    let signed_in = auth.sign_in(sign_in).await.unwrap();
+    assert_eq!(signed_in.user.email, "johndoe@example.com");
+    assert_eq!(signed_in.tokens.granted_scopes, GrantedScopes::Only("me".parse().unwrap()));
+}
+
+#[test]
+fn http_authentication_accepts_our_bearer_token() {
     let Application { address, .. } = application();
     assert_eq!(get("/behind-httpauth").header("Authorization", "bearer   1 ").send(address).text(), "passed");
     let refused = get("/behind-httpauth").send(address);
@@ -152,7 +251,7 @@ fn actix_web_httpauth_takes_our_bearer_token() {
 }
 
 #[test]
-fn members_sign_in_by_email_and_are_known_by_their_id() {
+fn member_signs_in_by_email_and_has_the_id_as_subject() {
     let Application { address, .. } = application();
     let reply = post_form("/token", "username=johndoe@example.com&password=secret").send(address);
     assert_eq!(reply.text(), r#"{"access_token":"1","token_type":"bearer"}"#);
@@ -161,7 +260,7 @@ fn members_sign_in_by_email_and_are_known_by_their_id() {
 }
 
 #[test]
-fn an_inactive_member_gets_no_token_and_only_the_right_password_tells() {
+fn sign_in_of_inactive_member_is_refused_after_the_right_password() {
     let Application { address, .. } = application();
     let reply = post_form("/token", "username=alice@example.com&password=secret2").send(address);
     assert_eq!((reply.status, reply.json()), (400, json!({ "detail": "Inactive user" })));
@@ -170,7 +269,7 @@ fn an_inactive_member_gets_no_token_and_only_the_right_password_tells() {
 }
 
 #[test]
-fn a_current_user_may_be_inactive_and_an_active_one_may_not() {
+fn current_user_may_be_inactive_and_active_user_may_not() {
     let Application { address, .. } = application();
     assert_eq!(get("/current").bearer("2").send(address).text(), "alice@example.com 2");
     let reply = request("POST", "/active").bearer("2").send(address);
@@ -178,7 +277,7 @@ fn a_current_user_may_be_inactive_and_an_active_one_may_not() {
 }
 
 #[test]
-fn a_request_is_refused_before_its_body_is_read() {
+fn unauthorized_request_is_refused_before_its_body_is_read() {
     let Application { address, .. } = application();
     let broken = || request("POST", "/active").header("Content-Type", "application/json").body("{broken");
     assert_eq!(broken().send(address).status, 401);
@@ -189,7 +288,7 @@ fn a_request_is_refused_before_its_body_is_read() {
 }
 
 #[test]
-fn a_public_route_stays_public() {
+fn public_route_ignores_tokens() {
     let Application { address, .. } = application();
     for request in [
         get("/public"),
@@ -202,16 +301,19 @@ fn a_public_route_stays_public() {
 }
 
 #[test]
-fn maybe_a_user_is_nobody_without_a_token_and_refused_with_a_bad_one() {
+fn maybe_user_distinguishes_anonymous_active_and_inactive() {
     let Application { address, .. } = application();
-    assert_eq!(get("/maybe").send(address).text(), "nobody");
-    assert_eq!(get("/maybe").header("Authorization", "Basic Og==").send(address).text(), "nobody");
-    assert_eq!(get("/maybe").bearer("1").send(address).text(), "johndoe@example.com");
-    assert_eq!(get("/maybe").bearer("99").send(address).status, 401);
+    for path in ["/maybe", "/bearer"] {
+        assert_eq!(get(path).send(address).text(), "anonymous");
+        assert_eq!(get(path).header("Authorization", "Basic Og==").send(address).text(), "anonymous");
+        assert_eq!(get(path).bearer("1").send(address).text(), "johndoe@example.com");
+        assert_eq!(get(path).bearer("2").send(address).text(), "inactive alice@example.com");
+        assert_eq!(get(path).bearer("99").send(address).status, 401);
+    }
 }
 
 #[test]
-fn a_request_costs_one_look_up_however_many_extractors_ask() {
+fn several_extractors_cost_one_look_up() {
     let Application { address, members, .. } = application();
     assert_eq!(get("/both").bearer("1").send(address).text(), "true");
     assert_eq!(members.look_ups(), 1);
@@ -220,7 +322,7 @@ fn a_request_costs_one_look_up_however_many_extractors_ask() {
 }
 
 #[test]
-fn an_unknown_user_costs_the_same_verification_as_a_known_one() {
+fn unknown_user_costs_one_verification_like_a_known_one() {
     let Application { address, hasher, .. } = application();
     for (attempt, email) in ["nobody", "johndoe@example.com", "alice@example.com"].into_iter().enumerate() {
         post_form("/token", format!("username={email}&password=wrong")).send(address);
@@ -229,7 +331,7 @@ fn an_unknown_user_costs_the_same_verification_as_a_known_one() {
 }
 
 #[test]
-fn an_outdated_hash_is_replaced_by_a_sign_in_and_by_nothing_else() {
+fn outdated_hash_is_replaced_after_a_sign_in_only() {
     let Application { address, members, .. } = application();
     post_form("/token", "username=johndoe@example.com&password=wrong").send(address);
     assert_eq!(members.hash_of(1), "old:secret");
@@ -241,7 +343,7 @@ fn an_outdated_hash_is_replaced_by_a_sign_in_and_by_nothing_else() {
 }
 
 #[test]
-fn a_failing_store_is_500_or_503_and_tells_nothing_of_the_inside() {
+fn failing_store_returns_500_or_503_without_details() {
     let Application { address, .. } = application();
     for (name, status, detail) in
         [(BROKEN, 500, "Internal Server Error"), (UNAVAILABLE, 503, "Service Unavailable")]
@@ -257,21 +359,21 @@ fn a_failing_store_is_500_or_503_and_tells_nothing_of_the_inside() {
 }
 
 #[test]
-fn a_forgotten_middleware_fails_closed() {
+fn extractor_without_auth_returns_500() {
     let Application { address, .. } = application();
     assert_eq!(get("/elsewhere").bearer("1").send(address).status, 500);
     assert_eq!(get("/elsewhere").send(address).status, 500);
 }
 
 #[test]
-fn the_bearer_token_is_there_whoever_it_belongs_to() {
+fn bearer_token_extractor_returns_any_token() {
     let Application { address, .. } = application();
     assert_eq!(get("/token-of").bearer("99").send(address).text(), "99");
     assert_eq!(get("/token-of").send(address).status, 401);
 }
 
 #[test]
-fn the_form_carries_scopes_as_a_list_and_the_client_from_the_form_or_from_basic() {
+fn form_has_scopes_as_list_and_client_from_form_or_basic() {
     let Application { address, .. } = application();
     let form = |fields: &str| post_form("/form", format!("username=johndoe&password=secret{fields}"));
     let basic = |request: crate::support::http::Request, credentials: &str| {
@@ -297,7 +399,7 @@ fn the_form_carries_scopes_as_a_list_and_the_client_from_the_form_or_from_basic(
 }
 
 #[test]
-fn the_strict_form_requires_the_grant_type() {
+fn strict_form_requires_the_grant_type() {
     let Application { address, .. } = application();
     let reply = post_form("/strict", "username=johndoe&password=secret").send(address);
     let missing =
@@ -312,9 +414,9 @@ fn the_strict_form_requires_the_grant_type() {
 }
 
 #[test]
-fn a_panic_is_answered_and_the_service_lives_on() {
+fn panic_returns_500_and_the_service_continues() {
     let members = Members::default();
-    let address = spawn(auth(&members, &AgeingHasher::default()), TokenApi::openapi());
+    let address = spawn(auth(&members, &AgeingHasher::default()), Default::default());
     for _ in 0..3 {
         for reply in [
             post_form("/token", format!("username={PANICS}&password=secret")).send(address),

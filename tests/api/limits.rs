@@ -83,7 +83,7 @@ fn a_body_that_does_not_come_is_408_and_its_connection_ends() {
     let mut stream = connect(tutorial());
     stream.write_all(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\nusername=").unwrap();
     let reply = read_reply(&mut stream).expect("an answer");
-    let detail = json!({ "detail": "The request body did not come in time" });
+    let detail = json!({ "detail": "Timed out reading the request body" });
     assert_eq!((reply.status, reply.json()), (408, detail));
     assert_eq!(reply.header("connection").as_deref(), Some("close"));
     assert_eq!(stream.read(&mut [0]).expect("the end"), 0);

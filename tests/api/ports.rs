@@ -1,4 +1,4 @@
-//! Ports of the tests' own: they count, fail, panic and grow old.
+//! Stores, a hasher and tokens for tests: they count, fail, panic and need rehashing.
 
 use std::{
     sync::{
@@ -10,8 +10,9 @@ use std::{
 
 use gatepass::{
     AccessToken, Account, Auth, AuthUser, BackendError, Claims, ClientId, ClientRegistry, ClientSecret,
-    GrantedScopes, IssuedToken, NewToken, Password, PasswordCheck, PasswordHash, PasswordHasher, Subject,
-    Timestamp, TokenService, UserStore, Username, tutorial::InsecureSubjectTokens,
+    ErrorFormat, GrantedScopes, IssuedToken, NewToken, Password, PasswordCheck, PasswordHash, PasswordHasher,
+    Subject, Timestamp, TokenIssuer, TokenVerifier, UserStore, Username, auth::AuthBuilder,
+    tutorial::InsecureSubjectTokens,
 };
 use serde::Serialize;
 
@@ -39,12 +40,12 @@ impl AuthUser for Member {
     }
 }
 
-/// What the store does when it is asked for the member of that name.
+/// Names for which the store misbehaves.
 pub const BROKEN: &str = "broken@example.com";
 pub const UNAVAILABLE: &str = "unavailable@example.com";
 pub const PANICS: &str = "panics@example.com";
 
-/// Two members, and names at which the store misbehaves. Clones share what they hold.
+/// Two members, and names for which the store misbehaves. Clones share the members.
 #[derive(Clone)]
 pub struct Members(Arc<Inner>);
 
@@ -60,7 +61,7 @@ impl Default for Members {
 }
 
 impl Members {
-    /// Johndoe and alice, each with this granted_scopes.
+    /// Johndoe and alice, each with these scopes.
     pub fn with(granted_scopes: GrantedScopes) -> Self {
         let account = |id, email: &str, suspended, hash: &str| Account {
             user: Member { id, email: email.into(), suspended, granted_scopes: granted_scopes.clone() },
@@ -75,14 +76,14 @@ impl Members {
 }
 
 impl Members {
-    /// Gives a member another granted_scopes.
+    /// Gives a member other scopes.
     pub fn permit(&self, id: u64, granted_scopes: GrantedScopes) {
         let mut accounts = self.0.accounts.lock().unwrap();
         accounts.iter_mut().find(|account| account.user.id == id).unwrap().user.granted_scopes =
             granted_scopes;
     }
 
-    /// How often a bearer was looked up.
+    /// The number of users that were loaded by subject.
     pub fn look_ups(&self) -> usize {
         self.0.look_ups.load(Ordering::SeqCst)
     }
@@ -172,25 +173,34 @@ impl PasswordHasher for AgeingHasher {
     }
 }
 
-pub fn auth(members: &Members, hasher: &AgeingHasher) -> Auth<Members, AgeingHasher, InsecureSubjectTokens> {
-    Auth::builder(members.clone()).hasher(hasher.clone()).tokens(InsecureSubjectTokens).build()
+/// The tutorial's tokens and error format in front of these members.
+pub fn builder(members: &Members, hasher: &AgeingHasher) -> AuthBuilder<Members> {
+    Auth::builder(members.clone())
+        .passwords(hasher.clone())
+        .tokens(InsecureSubjectTokens)
+        .error_format(ErrorFormat::FastApi)
+        .without_login_throttle()
 }
 
-/// Tokens that carry their claims in the clear: subject, scopes and end.
+pub fn auth(members: &Members, hasher: &AgeingHasher) -> Auth<Member> {
+    builder(members, hasher).build().expect("parts that fit together")
+}
+
+/// Tokens that carry their claims in plain text: subject, scopes, client and expiry.
 #[derive(Clone)]
 pub struct ReadableTokens;
 
-impl TokenService for ReadableTokens {
-    async fn issue(&self, order: &NewToken) -> Result<IssuedToken, BackendError> {
-        let GrantedScopes::Only(scopes) = &order.granted_scopes else {
-            panic!("the tests' members have scopes")
-        };
-        let client = order.client_id.as_ref().map_or("", |client| client.as_str());
-        let end = order.now.as_unix() + 60;
-        let access_token = format!("{}|{scopes}|{client}|{end}", order.subject).as_str().into();
+impl TokenIssuer for ReadableTokens {
+    async fn issue(&self, new: &NewToken) -> Result<IssuedToken, BackendError> {
+        let GrantedScopes::Only(scopes) = &new.granted_scopes else { panic!("the members have scopes") };
+        let client = new.client_id.as_ref().map_or("", |client| client.as_str());
+        let end = new.now.as_unix() + 60;
+        let access_token = format!("{}|{scopes}|{client}|{end}", new.subject).as_str().into();
         Ok(IssuedToken { access_token, expires_in: Some(Duration::from_secs(60)) })
     }
+}
 
+impl TokenVerifier for ReadableTokens {
     async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, BackendError> {
         let parts: Vec<_> = token.expose().split('|').collect();
         let [subject, scopes, client, end] = parts[..] else { return Ok(None) };
@@ -199,9 +209,9 @@ impl TokenService for ReadableTokens {
             return Ok(None);
         }
         Ok(Some(Claims {
-            client_id: (!client.is_empty()).then(|| client.into()),
+            client_id: ClientId::new(client).ok(),
             expires_at: Some(end),
-            ..Claims::new(subject.into(), GrantedScopes::Only(scopes.parse()?))
+            ..Claims::new(Subject::new(subject)?, GrantedScopes::Only(scopes.parse()?))
         }))
     }
 }

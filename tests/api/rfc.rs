@@ -1,10 +1,9 @@
-//! The standards' words: scopes, clients and errors in `ErrorFormat::OAuth2`.
+//! Scopes, clients and errors in `ErrorFormat::OAuth2`.
 
 use std::net::SocketAddr;
 
-use gatepass::{Auth, ErrorFormat, GrantedScopes, Policy, RfcTokenApi};
+use gatepass::{Auth, GrantedScopes, auth::AuthBuilder, error::BuildError};
 use serde_json::{Value, json};
-use utoipa::OpenApi;
 
 use crate::{
     ports::{AgeingHasher, Members, OneClient, ReadableTokens, UNAVAILABLE},
@@ -18,18 +17,22 @@ fn scopes(text: &str) -> GrantedScopes {
     GrantedScopes::Only(text.parse().unwrap())
 }
 
-fn service(members: &Members, policy: Policy) -> SocketAddr {
-    let auth = Auth::builder(members.clone())
-        .hasher(AgeingHasher::default())
+fn builder(members: &Members) -> AuthBuilder<Members> {
+    Auth::builder(members.clone())
+        .passwords(AgeingHasher::default())
         .tokens(ReadableTokens)
         .clients(OneClient)
-        .policy(Policy { error_format: ErrorFormat::OAuth2, ..policy })
-        .build();
-    spawn(auth, RfcTokenApi::openapi())
+        .without_login_throttle()
+}
+
+fn service(builder: AuthBuilder<Members>) -> SocketAddr {
+    let auth = builder.build().expect("parts that fit together");
+    let document = auth.openapi();
+    spawn(auth, document)
 }
 
 fn default_service() -> SocketAddr {
-    service(&Members::with(scopes("me items:read")), Policy::default())
+    service(builder(&Members::with(scopes("me items:read"))))
 }
 
 fn sign_in(fields: &str) -> Request {
@@ -49,7 +52,7 @@ fn token(fields: &str, address: SocketAddr) -> String {
 }
 
 #[test]
-fn the_answer_says_how_long_and_for_what() {
+fn token_response_has_lifetime_and_scope() {
     let address = default_service();
     let reply = sign_in("").send(address);
     let body = reply.json();
@@ -62,7 +65,7 @@ fn the_answer_says_how_long_and_for_what() {
 }
 
 #[test]
-fn what_is_granted_is_what_is_asked_for_and_to_be_had() {
+fn granted_scope_is_the_intersection_of_requested_and_allowed() {
     let address = default_service();
     for (asked, granted) in
         [("", "me items:read"), ("items:read", "items:read"), ("items:read+admin+%22", "items:read")]
@@ -82,13 +85,13 @@ fn what_is_granted_is_what_is_asked_for_and_to_be_had() {
 }
 
 #[test]
-fn a_user_without_scopes_gets_a_token_for_nothing() {
-    let address = service(&Members::with(scopes("")), Policy::default());
+fn user_without_scopes_gets_an_empty_scope() {
+    let address = service(builder(&Members::with(scopes(""))));
     assert_eq!(sign_in("").send(address).json()["scope"], json!(""));
 }
 
 #[test]
-fn refusals_at_the_token_endpoint_carry_the_codes_of_rfc_6749() {
+fn token_endpoint_errors_have_the_codes_of_rfc_6749() {
     let address = default_service();
     let incorrect = json!("Incorrect username or password");
     for form in [
@@ -128,9 +131,9 @@ fn refusals_at_the_token_endpoint_carry_the_codes_of_rfc_6749() {
 }
 
 #[test]
-fn a_token_is_challenged_for_what_is_wrong_with_it() {
+fn challenge_names_the_error_of_the_token() {
     let members = Members::with(scopes("me items:read"));
-    let address = service(&members, Policy::default());
+    let address = service(builder(&members));
     let challenge = |request: Request| {
         let reply = request.send(address);
         (
@@ -166,7 +169,7 @@ fn a_token_is_challenged_for_what_is_wrong_with_it() {
 }
 
 #[test]
-fn a_client_that_is_named_must_prove_itself() {
+fn named_client_must_authenticate() {
     let address = default_service();
     // web:web-secret, web:wrong, other:web-secret, an empty name and an empty secret
     let [right, wrong, other, empty] =
@@ -201,9 +204,8 @@ fn a_client_that_is_named_must_prove_itself() {
 }
 
 #[test]
-fn a_client_may_be_required() {
-    let policy = Policy { require_client: true, ..Policy::default() };
-    let address = service(&Members::with(scopes("me")), policy);
+fn required_client_must_authenticate() {
+    let address = service(builder(&Members::with(scopes("me"))).require_client(true));
     assert_oauth2_error(
         &sign_in("").send(address),
         401,
@@ -214,20 +216,25 @@ fn a_client_may_be_required() {
 }
 
 #[test]
-fn a_required_client_is_refused_where_none_can_prove_itself() {
-    let auth = Auth::builder(Members::with(scopes("me")))
-        .hasher(AgeingHasher::default())
-        .tokens(ReadableTokens)
-        .policy(Policy { error_format: ErrorFormat::OAuth2, require_client: true, ..Policy::default() })
-        .build();
-    let address = spawn(auth, RfcTokenApi::openapi());
-    for fields in ["", "&client_id=web&client_secret=web-secret"] {
-        assert_eq!(sign_in(fields).send(address).status, 401, "{fields}");
+fn parts_that_do_not_fit_together_are_build_errors() {
+    let members = || Auth::builder(Members::with(scopes("me")));
+    let with_tokens = || members().tokens(ReadableTokens);
+    for (builder, expected) in [
+        (members(), BuildError::NoTokens),
+        (members().passwords(AgeingHasher::default()), BuildError::NoTokens),
+        (
+            members().passwords(AgeingHasher::default()).token_verifier(ReadableTokens),
+            BuildError::PasswordsWithoutTokens,
+        ),
+        (with_tokens().refresh_tokens(Default::default()), BuildError::RefreshTokensWithoutSessions),
+        (with_tokens().require_client(true), BuildError::ClientRequiredWithoutRegistry),
+    ] {
+        assert_eq!(builder.build().err(), Some(expected), "{expected}");
     }
 }
 
 #[test]
-fn a_client_may_name_itself_in_the_form_and_prove_itself_by_basic() {
+fn client_id_in_the_form_must_match_basic_credentials() {
     let address = default_service();
     let basic = |fields: &str| {
         sign_in(fields).header("Authorization", "Basic d2ViOndlYi1zZWNyZXQ=").send(address).status
@@ -238,7 +245,7 @@ fn a_client_may_name_itself_in_the_form_and_prove_itself_by_basic() {
 }
 
 #[test]
-fn basic_that_cannot_be_read_is_no_way_around_it() {
+fn malformed_basic_credentials_return_invalid_client() {
     let address = default_service();
     for credentials in ["Basic !!!!", "Basic d2Vi", "Basic /w=="] {
         let reply = sign_in("").header("Authorization", credentials).send(address);
@@ -251,9 +258,8 @@ fn basic_that_cannot_be_read_is_no_way_around_it() {
 }
 
 #[test]
-fn the_grant_type_may_be_required() {
-    let policy = Policy { require_grant_type: true, ..Policy::default() };
-    let address = service(&Members::with(scopes("me")), policy);
+fn missing_required_grant_type_returns_invalid_request() {
+    let address = service(builder(&Members::with(scopes("me"))).require_grant_type(true));
     let missing =
         json!([{ "type": "missing", "loc": ["body", "grant_type"], "msg": "Field required", "input": null }]);
     assert_oauth2_error(&sign_in("").send(address), 400, "invalid_request", missing);
@@ -261,16 +267,17 @@ fn the_grant_type_may_be_required() {
 }
 
 #[test]
-fn the_password_grant_may_be_off() {
-    let policy = Policy { password_grant_off: true, ..Policy::default() };
-    let address = service(&Members::with(scopes("me")), policy);
-    let detail = json!("Signing in with a password is turned off");
-    assert_oauth2_error(&sign_in("").send(address), 400, "unsupported_grant_type", detail);
+fn without_a_grant_there_is_no_token_endpoint() {
+    let auth = builder(&Members::with(scopes("me"))).password_grant(false).build().unwrap();
+    let document = auth.openapi();
+    assert!(!document.paths.paths.contains_key("/token"));
+    let address = spawn(auth, document);
+    assert_eq!(sign_in("").send(address).status, 404);
     assert_eq!(get("/users/me").bearer("1|me||9999999999").send(address).status, 200);
 }
 
 #[test]
-fn a_store_that_is_out_of_reach_is_503_with_time_to_wait() {
+fn unavailable_store_returns_503_with_retry_after() {
     let address = default_service();
     let reply = post_form("/token", format!("username={UNAVAILABLE}&password=secret")).send(address);
     assert_eq!((reply.status, reply.header("retry-after").as_deref()), (503, Some("1")));

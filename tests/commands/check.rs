@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::program::Gatepass;
 
-/// What it says of the database: whether it is in order, and a sentence.
+/// The result for the database: whether it is in order, and a sentence.
 fn database(gatepass: &Gatepass) -> (bool, String) {
     let run = gatepass.run(&["check", "--json"]);
     let found = run.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -15,16 +15,16 @@ fn database(gatepass: &Gatepass) -> (bool, String) {
 }
 
 #[test]
-fn a_check_changes_nothing() {
+fn check_changes_nothing() {
     let gatepass = Gatepass::on_sqlite();
     let file = gatepass.folder.file("gatepass.db");
     let (ok, detail) = database(&gatepass);
-    assert!(ok && detail.contains("not there yet"), "{detail}");
+    assert!(ok && detail.contains("does not exist yet"), "{detail}");
     assert!(!std::path::Path::new(&file).exists());
 
     fs::write(&file, "").unwrap();
     let (ok, detail) = database(&gatepass);
-    assert!(ok && detail.contains("brought up to date at the next start"), "{detail}");
+    assert!(ok && detail.contains("the next start updates them"), "{detail}");
     assert_eq!(fs::metadata(&file).unwrap().len(), 0);
 
     gatepass.add("johndoe", &[]).done();
@@ -42,7 +42,7 @@ fn a_check_changes_nothing() {
     let (ok, detail) = database(&gatepass);
     assert!(!ok && detail.contains("newer version"), "{detail}");
 
-    fs::write(&file, "This is no database, it is a text of more than a hundred bytes. ".repeat(20)).unwrap();
+    fs::write(&file, "This text of more than a hundred bytes is not a database. ".repeat(20)).unwrap();
     let (ok, detail) = database(&gatepass);
     assert!(!ok && detail.contains("not a database"), "{detail}");
 }

@@ -1,7 +1,7 @@
 //! `gatepass clients …`
 
 use gatepass::{
-    ClientId, ClientRegistry, ClientSecret,
+    ClientRegistry, ClientSecret,
     sql::{Database, SqlClients},
 };
 use serde_json::Value;
@@ -11,13 +11,13 @@ use crate::program::Gatepass;
 fn is_genuine(gatepass: &Gatepass, client_id: &str, secret: &str) -> bool {
     actix_web::rt::System::new().block_on(async {
         let clients = SqlClients::new(Database::open(&gatepass.url).await.unwrap());
-        clients.authenticate(&ClientId::from(client_id), &ClientSecret::from(secret)).await.unwrap()
+        clients.authenticate(&client_id.parse().unwrap(), &ClientSecret::from(secret)).await.unwrap()
     })
 }
 
 #[test]
-fn a_clients_secret_is_shown_once_and_kept_as_a_hash() {
-    Gatepass::on_both("a_clients_secret_is_shown_once_and_kept_as_a_hash", |gatepass| {
+fn client_secret_is_printed_once_and_stored_as_a_hash() {
+    Gatepass::on_both("client_secret_is_printed_once_and_stored_as_a_hash", |gatepass| {
         let client = gatepass.json(&["clients", "add", "web"]);
         let secret = client["client_secret"].as_str().unwrap();
         assert_eq!((client["client_id"].as_str(), secret.len()), (Some("web"), 43));
@@ -47,10 +47,10 @@ fn a_clients_secret_is_shown_once_and_kept_as_a_hash() {
 }
 
 #[test]
-fn a_client_is_registered_once_and_removed_when_asked() {
-    Gatepass::on_both("a_client_is_registered_once_and_removed_when_asked", |gatepass| {
+fn client_is_registered_once_and_removed_after_confirmation() {
+    Gatepass::on_both("client_is_registered_once_and_removed_after_confirmation", |gatepass| {
         gatepass.done(&["clients", "add", "web"]);
-        gatepass.run(&["clients", "add", "web"]).fails(1, &["web", "already"]);
+        gatepass.run(&["clients", "add", "web"]).fails(1, &["client web is already registered"]);
         gatepass.run_with(&["clients", "remove", "web"], "y\n").fails(2, &["web", "--yes"]);
         assert_eq!(gatepass.done(&["clients", "remove", "web", "--yes"]), "removed web\n");
         gatepass.run(&["clients", "remove", "web", "--yes"]).fails(1, &["web"]);
@@ -59,7 +59,7 @@ fn a_client_is_registered_once_and_removed_when_asked() {
 }
 
 #[test]
-fn what_cannot_be_a_client_is_refused_as_wrong_usage() {
+fn invalid_client_ids_are_usage_errors() {
     let gatepass = Gatepass::on_sqlite();
     for wrong in ["", "a b", "a:b", "a+b", "a%20b", "é"] {
         gatepass.run(&["clients", "add", wrong]).fails(2, &["CLIENT_ID"]);

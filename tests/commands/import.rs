@@ -44,8 +44,8 @@ fn assert_both_are_there(gatepass: &Gatepass) {
 }
 
 #[test]
-fn json_lines_and_csv_are_imported() {
-    Gatepass::on_both("json_lines_and_csv_are_imported", |gatepass| {
+fn import_reads_json_lines_and_csv() {
+    Gatepass::on_both("import_reads_json_lines_and_csv", |gatepass| {
         for (name, content) in
             [("users.jsonl", jsonl()), ("users.csv", csv()), ("bom.csv", format!("\u{feff}{}", csv()))]
         {
@@ -64,7 +64,7 @@ fn json_lines_and_csv_are_imported() {
 }
 
 #[test]
-fn standard_input_is_a_file_too() {
+fn import_reads_standard_input() {
     let gatepass = Gatepass::on_sqlite();
     let run = gatepass.run_with(&["users", "import", "-", "--format", "jsonl"], &jsonl());
     assert_eq!(run.done(), "imported 2 users\n");
@@ -73,7 +73,7 @@ fn standard_input_is_a_file_too() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_is_a_file_too() {
+fn import_reads_a_pipe() {
     use std::process::Command;
     let gatepass = Gatepass::on_sqlite();
     let pipe = gatepass.folder.file("users.jsonl");
@@ -90,8 +90,8 @@ fn a_pipe_is_a_file_too() {
 }
 
 #[test]
-fn what_is_exported_is_imported_the_same() {
-    Gatepass::on_both("what_is_exported_is_imported_the_same", |gatepass| {
+fn import_of_an_export_gives_the_same_users() {
+    Gatepass::on_both("import_of_an_export_gives_the_same_users", |gatepass| {
         let hostile = json!({
             "username": "a,\"b'; --", "email": "x@y", "full_name": "=1+1,\"\" \\n é 😀 <&>", "disabled": true,
             "scopes": ["a,b", "c;d"], "hashed_password": HASH,
@@ -114,9 +114,10 @@ fn what_is_exported_is_imported_the_same() {
 
 #[cfg(unix)]
 #[test]
-fn an_exported_file_is_its_owners_alone_and_replaces_none_unasked() {
+fn exported_file_has_mode_600_and_replaces_others_after_confirmation() {
     use std::os::unix::fs::PermissionsExt;
     let gatepass = Gatepass::on_sqlite();
+    gatepass.add("johndoe", &[]).done();
     let file = gatepass.folder.write("users.csv", "mine");
     gatepass.run_with(&["users", "export", &file], "y\n").fails(2, &["users.csv", "--yes"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
@@ -133,22 +134,22 @@ fn an_exported_file_is_its_owners_alone_and_replaces_none_unasked() {
     assert_eq!(left, ["bare.csv", "gatepass.db", "users.csv", "users.csv.part"]);
 }
 
-/// Asserts that a file is refused with these faults, and that it leaves the users as they are.
-fn assert_faults(gatepass: &Gatepass, name: &str, content: &[u8], faults: &[&str]) {
+/// Asserts that a file is refused with these errors, and that the users stay the same.
+fn assert_errors(gatepass: &Gatepass, name: &str, content: &[u8], errors: &[&str]) {
     let before = gatepass.usernames();
     let file = gatepass.folder.write(name, content);
     let run = gatepass.run(&["users", "import", &file]);
     assert_eq!((run.code, run.out.as_str()), (Some(1), ""), "{}", run.err);
-    let mut expected: Vec<_> = faults.iter().map(|fault| format!("{file}:{fault}")).collect();
-    let count = if faults.len() == 1 { "1 fault".into() } else { format!("{} faults", faults.len()) };
+    let mut expected: Vec<_> = errors.iter().map(|error| format!("{file}:{error}")).collect();
+    let count = if errors.len() == 1 { "1 error".into() } else { format!("{} errors", errors.len()) };
     expected.push(format!("gatepass: {count}: nothing was imported"));
     assert_eq!(run.err.lines().collect::<Vec<_>>(), expected);
     assert_eq!(gatepass.usernames(), before);
 }
 
 #[test]
-fn each_fault_of_json_lines_has_its_line_and_its_field() {
-    Gatepass::on_both("each_fault_of_json_lines_has_its_line_and_its_field", |gatepass| {
+fn import_errors_in_json_lines_name_line_and_field() {
+    Gatepass::on_both("import_errors_in_json_lines_name_line_and_field", |gatepass| {
         gatepass.add("Taken", &[]).done();
         let content = [
             r#"{"username":"fine","hashed_password":"HASH"}"#,
@@ -174,7 +175,7 @@ fn each_fault_of_json_lines_has_its_line_and_its_field() {
         .join("\n")
         .replace("HASH", HASH)
         .replace("LONG", &"x".repeat(2049));
-        assert_faults(
+        assert_errors(
             gatepass,
             "users.jsonl",
             content.as_bytes(),
@@ -183,20 +184,20 @@ fn each_fault_of_json_lines_has_its_line_and_its_field() {
                 "3: username: it is empty",
                 "4: hashed_password: it is empty",
                 "5: hashed_password: it is empty",
-                "7: username: it is the one of line 1 again",
+                "7: username: it is the same as in line 1",
                 "8: username: it is taken",
                 "9: password: there is no such field",
-                "9: email: it is no email address",
-                "10: disabled: true or false is expected",
-                "10: scopes: \"a b\" is no scope: visible ASCII characters other than \" and \\ are expected",
-                "11: scopes: a list of strings or a string is expected",
-                "11: full_name: a string is expected",
-                "12: line: it is no JSON from column 16 on",
-                "13: line: a JSON object is expected",
+                "9: email: it is not an email address",
+                "10: disabled: expected true or false",
+                "10: scopes: \"a b\" is not a scope: a scope consists of visible ASCII characters other than \" and \\",
+                "11: scopes: expected a string or a list of strings",
+                "11: full_name: expected a string",
+                "12: line: it is not JSON from column 16 on",
+                "13: line: expected a JSON object",
                 "14: username: it holds a control character or an invisible one",
                 "15: x\\u{1b}[31m: there is no such field",
-                "16: hashed_password: it is no hash of a kind that can be verified",
-                "17: line: a name stands in it twice",
+                "16: hashed_password: it is not a hash of a supported kind",
+                "17: line: a name is in it twice",
                 "18: scopes: they are longer than 2048 bytes, and every token carries them",
                 "19: scopes: they are longer than 2048 bytes, and every token carries them",
             ],
@@ -206,7 +207,7 @@ fn each_fault_of_json_lines_has_its_line_and_its_field() {
 }
 
 #[test]
-fn each_fault_of_csv_has_its_line_and_its_field() {
+fn import_errors_in_csv_name_line_and_field() {
     let gatepass = Gatepass::on_sqlite();
     let text = "username,hashed_password,disabled\n\
         fine,HASH,\n\
@@ -214,24 +215,24 @@ fn each_fault_of_csv_has_its_line_and_its_field() {
         b,HASH,maybe\n\
         \"c\nd\",HASH,false\n";
     let content = [text, "\u{0},HASH,false\n,,\n"].concat().replace("HASH", HASH).into_bytes();
-    // No UTF-8.
+    // Not UTF-8.
     let content: Vec<u8> = content.into_iter().map(|byte| if byte == 0 { 0xff } else { byte }).collect();
-    assert_faults(
+    assert_errors(
         &gatepass,
         "users.csv",
         &content,
         &[
-            "3: line: it has 2 fields where the header has 3",
-            "4: disabled: true or false is expected",
+            "3: line: it has 2 fields, but the header has 3",
+            "4: disabled: expected true or false",
             "5: username: it holds a control character or an invisible one",
-            "7: username: it is no UTF-8",
+            "7: username: it is not UTF-8",
             "7: username: it is empty",
             "8: username: it is empty",
             "8: hashed_password: it is empty",
         ],
     );
     let header = b"username,name,username\nx,y,z\n";
-    assert_faults(
+    assert_errors(
         &gatepass,
         "users.csv",
         header,
@@ -244,7 +245,7 @@ fn each_fault_of_csv_has_its_line_and_its_field() {
 }
 
 #[test]
-fn a_hundred_faults_are_printed_and_the_others_counted() {
+fn import_prints_a_hundred_errors_and_counts_the_others() {
     let gatepass = Gatepass::on_sqlite();
     let file = gatepass.folder.write("users.jsonl", "{}\n".repeat(7000));
     let run = gatepass.run(&["users", "import", &file]);
@@ -253,11 +254,11 @@ fn a_hundred_faults_are_printed_and_the_others_counted() {
     assert_eq!(lines.len(), 102);
     assert_eq!(lines[99], format!("{file}:50: hashed_password: it is empty"));
     assert_eq!(lines[100], "and 13900 more");
-    assert_eq!(lines[101], "gatepass: 14000 faults: nothing was imported");
+    assert_eq!(lines[101], "gatepass: 14000 errors: nothing was imported");
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_one_line() {
+fn import_of_an_unreadable_file_fails_with_one_line() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.run(&["users", "import", "/nonexistent/users.csv"]).fails(1, &["/nonexistent/users.csv"]);
     let file = gatepass.folder.write("users.jsonl", "x".repeat(2 * 1024 * 1024));
@@ -278,12 +279,12 @@ fn a_file_that_cannot_be_read_is_one_line() {
 
 #[cfg(unix)]
 #[test]
-fn an_import_that_is_killed_leaves_nothing() {
-    Gatepass::on_both("an_import_that_is_killed_leaves_nothing", |gatepass| {
+fn killed_import_adds_no_users() {
+    Gatepass::on_both("killed_import_adds_no_users", |gatepass| {
         gatepass.add("johndoe", &[]).done();
         let line = |number| format!("{{\"username\":\"user{number}\",\"hashed_password\":\"{HASH}\"}}\n");
         let file = gatepass.folder.write("users.jsonl", (0..30_000).map(line).collect::<String>());
-        // Later and later, until one is done: some of the earlier ones are killed while they write.
+        // Killed later each time, until one finishes: some of the earlier ones are killed while they write.
         let mut patience = Duration::from_millis(50);
         let mut killed = 0;
         loop {
@@ -301,7 +302,7 @@ fn an_import_that_is_killed_leaves_nothing() {
             if child.wait().unwrap().success() {
                 break;
             }
-            // Killed after the last write and before its end, it did all.
+            // Killed between the last write and the exit, it added all users.
             if gatepass.usernames().len() == 30_001 {
                 break;
             }

@@ -1,4 +1,4 @@
-//! The commands around users and clients, from outside: the real program on a database of its own.
+//! The commands for users and clients: the program on a new database.
 
 mod check;
 mod clients;

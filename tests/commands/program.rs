@@ -1,6 +1,6 @@
-//! The program on a database: what it is told, what it says, how it ends.
+//! Runs of the program on a new database.
 
-/// A hash as Django writes one, of no password.
+/// A hash in Django's format that matches no password.
 pub const HASH: &str = "pbkdf2_sha256$1000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 use std::{
@@ -19,7 +19,7 @@ pub struct Gatepass {
     _postgres: Option<postgres::Database>,
 }
 
-/// How a run ended, and what it said.
+/// The exit code and the output of a run.
 #[derive(Debug)]
 pub struct Run {
     pub code: Option<i32>,
@@ -71,17 +71,17 @@ impl Gatepass {
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         let run = Run::from(child.wait_with_output().unwrap());
         secrets::note_reply(run.out.as_bytes());
-        // What it says of what went wrong goes into logs; what it prints is for who asked.
+        // Errors may end up in logs; standard output is for the user of the command.
         let _ = secrets::log_file().write_all(run.err.as_bytes());
         run
     }
 
-    /// Runs what must succeed, and says what it printed.
+    /// Runs a command that must succeed, and returns its output.
     pub fn done(&self, arguments: &[&str]) -> String {
         self.run(arguments).done()
     }
 
-    /// What a command that must succeed prints with `--json`.
+    /// The output with `--json` of a command that must succeed.
     pub fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.done(&[arguments, &["--json"]].concat())).expect("one JSON value")
     }
@@ -92,7 +92,13 @@ impl Gatepass {
         self.run_with(&arguments, &format!("{username}'s own passphrase\n"))
     }
 
+    /// The names of all users; none if the database does not exist.
     pub fn usernames(&self) -> Vec<String> {
+        if let Some(file) = self.url.strip_prefix("sqlite:")
+            && !std::path::Path::new(file).exists()
+        {
+            return Vec::new();
+        }
         let lines = self.done(&["users", "list", "--json"]);
         let name =
             |line| serde_json::from_str::<Value>(line).unwrap()["username"].as_str().unwrap().to_owned();
@@ -122,7 +128,7 @@ impl Run {
         self.out
     }
 
-    /// Asserts that it ended with this code and one line that holds all of `words`.
+    /// Asserts that it failed with this code and one line that contains all of `words`.
     #[track_caller]
     pub fn fails(self, code: i32, words: &[&str]) {
         assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{}", self.err);

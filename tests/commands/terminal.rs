@@ -1,4 +1,4 @@
-//! What a person at a terminal sees: questions, and a progress bar. The terminal is util-linux's `script`.
+//! Prompts and the progress bar on a terminal, which is `script` of util-linux.
 
 use std::{
     io::{Read, Write},
@@ -25,7 +25,7 @@ impl Terminal {
         Self::start_in(gatepass, arguments, "GATEPASS")
     }
 
-    /// Runs a script of the shell's, the program in the place of GATEPASS.
+    /// Runs a shell script in which GATEPASS stands for the program.
     fn start_in(gatepass: &Gatepass, arguments: &[&str], script: &str) -> Self {
         let program = gatepass.command(arguments);
         let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_str().unwrap());
@@ -59,7 +59,7 @@ impl Terminal {
         Self { child, output, seen: String::new() }
     }
 
-    /// Waits until `prompt` is shown after what was seen so far, and types `answer`.
+    /// Waits for `prompt` in new output, and types `answer`.
     fn answer(&mut self, prompt: &str, answer: &str) {
         let end = Instant::now() + PATIENCE;
         let mut shown = String::new();
@@ -73,7 +73,7 @@ impl Terminal {
         writeln!(self.child.stdin.as_mut().unwrap(), "{answer}").unwrap();
     }
 
-    /// Waits for `prompt` and presses Ctrl-C, again where it came before the program was ready, until `end` is shown.
+    /// Waits for `prompt` and presses Ctrl-C, repeatedly if the program was not ready yet, until `end` is shown.
     fn interrupt(&mut self, prompt: &str, end: &str) {
         let late = Instant::now() + PATIENCE;
         while !self.seen.contains(end) {
@@ -90,7 +90,7 @@ impl Terminal {
         }
     }
 
-    /// The exit code and everything that was shown.
+    /// The exit code and all output.
     fn end(mut self) -> (Option<i32>, String) {
         while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
             self.seen += &String::from_utf8_lossy(&bytes);
@@ -111,8 +111,8 @@ fn there_is_no_terminal(test: &str) -> bool {
 }
 
 #[test]
-fn a_password_is_asked_for_twice_and_never_shown() {
-    if there_is_no_terminal("a_password_is_asked_for_twice_and_never_shown") {
+fn password_prompt_repeats_and_echoes_nothing() {
+    if there_is_no_terminal("password_prompt_repeats_and_echoes_nothing") {
         return;
     }
     let gatepass = Gatepass::on_sqlite();
@@ -134,8 +134,8 @@ fn a_password_is_asked_for_twice_and_never_shown() {
 }
 
 #[test]
-fn an_interrupted_question_leaves_the_terminal_as_it_was() {
-    if there_is_no_terminal("an_interrupted_question_leaves_the_terminal_as_it_was") {
+fn interrupted_password_prompt_restores_the_terminal() {
+    if there_is_no_terminal("interrupted_password_prompt_restores_the_terminal") {
         return;
     }
     let gatepass = Gatepass::on_sqlite();
@@ -150,27 +150,27 @@ fn an_interrupted_question_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
-fn only_a_yes_removes_a_user() {
-    if there_is_no_terminal("only_a_yes_removes_a_user") {
+fn users_remove_needs_a_yes() {
+    if there_is_no_terminal("users_remove_needs_a_yes") {
         return;
     }
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("johndoe", &[]).done();
     for answer in ["", "n", "no", "what?"] {
         let mut terminal = Terminal::start(&gatepass, &["users", "remove", "johndoe"]);
-        terminal.answer("Remove johndoe for good? [y/N] ", answer);
+        terminal.answer("Remove johndoe permanently? [y/N] ", answer);
         assert_eq!(terminal.end().0, Some(1));
         assert_eq!(gatepass.usernames(), ["johndoe"]);
     }
     let mut terminal = Terminal::start(&gatepass, &["users", "remove", "johndoe"]);
-    terminal.answer("Remove johndoe for good? [y/N] ", "y");
+    terminal.answer("Remove johndoe permanently? [y/N] ", "y");
     assert_eq!(terminal.end().0, Some(0));
     assert_eq!(gatepass.usernames(), [""; 0]);
 }
 
 #[test]
-fn an_import_shows_its_progress_on_a_terminal_alone() {
-    if there_is_no_terminal("an_import_shows_its_progress_on_a_terminal_alone") {
+fn import_shows_progress_on_a_terminal_only() {
+    if there_is_no_terminal("import_shows_progress_on_a_terminal_only") {
         return;
     }
     let gatepass = Gatepass::on_sqlite();
@@ -179,5 +179,5 @@ fn an_import_shows_its_progress_on_a_terminal_alone() {
     let (code, seen) = Terminal::start(&gatepass, &["users", "import", &file]).end();
     assert_eq!(code, Some(0), "{seen}");
     assert!(seen.contains("importing") && seen.contains('%'), "{seen}");
-    // Elsewhere `done` asserts that nothing but the result is printed.
+    // Without a terminal, `done` asserts that only the result is printed.
 }

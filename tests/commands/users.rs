@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::program::{Gatepass, HASH};
 
 #[test]
-fn a_user_is_added_as_the_readme_says() {
-    Gatepass::on_both("a_user_is_added_as_the_readme_says", |gatepass| {
+fn users_add_works_as_in_the_readme() {
+    Gatepass::on_both("users_add_works_as_in_the_readme", |gatepass| {
         let arguments = [
             "users",
             "add",
@@ -40,7 +40,7 @@ fn a_user_is_added_as_the_readme_says() {
 }
 
 #[test]
-fn a_name_alone_is_a_user() {
+fn users_add_needs_a_username_only() {
     let gatepass = Gatepass::on_sqlite();
     let added = gatepass.add("johndoe", &["--json"]).done();
     let added: Value = serde_json::from_str(&added).unwrap();
@@ -50,8 +50,8 @@ fn a_name_alone_is_a_user() {
 }
 
 #[test]
-fn a_name_is_taken_in_every_case() {
-    Gatepass::on_both("a_name_is_taken_in_every_case", |gatepass| {
+fn users_add_with_a_taken_name_in_another_case_fails() {
+    Gatepass::on_both("users_add_with_a_taken_name_in_another_case_fails", |gatepass| {
         gatepass.add("Straße", &[]).done();
         for name in ["Straße", "STRASSE", "straße"] {
             gatepass.add(name, &[]).fails(1, &[name, "taken"]);
@@ -61,7 +61,7 @@ fn a_name_is_taken_in_every_case() {
 }
 
 #[test]
-fn what_cannot_be_a_user_is_refused_as_wrong_usage() {
+fn invalid_user_fields_are_usage_errors() {
     let gatepass = Gatepass::on_sqlite();
     for (name, word) in
         [("", "empty"), (" x", "white space"), ("a\u{1b}[31m", "control"), ("\u{202e}x", "invisible")]
@@ -78,7 +78,7 @@ fn what_cannot_be_a_user_is_refused_as_wrong_usage() {
 }
 
 #[test]
-fn without_a_terminal_a_password_comes_from_standard_input_or_not_at_all() {
+fn password_stdin_takes_the_first_line_and_refuses_an_empty_one() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.run_with(&["users", "add", "x", "--password-stdin"], "").fails(1, &["empty"]);
     gatepass.run_with(&["users", "add", "x", "--password-stdin"], "\n").fails(1, &["empty"]);
@@ -91,7 +91,13 @@ fn without_a_terminal_a_password_comes_from_standard_input_or_not_at_all() {
 #[test]
 fn users_are_listed_by_name() {
     Gatepass::on_both("users_are_listed_by_name", |gatepass| {
-        assert_eq!(gatepass.done(&["users", "list", "--json"]), "");
+        if gatepass.url.starts_with("sqlite:") {
+            gatepass
+                .run(&["users", "list"])
+                .fails(1, &["gatepass.db", "does not exist", "gatepass users add"]);
+        } else {
+            assert_eq!(gatepass.done(&["users", "list", "--json"]), "");
+        }
         for name in ["bob", "Alice", "carol"] {
             gatepass.add(name, &["--scopes", "me"]).done();
         }
@@ -108,7 +114,7 @@ fn users_are_listed_by_name() {
 
 #[cfg(unix)]
 #[test]
-fn a_reader_that_stops_reading_is_no_failure() {
+fn closed_output_is_not_a_failure() {
     use std::{io::Read, process::Stdio};
     let gatepass = Gatepass::on_sqlite();
     let line = |number| format!("{{\"username\":\"user{number}\",\"hashed_password\":\"{HASH}\"}}\n");
@@ -124,8 +130,8 @@ fn a_reader_that_stops_reading_is_no_failure() {
 }
 
 #[test]
-fn set_changes_what_it_is_given() {
-    Gatepass::on_both("set_changes_what_it_is_given", |gatepass| {
+fn users_set_changes_the_given_fields_only() {
+    Gatepass::on_both("users_set_changes_the_given_fields_only", |gatepass| {
         gatepass
             .add("johndoe", &["--email", "old@example.com", "--full-name", "Old", "--scopes", "me"])
             .done();
@@ -147,22 +153,22 @@ fn set_changes_what_it_is_given() {
 }
 
 #[test]
-fn a_new_password_takes_the_old_ones_place() {
-    Gatepass::on_both("a_new_password_takes_the_old_ones_place", |gatepass| {
+fn users_passwd_replaces_the_hash_of_one_user() {
+    Gatepass::on_both("users_passwd_replaces_the_hash_of_one_user", |gatepass| {
         gatepass.add("johndoe", &[]).done();
         gatepass.add("alice", &[]).done();
         let (before, alice) = (gatepass.hash("johndoe"), gatepass.hash("alice"));
         let passwd =
             gatepass.run_with(&["users", "passwd", "johndoe", "--password-stdin"], "another secret\n");
-        assert_eq!(passwd.done(), "gave a new password to johndoe\n");
+        assert_eq!(passwd.done(), "set the password of johndoe\n");
         assert_ne!(gatepass.hash("johndoe"), before);
         assert_eq!(gatepass.hash("alice"), alice);
     });
 }
 
 #[test]
-fn a_user_is_disabled_and_enabled() {
-    Gatepass::on_both("a_user_is_disabled_and_enabled", |gatepass| {
+fn users_disable_and_enable_change_the_state() {
+    Gatepass::on_both("users_disable_and_enable_change_the_state", |gatepass| {
         gatepass.add("johndoe", &[]).done();
         assert_eq!(gatepass.done(&["users", "disable", "johndoe"]), "disabled johndoe\n");
         assert_eq!(gatepass.json(&["users", "show", "johndoe"])["disabled"], true);
@@ -176,8 +182,8 @@ fn a_user_is_disabled_and_enabled() {
 }
 
 #[test]
-fn nobody_is_removed_unasked() {
-    Gatepass::on_both("nobody_is_removed_unasked", |gatepass| {
+fn users_remove_without_confirmation_fails() {
+    Gatepass::on_both("users_remove_without_confirmation_fails", |gatepass| {
         gatepass.add("johndoe", &[]).done();
         gatepass.run_with(&["users", "remove", "johndoe"], "y\n").fails(2, &["johndoe", "--yes"]);
         assert_eq!(gatepass.usernames(), ["johndoe"]);
@@ -188,8 +194,9 @@ fn nobody_is_removed_unasked() {
 }
 
 #[test]
-fn who_is_not_there_is_said_so_in_one_line() {
-    Gatepass::on_both("who_is_not_there_is_said_so_in_one_line", |gatepass| {
+fn commands_on_an_unknown_user_fail_with_one_line() {
+    Gatepass::on_both("commands_on_an_unknown_user_fail_with_one_line", |gatepass| {
+        gatepass.add("johndoe", &[]).done();
         for name in ["nobody", "' OR '1'='1", "%", "", "x\u{1b}[31m"] {
             for arguments in [
                 vec!["users", "show", name],
@@ -201,22 +208,22 @@ fn who_is_not_there_is_said_so_in_one_line() {
             ] {
                 let run = gatepass.run(&arguments);
                 assert!(!run.err.trim_end().contains(char::is_control), "{:?}", run.err);
-                run.fails(1, &["there is no user"]);
+                run.fails(1, &["user ", " does not exist"]);
             }
         }
     });
 }
 
 #[test]
-fn hostile_names_are_users_like_others() {
-    Gatepass::on_both("hostile_names_are_users_like_others", |gatepass| {
+fn hostile_usernames_are_stored_as_they_are() {
+    Gatepass::on_both("hostile_usernames_are_stored_as_they_are", |gatepass| {
         let names = ["'; DROP TABLE users; --", "%", "$(reboot)", "\\", "<script>", "田中 😀"];
         for name in names {
             gatepass.add(name, &[]).done();
             assert_eq!(gatepass.json(&["users", "show", name])["username"], name);
         }
         assert_eq!(gatepass.usernames().len(), names.len());
-        // What looks like an option is a name after --.
+        // After --, a name may look like an option.
         gatepass
             .run_with(&["users", "add", "--password-stdin", "--", "--yes"], "a passphrase of nobody\n")
             .done();
@@ -225,7 +232,7 @@ fn hostile_names_are_users_like_others() {
 }
 
 #[test]
-fn a_wrong_database_is_one_line_without_its_password() {
+fn wrong_database_url_fails_with_one_line_without_its_password() {
     let gatepass = Gatepass::on_sqlite();
     for (url, code, word) in [
         ("mysql://u:secret@localhost/x", 2, "sqlite:FILE"),
@@ -240,6 +247,51 @@ fn a_wrong_database_is_one_line_without_its_password() {
 }
 
 #[test]
+fn only_commands_that_add_data_create_a_database() {
+    let gatepass = Gatepass::on_sqlite();
+    let file = gatepass.folder.file("gatepass.db");
+    for command in [
+        &["users", "list"][..],
+        &["users", "show", "x"],
+        &["users", "set", "x", "--scopes", "me"],
+        &["users", "passwd", "x", "--password-stdin"],
+        &["users", "disable", "x"],
+        &["users", "enable", "x"],
+        &["users", "remove", "x", "--yes"],
+        &["users", "export"],
+        &["clients", "list"],
+        &["clients", "remove", "x", "--yes"],
+        &["audit", "list"],
+    ] {
+        gatepass.run(command).fails(1, &[&file, "does not exist", "--database-url"]);
+        assert!(!std::path::Path::new(&file).exists(), "{command:?}");
+    }
+    for command in [&["users", "import", "-", "--format", "jsonl"][..], &["clients", "add", "web"]] {
+        let gatepass = Gatepass::on_sqlite();
+        gatepass.done(command);
+        assert!(std::path::Path::new(&gatepass.folder.file("gatepass.db")).exists(), "{command:?}");
+    }
+}
+
+#[test]
+fn commands_take_only_the_options_that_they_read() {
+    let gatepass = Gatepass::on_sqlite();
+    for (command, option) in [
+        (&["users", "list"][..], "--bind=127.0.0.1:8000"),
+        (&["users", "list"], "--argon2-memory=1024"),
+        (&["clients", "add", "web"], "--keys-dir=keys"),
+        (&["keys", "list"], "--database-url=sqlite:gatepass.db"),
+        (&["audit", "list"], "--profile=secure"),
+        (&["openapi"], "--database-url=sqlite:gatepass.db"),
+        (&["healthcheck"], "--profile=secure"),
+    ] {
+        let name = option.split('=').next().unwrap();
+        gatepass.run(&[command, &[option]].concat()).fails(2, &["unexpected argument", name]);
+    }
+    gatepass.run(&["users", "--database-url", "mysql:x", "list"]).fails(2, &["--database-url"]);
+}
+
+#[test]
 fn every_command_has_help() {
     let gatepass = Gatepass::on_sqlite();
     for command in ["add", "list", "show", "set", "passwd", "disable", "enable", "remove", "import", "export"]
@@ -248,7 +300,7 @@ fn every_command_has_help() {
         assert!(help.contains(&format!("Usage: gatepass users {command}")), "{help}");
     }
     let help = gatepass.done(&["users", "passwd", "--help"]);
-    assert!(help.contains("ends every session"), "{help}");
+    assert!(help.contains("end all sessions"), "{help}");
     for command in ["add", "list", "remove"] {
         let help = gatepass.done(&["clients", command, "--help"]);
         assert!(help.contains(&format!("Usage: gatepass clients {command}")), "{help}");

@@ -1,11 +1,12 @@
-//! Every store against the one contract.
+//! The contract tests, run on every store.
 
 #[path = "../api/ports.rs"]
-#[expect(dead_code, reason = "of the tests' ports only the store is used here")]
+#[expect(dead_code, reason = "only the store is used here")]
 mod ports;
 mod sessions;
 mod sql;
 mod sql_changes;
+mod sql_faults;
 mod sql_sessions;
 mod suite;
 #[path = "../support/mod.rs"]
@@ -17,27 +18,27 @@ use gatepass::{
 };
 
 #[actix_web::test]
-async fn the_tutorials_users_keep_the_contract() {
+async fn tutorial_users_keep_the_contract() {
     suite::holds(TutorialUsers::default(), ["johndoe", "alice"]).await;
 }
 
 #[actix_web::test]
-async fn a_store_of_another_model_keeps_the_contract() {
+async fn store_of_another_user_model_keeps_the_contract() {
     suite::holds(ports::Members::default(), ["johndoe@example.com", "alice@example.com"]).await;
 }
 
 #[actix_web::test]
-async fn the_tutorials_users_are_the_chapters() {
+async fn tutorial_users_are_those_of_the_tutorial() {
     let users = TutorialUsers::default();
     for (name, hash, active) in [("johndoe", "fakehashedsecret", true), ("alice", "fakehashedsecret2", false)]
     {
-        let account = users.find_by_username(&Username::from(name)).await.unwrap().unwrap();
+        let account = users.find_by_username(&Username::new(name).unwrap()).await.unwrap().unwrap();
         assert_eq!(account.password_hash.expose(), hash);
-        assert_eq!((account.user.subject(), account.user.is_active()), (Subject::from(name), active));
+        assert_eq!((account.user.subject(), account.user.is_active()), (Subject::new(name).unwrap(), active));
     }
 }
 
-/// Loses every hash it is given.
+/// Loses every new hash.
 struct Forgetful(TutorialUsers);
 
 impl UserStore for Forgetful {
@@ -66,6 +67,6 @@ impl UserStore for Forgetful {
 
 #[actix_web::test]
 #[should_panic(expected = "replaced")]
-async fn a_store_that_forgets_does_not_keep_it() {
+async fn store_that_loses_hashes_breaks_the_contract() {
     suite::holds(Forgetful(TutorialUsers::default()), ["johndoe", "alice"]).await;
 }

@@ -1,4 +1,4 @@
-//! What changed in a database, as those hear of it who listen.
+//! The change feed, on SQLite and PostgreSQL.
 
 use std::{
     future::Future,
@@ -10,13 +10,16 @@ use std::{
 
 use actix_web::rt::System;
 use gatepass::{
-    AuthUser, CacheInvalidator, Invalidation, PasswordStore, SessionStore, Timestamp,
-    sql::{Database, SqlClients, SqlSessions, SqlUsers, UserChange, client_secret},
+    AuthUser, ClientId, ClientSecret, PasswordStore, Subject, Timestamp,
+    cache::{CacheInvalidator, Invalidation},
+    sessions::{SessionOwner, SessionStore},
+    sql::{Database, SqlClients, SqlSessions, SqlUsers, UserChange},
 };
 
 use crate::{
-    sessions::Beginning,
+    sessions::{Opening, claims, session_id},
     sql::{NOW, add},
+    sql_sessions::owner,
     support::{folder::Folder, left_out, postgres},
 };
 
@@ -24,50 +27,50 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Event {
-    Changed(Invalidation),
-    Lost,
-    Found,
+    Invalidated(Invalidation),
+    Disconnected,
+    Reconnected,
 }
 
-use Event::{Changed, Found, Lost};
+use Event::{Disconnected, Invalidated, Reconnected};
 
-/// Writes down what it hears.
+/// Records what is reported to it.
 #[derive(Default)]
-struct Ear(Mutex<Vec<Event>>);
+struct Recorder(Mutex<Vec<Event>>);
 
-impl CacheInvalidator for Ear {
+impl CacheInvalidator for Recorder {
     fn invalidate(&self, change: &Invalidation) {
-        self.0.lock().unwrap().push(Changed(change.clone()));
+        self.0.lock().unwrap().push(Invalidated(change.clone()));
     }
 
-    fn synced_until(&self, until: Timestamp) {
-        assert!(until > NOW, "later than the clock says");
+    fn synced_until(&self, deadline: Timestamp) {
+        assert!(deadline > NOW, "it lies in the past");
     }
 
     fn disconnected(&self) {
-        self.0.lock().unwrap().push(Lost);
+        self.0.lock().unwrap().push(Disconnected);
     }
 
     fn reconnected(&self) {
-        self.0.lock().unwrap().push(Found);
+        self.0.lock().unwrap().push(Reconnected);
     }
 }
 
-impl Ear {
-    async fn on(database: &Database, max_age: Duration) -> Arc<Self> {
-        let ear = Arc::new(Self::default());
-        database.watch(Arc::clone(&ear) as _, max_age, || NOW).await.unwrap();
-        ear
+impl Recorder {
+    async fn watch(database: &Database, max_staleness: Duration) -> Arc<Self> {
+        let recorder = Arc::new(Self::default());
+        database.watch(Arc::clone(&recorder) as _, max_staleness).await.unwrap();
+        recorder
     }
 
-    /// What was heard since it was asked last.
+    /// Takes the events so far.
     fn events(&self) -> Vec<Event> {
         mem::take(&mut *self.0.lock().unwrap())
     }
 
-    /// Waits until the last thing heard is this one, and says all that was.
+    /// Waits until the last event is this one, and takes all.
     #[track_caller]
-    fn hears(&self, event: &Event, limit: Duration) -> Vec<Event> {
+    fn wait_for(&self, event: &Event, limit: Duration) -> Vec<Event> {
         let start = Instant::now();
         while self.0.lock().unwrap().last() != Some(event) {
             assert!(start.elapsed() < limit, "no {event:?} within {limit:?}: {:?}", self.events());
@@ -77,7 +80,15 @@ impl Ear {
     }
 }
 
-/// Runs a test on the URL of a new database of each kind, and a way to run any statement there.
+fn member(id: &str) -> SessionOwner {
+    SessionOwner { user_kind: "Member".into(), subject: Subject::new(id).unwrap() }
+}
+
+fn user(id: &str) -> Event {
+    Invalidated(Invalidation::User(Subject::new(id).unwrap()))
+}
+
+/// Runs a test with the URL of a new database of each kind and a function that runs statements there.
 fn on_both<F: Future<Output = ()>>(test: &str, run: impl Fn(String, Statement) -> F) {
     let folder = Folder::create();
     let sqlite = format!("sqlite:{}", folder.file("gatepass.db"));
@@ -94,7 +105,7 @@ enum Statement {
 }
 
 impl Statement {
-    /// Runs statements, all at once.
+    /// Runs statements in one transaction.
     async fn run(&self, statements: &str) {
         match self {
             Self::Postgres(database) => drop(database.execute(statements)),
@@ -109,77 +120,75 @@ impl Statement {
     }
 }
 
-/// Writes that `subject` changed, as a process elsewhere does.
+/// Writes a change of user 7, as another process does.
 const USER_7: &str = "UPDATE change_counter SET number = number + 1;
      INSERT INTO changes (number, kind, name, made) SELECT number, 'user', '7', 0 FROM change_counter";
 
 #[test]
-fn a_change_is_heard_at_once_where_it_is_made_and_within_a_second_elsewhere() {
-    let test = "a_change_is_heard_at_once_where_it_is_made_and_within_a_second_elsewhere";
+fn change_is_reported_at_once_in_its_process_and_within_a_second_in_others() {
+    let test = "change_is_reported_at_once_in_its_process_and_within_a_second_in_others";
     on_both(test, async |url, _statement| {
         let [here, there] = [Database::open(&url).await.unwrap(), Database::open(&url).await.unwrap()];
-        let (ear, far) = (Ear::on(&here, 5 * SECOND).await, Ear::on(&there, 5 * SECOND).await);
+        let own = Recorder::watch(&here, 5 * SECOND).await;
+        let remote = Recorder::watch(&there, 5 * SECOND).await;
         let (users, clients) = (SqlUsers::new(here.clone()), SqlClients::new(here.clone()));
         // Through a clone.
         let sessions = SqlSessions::new(here.clone());
-        let subject = add(&users, "johndoe").await.subject();
-        let web = "web".into();
-        assert!(clients.add(&web, &client_secret([1; 32]), NOW).await.unwrap());
-        let whose = (subject.clone(), "hash".into());
+        let johndoe = add(&users, "johndoe").await;
+        let (subject, owner) = (johndoe.subject(), owner(&johndoe));
+        let web = ClientId::new("web").unwrap();
+        assert!(clients.add(&web, &ClientSecret::generate().unwrap()).await.unwrap());
         for id in ["a", "b"] {
-            assert!(Beginning::of(id, &whose).begin(&sessions).await);
+            assert!(Opening::new(id, &owner).open(&sessions).await);
         }
-        assert_eq!(ear.events(), [], "nobody was recognised by these before");
+        assert_eq!(own.events(), [], "no cached token depends on these");
 
         let expect = |change: Invalidation| {
-            let change = Changed(change);
-            assert_eq!(ear.events().first(), Some(&change), "at once");
-            assert_eq!(far.hears(&change, SECOND), slice::from_ref(&change));
-            // Here it is heard again, from the table.
-            ear.hears(&change, SECOND);
+            let change = Invalidated(change);
+            assert_eq!(own.events().first(), Some(&change), "at once");
+            assert_eq!(remote.wait_for(&change, SECOND), slice::from_ref(&change));
+            // The own process reads it from the table as well.
+            own.wait_for(&change, SECOND);
         };
-        let user = || Invalidation::User(subject.clone());
-        assert!(sessions.end(&subject, &"a".into(), NOW).await.unwrap());
-        expect(Invalidation::Session("a".into()));
-        assert!(!sessions.end(&subject, &"a".into(), NOW).await.unwrap());
-        let mut claims = gatepass::Claims::new(subject.clone(), gatepass::GrantedScopes::All);
-        (claims.session_id, claims.token_id) = (Some("b".into()), Some("token".into()));
-        sessions.revoke(&claims, NOW).await.unwrap();
-        expect(Invalidation::Session("b".into()));
-        sessions.end_all(&subject, NOW).await.unwrap();
-        expect(user());
+        let changed = || Invalidation::User(subject.clone());
+        assert!(sessions.end(&owner, &session_id("a"), NOW).await.unwrap());
+        expect(Invalidation::Session(session_id("a")));
+        assert!(!sessions.end(&owner, &session_id("a"), NOW).await.unwrap());
+        assert!(sessions.revoke(&owner, &claims(&owner, "b", "token"), NOW).await.unwrap());
+        expect(Invalidation::Session(session_id("b")));
+        sessions.end_all(&owner, NOW).await.unwrap();
+        expect(changed());
         assert!(users.change_password(&subject, &"hash".into(), &"new".into(), NOW).await.unwrap());
-        expect(user());
+        expect(changed());
         assert!(!users.change_password(&subject, &"hash".into(), &"newer".into(), NOW).await.unwrap());
-        assert!(users.update(&subject, UserChange::default(), NOW).await.unwrap());
-        expect(user());
-        assert!(clients.remove(&web, NOW).await.unwrap());
+        assert!(users.update(&subject, UserChange::default()).await.unwrap());
+        expect(changed());
+        assert!(clients.remove(&web).await.unwrap());
         expect(Invalidation::Client(web.clone()));
-        assert!(!clients.remove(&web, NOW).await.unwrap());
-        assert!(users.remove(&subject, NOW).await.unwrap());
-        expect(user());
+        assert!(!clients.remove(&web).await.unwrap());
+        assert!(users.remove(&subject).await.unwrap());
+        expect(changed());
     });
 }
 
 #[test]
-fn many_changes_are_heard_in_their_order_and_none_is_missed() {
-    on_both("many_changes_are_heard_in_their_order_and_none_is_missed", async |url, _statement| {
+fn concurrent_changes_are_all_reported() {
+    on_both("concurrent_changes_are_all_reported", async |url, _statement| {
         let [here, there] = [Database::open(&url).await.unwrap(), Database::open(&url).await.unwrap()];
-        let far = Ear::on(&there, 5 * SECOND).await;
+        let remote = Recorder::watch(&there, 5 * SECOND).await;
         let sessions = SqlSessions::new(here);
-        let made = (0..200).map(|number| {
-            let (sessions, subject) = (sessions.clone(), format!("{number}").into());
-            actix_web::rt::spawn(async move { sessions.end_all(&subject, NOW).await.unwrap() })
+        let changes = (0..200).map(|number| {
+            let (sessions, owner) = (sessions.clone(), member(&number.to_string()));
+            actix_web::rt::spawn(async move { sessions.end_all(&owner, NOW).await.unwrap() })
         });
-        futures_util::future::join_all(made).await;
-        let last = Changed(Invalidation::User("last".into()));
-        sessions.end_all(&"last".into(), NOW).await.unwrap();
-        let mut heard = far.hears(&last, SECOND);
-        assert_eq!(heard.pop(), Some(last));
-        let mut numbers: Vec<u32> = heard
+        futures_util::future::join_all(changes).await;
+        sessions.end_all(&member("last"), NOW).await.unwrap();
+        let mut events = remote.wait_for(&user("last"), SECOND);
+        events.pop();
+        let mut numbers: Vec<u32> = events
             .iter()
             .map(|event| match event {
-                Changed(Invalidation::User(subject)) => subject.as_str().parse().unwrap(),
+                Invalidated(Invalidation::User(subject)) => subject.as_str().parse().unwrap(),
                 other => panic!("{other:?}"),
             })
             .collect();
@@ -189,65 +198,64 @@ fn many_changes_are_heard_in_their_order_and_none_is_missed() {
 }
 
 #[test]
-fn who_hears_nothing_is_lost_and_found_after_all_that_was_missed() {
-    let test = "who_hears_nothing_is_lost_and_found_after_all_that_was_missed";
+fn lost_change_feed_is_reported_and_missed_changes_before_it_is_back() {
+    let test = "lost_change_feed_is_reported_and_missed_changes_before_it_is_back";
     on_both(test, async |url, statement| {
         let database = Database::open(&url).await.unwrap();
-        let max_age = Duration::from_millis(500);
-        let ear = Ear::on(&database, max_age).await;
+        let max_staleness = Duration::from_millis(500);
+        let recorder = Recorder::watch(&database, max_staleness).await;
         statement.run(USER_7).await;
-        let user = Changed(Invalidation::User("7".into()));
-        assert_eq!(ear.hears(&user, SECOND), slice::from_ref(&user));
+        assert_eq!(recorder.wait_for(&user("7"), SECOND), [user("7")]);
 
         statement.run("ALTER TABLE changes RENAME TO elsewhere").await;
         let start = Instant::now();
-        assert_eq!(ear.hears(&Lost, 2 * SECOND), [Lost]);
+        assert_eq!(recorder.wait_for(&Disconnected, 2 * SECOND), [Disconnected]);
         let after = start.elapsed();
-        assert!(after < max_age + Duration::from_millis(300), "{after:?}");
+        assert!(after < max_staleness + Duration::from_millis(300), "{after:?}");
         statement.run(&format!("ALTER TABLE elsewhere RENAME TO changes; {USER_7}")).await;
-        assert_eq!(ear.hears(&Found, SECOND), [user.clone(), Found], "first what was missed");
+        assert_eq!(recorder.wait_for(&Reconnected, SECOND), [user("7"), Reconnected]);
 
-        // Without the changes between nobody knows what they were.
+        // The changes between are missing: anything may have changed.
         statement.run(&format!("{USER_7}; {USER_7}; DELETE FROM changes WHERE number < 4")).await;
-        let everything = Changed(Invalidation::Everything);
-        assert_eq!(ear.hears(&everything, SECOND), slice::from_ref(&everything));
+        let everything = Invalidated(Invalidation::Everything);
+        assert_eq!(recorder.wait_for(&everything, SECOND), slice::from_ref(&everything));
         statement.run(USER_7).await;
-        assert_eq!(ear.hears(&user, SECOND), slice::from_ref(&user));
+        assert_eq!(recorder.wait_for(&user("7"), SECOND), [user("7")]);
         statement.run("DELETE FROM changes").await;
-        assert_eq!(ear.hears(&everything, SECOND), slice::from_ref(&everything), "a backup was restored");
-        statement.run(&USER_7.replace("'user'", "'of tomorrow'")).await;
-        ear.hears(&everything, SECOND);
+        let events = recorder.wait_for(&everything, SECOND);
+        assert_eq!(events, slice::from_ref(&everything), "a backup was restored");
+        statement.run(&USER_7.replace("'user'", "'future kind'")).await;
+        recorder.wait_for(&everything, SECOND);
     });
 }
 
 #[test]
-fn who_listens_is_no_reason_for_a_database_to_stay() {
-    on_both("who_listens_is_no_reason_for_a_database_to_stay", async |url, _statement| {
+fn change_feed_ends_with_its_database() {
+    on_both("change_feed_ends_with_its_database", async |url, _statement| {
         let database = Database::open(&url).await.unwrap();
-        let ear = Ear::on(&database, SECOND).await;
-        let weak = Arc::downgrade(&ear);
-        drop(ear);
-        assert!(weak.upgrade().is_some(), "it is told of changes");
+        let recorder = Recorder::watch(&database, SECOND).await;
+        let weak = Arc::downgrade(&recorder);
+        drop(recorder);
+        assert!(weak.upgrade().is_some(), "changes are reported to it");
         drop(database);
         let start = Instant::now();
         while weak.upgrade().is_some() {
-            assert!(start.elapsed() < 2 * SECOND, "the thread goes on");
+            assert!(start.elapsed() < 2 * SECOND, "the task goes on");
             thread::park_timeout(Duration::from_millis(5));
         }
     });
 }
 
 #[test]
-fn a_database_in_memory_is_listened_to() {
+fn database_in_memory_is_watched_without_interruption() {
     System::new().block_on(async {
         let database = Database::open("sqlite::memory:").await.unwrap();
-        let ear = Ear::on(&database, Duration::from_millis(500)).await;
+        let recorder = Recorder::watch(&database, Duration::from_millis(500)).await;
         let sessions = SqlSessions::new(database);
-        let user = Changed(Invalidation::User("7".into()));
         let start = Instant::now();
         while start.elapsed() < SECOND {
-            sessions.end_all(&"7".into(), NOW).await.unwrap();
+            sessions.end_all(&member("7"), NOW).await.unwrap();
         }
-        assert!(ear.events().iter().all(|event| *event == user), "never lost");
+        assert!(recorder.events().iter().all(|event| *event == user("7")), "never disconnected");
     });
 }

@@ -1,179 +1,138 @@
-//! The sessions in SQL: the contract, and what ends them besides, on SQLite and on PostgreSQL alike.
+//! The sessions in SQL: the contract, and what else ends sessions, on SQLite and PostgreSQL.
 
 use actix_web::rt::{System, spawn};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use gatepass::{
-    AuthUser, BearerStore, Claims, ClientId, PasswordHash, PasswordStore, RefreshTokenStore, SessionStore,
-    Subject, UserStore,
-    sql::{Database, SqlClients, SqlSessions, SqlUsers, UserChange, client_secret},
+    AuthUser, ClientId, ClientSecret, PasswordStore, UserStore,
+    sessions::{SessionOwner, SessionStore, TokenHash},
+    sql::{Database, SqlClients, SqlSessions, SqlUsers, User, UserChange},
 };
 
 use crate::{
-    sessions::{self, Beginning, People},
-    sql::{NOW, account, add, on_both},
+    sessions::{self, Opening, version},
+    sql::{NOW, add, on_both},
     support::{left_out, postgres},
 };
 
-/// Fills a database with two active users, a disabled one and a client.
-async fn people(database: &Database) -> People {
-    let users = SqlUsers::new(database.clone());
-    let [one, other] = [add(&users, "johndoe").await, add(&users, "alice").await];
-    let mut disabled = account("mallory");
-    disabled.user.disabled = true;
-    assert!(users.insert(&disabled, NOW).await.unwrap());
-    let client_id = ClientId::from("web");
-    let clients = SqlClients::new(database.clone());
-    assert!(clients.add(&client_id, &client_secret([1; 32]), NOW).await.unwrap());
-    let whose = |subject| (subject, PasswordHash::from("hash"));
-    People {
-        one: whose(one.subject()),
-        other: whose(other.subject()),
-        inactive: whose(disabled.user.subject()),
-        client_id,
-    }
+/// The owner of the sessions of one of our users.
+pub fn owner(user: &User) -> SessionOwner {
+    SessionOwner { user_kind: User::user_kind().into(), subject: user.subject() }
 }
 
-async fn ids(store: &SqlSessions, subject: &Subject) -> Vec<String> {
-    let sessions = store.list(subject, NOW).await.unwrap();
+/// A user that another table holds.
+fn member(id: u64) -> SessionOwner {
+    SessionOwner { user_kind: "Member".into(), subject: id.into() }
+}
+
+async fn ids(store: &SqlSessions, owner: &SessionOwner) -> Vec<String> {
+    let sessions = store.list(owner, NOW).await.unwrap();
     sessions.into_iter().map(|session| session.id.to_string()).collect()
 }
 
 #[test]
-fn sql_sessions_keep_the_contract() {
-    on_both("sql_sessions_keep_the_contract", async |database| {
-        sessions::hold(&SqlSessions::new(database.clone()), &people(&database).await).await;
+fn sql_sessions_of_our_users_keep_the_contract() {
+    on_both("sql_sessions_of_our_users_keep_the_contract", async |database| {
+        let users = SqlUsers::new(database.clone());
+        let [one, other] = [add(&users, "johndoe").await, add(&users, "alice").await];
+        sessions::holds(&SqlSessions::new(database), [&owner(&one), &owner(&other)]).await;
     });
 }
 
 #[test]
-fn sql_refresh_tokens_keep_the_contract() {
-    on_both("sql_refresh_tokens_keep_the_contract", async |database| {
-        sessions::refresh_tokens_hold(&SqlSessions::new(database.clone()), &people(&database).await).await;
-    });
-}
-
-/// Whatever a token says, the one question has the answer of the two.
-#[test]
-fn a_bearer_is_what_the_user_and_the_session_are() {
-    on_both("a_bearer_is_what_the_user_and_the_session_are", async |database| {
-        let People { one, other, inactive, .. } = &people(&database).await;
-        let (users, store) = (SqlUsers::new(database.clone()), SqlSessions::new(database));
-        for (id, whose) in [("s", one), ("t", other)] {
-            assert!(Beginning::of(id, whose).begin(&store).await);
-        }
-        let revoked = sessions::claims(&one.0, "s", "revoked");
-        assert!(store.revoke(&revoked, NOW).await.unwrap());
-        let nobody = Subject::from("00000000-0000-7000-8000-000000000000");
-        let mut seen = [0; 3];
-        for subject in [&one.0, &other.0, &inactive.0, &nobody, &"".into(), &"\0".into(), &"johndoe".into()] {
-            for session_id in [None, Some("s"), Some("t"), Some("u"), Some(""), Some("\0")] {
-                for token_id in [None, Some("token"), Some("revoked"), Some(""), Some("\0")] {
-                    let claims = Claims {
-                        session_id: session_id.map(Into::into),
-                        token_id: token_id.map(Into::into),
-                        ..sessions::claims(subject, "", "")
-                    };
-                    let user = users.find_by_subject(subject).await.unwrap();
-                    let is_live = store.is_live(&claims).await.unwrap();
-                    let found = users.find_bearer(&claims).await.unwrap();
-                    assert_eq!(found, user.map(|user| (user, is_live)), "{claims:?}");
-                    seen[found.map_or(0, |(_, is_live)| 1 + usize::from(is_live))] += 1;
-                }
-            }
-        }
-        assert!(seen.iter().all(|&times| times > 0), "{seen:?}");
+fn sql_sessions_beside_another_user_table_keep_the_contract() {
+    on_both("sql_sessions_beside_another_user_table_keep_the_contract", async |database| {
+        sessions::holds(&SqlSessions::new(database), [&member(7), &member(8)]).await;
     });
 }
 
 #[test]
-fn sessions_end_with_what_they_began_with() {
-    on_both("sessions_end_with_what_they_began_with", async |database| {
-        let People { one, other, client_id, .. } = &people(&database).await;
+fn changes_of_a_user_or_a_client_end_sessions() {
+    on_both("changes_of_a_user_or_a_client_end_sessions", async |database| {
         let users = SqlUsers::new(database.clone());
         let (store, clients) = (SqlSessions::new(database.clone()), SqlClients::new(database));
-        let begin = async |whose: &(Subject, PasswordHash)| {
-            for (id, client_id) in [("by a client", Some(client_id)), ("by none", None)] {
-                let id = format!("{id} {}", whose.0);
-                let beginning = Beginning { client_id, ..Beginning::with_family(&id, whose, &id) };
-                assert!(beginning.begin(&store).await, "{id}");
+        let [one, other] = [add(&users, "johndoe").await, add(&users, "alice").await];
+        let (subject, one, other) = (one.subject(), &owner(&one), &owner(&other));
+        let client_id = &ClientId::new("web").unwrap();
+        assert!(clients.add(client_id, &ClientSecret::generate().unwrap()).await.unwrap());
+        let open = async |owner: &SessionOwner| {
+            for (id, client_id) in [("of a client", Some(client_id)), ("of no client", None)] {
+                let id = format!("{id} {}", owner.subject);
+                let opening = Opening { client_id, ..Opening::with_family(&id, owner, &id) };
+                assert!(opening.open(&store).await, "{id}");
             }
         };
-        begin(one).await;
-        begin(other).await;
+        open(one).await;
+        open(other).await;
 
         let name = UserChange { full_name: Some(Some("John Doe".into())), ..UserChange::default() };
-        assert!(users.update(&one.0, name, NOW).await.unwrap());
+        assert!(users.update(&subject, name).await.unwrap());
         let scopes = UserChange { scopes: Some("me".parse().unwrap()), ..UserChange::default() };
-        assert!(users.update(&one.0, scopes, NOW).await.unwrap());
-        users.replace_hash_of(one, "of today's kind").await;
-        assert_eq!(ids(&store, &one.0).await.len(), 2, "none of these ends a session");
-        let one = &(one.0.clone(), PasswordHash::from("of today's kind"));
+        assert!(users.update(&subject, scopes).await.unwrap());
+        users.replace_hash(&subject, &"hash".into(), &"rehashed".into()).await.unwrap();
+        assert_eq!(users.find_hash(&subject).await.unwrap(), Some("rehashed".into()));
+        assert!(!users.change_password(&subject, &"hash".into(), &"lost".into(), NOW).await.unwrap());
+        assert_eq!(ids(&store, one).await.len(), 2, "none of these ends a session");
 
-        let stale = PasswordHash::from("hash");
-        assert!(!users.change_password(&one.0, &stale, &"lost".into(), NOW).await.unwrap());
-        assert_eq!(ids(&store, &one.0).await.len(), 2, "the password was not changed");
-        assert!(users.change_password(&one.0, &one.1, &"new".into(), NOW).await.unwrap());
-        assert_eq!(ids(&store, &one.0).await, [""; 0]);
-        assert!(!Beginning::of("late", one).begin(&store).await, "the password was changed meanwhile");
-        let one = &(one.0.clone(), PasswordHash::from("new"));
+        let before = version(&store, one).await;
+        assert!(users.change_password(&subject, &"rehashed".into(), &"new".into(), NOW).await.unwrap());
+        assert_eq!(ids(&store, one).await, [""; 0]);
+        assert!(!Opening::new("late", one).open_at(&store, before).await, "a sign-in was in progress");
 
-        begin(one).await;
+        open(one).await;
+        let before = version(&store, one).await;
         let set = UserChange { password_hash: Some("set".into()), ..UserChange::default() };
-        assert!(users.update(&one.0, set, NOW).await.unwrap());
-        assert_eq!(ids(&store, &one.0).await, [""; 0]);
-        let one = &(one.0.clone(), PasswordHash::from("set"));
+        assert!(users.update(&subject, set).await.unwrap());
+        assert_eq!(ids(&store, one).await, [""; 0]);
+        assert!(!Opening::new("late", one).open_at(&store, before).await, "a sign-in was in progress");
 
-        begin(one).await;
+        open(one).await;
+        let before = version(&store, one).await;
         for disabled in [true, false] {
             let change = UserChange { disabled: Some(disabled), ..UserChange::default() };
-            assert!(users.update(&one.0, change, NOW).await.unwrap());
-            assert_eq!(ids(&store, &one.0).await, [""; 0], "disabled: {disabled}");
+            assert!(users.update(&subject, change).await.unwrap());
+            assert_eq!(ids(&store, one).await, [""; 0], "disabled: {disabled}");
         }
+        assert!(!Opening::new("late", one).open_at(&store, before).await, "a sign-in was in progress");
 
-        begin(one).await;
-        assert!(clients.remove(client_id, NOW).await.unwrap());
-        assert_eq!(ids(&store, &one.0).await, [format!("by none {}", one.0)]);
-        assert_eq!(ids(&store, &other.0).await, [format!("by none {}", other.0)]);
+        open(one).await;
+        assert!(clients.remove(client_id).await.unwrap());
+        assert_eq!(ids(&store, one).await, [format!("of no client {subject}")]);
+        assert_eq!(ids(&store, other).await, [format!("of no client {}", other.subject)]);
 
-        let family = format!("by none {}", one.0).into();
-        assert!(store.find_family(&family).await.unwrap().is_some());
-        assert!(users.remove(&one.0, NOW).await.unwrap());
-        assert_eq!(ids(&store, &one.0).await, [""; 0]);
-        assert!(store.find_family(&family).await.unwrap().is_none());
-        assert!(!Beginning::of("of nobody", one).begin(&store).await);
-        assert_eq!(ids(&store, &other.0).await.len(), 1);
+        let family = TokenHash::from_stored(format!("of no client {subject}"));
+        assert!(store.find_token_family(&family).await.unwrap().is_some());
+        let before = version(&store, one).await;
+        assert!(users.remove(&subject).await.unwrap());
+        assert_eq!(users.find_hash(&subject).await.unwrap(), None);
+        assert_eq!(ids(&store, one).await, [""; 0]);
+        assert!(store.find_token_family(&family).await.unwrap().is_none());
+        assert!(!Opening::new("late", one).open_at(&store, before).await, "a sign-in was in progress");
+        assert_eq!(ids(&store, other).await.len(), 1);
     });
 }
 
-/// A sign-in's own change of a hash.
-trait Renew {
-    async fn replace_hash_of(&self, whose: &(Subject, PasswordHash), new: &str);
-}
-
-impl Renew for SqlUsers {
-    async fn replace_hash_of(&self, (subject, old): &(Subject, PasswordHash), new: &str) {
-        gatepass::UserStore::replace_hash(self, subject, old, &new.into()).await.unwrap();
-    }
-}
-
-/// Signs in many times while something ends all sessions: how many of them began before it.
+/// Opens many sessions while something ends all of them. Returns how many were opened.
 async fn race(
     store: &SqlSessions,
-    whose: &(Subject, PasswordHash),
+    owner: &SessionOwner,
     round: usize,
     end: impl Future<Output = ()>,
 ) -> usize {
-    let sign_ins: Vec<_> = (0..8)
-        .map(|number| {
-            let (store, whose) = (store.clone(), whose.clone());
-            spawn(async move { Beginning::of(&format!("{round} {number}"), &whose).begin(&store).await })
-        })
-        .collect();
-    let (begun, ()) = futures_util::future::join(join_all(sign_ins), end).await;
-    begun.into_iter().filter(|begun| *begun.as_ref().unwrap()).count()
+    let version = version(store, owner).await;
+    let sign_ins: Vec<_> =
+        (0..8)
+            .map(|number| {
+                let (store, owner) = (store.clone(), owner.clone());
+                spawn(async move {
+                    Opening::new(&format!("{round} {number}"), &owner).open_at(&store, version).await
+                })
+            })
+            .collect();
+    let (opened, ()) = join(join_all(sign_ins), end).await;
+    opened.into_iter().filter(|opened| *opened.as_ref().unwrap()).count()
 }
 
-/// On a database where writers do not wait for each other by themselves.
+/// Runs a test on PostgreSQL, which lets writers run concurrently.
 fn on_postgres(test: &str, run: impl AsyncFn(Database)) {
     match postgres::Database::create() {
         Ok(postgres) => {
@@ -184,68 +143,57 @@ fn on_postgres(test: &str, run: impl AsyncFn(Database)) {
 }
 
 #[test]
-fn no_sign_in_outlives_a_change_of_the_password_under_it() {
-    on_postgres("no_sign_in_outlives_a_change_of_the_password_under_it", async |database| {
-        let People { one: (subject, hash), .. } = people(&database).await;
+fn sign_in_concurrent_with_a_password_change_leaves_no_session() {
+    on_postgres("sign_in_concurrent_with_a_password_change_leaves_no_session", async |database| {
         let (users, store) = (SqlUsers::new(database.clone()), SqlSessions::new(database));
-        let (mut old, mut before, mut rounds) = (hash, 0, 0);
+        let user = add(&users, "johndoe").await;
+        let (subject, owner) = (user.subject(), owner(&user));
+        let (mut old, mut opened, mut contested) = ("hash".to_owned(), 0, 0);
         for round in 0..300 {
-            let new = PasswordHash::from(format!("hash {round}"));
-            let begun = race(&store, &(subject.clone(), old.clone()), round, async {
+            let new = format!("hash {round}");
+            let count = race(&store, &owner, round, async {
+                let (old, new) = (old.as_str().into(), new.as_str().into());
                 assert!(users.change_password(&subject, &old, &new, NOW).await.unwrap());
             })
             .await;
-            assert_eq!(ids(&store, &subject).await, [""; 0], "round {round}");
-            assert!(Beginning::of(&format!("{round}"), &(subject.clone(), new.clone())).begin(&store).await);
-            before += begun;
-            rounds += usize::from((1..8).contains(&begun));
+            assert_eq!(ids(&store, &owner).await, [""; 0], "round {round}");
+            assert!(Opening::new(&format!("{round}"), &owner).open(&store).await);
+            opened += count;
+            contested += usize::from((1..8).contains(&count));
             old = new;
         }
-        eprintln!(
-            "{before} of 2400 sign-ins came before the change, in {rounds} of 300 rounds some but not all"
-        );
-        assert!(before > 0 && rounds > 0, "it is a race");
+        eprintln!("{opened} of 2400 sign-ins came first, in {contested} of 300 rounds some but not all");
+        assert!(contested > 0, "the rounds are a race");
     });
 }
 
 #[test]
-fn no_sign_in_outlives_the_disabling_of_its_user() {
-    on_postgres("no_sign_in_outlives_the_disabling_of_its_user", async |database| {
-        let People { one, .. } = people(&database).await;
+fn sign_in_concurrent_with_disabling_the_user_leaves_no_session() {
+    on_postgres("sign_in_concurrent_with_disabling_the_user_leaves_no_session", async |database| {
         let (users, store) = (SqlUsers::new(database.clone()), SqlSessions::new(database));
+        let user = add(&users, "johndoe").await;
+        let owner = owner(&user);
         let disabled = |disabled| UserChange { disabled: Some(disabled), ..UserChange::default() };
         for round in 0..100 {
-            race(&store, &one, round, async {
-                assert!(users.update(&one.0, disabled(true), NOW).await.unwrap());
+            race(&store, &owner, round, async {
+                assert!(users.update(&owner.subject, disabled(true)).await.unwrap());
             })
             .await;
-            assert_eq!(ids(&store, &one.0).await, [""; 0], "round {round}");
-            assert!(users.update(&one.0, disabled(false), NOW).await.unwrap());
+            assert_eq!(ids(&store, &owner).await, [""; 0], "round {round}");
+            assert!(users.update(&owner.subject, disabled(false)).await.unwrap());
         }
     });
 }
 
 #[test]
-fn no_sign_in_outlives_the_removal_of_its_client() {
-    on_postgres("no_sign_in_outlives_the_removal_of_its_client", async |database| {
-        let People { one, client_id, .. } = people(&database).await;
-        let (clients, store) = (SqlClients::new(database.clone()), SqlSessions::new(database));
-        for round in 0..100 {
-            let sign_ins: Vec<_> = (0..8)
-                .map(|number| {
-                    let (store, one, client_id) = (store.clone(), one.clone(), client_id.clone());
-                    spawn(async move {
-                        let id = format!("{round} {number}");
-                        let client_id = Some(&client_id);
-                        Beginning { client_id, ..Beginning::of(&id, &one) }.begin(&store).await
-                    })
-                })
-                .collect();
-            let removed = clients.remove(&client_id, NOW);
-            let (begun, removed) = futures_util::future::join(join_all(sign_ins), removed).await;
-            assert!(removed.unwrap() && begun.iter().all(Result::is_ok), "round {round}");
-            assert_eq!(ids(&store, &one.0).await, [""; 0], "round {round}");
-            assert!(clients.add(&client_id, &client_secret([1; 32]), NOW).await.unwrap());
+fn sign_in_concurrent_with_ending_all_sessions_leaves_no_session() {
+    on_postgres("sign_in_concurrent_with_ending_all_sessions_leaves_no_session", async |database| {
+        let store = SqlSessions::new(database);
+        for round in 0..200 {
+            // Half of the users have never had a session.
+            let owner = member(if round % 2 == 0 { round as u64 } else { 1 });
+            race(&store, &owner, round, async { store.end_all(&owner, NOW).await.unwrap() }).await;
+            assert_eq!(ids(&store, &owner).await, [""; 0], "round {round}");
         }
     });
 }

@@ -1,4 +1,4 @@
-//! The headers that keep an answer to whom it is for.
+//! Security headers.
 
 use crate::support::{
     http::{get, post_form, request},
@@ -6,7 +6,7 @@ use crate::support::{
 };
 
 #[test]
-fn every_answer_says_what_browsers_must_not_do_with_it() {
+fn responses_have_security_headers() {
     let page = get("/").send(tutorial());
     let etag = page.header("etag").unwrap();
     for (reply, is_page) in [
@@ -29,7 +29,7 @@ fn every_answer_says_what_browsers_must_not_do_with_it() {
         assert!(policy.starts_with("default-src 'none'; "), "{reply:?}");
         assert!(policy.contains("frame-ancestors 'none'"), "{reply:?}");
         assert_eq!(policy.contains("script-src 'self'"), is_page, "{reply:?}");
-        // There is no TLS here.
+        // This service has no TLS.
         assert_eq!(reply.header("strict-transport-security"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The edge: proxies, slow and wrong clients, TLS, other origins. The real program from outside.
+//! The network: proxies, slow and malformed requests, TLS, CORS. The tests run the program.
 
 #[path = "../commands/program.rs"]
 #[expect(dead_code, reason = "this binary uses a part of it")]

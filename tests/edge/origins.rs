@@ -1,4 +1,4 @@
-//! Pages of other origins (CORS).
+//! Cross-origin requests (CORS).
 
 use crate::support::{
     http::{Reply, Request, get, post_form, request},
@@ -29,7 +29,7 @@ fn assert_let_in(reply: &Reply, origin: &str) {
 }
 
 #[test]
-fn a_preflight_of_a_named_origin_is_answered_whatever_the_path() {
+fn preflight_of_an_allowed_origin_succeeds_for_every_path() {
     let program = program();
     for (target, method) in
         [("/token", "POST"), ("/users/me", "GET"), ("/users/me/sessions/x", "DELETE"), ("/nothing", "PUT")]
@@ -47,7 +47,7 @@ fn a_preflight_of_a_named_origin_is_answered_whatever_the_path() {
 }
 
 #[test]
-fn errors_carry_it_too() {
+fn errors_have_cors_headers() {
     let program = program();
     let form = format!("username=johndoe&password={}", "x".repeat(3000));
     for (sent, status) in [
@@ -69,7 +69,7 @@ fn errors_carry_it_too() {
 }
 
 #[test]
-fn a_foreign_origin_is_let_in_nowhere() {
+fn foreign_origins_get_no_cors_headers() {
     let program = program();
     let near = ["http://app.example.com", "https://app.example.com:8443", "https://xapp.example.com", "null"];
     for origin in near.into_iter().chain(["https://app.example.com.evil.com", "HTTPS://APP.EXAMPLE.COM"]) {
@@ -78,7 +78,7 @@ fn a_foreign_origin_is_let_in_nowhere() {
             assert_eq!(reply.header("access-control-allow-origin"), None, "{origin}: {reply:?}");
         }
     }
-    // Where no origin is named, none is let in.
+    // Without the setting, no origin is allowed.
     let reply = get("/users/me").header("Origin", APP).send(tutorial());
     assert_eq!(reply.header("access-control-allow-origin"), None);
 }

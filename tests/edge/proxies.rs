@@ -1,4 +1,4 @@
-//! Whose word counts on where a request came from.
+//! Forwarding headers of trusted proxies.
 
 use crate::{
     program::Gatepass,
@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// The address that a session is noted with whose sign-in came with these headers.
+/// The sessions after a sign-in with these headers.
 fn noted(arguments: &[&str], headers: &[(&str, &str)]) -> String {
     let gatepass = Gatepass::on_sqlite();
     add_johndoe(&gatepass);
@@ -28,12 +28,12 @@ fn assert_noted(arguments: &[&str], headers: &[(&str, &str)], address: &str) {
 }
 
 #[test]
-fn the_address_of_a_session_comes_from_trusted_proxies_alone() {
+fn session_address_comes_from_trusted_proxies_only() {
     let x = [("X-Forwarded-For", "6.6.6.6, 203.0.113.7")];
     assert_noted(&[], &x, "127.0.0.1");
     assert_noted(&["--trusted-proxies", "10.0.0.0/8"], &x, "127.0.0.1");
     assert_noted(&["--trusted-proxies", "127.0.0.1"], &x, "203.0.113.7");
-    // The header that the proxy does not set is the client's own.
+    // The proxy does not set the other header, so it comes from the client.
     let both = [("Forwarded", "for=6.6.6.6"), x[0]];
     assert_noted(&["--trusted-proxies", "127.0.0.0/8"], &both, "203.0.113.7");
     let forwarded = [("X-Forwarded-For", "6.6.6.6"), ("Forwarded", "for=\"[2001:db8::7]:4711\";proto=https")];
@@ -48,7 +48,7 @@ fn location(program: &Program, headers: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_redirect_goes_where_trusted_proxies_say_and_nobody_else() {
+fn redirect_uses_scheme_and_host_of_trusted_proxies_only() {
     let x = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "auth.example.com")];
     let forwarded = [("Forwarded", "for=203.0.113.7;proto=https;host=\"auth.example.com:444\"")];
     let bind = ["--bind", "127.0.0.1:0", "--workers", "1"];

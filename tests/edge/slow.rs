@@ -1,4 +1,4 @@
-//! Slow clients: none holds the service up, and none stays.
+//! Slow clients: they delay nobody, and the service closes their connections.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::support::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Everybody has a second, an answer three.
+/// A service with timeouts of one second, and three for responses.
 fn impatient(more: &[&str]) -> Program {
     let arguments =
         ["--bind", "127.0.0.1:0", "--workers", "1", "--header-timeout", "1", "--idle-timeout", "1"];
@@ -27,7 +27,7 @@ fn impatient(more: &[&str]) -> Program {
     Program::start(&[&arguments[..], &limits, more].concat(), &variables)
 }
 
-/// How long it takes until the service ends a connection on which this was sent.
+/// The time until the service closes a connection on which this was sent.
 fn time_to_end(address: SocketAddr, bytes: &[u8], then: impl FnOnce(TcpStream) + Send + 'static) -> Duration {
     let mut stream = connect(address);
     stream.write_all(bytes).unwrap();
@@ -52,7 +52,7 @@ fn flood(mut stream: TcpStream) {
 }
 
 #[test]
-fn whoever_is_slow_is_sent_away() {
+fn slow_connections_are_closed() {
     const ANSWERED: &[u8] = b"GET /users/me HTTP/1.1\r\nHost: x\r\n\r\n";
     const CHUNKED: &str = "HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\
         Content-Type: application/x-www-form-urlencoded\r\n\r\n";
@@ -82,24 +82,24 @@ fn whoever_is_slow_is_sent_away() {
 }
 
 #[test]
-fn whoever_does_not_read_the_answer_is_sent_away() {
+fn connection_of_a_client_that_does_not_read_is_closed() {
     let program = impatient(&[]);
     let mut stream = connect(program.address());
-    // More than the system keeps for somebody who does not read.
+    // More than the socket buffers of the system hold.
     let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20);
     stream.write_all(request.as_bytes()).unwrap();
     let start = Instant::now();
-    program.wait_for("an answer is not taken");
+    program.wait_for("timed out sending a response");
     assert!(start.elapsed() < 8 * SECOND, "{:?}", start.elapsed());
 }
 
 #[test]
-fn connections_over_the_limit_wait_for_one_to_end() {
+fn connections_over_the_limit_wait() {
     let program = impatient(&["--max-connections", "4"]);
     let address = program.address();
     let held: Vec<_> = (0..4).map(|_| connect(address)).collect();
     thread::park_timeout(SECOND / 5);
-    // All places are taken for a second, until those who say nothing are sent away.
+    // The idle connections take all slots for a second, until they are closed.
     let start = Instant::now();
     let mut waiting = connect(address);
     waiting.write_all(b"GET /users/me HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -110,7 +110,7 @@ fn connections_over_the_limit_wait_for_one_to_end() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_service_has_no_more_connections_than_it_may_open_files() {
+fn connections_are_limited_by_file_descriptors() {
     use crate::support::service::{gatepass, limited};
     for (of_database, affordable) in [("10", 136), ("100", 46)] {
         let arguments = ["--bind", "127.0.0.1:0", "--database-connections", of_database];
@@ -126,9 +126,9 @@ fn a_service_has_no_more_connections_than_it_may_open_files() {
     }
 }
 
-/// Hundreds of slow clients, by a program that exists for that, and one that is not slow.
+/// Sends requests while `slowhttptest` runs hundreds of slow clients.
 fn withstands(test: &str, mode: &[&str]) {
-    // One after the other: each takes what the machine has.
+    // One test at a time: each uses the whole machine.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     if Command::new("slowhttptest").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
@@ -161,7 +161,7 @@ fn withstands(test: &str, mode: &[&str]) {
     assert!(memory < 250 * 1024, "{memory} KiB");
 }
 
-/// The most memory that a process had, in KiB.
+/// The peak memory of a process in KiB.
 fn peak_memory(id: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -169,19 +169,19 @@ fn peak_memory(id: u32) -> u64 {
 }
 
 #[test]
-fn slow_heads_hold_nobody_up() {
-    withstands("slow_heads_hold_nobody_up", &["-H", "-i", "1"]);
+fn slow_heads_do_not_delay_other_clients() {
+    withstands("slow_heads_do_not_delay_other_clients", &["-H", "-i", "1"]);
 }
 
 #[test]
-fn slow_bodies_hold_nobody_up() {
-    withstands("slow_bodies_hold_nobody_up", &["-B", "-i", "1", "-s", "8192"]);
+fn slow_bodies_do_not_delay_other_clients() {
+    withstands("slow_bodies_do_not_delay_other_clients", &["-B", "-i", "1", "-s", "8192"]);
 }
 
 #[test]
-fn slow_readers_hold_nobody_up() {
+fn slow_readers_do_not_delay_other_clients() {
     withstands(
-        "slow_readers_hold_nobody_up",
+        "slow_readers_do_not_delay_other_clients",
         &["-X", "-w", "10", "-y", "20", "-n", "1", "-z", "32", "-k", "3"],
     );
 }

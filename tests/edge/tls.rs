@@ -40,7 +40,7 @@ fn start(folder: &Folder) -> (Program, SocketAddr) {
     (program, address)
 }
 
-/// curl, trusting this certificate alone: the body, then the HTTP version and the status.
+/// Runs curl, which trusts this certificate only: prints the body, the HTTP version and the status.
 fn curl(folder: &Folder, trusted: &CertifiedKey<KeyPair>, arguments: &[&str]) -> Output {
     let ca = folder.write("trusted.pem", trusted.cert.pem());
     Command::new("curl")
@@ -58,7 +58,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn a_sign_in_works_by_tls_and_by_http_2() {
+fn sign_in_works_over_tls_with_http_1_and_http_2() {
     let (folder, certificate) = (Folder::create(), certificate());
     write(&folder, &certificate);
     let (program, address) = start(&folder);
@@ -74,13 +74,13 @@ fn a_sign_in_works_by_tls_and_by_http_2() {
         let redirect = said(&curl(&folder, &certificate, &[flag, "-i", &url("/users/me/")]));
         assert!(redirect.contains(&format!("location: https://{address}/users/me")), "{redirect}");
         assert!(redirect.contains("strict-transport-security: max-age=31536000"), "{redirect}");
-        // Limits are the same.
+        // The limits are those of plain HTTP.
         let large = format!("x: {}", "x".repeat(17_000));
         let refused = said(&curl(&folder, &certificate, &[flag, "-H", &large, &url("/users/me")]));
         assert!(refused.ends_with(&format!(" {version} 431")), "{refused}");
         let long = folder.write("long", "x".repeat(2 << 20));
         let refused = curl(&folder, &certificate, &[flag, "-d", &format!("@{long}"), &url("/token")]);
-        // By HTTP/2 Actix may end the stream before its answer is out.
+        // With HTTP/2 Actix may end the stream before the response is sent.
         let is_reset = version == "2" && refused.status.code() == Some(92);
         assert!(is_reset || said(&refused).ends_with(&format!(" {version} 413")), "{refused:?}");
     }
@@ -89,7 +89,7 @@ fn a_sign_in_works_by_tls_and_by_http_2() {
 }
 
 #[test]
-fn a_new_certificate_counts_within_seconds_and_a_damaged_one_does_not() {
+fn new_certificate_is_loaded_within_seconds_and_a_damaged_one_ignored() {
     let (folder, first, second) = (Folder::create(), certificate(), certificate());
     write(&folder, &first);
     let (program, address) = start(&folder);
@@ -97,26 +97,26 @@ fn a_new_certificate_counts_within_seconds_and_a_damaged_one_does_not() {
     let trusts = |certificate| curl(&folder, certificate, &["-I", &url]).status.success();
     assert!(trusts(&first) && !trusts(&second));
 
-    // Half a renewal is none.
+    // A new certificate without its key is not used.
     folder.write("cert.pem", second.cert.pem());
-    program.wait_for("TLS keeps the certificate it has");
+    program.wait_for("TLS keeps the old certificate");
     assert!(trusts(&first));
     write(&folder, &second);
-    program.wait_for("TLS has the new certificate");
+    program.wait_for("TLS uses the new certificate");
     assert!(trusts(&second) && !trusts(&first));
 
     folder.write("cert.pem", "-----BEGIN CERTIFICATE-----\nAAAA");
-    program.wait_for("cert.pem holds no certificate");
+    program.wait_for("cert.pem contains no certificate");
     fs::remove_file(folder.file("key.pem")).unwrap();
     program.wait_for("cannot read");
     assert!(trusts(&second));
-    // Each is said once.
+    // Each message is logged once.
     thread::park_timeout(Duration::from_secs(3));
     assert_eq!(program.log().matches("cannot read").count(), 1, "{}", program.log());
 }
 
 #[test]
-fn a_renewal_drops_no_connection() {
+fn certificate_renewal_keeps_connections() {
     let (folder, first, second) = (Folder::create(), certificate(), certificate());
     write(&folder, &first);
     let (program, address) = start(&folder);
@@ -132,13 +132,13 @@ fn a_renewal_drops_no_connection() {
         .unwrap();
     thread::park_timeout(Duration::from_millis(300));
     write(&folder, &second);
-    program.wait_for("TLS has the new certificate");
+    program.wait_for("TLS uses the new certificate");
     let output = client.wait_with_output().unwrap();
     assert_eq!(said(&output), "1 200 0 200 ", "{:?}", start.elapsed());
 }
 
 #[test]
-fn the_health_check_asks_by_tls() {
+fn healthcheck_works_over_tls() {
     let (folder, certificate) = (Folder::create(), certificate());
     let [cert, key] = write(&folder, &certificate);
     let (_program, address) = start(&folder);
@@ -149,7 +149,7 @@ fn the_health_check_asks_by_tls() {
 }
 
 #[test]
-fn files_that_cannot_be_used_keep_it_from_starting() {
+fn serve_with_unusable_tls_files_fails_with_one_line() {
     let (folder, one, other) = (Folder::create(), certificate(), certificate());
     let [cert, key] = write(&folder, &one);
     let wrong = folder.write("wrong.pem", other.signing_key.serialize_pem());
@@ -158,8 +158,8 @@ fn files_that_cannot_be_used_keep_it_from_starting() {
         (vec!["--tls-cert", &cert], 2, "--tls-key is missing"),
         (vec!["--tls-key", &key], 2, "--tls-cert is missing"),
         (vec!["--tls-cert", &none, "--tls-key", &key], 1, "none.pem"),
-        (vec!["--tls-cert", &empty, "--tls-key", &key], 1, "empty.pem holds no certificate"),
-        (vec!["--tls-cert", &cert, "--tls-key", &empty], 1, "empty.pem holds no private key"),
+        (vec!["--tls-cert", &empty, "--tls-key", &key], 1, "empty.pem contains no certificate"),
+        (vec!["--tls-cert", &cert, "--tls-key", &empty], 1, "empty.pem contains no private key"),
         (vec!["--tls-cert", &cert, "--tls-key", &wrong], 1, "cannot be used"),
     ] {
         let output = gatepass(&[&["--bind", "127.0.0.1:0"], &arguments[..]].concat(), &[]).output().unwrap();
@@ -170,7 +170,7 @@ fn files_that_cannot_be_used_keep_it_from_starting() {
 }
 
 #[test]
-fn with_tls_tokens_say_https() {
+fn issuer_with_tls_is_an_https_url() {
     let (folder, certificate) = (Folder::create(), certificate());
     let [cert, key] = write(&folder, &certificate);
     let gatepass = Gatepass::on_sqlite();
@@ -183,6 +183,6 @@ fn with_tls_tokens_say_https() {
         serde_json::Deserializer::from_str(&answer).into_iter().next().unwrap().unwrap();
     let (_, claims) = read(answer["access_token"].as_str().unwrap());
     assert_eq!(claims["iss"], "https://127.0.0.1:0");
-    // Whoever speaks no TLS gets no answer, and holds nobody up.
+    // A client without TLS gets no response and delays nobody.
     assert!(std::panic::catch_unwind(|| get("/users/me").send(address)).is_err());
 }

@@ -1,4 +1,4 @@
-//! Clients that do not keep to HTTP: no input gives a 5xx, a panic, or a worker that is held.
+//! Malformed requests: no input causes a 5xx, a panic or a blocked worker.
 
 use std::io::{Read, Write};
 
@@ -9,20 +9,20 @@ use crate::support::{
     service::{Program, tutorial},
 };
 
-/// The status of the answer; none where the connection just ends.
+/// The status of the response; `None` if the connection is closed without one.
 fn status(bytes: &[u8]) -> Option<u16> {
     let mut stream = connect(tutorial());
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(std::net::Shutdown::Write);
     let mut answer = Vec::new();
-    // A reset after the answer is an end as well.
+    // A reset after the response is fine.
     let _ = stream.read_to_end(&mut answer);
     let line = String::from_utf8_lossy(&answer[..answer.len().min(12)]).into_owned();
     line.split(' ').nth(1)?.parse().ok()
 }
 
 #[test]
-fn wrong_requests_are_refused_and_none_is_an_error_of_the_service() {
+fn malformed_requests_get_4xx() {
     let head = |line: &str, headers: &str| format!("{line}\r\n{headers}\r\n").into_bytes();
     let post = |headers: &str, body: &str| {
         let form = "Content-Type: application/x-www-form-urlencoded\r\n";
@@ -74,7 +74,7 @@ fn wrong_requests_are_refused_and_none_is_an_error_of_the_service() {
 }
 
 #[test]
-fn what_follows_a_refused_head_is_no_request() {
+fn bytes_after_a_refused_head_are_not_a_request() {
     let smuggled =
         b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n\
         0\r\n\r\nGET /users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer johndoe\r\n\r\n";
@@ -84,7 +84,7 @@ fn what_follows_a_refused_head_is_no_request() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order_however_many() {
+fn pipelined_requests_get_responses_in_order() {
     let mut stream = connect(tutorial());
     let one = "GET /users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer johndoe\r\n\r\n".repeat(500);
     let last = "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -98,7 +98,7 @@ fn pipelined_requests_are_answered_in_order_however_many() {
 }
 
 #[test]
-fn bad_requests_of_an_attacker_do_not_fill_the_log() {
+fn malformed_requests_are_not_logged() {
     let program = Program::start(&["--bind", "127.0.0.1:0", "--workers", "1"], &[]);
     for _ in 0..5 {
         assert_eq!(exchange(program.address(), b"GET / HTTP/1.1\r\n\r\n").status, 400);
@@ -111,7 +111,7 @@ fn bad_requests_of_an_attacker_do_not_fill_the_log() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
     #[test]
-    fn no_bytes_are_an_error_of_the_service(
+    fn random_bytes_never_get_5xx(
         method in "(GET|POST|HEAD|[ -~]{0,8})",
         target in "(/token|/users/me/?|/docs|[ -~]{0,40})",
         headers in proptest::collection::vec("(Host|Content-Length|Transfer-Encoding|Content-Type|Expect|Connection|Authorization|[ -~]{1,12}): ?(x|chunked|close|[0-9]{1,4}|multipart/form-data; boundary=x|[ -~]{0,40})", 0..6),

@@ -15,7 +15,7 @@ from gatepass_client.api.users import read_users_me
 from gatepass_client.models import (
     HTTPError,
     HTTPValidationError,
-    PasswordRequestForm,
+    TokenRequestForm,
     TokenResponse,
     User,
     ValidationError,
@@ -34,7 +34,7 @@ def equal(found, expected):
 
 
 # A token, and whose it is.
-token = sign_in.sync(client=anonymous, body=PasswordRequestForm(username="johndoe", password="secret"))
+token = sign_in.sync(client=anonymous, body=TokenRequestForm(username="johndoe", password="secret"))
 equal(token, TokenResponse(access_token="johndoe", token_type="bearer"))
 equal(token.expires_in, UNSET)
 me = read_users_me.sync(client=bearer(token.access_token))
@@ -50,7 +50,7 @@ equal(
 )
 
 # Every field of the form is sent as it is documented, and null is as good as nothing.
-form = PasswordRequestForm(
+form = TokenRequestForm(
     grant_type="password",
     username="johndoe",
     password="secret",
@@ -61,7 +61,7 @@ form = PasswordRequestForm(
 equal(sign_in.sync(client=anonymous, body=form), token)
 
 # 400: a wrong password, and a user who is disabled.
-wrong = PasswordRequestForm(username="johndoe", password="wrong")
+wrong = TokenRequestForm(username="johndoe", password="wrong")
 refused = sign_in.sync_detailed(client=anonymous, body=wrong)
 equal((refused.status_code, refused.parsed), (400, HTTPError(detail="Incorrect username or password")))
 disabled = read_users_me.sync_detailed(client=bearer("alice"))
@@ -73,14 +73,14 @@ equal((unknown.status_code, unknown.parsed), (401, HTTPError(detail="Not authent
 equal(unknown.headers["WWW-Authenticate"], "Bearer")
 
 # 413: too much.
-large = PasswordRequestForm(username="johndoe", password="x" * 1024 * 1024)
+large = TokenRequestForm(username="johndoe", password="x" * 1024 * 1024)
 refused = sign_in.sync_detailed(client=anonymous, body=large)
 equal((refused.status_code, type(refused.parsed)), (413, HTTPError))
 
 # 422: fields that are missing and wrong, each with its place.
 invalid = sign_in.sync_detailed(
     client=anonymous,
-    body=PasswordRequestForm(grant_type="implicit", username="johndoe", password=""),
+    body=TokenRequestForm(grant_type="implicit", username="johndoe", password=""),
 )
 equal((invalid.status_code, type(invalid.parsed)), (422, HTTPValidationError))
 grant_type, password = invalid.parsed.detail

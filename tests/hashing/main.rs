@@ -1,13 +1,13 @@
-//! Password hashing from outside: the hasher, and sign-ins that need it.
+//! Password hashing through the public API: the hasher, and sign-ins with it.
 #![cfg(feature = "service")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod kinds;
+mod load;
 mod members;
 mod refusals;
-mod storm;
 mod timing;
 mod vectors;
 
@@ -16,21 +16,21 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use gatepass::{Argon2Hasher, Argon2Settings};
+use gatepass::passwords::{Argon2Hasher, Argon2Settings};
 
-/// One test of this binary at a time: some measure time and memory.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+/// Runs one test of this binary at a time: some measure time and memory.
+fn serial() -> MutexGuard<'static, ()> {
+    static SERIAL: Mutex<()> = Mutex::new(());
+    SERIAL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Parameters that are quick and still most of a sign-in's time.
+/// Parameters that are fast and still take most of a sign-in's time.
 fn quick() -> Argon2Settings {
     Argon2Settings { memory: 4096, ..Argon2Settings::default() }
 }
 
 fn hasher(settings: Argon2Settings) -> Argon2Hasher {
-    Argon2Hasher::new(settings).expect("the settings are right")
+    Argon2Hasher::with_settings(settings).expect("valid settings")
 }
 
 fn number(number: usize) -> NonZeroUsize {

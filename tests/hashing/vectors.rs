@@ -1,23 +1,23 @@
-//! Hashes that other programs made, with the versions passlib 1.7.4, argon2-cffi 25.1.0, bcrypt 4.0.1,
-//! Django 5.2.19 and Python 3.11's hashlib; costs are low so that tests are fast.
+//! Hashes made by other programs: passlib 1.7.4, argon2-cffi 25.1.0, bcrypt 4.0.1,
+//! Django 5.2.19 and Python 3.11's hashlib. Costs are low so that tests are fast.
 
-/// What the hashes were made from, in this order.
+/// The passwords of the hashes, in this order.
 pub const PASSWORDS: [&str; 3] = [
     "secret",
     "pässwörd",
-    // 100 bytes; bcrypt reads 72 of them.
+    // 100 bytes, of which bcrypt reads 72.
     "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",
 ];
 
-/// One kind of hash, of each of [`PASSWORDS`].
+/// Hashes of one kind, one for each of [`PASSWORDS`].
 pub struct Vector {
     pub kind: &'static str,
     pub hashes: [&'static str; 3],
 }
 
-/// argon2-cffi's, with the parameters that the tests' hasher has: m=4096, t=2, p=1.
-pub const TODAYS: Vector = Vector {
-    kind: "Argon2id, today's parameters",
+/// Hashes by argon2-cffi with the parameters of the tests' hasher: m=4096, t=2, p=1.
+pub const CURRENT: Vector = Vector {
+    kind: "Argon2id, current parameters",
     hashes: [
         "$argon2id$v=19$m=4096,t=2,p=1$FGmtuW0TJnkHrHPlaCbvOA$mhT4B3mVppP9Bu/jkrwdOjEA6PtoDdt24lKylNdciqk",
         "$argon2id$v=19$m=4096,t=2,p=1$wRDXMNANwx6aZophG6ADyA$0O4TKjmQMHisHwRdcuEtHuNwSOUvlQRedtFoAjkSjtQ",
@@ -25,7 +25,7 @@ pub const TODAYS: Vector = Vector {
     ],
 };
 
-/// What is to be replaced when it matches.
+/// Hashes that a sign-in replaces.
 pub const OUTDATED: [Vector; 14] = [
     Vector {
         kind: "Argon2id, other parameters",
@@ -52,7 +52,7 @@ pub const OUTDATED: [Vector; 14] = [
         ],
     },
     Vector {
-        kind: "Argon2id in Django's spelling",
+        kind: "Argon2id in Django's format",
         hashes: [
             "argon2$argon2id$v=19$m=1024,t=2,p=8$TWtYaEVlWld1eGtwNVBKSU9SSldPNA$xqUbGRWPShQzRGNnJRqH97gZAJg5IzBeKckIYeRpPiE",
             "argon2$argon2id$v=19$m=1024,t=2,p=8$NG82Z3FBTW5weXhNS1ZJYlNkN3F6UQ$jCamDa6QIO3l7zir26LdNVMfs+IDDQOn5RVKfFsRMzo",
@@ -84,7 +84,7 @@ pub const OUTDATED: [Vector; 14] = [
         ],
     },
     Vector {
-        kind: "bcrypt in Django's spelling",
+        kind: "bcrypt in Django's format",
         hashes: [
             "bcrypt$$2b$05$xPlgyOTJ7UF6L17/HxPptucod05PpHP0UgIABU9iV0XKOBh/uStX6",
             "bcrypt$$2b$05$8E.7.4G0exbRDDbl0XIxzeqI1IjS6jUG5u.vcZ7d3Pl9r21LN3KOa",
@@ -116,7 +116,7 @@ pub const OUTDATED: [Vector; 14] = [
         ],
     },
     Vector {
-        kind: "PBKDF2 in passlib's spelling",
+        kind: "PBKDF2 in passlib's format",
         hashes: [
             "$pbkdf2-sha256$1000$em9N6d17z5mzVkrJ2VvLmQ$vtH/UIDwhCGsrrNgNk/KGzsxDF9/2yywbMC7myUYjHA",
             "$pbkdf2-sha256$1000$J8Q4h3COUeodo/S.N.Z8zw$tnT4Y2p/LigMeGckLaUMZEg3sId/1B7CA3yyhCTEmsU",
@@ -124,7 +124,7 @@ pub const OUTDATED: [Vector; 14] = [
         ],
     },
     Vector {
-        kind: "PBKDF2 in passlib's spelling, with dots",
+        kind: "PBKDF2 in passlib's format, with dots",
         hashes: [
             "$pbkdf2-sha256$1000$./8wMTIzNDU2Nzg5YWJjZA$LcpoHcks/CYED9xCnHqsWxcBXyV/RaU5gIycxzRApQU",
             "$pbkdf2-sha256$1000$./8wMTIzNDU2Nzg5YWJjZA$ivAMptK09NnF4H7PDfSqh0ujFKrkNJfzm4/iZUnlOfc",
@@ -132,7 +132,7 @@ pub const OUTDATED: [Vector; 14] = [
         ],
     },
     Vector {
-        kind: "PBKDF2 in Django's spelling",
+        kind: "PBKDF2 in Django's format",
         hashes: [
             "pbkdf2_sha256$1000$HrDXIXy935KrmGbeuRcTW2$xCtx1aVqzPdJdExDz1H74Vxo0ZLNYhrrtl/ePe4Pvy8=",
             "pbkdf2_sha256$1000$Yz5HXaqOrXquPxFlUKPptn$G98Hb739w2lOLdVVgaqTBP30hzTMPe1KVYd8+9pudbw=",

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gatepass::EventKind;
+use gatepass::{events::EventKind, sql::Database};
 use serde_json::{Value, json};
 
 use crate::{
@@ -305,7 +305,8 @@ fn the_list_is_filtered_and_the_newest_comes_first() {
 #[test]
 fn more_entries_than_are_read_at_once_are_listed_each_once() {
     Gatepass::on_both("more_entries_than_are_read_at_once_are_listed_each_once", |gatepass| {
-        gatepass.done(&["users", "list"]);
+        let tables = async { Database::open(&gatepass.url).await.unwrap().close().await };
+        actix_web::rt::System::new().block_on(tables);
         let insert = "INSERT INTO audit (time, event, detail) WITH RECURSIVE n(i) AS \
                       (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) \
                       SELECT 1700000000 + i / 400, 'sign_in', CAST(i AS TEXT) FROM n RETURNING detail";
@@ -416,7 +417,7 @@ fn a_database_that_is_gone_does_not_hold_up_the_stop_for_long() {
     let start = Instant::now();
     let log = stop(service);
     assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
-    assert!(log.contains("the audit trail (database) lost "), "{log}");
+    assert!(log.contains("audit trail (database) lost "), "{log}");
     assert_eq!(lines(&gatepass).len(), 2);
 }
 

@@ -100,8 +100,8 @@ fn an_outage(test: &str, kind: &str, begin: fn(&Way)) {
     cut_off.token(JOHNDOE);
     let log = cut_off.program.end();
     assert!(!log.contains("hush"), "a log without the password");
-    assert_eq!(log.matches("does not say what has changed").count(), 1, "{log}");
-    assert_eq!(log.matches("says again what has changed").count(), 1, "{log}");
+    assert_eq!(log.matches("lost the change feed").count(), 1, "{log}");
+    assert_eq!(log.matches("the change feed is back").count(), 1, "{log}");
 }
 
 fn session_id(token: &str) -> String {

@@ -159,7 +159,7 @@ fn neither_database_nor_log_holds_a_token() {
         service.refresh(&first.refresh, "");
         service.refresh(&format!("{}{}", halves[0].1, halves[0].0), "");
         let log = service.program.end();
-        assert!(log.contains("was used again"), "{log}");
+        assert!(log.contains(" reused: "), "{log}");
         for half in halves.iter().flat_map(|(family, own)| [family, own]) {
             assert!(!stored(half), "the database holds a half of a token");
             assert!(!log.contains(half), "the log holds a half of a token");
@@ -181,7 +181,7 @@ fn an_old_token_ends_its_family() {
         }
         expect_invalid_grant(&service.refresh(&second.refresh, ""));
         expect_ended(&service, &[&first, &second, &third]);
-        service.program.wait_for("was used again: its session is ended");
+        service.program.wait_for(" reused: session ");
 
         // Nothing else has ended.
         assert_eq!(service.users_me(&other.access).status, 200);

@@ -52,7 +52,7 @@ fn a_token_says_what_rfc_9068_asks_for() {
         let (issuer, iat) = (format!("http://{address}"), claims["iat"].as_u64().unwrap());
         let jti = claims["jti"].as_str().unwrap();
         let expected = json!({
-            "iss": issuer, "sub": id, "aud": issuer, "exp": iat + 900, "iat": iat, "jti": jti,
+            "iss": issuer, "sub": id, "user_kind": "User", "aud": issuer, "exp": iat + 900, "iat": iat, "jti": jti,
             "sid": claims["sid"], "scope": "me",
         });
         assert_eq!(claims, expected);

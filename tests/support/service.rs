@@ -10,11 +10,11 @@ use std::{
 };
 
 use gatepass::{
-    Auth, PasswordHasher, TokenService, UserStore,
+    Auth, AuthUser,
     app::{
         ops::Operations,
         profile,
-        server::{Routes, Server, Service},
+        server::{Server, Service},
         settings::Settings,
     },
 };
@@ -39,24 +39,13 @@ pub fn tutorial() -> SocketAddr {
     *ADDRESS
 }
 
-/// A service around other ports than the tutorial's.
-pub fn spawn<S, H, T>(auth: Auth<S, H, T>, document: OpenApi) -> SocketAddr
-where
-    S: UserStore<User: Serialize>,
-    H: PasswordHasher,
-    T: TokenService,
-{
-    let routes: Routes = Arc::new(|_| {});
-    spawn_service(Service { auth, document, profile: "tutorial", routes, operations: Operations::default() })
+/// A service with other users than the tutorial's.
+pub fn spawn<U: AuthUser + Serialize>(auth: Auth<U>, document: OpenApi) -> SocketAddr {
+    spawn_service(Service { auth, document, profile: "tutorial", operations: Operations::default() })
 }
 
-/// A service as a profile puts one together.
-pub fn spawn_service<S, H, T>(service: Service<S, H, T>) -> SocketAddr
-where
-    S: UserStore<User: Serialize>,
-    H: PasswordHasher,
-    T: TokenService,
-{
+/// A service as a profile composes one.
+pub fn spawn_service<U: AuthUser + Serialize>(service: Service<U>) -> SocketAddr {
     run(async move || Server::bind(service, &settings()).map_err(|error| error.to_string()))
 }
 

@@ -1,23 +1,26 @@
-//! Tokens that must be refused: by `verify` with `None`, over HTTP with 401.
+//! Tokens that must be refused: `verify` returns `None`, and the service 401.
 
 use std::{net::SocketAddr, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use ed25519_dalek::{SigningKey, pkcs8::EncodePublicKey, pkcs8::spki::der::pem::LineEnding};
-use gatepass::{JwtTokens, KeyDirectory, PublishedKeys, RemoteJwtVerifier, SigningAlgorithm, Timestamp};
+use gatepass::{
+    Timestamp,
+    jwt::{JwtTokens, RemoteJwtVerifier, SigningAlgorithm},
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
     forge::{Forge, base64url, decode, key_files, kid, part, sign_hs256, with},
-    service::{ISSUER, Tokens, at, issue, now, serve, users_me, verify},
+    service::{ISSUER, Tokens, at, issue, key_set, now, serve, users_me, verify},
 };
 
-/// One service for all, with two keys: the second one is published and does not sign yet.
+/// One service for all tests, with two keys: the second one is published and does not sign yet.
 struct Target {
     tokens: Tokens,
     address: SocketAddr,
-    /// Another service, which has the public keys and nothing else.
+    /// Another service, which has only the public keys.
     elsewhere: RemoteJwtVerifier,
     forge: Forge,
     now: Timestamp,
@@ -26,17 +29,17 @@ struct Target {
 static TARGET: LazyLock<Target> = LazyLock::new(|| {
     let now = now();
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, now);
-    KeyDirectory::new(&tokens.settings).rotate(now).expect("a second key");
+    tokens.keys().rotate_at(now).expect("a second key");
     tokens.tokens.refresh();
-    let forge = Forge::with_key_of(tokens.keys_dir());
+    let forge = Forge::with_key_of(&tokens.keys_dir);
     let address = serve(&tokens.tokens);
     let elsewhere = RemoteJwtVerifier::new(ISSUER, ISSUER);
-    elsewhere.set_keys(tokens.tokens.key_set(now).expect("keys").json).expect("a key set");
+    elsewhere.set_keys(key_set(&tokens.tokens, now)).expect("a key set");
     Target { tokens, address, elsewhere, forge, now }
 });
 
 impl Target {
-    /// The payload of a token of its own.
+    /// The payload of one of its own tokens.
     fn payload(&self) -> Value {
         part(&issue(&self.tokens.tokens, self.now), 1)
     }
@@ -51,7 +54,7 @@ impl Target {
     fn assert_refuses(&self, what: &str, token: &str) {
         assert_eq!(verify(&self.tokens.tokens, token, self.now), None, "{what}: {token}");
         assert_eq!(verify(&self.elsewhere, token, self.now), None, "elsewhere, {what}: {token}");
-        // A header holds no line breaks, and the white space around a token is not a part of it.
+        // A header contains no line breaks, and white space around a token is not a part of it.
         if token.trim() == token && !token.contains(char::is_control) && !token.is_empty() {
             let reply = users_me(self.address, token);
             assert_eq!(reply.status, 401, "{what}: {token}");
@@ -61,8 +64,8 @@ impl Target {
 }
 
 #[test]
-fn what_the_forge_makes_without_malice_is_accepted() {
-    // The other tests prove something only as long as this holds.
+fn genuine_token_in_any_allowed_form_is_accepted() {
+    // Without this, the other tests would show nothing.
     let (target, header) = (&*TARGET, TARGET.forge.header());
     let payload = target.payload();
     for (what, token) in [
@@ -81,7 +84,7 @@ fn what_the_forge_makes_without_malice_is_accepted() {
 }
 
 #[test]
-fn alg_none_in_any_spelling_is_refused() {
+fn token_with_alg_none_in_any_spelling_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
     for alg in ["none", "None", "NONE", "nOnE", "none ", ""] {
         let signed = target.forge.sign(with(&target.forge.header(), "alg", json!(alg)), &payload);
@@ -93,7 +96,7 @@ fn alg_none_in_any_spelling_is_refused() {
 }
 
 #[test]
-fn every_other_alg_is_refused() {
+fn token_with_another_alg_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
     for alg in [
         json!("eddsa"),
@@ -115,7 +118,7 @@ fn every_other_alg_is_refused() {
 }
 
 #[test]
-fn hs256_with_the_public_key_as_its_secret_is_refused() {
+fn hs256_token_with_public_key_as_secret_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
     let public = target.forge.key.verifying_key();
     let pem = public.to_public_key_pem(LineEnding::LF).unwrap();
@@ -139,9 +142,9 @@ fn hs256_with_the_public_key_as_its_secret_is_refused() {
 }
 
 #[test]
-fn a_kid_that_is_not_the_signers_is_refused() {
+fn token_with_kid_of_another_key_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
-    let other = key_files(target.tokens.keys_dir(), "pem").remove(1).0;
+    let other = key_files(&target.tokens.keys_dir, "pem").remove(1).0;
     let other = other.split_once('-').unwrap().1;
     for kid in [
         json!(other),
@@ -168,7 +171,7 @@ fn a_kid_that_is_not_the_signers_is_refused() {
 }
 
 #[test]
-fn a_key_that_comes_with_the_token_is_refused() {
+fn token_with_its_own_key_in_the_header_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
     let stranger = Forge { key: SigningKey::from_bytes(&[7; 32]), kid: target.forge.kid.clone() };
     let jwk =
@@ -182,7 +185,7 @@ fn a_key_that_comes_with_the_token_is_refused() {
         ("x5c", json!([base64url(b"certificate")])),
     ] {
         let header = with(&target.forge.header(), name, value);
-        // By a stranger, and by the right key as well: whoever sends this is up to something.
+        // Signed by another key, and by the right one: only an attacker sends this.
         target.assert_refuses(name, &stranger.sign(&header, &payload));
         target.assert_refuses(name, &target.forge.sign(&header, &payload));
     }
@@ -190,7 +193,7 @@ fn a_key_that_comes_with_the_token_is_refused() {
 }
 
 #[test]
-fn a_token_of_another_type_is_refused() {
+fn token_of_another_type_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
     for typ in [
         json!("JWT"),
@@ -211,7 +214,7 @@ fn a_token_of_another_type_is_refused() {
 }
 
 #[test]
-fn claims_that_are_not_right_are_refused() {
+fn token_with_wrong_or_missing_claim_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
     let now = target.now.as_unix();
     let refuse = |name: &str, value: Option<Value>| {
@@ -247,15 +250,48 @@ fn claims_that_are_not_right_are_refused() {
         }
     }
     refuse("nbf", Some(json!("0")));
-    refuse("sub", Some(json!(1)));
+    for name in ["sub", "client_id", "sid"] {
+        for wrong in [json!(1), json!(""), json!("a\nb"), json!("a\u{0}"), json!("x".repeat(256))] {
+            refuse(name, Some(wrong));
+        }
+    }
+    for wrong in [json!(1), json!([]), json!({}), json!(true)] {
+        refuse("user_kind", Some(wrong));
+    }
     refuse("scope", Some(json!("me")));
+    refuse("sub", Some(json!(null)));
     for name in ["iss", "aud", "exp", "iat", "sub", "jti"] {
         refuse(name, None);
     }
 }
 
 #[test]
-fn an_expired_token_is_refused_from_its_last_second_on() {
+fn token_without_user_kind_is_refused_by_its_issuer_and_accepted_elsewhere() {
+    let (target, payload) = (&*TARGET, TARGET.payload());
+    for kind in [None, Some(Value::Null)] {
+        let token = target.forge.sign(target.forge.header(), with(&payload, "user_kind", kind));
+        assert_eq!(verify(&target.tokens.tokens, &token, target.now), None);
+        assert_eq!(users_me(target.address, &token).status, 401);
+        let claims = verify(&target.elsewhere, &token, target.now).expect("a token of another issuer");
+        assert_eq!(claims.user_kind, None);
+    }
+}
+
+#[test]
+fn header_or_payload_that_is_not_utf_8_is_refused() {
+    let (target, payload) = (&*TARGET, with(&TARGET.payload(), "name", json!("@")).to_string());
+    let header = target.forge.header().to_string();
+    target.assert_accepts("UTF-8", &target.forge.sign(&header, &payload));
+    let latin1 =
+        |text: &str| text.bytes().map(|byte| if byte == b'@' { 0xe9 } else { byte }).collect::<Vec<_>>();
+    let token = target.forge.sign_bytes(header.as_bytes(), &latin1(&payload));
+    target.assert_refuses("payload", &token);
+    let header = header.replace("at+jwt", "at+jwt@");
+    target.assert_refuses("header", &target.forge.sign_bytes(&latin1(&header), payload.as_bytes()));
+}
+
+#[test]
+fn token_is_refused_from_the_second_of_its_expiry_on() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000)).tokens;
     let token = issue(&tokens, at(1000));
     assert_eq!(verify(&tokens, &token, at(999)), None, "issued in the future");
@@ -267,7 +303,7 @@ fn an_expired_token_is_refused_from_its_last_second_on() {
 }
 
 #[test]
-fn cut_and_padded_tokens_are_refused() {
+fn truncated_or_padded_token_is_refused() {
     let target = &*TARGET;
     let token = issue(&target.tokens.tokens, target.now);
     let [header, payload, signature] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
@@ -312,11 +348,11 @@ fn cut_and_padded_tokens_are_refused() {
 }
 
 #[test]
-fn a_second_spelling_of_the_same_token_is_refused() {
+fn second_encoding_of_a_valid_token_is_refused() {
     let target = &*TARGET;
     let token = issue(&target.tokens.tokens, target.now);
     let (signed, signature) = token.rsplit_once('.').unwrap();
-    // 64 bytes leave four bits over in the last character: a lax reader takes sixteen spellings.
+    // 64 bytes leave four unused bits in the last character: a lax parser accepts sixteen spellings.
     let (rest, last) = signature.split_at(signature.len() - 1);
     for other in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".chars() {
         if last != other.to_string() {
@@ -327,7 +363,7 @@ fn a_second_spelling_of_the_same_token_is_refused() {
     if standard != signature {
         target.assert_refuses("the other alphabet", &format!("{signed}.{standard}"));
     }
-    // S + L: the same signature for a lax verifier (RFC 8032 section 5.1.7).
+    // S + L is the same signature for a lax verifier (RFC 8032 section 5.1.7).
     const L: [u8; 32] = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
@@ -343,7 +379,7 @@ fn a_second_spelling_of_the_same_token_is_refused() {
 }
 
 #[test]
-fn a_member_that_stands_twice_is_refused() {
+fn token_with_duplicate_member_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload().to_string());
     let header = target.forge.header().to_string();
     let twice = |json: &str, member: &str| {
@@ -373,7 +409,7 @@ fn a_member_that_stands_twice_is_refused() {
 }
 
 #[test]
-fn what_is_no_object_is_refused() {
+fn header_or_payload_that_is_not_an_object_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
     let (header, kid) = (target.forge.header(), &target.forge.kid);
     for wrong in
@@ -390,7 +426,7 @@ fn what_is_no_object_is_refused() {
 }
 
 #[test]
-fn a_signature_over_other_bytes_is_refused() {
+fn signature_of_other_bytes_is_refused() {
     let target = &*TARGET;
     let [one, other] = [(); 2].map(|()| issue(&target.tokens.tokens, target.now));
     let ((one_signed, one_signature), (other_signed, other_signature)) =
@@ -413,7 +449,7 @@ fn a_signature_over_other_bytes_is_refused() {
 }
 
 #[test]
-fn what_would_have_to_be_understood_is_refused() {
+fn token_with_header_extension_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
     for (name, value) in [
         ("crit", json!(["exp"])),
@@ -433,7 +469,7 @@ fn what_would_have_to_be_understood_is_refused() {
 }
 
 #[test]
-fn a_token_of_more_than_8_kib_is_refused() {
+fn token_longer_than_8_kib_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
     let padded =
         |bytes| target.forge.sign(target.forge.header(), with(&payload, "padding", json!("x".repeat(bytes))));
@@ -447,11 +483,11 @@ fn a_token_of_more_than_8_kib_is_refused() {
 }
 
 #[test]
-fn a_token_that_is_a_secret_of_hs256_is_refused_as_others_are() {
+fn forged_hs256_token_is_refused() {
     let tokens = Tokens::open(SigningAlgorithm::Hs256, at(1000));
     let token = issue(&tokens.tokens, at(1000));
     assert_eq!(part(&token, 0)["alg"], "HS256");
-    let (name, secret) = key_files(tokens.keys_dir(), "hs256").remove(0);
+    let (name, secret) = key_files(&tokens.keys_dir, "hs256").remove(0);
     assert_eq!(name, format!("1000-{}", kid(&token)));
     let (secret, header, payload) = (decode(secret.trim()), part(&token, 0), part(&token, 1));
     let claims = |token: &str| verify(&tokens.tokens, token, at(1000));
@@ -477,11 +513,11 @@ fn a_token_that_is_a_secret_of_hs256_is_refused_as_others_are() {
 }
 
 #[test]
-fn tokens_of_one_algorithm_are_nothing_to_the_other() {
+fn token_of_another_algorithm_is_refused() {
     let eddsa = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let mut settings = eddsa.settings.clone();
     settings.algorithm = SigningAlgorithm::Hs256;
-    let hs256 = JwtTokens::open(settings, at(1000)).expect("a folder holds keys of both");
+    let hs256 = JwtTokens::open_at(settings, at(1000)).expect("a directory with keys of both algorithms");
     let (signed, authenticated) = (issue(&eddsa.tokens, at(1000)), issue(&hs256, at(1000)));
     assert!(verify(&eddsa.tokens, &signed, at(1000)).is_some());
     assert!(verify(&hs256, &authenticated, at(1000)).is_some());
@@ -490,18 +526,18 @@ fn tokens_of_one_algorithm_are_nothing_to_the_other() {
 }
 
 #[test]
-fn a_token_of_another_deployment_is_refused() {
+fn token_of_another_deployment_or_audience_is_refused() {
     let one = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let other = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     assert_eq!(verify(&one.tokens, &issue(&other.tokens, at(1000)), at(1000)), None);
-    // The same keys, for somebody else.
+    // The same keys for another audience.
     let mut settings = one.settings.clone();
     settings.audience = "https://api.example.com".into();
-    let audience = JwtTokens::open(settings, at(1000)).unwrap();
+    let audience = JwtTokens::open_at(settings, at(1000)).unwrap();
     assert_eq!(verify(&one.tokens, &issue(&audience, at(1000)), at(1000)), None);
 }
 
-/// What happens to a token on a bad day.
+/// A change of a token.
 #[derive(Clone, Debug)]
 enum Mutation {
     Replace(prop::sample::Index, char),
@@ -551,7 +587,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_parts_under_a_right_signature_are_refused_without_a_panic(
+    fn arbitrary_signed_parts_are_refused_without_a_panic(
         header in prop::collection::vec(any::<u8>(), 0..100), payload in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         let target = &*TARGET;
@@ -563,7 +599,7 @@ proptest! {
     }
 
     #[test]
-    fn a_good_token_with_any_change_is_refused(mutations in prop::collection::vec(mutation(), 1..4)) {
+    fn valid_token_with_any_change_is_refused(mutations in prop::collection::vec(mutation(), 1..4)) {
         let target = &*TARGET;
         let token = issue(&target.tokens.tokens, target.now);
         let mutated = mutations.iter().fold(token.clone(), |token, mutation| mutate(&token, mutation));

@@ -26,7 +26,7 @@ impl Keys<'_> {
 }
 
 #[test]
-fn keys_are_made_shown_and_removed() {
+fn keys_are_created_and_listed() {
     for algorithm in ["EdDSA", "HS256"] {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys(&folder.path().join("keys"));
@@ -47,17 +47,17 @@ fn keys_are_made_shown_and_removed() {
         let lines: Vec<_> = out.lines().collect();
         assert!(lines[0].contains(first["made"]["kid"].as_str().unwrap()), "{out}");
         assert!(lines[0].contains("signing") && lines[1].contains("next: signs in"), "{out}");
-        // Where there is nothing to remove, there is nothing to ask.
+        // Without retired keys, there is no question.
         assert_eq!(keys.json(&["prune", "--algorithm", algorithm])["removed"], Value::Array(vec![]));
     }
 }
 
 #[test]
-fn what_counts_no_more_is_removed_by_prune_alone_and_after_a_question() {
+fn prune_removes_retired_keys_after_confirmation() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Keys(&folder.path().join("keys"));
     let old = keys.json(&["rotate"])["made"].clone();
-    // As if both were made long ago.
+    // As if both had been created long ago.
     let age = |key: &Value, created: &str| {
         let file = Path::new(key["file"].as_str().unwrap());
         let aged = format!("{created}-{}.pem", key["kid"].as_str().unwrap());
@@ -72,7 +72,7 @@ fn what_counts_no_more_is_removed_by_prune_alone_and_after_a_question() {
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert!(out.starts_with("made ") && out.contains("next: signs in 300 s"), "{out}");
     let count = || keys.run(&["list"]).1.lines().count();
-    assert_eq!(count(), 3, "whoever rotates may not know how long the service's tokens live");
+    assert_eq!(count(), 3, "rotation removes nothing: it may not know the lifetime of the service's tokens");
 
     let kid = old["kid"].as_str().unwrap();
     let (code, out, err) = keys.run(&["prune", "--access-token-ttl", "600", "--leeway", "5"]);
@@ -87,7 +87,7 @@ fn what_counts_no_more_is_removed_by_prune_alone_and_after_a_question() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_has_no_keys_yet() {
+fn list_of_a_missing_directory_is_empty_and_creates_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none");
     let listed = Keys(&missing).run(&["list"]);
@@ -98,14 +98,14 @@ fn a_folder_that_is_not_there_has_no_keys_yet() {
 }
 
 #[test]
-fn the_help_says_what_to_do_about_a_compromised_key() {
+fn help_explains_what_to_do_about_a_compromised_key() {
     let (code, out, _) = Keys(Path::new("keys")).run(&["--help"]);
     assert_eq!(code, Some(0));
     assert!(out.contains("compromised: gatepass keys rotate, then remove"), "{out}");
 }
 
 #[test]
-fn what_cannot_be_done_ends_with_one_line() {
+fn failed_command_prints_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none");
     let file = folder.path().join("file");

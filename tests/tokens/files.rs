@@ -1,4 +1,4 @@
-//! The folder of the keys: made, damaged, shared.
+//! The key directory: created, damaged, shared.
 
 use std::{
     env, fs,
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use gatepass::{JwtSettings, JwtTokens, KeyDirectory, KeyState, SigningAlgorithm};
+use gatepass::jwt::{JwtSettings, JwtTokens, KeyDirectory, KeyState, SigningAlgorithm, SigningKeys};
 use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::{
@@ -58,82 +58,84 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// The line with which a start on this folder fails.
-fn fault(settings: &JwtSettings) -> String {
-    JwtTokens::open(settings.clone(), at(2000)).expect_err("it does not start").to_string()
+/// The error of a start with these settings.
+fn start_error(settings: &JwtSettings) -> String {
+    JwtTokens::open_at(settings.clone(), at(2000)).expect_err("it does not start").to_string()
 }
 
 #[test]
-fn the_folder_and_the_first_key_are_made_for_the_owner_alone() {
+fn directory_and_first_key_are_created_for_the_owner_alone() {
     for algorithm in BOTH {
         let folder = tempfile::tempdir().unwrap();
-        let mut settings = JwtSettings::new(folder.path().join("a/b/keys"), ISSUER);
+        let keys_dir = folder.path().join("a/b/keys");
+        let mut settings = JwtSettings::new(SigningKeys::directory(&keys_dir), ISSUER);
         settings.algorithm = algorithm;
-        let first = JwtTokens::open(settings.clone(), at(1000)).unwrap();
-        assert_eq!(mode(&settings.keys_dir), 0o700);
-        let listed = KeyDirectory::new(&settings).list(at(1000)).unwrap();
+        let first = JwtTokens::open_at(settings.clone(), at(1000)).unwrap();
+        assert_eq!(mode(&keys_dir), 0o700);
+        let keys = KeyDirectory::new(&keys_dir, &settings);
+        let listed = keys.list_at(at(1000)).unwrap();
         assert_eq!((listed.len(), listed[0].state, listed[0].created), (1, KeyState::Signing, at(1000)));
         assert_eq!(mode(&listed[0].file), 0o600);
 
-        let again = JwtTokens::open(settings.clone(), at(1001)).unwrap();
+        let again = JwtTokens::open_at(settings, at(1001)).unwrap();
         assert!(verify(&again, &issue(&first, at(1001)), at(1001)).is_some());
-        assert_eq!(KeyDirectory::new(&settings).list(at(1001)).unwrap(), listed);
+        assert_eq!(keys.list_at(at(1001)).unwrap(), listed);
     }
 }
 
 #[test]
-fn what_is_no_key_lies_there_undisturbed() {
-    let Tokens { settings, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+fn other_files_in_the_directory_are_ignored() {
+    let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     for name in ["README", ".new-x7f3Ab", "1000-kid.pem.bak", "pem", ".DS_Store", "1000-kid.hs256"] {
-        fs::write(settings.keys_dir.join(name), "x").unwrap();
+        fs::write(tokens.keys_dir.join(name), "x").unwrap();
     }
-    fs::create_dir(settings.keys_dir.join("lost+found")).unwrap();
-    JwtTokens::open(settings.clone(), at(1000)).expect("one key");
-    assert_eq!(KeyDirectory::new(settings).list(at(1000)).unwrap().len(), 1);
+    fs::create_dir(tokens.keys_dir.join("lost+found")).unwrap();
+    JwtTokens::open_at(tokens.settings.clone(), at(1000)).expect("one key");
+    assert_eq!(tokens.keys().list_at(at(1000)).unwrap().len(), 1);
 }
 
 #[test]
-fn a_key_that_others_may_read_stops_the_start() {
+fn start_with_a_key_that_others_can_read_fails() {
     for algorithm in BOTH {
-        let Tokens { settings, .. } = &Tokens::open(algorithm, at(1000));
-        let file = KeyDirectory::new(settings).list(at(1000)).unwrap().remove(0).file;
+        let tokens = Tokens::open(algorithm, at(1000));
+        let file = tokens.keys().list_at(at(1000)).unwrap().remove(0).file;
         for wrong in [0o644, 0o604, 0o666, 0o660, 0o602, 0o601] {
             chmod(&file, wrong);
-            let line = fault(settings);
+            let line = start_error(&tokens.settings);
             assert!(line.starts_with(&format!("{}: ", file.display())), "{line}");
             assert!(line.contains(&format!("{wrong:o}")) && line.contains("chmod 600"), "{line}");
         }
         for right in [0o600, 0o400] {
             chmod(&file, right);
-            assert!(JwtTokens::open(settings.clone(), at(1000)).is_ok(), "{right:o}");
+            assert!(JwtTokens::open_at(tokens.settings.clone(), at(1000)).is_ok(), "{right:o}");
         }
     }
 }
 
 #[test]
-fn a_folder_that_others_may_write_into_stops_the_start() {
-    let Tokens { settings, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    chmod(&settings.keys_dir, 0o777);
-    let line = fault(settings);
-    assert!(
-        line.starts_with(&format!("{}: ", settings.keys_dir.display())) && line.contains("777"),
-        "{line}"
-    );
+fn start_with_a_directory_that_others_can_write_fails() {
+    let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+    chmod(&tokens.keys_dir, 0o777);
+    let line = start_error(&tokens.settings);
+    assert!(line.starts_with(&format!("{}: ", tokens.keys_dir.display())) && line.contains("777"), "{line}");
     for wrong in [0o1777, 0o770, 0o720] {
-        chmod(&settings.keys_dir, wrong);
-        assert!(fault(settings).contains("others may put keys into this folder"), "{wrong:o}");
+        chmod(&tokens.keys_dir, wrong);
+        assert!(
+            start_error(&tokens.settings).contains("others can put keys into this directory"),
+            "{wrong:o}"
+        );
     }
     for right in [0o700, 0o755, 0o500] {
-        chmod(&settings.keys_dir, right);
-        assert!(JwtTokens::open(settings.clone(), at(1000)).is_ok(), "{right:o}");
+        chmod(&tokens.keys_dir, right);
+        assert!(JwtTokens::open_at(tokens.settings.clone(), at(1000)).is_ok(), "{right:o}");
     }
 }
 
-/// Whom the service runs as in a container, and somebody else.
+/// The user that the service runs as in a container, and another user.
 const SERVICE: u32 = 65532;
 const STRANGER: u32 = 1234;
 
-/// Only root can put files into the hands of others: elsewhere, what this guards is left out.
+/// Only root can change the owner of files: other users skip the tests that need it.
 fn is_root() -> bool {
     tempfile::tempfile().unwrap().metadata().unwrap().uid() == 0
 }
@@ -143,38 +145,42 @@ fn give(path: &Path, owner: u32) {
 }
 
 #[test]
-fn root_makes_keys_for_the_folders_owner_and_takes_none_of_a_strangers() {
+fn root_creates_keys_for_the_directory_owner_and_rejects_keys_of_other_users() {
     if !is_root() {
         return;
     }
-    let Tokens { settings, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    let keys = KeyDirectory::new(settings);
-    let first = keys.list(at(1000)).unwrap().remove(0).file;
-    fs::remove_file(settings.keys_dir.join(".lock")).unwrap();
-    give(&settings.keys_dir, SERVICE);
-    let next = keys.rotate(at(1000)).expect("root's key and the owner's are right").file;
-    for file in [&next, &settings.keys_dir.join(".lock")] {
+    let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+    let keys = tokens.keys();
+    let first = keys.list_at(at(1000)).unwrap().remove(0).file;
+    fs::remove_file(tokens.keys_dir.join(".lock")).unwrap();
+    give(&tokens.keys_dir, SERVICE);
+    let next = keys.rotate_at(at(1000)).expect("keys of root and of the owner").file;
+    for file in [&next, &tokens.keys_dir.join(".lock")] {
         let metadata = fs::metadata(file).unwrap();
         assert_eq!((metadata.uid(), metadata.gid(), mode(file)), (SERVICE, SERVICE, 0o600), "{file:?}");
     }
     give(&first, STRANGER);
-    let line = fault(settings);
+    let line = start_error(&tokens.settings);
     assert!(line.starts_with(&format!("{}: ", first.display())) && line.contains("1234"), "{line}");
-    // In root's own folder the service's user is a stranger, too.
+    // In a directory of root, the keys of the service's user are not accepted.
     give(&first, 0);
-    give(&settings.keys_dir, 0);
-    assert!(fault(settings).starts_with(&format!("{}: ", next.display())), "{}", fault(settings));
+    give(&tokens.keys_dir, 0);
+    assert!(
+        start_error(&tokens.settings).starts_with(&format!("{}: ", next.display())),
+        "{}",
+        start_error(&tokens.settings)
+    );
 }
 
 #[test]
-fn the_services_user_takes_its_own_folder_and_roots_and_no_strangers() {
+fn service_accepts_directories_and_keys_of_its_user_and_root_only() {
     if !is_root() {
         return;
     }
-    let Tokens { settings, folder, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    chmod(folder.path(), 0o755);
-    chmod(&settings.keys_dir, 0o755);
-    let file = KeyDirectory::new(settings).list(at(1000)).unwrap().remove(0).file;
+    let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+    chmod(tokens.folder.path(), 0o755);
+    chmod(&tokens.keys_dir, 0o755);
+    let file = tokens.keys().list_at(at(1000)).unwrap().remove(0).file;
     for (keys_dir, key, right) in [
         (SERVICE, SERVICE, true),
         (0, SERVICE, true),
@@ -182,29 +188,29 @@ fn the_services_user_takes_its_own_folder_and_roots_and_no_strangers() {
         (SERVICE, STRANGER, false),
         (0, STRANGER, false),
     ] {
-        give(&settings.keys_dir, keys_dir);
+        give(&tokens.keys_dir, keys_dir);
         give(&file, key);
-        let mut command = in_a_process("issue", &settings.keys_dir);
+        let mut command = issue_in_a_process(&tokens.keys_dir);
         let output = match command.uid(SERVICE).gid(SERVICE).output() {
-            // The folder of this binary is closed to others.
+            // Others cannot execute this binary.
             Err(_) => return,
             Ok(output) => output,
         };
         let text = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(text.contains("\ntoken="), right, "folder {keys_dir}, key {key}: {text}");
+        assert_eq!(text.contains("\ntoken="), right, "directory {keys_dir}, key {key}: {text}");
     }
 }
 
 #[test]
-fn a_lock_that_is_a_link_is_neither_followed_nor_given_away() {
-    let Tokens { settings, folder, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    let (lock, target) = (settings.keys_dir.join(".lock"), folder.path().join("target"));
+fn lock_file_that_is_a_link_is_neither_followed_nor_given_away() {
+    let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+    let (lock, target) = (tokens.keys_dir.join(".lock"), tokens.folder.path().join("target"));
     fs::remove_file(&lock).unwrap();
     symlink(&target, &lock).unwrap();
     if is_root() {
-        give(&settings.keys_dir, SERVICE);
+        give(&tokens.keys_dir, SERVICE);
     }
-    let rotate = || KeyDirectory::new(settings).rotate(at(1000)).map_err(|error| error.to_string());
+    let rotate = || tokens.keys().rotate_at(at(1000)).map_err(|error| error.to_string());
     assert!(rotate().unwrap_err().starts_with(&format!("{}: ", lock.display())));
     assert!(!target.exists());
 
@@ -214,14 +220,14 @@ fn a_lock_that_is_a_link_is_neither_followed_nor_given_away() {
     rotate().unwrap_err();
     assert_eq!((owner(), fs::read_to_string(&target).unwrap().as_str()), (before, "secret"));
 
-    // Neither is what the folder's owner linked or moved to this name.
+    // Neither is a file that the directory's owner linked or moved to this name.
     fs::remove_file(&lock).unwrap();
     fs::hard_link(&target, &lock).unwrap();
-    rotate().expect("a lock as good as any");
+    rotate().expect("any file can be locked");
     assert_eq!(owner(), before);
-    fs::rename(&target, folder.path().join("first")).unwrap();
-    fs::remove_file(folder.path().join("first")).unwrap();
-    rotate().expect("a lock as good as any");
+    fs::rename(&target, tokens.folder.path().join("first")).unwrap();
+    fs::remove_file(tokens.folder.path().join("first")).unwrap();
+    rotate().expect("any file can be locked");
     assert_eq!(fs::metadata(&lock).unwrap().uid(), before);
 }
 
@@ -230,7 +236,7 @@ fn make_fifo(path: &Path) {
     assert!(made.success());
 }
 
-/// What `work` comes to, where it does not wait for ever.
+/// The result of `work`, which must not block forever.
 fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || send.send(work()));
@@ -238,13 +244,13 @@ fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
 }
 
 #[test]
-fn a_fifo_that_is_named_like_a_key_stops_the_start_and_nothing_else() {
+fn fifo_named_like_a_key_fails_the_start_and_nothing_else() {
     LazyLock::force(&LOG);
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, now());
     let address = serve(&tokens.tokens);
     let token = sign_in(address);
-    let forge = Forge::with_key_of(tokens.keys_dir());
-    let fifo = tokens.keys_dir().join("1500-fifo.pem");
+    let forge = Forge::with_key_of(&tokens.keys_dir);
+    let fifo = tokens.keys_dir.join("1500-fifo.pem");
     make_fifo(&fifo);
 
     for number in 0..20 {
@@ -253,30 +259,30 @@ fn a_fifo_that_is_named_like_a_key_stops_the_start_and_nothing_else() {
         assert_eq!(users_me(address, &token).status, 200);
         assert_eq!(get("/.well-known/jwks.json").send(address).status, 200);
     }
-    let complaint = format!("{}: no regular file", fifo.display());
-    wait_for("the complaint", || (logged(&complaint) == 1).then_some(()));
+    let message = format!("{}: not a regular file", fifo.display());
+    wait_for("the log line", || (logged(&message) == 1).then_some(()));
 
-    let (settings, rotation) = (tokens.settings.clone(), KeyDirectory::new(&tokens.settings));
-    assert!(in_time(move || fault(&settings)).starts_with(&complaint));
-    assert!(in_time(move || rotation.rotate(now())).unwrap_err().to_string().starts_with(&complaint));
+    let (settings, keys) = (tokens.settings.clone(), tokens.keys());
+    assert!(in_time(move || start_error(&settings)).starts_with(&message));
+    assert!(in_time(move || keys.rotate_at(now())).unwrap_err().to_string().starts_with(&message));
 }
 
 #[test]
-fn a_rotation_removes_what_a_killed_one_left() {
-    let Tokens { settings, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    let [left, folder, own] =
-        [".new-x7f3Ab", ".new-folder", "new-note"].map(|name| settings.keys_dir.join(name));
+fn rotation_removes_unfinished_files_of_a_killed_one() {
+    let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+    let [left, directory, own] =
+        [".new-x7f3Ab", ".new-directory", "new-note"].map(|name| tokens.keys_dir.join(name));
     fs::write(&left, "a private key").unwrap();
-    fs::create_dir(&folder).unwrap();
+    fs::create_dir(&directory).unwrap();
     fs::write(&own, "a note").unwrap();
-    KeyDirectory::new(settings).rotate(at(1000)).unwrap();
-    assert!(!left.exists() && folder.exists() && own.exists());
+    tokens.keys().rotate_at(at(1000)).unwrap();
+    assert!(!left.exists() && directory.exists() && own.exists());
 }
 
 #[test]
-fn a_damaged_key_stops_the_start_with_one_line_about_its_file() {
+fn start_with_a_damaged_key_fails_with_one_line_about_its_file() {
     let other = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    let other_pem = key_files(other.keys_dir(), "pem").remove(0).1;
+    let other_pem = key_files(&other.keys_dir, "pem").remove(0).1;
     let eddsa: Vec<(&str, Vec<u8>, &str)> = vec![
         ("1500-kid.pem", b"".to_vec(), "PKCS#8"),
         ("1500-kid.pem", b"garbage".to_vec(), "PKCS#8"),
@@ -284,139 +290,120 @@ fn a_damaged_key_stops_the_start_with_one_line_about_its_file() {
         ("1500-kid.pem", other_pem.replace('M', "N").into_bytes(), "PKCS#8"),
         ("1500-kid.pem", other_pem.replace("PRIVATE", "PUBLIC").into_bytes(), "PKCS#8"),
         ("1500-kid.pem", b"\xff\xfe".to_vec(), "UTF-8"),
-        ("1500-kid.pem", vec![b'x'; 20_000], "longer"),
-        ("1500-kid.pem", other_pem.clone().into_bytes(), "its kid is"),
+        ("1500-kid.pem", vec![b'x'; 20_000], "too long"),
+        ("1500-kid.pem", other_pem.clone().into_bytes(), "the kid of the key is"),
         ("key.pem", other_pem.clone().into_bytes(), "SECONDS-KID.pem"),
         ("1500.pem", other_pem.clone().into_bytes(), "SECONDS-KID.pem"),
     ];
     let hs256: Vec<(&str, Vec<u8>, &str)> = vec![
         ("1500-kid.hs256", b"".to_vec(), "32 bytes"),
-        ("1500-kid.hs256", b"secret".to_vec(), "32 bytes"),
-        ("1500-kid.hs256", [b'='; 64].to_vec(), "32 bytes"),
+        ("1500-kid.hs256", b"secret".to_vec(), "base64url"),
+        ("1500-kid.hs256", [b'='; 64].to_vec(), "base64url"),
         ("key.hs256", [b'A'; 64].to_vec(), "SECONDS-KID.hs256"),
     ];
     for (algorithm, damages) in [(SigningAlgorithm::EdDsa, eddsa), (SigningAlgorithm::Hs256, hs256)] {
         for (name, bytes, word) in damages {
-            let Tokens { settings, .. } = &Tokens::open(algorithm, at(1000));
-            let file = settings.keys_dir.join(name);
+            let tokens = Tokens::open(algorithm, at(1000));
+            let file = tokens.keys_dir.join(name);
             fs::write(&file, bytes).unwrap();
             chmod(&file, 0o600);
-            let line = fault(settings);
+            let line = start_error(&tokens.settings);
             assert!(line.starts_with(&format!("{}: ", file.display())), "{line}");
             assert!(line.contains(word) && !line.contains('\n'), "{word:?} in {line:?}");
-            let line = KeyDirectory::new(settings).rotate(at(2000)).unwrap_err().to_string();
+            let line = tokens.keys().rotate_at(at(2000)).unwrap_err().to_string();
             assert!(line.contains(name), "{line}");
         }
     }
-    let Tokens { settings, .. } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    fs::DirBuilder::new().mode(0o700).create(settings.keys_dir.join("1500-kid.pem")).unwrap();
-    assert!(fault(settings).contains("1500-kid.pem: "), "{}", fault(settings));
+    let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+    fs::DirBuilder::new().mode(0o700).create(tokens.keys_dir.join("1500-kid.pem")).unwrap();
+    assert!(start_error(&tokens.settings).contains("1500-kid.pem: "), "{}", start_error(&tokens.settings));
 }
 
 #[test]
-fn a_folder_that_is_none_stops_the_start() {
+fn start_with_a_path_that_is_not_a_directory_fails() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys");
     fs::write(&file, "").unwrap();
     for path in [file.clone(), file.join("below")] {
-        let line = fault(&JwtSettings::new(&path, ISSUER));
+        let line = start_error(&JwtSettings::new(SigningKeys::directory(&path), ISSUER));
         assert!(line.starts_with(&format!("{}: ", path.display())), "{line}");
     }
 }
 
 #[test]
-fn what_breaks_while_it_runs_is_logged_once_and_the_old_keys_stay() {
+fn error_at_run_time_is_logged_once_and_the_last_keys_remain() {
     LazyLock::force(&LOG);
-    let Tokens { tokens, settings, folder } = &Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+    let opened = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+    let (tokens, keys_dir, folder) = (&opened.tokens, &opened.keys_dir, &opened.folder);
     let token = issue(tokens, at(1000));
-    let own = KeyDirectory::new(settings).list(at(1000)).unwrap().remove(0).file;
-    let damaged = settings.keys_dir.join("1500-damaged-while-it-runs.pem");
-    let complaint = format!("{}: no Ed25519 key", damaged.display());
+    let own = opened.keys().list_at(at(1000)).unwrap().remove(0).file;
+    let damaged = keys_dir.join("1500-damaged-while-it-runs.pem");
+    let message = format!("{}: not an Ed25519 private key", damaged.display());
 
     fs::write(&damaged, "garbage").unwrap();
     chmod(&damaged, 0o600);
     for _ in 0..5 {
         tokens.refresh();
     }
-    assert_eq!(logged(&complaint), 1);
+    assert_eq!(logged(&message), 1);
     assert!(verify(tokens, &token, at(1000)).is_some());
 
-    // A damaged key does not keep a good one out.
-    let mut next = settings.clone();
-    next.keys_dir = folder.path().join("other");
-    let next = KeyDirectory::new(&next).rotate(at(1500)).unwrap();
-    fs::copy(&next.file, settings.keys_dir.join(next.file.file_name().unwrap())).unwrap();
+    // A damaged key does not stop a good one.
+    let other = KeyDirectory::new(folder.path().join("other"), &opened.settings);
+    let next = other.rotate_at(at(1500)).unwrap();
+    fs::copy(&next.file, keys_dir.join(next.file.file_name().unwrap())).unwrap();
     tokens.refresh();
     assert_eq!(kid(&issue(tokens, at(2000))), next.kid);
 
-    // Mended and broken again is news.
+    // A key that was repaired and is damaged again is logged again.
     fs::remove_file(&damaged).unwrap();
     tokens.refresh();
     fs::write(&damaged, "garbage").unwrap();
     chmod(&damaged, 0o600);
     tokens.refresh();
-    assert_eq!(logged(&complaint), 2);
+    assert_eq!(logged(&message), 2);
 
-    // Without any file it goes on with the keys it has.
-    fs::rename(&settings.keys_dir, folder.path().join("away")).unwrap();
+    // Without any file, the last keys remain in use.
+    fs::rename(keys_dir, folder.path().join("away")).unwrap();
     for _ in 0..3 {
         tokens.refresh();
     }
-    assert_eq!(logged(&format!("{}: No such file", settings.keys_dir.display())), 1);
+    assert_eq!(logged(&format!("{}: No such file", keys_dir.display())), 1);
     assert!(verify(tokens, &token, at(1000)).is_some());
-    fs::DirBuilder::new().mode(0o700).create(&settings.keys_dir).unwrap();
+    fs::DirBuilder::new().mode(0o700).create(keys_dir).unwrap();
     tokens.refresh();
-    assert_eq!(logged(&format!("{}: there is no key", settings.keys_dir.display())), 1);
+    assert_eq!(logged(&format!("{}: there is no key", keys_dir.display())), 1);
     assert!(verify(tokens, &issue(tokens, at(2000)), at(2000)).is_some());
     assert!(!own.exists());
 }
 
-/// What a test of this file does in a process of its own, where this says so.
-const TASK: &str = "TOKENS_TEST_TASK";
+/// The variable that makes the test below issue a token with the keys in a directory.
+const KEYS_DIR: &str = "TOKENS_TEST_KEYS_DIR";
 
-fn in_a_process(task: &str, folder: &Path) -> Command {
+fn issue_in_a_process(keys_dir: &Path) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command
-        .args(["files::a_task_for_a_process_of_its_own", "--exact", "--nocapture"])
-        .env(TASK, format!("{task} {}", folder.display()))
+        .args(["files::task_for_a_process_of_its_own", "--exact", "--nocapture"])
+        .env(KEYS_DIR, keys_dir)
         .stdout(Stdio::piped());
     command
 }
 
 #[test]
-fn a_task_for_a_process_of_its_own() {
-    let Ok(task) = env::var(TASK) else { return };
-    let (task, folder) = task.split_once(' ').unwrap();
-    let settings = JwtSettings::new(folder, ISSUER);
-    let tokens = JwtTokens::open(settings, at(1000)).expect("it starts");
-    match task {
-        "issue" => println!("\ntoken={}", issue(&tokens, at(1000))),
-        "drop" => {
-            let threads = || {
-                let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
-                tasks
-                    .filter_map(|task| fs::read_to_string(task.path().join("comm")).ok())
-                    .filter(|name| name.trim() == "gatepass-keys")
-                    .count()
-            };
-            wait_for("its thread", || (threads() == 1).then_some(()));
-            let clone = tokens.clone();
-            drop(tokens);
-            assert_eq!(threads(), 1);
-            drop(clone);
-            wait_for("the end of its thread", || (threads() == 0).then_some(()));
-        }
-        _ => panic!("{task}"),
-    }
+fn task_for_a_process_of_its_own() {
+    let Ok(keys_dir) = env::var(KEYS_DIR) else { return };
+    let settings = JwtSettings::new(SigningKeys::directory(keys_dir), ISSUER);
+    let tokens = JwtTokens::open_at(settings, at(1000)).expect("it starts");
+    println!("\ntoken={}", issue(&tokens, at(1000)));
 }
 
 #[test]
-fn processes_that_start_at_once_make_one_key() {
+fn processes_that_start_concurrently_create_one_key() {
     for _ in 0..3 {
         let folder = tempfile::tempdir().unwrap();
         let keys_dir = folder.path().join("keys");
         let children: Vec<_> =
-            (0..6).map(|_| in_a_process("issue", &keys_dir).spawn().expect("it starts")).collect();
+            (0..6).map(|_| issue_in_a_process(&keys_dir).spawn().expect("it starts")).collect();
         let tokens: Vec<_> = children
             .into_iter()
             .map(|child| {
@@ -427,20 +414,34 @@ fn processes_that_start_at_once_make_one_key() {
             })
             .collect();
         assert_eq!(key_files(&keys_dir, "pem").len(), 1);
-        let mut settings = JwtSettings::new(&keys_dir, ISSUER);
-        settings.activation_delay = Duration::ZERO;
-        let ring = JwtTokens::open(settings, at(1000)).unwrap();
+        let settings = JwtSettings::new(SigningKeys::directory(&keys_dir), ISSUER);
+        let replica = JwtTokens::open_at(settings, at(1000)).unwrap();
         assert_eq!(tokens.len(), 6);
         for token in tokens {
-            assert!(verify(&ring, &token, at(1000)).is_some());
+            assert!(verify(&replica, &token, at(1000)).is_some());
         }
     }
 }
 
-#[cfg(target_os = "linux")]
 #[test]
-fn the_watching_thread_ends_with_the_last_clone() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = in_a_process("drop", &folder.path().join("keys")).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+fn key_directory_is_read_until_the_last_clone_is_dropped() {
+    LazyLock::force(&LOG);
+    let opened = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
+    let Tokens { tokens, keys_dir, folder: _folder, .. } = opened;
+    let damage = |name: &str| {
+        let file = keys_dir.join(name);
+        fs::write(&file, "garbage").unwrap();
+        chmod(&file, 0o600);
+        file.display().to_string()
+    };
+    let clone = tokens.clone();
+    drop(tokens);
+    let first = damage("1500-before-the-last-drop.pem");
+    wait_for("the directory is read", || (logged(&first) == 1).then_some(()));
+    drop(clone);
+    // A read that has begun may still end.
+    thread::sleep(Duration::from_millis(200));
+    let second = damage("1501-after-the-last-drop.pem");
+    thread::sleep(Duration::from_millis(1500));
+    assert_eq!(logged(&second), 0);
 }

@@ -1,4 +1,4 @@
-//! Tokens made by hand, with the keys out of a folder or with others.
+//! Forged tokens, signed with the keys of a directory or with others.
 
 use std::{fs, path::Path};
 
@@ -25,10 +25,10 @@ pub fn kid(token: &str) -> String {
     part(token, 0)["kid"].as_str().expect("a kid").to_owned()
 }
 
-/// The names of the folder's keys, oldest first, without their extension.
-pub fn key_files(folder: &Path, extension: &str) -> Vec<(String, String)> {
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .expect("the folder is there")
+/// The key files of a directory, oldest first: names without their extension, and texts.
+pub fn key_files(directory: &Path, extension: &str) -> Vec<(String, String)> {
+    let mut files: Vec<_> = fs::read_dir(directory)
+        .expect("the directory exists")
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|own| own == extension))
         .map(|path| {
@@ -40,7 +40,7 @@ pub fn key_files(folder: &Path, extension: &str) -> Vec<(String, String)> {
     files
 }
 
-/// Someone who signs what they like.
+/// Signs any header and payload.
 #[derive(Clone)]
 pub struct Forge {
     pub key: SigningKey,
@@ -48,9 +48,9 @@ pub struct Forge {
 }
 
 impl Forge {
-    /// With the oldest key of the folder.
-    pub fn with_key_of(folder: &Path) -> Self {
-        let (name, pem) = key_files(folder, "pem").remove(0);
+    /// The oldest key of a directory.
+    pub fn with_key_of(directory: &Path) -> Self {
+        let (name, pem) = key_files(directory, "pem").remove(0);
         let kid = name.split_once('-').unwrap().1.to_owned();
         Self { key: SigningKey::from_pkcs8_pem(&pem).expect("a PEM"), kid }
     }
@@ -59,22 +59,26 @@ impl Forge {
         json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": self.kid })
     }
 
-    /// A token of this header and payload, as they are spelled.
+    /// A token with exactly this header and payload.
     pub fn sign(&self, header: impl ToString, payload: impl ToString) -> String {
-        let signed = format!("{}.{}", base64url(header.to_string()), base64url(payload.to_string()));
+        self.sign_bytes(header.to_string().as_bytes(), payload.to_string().as_bytes())
+    }
+
+    pub fn sign_bytes(&self, header: &[u8], payload: &[u8]) -> String {
+        let signed = format!("{}.{}", base64url(header), base64url(payload));
         let signature = self.key.sign(signed.as_bytes()).to_bytes();
         format!("{signed}.{}", base64url(signature))
     }
 }
 
-/// A token with an HMAC where the signature belongs.
+/// A token with an HMAC as its signature.
 pub fn sign_hs256(secret: &[u8], header: impl ToString, payload: impl ToString) -> String {
     let signed = format!("{}.{}", base64url(header.to_string()), base64url(payload.to_string()));
     let mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of any length");
     format!("{signed}.{}", base64url(mac.chain_update(&signed).finalize().into_bytes()))
 }
 
-/// `json` with a member set, or taken away where `value` is `None`.
+/// `json` with a member set, or removed if `value` is `None`.
 pub fn with(json: &Value, name: &str, value: impl Into<Option<Value>>) -> Value {
     let mut json = json.clone();
     let members = json.as_object_mut().expect("an object");

@@ -1,4 +1,4 @@
-"""Signs or verifies one token with PyJWT; the request is the argument, the answer is on standard output."""
+"""Signs or verifies one token with PyJWT; the argument is the request, standard output is the response."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ if request["do"] == "sign":
     if request["alg"] == "HS256":
         key = base64.urlsafe_b64decode(key.strip() + "=")
     headers = {"kid": request["kid"], "typ": "at+jwt"}
-    answer = {"token": jwt.encode(request["claims"], key, algorithm=request["alg"], headers=headers)}
+    response = {"token": jwt.encode(request["claims"], key, algorithm=request["alg"], headers=headers)}
 else:
     token = request["token"]
     key = jwt.PyJWKClient(request["jwks"]).get_signing_key_from_jwt(token)
@@ -25,6 +25,6 @@ else:
         issuer=request["issuer"],
         options={"require": ["exp", "iat", "iss", "aud", "sub", "jti"]},
     )
-    answer = {"claims": claims, "header": jwt.get_unverified_header(token)}
+    response = {"claims": claims, "header": jwt.get_unverified_header(token)}
 
-print(json.dumps(answer))
+print(json.dumps(response))

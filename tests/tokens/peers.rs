@@ -1,8 +1,8 @@
-//! PyJWT: what it signs is understood here, and what is signed here is understood by it.
+//! Interoperability with PyJWT, in both directions.
 
 use std::process::Command;
 
-use gatepass::{GrantedScopes, SigningAlgorithm};
+use gatepass::{ClientId, GrantedScopes, jwt::SigningAlgorithm};
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,8 +13,8 @@ use crate::{
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tokens/peer.py");
 
-/// What the script answers, or `None` where there is no Python.
-fn ask(test: &str, request: &Value) -> Option<Value> {
+/// The output of the script, or `None` without Python.
+fn run_script(test: &str, request: &Value) -> Option<Value> {
     let python = match python::program("python") {
         Ok(python) => python,
         Err(why) => {
@@ -28,29 +28,29 @@ fn ask(test: &str, request: &Value) -> Option<Value> {
 }
 
 #[test]
-fn a_token_that_pyjwt_signs_is_understood() {
+fn token_signed_by_pyjwt_is_accepted() {
     for (algorithm, alg, extension) in
         [(SigningAlgorithm::EdDsa, "EdDSA", "pem"), (SigningAlgorithm::Hs256, "HS256", "hs256")]
     {
         let tokens = Tokens::open(algorithm, now());
-        let (name, key) = key_files(tokens.keys_dir(), extension).remove(0);
+        let (name, key) = key_files(&tokens.keys_dir, extension).remove(0);
         let now = now();
         let claims = json!({
             "iss": ISSUER, "sub": "1", "aud": ISSUER, "exp": now.as_unix() + 60, "iat": now.as_unix(), "jti": "x",
-            "scope": "me items:read", "client_id": "web",
+            "scope": "me items:read", "client_id": "web", "user_kind": "Member",
         });
         let request = json!({
             "do": "sign", "alg": alg, "key": key, "kid": name.split_once('-').unwrap().1, "claims": claims,
         });
-        let Some(answer) = ask("a_token_that_pyjwt_signs_is_understood", &request) else { return };
-        let claims = verify(&tokens.tokens, answer["token"].as_str().unwrap(), now).expect("a genuine token");
+        let Some(output) = run_script("token_signed_by_pyjwt_is_accepted", &request) else { return };
+        let claims = verify(&tokens.tokens, output["token"].as_str().unwrap(), now).expect("a genuine token");
         assert_eq!(claims.granted_scopes, GrantedScopes::Only("me items:read".parse().unwrap()));
-        assert_eq!(claims.client_id, Some("web".into()));
+        assert_eq!(claims.client_id, Some(ClientId::new("web").unwrap()));
     }
 }
 
 #[test]
-fn a_token_of_ours_is_understood_by_pyjwt_through_the_published_keys() {
+fn pyjwt_verifies_our_token_with_the_published_keys() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, now());
     let address = serve(&tokens.tokens);
     let token = sign_in(address);
@@ -59,10 +59,10 @@ fn a_token_of_ours_is_understood_by_pyjwt_through_the_published_keys() {
         "do": "verify", "jwks": format!("http://{address}/.well-known/jwks.json"), "token": token, "issuer": ISSUER,
         "audience": ISSUER,
     });
-    let test = "a_token_of_ours_is_understood_by_pyjwt_through_the_published_keys";
-    let Some(answer) = ask(test, &request) else { return };
-    assert_eq!(answer["claims"]["sub"], "1");
-    assert_eq!(answer["header"]["typ"], "at+jwt");
-    let (exp, iat) = (answer["claims"]["exp"].as_u64().unwrap(), answer["claims"]["iat"].as_u64().unwrap());
+    let test = "pyjwt_verifies_our_token_with_the_published_keys";
+    let Some(output) = run_script(test, &request) else { return };
+    assert_eq!(output["claims"]["sub"], "1");
+    assert_eq!(output["header"]["typ"], "at+jwt");
+    let (exp, iat) = (output["claims"]["exp"].as_u64().unwrap(), output["claims"]["iat"].as_u64().unwrap());
     assert_eq!(exp - iat, 900);
 }

@@ -1,37 +1,31 @@
-//! A service whose tokens are signed.
+//! A service with signed tokens.
 
 use std::{
     net::SocketAddr,
     path::PathBuf,
-    sync::Arc,
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
 use futures_util::FutureExt;
 use gatepass::{
-    AccessToken, Auth, Claims, GrantedScopes, JwtSettings, JwtTokens, NewToken, RfcTokenApi,
-    SigningAlgorithm, Timestamp, TokenService,
-    app::{
-        ops::Operations,
-        server::{Routes, Service},
-    },
-    jwks,
+    AccessToken, Auth, AuthUser, Claims, GrantedScopes, NewToken, Timestamp, TokenIssuer, TokenVerifier,
+    jwt::{JwtSettings, JwtTokens, KeyDirectory, SigningAlgorithm, SigningKeys},
 };
+use serde_json::Map;
 use tempfile::TempDir;
-use utoipa::OpenApi;
 
 use crate::{
-    ports::{AgeingHasher, Members},
+    ports::{AgeingHasher, Member, Members},
     support::{
         http::{Reply, get, post_form},
-        service::{PATIENCE, spawn_service},
+        service::{PATIENCE, spawn},
     },
 };
 
 pub const ISSUER: &str = "https://auth.example.com";
 
-/// The clock that the service looks at.
+/// The current time, as the service reads it.
 pub fn now() -> Timestamp {
     Timestamp::from_unix(SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs())
 }
@@ -40,10 +34,11 @@ pub fn at(seconds: u64) -> Timestamp {
     Timestamp::from_unix(seconds)
 }
 
-/// Tokens, and the folder of their keys.
+/// Tokens and their key directory, below a temporary folder.
 pub struct Tokens {
     pub tokens: JwtTokens,
     pub settings: JwtSettings,
+    pub keys_dir: PathBuf,
     pub folder: TempDir,
 }
 
@@ -54,45 +49,61 @@ impl Tokens {
 
     pub fn open_with(now: Timestamp, change: impl FnOnce(&mut JwtSettings)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut settings = JwtSettings::new(folder.path().join("keys"), ISSUER);
+        let keys_dir = folder.path().join("keys");
+        let mut settings = JwtSettings::new(SigningKeys::directory(&keys_dir), ISSUER);
         change(&mut settings);
-        let tokens = JwtTokens::open(settings.clone(), now).expect("the keys are right");
-        Self { tokens, settings, folder }
+        let tokens = JwtTokens::open_at(settings.clone(), now).expect("usable keys");
+        Self { tokens, settings, keys_dir, folder }
     }
 
-    pub fn keys_dir(&self) -> &PathBuf {
-        &self.settings.keys_dir
+    /// The same keys, read once more.
+    pub fn reopen(&self) -> JwtTokens {
+        JwtTokens::open_at(self.settings.clone(), at(1000)).expect("usable keys")
+    }
+
+    pub fn keys(&self) -> KeyDirectory {
+        KeyDirectory::new(&self.keys_dir, &self.settings)
     }
 }
 
-/// A token for member 1.
-pub fn issue(tokens: &JwtTokens, now: Timestamp) -> String {
-    let order = NewToken {
+/// A new token for member 1.
+pub fn new_token(now: Timestamp) -> NewToken {
+    NewToken {
         subject: 1_u64.into(),
+        user_kind: Member::user_kind(),
         granted_scopes: GrantedScopes::All,
         client_id: None,
         session_id: None,
+        extra_claims: Map::new(),
         now,
-    };
-    let issued = tokens.issue(&order).now_or_never().expect("no waiting").expect("a token");
+    }
+}
+
+pub fn issue(tokens: &JwtTokens, now: Timestamp) -> String {
+    issue_new(tokens, &new_token(now))
+}
+
+pub fn issue_new(tokens: &JwtTokens, new: &NewToken) -> String {
+    let issued = tokens.issue(new).now_or_never().expect("no waiting").expect("a token");
     issued.access_token.expose().to_owned()
 }
 
-pub fn verify(tokens: &impl TokenService, token: &str, now: Timestamp) -> Option<Claims> {
-    let verified = tokens.verify(&AccessToken::from(token), now).now_or_never().expect("no waiting");
-    verified.expect("no fault")
+/// The published key set.
+pub fn key_set(tokens: &JwtTokens, now: Timestamp) -> String {
+    tokens.key_set(now).expect("no failure").expect("public keys").json
 }
 
-/// Serves POST /token, GET /users/me and the keys, with the members of the tests.
+pub fn verify(tokens: &impl TokenVerifier, token: &str, now: Timestamp) -> Option<Claims> {
+    let verified = tokens.verify(&AccessToken::from(token), now).now_or_never().expect("no waiting");
+    verified.expect("no failure")
+}
+
+/// Serves POST /token, GET /users/me and the key set, with the members of the tests.
 pub fn serve(tokens: &JwtTokens) -> SocketAddr {
-    let keys = jwks::routes(Arc::new(tokens.clone()));
-    let routes: Routes = Arc::new(move |config| {
-        config.configure(keys.clone());
-    });
-    let auth =
-        Auth::builder(Members::default()).hasher(AgeingHasher::default()).tokens(tokens.clone()).build();
-    let (document, operations) = (RfcTokenApi::openapi(), Operations::default());
-    spawn_service(Service { auth, document, profile: "secure", routes, operations })
+    let auth = Auth::builder(Members::default()).passwords(AgeingHasher::default()).tokens(tokens.clone());
+    let auth = auth.build().expect("parts that fit together");
+    let document = auth.openapi();
+    spawn(auth, document)
 }
 
 pub fn sign_in(address: SocketAddr) -> String {
@@ -105,14 +116,14 @@ pub fn users_me(address: SocketAddr, token: &str) -> Reply {
     get("/users/me").bearer(token).send(address)
 }
 
-/// Asks until there is an answer, for as long as a test may take.
-pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+/// Polls until there is a value, for as long as a test may take.
+pub fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
-        if let Some(answer) = ask() {
-            return answer;
+        if let Some(value) = poll() {
+            return value;
         }
         thread::park_timeout(Duration::from_millis(10));
     }
-    panic!("in vain: {what}");
+    panic!("timed out waiting until {what}");
 }

@@ -1,141 +1,105 @@
-//! Who else has their hands on the keys: how files of the folder are opened, and whose they must be.
+//! Ownership and access modes of the key directory and its files.
 //!
-//! Root works in folders of others (`sudo gatepass keys rotate`), so the folder's owner may have put anything
-//! under any name there.
+//! Root works in directories of other users (`sudo gatepass keys rotate`), so the owner of the directory may have put any
+//! file under any name.
 
-#[cfg(not(unix))]
-pub(super) use self::elsewhere::{check_folder, give_to_the_folders_owner, open_key, open_lock};
-#[cfg(unix)]
-pub(super) use self::unix::{check_folder, give_to_the_folders_owner, open_key, open_lock};
+use std::{
+    fs::{self, File, Metadata},
+    io::{self, ErrorKind},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown},
+    path::Path,
+};
 
-#[cfg(unix)]
-mod unix {
-    use std::{
-        fs::{self, File, Metadata, OpenOptions},
-        io::{self, ErrorKind},
-        os::unix::fs::{MetadataExt, OpenOptionsExt, fchown},
-        path::Path,
-    };
+use rustix::{
+    fs::{OFlags, StatVfsMountFlags, statvfs},
+    process::geteuid,
+};
 
-    use rustix::{
-        fs::{OFlags, StatVfsMountFlags, statvfs},
-        process::geteuid,
-    };
+use super::key_error::{KeyError, Reason, at};
 
-    use super::super::key_error::{KeyError, Reason, at};
+const ROOT: u32 = 0;
 
-    const ROOT: u32 = 0;
+/// Opens a key file, without waiting for a writer if it is a FIFO. Symbolic links are followed: the files of a secret
+/// that Kubernetes mounts are links.
+pub(super) fn open_key(path: &Path, directory: &Path) -> Result<File, Reason> {
+    let file = File::options().read(true).custom_flags(flags(OFlags::NONBLOCK)).open(path)?;
+    let owner = fs::metadata(directory)?.uid();
+    check_key(&file.metadata()?, &[ROOT, geteuid().as_raw(), owner])?;
+    Ok(file)
+}
 
-    /// Opens the file of a key. A FIFO does not make it wait for a writer. Links are followed: the files of a
-    /// secret that Kubernetes mounts are links.
-    pub(in super::super) fn open_key(path: &Path, folder: &Path) -> Result<File, Reason> {
-        let file = File::options().read(true).custom_flags(flags(OFlags::NONBLOCK)).open(path)?;
-        let folders_owner = fs::metadata(folder)?.uid();
-        check_key(&file.metadata()?, &[ROOT, geteuid().as_raw(), folders_owner])?;
-        Ok(file)
+/// Checks what PostgreSQL checks of its key: mode 0600 or less, or 0640 if root owns the file, so that the group of a
+/// service in a container can read a mounted secret.
+fn check_key(metadata: &Metadata, trusted_owners: &[u32]) -> Result<(), Reason> {
+    if !metadata.is_file() {
+        return Err(Reason::NotAFile);
     }
-
-    /// As PostgreSQL holds it with its key: 0600 at the most, or 0640 where it is root's, so that a secret mounted
-    /// into a container can be the service's group's. Its owner could have changed it all the same.
-    fn check_key(metadata: &Metadata, trusted: &[u32]) -> Result<(), Reason> {
-        if !metadata.is_file() {
-            return Err(Reason::NoFile);
-        }
-        if !trusted.contains(&metadata.uid()) {
-            return Err(Reason::KeyOfAnother(metadata.uid()));
-        }
-        let forbidden = if metadata.uid() == ROOT { 0o037 } else { 0o077 };
-        match metadata.mode() & 0o777 {
-            mode if mode & forbidden != 0 => Err(Reason::OthersMayRead(mode)),
-            _ => Ok(()),
-        }
+    if !trusted_owners.contains(&metadata.uid()) {
+        return Err(Reason::KeyOwner(metadata.uid()));
     }
+    let forbidden = if metadata.uid() == ROOT { 0o037 } else { 0o077 };
+    let mode = metadata.mode() & 0o777;
+    if mode & forbidden == 0 { Ok(()) } else { Err(Reason::KeyMode(mode)) }
+}
 
-    /// Whoever may write into the folder may add the key of their choice.
-    pub(in super::super) fn check_folder(path: &Path) -> Result<(), KeyError> {
-        let metadata = fs::metadata(path).map_err(at(path))?;
-        check_owner(metadata.uid(), geteuid().as_raw()).map_err(at(path))?;
-        // A secret that Kubernetes mounts is of mode 1777, and read-only.
-        let is_read_only =
-            || statvfs(path).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY));
-        match metadata.mode() & 0o777 {
-            mode if mode & 0o022 != 0 && !is_read_only() => Err(Reason::OthersMayWrite(mode).at(path)),
-            _ => Ok(()),
-        }
-    }
+/// Checks that nobody else can add a key.
+pub(super) fn check_directory(path: &Path) -> Result<(), KeyError> {
+    let metadata = fs::metadata(path).map_err(at(path))?;
+    check_owner(metadata.uid(), geteuid().as_raw()).map_err(at(path))?;
+    // A secret that Kubernetes mounts has mode 1777 and is read-only.
+    let is_read_only = || statvfs(path).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY));
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o022 == 0 || is_read_only() { Ok(()) } else { Err(Reason::DirectoryMode(mode).at(path)) }
+}
 
-    /// Root works for whoever owns the folder.
-    fn check_owner(owner: u32, own: u32) -> Result<(), Reason> {
-        if own == ROOT || [ROOT, own].contains(&owner) { Ok(()) } else { Err(Reason::FolderOfAnother(owner)) }
-    }
+/// Root works in the directories of all users.
+fn check_owner(owner: u32, own: u32) -> Result<(), Reason> {
+    if own == ROOT || [ROOT, own].contains(&owner) { Ok(()) } else { Err(Reason::DirectoryOwner(owner)) }
+}
 
-    /// Opens the file to lock, or makes it.
-    pub(in super::super) fn open_lock(path: &Path, folder: &Path) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.append(true).mode(0o600).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
-        match options.clone().create_new(true).open(path) {
-            // Only a new one is given away: the folder's owner can move files of root to this name.
-            Ok(file) => give_to_the_folders_owner(&file, folder).map(|()| file),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => options.open(path),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// A file that root has just made is for the user that the service runs as.
-    pub(in super::super) fn give_to_the_folders_owner(file: &File, folder: &Path) -> io::Result<()> {
-        let (own, folder) = (file.metadata()?, fs::metadata(folder)?);
-        // A second link might be a name outside of the folder.
-        if own.is_file() && own.nlink() == 1 && own.uid() == ROOT && folder.uid() != ROOT {
-            fchown(file, Some(folder.uid()), Some(folder.gid()))?;
-        }
-        Ok(())
-    }
-
-    fn flags(flags: OFlags) -> i32 {
-        flags.bits().cast_signed()
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn a_folder_is_roots_or_ones_own_and_root_works_in_any() {
-            let is_trusted = |owner, own| check_owner(owner, own).is_ok();
-            assert!(is_trusted(0, 65532) && is_trusted(65532, 65532) && is_trusted(65532, 0));
-            assert!(!is_trusted(1000, 65532));
-        }
-
-        #[test]
-        fn a_key_is_of_somebody_trusted() {
-            let file = tempfile::NamedTempFile::new().unwrap();
-            let metadata = file.as_file().metadata().unwrap();
-            assert!(check_key(&metadata, &[metadata.uid()]).is_ok());
-            let error = check_key(&metadata, &[metadata.uid() + 1]).unwrap_err();
-            assert!(matches!(error, Reason::KeyOfAnother(_)), "{error}");
-        }
+/// Opens or creates the lock file.
+pub(super) fn open_lock(path: &Path, directory: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.append(true).mode(0o600).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
+    match options.clone().create_new(true).open(path) {
+        // Only a new file changes its owner: the directory's owner can move files of root to this name.
+        Ok(file) => give_to_directory_owner(&file, directory).map(|()| file),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => options.open(path),
+        Err(error) => Err(error),
     }
 }
 
-#[cfg(not(unix))]
-mod elsewhere {
-    use std::{fs::File, io, path::Path};
+/// Gives a file that root has just created to the user that the service runs as.
+pub(super) fn give_to_directory_owner(file: &File, directory: &Path) -> io::Result<()> {
+    let (own, directory) = (file.metadata()?, fs::metadata(directory)?);
+    // A second link may be a name outside of the directory.
+    if own.is_file() && own.nlink() == 1 && own.uid() == ROOT && directory.uid() != ROOT {
+        fchown(file, Some(directory.uid()), Some(directory.gid()))?;
+    }
+    Ok(())
+}
 
-    use super::super::key_error::{KeyError, Reason, at};
+fn flags(flags: OFlags) -> i32 {
+    flags.bits().cast_signed()
+}
 
-    pub(in super::super) fn open_key(path: &Path, _: &Path) -> Result<File, Reason> {
-        Ok(File::open(path)?)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directory_of_another_user_is_rejected_unless_root_reads_it() {
+        let is_trusted = |owner, own| check_owner(owner, own).is_ok();
+        assert!(is_trusted(0, 65532) && is_trusted(65532, 65532) && is_trusted(65532, 0));
+        assert!(!is_trusted(1000, 65532));
     }
 
-    pub(in super::super) fn check_folder(path: &Path) -> Result<(), KeyError> {
-        path.metadata().map(drop).map_err(at(path))
-    }
-
-    pub(in super::super) fn open_lock(path: &Path, _: &Path) -> io::Result<File> {
-        File::options().create(true).append(true).open(path)
-    }
-
-    pub(in super::super) fn give_to_the_folders_owner(_: &File, _: &Path) -> io::Result<()> {
-        Ok(())
+    #[test]
+    fn key_of_an_untrusted_owner_is_rejected() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let metadata = file.as_file().metadata().unwrap();
+        assert!(check_key(&metadata, &[metadata.uid()]).is_ok());
+        let error = check_key(&metadata, &[metadata.uid() + 1]).unwrap_err();
+        assert!(matches!(error, Reason::KeyOwner(_)), "{error}");
     }
 }

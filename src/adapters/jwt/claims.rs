@@ -1,42 +1,26 @@
-//! The claims of a token, as they are written and as they are read.
+//! The claims of a token: the payload to sign, and the checks of a signed one.
 
 use std::{sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::settings::JwtSettings;
 use crate::{
     adapters::unique_names,
     domain::{
         claims::Claims,
+        client::ClientId,
         ports::NewToken,
         scope::{GrantedScopes, Scopes},
+        session::SessionId,
         time::Timestamp,
+        user::Subject,
     },
 };
 
-/// What is written ([RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)).
-#[derive(Serialize)]
-struct Written<'a> {
-    iss: &'a str,
-    sub: &'a str,
-    aud: &'a str,
-    exp: u64,
-    iat: u64,
-    jti: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sid: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    unrestricted: bool,
-}
-
-/// What is read.
+/// The payload of a signed token.
 #[derive(Deserialize)]
-struct Read {
+struct Payload {
     iss: String,
     sub: String,
     aud: Audience,
@@ -47,9 +31,10 @@ struct Read {
     sid: Option<String>,
     client_id: Option<String>,
     scope: Option<String>,
-    /// A token without `scope` allows nothing, unless it says this: to leave something out must not widen it.
+    /// A token without `scope` grants nothing unless it has this claim: leaving a claim out must not widen a token.
     #[serde(default)]
     unrestricted: bool,
+    user_kind: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -59,78 +44,75 @@ enum Audience {
     Many(Vec<String>),
 }
 
-impl Audience {
-    fn contains(&self, audience: &str) -> bool {
-        match self {
-            Self::One(one) => one == audience,
-            Self::Many(many) => many.iter().any(|one| one == audience),
-        }
-    }
-}
-
-/// The payload of the token that `order` asks for.
-pub(super) fn write(
-    order: &NewToken,
-    token_id: &str,
-    settings: &JwtSettings,
-) -> Result<Vec<u8>, serde_json::Error> {
-    let (scope, unrestricted) = match &order.granted_scopes {
-        GrantedScopes::All => (None, true),
-        // RFC 6749 knows no empty scope.
-        GrantedScopes::Only(scopes) => ((!scopes.is_empty()).then(|| scopes.to_string()), false),
-    };
-    serde_json::to_vec(&Written {
-        iss: &settings.issuer,
-        sub: order.subject.as_str(),
-        aud: &settings.audience,
-        exp: (order.now + settings.access_token_ttl).as_unix(),
-        iat: order.now.as_unix(),
-        jti: token_id,
-        sid: order.session_id.as_ref().map(|id| id.as_str()),
-        client_id: order.client_id.as_ref().map(|client_id| client_id.as_str()),
-        scope,
-        unrestricted,
-    })
-}
-
-/// What a token must say to be taken.
-pub(super) struct Expected<'a> {
-    pub(super) issuer: &'a Arc<str>,
-    pub(super) audience: &'a Arc<str>,
+/// The issuer and the audience of tokens.
+#[derive(Clone, Debug)]
+pub(super) struct Expected {
+    pub(super) issuer: Arc<str>,
+    pub(super) audience: Arc<str>,
     pub(super) leeway: Duration,
 }
 
-/// What a payload says, where it is one of this issuer's for this audience and valid at `now`.
-pub(super) fn read(payload: &[u8], expected: &Expected<'_>, now: Timestamp) -> Option<Claims> {
-    let read: Read = unique_names::parse(payload)?;
-    let is_ours = read.iss == **expected.issuer && read.aud.contains(expected.audience);
-    (is_ours && read.is_valid(expected.leeway, now)).then(|| read.into_claims(expected))?
-}
-
-impl Read {
-    fn is_valid(&self, leeway: Duration, now: Timestamp) -> bool {
-        let has_begun = |moment| Timestamp::from_unix(moment) <= now + leeway;
-        now < Timestamp::from_unix(self.exp) + leeway && has_begun(self.iat) && self.nbf.is_none_or(has_begun)
+impl Expected {
+    /// Writes the payload of a new token ([RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)).
+    pub(super) fn write(&self, new: &NewToken, token_id: &str, lifetime: Duration) -> String {
+        let mut payload = new.extra_claims.clone();
+        let is_unrestricted = new.granted_scopes == GrantedScopes::All;
+        for (name, value) in [
+            ("iss", json!(*self.issuer)),
+            ("sub", json!(new.subject.as_str())),
+            ("user_kind", json!(new.user_kind)),
+            ("aud", json!(*self.audience)),
+            ("exp", json!((new.now + lifetime).as_unix())),
+            ("iat", json!(new.now.as_unix())),
+            ("jti", json!(token_id)),
+            ("sid", json!(new.session_id.as_ref().map(SessionId::as_str))),
+            ("client_id", json!(new.client_id.as_ref().map(ClientId::as_str))),
+            // RFC 6749 has no empty scope.
+            ("scope", json!(new.granted_scopes.scope().filter(|scope| !scope.is_empty()))),
+            ("unrestricted", json!(is_unrestricted.then_some(true))),
+            ("nbf", Value::Null),
+        ] {
+            // An extra claim must not take the place of one that the token does not have.
+            payload.remove(name);
+            if !value.is_null() {
+                payload.insert(name.into(), value);
+            }
+        }
+        Value::Object(payload).to_string()
     }
 
-    fn into_claims(self, expected: &Expected<'_>) -> Option<Claims> {
-        let granted_scopes = match (self.scope, self.unrestricted) {
+    /// Reads the payload of a signed token, if it is of this issuer, for this audience, and valid at `now`.
+    pub(super) fn read(&self, payload: &[u8], now: Timestamp) -> Option<Claims> {
+        let payload: Payload = unique_names::parse(payload)?;
+        let is_for_audience = match &payload.aud {
+            Audience::One(one) => **one == *self.audience,
+            Audience::Many(many) => many.iter().any(|one| **one == *self.audience),
+        };
+        let has_begun = |time| Timestamp::from_unix(time) <= now + self.leeway;
+        let is_valid = now < Timestamp::from_unix(payload.exp) + self.leeway
+            && has_begun(payload.iat)
+            && payload.nbf.is_none_or(has_begun);
+        if *payload.iss != *self.issuer || !is_for_audience || !is_valid {
+            return None;
+        }
+        let granted_scopes = match (payload.scope, payload.unrestricted) {
             (None, true) => GrantedScopes::All,
             (None, false) => GrantedScopes::Only(Scopes::default()),
             (Some(scope), false) => GrantedScopes::Only(scope.parse().ok()?),
-            // It contradicts itself.
+            // The claims contradict each other.
             (Some(_), true) => return None,
         };
         Some(Claims {
-            subject: self.sub.into(),
+            subject: Subject::new(payload.sub).ok()?,
+            user_kind: payload.user_kind.map(Into::into),
             granted_scopes,
-            client_id: self.client_id.map(Into::into),
-            issued_at: Some(Timestamp::from_unix(self.iat)),
-            expires_at: Some(Timestamp::from_unix(self.exp)),
-            token_id: Some(self.jti.into()),
-            session_id: self.sid.map(Into::into),
-            issuer: Some(Arc::clone(expected.issuer)),
-            audience: Some(Arc::clone(expected.audience)),
+            client_id: payload.client_id.map(ClientId::new).transpose().ok()?,
+            issued_at: Some(Timestamp::from_unix(payload.iat)),
+            expires_at: Some(Timestamp::from_unix(payload.exp)),
+            token_id: Some(payload.jti.into()),
+            session_id: payload.sid.map(SessionId::new).transpose().ok()?,
+            issuer: Some(Arc::clone(&self.issuer)),
+            audience: Some(Arc::clone(&self.audience)),
         })
     }
 }
@@ -138,48 +120,65 @@ impl Read {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::Map;
 
     use super::*;
 
-    fn settings() -> JwtSettings {
-        JwtSettings::new("keys", "https://issuer")
+    const LIFETIME: Duration = Duration::from_secs(900);
+
+    fn expected() -> Expected {
+        Expected {
+            issuer: "https://issuer".into(),
+            audience: "https://issuer".into(),
+            leeway: Duration::ZERO,
+        }
     }
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_unix(seconds)
     }
 
-    fn order(granted_scopes: GrantedScopes) -> NewToken {
-        NewToken { subject: "7".into(), granted_scopes, client_id: None, session_id: None, now: at(1000) }
+    fn new_token(granted_scopes: GrantedScopes) -> NewToken {
+        NewToken {
+            subject: 7_u64.into(),
+            user_kind: "Member",
+            granted_scopes,
+            client_id: None,
+            session_id: None,
+            extra_claims: Map::new(),
+            now: at(1000),
+        }
+    }
+
+    fn payload(new: &NewToken) -> Value {
+        serde_json::from_str(&expected().write(new, "id", LIFETIME)).unwrap()
     }
 
     fn read_with(changes: Value, now: u64) -> Option<Claims> {
-        let mut payload: Value =
-            serde_json::from_slice(&write(&order(GrantedScopes::All), "id", &settings()).unwrap()).unwrap();
+        let mut payload = payload(&new_token(GrantedScopes::All));
         for (name, value) in changes.as_object().unwrap() {
             payload[name] = value.clone();
         }
-        read(payload.to_string().as_bytes(), &settings().expected(), at(now))
+        expected().read(payload.to_string().as_bytes(), at(now))
     }
 
     #[test]
-    fn what_is_written_is_what_rfc_9068_says() {
-        let order = NewToken {
-            client_id: Some("web".into()),
-            session_id: Some("home".into()),
-            ..order(GrantedScopes::Only("me users:read".parse().unwrap()))
+    fn payload_of_new_token_has_the_claims_of_rfc_9068() {
+        let new = NewToken {
+            client_id: Some(ClientId::new("web").unwrap()),
+            session_id: Some(SessionId::new("home").unwrap()),
+            ..new_token(GrantedScopes::Only("me users:read".parse().unwrap()))
         };
-        let payload: Value = serde_json::from_slice(&write(&order, "id", &settings()).unwrap()).unwrap();
         let expected = json!({
             "iss": "https://issuer", "sub": "7", "aud": "https://issuer", "exp": 1900, "iat": 1000,
             "jti": "id", "sid": "home", "client_id": "web", "scope": "me users:read",
+            "user_kind": "Member",
         });
-        assert_eq!(payload, expected);
+        assert_eq!(payload(&new), expected);
     }
 
     #[test]
-    fn a_token_is_valid_from_its_beginning_until_just_before_its_end() {
+    fn token_is_valid_from_iat_until_just_before_exp() {
         for (now, valid) in [(999, false), (1000, true), (1899, true), (1900, false), (u64::MAX, false)] {
             assert_eq!(read_with(json!({}), now).is_some(), valid, "{now}");
         }
@@ -188,16 +187,16 @@ mod tests {
     }
 
     #[test]
-    fn the_leeway_counts_at_both_ends() {
-        let settings = JwtSettings { leeway: Duration::from_secs(10), ..settings() };
-        let payload = write(&order(GrantedScopes::All), "id", &settings).unwrap();
+    fn leeway_extends_validity_at_both_ends() {
+        let expected = Expected { leeway: Duration::from_secs(10), ..expected() };
+        let payload = expected.write(&new_token(GrantedScopes::All), "id", LIFETIME);
         for (now, valid) in [(989, false), (990, true), (1909, true), (1910, false)] {
-            assert_eq!(read(&payload, &settings.expected(), at(now)).is_some(), valid, "{now}");
+            assert_eq!(expected.read(payload.as_bytes(), at(now)).is_some(), valid, "{now}");
         }
     }
 
     #[test]
-    fn the_audience_is_one_or_among_several() {
+    fn token_for_another_audience_is_rejected() {
         for (aud, valid) in [
             (json!("https://issuer"), true),
             (json!(["https://other", "https://issuer"]), true),
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaves_its_scope_out_allows_nothing() {
+    fn token_without_scope_grants_nothing_unless_it_is_unrestricted() {
         let granted_scopes = |changes| read_with(changes, 1000).map(|claims| claims.granted_scopes);
         assert_eq!(granted_scopes(json!({})), Some(GrantedScopes::All));
         let nothing = Some(GrantedScopes::Only(Scopes::default()));
@@ -230,35 +229,95 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_a_whole_number_of_seconds() {
+    fn time_that_is_not_a_whole_number_of_seconds_is_rejected() {
         for wrong in [json!("1900"), json!(1900.5), json!(-1), json!(null), json!(true)] {
             assert!(read_with(json!({ "exp": wrong }), 1000).is_none(), "{wrong}");
         }
     }
 
+    #[test]
+    fn extra_claims_are_written_but_never_replace_reserved_ones() {
+        let mut new = new_token(GrantedScopes::Only(Scopes::default()));
+        for name in [
+            "iss",
+            "sub",
+            "aud",
+            "exp",
+            "iat",
+            "nbf",
+            "jti",
+            "sid",
+            "client_id",
+            "scope",
+            "unrestricted",
+            "user_kind",
+        ] {
+            new.extra_claims.insert(name.into(), json!("forged"));
+        }
+        new.extra_claims.insert("tenant".into(), json!({ "id": 3 }));
+        let payload = payload(&new);
+        assert_eq!(payload["tenant"], json!({ "id": 3 }));
+        let expected = json!({
+            "iss": "https://issuer", "sub": "7", "aud": "https://issuer", "exp": 1900, "iat": 1000,
+            "jti": "id", "user_kind": "Member", "tenant": { "id": 3 },
+        });
+        assert_eq!(payload, expected);
+    }
+
+    #[test]
+    fn user_kind_is_read_and_must_be_a_string() {
+        let kind = |changes| read_with(changes, 1000).map(|claims| claims.user_kind);
+        assert_eq!(kind(json!({})), Some(Some("Member".into())));
+        assert_eq!(kind(json!({ "user_kind": "Staff" })), Some(Some("Staff".into())));
+        assert_eq!(kind(json!({ "user_kind": null })), Some(None));
+        for wrong in [json!(1), json!(["Member"]), json!({})] {
+            assert_eq!(kind(json!({ "user_kind": wrong.clone() })), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn invalid_subject_client_id_or_session_id_is_rejected() {
+        for wrong in [json!(""), json!("a\u{0}b"), json!("x".repeat(256)), json!(7)] {
+            for name in ["sub", "client_id", "sid"] {
+                assert!(read_with(json!({ name: wrong.clone() }), 1000).is_none(), "{name}: {wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn payload_that_is_not_utf_8_is_rejected() {
+        let mut new = new_token(GrantedScopes::All);
+        new.extra_claims.insert("x".into(), json!("@"));
+        let mut json = payload(&new).to_string().into_bytes();
+        assert!(expected().read(&json, at(1000)).is_some());
+        json.iter_mut().filter(|byte| **byte == b'@').for_each(|byte| *byte = 0xe9);
+        assert!(expected().read(&json, at(1000)).is_none());
+    }
+
     proptest! {
         #[test]
-        fn what_was_written_is_read(
-            sub in ".*", client_id in prop::option::of(".*"), sid in prop::option::of(".*"),
+        fn claims_are_read_as_they_were_written(
+            sub in "\\PC{1,60}", client_id in prop::option::of("\\PC{1,60}"), sid in prop::option::of("\\PC{1,60}"),
             scope in prop::option::of("[a-z: ]{0,20}"),
         ) {
-            let granted_scopes = scope.map_or(GrantedScopes::All, |scope| GrantedScopes::Only(scope.parse().unwrap()));
-            let order = NewToken {
-                subject: sub.into(), granted_scopes, client_id: client_id.map(Into::into),
-                session_id: sid.map(Into::into), now: at(1000),
+            let new = NewToken {
+                subject: Subject::new(sub).unwrap(),
+                client_id: client_id.map(|id| ClientId::new(id).unwrap()),
+                session_id: sid.map(|id| SessionId::new(id).unwrap()),
+                ..new_token(scope.map_or(GrantedScopes::All, |scope| GrantedScopes::Only(scope.parse().unwrap())))
             };
-            let claims = read(&write(&order, "id", &settings()).unwrap(), &settings().expected(), at(1000)).unwrap();
+            let claims = expected().read(expected().write(&new, "id", LIFETIME).as_bytes(), at(1000)).unwrap();
             prop_assert_eq!(claims, Claims {
-                subject: order.subject, granted_scopes: order.granted_scopes, client_id: order.client_id,
-                issued_at: Some(at(1000)), expires_at: Some(at(1900)), token_id: Some("id".into()),
-                session_id: order.session_id, issuer: Some("https://issuer".into()),
+                subject: new.subject, user_kind: Some("Member".into()), granted_scopes: new.granted_scopes,
+                client_id: new.client_id, issued_at: Some(at(1000)), expires_at: Some(at(1900)),
+                token_id: Some("id".into()), session_id: new.session_id, issuer: Some("https://issuer".into()),
                 audience: Some("https://issuer".into()),
             });
         }
 
         #[test]
-        fn any_bytes_are_read_without_a_panic(payload in prop::collection::vec(any::<u8>(), 0..200)) {
-            prop_assert_eq!(read(&payload, &settings().expected(), at(1000)), None);
+        fn any_bytes_are_rejected_without_a_panic(payload in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(expected().read(&payload, at(1000)), None);
         }
     }
 }

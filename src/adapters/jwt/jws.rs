@@ -1,92 +1,79 @@
-//! A token taken apart: three parts between two dots
+//! Signed tokens in three parts
 //! ([RFC 7515 section 7.1](https://www.rfc-editor.org/rfc/rfc7515#section-7.1)).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ed25519_dalek::{Signature, VerifyingKey};
 use serde::Deserialize;
 
-use super::key::Key;
+use super::{algorithm::Verify, key::Key};
 use crate::adapters::unique_names;
 
 /// The type of an access token ([RFC 9068 section 2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)).
-pub(super) const TYPE: &str = "at+jwt";
+pub(super) const ACCESS_TOKEN: &str = "at+jwt";
 
-/// More than any token of ours; what is longer is not worth a look.
-const LONGEST_TOKEN: usize = 8 * 1024;
+/// The maximum length of a token, in bytes: longer ones do not fit into the headers of most servers.
+pub(super) const MAX_TOKEN_LENGTH: usize = 8 * 1024;
 
-/// What tells genuine signatures: a key, or its public half.
-pub(super) trait Verify {
-    /// Whether this is the signature of `message`.
-    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool;
-}
-
-impl Verify for VerifyingKey {
-    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        // Strict: neither small-order points nor a second spelling of the same signature.
-        Signature::from_slice(signature)
-            .is_ok_and(|signature| self.verify_strict(message, &signature).is_ok())
-    }
-}
-
-/// A token whose signature nobody has looked at yet.
-pub(super) struct CompactJws<'a> {
-    pub(super) header: Header,
-    /// What is signed: the header, the dot and the payload as they were sent.
+/// An access token whose signature has not been verified yet.
+pub(super) struct UnverifiedToken<'a> {
+    header: Header,
+    /// The header, the dot and the payload as they were sent.
     signed: &'a [u8],
     payload: &'a str,
     signature: Vec<u8>,
 }
 
-/// The header of a token of ours. One with anything else in it is none: not the key to verify it with (`jwk`,
-/// `jku`, `x5c`, `x5u`), nor what would have to be understood (`crit`).
+/// The header of an access token. Tokens with any other member are rejected: those with a key to verify them with
+/// (`jwk`, `jku`, `x5c`, `x5u`), and those with extensions that the verifier would have to know (`crit`).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Header {
+struct Header {
     typ: String,
-    pub(super) alg: String,
-    pub(super) kid: String,
+    alg: String,
+    kid: String,
 }
 
 impl Header {
-    /// Whether it is an access token's, in either spelling of the media type.
-    pub(super) fn is_of_an_access_token(&self) -> bool {
-        let typ = self.typ.as_bytes();
-        let prefix = b"application/";
-        let typ = match typ.split_at_checked(prefix.len()) {
-            Some((first, rest)) if first.eq_ignore_ascii_case(prefix) => rest,
-            _ => typ,
-        };
-        typ.eq_ignore_ascii_case(TYPE.as_bytes())
+    fn parse(json: &[u8]) -> Option<Self> {
+        unique_names::parse(json).filter(Self::is_of_an_access_token)
+    }
+
+    /// Returns whether the media type is that of an access token, with or without `application/`.
+    fn is_of_an_access_token(&self) -> bool {
+        let typ = self.typ.to_ascii_lowercase();
+        typ.strip_prefix("application/").unwrap_or(&typ) == ACCESS_TOKEN
     }
 }
 
-impl<'a> CompactJws<'a> {
-    /// Takes a token apart. Strict: base64url without padding, a JSON object without duplicates.
+impl<'a> UnverifiedToken<'a> {
+    /// Splits a token strictly: base64url without padding, a JSON object without duplicate names.
     pub(super) fn parse(token: &'a str) -> Option<Self> {
-        if token.len() > LONGEST_TOKEN {
+        if token.len() > MAX_TOKEN_LENGTH {
             return None;
         }
         let (signed, signature) = token.rsplit_once('.')?;
+        // base64url has no dots: a fourth part fails here or when the payload is decoded.
         let (header, payload) = signed.split_once('.')?;
-        // base64url has no dots: a fourth part fails here or below.
-        let header = unique_names::parse(&URL_SAFE_NO_PAD.decode(header).ok()?)?;
+        let header = Header::parse(&URL_SAFE_NO_PAD.decode(header).ok()?)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         Some(Self { header, signed: signed.as_bytes(), payload, signature })
     }
 
-    /// The payload, once `key` has proved that it signed it.
-    pub(super) fn payload_signed_by(&self, key: &impl Verify) -> Option<Vec<u8>> {
-        if !key.verifies(self.signed, &self.signature) {
-            return None;
-        }
-        URL_SAFE_NO_PAD.decode(self.payload).ok()
+    /// The name of the key that the token claims to be signed by.
+    pub(super) fn kid(&self) -> &str {
+        &self.header.kid
+    }
+
+    /// Returns the payload if `key` signed the token with its algorithm.
+    pub(super) fn payload_signed_by(&self, key: &dyn Verify) -> Option<Vec<u8>> {
+        let is_genuine = self.header.alg == key.alg() && key.verifies(self.signed, &self.signature);
+        is_genuine.then(|| URL_SAFE_NO_PAD.decode(self.payload).ok())?
     }
 }
 
-/// The token that says `payload`, signed by `key`.
-pub(super) fn sign(key: &Key, payload: &[u8]) -> String {
-    let mut token = format!("{}.{}", key.header(), URL_SAFE_NO_PAD.encode(payload));
-    let signature = URL_SAFE_NO_PAD.encode(key.sign(token.as_bytes()));
+/// Signs a payload.
+pub(super) fn sign(key: &Key, payload: &str) -> String {
+    let mut token = format!("{}.{}", key.header, URL_SAFE_NO_PAD.encode(payload));
+    let signature = URL_SAFE_NO_PAD.encode(key.material.sign(token.as_bytes()));
     token.push('.');
     token.push_str(&signature);
     token
@@ -96,15 +83,15 @@ pub(super) fn sign(key: &Key, payload: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn header(json: &str) -> Option<Header> {
-        unique_names::parse(json.as_bytes())
+    fn is_accepted(header: &str) -> bool {
+        Header::parse(header.as_bytes()).is_some()
     }
 
     #[test]
-    fn the_type_is_a_media_type_in_any_case() {
+    fn header_of_another_type_is_rejected() {
+        let of_type = |typ| format!(r#"{{"typ":"{typ}","alg":"EdDSA","kid":"k"}}"#);
         for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
-            let json = format!(r#"{{"typ":"{typ}","alg":"EdDSA","kid":"k"}}"#);
-            assert!(header(&json).unwrap().is_of_an_access_token(), "{typ}");
+            assert!(is_accepted(&of_type(typ)), "{typ}");
         }
         for typ in [
             "",
@@ -116,22 +103,21 @@ mod tests {
             "application/",
             "application/application/at+jwt",
         ] {
-            let json = format!(r#"{{"typ":"{typ}","alg":"EdDSA","kid":"k"}}"#);
-            assert!(!header(&json).unwrap().is_of_an_access_token(), "{typ}");
+            assert!(!is_accepted(&of_type(typ)), "{typ}");
         }
     }
 
     #[test]
-    fn a_header_has_three_members_and_no_more() {
+    fn header_with_more_or_fewer_than_three_members_is_rejected() {
         let json = r#"{"typ":"at+jwt","alg":"EdDSA","kid":"k"}"#;
-        assert!(header(json).is_some());
+        assert!(is_accepted(json));
         for more in
             [r#""jwk":{}"#, r#""jku":"x""#, r#""crit":[]"#, r#""b64":false"#, r#""x":1"#, r#""kid":"k""#]
         {
-            assert!(header(&json.replace('}', &format!(",{more}}}"))).is_none(), "{more}");
+            assert!(!is_accepted(&json.replace('}', &format!(",{more}}}"))), "{more}");
         }
         for json in [r#"{"typ":"at+jwt","alg":"EdDSA"}"#, r#"["at+jwt","EdDSA","k"]"#, "{}", ""] {
-            assert!(header(json).is_none(), "{json}");
+            assert!(!is_accepted(json), "{json}");
         }
     }
 }

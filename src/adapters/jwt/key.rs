@@ -1,128 +1,102 @@
-//! A key: it signs, verifies, and shows its public half.
+//! Keys with their names.
 
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ed25519_dalek::{
-    Signer, SigningKey,
-    pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes, spki::der::pem::LineEnding},
-};
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{
-    algorithm::SigningAlgorithm,
-    jwk::{Jwk, thumbprint},
-    jws::{TYPE, Verify},
+    algorithm::{PublicKeyMembers, Sign, SigningAlgorithm},
+    jws::ACCESS_TOKEN,
     key_error::Reason,
-    key_name::KeyName,
 };
 use crate::domain::time::Timestamp;
 
-/// A secret shorter than the hash is weaker than it
-/// ([RFC 7518 section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)).
-const SECRET_BYTES: usize = 32;
+/// More than a thumbprint has (43 characters), and short enough for every file system.
+const MAX_KID_LENGTH: usize = 128;
 
-/// A key with its name. What it says does not change: a file with another key has another name.
-pub(super) struct Key {
-    pub(super) name: KeyName,
-    material: Material,
-    /// The first part of every token it signs.
-    header: String,
+/// The time of creation and the kid of a key. Sorts by age.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KeyName {
+    pub(super) created: Timestamp,
+    pub(super) kid: String,
 }
 
-enum Material {
-    Ed25519(SigningKey),
-    Hmac(Hmac<Sha256>),
+impl KeyName {
+    /// Parses a file name without its extension.
+    pub(super) fn parse(stem: &str) -> Option<Self> {
+        let (created, kid) = stem.split_once('-')?;
+        let is_number = created.bytes().all(|byte| byte.is_ascii_digit());
+        let is_kid = (1..=MAX_KID_LENGTH).contains(&kid.len())
+            && kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        if !is_number || !is_kid {
+            return None;
+        }
+        Some(Self { created: Timestamp::from_unix(created.parse().ok()?), kid: kid.to_owned() })
+    }
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.created.as_unix(), self.kid)
+    }
+}
+
+/// A key with its name. A name always stands for the same key.
+pub(super) struct Key {
+    pub(super) name: KeyName,
+    pub(super) material: Box<dyn Sign>,
+    /// The encoded header of every token that the key signs.
+    pub(super) header: String,
 }
 
 impl Key {
-    /// A new key, and the text of its file.
+    /// Generates a key and the text of its file.
     pub(super) fn generate(
         algorithm: SigningAlgorithm,
         created: Timestamp,
     ) -> Result<(Self, Zeroizing<String>), Reason> {
-        let mut seed = Zeroizing::new([0; SECRET_BYTES]);
-        getrandom::fill(&mut *seed)?;
-        match algorithm {
-            SigningAlgorithm::EdDsa => {
-                let key = SigningKey::from_bytes(&seed);
-                // Without the public half: older programs read only the first version of PKCS#8.
-                let pair = KeypairBytes { secret_key: *seed, public_key: None };
-                let text = pair.to_pkcs8_pem(LineEnding::LF)?;
-                Ok((Self::new(created, thumbprint(&key.verifying_key()), Material::Ed25519(key)), text))
-            }
-            SigningAlgorithm::Hs256 => {
-                // Random, since a thumbprint would be a hash of the secret in the hands of everybody with a
-                // token: RFC 7638 section 7 warns of it.
-                let kid = random_id()?;
-                let mut text = Zeroizing::new(String::with_capacity(64));
-                URL_SAFE_NO_PAD.encode_string(*seed, &mut text);
-                text.push('\n');
-                Ok((Self::new(created, kid, Material::Hmac(hmac(&*seed)?)), text))
-            }
-        }
+        let (material, text) = algorithm.generate()?;
+        let kid = match material.public_key() {
+            Some(public_key) => thumbprint(&public_key),
+            // A thumbprint would put a hash of the secret into every token (RFC 7638 section 7).
+            None => random_id()?,
+        };
+        Ok((Self::new(KeyName { created, kid }, material), text))
     }
 
-    /// The key of a file's name and text.
+    /// Parses the name and the text of a key file.
     pub(super) fn parse(name: KeyName, algorithm: SigningAlgorithm, text: &str) -> Result<Self, Reason> {
-        let material = match algorithm {
-            SigningAlgorithm::EdDsa => {
-                let key = SigningKey::from_pkcs8_pem(text)?;
-                let kid = thumbprint(&key.verifying_key());
-                if name.kid != kid {
-                    return Err(Reason::OtherKid(kid));
-                }
-                Material::Ed25519(key)
-            }
-            SigningAlgorithm::Hs256 => {
-                let secret = URL_SAFE_NO_PAD.decode(text.trim_ascii()).map(Zeroizing::new);
-                let secret = secret.ok().filter(|secret| secret.len() >= SECRET_BYTES);
-                Material::Hmac(hmac(&secret.ok_or(Reason::NoSecret(SECRET_BYTES))?)?)
-            }
-        };
-        Ok(Self::new(name.created, name.kid, material))
-    }
-
-    fn new(created: Timestamp, kid: String, material: Material) -> Self {
-        let alg = match material {
-            Material::Ed25519(_) => SigningAlgorithm::EdDsa,
-            Material::Hmac(_) => SigningAlgorithm::Hs256,
-        };
-        let header = json!({ "typ": TYPE, "alg": alg.name(), "kid": kid }).to_string();
-        Self { name: KeyName { created, kid }, material, header: URL_SAFE_NO_PAD.encode(header) }
-    }
-
-    /// The first part of a token: this key's header.
-    pub(super) fn header(&self) -> &str {
-        &self.header
-    }
-
-    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        match &self.material {
-            Material::Ed25519(key) => key.sign(message).to_vec(),
-            Material::Hmac(mac) => mac.clone().chain_update(message).finalize().into_bytes().to_vec(),
+        let material = algorithm.parse(text)?;
+        match material.public_key().as_ref().map(thumbprint) {
+            Some(kid) if kid != name.kid => Err(Reason::WrongKid(kid)),
+            _ => Ok(Self::new(name, material)),
         }
     }
 
-    /// The public half, where there is one.
-    pub(super) fn jwk(&self) -> Option<Jwk<'_>> {
-        match &self.material {
-            Material::Ed25519(key) => Some(Jwk::of(&key.verifying_key(), &self.name.kid)),
-            Material::Hmac(_) => None,
-        }
+    /// A key without a file.
+    pub(super) fn without_file(material: Box<dyn Sign>) -> Self {
+        let kid = material.public_key().as_ref().map_or_else(|| "secret".into(), thumbprint);
+        Self::new(KeyName { created: Timestamp::from_unix(0), kid }, material)
     }
-}
 
-impl Verify for Key {
-    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.material {
-            Material::Ed25519(key) => key.verifying_key().verifies(message, signature),
-            // In constant time.
-            Material::Hmac(mac) => mac.clone().chain_update(message).verify_slice(signature).is_ok(),
-        }
+    fn new(name: KeyName, material: Box<dyn Sign>) -> Self {
+        let header =
+            json!({ "typ": ACCESS_TOKEN, "alg": material.verifier().alg(), "kid": name.kid }).to_string();
+        Self { name, material, header: URL_SAFE_NO_PAD.encode(header) }
+    }
+
+    /// The JWK to publish ([RFC 7517 section 4](https://www.rfc-editor.org/rfc/rfc7517#section-4)); `None` for a secret.
+    pub(super) fn jwk(&self) -> Option<PublicKeyMembers> {
+        let mut jwk = self.material.public_key()?;
+        jwk.extend([
+            ("kid", self.name.kid.clone()),
+            ("use", "sig".into()),
+            ("alg", self.material.verifier().alg().into()),
+        ]);
+        Some(jwk)
     }
 }
 
@@ -132,11 +106,12 @@ impl fmt::Debug for Key {
     }
 }
 
-fn hmac(secret: &[u8]) -> Result<Hmac<Sha256>, Reason> {
-    Hmac::new_from_slice(secret).map_err(|_| Reason::NoSecret(SECRET_BYTES))
+/// The kid of a public key ([RFC 7638](https://www.rfc-editor.org/rfc/rfc7638)).
+fn thumbprint(public_key: &PublicKeyMembers) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(json!(public_key).to_string()))
 }
 
-/// 128 random bits, in 22 characters.
+/// Returns 128 random bits in 22 characters.
 pub(super) fn random_id() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)?;
@@ -145,52 +120,64 @@ pub(super) fn random_id() -> Result<String, getrandom::Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    const BOTH: [SigningAlgorithm; 2] = [SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256];
+    fn generate(algorithm: SigningAlgorithm) -> (Key, Zeroizing<String>) {
+        Key::generate(algorithm, Timestamp::from_unix(7)).unwrap()
+    }
 
     #[test]
-    fn a_key_is_what_its_file_says() {
-        for algorithm in BOTH {
-            let (key, text) = Key::generate(algorithm, Timestamp::from_unix(7)).unwrap();
-            let read = Key::parse(key.name.clone(), algorithm, &text).unwrap();
-            assert_eq!((&read.name, read.header()), (&key.name, key.header()));
-            assert!(read.verifies(b"message", &key.sign(b"message")));
-            assert!(!read.verifies(b"massage", &key.sign(b"message")));
+    fn key_file_gives_the_generated_key() {
+        for algorithm in [SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256] {
+            let (key, text) = generate(algorithm);
+            let parsed = Key::parse(key.name.clone(), algorithm, &text).unwrap();
+            assert_eq!((&parsed.name, &parsed.header), (&key.name, &key.header));
         }
     }
 
     #[test]
-    fn a_signature_is_neither_cut_nor_padded() {
-        for algorithm in BOTH {
-            let (key, _) = Key::generate(algorithm, Timestamp::from_unix(7)).unwrap();
-            let signature = key.sign(b"message");
-            for wrong in [&[][..], &signature[1..], &[&signature[..], &[0]].concat()] {
-                assert!(!key.verifies(b"message", wrong));
-            }
-        }
-    }
-
-    #[test]
-    fn a_pem_under_the_name_of_another_key_is_none() {
-        let [(one, _), (_, other)] =
-            [(); 2].map(|()| Key::generate(SigningAlgorithm::EdDsa, Timestamp::from_unix(7)).unwrap());
+    fn pem_under_the_name_of_another_key_is_rejected() {
+        let [(one, _), (_, other)] = [(); 2].map(|()| generate(SigningAlgorithm::EdDsa));
         let error = Key::parse(one.name, SigningAlgorithm::EdDsa, &other).unwrap_err();
-        assert!(matches!(error, Reason::OtherKid(_)), "{error}");
+        assert!(matches!(error, Reason::WrongKid(_)), "{error}");
     }
 
     #[test]
-    fn a_short_secret_is_none() {
-        for secret in ["", "c2hvcnQ", "not base64", &"A".repeat(42), &("A".repeat(43) + "=")] {
-            let name = KeyName::parse("7-kid").unwrap();
-            assert!(Key::parse(name, SigningAlgorithm::Hs256, secret).is_err(), "{secret:?}");
-        }
-    }
-
-    #[test]
-    fn a_secret_is_not_published_and_debug_shows_none() {
-        let (key, text) = Key::generate(SigningAlgorithm::Hs256, Timestamp::from_unix(7)).unwrap();
+    fn secret_appears_neither_in_key_set_nor_in_debug_output() {
+        let (key, text) = generate(SigningAlgorithm::Hs256);
         assert!(key.jwk().is_none());
         assert!(!format!("{key:?}").contains(text.trim()));
+    }
+
+    #[test]
+    fn thumbprint_matches_the_example_of_rfc_8037() {
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".into();
+        let key = [("kty", "OKP".into()), ("crv", "Ed25519".into()), ("x", x)].into();
+        assert_eq!(thumbprint(&key), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn key_name_consists_of_a_number_and_a_kid() {
+        for text in ["", "-", "12", "12-", "-kid", "+12-kid", "1.5-kid", "x-kid", "12-k/d", "12-k d", "12-é"]
+        {
+            assert_eq!(KeyName::parse(text), None, "{text:?}");
+        }
+        let name = KeyName::parse("1700000000--a-b_").expect("a name");
+        assert_eq!((name.created.as_unix(), name.kid.as_str()), (1_700_000_000, "-a-b_"));
+    }
+
+    proptest! {
+        #[test]
+        fn key_name_is_parsed_as_it_is_displayed(created in any::<u64>(), kid in "[A-Za-z0-9_-]{1,43}") {
+            let name = KeyName { created: Timestamp::from_unix(created), kid };
+            prop_assert_eq!(KeyName::parse(&name.to_string()), Some(name));
+        }
+
+        #[test]
+        fn any_text_as_key_name_is_parsed_without_a_panic(text in ".*") {
+            let _ = KeyName::parse(&text);
+        }
     }
 }

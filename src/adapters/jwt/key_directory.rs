@@ -1,9 +1,10 @@
-//! The folder of the keys: one file a key, and nothing else that would have to be kept.
+//! The key directory: one file for each key, and no other state.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, DirBuilder, DirEntry, File},
     io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,38 +13,38 @@ use zeroize::Zeroizing;
 use super::{
     access,
     algorithm::SigningAlgorithm,
-    key::Key,
+    key::{Key, KeyName},
     key_error::{KeyError, Reason, at},
-    key_name::KeyName,
     schedule::{KeyState, Rotation, Schedule},
     settings::JwtSettings,
 };
 use crate::domain::time::Timestamp;
 
-/// Held while a key is made, so that of two processes that start at once one makes the first key.
+/// Locked while a key is created, so that of two processes that start concurrently one creates the first key.
 const LOCK: &str = ".lock";
 
-/// How the names of files begin that are not yet keys.
+/// The prefix of files that are not complete yet.
 const UNFINISHED: &str = ".new-";
 
-/// How far a key may lie ahead: the clocks of replicas differ, and keys made in one second get one each.
-const AHEAD: Duration = Duration::from_secs(60);
+/// The maximum time that a key may be created ahead of the clock: the clocks of replicas differ, and each key has a
+/// second of its own.
+const MAX_AHEAD: Duration = Duration::from_secs(60);
 
-const LONGEST_FILE: u64 = 16 * 1024;
+const MAX_FILE_LENGTH: u64 = 16 * 1024;
 
-/// The keys as files: what `gatepass keys` shows and changes.
+/// A key directory, as `gatepass keys` shows and changes it.
 ///
 /// ```
-/// use gatepass::{JwtSettings, KeyDirectory, KeyState, Timestamp};
+/// use gatepass::{jwt::{JwtSettings, KeyDirectory, KeyState, SigningKeys}};
 ///
 /// # let folder = tempfile::tempdir()?;
-/// # let keys_dir = folder.path();
-/// let keys = KeyDirectory::new(&JwtSettings::new(keys_dir, "https://auth.example.com"));
-/// let now = Timestamp::from_unix(1_700_000_000);
-/// keys.rotate(now)?;                      // the first key signs at once
-/// let next = keys.rotate(now)?;           // the second one is published before it signs
+/// # let path = folder.path().join("keys");
+/// let settings = JwtSettings::new(SigningKeys::directory(&path), "https://auth.example.com");
+/// let keys = KeyDirectory::new(path, &settings);
+/// keys.rotate()?;                         // the first key signs at once
+/// let next = keys.rotate()?;              // the second one is published before it signs
 ///
-/// assert_eq!(keys.list(now)?[0].state, KeyState::Signing);
+/// assert_eq!(keys.list()?[0].state, KeyState::Signing);
 /// assert!(matches!(next.state, KeyState::Next { .. }));
 /// # Ok::<(), gatepass::BackendError>(())
 /// ```
@@ -54,138 +55,162 @@ pub struct KeyDirectory {
     rotation: Rotation,
 }
 
-/// A key in the folder.
+/// A key in a key directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedKey {
-    /// Its name in tokens and in /.well-known/jwks.json.
+    /// The name in tokens and in the published key set.
     pub kid: String,
-    /// When it was made.
+    /// The time of creation.
     pub created: Timestamp,
-    /// Its file.
+    /// The key file.
     pub file: PathBuf,
-    /// What it does.
+    /// The use of the key.
     pub state: KeyState,
 }
 
 impl KeyDirectory {
-    /// The folder and the algorithm that `settings` name. Touches nothing yet.
-    pub fn new(settings: &JwtSettings) -> Self {
-        Self { path: settings.keys_dir.clone(), algorithm: settings.algorithm, rotation: settings.rotation() }
+    /// The keys in `path` with the algorithm and the durations of `settings`. Reads and creates nothing yet.
+    pub fn new(path: impl Into<PathBuf>, settings: &JwtSettings) -> Self {
+        Self { path: path.into(), algorithm: settings.algorithm, rotation: settings.rotation() }
     }
 
-    /// The keys, oldest first, and what each one does at `now`; none where there is no folder.
+    /// Returns the keys, oldest first; none if the directory does not exist.
     ///
     /// # Errors
-    /// Where the folder or a key cannot be read, or others have access that they must not have.
-    pub fn list(&self, now: Timestamp) -> Result<Vec<ListedKey>, KeyError> {
-        let is_there = self.path.try_exists().map_err(at(&self.path))?;
-        let keys = if is_there { self.load_all()? } else { Vec::new() };
-        let schedule = Schedule::new(keys.iter().map(|key| key.name.created).collect(), self.rotation);
-        let listed = keys.into_iter().enumerate().map(|(index, key)| ListedKey {
-            file: self.path_of(&self.file_of(&key.name)),
-            state: schedule.state(index, now),
+    /// [`KeyError`] if the directory or a key cannot be read, or others have access that they must not have.
+    pub fn list(&self) -> Result<Vec<ListedKey>, KeyError> {
+        self.list_at(Timestamp::now())
+    }
+
+    /// Creates the next key. It signs after the activation delay, or at once if it is the first one. Running services
+    /// notice it within a second.
+    ///
+    /// # Errors
+    /// [`KeyError`] as for [`list`](Self::list), if the key cannot be written, or if the newest key was created ahead of
+    /// the clock: the next one would not sign before that time.
+    pub fn rotate(&self) -> Result<ListedKey, KeyError> {
+        self.rotate_at(Timestamp::now())
+    }
+
+    /// Removes the retired keys and returns them.
+    ///
+    /// # Errors
+    /// [`KeyError`] as for [`list`](Self::list), or if a key cannot be removed.
+    pub fn prune(&self) -> Result<Vec<ListedKey>, KeyError> {
+        self.prune_at(Timestamp::now())
+    }
+
+    /// [`list`](Self::list) at a fixed time, for tests.
+    #[doc(hidden)]
+    pub fn list_at(&self, now: Timestamp) -> Result<Vec<ListedKey>, KeyError> {
+        let exists = self.path.try_exists().map_err(at(&self.path))?;
+        let keys = if exists { self.read_all()? } else { Vec::new() };
+        let schedule = Schedule::new(&keys, self.rotation);
+        let listed = keys.iter().enumerate().map(|(index, key)| ListedKey {
+            kid: key.name.kid.clone(),
             created: key.name.created,
-            kid: key.name.kid,
+            file: self.path.join(self.file_name(&key.name)),
+            state: schedule.state(index, now),
         });
         Ok(listed.collect())
     }
 
-    /// Makes the next key, which signs once it has been published for the activation delay, or at once where it
-    /// is the first one. A running service takes it without a restart.
-    ///
-    /// # Errors
-    /// As [`list`](Self::list), where the key cannot be written, and where the clock of the newest key's maker was
-    /// ahead: the next one would wait until then.
-    pub fn rotate(&self, now: Timestamp) -> Result<ListedKey, KeyError> {
-        self.make_folder()?;
+    /// [`rotate`](Self::rotate) at a fixed time, for tests.
+    #[doc(hidden)]
+    pub fn rotate_at(&self, now: Timestamp) -> Result<ListedKey, KeyError> {
+        self.create_directory()?;
         let _lock = self.lock()?;
-        // A damaged key is reported before another one is added.
-        let newest = self.list(now)?.pop();
+        // Lists first: a damaged key is reported before another one is added.
+        let newest = self.list_at(now)?.pop();
         self.remove_unfinished()?;
-        if let Some(key) = newest.as_ref().filter(|key| key.created > now + AHEAD) {
-            return Err(self.ahead(key, now).at(&key.file));
-        }
-        // After every key there is, or it might sign at once.
-        let after = newest.map(|key| key.created + Duration::from_secs(1));
-        let name = self.create(after.map_or(now, |after| after.max(now)))?;
-        let mut keys = self.list(now)?.into_iter();
-        keys.find(|key| key.kid == name.kid).ok_or_else(|| Reason::NoKey.at(&self.path))
+        let created = match newest {
+            Some(newest) if newest.created > now + MAX_AHEAD => {
+                let seconds = newest.created.as_unix().saturating_sub(now.as_unix());
+                let name = self.file_name(&KeyName { created: now, kid: newest.kid });
+                return Err(Reason::Ahead { seconds, name }.at(&newest.file));
+            }
+            // Later than all other keys, or it might sign at once.
+            Some(newest) => now.max(newest.created + Duration::from_secs(1)),
+            None => now,
+        };
+        let name = self.create(created)?;
+        let mut keys = self.list_at(now)?.into_iter();
+        keys.find(|key| key.kid == name.kid).ok_or_else(|| self.no_key())
     }
 
-    /// Removes the keys that count no more, and says which.
-    ///
-    /// # Errors
-    /// As [`list`](Self::list), and where a key cannot be removed.
-    pub fn prune(&self, now: Timestamp) -> Result<Vec<ListedKey>, KeyError> {
-        let mut keys = self.list(now)?;
+    /// [`prune`](Self::prune) at a fixed time, for tests.
+    #[doc(hidden)]
+    pub fn prune_at(&self, now: Timestamp) -> Result<Vec<ListedKey>, KeyError> {
+        let mut keys = self.list_at(now)?;
         keys.retain(|key| key.state == KeyState::Retired);
         for key in &keys {
             match fs::remove_file(&key.file) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(Reason::Io(error).at(&key.file));
-                }
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(&key.file)(error)),
                 _ => {}
             }
         }
         Ok(keys)
     }
 
-    /// All keys, oldest first; makes the folder and the first key where there is none.
-    pub(super) fn open(&self, now: Timestamp) -> Result<Vec<Key>, KeyError> {
-        self.make_folder()?;
-        let keys = self.load_all()?;
-        if !keys.is_empty() {
-            return Ok(keys);
-        }
-        let _lock = self.lock()?;
-        // Another process may have been first.
-        if self.files()?.is_empty() {
-            self.create(now)?;
-        }
-        self.load_all()
-    }
-
-    fn load_all(&self) -> Result<Vec<Key>, KeyError> {
-        let mut keys = Vec::new();
-        for file in self.files()? {
-            keys.extend(self.load(&file)?);
-        }
-        keys.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(keys)
-    }
-
-    /// The names of the files that should be keys of the algorithm, in no order.
-    pub(super) fn files(&self) -> Result<Vec<String>, KeyError> {
-        let fault = at(&self.path);
-        access::check_folder(&self.path)?;
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(&fault)? {
-            let file = entry.map_err(&fault)?.file_name().to_string_lossy().into_owned();
-            if self.stem(&file).is_some() {
-                files.push(file);
+    /// Returns all keys, oldest first; at least one. Creates the directory and the first key if they do not exist.
+    pub(super) fn open(&self, now: Timestamp) -> Result<Vec<Arc<Key>>, KeyError> {
+        self.create_directory()?;
+        let mut keys = self.read_all()?;
+        if keys.is_empty() {
+            let _lock = self.lock()?;
+            // Another process may have been first.
+            keys = self.read_all()?;
+            if keys.is_empty() {
+                self.create(now)?;
+                keys = self.read_all()?;
             }
         }
-        Ok(files)
+        if keys.is_empty() { Err(self.no_key()) } else { Ok(keys) }
     }
 
-    /// The key of one file, or `None` where the file is gone.
-    pub(super) fn load(&self, file: &str) -> Result<Option<Key>, KeyError> {
-        let path = self.path_of(file);
-        let text = match read(&path, &self.path) {
-            Err(Reason::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(at(&path))?,
-        };
-        let name = self.stem(file).and_then(KeyName::parse);
-        let name = name.ok_or_else(|| Reason::Misnamed(self.algorithm.extension()).at(&path))?;
-        Key::parse(name, self.algorithm, &text).map(Some).map_err(at(&path))
+    fn read_all(&self) -> Result<Vec<Arc<Key>>, KeyError> {
+        let (keys, errors) = self.read(&[])?;
+        errors.into_iter().next().map_or(Ok(keys), Err)
     }
 
-    pub(super) fn file_of(&self, name: &KeyName) -> String {
+    /// Reads the keys, oldest first, and what is wrong with others. A file never changes, so `known` keys are not read
+    /// again.
+    pub(super) fn read(&self, known: &[Arc<Key>]) -> Result<(Vec<Arc<Key>>, Vec<KeyError>), KeyError> {
+        access::check_directory(&self.path)?;
+        let (mut keys, mut errors) = (Vec::new(), Vec::new());
+        for entry in self.entries()? {
+            let file = entry.file_name().to_string_lossy().into_owned();
+            let Some(stem) = self.stem(&file) else { continue };
+            match known.iter().find(|key| key.name.to_string() == stem) {
+                Some(known) => keys.push(Arc::clone(known)),
+                None => match self.load(&entry.path(), stem) {
+                    Ok(key) => keys.push(Arc::new(key)),
+                    // The file was removed in the meantime.
+                    Err(Reason::Io(error)) if error.kind() == ErrorKind::NotFound => {}
+                    Err(reason) => errors.push(reason.at(&entry.path())),
+                },
+            }
+        }
+        keys.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok((keys, errors))
+    }
+
+    fn load(&self, path: &Path, stem: &str) -> Result<Key, Reason> {
+        let file = access::open_key(path, &self.path)?;
+        let mut text = Zeroizing::new(String::with_capacity(1024));
+        if file.take(MAX_FILE_LENGTH).read_to_string(&mut text)? as u64 == MAX_FILE_LENGTH {
+            return Err(Reason::TooLong);
+        }
+        let name = KeyName::parse(stem).ok_or(Reason::FileName(self.algorithm.extension()))?;
+        Key::parse(name, self.algorithm, &text)
+    }
+
+    fn file_name(&self, name: &KeyName) -> String {
         format!("{name}.{}", self.algorithm.extension())
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn no_key(&self) -> KeyError {
+        Reason::NoKey.at(&self.path)
     }
 
     pub(super) fn rotation(&self) -> Rotation {
@@ -196,51 +221,42 @@ impl KeyDirectory {
         file.strip_suffix(self.algorithm.extension())?.strip_suffix('.')
     }
 
-    fn path_of(&self, file: &str) -> PathBuf {
-        self.path.join(file)
+    fn entries(&self) -> Result<Vec<DirEntry>, KeyError> {
+        fs::read_dir(&self.path).and_then(Iterator::collect).map_err(at(&self.path))
     }
 
-    /// Removes what was left by a process that was killed while it made a key. Only who holds the lock makes one.
+    /// Removes what killed processes left when they created a key. The caller holds the lock.
     fn remove_unfinished(&self) -> Result<(), KeyError> {
-        let fault = at::<io::Error>(&self.path);
-        for entry in fs::read_dir(&self.path).map_err(&fault)? {
-            let entry = entry.map_err(&fault)?;
-            let is_unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
-            if is_unfinished && entry.file_type().map_err(&fault)?.is_file() {
+        for entry in self.entries()? {
+            let is_file = entry.file_type().map_err(at(&self.path))?.is_file();
+            if is_file && entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
                 fs::remove_file(entry.path()).map_err(at(&entry.path()))?;
             }
         }
         Ok(())
     }
 
-    fn ahead(&self, key: &ListedKey, now: Timestamp) -> Reason {
-        let seconds = key.created.as_unix().saturating_sub(now.as_unix());
-        Reason::Ahead { seconds, name: self.file_of(&KeyName { created: now, kid: key.kid.clone() }) }
-    }
-
-    /// Writes a new key: its file is there whole or not at all.
+    /// Creates a key; its file appears whole or not at all.
     fn create(&self, created: Timestamp) -> Result<KeyName, KeyError> {
-        let fault = at::<Reason>(&self.path);
-        let (key, text) = Key::generate(self.algorithm, created).map_err(&fault)?;
-        let path = self.path_of(&self.file_of(&key.name));
-        self.write(&path, text.as_bytes()).map_err(at(&path))?;
+        let (key, text) = Key::generate(self.algorithm, created).map_err(at(&self.path))?;
+        let path = self.path.join(self.file_name(&key.name));
+        let write = || {
+            // tempfile creates files with mode 0600.
+            let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.path)?;
+            file.write_all(text.as_bytes())?;
+            access::give_to_directory_owner(file.as_file(), &self.path)?;
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            // The name is on the disk only after the directory is.
+            #[cfg(unix)]
+            File::open(&self.path)?.sync_all()?;
+            io::Result::Ok(())
+        };
+        write().map_err(at(&path))?;
         Ok(key.name)
     }
 
-    fn write(&self, path: &Path, text: &[u8]) -> io::Result<()> {
-        // Of mode 0600 from the beginning.
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.path)?;
-        file.write_all(text)?;
-        access::give_to_the_folders_owner(file.as_file(), &self.path)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        // The name is on the disk only once the folder is.
-        #[cfg(unix)]
-        File::open(&self.path)?.sync_all()?;
-        Ok(())
-    }
-
-    fn make_folder(&self) -> Result<(), KeyError> {
+    fn create_directory(&self) -> Result<(), KeyError> {
         let mut builder = DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
@@ -248,20 +264,11 @@ impl KeyDirectory {
         builder.create(&self.path).map_err(at(&self.path))
     }
 
-    /// Waits for its turn; the turn ends when the file is dropped.
+    /// Waits for the lock, which is held until the file is dropped.
     fn lock(&self) -> Result<File, KeyError> {
-        let path = self.path_of(LOCK);
+        let path = self.path.join(LOCK);
         let file = access::open_lock(&path, &self.path).map_err(at(&path))?;
         file.lock().map_err(at(&path))?;
         Ok(file)
     }
-}
-
-fn read(path: &Path, folder: &Path) -> Result<Zeroizing<String>, Reason> {
-    let file = access::open_key(path, folder)?;
-    let mut text = Zeroizing::new(String::with_capacity(1024));
-    if file.take(LONGEST_FILE).read_to_string(&mut text)? as u64 == LONGEST_FILE {
-        return Err(Reason::TooLong);
-    }
-    Ok(text)
 }

@@ -1,153 +1,156 @@
-//! The keys in memory: a snapshot that is replaced when the folder changes.
+//! The keys in memory, which are replaced when the key directory changes.
 
 use std::{
-    collections::BTreeMap,
-    mem,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    task::spawn_blocking,
+    time::{sleep, timeout},
 };
 
 use super::{
-    jwk::JwkSet,
-    key::Key,
+    algorithm::PublicKeyMembers,
+    key::{Key, KeyName},
     key_directory::KeyDirectory,
-    key_error::{KeyError, Reason},
+    key_error::KeyError,
     schedule::{KeyState, Schedule},
+    settings::{JwtSettings, Source},
 };
 use crate::domain::{
     invalidation::{CacheInvalidator, Invalidation},
     time::Timestamp,
 };
 
-/// The keys of a folder, kept up to date by whoever calls [`refresh`](Self::refresh).
+/// The time between two reads of the directory: with the pause below, changes are noticed within a second.
+const WATCH_INTERVAL: Duration = Duration::from_millis(800);
+
+/// The minimum time between two reads of the directory, whatever kids tokens name.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+
 pub(super) struct KeyRing {
-    folder: KeyDirectory,
-    snapshot: RwLock<Arc<Snapshot>>,
-    /// What is wrong by file, as far as the log has it.
-    complaints: Mutex<BTreeMap<String, String>>,
-    listeners: Mutex<Vec<Arc<dyn CacheInvalidator>>>,
+    /// `None` if the keys do not change.
+    pub(super) directory: Option<KeyDirectory>,
+    keys: RwLock<Keys>,
+    /// The errors of the last read.
+    errors: Mutex<BTreeSet<String>>,
+    invalidators: Mutex<Vec<Arc<dyn CacheInvalidator>>>,
+    unknown_kid: Notify,
 }
 
-/// The keys at a moment. Which of them signs and verifies is a question of the time alone.
-pub(super) struct Snapshot {
+/// At least one key, oldest first.
+struct Keys {
     keys: Vec<Arc<Key>>,
     schedule: Schedule,
 }
 
 impl KeyRing {
-    pub(super) fn open(folder: KeyDirectory, now: Timestamp) -> Result<Self, KeyError> {
-        let keys: Vec<_> = folder.open(now)?.into_iter().map(Arc::new).collect();
-        if keys.is_empty() {
-            return Err(Reason::NoKey.at(folder.path()));
+    pub(super) fn open(settings: &JwtSettings, now: Timestamp) -> Result<Self, KeyError> {
+        let (directory, keys) = match &settings.keys.0 {
+            Source::Directory(path) => {
+                let directory = KeyDirectory::new(path, settings);
+                let keys = directory.open(now)?;
+                (Some(directory), keys)
+            }
+            Source::Fixed(key) => (None, vec![Arc::clone(key)]),
+        };
+        Ok(Self {
+            directory,
+            keys: RwLock::new(Keys { schedule: Schedule::new(&keys, settings.rotation()), keys }),
+            errors: Mutex::default(),
+            invalidators: Mutex::default(),
+            unknown_kid: Notify::new(),
+        })
+    }
+
+    /// Returns the key that signs.
+    pub(super) fn signing(&self, now: Timestamp) -> Arc<Key> {
+        let Keys { keys, schedule } = &*self.read();
+        Arc::clone(&keys[schedule.signing(now)])
+    }
+
+    /// Returns the key with this kid, if it verifies. An unknown kid makes [`watch`](Self::watch) read the directory: it
+    /// may be that of another replica's new key.
+    pub(super) fn verifying(&self, kid: &str, now: Timestamp) -> Option<Arc<Key>> {
+        let key = self.read().published(now).find(|key| key.name.kid == kid).cloned();
+        if key.is_none() {
+            self.unknown_kid.notify_one();
         }
-        let snapshot = RwLock::new(Arc::new(Snapshot::new(keys, &folder)));
-        Ok(Self { folder, snapshot, complaints: Mutex::default(), listeners: Mutex::default() })
+        key
     }
 
-    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+    /// Returns the public keys that verify, including those that sign later.
+    pub(super) fn public_keys(&self, now: Timestamp) -> Vec<PublicKeyMembers> {
+        self.read().published(now).filter_map(|key| key.jwk()).collect()
     }
 
-    /// Looks for changes in the folder. What cannot be read is logged once, and the keys that were read before
-    /// stay; a key whose file was removed is gone, as long as another one is left. May wait for the disk.
+    /// Calls `invalidator` whenever a key is removed.
+    pub(super) fn invalidate_on_removal(&self, invalidator: Arc<dyn CacheInvalidator>) {
+        self.invalidators.lock().unwrap_or_else(PoisonError::into_inner).push(invalidator);
+    }
+
+    /// Reads the directory again and again, on the threads for blocking work.
+    pub(super) async fn watch(self: Arc<Self>) {
+        loop {
+            let _ = timeout(WATCH_INTERVAL, self.unknown_kid.notified()).await;
+            let ring = Arc::clone(&self);
+            let _ = spawn_blocking(move || ring.refresh()).await;
+            sleep(MIN_PAUSE).await;
+        }
+    }
+
+    /// Reads the directory. Errors are logged once. A known key remains until its file is removed, and the last keys
+    /// remain until there is another one. Blocks on the disk.
     pub(super) fn refresh(&self) {
-        // Of two who look at once, the second one must not put an older answer in place of a newer one.
-        let mut logged = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.snapshot();
-        let mut complaints = BTreeMap::new();
-        let mut keys = Vec::new();
-        match self.folder.files() {
-            Ok(files) => {
-                for file in files {
-                    // A file is never changed: what was read once is not read again.
-                    match before.keys.iter().find(|key| self.folder.file_of(&key.name) == file) {
-                        Some(known) => keys.push(Arc::clone(known)),
-                        None => match self.folder.load(&file) {
-                            Ok(new) => keys.extend(new.map(Arc::new)),
-                            Err(error) => drop(complaints.insert(file, error.to_string())),
-                        },
-                    }
-                }
-                if keys.is_empty() {
-                    let error = Reason::NoKey.at(self.folder.path());
-                    complaints.insert(String::new(), error.to_string());
-                }
-            }
-            Err(error) => drop(complaints.insert(String::new(), error.to_string())),
+        let Some(directory) = &self.directory else { return };
+        // Locked until the end: of two concurrent calls, none must put older keys in place of newer ones.
+        let mut logged = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.read().keys.clone();
+        let (keys, mut errors) = directory.read(&before).unwrap_or_else(|error| (Vec::new(), vec![error]));
+        if keys.is_empty() && errors.is_empty() {
+            errors.push(directory.no_key());
         }
-        for (file, complaint) in &complaints {
-            if logged.get(file) != Some(complaint) {
-                log::error!("{complaint}; the keys that were read before stay in use");
-            }
+        let errors = errors.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        for error in errors.difference(&logged) {
+            log::error!("{error}; the keys that were read before stay in use");
         }
-        *logged = complaints;
-        if keys.is_empty() {
+        *logged = errors;
+        let (old, new) = (names(&before), names(&keys));
+        if keys.is_empty() || old == new {
             return;
         }
-        keys.sort_by(|one, other| one.name.cmp(&other.name));
-        let is_same = keys.len() == before.keys.len()
-            && keys.iter().zip(&before.keys).all(|(one, other)| Arc::ptr_eq(one, other));
-        if is_same {
-            return;
+        for kid in new.difference(&old).map(|name| &name.kid) {
+            log::info!("new key {kid}");
         }
-        let is_one_gone = log_changes(&before.keys, &keys);
-        let after = Arc::new(Snapshot::new(keys, &self.folder));
-        // The old keys are dropped after the lock is.
-        drop(mem::replace(&mut *self.snapshot.write().unwrap_or_else(PoisonError::into_inner), after));
-        if is_one_gone {
-            let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-            listeners.iter().for_each(|listener| listener.invalidate(&Invalidation::Everything));
+        for kid in old.difference(&new).map(|name| &name.kid) {
+            log::info!("key {kid} was removed");
+        }
+        let is_one_removed = !old.is_subset(&new);
+        let schedule = Schedule::new(&keys, directory.rotation());
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys { keys, schedule };
+        if is_one_removed {
+            let invalidators = self.invalidators.lock().unwrap_or_else(PoisonError::into_inner);
+            invalidators.iter().for_each(|invalidator| invalidator.invalidate(&Invalidation::Everything));
         }
     }
 
-    pub(super) fn watch(&self, listener: Arc<dyn CacheInvalidator>) {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+    fn read(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether a key is gone.
-fn log_changes(before: &[Arc<Key>], after: &[Arc<Key>]) -> bool {
-    let only_in = |these: &[Arc<Key>], those: &[Arc<Key>]| {
-        let is_new = |key: &&Arc<Key>| !those.iter().any(|other| Arc::ptr_eq(key, other));
-        these.iter().filter(is_new).map(|key| key.name.kid.clone()).collect::<Vec<_>>()
-    };
-    for kid in only_in(after, before) {
-        log::info!("key {kid} is new");
+impl Keys {
+    fn published(&self, now: Timestamp) -> impl Iterator<Item = &Arc<Key>> {
+        let keys = self.keys.iter().enumerate();
+        keys.filter(move |(index, _)| self.schedule.state(*index, now) != KeyState::Retired)
+            .map(|(_, key)| key)
     }
-    let gone = only_in(before, after);
-    for kid in &gone {
-        log::info!("key {kid} is gone");
-    }
-    !gone.is_empty()
 }
 
-impl Snapshot {
-    fn new(keys: Vec<Arc<Key>>, folder: &KeyDirectory) -> Self {
-        let created = keys.iter().map(|key| key.name.created).collect();
-        Self { keys, schedule: Schedule::new(created, folder.rotation()) }
-    }
-
-    /// The key that signs.
-    pub(super) fn signing(&self, now: Timestamp) -> Option<&Key> {
-        self.keys.get(self.schedule.signing(now)?).map(AsRef::as_ref)
-    }
-
-    /// Whether it has a key of that name, whatever that does.
-    pub(super) fn knows(&self, kid: &str) -> bool {
-        self.keys.iter().any(|key| key.name.kid == kid)
-    }
-
-    /// The key of that name, where it verifies.
-    pub(super) fn verifying(&self, kid: &str, now: Timestamp) -> Option<&Key> {
-        self.published(now).find(|key| key.name.kid == kid)
-    }
-
-    /// The public halves of all keys that verify.
-    pub(super) fn jwks(&self, now: Timestamp) -> JwkSet<'_> {
-        JwkSet { keys: self.published(now).filter_map(Key::jwk).collect() }
-    }
-
-    fn published(&self, now: Timestamp) -> impl Iterator<Item = &Key> {
-        let counts = move |index| self.schedule.state(index, now) != KeyState::Retired;
-        self.keys.iter().enumerate().filter(move |(index, _)| counts(*index)).map(|(_, key)| key.as_ref())
-    }
+/// A file never changes, so keys with the same name are the same.
+fn names(keys: &[Arc<Key>]) -> BTreeSet<&KeyName> {
+    keys.iter().map(|key| &key.name).collect()
 }

@@ -1,23 +1,20 @@
-//! Access tokens that are signed: JWT by [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068), and the keys that
-//! sign them, in a folder.
+//! Access tokens as signed JWTs ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)), and the keys that sign them.
 //!
-//! The folder is all the state there is. A key is one file, named by the second it was made in and by its kid;
-//! which key signs and which ones verify follows from the names, the settings and the time alone, so that every
-//! replica that sees the folder comes to the same answer. See [`KeyState`].
+//! The key directory is the only state. A file name consists of the time of creation and the kid. Which key signs and
+//! which keys verify follows from the file names, the settings and the time, so all replicas agree. See [`KeyState`].
 //!
-//! Who only checks tokens has no folder but the public keys that another service publishes: [`RemoteJwtVerifier`].
+//! A service that only verifies tokens uses the public keys of another service: [`RemoteJwtVerifier`].
 
+#[cfg_attr(not(unix), path = "access_other.rs")]
 mod access;
 mod algorithm;
 mod claims;
-mod jwk;
 mod jws;
 mod key;
 mod key_directory;
 mod key_error;
-mod key_name;
 mod key_ring;
-mod public_keys;
+mod key_set;
 mod remote_verifier;
 mod schedule;
 mod settings;
@@ -27,9 +24,9 @@ pub use self::{
     algorithm::SigningAlgorithm,
     key_directory::{KeyDirectory, ListedKey},
     key_error::KeyError,
-    public_keys::InvalidKeySet,
+    key_set::InvalidKeySet,
     remote_verifier::RemoteJwtVerifier,
     schedule::KeyState,
-    settings::JwtSettings,
+    settings::{JwtSettings, SigningKeys},
     tokens::JwtTokens,
 };

@@ -1,46 +1,90 @@
-//! What the tokens say and how long, and where their keys are.
+//! The settings of token issuing.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{algorithm::SigningAlgorithm, claims::Expected, schedule::Rotation};
+use super::{
+    algorithm::{self, Sign, SigningAlgorithm},
+    key::Key,
+    key_error::{KeyError, Reason, at},
+    schedule::Rotation,
+};
 
-/// What [`JwtTokens`](crate::JwtTokens) is opened with. Replicas share all of it.
+/// The keys that sign tokens: a directory, or one key. `Debug` does not print secrets.
+#[derive(Clone, Debug)]
+pub struct SigningKeys(pub(super) Source);
+
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Directory(PathBuf),
+    Fixed(Arc<Key>),
+}
+
+impl SigningKeys {
+    /// The keys in a directory, which is created with a first key if it does not exist.
+    /// [`KeyDirectory`](crate::jwt::KeyDirectory) rotates them while services run.
+    pub fn directory(path: impl Into<PathBuf>) -> Self {
+        Self(Source::Directory(path.into()))
+    }
+
+    /// A private key in PKCS#8 PEM, as `openssl genpkey -algorithm ed25519` prints it.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the text is not an Ed25519 private key in PKCS#8 PEM.
+    pub fn pem(pem: &str) -> Result<Self, KeyError> {
+        Self::fixed(algorithm::parse_pem(pem.trim()))
+    }
+
+    /// A secret for HS256, as `openssl rand -hex 32` prints it. The bytes of the text are the key.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the secret has fewer than 32 bytes.
+    pub fn secret(secret: &str) -> Result<Self, KeyError> {
+        Self::fixed(algorithm::from_secret(secret.as_bytes()))
+    }
+
+    fn fixed(key: Result<Box<dyn Sign>, Reason>) -> Result<Self, KeyError> {
+        let key = key.map_err(at("signing key".as_ref()))?;
+        Ok(Self(Source::Fixed(Arc::new(Key::without_file(key)))))
+    }
+}
+
+/// The settings of [`JwtTokens`](crate::jwt::JwtTokens), the same for all replicas of a service.
 ///
 /// ```
 /// use std::time::Duration;
-/// use gatepass::JwtSettings;
+/// use gatepass::{jwt::{JwtSettings, SigningKeys}};
 ///
 /// let settings = JwtSettings {
+///     audience: "https://api.example.com".into(),
 ///     access_token_ttl: Duration::from_secs(300),
-///     ..JwtSettings::new("keys", "https://auth.example.com")
+///     ..JwtSettings::new(SigningKeys::directory("keys"), "https://auth.example.com")
 /// };
-/// assert_eq!(&*settings.audience, "https://auth.example.com");
 /// ```
 #[derive(Clone, Debug)]
 pub struct JwtSettings {
-    /// The folder of the keys.
-    pub keys_dir: PathBuf,
-    /// How tokens are signed.
+    /// The keys that sign tokens.
+    pub keys: SigningKeys,
+    /// The algorithm of the keys in a directory. A single key determines its own.
     pub algorithm: SigningAlgorithm,
-    /// How long a new key is published before it signs; in whole seconds, as all durations here.
+    /// How long a new key is published before it signs; in whole seconds, like all durations here.
     pub activation_delay: Duration,
-    /// Who issues the tokens (`iss`).
+    /// The issuer of the tokens (`iss`).
     pub issuer: Arc<str>,
-    /// Whom they are for (`aud`).
+    /// The audience of the tokens (`aud`).
     pub audience: Arc<str>,
-    /// How long a token is valid.
+    /// The lifetime of a token.
     pub access_token_ttl: Duration,
-    /// How far the clocks of replicas may be apart: a token is taken for so long past its end, and so long
-    /// before its beginning.
+    /// The maximum difference between the clocks of replicas: tokens are accepted for this long after their expiry and
+    /// before their time of issue.
     pub leeway: Duration,
 }
 
 impl JwtSettings {
-    /// Ed25519, 15 minutes, no leeway, five minutes until a new key signs; the audience is the issuer.
-    pub fn new(keys_dir: impl Into<PathBuf>, issuer: impl Into<Arc<str>>) -> Self {
+    /// Ed25519, tokens for 15 minutes, no leeway, five minutes until a new key signs; the audience is the issuer.
+    pub fn new(keys: SigningKeys, issuer: impl Into<Arc<str>>) -> Self {
         let issuer = issuer.into();
         Self {
-            keys_dir: keys_dir.into(),
+            keys,
             algorithm: SigningAlgorithm::EdDsa,
             activation_delay: Duration::from_secs(300),
             audience: Arc::clone(&issuer),
@@ -50,14 +94,10 @@ impl JwtSettings {
         }
     }
 
-    pub(super) fn expected(&self) -> Expected<'_> {
-        Expected { issuer: &self.issuer, audience: &self.audience, leeway: self.leeway }
-    }
-
     pub(super) fn rotation(&self) -> Rotation {
         Rotation {
             activation_delay: self.activation_delay,
-            token_life: self.access_token_ttl.saturating_add(self.leeway),
+            token_lifetime: self.access_token_ttl.saturating_add(self.leeway),
         }
     }
 }

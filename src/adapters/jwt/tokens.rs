@@ -1,173 +1,171 @@
-//! Access tokens as a [`TokenService`]: signed by the key that is due, verified without a look-up.
+//! [`JwtTokens`]: issues and verifies access tokens.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        mpsc::{self, RecvTimeoutError, SyncSender},
-    },
-    thread,
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use serde_json::json;
 
 use super::{
-    claims,
-    jws::{self, CompactJws},
-    key::{Key, random_id},
-    key_directory::KeyDirectory,
-    key_error::{KeyError, Reason},
+    claims::Expected,
+    jws::{self, MAX_TOKEN_LENGTH, UnverifiedToken},
+    key::random_id,
+    key_error::KeyError,
     key_ring::KeyRing,
-    settings::JwtSettings,
+    settings::{JwtSettings, SigningKeys},
 };
-use crate::domain::{
-    backend_error::BackendError,
-    claims::Claims,
-    invalidation::CacheInvalidator,
-    ports::{IssuedToken, KeySet, NewToken, PublishedKeys, TokenService},
-    secret::AccessToken,
-    time::Timestamp,
+use crate::{
+    adapters::background::{self, BackgroundTask},
+    domain::{
+        backend_error::BackendError,
+        claims::Claims,
+        invalidation::CacheInvalidator,
+        ports::{IssuedToken, KeySet, NewToken, TokenIssuer, TokenVerifier},
+        secret::AccessToken,
+        time::Timestamp,
+    },
 };
 
-/// How soon a change in the folder of the keys is noticed: with the pause below and the look itself, within a second.
-const WATCH_PAUSE: Duration = Duration::from_millis(800);
-
-/// How often tokens that name unknown keys make the thread look, at the most.
-const WAKE_PAUSE: Duration = Duration::from_millis(100);
-
-/// Access tokens as signed JWTs ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)). Cheap to clone; clones
-/// share the keys.
-///
-/// A token says `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, and `client_id` and `scope` where there are such. One
-/// that was issued with [`GrantedScopes::All`](crate::GrantedScopes::All) has no `scope`, which
-/// elsewhere means that it allows nothing, and says `"unrestricted": true`, which only Gatepass reads: a token
-/// without either allows nothing.
-///
-/// It takes only what it would issue: its algorithm, its issuer, its audience, its type, a key that it has, a
-/// header without anything else. Times are held against the `now` of the call. Whatever else comes is `None`.
-///
-/// The keys are files in a folder ([`KeyDirectory`]). A thread notices new and removed ones within a second, and
-/// ends with the last clone; a request never looks at the disk. A token that names an unknown key is refused, and
-/// makes the thread look at once: it may be the new key of another replica.
-///
-/// When a key is compromised: make the next one ([`KeyDirectory::rotate`], `gatepass keys rotate`), then remove the
-/// file of the compromised one. Within a second its tokens are refused and another key signs, waiting or not;
-/// other services take the old key for as long as they cache the key set. In this order, since the only key of a
-/// running service stays in use without its file, until another one is there or the service restarts.
+/// Access tokens as signed JWTs ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)). Clones are cheap and share the
+/// keys.
 ///
 /// ```
-/// use gatepass::{AccessToken, JwtSettings, JwtTokens, GrantedScopes, Timestamp, NewToken, TokenService};
+/// use gatepass::jwt::JwtTokens;
 ///
 /// # let folder = tempfile::tempdir()?;
-/// # let keys_dir = folder.path().join("keys");
-/// # actix_web::rt::System::new().block_on(async {
-/// let now = Timestamp::from_unix(1_700_000_000);
-/// let tokens = JwtTokens::open(JwtSettings::new(keys_dir, "https://auth.example.com"), now)?;
-///
-/// let granted_scopes = GrantedScopes::Only("me".parse()?);
-/// let order = NewToken { subject: 7_u64.into(), granted_scopes, client_id: None, session_id: None, now };
-/// let token = tokens.issue(&order).await?.access_token;
-///
-/// let claims = tokens.verify(&token, now).await?.expect("a genuine token");
-/// assert_eq!(claims.subject.as_str(), "7");
-///
-/// let in_15_minutes = Timestamp::from_unix(1_700_000_900);
-/// assert!(tokens.verify(&token, in_15_minutes).await?.is_none());
-/// assert!(tokens.verify(&AccessToken::from("guessed"), now).await?.is_none());
-/// # Ok::<(), gatepass::BackendError>(())
-/// # })?;
-/// # Ok::<(), gatepass::BackendError>(())
+/// # std::env::set_current_dir(&folder)?;
+/// let tokens = JwtTokens::open("keys", "https://api.example.com")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// A key from the environment instead of a directory:
+///
+/// ```no_run
+/// use gatepass::jwt::JwtTokens;
+///
+/// let pem = std::env::var("GATEPASS_SIGNING_KEY")?;
+/// let tokens = JwtTokens::from_pem(&pem, "https://api.example.com")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Tokens have the claims `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `user_kind`, and if they apply `sid`, `client_id` and
+/// `scope`. Tokens with [`GrantedScopes::All`](crate::GrantedScopes::All) have `"unrestricted": true` instead of a
+/// `scope`. Tokens with neither grant nothing, in Gatepass and elsewhere.
+///
+/// Only tokens that this type would issue are accepted: the same algorithm, issuer, audience and type, a known key, and
+/// no further header parameters. Times are compared with the clock of [`Auth`](crate::Auth). All other tokens are `None`.
+///
+/// With a [`TokenCache`](crate::cache::TokenCache), call [`watch`](Self::watch) with it: a removed key then ends cached tokens too.
+///
+/// # Keys in a directory
+///
+/// A background task notices new and removed key files within a second; requests never wait for the disk. A token with an
+/// unknown key is refused and makes the task read the directory at once: another replica may have a new key.
+///
+/// If a key is compromised, create the next one ([`KeyDirectory::rotate`](crate::jwt::KeyDirectory::rotate), `gatepass keys
+/// rotate`), then remove the file of the compromised key. Within a second its tokens are refused and another key signs.
+/// Other services accept the removed key for as long as they cache the key set. The order matters: the last key of a
+/// running service remains in use after its file is removed.
 #[derive(Clone)]
-pub struct JwtTokens(Arc<Inner>);
-
-struct Inner {
-    settings: JwtSettings,
+pub struct JwtTokens {
+    expected: Expected,
+    access_token_ttl: Duration,
+    activation_delay: Duration,
     ring: Arc<KeyRing>,
-    /// Makes the watching thread look; it ends when this is dropped.
-    wake: SyncSender<()>,
+    /// Watches the key directory until the last clone is dropped.
+    _watch: Option<Arc<BackgroundTask>>,
 }
 
 impl JwtTokens {
-    /// Reads the keys; makes their folder (of mode 0700) and the first key (0600) where there is none.
+    /// Tokens of this issuer with the keys in a directory and the defaults of [`JwtSettings::new`]. Creates the directory
+    /// (mode 0700) and the first key (mode 0600) if they do not exist.
     ///
     /// # Errors
-    /// A line that begins with the path of a key that is damaged or that others may read, or of the folder.
-    pub fn open(settings: JwtSettings, now: Timestamp) -> Result<Self, KeyError> {
-        let ring = Arc::new(KeyRing::open(KeyDirectory::new(&settings), now)?);
-        // Of one place: who finds it taken need not ask again.
-        let (wake, woken) = mpsc::sync_channel(1);
-        let watched = Arc::clone(&ring);
-        thread::Builder::new()
-            .name("gatepass-keys".into())
-            .spawn(move || {
-                while woken.recv_timeout(WATCH_PAUSE) != Err(RecvTimeoutError::Disconnected) {
-                    watched.refresh();
-                    thread::sleep(WAKE_PAUSE);
-                }
-            })
-            .map_err(|error| Reason::Io(error).at(&settings.keys_dir))?;
-        Ok(Self(Arc::new(Inner { settings, ring, wake })))
+    /// [`KeyError`] if the directory or a key cannot be read or written, or others have access that they must not have.
+    pub fn open(keys_dir: impl Into<PathBuf>, issuer: impl Into<Arc<str>>) -> Result<Self, KeyError> {
+        Self::open_with(JwtSettings::new(SigningKeys::directory(keys_dir), issuer))
     }
 
-    /// Tells `listener` when a key is gone: a token that it signed is not recognised any more.
-    pub fn watch(&self, listener: Arc<dyn CacheInvalidator>) {
-        self.0.ring.watch(listener);
+    /// Tokens of this issuer with one private key in PKCS#8 PEM. A change of the key invalidates all access tokens; the
+    /// keys in a directory can be rotated.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the text is not an Ed25519 private key in PKCS#8 PEM.
+    pub fn from_pem(pem: &str, issuer: impl Into<Arc<str>>) -> Result<Self, KeyError> {
+        Self::open_with(JwtSettings::new(SigningKeys::pem(pem)?, issuer))
     }
 
-    /// Looks for changed keys now, instead of within a second. Waits for the disk.
+    /// Tokens of this issuer with HS256, as in FastAPI's tutorial. The bytes of the text are the key.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the secret has fewer than 32 bytes.
+    pub fn from_secret(secret: &str, issuer: impl Into<Arc<str>>) -> Result<Self, KeyError> {
+        Self::open_with(JwtSettings::new(SigningKeys::secret(secret)?, issuer))
+    }
+
+    /// Tokens with these settings.
+    ///
+    /// # Errors
+    /// [`KeyError`] as for the other constructors.
+    pub fn open_with(settings: JwtSettings) -> Result<Self, KeyError> {
+        Self::open_at(settings, Timestamp::now())
+    }
+
+    /// [`open_with`](Self::open_with) at a fixed time, for tests: the first key is created at `now`.
+    #[doc(hidden)]
+    pub fn open_at(settings: JwtSettings, now: Timestamp) -> Result<Self, KeyError> {
+        let ring = Arc::new(KeyRing::open(&settings, now)?);
+        let _watch = ring.directory.is_some().then(|| Arc::new(background::spawn(Arc::clone(&ring).watch())));
+        let JwtSettings { issuer, audience, leeway, access_token_ttl, activation_delay, .. } = settings;
+        let expected = Expected { issuer, audience, leeway };
+        Ok(Self { expected, access_token_ttl, activation_delay, ring, _watch })
+    }
+
+    /// Invalidates cached tokens whenever a key is removed.
+    pub fn watch(&self, invalidator: Arc<dyn CacheInvalidator>) {
+        self.ring.invalidate_on_removal(invalidator);
+    }
+
+    /// Reads the key directory now instead of within a second. Blocks on the disk.
     pub fn refresh(&self) {
-        self.0.ring.refresh();
-    }
-
-    /// Whether there is a key that signs at this moment.
-    pub fn can_sign(&self, now: Timestamp) -> bool {
-        self.0.ring.snapshot().signing(now).is_some()
+        self.ring.refresh();
     }
 
     fn claims(&self, token: &str, now: Timestamp) -> Option<Claims> {
-        let Inner { settings, ring, wake } = &*self.0;
-        let jws = CompactJws::parse(token)?;
-        if jws.header.alg != settings.algorithm.name() || !jws.header.is_of_an_access_token() {
-            return None;
-        }
-        let keys = ring.snapshot();
-        if !keys.knows(&jws.header.kid) {
-            // Full means that the thread is about to look anyway.
-            let _ = wake.try_send(());
-            return None;
-        }
-        let payload = jws.payload_signed_by(keys.verifying(&jws.header.kid, now)?)?;
-        claims::read(&payload, &settings.expected(), now)
+        let token = UnverifiedToken::parse(token)?;
+        let key = self.ring.verifying(token.kid(), now)?;
+        let payload = token.payload_signed_by(key.material.verifier())?;
+        self.expected.read(&payload, now).filter(|claims| claims.user_kind.is_some())
     }
 }
 
-impl TokenService for JwtTokens {
-    async fn issue(&self, order: &NewToken) -> Result<IssuedToken, BackendError> {
-        let settings = &self.0.settings;
-        let keys = self.0.ring.snapshot();
-        let key: &Key = keys.signing(order.now).ok_or_else(|| Reason::NoKey.at(&settings.keys_dir))?;
-        let payload = claims::write(order, &random_id()?, settings)?;
-        Ok(IssuedToken {
-            access_token: jws::sign(key, &payload).into(),
-            expires_in: Some(settings.access_token_ttl),
-        })
+impl TokenIssuer for JwtTokens {
+    async fn issue(&self, new: &NewToken) -> Result<IssuedToken, BackendError> {
+        let payload = self.expected.write(new, &random_id()?, self.access_token_ttl);
+        let token = jws::sign(&self.ring.signing(new.now), &payload);
+        if token.len() > MAX_TOKEN_LENGTH {
+            let length = token.len();
+            return Err(BackendError::new(format!(
+                "the access token has {length} bytes, {MAX_TOKEN_LENGTH} are allowed: shorten its extra claims"
+            )));
+        }
+        Ok(IssuedToken { access_token: token.into(), expires_in: Some(self.access_token_ttl) })
     }
 
+    fn key_set(&self, now: Timestamp) -> Result<Option<KeySet>, BackendError> {
+        let keys = self.ring.public_keys(now);
+        // Clients that cache the set for half of the delay have a new key well before it signs.
+        let max_age = self.activation_delay / 2;
+        Ok((!keys.is_empty()).then(|| KeySet { json: json!({ "keys": keys }).to_string(), max_age }))
+    }
+}
+
+impl TokenVerifier for JwtTokens {
     async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, BackendError> {
         Ok(self.claims(token.expose(), now))
     }
 }
 
-impl PublishedKeys for JwtTokens {
-    fn key_set(&self, now: Timestamp) -> Result<KeySet, BackendError> {
-        let json = serde_json::to_string(&self.0.ring.snapshot().jwks(now))?;
-        // Half of the delay: whoever keeps it so long has a new key well before it signs.
-        Ok(KeySet { json, fresh_for: self.0.settings.activation_delay / 2 })
-    }
-}
-
 impl fmt::Debug for JwtTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtTokens").field("settings", &self.0.settings).finish_non_exhaustive()
+        f.debug_struct("JwtTokens").field("expected", &self.expected).finish_non_exhaustive()
     }
 }

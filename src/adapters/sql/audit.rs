@@ -1,47 +1,43 @@
-//! The audit trail's table.
+//! The table of the audit trail.
 
 use std::time::Duration;
 
-use sqlx::{Encode, QueryBuilder, Type};
 use tokio::time::timeout;
 
 use crate::{
     adapters::sql::{
-        column::{moment, seconds},
-        connection::{OwnConnection, on_connection},
-        database::{Database, fault, on_either},
+        database::Database,
+        engine::{Row, Statement, seconds},
+        pool::{Connection, Pool, no_response},
         username_key::username_key,
-        write::{Write, in_write},
     },
     domain::{
-        backend_error::BackendError,
+        backend_error::{BackendError, StoreError},
         event::{Event, EventKind},
-        invalidation::Invalidation,
         time::Timestamp,
-        user::{Subject, Username},
     },
 };
 
-/// How many characters of a text from outside are kept.
-const LONGEST_TEXT: usize = 256;
+/// The maximum length of a text from a request, in characters; longer ones are cut.
+const MAX_TEXT: usize = 256;
 
 const INSERT: &str = "INSERT INTO audit (time, event, username, username_key, user_id, client_id, session_id, \
-                      address, user_agent, actor, detail) ";
+                      address, user_agent, actor, detail)";
 
-/// A name of a user who is there counts for what was done without a name.
-const SELECT: &str = "SELECT audit.id, audit.time, audit.event, COALESCE(audit.username, users.username), \
-                      audit.user_id, audit.client_id, audit.session_id, audit.address, audit.user_agent, \
-                      audit.actor, audit.detail \
-                      FROM audit LEFT JOIN users ON users.id = audit.user_id WHERE audit.time >= ";
+/// An entry without a username has that of the user, if the user still exists.
+const SELECT: &str = "SELECT id, time, event, \
+                      COALESCE(username, (SELECT username FROM users WHERE id = user_id)) AS username, \
+                      user_id, client_id, session_id, address, user_agent, actor, detail \
+                      FROM audit WHERE time >= ";
 
-/// An entry of the audit trail: who, what, when, from where. Never a secret.
+/// An entry of the audit trail: who did what, when and from where. It never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// When.
+    /// The time of the event.
     pub time: Timestamp,
-    /// What happened: the name of an [`EventKind`](crate::EventKind), of this version or another one.
+    /// The kind of event: the name of an [`EventKind`](crate::events::EventKind) of this or another version.
     pub event: String,
-    /// The name that somebody gave, whether it is anybody's or not.
+    /// The username as it was sent, whether or not a user has it.
     pub username: Option<String>,
     /// The user.
     pub user_id: Option<String>,
@@ -49,18 +45,18 @@ pub struct AuditEntry {
     pub client_id: Option<String>,
     /// The session.
     pub session_id: Option<String>,
-    /// The address of whoever sent the request.
+    /// The sender's address.
     pub address: Option<String>,
-    /// What their program calls itself.
+    /// The sender's `User-Agent` header.
     pub user_agent: Option<String>,
-    /// Who did it where no request did.
+    /// The operator, if no request caused the event.
     pub actor: Option<String>,
-    /// What else there is to say, such as which fields were changed.
+    /// Further details, such as the names of changed fields.
     pub detail: Option<String>,
 }
 
 impl AuditEntry {
-    /// An entry of which nothing else is known.
+    /// An entry without details.
     pub fn new(kind: EventKind, time: Timestamp) -> Self {
         Self {
             time,
@@ -78,37 +74,37 @@ impl AuditEntry {
 }
 
 impl From<&Event<'_>> for AuditEntry {
-    /// Texts are cut to 256 characters, and NUL, which PostgreSQL stores in none, becomes U+FFFD.
+    /// Texts are cut to 256 characters, and NUL, which PostgreSQL cannot store, becomes U+FFFD.
     fn from(event: &Event<'_>) -> Self {
         Self {
-            username: event.username.map(|name| stored(name.as_str())),
-            user_id: event.subject.map(|subject| stored(subject.as_str())),
-            client_id: event.client_id.map(|id| stored(id.as_str())),
-            session_id: event.session_id.map(|id| stored(id.as_str())),
+            username: event.username.map(clean),
+            user_id: event.subject.map(|subject| clean(subject.as_str())),
+            client_id: event.client_id.map(|id| clean(id.as_str())),
+            session_id: event.session_id.map(|id| clean(id.as_str())),
             address: event.client_info.address.map(|address| address.to_string()),
-            user_agent: event.client_info.user_agent.as_deref().map(stored),
+            user_agent: event.client_info.user_agent.as_deref().map(clean),
             ..Self::new(event.kind, event.now)
         }
     }
 }
 
-fn stored(text: &str) -> String {
-    text.chars().take(LONGEST_TEXT).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+pub(super) fn clean(text: &str) -> String {
+    text.chars().take(MAX_TEXT).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// Who makes changes where no request does, as the audit trail names them.
+/// An operator who makes changes without a request, such as the user of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor(String);
 
 impl Actor {
-    /// Somebody of this name.
+    /// An operator with this name.
     pub fn new(name: &str) -> Self {
-        Self(stored(name))
+        Self(clean(name))
     }
 
-    /// An entry of what they did.
-    pub fn did(&self, kind: EventKind, time: Timestamp) -> AuditEntry {
-        AuditEntry { actor: Some(self.0.clone()), ..AuditEntry::new(kind, time) }
+    /// An entry of the audit trail for something that this operator does now.
+    pub fn entry(&self, kind: EventKind) -> AuditEntry {
+        AuditEntry { actor: Some(self.0.clone()), ..AuditEntry::new(kind, Timestamp::now()) }
     }
 }
 
@@ -118,29 +114,29 @@ pub struct SqlAudit {
     database: Database,
 }
 
-/// Which entries are listed.
+/// A filter for entries of the audit trail. The default lets all entries pass.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
-    /// Those from this moment on.
+    /// The time of the oldest entry.
     pub since: Option<Timestamp>,
-    /// Those of the user of this name, or of whoever gave it, in whatever case.
-    pub user: Option<Username>,
-    /// Those of this kind.
+    /// The user, by any spelling of the name: entries of the user, and entries with this username.
+    pub user: Option<String>,
+    /// The kind of event.
     pub kind: Option<EventKind>,
 }
 
-/// A part of a list, and where the next one begins.
+/// A page of a list.
 #[derive(Clone, Debug)]
 pub struct AuditPage {
     /// The entries, newest first.
     pub entries: Vec<AuditEntry>,
-    /// Where the next part begins, where this one is full.
-    pub next: Option<AuditPlace>,
+    /// The position of the next page, if this one is full.
+    pub next: Option<AuditCursor>,
 }
 
-/// A place in a list.
+/// A position in a list.
 #[derive(Clone, Copy, Debug)]
-pub struct AuditPlace {
+pub struct AuditCursor {
     time: i64,
     id: i64,
 }
@@ -151,169 +147,117 @@ impl SqlAudit {
         Self { database }
     }
 
-    /// Adds entries; all of them, or none.
+    /// Adds all of the entries, or none on an error.
     ///
     /// # Errors
-    /// Where they could not be stored.
-    pub async fn append(&self, entries: &[AuditEntry]) -> Result<(), BackendError> {
-        let mut write = self.database.write().await?;
-        append(&mut write, entries).await?;
-        write.commit().await
+    /// [`StoreError`] if the entries could not be stored.
+    pub async fn append(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        Ok(append(&mut self.database.pool.acquire().await?, entries).await?)
     }
 
-    /// At most `limit` entries, newest first.
+    /// Returns at most `limit` entries, newest first.
     ///
     /// # Errors
-    /// Where the database cannot say.
+    /// [`StoreError`] if the database cannot be read.
     pub async fn list(
         &self,
         filter: &AuditFilter,
-        after: Option<AuditPlace>,
+        after: Option<AuditCursor>,
         limit: u32,
-    ) -> Result<AuditPage, BackendError> {
-        let rows: Result<Vec<Row>, _> = on_either!(self.database.pool(), connection => {
-            selection(filter, after, limit).build_query_as().fetch_all(connection).await
-        });
-        let rows = rows.map_err(fault)?;
+    ) -> Result<AuditPage, StoreError> {
+        let read = |row: &Row| Ok((row.get("id")?, entry(row)?));
+        let rows = self.database.pool.fetch(selection(filter, after, limit), read).await?;
         let is_full = rows.len() == limit as usize;
-        let next = rows.last().filter(|_| is_full).map(|row| AuditPlace { time: row.1, id: row.0 });
-        Ok(AuditPage { entries: rows.into_iter().map(entry).collect(), next })
+        let next = rows.last().filter(|_| is_full);
+        let next = next.map(|(id, entry)| AuditCursor { time: seconds(entry.time), id: *id });
+        Ok(AuditPage { entries: rows.into_iter().map(|(_, entry)| entry).collect(), next })
     }
 
-    /// Who writes many entries, on a connection of their own.
+    /// Returns a writer with a connection of its own.
     pub fn writer(&self) -> AuditWriter {
-        AuditWriter(OwnConnection::beside(self.database.pool()))
+        AuditWriter(self.database.pool.dedicated())
     }
 }
 
-/// Adds entries in a transaction that does more.
-pub(super) async fn append(write: &mut Write, entries: &[AuditEntry]) -> Result<(), BackendError> {
-    in_write!(write, connection => insertion(entries).build().execute(connection).await.map(drop))
-        .map_err(fault)
-}
-
-impl Write {
-    /// Makes it count as this change, with an entry of whoever made it, where that is to be on record.
-    pub(super) async fn commit_audited(
-        mut self,
-        change: &Invalidation,
-        entry: Option<AuditEntry>,
-        now: Timestamp,
-    ) -> Result<(), BackendError> {
-        if let Some(entry) = entry {
-            append(&mut self, &[entry]).await?;
-        }
-        self.commit_change(change, now).await
+/// Adds entries, as part of a transaction if the connection is in one.
+pub(super) async fn append(connection: &mut Connection, entries: &[AuditEntry]) -> Result<(), BackendError> {
+    if entries.is_empty() {
+        return Ok(());
     }
+    connection.execute(insertion(entries)).await.map(drop)
 }
 
-/// Writes entries on a connection of its own: requests that keep all others busy do not hold it up, nor it them.
-pub struct AuditWriter(OwnConnection);
+/// A writer with a connection of its own: it does not wait for requests, nor they for it.
+#[derive(Debug)]
+pub struct AuditWriter(Pool);
 
 impl AuditWriter {
-    /// Adds entries; all of them, or none.
+    /// Adds all of the entries, or none on an error.
     ///
     /// # Errors
-    /// Where it was not done in time.
-    pub async fn append(&mut self, entries: &[AuditEntry], patience: Duration) -> Result<(), BackendError> {
-        timeout(patience, self.insert(entries))
-            .await
-            .unwrap_or_else(|_| Err(BackendError::unavailable("no answer in time")))
-    }
-
-    async fn insert(&mut self, entries: &[AuditEntry]) -> Result<(), BackendError> {
-        let was_kept = self.0.is_kept();
-        let mut connection = self.0.take().await.map_err(fault)?;
-        let done = on_connection!(&mut connection, connection => {
-            insertion(entries).build().execute(connection).await.map(drop)
-        });
-        // One that was kept may have been cut meanwhile: a new one tells.
-        done.map_err(|error| if was_kept { BackendError::unavailable(error) } else { fault(error) })?;
-        self.0.keep(connection);
-        Ok(())
+    /// [`StoreError`] if the entries could not be stored within `limit`.
+    pub async fn append(&self, entries: &[AuditEntry], limit: Duration) -> Result<(), StoreError> {
+        let append = async { append(&mut self.0.acquire().await?, entries).await };
+        Ok(timeout(limit, append).await.unwrap_or_else(|_| Err(no_response()))?)
     }
 }
 
-fn insertion<D: sqlx::Database>(entries: &[AuditEntry]) -> QueryBuilder<D>
-where
-    for<'t> &'t str: Encode<'t, D> + Type<D>,
-    for<'t> Option<&'t str>: Encode<'t, D>,
-    for<'t> Option<String>: Encode<'t, D>,
-    for<'t> String: Encode<'t, D> + Type<D>,
-    for<'t> i64: Encode<'t, D> + Type<D>,
-{
-    let mut insert = QueryBuilder::new(INSERT);
-    insert.push_values(entries, |mut row, entry| {
-        row.push_bind(seconds(entry.time))
-            .push_bind(entry.event.as_str())
-            .push_bind(entry.username.as_deref())
-            .push_bind(entry.username.as_deref().and_then(username_key))
-            .push_bind(entry.user_id.as_deref())
-            .push_bind(entry.client_id.as_deref())
-            .push_bind(entry.session_id.as_deref())
-            .push_bind(entry.address.as_deref())
-            .push_bind(entry.user_agent.as_deref())
-            .push_bind(entry.actor.as_deref())
-            .push_bind(entry.detail.as_deref());
-    });
+fn insertion(entries: &[AuditEntry]) -> Statement<'_> {
+    let mut insert = Statement::new(INSERT);
+    insert.push_rows(entries.iter().map(|entry| {
+        let username = entry.username.as_deref();
+        let key = username.map(username_key);
+        [
+            entry.time.into(),
+            entry.event.as_str().into(),
+            username.into(),
+            key.into(),
+            entry.user_id.as_deref().into(),
+            entry.client_id.as_deref().into(),
+            entry.session_id.as_deref().into(),
+            entry.address.as_deref().into(),
+            entry.user_agent.as_deref().into(),
+            entry.actor.as_deref().into(),
+            entry.detail.as_deref().into(),
+        ]
+    }));
     insert
 }
 
-fn selection<D: sqlx::Database>(
-    filter: &AuditFilter,
-    after: Option<AuditPlace>,
-    limit: u32,
-) -> QueryBuilder<D>
-where
-    for<'t> String: Encode<'t, D> + Type<D>,
-    for<'t> i64: Encode<'t, D> + Type<D>,
-{
-    let mut select = QueryBuilder::new(SELECT);
+fn selection(filter: &AuditFilter, after: Option<AuditCursor>, limit: u32) -> Statement<'static> {
+    let mut select = Statement::new(SELECT);
     select.push_bind(filter.since.map_or(i64::MIN, seconds));
     if let Some(kind) = filter.kind {
-        select.push(" AND audit.event = ").push_bind(kind.as_str().to_owned());
+        select.push(" AND event = ").push_bind(kind.as_str());
     }
-    if let Some(user) = &filter.user {
-        // Who cannot be anybody gave a name that is compared as it is.
-        match username_key(user.as_str()) {
-            None => select.push(" AND audit.username = ").push_bind(stored(user.as_str())),
-            Some(key) => select
-                .push(" AND (audit.username_key = ")
-                .push_bind(key.clone())
-                .push(" OR audit.user_id IN (SELECT id FROM users WHERE username_key = ")
-                .push_bind(key.clone())
-                .push(" UNION SELECT user_id FROM audit WHERE username_key = ")
-                .push_bind(key)
-                .push(" AND user_id IS NOT NULL))"),
-        };
+    if let Some(key) = filter.user.as_deref().map(username_key) {
+        select
+            .push(" AND (username_key = ")
+            .push_bind(key.clone())
+            .push(" OR user_id IN (SELECT id FROM users WHERE username_key = ")
+            .push_bind(key.clone())
+            .push(" UNION SELECT user_id FROM audit WHERE username_key = ")
+            .push_bind(key)
+            .push(" AND user_id IS NOT NULL))");
     }
-    if let Some(AuditPlace { time, id }) = after {
-        select.push(" AND (audit.time, audit.id) < (").push_bind(time).push(", ").push_bind(id).push(")");
+    if let Some(AuditCursor { time, id }) = after {
+        select.push(" AND (time, id) < (").push_bind(time).push(", ").push_bind(id).push(")");
     }
-    select.push(" ORDER BY audit.time DESC, audit.id DESC LIMIT ").push_bind(i64::from(limit));
+    select.push(" ORDER BY time DESC, id DESC LIMIT ").push_bind(i64::from(limit));
     select
 }
 
-type Text = Option<String>;
-type Row = (i64, i64, String, Text, Text, Text, Text, Text, Text, Text, Text);
-
-fn entry(row: Row) -> AuditEntry {
-    let (_, time, event, username, user_id, client_id, session_id, address, user_agent, actor, detail) = row;
-    AuditEntry {
-        time: moment(time),
-        event,
-        username,
-        user_id,
-        client_id,
-        session_id,
-        address,
-        user_agent,
-        actor,
-        detail,
-    }
-}
-
-/// An entry about a user.
-pub(super) fn about_user(entry: AuditEntry, subject: &Subject, username: String) -> AuditEntry {
-    AuditEntry { user_id: Some(subject.as_str().to_owned()), username: Some(stored(&username)), ..entry }
+fn entry(row: &Row) -> Result<AuditEntry, BackendError> {
+    Ok(AuditEntry {
+        time: row.time("time")?,
+        event: row.get("event")?,
+        username: row.get("username")?,
+        user_id: row.get("user_id")?,
+        client_id: row.get("client_id")?,
+        session_id: row.get("session_id")?,
+        address: row.get("address")?,
+        user_agent: row.get("user_agent")?,
+        actor: row.get("actor")?,
+        detail: row.get("detail")?,
+    })
 }

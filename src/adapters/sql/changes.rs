@@ -1,55 +1,55 @@
-//! What changed, as every replica hears of it: at once where it was written, within a second everywhere else.
+//! The change feed: invalidations reach the process that causes them at once, and all others within a second.
 
 use std::{
-    fmt, io,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
-    thread,
     time::Duration,
 };
 
-use tokio::{
-    runtime,
-    sync::oneshot,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    adapters::sql::{
-        connection::{EitherConnection, OwnConnection, on_connection},
-        database::{Database, fault, on_either},
-        tidy::tidy,
+    adapters::{
+        background::{self, BackgroundTask},
+        sql::{
+            audit::{self, AuditEntry},
+            cleanup,
+            database::Database,
+            engine::{Row, Statement},
+            pool::{Connection, Pool, no_response},
+        },
     },
     domain::{
-        backend_error::BackendError,
+        backend_error::{BackendError, StoreError},
         invalidation::{CacheInvalidator, Invalidation},
         time::Timestamp,
     },
 };
 
-pub(super) const NEXT: &str = "UPDATE change_counter SET number = number + 1 RETURNING number";
-pub(super) const INSERT: &str = "INSERT INTO changes (number, kind, name, made) VALUES ($1, $2, $3, $4)";
+const NEXT_NUMBER: &str = "UPDATE change_counter SET number = number + 1 RETURNING number";
+const INSERT: &str = "INSERT INTO changes (number, kind, name, made) VALUES ($1, $2, $3, $4)";
 const SINCE: &str = "SELECT number, kind, name FROM changes WHERE number >= $1 ORDER BY number LIMIT 10000";
-const NEWEST: &str = "SELECT number, kind, name FROM changes ORDER BY number DESC LIMIT 1";
+const LATEST: &str = "SELECT number, kind, name FROM changes ORDER BY number DESC LIMIT 1";
 
-/// How often it is asked what is new.
-const PAUSE: Duration = Duration::from_millis(200);
-/// How long an answer may take before the connection is given up.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The pause between two polls.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// The time limit of a poll; after it the connection is replaced.
+const POLL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Who is told what is written through a [`Database`].
+/// The listeners that are notified of what is written through a [`Database`].
 #[derive(Default)]
-pub(super) struct Listeners(Mutex<Vec<Listening>>);
+pub(super) struct Listeners(Mutex<Vec<Listener>>);
 
-struct Listening {
-    listener: Arc<dyn CacheInvalidator>,
-    /// Dropped with the database, it ends the thread that listens to others.
-    _stop: oneshot::Sender<()>,
+struct Listener {
+    invalidator: Arc<dyn CacheInvalidator>,
+    _feed: BackgroundTask,
+    _cleanup: BackgroundTask,
 }
 
 impl Listeners {
-    pub(super) fn tell(&self, change: &Invalidation) {
+    fn notify(&self, change: &Invalidation) {
         let listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.iter().for_each(|listening| listening.listener.invalidate(change));
+        listeners.iter().for_each(|listener| listener.invalidator.invalidate(change));
     }
 }
 
@@ -60,61 +60,85 @@ impl fmt::Debug for Listeners {
 }
 
 impl Database {
-    /// Tells `listener` of every change to users, sessions and clients: of one that is made through this `Database`
-    /// or a clone of it before it is said to be done, of one that another process makes within a second. Where nothing
-    /// was heard for `max_age`, as when the database is out of reach, the listener is told that it is
-    /// [lost](CacheInvalidator::lost), until something is heard again.
+    /// Reports every change to users, sessions and clients to `invalidator`: a change that is made through this
+    /// `Database` or a clone of it before the call that makes it returns, a change of another process within a second.
+    /// If no changes could be read for `max_staleness`, for example because the database is not reachable, the invalidator
+    /// is [disconnected](CacheInvalidator::disconnected) until they can be read again.
     ///
-    /// A thread with a connection of its own asks several times a second, and ends with the last clone. It also
-    /// removes what has ended from the tables.
+    /// A background task polls the database several times a second, on a connection of its own. Another one removes
+    /// expired rows from the tables. Both end with the last clone of the `Database`.
     ///
     /// # Errors
-    /// Where the database cannot say what the last change was, or there is no thread to be had.
+    /// [`StoreError`] if the latest change cannot be read.
     pub async fn watch(
         &self,
-        listener: Arc<dyn CacheInvalidator>,
-        max_age: Duration,
-        clock: fn() -> Timestamp,
+        invalidator: Arc<dyn CacheInvalidator>,
+        max_staleness: Duration,
+    ) -> Result<(), StoreError> {
+        let (polled, now) = (Instant::now(), Timestamp::now());
+        let latest = self.pool.fetch_optional(Statement::new(LATEST), change).await?;
+        let feed = ChangeFeed {
+            pool: self.pool.dedicated(),
+            latest,
+            invalidator: Arc::clone(&invalidator),
+            max_staleness,
+            polled,
+            is_disconnected: false,
+        };
+        invalidator.synced_until(deadline(now, max_staleness));
+        let listener = Listener {
+            invalidator,
+            _feed: background::spawn(feed.run()),
+            _cleanup: background::spawn(cleanup::run(self.pool.clone(), self.audit_retention)),
+        };
+        self.listeners.0.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+        Ok(())
+    }
+
+    /// Commits a transaction with a change for the change feed and an entry for the audit trail. The listeners of this
+    /// process are notified before this returns.
+    pub(super) async fn commit(
+        &self,
+        mut transaction: Connection,
+        change: &Invalidation,
+        entry: Option<AuditEntry>,
+        now: Timestamp,
     ) -> Result<(), BackendError> {
-        let (heard, moment) = (Instant::now(), clock());
-        let newest =
-            on_either!(self.pool(), connection => sqlx::query_as(NEWEST).fetch_optional(connection).await);
-        let (stop, stopped) = oneshot::channel();
-        let watch = Watch {
-            connection: OwnConnection::beside(self.pool()),
-            newest: newest.map_err(fault)?,
-            listener: Arc::clone(&listener),
-            max_age,
-            heard,
-            is_lost: false,
-            clock,
-        };
-        listener.synced_until(end(moment, max_age));
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let tidy = tidy(self.pool().clone(), self.audit_kept(), clock);
-        let run = move || {
-            runtime.block_on(async move {
-                tokio::select! {
-                    _ = stopped => {}
-                    () = watch.run() => {}
-                    () = tidy => {}
-                }
-            });
-        };
-        self.listeners()
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Listening { listener, _stop: stop });
-        thread::Builder::new().name("gatepass-changes".into()).spawn(run).map(drop).map_err(io::Error::into)
+        audit::append(&mut transaction, entry.as_slice()).await?;
+        // The counter stays locked until the commit, so this comes last.
+        let numbers = transaction.fetch(Statement::new(NEXT_NUMBER), |row| row.get::<i64>("number")).await?;
+        let (kind, name) = to_columns(change);
+        for number in numbers {
+            let insert = Statement::new(INSERT).bind(number).bind(kind).bind(name).bind(now);
+            transaction.execute(insert).await?;
+        }
+        // Notified on drop: the commit of a caller that is cancelled may still take effect.
+        let _notification = Notification { listeners: &self.listeners, change };
+        transaction.commit().await
     }
 }
 
-/// A change as it stands in the table: its number, its kind, and what changed.
-type Row = (i64, String, String);
+/// Notifies the listeners of a change when it is dropped.
+struct Notification<'a> {
+    listeners: &'a Listeners,
+    change: &'a Invalidation,
+}
 
-/// How a change is written.
-pub(super) fn written(change: &Invalidation) -> (&'static str, &str) {
+impl Drop for Notification<'_> {
+    fn drop(&mut self) {
+        self.listeners.notify(self.change);
+    }
+}
+
+/// A row of the table: number, kind and name.
+type Change = (i64, String, String);
+
+fn change(row: &Row) -> Result<Change, BackendError> {
+    Ok((row.get("number")?, row.get("kind")?, row.get("name")?))
+}
+
+/// The columns `kind` and `name` of a change.
+fn to_columns(change: &Invalidation) -> (&'static str, &str) {
     match change {
         Invalidation::User(subject) => ("user", subject.as_str()),
         Invalidation::Session(id) => ("session", id.as_str()),
@@ -123,166 +147,153 @@ pub(super) fn written(change: &Invalidation) -> (&'static str, &str) {
     }
 }
 
-/// What was written. What a newer version writes may be anything.
-fn read((_, kind, name): &Row) -> Invalidation {
-    match kind.as_str() {
-        "user" => Invalidation::User(name.as_str().into()),
-        "session" => Invalidation::Session(name.as_str().into()),
-        "client" => Invalidation::Client(name.as_str().into()),
-        _ => Invalidation::Everything,
-    }
+/// The change of a row. A newer version may write kinds that this one does not know.
+fn from_columns((_, kind, name): &Change) -> Invalidation {
+    let known = match kind.as_str() {
+        "user" => name.parse().map(Invalidation::User),
+        "session" => name.parse().map(Invalidation::Session),
+        "client" => name.parse().map(Invalidation::Client),
+        _ => Ok(Invalidation::Everything),
+    };
+    known.unwrap_or(Invalidation::Everything)
 }
 
-/// Listens to what others write.
-struct Watch {
-    connection: OwnConnection,
-    /// The last change that was heard of, where there was any.
-    newest: Option<Row>,
-    listener: Arc<dyn CacheInvalidator>,
-    max_age: Duration,
-    /// When it was asked last with success.
-    heard: Instant,
-    is_lost: bool,
-    clock: fn() -> Timestamp,
+/// Polls the changes that all processes write.
+struct ChangeFeed {
+    pool: Pool,
+    /// The latest change that was read, if there is one.
+    latest: Option<Change>,
+    invalidator: Arc<dyn CacheInvalidator>,
+    max_staleness: Duration,
+    /// The start of the last successful poll.
+    polled: Instant,
+    is_disconnected: bool,
 }
 
-impl Watch {
+impl ChangeFeed {
     async fn run(mut self) {
         loop {
-            let (asked, moment) = (Instant::now(), (self.clock)());
-            match timeout(self.left(asked).min(PATIENCE), self.hear()).await {
-                Ok(Ok(())) => self.note_success(asked, moment),
-                Ok(Err(error)) => self.note_failure(&fault(error)),
-                Err(_) => self.note_failure(&BackendError::unavailable("no answer in time")),
+            let (start, now) = (Instant::now(), Timestamp::now());
+            match timeout(self.time_left(start).min(POLL_TIMEOUT), self.poll()).await {
+                Ok(Ok(())) => self.succeeded(start, now),
+                Ok(Err(error)) => self.failed(&error),
+                Err(_) => self.failed(&no_response()),
             }
-            sleep(self.left(Instant::now()).min(PAUSE)).await;
+            sleep(self.time_left(Instant::now()).min(POLL_INTERVAL)).await;
         }
     }
 
-    /// How long until it is lost, or as long as you like where it is.
-    fn left(&self, now: Instant) -> Duration {
-        if self.is_lost { Duration::MAX } else { (self.heard + self.max_age).saturating_duration_since(now) }
+    /// The time until the cache is stale.
+    fn time_left(&self, now: Instant) -> Duration {
+        if self.is_disconnected {
+            return Duration::MAX;
+        }
+        (self.polled + self.max_staleness).saturating_duration_since(now)
     }
 
-    fn note_success(&mut self, asked: Instant, moment: Timestamp) {
-        self.heard = asked;
-        self.listener.synced_until(end(moment, self.max_age));
-        if self.is_lost {
-            self.is_lost = false;
-            log::info!("the database says again what has changed");
-            self.listener.reconnected();
+    fn succeeded(&mut self, start: Instant, now: Timestamp) {
+        self.polled = start;
+        self.invalidator.synced_until(deadline(now, self.max_staleness));
+        if self.is_disconnected {
+            self.is_disconnected = false;
+            log::info!("the change feed is back: cached tokens are used again");
+            self.invalidator.reconnected();
         }
     }
 
-    fn note_failure(&mut self, fault: &BackendError) {
-        if !self.is_lost && self.heard.elapsed() >= self.max_age {
-            self.is_lost = true;
-            self.listener.disconnected();
-            log::error!(
-                "the database does not say what has changed, nobody is recognised from memory: {fault}"
-            );
+    fn failed(&mut self, error: &BackendError) {
+        if !self.is_disconnected && self.polled.elapsed() >= self.max_staleness {
+            self.is_disconnected = true;
+            self.invalidator.disconnected();
+            log::error!("lost the change feed: cached tokens are not used: {error}");
         }
     }
 
-    /// Asks what is new, and tells it.
-    async fn hear(&mut self) -> Result<(), sqlx::Error> {
-        let mut connection = self.connection.take().await?;
+    /// Reads new changes and passes them on.
+    async fn poll(&mut self) -> Result<(), BackendError> {
+        let mut connection = self.pool.acquire().await?;
         loop {
-            let rows = since(&mut connection, self.newest.as_ref().map_or(0, |(number, ..)| *number)).await?;
-            let Some(news) = news(self.newest.as_ref(), &rows) else {
-                // Some were missed, or the database is another one. Read before it is told: none may be between.
-                self.newest = newest(&mut connection).await?;
-                self.listener.invalidate(&Invalidation::Everything);
-                break;
+            let number = self.latest.as_ref().map_or(0, |(number, ..)| *number);
+            let changes = connection.fetch(Statement::new(SINCE).bind(number), change).await?;
+            let Some(new) = new_changes(self.latest.as_ref(), &changes) else {
+                // Changes were missed, or the database was replaced. Read before the cache is cleared: none may be between.
+                self.latest = connection.fetch(Statement::new(LATEST), change).await?.pop();
+                self.invalidator.invalidate(&Invalidation::Everything);
+                return Ok(());
             };
-            news.iter().for_each(|row| self.listener.invalidate(&read(row)));
-            match news.last() {
-                Some(newest) => self.newest = Some(newest.clone()),
-                None => break,
+            new.iter().for_each(|change| self.invalidator.invalidate(&from_columns(change)));
+            match new.last() {
+                Some(latest) => self.latest = Some(latest.clone()),
+                None => return Ok(()),
             }
         }
-        self.connection.keep(connection);
-        Ok(())
     }
 }
 
-async fn since(connection: &mut EitherConnection, number: i64) -> Result<Vec<Row>, sqlx::Error> {
-    on_connection!(connection, connection => sqlx::query_as(SINCE).bind(number).fetch_all(connection).await)
+/// The second in which the cache becomes stale, rounded up: a timestamp is a whole second.
+fn deadline(now: Timestamp, max_staleness: Duration) -> Timestamp {
+    now + max_staleness + Duration::from_secs((max_staleness.subsec_nanos() > 0).into())
 }
 
-async fn newest(connection: &mut EitherConnection) -> Result<Option<Row>, sqlx::Error> {
-    on_connection!(connection, connection => sqlx::query_as(NEWEST).fetch_optional(connection).await)
-}
-
-/// The second in which what was heard at `moment` gets too old, or the next one: a moment is a whole second.
-fn end(moment: Timestamp, max_age: Duration) -> Timestamp {
-    moment + max_age + Duration::from_secs((max_age.subsec_nanos() > 0).into())
-}
-
-/// The rows after the last one that is known, where none is missing between.
-fn news<'a>(known: Option<&Row>, rows: &'a [Row]) -> Option<&'a [Row]> {
-    let (news, mut number) = match known {
-        Some(known) => (rows.strip_prefix(std::slice::from_ref(known))?, known.0),
-        None => (rows, 0),
+/// The changes after the latest known one, or `None` if some are missing.
+fn new_changes<'a>(known: Option<&Change>, changes: &'a [Change]) -> Option<&'a [Change]> {
+    let (new, first) = match known {
+        Some(known) => (changes.strip_prefix(std::slice::from_ref(known))?, known.0 + 1),
+        None => (changes, 1),
     };
-    for (next, ..) in news {
-        number += 1;
-        if *next != number {
-            return None;
-        }
-    }
-    Some(news)
+    new.iter().zip(first..).all(|((number, ..), expected)| *number == expected).then_some(new)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(number: i64) -> Row {
+    fn row(number: i64) -> Change {
         (number, "user".to_owned(), format!("user{number}"))
     }
 
-    fn rows(numbers: impl IntoIterator<Item = i64>) -> Vec<Row> {
+    fn rows(numbers: impl IntoIterator<Item = i64>) -> Vec<Change> {
         numbers.into_iter().map(row).collect()
     }
 
     #[test]
-    fn news_are_what_comes_after_the_last_one_known() {
-        assert_eq!(news(None, &[]), Some(&[][..]));
-        assert_eq!(news(None, &rows(1..=2)), Some(&rows(1..=2)[..]));
-        assert_eq!(news(Some(&row(5)), &rows(5..=5)), Some(&[][..]));
-        assert_eq!(news(Some(&row(5)), &rows(5..=7)), Some(&rows(6..=7)[..]));
+    fn new_changes_come_after_the_latest_known_one() {
+        assert_eq!(new_changes(None, &[]), Some(&[][..]));
+        assert_eq!(new_changes(None, &rows(1..=2)), Some(&rows(1..=2)[..]));
+        assert_eq!(new_changes(Some(&row(5)), &rows(5..=5)), Some(&[][..]));
+        assert_eq!(new_changes(Some(&row(5)), &rows(5..=7)), Some(&rows(6..=7)[..]));
     }
 
     #[test]
-    fn what_was_missed_is_noticed() {
-        assert_eq!(news(None, &rows(2..=3)), None, "the first ones are gone");
-        assert_eq!(news(Some(&row(5)), &rows(7..=8)), None, "the known one is gone");
-        assert_eq!(news(Some(&row(5)), &[]), None, "all are gone");
-        assert_eq!(news(Some(&row(5)), &rows([5, 7])), None, "one is missing");
-        let other = (5, "user".to_owned(), "somebody else".to_owned());
-        assert_eq!(news(Some(&other), &rows(5..=6)), None, "another database");
+    fn new_changes_with_a_gap_are_none() {
+        assert_eq!(new_changes(None, &rows(2..=3)), None, "the first ones are gone");
+        assert_eq!(new_changes(Some(&row(5)), &rows(7..=8)), None, "the known one is gone");
+        assert_eq!(new_changes(Some(&row(5)), &[]), None, "all are gone");
+        assert_eq!(new_changes(Some(&row(5)), &rows([5, 7])), None, "one is missing");
+        let other = (5, "user".to_owned(), "another user".to_owned());
+        assert_eq!(new_changes(Some(&other), &rows(5..=6)), None, "another database");
     }
 
     #[test]
-    fn what_was_heard_counts_no_less_than_it_may() {
-        let moment = Timestamp::from_unix(7);
-        for (max_age, until) in [(1, 8), (999, 8), (1000, 8), (1001, 9), (5000, 12)] {
-            assert_eq!(end(moment, Duration::from_millis(max_age)), Timestamp::from_unix(until), "{max_age}");
+    fn deadline_is_rounded_up_to_a_second() {
+        let now = Timestamp::from_unix(7);
+        for (max_staleness, until) in [(1, 8), (999, 8), (1000, 8), (1001, 9), (5000, 12)] {
+            let max_staleness = Duration::from_millis(max_staleness);
+            assert_eq!(deadline(now, max_staleness), Timestamp::from_unix(until), "{max_staleness:?}");
         }
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn change_survives_a_round_trip_through_its_columns() {
         for change in [
-            Invalidation::User("7".into()),
-            Invalidation::Session("s".into()),
-            Invalidation::Client("web".into()),
+            Invalidation::User(7.into()),
+            Invalidation::Session("s".parse().unwrap()),
+            Invalidation::Client("web".parse().unwrap()),
             Invalidation::Everything,
         ] {
-            let (kind, name) = written(&change);
-            assert_eq!(read(&(1, kind.to_owned(), name.to_owned())), change);
+            let (kind, name) = to_columns(&change);
+            assert_eq!(from_columns(&(1, kind.to_owned(), name.to_owned())), change);
         }
-        assert_eq!(read(&(1, "of tomorrow".to_owned(), String::new())), Invalidation::Everything);
+        assert_eq!(from_columns(&(1, "future kind".to_owned(), String::new())), Invalidation::Everything);
     }
 }

@@ -1,4 +1,4 @@
-//! The clients' table.
+//! The table of clients.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -7,23 +7,29 @@ use subtle::{Choice, ConstantTimeEq};
 use crate::{
     adapters::sql::{
         audit::{self, Actor, AuditEntry},
-        column::{moment, seconds},
-        database::{Database, fault, on_either, unless_taken},
-        write::in_write,
+        database::Database,
+        engine::{Row, Statement},
     },
     domain::{
-        backend_error::BackendError, client::ClientId, event::EventKind, invalidation::Invalidation,
-        ports::ClientRegistry, secret::ClientSecret, time::Timestamp,
+        backend_error::{BackendError, StoreError},
+        client::ClientId,
+        event::EventKind,
+        invalidation::Invalidation,
+        ports::ClientRegistry,
+        secret::ClientSecret,
+        time::Timestamp,
     },
 };
 
 const SECRET_HASH: &str = "SELECT secret_hash FROM clients WHERE client_id = $1";
 const FIND: &str = "SELECT client_id, created FROM clients WHERE client_id = $1";
 const ALL: &str = "SELECT client_id, created FROM clients ORDER BY client_id";
-const INSERT: &str = "INSERT INTO clients (client_id, secret_hash, created) VALUES ($1, $2, $3)";
+const INSERT: &str = "INSERT INTO clients (client_id, secret_hash, created) VALUES ($1, $2, $3) \
+                      ON CONFLICT DO NOTHING";
 const REMOVE: &str = "DELETE FROM clients WHERE client_id = $1";
+const END_SESSIONS: &str = "DELETE FROM sessions WHERE client_id = $1";
 
-/// As long as a hash, and none.
+/// A text of the length of a hash that is not a hash.
 const DUMMY_HASH: &str = "-------------------------------------------";
 
 /// The registered clients of a [`Database`].
@@ -33,39 +39,35 @@ pub struct SqlClients {
     actor: Option<Actor>,
 }
 
-/// A client that was registered.
+/// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisteredClient {
-    /// Its name.
+    /// The identifier.
     pub client_id: ClientId,
-    /// When it was registered.
+    /// The time of the registration.
     pub created: Timestamp,
 }
 
-/// A secret for a new client: 32 random bytes in base64url.
-///
-/// ```
-/// # let random = [7; 32];
-/// let secret = gatepass::sql::client_secret(random);
-/// assert_eq!(secret.expose().len(), 43);
-/// ```
-pub fn client_secret(random: [u8; 32]) -> ClientSecret {
-    URL_SAFE_NO_PAD.encode(random).into()
+impl ClientSecret {
+    /// Generates a secret for a new client: 32 random bytes in base64url.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the operating system provides no random bytes.
+    pub fn generate() -> Result<Self, StoreError> {
+        let mut random = zeroize::Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *random)
+            .map_err(|error| BackendError::new(format!("cannot generate random bytes: {error}")))?;
+        Ok(URL_SAFE_NO_PAD.encode(*random).into())
+    }
 }
 
-/// A secret of 256 random bits cannot be guessed however fast a guess is checked: unlike a password, it needs no
-/// slow hash.
+/// A secret of 256 random bits cannot be guessed at any speed: unlike a password, it needs no slow hash.
 fn secret_hash(secret: &ClientSecret) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(secret.expose()))
 }
 
-/// No PostgreSQL text holds NUL, so nobody is called that.
-fn is_nobody(client_id: &ClientId) -> bool {
-    client_id.as_str().contains('\0')
-}
-
-fn registered((client_id, created): (String, i64)) -> RegisteredClient {
-    RegisteredClient { client_id: client_id.into(), created: moment(created) }
+fn registered(row: &Row) -> Result<RegisteredClient, BackendError> {
+    Ok(RegisteredClient { client_id: row.parse("client_id")?, created: row.time("created")? })
 }
 
 impl SqlClients {
@@ -74,104 +76,79 @@ impl SqlClients {
         Self { database, actor: None }
     }
 
-    /// The same, where the audit trail says of each change that this one made it.
+    /// Returns a handle whose changes are recorded in the audit trail as those of `actor`.
+    #[must_use]
     pub fn audited(self, actor: Actor) -> Self {
         Self { actor: Some(actor), ..self }
     }
 
-    fn entry(&self, kind: EventKind, client_id: &ClientId, now: Timestamp) -> Option<AuditEntry> {
+    fn entry(&self, kind: EventKind, client_id: &ClientId) -> Option<AuditEntry> {
         let client_id = Some(client_id.as_str().to_owned());
-        self.actor.as_ref().map(|actor| AuditEntry { client_id, ..actor.did(kind, now) })
+        self.actor.as_ref().map(|actor| AuditEntry { client_id, ..actor.entry(kind) })
     }
 
-    /// Registers a client with a [secret](client_secret) of its own. Whether the name was free.
+    /// Registers a client with a secret from [`ClientSecret::generate`]. Returns whether the identifier was free.
     ///
     /// # Errors
-    /// Where the client could not be stored.
-    pub async fn add(
-        &self,
-        client_id: &ClientId,
-        secret: &ClientSecret,
-        now: Timestamp,
-    ) -> Result<bool, BackendError> {
-        let mut write = self.database.write().await?;
-        let is_free = unless_taken(in_write!(write, connection => {
-            let insert = sqlx::query(INSERT).bind(client_id.as_str()).bind(secret_hash(secret)).bind(seconds(now));
-            insert.execute(connection).await.map(drop)
-        }))?;
-        if !is_free {
+    /// [`StoreError`] if the client could not be stored.
+    pub async fn add(&self, client_id: &ClientId, secret: &ClientSecret) -> Result<bool, StoreError> {
+        let mut transaction = self.database.pool.begin().await?;
+        let insert = Statement::new(INSERT).bind(client_id).bind(secret_hash(secret)).bind(Timestamp::now());
+        if transaction.execute(insert).await? == 0 {
             return Ok(false);
         }
-        if let Some(entry) = self.entry(EventKind::ClientAdded, client_id, now) {
-            audit::append(&mut write, &[entry]).await?;
-        }
-        write.commit().await?;
+        let entry = self.entry(EventKind::ClientAdded, client_id);
+        audit::append(&mut transaction, entry.as_slice()).await?;
+        transaction.commit().await?;
         Ok(true)
     }
 
-    /// The client of this name, or `None`.
+    /// Finds a client.
     ///
     /// # Errors
-    /// Where the database cannot say.
-    pub async fn find(&self, client_id: &ClientId) -> Result<Option<RegisteredClient>, BackendError> {
-        if is_nobody(client_id) {
-            return Ok(None);
-        }
-        let row = on_either!(self.database.pool(), connection => {
-            sqlx::query_as(FIND).bind(client_id.as_str()).fetch_optional(connection).await
-        });
-        Ok(row.map_err(fault)?.map(registered))
+    /// [`StoreError`] if the database cannot be read.
+    pub async fn find(&self, client_id: &ClientId) -> Result<Option<RegisteredClient>, StoreError> {
+        Ok(self.database.pool.fetch_optional(Statement::new(FIND).bind(client_id), registered).await?)
     }
 
-    /// Every client, by name.
+    /// Returns all clients, ordered by identifier.
     ///
     /// # Errors
-    /// Where the database cannot say.
-    pub async fn all(&self) -> Result<Vec<RegisteredClient>, BackendError> {
-        let rows: Result<Vec<(String, i64)>, _> =
-            on_either!(self.database.pool(), connection => sqlx::query_as(ALL).fetch_all(connection).await);
-        Ok(rows.map_err(fault)?.into_iter().map(registered).collect())
+    /// [`StoreError`] if the database cannot be read.
+    pub async fn all(&self) -> Result<Vec<RegisteredClient>, StoreError> {
+        Ok(self.database.pool.fetch(Statement::new(ALL), registered).await?)
     }
 
-    /// Removes a client for good, with every session that began through it. Whether there was such a client.
+    /// Removes a client and every session that it opened. Returns whether the client existed.
+    ///
+    /// A sign-in through the client that is in progress may still open a session and receive one access token. The
+    /// client can no longer authenticate, so that the token cannot be refreshed.
     ///
     /// # Errors
-    /// Where the client could not be removed.
-    pub async fn remove(&self, client_id: &ClientId, now: Timestamp) -> Result<bool, BackendError> {
-        if is_nobody(client_id) {
+    /// [`StoreError`] if the client could not be removed.
+    pub async fn remove(&self, client_id: &ClientId) -> Result<bool, StoreError> {
+        let mut transaction = self.database.pool.begin().await?;
+        if transaction.execute(Statement::new(REMOVE).bind(client_id)).await? == 0 {
             return Ok(false);
         }
-        let mut write = self.database.write().await?;
-        let removed = in_write!(write, connection => {
-            let remove = sqlx::query(REMOVE).bind(client_id.as_str());
-            remove.execute(connection).await.map(|done| done.rows_affected())
-        });
-        if removed.map_err(fault)? == 0 {
-            return Ok(false);
-        }
-        let entry = self.entry(EventKind::ClientRemoved, client_id, now);
-        write.commit_audited(&Invalidation::Client(client_id.clone()), entry, now).await?;
+        transaction.execute(Statement::new(END_SESSIONS).bind(client_id)).await?;
+        let entry = self.entry(EventKind::ClientRemoved, client_id);
+        self.database
+            .commit(transaction, &Invalidation::Client(client_id.clone()), entry, Timestamp::now())
+            .await?;
         Ok(true)
-    }
-
-    async fn stored_hash(&self, client_id: &ClientId) -> Result<Option<String>, BackendError> {
-        if is_nobody(client_id) {
-            return Ok(None);
-        }
-        on_either!(self.database.pool(), connection => {
-            sqlx::query_scalar(SECRET_HASH).bind(client_id.as_str()).fetch_optional(connection).await
-        })
-        .map_err(fault)
     }
 }
 
 impl ClientRegistry for SqlClients {
     async fn authenticate(&self, client_id: &ClientId, secret: &ClientSecret) -> Result<bool, BackendError> {
-        let stored = self.stored_hash(client_id).await?;
-        // The dummy_hash makes an unknown client cost the same comparison.
+        let find = Statement::new(SECRET_HASH).bind(client_id);
+        let stored: Option<String> =
+            self.database.pool.fetch_optional(find, |row| row.get("secret_hash")).await?;
+        // The dummy hash makes response times equal for unknown clients.
         let hash = stored.as_deref().unwrap_or(DUMMY_HASH);
-        let same = secret_hash(secret).as_bytes().ct_eq(hash.as_bytes());
-        let known = Choice::from(u8::from(stored.is_some()));
-        Ok(bool::from(same & known))
+        let is_same = secret_hash(secret).as_bytes().ct_eq(hash.as_bytes());
+        let is_known = Choice::from(u8::from(stored.is_some()));
+        Ok(bool::from(is_same & is_known))
     }
 }

@@ -1,168 +1,124 @@
-//! The database: opened by its URL, its tables brought up to date.
+//! The database: opened by its URL, its tables migrated.
 
 use std::{
-    error::Error,
-    fs::OpenOptions,
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
+    error::Error, fs::OpenOptions, io, num::NonZeroU8, path::Path, path::PathBuf, sync::Arc, time::Duration,
 };
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Postgres, SqlSafeStr, Sqlite,
-    SqliteConnection, SqlitePool,
-    migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator},
+    ConnectOptions, Connection, PgConnection, PgPool, SqliteConnection, SqlitePool,
+    migrate::MigrateError,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use thiserror::Error;
-use tokio::{
-    sync::Mutex,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     adapters::sql::{
         changes::Listeners,
-        connection::OwnConnection,
-        lender::{Lender, is_alive},
-        settings::DatabaseSettings,
+        engine::{Engine, Statement, on_engine},
+        migrations::{self, Tables},
+        pool::{Pool, is_alive, is_temporary, no_response},
     },
-    domain::backend_error::BackendError,
+    domain::backend_error::StoreError,
 };
 
-/// Every change of the tables, in order. One that was released is never altered: its checksum is on record.
-const MIGRATIONS: [(&str, &str); 4] = [
-    ("users and clients", include_str!("migrations/0001_users_clients.sql")),
-    ("sessions", include_str!("migrations/0002_sessions.sql")),
-    ("failures", include_str!("migrations/0003_failures.sql")),
-    ("audit", include_str!("migrations/0004_audit.sql")),
-];
+/// How long a request waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A name of its own, so that an application may keep its own migrations in the same database.
-const MIGRATIONS_TABLE: &str = "gatepass_migrations";
+/// How long a request waits for a statement or a transaction, the wait for the connection included. PostgreSQL ends its
+/// statements before; only a network that drops everything makes a request wait this long.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a request waits for a connection before it is told that the database is out of reach.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long a request waits for a statement or a transaction, the wait for the connection included. What PostgreSQL ends
-/// by itself is over by then; who waits longer waits for a network that is silent.
-const LIMIT: Duration = Duration::from_secs(10);
-
-/// How much of the file a connection keeps in memory, in KiB, as SQLite's negative numbers say it.
+/// The page cache of a connection, in KiB, which SQLite writes as a negative number.
 const CACHE: &str = "-512";
 
 /// How long a statement waits for another process that writes to the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long until a file that another process has alone is tried again.
+/// The pause between attempts to open a SQLite file that another process has locked.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// What PostgreSQL ends by itself: a statement that no request is worth waiting for, and the wait for a lock. A URL
-/// that names one of them has its way.
+/// The limits that PostgreSQL enforces: for statements, and for the wait for a lock. A URL that sets one of them takes
+/// precedence.
 const TIMEOUTS: [(&str, &str); 2] = [("statement_timeout", "10s"), ("lock_timeout", "5s")];
 
-/// Connections to SQLite or PostgreSQL. A clone shares them.
+/// Connections to SQLite or PostgreSQL. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Database {
-    pool: Pool,
-    listeners: Arc<Listeners>,
-    audit_kept: Option<Duration>,
-    /// For tokens that are new.
-    at_hand: Arc<Mutex<OwnConnection>>,
+    pub(super) pool: Pool,
+    ping_pool: Pool,
+    pub(super) listeners: Arc<Listeners>,
+    pub(super) audit_retention: Option<Duration>,
 }
 
-#[derive(Clone, Debug)]
-pub(super) enum Pool {
-    Sqlite(Lender<Sqlite>),
-    Postgres(Lender<Postgres>),
+/// The settings of a [`Database`].
+///
+/// ```
+/// use std::num::NonZeroU8;
+/// use gatepass::sql::{Database, DatabaseSettings};
+///
+/// # actix_web::rt::System::new().block_on(async {
+/// let settings = DatabaseSettings { connections: NonZeroU8::MIN, ..DatabaseSettings::default() };
+/// let database = Database::open_with("sqlite::memory:", settings).await?;
+/// # database.close().await;
+/// # Ok::<(), gatepass::sql::OpenError>(()) }).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatabaseSettings {
+    /// The maximum number of connections that requests share, 10 by default. A connection is opened when it is needed;
+    /// a request that finds all of them in use waits. Up to three more serve what must not wait: the change feed
+    /// ([`Database::watch`]), the audit trail and
+    /// [`Database::ping`]. A SQLite database in memory has one connection.
+    pub connections: NonZeroU8,
+    /// Whether the time limits of [`Database::open`] apply, as they do by default. Long work, such as an import, opens
+    /// the database without them.
+    pub has_timeouts: bool,
 }
 
-impl Pool {
-    pub(super) fn is_closed(&self) -> bool {
-        match self {
-            Self::Sqlite(lender) => lender.pool().is_closed(),
-            Self::Postgres(lender) => lender.pool().is_closed(),
-        }
+const CONNECTIONS: NonZeroU8 = NonZeroU8::new(10).expect("not zero");
+
+impl Default for DatabaseSettings {
+    fn default() -> Self {
+        Self { connections: CONNECTIONS, has_timeouts: true }
     }
 }
 
-/// Does the same with a connection to either database, within the limit: the connection is named, and what is done with
-/// it is typed for each.
-macro_rules! on_either {
-    ($pool:expr, $connection:ident => $done:expr) => {
-        match $pool {
-            $crate::adapters::sql::database::Pool::Sqlite(lender) => {
-                $crate::adapters::sql::database::on_lent!(lender, $connection => $done)
-            }
-            $crate::adapters::sql::database::Pool::Postgres(lender) => {
-                $crate::adapters::sql::database::on_lent!(lender, $connection => $done)
-            }
-        }
-    };
-}
-
-macro_rules! on_lent {
-    ($lender:expr, $connection:ident => $done:expr) => {
-        match $lender.lend().await {
-            Ok(mut lent) => {
-                let until = lent.until();
-                let $connection = &mut *lent;
-                $crate::adapters::sql::lender::in_time(until, async { $done }).await
-            }
-            Err(error) => Err(error),
-        }
-    };
-}
-pub(super) use {on_either, on_lent};
-
-/// How the tables of a database stand to this version of Gatepass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tables {
-    /// They are of this version.
-    Current,
-    /// They are of an older one, or not there yet: [`Database::open`] brings them up to date.
-    Older,
-    /// They are of a newer one: [`Database::open`] refuses them.
-    Newer,
-}
-
-/// Why a database could not be opened. No URL is in it: a URL may hold a password.
+/// The reason why a database could not be opened. It never contains the URL, which may hold a password.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The URL is of no kind that is known.
-    #[error("the database's URL must be sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE")]
+    /// The URL is neither a SQLite nor a PostgreSQL URL.
+    #[error("the database URL must be sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE")]
     UnknownUrl,
-    /// The file of a new SQLite database could not be made.
+    /// The file of a new SQLite database could not be created.
     #[error("cannot create the database {file}: {cause}", file = file.display())]
     Create {
         /// The file.
         file: PathBuf,
-        /// The system's reason.
+        /// The operating system's error.
         cause: io::Error,
     },
-    /// The database is out of reach, is none, or refuses us.
+    /// The database is not reachable, is not a database, or refuses the connection.
     #[error("cannot open the database: {0}")]
     Connect(#[source] Box<dyn Error + Send + Sync>),
-    /// The tables could not be made or changed.
-    #[error("cannot bring the database's tables up to date: {0}")]
+    /// The tables could not be created or migrated.
+    #[error("cannot migrate the tables of the database: {0}")]
     Migrate(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl Database {
-    /// Opens the database at `sqlite:FILE` or `postgres://USER:PASSWORD@HOST/DATABASE` and brings its tables up to
-    /// date; several processes may do so at once.
+    /// Opens the database at `sqlite:FILE` or `postgres://USER:PASSWORD@HOST/DATABASE` and migrates its tables; several
+    /// processes may do so at once.
     ///
-    /// A SQLite file that is not there is made, readable for its owner only. `sqlite::memory:` is a database that
-    /// ends with the last clone. A PostgreSQL URL takes the parameters of libpq that
-    /// [sqlx knows](https://docs.rs/sqlx/latest/sqlx/postgres/struct.PgConnectOptions.html), such as
-    /// `?sslmode=verify-full`. PostgreSQL ends a statement after ten seconds and the wait for a lock after five, where
-    /// the URL does not say otherwise (`?options[statement_timeout]=1min`). Whatever is asked of the database is a
-    /// [temporary fault](BackendError::unavailable) after ten seconds, also where it does not answer at all.
+    /// A missing SQLite file is created, readable for its owner only. `sqlite::memory:` is a database that ends with the
+    /// last clone. A PostgreSQL URL takes the parameters of libpq that
+    /// [sqlx supports](https://docs.rs/sqlx/latest/sqlx/postgres/struct.PgConnectOptions.html), such as
+    /// `?sslmode=verify-full`. PostgreSQL ends a statement after ten seconds and the wait for a lock after five, unless
+    /// the URL sets other limits (`?options[statement_timeout]=1min`). Whatever is requested of the database fails with a
+    /// [temporary error](StoreError::is_temporary) after ten seconds, even if the database does not respond at all.
     ///
     /// # Errors
-    /// Where the URL is of another kind, the database cannot be reached, or its tables are not to be changed.
+    /// [`OpenError`] if the URL is not supported, the database is not reachable, or its tables cannot be migrated.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         Self::open_with(url, DatabaseSettings::default()).await
     }
@@ -172,138 +128,120 @@ impl Database {
     /// # Errors
     /// Those of [`open`](Self::open).
     pub async fn open_with(url: &str, settings: DatabaseSettings) -> Result<Self, OpenError> {
-        let limit = settings.has_timeouts.then_some(LIMIT);
-        let pool = match Kind::of(url)? {
-            Kind::Sqlite(options) if is_memory(url) => {
-                Pool::Sqlite(Lender::of_memory(open_sqlite_memory(*options).await?, limit))
-            }
-            Kind::Sqlite(options) => {
-                Pool::Sqlite(Lender::new(open_sqlite_file(*options, settings).await?, limit))
-            }
-            Kind::Postgres(options) => {
-                Pool::Postgres(Lender::new(open_postgres(*options, settings).await?, limit))
-            }
+        let is_memory = is_memory(url);
+        let connections = match parse(url)? {
+            Engine::Sqlite(options) => Engine::Sqlite(open_sqlite(*options, settings, is_memory).await?),
+            Engine::Postgres(options) => Engine::Postgres(open_postgres(*options, settings).await?),
         };
-        let at_hand = Arc::new(Mutex::new(OwnConnection::beside(&pool)));
-        Ok(Self { pool, listeners: Arc::default(), audit_kept: None, at_hand })
+        let pool = Pool::new(connections, settings.has_timeouts.then_some(REQUEST_TIMEOUT), is_memory);
+        Ok(Self { ping_pool: pool.dedicated(), pool, listeners: Arc::default(), audit_retention: None })
     }
 
-    /// Looks at the database and changes nothing, neither its tables nor its files.
+    /// Compares the tables of the database with those of this version, and changes nothing, neither tables nor files.
     ///
     /// # Errors
-    /// Where the URL is of another kind, the database cannot be read, or a change of its tables is not the one that
-    /// Gatepass made.
+    /// [`OpenError`] if the URL is not supported, the database cannot be read, or a migration is not the one that
+    /// Gatepass has made.
     pub async fn inspect(url: &str) -> Result<Tables, OpenError> {
-        match Kind::of(url)? {
-            Kind::Sqlite(options) => inspect_sqlite(*options).await,
-            Kind::Postgres(options) => inspect_postgres(*options).await,
-        }
+        let connection = match parse(url)? {
+            Engine::Sqlite(options) => Engine::Sqlite(connect_read_only(*options).await?),
+            Engine::Postgres(options) => Engine::Postgres(connect_postgres(&options).await?),
+        };
+        on_engine!(connection, mut connection => {
+            let tables = migrations::compare(&mut connection).await.map_err(cannot_migrate)?;
+            connection.close().await.map_err(cannot_connect)?;
+            Ok(tables)
+        })
     }
 
-    /// The file of a SQLite database that is not there yet.
+    /// Returns the file of a SQLite database that does not exist yet.
     pub fn missing_file(url: &str) -> Option<PathBuf> {
-        if is_memory(url) {
-            return None;
+        match parse(url) {
+            Ok(Engine::Sqlite(options)) if !is_memory(url) && !options.get_filename().exists() => {
+                Some(options.get_filename().to_path_buf())
+            }
+            _ => None,
         }
-        let Ok(Kind::Sqlite(options)) = Kind::of(url) else { return None };
-        let file = options.get_filename();
-        (!file.exists()).then(|| file.to_path_buf())
     }
 
-    /// The same, and entries of the audit trail that are older are removed where it is [watched](Self::watch).
-    pub fn keeping_audit(self, kept: Duration) -> Self {
-        Self { audit_kept: Some(kept), ..self }
+    /// Sets how long entries of the audit trail are kept; older ones are removed while the database is
+    /// [watched](Self::watch).
+    #[must_use]
+    pub fn with_audit_retention(self, retention: Duration) -> Self {
+        Self { audit_retention: Some(retention), ..self }
     }
 
-    pub(super) fn audit_kept(&self) -> Option<Duration> {
-        self.audit_kept
+    /// Checks that the database responds within `limit`, on a connection of its own: a database that is busy with requests
+    /// is healthy.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it does not.
+    pub async fn ping(&self, limit: Duration) -> Result<(), StoreError> {
+        let ping = self.ping_pool.execute(Statement::new("SELECT 1"));
+        Ok(timeout(limit, ping).await.unwrap_or_else(|_| Err(no_response())).map(drop)?)
     }
 
-    /// Closes every connection; SQLite tidies its files up.
+    /// Closes the connections, except those of the change feed and of audit writers. SQLite merges its write-ahead log into the file.
     pub async fn close(&self) {
-        match self.pool() {
-            Pool::Sqlite(lender) => lender.pool().close().await,
-            Pool::Postgres(lender) => lender.pool().close().await,
-        }
-        if let Err(error) = self.at_hand.lock().await.close().await {
-            log::debug!("a connection could not be closed: {error}");
-        }
-    }
-
-    pub(super) fn pool(&self) -> &Pool {
-        &self.pool
-    }
-
-    pub(super) fn at_hand(&self) -> &Mutex<OwnConnection> {
-        &self.at_hand
-    }
-
-    pub(super) fn listeners(&self) -> &Arc<Listeners> {
-        &self.listeners
+        self.pool.close().await;
+        self.ping_pool.close().await;
     }
 }
 
-/// What a URL says.
-enum Kind {
-    Sqlite(Box<SqliteConnectOptions>),
-    Postgres(Box<PgConnectOptions>),
-}
-
-impl Kind {
-    fn of(url: &str) -> Result<Self, OpenError> {
-        match url.split_once(':') {
-            Some(("sqlite", _)) => {
-                let options: SqliteConnectOptions = url.parse().map_err(unreachable)?;
-                // SQLite takes no file for one that ends with its connection.
-                if options.get_filename().as_os_str().is_empty() {
-                    return Err(OpenError::UnknownUrl);
-                }
-                Ok(Self::Sqlite(options.busy_timeout(BUSY_TIMEOUT).into()))
+/// The options that a URL contains.
+fn parse(url: &str) -> Result<Engine<Box<SqliteConnectOptions>, Box<PgConnectOptions>>, OpenError> {
+    match url.split_once(':') {
+        Some(("sqlite", _)) => {
+            let options: SqliteConnectOptions = url.parse().map_err(cannot_connect)?;
+            // SQLite takes an empty name for a file that ends with its connection.
+            if options.get_filename().as_os_str().is_empty() {
+                return Err(OpenError::UnknownUrl);
             }
-            Some(("postgres" | "postgresql", _)) => {
-                let options: PgConnectOptions = url.parse().map_err(unreachable)?;
-                Ok(Self::Postgres(options.application_name(env!("CARGO_PKG_NAME")).into()))
-            }
-            _ => Err(OpenError::UnknownUrl),
+            Ok(Engine::Sqlite(options.busy_timeout(BUSY_TIMEOUT).into()))
         }
+        Some(("postgres" | "postgresql", _)) => {
+            let options: PgConnectOptions = url.parse().map_err(cannot_connect)?;
+            Ok(Engine::Postgres(options.application_name(env!("CARGO_PKG_NAME")).into()))
+        }
+        _ => Err(OpenError::UnknownUrl),
     }
 }
 
-async fn open_sqlite_file(
-    options: SqliteConnectOptions,
-    settings: DatabaseSettings,
-) -> Result<SqlitePool, OpenError> {
-    create_file(&options)?;
-    open_sqlite(options, SqlitePoolOptions::new().max_connections(settings.connections.get().into())).await
-}
-
-async fn open_sqlite_memory(options: SqliteConnectOptions) -> Result<SqlitePool, OpenError> {
-    // It ends with its last connection: there is one, and it stays.
-    let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-    open_sqlite(options, pool).await
+fn is_memory(url: &str) -> bool {
+    url.contains(":memory:") || url.contains("mode=memory")
 }
 
 async fn open_sqlite(
     options: SqliteConnectOptions,
-    pool: SqlitePoolOptions,
+    settings: DatabaseSettings,
+    is_memory: bool,
 ) -> Result<SqlitePool, OpenError> {
+    let pool = if is_memory {
+        // The database ends with its last connection: there is only one, and it stays.
+        SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None)
+    } else {
+        create_file(&options)?;
+        SqlitePoolOptions::new().max_connections(settings.connections.get().into())
+    };
     let options = options
-        // Readers read while one writes.
+        // Readers do not wait for the writer.
         .journal_mode(SqliteJournalMode::Wal)
-        // What was answered survives a power cut.
+        // Every committed transaction survives a power failure.
         .synchronous(SqliteSynchronous::Full)
-        // For each connection; the system has the file in memory besides.
+        // The operating system caches the file as well.
         .pragma("cache_size", CACHE)
         .foreign_keys(true);
-    // A file does not go away as a server does: no connection is asked whether it is still there.
-    let pool = pool.acquire_timeout(PATIENCE).test_before_acquire(false);
-    let pool = connect_sqlite(pool, options).await.map_err(unreachable)?;
-    migrate_sqlite(&mut *pool.acquire().await.map_err(unreachable)?).await.map_err(not_migrated)?;
+    // A file does not go away as a server does: connections need no ping before use.
+    let pool = pool.acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
+    let pool = connect_sqlite(pool, options).await.map_err(cannot_connect)?;
+    migrations::migrate_sqlite(&mut *pool.acquire().await.map_err(cannot_connect)?)
+        .await
+        .map_err(cannot_migrate)?;
     Ok(pool)
 }
 
-/// Who makes a new file a database in WAL mode has it alone for that moment, and SQLite lets nobody else wait for it,
-/// whatever the busy timeout.
+/// Connects again if the file is locked: switching a new file to WAL mode takes an exclusive lock, and SQLite does not
+/// apply the busy timeout to that.
 async fn connect_sqlite(
     pool: SqlitePoolOptions,
     options: SqliteConnectOptions,
@@ -311,128 +249,41 @@ async fn connect_sqlite(
     let end = Instant::now() + BUSY_TIMEOUT;
     loop {
         match pool.clone().connect_with(options.clone()).await {
-            Err(error) if is_locked(&error) && Instant::now() < end => sleep(LOCK_PAUSE).await,
-            done => return done,
+            Err(error) if is_temporary(&error) && Instant::now() < end => sleep(LOCK_PAUSE).await,
+            result => return result,
         }
     }
 }
 
-fn is_locked(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(error) if error.code().is_some_and(|code| passes(&code)))
-}
-
 async fn open_postgres(options: PgConnectOptions, settings: DatabaseSettings) -> Result<PgPool, OpenError> {
-    // Not through the pool, which tries again and again and then has forgotten why; and without its timeouts.
-    let mut connection = connect(&options).await?;
-    // The migrator lets one process in at a time.
-    migrator(&POSTGRES).run_direct(None, &mut connection, false).await.map_err(not_migrated)?;
-    connection.close().await.map_err(unreachable)?;
+    // Not through the pool, which retries and does not report the cause; and without its timeouts.
+    let mut connection = connect_postgres(&options).await?;
+    migrations::migrate_postgres(&mut connection).await.map_err(cannot_migrate)?;
+    connection.close().await.map_err(cannot_connect)?;
     let given = options.get_options().unwrap_or_default().to_owned();
     let timeouts = TIMEOUTS.iter().filter(|(name, _)| settings.has_timeouts && !given.contains(name));
     let options = options.options(timeouts.copied());
     let pool = PgPoolOptions::new().max_connections(settings.connections.get().into());
-    let pool = pool.acquire_timeout(PATIENCE).test_before_acquire(false);
-    Ok(pool.before_acquire(is_alive).connect_lazy_with(options))
+    // sqlx's own test before acquire has no time limit.
+    let pool = pool.acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false).before_acquire(is_alive);
+    Ok(pool.connect_lazy_with(options))
 }
 
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
-    timeout(PATIENCE, options.connect())
-        .await
-        .map_err(|late| OpenError::Connect(late.into()))?
-        .map_err(unreachable)
+async fn connect_postgres(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+    let connected = timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+    connected.map_err(|late| OpenError::Connect(late.into()))?.map_err(cannot_connect)
 }
 
-async fn inspect_sqlite(options: SqliteConnectOptions) -> Result<Tables, OpenError> {
-    // Where no write-ahead log is, nobody writes, and SQLite makes none for who takes the file for unchanging.
+/// Connects to a SQLite file without writing to it or creating files next to it.
+async fn connect_read_only(options: SqliteConnectOptions) -> Result<SqliteConnection, OpenError> {
+    // Without a write-ahead log nobody is writing; SQLite does not create one for a file that is declared immutable.
     let mut log = options.get_filename().as_os_str().to_owned();
     log.push("-wal");
-    let unchanging = !Path::new(&log).exists();
-    let options = options.read_only(true).immutable(unchanging);
-    let mut connection = options.connect().await.map_err(unreachable)?;
-    let kept = sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_schema WHERE name = $1");
-    let kept = kept.bind(MIGRATIONS_TABLE).fetch_one(&mut connection).await.map_err(unreachable)?;
-    let tables = tables(&mut connection, kept, &SQLITE).await.map_err(not_migrated)?;
-    connection.close().await.map_err(unreachable)?;
-    Ok(tables)
+    let options = options.read_only(true).immutable(!Path::new(&log).exists());
+    options.connect().await.map_err(cannot_connect)
 }
 
-async fn inspect_postgres(options: PgConnectOptions) -> Result<Tables, OpenError> {
-    let mut connection = connect(&options).await?;
-    let kept = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL");
-    let kept = kept.bind(MIGRATIONS_TABLE).fetch_one(&mut connection).await.map_err(unreachable)?;
-    let tables = tables(&mut connection, kept, &POSTGRES).await.map_err(not_migrated)?;
-    connection.close().await.map_err(unreachable)?;
-    Ok(tables)
-}
-
-/// Compares the changes on record, where one is `kept`, with our own.
-async fn tables(connection: &mut impl Migrate, kept: bool, types: &Types) -> Result<Tables, MigrateError> {
-    if !kept {
-        return Ok(Tables::Older);
-    }
-    if let Some(version) = connection.dirty_version(MIGRATIONS_TABLE).await? {
-        return Err(MigrateError::Dirty(version));
-    }
-    let applied = connection.list_applied_migrations(MIGRATIONS_TABLE).await?;
-    let migrator = migrator(types);
-    for applied in &applied {
-        match migrator.iter().find(|own| own.version == applied.version) {
-            None => return Ok(Tables::Newer),
-            Some(own) if own.checksum != applied.checksum => {
-                return Err(MigrateError::VersionMismatch(own.version));
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(if applied.len() < MIGRATIONS.len() { Tables::Older } else { Tables::Current })
-}
-
-/// Here the migrator lets in everybody; a transaction does not. It is begun only where there is something to do,
-/// since another process may be writing for long.
-async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
-    let migrator = migrator(&SQLITE);
-    let applied = connection.list_applied_migrations(MIGRATIONS_TABLE).await;
-    if applied.is_ok_and(|applied| applied.len() >= MIGRATIONS.len()) {
-        return migrator.run_direct(None, connection, false).await;
-    }
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    migrator.run_direct(None, &mut *transaction, false).await?;
-    Ok(transaction.commit().await?)
-}
-
-/// What the databases call differently.
-struct Types {
-    /// The type of a text that is compared byte by byte.
-    key: &'static str,
-    /// The primary key of rows that are numbered as they come.
-    serial: &'static str,
-}
-
-const SQLITE: Types = Types { key: "TEXT", serial: "INTEGER PRIMARY KEY AUTOINCREMENT" };
-const POSTGRES: Types =
-    Types { key: "TEXT COLLATE \"C\"", serial: "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY" };
-
-fn migrator(types: &Types) -> Migrator {
-    let migrations = (1..).zip(MIGRATIONS).map(|(version, (description, sql))| {
-        let sql = sql.replace("{key}", types.key).replace("{serial}", types.serial);
-        Migration::new(
-            version,
-            description.into(),
-            MigrationType::Simple,
-            AssertSqlSafe(sql).into_sql_str(),
-            false,
-        )
-    });
-    let mut migrator = Migrator::with_migrations(migrations.collect());
-    migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
-    migrator
-}
-
-fn is_memory(url: &str) -> bool {
-    url.contains(":memory:") || url.contains("mode=memory")
-}
-
-/// Makes the file of a SQLite database where there is none. SQLite gives the files beside it the same mode.
+/// Creates the file of a SQLite database unless it exists. SQLite gives the files next to it the same mode.
 fn create_file(options: &SqliteConnectOptions) -> Result<(), OpenError> {
     let file = options.get_filename();
     let mut create = OpenOptions::new();
@@ -447,67 +298,13 @@ fn create_file(options: &SqliteConnectOptions) -> Result<(), OpenError> {
     }
 }
 
-fn unreachable(error: sqlx::Error) -> OpenError {
+fn cannot_connect(error: sqlx::Error) -> OpenError {
     OpenError::Connect(match error {
         sqlx::Error::Configuration(cause) => cause,
         error => error.into(),
     })
 }
 
-fn not_migrated(error: MigrateError) -> OpenError {
+fn cannot_migrate(error: MigrateError) -> OpenError {
     OpenError::Migrate(error.into())
-}
-
-/// What a statement's failure means: whether it passes by itself.
-pub(super) fn fault(error: sqlx::Error) -> BackendError {
-    let temporary = match &error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| passes(&code)),
-        _ => false,
-    };
-    if temporary { BackendError::unavailable(error) } else { BackendError::new(error) }
-}
-
-/// SQLite, by the low byte of the code: SQLITE_BUSY, SQLITE_LOCKED; and what is over once a disk is put in order:
-/// SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN. PostgreSQL: the connection failed (class 08), resources are
-/// short (53), an operator stops the server (57P), a transaction is to be repeated (40), a statement took too long (57014),
-/// a lock was not to be had (55P03), or the server only reads, as one does that another took over from (25006).
-fn passes(code: &str) -> bool {
-    match code.parse::<u32>() {
-        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 8 | 10 | 13 | 14),
-        _ => ["08", "25006", "40", "53", "57P", "57014", "55P03"].iter().any(|class| code.starts_with(class)),
-    }
-}
-
-/// Whether it was done, in place of "another row has this key".
-pub(super) fn unless_taken(done: Result<(), sqlx::Error>) -> Result<bool, BackendError> {
-    match done {
-        Ok(()) => Ok(true),
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
-        Err(error) => Err(fault(error)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_passes_by_itself_is_told_from_what_does_not() {
-        for code in [
-            "5", "261", "517", "6", "8", "264", "10", "778", "13", "14", "25006", "08006", "53300", "57P01",
-            "57P03", "40001", "40P01", "57014", "55P03",
-        ] {
-            assert!(passes(code), "{code}");
-        }
-        for code in ["1", "19", "2067", "1555", "23505", "42P01", "55006", "22021"] {
-            assert!(!passes(code), "{code}");
-        }
-        assert!(fault(sqlx::Error::PoolTimedOut).is_temporary());
-        assert!(!fault(sqlx::Error::RowNotFound).is_temporary());
-    }
 }

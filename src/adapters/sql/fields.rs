@@ -1,9 +1,9 @@
-//! What the columns of a user and of a client may hold: checked once, where it comes in.
+//! The values of columns that people write: validated once, when they come in.
 
 use thiserror::Error;
 
 use crate::{
-    adapters::sql::username_key::{LONGEST, username_key},
+    adapters::sql::username_key::username_key,
     domain::{
         client::ClientId,
         scope::{InvalidScope, Scopes},
@@ -11,52 +11,53 @@ use crate::{
     },
 };
 
-/// Why a text cannot be stored in a field.
+/// The reason why a text cannot be stored in a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct InvalidField(&'static str);
 
-/// Why a text cannot be stored as scopes.
+/// The reason why a text cannot be stored as scopes.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum InvalidScopes {
-    /// One of them is no scope.
+    /// One of them is not a scope.
     #[error(transparent)]
     Scope(#[from] InvalidScope),
-    /// They are longer than a token can carry.
-    #[error("they are longer than {LONGEST_SCOPES} bytes, and every token carries them")]
+    /// They are too long for a token.
+    #[error("they are longer than {MAX_SCOPES} bytes, and every token carries them")]
     TooLong,
 }
 
-/// How long the scopes of a user are at the most, in bytes. A token of them stays well below the 8 KiB that servers
-/// take as a header.
-const LONGEST_SCOPES: usize = 2048;
+/// The maximum length of a user's scopes, in bytes. A token with them stays well below the 8 KiB that servers accept as a
+/// header.
+const MAX_SCOPES: usize = 2048;
+
+/// The maximum length of a username's key, in bytes: some characters fold to many.
+const MAX_KEY: usize = 1024;
 
 const EMPTY: InvalidField = InvalidField("it is empty");
 const TOO_LONG: InvalidField = InvalidField("it is longer than 255 characters");
 const HIDDEN: InvalidField = InvalidField("it holds a control character or an invisible one");
-const SPACE_AT_THE_END: InvalidField = InvalidField("it begins or ends with white space");
-const NO_EMAIL: InvalidField = InvalidField("it is no email address");
-const NO_CLIENT_ID: InvalidField =
+const SURROUNDING_SPACE: InvalidField = InvalidField("it begins or ends with white space");
+const NOT_AN_EMAIL: InvalidField = InvalidField("it is not an email address");
+const NOT_A_CLIENT_ID: InvalidField =
     InvalidField("visible ASCII characters other than :, + and % are expected, without spaces");
 
-/// A name to sign in with.
+/// Validates a name to sign in with.
 ///
 /// # Errors
-/// Where it is empty, longer than 255 characters, surrounded by white space, or holds what cannot be seen.
+/// [`InvalidField`] if the name is empty, longer than 255 characters, surrounded by white space, or contains
+/// [hidden characters](is_hidden).
 pub fn username(text: &str) -> Result<Username, InvalidField> {
     line(text)?;
-    // Some characters fold to many.
-    match username_key(text) {
-        Some(key) if key.len() <= LONGEST => Ok(text.into()),
-        Some(_) => Err(TOO_LONG),
-        None => Err(EMPTY),
-    }
+    let username = Username::new(text).map_err(|_| TOO_LONG)?;
+    if username_key(text).len() > MAX_KEY { Err(TOO_LONG) } else { Ok(username) }
 }
 
-/// An email address, not looked at closely: only a message that arrives proves one. `None` where it is empty.
+/// Validates an email address, but only its form: just a message that arrives shows that it exists. An empty text is `None`.
 ///
 /// # Errors
-/// Where it is longer than 255 characters, holds what cannot be seen, or is not of the form `name@host`.
+/// [`InvalidField`] if the address is longer than 255 characters, contains [hidden characters](is_hidden), or is not of
+/// the form `name@host`.
 pub fn email(text: &str) -> Result<Option<String>, InvalidField> {
     if text.is_empty() {
         return Ok(None);
@@ -66,14 +67,15 @@ pub fn email(text: &str) -> Result<Option<String>, InvalidField> {
         Some((name, host)) if !name.is_empty() && !host.is_empty() && !text.contains(char::is_whitespace) => {
             Ok(Some(text.to_owned()))
         }
-        _ => Err(NO_EMAIL),
+        _ => Err(NOT_AN_EMAIL),
     }
 }
 
-/// A name to show. `None` where it is empty.
+/// Validates a full name. An empty text is `None`.
 ///
 /// # Errors
-/// Where it is longer than 255 characters, surrounded by white space, or holds what cannot be seen.
+/// [`InvalidField`] if the name is longer than 255 characters, surrounded by white space, or contains
+/// [hidden characters](is_hidden).
 pub fn full_name(text: &str) -> Result<Option<String>, InvalidField> {
     if text.is_empty() {
         return Ok(None);
@@ -82,31 +84,31 @@ pub fn full_name(text: &str) -> Result<Option<String>, InvalidField> {
     Ok(Some(text.to_owned()))
 }
 
-/// Scopes, separated by white space.
+/// Parses scopes separated by white space.
 ///
 /// # Errors
-/// Where one of them is no scope, or all of them, each once, are longer than 2,048 bytes.
+/// [`InvalidScopes`] if one of them is not a scope, or all of them together are longer than 2,048 bytes.
 pub fn scopes(text: &str) -> Result<Scopes, InvalidScopes> {
     let scopes: Scopes = text.parse()?;
-    if scopes.to_string().len() > LONGEST_SCOPES {
+    if scopes.to_string().len() > MAX_SCOPES {
         return Err(InvalidScopes::TooLong);
     }
     Ok(scopes)
 }
 
-/// The name of a client, such as HTTP Basic carries it whether or not it is encoded as a form's value
-/// ([RFC 6749 section 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)): `+` and `%` would be others
-/// after decoding.
+/// Validates the identifier of a new client. HTTP Basic carries it form-encoded
+/// ([RFC 6749 section 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)), which many clients omit: `+` and `%`
+/// would be ambiguous.
 ///
 /// # Errors
-/// Where it is empty, longer than 255 characters, or holds others than visible ASCII characters without `:`, `+`
-/// and `%`.
+/// [`InvalidField`] if the identifier is empty, longer than 255 characters, or contains other than visible ASCII
+/// characters, or `:`, `+` or `%`.
 pub fn client_id(text: &str) -> Result<ClientId, InvalidField> {
     line(text)?;
     if !text.bytes().all(|byte| byte.is_ascii_graphic() && !b":+%".contains(&byte)) {
-        return Err(NO_CLIENT_ID);
+        return Err(NOT_A_CLIENT_ID);
     }
-    Ok(text.into())
+    ClientId::new(text).map_err(|_| NOT_A_CLIENT_ID)
 }
 
 fn line(text: &str) -> Result<(), InvalidField> {
@@ -120,13 +122,13 @@ fn line(text: &str) -> Result<(), InvalidField> {
         return Err(HIDDEN);
     }
     if text.trim().len() != text.len() {
-        return Err(SPACE_AT_THE_END);
+        return Err(SURROUNDING_SPACE);
     }
     Ok(())
 }
 
-/// Whether a character commands a terminal, turns the direction of what follows, or shows nothing: in a name it
-/// deceives who reads it.
+/// Returns whether a character controls a terminal, changes the direction of the text, or is invisible: in a name it
+/// deceives the reader.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -141,15 +143,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_username_is_what_a_person_reads() {
+    fn username_with_hidden_characters_or_surrounding_space_is_refused() {
         for fine in ["johndoe", "John Doe", "johndoe@example.com", "Straße", "田中", "😀", &"x".repeat(255)]
         {
             assert_eq!(username(fine).as_ref().map(Username::as_str), Ok(fine));
         }
         for (wrong, why) in [
             ("", EMPTY),
-            (" johndoe", SPACE_AT_THE_END),
-            ("johndoe\u{a0}", SPACE_AT_THE_END),
+            (" johndoe", SURROUNDING_SPACE),
+            ("johndoe\u{a0}", SURROUNDING_SPACE),
             ("john\0doe", HIDDEN),
             ("john\ndoe", HIDDEN),
             ("\u{202e}eodnhoj", HIDDEN),
@@ -162,18 +164,18 @@ mod tests {
     }
 
     #[test]
-    fn an_email_address_has_an_at_sign_and_no_space() {
+    fn email_without_name_or_host_is_refused() {
         assert_eq!(email(""), Ok(None));
         assert!(email("johndoe@example.com").is_ok_and(|email| email.is_some()));
         for wrong in ["johndoe", "@", "johndoe@", "@example.com", "john doe@example.com"] {
-            assert_eq!(email(wrong), Err(NO_EMAIL), "{wrong:?}");
+            assert_eq!(email(wrong), Err(NOT_AN_EMAIL), "{wrong:?}");
         }
     }
 
     #[test]
-    fn scopes_fit_into_a_token() {
-        let longest = "x".repeat(LONGEST_SCOPES);
-        for fine in ["", "me users:read", &longest, &"me ".repeat(LONGEST_SCOPES)] {
+    fn scopes_longer_than_the_limit_are_refused() {
+        let longest = "x".repeat(MAX_SCOPES);
+        for fine in ["", "me users:read", &longest, &"me ".repeat(MAX_SCOPES)] {
             assert!(scopes(fine).is_ok(), "{fine:?}");
         }
         assert_eq!(scopes(&format!("{longest}x")), Err(InvalidScopes::TooLong));
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_id_fits_into_http_basic() {
+    fn client_id_that_basic_credentials_cannot_carry_is_refused() {
         assert!(client_id("web-1").is_ok());
         for wrong in ["", "a:b", "a+b", "a%20b", "a b", "é", "\u{7f}", &"x".repeat(256)] {
             assert!(client_id(wrong).is_err(), "{wrong:?}");

@@ -1,55 +1,88 @@
-//! Users, clients and sessions in SQLite or PostgreSQL: one set of statements for both.
+//! Users, clients and sessions in SQLite or PostgreSQL, with one set of statements for both.
 //!
 //! ```
-//! use gatepass::sql::{Database, SqlUsers, User, user_id};
-//! use gatepass::{Account, Timestamp, UserStore, Username};
+//! use gatepass::sql::{Database, SqlUsers, User};
+//! use gatepass::Account;
 //!
 //! # actix_web::rt::System::new().block_on(async {
 //! let users = SqlUsers::new(Database::open("sqlite::memory:").await?);
 //!
-//! let now = Timestamp::from_unix(1_700_000_000);
 //! let johndoe = User {
-//!     id: user_id(now, 0, [7; 8]), // random bytes
+//!     id: User::new_id(),
 //!     username: "johndoe".to_owned(),
 //!     email: Some("johndoe@example.com".to_owned()),
 //!     full_name: None,
 //!     disabled: false,
 //!     scopes: "me users:read".parse()?,
 //! };
-//! users.insert(&Account { user: johndoe, password_hash: "$argon2id$…".into() }, now).await?;
+//! users.insert(&Account { user: johndoe, password_hash: "$argon2id$…".into() }).await?;
 //!
-//! let found = users.find_by_username(&Username::from("JohnDoe")).await?;
+//! let found = users.find(&"JohnDoe".parse()?).await?;
 //! assert_eq!(found.expect("a user").user.username, "johndoe");
-//! # Ok::<(), gatepass::BackendError>(()) }).unwrap();
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 
 mod audit;
-mod bearers;
 mod changes;
+mod cleanup;
 mod clients;
-mod column;
-mod connection;
 mod database;
-mod failures;
+mod engine;
+mod failed_attempts;
 mod fields;
-mod lender;
-mod model;
-mod ping;
+mod migrations;
+mod pool;
 mod sessions;
-mod settings;
-mod tidy;
+mod user;
 mod username_key;
 mod users;
-mod write;
 
-pub use audit::{Actor, AuditEntry, AuditFilter, AuditPage, AuditPlace, AuditWriter, SqlAudit};
-pub use clients::{RegisteredClient, SqlClients, client_secret};
-pub use database::{Database, OpenError, Tables};
-pub use failures::SqlFailedAttempts;
+pub use audit::{Actor, AuditCursor, AuditEntry, AuditFilter, AuditPage, AuditWriter, SqlAudit};
+pub use clients::{RegisteredClient, SqlClients};
+pub use database::{Database, DatabaseSettings, OpenError};
+pub use failed_attempts::SqlFailedAttempts;
 pub use fields::{InvalidField, InvalidScopes, client_id, email, full_name, is_hidden, scopes, username};
-pub use model::{StoredUser, User, user_id};
-pub use ping::Ping;
+pub use migrations::Tables;
 pub use sessions::SqlSessions;
-pub use settings::DatabaseSettings;
+pub use user::{StoredUser, User};
 pub use username_key::username_key;
 pub use users::{Import, SqlUsers, UserChange};
+
+#[cfg(test)]
+#[path = "../../../tests/support/postgres.rs"]
+#[expect(dead_code, unreachable_pub, reason = "shared with the integration tests")]
+mod postgres;
+
+#[cfg(test)]
+mod testing {
+    use std::num::NonZeroU8;
+
+    use super::{Database, DatabaseSettings, User, postgres};
+    use crate::domain::user::Account;
+
+    /// Opens a file database with one connection for requests.
+    pub(super) async fn open_file(folder: &tempfile::TempDir) -> Database {
+        let url = format!("sqlite:{}", folder.path().join("gatepass.db").display());
+        let settings = DatabaseSettings { connections: NonZeroU8::MIN, ..DatabaseSettings::default() };
+        Database::open_with(&url, settings).await.unwrap()
+    }
+
+    pub(super) async fn on_postgres(test: impl AsyncFn(Database)) {
+        match postgres::Database::create() {
+            Ok(postgres) => test(Database::open(&postgres.url).await.unwrap()).await,
+            Err(why) => eprintln!("left out on PostgreSQL: {why}"),
+        }
+    }
+
+    pub(super) fn account(username: &str) -> Account<User> {
+        let user = User {
+            id: User::new_id(),
+            username: username.to_owned(),
+            email: None,
+            full_name: None,
+            disabled: false,
+            scopes: "me".parse().unwrap(),
+        };
+        Account { user, password_hash: "hash".into() }
+    }
+}

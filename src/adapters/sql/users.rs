@@ -1,94 +1,104 @@
-//! The users' table.
+//! The table of users.
 
 use std::{collections::HashSet, slice};
 
-use futures_util::{Stream, TryStreamExt};
-use sqlx::{ColumnIndex, Decode, Encode, FromRow, QueryBuilder, Row, Type};
+use futures_util::{Stream, TryStreamExt, stream};
 use uuid::Uuid;
 
 use crate::{
     adapters::sql::{
-        audit::{self, Actor, AuditEntry, about_user},
-        column::{moment, seconds, unreadable},
-        database::{Database, Pool, fault, on_either, unless_taken},
-        model::{StoredUser, User},
+        audit::{self, Actor, AuditEntry},
+        database::Database,
+        engine::{Parameter, Row, Statement},
+        pool::Connection,
         sessions,
+        user::{StoredUser, User},
         username_key::username_key,
-        write::{Write, in_write},
     },
     domain::{
-        backend_error::BackendError,
+        backend_error::{BackendError, StoreError},
         event::EventKind,
         invalidation::Invalidation,
+        name::InvalidName,
         ports::{PasswordStore, UserStore},
-        scope::{InvalidScope, Scopes},
+        scope::Scopes,
         secret::PasswordHash,
+        session::SessionOwner,
         time::Timestamp,
         user::{Account, AuthUser, Subject, Username},
     },
 };
 
-/// The statement that reads whole users.
 macro_rules! select_users {
-    ($which:literal) => {
+    ($condition:literal) => {
         concat!(
-            "SELECT id, username, email, full_name, disabled, scopes, password_hash, created, changed \
-             FROM users ",
-            $which
+            "SELECT id, username, username_key, email, full_name, disabled, scopes, password_hash, created, \
+             changed FROM users WHERE ",
+            $condition
         )
     };
 }
 
-const FIND_BY_KEY: &str = select_users!("WHERE username_key = $1");
-const FIND_BY_ID: &str = select_users!("WHERE id = $1");
-const ALL_BY_NAME: &str = select_users!("ORDER BY username_key");
+const FIND_BY_KEY: &str = select_users!("username_key = $1");
+const FIND_BY_ID: &str = select_users!("id = $1");
+const PAGE: &str = select_users!("username_key > $1 ORDER BY username_key LIMIT 500");
+const TAKEN: &str = "SELECT username_key FROM users WHERE username_key IN ";
 const REPLACE_HASH: &str = "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3";
 const CHANGE_PASSWORD: &str =
     "UPDATE users SET password_hash = $1, changed = $2 WHERE id = $3 AND password_hash = $4";
-const USERNAME: &str = "SELECT username FROM users WHERE id = $1";
-const REMOVE: &str = "DELETE FROM users WHERE id = $1";
+const REMOVE: &str = "DELETE FROM users WHERE id = $1 RETURNING username";
 const INSERT: &str = "INSERT INTO users (id, username, username_key, email, full_name, disabled, scopes, \
-                      password_hash, created, changed) ";
+                      password_hash, created, changed)";
 
-/// The users of a [`Database`]: the [`UserStore`] of the secure profile, and what keeps them.
+/// The users of a [`Database`]: the [`UserStore`] of the secure profile, and the functions that manage users.
 #[derive(Clone, Debug)]
 pub struct SqlUsers {
     database: Database,
     actor: Option<Actor>,
 }
 
-/// What to change about a user; what is `None` stays as it is.
+/// A change to a user; fields that are `None` stay as they are.
 #[derive(Clone, Debug, Default)]
 pub struct UserChange {
-    /// The email address, or `Some(None)` for no more.
+    /// The email address, or `Some(None)` to remove it.
     pub email: Option<Option<String>>,
-    /// The name to show, or `Some(None)` for no more.
+    /// The full name, or `Some(None)` to remove it.
     pub full_name: Option<Option<String>>,
     /// Whether the user is disabled.
     pub disabled: Option<bool>,
-    /// What tokens of the user may be used for.
+    /// The scopes that tokens of the user may have.
     pub scopes: Option<Scopes>,
     /// The hash of a new password.
     pub password_hash: Option<PasswordHash>,
 }
 
 impl UserChange {
-    /// What the audit trail calls it, and which fields it changes; no value of any.
-    fn audited(&self) -> (EventKind, Option<String>) {
-        let fields = [
-            (self.email.is_some(), "email"),
-            (self.full_name.is_some(), "full_name"),
-            (self.scopes.is_some(), "scopes"),
-            (self.password_hash.is_some(), "password"),
-        ];
-        let changed: Vec<_> =
-            fields.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, name)| name).collect();
-        let kind = match self.disabled {
+    fn event(&self) -> EventKind {
+        match self.disabled {
             Some(true) => EventKind::UserDisabled,
             Some(false) => EventKind::UserEnabled,
             None => EventKind::UserChanged,
-        };
-        (kind, (!changed.is_empty()).then(|| changed.join(", ")))
+        }
+    }
+
+    /// The columns that change, and their new values.
+    fn columns(&self) -> Vec<(&'static str, Parameter<'_>)> {
+        let columns = [
+            ("disabled", self.disabled.map(Into::into)),
+            ("email", self.email.as_ref().map(|email| email.as_deref().into())),
+            ("full_name", self.full_name.as_ref().map(|name| name.as_deref().into())),
+            ("scopes", self.scopes.as_ref().map(|scopes| scopes.to_string().into())),
+            ("password_hash", self.password_hash.as_ref().map(|hash| hash.expose().into())),
+        ];
+        columns.into_iter().filter_map(|(column, value)| Some((column, value?))).collect()
+    }
+
+    /// The names of the changed fields, for the audit trail.
+    fn fields(&self) -> Option<String> {
+        let names = self.columns().into_iter().map(|(column, _)| column.trim_end_matches("_hash"));
+        // The kind of event shows whether a user is disabled.
+        let names: Vec<_> = names.filter(|name| *name != "disabled").collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 }
 
@@ -98,158 +108,123 @@ impl SqlUsers {
         Self { database, actor: None }
     }
 
-    pub(super) fn database(&self) -> &Database {
-        &self.database
-    }
-
-    /// The same, where the audit trail says of each change that this one made it.
+    /// Returns a handle whose changes are recorded in the audit trail as those of `actor`.
+    #[must_use]
     pub fn audited(self, actor: Actor) -> Self {
         Self { actor: Some(actor), ..self }
     }
 
-    /// The user of this name, written in whatever case, or `None`.
+    /// Finds the user with this name in any spelling.
     ///
     /// # Errors
-    /// Where the database cannot say.
-    pub async fn find(&self, username: &Username) -> Result<Option<StoredUser>, BackendError> {
-        let Some(key) = username_key(username.as_str()) else { return Ok(None) };
-        self.find_where(FIND_BY_KEY, key).await
+    /// [`StoreError`] if the database cannot be read.
+    pub async fn find(&self, username: &Username) -> Result<Option<StoredUser>, StoreError> {
+        let find = Statement::new(FIND_BY_KEY).bind(username_key(username.as_str()));
+        Ok(self.database.pool.fetch_optional(find, stored_user).await?)
     }
 
-    /// Every user, by name, read as they are asked for: as many as there are take no more memory than a few.
-    ///
-    /// On PostgreSQL this is one statement, so who reads slowly opens the database
-    /// [without timeouts](crate::sql::DatabaseSettings::has_timeouts).
-    pub fn all(&self) -> impl Stream<Item = Result<StoredUser, BackendError>> + '_ {
-        let rows = match self.database.pool() {
-            Pool::Sqlite(lender) => sqlx::query_as(ALL_BY_NAME).fetch(lender.pool()),
-            Pool::Postgres(lender) => sqlx::query_as(ALL_BY_NAME).fetch(lender.pool()),
-        };
-        rows.map_ok(|StoredRow(user)| user).map_err(fault)
+    /// Returns all users in the order of their names, read in pages: memory does not grow with the number of users.
+    pub fn all(&self) -> impl Stream<Item = Result<StoredUser, StoreError>> + '_ {
+        let pages = stream::try_unfold(String::new(), async |after| {
+            let read = |row: &Row| Ok((row.get::<String>("username_key")?, stored_user(row)?));
+            let page = self.database.pool.fetch(Statement::new(PAGE).bind(after), read).await?;
+            let Some((last, _)) = page.last() else { return Ok::<_, StoreError>(None) };
+            let last = last.clone();
+            Ok(Some((stream::iter(page.into_iter().map(|(_, user)| Ok(user))), last)))
+        });
+        pages.try_flatten()
     }
 
-    /// Adds a user. Whether the name was free.
+    /// Adds a user. Returns whether the name was free.
     ///
     /// # Errors
-    /// Where the name is none (see [`username`](super::username)), or the user could not be stored.
-    pub async fn insert(&self, account: &Account<User>, now: Timestamp) -> Result<bool, BackendError> {
-        let rows = rows(slice::from_ref(account))?;
-        let mut write = self.database.write().await?;
-        let is_free = unless_taken(in_write!(write, connection => {
-            insertion(rows, now).build().execute(connection).await.map(drop)
-        }))?;
-        if !is_free {
+    /// [`StoreError`] if the name is not a [`Username`], or the user could not be stored.
+    pub async fn insert(&self, account: &Account<User>) -> Result<bool, StoreError> {
+        let insert = insertion(slice::from_ref(account))?;
+        let mut transaction = self.database.pool.begin().await?;
+        if transaction.execute(insert).await? == 0 {
             return Ok(false);
         }
-        if let Some(actor) = &self.actor {
-            let user = &account.user;
-            let entry =
-                about_user(actor.did(EventKind::UserAdded, now), &user.subject(), user.username.clone());
-            audit::append(&mut write, &[entry]).await?;
-        }
-        write.commit().await?;
+        let User { id, username, .. } = &account.user;
+        let entry = self.entry(EventKind::UserAdded, None, &(*id).into(), username);
+        audit::append(&mut transaction, entry.as_slice()).await?;
+        transaction.commit().await?;
         Ok(true)
     }
 
-    /// What the audit trail says of a change, before it is made.
-    async fn entry(
-        &self,
-        write: &mut Write,
-        subject: &Subject,
-        now: Timestamp,
-        what: impl FnOnce() -> (EventKind, Option<String>),
-    ) -> Result<Option<AuditEntry>, BackendError> {
-        let Some(actor) = &self.actor else { return Ok(None) };
-        let username: Result<Option<String>, _> = in_write!(write, connection => {
-            sqlx::query_scalar(USERNAME).bind(subject.as_str()).fetch_optional(connection).await
-        });
-        let (kind, detail) = what();
-        let entry = AuditEntry { detail, ..actor.did(kind, now) };
-        Ok(username.map_err(fault)?.map(|username| about_user(entry, subject, username)))
-    }
-
-    /// Changes a user. Whether there is such a user. A new password ends every session of the user, and so does
-    /// disabling: who is enabled again signs in again.
+    /// Changes a user. Returns whether the user exists. A new password ends all sessions of the user, and so does
+    /// disabling the user.
     ///
     /// # Errors
-    /// Where the change could not be stored.
-    pub async fn update(
-        &self,
-        subject: &Subject,
-        change: UserChange,
-        now: Timestamp,
-    ) -> Result<bool, BackendError> {
-        let Some(id) = id(subject) else { return Ok(false) };
+    /// [`StoreError`] if the change could not be stored.
+    pub async fn update(&self, subject: &Subject, change: UserChange) -> Result<bool, StoreError> {
         let ends_sessions = change.password_hash.is_some() || change.disabled == Some(true);
-        let mut write = self.database.write().await?;
-        let entry = self.entry(&mut write, subject, now, || change.audited()).await?;
-        let changed = in_write!(write, connection => {
-            updating(&id, change, now).build().execute(connection).await.map(|done| done.rows_affected())
-        });
-        if changed.map_err(fault)? == 0 {
+        let mut transaction = self.database.pool.begin().await?;
+        let Some(username) = transaction.fetch(updating(subject, &change), username).await?.pop() else {
             return Ok(false);
-        }
+        };
         if ends_sessions {
-            sessions::end_all(&mut write, &id).await?;
+            sessions::end_all(&mut transaction, &owner(subject)).await?;
         }
-        write.commit_audited(&Invalidation::User(subject.clone()), entry, now).await?;
+        let entry = self.entry(change.event(), change.fields(), subject, &username);
+        self.database
+            .commit(transaction, &Invalidation::User(subject.clone()), entry, Timestamp::now())
+            .await?;
         Ok(true)
     }
 
-    /// Removes a user for good, with every session. Whether there was such a user.
+    /// Removes a user with all sessions. Returns whether the user existed.
     ///
     /// # Errors
-    /// Where the user could not be removed.
-    pub async fn remove(&self, subject: &Subject, now: Timestamp) -> Result<bool, BackendError> {
-        let Some(id) = id(subject) else { return Ok(false) };
-        let mut write = self.database.write().await?;
-        let entry = self.entry(&mut write, subject, now, || (EventKind::UserRemoved, None)).await?;
-        let removed = in_write!(write, connection => {
-            sqlx::query(REMOVE).bind(id).execute(connection).await.map(|done| done.rows_affected())
-        });
-        if removed.map_err(fault)? == 0 {
-            return Ok(false);
-        }
-        write.commit_audited(&Invalidation::User(subject.clone()), entry, now).await?;
+    /// [`StoreError`] if the user could not be removed.
+    pub async fn remove(&self, subject: &Subject) -> Result<bool, StoreError> {
+        let mut transaction = self.database.pool.begin().await?;
+        let remove = Statement::new(REMOVE).bind(subject);
+        let Some(username) = transaction.fetch(remove, username).await?.pop() else { return Ok(false) };
+        sessions::end_all(&mut transaction, &owner(subject)).await?;
+        let entry = self.entry(EventKind::UserRemoved, None, subject, &username);
+        self.database
+            .commit(transaction, &Invalidation::User(subject.clone()), entry, Timestamp::now())
+            .await?;
         Ok(true)
     }
 
-    /// Those of these [keys](username_key) that are taken. At most as many as go into one [`Import::BATCH`].
+    /// Returns those of these [keys](username_key) that are taken. At most [`Import::BATCH`] keys are allowed.
     ///
     /// # Errors
-    /// Where the database cannot say.
-    pub async fn taken(&self, keys: &[&str]) -> Result<HashSet<String>, BackendError> {
+    /// [`StoreError`] if the database cannot be read.
+    pub async fn taken(&self, keys: &[&str]) -> Result<HashSet<String>, StoreError> {
         if keys.is_empty() {
             return Ok(HashSet::new());
         }
-        let taken: Result<Vec<String>, _> = on_either!(self.database.pool(), connection => {
-            let mut select = QueryBuilder::new("SELECT username_key FROM users WHERE username_key IN (");
-            let mut list = select.separated(", ");
-            for key in keys {
-                list.push_bind(*key);
-            }
-            select.push(")").build_query_scalar().fetch_all(connection).await
-        });
-        Ok(taken.map_err(fault)?.into_iter().collect())
+        let mut select = Statement::new(TAKEN);
+        select.push_list(keys.iter().map(|key| (*key).into()));
+        let taken = self.database.pool.fetch(select, |row| row.get("username_key")).await?;
+        Ok(taken.into_iter().collect())
     }
 
-    /// Begins to add many users at once: all of them, or none.
+    /// Begins to add many users in one transaction.
     ///
     /// # Errors
-    /// Where the database cannot be written to.
-    pub async fn import(&self, now: Timestamp) -> Result<Import, BackendError> {
-        Ok(Import { write: self.database.write().await?, now, actor: self.actor.clone(), added: 0 })
+    /// [`StoreError`] if the database cannot be written to.
+    pub async fn import(&self) -> Result<Import, StoreError> {
+        let transaction = self.database.pool.begin().await?;
+        Ok(Import { transaction, actor: self.actor.clone(), added: 0 })
     }
 
-    async fn find_where(
+    fn entry(
         &self,
-        statement: &'static str,
-        value: String,
-    ) -> Result<Option<StoredUser>, BackendError> {
-        let row = on_either!(self.database.pool(), connection => {
-            sqlx::query_as(statement).bind(value).fetch_optional(connection).await
-        });
-        Ok(row.map_err(fault)?.map(|StoredRow(user)| user))
+        kind: EventKind,
+        detail: Option<String>,
+        subject: &Subject,
+        username: &str,
+    ) -> Option<AuditEntry> {
+        self.actor.as_ref().map(|actor| AuditEntry {
+            user_id: Some(subject.to_string()),
+            username: Some(audit::clean(username)),
+            detail,
+            ..actor.entry(kind)
+        })
     }
 }
 
@@ -262,8 +237,7 @@ impl UserStore for SqlUsers {
     }
 
     async fn find_by_subject(&self, subject: &Subject) -> Result<Option<User>, BackendError> {
-        let Some(id) = id(subject) else { return Ok(None) };
-        Ok(self.find_where(FIND_BY_ID, id).await?.map(|found| found.user))
+        self.database.pool.fetch_optional(Statement::new(FIND_BY_ID).bind(subject), user).await
     }
 
     async fn replace_hash(
@@ -272,19 +246,14 @@ impl UserStore for SqlUsers {
         old: &PasswordHash,
         new: &PasswordHash,
     ) -> Result<(), BackendError> {
-        let Some(id) = id(subject) else { return Ok(()) };
-        on_either!(self.database.pool(), connection => {
-            sqlx::query(REPLACE_HASH).bind(new.expose()).bind(id).bind(old.expose()).execute(connection).await.map(drop)
-        })
-        .map_err(fault)
+        let replace = Statement::new(REPLACE_HASH).bind(new.expose()).bind(subject).bind(old.expose());
+        self.database.pool.execute(replace).await.map(drop)
     }
 }
 
 impl PasswordStore for SqlUsers {
-    async fn find_account(&self, subject: &Subject) -> Result<Option<Account<User>>, BackendError> {
-        let Some(id) = id(subject) else { return Ok(None) };
-        let found = self.find_where(FIND_BY_ID, id).await?;
-        Ok(found.map(|StoredUser { user, password_hash, .. }| Account { user, password_hash }))
+    async fn find_hash(&self, subject: &Subject) -> Result<Option<PasswordHash>, BackendError> {
+        self.database.pool.fetch_optional(Statement::new(FIND_BY_ID).bind(subject), password_hash).await
     }
 
     async fn change_password(
@@ -294,181 +263,116 @@ impl PasswordStore for SqlUsers {
         new: &PasswordHash,
         now: Timestamp,
     ) -> Result<bool, BackendError> {
-        let Some(id) = id(subject) else { return Ok(false) };
-        let mut write = self.database.write().await?;
-        let changed = in_write!(write, connection => {
-            sqlx::query(CHANGE_PASSWORD)
-                .bind(new.expose())
-                .bind(seconds(now))
-                .bind(&id)
-                .bind(old.expose())
-                .execute(connection)
-                .await
-                .map(|done| done.rows_affected())
-        });
-        if changed.map_err(fault)? == 0 {
+        let mut transaction = self.database.pool.begin().await?;
+        let change = Statement::new(CHANGE_PASSWORD).bind(new.expose()).bind(now);
+        if transaction.execute(change.bind(subject).bind(old.expose())).await? == 0 {
             return Ok(false);
         }
-        sessions::end_all(&mut write, &id).await?;
-        write.commit_change(&Invalidation::User(subject.clone()), now).await?;
+        sessions::end_all(&mut transaction, &owner(subject)).await?;
+        self.database.commit(transaction, &Invalidation::User(subject.clone()), None, now).await?;
         Ok(true)
     }
 }
 
-/// Many users on their way into the table. Dropped before [`commit`](Self::commit), none of them is in it.
+/// Many users, added in one transaction. Dropped without [`commit`](Self::commit), none of them is added.
 #[derive(Debug)]
 pub struct Import {
-    write: Write,
-    now: Timestamp,
+    transaction: Connection,
     actor: Option<Actor>,
     added: usize,
 }
 
 impl Import {
-    /// How many users go into one statement: SQLite takes 32766 values, PostgreSQL 65535.
+    /// The maximum number of users in one call: SQLite takes 32,766 parameters, PostgreSQL 65,535.
     pub const BATCH: usize = 1000;
 
-    /// Adds users, at most [`BATCH`](Self::BATCH) of them. Whether their names were free: where one was
-    /// not, give up.
+    /// Adds at most [`BATCH`](Self::BATCH) users. Returns whether all names were free; if not, drop the import.
     ///
     /// # Errors
-    /// Where the users could not be stored.
-    pub async fn add(&mut self, accounts: &[Account<User>]) -> Result<bool, BackendError> {
+    /// [`StoreError`] if the users could not be stored.
+    pub async fn add(&mut self, accounts: &[Account<User>]) -> Result<bool, StoreError> {
         if accounts.is_empty() {
             return Ok(true);
         }
-        let rows = rows(accounts)?;
         self.added += accounts.len();
-        unless_taken(in_write!(self.write, connection => {
-            insertion(rows, self.now).build().execute(connection).await.map(drop)
-        }))
+        let inserted = self.transaction.execute(insertion(accounts)?).await?;
+        Ok(inserted == accounts.len() as u64)
     }
 
-    /// Makes all of them users.
+    /// Commits all of them.
     ///
     /// # Errors
-    /// Where they could not be stored: then none of them is.
-    pub async fn commit(mut self) -> Result<(), BackendError> {
-        if let Some(actor) = &self.actor {
-            let detail = Some(format!("{} users", self.added));
-            let entry = AuditEntry { detail, ..actor.did(EventKind::UsersImported, self.now) };
-            audit::append(&mut self.write, &[entry]).await?;
-        }
-        // Nobody was recognised as one of them before: there is no change to tell.
-        self.write.commit().await
+    /// [`StoreError`] if they could not be stored; then none of them is added.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        let detail = Some(format!("{} users", self.added));
+        let entry = self.actor.map(|actor| AuditEntry { detail, ..actor.entry(EventKind::UsersImported) });
+        audit::append(&mut self.transaction, entry.as_slice()).await?;
+        // New users have no tokens, so that no cache needs to know.
+        Ok(self.transaction.commit().await?)
     }
 }
 
-fn insertion<D: sqlx::Database>(rows: Vec<(String, &Account<User>)>, now: Timestamp) -> QueryBuilder<D>
-where
-    for<'t> &'t str: Encode<'t, D> + Type<D>,
-    for<'t> Option<&'t str>: Encode<'t, D>,
-    for<'t> String: Encode<'t, D> + Type<D>,
-    for<'t> i64: Encode<'t, D> + Type<D>,
-    for<'t> bool: Encode<'t, D> + Type<D>,
-{
-    let mut insert = QueryBuilder::new(INSERT);
-    insert.push_values(rows, |mut row, (key, Account { user, password_hash })| {
-        row.push_bind(user.id.to_string())
-            .push_bind(user.username.as_str())
-            .push_bind(key)
-            .push_bind(user.email.as_deref())
-            .push_bind(user.full_name.as_deref())
-            .push_bind(user.disabled)
-            .push_bind(user.scopes.to_string())
-            .push_bind(password_hash.expose())
-            .push_bind(seconds(now))
-            .push_bind(seconds(now));
-    });
-    insert
+fn owner(subject: &Subject) -> SessionOwner {
+    SessionOwner { user_kind: User::user_kind().into(), subject: subject.clone() }
 }
 
-fn updating<D: sqlx::Database>(id: &str, change: UserChange, now: Timestamp) -> QueryBuilder<D>
-where
-    for<'t> String: Encode<'t, D> + Type<D>,
-    for<'t> Option<String>: Encode<'t, D>,
-    for<'t> i64: Encode<'t, D> + Type<D>,
-    for<'t> bool: Encode<'t, D> + Type<D>,
-{
-    let mut update = QueryBuilder::new("UPDATE users SET changed = ");
-    update.push_bind(seconds(now));
-    if let Some(email) = change.email {
-        update.push(", email = ").push_bind(email);
+fn insertion(accounts: &[Account<User>]) -> Result<Statement<'_>, BackendError> {
+    let usernames: Vec<Username> =
+        accounts.iter().map(|account| account.user.username.parse()).collect::<Result<_, InvalidName>>()?;
+    let now = Timestamp::now();
+    let mut insert = Statement::new(INSERT);
+    insert.push_rows(accounts.iter().zip(&usernames).map(|(Account { user, password_hash }, username)| {
+        [
+            user.id.to_string().into(),
+            user.username.as_str().into(),
+            username_key(username.as_str()).into(),
+            user.email.as_deref().into(),
+            user.full_name.as_deref().into(),
+            user.disabled.into(),
+            user.scopes.to_string().into(),
+            password_hash.expose().into(),
+            now.into(),
+            now.into(),
+        ]
+    }));
+    insert.push(" ON CONFLICT DO NOTHING");
+    Ok(insert)
+}
+
+fn updating<'a>(subject: &'a Subject, change: &'a UserChange) -> Statement<'a> {
+    let mut update = Statement::new("UPDATE users SET changed = ");
+    update.push_bind(Timestamp::now());
+    for (column, value) in change.columns() {
+        update.push(&format!(", {column} = ")).push_bind(value);
     }
-    if let Some(full_name) = change.full_name {
-        update.push(", full_name = ").push_bind(full_name);
-    }
-    if let Some(disabled) = change.disabled {
-        update.push(", disabled = ").push_bind(disabled);
-    }
-    if let Some(scopes) = change.scopes {
-        update.push(", scopes = ").push_bind(scopes.to_string());
-    }
-    if let Some(hash) = change.password_hash {
-        update.push(", password_hash = ").push_bind(hash.expose().to_owned());
-    }
-    update.push(" WHERE id = ").push_bind(id.to_owned());
+    update.push(" WHERE id = ").push_bind(subject).push(" RETURNING username");
     update
 }
 
-/// Each account with its key.
-fn rows(accounts: &[Account<User>]) -> Result<Vec<(String, &Account<User>)>, BackendError> {
-    let row = |account| Ok((key(account)?, account));
-    accounts.iter().map(row).collect()
+fn username(row: &Row) -> Result<String, BackendError> {
+    row.get("username")
 }
 
-fn key(account: &Account<User>) -> Result<String, BackendError> {
-    username_key(&account.user.username)
-        .ok_or_else(|| BackendError::new("a user without a name that can be stored"))
+fn password_hash(row: &Row) -> Result<PasswordHash, BackendError> {
+    Ok(row.get::<String>("password_hash")?.into())
 }
 
-/// The text of an id, where the subject is one of ours: in lower case, with hyphens.
-pub(super) fn id(subject: &Subject) -> Option<String> {
-    let text = subject.as_str();
-    (Uuid::try_parse(text).ok()?.to_string() == text).then(|| text.to_owned())
+fn user(row: &Row) -> Result<User, BackendError> {
+    Ok(User {
+        id: row.parse::<Uuid>("id")?,
+        username: username(row)?,
+        email: row.get("email")?,
+        full_name: row.get("full_name")?,
+        disabled: row.get("disabled")?,
+        scopes: row.parse("scopes")?,
+    })
 }
 
-/// What a client may see of a user.
-pub(super) struct UserRow(pub(super) User);
-
-impl<'r, R: Row> FromRow<'r, R> for UserRow
-where
-    for<'c> &'c str: ColumnIndex<R>,
-    &'r str: Decode<'r, R::Database> + Type<R::Database>,
-    String: Decode<'r, R::Database> + Type<R::Database>,
-    bool: Decode<'r, R::Database> + Type<R::Database>,
-{
-    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
-        let id: &str = row.try_get("id")?;
-        let scopes: &str = row.try_get("scopes")?;
-        Ok(Self(User {
-            id: id.parse().map_err(unreadable::<uuid::Error>)?,
-            username: row.try_get("username")?,
-            email: row.try_get("email")?,
-            full_name: row.try_get("full_name")?,
-            disabled: row.try_get("disabled")?,
-            scopes: scopes.parse().map_err(unreadable::<InvalidScope>)?,
-        }))
-    }
-}
-
-struct StoredRow(StoredUser);
-
-impl<'r, R: Row> FromRow<'r, R> for StoredRow
-where
-    for<'c> &'c str: ColumnIndex<R>,
-    &'r str: Decode<'r, R::Database> + Type<R::Database>,
-    String: Decode<'r, R::Database> + Type<R::Database>,
-    i64: Decode<'r, R::Database> + Type<R::Database>,
-    bool: Decode<'r, R::Database> + Type<R::Database>,
-{
-    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
-        let password_hash: String = row.try_get("password_hash")?;
-        Ok(Self(StoredUser {
-            user: UserRow::from_row(row)?.0,
-            password_hash: password_hash.into(),
-            created: moment(row.try_get("created")?),
-            changed: moment(row.try_get("changed")?),
-        }))
-    }
+fn stored_user(row: &Row) -> Result<StoredUser, BackendError> {
+    Ok(StoredUser {
+        user: user(row)?,
+        password_hash: password_hash(row)?,
+        created: row.time("created")?,
+        changed: row.time("changed")?,
+    })
 }

@@ -5,41 +5,48 @@ use clap::{Args, Subcommand};
 use crate::{
     adapters::sql::{AuditEntry, AuditFilter, SqlAudit},
     app::{
-        audit::AuditObject,
+        audit::as_json,
         commands::{
+            Missing,
             output::{Output, shown},
             with_database,
         },
         failure::Failure,
-        settings::Settings,
+        settings::DatabaseLocation,
     },
-    domain::{event::EventKind, time::Timestamp, user::Username},
-    http::{clock, moment::moment},
+    domain::{event::EventKind, time::Timestamp},
 };
 
-/// How many entries are read at once.
+/// The number of entries per database query.
 const PAGE: u32 = 1000;
 
-/// What to do with the audit trail.
+/// The arguments of `gatepass audit`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuditArguments {
+    #[command(flatten)]
+    database: DatabaseLocation,
+    #[command(subcommand)]
+    command: AuditCommand,
+}
+
 #[derive(Clone, Debug, Subcommand)]
-pub enum AuditCommand {
-    /// List what happened, the newest first
+enum AuditCommand {
+    /// List entries, the newest first
     List(ListAudit),
 }
 
-/// Which entries to list.
 #[derive(Clone, Debug, Args)]
-pub struct ListAudit {
-    /// From when on: 2026-05-04, 2026-05-04T12:00:00Z, or how long ago, such as 30m, 12h or 7d
-    #[arg(long, value_name = "WHEN", value_parser = since)]
+struct ListAudit {
+    /// Earliest time: 2026-05-04, 2026-05-04T12:00:00Z, or a duration before now such as 30m, 12h or 7d
+    #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Since>,
-    /// What this user did, or whoever gave this name, in whatever case
+    /// Username of the entries, case-insensitive
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// What happened, such as sign_in_failed
-    #[arg(long, value_name = "KIND", value_parser = kind)]
+    /// Event of the entries, such as sign_in_failed
+    #[arg(long, value_name = "EVENT", value_parser = kind)]
     event: Option<EventKind>,
-    /// How many entries at the most
+    /// Maximum number of entries
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     limit: u32,
     /// Print each entry as a line of JSON
@@ -50,13 +57,13 @@ pub struct ListAudit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Since {
     Moment(Timestamp),
-    /// So many seconds ago.
+    /// A number of seconds before now.
     Ago(u64),
 }
 
 fn since(text: &str) -> Result<Since, &'static str> {
     parse_since(text)
-        .ok_or("a date, a moment as 2026-05-04T12:00:00Z, or a time ago as 30m, 12h or 7d is expected")
+        .ok_or("expected a date, a time such as 2026-05-04T12:00:00Z, or a duration such as 30m, 12h or 7d")
 }
 
 fn parse_since(text: &str) -> Option<Since> {
@@ -84,34 +91,35 @@ fn kind(text: &str) -> Result<EventKind, String> {
     let known = || EventKind::ALL.iter().copied();
     known().find(|kind| kind.as_str() == text).ok_or_else(|| {
         let names: Vec<_> = known().map(EventKind::as_str).collect();
-        format!("one of these is expected: {}", names.join(", "))
+        format!("expected one of {}", names.join(", "))
     })
 }
 
-/// Does what the command says.
-pub(crate) fn run(command: AuditCommand, settings: &Settings) -> Result<(), Failure> {
+pub(crate) fn run(AuditArguments { database, command }: AuditArguments) -> Result<(), Failure> {
     let AuditCommand::List(arguments) = command;
-    with_database(settings, async |database| list(&SqlAudit::new(database.clone()), arguments).await)
+    with_database(&database, Missing::Fail, async |database| {
+        list(&SqlAudit::new(database.clone()), arguments).await
+    })
 }
 
 async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
     let ListAudit { since, user, event, limit, json } = arguments;
     let since = since.map(|since| match since {
         Since::Moment(moment) => moment,
-        Since::Ago(seconds) => Timestamp::from_unix(clock::now().as_unix().saturating_sub(seconds)),
+        Since::Ago(seconds) => Timestamp::from_unix(Timestamp::now().as_unix().saturating_sub(seconds)),
     });
-    let filter = AuditFilter { since, user: user.map(Username::from), kind: event };
+    let filter = AuditFilter { since, user, kind: event };
     let mut output = Output::new();
     if !json {
         output.line(row(["TIME", "EVENT", "USER", "ADDRESS", "DETAILS"]))?;
     }
-    let (mut left, mut after) = (limit, None);
-    while left > 0 {
-        let page = audit.list(&filter, after, left.min(PAGE)).await?;
+    let (mut remaining, mut after) = (limit, None);
+    while remaining > 0 {
+        let page = audit.list(&filter, after, remaining.min(PAGE)).await?;
         for entry in &page.entries {
-            if json { output.json(&AuditObject::from(entry))? } else { output.line(text(entry))? }
+            if json { output.line(as_json(entry))? } else { output.line(text(entry))? }
         }
-        left -= page.entries.len() as u32;
+        remaining -= page.entries.len() as u32;
         after = page.next;
         if after.is_none() {
             break;
@@ -133,7 +141,7 @@ fn text(entry: &AuditEntry) -> String {
     let details = details.into_iter().flatten().collect::<Vec<_>>().join("; ");
     let user = entry.username.as_deref().or(entry.user_id.as_deref()).unwrap_or("-");
     let address = entry.address.as_deref().unwrap_or("-");
-    row([&moment(entry.time), &entry.event, &shown(user), address, &details])
+    row([&entry.time.to_string(), &entry.event, &shown(user), address, &details])
 }
 
 fn row([time, event, user, address, details]: [&str; 5]) -> String {

@@ -1,23 +1,32 @@
-//! `gatepass check`: whether settings, database and keys are in order.
+//! `gatepass check`: checks settings, database and keys.
 
 use actix_web::rt::Runtime;
+use clap::Args;
 use serde::Serialize;
 
 use crate::{
     adapters::{
-        argon2::Argon2Hasher,
         jwt::{KeyDirectory, KeyState},
+        passwords::Argon2Hasher,
         sql::{Database, Tables},
     },
     app::{
         commands::output::Output,
         failure::Failure,
-        settings::{Profile, SecureSettings, Settings},
+        settings::{Profile, Settings},
     },
-    http::clock,
 };
 
-/// What was looked at, and what was found.
+/// The arguments of `gatepass check`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Print each result as a line of JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
 #[derive(Serialize)]
 struct Finding {
     what: &'static str,
@@ -25,84 +34,69 @@ struct Finding {
     detail: String,
 }
 
-impl Finding {
-    fn new(what: &'static str, found: Result<String, Failure>) -> Self {
-        match found {
-            Ok(detail) => Self { what, ok: true, detail },
-            Err(failure) => Self { what, ok: false, detail: failure.to_string() },
-        }
-    }
-}
-
-/// Looks at each in turn and changes nothing. Fails where one is not in order.
-pub(crate) fn run(json: bool, settings: &Settings) -> Result<(), Failure> {
-    let secure = &settings.secure;
-    let findings = [
-        Finding::new("settings", look_at_settings(settings)),
-        Finding::new("database", look_at_database(secure)),
-        Finding::new("keys", look_at_keys(settings)),
+/// Checks each part and changes nothing. Fails if one part is wrong.
+pub(crate) fn run(CheckArguments { settings, json }: &CheckArguments) -> Result<(), Failure> {
+    let results = [
+        ("settings", check_settings(settings)),
+        ("database", check_database(settings.secure.database.database_url.expose())),
+        ("keys", check_keys(settings)),
     ];
     let mut output = Output::new();
-    for finding in &findings {
-        if json {
-            output.json(finding)?;
+    let mut first_wrong = None;
+    for (what, result) in results {
+        let ok = result.is_ok();
+        let detail = result.unwrap_or_else(|failure| failure.to_string());
+        if *json {
+            output.json(&Finding { what, ok, detail })?;
         } else {
-            let state = if finding.ok { "in order" } else { "NOT IN ORDER" };
-            output.line(format!("{:<10} {state}: {}", finding.what, finding.detail))?;
+            output.line(format!("{what:<10} {}: {detail}", if ok { "ok" } else { "WRONG" }))?;
         }
+        first_wrong = first_wrong.or_else(|| (!ok).then_some(what));
     }
     output.finish()?;
-    match findings.iter().find(|finding| !finding.ok) {
-        Some(finding) => Err(Failure::failed(format!("the {} must be put in order", finding.what))),
-        None => Ok(()),
-    }
+    first_wrong.map_or(Ok(()), |what| Err(Failure::failed(format!("the check of the {what} failed"))))
 }
 
-fn look_at_settings(settings: &Settings) -> Result<String, Failure> {
-    let secure = &settings.secure;
-    Argon2Hasher::new(secure.argon2())?;
-    if let Some(tls) = settings.edge.tls()? {
+fn check_settings(settings: &Settings) -> Result<String, Failure> {
+    Argon2Hasher::with_settings(settings.secure.argon2())?;
+    if let Some(tls) = settings.listen.tls()? {
         tls.check()?;
     }
-    let profile = match settings.profile {
-        Profile::Tutorial => "the profile is tutorial, which is insecure and reads neither database nor keys",
-        Profile::Secure => "the profile is secure",
-    };
     let issuer = settings.issuer();
-    if settings.profile == Profile::Secure && settings.issuer_is_unusable() {
-        return Err(Failure::failed(format!("tokens would say {issuer} as their issuer: say --issuer")));
-    }
-    Ok(format!("{profile}; tokens say {issuer} as their issuer"))
-}
-
-fn look_at_database(secure: &SecureSettings) -> Result<String, Failure> {
-    if let Some(file) = Database::missing_file(secure.database_url.expose()) {
-        return Ok(format!("{} is not there yet and is made when it is needed", file.display()));
-    }
-    Runtime::new()?.block_on(async {
-        match Database::inspect(secure.database_url.expose()).await? {
-            Tables::Current => Ok("it answers, and its tables are up to date".to_owned()),
-            Tables::Older => {
-                let detail = "it answers; its tables are of an older version, or not there yet, and are brought up \
-                              to date at the next start";
-                Ok(detail.to_owned())
-            }
-            Tables::Newer => Err(Failure::failed("its tables are of a newer version of Gatepass")),
+    match settings.profile.profile {
+        Profile::Tutorial => {
+            Ok("profile tutorial, which is insecure and uses no database and no keys".to_owned())
         }
-    })
+        Profile::Secure if settings.issuer_is_unreachable() => {
+            Err(Failure::failed(settings.unreachable_issuer()))
+        }
+        Profile::Secure => Ok(format!("profile secure, issuer {issuer}")),
+    }
 }
 
-fn look_at_keys(settings: &Settings) -> Result<String, Failure> {
-    let folder = &settings.secure.keys_dir;
-    if !folder.exists() {
-        return Ok(format!(
-            "the folder {} is not there yet and is made at the first start",
-            folder.display()
-        ));
+fn check_database(url: &str) -> Result<String, Failure> {
+    if let Some(file) = Database::missing_file(url) {
+        return Ok(format!("{} does not exist yet; the first start creates it", file.display()));
     }
-    let keys = KeyDirectory::new(&settings.jwt()).list(clock::now())?;
+    match Runtime::new()?.block_on(Database::inspect(url))? {
+        Tables::Current => Ok("reachable, tables up to date".to_owned()),
+        Tables::Older => {
+            Ok("reachable, tables missing or of an older version; the next start updates them".to_owned())
+        }
+        Tables::Newer => {
+            Err(Failure::failed("the tables are of a newer version of Gatepass: update this program"))
+        }
+    }
+}
+
+fn check_keys(settings: &Settings) -> Result<String, Failure> {
+    let directory = &settings.secure.keys.keys_dir;
+    if !directory.exists() {
+        return Ok(format!("{} does not exist yet; the first start creates it", directory.display()));
+    }
+    let keys = KeyDirectory::new(directory, &settings.jwt()).list()?;
     Ok(match keys.iter().find(|key| key.state == KeyState::Signing) {
-        Some(key) => format!("{} in {}, {} signs", keys.len(), folder.display(), key.kid),
-        None => format!("none in {} yet, one is made at the first start", folder.display()),
+        Some(key) => format!("{} in {}, {} signs", keys.len(), directory.display(), key.kid),
+        None => format!("none in {} yet; the first start creates one", directory.display()),
     })
 }

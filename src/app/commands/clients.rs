@@ -1,94 +1,84 @@
 //! `gatepass clients …`
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde_json::json;
 
 use crate::{
     adapters::sql::{self, SqlClients},
     app::{
-        audit::whoever_runs_this,
+        audit::operator,
         commands::{
-            ask,
-            output::{Output, shown},
+            Missing, ask,
+            output::{Output, print, print_json, shown},
             with_database,
         },
         failure::Failure,
-        settings::Settings,
+        settings::DatabaseLocation,
     },
-    domain::client::ClientId,
-    http::{clock, moment::moment, random::random},
+    domain::{client::ClientId, secret::ClientSecret},
 };
 
-/// What to do with clients.
+/// The arguments of `gatepass clients`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ClientsArguments {
+    #[command(flatten)]
+    database: DatabaseLocation,
+    #[command(subcommand)]
+    command: ClientsCommand,
+}
+
 #[derive(Clone, Debug, Subcommand)]
-pub enum ClientsCommand {
-    /// Register a client and show its secret, once: only a hash of it is kept
-    Add(AddClient),
-    /// List the clients by name
+enum ClientsCommand {
+    /// Register a client and print its secret once; only a hash is stored
+    Add {
+        /// Client ID
+        #[arg(value_parser = sql::client_id)]
+        client_id: ClientId,
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the clients by ID
     List {
         /// Print each client as a line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// Remove a client for good; asks first
+    /// Remove a client permanently, after a confirmation
     Remove {
-        /// The client's name
-        client_id: String,
-        /// Do not ask
+        /// Client ID
+        #[arg(value_parser = sql::client_id)]
+        client_id: ClientId,
+        /// Skip the confirmation
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// A client to register.
-#[derive(Clone, Debug, Args)]
-pub struct AddClient {
-    /// The client's name (client_id)
-    #[arg(value_parser = sql::client_id)]
-    client_id: ClientId,
-    /// Print a JSON object
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Serialize)]
-struct NewClient<'a> {
-    client_id: &'a str,
-    client_secret: &'a str,
-}
-
-#[derive(Serialize)]
-struct ListedClient<'a> {
-    client_id: &'a str,
-    created: String,
-}
-
-/// Does what the command says.
-pub(crate) fn run(command: ClientsCommand, settings: &Settings) -> Result<(), Failure> {
-    with_database(settings, async |database| {
-        let clients = SqlClients::new(database.clone()).audited(whoever_runs_this());
+pub(crate) fn run(ClientsArguments { database, command }: ClientsArguments) -> Result<(), Failure> {
+    let missing = if matches!(command, ClientsCommand::Add { .. }) { Missing::Create } else { Missing::Fail };
+    with_database(&database, missing, async |database| {
+        let clients = SqlClients::new(database.clone()).audited(operator());
         match command {
-            ClientsCommand::Add(client) => add(&clients, client).await,
+            ClientsCommand::Add { client_id, json } => add(&clients, &client_id, json).await,
             ClientsCommand::List { json } => list(&clients, json).await,
-            ClientsCommand::Remove { client_id, yes } => remove(&clients, &client_id.into(), yes).await,
+            ClientsCommand::Remove { client_id, yes } => remove(&clients, &client_id, yes).await,
         }
     })
 }
 
-async fn add(clients: &SqlClients, AddClient { client_id, json }: AddClient) -> Result<(), Failure> {
-    let secret = sql::client_secret(random()?);
-    if !clients.add(&client_id, &secret, clock::now()).await? {
-        return Err(Failure::failed(format!("the client {client_id} is registered already")));
+async fn add(clients: &SqlClients, client_id: &ClientId, json: bool) -> Result<(), Failure> {
+    let secret = ClientSecret::generate()?;
+    if !clients.add(client_id, &secret).await? {
+        return Err(Failure::failed(format!("client {client_id} is already registered")));
     }
-    let mut output = Output::new();
+    let secret = secret.expose();
     if json {
-        output.json(&NewClient { client_id: client_id.as_str(), client_secret: secret.expose() })?;
-    } else {
-        output.line(format!("client_id:      {client_id}"))?;
-        output.line(format!("client_secret:  {}", secret.expose()))?;
-        output.line("Keep the secret now: it is not shown again.")?;
+        return print_json(&json!({ "client_id": client_id.as_str(), "client_secret": secret }));
     }
-    output.finish()
+    print(format!(
+        "client_id:      {client_id}\nclient_secret:  {secret}\nStore the secret now: it is not shown again."
+    ))
 }
 
 async fn list(clients: &SqlClients, json: bool) -> Result<(), Failure> {
@@ -97,9 +87,9 @@ async fn list(clients: &SqlClients, json: bool) -> Result<(), Failure> {
         output.line(format!("{:<30}  CREATED", "CLIENT"))?;
     }
     for client in clients.all().await? {
-        let (client_id, created) = (client.client_id.as_str(), moment(client.created));
+        let (client_id, created) = (client.client_id.as_str(), client.created.to_string());
         if json {
-            output.json(&ListedClient { client_id, created })?;
+            output.json(&json!({ "client_id": client_id, "created": created }))?;
         } else {
             output.line(format!("{:<30}  {created}", shown(client_id)))?;
         }
@@ -109,16 +99,14 @@ async fn list(clients: &SqlClients, json: bool) -> Result<(), Failure> {
 
 async fn remove(clients: &SqlClients, client_id: &ClientId, yes: bool) -> Result<(), Failure> {
     let name = shown(client_id.as_str());
-    let unknown = || Failure::failed(format!("there is no client {name}"));
-    // Nobody is asked about a client that is not there.
+    let unknown = || Failure::failed(format!("client {name} does not exist"));
+    // A question about a client that does not exist would be pointless.
     if clients.find(client_id).await?.is_none() {
         return Err(unknown());
     }
-    ask::confirm(&format!("Remove the client {name} for good?"), yes)?;
-    if !clients.remove(client_id, clock::now()).await? {
+    ask::confirm(&format!("Remove client {name} permanently?"), yes)?;
+    if !clients.remove(client_id).await? {
         return Err(unknown());
     }
-    let mut output = Output::new();
-    output.line(format!("removed {name}"))?;
-    output.finish()
+    print(format!("removed {name}"))
 }

@@ -1,4 +1,4 @@
-//! `gatepass users export`: what `import` reads.
+//! `gatepass users export`: writes files that `import` reads.
 
 use std::{
     io::{self, BufWriter, Write},
@@ -12,7 +12,7 @@ use crate::{
     adapters::sql::SqlUsers,
     app::commands::{
         Format, ask,
-        output::{Output, shown, unread},
+        output::{print, shown, write_failure},
         record::RecordWriter,
     },
     app::failure::Failure,
@@ -26,7 +26,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     if file == Path::new("-") {
         let format = format.unwrap_or(Format::Jsonl);
-        write(users, BufWriter::new(io::stdout().lock()), format, unread).await?;
+        write(users, BufWriter::new(io::stdout().lock()), format, write_failure).await?;
         return Ok(());
     }
     let format = Format::of(file, format, Some(Format::Jsonl))?;
@@ -35,15 +35,13 @@ pub(super) async fn run(
         ask::confirm(&format!("Replace {name}?"), yes)?;
     }
     let unwritable = |error: io::Error| Failure::failed(format!("cannot write {name}: {error}"));
-    // Under another name until it is whole: what is there stays until then. It holds hashes, so it is its owner's alone.
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let part = tempfile::Builder::new().prefix(".export-").tempfile_in(folder).map_err(unwritable)?;
+    // A temporary file until it is complete: an existing file stays until then. Its mode is 600, since it has hashes.
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let part = tempfile::Builder::new().prefix(".export-").tempfile_in(directory).map_err(unwritable)?;
     let exported = write(users, BufWriter::new(&part), format, unwritable).await?;
     part.as_file().sync_all().map_err(unwritable)?;
     part.persist(file).map_err(|error| unwritable(error.error))?;
-    let mut output = Output::new();
-    output.line(format!("exported {exported} users"))?;
-    output.finish()
+    print(format!("exported {exported} users"))
 }
 
 async fn write(

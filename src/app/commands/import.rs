@@ -1,49 +1,47 @@
-//! `gatepass users import`: a file is read twice. First everything is looked at; only then is anything written.
+//! `gatepass users import`: reads a file twice, first to check every line, then to add the users.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
     fs::{self, File},
-    io::{self, BufRead, BufReader, Cursor, Read},
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 
 use crate::{
-    adapters::sql::{Import, SqlUsers, user_id},
-    app::commands::{
-        Format,
-        output::{Output, shown},
-        record::{FieldFault, Line, Record, Records},
+    adapters::sql::{Import, SqlUsers},
+    app::{
+        commands::{
+            Format,
+            output::{print, print_json, shown},
+            record::{FieldError, Line, Record, Records},
+        },
+        failure::Failure,
     },
-    app::failure::Failure,
-    domain::time::Timestamp,
-    http::random,
 };
 
-/// How many faults are printed; the others are counted.
-const PRINTED_FAULTS: usize = 100;
+/// The maximum number of errors that are printed; the others are counted.
+const MAX_PRINTED: usize = 100;
 
-/// How many names are looked up at once.
-const LOOKED_UP: usize = 500;
+/// The number of usernames per database query.
+const LOOKUP: usize = 500;
 
 pub(super) async fn run(
     users: &SqlUsers,
     file: &Path,
     format: Option<Format>,
     json: bool,
-    now: Timestamp,
 ) -> Result<(), Failure> {
     let source = Source::new(file, Format::of(file, format, None)?)?;
     let imported = check(users, &source).await?;
-    write(users, &source, imported, now).await?;
-    let mut output = Output::new();
+    write(users, &source, imported).await?;
     if json {
-        output.json(&serde_json::json!({ "imported": imported }))?;
+        print_json(&json!({ "imported": imported }))
     } else {
-        output.line(format!("imported {imported} users"))?;
+        print(format!("imported {imported} users"))
     }
-    output.finish()
 }
 
 /// A file that can be read twice.
@@ -61,29 +59,34 @@ enum Content {
 impl Source {
     fn new(file: &Path, format: Format) -> Result<Self, Failure> {
         let name = shown(&file.to_string_lossy());
-        let content = Content::of(file).map_err(|error| unreadable(&name, &error))?;
+        let content = Content::of(file).map_err(|error| unreadable(&name, error))?;
         Ok(Self { name, format, content })
     }
 
-    fn open(&self) -> Result<(Box<dyn BufRead + '_>, u64), io::Error> {
-        match &self.content {
-            Content::Memory(bytes) => Ok((Box::new(Cursor::new(bytes)), bytes.len() as u64)),
-            Content::File(path) => {
-                let file = File::open(path)?;
+    /// The lines; a progress bar moves with them.
+    fn records(&self, bar: &ProgressBar) -> Result<Records<Box<dyn BufRead + '_>>, Failure> {
+        let reader: io::Result<(Box<dyn BufRead>, u64)> = match &self.content {
+            Content::Memory(bytes) => Ok((Box::new(bar.wrap_read(&**bytes)), bytes.len() as u64)),
+            Content::File(path) => File::open(path).and_then(|file| {
                 let length = file.metadata()?.len();
-                Ok((Box::new(BufReader::with_capacity(256 * 1024, file)), length))
-            }
-        }
+                Ok((Box::new(bar.wrap_read(BufReader::with_capacity(256 * 1024, file))) as _, length))
+            }),
+        };
+        let opened = reader.and_then(|(reader, length)| {
+            bar.set_length(length);
+            Records::new(reader, self.format)
+        });
+        opened.map_err(|error| unreadable(&self.name, error))
     }
 
-    fn unreadable(&self) -> impl Fn(io::Error) -> Failure + '_ {
-        |error| unreadable(&self.name, &error)
+    fn next(&self, records: &mut Records<impl BufRead>) -> Result<Option<Line>, Failure> {
+        records.next().map_err(|error| unreadable(&self.name, error))
     }
 }
 
 impl Content {
-    /// Standard input and pipes are kept in memory: they cannot be read twice, and hashes do not belong into a
-    /// temporary file.
+    /// Standard input and pipes are kept in memory: they cannot be read twice, and hashes do not belong in a temporary
+    /// file.
     fn of(file: &Path) -> Result<Self, io::Error> {
         let mut content = Vec::new();
         if file == Path::new("-") {
@@ -97,68 +100,56 @@ impl Content {
     }
 }
 
-fn unreadable(name: &str, error: &io::Error) -> Failure {
+fn unreadable(name: &str, error: io::Error) -> Failure {
     Failure::failed(format!("cannot read {name}: {error}"))
 }
 
-/// Looks at every line. How many users there are, where all is well.
+/// Checks every line and returns the number of users.
 async fn check(users: &SqlUsers, source: &Source) -> Result<u64, Failure> {
-    let (reader, length) = source.open().map_err(source.unreadable())?;
-    let bar = progress_bar("checking", length);
-    let mut faults = Faults::default();
-    let mut names = Names::default();
-    match Records::new(bar.wrap_read(reader), source.format).map_err(source.unreadable())? {
-        Err(header) => drop(faults.take(header)),
-        Ok(mut records) => {
-            while let Some(line) = records.next().map_err(source.unreadable())? {
-                let number = line.number;
-                if let Some(record) = faults.take(line)
-                    && let Err(fault) = names.add(record, number)
-                {
-                    faults.add(number, fault);
-                }
-                if names.unknown.len() >= LOOKED_UP {
-                    names.look_up(users, &mut faults).await?;
-                }
-            }
-            names.look_up(users, &mut faults).await?;
+    let bar = progress_bar("checking");
+    let mut records = source.records(&bar)?;
+    let (mut errors, mut names) = (Errors::default(), Names::default());
+    while let Some(Line { number, content }) = source.next(&mut records)? {
+        match content.and_then(|record| names.add(record, number).map_err(|error| vec![error])) {
+            Ok(()) => {}
+            Err(found) => found.into_iter().for_each(|error| errors.add(number, error)),
+        }
+        if names.pending.len() >= LOOKUP {
+            names.look_up(users, &mut errors).await?;
         }
     }
+    names.look_up(users, &mut errors).await?;
     bar.finish_and_clear();
-    match faults.print(&source.name) {
+    match errors.print(&source.name) {
         0 => Ok(names.lines.len() as u64),
-        1 => Err(Failure::failed("1 fault: nothing was imported")),
-        count => Err(Failure::failed(format!("{count} faults: nothing was imported"))),
+        1 => Err(Failure::failed("1 error: nothing was imported")),
+        count => Err(Failure::failed(format!("{count} errors: nothing was imported"))),
     }
 }
 
-/// Adds every user of a file that was checked, in one transaction.
-async fn write(users: &SqlUsers, source: &Source, count: u64, now: Timestamp) -> Result<(), Failure> {
-    let changed = || Failure::failed(format!("{} changed meanwhile: nothing was imported", source.name));
-    let (reader, _) = source.open().map_err(source.unreadable())?;
-    let mut records =
-        Records::new(reader, source.format).map_err(source.unreadable())?.map_err(|_| changed())?;
-    let bar = progress_bar("importing", count);
-    let mut import = users.import(now).await?;
+/// Adds every user of a checked file in one transaction.
+async fn write(users: &SqlUsers, source: &Source, count: u64) -> Result<(), Failure> {
+    let changed =
+        || Failure::failed(format!("{} changed during the import: nothing was imported", source.name));
+    let bar = progress_bar("importing");
+    let mut records = source.records(&bar)?;
+    let mut import = users.import().await?;
     let mut number = 0;
     loop {
-        let mut random_bytes = [[0; 8]; Import::BATCH];
-        random::fill(random_bytes.as_flattened_mut())?;
         let mut batch = Vec::with_capacity(Import::BATCH);
-        for bytes in random_bytes {
-            let Some(line) = records.next().map_err(source.unreadable())? else { break };
+        for _ in 0..Import::BATCH {
+            let Some(line) = source.next(&mut records)? else { break };
             let record = line.content.map_err(|_| changed())?;
-            batch.push(record.into_account(user_id(now, number, bytes)));
+            batch.push(record.into_account());
             number += 1;
         }
         if batch.is_empty() {
             break;
         }
         if !import.add(&batch).await? {
-            let reason = "a username was taken by somebody else meanwhile: nothing was imported";
+            let reason = "a username was taken during the import: nothing was imported";
             return Err(Failure::failed(reason));
         }
-        bar.inc(batch.len() as u64);
     }
     if number != count {
         return Err(changed());
@@ -168,81 +159,66 @@ async fn write(users: &SqlUsers, source: &Source, count: u64, now: Timestamp) ->
     Ok(())
 }
 
-/// The names of a file: each once, and none that is taken.
+/// The usernames of a file.
 #[derive(Default)]
 struct Names {
-    /// The line that each stands in.
+    /// The line of each name.
     lines: HashMap<Box<str>, u64>,
-    /// Those that the database was not asked about yet.
-    unknown: Vec<(String, u64)>,
+    /// The names that were not looked up in the database yet.
+    pending: Vec<(String, u64)>,
 }
 
 impl Names {
-    fn add(&mut self, record: Record, number: u64) -> Result<(), FieldFault> {
+    fn add(&mut self, record: Record, number: u64) -> Result<(), FieldError> {
         match self.lines.entry(record.username_key.as_str().into()) {
             Entry::Occupied(other) => {
-                let reason = format!("it is the one of line {} again", other.get());
-                Err(FieldFault::new("username", reason))
+                Err(FieldError::new("username", format!("it is the same as in line {}", other.get())))
             }
             Entry::Vacant(entry) => {
                 entry.insert(number);
-                self.unknown.push((record.username_key, number));
+                self.pending.push((record.username_key, number));
                 Ok(())
             }
         }
     }
 
-    async fn look_up(&mut self, users: &SqlUsers, faults: &mut Faults) -> Result<(), Failure> {
-        let keys: Vec<_> = self.unknown.iter().map(|(key, _)| key.as_str()).collect();
+    async fn look_up(&mut self, users: &SqlUsers, errors: &mut Errors) -> Result<(), Failure> {
+        let keys: Vec<_> = self.pending.iter().map(|(key, _)| key.as_str()).collect();
         let taken = users.taken(&keys).await?;
-        for (key, number) in self.unknown.drain(..) {
-            if taken.contains(&key) {
-                faults.add(number, FieldFault::new("username", "it is taken"));
-            }
+        for (_, number) in self.pending.drain(..).filter(|(key, _)| taken.contains(key)) {
+            errors.add(number, FieldError::new("username", "it is taken"));
         }
-        faults.settle();
+        errors.keep_first();
         Ok(())
     }
 }
 
-/// The faults of a file: the first ones, and how many there are.
+/// The first errors of a file, and their number.
 #[derive(Default)]
-struct Faults {
-    first: Vec<(u64, FieldFault)>,
+struct Errors {
+    first: Vec<(u64, FieldError)>,
     count: usize,
 }
 
-impl Faults {
-    fn add(&mut self, number: u64, fault: FieldFault) {
+impl Errors {
+    fn add(&mut self, number: u64, error: FieldError) {
         self.count += 1;
-        self.first.push((number, fault));
-        // What comes late is of one of the lines that are being looked up: that many are kept besides.
-        if self.first.len() > PRINTED_FAULTS + 10 * LOOKED_UP {
-            self.settle();
+        self.first.push((number, error));
+        // Errors of a lookup come late, for lines of the current batch: as many errors are kept in addition.
+        if self.first.len() > MAX_PRINTED + 10 * LOOKUP {
+            self.keep_first();
         }
     }
 
-    /// The user of a line, where nothing is wrong with it.
-    fn take(&mut self, line: Line) -> Option<Record> {
-        match line.content {
-            Ok(record) => Some(record),
-            Err(faults) => {
-                faults.into_iter().for_each(|fault| self.add(line.number, fault));
-                None
-            }
-        }
-    }
-
-    /// Keeps the first ones by line.
-    fn settle(&mut self) {
+    fn keep_first(&mut self) {
         self.first.sort_by_key(|(number, _)| *number);
-        self.first.truncate(PRINTED_FAULTS);
+        self.first.truncate(MAX_PRINTED);
     }
 
-    /// Prints them and says how many there are.
+    /// Prints the first errors and returns the number of all.
     fn print(mut self, file: &str) -> usize {
-        self.settle();
-        for (number, FieldFault { field, reason }) in &self.first {
+        self.keep_first();
+        for (number, FieldError { field, reason }) in &self.first {
             eprintln!("{file}:{number}: {field}: {reason}");
         }
         if self.count > self.first.len() {
@@ -252,11 +228,10 @@ impl Faults {
     }
 }
 
-/// Shown on a terminal alone.
-fn progress_bar(what: &'static str, length: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:<9} {wide_bar} {percent:>3} % {eta:>4}");
-    let bar = ProgressBar::new(length).with_message(what);
-    match style {
+/// A bar that is shown on a terminal only.
+fn progress_bar(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(0).with_message(what);
+    match ProgressStyle::with_template("{msg:<9} {wide_bar} {percent:>3} % {eta:>4}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }

@@ -10,124 +10,135 @@ use crate::{
         sql::{AuditEntry, Database, SqlAudit, Tables},
     },
     app::{
-        audit::whoever_runs_this,
-        commands::{ask, output::Output},
+        audit::operator,
+        commands::{
+            ask,
+            output::{Output, print, print_json},
+        },
         failure::Failure,
-        settings::Settings,
+        settings::{AlgorithmSettings, DatabaseLocation, KeySettings},
     },
     domain::{event::EventKind, time::Timestamp},
-    http::{clock, moment::moment},
 };
 
 const EMERGENCY: &str = "\
-When a key is compromised: gatepass keys rotate, then remove the file of that key (keys list --json names it). \
-Running services refuse its tokens within a second, and another key signs at once. In this order: the only key of \
-a running service stays in use without its file, until another one is there or the service restarts.";
+When a key is compromised: gatepass keys rotate, then remove the file of that key (keys list --json shows the path). \
+Running services refuse its tokens within a second, and another key signs at once. Keep this order: a running service \
+goes on using its only key without the file, until another key exists or the service restarts.";
 
 /// The arguments of `gatepass keys`.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = EMERGENCY)]
-pub struct KeysArguments {
-    /// What to do with them.
+pub(crate) struct KeysArguments {
+    #[command(flatten)]
+    keys: KeySettings,
+    #[command(flatten)]
+    signing: AlgorithmSettings,
     #[command(subcommand)]
-    action: KeysAction,
-
-    /// Print JSON, with moments in seconds since 1970
-    #[arg(long, global = true)]
-    json: bool,
+    command: KeysCommand,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
-enum KeysAction {
-    /// Show the keys and what each one does
-    List,
-    /// Make the next key: it is published now, signs after --key-activation-delay, and the one before it verifies
-    /// until its last token has expired. Running services take it within a second
-    Rotate,
-    /// Remove keys whose tokens have all expired, where no service issues them for longer than --access-token-ttl and
-    /// --leeway say here
+#[derive(Clone, Debug, Subcommand)]
+enum KeysCommand {
+    /// List the keys and their states
+    List {
+        /// Print a JSON object, with times in seconds since 1970
+        #[arg(long)]
+        json: bool,
+    },
+    /// Create the next key, which signs after --key-activation-delay; running services load it within a second
+    Rotate {
+        /// Print a JSON object, with times in seconds since 1970
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        database: DatabaseLocation,
+    },
+    /// Remove keys whose tokens have expired; needs the service's --access-token-ttl and --leeway
     Prune {
-        /// Do not ask
+        /// Skip the confirmation
         #[arg(long)]
         yes: bool,
+        /// Print a JSON object, with times in seconds since 1970
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        database: DatabaseLocation,
     },
 }
 
-/// Does what `arguments` ask for and prints what came of it.
-pub(crate) fn run(arguments: &KeysArguments, settings: &Settings) -> Result<(), Failure> {
-    let jwt = settings.jwt();
-    let folder = KeyDirectory::new(&jwt);
-    let now = clock::now();
-    let mut output = Output::new();
-    match arguments.action {
-        KeysAction::List => {
-            let keys = folder.list(now)?;
-            if arguments.json {
-                output.json(&json!({ "keys": all(&keys) }))?;
-            } else if keys.is_empty() {
-                output.line("no keys yet: the service makes the first one when it starts")?;
-            } else {
-                let width = keys.iter().map(|key| key.kid.len()).max().unwrap_or(0);
-                for key in &keys {
-                    let (created, state) = (moment(key.created), state(key.state, now));
-                    output.line(format!("{:width$}  created {created}  {state}", key.kid))?;
-                }
+pub(crate) fn run(KeysArguments { keys, signing, command }: &KeysArguments) -> Result<(), Failure> {
+    // Keys do not depend on the issuer.
+    let jwt = keys.jwt(*signing, "");
+    let directory = KeyDirectory::new(&keys.keys_dir, &jwt);
+    let now = Timestamp::now();
+    match command {
+        KeysCommand::List { json } => list(&directory.list()?, *json, now),
+        KeysCommand::Rotate { database, json } => {
+            let key = directory.rotate()?;
+            record(EventKind::KeyRotated, key.kid.clone(), database);
+            if *json {
+                return print_json(&json!({ "made": as_json(&key) }));
             }
+            print(format!("made {}: {}", key.kid, state(key.state, now)))
         }
-        KeysAction::Rotate => {
-            let made = folder.rotate(now)?;
-            record(EventKind::KeyRotated, made.kid.clone(), settings, now);
-            if arguments.json {
-                output.json(&json!({ "made": as_json(&made) }))?;
-            } else {
-                output.line(format!("made {}: {}", made.kid, state(made.state, now)))?;
-            }
-        }
-        KeysAction::Prune { yes } => {
-            let mut retired = folder.list(now)?;
+        KeysCommand::Prune { database, yes, json } => {
+            let mut retired = directory.list()?;
             retired.retain(|key| key.state == KeyState::Retired);
             if !retired.is_empty() {
-                let kids = retired.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>().join(", ");
-                let life = (jwt.access_token_ttl + jwt.leeway).as_secs();
+                let lifetime = (jwt.access_token_ttl + jwt.leeway).as_secs();
                 let question = format!(
-                    "Where tokens live {life} s (--access-token-ttl and --leeway), those of {kids} have expired. \
-                     Remove these keys for good?"
+                    "With tokens that last {lifetime} s (--access-token-ttl plus --leeway), those of {} have expired. \
+                     Remove these keys permanently?",
+                    kids(&retired)
                 );
-                ask::confirm(&question, yes)?;
+                ask::confirm(&question, *yes)?;
             }
-            let removed = folder.prune(now)?;
+            let removed = directory.prune()?;
             if !removed.is_empty() {
-                let kids = removed.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>().join(", ");
-                record(EventKind::KeysPruned, kids, settings, now);
+                record(EventKind::KeysPruned, kids(&removed), database);
             }
-            if arguments.json {
+            let mut output = Output::new();
+            if *json {
                 output.json(&json!({ "removed": all(&removed) }))?;
             } else {
                 for key in &removed {
-                    output.line(format!("removed {}, created {}", key.kid, moment(key.created)))?;
+                    output.line(format!("removed {}, created {}", key.kid, key.created))?;
                 }
             }
+            output.finish()
         }
+    }
+}
+
+fn list(keys: &[ListedKey], json: bool, now: Timestamp) -> Result<(), Failure> {
+    if json {
+        return print_json(&json!({ "keys": all(keys) }));
+    }
+    if keys.is_empty() {
+        return print("no keys yet: the service creates the first one on start");
+    }
+    let width = keys.iter().map(|key| key.kid.len()).max().unwrap_or(0);
+    let mut output = Output::new();
+    for key in keys {
+        let (created, state) = (key.created.to_string(), state(key.state, now));
+        output.line(format!("{:width$}  created {created}  {state}", key.kid))?;
     }
     output.finish()
 }
 
-/// Has the audit trail say it. Keys are changed without a database as well, as in an emergency: where there is none yet,
-/// there is no trail, and where it is out of reach, that is said and the change stands.
-fn record(kind: EventKind, kids: String, settings: &Settings, now: Timestamp) {
-    let url = settings.secure.database_url.expose();
+/// Writes to the audit trail. Keys must change without a database as well, as in an emergency: if the database does not
+/// exist, there is no trail. If it is out of reach, the command reports that, and the change stands.
+fn record(kind: EventKind, kids: String, database: &DatabaseLocation) {
+    let url = database.database_url.expose();
     if Database::missing_file(url).is_some() {
         return;
     }
-    let entry = AuditEntry { detail: Some(kids), ..whoever_runs_this().did(kind, now) };
+    let entry = AuditEntry { detail: Some(kids), ..operator().entry(kind) };
     let recorded = Runtime::new().map_err(Failure::from).and_then(|runtime| {
         runtime.block_on(async {
-            match Database::inspect(url).await? {
-                Tables::Current => {}
-                Tables::Older => {
-                    return Err(Failure::failed("the database's tables are of an older version"));
-                }
-                Tables::Newer => return Err(Failure::failed("the database's tables are of a newer version")),
+            if Database::inspect(url).await? != Tables::Current {
+                return Err(Failure::failed("the database's tables are of another version"));
             }
             let database = Database::open(url).await?;
             let done = SqlAudit::new(database.clone()).append(&[entry]).await;
@@ -144,14 +155,18 @@ fn state(state: KeyState, now: Timestamp) -> String {
     let seconds_to = |then: Timestamp| then.as_unix().saturating_sub(now.as_unix());
     match state {
         KeyState::Next { signs_at } => {
-            format!("next: signs in {} s, from {}", seconds_to(signs_at), moment(signs_at))
+            format!("next: signs in {} s, from {}", seconds_to(signs_at), signs_at)
         }
         KeyState::Signing => "signing".into(),
         KeyState::Verifying { until } => {
-            format!("verifying until {}, for {} s", moment(until), seconds_to(until))
+            format!("verifying until {}, for {} s", until, seconds_to(until))
         }
         KeyState::Retired => "retired: its tokens have expired".into(),
     }
+}
+
+fn kids(keys: &[ListedKey]) -> String {
+    keys.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn all(keys: &[ListedKey]) -> Vec<Value> {

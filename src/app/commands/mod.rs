@@ -1,16 +1,16 @@
-//! The commands beside `serve`. What they write, a running service reads within a second.
+//! The commands other than `serve`. Running services see their changes within a second.
 
 mod ask;
-pub mod audit;
-pub mod check;
-pub mod clients;
+pub(crate) mod audit;
+pub(crate) mod check;
+pub(crate) mod clients;
 mod export;
 mod import;
-pub mod keys;
+pub(crate) mod keys;
 mod output;
 mod password;
 mod record;
-pub mod users;
+pub(crate) mod users;
 
 use std::path::Path;
 
@@ -19,43 +19,59 @@ use clap::ValueEnum;
 
 use crate::{
     adapters::sql::{Database, DatabaseSettings},
-    app::{failure::Failure, settings::Settings},
+    app::{failure::Failure, settings::DatabaseLocation},
 };
 
-/// Runs `work` on the database that the settings name.
+/// What happens to a SQLite database that does not exist.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Create,
+    Fail,
+}
+
+/// Runs `work` on the database of the settings.
 fn with_database(
-    settings: &Settings,
+    DatabaseLocation { database_url }: &DatabaseLocation,
+    missing: Missing,
     work: impl AsyncFnOnce(&Database) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let url = database_url.expose();
+    if missing == Missing::Fail
+        && let Some(file) = Database::missing_file(url)
+    {
+        let file = file.display();
+        let hint = "create it with `gatepass users add`, or set --database-url";
+        return Err(Failure::failed(format!("database {file} does not exist: {hint}")));
+    }
     Runtime::new()?.block_on(async {
-        let patient = DatabaseSettings { has_timeouts: false, ..DatabaseSettings::default() };
-        let database = Database::open_with(settings.secure.database_url.expose(), patient).await?;
+        let without_timeouts = DatabaseSettings { has_timeouts: false, ..DatabaseSettings::default() };
+        let database = Database::open_with(url, without_timeouts).await?;
         let done = work(&database).await;
         database.close().await;
         done
     })
 }
 
-/// How users are written in a file.
+/// The format of a file of users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// One JSON object per line
     Jsonl,
-    /// Comma-separated values under a header
+    /// Comma-separated values with a header
     Csv,
 }
 
 impl Format {
-    /// The format that a file's name ends in, or this one.
-    fn of(file: &Path, given: Option<Self>, otherwise: Option<Self>) -> Result<Self, Failure> {
+    /// The format given, or that of the file name's extension, or a default.
+    fn of(file: &Path, given: Option<Self>, default: Option<Self>) -> Result<Self, Failure> {
         let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let by_name = match extension.to_ascii_lowercase().as_str() {
             "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
             "csv" => Some(Self::Csv),
             _ => None,
         };
-        given.or(by_name).or(otherwise).ok_or_else(|| {
-            Failure::usage(format!("is {} JSON lines or CSV? Say it with --format", file.display()))
+        given.or(by_name).or(default).ok_or_else(|| {
+            Failure::usage(format!("cannot tell the format of {}: set --format", file.display()))
         })
     }
 }

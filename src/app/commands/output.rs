@@ -10,10 +10,9 @@ use serde::Serialize;
 use crate::{
     adapters::sql::{StoredUser, User, is_hidden},
     app::failure::Failure,
-    http::moment::moment,
 };
 
-/// Standard output. Who reads it may stop at any line, as `head` does: then the command is done.
+/// Standard output. A reader may close it at any line, as `head` does: the command is done then.
 pub(super) struct Output(BufWriter<StdoutLock<'static>>);
 
 impl Output {
@@ -22,26 +21,37 @@ impl Output {
     }
 
     pub(super) fn line(&mut self, line: impl Display) -> Result<(), Failure> {
-        writeln!(self.0, "{line}").map_err(unread)
+        writeln!(self.0, "{line}").map_err(write_failure)
     }
 
     pub(super) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        let json = serde_json::to_string(value).map_err(|error| Failure::failed(error.to_string()))?;
-        self.line(json)
+        self.line(serde_json::to_string(value)?)
     }
 
     pub(super) fn finish(mut self) -> Result<(), Failure> {
-        self.0.flush().map_err(unread)
+        self.0.flush().map_err(write_failure)
     }
 }
 
-/// What became of standard output.
-pub(super) fn unread(error: io::Error) -> Failure {
-    // A reader that went away has what it wanted.
-    if error.kind() == io::ErrorKind::BrokenPipe { Failure::unread() } else { error.into() }
+/// Prints one line.
+pub(super) fn print(line: impl Display) -> Result<(), Failure> {
+    let mut output = Output::new();
+    output.line(line)?;
+    output.finish()
 }
 
-/// A user as `--json` prints one: what the model shows, and what is kept besides. Never the hash.
+/// Prints one line of JSON.
+pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    print(serde_json::to_string(value)?)
+}
+
+/// The failure of a write to standard output.
+pub(super) fn write_failure(error: io::Error) -> Failure {
+    // A reader that closes the pipe has what it wants.
+    if error.kind() == io::ErrorKind::BrokenPipe { Failure::closed_output() } else { error.into() }
+}
+
+/// A user as `--json` prints one, without the hash.
 #[derive(Serialize)]
 pub(super) struct UserObject<'a> {
     id: String,
@@ -56,13 +66,13 @@ impl<'a> From<&'a StoredUser> for UserObject<'a> {
         Self {
             id: stored.user.id.to_string(),
             user: &stored.user,
-            created: moment(stored.created),
-            changed: moment(stored.changed),
+            created: stored.created.to_string(),
+            changed: stored.changed.to_string(),
         }
     }
 }
 
-/// A text that came from outside, as a terminal may have it: it commands nothing and hides nothing.
+/// A text of foreign origin for a terminal: control characters and invisible ones are escaped.
 pub(super) fn shown(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) { c.escape_unicode().to_string() } else { c.into() }).collect()
 }

@@ -1,4 +1,4 @@
-//! New passwords: where they come from, and what is stored in their place.
+//! New passwords: reading them, and hashing them.
 
 use std::{
     io::{self, BufRead, ErrorKind, Read},
@@ -11,60 +11,69 @@ use zeroize::Zeroizing;
 
 use crate::{
     adapters::{
-        argon2::{Argon2Hasher, Argon2Settings},
-        password_policy::check_new_password,
+        passwords::{Argon2Hasher, Argon2Settings, StrengthPolicy},
+        sql::User,
     },
-    app::{failure::Failure, settings::SecureSettings},
+    app::{failure::Failure, settings::Argon2Parameters},
     domain::{
-        ports::PasswordHasher,
+        ports::{PasswordHasher, PasswordPolicy},
         secret::{Password, PasswordHash},
     },
 };
 
-/// No password is longer: what comes on standard input may be anything.
-const LONGEST_LINE: u64 = 64 * 1024;
+/// The maximum number of bytes read from standard input, which may be anything.
+const MAX_LINE: u64 = 64 * 1024;
 
-/// Where a new password comes from. Never from an argument: every user of the machine sees those.
+/// The source of a new password, and how it is hashed. A password is never an argument: every user of the machine can see
+/// those.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct PasswordSource {
+pub(crate) struct NewPassword {
     /// Read the password from the first line of standard input instead of asking for it
     #[arg(long)]
     password_stdin: bool,
+    #[command(flatten)]
+    argon2: Argon2Parameters,
 }
 
-impl PasswordSource {
-    /// The new password, asked for twice, or read once.
-    pub(super) fn read(self) -> Result<Password, Failure> {
+impl NewPassword {
+    /// Reads a password, checks it against the password policy, and returns the hash to store.
+    pub(super) async fn hash(self, user: &User) -> Result<PasswordHash, Failure> {
         let password = if self.password_stdin { first_line()? } else { asked_twice()? };
         if password.expose().is_empty() {
             return Err(Failure::failed("the password is empty"));
         }
-        Ok(password)
+        let names = [Some(&user.username), user.email.as_ref(), user.full_name.as_ref()];
+        let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
+        // One password takes one thread.
+        let settings = Argon2Settings { threads: Some(NonZeroUsize::MIN), ..self.argon2.hasher() };
+        let hasher = Argon2Hasher::with_settings(settings).map_err(Failure::usage)?;
+        StrengthPolicy::new(&hasher).check(&password, &names).await??;
+        Ok(hasher.hash(&password).await?)
     }
 }
 
 fn first_line() -> Result<Password, Failure> {
-    // Most lines do not move while they grow.
+    // With this capacity most lines are not copied while they grow.
     let mut line = Zeroizing::new(String::with_capacity(Password::MAX_BYTES));
-    let read = io::stdin().lock().take(LONGEST_LINE).read_line(&mut line);
+    let read = io::stdin().lock().take(MAX_LINE).read_line(&mut line);
     read.map_err(|error| Failure::failed(format!("cannot read the password: {error}")))?;
     let line = line.strip_suffix('\n').unwrap_or(&**line);
     Ok(line.strip_suffix('\r').unwrap_or(line).into())
 }
 
-/// What a shell says of a program that Ctrl-C ended.
+/// The exit code that shells report for a program ended by Ctrl-C.
 const INTERRUPTED: i32 = 130;
 
 fn asked_twice() -> Result<Password, Failure> {
     catch_interrupts()?;
     let ask = |prompt| match rpassword::prompt_password(prompt) {
         Err(error) if error.kind() == ErrorKind::Interrupted => {
-            // The cursor stands behind the prompt.
+            // The cursor is behind the prompt.
             eprintln!();
             process::exit(INTERRUPTED)
         }
         asked => asked.map(Password::from).map_err(|_| {
-            Failure::usage("there is no terminal to ask for a password on: say --password-stdin")
+            Failure::usage("there is no terminal to ask for a password on: use --password-stdin")
         }),
     };
     let password = ask("New password: ")?;
@@ -74,8 +83,8 @@ fn asked_twice() -> Result<Password, Failure> {
     Ok(password)
 }
 
-/// Ctrl-C at a prompt must not end the program there, where the terminal shows nothing that is typed: `rpassword`
-/// raises the signal first and restores the terminal afterwards. Later on it ends the program as before.
+/// Ctrl-C at a prompt must not end the program while the terminal hides what is typed: `rpassword` raises the signal
+/// first and restores the terminal afterwards. Later on Ctrl-C ends the program as before.
 fn catch_interrupts() -> Result<(), Failure> {
     #[cfg(unix)]
     {
@@ -90,21 +99,4 @@ fn catch_interrupts() -> Result<(), Failure> {
         });
     }
     Ok(())
-}
-
-/// The hash to store for a new password, where it is good enough for somebody with these names.
-pub(super) async fn hash_new_password(
-    settings: &SecureSettings,
-    password: &Password,
-    user_inputs: &[&str],
-) -> Result<PasswordHash, Failure> {
-    check_new_password(password, user_inputs).map_err(|weak| Failure::failed(weak.to_string()))?;
-    // One password takes one thread.
-    let settings = Argon2Settings { threads: Some(NonZeroUsize::MIN), ..settings.argon2() };
-    Ok(Argon2Hasher::new(settings)?.hash(password).await?)
-}
-
-/// Whether a hash is of a kind that the service can verify.
-pub(super) fn is_supported_hash(hash: &str) -> bool {
-    Argon2Hasher::check(&hash.into()).is_ok()
 }

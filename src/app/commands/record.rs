@@ -1,4 +1,4 @@
-//! A user as a line of a file: JSON or CSV, looked at field by field.
+//! Users as lines of a file, JSON or CSV, with an error for each field that is wrong.
 
 use std::{
     fmt::Display,
@@ -9,129 +9,131 @@ use std::{
 use csv::ByteRecord;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 use crate::{
     adapters::{
+        passwords::Argon2Hasher,
         sql::{self, StoredUser, User, username_key},
         unique_names,
     },
-    app::commands::{Format, output::shown, password::is_supported_hash},
+    app::commands::{Format, output::shown},
     domain::{
         scope::{Scope, Scopes},
         user::Account,
     },
 };
 
-/// No user takes a longer line, in bytes; a file without line ends is no file of users.
-const LONGEST_LINE: u64 = 1024 * 1024;
+/// The maximum length of a line in bytes: longer ones come from files without users.
+const MAX_LINE: u64 = 1024 * 1024;
 
 /// The fields, in the order in which they are written.
 const FIELDS: [&str; 6] = ["username", "email", "full_name", "disabled", "scopes", "hashed_password"];
 
-/// In place of a field's name, where the line as a whole is wrong.
-const LINE: &str = "line";
+const UNKNOWN_FIELD: &str = "there is no such field";
 
-/// A user that a file holds.
+/// A user in a file.
 pub(super) struct Record {
     pub(super) username_key: String,
-    username: String,
-    email: Option<String>,
-    full_name: Option<String>,
-    disabled: bool,
-    scopes: Scopes,
+    user: User,
     hashed_password: String,
 }
 
 impl Record {
-    /// The account of the user, who gets this id.
-    pub(super) fn into_account(self, id: Uuid) -> Account<User> {
-        let Self { username, email, full_name, disabled, scopes, hashed_password, .. } = self;
-        let user = User { id, username, email, full_name, disabled, scopes };
-        Account { user, password_hash: hashed_password.into() }
+    pub(super) fn into_account(self) -> Account<User> {
+        Account::new(self.user, self.hashed_password)
     }
 }
 
-/// What is wrong with a field.
-pub(super) struct FieldFault {
+/// An error in a field, or in the whole line.
+pub(super) struct FieldError {
     pub(super) field: String,
     pub(super) reason: String,
 }
 
-impl FieldFault {
+impl FieldError {
     pub(super) fn new(field: &str, reason: impl Display) -> Self {
         Self { field: shown(field), reason: reason.to_string() }
     }
+
+    fn line(reason: impl Display) -> Vec<Self> {
+        vec![Self::new("line", reason)]
+    }
 }
 
-/// A line that is not empty: its number and what it holds.
+/// A line that is not empty.
 pub(super) struct Line {
     pub(super) number: u64,
-    pub(super) content: Result<Record, Vec<FieldFault>>,
+    pub(super) content: Result<Record, Vec<FieldError>>,
 }
 
 /// The users of a file, line by line.
 pub(super) enum Records<R> {
-    Jsonl { reader: R, number: u64, line: Vec<u8> },
-    Csv { reader: Box<csv::Reader<Take<R>>>, columns: Vec<String>, record: ByteRecord },
+    Jsonl {
+        reader: R,
+        number: u64,
+        line: Vec<u8>,
+    },
+    Csv {
+        reader: Box<csv::Reader<Take<R>>>,
+        columns: Vec<String>,
+        record: ByteRecord,
+    },
+    /// A CSV file whose header is wrong.
+    Invalid(Option<Vec<FieldError>>),
 }
 
 impl<R: BufRead> Records<R> {
-    /// Begins to read; what is wrong with a CSV header makes the first line.
-    pub(super) fn new(reader: R, format: Format) -> Result<Result<Self, Line>, io::Error> {
-        match format {
-            Format::Jsonl => Ok(Ok(Self::Jsonl { reader, number: 0, line: Vec::new() })),
-            Format::Csv => {
-                let mut reader =
-                    csv::ReaderBuilder::new().flexible(true).from_reader(reader.take(LONGEST_LINE));
-                let header = reader.byte_headers()?.clone();
-                bounded(&reader, 1)?;
-                let columns: Vec<_> =
-                    header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-                let faults = header_faults(&columns);
-                if !faults.is_empty() {
-                    return Ok(Err(Line { number: 1, content: Err(faults) }));
-                }
-                Ok(Ok(Self::Csv { reader: Box::new(reader), columns, record: ByteRecord::new() }))
-            }
+    pub(super) fn new(reader: R, format: Format) -> Result<Self, io::Error> {
+        if format == Format::Jsonl {
+            return Ok(Self::Jsonl { reader, number: 0, line: Vec::new() });
         }
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader.take(MAX_LINE));
+        let header = reader.byte_headers()?.clone();
+        check_length(&reader, 1)?;
+        let columns: Vec<_> = header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let errors = header_errors(&columns);
+        if !errors.is_empty() {
+            return Ok(Self::Invalid(Some(errors)));
+        }
+        Ok(Self::Csv { reader: Box::new(reader), columns, record: ByteRecord::new() })
     }
 
-    /// The next user, or what is wrong with their line.
+    /// The next user, or the errors in the next line.
     pub(super) fn next(&mut self) -> Result<Option<Line>, io::Error> {
         match self {
+            Self::Invalid(errors) => Ok(errors.take().map(|errors| Line { number: 1, content: Err(errors) })),
             Self::Jsonl { reader, number, line } => loop {
                 *number += 1;
                 line.clear();
-                if reader.take(LONGEST_LINE).read_until(b'\n', line)? == 0 {
+                if reader.take(MAX_LINE).read_until(b'\n', line)? == 0 {
                     return Ok(None);
+                }
+                if line.len() as u64 == MAX_LINE && !line.ends_with(b"\n") {
+                    return Err(io::Error::other(format!("line {number} is longer than 1 MiB")));
                 }
                 let mut bytes = line.trim_ascii();
                 if *number == 1 {
                     bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-                }
-                if line.len() as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
-                    return Err(io::Error::other(format!("line {number} is longer than 1 MiB")));
                 }
                 if !bytes.is_empty() {
                     return Ok(Some(Line { number: *number, content: json_record(bytes) }));
                 }
             },
             Self::Csv { reader, columns, record } => {
-                reader.get_mut().set_limit(LONGEST_LINE);
+                reader.get_mut().set_limit(MAX_LINE);
                 if !reader.read_byte_record(record)? {
                     return Ok(None);
                 }
                 let number = record.position().map_or(0, csv::Position::line);
-                bounded(reader, number)?;
+                check_length(reader, number)?;
                 Ok(Some(Line { number, content: csv_record(columns, record) }))
             }
         }
     }
 }
 
-/// Refuses a CSV record that took all that one may take: a quote that is not closed takes in the whole file.
-fn bounded<R: Read>(reader: &csv::Reader<Take<R>>, number: u64) -> Result<(), io::Error> {
+/// Refuses a CSV record that reached the limit: an unclosed quote would take in the whole file.
+fn check_length<R: BufRead>(reader: &csv::Reader<Take<R>>, number: u64) -> Result<(), io::Error> {
     if reader.get_ref().limit() > 0 {
         return Ok(());
     }
@@ -139,149 +141,124 @@ fn bounded<R: Read>(reader: &csv::Reader<Take<R>>, number: u64) -> Result<(), io
     Err(io::Error::other(reason))
 }
 
-/// The text of each field as the file has it, and the faults so far.
-#[derive(Default)]
-struct Draft {
-    username: Option<String>,
-    email: Option<String>,
-    full_name: Option<String>,
-    disabled: bool,
-    scopes: Scopes,
-    hashed_password: Option<String>,
-    faults: Vec<FieldFault>,
-}
-
-impl Draft {
-    fn fault(&mut self, field: &str, reason: impl Display) {
-        self.faults.push(FieldFault::new(field, reason));
-    }
-
-    /// Takes a text field; the name of none is a fault.
-    fn text(&mut self, field: &str, text: String) {
-        match field {
-            "username" => self.username = Some(text),
-            "email" => self.email = Some(text),
-            "full_name" => self.full_name = Some(text),
-            "hashed_password" => self.hashed_password = Some(text),
-            _ => self.fault(field, "there is no such field"),
-        }
-    }
-
-    fn scopes(&mut self, scopes: Result<Scopes, impl Display>) {
-        match scopes {
-            Ok(scopes) => self.scopes = scopes,
-            Err(error) => self.fault("scopes", error),
-        }
-    }
-
-    fn check(mut self) -> Result<Record, Vec<FieldFault>> {
-        let username = self.username.take().unwrap_or_default();
-        if let Err(error) = sql::username(&username) {
-            self.fault("username", error);
-        }
-        let email = sql::email(self.email.take().as_deref().unwrap_or_default());
-        let email = email.unwrap_or_else(|error| {
-            self.fault("email", error);
-            None
-        });
-        let full_name = sql::full_name(self.full_name.take().as_deref().unwrap_or_default());
-        let full_name = full_name.unwrap_or_else(|error| {
-            self.fault("full_name", error);
-            None
-        });
-        let hashed_password = self.hashed_password.take().unwrap_or_default();
-        if hashed_password.is_empty() {
-            self.fault("hashed_password", "it is empty");
-        } else if !is_supported_hash(&hashed_password) {
-            self.fault("hashed_password", "it is no hash of a kind that can be verified");
-        }
-        match username_key(&username) {
-            Some(username_key) if self.faults.is_empty() => Ok(Record {
-                username_key,
-                username,
-                email,
-                full_name,
-                disabled: self.disabled,
-                scopes: self.scopes,
-                hashed_password,
-            }),
-            _ => Err(self.faults),
-        }
-    }
-}
-
-fn json_record(line: &[u8]) -> Result<Record, Vec<FieldFault>> {
-    let Some(object) = unique_names::parse::<Map<_, _>>(line) else {
-        let reason = match serde_json::from_slice(line) {
-            Ok(Value::Object(_)) => "a name stands in it twice".to_owned(),
-            Ok(_) => "a JSON object is expected".to_owned(),
-            Err(error) => format!("it is no JSON from column {} on", error.column()),
-        };
-        return Err(vec![FieldFault::new(LINE, reason)]);
-    };
-    let mut draft = Draft::default();
-    for (field, value) in object {
-        match (field.as_str(), value) {
-            (known, Value::Null) if FIELDS.contains(&known) => {}
-            ("disabled", Value::Bool(disabled)) => draft.disabled = disabled,
-            ("disabled", _) => draft.fault("disabled", "true or false is expected"),
-            ("scopes", Value::String(text)) => draft.scopes(sql::scopes(&text)),
-            ("scopes", Value::Array(list)) => draft.scopes(scope_list(&list)),
-            ("scopes", _) => draft.fault("scopes", "a list of strings or a string is expected"),
-            (text, Value::String(value)) => draft.text(text, value),
-            (known, _) if FIELDS.contains(&known) => draft.fault(known, "a string is expected"),
-            (unknown, _) => draft.fault(unknown, "there is no such field"),
-        }
-    }
-    draft.check()
-}
-
-fn scope_list(list: &[Value]) -> Result<Scopes, String> {
-    let scope = |value: &Value| {
-        let text = value.as_str().ok_or("a list of strings or a string is expected")?;
-        text.parse::<Scope>().map_err(|error| error.to_string())
-    };
-    let scopes = list.iter().map(scope).collect::<Result<Scopes, _>>()?;
-    sql::scopes(&scopes.to_string()).map_err(|error| error.to_string())
-}
-
-fn csv_record(columns: &[String], record: &ByteRecord) -> Result<Record, Vec<FieldFault>> {
-    if record.len() != columns.len() {
-        let reason = format!("it has {} fields where the header has {}", record.len(), columns.len());
-        return Err(vec![FieldFault::new(LINE, reason)]);
-    }
-    let mut draft = Draft::default();
-    for (column, value) in columns.iter().zip(record) {
-        let Ok(value) = str::from_utf8(value) else {
-            draft.fault(column, "it is no UTF-8");
-            continue;
-        };
-        match (column.as_str(), value) {
-            ("disabled", "true") => draft.disabled = true,
-            ("disabled", "false" | "") => draft.disabled = false,
-            ("disabled", _) => draft.fault("disabled", "true or false is expected"),
-            ("scopes", text) => draft.scopes(sql::scopes(text)),
-            (text, value) => draft.text(text, value.to_owned()),
-        }
-    }
-    draft.check()
-}
-
-fn header_faults(columns: &[String]) -> Vec<FieldFault> {
-    let mut faults = Vec::new();
+fn header_errors(columns: &[String]) -> Vec<FieldError> {
+    let mut errors = Vec::new();
     for (position, column) in columns.iter().enumerate() {
         if !FIELDS.contains(&column.as_str()) {
-            faults.push(FieldFault::new(column, "there is no such field"));
-        } else if columns.iter().take(position).any(|other| other == column) {
-            faults.push(FieldFault::new(column, "it is in the header twice"));
+            errors.push(FieldError::new(column, UNKNOWN_FIELD));
+        } else if columns[..position].contains(column) {
+            errors.push(FieldError::new(column, "it is in the header twice"));
         }
     }
-    for needed in ["username", "hashed_password"] {
-        if !columns.iter().any(|column| column == needed) {
-            faults.push(FieldFault::new(needed, "it is not in the header"));
+    for required in ["username", "hashed_password"] {
+        if !columns.iter().any(|column| column == required) {
+            errors.push(FieldError::new(required, "it is not in the header"));
         }
     }
-    faults
+    errors
+}
+
+fn json_record(line: &[u8]) -> Result<Record, Vec<FieldError>> {
+    match unique_names::parse(line) {
+        Some(fields) => record(fields, Vec::new()),
+        None => Err(FieldError::line(match serde_json::from_slice(line) {
+            Ok(Value::Object(_)) => "a name is in it twice".to_owned(),
+            Ok(_) => "expected a JSON object".to_owned(),
+            Err(error) => format!("it is not JSON from column {} on", error.column()),
+        })),
+    }
+}
+
+/// Reads a CSV record as the JSON object that has the same meaning.
+fn csv_record(columns: &[String], values: &ByteRecord) -> Result<Record, Vec<FieldError>> {
+    if values.len() != columns.len() {
+        let (found, expected) = (values.len(), columns.len());
+        return Err(FieldError::line(format!("it has {found} fields, but the header has {expected}")));
+    }
+    let (mut fields, mut errors) = (Map::new(), Vec::new());
+    for (column, value) in columns.iter().zip(values) {
+        let value = match (column.as_str(), str::from_utf8(value)) {
+            (_, Err(_)) => {
+                errors.push(FieldError::new(column, "it is not UTF-8"));
+                continue;
+            }
+            (_, Ok("")) => Value::Null,
+            ("disabled", Ok("true")) => Value::Bool(true),
+            ("disabled", Ok("false")) => Value::Bool(false),
+            (_, Ok(text)) => text.into(),
+        };
+        fields.insert(column.clone(), value);
+    }
+    record(fields, errors)
+}
+
+/// Checks the fields of a user; `errors` are those found before.
+fn record(mut fields: Map<String, Value>, mut errors: Vec<FieldError>) -> Result<Record, Vec<FieldError>> {
+    let unknown = fields.keys().filter(|name| !FIELDS.contains(&name.as_str()));
+    errors.extend(unknown.map(|name| FieldError::new(name, UNKNOWN_FIELD)));
+    let mut take = Taker { fields: &mut fields, errors: &mut errors };
+    let disabled = take.field("disabled", |value| match value {
+        Value::Null => Ok(false),
+        Value::Bool(disabled) => Ok(disabled),
+        _ => Err("expected true or false"),
+    });
+    let scopes = take.field("scopes", scopes);
+    let (username, username_key) =
+        take.text("username", |text| sql::username(&text).map(|_| (text.clone(), username_key(&text))));
+    let email = take.text("email", |text| sql::email(&text));
+    let full_name = take.text("full_name", |text| sql::full_name(&text));
+    let hashed_password =
+        take.text("hashed_password", |text| match Argon2Hasher::check_hash(&(&*text).into()) {
+            _ if text.is_empty() => Err("it is empty"),
+            Err(_) => Err("it is not a hash of a supported kind"),
+            Ok(()) => Ok(text),
+        });
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let user = User { id: User::new_id(), username, email, full_name, disabled, scopes };
+    Ok(Record { username_key, user, hashed_password })
+}
+
+/// Takes fields out of an object, and notes what is wrong with them.
+struct Taker<'a> {
+    fields: &'a mut Map<String, Value>,
+    errors: &'a mut Vec<FieldError>,
+}
+
+impl Taker<'_> {
+    fn field<T: Default, E: Display>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, E>) -> T {
+        read(self.fields.remove(name).unwrap_or_default()).unwrap_or_else(|error| {
+            self.errors.push(FieldError::new(name, error));
+            T::default()
+        })
+    }
+
+    fn text<T: Default, E: Display>(&mut self, name: &str, read: impl FnOnce(String) -> Result<T, E>) -> T {
+        self.field(name, |value| match value {
+            Value::Null => read(String::new()).map_err(|error| error.to_string()),
+            Value::String(text) => read(text).map_err(|error| error.to_string()),
+            _ => Err("expected a string".to_owned()),
+        })
+    }
+}
+
+/// Scopes as a list or as a text.
+fn scopes(value: Value) -> Result<Scopes, String> {
+    const EXPECTED: &str = "expected a string or a list of strings";
+    let text = match value {
+        Value::Null => return Ok(Scopes::default()),
+        Value::String(text) => text,
+        Value::Array(list) => {
+            let scope = |value: &Value| {
+                let scope = value.as_str().ok_or(EXPECTED)?.parse::<Scope>();
+                scope.map_err(|error| error.to_string())
+            };
+            list.iter().map(scope).collect::<Result<Scopes, _>>()?.to_string()
+        }
+        _ => return Err(EXPECTED.to_owned()),
+    };
+    sql::scopes(&text).map_err(|error| error.to_string())
 }
 
 /// Writes users so that [`Records`] reads them.
@@ -299,14 +276,12 @@ struct JsonRecord<'a> {
 
 impl<W: Write> RecordWriter<W> {
     pub(super) fn new(writer: W, format: Format) -> Result<Self, io::Error> {
-        match format {
-            Format::Jsonl => Ok(Self::Jsonl(writer)),
-            Format::Csv => {
-                let mut writer = csv::Writer::from_writer(writer);
-                writer.write_record(FIELDS)?;
-                Ok(Self::Csv(Box::new(writer)))
-            }
+        if format == Format::Jsonl {
+            return Ok(Self::Jsonl(writer));
         }
+        let mut writer = csv::Writer::from_writer(writer);
+        writer.write_record(FIELDS)?;
+        Ok(Self::Csv(Box::new(writer)))
     }
 
     pub(super) fn write(&mut self, stored: &StoredUser) -> Result<(), io::Error> {

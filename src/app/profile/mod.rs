@@ -14,7 +14,7 @@ use crate::app::{
 /// # Errors
 /// Where it must not or cannot start.
 pub async fn server(settings: &Settings) -> Result<Server, Failure> {
-    match settings.profile {
+    match settings.profile.profile {
         Profile::Tutorial => Ok(tutorial::server(settings)?),
         Profile::Secure => secure::server(settings).await,
     }

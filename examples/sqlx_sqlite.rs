@@ -1,0 +1,80 @@
+//! Sign-in with your own user table: sqlx, Argon2id, signed tokens. Try: cargo run --example sqlx_sqlite
+//! curl -d username=alice@example.com -d 'password=correct horse' http://127.0.0.1:8080/register
+//! and the same at /token, then curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/greeting
+use actix_web::{App, HttpServer, Responder, get, post, web};
+use gatepass::{Account, ActiveUser, Auth, AuthUser, BackendError, GrantedScopes};
+use gatepass::{PasswordHash as Hash, PasswordRequestForm, Subject, UserStore, Username};
+use gatepass::{jwt::JwtTokens, passwords::Argon2Hasher};
+use sqlx::{FromRow, SqlitePool, query, query_as};
+
+#[derive(Clone, FromRow)]
+struct Member {
+    id: i64,
+    email: String,
+    hash: String,
+    is_active: bool,
+}
+impl AuthUser for Member {
+    fn subject(&self) -> Subject {
+        self.id.into()
+    }
+    fn is_active(&self) -> bool {
+        self.is_active
+    }
+    fn allowed_scopes(&self) -> GrantedScopes {
+        GrantedScopes::All
+    }
+}
+
+type Answer<T> = Result<T, BackendError>;
+struct Members(SqlitePool);
+type Shared = web::Data<(Auth<Member>, SqlitePool)>;
+impl UserStore for Members {
+    type User = Member;
+    async fn find_by_username(&self, name: &Username) -> Answer<Option<Account<Member>>> {
+        let member = query_as("SELECT * FROM members WHERE email = $1").bind(name.as_str());
+        let member: Option<Member> = member.fetch_optional(&self.0).await?;
+        Ok(member.map(|user| Account::new(user.clone(), user.hash)))
+    }
+    async fn find_by_subject(&self, subject: &Subject) -> Answer<Option<Member>> {
+        let member = query_as("SELECT * FROM members WHERE id = $1").bind(subject.as_str());
+        Ok(member.fetch_optional(&self.0).await?)
+    }
+    async fn replace_hash(&self, id: &Subject, old: &Hash, new: &Hash) -> Answer<()> {
+        let update = query("UPDATE members SET hash = $1 WHERE id = $2 AND hash = $3");
+        let update = update.bind(new.expose()).bind(id.as_str());
+        Ok(update.bind(old.expose()).execute(&self.0).await.map(drop)?)
+    }
+}
+
+#[post("/register")]
+async fn register(app: Shared, form: PasswordRequestForm) -> actix_web::Result<impl Responder> {
+    let (name, password) = (&form.username, &form.password);
+    let hash = app.0.hash_password(password, &[name]).await?;
+    let insert = query("INSERT INTO members (email, hash) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+    let insert = insert.bind(name).bind(hash.expose());
+    insert.execute(&app.1).await.map_err(BackendError::from)?;
+    Ok("Sign in with it.") // the same for an address that is taken: strangers must not learn which are
+}
+
+#[get("/greeting")]
+async fn greeting(me: ActiveUser<Member>) -> String {
+    format!("Hello, {}", me.email)
+}
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS members (id INTEGER PRIMARY KEY,
+    email TEXT UNIQUE NOT NULL, hash TEXT NOT NULL, is_active BOOLEAN NOT NULL DEFAULT TRUE)";
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let pool = SqlitePool::connect("sqlite:members.db?mode=rwc").await?;
+    query(TABLE).execute(&pool).await?;
+    let auth = Auth::builder(Members(pool.clone()))
+        .passwords(Argon2Hasher::default())
+        .tokens(JwtTokens::open("keys", "http://127.0.0.1:8080")?)
+        .build()?;
+    let shared = web::Data::new((auth.clone(), pool));
+    let app = move || App::new().app_data(shared.clone()).configure(auth.routes());
+    let server = HttpServer::new(move || app().service(register).service(greeting));
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
+    Ok(server.bind(address)?.run().await?)
+}

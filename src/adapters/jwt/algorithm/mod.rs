@@ -1,0 +1,128 @@
+//! The algorithms that sign and verify tokens. A new one is a file in this folder and an entry in each list here.
+
+mod eddsa;
+mod hs256;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::key_error::Reason;
+
+/// The algorithm that signs tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SigningAlgorithm {
+    /// EdDSA with Ed25519: other services verify tokens with the public keys
+    ///
+    /// See [RFC 8037](https://www.rfc-editor.org/rfc/rfc8037).
+    #[default]
+    EdDsa,
+    /// HMAC with SHA-256, as in FastAPI's tutorial: verifying takes the secret that signs
+    ///
+    /// See [RFC 7518 section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2).
+    Hs256,
+}
+
+impl SigningAlgorithm {
+    /// The name in the header of a token (`alg`).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EdDsa => eddsa::ALG,
+            Self::Hs256 => hs256::ALG,
+        }
+    }
+
+    /// The extension of its key files.
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            Self::EdDsa => "pem",
+            Self::Hs256 => "hs256",
+        }
+    }
+
+    /// Generates a key and the text of its file.
+    pub(super) fn generate(self) -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {
+        match self {
+            Self::EdDsa => eddsa::generate(),
+            Self::Hs256 => hs256::generate(),
+        }
+    }
+
+    /// Parses the text of a key file.
+    pub(super) fn parse(self, text: &str) -> Result<Box<dyn Sign>, Reason> {
+        match self {
+            Self::EdDsa => parse_pem(text),
+            Self::Hs256 => hs256::parse(text),
+        }
+    }
+}
+
+/// Parses a private key in PKCS#8 PEM.
+pub(super) fn parse_pem(text: &str) -> Result<Box<dyn Sign>, Reason> {
+    eddsa::parse(text)
+}
+
+/// A key from a secret of at least 32 bytes.
+pub(super) fn from_secret(secret: &[u8]) -> Result<Box<dyn Sign>, Reason> {
+    hs256::from_secret(secret)
+}
+
+/// Parses the public key of a JWK; `None` if its type is not supported.
+pub(super) fn parse_jwk(jwk: &Value) -> Option<Box<dyn Verify>> {
+    eddsa::parse_jwk(jwk)
+}
+
+/// A key that verifies signatures of one algorithm.
+pub(super) trait Verify: Send + Sync {
+    /// The only algorithm of the key, so that a token cannot choose another
+    /// ([RFC 8725 section 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1)).
+    fn alg(&self) -> &'static str;
+
+    /// Returns whether this is the signature of `message`.
+    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool;
+}
+
+/// A key that signs.
+pub(super) trait Sign: Send + Sync {
+    fn sign(&self, message: &[u8]) -> Vec<u8>;
+
+    /// The key that verifies the signatures.
+    fn verifier(&self) -> &dyn Verify;
+
+    /// The public key; `None` for a secret.
+    fn public_key(&self) -> Option<PublicKeyMembers>;
+}
+
+/// The members of a JWK that its thumbprint covers
+/// ([RFC 7638 section 3.2](https://www.rfc-editor.org/rfc/rfc7638#section-3.2)).
+pub(super) type PublicKeyMembers = BTreeMap<&'static str, String>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [SigningAlgorithm; 2] = [SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256];
+
+    #[test]
+    fn generated_key_is_parsed_from_the_text_of_its_file() {
+        for algorithm in ALL {
+            let (key, text) = algorithm.generate().unwrap();
+            let parsed = algorithm.parse(&text).unwrap();
+            assert_eq!((parsed.verifier().alg(), parsed.public_key()), (algorithm.name(), key.public_key()));
+            assert!(parsed.verifier().verifies(b"message", &key.sign(b"message")));
+            assert!(!parsed.verifier().verifies(b"massage", &key.sign(b"message")));
+        }
+    }
+
+    #[test]
+    fn truncated_or_padded_signature_does_not_verify() {
+        for algorithm in ALL {
+            let (key, _) = algorithm.generate().unwrap();
+            let signature = key.sign(b"message");
+            for wrong in [&[][..], &signature[1..], &[&signature[..], &[0]].concat()] {
+                assert!(!key.verifier().verifies(b"message", wrong));
+            }
+        }
+    }
+}

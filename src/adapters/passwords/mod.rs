@@ -1,0 +1,158 @@
+//! Password hashing with Argon2id, verification of the hashes of other programs, and the password policy.
+
+mod argon2id;
+mod bcrypt;
+mod pbkdf2;
+#[cfg(feature = "password-policy")]
+mod policy;
+mod pool;
+mod scrypt;
+mod settings;
+mod stored;
+
+use std::sync::Arc;
+
+use ::phc::{Output, Salt};
+
+#[cfg(feature = "password-policy")]
+pub use self::policy::StrengthPolicy;
+use self::{
+    argon2id::{Argon2Params, OUTPUT_BYTES, SALT_BYTES},
+    pool::Pool,
+    stored::StoredHash,
+};
+pub use self::{
+    pool::HashLoad,
+    settings::{Argon2Settings, InvalidArgon2Settings},
+    stored::UnsupportedHash,
+};
+use crate::domain::{
+    backend_error::BackendError,
+    ports::{PasswordCheck, PasswordHasher},
+    secret::{Password, PasswordHash},
+};
+
+/// Hashes passwords with Argon2id ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) into
+/// [PHC strings](https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md). The default parameters are
+/// [OWASP's](https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id).
+///
+/// Hashing runs on threads of the hasher's own, so that async workers stay free, and needs no particular runtime. A
+/// password that finds the queue full, or would wait too long, fails at once with [`BackendError::busy`]. The threads
+/// start on demand; clones share them, and they end with the last clone.
+///
+/// # Supported hashes
+///
+/// | kind | prefix of the stored hash | limit |
+/// |---|---|---|
+/// | Argon2id, Argon2i | `$argon2id$`, `$argon2i$`; Django's `argon2$argon2id$` | 256 MiB, 1 GiB over all iterations |
+/// | bcrypt | `$2a$`, `$2b$`, `$2y$`; Django's `bcrypt$$2b$` | cost 14 |
+/// | scrypt | `$scrypt$ln=` | N × r × p = 2²¹ (256 MiB) |
+/// | PBKDF2-SHA256 | `$pbkdf2-sha256$i=`; passlib's `$pbkdf2-sha256$29000$`; Django's `pbkdf2_sha256$` | 4 million iterations |
+///
+/// A hash that is not Argon2id with the current parameters is [`PasswordCheck::NeedsRehash`] if the password matches, so
+/// that the next sign-in replaces it. A hash of another kind, or over these limits, matches no password, and the log has
+/// the reason. bcrypt reads the first 72 bytes of a password, as the programs did that made such hashes.
+///
+/// ```
+/// use gatepass::{BackendError, Password, PasswordCheck, PasswordHasher, passwords::Argon2Hasher};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let hasher = Argon2Hasher::default();
+/// let password = Password::from("correct horse battery staple");
+///
+/// let hash = hasher.hash(&password).await?;
+/// assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+/// assert_eq!(hasher.verify(&password, &hash).await?, PasswordCheck::Match);
+/// assert_eq!(hasher.verify(&Password::from("secret"), &hash).await?, PasswordCheck::Mismatch);
+///
+/// let imported = "pbkdf2_sha256$1000$HrDXIXy935KrmGbeuRcTW2$xCtx1aVqzPdJdExDz1H74Vxo0ZLNYhrrtl/ePe4Pvy8=";
+/// assert_eq!(hasher.verify(&Password::from("secret"), &imported.into()).await?, PasswordCheck::NeedsRehash);
+/// # Ok::<(), BackendError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Argon2Hasher {
+    params: Argon2Params,
+    dummy_hash: PasswordHash,
+    pool: Arc<Pool>,
+}
+
+impl Argon2Hasher {
+    /// A hasher with these settings.
+    ///
+    /// # Errors
+    /// [`InvalidArgon2Settings`] if a setting is out of range.
+    pub fn with_settings(settings: Argon2Settings) -> Result<Self, InvalidArgon2Settings> {
+        let params = settings.params()?;
+        // Salt and hash are zeros in base64. No password is known to have this hash.
+        let dummy_hash = format!("{params}${:A<22}${:A<43}", "", "").into();
+        Ok(Self { params, dummy_hash, pool: Arc::new(Pool::new(&settings)) })
+    }
+
+    /// The current load of the threads.
+    pub fn load(&self) -> HashLoad {
+        self.pool.load()
+    }
+
+    /// Checks whether [`verify`](PasswordHasher::verify) supports a stored hash.
+    ///
+    /// # Errors
+    /// [`UnsupportedHash`] with the reason if it does not.
+    pub fn check_hash(hash: &PasswordHash) -> Result<(), UnsupportedHash> {
+        StoredHash::parse(hash.expose()).map(drop)
+    }
+}
+
+impl Default for Argon2Hasher {
+    fn default() -> Self {
+        Self::with_settings(Argon2Settings::default())
+            .unwrap_or_else(|error| unreachable!("the default settings are valid: {error}"))
+    }
+}
+
+impl PasswordHasher for Argon2Hasher {
+    async fn hash(&self, password: &Password) -> Result<PasswordHash, BackendError> {
+        if !password.is_hashable() {
+            return Err(BackendError::new("cannot hash a password that is empty or over 1,024 bytes"));
+        }
+        let mut salt = [0; SALT_BYTES];
+        getrandom::fill(&mut salt)?;
+        let (params, password) = (self.params.clone(), password.clone());
+        self.pool
+            .run(0, move |blocks| {
+                let mut output = [0; OUTPUT_BYTES];
+                params.derive(password.expose().as_bytes(), &salt, blocks, &mut output)?;
+                Ok(format!("{params}${}${}", Salt::new(&salt)?, Output::new(&output)?).into())
+            })
+            .await
+    }
+
+    async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<PasswordCheck, BackendError> {
+        // For clients this looks like a wrong password.
+        let stored = StoredHash::parse(hash.expose())
+            .inspect_err(|error| log::error!("cannot verify a stored password hash: {error}"))
+            .ok();
+        let (params, password) = (self.params.clone(), password.clone());
+        let extra_memory = stored.as_ref().map_or(0, |stored| stored.extra_memory(params.memory()));
+        self.pool
+            .run(extra_memory, move |blocks| {
+                let password = password.expose().as_bytes();
+                let is_current = stored.as_ref().is_some_and(|stored| stored.is_current(&params));
+                if let Some(stored) = &stored
+                    && stored.matches(password, blocks)?
+                {
+                    return Ok(if is_current { PasswordCheck::Match } else { PasswordCheck::NeedsRehash });
+                }
+                if !is_current {
+                    // The response time must not reveal a hash of another kind.
+                    params.derive(password, &[0; SALT_BYTES], blocks, &mut [0; OUTPUT_BYTES])?;
+                }
+                Ok(PasswordCheck::Mismatch)
+            })
+            .await
+    }
+
+    fn dummy_hash(&self) -> &PasswordHash {
+        &self.dummy_hash
+    }
+}

@@ -1,0 +1,239 @@
+//! Stored password hashes of any kind, parsed and within the limits.
+
+use ::argon2::Block;
+use ::pbkdf2::{pbkdf2_hmac, sha2::Sha256};
+use ::phc::{Output, PasswordHash};
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+
+use super::{
+    argon2id::{Argon2Params, OUTPUT_BYTES, SALT_BYTES},
+    bcrypt, pbkdf2, scrypt,
+};
+use crate::domain::backend_error::BackendError;
+
+/// The maximum length of a stored hash, in bytes. No program writes over 300.
+const MAX_TEXT: usize = 512;
+
+/// A stored hash.
+pub(super) enum StoredHash {
+    Bcrypt(String),
+    Derived { kdf: Kdf, salt: Vec<u8>, output: Vec<u8> },
+}
+
+/// A key derivation function with its parameters.
+pub(super) enum Kdf {
+    Argon2(Argon2Params),
+    Pbkdf2 { iterations: u32 },
+    Scrypt(::scrypt::Params),
+}
+
+/// The reason why a stored hash cannot be verified. `Display` contains nothing of the hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UnsupportedHash {
+    /// The hash is of an unknown kind.
+    #[error("password hash of an unknown kind")]
+    UnknownKind,
+    /// The hash is of this kind, and malformed.
+    #[error("malformed {0} hash")]
+    Malformed(&'static str),
+    /// The hash is of this kind, and its parameters are over the limit.
+    #[error("{0} hash with parameters over the limit")]
+    TooCostly(&'static str),
+}
+
+impl StoredHash {
+    pub(super) fn parse(text: &str) -> Result<Self, UnsupportedHash> {
+        if text.len() > MAX_TEXT {
+            return Err(UnsupportedHash::UnknownKind);
+        }
+        // Django prepends its own name of the kind.
+        let text = match (text.strip_prefix("argon2"), text.strip_prefix("bcrypt$")) {
+            (Some(usual), _) if usual.starts_with("$argon2") => usual,
+            (_, Some(usual)) if usual.starts_with("$2") => usual,
+            _ => text,
+        };
+        if let Some(fields) = text.strip_prefix("pbkdf2_sha256$") {
+            return pbkdf2::parse_django(fields);
+        }
+        let (kind, fields) = text
+            .strip_prefix('$')
+            .and_then(|text| text.split_once('$'))
+            .ok_or(UnsupportedHash::UnknownKind)?;
+        match kind {
+            "2a" | "2b" | "2y" => bcrypt::check(text).map(|()| Self::Bcrypt(text.to_owned())),
+            "argon2i" | "argon2id" => {
+                Self::parse_phc(text, "Argon2", |phc| Argon2Params::parse(phc).map(Kdf::Argon2))
+            }
+            "pbkdf2-sha256" if fields.contains('=') => Self::parse_phc(text, "PBKDF2", pbkdf2::parse_phc),
+            "pbkdf2-sha256" => pbkdf2::parse_passlib(fields),
+            "scrypt" => Self::parse_phc(text, "scrypt", |phc| scrypt::parse(phc).map(Kdf::Scrypt)),
+            _ => Err(UnsupportedHash::UnknownKind),
+        }
+    }
+
+    fn parse_phc(
+        text: &str,
+        name: &'static str,
+        parse_kdf: impl FnOnce(&PasswordHash) -> Result<Kdf, UnsupportedHash>,
+    ) -> Result<Self, UnsupportedHash> {
+        let malformed = UnsupportedHash::Malformed(name);
+        let phc = PasswordHash::new(text).map_err(|_| malformed)?;
+        let (salt, output) = (phc.salt.ok_or(malformed)?, phc.hash.ok_or(malformed)?);
+        Ok(Self::Derived { kdf: parse_kdf(&phc)?, salt: salt.to_vec(), output: output.as_bytes().to_vec() })
+    }
+
+    /// Returns whether the hash is that of `password`, compared in constant time.
+    pub(super) fn matches(&self, password: &[u8], blocks: &mut Vec<Block>) -> Result<bool, BackendError> {
+        let (kdf, salt, stored) = match self {
+            Self::Bcrypt(hash) => return bcrypt::matches(hash, password),
+            Self::Derived { kdf, salt, output } => (kdf, salt, output),
+        };
+        let mut output = [0; Output::MAX_LENGTH];
+        let output = &mut output[..stored.len()];
+        match kdf {
+            Kdf::Argon2(params) => params.derive(password, salt, blocks, output)?,
+            Kdf::Pbkdf2 { iterations } => pbkdf2_hmac::<Sha256>(password, salt, *iterations, output),
+            Kdf::Scrypt(params) => ::scrypt::scrypt(password, salt, params, output)?,
+        }
+        Ok(output.ct_eq(stored).into())
+    }
+
+    /// The memory that verification needs in addition to a thread's own blocks of Argon2, in KiB.
+    pub(super) fn extra_memory(&self, own: u32) -> u32 {
+        match self {
+            Self::Derived { kdf: Kdf::Argon2(params), .. } if params.memory() > own => params.memory(),
+            Self::Derived { kdf: Kdf::Scrypt(params), .. } => scrypt::memory(params),
+            _ => 0,
+        }
+    }
+
+    /// Returns whether a new hash would be of the same kind with the same parameters.
+    pub(super) fn is_current(&self, params: &Argon2Params) -> bool {
+        matches!(self, Self::Derived { kdf: Kdf::Argon2(own), salt, output }
+            if own == params && output.len() == OUTPUT_BYTES && salt.len() >= SALT_BYTES)
+    }
+}
+
+/// Returns the numbers with these names, if a PHC string has them and no other parameters.
+pub(super) fn numbers<const N: usize>(phc: &PasswordHash, names: [&str; N]) -> Option<[u32; N]> {
+    if phc.params.iter().count() != N {
+        return None;
+    }
+    let mut values = [0; N];
+    for (value, name) in values.iter_mut().zip(names) {
+        *value = phc.params.get_decimal(name)?;
+    }
+    Some(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Parses a hash and verifies it if it is supported, as a hashing thread does with a row of the store.
+    fn verify(text: &str) -> Result<bool, String> {
+        let start = Instant::now();
+        let result = match StoredHash::parse(text) {
+            Ok(stored) => stored.matches(b"secret", &mut Vec::new()).map_err(|error| error.to_string()),
+            Err(unsupported) => Err(unsupported.to_string()),
+        };
+        // The limits allow a second or two; tests run on a busy machine without optimisation.
+        assert!(start.elapsed() < Duration::from_secs(20), "{text}: {:?}", start.elapsed());
+        result
+    }
+
+    /// Numbers as a row may contain them: mostly small, so that hashing is fast, or out of range.
+    fn number() -> impl Strategy<Value = String> {
+        prop_oneof![
+            4 => (0u32..70).prop_map(|number| number.to_string()),
+            1 => (u32::MAX - 9..=u32::MAX).prop_map(|number| number.to_string()),
+            1 => any::<u64>().prop_map(|number| number.to_string()),
+            1 => "[-+ 0-9a-z=,.]{0,6}",
+        ]
+    }
+
+    fn base64() -> impl Strategy<Value = String> {
+        prop_oneof![
+            3 => Just("MTIzNDU2Nzg5MDEyMzQ1Ng".to_owned()),
+            3 => Just("Ek8Sn2iS2m2l1qXpUPJ5fyk6vSSnfM8Vh3yUgkmKjZI".to_owned()),
+            1 => "[A-Za-z0-9+/.=]{0,100}",
+            1 => any::<String>(),
+        ]
+    }
+
+    fn parameters() -> impl Strategy<Value = String> {
+        let names = ["m", "t", "p", "ln", "r", "i", "l", "v", "data", ""];
+        let pair =
+            (prop::sample::select(names.to_vec()), number()).prop_map(|(name, n)| format!("{name}={n}"));
+        prop_oneof![
+            2 => prop::collection::vec(pair, 0..5).prop_map(|pairs| pairs.join(",")),
+            2 => (number(), number(), number()).prop_map(|(m, t, p)| format!("m={m},t={t},p={p}")),
+            2 => (0u32..12, number(), number()).prop_map(|(ln, r, p)| format!("ln={ln},r={r},p={p}")),
+            2 => number().prop_map(|i| format!("i={i}")),
+            2 => number(),
+        ]
+    }
+
+    fn stored() -> impl Strategy<Value = String> {
+        let prefixes = [
+            "$argon2id$v=19$",
+            "$argon2i$",
+            "argon2$argon2id$v=16$",
+            "$scrypt$",
+            "$pbkdf2-sha256$",
+            "pbkdf2_sha256$",
+            "$",
+            "",
+        ];
+        (prop::sample::select(prefixes.to_vec()), parameters(), base64(), base64())
+            .prop_map(|(prefix, parameters, salt, output)| format!("{prefix}{parameters}${salt}${output}"))
+    }
+
+    fn bcrypt() -> impl Strategy<Value = String> {
+        (
+            prop::sample::select(&["$2a$", "$2b$", "$2y$", "bcrypt$$2b$"][..]),
+            "0[0-5]|[2-9][0-9]|.{0,3}",
+            "[./A-Za-z0-9]{53}|.{0,60}",
+        )
+            .prop_map(|(kind, cost, rest)| format!("{kind}{cost}${rest}"))
+    }
+
+    proptest! {
+        #[test]
+        fn parse_of_any_text_does_not_panic(text in any::<String>()) {
+            let _ = verify(&text);
+        }
+
+        #[test]
+        fn verify_with_any_parameters_takes_bounded_time(text in stored()) {
+            let _ = verify(&text);
+        }
+
+        #[test]
+        fn verify_of_any_bcrypt_hash_takes_bounded_time(text in bcrypt()) {
+            let _ = verify(&text);
+        }
+    }
+
+    #[test]
+    fn verify_with_the_largest_parameters_takes_bounded_time() {
+        let (salt, output) = ("MTIzNDU2Nzg5MDEyMzQ1Ng", "Ek8Sn2iS2m2l1qXpUPJ5fyk6vSSnfM8Vh3yUgkmKjZI");
+        for text in [
+            format!("$argon2id$v=19$m=262144,t=4,p=1${salt}${output}"),
+            format!("$argon2id$v=19$m=8,t=131072,p=1${salt}${output}"),
+            format!("$scrypt$ln=18,r=8,p=1${salt}${output}"),
+            format!("$scrypt$ln=1,r=1,p=1048576${salt}${output}"),
+            "$2b$14$......................YgIDy4hFBdVlc/6LHnD9mX488r9cLd2".to_owned(),
+        ] {
+            let start = Instant::now();
+            assert_eq!(verify(&text), Ok(false), "{text}");
+            eprintln!("{:?} for {text}", start.elapsed());
+        }
+    }
+}

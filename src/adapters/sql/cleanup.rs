@@ -1,0 +1,84 @@
+//! Removes expired rows.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::{
+    adapters::sql::{engine::Statement, pool::Pool},
+    domain::{backend_error::BackendError, time::Timestamp},
+};
+
+/// The statements, and how long rows are kept after they expire. The latest change stays: it shows a replica that it has
+/// missed none.
+const STATEMENTS: [(&str, Duration); 3] = [
+    ("DELETE FROM changes WHERE made < $1 AND number < (SELECT number FROM change_counter)", RETENTION),
+    ("DELETE FROM sessions WHERE expires < $1", RETENTION),
+    ("DELETE FROM failures WHERE last < $1", FAILED_ATTEMPTS_RETENTION),
+];
+
+/// Removes a batch of old entries of the audit trail. After a change of the setting there may be many.
+const OLD_AUDIT: &str = "DELETE FROM audit WHERE id IN \
+                         (SELECT id FROM audit WHERE time < $1 ORDER BY time LIMIT 5000)";
+const OLD_AUDIT_BATCH: u64 = 5000;
+
+/// A replica that was disconnected for longer clears its token cache. Expired sessions are kept as long, with their revoked
+/// tokens.
+const RETENTION: Duration = Duration::from_secs(10 * 60);
+
+/// At least as long as failed attempts slow down a sign-in.
+const FAILED_ATTEMPTS_RETENTION: Duration = Duration::from_secs(2 * 60 * 60);
+
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Removes expired rows once a minute.
+pub(super) async fn run(pool: Pool, audit_retention: Option<Duration>) {
+    loop {
+        sleep(INTERVAL).await;
+        if let Err(error) = run_once(&pool, audit_retention, Timestamp::now()).await {
+            log::warn!("expired rows were not removed from the database: {error}");
+        }
+    }
+}
+
+async fn run_once(
+    pool: &Pool,
+    audit_retention: Option<Duration>,
+    now: Timestamp,
+) -> Result<(), BackendError> {
+    for (statement, retention) in STATEMENTS {
+        pool.execute(Statement::new(statement).bind(now - retention)).await?;
+    }
+    let Some(retention) = audit_retention else { return Ok(()) };
+    while pool.execute(Statement::new(OLD_AUDIT).bind(now - retention)).await? == OLD_AUDIT_BATCH {}
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        adapters::sql::{AuditEntry, AuditFilter, Database, SqlAudit},
+        domain::event::EventKind,
+    };
+
+    #[tokio::test]
+    async fn cleanup_removes_all_audit_entries_older_than_the_retention() {
+        let database = Database::open("sqlite::memory:").await.unwrap();
+        let audit = SqlAudit::new(database.clone());
+        let at = |second| AuditEntry::new(EventKind::SignedIn, Timestamp::from_unix(second));
+        for _ in 0..12 {
+            audit.append(&vec![at(1000); 1000]).await.unwrap();
+        }
+        audit.append(&[at(1999), at(2000), at(3000)]).await.unwrap();
+        let left = async || {
+            let page = audit.list(&AuditFilter::default(), None, 20_000).await.unwrap();
+            page.entries.iter().map(|entry| entry.time.as_unix()).collect::<Vec<_>>()
+        };
+        run_once(&database.pool, None, Timestamp::from_unix(10_000)).await.unwrap();
+        assert_eq!(left().await.len(), 12_003);
+        let retention = Some(Duration::from_secs(8000));
+        run_once(&database.pool, retention, Timestamp::from_unix(10_000)).await.unwrap();
+        assert_eq!(left().await, [3000, 2000]);
+    }
+}

@@ -1,0 +1,184 @@
+//! SQLite and PostgreSQL behind one type: statements, parameters and rows.
+
+use std::{borrow::Cow, str::FromStr};
+
+use sqlx::{
+    AssertSqlSafe, Database, Decode, Encode, Postgres, Row as _, Sqlite, Type, postgres::PgRow, query::Query,
+    sqlite::SqliteRow,
+};
+
+use crate::domain::{
+    backend_error::BackendError,
+    client::ClientId,
+    session::{SessionId, TokenHash},
+    time::Timestamp,
+    user::Subject,
+};
+
+/// A value of one of the two databases.
+#[derive(Clone, Debug)]
+pub(super) enum Engine<S, P> {
+    Sqlite(S),
+    Postgres(P),
+}
+
+/// Evaluates one expression for either database. `$typed` binds the value; `$Engine`, if it is given, is the variant, to
+/// wrap another value in.
+macro_rules! on_engine {
+    ($engine:expr, $Engine:ident($typed:pat) => $expression:expr) => {
+        match $engine {
+            $crate::adapters::sql::engine::Engine::Sqlite($typed) => {
+                use $crate::adapters::sql::engine::Engine::Sqlite as $Engine;
+                $expression
+            }
+            $crate::adapters::sql::engine::Engine::Postgres($typed) => {
+                use $crate::adapters::sql::engine::Engine::Postgres as $Engine;
+                $expression
+            }
+        }
+    };
+    ($engine:expr, $typed:pat => $expression:expr) => {
+        match $engine {
+            $crate::adapters::sql::engine::Engine::Sqlite($typed) => $expression,
+            $crate::adapters::sql::engine::Engine::Postgres($typed) => $expression,
+        }
+    };
+}
+pub(super) use on_engine;
+
+/// Locks the rows that a statement reads until the transaction ends. SQLite has no such locks and needs none: it has one
+/// writer at a time.
+const LOCK: &str = " FOR SHARE";
+
+/// A statement for both databases, with its parameters.
+#[derive(Debug)]
+pub(super) struct Statement<'a> {
+    sql: Cow<'static, str>,
+    parameters: Vec<Parameter<'a>>,
+}
+
+/// The value of a parameter.
+#[derive(Debug)]
+pub(super) enum Parameter<'a> {
+    Text(Option<Cow<'a, str>>),
+    Integer(Option<i64>),
+    Boolean(bool),
+}
+
+impl<'a> Statement<'a> {
+    pub(super) fn new(sql: &'static str) -> Self {
+        Self { sql: sql.into(), parameters: Vec::new() }
+    }
+
+    /// Sets the next parameter.
+    pub(super) fn bind(mut self, value: impl Into<Parameter<'a>>) -> Self {
+        self.parameters.push(value.into());
+        self
+    }
+
+    /// Appends to the text.
+    pub(super) fn push(&mut self, sql: &str) -> &mut Self {
+        self.sql.to_mut().push_str(sql);
+        self
+    }
+
+    /// Appends a parameter to the text.
+    pub(super) fn push_bind(&mut self, value: impl Into<Parameter<'a>>) -> &mut Self {
+        self.parameters.push(value.into());
+        let number = self.parameters.len();
+        self.push(&format!("${number}"))
+    }
+
+    /// Appends parameters to the text, separated by commas, in parentheses.
+    pub(super) fn push_list(&mut self, values: impl IntoIterator<Item = Parameter<'a>>) -> &mut Self {
+        for (position, value) in values.into_iter().enumerate() {
+            self.push(if position == 0 { "(" } else { ", " }).push_bind(value);
+        }
+        self.push(")")
+    }
+
+    /// Appends the rows to insert.
+    pub(super) fn push_rows<const N: usize>(&mut self, rows: impl IntoIterator<Item = [Parameter<'a>; N]>) {
+        for (position, row) in rows.into_iter().enumerate() {
+            self.push(if position == 0 { " VALUES " } else { ", " }).push_list(row);
+        }
+    }
+
+    pub(super) fn query<DB: Database>(&self) -> Query<'_, DB, DB::Arguments>
+    where
+        for<'t> Option<&'t str>: Encode<'t, DB> + Type<DB>,
+        for<'t> Option<i64>: Encode<'t, DB> + Type<DB>,
+        for<'t> bool: Encode<'t, DB> + Type<DB>,
+    {
+        let sql = match &self.sql {
+            sql if DB::NAME == Sqlite::NAME && sql.contains(LOCK) => sql.replace(LOCK, "").into(),
+            sql => sql.clone(),
+        };
+        let query = match sql {
+            Cow::Borrowed(sql) => sqlx::query(sql),
+            Cow::Owned(sql) => sqlx::query(AssertSqlSafe(sql)),
+        };
+        self.parameters.iter().fold(query, |query, parameter| match parameter {
+            Parameter::Text(text) => query.bind(text.as_deref()),
+            Parameter::Integer(number) => query.bind(*number),
+            Parameter::Boolean(value) => query.bind(*value),
+        })
+    }
+}
+
+macro_rules! parameters {
+    ($($value:ty, $name:ident => $parameter:expr;)*) => {$(
+        impl<'a> From<$value> for Parameter<'a> {
+            fn from($name: $value) -> Self {
+                $parameter
+            }
+        }
+    )*};
+}
+
+parameters! {
+    &'a str, text => Self::Text(Some(text.into()));
+    String, text => Self::Text(Some(text.into()));
+    Option<&'a str>, text => Self::Text(text.map(Into::into));
+    Option<String>, text => Self::Text(text.map(Into::into));
+    &'a Subject, subject => subject.as_str().into();
+    &'a SessionId, id => id.as_str().into();
+    &'a ClientId, id => id.as_str().into();
+    &'a TokenHash, hash => hash.as_str().into();
+    i64, number => Self::Integer(Some(number));
+    Timestamp, time => Self::Integer(Some(seconds(time)));
+    Option<Timestamp>, time => Self::Integer(time.map(seconds));
+    bool, value => Self::Boolean(value);
+}
+
+/// A row of a result.
+pub(super) type Row = Engine<SqliteRow, PgRow>;
+
+impl Row {
+    pub(super) fn get<T>(&self, column: &str) -> Result<T, BackendError>
+    where
+        T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>,
+    {
+        Ok(on_engine!(self, row => row.try_get(column))?)
+    }
+
+    pub(super) fn parse<T: FromStr<Err: Into<BackendError>>>(&self, column: &str) -> Result<T, BackendError> {
+        self.get::<String>(column)?.parse().map_err(Into::into)
+    }
+
+    pub(super) fn parse_optional<T: FromStr<Err: Into<BackendError>>>(
+        &self,
+        column: &str,
+    ) -> Result<Option<T>, BackendError> {
+        let text: Option<String> = self.get(column)?;
+        text.map(|text| text.parse()).transpose().map_err(Into::into)
+    }
+
+    pub(super) fn time(&self, column: &str) -> Result<Timestamp, BackendError> {
+        Ok(Timestamp::from_unix(self.get::<i64>(column)?.try_into().unwrap_or(0)))
+    }
+}
+
+pub(super) fn seconds(time: Timestamp) -> i64 {
+    time.as_unix().try_into().unwrap_or(i64::MAX)
+}

@@ -1,0 +1,318 @@
+//! Connection pools whose connections are used for a limited time, and closed if they stop responding.
+
+use std::{io, time::Duration};
+
+use futures_util::future::BoxFuture;
+use sqlx::{
+    Executor, PgPool, Postgres, Sqlite, SqlitePool,
+    pool::{PoolConnection, PoolConnectionMetadata},
+};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::{
+    adapters::sql::engine::{Engine, Row, Statement, on_engine},
+    domain::backend_error::BackendError,
+};
+
+/// The time limit of a ping, before a connection is used and when it returns to the pool.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A connection pool. Clones share the connections.
+#[derive(Clone, Debug)]
+pub(super) struct Pool {
+    connections: Engine<SqlitePool, PgPool>,
+    /// The time limit for everything that is done with a connection, the wait for the connection included.
+    timeout: Option<Duration>,
+    /// Whether the database is in memory: it ends with its only connection, which is never closed.
+    is_memory: bool,
+}
+
+/// A connection of a [`Pool`], to which it returns when it is dropped, without a transaction that was not committed.
+///
+/// sqlx returns connections by itself, but waits without a limit for the ping that it sends first.
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// `None` only while it is dropped.
+    inner: Option<TypedConnection>,
+    deadline: Option<Instant>,
+    is_memory: bool,
+    is_in_transaction: bool,
+    /// Whether a statement did not end: it timed out, or its caller was cancelled.
+    is_interrupted: bool,
+}
+
+type TypedConnection = Engine<PoolConnection<Sqlite>, PoolConnection<Postgres>>;
+
+impl Pool {
+    pub(super) fn new(
+        connections: Engine<SqlitePool, PgPool>,
+        timeout: Option<Duration>,
+        is_memory: bool,
+    ) -> Self {
+        Self { connections, timeout, is_memory }
+    }
+
+    /// A pool with one connection of its own, for work that must not wait for requests. A database in memory has only one
+    /// connection, which is shared.
+    pub(super) fn dedicated(&self) -> Self {
+        if self.is_memory {
+            return self.clone();
+        }
+        let connections = on_engine!(&self.connections, Engine(pool) => {
+            let options = pool.options().clone().max_connections(1).idle_timeout(None).max_lifetime(None);
+            Engine(options.connect_lazy_with((*pool.connect_options()).clone()))
+        });
+        Self { connections, ..*self }
+    }
+
+    pub(super) async fn acquire(&self) -> Result<Connection, BackendError> {
+        let deadline = self.timeout.map(|limit| Instant::now() + limit);
+        let inner = on_engine!(&self.connections, Engine(pool) => pool.acquire().await.map(Engine));
+        Ok(Connection {
+            inner: Some(inner.map_err(backend_error)?),
+            deadline,
+            is_memory: self.is_memory,
+            is_in_transaction: false,
+            is_interrupted: false,
+        })
+    }
+
+    /// Begins a transaction. Unless it is [committed](Connection::commit), it is rolled back.
+    pub(super) async fn begin(&self) -> Result<Connection, BackendError> {
+        let mut connection = self.acquire().await?;
+        connection.is_in_transaction = true;
+        // IMMEDIATE: a transaction that reads first fails if another process writes before it does.
+        let begin = if matches!(self.connections, Engine::Sqlite(_)) { "BEGIN IMMEDIATE" } else { "BEGIN" };
+        connection.execute(Statement::new(begin)).await?;
+        Ok(connection)
+    }
+
+    /// Runs a statement and returns the number of rows that it changed.
+    pub(super) async fn execute(&self, statement: Statement<'_>) -> Result<u64, BackendError> {
+        self.acquire().await?.execute(statement).await
+    }
+
+    pub(super) async fn fetch<T>(
+        &self,
+        statement: Statement<'_>,
+        read: impl Fn(&Row) -> Result<T, BackendError>,
+    ) -> Result<Vec<T>, BackendError> {
+        self.acquire().await?.fetch(statement, read).await
+    }
+
+    pub(super) async fn fetch_optional<T>(
+        &self,
+        statement: Statement<'_>,
+        read: impl Fn(&Row) -> Result<T, BackendError>,
+    ) -> Result<Option<T>, BackendError> {
+        Ok(self.fetch(statement, read).await?.pop())
+    }
+
+    pub(super) async fn close(&self) {
+        on_engine!(&self.connections, pool => pool.close().await);
+    }
+}
+
+impl Connection {
+    /// Runs a statement and returns the number of rows that it changed.
+    pub(super) async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, BackendError> {
+        self.run(async |connection| {
+            on_engine!(connection, connection => {
+                let result = statement.query().execute(&mut **connection).await?;
+                Ok(result.rows_affected())
+            })
+        })
+        .await
+    }
+
+    pub(super) async fn fetch<T>(
+        &mut self,
+        statement: Statement<'_>,
+        read: impl Fn(&Row) -> Result<T, BackendError>,
+    ) -> Result<Vec<T>, BackendError> {
+        let rows: Vec<Row> = self
+            .run(async |connection| {
+                on_engine!(connection, Engine(connection) => {
+                    let rows = statement.query().fetch_all(&mut **connection).await?;
+                    Ok(rows.into_iter().map(Engine).collect())
+                })
+            })
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    #[expect(clippy::expect_used, reason = "the connection is taken only on drop")]
+    async fn run<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut TypedConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, BackendError> {
+        self.is_interrupted = true;
+        let work = work(self.inner.as_mut().expect("the connection is not dropped"));
+        let result = match self.deadline {
+            Some(deadline) => timeout_at(deadline, work).await.map_err(|_| no_response())?,
+            None => work.await,
+        };
+        self.is_interrupted = false;
+        result.map_err(backend_error)
+    }
+
+    pub(super) async fn commit(mut self) -> Result<(), BackendError> {
+        self.execute(Statement::new("COMMIT")).await?;
+        self.is_in_transaction = false;
+        Ok(())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let Some(inner) = self.inner.take() else { return };
+        let keep = self.is_memory || !self.is_interrupted;
+        let limit = if self.is_memory { Duration::MAX } else { PING_TIMEOUT };
+        let rollback = self.is_in_transaction;
+        on_engine!(inner, connection => match Handle::try_current() {
+            Ok(runtime) if keep => drop(runtime.spawn(give_back(connection, rollback, limit))),
+            // Dropped outside of the pool, a connection is closed.
+            _ => drop(connection.detach()),
+        });
+    }
+}
+
+async fn give_back<DB: sqlx::Database>(mut connection: PoolConnection<DB>, rollback: bool, limit: Duration)
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    let is_ready = !rollback || matches!(timeout(limit, connection.execute("ROLLBACK")).await, Ok(Ok(_)));
+    if is_ready || limit == Duration::MAX {
+        let _ = timeout(limit, connection.return_to_pool()).await;
+    } else {
+        drop(connection.detach());
+    }
+}
+
+pub(super) fn no_response() -> BackendError {
+    BackendError::unavailable("the database did not respond in time")
+}
+
+/// Pings a connection before it is used; the pool replaces it if the ping fails.
+pub(super) fn is_alive<C: sqlx::Connection>(
+    connection: &mut C,
+    _: PoolConnectionMetadata,
+) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    Box::pin(async {
+        let late = |_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into()));
+        timeout(PING_TIMEOUT, connection.ping()).await.unwrap_or_else(late).map(|()| true)
+    })
+}
+
+/// The error of a failed statement, temporary if a retry may succeed.
+pub(super) fn backend_error(error: sqlx::Error) -> BackendError {
+    if is_temporary(&error) { BackendError::unavailable(error) } else { BackendError::new(error) }
+}
+
+pub(super) fn is_temporary(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| is_temporary_code(&code)),
+        _ => false,
+    }
+}
+
+/// SQLite, by the low byte of the code: SQLITE_BUSY, SQLITE_LOCKED; and what passes once the disk is repaired:
+/// SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN. PostgreSQL: the connection failed (class 08), resources are
+/// short (53), an operator stops the server (57P), a transaction must be repeated (40), a statement took too long (57014), a
+/// lock was not available (55P03), or the server is read-only, as after a failover (25006).
+fn is_temporary_code(code: &str) -> bool {
+    match code.parse::<u32>() {
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 8 | 10 | 13 | 14),
+        _ => ["08", "25006", "40", "53", "57P", "57014", "55P03"].iter().any(|class| code.starts_with(class)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::tempdir;
+
+    use super::*;
+    use crate::adapters::sql::{
+        Database, SqlUsers,
+        testing::{account, open_file},
+    };
+
+    #[test]
+    fn error_is_temporary_if_a_retry_may_succeed() {
+        for code in [
+            "5", "261", "517", "6", "8", "264", "10", "778", "13", "14", "25006", "08006", "53300", "57P01",
+            "57P03", "40001", "40P01", "57014", "55P03",
+        ] {
+            assert!(is_temporary_code(code), "{code}");
+        }
+        for code in ["1", "19", "2067", "1555", "23505", "42P01", "55006", "22021"] {
+            assert!(!is_temporary_code(code), "{code}");
+        }
+        assert!(backend_error(sqlx::Error::PoolTimedOut).is_temporary());
+        assert!(!backend_error(sqlx::Error::RowNotFound).is_temporary());
+    }
+
+    #[tokio::test]
+    async fn uncommitted_transaction_is_rolled_back_and_its_connection_reused() {
+        let folder = tempdir().unwrap();
+        for database in [open_file(&folder).await, Database::open("sqlite::memory:").await.unwrap()] {
+            let users = SqlUsers::new(database.clone());
+            for _ in 0..3 {
+                let mut import = users.import().await.unwrap();
+                assert!(import.add(&[account("johndoe")]).await.unwrap());
+            }
+            assert!(users.find(&"johndoe".parse().unwrap()).await.unwrap().is_none());
+            assert!(users.insert(&account("johndoe")).await.unwrap());
+            assert!(!users.insert(&account("JOHNDOE")).await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn interrupted_connection_is_replaced_unless_the_database_is_in_memory() {
+        const SLOW: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) \
+                            SELECT count(*) AS count FROM n";
+        let folder = tempdir().unwrap();
+        for (database, is_replaced) in
+            [(open_file(&folder).await, true), (Database::open("sqlite::memory:").await.unwrap(), false)]
+        {
+            let mut connection = database.pool.acquire().await.unwrap();
+            connection.execute(Statement::new("CREATE TEMP TABLE mark (i INTEGER)")).await.unwrap();
+            let slow = connection.execute(Statement::new(SLOW));
+            assert!(timeout(Duration::from_millis(20), slow).await.is_err(), "it is interrupted");
+            drop(connection);
+            let start = Instant::now();
+            let mark = database.pool.execute(Statement::new("SELECT i FROM mark")).await;
+            assert_eq!(mark.is_err(), is_replaced, "{:?}", start.elapsed());
+        }
+    }
+
+    #[tokio::test]
+    async fn dedicated_connection_does_not_wait_for_requests() {
+        let folder = tempdir().unwrap();
+        let database = open_file(&folder).await;
+        let all_connections = database.pool.acquire().await.unwrap();
+        for _ in 0..3 {
+            database.ping(Duration::from_secs(1)).await.unwrap();
+        }
+        drop(all_connections);
+        let memory = Database::open("sqlite::memory:").await.unwrap();
+        memory.ping(Duration::from_secs(1)).await.unwrap();
+        assert!(SqlUsers::new(memory).insert(&account("johndoe")).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn statement_after_the_database_closed_is_a_temporary_error() {
+        let database = Database::open("sqlite::memory:").await.unwrap();
+        database.close().await;
+        let error = SqlUsers::new(database).find(&"johndoe".parse().unwrap()).await.unwrap_err();
+        assert!(error.is_temporary(), "{error}");
+    }
+}

@@ -1,0 +1,103 @@
+//! The default user model.
+
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::domain::{
+    scope::{GrantedScopes, Scopes},
+    secret::PasswordHash,
+    time::Timestamp,
+    user::{AuthUser, Subject},
+};
+
+/// A user as clients see it, without the password hash.
+///
+/// ```
+/// use gatepass::sql::User;
+///
+/// let johndoe = User {
+///     id: User::new_id(),
+///     username: "johndoe".to_owned(),
+///     email: Some("johndoe@example.com".to_owned()),
+///     full_name: None,
+///     disabled: false,
+///     scopes: "me users:read".parse()?,
+/// };
+/// assert_eq!(
+///     serde_json::to_string(&johndoe)?,
+///     r#"{"username":"johndoe","email":"johndoe@example.com","full_name":null,"disabled":false,"scopes":["me","users:read"]}"#
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(description = "A user as clients see it, without the password hash.")]
+pub struct User {
+    /// The subject of the user's tokens.
+    #[serde(skip)]
+    pub id: Uuid,
+    /// The name to sign in with, in its original spelling.
+    #[schema(example = "johndoe")]
+    pub username: String,
+    /// The email address.
+    #[schema(required, example = "johndoe@example.com")]
+    pub email: Option<String>,
+    /// The full name.
+    #[schema(required, example = "John Doe")]
+    pub full_name: Option<String>,
+    /// Whether the user is barred from everything that requires an active user.
+    #[schema(example = false)]
+    pub disabled: bool,
+    /// The scopes that tokens of the user may have.
+    #[serde(serialize_with = "as_list")]
+    #[schema(value_type = Vec<String>, example = json!(["me", "users:read"]))]
+    pub scopes: Scopes,
+}
+
+fn as_list<S: Serializer>(scopes: &Scopes, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(scopes.iter().map(|scope| scope.as_str()))
+}
+
+impl User {
+    /// Generates the identifier of a new user: a UUIDv7
+    /// ([RFC 9562 section 5.7](https://www.rfc-editor.org/rfc/rfc9562#section-5.7)), so that new rows go to the end of
+    /// the index.
+    ///
+    /// # Panics
+    /// If the operating system provides no random bytes.
+    pub fn new_id() -> Uuid {
+        Uuid::now_v7()
+    }
+}
+
+impl AuthUser for User {
+    fn subject(&self) -> Subject {
+        self.id.into()
+    }
+
+    fn is_active(&self) -> bool {
+        !self.disabled
+    }
+
+    fn allowed_scopes(&self) -> GrantedScopes {
+        GrantedScopes::Only(self.scopes.clone())
+    }
+
+    /// Stored sessions carry it: it stays the same whatever the type is called.
+    fn user_kind() -> &'static str {
+        "User"
+    }
+}
+
+/// A row of the table of users.
+#[derive(Clone, Debug)]
+pub struct StoredUser {
+    /// The user.
+    pub user: User,
+    /// The hash of the user's password.
+    pub password_hash: PasswordHash,
+    /// The time at which the user was added.
+    pub created: Timestamp,
+    /// The time of the last change; a rehash at sign-in is not a change.
+    pub changed: Timestamp,
+}

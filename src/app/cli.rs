@@ -1,0 +1,244 @@
+//! The command line: commands, their options, and what is printed if it cannot be parsed.
+
+use std::{env, ffi::OsString, process::ExitCode};
+
+use clap::{
+    Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
+    builder::BoolishValueParser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use crate::app::{
+    commands::{
+        audit::AuditArguments, check::CheckArguments, clients::ClientsArguments, keys::KeysArguments,
+        users::UsersArguments,
+    },
+    settings::{ApiSettings, ListenSettings, ProfileSettings, Settings},
+};
+
+const COMMANDS_HELP: &str = "\
+Without a command, gatepass runs the service: `gatepass --bind 127.0.0.1:9000` is `gatepass serve --bind 127.0.0.1:9000`.
+`gatepass COMMAND --help` explains the options of a command.
+Every option of the service is also an environment variable: --bind is GATEPASS_BIND. The option wins over the variable.
+RUST_LOG sets the log level, for example RUST_LOG=warn or RUST_LOG=debug [default: info].";
+
+const MORE_OPTIONS: &str =
+    "--help shows all options. Each is also an environment variable: --bind is GATEPASS_BIND.";
+
+/// The options of the service that most people need: the others are in `--help` alone.
+const COMMON: [&str; 7] =
+    ["profile", "bind", "expose-tutorial", "tls-cert", "database-url", "keys-dir", "issuer"];
+
+/// OAuth2 password sign-in for Actix, with documentation that signs in by itself
+#[derive(Debug, Parser)]
+#[command(name = "gatepass", version, after_help = COMMANDS_HELP)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// A command and its options.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service
+    #[command(after_help = MORE_OPTIONS, after_long_help = "")]
+    Serve(Box<Settings>),
+    /// Manage users
+    Users(UsersArguments),
+    /// Manage clients: programs that request tokens
+    Clients(ClientsArguments),
+    /// Show or change the keys that sign tokens
+    Keys(KeysArguments),
+    /// Show the audit trail
+    Audit(AuditArguments),
+    /// Check settings, database and keys; exits with 1 if something is wrong
+    #[command(after_help = MORE_OPTIONS, after_long_help = "")]
+    Check(Box<CheckArguments>),
+    /// Print the OpenAPI document
+    Openapi(OpenapiArguments),
+    /// Check that the service at --bind responds; exits with 1 if it does not
+    Healthcheck(HealthcheckArguments),
+}
+
+/// The options of `gatepass openapi`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct OpenapiArguments {
+    #[command(flatten)]
+    pub(crate) profile: ProfileSettings,
+    #[command(flatten)]
+    pub(crate) api: ApiSettings,
+}
+
+/// The options of `gatepass healthcheck`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HealthcheckArguments {
+    #[command(flatten)]
+    pub(crate) listen: ListenSettings,
+}
+
+/// Parses the arguments and the environment of this process.
+///
+/// # Errors
+/// The exit code, once help or a one-line error was printed.
+pub(crate) fn parse() -> Result<Command, ExitCode> {
+    let arguments = with_command(env::args_os().skip(1).collect());
+    parse_from(&arguments).map_err(|error| report(&error, &arguments))
+}
+
+impl Settings {
+    /// The settings of a service that is started with these arguments.
+    ///
+    /// # Errors
+    /// If an argument is wrong.
+    pub fn from_arguments<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<Self, clap::Error> {
+        let arguments = with_command(arguments.into_iter().map(OsString::from).collect());
+        match parse_from(&arguments)? {
+            Command::Serve(settings) => Ok(*settings),
+            _ => Err(clap::Error::raw(ErrorKind::InvalidSubcommand, "expected options of `gatepass serve`")),
+        }
+    }
+}
+
+/// Options without a command are those of `serve`.
+fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let first = arguments.first().map(|argument| argument.to_string_lossy());
+    let is_complete = first.is_some_and(|first| {
+        !first.starts_with('-') || ["-h", "--help", "-V", "--version"].contains(&&*first)
+    });
+    if !is_complete {
+        arguments.insert(0, "serve".into());
+    }
+    arguments
+}
+
+fn parse_from(arguments: &[OsString]) -> Result<Command, clap::Error> {
+    let name = OsString::from("gatepass");
+    let matches = command().try_get_matches_from([&name].into_iter().chain(arguments))?;
+    Ok(CommandLine::from_arg_matches(&matches)?.command)
+}
+
+fn command() -> clap::Command {
+    complete(CommandLine::command())
+}
+
+/// Applies the rules that all commands share. Settings are the options under a help heading.
+fn complete(command: clap::Command) -> clap::Command {
+    let has_commands = command.has_subcommands();
+    let has_many_options = ["serve", "check"].contains(&command.get_name());
+    // A missing argument is a one-line error like any other.
+    command.arg_required_else_help(false).mut_subcommands(complete).mut_args(|arg| {
+        let (Some(name), Some(_)) = (arg.get_long().map(str::to_owned), arg.get_help_heading()) else {
+            return arg;
+        };
+        let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
+        let arg = if is_flag { optional_boolean(arg) } else { arg };
+        arg.env(variable(&name))
+            .global(has_commands)
+            .hide_short_help(has_many_options && !COMMON.contains(&name.as_str()))
+    })
+}
+
+/// The environment variable of an option.
+fn variable(name: &str) -> String {
+    format!("GATEPASS_{}", name.to_uppercase().replace('-', "_"))
+}
+
+/// A flag that also takes `=false`, which a variable needs.
+fn optional_boolean(arg: Arg) -> Arg {
+    arg.action(ArgAction::Set)
+        .value_name("true|false")
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_value("false")
+        .default_missing_value("true")
+        .hide_default_value(true)
+        .hide_possible_values(true)
+        .value_parser(BoolishValueParser::new())
+}
+
+/// Prints help as clap formats it, and everything else on one line.
+fn report(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    eprintln!("gatepass: {}", explain(error, arguments));
+    ExitCode::from(2)
+}
+
+fn explain(error: &clap::Error, arguments: &[OsString]) -> String {
+    let message = error.to_string();
+    // clap's paragraphs are the error, then tips, then the usage.
+    let paragraphs = message.split("\n\n").take_while(|text| !text.starts_with("Usage: "));
+    let paragraphs = paragraphs.filter(|text| !text.starts_with("For more information"));
+    let lines = paragraphs.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let text = lines.collect::<Vec<_>>().join("; ").replace("; tip: ", "; ");
+    let mut command = &command();
+    let known = arguments.iter().map_while(|name| {
+        command = command.find_subcommand(name)?;
+        Some(format!(" {}", command.get_name()))
+    });
+    let path: String = known.collect();
+    format!("{}{}; see gatepass{path} --help", text.trim_start_matches("error: "), origin(error))
+}
+
+/// Names the environment variable that a wrong value came from: clap names the option alone.
+fn origin(error: &clap::Error) -> String {
+    let (Some(ContextValue::String(option)), Some(ContextValue::String(value))) =
+        (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
+    else {
+        return String::new();
+    };
+    let option = option.split([' ', '=', '[']).next().unwrap_or_default();
+    let variable = variable(option.trim_start_matches('-'));
+    let is_argument = env::args_os().skip(1).any(|argument| {
+        let argument = argument.to_string_lossy();
+        argument.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    });
+    match env::var(&variable) {
+        Ok(set) if set == *value && !is_argument => format!(" (from {variable})"),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    /// This command and all below it.
+    fn all(command: &clap::Command) -> Vec<clap::Command> {
+        let below = command.get_subcommands().flat_map(all);
+        [command.clone()].into_iter().chain(below).collect()
+    }
+
+    #[test]
+    fn short_help_of_every_command_has_at_most_40_lines() {
+        let mut command = command().term_width(80);
+        command.build();
+        for mut command in all(&command) {
+            let help = command.render_help().to_string();
+            assert!(help.lines().count() <= 40, "{help}");
+        }
+    }
+
+    #[test]
+    fn options_with_a_variable_are_options_of_serve() {
+        let mut command = command();
+        command.build();
+        let settings = |command: &clap::Command| -> Vec<String> {
+            let args = command.get_arguments().filter(|arg| arg.get_env().is_some());
+            args.map(|arg| arg.get_long().unwrap().to_owned()).collect()
+        };
+        let all = settings(command.find_subcommand("serve").unwrap());
+        assert!(all.len() > 40, "{all:?}");
+        for command in self::all(&command) {
+            for name in settings(&command) {
+                assert!(all.contains(&name), "{} --{name}", command.get_name());
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The outermost middleware of the service: everything that happens to every request, whatever its response.
+
+use std::{rc::Rc, sync::Arc};
+
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    middleware::Next,
+};
+
+use crate::{
+    app::{
+        connection::{self, TrackedBody},
+        metrics::Metrics,
+    },
+    http::{
+        error::ApiError,
+        middleware::{access_log, panic::catch_panics, security_headers::add_security_headers},
+    },
+};
+
+/// One middleware rather than several: each one allocates and moves every response.
+pub(super) struct Pipeline {
+    /// The maximum size of target and headers; requests with more get 431.
+    pub(super) max_header_bytes: usize,
+    pub(super) has_tls: bool,
+    /// `None` if nobody reads metrics.
+    pub(super) metrics: Option<Arc<Metrics>>,
+}
+
+impl Pipeline {
+    pub(super) async fn handle<B: MessageBody + Unpin>(
+        self: Rc<Self>,
+        request: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<TrackedBody<B>>, Error> {
+        let has_tls = self.has_tls;
+        let in_flight = connection::track(&request);
+        let log_entry = access_log::Entry::new(&request);
+        let timer = self.metrics.as_ref().map(|metrics| (metrics, metrics.requests.start(&request)));
+        let mut result = if head_size(&request) > self.max_header_bytes {
+            Err(ApiError::HeadTooLarge { limit: self.max_header_bytes }.into())
+        } else {
+            catch_panics(request, next).await
+        };
+        match &mut result {
+            Ok(response) => add_security_headers(response.headers_mut(), has_tls),
+            Err(error) => error.add_response_mapper(move |mut response| {
+                add_security_headers(response.headers_mut(), has_tls);
+                response
+            }),
+        }
+        if let Some(entry) = log_entry {
+            entry.log(&result);
+        }
+        if let Some((metrics, timer)) = timer {
+            metrics.requests.finish(timer, &result);
+        }
+        result.map(|response| response.map_body(|_, body| TrackedBody::new(body, in_flight)))
+    }
+}
+
+/// The bytes of target and headers in HTTP/1: `name: value\r\n`.
+fn head_size(request: &ServiceRequest) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let header = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    target + header.sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{App, HttpResponse, guard, http::header, middleware::from_fn, test, web};
+
+    use super::*;
+
+    async fn panics() -> HttpResponse {
+        panic!("a handler panics")
+    }
+
+    #[actix_web::test]
+    async fn responses_panics_and_refusals_have_security_headers() {
+        let pipeline = Rc::new(Pipeline { max_header_bytes: 100, has_tls: true, metrics: None });
+        let panics_at_once = guard::fn_guard(|_| panic!("a guard panics"));
+        let app = App::new()
+            .wrap(from_fn(move |request: ServiceRequest, next: Next<_>| {
+                Rc::clone(&pipeline).handle(request, next)
+            }))
+            .route("/response", web::to(HttpResponse::Ok))
+            .route("/panic", web::to(panics))
+            .route("/panic-at-once", web::route().guard(panics_at_once).to(HttpResponse::Ok));
+        let app = test::init_service(app).await;
+        let long = format!("/{}", "a".repeat(100));
+        for (path, status) in [("/response", 200), ("/panic", 500), ("/panic-at-once", 500), (&long, 431)] {
+            let request = test::TestRequest::with_uri(path).to_request();
+            let (found, headers) = match test::try_call_service(&app, request).await {
+                Ok(response) => (response.status(), response.headers().clone()),
+                Err(error) => {
+                    let response = error.error_response();
+                    (response.status(), response.headers().clone())
+                }
+            };
+            assert_eq!(found.as_u16(), status, "{path}");
+            for name in [header::X_CONTENT_TYPE_OPTIONS, header::STRICT_TRANSPORT_SECURITY] {
+                assert!(headers.contains_key(&name), "{path} without {name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The errors of the use cases.
+
+use std::{error::Error, fmt, time::Duration};
+
+use crate::domain::{backend_error::BackendError, ports::WeakPassword};
+
+/// The reason why a request was refused, or the failure of a store, hasher or token service.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// The username is unknown or the password is wrong; the two are not distinguished.
+    InvalidCredentials,
+    /// The password is right, and the user is not active.
+    InactiveUser,
+    /// The user has none of the requested scopes.
+    ScopeNotGranted,
+    /// More scopes were requested than the sign-in was granted.
+    ScopeExceeded,
+    /// The refresh token is unknown, expired, was used before, or belongs to another client.
+    InvalidRefreshToken,
+    /// The token was issued to another client, or to none.
+    IssuedToAnotherClient,
+    /// Too many attempts failed.
+    TooManyAttempts {
+        /// The time after which the next attempt is accepted.
+        retry_after: Duration,
+    },
+    /// The client is unknown, its secret is wrong, or a required client did not authenticate.
+    InvalidClient,
+    /// The grant is turned off or not configured.
+    UnsupportedGrant,
+    /// The current password is wrong, or was changed concurrently.
+    IncorrectPassword,
+    /// The new password is too weak.
+    WeakPassword(WeakPassword),
+    /// The builder was not given the part that this call needs.
+    NotConfigured(&'static str),
+    /// A store, hasher or token service failed. [`Error::source`] is the cause.
+    Backend(BackendError),
+}
+
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidCredentials => "incorrect username or password",
+            Self::InactiveUser => "inactive user",
+            Self::ScopeNotGranted => "none of the requested scopes can be granted",
+            Self::ScopeExceeded => "more scopes were requested than the sign-in was granted",
+            Self::InvalidRefreshToken => "invalid refresh token",
+            Self::IssuedToAnotherClient => "the token was issued to another client",
+            Self::TooManyAttempts { .. } => "too many failed attempts",
+            Self::InvalidClient => "client authentication failed",
+            Self::UnsupportedGrant => "unsupported grant type",
+            Self::IncorrectPassword => "incorrect password",
+            Self::WeakPassword(reason) => return fmt::Display::fmt(reason, f),
+            Self::NotConfigured(part) => return write!(f, "Auth::builder was not given {part}"),
+            Self::Backend(error) => return fmt::Display::fmt(error.cause(), f),
+        })
+    }
+}
+
+impl Error for AuthError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Backend(error) => error.cause().source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<BackendError> for AuthError {
+    fn from(error: BackendError) -> Self {
+        Self::Backend(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("application error")]
+    struct ApplicationError(#[from] AuthError);
+
+    #[test]
+    fn auth_error_converts_into_boxed_and_application_errors() {
+        fn boxed() -> Result<(), Box<dyn Error>> {
+            Err(AuthError::Backend(BackendError::new("the disk is full")))?;
+            Ok(())
+        }
+        fn own() -> Result<(), ApplicationError> {
+            Err(AuthError::InvalidClient)?;
+            Ok(())
+        }
+        assert_eq!(boxed().unwrap_err().to_string(), "the disk is full");
+        assert_eq!(own().unwrap_err().source().unwrap().to_string(), "client authentication failed");
+    }
+}

@@ -1,0 +1,235 @@
+//! The grants: each turns a token request into tokens. A grant is one file and one line of the list below.
+
+pub(crate) mod password;
+pub(crate) mod refresh_token;
+
+use std::collections::HashMap;
+
+use crate::{
+    auth::{
+        Auth, AuthError, RefreshTokens, Sessions,
+        refresh_token::{self as token, TokenParts},
+    },
+    domain::{
+        backend_error::BackendError,
+        client::{ClientId, ClientInfo},
+        event::{Event, EventKind},
+        ports::{NewToken, TokenIssuer},
+        scope::{GrantedScopes, Scope},
+        secret::{AccessToken, RefreshToken},
+        session::{CredentialsVersion, NewSession, SessionId, SessionStore},
+        time::Timestamp,
+        user::AuthUser,
+    },
+};
+
+/// Defines [`GrantType`] from the modules of the grants. Each has `PARAMETERS`, `is_enabled` and `grant`.
+macro_rules! grants {
+    ($($variant:ident: $module:ident = $name:literal,)*) => {
+        /// The grant that a token request uses (`grant_type`).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum GrantType {
+            $($variant,)*
+        }
+
+        impl GrantType {
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
+
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// The parameters besides `scope` and the client's credentials, in the order in which errors are listed.
+            pub(crate) fn parameters(self) -> &'static [Parameter] {
+                match self {
+                    $(Self::$variant => $module::PARAMETERS,)*
+                }
+            }
+
+            pub(crate) fn is_enabled<U: AuthUser>(self, auth: &Auth<U>) -> bool {
+                match self {
+                    $(Self::$variant => $module::is_enabled(auth),)*
+                }
+            }
+        }
+
+        impl<U: AuthUser> Auth<U> {
+            pub(crate) async fn grant(
+                &self,
+                grant: GrantType,
+                request: GrantRequest,
+            ) -> Result<Tokens, AuthError> {
+                match grant {
+                    $(GrantType::$variant => $module::grant(self, request).await,)*
+                }
+            }
+        }
+    };
+}
+
+grants! {
+    Password: password = "password",
+    RefreshToken: refresh_token = "refresh_token",
+}
+
+/// A required parameter of a grant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) example: Option<&'static str>,
+    pub(crate) is_password: bool,
+}
+
+/// A token request whose form was read and whose client was authenticated.
+#[derive(Debug)]
+pub(crate) struct GrantRequest {
+    /// The values of [`GrantType::parameters`].
+    pub(crate) parameters: HashMap<&'static str, String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) client_id: Option<ClientId>,
+    pub(crate) client_info: ClientInfo,
+}
+
+impl GrantRequest {
+    /// Takes the value of a parameter; the caller wipes it if it is a secret.
+    fn take(&mut self, parameter: &str) -> String {
+        self.parameters.remove(parameter).unwrap_or_default()
+    }
+}
+
+/// The tokens of a successful token request
+/// ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// The access token.
+    pub access_token: AccessToken,
+    /// The lifetime of the access token, if it expires by itself.
+    pub expires_in: Option<std::time::Duration>,
+    /// The scopes of the access token.
+    pub granted_scopes: GrantedScopes,
+    /// The refresh token, if one was issued.
+    pub refresh_token: Option<RefreshToken>,
+}
+
+/// The result of a sign-in or a refresh.
+#[derive(Clone, Debug)]
+pub struct SignedIn<U> {
+    /// The user.
+    pub user: U,
+    /// The tokens.
+    pub tokens: Tokens,
+}
+
+/// A user who has proved who they are, and what is requested for them.
+struct Authenticated<'a, U> {
+    user: &'a U,
+    username: &'a str,
+    /// The version of the credentials that were verified.
+    credentials_version: CredentialsVersion,
+    scopes: &'a [String],
+    client_id: Option<&'a ClientId>,
+    client_info: &'a ClientInfo,
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// The steps after authentication: grants the scopes, issues the access token and opens the session. Returns `None` if
+    /// the credentials were changed.
+    async fn start_session(&self, authenticated: &Authenticated<'_, U>) -> Result<Option<Tokens>, AuthError> {
+        let Authenticated { user, username, credentials_version, scopes, client_id, client_info } =
+            *authenticated;
+        let (granted, wants_refresh_token) = self.grant_scopes(user, scopes)?;
+        let (now, random) = (self.now(), self.random()?);
+        let session_id = self.0.sessions.as_ref().map(|_| token::session_id(&random));
+        let new = self.new_token(user, granted, client_id.cloned(), session_id.clone(), now);
+        let mut tokens = self.issue(new).await?;
+        let owner = self.owner(user.subject());
+        if let (Some(Sessions { store, refresh }), Some(id)) = (&self.0.sessions, &session_id) {
+            tokens.refresh_token = wants_refresh_token.then(|| token::first(&random));
+            let hashes = tokens.refresh_token.as_ref().and_then(TokenParts::of);
+            let hashes = hashes.map(|parts| (parts.family_hash(), parts.hash()));
+            let refresh_end = if wants_refresh_token { refresh.end(now, now) } else { now };
+            let session = NewSession {
+                id,
+                owner: &owner,
+                credentials_version,
+                client_id,
+                granted_scopes: &tokens.granted_scopes,
+                client_info,
+                now,
+                expires_at: tokens.expires_in.map(|lifetime| refresh_end.max(now + lifetime)),
+                refresh_token: hashes.as_ref().map(|(family, first)| (family, first)),
+            };
+            if !store.open(&session).await? {
+                return Ok(None);
+            }
+        }
+        self.emit(&Event {
+            username: Some(username),
+            subject: Some(&owner.subject),
+            client_id,
+            session_id: session_id.as_ref(),
+            ..Event::new(EventKind::SignedIn, client_info, now)
+        });
+        Ok(Some(tokens))
+    }
+
+    /// Returns the granted scopes, and whether a refresh token is to be issued.
+    fn grant_scopes(&self, user: &U, requested: &[String]) -> Result<(GrantedScopes, bool), AuthError> {
+        let allowed = user.allowed_scopes();
+        let (granted, wants_refresh_token) = match self.refresh_settings() {
+            None => (allowed.grant(requested), false),
+            Some(settings) => {
+                let is_offline_access = |scope: &&String| *scope == Scope::OFFLINE_ACCESS;
+                if requested.iter().any(|scope| is_offline_access(&scope)) {
+                    let others: Vec<_> =
+                        requested.iter().filter(|scope| !is_offline_access(scope)).cloned().collect();
+                    let granted = allowed.grant(&others);
+                    (granted.map(|granted| granted.with(Scope::offline_access())), true)
+                } else {
+                    (allowed.grant(requested), settings.issue == RefreshTokens::Always)
+                }
+            }
+        };
+        Ok((granted.ok_or(AuthError::ScopeNotGranted)?, wants_refresh_token))
+    }
+
+    /// The contents of an access token for a user.
+    fn new_token(
+        &self,
+        user: &U,
+        granted_scopes: GrantedScopes,
+        client_id: Option<ClientId>,
+        session_id: Option<SessionId>,
+        now: Timestamp,
+    ) -> NewToken {
+        let extra_claims = self.0.issuer.as_ref().and_then(|issuer| issuer.extra_claims.as_ref());
+        NewToken {
+            subject: user.subject(),
+            user_kind: U::user_kind(),
+            granted_scopes,
+            client_id,
+            session_id,
+            extra_claims: extra_claims.map_or_else(Default::default, |claims| claims(user)),
+            now,
+        }
+    }
+
+    async fn issue(&self, new: NewToken) -> Result<Tokens, AuthError> {
+        let issuer = self.0.issuer.as_ref().ok_or(AuthError::NotConfigured("a token issuer"))?;
+        let issued = issuer.tokens.issue(&new).await?;
+        Ok(Tokens {
+            access_token: issued.access_token,
+            expires_in: issued.expires_in,
+            granted_scopes: new.granted_scopes,
+            refresh_token: None,
+        })
+    }
+}
+
+/// A conflict with concurrent requests that a retry did not resolve.
+fn conflict(what: &'static str) -> AuthError {
+    BackendError::unavailable(what).into()
+}

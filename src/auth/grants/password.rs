@@ -1,0 +1,120 @@
+//! The password grant ([RFC 6749 section 4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.3)).
+
+use crate::{
+    auth::{
+        Auth, AuthError,
+        grants::{Authenticated, GrantRequest, Parameter, SignedIn, Tokens},
+        password::VerifiedAccount,
+    },
+    domain::{
+        client::{ClientId, ClientInfo},
+        event::{Event, EventKind},
+        secret::Password,
+        session::{CredentialsVersion, SessionStore},
+        user::AuthUser,
+    },
+};
+
+pub(super) const PARAMETERS: &[Parameter] = &[
+    Parameter {
+        name: "username",
+        description: "The username.",
+        example: Some("johndoe"),
+        is_password: false,
+    },
+    Parameter { name: "password", description: "The password.", example: Some("secret"), is_password: true },
+];
+
+pub(super) fn is_enabled<U: AuthUser>(auth: &Auth<U>) -> bool {
+    auth.0.hasher.is_some() && !auth.0.rules.password_grant_off
+}
+
+pub(super) async fn grant<U: AuthUser>(
+    auth: &Auth<U>,
+    mut request: GrantRequest,
+) -> Result<Tokens, AuthError> {
+    let (username, password) = (request.take("username"), Password::from(request.take("password")));
+    let sign_in = SignIn {
+        username: &username,
+        password: &password,
+        scopes: &request.scopes,
+        client_id: request.client_id,
+        client_info: &request.client_info,
+    };
+    Ok(auth.sign_in(sign_in).await?.tokens)
+}
+
+/// A sign-in with a password.
+#[derive(Debug)]
+pub struct SignIn<'a> {
+    /// The username as it was sent.
+    pub username: &'a str,
+    /// The password.
+    pub password: &'a Password,
+    /// The requested scopes; an empty list requests all scopes of the user.
+    pub scopes: &'a [String],
+    /// The client, if it authenticated.
+    pub client_id: Option<ClientId>,
+    /// The sender of the request.
+    pub client_info: &'a ClientInfo,
+}
+
+/// How often a sign-in is repeated whose account was changed concurrently.
+const ATTEMPTS: usize = 3;
+
+impl<U: AuthUser> Auth<U> {
+    /// Signs a user in.
+    ///
+    /// # Errors
+    /// Those of [`verify_password`](Self::verify_password); [`AuthError::UnsupportedGrant`] if the password grant is off;
+    /// [`AuthError::ScopeNotGranted`] only if the password is right.
+    pub async fn sign_in(&self, sign_in: SignIn<'_>) -> Result<SignedIn<U>, AuthError> {
+        if self.0.rules.password_grant_off {
+            return Err(AuthError::UnsupportedGrant);
+        }
+        let result = self.try_sign_in(&sign_in).await;
+        let kind = match &result {
+            Err(AuthError::InvalidCredentials) => EventKind::SignInFailed,
+            Err(AuthError::InactiveUser) => EventKind::SignInInactive,
+            Err(AuthError::TooManyAttempts { .. }) => EventKind::SignInBlocked,
+            _ => return result,
+        };
+        self.emit(&Event {
+            username: Some(sign_in.username),
+            client_id: sign_in.client_id.as_ref(),
+            ..Event::new(kind, sign_in.client_info, self.now())
+        });
+        result
+    }
+
+    async fn try_sign_in(&self, sign_in: &SignIn<'_>) -> Result<SignedIn<U>, AuthError> {
+        for _ in 0..ATTEMPTS {
+            let SignIn { username, password, client_info, .. } = sign_in;
+            let verified = self.verify_account(username, password, client_info).await?;
+            let mut version = CredentialsVersion::default();
+            if let Some(sessions) = &self.0.sessions {
+                // A change of the password between here and the start of the session raises the version; one before is
+                // seen by reading the account again.
+                let owner = self.owner(verified.account.user.subject());
+                version = sessions.store.credentials_version(&owner).await?;
+                if !self.is_unchanged(username, &verified).await? {
+                    continue;
+                }
+            }
+            let VerifiedAccount { account, .. } = verified;
+            let user = account.user;
+            let authenticated = Authenticated {
+                user: &user,
+                username,
+                credentials_version: version,
+                scopes: sign_in.scopes,
+                client_id: sign_in.client_id.as_ref(),
+                client_info,
+            };
+            if let Some(tokens) = self.start_session(&authenticated).await? {
+                return Ok(SignedIn { user, tokens });
+            }
+        }
+        Err(AuthError::InvalidCredentials)
+    }
+}

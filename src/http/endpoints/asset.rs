@@ -1,0 +1,126 @@
+//! A file that is embedded in the program: compressed, and sent once for as long as it stays the same.
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    future::ready,
+    hash::{Hash, Hasher},
+    io::{self, Read, Write},
+    sync::{Arc, OnceLock},
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, AcceptEncoding, Encoding, EntityTag, Header, IfNoneMatch},
+    web::{self, Bytes},
+};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+
+use crate::{
+    domain::backend_error::BackendError,
+    http::{endpoints::resource, error::ApiError},
+};
+
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
+pub(crate) const CSS: &str = "text/css; charset=utf-8";
+pub(crate) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const SVG: &str = "image/svg+xml";
+
+/// A file with its type and its validator.
+pub(crate) struct Asset {
+    content_type: &'static str,
+    content_security_policy: Option<&'static str>,
+    gzip: Bytes,
+    /// For the few clients that take no gzip; unpacked when the first of them comes.
+    plain: OnceLock<Bytes>,
+    etag: EntityTag,
+}
+
+impl Asset {
+    /// A file that is not compressed yet.
+    pub(crate) fn new(content_type: &'static str, plain: impl Into<Bytes>) -> io::Result<Self> {
+        let plain = plain.into();
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&plain)?;
+        let asset = Self::from_gzip(content_type, encoder.finish()?);
+        Ok(Self { plain: plain.into(), ..asset })
+    }
+
+    /// A file that is gzip already.
+    pub(crate) fn from_gzip(content_type: &'static str, gzip: impl Into<Bytes>) -> Self {
+        let gzip = gzip.into();
+        let mut hasher = DefaultHasher::new();
+        gzip.hash(&mut hasher);
+        Self {
+            content_type,
+            content_security_policy: None,
+            gzip,
+            plain: OnceLock::new(),
+            // Weak: the compressed and the plain bytes share it (RFC 9110 section 8.8.3.3).
+            etag: EntityTag::new_weak(format!("{:016x}", hasher.finish())),
+        }
+    }
+
+    /// Sends this policy, and what else keeps a page to itself.
+    pub(crate) fn with_content_security_policy(self, policy: &'static str) -> Self {
+        Self { content_security_policy: Some(policy), ..self }
+    }
+
+    /// The file, or 304 where the client has it.
+    pub(crate) fn respond(&self, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+        let unchanged = match IfNoneMatch::parse(request) {
+            Ok(IfNoneMatch::Any) => true,
+            Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&self.etag)),
+            Err(_) => false,
+        };
+        let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        response
+            .insert_header(header::ETag(self.etag.clone()))
+            .insert_header((header::CACHE_CONTROL, "no-cache"))
+            .insert_header((header::VARY, "Accept-Encoding"));
+        // With a 304 too: what it says replaces what the client has (RFC 9111 section 3.2).
+        if let Some(policy) = self.content_security_policy {
+            response
+                .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+                .insert_header((header::REFERRER_POLICY, "no-referrer"));
+        }
+        if unchanged {
+            return Ok(response.finish());
+        }
+        response.content_type(self.content_type).insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+        if takes_gzip(request) {
+            response.insert_header((header::CONTENT_ENCODING, "gzip"));
+            Ok(response.body(self.gzip.clone()))
+        } else {
+            Ok(response.body(self.plain()?))
+        }
+    }
+
+    fn plain(&self) -> Result<Bytes, BackendError> {
+        if let Some(plain) = self.plain.get() {
+            return Ok(plain.clone());
+        }
+        let mut plain = Vec::new();
+        GzDecoder::new(&*self.gzip).read_to_end(&mut plain)?;
+        Ok(self.plain.get_or_init(|| plain.into()).clone())
+    }
+}
+
+fn takes_gzip(request: &HttpRequest) -> bool {
+    let supported = [Encoding::gzip(), Encoding::identity()];
+    request.headers().contains_key(header::ACCEPT_ENCODING)
+        && AcceptEncoding::parse(request)
+            .is_ok_and(|accepted| accepted.negotiate(supported.iter()) == Some(Encoding::gzip()))
+}
+
+/// The routes of `assets`, each at its path.
+pub(crate) fn routes(
+    assets: impl IntoIterator<Item = (&'static str, Asset)>,
+) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send {
+    let assets: Vec<_> = assets.into_iter().map(|(path, asset)| (path, Arc::new(asset))).collect();
+    move |config: &mut web::ServiceConfig| {
+        for (path, asset) in assets {
+            config.service(resource::get(path, move |request: HttpRequest| ready(asset.respond(&request))));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `GET /.well-known/jwks.json`: the public keys that verify access tokens.
+
+use std::future::ready;
+
+use actix_web::{HttpResponse, Resource, http::header};
+use utoipa::OpenApi;
+
+use crate::{
+    auth::Auth,
+    domain::user::AuthUser,
+    http::{
+        endpoints::{Endpoint, resource},
+        error::ApiError,
+    },
+};
+
+pub(super) const PATH: &str = "/.well-known/jwks.json";
+
+pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
+    #[derive(OpenApi)]
+    #[openapi(paths(read_jwks_operation))]
+    struct JwksApi;
+    Endpoint {
+        path: PATH,
+        is_enabled: |auth| matches!(auth.key_set(), Ok(Some(_))),
+        resource: |auth, path| auth.jwks_endpoint(path),
+        openapi: |_| JwksApi::openapi(),
+    }
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// The JSON Web Key Set ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)) at a path of your own:
+    /// the keys that verify access tokens offline.
+    pub fn jwks_endpoint(&self, path: &str) -> Resource {
+        let auth = self.clone();
+        resource::get(path, move || ready(respond(&auth).map_err(|error| auth.error_response(error))))
+    }
+}
+
+fn respond<U: AuthUser>(auth: &Auth<U>) -> Result<HttpResponse, ApiError> {
+    let set = auth.key_set()?.ok_or(ApiError::NotFound)?;
+    let max_age = set.max_age.as_secs();
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, format!("public, max-age={max_age}")))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        // Some clients insist on this type, and none on application/jwk-set+json.
+        .content_type("application/json")
+        .body(set.json))
+}
+
+/// Read the public keys
+///
+/// Returns the keys that verify access tokens, as a JSON Web Key Set. A new key is published before it signs.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    tag = "Keys",
+    operation_id = "read_jwks",
+    responses((status = 200, description = "The keys", body = serde_json::Value,
+        headers(("Cache-Control" = String, description = "How long the keys may be cached")),
+        example = json!({ "keys": [{
+            "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+            "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "use": "sig", "alg": "EdDSA",
+        }] }))),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+fn read_jwks_operation() {}

@@ -1,0 +1,125 @@
+//! `GET /.well-known/oauth-authorization-server`: the server metadata.
+
+use actix_web::{HttpResponse, Resource, http::header};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+
+use crate::{
+    auth::Auth,
+    domain::user::AuthUser,
+    http::endpoints::{Endpoint, jwks, resource},
+};
+
+pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
+    #[derive(OpenApi)]
+    #[openapi(paths(read_metadata_operation))]
+    struct MetadataApi;
+    Endpoint {
+        path: "/.well-known/oauth-authorization-server",
+        is_enabled: |auth| auth.base_url().is_some(),
+        resource: |auth, path| auth.metadata_endpoint(path),
+        openapi: |_| MetadataApi::openapi(),
+    }
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// The server metadata ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)) at a path of your own: the endpoints of
+    /// [`routes`](Self::routes), grants and scopes of this `Auth`.
+    pub fn metadata_endpoint(&self, path: &str) -> Resource {
+        let auth = self.clone();
+        resource::get(path, move || {
+            let auth = auth.clone();
+            async move {
+                HttpResponse::Ok()
+                    .insert_header((header::CACHE_CONTROL, "public, max-age=3600"))
+                    .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                    .json(ServerMetadata::of(&auth))
+            }
+        })
+    }
+}
+
+/// The server metadata ([RFC 8414 section 2](https://www.rfc-editor.org/rfc/rfc8414#section-2)).
+#[derive(Serialize, ToSchema)]
+struct ServerMetadata<'a> {
+    /// The issuer of the tokens.
+    #[schema(example = "https://auth.example.com")]
+    issuer: &'a str,
+    /// The URL of the token endpoint.
+    #[schema(example = "https://auth.example.com/token")]
+    token_endpoint: String,
+    /// The methods of client authentication at the token endpoint.
+    token_endpoint_auth_methods_supported: &'static [&'static str],
+    /// The URL of the keys that verify tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    jwks_uri: Option<String>,
+    /// The scopes that can be requested.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    scopes_supported: Vec<&'a str>,
+    /// Empty: there is no authorization endpoint.
+    response_types_supported: [&'static str; 0],
+    /// The grants of the token endpoint.
+    grant_types_supported: Vec<&'static str>,
+    /// The URL of the revocation endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    revocation_endpoint: Option<String>,
+    /// The methods of client authentication at the revocation endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    revocation_endpoint_auth_methods_supported: Option<&'static [&'static str]>,
+    /// The URL of the introspection endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    introspection_endpoint: Option<String>,
+    /// The methods of client authentication at the introspection endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    introspection_endpoint_auth_methods_supported: Option<&'static [&'static str]>,
+    /// The URL of the documentation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    service_documentation: Option<String>,
+}
+
+/// The methods of client authentication ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)). `none`
+/// is not among them: a client that sends its identifier has to authenticate.
+const AUTH_METHODS: &[&str] = &["client_secret_basic", "client_secret_post"];
+
+impl<'a> ServerMetadata<'a> {
+    fn of<U: AuthUser>(auth: &'a Auth<U>) -> Self {
+        let issuer = auth.base_url().unwrap_or_default();
+        let url = |path: &str| format!("{}{path}", issuer.trim_end_matches('/'));
+        let endpoint = |path: &str| auth.has_endpoint(path).then(|| url(path));
+        Self {
+            issuer,
+            token_endpoint: url("/token"),
+            token_endpoint_auth_methods_supported: AUTH_METHODS,
+            jwks_uri: endpoint(jwks::PATH),
+            scopes_supported: auth.scopes().map(|(scope, _)| scope).collect(),
+            response_types_supported: [],
+            grant_types_supported: auth.grants().into_iter().map(|grant| grant.name()).collect(),
+            revocation_endpoint: endpoint("/revoke"),
+            revocation_endpoint_auth_methods_supported: endpoint("/revoke").map(|_| AUTH_METHODS),
+            introspection_endpoint: endpoint("/introspect"),
+            introspection_endpoint_auth_methods_supported: endpoint("/introspect").map(|_| AUTH_METHODS),
+            service_documentation: auth.documentation_path().map(url),
+        }
+    }
+}
+
+/// Read the server metadata
+///
+/// Returns the endpoints, grants and scopes of the service (RFC 8414).
+#[utoipa::path(
+    get,
+    path = "/.well-known/oauth-authorization-server",
+    tag = "OAuth2",
+    operation_id = "read_metadata",
+    responses((status = 200, description = "The metadata", body = ServerMetadata,
+        headers(("Cache-Control" = String, description = "How long the metadata may be cached")))),
+)]
+#[expect(dead_code, reason = "carries the documentation of the handler")]
+fn read_metadata_operation() {}

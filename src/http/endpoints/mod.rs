@@ -1,0 +1,170 @@
+//! The endpoints, and one list of them: routes, OpenAPI document and server metadata are derived from it.
+
+#[cfg(feature = "docs")]
+pub(crate) mod asset;
+#[cfg(feature = "docs")]
+pub mod docs;
+pub(crate) mod introspect;
+pub(crate) mod jwks;
+pub(crate) mod metadata;
+#[cfg(feature = "service")]
+pub(crate) mod pages;
+pub(crate) mod password;
+pub(crate) mod resource;
+pub(crate) mod revoke;
+pub(crate) mod sessions;
+pub(crate) mod token;
+pub(crate) mod users;
+
+use actix_web::{
+    HttpRequest, HttpResponse, Resource, ResponseError,
+    dev::Payload,
+    http::{
+        Method,
+        header::{self, HeaderValue},
+    },
+    web,
+};
+use utoipa::openapi::{OpenApi, security::SecurityRequirement};
+
+use crate::{
+    auth::{Auth, AuthError},
+    domain::{client::ClientId, user::AuthUser},
+    http::{
+        error::{ApiError, ErrorResponse},
+        extract::{client_credentials::ClientCredentials, users::RequiredScopes},
+        openapi::OAuth2PasswordBearer,
+    },
+};
+
+/// An endpoint of [`Auth::routes`] or [`Auth::account_routes`].
+pub(crate) struct Endpoint<U: AuthUser> {
+    pub(crate) path: &'static str,
+    pub(crate) is_enabled: fn(&Auth<U>) -> bool,
+    pub(crate) resource: fn(&Auth<U>, &str) -> Resource,
+    pub(crate) openapi: fn(&Auth<U>) -> OpenApi,
+}
+
+/// The endpoints of OAuth 2.0.
+fn oauth_endpoints<U: AuthUser>() -> [Endpoint<U>; 5] {
+    [token::endpoint(), revoke::endpoint(), introspect::endpoint(), jwks::endpoint(), metadata::endpoint()]
+}
+
+/// The endpoints for the account of the current user.
+fn account_endpoints<U: AuthUser, R: RequiredScopes>() -> [Endpoint<U>; 3] {
+    [sessions::endpoint::<U, R>(), sessions::one_endpoint::<U, R>(), password::endpoint::<U, R>()]
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// The endpoints that this `Auth` supports, for [`App::configure`](actix_web::App::configure): `POST /token`; with a
+    /// session store `POST /revoke` and `POST /introspect`; `GET /.well-known/jwks.json` for tokens that others can verify;
+    /// `GET /.well-known/oauth-authorization-server` if the [issuer](crate::auth::AuthBuilder::issuer) is known.
+    ///
+    /// It also makes the extractors [`ActiveUser`](crate::ActiveUser), [`CurrentUser`](crate::CurrentUser) and
+    /// [`MaybeUser`](crate::MaybeUser) work in the whole application.
+    pub fn routes(&self) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send + use<U> {
+        let auth = self.clone();
+        move |config| {
+            config.app_data(auth.clone());
+            auth.mount(oauth_endpoints(), config);
+        }
+    }
+
+    /// The endpoints for the account of the current user, who must have the scopes `R`: with a session store
+    /// `GET` and `DELETE /users/me/sessions` and `DELETE /users/me/sessions/{id}`; with
+    /// [`password_changes`](crate::auth::AuthBuilder::password_changes) `PUT /users/me/password`.
+    pub fn account_routes<R: RequiredScopes>(
+        &self,
+    ) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send + use<U, R> {
+        let auth = self.clone();
+        move |config| auth.mount(account_endpoints::<U, R>(), config)
+    }
+
+    fn mount<const N: usize>(&self, endpoints: [Endpoint<U>; N], config: &mut web::ServiceConfig) {
+        for endpoint in endpoints.into_iter().filter(|endpoint| (endpoint.is_enabled)(self)) {
+            config.service((endpoint.resource)(self, endpoint.path));
+        }
+    }
+
+    /// The OpenAPI document of [`routes`](Self::routes), with the security scheme `OAuth2PasswordBearer` and its scopes, to
+    /// merge into your own.
+    pub fn openapi(&self) -> OpenApi {
+        let mut document = self.documented(oauth_endpoints());
+        let scopes: Vec<_> = self.scopes().collect();
+        utoipa::Modify::modify(
+            &OAuth2PasswordBearer { scopes: &scopes, ..OAuth2PasswordBearer },
+            &mut document,
+        );
+        document
+    }
+
+    /// The OpenAPI document of [`account_routes`](Self::account_routes), to merge into your own.
+    pub fn account_openapi<R: RequiredScopes>(&self) -> OpenApi {
+        require_scopes::<R>(self.documented(account_endpoints::<U, R>()))
+    }
+
+    fn documented<const N: usize>(&self, endpoints: [Endpoint<U>; N]) -> OpenApi {
+        let enabled = endpoints.into_iter().filter(|endpoint| (endpoint.is_enabled)(self));
+        enabled.fold(OpenApi::default(), |document, endpoint| document.merge_from((endpoint.openapi)(self)))
+    }
+
+    /// Returns whether `path` is an endpoint of [`routes`](Self::routes).
+    pub(crate) fn has_endpoint(&self, path: &str) -> bool {
+        let mut endpoints = oauth_endpoints::<U>().into_iter();
+        endpoints.any(|endpoint| endpoint.path == path && (endpoint.is_enabled)(self))
+    }
+
+    /// Returns an error in the error format of this `Auth`, for handlers of your own.
+    pub fn error_response(&self, error: impl Into<ApiError>) -> ErrorResponse {
+        error.into().in_format(self.error_format())
+    }
+
+    /// Authenticates the client of a request.
+    async fn client(&self, client: &ClientCredentials) -> Result<Option<ClientId>, ApiError> {
+        let client_id =
+            self.authenticate_client(client.client_id.as_deref(), client.client_secret.as_ref()).await;
+        client_id.map_err(|error| client.error(error))
+    }
+
+    /// A resource that `handler` serves when a form is posted. No cache may store the response
+    /// ([RFC 6749 section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
+    fn post<H>(&self, path: &str, handler: H) -> Resource
+    where
+        H: AsyncFn(&Auth<U>, &HttpRequest, Payload) -> Result<HttpResponse, ApiError> + Copy + 'static,
+    {
+        let auth = self.clone();
+        let handler = move |request: HttpRequest, payload: web::Payload| {
+            let auth = auth.clone();
+            async move { auth.no_store(handler(&auth, &request, payload.into_inner()).await) }
+        };
+        resource::at(path, "POST").route(resource::route(&[Method::POST]).to(handler))
+    }
+
+    fn no_store(&self, result: Result<HttpResponse, ApiError>) -> HttpResponse {
+        let mut response = result.unwrap_or_else(|error| self.error_response(error).error_response());
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+impl ClientCredentials {
+    /// Adds how the client authenticated to an error.
+    fn error(&self, error: AuthError) -> ApiError {
+        match error {
+            AuthError::InvalidClient => ApiError::InvalidClient { by_basic: self.by_basic },
+            error => error.into(),
+        }
+    }
+}
+
+/// Documents the scopes that all operations of a document require.
+fn require_scopes<R: RequiredScopes>(mut document: OpenApi) -> OpenApi {
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let requirement = SecurityRequirement::new("OAuth2PasswordBearer", R::SCOPES.iter().copied());
+            operation.security = Some(vec![requirement]);
+        }
+    }
+    document
+}

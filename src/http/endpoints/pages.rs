@@ -1,0 +1,66 @@
+//! The start page.
+
+use std::io;
+
+use actix_web::web::ServiceConfig;
+
+use crate::http::endpoints::asset::{self, Asset, CSS, HTML, JAVASCRIPT, SVG};
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The names that the page marks parts with.
+const PROFILES: [&str; 2] = ["tutorial", "secure"];
+
+/// The start page at `/`: what this is, a form to sign in with, the way to the documentation. Of what is meant
+/// for one profile (between `<!--NAME-->` and `<!--/NAME-->`) it has that of `profile`.
+///
+/// # Errors
+/// Where a file cannot be compressed.
+pub(crate) fn routes(profile: &str) -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>> {
+    let page = PROFILES
+        .into_iter()
+        .filter(|other| *other != profile)
+        .fold(include_str!("../../../static/index.html").to_owned(), |page, other| {
+            without(&page, &format!("<!--{other}-->"), &format!("<!--/{other}-->"))
+        });
+    Ok(asset::routes([
+        ("/", Asset::new(HTML, page)?.with_content_security_policy(POLICY)),
+        ("/static/start.css", Asset::new(CSS, include_str!("../../../static/start.css"))?),
+        ("/static/start.js", Asset::new(JAVASCRIPT, include_str!("../../../static/start.js"))?),
+        ("/static/account.js", Asset::new(JAVASCRIPT, include_str!("../../../static/account.js"))?),
+        ("/static/api.js", Asset::new(JAVASCRIPT, include_str!("../../../static/api.js"))?),
+        ("/static/curl.js", Asset::new(JAVASCRIPT, include_str!("../../../static/curl.js"))?),
+        ("/static/dom.js", Asset::new(JAVASCRIPT, include_str!("../../../static/dom.js"))?),
+        ("/static/session.js", Asset::new(JAVASCRIPT, include_str!("../../../static/session.js"))?),
+        ("/static/favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
+    ]))
+}
+
+/// The text without what stands from each `start` to the next `end`.
+fn without(text: &str, start: &str, end: &str) -> String {
+    let mut parts = text.split(start);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |kept, part| kept + part.split_once(end).map_or("", |(_, after)| after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_for_another_profile_is_left_out() {
+        assert_eq!(without("a<x>b</x>c<x>d</x>e", "<x>", "</x>"), "ace");
+        assert_eq!(without("abc", "<x>", "</x>"), "abc");
+    }
+
+    #[test]
+    fn every_mark_in_the_page_is_closed() {
+        for profile in PROFILES {
+            let page = include_str!("../../../static/index.html");
+            let count = |mark: String| page.matches(&mark).count();
+            assert!(count(format!("<!--{profile}-->")) > 0);
+            assert_eq!(count(format!("<!--{profile}-->")), count(format!("<!--/{profile}-->")));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `PUT /users/me/password`: changes the password of the current user.
+
+use actix_web::{HttpRequest, HttpResponse, Resource, dev::Payload, web};
+use utoipa::{OpenApi, ToSchema};
+
+use crate::{
+    auth::{Auth, PasswordChange},
+    domain::{secret::Password, user::AuthUser},
+    http::{
+        endpoints::{Endpoint, resource},
+        error::{ApiError, FormOrUserErrorBody, OAuth2ErrorBody},
+        extract::{
+            client_info::client_info,
+            field_reader::FieldReader,
+            form_data::FormData,
+            users::{ActiveUser, RequiredScopes},
+        },
+        openapi::responses::{InvalidBody, Unauthorized, Unavailable},
+    },
+};
+
+pub(super) fn endpoint<U: AuthUser, R: RequiredScopes>() -> Endpoint<U> {
+    #[derive(OpenApi)]
+    #[openapi(paths(change_password_operation))]
+    struct PasswordApi;
+    Endpoint {
+        path: "/users/me/password",
+        is_enabled: Auth::has_password_changes,
+        resource: |auth, path| auth.password_endpoint::<R>(path),
+        openapi: |_| PasswordApi::openapi(),
+    }
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// An endpoint that changes (`PUT`) the password of the current user, who must have the scopes `R`, from a form with
+    /// `current_password` and `new_password`. The change ends every session of the user.
+    pub fn password_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
+        let auth = self.clone();
+        let handler = move |me: ActiveUser<U, R>, request: HttpRequest, payload: web::Payload| {
+            let auth = auth.clone();
+            async move {
+                let changed = change_password(&auth, &me, &request, payload.into_inner()).await;
+                auth.no_store(changed)
+            }
+        };
+        resource::at(path, "PUT").route(web::put().to(handler).wrap(self.require::<R>()))
+    }
+}
+
+async fn change_password<U: AuthUser>(
+    auth: &Auth<U>,
+    user: &U,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let mut reader = FieldReader::new(FormData::read(request, payload).await?);
+    let current = Password::from(reader.required("current_password"));
+    let new = Password::from(reader.required("new_password"));
+    reader.finish()?;
+    let client_info = &client_info(request);
+    auth.change_password(PasswordChange { user, current: &current, new: &new, client_info }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A change of the password.
+#[derive(ToSchema)]
+#[schema(as = PasswordChangeForm)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct PasswordChangeFormSchema {
+    /// The current password.
+    #[schema(format = Password, min_length = 1)]
+    current_password: String,
+    /// The new password: at least 8 characters, and not a common one.
+    #[schema(format = Password, min_length = 8)]
+    new_password: String,
+}
+
+/// Change your password
+///
+/// Ends all your sessions, the one of this request included: sign in with the new password.
+#[utoipa::path(
+    put,
+    path = "/users/me/password",
+    tag = "Users",
+    operation_id = "change_password",
+    request_body(content = PasswordChangeFormSchema, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 204, description = "The password was changed",
+            headers(("Cache-Control" = String, description = "no-store"))),
+        (status = 400, body = FormOrUserErrorBody,
+            description = "The current password is wrong; the new one is missing or too weak (`invalid_request`); or the \
+                user is disabled",
+            example = json!({ "detail": "Incorrect password" })),
+        Unauthorized,
+        InvalidBody,
+        (status = 429, body = OAuth2ErrorBody,
+            description = "`temporarily_unavailable`: the current password was wrong too often",
+            headers(("Retry-After" = String, description = "Seconds to wait"))),
+        Unavailable,
+    ),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+fn change_password_operation() {}

@@ -1,0 +1,32 @@
+//! Resources and routes with the status codes that FastAPI has for unknown methods.
+
+use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard, http::Method, web};
+
+use crate::http::error::ApiError;
+
+/// A resource that supports GET and HEAD.
+pub(crate) fn get<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    at(path, "GET, HEAD").route(get_route().to(handler))
+}
+
+/// A resource that returns 405 for the methods that none of its routes supports.
+pub(crate) fn at(path: &str, allow: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move || async move {
+        Err::<web::Bytes, _>(ApiError::MethodNotAllowed { allow })
+    }))
+}
+
+/// A route for GET and HEAD.
+pub(crate) fn get_route() -> Route {
+    route(&[Method::GET, Method::HEAD])
+}
+
+/// A route for these methods. Actix's own guards of methods would add a second `Allow` header.
+pub(crate) fn route(methods: &'static [Method]) -> Route {
+    web::route().guard(guard::fn_guard(|context| methods.contains(&context.head().method)))
+}

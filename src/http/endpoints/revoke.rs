@@ -1,0 +1,93 @@
+//! `POST /revoke`: revokes a token ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)).
+
+use actix_web::{HttpRequest, HttpResponse, Resource, dev::Payload};
+use utoipa::{OpenApi, ToSchema};
+
+use crate::{
+    auth::Auth,
+    domain::user::AuthUser,
+    http::{
+        endpoints::Endpoint,
+        error::{ApiError, OAuth2ErrorBody},
+        extract::{client_info::client_info, field_reader::FieldReader, form_data::FormData},
+        openapi::responses::{InvalidBody, Unavailable},
+    },
+};
+
+pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
+    #[derive(OpenApi)]
+    #[openapi(paths(revoke_token_operation))]
+    struct RevocationApi;
+    Endpoint {
+        path: "/revoke",
+        is_enabled: Auth::has_sessions,
+        resource: |auth, path| auth.revocation_endpoint(path),
+        openapi: |_| RevocationApi::openapi(),
+    }
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// The revocation endpoint ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)) at a path of your own.
+    pub fn revocation_endpoint(&self, path: &str) -> Resource {
+        self.post(path, revoke)
+    }
+}
+
+async fn revoke<U: AuthUser>(
+    auth: &Auth<U>,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let mut reader = FieldReader::new(FormData::read(request, payload).await?);
+    let token = reader.required("token");
+    let client = reader.client(request);
+    // The kind of token is recognized without `token_type_hint`.
+    reader.finish()?;
+    let client_id = auth.client(&client).await?;
+    let revoked = auth.revoke(&token, client_id.as_ref(), &client_info(request)).await;
+    revoked.map_err(|error| client.error(error))?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// A request to revoke or introspect a token.
+#[derive(ToSchema)]
+#[schema(as = TokenForm)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct TokenFormSchema {
+    /// The token.
+    #[schema(min_length = 1)]
+    token: String,
+    /// The kind of the token; not needed.
+    #[schema(example = "refresh_token", nullable = false)]
+    token_type_hint: Option<String>,
+    /// The identifier of the client, unless it uses HTTP Basic.
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    /// The secret of the client, unless it uses HTTP Basic.
+    #[schema(format = Password, nullable = false)]
+    client_secret: Option<String>,
+}
+
+/// Revoke a token
+///
+/// Revokes an access token, or a refresh token together with its session and all access tokens of the session. The token
+/// of a client can only be revoked by that client.
+#[utoipa::path(
+    post,
+    path = "/revoke",
+    tag = "OAuth2",
+    operation_id = "revoke_token",
+    request_body(content = TokenFormSchema, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "The token is no longer valid",
+            headers(("Cache-Control" = String, description = "no-store"))),
+        (status = 400, body = OAuth2ErrorBody,
+            description = "`invalid_request`: no token, or a malformed body. `invalid_grant`: the token of another client"),
+        (status = 401, description = "`invalid_client`: client authentication failed", body = OAuth2ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "Basic, if the client used it"))),
+        InvalidBody,
+        Unavailable,
+    ),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+fn revoke_token_operation() {}

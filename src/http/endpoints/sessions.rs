@@ -1,0 +1,207 @@
+//! `/users/me/sessions`: the sessions of the current user.
+
+use actix_web::{HttpRequest, HttpResponse, Resource, http::header, web};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+
+use crate::{
+    auth::Auth,
+    domain::{
+        session::{Session, SessionId},
+        user::AuthUser,
+    },
+    http::{
+        endpoints::{Endpoint, resource},
+        error::{ApiError, ErrorBody, ErrorResponse},
+        extract::{
+            client_info::client_info,
+            users::{ActiveUser, RequiredScopes},
+        },
+        openapi::responses::{Disabled, Unauthorized, Unavailable},
+    },
+};
+
+pub(super) fn endpoint<U: AuthUser, R: RequiredScopes>() -> Endpoint<U> {
+    #[derive(OpenApi)]
+    #[openapi(paths(list_sessions_operation, end_sessions_operation))]
+    struct SessionsApi;
+    Endpoint {
+        path: "/users/me/sessions",
+        is_enabled: Auth::has_sessions,
+        resource: |auth, path| auth.sessions_endpoint::<R>(path),
+        openapi: |_| SessionsApi::openapi(),
+    }
+}
+
+pub(super) fn one_endpoint<U: AuthUser, R: RequiredScopes>() -> Endpoint<U> {
+    #[derive(OpenApi)]
+    #[openapi(paths(end_session_operation))]
+    struct SessionApi;
+    Endpoint {
+        path: "/users/me/sessions/{id}",
+        is_enabled: Auth::has_sessions,
+        resource: |auth, path| auth.session_endpoint::<R>(path),
+        openapi: |_| SessionApi::openapi(),
+    }
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// An endpoint that lists (`GET`) and ends (`DELETE`) all sessions of the current user, who must have the scopes `R`.
+    pub fn sessions_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
+        let (list, end) = (self.clone(), self.clone());
+        resource::at(path, "GET, HEAD, DELETE")
+            .route(
+                resource::get_route()
+                    .to(move |me| list_sessions::<U, R>(list.clone(), me))
+                    .wrap(self.require::<R>()),
+            )
+            .route(
+                web::delete()
+                    .to(move |me, request| end_sessions::<U, R>(end.clone(), me, request))
+                    .wrap(self.require::<R>()),
+            )
+    }
+
+    /// An endpoint that ends (`DELETE`) the session `{id}` of the current user, who must have the scopes `R`.
+    pub fn session_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
+        let auth = self.clone();
+        let route =
+            web::delete().to(move |me, id, request| end_session::<U, R>(auth.clone(), me, id, request));
+        resource::at(path, "DELETE").route(route.wrap(self.require::<R>()))
+    }
+}
+
+async fn list_sessions<U: AuthUser, R>(
+    auth: Auth<U>,
+    me: ActiveUser<U, R>,
+) -> Result<HttpResponse, ErrorResponse> {
+    let sessions = auth.sessions(&me.subject()).await.map_err(|error| auth.error_response(error))?;
+    let current = me.claims().session_id.as_ref();
+    let sessions: Vec<_> = sessions.iter().map(|session| SessionObject::of(session, current)).collect();
+    // The list contains addresses.
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(sessions))
+}
+
+async fn end_sessions<U: AuthUser, R>(
+    auth: Auth<U>,
+    me: ActiveUser<U, R>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ErrorResponse> {
+    let ended = auth.end_all_sessions(&me.subject(), &client_info(&request)).await;
+    ended.map_err(|error| auth.error_response(error))?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn end_session<U: AuthUser, R>(
+    auth: Auth<U>,
+    me: ActiveUser<U, R>,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ErrorResponse> {
+    let ended = match SessionId::new(id.into_inner()) {
+        Ok(id) => auth.end_session(&me.subject(), &id, &client_info(&request)).await,
+        Err(_) => Ok(false),
+    };
+    match ended.map_err(|error| auth.error_response(error))? {
+        true => Ok(HttpResponse::NoContent().finish()),
+        false => Err(auth.error_response(ApiError::NotFound)),
+    }
+}
+
+/// A session.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+struct SessionObject<'a> {
+    /// The identifier.
+    #[schema(example = "zPzzXSOkRz6jKfYn7lLDRg")]
+    id: &'a str,
+    /// The time of the sign-in.
+    #[schema(format = DateTime, example = "2023-11-14T22:13:20Z")]
+    created: String,
+    /// The time of the last request for a token.
+    #[schema(format = DateTime, example = "2023-11-14T22:28:20Z")]
+    last_used: String,
+    /// The address of the last request for a token.
+    #[schema(required, example = "203.0.113.7")]
+    address: Option<String>,
+    /// The client that signed the user in, if it authenticated.
+    #[schema(required, example = "web")]
+    client: Option<&'a str>,
+    /// The user agent of the last request for a token.
+    #[schema(required, example = "curl/8.14.1")]
+    user_agent: Option<&'a str>,
+    /// Whether it is the session of this request.
+    current: bool,
+}
+
+impl<'a> SessionObject<'a> {
+    fn of(session: &'a Session, current: Option<&SessionId>) -> Self {
+        Self {
+            id: session.id.as_str(),
+            created: session.created.to_string(),
+            last_used: session.last_used.to_string(),
+            address: session.client_info.address.map(|address| address.to_string()),
+            client: session.client_id.as_ref().map(|client_id| client_id.as_str()),
+            user_agent: session.client_info.user_agent.as_deref(),
+            current: Some(&session.id) == current,
+        }
+    }
+}
+
+/// List your sessions
+///
+/// Returns the active sessions, the last used one first. Every sign-in opens one.
+#[utoipa::path(
+    get,
+    path = "/users/me/sessions",
+    tag = "Users",
+    operation_id = "list_sessions",
+    responses(
+        (status = 200, description = "The sessions", body = [SessionObject],
+            headers(("Cache-Control" = String, description = "no-store"))),
+        Disabled,
+        Unauthorized,
+        Unavailable,
+    ),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+fn list_sessions_operation() {}
+
+/// End all your sessions
+///
+/// Signs you out everywhere: all tokens become invalid, the one of this request included.
+#[utoipa::path(
+    delete,
+    path = "/users/me/sessions",
+    tag = "Users",
+    operation_id = "end_sessions",
+    responses(
+        (status = 204, description = "The sessions have ended"),
+        Disabled,
+        Unauthorized,
+        Unavailable,
+    ),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+fn end_sessions_operation() {}
+
+/// End one of your sessions
+///
+/// All tokens of the session become invalid.
+#[utoipa::path(
+    delete,
+    path = "/users/me/sessions/{id}",
+    tag = "Users",
+    operation_id = "end_session",
+    params(("id" = String, Path, description = "The identifier of the session")),
+    responses(
+        (status = 204, description = "The session has ended"),
+        Disabled,
+        Unauthorized,
+        (status = 404, description = "You have no such session", body = ErrorBody,
+            example = json!({ "detail": "Not Found" })),
+        Unavailable,
+    ),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+fn end_session_operation() {}

@@ -1,0 +1,90 @@
+//! `GET /users/me`: the current user.
+
+use actix_web::{Resource, web};
+use serde::Serialize;
+use utoipa::{
+    OpenApi, ToSchema,
+    openapi::{self},
+};
+
+use crate::{
+    auth::Auth,
+    domain::user::AuthUser,
+    http::{
+        endpoints::{require_scopes, resource},
+        error::ErrorBody,
+        extract::users::{ActiveUser, RequiredScopes},
+        openapi::responses::{Disabled, Unauthorized, Unavailable},
+    },
+};
+
+impl<U: AuthUser + Serialize> Auth<U> {
+    /// An endpoint that returns the current user as JSON, for active users with the scopes `R`: `GET /users/me`.
+    pub fn user_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
+        let route = resource::get_route().to(read_users_me::<U, R>).wrap(self.require::<R>());
+        resource::at(path, "GET, HEAD").route(route)
+    }
+
+    /// The OpenAPI document of [`user_endpoint`](Self::user_endpoint) at `/users/me`, to merge into your own.
+    pub fn user_openapi<R: RequiredScopes>(&self) -> openapi::OpenApi
+    where
+        U: ToSchema,
+    {
+        #[derive(OpenApi)]
+        #[openapi(paths(read_users_me_operation_fastapi))]
+        struct FastApi;
+        #[derive(OpenApi)]
+        #[openapi(paths(read_users_me_operation))]
+        struct OAuth2;
+        let mut document = if self.error_format().is_fastapi() {
+            FastApi::openapi()
+        } else {
+            require_scopes::<R>(OAuth2::openapi())
+        };
+        document.components.get_or_insert_default().schemas.insert("User".into(), U::schema());
+        document
+    }
+}
+
+async fn read_users_me<U: AuthUser + Serialize, R: RequiredScopes>(me: ActiveUser<U, R>) -> web::Json<U> {
+    web::Json(me.into_inner())
+}
+
+/// Read the current user
+///
+/// Returns the user whose token was sent.
+#[utoipa::path(
+    get,
+    path = "/users/me",
+    tag = "Users",
+    operation_id = "read_users_me",
+    security(("OAuth2PasswordBearer" = [])),
+    responses(
+        (status = 200, description = "The user", body = ref("#/components/schemas/User")),
+        (status = 400, description = "The user is disabled", body = ErrorBody,
+            example = json!({ "detail": "Inactive user" })),
+        (status = 401, description = "No token, or an invalid one", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "Bearer")),
+            example = json!({ "detail": "Not authenticated" })),
+    ),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+fn read_users_me_operation_fastapi() {}
+
+/// Read the current user
+///
+/// Returns the user whose token was sent.
+#[utoipa::path(
+    get,
+    path = "/users/me",
+    tag = "Users",
+    operation_id = "read_users_me",
+    responses(
+        (status = 200, description = "The user", body = ref("#/components/schemas/User")),
+        Disabled,
+        Unauthorized,
+        Unavailable,
+    ),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+fn read_users_me_operation() {}

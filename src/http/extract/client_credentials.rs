@@ -1,0 +1,60 @@
+//! Client credentials.
+
+use std::mem;
+
+use actix_web::HttpRequest;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use zeroize::Zeroizing;
+
+use crate::{
+    domain::secret::ClientSecret,
+    http::extract::{authorization, form_data::form_decoded},
+};
+
+/// The credentials of a client
+/// ([RFC 6749 section 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)). Empty values are
+/// absent: Swagger UI sends `Basic Og==`, an empty identifier and an empty secret.
+#[derive(Debug, Default)]
+pub(crate) struct ClientCredentials {
+    pub(crate) client_id: Option<String>,
+    pub(crate) client_secret: Option<ClientSecret>,
+    /// Whether they were sent by HTTP Basic.
+    pub(crate) by_basic: bool,
+}
+
+impl ClientCredentials {
+    /// Reads HTTP Basic credentials
+    /// ([RFC 7617 section 2](https://www.rfc-editor.org/rfc/rfc7617#section-2)). Malformed ones become the empty
+    /// identifier, which no client has.
+    pub(crate) fn from_basic(request: &HttpRequest) -> Self {
+        let Some(credentials) = authorization::credentials(request.headers(), "basic") else {
+            return Self::default();
+        };
+        Self::decoded(&credentials).unwrap_or_else(|| Self {
+            client_id: Some(String::new()),
+            client_secret: None,
+            by_basic: true,
+        })
+    }
+
+    fn decoded(credentials: &str) -> Option<Self> {
+        let credentials = Zeroizing::new(BASE64_STANDARD.decode(credentials.as_bytes()).ok()?);
+        let (client_id, client_secret) = str::from_utf8(&credentials).ok()?.split_once(':')?;
+        // Both halves are form-urlencoded before Basic joins them (RFC 6749 appendix B).
+        let decoded = |half: &str| Some(form_decoded(half.as_bytes())).filter(|text| !text.is_empty());
+        Some(Self {
+            client_id: decoded(client_id).map(|mut name| mem::take(&mut *name)),
+            client_secret: decoded(client_secret).map(ClientSecret::from),
+            by_basic: true,
+        })
+    }
+
+    /// Returns whether these add nothing to `other`, as if the form repeats the identifier.
+    pub(crate) fn is_part_of(&self, other: &Self) -> bool {
+        self.client_secret.is_none() && (self.client_id.is_none() || self.client_id == other.client_id)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.client_id.is_none() && self.client_secret.is_none()
+    }
+}

@@ -1,0 +1,32 @@
+//! The sender of a request.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
+
+use crate::{domain::client::ClientInfo, http::trusted_proxies::TrustedProxies};
+
+/// The address of the connection, or the one that a trusted proxy reports, and the user agent without control characters.
+impl FromRequest for ClientInfo {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(client_info(request)))
+    }
+}
+
+pub(crate) fn client_info(request: &HttpRequest) -> ClientInfo {
+    let user_agent = request.headers().get(header::USER_AGENT).map(|value| {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        text.chars().filter(|c| !c.is_control()).take(ClientInfo::USER_AGENT_CHARACTERS).collect()
+    });
+    let address = request.peer_addr().map(|peer| match TrustedProxies::of(request) {
+        Some(proxies) => proxies.client_address(peer.ip(), request.headers()),
+        None => peer.ip().to_canonical(),
+    });
+    ClientInfo { address, user_agent }
+}

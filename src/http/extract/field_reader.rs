@@ -1,0 +1,78 @@
+//! Reads fields of a form and collects validation errors.
+
+use std::mem;
+
+use actix_web::HttpRequest;
+
+use crate::{
+    domain::secret::ClientSecret,
+    http::{
+        error::ApiError,
+        extract::{
+            client_credentials::ClientCredentials,
+            form_data::{FormData, FormValue},
+        },
+        validation::FieldError,
+    },
+};
+
+/// Reads a form field by field. The errors are in the order of the reads.
+pub(crate) struct FieldReader {
+    fields: FormData,
+    errors: Vec<FieldError>,
+}
+
+impl FieldReader {
+    pub(crate) fn new(fields: FormData) -> Self {
+        Self { fields, errors: Vec::new() }
+    }
+
+    /// Returns the text of a field, or an empty text after an error.
+    pub(crate) fn required(&mut self, name: &'static str) -> String {
+        let errors = self.errors.len();
+        let text = self.optional(name);
+        if text.is_none() && self.errors.len() == errors {
+            self.note(FieldError::missing(name));
+        }
+        text.unwrap_or_default()
+    }
+
+    /// Returns the text of an optional field; an empty field is absent.
+    pub(crate) fn optional(&mut self, name: &'static str) -> Option<String> {
+        match self.fields.take(name)? {
+            // Moved, not copied: the type of a secret wipes it.
+            FormValue::Text(mut text) => Some(mem::take(&mut *text)).filter(|text| !text.is_empty()),
+            FormValue::File(file) => {
+                self.note(FieldError::not_text(name, file));
+                None
+            }
+        }
+    }
+
+    /// Returns the requested scopes, split at white space.
+    pub(crate) fn scopes(&mut self) -> Vec<String> {
+        self.optional("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Returns the credentials of the client, in the form or by HTTP Basic. Both halves come from one place: RFC 6749
+    /// section 2.3 allows one method per request.
+    pub(crate) fn client(&mut self, request: &HttpRequest) -> ClientCredentials {
+        let basic = ClientCredentials::from_basic(request);
+        let form = ClientCredentials {
+            client_id: self.optional("client_id"),
+            client_secret: self.optional("client_secret").map(ClientSecret::from),
+            by_basic: false,
+        };
+        if !basic.is_empty() && form.is_part_of(&basic) { basic } else { form }
+    }
+
+    pub(crate) fn note(&mut self, error: FieldError) {
+        self.errors.push(error);
+    }
+
+    /// # Errors
+    /// [`ApiError::InvalidForm`] if there were errors.
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
+        if self.errors.is_empty() { Ok(()) } else { Err(ApiError::InvalidForm(self.errors)) }
+    }
+}

@@ -1,0 +1,273 @@
+//! The current user as an argument of a handler.
+
+use std::{
+    any::type_name,
+    future::{Ready, ready},
+    marker::PhantomData,
+    ops::Deref,
+    sync::Arc,
+};
+
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
+use futures_util::future::{FutureExt, LocalBoxFuture};
+
+use crate::{
+    auth::{Auth, AuthenticatedUser, Authentication},
+    domain::{claims::Claims, error_format::ErrorFormat, scope::GrantedScopes, user::AuthUser},
+    http::{
+        error::{ApiError, ErrorResponse},
+        extract::bearer::BearerToken,
+    },
+};
+
+/// The scopes that a handler requires, stated in the type of its argument.
+///
+/// ```
+/// # use gatepass::{AuthUser, GrantedScopes, Subject};
+/// # #[derive(Clone)] struct Member { id: i64, email: String }
+/// # impl AuthUser for Member {
+/// #     fn subject(&self) -> Subject { self.id.into() }
+/// #     fn is_active(&self) -> bool { true }
+/// #     fn allowed_scopes(&self) -> GrantedScopes { GrantedScopes::All }
+/// # }
+/// use gatepass::{ActiveUser, RequiredScopes};
+///
+/// struct ReadItems;
+///
+/// impl RequiredScopes for ReadItems {
+///     const SCOPES: &'static [&'static str] = &["items:read"];
+/// }
+///
+/// async fn items(me: ActiveUser<Member, ReadItems>) -> String {
+///     format!("the items of {}", me.email)
+/// }
+/// ```
+pub trait RequiredScopes: 'static {
+    /// The scopes, all of which are required.
+    const SCOPES: &'static [&'static str];
+}
+
+/// No required scopes.
+#[derive(Clone, Copy, Debug)]
+pub struct NoScope;
+
+impl RequiredScopes for NoScope {
+    const SCOPES: &'static [&'static str] = &[];
+}
+
+/// The user whose token came with the request, active or not. Without a valid token the response is 401.
+///
+/// Needs [`Auth::routes`] in the application, or [`Auth::bearer`] around the handler.
+#[derive(Clone, Debug)]
+pub struct CurrentUser<U>(Arc<AuthenticatedUser<U>>);
+
+/// A [`CurrentUser`] who is active; for another the response is 400 `Inactive user`. For a token without the scopes `R`
+/// ([`RequiredScopes`]) it is 403.
+///
+/// List it first among a handler's arguments, and an unauthorized request is refused before its body is read.
+#[derive(Clone, Debug)]
+pub struct ActiveUser<U, R = NoScope>(CurrentUser<U>, PhantomData<R>);
+
+/// The current user of a route that is open to everybody. For a token that is not valid the response is 401, so that a
+/// client learns that it is no longer signed in.
+#[derive(Clone, Debug)]
+pub enum MaybeUser<U> {
+    /// The request has no token.
+    Anonymous,
+    /// The user of the token is active.
+    Active(CurrentUser<U>),
+    /// The user of the token is not active.
+    Inactive(CurrentUser<U>),
+}
+
+impl<U> MaybeUser<U> {
+    /// The user, if the request has a token and its user is active.
+    pub fn active(&self) -> Option<&CurrentUser<U>> {
+        match self {
+            Self::Active(user) => Some(user),
+            Self::Anonymous | Self::Inactive(_) => None,
+        }
+    }
+}
+
+impl<U> CurrentUser<U> {
+    /// The claims of the token.
+    pub fn claims(&self) -> &Claims {
+        &self.0.claims
+    }
+
+    /// The scopes of the request: those of the token that the user still has.
+    pub fn granted_scopes(&self) -> &GrantedScopes {
+        &self.0.granted_scopes
+    }
+
+    /// The user.
+    pub fn into_inner(self) -> U
+    where
+        U: Clone,
+    {
+        Arc::unwrap_or_clone(self.0).user
+    }
+}
+
+impl<U> Deref for CurrentUser<U> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.0.user
+    }
+}
+
+impl<U, R> ActiveUser<U, R> {
+    /// The claims of the token.
+    pub fn claims(&self) -> &Claims {
+        self.0.claims()
+    }
+
+    /// The scopes of the request: those of the token that the user still has.
+    pub fn granted_scopes(&self) -> &GrantedScopes {
+        self.0.granted_scopes()
+    }
+
+    /// The user.
+    pub fn into_inner(self) -> U
+    where
+        U: Clone,
+    {
+        self.0.into_inner()
+    }
+}
+
+impl<U, R> Deref for ActiveUser<U, R> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.0
+    }
+}
+
+/// The authentication of a request, in its extensions. `None` stands for a request without a token.
+struct RequestAuthentication<U> {
+    authentication: Option<Authentication<U>>,
+    error_format: ErrorFormat,
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// Authenticates the sender of a request, once: the result is kept in the request.
+    pub(crate) async fn authenticate_request(
+        &self,
+        request: &HttpRequest,
+    ) -> Result<Option<Authentication<U>>, ErrorResponse> {
+        if let Some(known) = request.extensions().get::<RequestAuthentication<U>>() {
+            return Ok(known.authentication.clone());
+        }
+        let authentication = match BearerToken::extract(request).await {
+            Ok(BearerToken(token)) => {
+                let authentication = self.authenticate(&token).await;
+                Some(authentication.map_err(|error| ApiError::from(error).in_format(self.error_format()))?)
+            }
+            Err(_) => None,
+        };
+        let known = RequestAuthentication {
+            authentication: authentication.clone(),
+            error_format: self.error_format().clone(),
+        };
+        request.extensions_mut().insert(known);
+        Ok(authentication)
+    }
+}
+
+/// Authenticates the sender of a request, by the middleware that did so or by the `Auth` of the application.
+async fn authenticate<U: AuthUser>(
+    request: &HttpRequest,
+) -> Result<(Option<Authentication<U>>, ErrorFormat), ErrorResponse> {
+    if let Some(known) = request.extensions().get::<RequestAuthentication<U>>() {
+        return Ok((known.authentication.clone(), known.error_format.clone()));
+    }
+    let Some(auth) = request.app_data::<Auth<U>>() else {
+        log::error!(
+            "a handler has an argument for a {user}, but the application has no Auth<{user}>: call \
+             .configure(auth.routes()), or wrap the handler in auth.bearer()",
+            user = type_name::<U>()
+        );
+        return Err(ApiError::Internal.in_format(&ErrorFormat::default()));
+    };
+    let authentication = auth.authenticate_request(request).await?;
+    Ok((authentication, auth.error_format().clone()))
+}
+
+/// Checks that a user is active and has the scopes.
+pub(crate) fn authorize<U: AuthUser>(
+    authentication: Option<Authentication<U>>,
+    scopes: &'static [&'static str],
+) -> Result<CurrentUser<U>, ApiError> {
+    match authentication {
+        None => Err(ApiError::NotAuthenticated),
+        Some(Authentication::Invalid) => Err(ApiError::InvalidToken),
+        Some(Authentication::Inactive) => Err(ApiError::InactiveUser),
+        Some(Authentication::Valid(user)) if !user.user.is_active() => Err(ApiError::InactiveUser),
+        Some(Authentication::Valid(user)) if !user.granted_scopes.covers(scopes.iter().copied()) => {
+            Err(ApiError::InsufficientScope { scopes })
+        }
+        Some(Authentication::Valid(user)) => Ok(CurrentUser(user)),
+    }
+}
+
+/// Implements an extractor by a function of the authentication.
+fn extract<U: AuthUser, T: 'static>(
+    request: &HttpRequest,
+    check: impl FnOnce(Option<Authentication<U>>) -> Result<T, ApiError> + 'static,
+) -> LocalBoxFuture<'static, Result<T, ErrorResponse>> {
+    let request = request.clone();
+    async move {
+        let (authentication, format) = authenticate::<U>(&request).await?;
+        check(authentication).map_err(|error| error.in_format(&format))
+    }
+    .boxed_local()
+}
+
+/// The `Auth` of the application, if [`Auth::routes`] is part of it; otherwise the response is 500.
+impl<U: AuthUser> FromRequest for Auth<U> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(request.app_data::<Self>().cloned().ok_or(ApiError::Internal))
+    }
+}
+
+impl<U: AuthUser> FromRequest for MaybeUser<U> {
+    type Error = ErrorResponse;
+    type Future = LocalBoxFuture<'static, Result<Self, ErrorResponse>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        extract(request, |authentication: Option<Authentication<U>>| match authentication {
+            None => Ok(Self::Anonymous),
+            Some(Authentication::Valid(user)) if user.user.is_active() => Ok(Self::Active(CurrentUser(user))),
+            Some(Authentication::Valid(user)) => Ok(Self::Inactive(CurrentUser(user))),
+            Some(Authentication::Inactive | Authentication::Invalid) => Err(ApiError::InvalidToken),
+        })
+    }
+}
+
+impl<U: AuthUser> FromRequest for CurrentUser<U> {
+    type Error = ErrorResponse;
+    type Future = LocalBoxFuture<'static, Result<Self, ErrorResponse>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        extract(request, |authentication: Option<Authentication<U>>| match authentication {
+            None => Err(ApiError::NotAuthenticated),
+            Some(Authentication::Valid(user)) => Ok(Self(user)),
+            Some(Authentication::Inactive | Authentication::Invalid) => Err(ApiError::InvalidToken),
+        })
+    }
+}
+
+impl<U: AuthUser, R: RequiredScopes> FromRequest for ActiveUser<U, R> {
+    type Error = ErrorResponse;
+    type Future = LocalBoxFuture<'static, Result<Self, ErrorResponse>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        extract(request, |authentication| Ok(Self(authorize(authentication, R::SCOPES)?, PhantomData)))
+    }
+}

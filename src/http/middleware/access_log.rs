@@ -1,0 +1,63 @@
+//! One log line for each request.
+
+use std::time::Instant;
+
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::Method,
+    middleware::Next,
+};
+use log::{Level, log_enabled};
+
+/// The log target of these lines.
+const TARGET: &str = "gatepass::access";
+
+/// A middleware that logs method, path, status and duration of each request. It logs nothing else: a query, a header or a
+/// body may hold a password or a token.
+///
+/// ```
+/// use actix_web::{App, middleware::from_fn};
+/// use gatepass::web::access_log;
+///
+/// let app = App::new().wrap(from_fn(access_log));
+/// ```
+///
+/// # Errors
+/// Those of the wrapped service.
+pub async fn access_log<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let entry = Entry::new(&request);
+    let result = next.call(request).await;
+    if let Some(entry) = entry {
+        entry.log(&result);
+    }
+    result
+}
+
+/// The start of a log line.
+pub(crate) struct Entry {
+    start: Instant,
+    method: Method,
+    path: String,
+}
+
+impl Entry {
+    /// `None` if the log level excludes these lines.
+    pub(crate) fn new(request: &ServiceRequest) -> Option<Self> {
+        log_enabled!(target: TARGET, Level::Info).then(|| Self {
+            start: Instant::now(),
+            method: request.method().clone(),
+            path: request.path().to_owned(),
+        })
+    }
+
+    pub(crate) fn log<B>(self, result: &Result<ServiceResponse<B>, Error>) {
+        let Self { start, method, path } = self;
+        let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+        log::info!(target: TARGET, "{method} {path} {} {milliseconds:.3} ms", super::status(result));
+    }
+}

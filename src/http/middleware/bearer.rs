@@ -1,0 +1,58 @@
+//! Bearer authentication for routes, resources and scopes.
+
+use std::pin::Pin;
+
+use actix_web::{Error, dev::ServiceRequest};
+use actix_web_httpauth::middleware::HttpAuthentication;
+
+use crate::{
+    auth::Auth,
+    domain::user::AuthUser,
+    http::extract::users::{RequiredScopes, authorize},
+};
+
+/// The future of a validator of [`HttpAuthentication`].
+type Validated = Pin<Box<dyn Future<Output = Result<ServiceRequest, (Error, ServiceRequest)>>>>;
+
+impl<U: AuthUser> Auth<U> {
+    /// Middleware that authenticates the sender of every request for the extractors [`CurrentUser`](crate::CurrentUser),
+    /// [`ActiveUser`](crate::ActiveUser) and [`MaybeUser`](crate::MaybeUser). It refuses nothing: the extractors do.
+    ///
+    /// The extractors also work without it, if [`Auth::routes`] is part of the application.
+    pub fn bearer(
+        &self,
+    ) -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Validated + Clone + use<U>> {
+        let auth = self.clone();
+        HttpAuthentication::with_fn(move |request: ServiceRequest, ()| -> Validated {
+            let auth = auth.clone();
+            Box::pin(async move {
+                match auth.authenticate_request(request.request()).await {
+                    Ok(_) => Ok(request),
+                    Err(error) => Err((error.into(), request)),
+                }
+            })
+        })
+    }
+
+    /// Middleware that lets only active users with the scopes `R` through, for a route, a resource or a whole scope:
+    /// `web::scope("/admin").wrap(auth.require::<Admin>())`.
+    ///
+    /// Unknown paths and methods inside a wrapped scope are refused like known ones.
+    pub fn require<R: RequiredScopes>(
+        &self,
+    ) -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Validated + Clone + use<U, R>> {
+        let auth = self.clone();
+        HttpAuthentication::with_fn(move |request: ServiceRequest, ()| -> Validated {
+            let auth = auth.clone();
+            Box::pin(async move {
+                let checked = auth.authenticate_request(request.request()).await.and_then(|authentication| {
+                    authorize(authentication, R::SCOPES).map_err(|error| error.in_format(auth.error_format()))
+                });
+                match checked {
+                    Ok(_) => Ok(request),
+                    Err(error) => Err((error.into(), request)),
+                }
+            })
+        })
+    }
+}

@@ -1,0 +1,78 @@
+//! The security scheme of the OpenAPI document, and shared schemas and responses.
+
+pub(crate) mod responses;
+
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
+use utoipa::{
+    Modify, PartialSchema, ToSchema,
+    openapi::{
+        self, RefOr, Schema,
+        schema::{ArrayBuilder, ObjectBuilder, Type},
+        security::{Flow, OAuth2, Password, Scopes as ScopeDescriptions, SecurityScheme},
+    },
+};
+
+use crate::domain::scope::Scopes;
+
+/// The security scheme `OAuth2PasswordBearer`: Swagger UI's Authorize button signs in with it at `token`, a URL relative
+/// to the document's. [`Auth::openapi`](crate::Auth::openapi) includes it.
+///
+/// ```
+/// use gatepass::OAuth2PasswordBearer;
+/// use utoipa::OpenApi;
+///
+/// #[derive(OpenApi)]
+/// #[openapi(modifiers(&OAuth2PasswordBearer))]
+/// struct ApiDoc;
+///
+/// let document = ApiDoc::openapi().to_json()?;
+/// assert!(document.contains(r#""tokenUrl":"token""#));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// An application that mounts [`Auth::routes`](crate::Auth::routes) in a scope has another URL:
+/// `OAuth2PasswordBearer { token_url: "api/token", scopes: &[] }.modify(&mut document)`.
+#[derive(Clone, Copy, Debug)]
+pub struct OAuth2PasswordBearer<'a> {
+    /// The URL of the token endpoint, relative to the document.
+    pub token_url: &'a str,
+    /// The scopes that Swagger UI offers: names and descriptions.
+    pub scopes: &'a [(&'a str, &'a str)],
+}
+
+/// The security scheme of an application whose token endpoint is next to its document.
+#[expect(non_upper_case_globals, reason = "`modifiers(&OAuth2PasswordBearer)` takes a name")]
+pub const OAuth2PasswordBearer: OAuth2PasswordBearer<'static> =
+    OAuth2PasswordBearer { token_url: "token", scopes: &[] };
+
+impl Modify for OAuth2PasswordBearer<'_> {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let scopes = ScopeDescriptions::from_iter(self.scopes.iter().copied());
+        let flow = Flow::Password(Password::new(self.token_url, scopes));
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("OAuth2PasswordBearer", SecurityScheme::OAuth2(OAuth2::new([flow])));
+    }
+}
+
+/// A list of strings, as user models show their scopes.
+impl Serialize for Scopes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(|scope| scope.as_str()))
+    }
+}
+
+impl PartialSchema for Scopes {
+    fn schema() -> RefOr<Schema> {
+        ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String)).into()
+    }
+}
+
+impl ToSchema for Scopes {
+    fn name() -> Cow<'static, str> {
+        "Scopes".into()
+    }
+}

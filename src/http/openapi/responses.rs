@@ -1,0 +1,56 @@
+//! Error responses that several operations share.
+
+use utoipa::IntoResponses;
+
+use crate::http::error::{ErrorBody, OAuth2ErrorBody};
+
+/// The token is missing, not valid, or lacks a scope.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only their documentation is used")]
+pub(crate) enum Unauthorized {
+    #[response(
+        status = 401,
+        description = "No token, or an invalid one",
+        headers(("WWW-Authenticate" = String, description = "Bearer, and the error")),
+        example = json!({ "detail": "Could not validate credentials" }),
+    )]
+    InvalidToken(ErrorBody),
+    #[response(
+        status = 403,
+        description = "The token lacks a required scope",
+        headers(("WWW-Authenticate" = String, description = "Bearer, and the required scope")),
+        example = json!({ "detail": "Not enough permissions" }),
+    )]
+    InsufficientScope(ErrorBody),
+}
+
+/// The user of the token is disabled.
+#[derive(IntoResponses)]
+#[response(
+    status = 400,
+    description = "The user is disabled",
+    example = json!({ "detail": "Inactive user" }),
+)]
+#[expect(dead_code, reason = "only its documentation is used")]
+pub(crate) struct Disabled(ErrorBody);
+
+/// The service is overloaded, or the database is not reachable.
+#[derive(IntoResponses)]
+#[response(
+    status = 503,
+    description = "The service is overloaded, or the database is not reachable",
+    headers(("Retry-After" = String, description = "Seconds to wait")),
+    example = json!({ "detail": "Service Unavailable" }),
+)]
+#[expect(dead_code, reason = "only its documentation is used")]
+pub(crate) struct Unavailable(ErrorBody);
+
+/// The body is late or too large.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only their documentation is used")]
+pub(crate) enum InvalidBody<'a> {
+    #[response(status = 408, description = "`invalid_request`: the body did not arrive in time")]
+    Late(OAuth2ErrorBody<'a>),
+    #[response(status = 413, description = "`invalid_request`: the body is larger than 1 MiB")]
+    TooLarge(OAuth2ErrorBody<'a>),
+}

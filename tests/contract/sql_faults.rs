@@ -1,0 +1,139 @@
+//! PostgreSQL that falls silent or refuses connections: every call ends in time, and the pool recovers by itself.
+
+use std::time::{Duration, Instant};
+
+use actix_web::rt::{System, spawn, time::sleep};
+use futures_util::future::join_all;
+use gatepass::{
+    Username,
+    events::EventKind,
+    sql::{Actor, Database, SqlAudit, SqlUsers},
+};
+
+use crate::{
+    sql::{account, add},
+    support::{left_out, postgres, way::Way},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// The limit of every call, and some time for a busy machine.
+const LIMIT: Duration = Duration::from_secs(12);
+
+/// Runs a test with a database that is reached through a proxy.
+fn through_a_proxy(test: &str, run: impl AsyncFn(Database, &Way)) {
+    let proxied = postgres::Database::create().and_then(|database| Ok((Way::to(&database)?, database)));
+    match proxied {
+        Ok(((way, url), _database)) => {
+            System::new().block_on(async { run(Database::open(&url).await.unwrap(), &way).await });
+        }
+        Err(why) => left_out(test, &why),
+    }
+}
+
+/// Adds and finds a user `count` times concurrently. Returns how many calls succeeded; the others were temporary errors,
+/// and all ended in time.
+async fn call(users: &SqlUsers, count: usize) -> usize {
+    let calls = (0..count).map(|_| {
+        let users = users.clone();
+        spawn(async move {
+            let start = Instant::now();
+            let results = [
+                users.insert(&account("johndoe")).await.map(drop),
+                users.find(&Username::new("johndoe").unwrap()).await.map(drop),
+            ];
+            assert!(start.elapsed() < 2 * LIMIT, "{:?}", start.elapsed());
+            results.into_iter().all(|result| match result {
+                Ok(()) => true,
+                Err(error) => {
+                    assert!(error.is_temporary(), "{error}");
+                    false
+                }
+            })
+        })
+    });
+    join_all(calls).await.into_iter().filter(|succeeded| *succeeded.as_ref().unwrap()).count()
+}
+
+async fn expect_recovery(users: &SqlUsers) {
+    let start = Instant::now();
+    while users.find(&Username::new("johndoe").unwrap()).await.is_err() {
+        assert!(start.elapsed() < 5 * SECOND, "it does not recover");
+    }
+    assert_eq!(call(users, 20).await, 20);
+}
+
+#[test]
+fn silent_idle_connections_are_replaced() {
+    through_a_proxy("silent_idle_connections_are_replaced", async |database, way| {
+        let users = SqlUsers::new(database);
+        add(&users, "johndoe").await;
+        call(&users, 40).await;
+        way.strand();
+        let start = Instant::now();
+        assert_eq!(call(&users, 20).await, 20);
+        assert!(start.elapsed() < 5 * SECOND, "{:?}", start.elapsed());
+        expect_recovery(&users).await;
+    });
+}
+
+#[test]
+fn connections_that_fall_silent_in_use_are_replaced() {
+    through_a_proxy("connections_that_fall_silent_in_use_are_replaced", async |database, way| {
+        let users = SqlUsers::new(database);
+        add(&users, "johndoe").await;
+        for _ in 0..2 {
+            let busy = spawn({
+                let users = users.clone();
+                async move { call(&users, 100).await }
+            });
+            sleep(Duration::from_millis(50)).await;
+            way.strand();
+            eprintln!("{} of 100 calls succeeded", busy.await.unwrap());
+            expect_recovery(&users).await;
+        }
+    });
+}
+
+#[test]
+fn unreachable_database_is_a_temporary_error_until_it_is_back() {
+    through_a_proxy("unreachable_database_is_a_temporary_error_until_it_is_back", async |database, way| {
+        let users = SqlUsers::new(database.clone());
+        let audit = SqlAudit::new(database.clone()).writer();
+        add(&users, "johndoe").await;
+        for outage in [Way::close, Way::block] {
+            database.ping(SECOND).await.unwrap();
+            outage(way);
+            assert_eq!(call(&users, 20).await, 0);
+            let start = Instant::now();
+            assert!(database.ping(SECOND).await.unwrap_err().is_temporary());
+            assert!(start.elapsed() < 2 * SECOND);
+            let entries = [Actor::new("test").entry(EventKind::UserAdded)];
+            assert!(audit.append(&entries, SECOND).await.unwrap_err().is_temporary());
+            way.open();
+            expect_recovery(&users).await;
+            database.ping(2 * SECOND).await.unwrap();
+            audit.append(&entries, 2 * SECOND).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn cancelled_calls_leave_the_pool_usable() {
+    through_a_proxy("cancelled_calls_leave_the_pool_usable", async |database, way| {
+        let users = SqlUsers::new(database);
+        add(&users, "johndoe").await;
+        call(&users, 40).await;
+        for _ in 0..5 {
+            way.block();
+            let cancelled = (0..30).map(|_| {
+                let users = users.clone();
+                spawn(async move { users.insert(&account("johndoe")).await.is_ok() })
+            });
+            let cancelled: Vec<_> = cancelled.collect();
+            sleep(Duration::from_millis(50)).await;
+            cancelled.iter().for_each(|call| call.abort());
+            way.open();
+            expect_recovery(&users).await;
+        }
+    });
+}

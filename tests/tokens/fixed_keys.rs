@@ -1,0 +1,68 @@
+//! Tokens with one key from a text instead of a directory.
+
+use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey, pkcs8::spki::der::pem::LineEnding};
+use gatepass::{
+    TokenIssuer,
+    jwt::{JwtTokens, RemoteJwtVerifier},
+};
+
+use crate::{
+    forge::{part, sign_hs256},
+    service::{ISSUER, at, issue, key_set, verify},
+};
+
+const SECRET: &str = "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7";
+
+fn pem(seed: u8) -> String {
+    SigningKey::from_bytes(&[seed; 32]).to_pkcs8_pem(LineEnding::LF).expect("a PEM").to_string()
+}
+
+#[test]
+fn token_of_a_pem_is_accepted_by_replicas_and_by_services_with_the_public_key() {
+    let [one, replica] =
+        [pem(7), format!("\n{}", pem(7).trim())].map(|pem| JwtTokens::from_pem(&pem, ISSUER).expect("a key"));
+    let token = issue(&one, at(1000));
+    let claims = verify(&replica, &token, at(1000));
+    assert!(claims.is_some());
+    assert_eq!(verify(&replica, &token, at(1900)), None);
+
+    let elsewhere = RemoteJwtVerifier::new(ISSUER, ISSUER);
+    elsewhere.set_keys(key_set(&one, at(1000))).expect("a key set");
+    assert_eq!(verify(&elsewhere, &token, at(1000)), claims);
+
+    let other = JwtTokens::from_pem(&pem(8), ISSUER).expect("a key");
+    assert_eq!(verify(&other, &token, at(1000)), None);
+}
+
+#[test]
+fn token_of_a_secret_is_hs256_and_has_no_public_key() {
+    let tokens = JwtTokens::from_secret(SECRET, ISSUER).expect("a secret");
+    let token = issue(&tokens, at(1000));
+    let (header, payload) = (part(&token, 0), part(&token, 1));
+    assert_eq!(header["alg"], "HS256");
+    assert_eq!(token, sign_hs256(SECRET.as_bytes(), &header, &payload));
+    assert!(verify(&tokens, &token, at(1000)).is_some());
+    assert_eq!(tokens.key_set(at(1000)).expect("no failure"), None);
+
+    let other = JwtTokens::from_secret(&SECRET.replace('0', "1"), ISSUER).expect("a secret");
+    assert_eq!(verify(&other, &token, at(1000)), None);
+}
+
+#[test]
+fn unusable_key_returns_an_error_without_the_key() {
+    for text in ["", "secret", &pem(7)[..60], &pem(7).replace("PRIVATE", "PUBLIC")] {
+        let error = JwtTokens::from_pem(text, ISSUER).unwrap_err().to_string();
+        assert!(error.starts_with("signing key: not an Ed25519 private key"), "{error}");
+        assert!(text.is_empty() || !error.contains(text), "{error}");
+    }
+    let error = JwtTokens::from_secret(&SECRET[..31], ISSUER).unwrap_err().to_string();
+    assert!(error.contains("32 bytes") && !error.contains(&SECRET[..31]), "{error}");
+}
+
+#[test]
+fn refresh_of_a_fixed_key_keeps_it() {
+    let tokens = JwtTokens::from_secret(SECRET, ISSUER).expect("a secret");
+    let token = issue(&tokens, at(1000));
+    tokens.refresh();
+    assert!(verify(&tokens, &token, at(1000)).is_some());
+}
