@@ -1,17 +1,16 @@
 //! Sign-in with your own user table: sqlx, Argon2id, signed tokens. Try: cargo run --example sqlx_sqlite
 //! curl -d username=alice@example.com -d 'password=correct horse' http://127.0.0.1:8080/register
 //! and the same at /token, then curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/greeting
-use actix_web::{App, HttpServer, Responder, get, post, web};
+use actix_web::{App, HttpServer, Responder, error::ErrorBadRequest, get, post, web};
 use gatepass::{Account, ActiveUser, Auth, AuthUser, BackendError, GrantedScopes};
 use gatepass::{PasswordHash as Hash, PasswordRequestForm, Subject, UserStore, Username};
 use gatepass::{jwt::JwtTokens, passwords::Argon2Hasher};
-use sqlx::{FromRow, SqlitePool, query, query_as};
+use sqlx::{FromRow, Row, SqlitePool, query, query_as};
 
 #[derive(Clone, FromRow)]
 struct Member {
     id: i64,
     email: String,
-    hash: String,
     is_active: bool,
 }
 impl AuthUser for Member {
@@ -25,16 +24,18 @@ impl AuthUser for Member {
         GrantedScopes::All
     }
 }
-
 type Answer<T> = Result<T, BackendError>;
 struct Members(SqlitePool);
 type Shared = web::Data<(Auth<Member>, SqlitePool)>;
 impl UserStore for Members {
     type User = Member;
     async fn find_by_username(&self, name: &Username) -> Answer<Option<Account<Member>>> {
-        let member = query_as("SELECT * FROM members WHERE email = $1").bind(name.as_str());
-        let member: Option<Member> = member.fetch_optional(&self.0).await?;
-        Ok(member.map(|user| Account::new(user.clone(), user.hash)))
+        let select = query("SELECT * FROM members WHERE email = lower($1)").bind(name.as_str());
+        let Some(row) = select.fetch_optional(&self.0).await? else {
+            return Ok(None);
+        };
+        let (member, hash): (_, String) = (Member::from_row(&row)?, row.get("hash"));
+        Ok(Some(Account::new(member, hash)))
     }
     async fn find_by_subject(&self, subject: &Subject) -> Answer<Option<Member>> {
         let member = query_as("SELECT * FROM members WHERE id = $1").bind(subject.as_str());
@@ -46,22 +47,21 @@ impl UserStore for Members {
         Ok(update.bind(old.expose()).execute(&self.0).await.map(drop)?)
     }
 }
-
-#[post("/register")]
+#[post("/register")] // in production: confirm the address by email, and limit the rate
 async fn register(app: Shared, form: PasswordRequestForm) -> actix_web::Result<impl Responder> {
+    let (auth, pool) = app.get_ref();
     let (name, password) = (&form.username, &form.password);
-    let hash = app.0.hash_password(password, &[name]).await?;
-    let insert = query("INSERT INTO members (email, hash) VALUES ($1, $2) ON CONFLICT DO NOTHING");
-    let insert = insert.bind(name).bind(hash.expose());
-    insert.execute(&app.1).await.map_err(BackendError::from)?;
-    Ok("Sign in with it.") // the same for an address that is taken: strangers must not learn which are
+    let email = Username::new(name.clone()).map_err(ErrorBadRequest)?;
+    let hash = auth.hash_password(password, &[name]).await?;
+    let insert = "INSERT INTO members (email, hash) VALUES (lower($1), $2) ON CONFLICT DO NOTHING";
+    let insert = query(insert).bind(email.as_str()).bind(hash.expose());
+    insert.execute(pool).await.map_err(BackendError::from)?;
+    Ok("Sign in, unless the address was taken.")
 }
-
 #[get("/greeting")]
 async fn greeting(me: ActiveUser<Member>) -> String {
     format!("Hello, {}", me.email)
 }
-
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS members (id INTEGER PRIMARY KEY,
     email TEXT UNIQUE NOT NULL, hash TEXT NOT NULL, is_active BOOLEAN NOT NULL DEFAULT TRUE)";
 #[actix_web::main]

@@ -122,7 +122,11 @@ impl Metrics {
                 gauge("hash_queue_limit", "Maximum number of passwords that wait", load.queue),
                 gauge("hash_running", "Passwords that are hashed now", load.running),
                 gauge("hash_threads", "Threads that hash passwords", load.threads),
-                counter("hash_refused", "Passwords refused because the queue was full", load.refused),
+                counter(
+                    "hash_refused",
+                    "Passwords refused because the queue was full or the wait too long",
+                    load.refused,
+                ),
             ]
         })));
     }

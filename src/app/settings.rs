@@ -186,10 +186,6 @@ pub(crate) struct SecureSettings {
     #[arg(long)]
     pub(crate) require_client: bool,
 
-    /// Let users sign in with a password; with off, sessions that exist stay active
-    #[arg(long, default_value = "on", value_parser = on_or_off())]
-    pub(crate) password_grant: Switch,
-
     /// Time in which a used refresh token may be repeated by a client that lost the response, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     refresh_grace: u32,
@@ -282,6 +278,10 @@ pub(crate) struct ApiSettings {
         ("never", "None; refresh tokens that exist can only be revoked", RefreshTokens::Never),
     ]))]
     pub(crate) refresh_tokens: RefreshTokens,
+
+    /// Let users sign in with a password; with off, sessions that exist stay active
+    #[arg(long, default_value = "on", value_parser = on_or_off())]
+    password_grant: Switch,
 
     /// Require grant_type=password in the form, as RFC 6749 does
     #[arg(long)]
@@ -452,6 +452,12 @@ impl OperationsSettings {
     /// The time that entries of the audit trail are kept in the database.
     pub(crate) fn audit_retention(&self) -> Duration {
         Duration::from_secs(u64::from(self.audit_retention.get()) * 24 * 60 * 60)
+    }
+}
+
+impl ApiSettings {
+    pub(crate) fn has_password_grant(&self) -> bool {
+        self.password_grant == Switch::On
     }
 }
 

@@ -31,4 +31,12 @@ impl<U: AuthUser> Auth<U> {
             _ => Err(AuthError::InvalidClient),
         }
     }
+
+    /// Refuses a token request without an authenticated client if one is required.
+    pub(super) fn check_client_required(&self, client_id: Option<&ClientId>) -> Result<(), AuthError> {
+        if self.0.rules.require_client && client_id.is_none() {
+            return Err(AuthError::InvalidClient);
+        }
+        Ok(())
+    }
 }

@@ -35,6 +35,7 @@ use crate::domain::{
     backend_error::BackendError,
     error_format::ErrorFormat,
     event::{Event, EventListener},
+    invalidation::{CacheInvalidator, Invalidation},
     ports::{
         DynClientRegistry, DynPasswordHasher, DynPasswordPolicy, DynPasswordStore, DynTokenIssuer,
         DynTokenVerifier, DynUserStore, KeySet, TokenIssuer,
@@ -115,6 +116,18 @@ impl<U: AuthUser> Auth<U> {
         match &self.0.issuer {
             Some(issuer) => Ok(issuer.tokens.key_set(self.now())?),
             None => Ok(None),
+        }
+    }
+
+    /// Returns whether both are clones of one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Removes stale tokens from the cache of this `Auth`; other processes learn of the change from the store.
+    fn invalidate(&self, change: Invalidation) {
+        if let Some(cache) = &self.0.token_cache {
+            cache.invalidate(&change);
         }
     }
 

@@ -6,10 +6,12 @@ use crate::{
         backend_error::BackendError,
         client::ClientInfo,
         event::{Event, EventKind},
+        invalidation::Invalidation,
         ports::{PasswordCheck, PasswordHasher, PasswordPolicy, PasswordStore, UserStore, WeakPassword},
         secret::{Password, PasswordHash},
         session::SessionStore,
-        user::{Account, AuthUser, Username},
+        time::Timestamp,
+        user::{Account, AuthUser, Subject, Username},
     },
 };
 
@@ -59,11 +61,11 @@ impl<U: AuthUser> Auth<U> {
         password: &Password,
         client_info: &ClientInfo,
     ) -> Result<VerifiedAccount<U>, AuthError> {
-        // Before the store is read: it takes the same time for every username.
-        if !password.is_hashable() {
-            return Err(AuthError::InvalidCredentials);
-        }
         self.throttled(username, client_info, async {
+            // Before the store is read: it takes the same time for every username.
+            if !password.is_hashable() {
+                return Err(AuthError::InvalidCredentials);
+            }
             let hasher = self.hasher()?;
             let account = match Username::new(username) {
                 Ok(username) => self.0.users.find_by_username(&username).await?,
@@ -145,26 +147,25 @@ impl<U: AuthUser> Auth<U> {
     /// [`AuthBuilder::password_changes`](crate::auth::AuthBuilder::password_changes), [`AuthError::Backend`].
     pub async fn change_password(&self, change: PasswordChange<'_, U>) -> Result<(), AuthError> {
         let result = self.try_change_password(&change).await;
-        let kind = match &result {
-            Ok(()) => EventKind::PasswordChanged,
-            Err(AuthError::IncorrectPassword | AuthError::TooManyAttempts { .. }) => {
-                EventKind::PasswordChangeFailed
-            }
-            Err(_) => return result,
-        };
+        if let Err(AuthError::IncorrectPassword | AuthError::TooManyAttempts { .. }) = &result {
+            self.emit_password_event(EventKind::PasswordChangeFailed, &change);
+        }
+        result
+    }
+
+    fn emit_password_event(&self, kind: EventKind, change: &PasswordChange<'_, U>) {
         let event = Event::new(kind, change.client_info, self.now());
         self.emit(&Event { subject: Some(&change.user.subject()), ..event });
-        result
     }
 
     async fn try_change_password(&self, change: &PasswordChange<'_, U>) -> Result<(), AuthError> {
         let PasswordChange { user, current, new, client_info } = change;
         let (subject, now) = (user.subject(), self.now());
         let store = self.0.passwords.as_ref().ok_or(AuthError::NotConfigured("a password store"))?;
-        if !current.is_hashable() {
-            return Err(AuthError::IncorrectPassword);
-        }
         let verify = async {
+            if !current.is_hashable() {
+                return Err(AuthError::IncorrectPassword);
+            }
             let old = store.find_hash(&subject).await?.ok_or(AuthError::IncorrectPassword)?;
             match self.hasher()?.verify(current, &old).await? {
                 PasswordCheck::Mismatch => Err(AuthError::IncorrectPassword),
@@ -175,12 +176,20 @@ impl<U: AuthUser> Auth<U> {
         let context = self.0.password_context.as_ref().map_or_else(Vec::new, |context| context(user));
         let context: Vec<_> = context.iter().map(String::as_str).collect();
         let new = self.hash_password(new, &context).await?;
+        // Before the change, so that no session outlives it if the second call fails; after it for the sign-ins in between.
+        self.end_all(&subject, now).await?;
         if !store.change_password(&subject, &old, &new, now).await? {
             return Err(AuthError::IncorrectPassword);
         }
+        self.emit_password_event(EventKind::PasswordChanged, change);
+        self.end_all(&subject, now).await
+    }
+
+    async fn end_all(&self, subject: &Subject, now: Timestamp) -> Result<(), AuthError> {
         if let Some(sessions) = &self.0.sessions {
-            sessions.store.end_all(&self.owner(subject), now).await?;
+            sessions.store.end_all(&self.owner(subject.clone()), now).await?;
         }
+        self.invalidate(Invalidation::User(subject.clone()));
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use crate::{
         backend_error::BackendError,
         client::{ClientId, ClientInfo},
         event::{Event, EventKind},
+        invalidation::Invalidation,
         ports::UserStore,
         secret::{AccessToken, RefreshToken},
         session::{SessionStore, TokenFamily},
@@ -61,6 +62,10 @@ impl<U: AuthUser> Auth<U> {
             return Ok(());
         };
         if was_active {
+            self.invalidate(match &session_id {
+                Some(id) => Invalidation::Session(id.clone()),
+                None => Invalidation::User(subject.clone()),
+            });
             self.emit(&Event {
                 subject: Some(&subject),
                 client_id,

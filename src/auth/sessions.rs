@@ -5,6 +5,7 @@ use crate::{
     domain::{
         client::ClientInfo,
         event::{Event, EventKind},
+        invalidation::Invalidation,
         session::{Session, SessionId, SessionStore},
         user::{AuthUser, Subject},
     },
@@ -37,6 +38,7 @@ impl<U: AuthUser> Auth<U> {
         let now = self.now();
         let ended = self.session_store()?.store.end(&self.owner(subject.clone()), id, now).await?;
         if ended {
+            self.invalidate(Invalidation::Session(id.clone()));
             let event = Event::new(EventKind::SessionEnded, client_info, now);
             self.emit(&Event { subject: Some(subject), session_id: Some(id), ..event });
         }
@@ -54,6 +56,7 @@ impl<U: AuthUser> Auth<U> {
     ) -> Result<(), AuthError> {
         let now = self.now();
         self.session_store()?.store.end_all(&self.owner(subject.clone()), now).await?;
+        self.invalidate(Invalidation::User(subject.clone()));
         self.emit(&Event {
             subject: Some(subject),
             ..Event::new(EventKind::SessionsEnded, client_info, now)

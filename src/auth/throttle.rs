@@ -29,6 +29,10 @@ use crate::{
 };
 
 /// A login throttle: where failed attempts are stored, and its limits.
+///
+/// Attempts are counted by account and by the address of the client. Behind a reverse proxy all clients have the address of
+/// the proxy, and one of them can lock out the others: add the [`TrustedProxies`](crate::web::TrustedProxies) of the
+/// application, `.app_data(web::Data::new("10.0.0.0/8".parse::<TrustedProxies>()?))`.
 pub struct LoginThrottle {
     store: Arc<DynFailedAttemptStore<'static>>,
     limits: LoginThrottleLimits,
@@ -37,7 +41,7 @@ pub struct LoginThrottle {
 impl LoginThrottle {
     /// Counts failed attempts in the memory of this process.
     pub fn in_memory() -> Self {
-        Self::new(InMemoryFailedAttempts(Cache::new(100_000)))
+        Self::new(InMemoryFailedAttempts(Cache::new(100_000), Mutex::default()))
     }
 
     /// Counts failed attempts in a store that replicas share.
@@ -103,8 +107,8 @@ impl LoginThrottleLimits {
     }
 }
 
-/// Failed attempts in memory: the most recent ones, up to the capacity of the cache.
-struct InMemoryFailedAttempts(Cache<String, FailedAttempts>);
+/// Failed attempts in memory: the most recent ones, up to the capacity of the cache. The lock orders additions.
+struct InMemoryFailedAttempts(Cache<String, FailedAttempts>, Mutex<()>);
 
 impl FailedAttemptStore for InMemoryFailedAttempts {
     fn normalize_username(&self, username: &str) -> String {
@@ -121,6 +125,7 @@ impl FailedAttemptStore for InMemoryFailedAttempts {
         now: Timestamp,
         forget_before: Timestamp,
     ) -> Result<(), BackendError> {
+        let _lock = self.1.lock().unwrap_or_else(PoisonError::into_inner);
         for key in keys {
             let failures = self.0.get(key.as_str()).filter(|before| before.last > Some(forget_before));
             let count = failures.unwrap_or_default().count.saturating_add(1);
@@ -370,7 +375,7 @@ mod tests {
 
     #[test]
     fn in_memory_store_counts_forgets_and_clears() {
-        let store = InMemoryFailedAttempts(Cache::new(100));
+        let store = InMemoryFailedAttempts(Cache::new(100), Mutex::default());
         let keys = ["a", "b"].map(|key| ThrottleKey(key.to_owned()));
         let [a, b] = keys.each_ref();
         let add = |now, before| {

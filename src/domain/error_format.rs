@@ -33,8 +33,9 @@ pub struct ErrorSummary<'a> {
 }
 
 impl ErrorFormat {
-    /// Error bodies of your own, for every response that Gatepass sends, `POST /token` included. Status codes and headers
-    /// stay those of the standards.
+    /// Error bodies of your own, for all endpoints and user extractors of an `Auth`, `POST /token` included. Status codes
+    /// and headers stay those of the standards. What has no `Auth`, such as
+    /// [`fallback`](crate::web::fallback) and the forms, has FastAPI's bodies.
     ///
     /// ```
     /// use gatepass::ErrorFormat;

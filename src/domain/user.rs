@@ -32,11 +32,13 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
 
     /// The kind of user, which tokens and sessions carry, so that customer 7 is never taken for staff member 7.
     ///
-    /// The default is the name of the type. Override it before you rename the type: tokens and sessions of another kind
-    /// are not accepted. Override it as well if two types have the same name.
+    /// The default is the name of the type with its generic arguments, without the path of its module. Override it before
+    /// you rename the type: tokens and sessions of another kind are not accepted. Override it if two types with one name
+    /// share keys or a session store, such as `customers::User` and `staff::User`.
     fn user_kind() -> &'static str {
-        let path = type_name::<Self>().split('<').next().unwrap_or_default();
-        path.rsplit("::").next().unwrap_or_default()
+        let name = type_name::<Self>();
+        let path = name.split('<').next().unwrap_or_default();
+        &name[path.rfind("::").map_or(0, |separator| separator + 2)..]
     }
 }
 
@@ -87,9 +89,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone)]
-    struct Member;
+    struct Member<K = ()>(std::marker::PhantomData<K>);
 
-    impl AuthUser for Member {
+    impl<K: Send + Sync + Clone + 'static> AuthUser for Member<K> {
         fn subject(&self) -> Subject {
             7.into()
         }
@@ -104,7 +106,8 @@ mod tests {
     }
 
     #[test]
-    fn user_kind_is_the_name_of_the_type_without_its_path() {
-        assert_eq!(Member::user_kind(), "Member");
+    fn user_kind_is_the_name_of_the_type_with_its_arguments() {
+        assert_eq!(<Member<u8>>::user_kind(), "Member<u8>");
+        assert_eq!(<Member<Username>>::user_kind(), "Member<gatepass::domain::user::Username>");
     }
 }

@@ -404,7 +404,7 @@ impl From<AuthError> for ApiError {
             AuthError::UnsupportedGrant => Self::UnsupportedGrant,
             AuthError::IncorrectPassword => Self::IncorrectPassword,
             AuthError::WeakPassword(reason) => {
-                Self::InvalidForm(vec![FieldError::invalid("new_password", reason.to_string())])
+                Self::InvalidForm(vec![FieldError::invalid("password", reason.to_string())])
             }
             error @ AuthError::NotConfigured(_) => Self::Backend { error: BackendError::new(error) },
             AuthError::Backend(error) => Self::Backend { error },

@@ -6,8 +6,8 @@ use actix_web::{App, HttpServer, Responder, dev::ServiceRequest, web};
 use actix_web_httpauth::middleware::HttpAuthentication;
 use gatepass::{
     ActiveUser, Auth, AuthUser, BearerToken, ClientInfo, CurrentUser, ErrorFormat, GrantedScopes, MaybeUser,
-    PasswordRequestForm, RequiredScopes, StrictPasswordRequestForm, Subject, TokenResponse, auth::SignIn,
-    error::ErrorResponse,
+    NoScope, PasswordRequestForm, RequiredScopes, StrictPasswordRequestForm, Subject, TokenResponse,
+    auth::SignIn, error::ErrorResponse,
 };
 use serde_json::{Map, json};
 
@@ -34,11 +34,11 @@ fn application() -> Application {
 
 fn serve(auth: &Auth<Member>) -> SocketAddr {
     let (auth, (send, receive)) = (auth.clone(), mpsc::channel());
+    let other = Auth::builder(Members::default()).tokens(ReadableTokens).build().unwrap();
     thread::spawn(move || {
         actix_web::rt::System::new().block_on(async {
             let server = HttpServer::new(move || {
                 App::new()
-                    .app_data(web::Data::new(auth.clone()))
                     .configure(auth.routes())
                     .route("/public", web::get().to(async || "public"))
                     .route("/current", web::get().to(current))
@@ -50,7 +50,19 @@ fn serve(auth: &Auth<Member>) -> SocketAddr {
                             .wrap(auth.require::<Admin>())
                             .route("", web::get().to(async |me: ActiveUser<Member>| me.email.clone())),
                     )
-                    .service(web::scope("/bearer").wrap(auth.bearer()).route("", web::get().to(maybe)))
+                    .service(
+                        web::scope("/bearer")
+                            .wrap(auth.bearer())
+                            .route("", web::get().to(maybe))
+                            .route("/public", web::get().to(async || "public")),
+                    )
+                    .service(
+                        web::scope("/other").wrap(other.bearer()).route("", web::get().to(maybe)).service(
+                            web::scope("/ours")
+                                .wrap(auth.require::<NoScope>())
+                                .route("", web::get().to(maybe)),
+                        ),
+                    )
                     .route("/both", web::get().to(both))
                     .route("/token-of", web::get().to(token_of))
                     .service(
@@ -134,7 +146,7 @@ async fn let_bearers_pass(
 
 /// A sign-in endpoint of the application's own.
 async fn login(
-    auth: web::Data<Auth<Member>>,
+    auth: Auth<Member>,
     client_info: ClientInfo,
     form: PasswordRequestForm,
 ) -> Result<impl Responder, ErrorResponse> {
@@ -186,6 +198,25 @@ fn scope_wrapped_in_require_lets_only_authorized_users_through() {
 }
 
 #[test]
+fn bearer_middleware_refuses_nothing_that_needs_no_user() {
+    let Application { address, .. } = application();
+    for token in ["99", UNAVAILABLE, BROKEN] {
+        assert_eq!(get("/bearer/public").bearer(token).send(address).text(), "public");
+    }
+    assert_eq!(get("/bearer").bearer("99").send(address).status, 401);
+    assert_eq!(get("/bearer").bearer(UNAVAILABLE).send(address).status, 503);
+}
+
+#[test]
+fn token_that_another_auth_accepted_is_refused_by_require() {
+    let Application { address, .. } = application();
+    let token = "1|me||9999999999";
+    assert_eq!(get("/other").bearer(token).send(address).text(), "johndoe@example.com");
+    assert_eq!(get("/other/ours").bearer(token).send(address).status, 401);
+    assert_eq!(get("/other/ours").bearer("1").send(address).text(), "johndoe@example.com");
+}
+
+#[test]
 fn own_error_bodies_cover_all_responses() {
     let (members, hasher) = (Members::default(), AgeingHasher::default());
     let format = ErrorFormat::custom(|error| {
@@ -204,6 +235,10 @@ fn own_error_bodies_cover_all_responses() {
         (
             get("/current").bearer("99").send(address),
             json!({ "status": 401, "code": "invalid_token", "message": "Could not validate credentials" }),
+        ),
+        (
+            get("/token").send(address),
+            json!({ "status": 405, "code": null, "message": "Method Not Allowed" }),
         ),
     ] {
         assert_eq!((u64::from(reply.status), reply.json()), (expected["status"].as_u64().unwrap(), expected));

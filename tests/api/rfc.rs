@@ -2,7 +2,11 @@
 
 use std::net::SocketAddr;
 
-use gatepass::{Auth, GrantedScopes, auth::AuthBuilder, error::BuildError};
+use gatepass::{
+    Auth, AuthError, ClientInfo, GrantedScopes,
+    auth::{AuthBuilder, SignIn},
+    error::BuildError,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -264,6 +268,18 @@ fn missing_required_grant_type_returns_invalid_request() {
         json!([{ "type": "missing", "loc": ["body", "grant_type"], "msg": "Field required", "input": null }]);
     assert_oauth2_error(&sign_in("").send(address), 400, "invalid_request", missing);
     assert_eq!(sign_in("&grant_type=password").send(address).status, 200);
+}
+
+#[actix_web::test]
+async fn sign_in_without_the_required_client_or_without_a_hasher_is_refused() {
+    let members = Members::with(scopes("me"));
+    let client_info = ClientInfo::default();
+    let (username, password) = ("johndoe@example.com", &"secret".into());
+    let sign_in = || SignIn { username, password, scopes: &[], client_id: None, client_info: &client_info };
+    let with_client = builder(&members).require_client(true).build().unwrap();
+    assert!(matches!(with_client.sign_in(sign_in()).await, Err(AuthError::InvalidClient)));
+    let without_hasher = Auth::builder(members).tokens(ReadableTokens).build().unwrap();
+    assert!(matches!(without_hasher.sign_in(sign_in()).await, Err(AuthError::UnsupportedGrant)));
 }
 
 #[test]

@@ -174,8 +174,10 @@ impl Drop for Connection {
         let rollback = self.is_in_transaction;
         on_engine!(inner, connection => match Handle::try_current() {
             Ok(runtime) if keep => drop(runtime.spawn(give_back(connection, rollback, limit))),
+            // It counts as one of the pool until it is closed.
+            Ok(runtime) => drop(runtime.spawn(timeout(PING_TIMEOUT, connection.close()))),
             // Dropped outside of the pool, a connection is closed.
-            _ => drop(connection.detach()),
+            Err(_) => drop(connection.detach()),
         });
     }
 }

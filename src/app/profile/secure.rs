@@ -17,7 +17,7 @@ use crate::{
         metrics::Metrics,
         ops::{self, Operations},
         server::{Server, Service, StartError},
-        settings::{ApiSettings, Settings, Switch},
+        settings::{ApiSettings, Settings},
     },
     auth::{Auth, AuthBuilder, LoginThrottle, RefreshSettings, TokenCache},
 };
@@ -44,7 +44,6 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
         .issuer(settings.issuer())
         .clients(SqlClients::new(database.clone()))
         .require_client(secure.require_client)
-        .password_grant(secure.password_grant == Switch::On)
         .token_cache(cache);
     let auth = match secure.login_throttle() {
         Some(limits) => {
@@ -83,6 +82,7 @@ fn builder(
         .tokens(tokens)
         .sessions(SqlSessions::new(database.clone()))
         .refresh_tokens(refresh)
+        .password_grant(api.has_password_grant())
         .require_grant_type(api.require_grant_type)
         .documentation("/docs")
         .scope("me", "Read your user, end your sessions, change your password")

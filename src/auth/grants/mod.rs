@@ -5,6 +5,8 @@ pub(crate) mod refresh_token;
 
 use std::collections::HashMap;
 
+use zeroize::Zeroizing;
+
 use crate::{
     auth::{
         Auth, AuthError, RefreshTokens, Sessions,
@@ -84,18 +86,17 @@ pub(crate) struct Parameter {
 }
 
 /// A token request whose form was read and whose client was authenticated.
-#[derive(Debug)]
 pub(crate) struct GrantRequest {
-    /// The values of [`GrantType::parameters`].
-    pub(crate) parameters: HashMap<&'static str, String>,
+    /// The values of [`GrantType::parameters`], which may be secrets.
+    pub(crate) parameters: HashMap<&'static str, Zeroizing<String>>,
     pub(crate) scopes: Vec<String>,
     pub(crate) client_id: Option<ClientId>,
     pub(crate) client_info: ClientInfo,
 }
 
 impl GrantRequest {
-    /// Takes the value of a parameter; the caller wipes it if it is a secret.
-    fn take(&mut self, parameter: &str) -> String {
+    /// Takes the value of a parameter.
+    fn take(&mut self, parameter: &str) -> Zeroizing<String> {
         self.parameters.remove(parameter).unwrap_or_default()
     }
 }

@@ -66,12 +66,14 @@ impl<U: AuthUser> Auth<U> {
     /// Signs a user in.
     ///
     /// # Errors
-    /// Those of [`verify_password`](Self::verify_password); [`AuthError::UnsupportedGrant`] if the password grant is off;
+    /// Those of [`verify_password`](Self::verify_password); [`AuthError::UnsupportedGrant`] if the password grant is off or
+    /// there is no password hasher; [`AuthError::InvalidClient`] if a client is required and none authenticated;
     /// [`AuthError::ScopeNotGranted`] only if the password is right.
     pub async fn sign_in(&self, sign_in: SignIn<'_>) -> Result<SignedIn<U>, AuthError> {
-        if self.0.rules.password_grant_off {
+        if !is_enabled(self) {
             return Err(AuthError::UnsupportedGrant);
         }
+        self.check_client_required(sign_in.client_id.as_ref())?;
         let result = self.try_sign_in(&sign_in).await;
         let kind = match &result {
             Err(AuthError::InvalidCredentials) => EventKind::SignInFailed,

@@ -12,6 +12,7 @@ use crate::{
         backend_error::BackendError,
         client::{ClientId, ClientInfo},
         event::{Event, EventKind},
+        invalidation::Invalidation,
         ports::UserStore,
         scope::{GrantedScopes, Scope},
         secret::RefreshToken,
@@ -148,10 +149,12 @@ impl<U: AuthUser> Auth<U> {
     /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)).
     ///
     /// # Errors
-    /// [`AuthError::InvalidRefreshToken`], [`AuthError::InactiveUser`], [`AuthError::ScopeExceeded`] for scopes that the
+    /// [`AuthError::InvalidRefreshToken`], [`AuthError::InactiveUser`], [`AuthError::InvalidClient`] if a client is required
+    /// and none authenticated, [`AuthError::ScopeExceeded`] for scopes that the
     /// sign-in was not granted, [`AuthError::ScopeNotGranted`] for scopes that the user no longer has,
     /// [`AuthError::Backend`].
     pub async fn refresh(&self, refresh: Refresh<'_>) -> Result<SignedIn<U>, AuthError> {
+        self.check_client_required(refresh.client_id.as_ref())?;
         let result = self.try_refresh(&refresh).await;
         if let Err(AuthError::InvalidRefreshToken) = &result {
             self.emit(&Event {
@@ -234,6 +237,7 @@ impl<U: AuthUser> Auth<U> {
             family.session_id
         );
         sessions.store.end(&family.owner, &family.session_id, now).await?;
+        self.invalidate(Invalidation::Session(family.session_id.clone()));
         self.emit(&family_event(EventKind::RefreshTokenReused, family, client_info, now));
         Ok(())
     }

@@ -33,7 +33,9 @@ impl<U: AuthUser> Auth<U> {
     /// the keys that verify access tokens offline.
     pub fn jwks_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
-        resource::get(path, move || ready(respond(&auth).map_err(|error| auth.error_response(error))))
+        let format = self.error_format().clone();
+        let keys = move || ready(respond(&auth).map_err(|error| auth.error_response(error)));
+        resource::at(path, "GET, HEAD", &format).route(resource::get_route().to(keys))
     }
 }
 

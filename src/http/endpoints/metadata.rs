@@ -27,7 +27,7 @@ impl<U: AuthUser> Auth<U> {
     /// [`routes`](Self::routes), grants and scopes of this `Auth`.
     pub fn metadata_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
-        resource::get(path, move || {
+        let metadata = move || {
             let auth = auth.clone();
             async move {
                 HttpResponse::Ok()
@@ -35,7 +35,8 @@ impl<U: AuthUser> Auth<U> {
                     .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
                     .json(ServerMetadata::of(&auth))
             }
-        })
+        };
+        resource::at(path, "GET, HEAD", self.error_format()).route(resource::get_route().to(metadata))
     }
 }
 

@@ -137,7 +137,7 @@ impl<U: AuthUser> Auth<U> {
             let auth = auth.clone();
             async move { auth.no_store(handler(&auth, &request, payload.into_inner()).await) }
         };
-        resource::at(path, "POST").route(resource::route(&[Method::POST]).to(handler))
+        resource::at(path, "POST", self.error_format()).route(resource::route(&[Method::POST]).to(handler))
     }
 
     fn no_store(&self, result: Result<HttpResponse, ApiError>) -> HttpResponse {

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource, dev::Payload, web};
 use utoipa::{OpenApi, ToSchema};
 
 use crate::{
-    auth::{Auth, PasswordChange},
+    auth::{Auth, AuthError, PasswordChange},
     domain::{secret::Password, user::AuthUser},
     http::{
         endpoints::{Endpoint, resource},
@@ -16,6 +16,7 @@ use crate::{
             users::{ActiveUser, RequiredScopes},
         },
         openapi::responses::{InvalidBody, Unauthorized, Unavailable},
+        validation::FieldError,
     },
 };
 
@@ -43,7 +44,7 @@ impl<U: AuthUser> Auth<U> {
                 auth.no_store(changed)
             }
         };
-        resource::at(path, "PUT").route(web::put().to(handler).wrap(self.require::<R>()))
+        resource::at(path, "PUT", self.error_format()).route(web::put().to(handler).wrap(self.require::<R>()))
     }
 }
 
@@ -58,7 +59,13 @@ async fn change_password<U: AuthUser>(
     let new = Password::from(reader.required("new_password"));
     reader.finish()?;
     let client_info = &client_info(request);
-    auth.change_password(PasswordChange { user, current: &current, new: &new, client_info }).await?;
+    let change = PasswordChange { user, current: &current, new: &new, client_info };
+    auth.change_password(change).await.map_err(|error| match error {
+        AuthError::WeakPassword(reason) => {
+            ApiError::InvalidForm(vec![FieldError::invalid("new_password", reason.to_string())])
+        }
+        error => error.into(),
+    })?;
     Ok(HttpResponse::NoContent().finish())
 }
 

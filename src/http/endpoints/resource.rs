@@ -1,8 +1,10 @@
 //! Resources and routes with the status codes that FastAPI has for unknown methods.
 
+use std::future::ready;
+
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard, http::Method, web};
 
-use crate::http::error::ApiError;
+use crate::{domain::error_format::ErrorFormat, http::error::ApiError};
 
 /// A resource that supports GET and HEAD.
 pub(crate) fn get<F, Args>(path: &str, handler: F) -> Resource
@@ -11,13 +13,14 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    at(path, "GET, HEAD").route(get_route().to(handler))
+    at(path, "GET, HEAD", &ErrorFormat::FastApi).route(get_route().to(handler))
 }
 
 /// A resource that returns 405 for the methods that none of its routes supports.
-pub(crate) fn at(path: &str, allow: &'static str) -> Resource {
-    web::resource(path).default_service(web::to(move || async move {
-        Err::<web::Bytes, _>(ApiError::MethodNotAllowed { allow })
+pub(crate) fn at(path: &str, allow: &'static str, format: &ErrorFormat) -> Resource {
+    let format = format.clone();
+    web::resource(path).default_service(web::to(move || {
+        ready(Err::<web::Bytes, _>(ApiError::MethodNotAllowed { allow }.in_format(&format)))
     }))
 }
 

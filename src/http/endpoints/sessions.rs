@@ -49,7 +49,7 @@ impl<U: AuthUser> Auth<U> {
     /// An endpoint that lists (`GET`) and ends (`DELETE`) all sessions of the current user, who must have the scopes `R`.
     pub fn sessions_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
         let (list, end) = (self.clone(), self.clone());
-        resource::at(path, "GET, HEAD, DELETE")
+        resource::at(path, "GET, HEAD, DELETE", self.error_format())
             .route(
                 resource::get_route()
                     .to(move |me| list_sessions::<U, R>(list.clone(), me))
@@ -67,7 +67,7 @@ impl<U: AuthUser> Auth<U> {
         let auth = self.clone();
         let route =
             web::delete().to(move |me, id, request| end_session::<U, R>(auth.clone(), me, id, request));
-        resource::at(path, "DELETE").route(route.wrap(self.require::<R>()))
+        resource::at(path, "DELETE", self.error_format()).route(route.wrap(self.require::<R>()))
     }
 }
 

@@ -59,7 +59,7 @@ async fn token<U: AuthUser>(
     let parameters: HashMap<_, _> = grant
         .parameters()
         .iter()
-        .map(|parameter| (parameter.name, reader.required(parameter.name)))
+        .map(|parameter| (parameter.name, reader.required(parameter.name).into()))
         .collect();
     let scopes = reader.scopes();
     let client = reader.client(request);

@@ -22,7 +22,7 @@ impl<U: AuthUser + Serialize> Auth<U> {
     /// An endpoint that returns the current user as JSON, for active users with the scopes `R`: `GET /users/me`.
     pub fn user_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
         let route = resource::get_route().to(read_users_me::<U, R>).wrap(self.require::<R>());
-        resource::at(path, "GET, HEAD").route(route)
+        resource::at(path, "GET, HEAD", self.error_format()).route(route)
     }
 
     /// The OpenAPI document of [`user_endpoint`](Self::user_endpoint) at `/users/me`, to merge into your own.

@@ -26,12 +26,12 @@ use crate::{
 /// 413 for one of more than 1 MiB.
 ///
 /// ```
-/// use actix_web::{Responder, web};
+/// use actix_web::Responder;
 /// use gatepass::{Auth, AuthUser, ClientInfo, PasswordRequestForm, TokenResponse};
 /// use gatepass::error::ErrorResponse;
 ///
 /// async fn login<U: AuthUser>(
-///     auth: web::Data<Auth<U>>,
+///     auth: Auth<U>,
 ///     client_info: ClientInfo,
 ///     form: PasswordRequestForm,
 /// ) -> Result<impl Responder, ErrorResponse> {

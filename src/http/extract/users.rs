@@ -12,7 +12,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
 use crate::{
-    auth::{Auth, AuthenticatedUser, Authentication},
+    auth::{Auth, AuthError, AuthenticatedUser, Authentication},
     domain::{claims::Claims, error_format::ErrorFormat, scope::GrantedScopes, user::AuthUser},
     http::{
         error::{ApiError, ErrorResponse},
@@ -146,54 +146,54 @@ impl<U, R> Deref for ActiveUser<U, R> {
     }
 }
 
-/// The authentication of a request, in its extensions. `None` stands for a request without a token.
-struct RequestAuthentication<U> {
-    authentication: Option<Authentication<U>>,
-    error_format: ErrorFormat,
+/// The authentication of a request by an [`Auth`], in the extensions of the request. `None` stands for a request without a
+/// token.
+struct RequestAuthentication<U: AuthUser> {
+    auth: Auth<U>,
+    result: Result<Option<Authentication<U>>, AuthError>,
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Authenticates the sender of a request, once: the result is kept in the request.
+    /// Authenticates the sender of a request, once: the result is kept in the request. What another `Auth` of the same user
+    /// type has found does not count.
     pub(crate) async fn authenticate_request(
         &self,
         request: &HttpRequest,
     ) -> Result<Option<Authentication<U>>, ErrorResponse> {
-        if let Some(known) = request.extensions().get::<RequestAuthentication<U>>() {
-            return Ok(known.authentication.clone());
-        }
-        let authentication = match BearerToken::extract(request).await {
-            Ok(BearerToken(token)) => {
-                let authentication = self.authenticate(&token).await;
-                Some(authentication.map_err(|error| ApiError::from(error).in_format(self.error_format()))?)
+        let known = request.extensions().get::<RequestAuthentication<U>>().and_then(|known| known.of(self));
+        let result = match known {
+            Some(result) => result,
+            None => {
+                let result = match BearerToken::extract(request).await {
+                    Ok(BearerToken(token)) => self.authenticate(&token).await.map(Some),
+                    Err(_) => Ok(None),
+                };
+                let known = RequestAuthentication { auth: self.clone(), result: result.clone() };
+                request.extensions_mut().insert(known);
+                result
             }
-            Err(_) => None,
         };
-        let known = RequestAuthentication {
-            authentication: authentication.clone(),
-            error_format: self.error_format().clone(),
-        };
-        request.extensions_mut().insert(known);
-        Ok(authentication)
+        result.map_err(|error| ApiError::from(error).in_format(self.error_format()))
     }
 }
 
-/// Authenticates the sender of a request, by the middleware that did so or by the `Auth` of the application.
-async fn authenticate<U: AuthUser>(
-    request: &HttpRequest,
-) -> Result<(Option<Authentication<U>>, ErrorFormat), ErrorResponse> {
-    if let Some(known) = request.extensions().get::<RequestAuthentication<U>>() {
-        return Ok((known.authentication.clone(), known.error_format.clone()));
+impl<U: AuthUser> RequestAuthentication<U> {
+    fn of(&self, auth: &Auth<U>) -> Option<Result<Option<Authentication<U>>, AuthError>> {
+        self.auth.is(auth).then(|| self.result.clone())
     }
-    let Some(auth) = request.app_data::<Auth<U>>() else {
+}
+
+/// The `Auth` of the middleware around the handler, or else that of the application.
+fn auth_of<U: AuthUser>(request: &HttpRequest) -> Result<Auth<U>, ApiError> {
+    let middleware = request.extensions().get::<RequestAuthentication<U>>().map(|known| known.auth.clone());
+    middleware.or_else(|| request.app_data::<Auth<U>>().cloned()).ok_or_else(|| {
         log::error!(
             "a handler has an argument for a {user}, but the application has no Auth<{user}>: call \
              .configure(auth.routes()), or wrap the handler in auth.bearer()",
             user = type_name::<U>()
         );
-        return Err(ApiError::Internal.in_format(&ErrorFormat::default()));
-    };
-    let authentication = auth.authenticate_request(request).await?;
-    Ok((authentication, auth.error_format().clone()))
+        ApiError::Internal
+    })
 }
 
 /// Checks that a user is active and has the scopes.
@@ -220,19 +220,20 @@ fn extract<U: AuthUser, T: 'static>(
 ) -> LocalBoxFuture<'static, Result<T, ErrorResponse>> {
     let request = request.clone();
     async move {
-        let (authentication, format) = authenticate::<U>(&request).await?;
-        check(authentication).map_err(|error| error.in_format(&format))
+        let auth = auth_of::<U>(&request).map_err(|error| error.in_format(&ErrorFormat::default()))?;
+        let authentication = auth.authenticate_request(&request).await?;
+        check(authentication).map_err(|error| error.in_format(auth.error_format()))
     }
     .boxed_local()
 }
 
-/// The `Auth` of the application, if [`Auth::routes`] is part of it; otherwise the response is 500.
+/// The `Auth` of the middleware around the handler, or that of [`Auth::routes`]; without either, the response is 500.
 impl<U: AuthUser> FromRequest for Auth<U> {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(request.app_data::<Self>().cloned().ok_or(ApiError::Internal))
+        ready(auth_of(request))
     }
 }
 

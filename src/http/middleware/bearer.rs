@@ -26,10 +26,9 @@ impl<U: AuthUser> Auth<U> {
         HttpAuthentication::with_fn(move |request: ServiceRequest, ()| -> Validated {
             let auth = auth.clone();
             Box::pin(async move {
-                match auth.authenticate_request(request.request()).await {
-                    Ok(_) => Ok(request),
-                    Err(error) => Err((error.into(), request)),
-                }
+                // A failure is kept with the request, for the extractors.
+                let _ = auth.authenticate_request(request.request()).await;
+                Ok(request)
             })
         })
     }
