@@ -2,16 +2,16 @@
 
 use std::future::ready;
 
-use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard, http::Method, web};
+use actix_web::{Resource, Route, guard, http::Method, web};
 
 use crate::{domain::error_format::ErrorFormat, http::error::ApiError};
 
 /// A resource that supports GET and HEAD.
+#[cfg(feature = "docs")]
 pub(crate) fn get<F, Args>(path: &str, handler: F) -> Resource
 where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
+    F: actix_web::Handler<Args, Output: actix_web::Responder + 'static>,
+    Args: actix_web::FromRequest + 'static,
 {
     at(path, "GET, HEAD", &ErrorFormat::FastApi).route(get_route().to(handler))
 }
