@@ -6,10 +6,8 @@ use crate::{
         backend_error::BackendError,
         client::ClientInfo,
         event::{Event, EventKind},
-        invalidation::Invalidation,
         ports::{PasswordCheck, PasswordHasher, PasswordPolicy, PasswordStore, UserStore, WeakPassword},
         secret::{Password, PasswordHash},
-        session::SessionStore,
         time::Timestamp,
         user::{Account, AuthUser, Subject, Username},
     },
@@ -177,20 +175,19 @@ impl<U: AuthUser> Auth<U> {
         let context: Vec<_> = context.iter().map(String::as_str).collect();
         let new = self.hash_password(new, &context).await?;
         // Before the change, so that no session outlives it if the second call fails; after it for the sign-ins in between.
-        self.end_all(&subject, now).await?;
+        self.end_sessions(&subject, now).await?;
         if !store.change_password(&subject, &old, &new, now).await? {
             return Err(AuthError::IncorrectPassword);
         }
         self.emit_password_event(EventKind::PasswordChanged, change);
-        self.end_all(&subject, now).await
+        Ok(self.end_sessions(&subject, now).await?)
     }
 
-    async fn end_all(&self, subject: &Subject, now: Timestamp) -> Result<(), AuthError> {
-        if let Some(sessions) = &self.0.sessions {
-            sessions.store.end_all(&self.owner(subject.clone()), now).await?;
+    async fn end_sessions(&self, subject: &Subject, now: Timestamp) -> Result<(), BackendError> {
+        match &self.0.sessions {
+            Some(sessions) => self.end_all(sessions, subject, now).await,
+            None => Ok(()),
         }
-        self.invalidate(Invalidation::User(subject.clone()));
-        Ok(())
     }
 
     fn hasher(&self) -> Result<&crate::domain::ports::DynPasswordHasher<'static>, AuthError> {

@@ -52,20 +52,21 @@ impl<U: AuthUser> Auth<U> {
         let now = self.now();
         let (was_active, subject, session_id) = if let Some(family) = self.family_of(token).await? {
             check_client(family.client_id.as_ref(), client_id)?;
-            let ended = sessions.store.end(&family.owner, &family.session_id, now).await?;
+            let ended = self.end(sessions, &family.owner, &family.session_id, now).await?;
             (ended, family.owner.subject, Some(family.session_id))
         } else if let Some(claims) = self.verified_claims(&AccessToken::from(token), now).await? {
             check_client(claims.client_id.as_ref(), client_id)?;
             let owner = self.owner(claims.subject.clone());
-            (sessions.store.revoke(&owner, &claims, now).await?, claims.subject, claims.session_id)
+            let was_active = sessions.store.revoke(&owner, &claims, now).await?;
+            self.invalidate(match &claims.session_id {
+                Some(id) => Invalidation::Session(id.clone()),
+                None => Invalidation::User(claims.subject.clone()),
+            });
+            (was_active, claims.subject, claims.session_id)
         } else {
             return Ok(());
         };
         if was_active {
-            self.invalidate(match &session_id {
-                Some(id) => Invalidation::Session(id.clone()),
-                None => Invalidation::User(subject.clone()),
-            });
             self.emit(&Event {
                 subject: Some(&subject),
                 client_id,

@@ -3,10 +3,12 @@
 use crate::{
     auth::{Auth, AuthError, Sessions},
     domain::{
+        backend_error::BackendError,
         client::ClientInfo,
         event::{Event, EventKind},
         invalidation::Invalidation,
-        session::{Session, SessionId, SessionStore},
+        session::{Session, SessionId, SessionOwner, SessionStore},
+        time::Timestamp,
         user::{AuthUser, Subject},
     },
 };
@@ -36,9 +38,8 @@ impl<U: AuthUser> Auth<U> {
         client_info: &ClientInfo,
     ) -> Result<bool, AuthError> {
         let now = self.now();
-        let ended = self.session_store()?.store.end(&self.owner(subject.clone()), id, now).await?;
+        let ended = self.end(self.session_store()?, &self.owner(subject.clone()), id, now).await?;
         if ended {
-            self.invalidate(Invalidation::Session(id.clone()));
             let event = Event::new(EventKind::SessionEnded, client_info, now);
             self.emit(&Event { subject: Some(subject), session_id: Some(id), ..event });
         }
@@ -55,12 +56,34 @@ impl<U: AuthUser> Auth<U> {
         client_info: &ClientInfo,
     ) -> Result<(), AuthError> {
         let now = self.now();
-        self.session_store()?.store.end_all(&self.owner(subject.clone()), now).await?;
-        self.invalidate(Invalidation::User(subject.clone()));
+        self.end_all(self.session_store()?, subject, now).await?;
         self.emit(&Event {
             subject: Some(subject),
             ..Event::new(EventKind::SessionsEnded, client_info, now)
         });
+        Ok(())
+    }
+
+    pub(super) async fn end(
+        &self,
+        sessions: &Sessions,
+        owner: &SessionOwner,
+        id: &SessionId,
+        now: Timestamp,
+    ) -> Result<bool, BackendError> {
+        let ended = sessions.store.end(owner, id, now).await?;
+        self.invalidate(Invalidation::Session(id.clone()));
+        Ok(ended)
+    }
+
+    pub(super) async fn end_all(
+        &self,
+        sessions: &Sessions,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> Result<(), BackendError> {
+        sessions.store.end_all(&self.owner(subject.clone()), now).await?;
+        self.invalidate(Invalidation::User(subject.clone()));
         Ok(())
     }
 }

@@ -407,7 +407,7 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Step {
         Ask(usize),
-        /// The answer to the oldest question that has none.
+        /// The result of the oldest look-up in progress.
         Answer,
         Invalidation(Invalidation),
         Wait(u64),

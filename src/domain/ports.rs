@@ -383,7 +383,7 @@ pub struct IssuedToken {
 pub struct KeySet {
     /// A JSON Web Key Set ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
     pub json: String,
-    /// How long the set may be cached without missing a key that signs.
+    /// The time for which the set may be cached without missing a key that signs.
     pub max_age: Duration,
 }
 

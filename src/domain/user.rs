@@ -4,7 +4,7 @@ use std::any::type_name;
 
 use crate::domain::{name::name, scope::GrantedScopes, secret::PasswordHash};
 
-/// What Gatepass needs to know about your user model.
+/// Your user model.
 ///
 /// ```
 /// use gatepass::{AuthUser, GrantedScopes, Subject};

@@ -11,6 +11,7 @@ mod sql_sessions;
 mod suite;
 #[path = "../support/mod.rs"]
 mod support;
+mod use_cases;
 
 use gatepass::{
     Account, AuthUser, BackendError, PasswordHash, Subject, UserStore, Username,

@@ -36,7 +36,7 @@ pub enum KeyState {
 pub(super) struct Rotation {
     /// How long a key is published before it signs.
     pub(super) activation_delay: Duration,
-    /// How long a token is accepted after its issue.
+    /// The time after its issue for which a token is accepted.
     pub(super) token_lifetime: Duration,
 }
 

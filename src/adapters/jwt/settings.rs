@@ -66,7 +66,7 @@ pub struct JwtSettings {
     pub keys: SigningKeys,
     /// The algorithm of the keys in a directory. A single key determines its own.
     pub algorithm: SigningAlgorithm,
-    /// How long a new key is published before it signs; in whole seconds, like all durations here.
+    /// The time for which a new key is published before it signs; in whole seconds, like all durations here.
     pub activation_delay: Duration,
     /// The issuer of the tokens (`iss`).
     pub issuer: Arc<str>,

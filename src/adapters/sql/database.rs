@@ -23,10 +23,10 @@ use crate::{
     domain::backend_error::StoreError,
 };
 
-/// How long a request waits for a connection.
+/// The maximum time that a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a request waits for a statement or a transaction, the wait for the connection included. PostgreSQL ends its
+/// The maximum time that a request waits for a statement or a transaction, the wait for the connection included. PostgreSQL ends its
 /// statements before; only a network that drops everything makes a request wait this long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -22,7 +22,7 @@ use crate::{
     app::{failure::Failure, settings::DatabaseLocation},
 };
 
-/// What happens to a SQLite database that does not exist.
+/// The treatment of a SQLite database that does not exist.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missing {
     Create,

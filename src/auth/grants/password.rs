@@ -59,7 +59,7 @@ pub struct SignIn<'a> {
     pub client_info: &'a ClientInfo,
 }
 
-/// How often a sign-in is repeated whose account was changed concurrently.
+/// The maximum number of attempts at a sign-in whose account is changed concurrently.
 const ATTEMPTS: usize = 3;
 
 impl<U: AuthUser> Auth<U> {

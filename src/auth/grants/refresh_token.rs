@@ -12,7 +12,6 @@ use crate::{
         backend_error::BackendError,
         client::{ClientId, ClientInfo},
         event::{Event, EventKind},
-        invalidation::Invalidation,
         ports::UserStore,
         scope::{GrantedScopes, Scope},
         secret::RefreshToken,
@@ -63,7 +62,7 @@ pub enum RefreshTokens {
 pub struct RefreshSettings {
     /// The rule for which sign-ins get a refresh token.
     pub issue: RefreshTokens,
-    /// How long the previous token still works, in whole seconds as all durations here: a client that lost the response gets
+    /// The time for which the previous token still works, in whole seconds like all durations here: a client that lost the response gets
     /// the current token again.
     pub grace: Duration,
     /// The lifetime of an unused refresh token.
@@ -138,7 +137,7 @@ pub struct Refresh<'a> {
     pub client_info: &'a ClientInfo,
 }
 
-/// How often a request is repeated that lost a rotation to a concurrent one.
+/// The maximum number of attempts of a request that loses a rotation to a concurrent one.
 const ATTEMPTS: usize = 4;
 
 impl<U: AuthUser> Auth<U> {
@@ -236,8 +235,7 @@ impl<U: AuthUser> Auth<U> {
             family.owner.subject,
             family.session_id
         );
-        sessions.store.end(&family.owner, &family.session_id, now).await?;
-        self.invalidate(Invalidation::Session(family.session_id.clone()));
+        self.end(sessions, &family.owner, &family.session_id, now).await?;
         self.emit(&family_event(EventKind::RefreshTokenReused, family, client_info, now));
         Ok(())
     }
@@ -550,7 +548,7 @@ mod tests {
 
     /// A family as the rules have it.
     struct Model {
-        /// Every token that was answered, the newest one last.
+        /// Every token that was issued, the newest one last.
         tokens: Vec<String>,
         granted: BTreeSet<String>,
         rotated: Timestamp,
@@ -605,7 +603,7 @@ mod tests {
             now >= self.rotated + SETTINGS.idle || now >= START + SETTINGS.absolute
         }
 
-        /// Asserts that a good token was answered as one, with these scopes, or refused for them.
+        /// Asserts that a valid token was accepted with these scopes, or refused because of them.
         fn check_scopes(
             &self,
             answer: Result<Tokens, AuthError>,
@@ -706,7 +704,7 @@ mod tests {
                 prop_assert_eq!(families.lock().is_empty(), model.is_ended);
                 let bearer = auth.auth.authenticate(&access_token).now_or_never().expect("no waiting").unwrap();
                 prop_assert_eq!(matches!(bearer, Authentication::Invalid), model.is_ended, "the access token");
-                // Whatever is good once the grace is over: the newest token at the most, each tried by itself.
+                // After the grace period only the newest token may be valid; each is tried by itself.
                 let later = now.max(model.rotated + SETTINGS.grace);
                 let is_good = !model.is_ended && !model.is_expired(later);
                 for token in &model.tokens {

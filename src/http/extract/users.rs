@@ -61,8 +61,8 @@ impl RequiredScopes for NoScope {
 #[derive(Clone, Debug)]
 pub struct CurrentUser<U>(Arc<AuthenticatedUser<U>>);
 
-/// A [`CurrentUser`] who is active; for another the response is 400 `Inactive user`. For a token without the scopes `R`
-/// ([`RequiredScopes`]) it is 403.
+/// An active [`CurrentUser`]. For an inactive user the response is 400 `Inactive user`, and for a token without the scopes
+/// `R` ([`RequiredScopes`]) 403.
 ///
 /// List it first among a handler's arguments, and an unauthorized request is refused before its body is read.
 #[derive(Clone, Debug)]
@@ -154,8 +154,8 @@ struct RequestAuthentication<U: AuthUser> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Authenticates the sender of a request, once: the result is kept in the request. What another `Auth` of the same user
-    /// type has found does not count.
+    /// Authenticates the sender of a request, once: the result is kept in the request. The result of another `Auth` of the
+    /// same user type is not used.
     pub(crate) async fn authenticate_request(
         &self,
         request: &HttpRequest,

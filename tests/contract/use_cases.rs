@@ -1,0 +1,143 @@
+//! Use cases of an application with its own user table, and sessions in a database.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+};
+
+use gatepass::{
+    AccessToken, Account, Auth, BackendError, ClientInfo, PasswordHash, PasswordStore, RefreshToken, Subject,
+    Timestamp, UserStore, Username,
+    auth::{AuthBuilder, Authentication, PasswordChange, SignIn},
+    cache::TokenCache,
+    events::{Event, EventKind, EventListener},
+    jwt::JwtTokens,
+    sql::{Database, SqlSessions},
+};
+
+use crate::{
+    ports::{AgeingHasher, Member, Members},
+    support::folder::Folder,
+};
+
+/// Members who can change their passwords; the database of the sessions goes down with the first change.
+struct Table(Members, Database);
+
+impl UserStore for Table {
+    type User = Member;
+
+    async fn find_by_username(&self, username: &Username) -> Result<Option<Account<Member>>, BackendError> {
+        self.0.find_by_username(username).await
+    }
+
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>, BackendError> {
+        self.0.find_by_subject(subject).await
+    }
+
+    async fn replace_hash(
+        &self,
+        subject: &Subject,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<(), BackendError> {
+        self.0.replace_hash(subject, old, new).await
+    }
+}
+
+impl PasswordStore for Table {
+    async fn find_hash(&self, _: &Subject) -> Result<Option<PasswordHash>, BackendError> {
+        Ok(Some(self.0.hash_of(1).into()))
+    }
+
+    async fn change_password(
+        &self,
+        subject: &Subject,
+        old: &PasswordHash,
+        new: &PasswordHash,
+        _: Timestamp,
+    ) -> Result<bool, BackendError> {
+        self.replace_hash(subject, old, new).await?;
+        self.1.close().await;
+        Ok(true)
+    }
+}
+
+#[derive(Default)]
+struct Events(Mutex<Vec<EventKind>>);
+
+impl EventListener for Events {
+    fn on_event(&self, event: &Event<'_>) {
+        self.0.lock().unwrap().push(event.kind);
+    }
+}
+
+async fn database(folder: &Folder) -> Database {
+    let path = folder.path().join("sessions.db");
+    Database::open(&format!("sqlite://{}?mode=rwc", path.display())).await.unwrap()
+}
+
+async fn builder(folder: &Folder) -> AuthBuilder<Table> {
+    let database = database(folder).await;
+    Auth::builder(Table(Members::default(), database.clone()))
+        .passwords(AgeingHasher::default())
+        .tokens(JwtTokens::open(folder.path().join("keys"), "https://auth.example.com").unwrap())
+        .sessions(SqlSessions::new(database))
+        .token_cache(Arc::new(TokenCache::new(NonZeroUsize::new(10).unwrap())))
+}
+
+async fn sign_in(auth: &Auth<Member>, scopes: &[String]) -> (AccessToken, Option<RefreshToken>) {
+    let (username, password) = ("johndoe@example.com", &"secret".into());
+    let client_info = &ClientInfo::default();
+    let sign_in = SignIn { username, password, scopes, client_id: None, client_info };
+    let tokens = auth.sign_in(sign_in).await.unwrap().tokens;
+    let _ = member(auth, &tokens.access_token).await.expect("a valid token, which is cached now");
+    (tokens.access_token, tokens.refresh_token)
+}
+
+async fn member(auth: &Auth<Member>, token: &AccessToken) -> Option<Member> {
+    match auth.authenticate(token).await.unwrap() {
+        Authentication::Valid(user) => Some(user.user.clone()),
+        Authentication::Inactive | Authentication::Invalid => None,
+    }
+}
+
+#[actix_web::test]
+async fn ended_sessions_leave_the_cache_of_their_auth_without_a_change_feed() {
+    let folder = Folder::create();
+    let auth = builder(&folder).await.build().unwrap();
+    let (subject, client_info) = (Subject::from(1_u64), &ClientInfo::default());
+
+    let (token, _) = sign_in(&auth, &[]).await;
+    auth.revoke(token.expose(), None, client_info).await.unwrap();
+    assert_eq!(member(&auth, &token).await, None, "the access token is revoked");
+
+    let (token, refresh_token) = sign_in(&auth, &["offline_access".into()]).await;
+    auth.revoke(refresh_token.expect("it was requested").expose(), None, client_info).await.unwrap();
+    assert_eq!(member(&auth, &token).await, None, "the session is revoked");
+
+    let (token, _) = sign_in(&auth, &[]).await;
+    let id = &auth.sessions(&subject).await.unwrap()[0].id;
+    assert!(auth.end_session(&subject, id, client_info).await.unwrap());
+    assert_eq!(member(&auth, &token).await, None, "the session has ended");
+
+    let (token, _) = sign_in(&auth, &[]).await;
+    auth.end_all_sessions(&subject, client_info).await.unwrap();
+    assert_eq!(member(&auth, &token).await, None, "all sessions have ended");
+}
+
+#[actix_web::test]
+async fn password_change_ends_sessions_and_is_an_event_if_the_database_goes_down_in_between() {
+    let folder = Folder::create();
+    let events = Arc::new(Events::default());
+    let auth = builder(&folder).await.password_changes().listener(events.clone()).build().unwrap();
+    let (token, _) = sign_in(&auth, &[]).await;
+    let user = &member(&auth, &token).await.unwrap();
+    let (current, new) = (&"secret".into(), &"a better secret".into());
+    let client_info = &ClientInfo::default();
+    let change = PasswordChange { user, current, new, client_info };
+    assert!(auth.change_password(change).await.is_err(), "the sessions cannot be ended once more");
+
+    assert_eq!(events.0.lock().unwrap().last(), Some(&EventKind::PasswordChanged));
+    let auth = builder(&folder).await.build().unwrap();
+    assert_eq!(member(&auth, &token).await, None, "the session ended before the change");
+}
