@@ -47,6 +47,21 @@ fn the_document_is_the_one_on_record_and_the_one_that_is_printed() {
 }
 
 #[test]
+fn printed_document_with_the_password_grant_off_is_the_served_one() {
+    let gatepass = Gatepass::on_sqlite();
+    let off = ["--password-grant", "off"];
+    let mut document = served(&serve(&gatepass, &off));
+    document.as_object_mut().unwrap().remove("servers");
+    let printed = gatepass.done(&[&["openapi", "--profile", "secure"], &off[..]].concat());
+    assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), document);
+    let form = &document["components"]["schemas"]["TokenRequestForm"]["properties"];
+    assert_eq!(
+        (form["grant_type"]["pattern"].as_str(), &form["password"]),
+        (Some("^(refresh_token)$"), &Value::Null)
+    );
+}
+
+#[test]
 fn the_document_is_valid_openapi_3_1() {
     let validator = match python::program("openapi-spec-validator") {
         Ok(validator) => validator,

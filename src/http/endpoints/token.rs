@@ -168,7 +168,8 @@ fn password(description: &str) -> ObjectBuilder {
 fn request_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
     let grants = auth.grants();
     let names: Vec<_> = grants.iter().map(|grant| grant.name()).collect();
-    let is_required = auth.requires_grant_type();
+    // The default is the password grant.
+    let is_required = auth.requires_grant_type() || !grants.contains(&GrantType::Password);
     let (alternatives, optional) = (names.join("|"), if is_required { "" } else { "?" });
     let grant_type =
         text(if is_required { "The grant type." } else { "The grant type; `password` if it is absent." })
