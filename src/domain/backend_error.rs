@@ -27,22 +27,22 @@ pub struct BackendError {
 }
 
 impl BackendError {
-    /// A failure that a retry is not expected to fix.
+    /// Creates an error that a retry is not expected to fix.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: cause.into().into(), temporary: false, retry_after: None }
     }
 
-    /// A failure that is expected to pass, such as a database that is not reachable.
+    /// Creates an error that is expected to pass, such as an unreachable database.
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: cause.into().into(), temporary: true, retry_after: None }
     }
 
-    /// An overload, and the time after which a retry may succeed.
+    /// Creates an error for an overload, with the time after which a retry may succeed.
     pub fn busy(cause: impl Into<Box<dyn Error + Send + Sync>>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::unavailable(cause) }
     }
 
-    /// The time after which a retry may succeed, if it is known.
+    /// Returns the time after which a retry may succeed, if known.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -52,7 +52,7 @@ impl BackendError {
         self.temporary
     }
 
-    /// The cause as a standard error.
+    /// Returns the cause as a standard error.
     pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.cause
     }
@@ -105,9 +105,9 @@ impl fmt::Debug for BackendError {
     }
 }
 
-/// A [`BackendError`] as a standard error: what the stores that ship with Gatepass return to your code.
+/// A [`BackendError`] that implements [`Error`]. Gatepass's own stores return it from methods that you call.
 ///
-/// It converts back into a [`BackendError`] with `?` and keeps whether it is temporary.
+/// It converts back into the [`BackendError`] with `?`.
 #[derive(Clone, Debug)]
 pub struct StoreError(BackendError);
 
@@ -164,12 +164,12 @@ mod tests {
     }
 
     #[test]
-    fn store_error_keeps_whether_it_is_temporary() {
-        fn port() -> Result<(), BackendError> {
+    fn store_error_converts_back_into_the_same_backend_error() {
+        fn convert() -> Result<(), BackendError> {
             Err(StoreError::from(BackendError::busy(Full, Duration::from_secs(3))))?;
             Ok(())
         }
-        let error = port().unwrap_err();
+        let error = convert().unwrap_err();
         assert_eq!((error.is_temporary(), error.retry_after()), (true, Some(Duration::from_secs(3))));
     }
 }

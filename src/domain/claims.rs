@@ -33,7 +33,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Claims with a subject and scopes and nothing else.
+    /// Creates claims that have only a subject and scopes.
     pub fn new(subject: Subject, granted_scopes: GrantedScopes) -> Self {
         Self {
             subject,

@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use crate::domain::name::name;
 
 name! {
-    /// The identifier of a registered client ([RFC 6749 section 2.2](https://www.rfc-editor.org/rfc/rfc6749#section-2.2)).
+    /// The identifier of a registered client ([RFC 6749 section
+    /// 2.2](https://www.rfc-editor.org/rfc/rfc6749#section-2.2)).
     ClientId, "client id", 255 bytes
 }
 
 /// The sender of a request, for the audit trail, the session list and login throttling.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientInfo {
-    /// The sender's address; behind a trusted proxy the one that the proxy reports.
+    /// The IP address; behind a trusted proxy, the address that the proxy forwards.
     pub address: Option<IpAddr>,
     /// The `User-Agent` header, at most [`ClientInfo::USER_AGENT_CHARACTERS`] long.
     pub user_agent: Option<String>,

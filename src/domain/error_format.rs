@@ -33,9 +33,9 @@ pub struct ErrorSummary<'a> {
 }
 
 impl ErrorFormat {
-    /// Error bodies of your own, for all endpoints and user extractors of an `Auth`, `POST /token` included. Status codes
-    /// and headers stay those of the standards. What has no `Auth`, such as
-    /// [`fallback`](crate::web::fallback) and the forms, has FastAPI's bodies.
+    /// Creates a format with bodies of your own, for all endpoints and user extractors of an `Auth`, including `POST
+    /// /token`. Status codes and headers stay those of the standards. Responses that involve no `Auth`, such as those
+    /// of [`fallback`](crate::web::fallback) and of the form extractors, keep FastAPI's bodies.
     ///
     /// ```
     /// use gatepass::ErrorFormat;

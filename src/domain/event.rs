@@ -7,14 +7,14 @@ use crate::domain::{
     user::Subject,
 };
 
-/// An event: who did what, when and from where. It never holds a secret.
+/// An event: who did what, when and from where. It never contains a secret.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
     /// The kind of event.
     pub kind: EventKind,
     /// The username as it was sent, whether or not a user has it.
     pub username: Option<&'a str>,
-    /// The user, if it is known.
+    /// The user, if known.
     pub subject: Option<&'a Subject>,
     /// The client, if it authenticated.
     pub client_id: Option<&'a ClientId>,
@@ -27,7 +27,7 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// An event without user, client and session.
+    /// Creates an event without a user, client or session.
     pub fn new(kind: EventKind, client_info: &'a ClientInfo, now: Timestamp) -> Self {
         Self { kind, username: None, subject: None, client_id: None, session_id: None, client_info, now }
     }
@@ -46,7 +46,7 @@ macro_rules! event_kinds {
             /// All kinds.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The name in the audit trail and in metrics.
+            /// Returns the name in the audit trail and in metrics.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
@@ -59,17 +59,17 @@ macro_rules! event_kinds {
 event_kinds! {
     /// A user signed in.
     SignedIn = "sign_in",
-    /// A sign-in with an unknown username or a wrong password.
+    /// A sign-in failed: the username is unknown or the password is wrong.
     SignInFailed = "sign_in_failed",
-    /// A sign-in with the right password of an inactive user.
+    /// A sign-in failed: the password is right, but the user is inactive.
     SignInInactive = "sign_in_inactive",
-    /// A sign-in that was throttled; the password was not verified.
+    /// A sign-in was throttled; the password was not verified.
     SignInBlocked = "sign_in_blocked",
     /// A refresh token was exchanged for new tokens.
     Refreshed = "refresh",
-    /// A refresh token was refused.
+    /// A refresh token was rejected.
     RefreshFailed = "refresh_failed",
-    /// A refresh token was used again, and its session ended.
+    /// A refresh token was reused, and its session ended.
     RefreshTokenReused = "refresh_token_reused",
     /// A token was revoked.
     TokenRevoked = "token_revoked",
@@ -79,7 +79,7 @@ event_kinds! {
     SessionsEnded = "sessions_ended",
     /// A user changed their password.
     PasswordChanged = "password_changed",
-    /// A password change with a wrong current password.
+    /// A password change failed: the current password is wrong, or too many attempts failed.
     PasswordChangeFailed = "password_change_failed",
     /// An operator added a user.
     UserAdded = "user_added",
@@ -103,7 +103,7 @@ event_kinds! {
     KeysPruned = "keys_pruned",
 }
 
-/// Receives events. Requests wait for it, so it must not block.
+/// Receives events. The request waits for the listener, so it must not block.
 pub trait EventListener: Send + Sync + 'static {
     /// Handles an event.
     fn on_event(&self, event: &Event<'_>);

@@ -17,17 +17,17 @@ pub enum Invalidation {
 
 /// Receives invalidations; [`TokenCache`](crate::cache::TokenCache) implements it.
 pub trait CacheInvalidator: Send + Sync + 'static {
-    /// Removes what `change` makes stale. Nothing stale is used after this returns.
+    /// Removes all entries that `change` makes stale. None of them is used after this returns.
     fn invalidate(&self, change: &Invalidation);
 
-    /// Reports that all changes so far were delivered, and that the cache may be used until this time unless the report is
-    /// repeated. The deadline also covers a process that is suspended and cannot call
+    /// Reports that all changes so far were delivered: the cache may be used until `deadline`, or longer if this is
+    /// called again. A process that was suspended finds its cache stale, although nothing called
     /// [`disconnected`](Self::disconnected).
     fn synced_until(&self, deadline: Timestamp);
 
     /// Reports that changes are no longer received: the cache may be stale.
     fn disconnected(&self);
 
-    /// Reports that changes are received again, and that all of them were delivered.
+    /// Reports that changes are received again, and that those missed meanwhile were delivered.
     fn reconnected(&self);
 }

@@ -1,4 +1,4 @@
-//! The vocabulary and the traits that adapters implement. Knows neither HTTP nor SQL.
+//! The domain vocabulary, and the traits that adapters implement. Nothing here depends on HTTP or SQL.
 
 pub(crate) mod backend_error;
 pub(crate) mod claims;

@@ -1,8 +1,8 @@
-//! Names: texts that must not be mistaken for one another.
+//! Names: validated strings, each kind with a type of its own so that they cannot be confused.
 
 use thiserror::Error;
 
-/// A text that is not a valid name.
+/// The reason why a string is not a valid name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("invalid {kind}: {reason}")]
 pub struct InvalidName {
@@ -10,8 +10,8 @@ pub struct InvalidName {
     pub(crate) reason: &'static str,
 }
 
-/// Returns what is wrong with a name of at most `max_bytes`.
-pub(crate) fn fault(text: &str, max_bytes: usize) -> Option<&'static str> {
+/// Returns the reason why a string is not a name of at most `max_bytes`.
+pub(crate) fn invalid_reason(text: &str, max_bytes: usize) -> Option<&'static str> {
     if text.is_empty() {
         Some("it is empty")
     } else if text.len() > max_bytes {
@@ -23,8 +23,8 @@ pub(crate) fn fault(text: &str, max_bytes: usize) -> Option<&'static str> {
     }
 }
 
-/// Defines a newtype around a validated text. Clones share the text: a cached token names its user, its session and its
-/// client in several places.
+/// Defines a newtype around a validated string. Clones share the string, because a cached token contains its user,
+/// session and client in several places.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $max_bytes:literal bytes) => {
         $(#[$doc])*
@@ -35,18 +35,19 @@ macro_rules! name {
             #[doc = concat!("Validates a ", $kind, ": 1 to ", $max_bytes, " bytes without control characters.")]
             ///
             /// # Errors
-            /// [`InvalidName`](crate::error::InvalidName) if the text is empty, too long or contains a control character.
+            /// [`InvalidName`](crate::error::InvalidName) if the string is empty, too long or contains a control
+            /// character.
             pub fn new(
                 text: impl Into<::std::sync::Arc<str>>,
             ) -> Result<Self, $crate::domain::name::InvalidName> {
                 let text = text.into();
-                match $crate::domain::name::fault(&text, $max_bytes) {
+                match $crate::domain::name::invalid_reason(&text, $max_bytes) {
                     None => Ok(Self(text)),
                     Some(reason) => Err($crate::domain::name::InvalidName { kind: $kind, reason }),
                 }
             }
 
-            /// The text.
+            /// Returns the name as a string.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

@@ -20,7 +20,7 @@ use crate::domain::{
     user::{Account, AuthUser, Subject, Username},
 };
 
-/// Your users. Implement it with plain `async fn`.
+/// Storage for your users. Implement it with plain `async fn`.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -67,7 +67,7 @@ pub trait UserStore: Send + Sync {
     /// Your user model.
     type User: AuthUser;
 
-    /// Returns the account that signs in with this name, or `None`.
+    /// Returns the account with this username, or `None` if there is no such account.
     ///
     /// # Errors
     /// [`BackendError`] if the store cannot be read.
@@ -76,7 +76,7 @@ pub trait UserStore: Send + Sync {
         username: &Username,
     ) -> impl Future<Output = Result<Option<Account<Self::User>>, BackendError>> + Send;
 
-    /// Returns the user with this subject, or `None` if there is none any more.
+    /// Returns the user with this subject, or `None` if the user no longer exists.
     ///
     /// # Errors
     /// [`BackendError`] if the store cannot be read.
@@ -85,8 +85,8 @@ pub trait UserStore: Send + Sync {
         subject: &Subject,
     ) -> impl Future<Output = Result<Option<Self::User>, BackendError>> + Send;
 
-    /// Replaces the hash `old` by `new` after a sign-in with an outdated hash. If the stored hash is no longer `old`, the
-    /// password was changed concurrently and the stored hash stays. An unknown subject is not an error.
+    /// Replaces the stored hash `old` with `new`, after a sign-in with an outdated hash. Does nothing if the user no
+    /// longer exists, or if the stored hash is no longer `old`: the password was changed concurrently.
     ///
     /// # Errors
     /// [`BackendError`] if the hash could not be stored.
@@ -119,7 +119,7 @@ impl<S: UserStore> UserStore for Arc<S> {
     }
 }
 
-/// A store whose users can change their passwords through Gatepass.
+/// Storage for users that can change their passwords through Gatepass.
 #[dynosaur::dynosaur(pub(crate) DynPasswordStore = dyn(box) PasswordStore)]
 pub trait PasswordStore: Send + Sync {
     /// Returns the stored hash of this user's password, or `None` for an unknown user.
@@ -131,11 +131,11 @@ pub trait PasswordStore: Send + Sync {
         subject: &Subject,
     ) -> impl Future<Output = Result<Option<PasswordHash>, BackendError>> + Send;
 
-    /// Replaces the hash `old` by that of a new password and returns `true`, or returns `false` if the stored hash is no
-    /// longer `old`.
+    /// Replaces the stored hash `old` with `new` and returns `true`, or returns `false` if the stored hash is no longer
+    /// `old`.
     ///
     /// [`Auth`](crate::Auth) then ends the sessions of the user. A store that keeps users and sessions in one database
-    /// does both in one transaction, so that a crash between the two leaves no session open.
+    /// should do both in one transaction, so that a crash between the two leaves no session open.
     ///
     /// # Errors
     /// [`BackendError`] if the hash could not be stored.
@@ -164,25 +164,26 @@ impl<S: PasswordStore> PasswordStore for Arc<S> {
     }
 }
 
-/// Password hashing. Slow work belongs on threads of the hasher's own, not on async workers.
+/// Password hashing. Hash on threads of your own: slow work must not block async workers.
 ///
 /// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
 /// use gatepass::{BackendError, Password, PasswordCheck, PasswordHash, PasswordHasher};
 ///
-/// /// Stores plain text: it shows the shape and must not be used.
-/// struct PlainText { dummy: PasswordHash }
+/// /// Counts the verifications of another hasher, for a metric.
+/// struct CountingHasher<H> { inner: H, verified: AtomicU64 }
 ///
-/// impl PasswordHasher for PlainText {
+/// impl<H: PasswordHasher> PasswordHasher for CountingHasher<H> {
 ///     async fn hash(&self, password: &Password) -> Result<PasswordHash, BackendError> {
-///         Ok(format!("plain:{}", password.expose()).into())
+///         self.inner.hash(password).await
 ///     }
 ///
 ///     async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<PasswordCheck, BackendError> {
-///         let same = hash.expose().strip_prefix("plain:") == Some(password.expose());
-///         Ok(if same { PasswordCheck::Match } else { PasswordCheck::Mismatch })
+///         self.verified.fetch_add(1, Ordering::Relaxed);
+///         self.inner.verify(password, hash).await
 ///     }
 ///
-///     fn dummy_hash(&self) -> &PasswordHash { &self.dummy }
+///     fn dummy_hash(&self) -> &PasswordHash { self.inner.dummy_hash() }
 /// }
 /// ```
 #[dynosaur::dynosaur(pub(crate) DynPasswordHasher = dyn(box) PasswordHasher)]
@@ -203,8 +204,8 @@ pub trait PasswordHasher: Send + Sync {
         hash: &PasswordHash,
     ) -> impl Future<Output = Result<PasswordCheck, BackendError>> + Send;
 
-    /// A hash that no password matches and whose verification takes as long as that of a real one. It is verified in
-    /// place of an unknown user's hash, so that response times do not reveal who has an account.
+    /// Returns a hash that no password matches and that takes as long to verify as a real one. It is verified for
+    /// unknown users, so that response times do not reveal which accounts exist.
     fn dummy_hash(&self) -> &PasswordHash;
 }
 
@@ -225,22 +226,22 @@ impl<H: PasswordHasher> PasswordHasher for Arc<H> {
 /// The result of [`PasswordHasher::verify`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordCheck {
-    /// The password is right.
+    /// The password matches.
     Match,
-    /// The password is right, and its hash should be replaced by one of the current kind.
+    /// The password matches, and its hash should be replaced with a current one.
     NeedsRehash,
-    /// The password is wrong.
+    /// The password does not match.
     Mismatch,
 }
 
 /// Rules for new passwords.
 #[dynosaur::dynosaur(pub(crate) DynPasswordPolicy = dyn(box) PasswordPolicy)]
 pub trait PasswordPolicy: Send + Sync {
-    /// Checks a new password. `context` holds words that others know about the user: the username, the email address, the
-    /// name of the service.
+    /// Checks a new password. `context` contains words that others may know about the user: the username, the email
+    /// address, the name of the service.
     ///
     /// # Errors
-    /// [`BackendError`] if the check could not be made; a weak password is `Ok(Err(…))`.
+    /// [`BackendError`] if the check failed; a weak password is `Ok(Err(…))`.
     fn check(
         &self,
         password: &Password,
@@ -248,7 +249,7 @@ pub trait PasswordPolicy: Send + Sync {
     ) -> impl Future<Output = Result<Result<(), WeakPassword>, BackendError>> + Send;
 }
 
-/// The reason why a new password is refused; its `Display` is a sentence for the person who chose it.
+/// The reason why a new password is rejected. `Display` writes a message for the user who chose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum WeakPassword {
@@ -261,7 +262,7 @@ pub enum WeakPassword {
     /// The password is longer than [`Password::MAX_BYTES`].
     #[error("the password is over 1,024 bytes")]
     TooLong,
-    /// The password is a common one, or close to one or to a word of the context.
+    /// The password is common, or similar to a common password or to a word of the context.
     #[error("the password is among the most common passwords or too easy to guess")]
     TooEasy,
 }
@@ -274,7 +275,7 @@ pub enum WeakPassword {
 ///
 /// const LIFETIME: Duration = Duration::from_secs(900);
 ///
-/// /// Opaque tokens in memory; `new_token` returns 256 random bits as text.
+/// /// Opaque tokens in memory. `new_token` returns 256 random bits as a string.
 /// struct OpaqueTokens { issued: RwLock<HashMap<String, Claims>>, new_token: fn() -> String }
 ///
 /// impl TokenIssuer for OpaqueTokens {
@@ -303,14 +304,15 @@ pub enum WeakPassword {
 /// ```
 #[dynosaur::dynosaur(pub(crate) DynTokenIssuer = dyn(box) TokenIssuer)]
 pub trait TokenIssuer: Send + Sync {
-    /// Issues a token. The token carries all fields of `new` that its format has a place for, `user_kind` above all.
+    /// Issues a token with all fields of `new` that its format supports. A token without `user_kind` is accepted for
+    /// users of any kind.
     ///
     /// # Errors
     /// [`BackendError`] if no token could be issued.
     fn issue(&self, new: &NewToken) -> impl Future<Output = Result<IssuedToken, BackendError>> + Send;
 
-    /// Returns the public keys that verify tokens offline at `now`, those that sign only later included; `None` if tokens
-    /// are not signed with public keys.
+    /// Returns the public keys that verify tokens at `now`, including keys that do not sign yet; `None` if tokens are
+    /// not signed with a private key.
     ///
     /// # Errors
     /// [`BackendError`] if the keys cannot be read.
@@ -326,7 +328,7 @@ pub trait TokenVerifier: Send + Sync {
     /// Returns the claims of a token, or `None` if it is not genuine or not valid at `now`.
     ///
     /// # Errors
-    /// [`BackendError`] if the token cannot be verified at the moment.
+    /// [`BackendError`] if the token cannot be verified now, for example because no keys were fetched yet.
     fn verify(
         &self,
         token: &AccessToken,
@@ -363,7 +365,7 @@ pub struct NewToken {
     pub client_id: Option<ClientId>,
     /// The session that the token belongs to, if there are sessions.
     pub session_id: Option<SessionId>,
-    /// Further claims of the application; a registered claim that Gatepass sets itself takes precedence.
+    /// Additional claims of the application. Claims that Gatepass sets take precedence.
     pub extra_claims: Map<String, Value>,
     /// The time of issue.
     pub now: Timestamp,
@@ -374,23 +376,23 @@ pub struct NewToken {
 pub struct IssuedToken {
     /// The token.
     pub access_token: AccessToken,
-    /// The lifetime of the token, if it expires by itself.
+    /// The lifetime of the token, if it expires.
     pub expires_in: Option<Duration>,
 }
 
-/// Published keys.
+/// The public keys that verify tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySet {
     /// A JSON Web Key Set ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
     pub json: String,
-    /// The time for which the set may be cached without missing a key that signs.
+    /// The time for which clients may cache the set. A new key is published for longer than this before it signs.
     pub max_age: Duration,
 }
 
 /// Registered clients.
 #[dynosaur::dynosaur(pub(crate) DynClientRegistry = dyn(box) ClientRegistry)]
 pub trait ClientRegistry: Send + Sync {
-    /// Returns whether a client with this identifier has this secret, compared in constant time.
+    /// Returns whether the secret is that of the client, compared in constant time. An unknown client is `false`.
     ///
     /// # Errors
     /// [`BackendError`] if the registry cannot be read.

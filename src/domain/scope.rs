@@ -8,27 +8,25 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope(Arc<str>);
 
-/// A text that is not a valid scope.
+/// The error for a string that is not a valid scope.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0:?} is not a scope: a scope consists of visible ASCII characters other than \" and \\")]
 pub struct InvalidScope(String);
 
 impl Scope {
-    /// The scope's text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Scope {
-    /// What asks for a refresh token
-    /// ([OpenID Connect Core section 11](https://openid.net/specs/openid-connect-core-1_0.html#OfflineAccess)). It is
-    /// no granted_scopes: every user may ask for it.
+    /// The scope that requests a refresh token ([OpenID Connect Core section
+    /// 11](https://openid.net/specs/openid-connect-core-1_0.html#OfflineAccess)). Every user may request it, since it
+    /// grants no access.
     pub const OFFLINE_ACCESS: &str = "offline_access";
 
-    /// The scope [`OFFLINE_ACCESS`](Self::OFFLINE_ACCESS).
+    /// Returns the scope [`OFFLINE_ACCESS`](Self::OFFLINE_ACCESS).
     pub fn offline_access() -> Self {
         Self(Self::OFFLINE_ACCESS.into())
+    }
+
+    /// Returns the scope as a string.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -87,7 +85,7 @@ impl Scopes {
 
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        // A set next to the list: the input may be long.
+        // The set keeps this linear in the length of the input.
         let mut seen = HashSet::new();
         Self(scopes.into_iter().filter(|scope| seen.insert(scope.clone())).collect())
     }
@@ -127,8 +125,8 @@ impl From<Scopes> for GrantedScopes {
 }
 
 impl GrantedScopes {
-    /// Returns the requested scopes that are granted: the intersection, everything if nothing is requested, and `None`
-    /// if nothing that was requested is granted.
+    /// Returns those of the requested scopes that are granted, or all granted scopes if none is requested. Returns
+    /// `None` if none of the requested scopes is granted.
     pub fn grant(&self, requested: &[String]) -> Option<Self> {
         let Self::Only(own) = self else { return Some(Self::All) };
         if requested.is_empty() {
@@ -150,7 +148,7 @@ impl GrantedScopes {
         }
     }
 
-    /// Returns these scopes and one more.
+    /// Returns these scopes with one added.
     pub fn with(&self, scope: Scope) -> Self {
         match self {
             Self::All => Self::All,
@@ -185,22 +183,22 @@ mod tests {
         GrantedScopes::Only(text.parse().expect("scopes"))
     }
 
-    fn wanted(text: &str) -> Vec<String> {
+    fn list(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_owned).collect()
     }
 
     #[test]
-    fn what_is_granted_is_the_intersection_or_all_where_nothing_is_asked() {
+    fn grant_returns_the_intersection_or_all_scopes_if_none_is_requested() {
         let own = scopes("me users:read");
-        assert_eq!(own.grant(&wanted("")), Some(own.clone()));
-        assert_eq!(own.grant(&wanted("users:read admin")), Some(scopes("users:read")));
-        assert_eq!(own.grant(&wanted("admin")), None);
-        assert_eq!(scopes("").grant(&wanted("")), Some(scopes("")));
-        assert_eq!(GrantedScopes::All.grant(&wanted("\"")), Some(GrantedScopes::All));
+        assert_eq!(own.grant(&[]), Some(own.clone()));
+        assert_eq!(own.grant(&list("users:read admin")), Some(scopes("users:read")));
+        assert_eq!(own.grant(&list("admin")), None);
+        assert_eq!(scopes("").grant(&[]), Some(scopes("")));
+        assert_eq!(GrantedScopes::All.grant(&list("\"")), Some(GrantedScopes::All));
     }
 
     #[test]
-    fn a_scope_is_what_rfc_6749_says() {
+    fn scope_with_a_character_that_rfc_6749_excludes_is_rejected() {
         for text in ["", "a b", "\"", "\\", "é", "\u{7f}", "\t"] {
             assert!(text.parse::<Scope>().is_err(), "{text:?}");
         }
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_of_scopes_is_read_in_linear_time() {
+    fn long_list_of_scopes_is_parsed_in_linear_time() {
         // In quadratic time it takes many minutes.
         let text: String = (0..400_000).map(|number| format!("s{number} ")).collect();
         assert_eq!(text.repeat(2).parse::<Scopes>().expect("scopes").iter().count(), 400_000);
@@ -216,17 +214,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_grant_never_widens(own in "[a-d ]{0,12}", asked in "[a-f ]{0,12}") {
-            let asked = wanted(&asked);
-            if let Some(GrantedScopes::Only(granted)) = scopes(&own).grant(&asked) {
+        fn grant_never_exceeds_the_own_and_requested_scopes(own in "[a-d ]{0,12}", requested in "[a-f ]{0,12}") {
+            let requested = list(&requested);
+            if let Some(GrantedScopes::Only(granted)) = scopes(&own).grant(&requested) {
                 let GrantedScopes::Only(own) = scopes(&own) else { unreachable!() };
                 prop_assert!(own.contains_all(&granted));
-                prop_assert!(asked.is_empty() || granted.iter().all(|scope| asked.contains(&scope.to_string())));
+                let is_requested = |scope: &Scope| requested.contains(&scope.to_string());
+                prop_assert!(requested.is_empty() || granted.iter().all(is_requested));
             }
         }
 
         #[test]
-        fn display_and_parse_agree(text in "[!#-\\[\\]-~ ]{0,40}") {
+        fn displayed_scopes_parse_as_the_same_scopes(text in "[!#-\\[\\]-~ ]{0,40}") {
             let once: Scopes = text.parse().unwrap();
             prop_assert_eq!(once.to_string().parse::<Scopes>().unwrap(), once);
         }

@@ -7,7 +7,7 @@ macro_rules! secret {
         pub struct $name(::zeroize::Zeroizing<String>);
 
         impl $name {
-            /// The secret itself. Call it as late as possible: every call is a place where the secret may leak.
+            /// Returns the secret. Call it as late as possible: the returned string is not protected from being logged.
             pub fn expose(&self) -> &str {
                 &self.0
             }
@@ -44,7 +44,7 @@ macro_rules! secret {
 pub(crate) use secret;
 
 secret! {
-    /// A password as it was typed.
+    /// A password as the user entered it.
     Password
 }
 
@@ -52,8 +52,8 @@ impl Password {
     /// The maximum length of a password, in bytes: hashing reads all of it.
     pub const MAX_BYTES: usize = 1024;
 
-    /// Returns whether the password is neither empty nor longer than [`Password::MAX_BYTES`]. Other passwords are never
-    /// passed to a hasher.
+    /// Returns whether the password is neither empty nor longer than [`Password::MAX_BYTES`]. Other passwords never
+    /// reach a hasher.
     pub fn is_hashable(&self) -> bool {
         (1..=Self::MAX_BYTES).contains(&self.0.len())
     }
@@ -64,7 +64,7 @@ secret! {
     PasswordHash
 }
 
-/// Compares the text of two stored hashes: for stores, not to verify a password.
+/// Compares two stored hashes as strings. This is for stores; it does not verify a password.
 impl PartialEq for PasswordHash {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0
@@ -91,15 +91,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn empty_and_overlong_passwords_are_not_hashed() {
+    fn is_hashable_is_false_for_empty_and_overlong_passwords() {
         for (length, hashable) in [(0, false), (1, true), (1024, true), (1025, false)] {
             assert_eq!(Password::from("x".repeat(length)).is_hashable(), hashable, "{length} bytes");
         }
-        assert!(!Password::from("é".repeat(513)).is_hashable(), "bytes count, not characters");
+        assert!(!Password::from("é".repeat(513)).is_hashable(), "the limit is in bytes, not in characters");
     }
 
     #[test]
-    fn debug_shows_no_secret() {
+    fn debug_output_of_secrets_is_redacted() {
         let shown = format!(
             "{:?} {:?} {:?} {:?} {:?}",
             Password::from("secret"),

@@ -1,4 +1,4 @@
-//! Sessions: opened by a sign-in, they end with all their tokens.
+//! Sessions: a sign-in opens a session, and all its tokens end with it.
 
 #![expect(unreachable_pub, reason = "the code that dynosaur generates")]
 
@@ -29,21 +29,21 @@ pub struct SessionOwner {
     pub subject: Subject,
 }
 
-/// A number that grows whenever all sessions of a user end, as after a change of the password.
+/// A number that grows whenever all sessions of a user end, for example after a password change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CredentialsVersion(pub u64);
 
-/// The SHA-256 of a part of a refresh token, in base64url: the only trace of it that a store keeps.
+/// The SHA-256 of a part of a refresh token, in base64url. Stores keep these hashes instead of the token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub(crate) String);
 
 impl TokenHash {
-    /// The text: 43 characters.
+    /// Returns the hash: 43 characters.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A hash that a store has kept.
+    /// Creates the hash from a string that a store has kept.
     pub fn from_stored(hash: String) -> Self {
         Self(hash)
     }
@@ -68,7 +68,7 @@ pub struct NewSession<'a> {
     pub now: Timestamp,
     /// The time from which no token of the session is valid, if there is one.
     pub expires_at: Option<Timestamp>,
-    /// The hashes that name the family of refresh tokens and its first token, if the session has refresh tokens.
+    /// The hashes of the token family's name and of its first token, if the session has refresh tokens.
     pub refresh_token: Option<(&'a TokenHash, &'a TokenHash)>,
 }
 
@@ -115,14 +115,15 @@ pub struct TokenFamily {
 pub struct PreviousToken {
     /// The hash of the token.
     pub hash: TokenHash,
-    /// The salt that the current token was derived with: the holder of the previous token can derive the current one.
+    /// The salt that the current token was derived with. With it, the current token can be derived again from the
+    /// previous one.
     pub salt: String,
 }
 
 /// The replacement of a refresh token by the next one.
 #[derive(Clone, Debug)]
 pub struct Rotation<'a> {
-    /// The hash that names the family.
+    /// The hash of the family's name.
     pub family: &'a TokenHash,
     /// The hash of the token that was used.
     pub from: &'a TokenHash,
@@ -138,13 +139,14 @@ pub struct Rotation<'a> {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Storage for sessions and their refresh tokens. With one, tokens can be revoked before they expire.
+/// Storage for sessions and their refresh tokens, so that tokens can be revoked before they expire.
 ///
-/// A read must see every write that completed before it: an [`Auth`](crate::Auth) that should avoid the reads has a
-/// [`TokenCache`](crate::cache::TokenCache). The rules of refresh tokens are `Auth`'s; the store only compares and swaps.
+/// A read must see every write that completed before it. To avoid reads, use a [`TokenCache`](crate::cache::TokenCache)
+/// instead of caching in the store. [`Auth`](crate::Auth) implements the rules of refresh tokens; the store only
+/// compares and swaps.
 #[dynosaur::dynosaur(pub(crate) DynSessionStore = dyn(box) SessionStore)]
 pub trait SessionStore: Send + Sync {
-    /// Returns the version of a user's credentials; a user without sessions so far may have any constant version.
+    /// Returns the version of a user's credentials. For a user that never had a session, any constant version will do.
     ///
     /// # Errors
     /// [`BackendError`] if the store cannot be read.
@@ -154,8 +156,8 @@ pub trait SessionStore: Send + Sync {
     ) -> impl Future<Output = Result<CredentialsVersion, BackendError>> + Send;
 
     /// Opens a session and returns `true`, or returns `false` if the version of the user's credentials is no longer
-    /// `session.credentials_version`: a sign-in in progress must not survive a change of the password. Comparing and
-    /// inserting are one step with respect to [`end_all`](Self::end_all).
+    /// `session.credentials_version`: a sign-in in progress must not survive a password change. The comparison and the
+    /// insertion are atomic with respect to [`end_all`](Self::end_all).
     ///
     /// # Errors
     /// [`BackendError`] if the session could not be stored.
@@ -184,7 +186,7 @@ pub trait SessionStore: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
-    /// Returns the sessions of a user that have not expired at `now`, the last used one first.
+    /// Returns the sessions of a user that have not expired at `now`, most recently used first.
     ///
     /// # Errors
     /// [`BackendError`] if the store cannot be read.
@@ -205,7 +207,7 @@ pub trait SessionStore: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
-    /// Ends every session of a user and raises the version of the user's credentials, in one step.
+    /// Ends every session of a user and raises the version of the user's credentials, atomically.
     ///
     /// # Errors
     /// [`BackendError`] if the change could not be stored.
@@ -215,7 +217,7 @@ pub trait SessionStore: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<(), BackendError>> + Send;
 
-    /// Returns the family of refresh tokens with this name, or `None`, also if its session has ended.
+    /// Returns the token family with this name, or `None` if it does not exist or its session has ended.
     ///
     /// # Errors
     /// [`BackendError`] if the store cannot be read.
@@ -224,8 +226,8 @@ pub trait SessionStore: Send + Sync {
         name: &TokenHash,
     ) -> impl Future<Output = Result<Option<TokenFamily>, BackendError>> + Send;
 
-    /// Replaces the current refresh token if it still is `rotation.from`, in one step: of two callers one succeeds.
-    /// Returns whether it was replaced.
+    /// Replaces the current refresh token if it still is `rotation.from`. Returns whether it was replaced. The
+    /// operation is atomic: of two concurrent callers, one succeeds.
     ///
     /// # Errors
     /// [`BackendError`] if the change could not be stored.

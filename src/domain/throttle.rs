@@ -9,7 +9,7 @@ use crate::domain::{backend_error::BackendError, time::Timestamp};
 pub struct ThrottleKey(pub(crate) String);
 
 impl ThrottleKey {
-    /// The text: at most 100 printable ASCII characters.
+    /// Returns the key: at most 100 printable ASCII characters.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -18,17 +18,17 @@ impl ThrottleKey {
 /// The failed attempts under a [`ThrottleKey`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FailedAttempts {
-    /// The number of failures in a row.
+    /// The number of consecutive failures.
     pub count: u32,
     /// The time of the last failure, if there was one.
     pub last: Option<Timestamp>,
 }
 
-/// Storage for failed attempts. Replicas share one, or each has its own in memory.
+/// Storage for failed attempts, which replicas can share.
 #[dynosaur::dynosaur(pub(crate) DynFailedAttemptStore = dyn(box) FailedAttemptStore)]
 pub trait FailedAttemptStore: Send + Sync {
-    /// Returns the same text for all spellings of a username that sign in to the same account, whether or not the account
-    /// exists: a second spelling must not give more attempts.
+    /// Returns the same string for all spellings of a username that belong to one account, whether or not the account
+    /// exists. Otherwise another spelling would allow further attempts.
     fn normalize_username(&self, username: &str) -> String;
 
     /// Returns the failed attempts under two keys.
@@ -40,7 +40,8 @@ pub trait FailedAttemptStore: Send + Sync {
         keys: [&ThrottleKey; 2],
     ) -> impl Future<Output = Result<[FailedAttempts; 2], BackendError>> + Send;
 
-    /// Adds one failure under both keys. The count starts again at one if the last failure was not after `forget_before`.
+    /// Adds one failure under both keys. The count restarts at one if the last failure was at `forget_before` or
+    /// earlier.
     ///
     /// # Errors
     /// [`BackendError`] if the failure could not be stored.

@@ -1,4 +1,4 @@
-//! Time as tokens and rows store it.
+//! Time, in the resolution of tokens: whole seconds.
 
 use std::{
     fmt,
@@ -12,18 +12,18 @@ use std::{
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The current time of the system clock.
+    /// Returns the current time of the system clock.
     #[expect(clippy::disallowed_methods, reason = "the only place that reads the clock")]
     pub fn now() -> Self {
         Self(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
     }
 
-    /// The time this many seconds after the start of 1970.
+    /// Creates a time from the seconds since 1970-01-01 00:00 UTC.
     pub const fn from_unix(seconds: u64) -> Self {
         Self(seconds)
     }
 
-    /// The seconds since the start of 1970.
+    /// Returns the seconds since 1970-01-01 00:00 UTC.
     pub const fn as_unix(self) -> u64 {
         self.0
     }

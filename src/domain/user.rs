@@ -1,4 +1,4 @@
-//! The user: your own model, seen through [`AuthUser`].
+//! Users: your own model, which implements [`AuthUser`].
 
 use std::any::type_name;
 
@@ -19,22 +19,24 @@ use crate::domain::{name::name, scope::GrantedScopes, secret::PasswordHash};
 /// }
 /// ```
 pub trait AuthUser: Clone + Send + Sync + 'static {
-    /// The identifier of this user in tokens and sessions: stable, and never given to another user
-    /// (`sub`, [RFC 7519 section 4.1.2](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.2)). Integers convert with
-    /// `into()`; keep other identifiers as a [`Subject`] in your model.
+    /// Returns the identifier of this user in tokens and sessions
+    /// (`sub`, [RFC 7519 section 4.1.2](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.2)). It never changes and is
+    /// never reused for another user. Integers convert with `into()`; store other identifiers as a [`Subject`] in your
+    /// model.
     fn subject(&self) -> Subject;
 
-    /// Returns whether the user may sign in and use what requires an active user.
+    /// Returns whether the user may sign in and use endpoints that require an active user.
     fn is_active(&self) -> bool;
 
-    /// The scopes that tokens of this user may have. [`GrantedScopes::All`] is for applications without scopes.
+    /// Returns the scopes that tokens of this user may have. Applications without scopes return [`GrantedScopes::All`].
     fn allowed_scopes(&self) -> GrantedScopes;
 
-    /// The kind of user, which tokens and sessions carry, so that customer 7 is never taken for staff member 7.
+    /// Returns the kind of user, which tokens and sessions carry, so that customer 7 is never mistaken for staff member
+    /// 7.
     ///
-    /// The default is the name of the type with its generic arguments, without the path of its module. Override it before
-    /// you rename the type: tokens and sessions of another kind are not accepted. Override it if two types with one name
-    /// share keys or a session store, such as `customers::User` and `staff::User`.
+    /// The default is the name of the type with its generic arguments, without its module path. Override it before you
+    /// rename the type: tokens and sessions of another kind are rejected. Override it too if two types of the same
+    /// name, such as `customers::User` and `staff::User`, share signing keys or a session store.
     fn user_kind() -> &'static str {
         let name = type_name::<Self>();
         let path = name.split('<').next().unwrap_or_default();
@@ -52,14 +54,14 @@ pub struct Account<U> {
 }
 
 impl<U> Account<U> {
-    /// A user and the stored hash of the user's password.
+    /// Creates an account from a user and the stored hash of the user's password.
     pub fn new(user: U, password_hash: impl Into<PasswordHash>) -> Self {
         Self { user, password_hash: password_hash.into() }
     }
 }
 
 name! {
-    /// The identifier of a user in tokens and stores; opaque to Gatepass. Integers convert with `into()`, texts with
+    /// The identifier of a user in tokens and stores; opaque to Gatepass. Integers convert with `into()`, strings with
     /// [`Subject::new`].
     Subject, "subject", 255 bytes
 }
@@ -80,7 +82,7 @@ subject_from!(i32 u32 i64 u64 i128 u128);
 subject_from!(uuid::Uuid);
 
 name! {
-    /// The name that a person signs in with: a user name, an email address, whatever your store looks up.
+    /// The name that a user signs in with, such as an email address.
     Username, "username", 1024 bytes
 }
 
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn user_kind_is_the_name_of_the_type_with_its_arguments() {
+    fn default_user_kind_is_the_type_name_with_generic_arguments() {
         assert_eq!(<Member<u8>>::user_kind(), "Member<u8>");
         assert_eq!(<Member<Username>>::user_kind(), "Member<gatepass::domain::user::Username>");
     }
