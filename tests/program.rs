@@ -1,14 +1,12 @@
 //! The program: settings, log, start and stop.
 
-mod support;
-
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     time::{Duration, Instant},
 };
 
-use support::{
+use crate::support::{
     http::{connect, get, post_form, read_reply},
     service::{PATIENCE, Program, gatepass},
 };

@@ -1,16 +1,15 @@
 //! No log of any program that the tests started holds a secret that they used. It looks at what they left behind, so
 //! `.ci/run` runs it last.
 
-#[path = "support/mod.rs"]
-mod support;
+#[path = "support/secrets.rs"]
+#[expect(dead_code, reason = "the integration tests use the rest")]
+mod secrets;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use aho_corasick::AhoCorasick;
 use base64::{Engine, prelude::*};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-
-use support::secrets;
 
 /// The ways in which a secret may be written.
 fn notations(secret: &str) -> Vec<String> {

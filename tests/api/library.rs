@@ -11,12 +11,10 @@ use gatepass::{
 };
 use serde_json::{Map, json};
 
-use crate::{
+use crate::support::{
+    http::{get, post_form, request},
     ports::{AgeingHasher, BROKEN, Member, Members, PANICS, ReadableTokens, UNAVAILABLE, auth, builder},
-    support::{
-        http::{get, post_form, request},
-        service::{PATIENCE, spawn},
-    },
+    service::{PATIENCE, spawn},
 };
 
 /// An application with one route for each of the library's extractors.

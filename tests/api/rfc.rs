@@ -9,12 +9,10 @@ use gatepass::{
 };
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
+    http::{Reply, Request, get, post_form, request},
     ports::{AgeingHasher, Members, OneClient, ReadableTokens, UNAVAILABLE},
-    support::{
-        http::{Reply, Request, get, post_form, request},
-        service::spawn,
-    },
+    service::spawn,
 };
 
 fn scopes(text: &str) -> GrantedScopes {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
+    browser::webdriver::{Browser, browse},
     support::service::tutorial,
-    webdriver::{Browser, browse},
 };
 
 pub const DIALOG: &str = ".dialog-ux";

@@ -7,10 +7,12 @@ use std::{
 };
 
 use crate::{
-    docs::{self, johndoe},
-    start_page,
+    browser::{
+        docs::{self, johndoe},
+        start_page,
+        webdriver::browse,
+    },
     support::service::tutorial,
-    webdriver::browse,
 };
 
 const PREFIX: &str = "/gate/way";

@@ -3,11 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::{
-    docs::{self, DIALOG},
-    program::Gatepass,
-    service::{self, Service},
-    start_page,
-    webdriver::{Browser, browse},
+    browser::{
+        docs::{self, DIALOG},
+        start_page,
+        webdriver::{Browser, browse},
+    },
+    support::{
+        program::Gatepass,
+        secure::{self, Service},
+    },
 };
 
 const PASSPHRASE: &str = "johndoe's own passphrase";
@@ -19,8 +23,8 @@ const ME: &str = ".dialog-ux .scopes label[for='me-password-checkbox-OAuth2Passw
 /// A service with johndoe, and its database.
 fn serve() -> (Gatepass, Service) {
     let gatepass = Gatepass::on_sqlite();
-    service::add_johndoe(&gatepass);
-    let service = service::serve(&gatepass, &[]);
+    secure::add_johndoe(&gatepass);
+    let service = secure::serve(&gatepass, &[]);
     (gatepass, service)
 }
 

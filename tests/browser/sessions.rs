@@ -3,15 +3,17 @@
 use serde_json::{Value, json};
 
 use crate::{
-    docs::{self, DIALOG},
-    program::Gatepass,
-    service::{self, JOHNDOE, SECOND, Service, access_token, within},
-    start_page,
+    browser::{
+        docs::{self, DIALOG},
+        start_page,
+        webdriver::{Browser, browse},
+    },
     support::{
         http::{get, post_form, request},
+        program::Gatepass,
+        secure::{self, JOHNDOE, SECOND, Service, access_token, within},
         service::PATIENCE,
     },
-    webdriver::{Browser, browse},
 };
 
 const PASSPHRASE: &str = "johndoe's own passphrase";
@@ -31,8 +33,8 @@ const LOG_OUT: &str = ".dialog-ux .auth-btn-wrapper .btn:not(.btn-done)";
 /// A service with johndoe, and its database.
 fn serve(arguments: &[&str]) -> (Gatepass, Service) {
     let gatepass = Gatepass::on_sqlite();
-    service::add_johndoe(&gatepass);
-    let service = service::serve(&gatepass, arguments);
+    secure::add_johndoe(&gatepass);
+    let service = secure::serve(&gatepass, arguments);
     (gatepass, service)
 }
 

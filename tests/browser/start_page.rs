@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
+    browser::webdriver::{Browser, browse},
     support::service::tutorial,
-    webdriver::{Browser, browse},
 };
 
 const DESKTOP: (u32, u32) = (1280, 900);

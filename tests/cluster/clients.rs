@@ -12,12 +12,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{
-    service::{JOHNDOE, STAYS, Tokens, within},
-    support::{
-        http::{Request, get, post_form},
-        service::PATIENCE,
-    },
+use crate::support::{
+    http::{Request, get, post_form},
+    secure::{JOHNDOE, STAYS, Tokens, within},
+    service::PATIENCE,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

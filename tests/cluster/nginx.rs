@@ -8,10 +8,10 @@ use std::{
 };
 
 use crate::{
-    compose::nginx_conf,
-    service::free_address,
+    cluster::compose::nginx_conf,
     support::{
         folder::Folder,
+        secure::free_address,
         service::{PATIENCE, Program},
     },
 };

@@ -5,9 +5,11 @@ use std::net::{SocketAddr, TcpStream};
 use socket2::{Domain, Socket, Type};
 
 use crate::{
-    cluster::{Cluster, Replica},
-    service::{JOHNDOE, SECOND, STAYS, Tokens, access_token, within},
-    support::http::{get, post_form, read_reply},
+    cluster::replicas::{Cluster, Replica},
+    support::{
+        http::{get, post_form, read_reply},
+        secure::{JOHNDOE, SECOND, STAYS, Tokens, access_token, within},
+    },
 };
 
 /// A cluster of three.

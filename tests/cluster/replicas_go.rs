@@ -1,6 +1,6 @@
 //! Replicas that are killed, drained and started under load: no client loses a request.
 
-use crate::{clients::Clients, cluster::Cluster};
+use crate::cluster::{clients::Clients, replicas::Cluster};
 
 #[test]
 fn no_request_is_lost_while_one_replica_is_killed_another_one_drained_and_a_third_one_comes() {

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::program::Gatepass;
+use crate::support::program::Gatepass;
 
 /// The result for the database: whether it is in order, and a sentence.
 fn database(gatepass: &Gatepass) -> (bool, String) {

@@ -6,7 +6,7 @@ use gatepass::{
 };
 use serde_json::Value;
 
-use crate::program::Gatepass;
+use crate::support::program::Gatepass;
 
 fn is_genuine(gatepass: &Gatepass, client_id: &str, secret: &str) -> bool {
     actix_web::rt::System::new().block_on(async {

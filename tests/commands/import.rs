@@ -9,9 +9,9 @@ use std::{
 
 use serde_json::json;
 
-use crate::{
+use crate::support::{
     program::{Gatepass, HASH},
-    support::service::PATIENCE,
+    service::PATIENCE,
 };
 
 fn jsonl() -> String {

@@ -8,9 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
+use crate::support::{
+    left_out,
     program::{Gatepass, HASH},
-    support::{left_out, service::PATIENCE},
+    service::PATIENCE,
 };
 
 /// The program on a terminal.

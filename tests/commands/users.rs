@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::program::{Gatepass, HASH};
+use crate::support::program::{Gatepass, HASH};
 
 #[test]
 fn users_add_works_as_in_the_readme() {
@@ -307,7 +307,7 @@ fn every_command_has_help() {
     }
     for commands in ["users", "clients"] {
         gatepass.run(&[commands]).fails(2, &["add, list"]);
-        let run = crate::program::Run::from(
+        let run = crate::support::program::Run::from(
             gatepass.command(&[commands]).env_remove("GATEPASS_DATABASE_URL").output().unwrap(),
         );
         run.fails(2, &["add, list"]);

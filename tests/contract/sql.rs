@@ -13,7 +13,7 @@ use gatepass::{
 };
 
 use crate::{
-    suite,
+    contract::suite,
     support::{folder::Folder, left_out, postgres},
 };
 

@@ -17,9 +17,11 @@ use gatepass::{
 };
 
 use crate::{
-    sessions::{Opening, claims, session_id},
-    sql::{NOW, add},
-    sql_sessions::owner,
+    contract::{
+        sessions::{Opening, claims, session_id},
+        sql::{NOW, add},
+        sql_sessions::owner,
+    },
     support::{folder::Folder, left_out, postgres},
 };
 

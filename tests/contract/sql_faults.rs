@@ -11,7 +11,7 @@ use gatepass::{
 };
 
 use crate::{
-    sql::{account, add},
+    contract::sql::{account, add},
     support::{left_out, postgres, way::Way},
 };
 

@@ -9,8 +9,10 @@ use gatepass::{
 };
 
 use crate::{
-    sessions::{self, Opening, version},
-    sql::{NOW, add, on_both},
+    contract::{
+        sessions::{self, Opening, version},
+        sql::{NOW, add, on_both},
+    },
     support::{left_out, postgres},
 };
 

@@ -1,12 +1,10 @@
 //! Forwarding headers of trusted proxies.
 
-use crate::{
+use crate::support::{
+    http::{Request, get, post_form},
     program::Gatepass,
-    service::{JOHNDOE, access_token, add_johndoe, serve},
-    support::{
-        http::{Request, get, post_form},
-        service::Program,
-    },
+    secure::{JOHNDOE, access_token, add_johndoe, serve},
+    service::Program,
 };
 
 /// The sessions after a sign-in with these headers.

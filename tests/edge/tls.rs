@@ -10,14 +10,12 @@ use std::{
 
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 
-use crate::{
+use crate::support::{
+    folder::Folder,
+    http::get,
     program::Gatepass,
-    service::{JOHNDOE, add_johndoe, read, serving},
-    support::{
-        folder::Folder,
-        http::get,
-        service::{Program, gatepass},
-    },
+    secure::{JOHNDOE, add_johndoe, read, serving},
+    service::{Program, gatepass},
 };
 
 fn certificate() -> CertifiedKey<KeyPair> {

@@ -1,7 +1,7 @@
 //! `POST /token`: multipart forms.
 
 use crate::{
-    peers::{compare, peers},
+    fastapi::peers::{compare, peers},
     support::http::{Request, request},
 };
 

@@ -8,8 +8,7 @@ use proptest::{
 };
 
 use crate::{
-    multipart::post_multipart,
-    peers::peers,
+    fastapi::{multipart::post_multipart, peers::peers},
     support::http::{Request, get, post_form, request},
 };
 

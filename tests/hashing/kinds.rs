@@ -6,7 +6,17 @@ use crate::{
     block_on, hasher,
     members::{Members, NAME, auth, sign_in},
     quick, serial,
-    vectors::{CURRENT, OUTDATED, PASSWORDS, Vector},
+    support::vectors::{OUTDATED, PASSWORDS, Vector},
+};
+
+/// Hashes by argon2-cffi with the parameters of the tests' hasher: m=4096, t=2, p=1.
+const CURRENT: Vector = Vector {
+    kind: "Argon2id, current parameters",
+    hashes: [
+        "$argon2id$v=19$m=4096,t=2,p=1$FGmtuW0TJnkHrHPlaCbvOA$mhT4B3mVppP9Bu/jkrwdOjEA6PtoDdt24lKylNdciqk",
+        "$argon2id$v=19$m=4096,t=2,p=1$wRDXMNANwx6aZophG6ADyA$0O4TKjmQMHisHwRdcuEtHuNwSOUvlQRedtFoAjkSjtQ",
+        "$argon2id$v=19$m=4096,t=2,p=1$C4KAE4q8Q2EGaiRTTsQ5Xg$K+/OqCDId/ASIYPAvytP1yHOODwx1KyEbz4ybfKsR9c",
+    ],
 };
 
 fn assert_verifies(vector: &Vector, expected: PasswordCheck) {

@@ -1,7 +1,7 @@
 //! Password hashing through the public API: the hasher, and sign-ins with it.
-#![cfg(feature = "service")]
 
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 mod kinds;
@@ -9,7 +9,6 @@ mod load;
 mod members;
 mod refusals;
 mod timing;
-mod vectors;
 
 use std::{
     num::NonZeroUsize,

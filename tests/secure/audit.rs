@@ -13,15 +13,15 @@ use gatepass::{events::EventKind, sql::Database};
 use serde_json::{Value, json};
 
 use crate::{
-    ops::{OPS, figures, ops_address},
-    program::{Gatepass, HASH},
-    service::{
-        JOHNDOE, SECOND, STAYS, Service, add_client, add_johndoe, basic, by_a_way, read, serve, serving,
-        within,
-    },
+    secure::ops::{OPS, figures, ops_address},
     support::{
         http::{connect, get, post_form, read_reply, request},
         left_out, postgres,
+        program::{Gatepass, HASH},
+        secure::{
+            JOHNDOE, SECOND, STAYS, Service, add_client, add_johndoe, basic, by_a_way, read, serve, serving,
+            within,
+        },
         service::Program,
     },
 };
@@ -77,7 +77,7 @@ fn every_kind_of_event_is_an_entry_and_no_secret_is_in_any() {
             .header("User-Agent", "a \"browser\"")
             .header("Authorization", basic("web", &secret))
             .send(service.address);
-        let by_client = crate::service::Tokens::of(&signed_in);
+        let by_client = crate::support::secure::Tokens::of(&signed_in);
         let first = service.stay();
         let second = service.refreshed(&first.refresh);
         assert_eq!(service.refresh("guessed-refresh-token", "").status, 400);
@@ -310,7 +310,7 @@ fn more_entries_than_are_read_at_once_are_listed_each_once() {
         let insert = "INSERT INTO audit (time, event, detail) WITH RECURSIVE n(i) AS \
                       (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) \
                       SELECT 1700000000 + i / 400, 'sign_in', CAST(i AS TEXT) FROM n RETURNING detail";
-        assert_eq!(crate::service::rows(gatepass, insert).len(), 2500);
+        assert_eq!(crate::support::secure::rows(gatepass, insert).len(), 2500);
         let numbers: Vec<_> =
             listed(gatepass, &[]).iter().map(|entry| entry["detail"].as_str().unwrap().to_owned()).collect();
         let expected: Vec<_> = (1..=2500).rev().map(|number: u32| number.to_string()).collect();

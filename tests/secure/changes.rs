@@ -3,10 +3,10 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
+    http::{Reply, get, post_form},
     program::Gatepass,
-    service::{JOHNDOE, SECOND, Service, access_token, add_johndoe, outcome, read, serve, within},
-    support::http::{Reply, get, post_form},
+    secure::{JOHNDOE, SECOND, Service, access_token, add_johndoe, outcome, read, serve, within},
 };
 
 fn expect_soon(what: &str, expected: (u16, Value, Option<&str>), ask: impl Fn() -> Reply) {

@@ -8,10 +8,12 @@ use oauth2::{
     basic::{BasicClient, BasicErrorResponse, BasicErrorResponseType, BasicTokenResponse, BasicTokenType},
 };
 
-use crate::{
+use crate::support::{
+    http::request,
+    left_out,
     program::Gatepass,
-    service::{Service, add_client, add_johndoe, read, serve},
-    support::{http::request, left_out, python},
+    python,
+    secure::{Service, add_client, add_johndoe, read, serve},
 };
 
 /// What the crate needs: a request in, its answer out.

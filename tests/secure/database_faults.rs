@@ -5,14 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
+use crate::support::{
+    http::{Reply, get, request},
+    left_out,
+    postgres::{self, Server},
     program::Gatepass,
-    service::{JOHNDOE, SECOND, Service, Tokens, add_johndoe, by_a_way, outcome, serve, within},
-    support::{
-        http::{Reply, get, request},
-        left_out,
-        postgres::{self, Server},
-    },
+    secure::{JOHNDOE, SECOND, Service, Tokens, add_johndoe, by_a_way, outcome, serve, within},
 };
 
 /// Nobody waits longer for the database, as docs/PRODUCTION.md says; and a bit for a machine that is busy.

@@ -9,10 +9,10 @@ use actix_web::rt::System;
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
-use crate::{
+use crate::support::{
+    http::{Reply, Request, get, post_form, request},
     program::Gatepass,
-    service::{JOHNDOE, SECOND, Service, access_token, add_johndoe, outcome, read, serve, within},
-    support::http::{Reply, Request, get, post_form, request},
+    secure::{JOHNDOE, SECOND, Service, access_token, add_johndoe, outcome, read, serve, within},
 };
 
 /// Replicas have an address each and one issuer.

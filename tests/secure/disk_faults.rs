@@ -2,10 +2,13 @@
 
 use std::time::Instant;
 
-use crate::{
+use crate::support::{
+    disk::Disk,
+    http::get,
+    left_out,
     program::Gatepass,
-    service::{JOHNDOE, SECOND, add_johndoe, outcome, serve, serving, within},
-    support::{disk::Disk, http::get, left_out, service::Program},
+    secure::{JOHNDOE, SECOND, add_johndoe, outcome, serve, serving, within},
+    service::Program,
 };
 
 fn on(disk: &Disk) -> Gatepass {

@@ -4,13 +4,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
+    http::{get, request},
+    left_out,
     program::Gatepass,
-    service::{Service, outcome, serve},
-    support::{
-        http::{get, request},
-        left_out, python,
-    },
+    python,
+    secure::{Service, outcome, serve},
 };
 
 fn served(service: &Service) -> Value {

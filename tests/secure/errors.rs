@@ -4,10 +4,10 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
+    http::{Reply, get, post_form, request},
     program::Gatepass,
-    service::{JOHNDOE, SECOND, add_johndoe, by_a_way, outcome, serve, within},
-    support::http::{Reply, get, post_form, request},
+    secure::{JOHNDOE, SECOND, add_johndoe, by_a_way, outcome, serve, within},
 };
 
 /// Asserts an error of RFC 6749 section 5.2, beside FastAPI's `detail`.

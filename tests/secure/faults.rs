@@ -4,10 +4,10 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
     program::{Gatepass, Run},
-    service::{add_johndoe, free_address, serve, serving},
-    support::service::Program,
+    secure::{add_johndoe, free_address, serve, serving},
+    service::Program,
 };
 
 /// A password that no message may hold.

@@ -9,10 +9,10 @@ use std::{
 
 use socket2::{Domain, Socket, Type};
 
-use crate::{
+use crate::support::{
+    http::{Reply, Request, post_form, read_reply, request},
     program::Gatepass,
-    service::{JOHNDOE, SECOND, Service, add_johndoe, expect_refusal, rows, serve, within},
-    support::http::{Reply, Request, post_form, read_reply, request},
+    secure::{JOHNDOE, SECOND, Service, add_johndoe, expect_refusal, rows, serve, within},
 };
 
 /// Two failures are free.

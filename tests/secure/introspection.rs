@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
+    http::{Reply, get, post_form},
     program::Gatepass,
-    service::{
+    secure::{
         JOHNDOE, SECOND, STAYS, Service, Tokens, add_client, add_johndoe, basic, expect_missing,
         expect_refusal, outcome, read, serve, within,
     },
-    support::http::{Reply, get, post_form},
 };
 
 /// Somebody who may ask.

@@ -5,9 +5,9 @@ use std::{
     os::unix::fs::PermissionsExt,
 };
 
-use crate::{
+use crate::support::{
     program::Gatepass,
-    service::{JOHNDOE, SECOND, add_johndoe, read, serve, within},
+    secure::{JOHNDOE, SECOND, add_johndoe, read, serve, within},
 };
 
 #[test]

@@ -8,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
+use crate::support::{
+    http::{post_form, request},
     program::Gatepass,
-    service::{Service, access_token, serve},
-    support::http::{post_form, request},
+    secure::{Service, access_token, serve},
 };
 
 /// What a user's password is: the last one that was acknowledged, or one whose answer never came.

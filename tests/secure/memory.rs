@@ -7,14 +7,12 @@ use std::{
 
 use memchr::memmem;
 
-use crate::{
+use crate::support::{
+    http::{get, post_form},
+    left_out,
     program::Gatepass,
-    service::{Service, add_client, basic, serve, serving},
-    support::{
-        http::{get, post_form},
-        left_out,
-        service::limited,
-    },
+    secure::{Service, add_client, basic, serve, serving},
+    service::limited,
 };
 
 /// What the buffers of connections that ended may hold, after 40 sign-ins: Actix wipes none, and uses them again.

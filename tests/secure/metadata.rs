@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
+    http::{get, post_form},
     program::Gatepass,
-    service::{JOHNDOE, STAYS, Service, Tokens, add_client, add_johndoe, basic, serve},
-    support::http::{get, post_form},
+    secure::{JOHNDOE, STAYS, Service, Tokens, add_client, add_johndoe, basic, serve},
 };
 
 const ISSUER: &str = "https://auth.example.com";
@@ -147,7 +147,7 @@ fn the_endpoints_are_below_the_issuer_however_it_is_written() {
         );
         expect_endpoints(&service, &metadata);
     }
-    let address = crate::service::free_address();
+    let address = crate::support::secure::free_address();
     let service = serve(&gatepass, &["--bind", &address.to_string()]);
     let metadata = metadata(&service);
     assert_eq!(metadata["issuer"], format!("http://{address}"));

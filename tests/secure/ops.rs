@@ -10,14 +10,12 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
+    http::{connect, get, post_form, read_reply, request},
+    left_out, postgres,
     program::Gatepass,
-    service::{JOHNDOE, SECOND, STAYS, Service, add_johndoe, by_a_way, serve, serving, within},
-    support::{
-        http::{connect, get, post_form, read_reply, request},
-        left_out, postgres,
-        way::Way,
-    },
+    secure::{JOHNDOE, SECOND, STAYS, Service, add_johndoe, by_a_way, serve, serving, within},
+    way::Way,
 };
 
 /// Where operations listen: on a free port.
@@ -249,7 +247,7 @@ fn figures_are_what_was_done() {
         assert_eq!(service.refresh("made up", "").status, 400);
         // Escapes are read as the router reads them.
         post_form("/%74oken", JOHNDOE).send(service.address);
-        let sid = crate::service::read(&other).1["sid"].as_str().unwrap().to_owned();
+        let sid = crate::support::secure::read(&other).1["sid"].as_str().unwrap().to_owned();
         let one = request("DELETE", &format!("/users/me/sessions/{sid}")).bearer(&token);
         assert_eq!(one.send(service.address).status, 204);
         assert_eq!(post_form("/revoke", format!("token={}", newer.access)).send(service.address).status, 200);

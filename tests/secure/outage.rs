@@ -5,10 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
+use crate::support::{
+    http::request,
     program::Gatepass,
-    service::{JOHNDOE, SECOND, Service, add_johndoe, by_a_way, outcome, read, serve, serving, within},
-    support::{http::request, way::Way},
+    secure::{JOHNDOE, SECOND, Service, add_johndoe, by_a_way, outcome, read, serve, serving, within},
+    way::Way,
 };
 
 const ISSUER: [&str; 2] = ["--issuer", "https://auth.example.com"];

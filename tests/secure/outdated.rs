@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
     program::Gatepass,
-    service::serve,
+    secure::serve,
     vectors::{OUTDATED, PASSWORDS},
 };
 

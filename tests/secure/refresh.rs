@@ -6,13 +6,13 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::{
+use crate::support::{
+    http::{Reply, post_form, request},
     program::Gatepass,
-    service::{
+    secure::{
         JOHNDOE, SECOND, STAYS, Service, Tokens, add_client, add_johndoe, basic, expect_missing,
         expect_refusal, outcome, read, rows, serve, within,
     },
-    support::http::{Reply, post_form, request},
 };
 
 #[track_caller]
@@ -135,7 +135,7 @@ fn who_gets_a_refresh_token_is_a_setting() {
 fn neither_database_nor_log_holds_a_token() {
     Gatepass::on_both("neither_database_nor_log_holds_a_token", |gatepass| {
         add_johndoe(gatepass);
-        let mut command = crate::service::serving(gatepass, &["--refresh-grace", "0"]);
+        let mut command = crate::support::secure::serving(gatepass, &["--refresh-grace", "0"]);
         let service = Service::run(command.env("RUST_LOG", "trace"));
         let first = service.stay();
         let second = service.refreshed(&first.refresh);

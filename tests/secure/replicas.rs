@@ -2,10 +2,10 @@
 
 use std::thread;
 
-use crate::{
+use crate::support::{
+    http::get,
     program::Gatepass,
-    service::{JOHNDOE, SECOND, Service, add_johndoe, read, serve, serving, within},
-    support::http::get,
+    secure::{JOHNDOE, SECOND, Service, add_johndoe, read, serve, serving, within},
 };
 
 /// Replicas have an address each and one issuer.

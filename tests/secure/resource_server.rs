@@ -5,14 +5,12 @@ use std::{fs, time::Duration};
 use ed25519_dalek::SigningKey;
 use serde_json::json;
 
-use crate::{
+use crate::support::{
+    example::Example,
     forge::{Forge, kid, part, with},
+    http::{Reply, get},
     program::Gatepass,
-    service::{JOHNDOE, SECOND, Service, free_address, outcome, read, serve, within},
-    support::{
-        example::Example,
-        http::{Reply, get},
-    },
+    secure::{JOHNDOE, SECOND, Service, free_address, outcome, read, serve, within},
 };
 
 const AUDIENCE: &str = "https://items.example.com";

@@ -1,12 +1,12 @@
 //! POST /revoke (RFC 7009): what it ends, for whom, and what it refuses.
 
-use crate::{
+use crate::support::{
+    http::{Reply, get, post_form},
     program::Gatepass,
-    service::{
+    secure::{
         JOHNDOE, SECOND, STAYS, Service, Tokens, add_client, add_johndoe, basic, expect_missing,
         expect_refusal, outcome, rows, serve, within,
     },
-    support::http::{Reply, get, post_form},
 };
 
 const INCORRECT: &str = "Incorrect client credentials";

@@ -12,13 +12,11 @@ use std::{
     time::Duration,
 };
 
-use crate::{
+use crate::support::{
+    http::{Reply, post_form, read_reply},
     program::Gatepass,
-    service::{STAYS, Service, Tokens, add_johndoe, rows, serve, within},
-    support::{
-        http::{Reply, post_form, read_reply},
-        service::PATIENCE,
-    },
+    secure::{STAYS, Service, Tokens, add_johndoe, rows, serve, within},
+    service::PATIENCE,
 };
 
 const ISSUER: &str = "--issuer=https://auth.example.com";

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::{
+use crate::support::{
+    http::get,
     program::Gatepass,
-    service::{JOHNDOE, SECOND, add_johndoe, outcome, read, serve, within},
-    support::http::get,
+    secure::{JOHNDOE, SECOND, add_johndoe, outcome, read, serve, within},
 };
 
 #[test]

@@ -4,10 +4,10 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use serde_json::json;
 
-use crate::{
+use crate::support::{
+    http::{get, request},
     program::Gatepass,
-    service::{JOHNDOE, Service, add_johndoe, free_address, outcome, read, serve, serving},
-    support::http::{get, request},
+    secure::{JOHNDOE, Service, add_johndoe, free_address, outcome, read, serve, serving},
 };
 
 #[test]

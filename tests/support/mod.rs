@@ -1,14 +1,18 @@
 //! What the tests share: services to talk to, HTTP to the byte, and the word on what is left out.
-#![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod disk;
 pub mod example;
 pub mod folder;
+pub mod forge;
 pub mod http;
+pub mod ports;
 pub mod postgres;
+pub mod program;
 pub mod python;
 pub mod secrets;
+pub mod secure;
 pub mod service;
+pub mod vectors;
 pub mod way;
 
 use std::io::Write;

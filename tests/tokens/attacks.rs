@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    forge::{Forge, base64url, decode, key_files, kid, part, sign_hs256, with},
-    service::{ISSUER, Tokens, at, issue, key_set, now, serve, users_me, verify},
+    support::forge::{Forge, base64url, decode, key_files, kid, part, sign_hs256, with},
+    tokens::service::{ISSUER, Tokens, at, issue, key_set, now, serve, users_me, verify},
 };
 
 /// One service for all tests, with two keys: the second one is published and does not sign yet.

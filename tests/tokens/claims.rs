@@ -5,8 +5,8 @@ use gatepass::{ClientId, GrantedScopes, TokenIssuer, jwt::SigningAlgorithm, sess
 use serde_json::{Map, Value, json};
 
 use crate::{
-    forge::part,
-    service::{ISSUER, Tokens, at, issue_new, new_token, verify},
+    support::forge::part,
+    tokens::service::{ISSUER, Tokens, at, issue_new, new_token, verify},
 };
 
 const BOTH: [SigningAlgorithm; 2] = [SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256];

@@ -17,9 +17,12 @@ use gatepass::jwt::{JwtSettings, JwtTokens, KeyDirectory, KeyState, SigningAlgor
 use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::{
-    forge::{Forge, key_files, kid, part, with},
-    service::{ISSUER, Tokens, at, issue, now, serve, sign_in, users_me, verify, wait_for},
-    support::{http::get, service::PATIENCE},
+    support::{
+        forge::{Forge, key_files, kid, part, with},
+        http::get,
+        service::PATIENCE,
+    },
+    tokens::service::{ISSUER, Tokens, at, issue, now, serve, sign_in, users_me, verify, wait_for},
 };
 
 const BOTH: [SigningAlgorithm; 2] = [SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256];
@@ -383,7 +386,7 @@ const KEYS_DIR: &str = "TOKENS_TEST_KEYS_DIR";
 fn issue_in_a_process(keys_dir: &Path) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command
-        .args(["files::task_for_a_process_of_its_own", "--exact", "--nocapture"])
+        .args(["tokens::files::task_for_a_process_of_its_own", "--exact", "--nocapture"])
         .env(KEYS_DIR, keys_dir)
         .stdout(Stdio::piped());
     command

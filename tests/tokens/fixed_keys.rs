@@ -7,8 +7,8 @@ use gatepass::{
 };
 
 use crate::{
-    forge::{part, sign_hs256},
-    service::{ISSUER, at, issue, key_set, verify},
+    support::forge::{part, sign_hs256},
+    tokens::service::{ISSUER, at, issue, key_set, verify},
 };
 
 const SECRET: &str = "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7";

@@ -8,7 +8,7 @@ use gatepass::{
     jwt::{InvalidKeySet, RemoteJwtVerifier, SigningAlgorithm},
 };
 
-use crate::service::{ISSUER, Tokens, at, issue, key_set, verify};
+use crate::tokens::service::{ISSUER, Tokens, at, issue, key_set, verify};
 
 #[test]
 fn verify_before_the_first_keys_returns_temporary_error() {

@@ -6,9 +6,8 @@ use gatepass::{ClientId, GrantedScopes, jwt::SigningAlgorithm};
 use serde_json::{Value, json};
 
 use crate::{
-    forge::key_files,
-    service::{ISSUER, Tokens, now, serve, sign_in, users_me, verify},
-    support::{left_out, python},
+    support::{forge::key_files, left_out, python},
+    tokens::service::{ISSUER, Tokens, now, serve, sign_in, users_me, verify},
 };
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tokens/peer.py");

@@ -13,12 +13,12 @@ use gatepass::{
 use serde_json::Value;
 
 use crate::{
-    forge::{Forge, key_files, kid, part},
-    service::{Tokens, at, issue, key_set, now, serve, sign_in, users_me, verify, wait_for},
     support::{
+        forge::{Forge, key_files, kid, part},
         http::{get, request},
         service::gatepass,
     },
+    tokens::service::{Tokens, at, issue, key_set, now, serve, sign_in, users_me, verify, wait_for},
 };
 
 fn kids(key_set: &Value) -> Vec<String> {

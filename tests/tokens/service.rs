@@ -15,12 +15,10 @@ use gatepass::{
 use serde_json::Map;
 use tempfile::TempDir;
 
-use crate::{
+use crate::support::{
+    http::{Reply, get, post_form},
     ports::{AgeingHasher, Member, Members},
-    support::{
-        http::{Reply, get, post_form},
-        service::{PATIENCE, spawn},
-    },
+    service::{PATIENCE, spawn},
 };
 
 pub const ISSUER: &str = "https://auth.example.com";

@@ -7,9 +7,11 @@ use gatepass::{
 use serde::Serialize;
 
 use crate::{
-    ports::{AgeingHasher, Members},
-    service::{Tokens, now, serve, sign_in, users_me},
-    support::service::spawn,
+    support::{
+        ports::{AgeingHasher, Members},
+        service::spawn,
+    },
+    tokens::service::{Tokens, now, serve, sign_in, users_me},
 };
 
 /// Staff have the ids and names of members.

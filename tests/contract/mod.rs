@@ -1,18 +1,14 @@
 //! The contract tests, run on every store.
 
-#[path = "../api/ports.rs"]
-#[expect(dead_code, reason = "only the store is used here")]
-mod ports;
 mod sessions;
 mod sql;
 mod sql_changes;
 mod sql_faults;
 mod sql_sessions;
 mod suite;
-#[path = "../support/mod.rs"]
-mod support;
 mod use_cases;
 
+use crate::support::ports;
 use gatepass::{
     Account, AuthUser, BackendError, PasswordHash, Subject, UserStore, Username,
     tutorial::{TutorialUser, TutorialUsers},

@@ -17,9 +17,6 @@
 //! - Any word is a method. What is no HTTP, or no URL, is answered 400 without words by the server itself.
 //! - A redirect goes to the host that a trusted proxy names in `X-Forwarded-Host`.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod authorization;
 mod differences;
 mod document;

@@ -7,11 +7,12 @@ use std::{
 };
 
 use crate::{
-    names::Names,
-    nginx::Nginx,
-    program::Gatepass,
-    service::{Service, add_johndoe, free_address, serving},
-    support::{left_out, postgres},
+    cluster::{names::Names, nginx::Nginx},
+    support::{
+        left_out, postgres,
+        program::Gatepass,
+        secure::{Service, add_johndoe, free_address, serving},
+    },
 };
 
 pub struct Cluster {

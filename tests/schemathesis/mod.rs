@@ -1,22 +1,12 @@
 //! schemathesis reads the OpenAPI document of a running service, sends it what the document allows and what it does not,
 //! and holds the answers against it.
 
-#[path = "../commands/program.rs"]
-#[expect(dead_code, reason = "this binary uses a part of it")]
-mod program;
-#[path = "../secure/service.rs"]
-#[expect(dead_code, reason = "this binary uses a part of it")]
-mod service;
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::{net::SocketAddr, process::Command};
 
 use serde_json::Value;
 
-use crate::{
-    program::Gatepass,
-    support::{folder::Folder, http::get, left_out, python::Environment, service::Program},
+use crate::support::{
+    folder::Folder, http::get, left_out, program::Gatepass, python::Environment, secure, service::Program,
 };
 
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis");
@@ -62,7 +52,7 @@ fn the_tutorial_answers_as_its_document_says() {
 fn the_secure_profile_answers_as_its_document_says() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("johndoe", &["--scopes", "me tokens:introspect"]).done();
-    let service = service::serve(&gatepass, &[]);
+    let service = secure::serve(&gatepass, &[]);
     let test = "the_secure_profile_answers_as_its_document_says";
     hold_to_its_document(test, service.address, "johndoe's own passphrase");
 }

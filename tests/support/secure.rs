@@ -13,14 +13,12 @@ use base64::{
 };
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
+    http::{Reply, get, post_form},
+    left_out, postgres,
     program::Gatepass,
-    support::{
-        http::{Reply, get, post_form},
-        left_out, postgres,
-        service::Program,
-        way::Way,
-    },
+    service::Program,
+    way::Way,
 };
 
 /// Within this a running service sees what a command changed.

@@ -3,8 +3,5 @@
 mod check;
 mod clients;
 mod import;
-mod program;
-#[path = "../support/mod.rs"]
-mod support;
 mod terminal;
 mod users;
