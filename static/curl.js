@@ -1,11 +1,11 @@
-// The curl lines: they name this service, and are copied by a click.
+// The curl commands: shows them with the URL of this service and copies them to the clipboard.
 
 import { apiUrl } from "./api.js";
 import { all, announce } from "./dom.js";
 
 const COPIED_MS = 2_000;
 
-export function startCurlLines() {
+export function startCurlCommands() {
   for (const button of all(".copy")) {
     button.addEventListener("click", () => copy(button));
     button.hidden = false;
@@ -20,14 +20,14 @@ async function copy(button) {
   const code = button.closest(".curl").querySelector("pre code");
   const copied = await writeClipboard(code);
   button.textContent = copied ? "Copied" : "Selected";
-  announce(copied ? "Copied." : "The command is selected: copy it with the keyboard.");
+  announce(copied ? "Copied." : "The command is selected. Copy it with the keyboard.");
   setTimeout(() => {
     button.textContent = "Copy";
     announce("");
   }, COPIED_MS);
 }
 
-// Outside a secure context there is no navigator.clipboard.
+// Browsers offer navigator.clipboard in secure contexts only.
 async function writeClipboard(code) {
   try {
     await navigator.clipboard.writeText(code.textContent);

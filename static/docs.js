@@ -1,20 +1,21 @@
-// Swagger UI, with a plugin by which tokens die and live as they should: logging out revokes the token where the
-// document has /revoke, and what came with a refresh token is refreshed before it ends.
+// Swagger UI, with a plugin that manages tokens: logging out revokes the token if the document has /revoke, and an access
+// token that came with a refresh token is refreshed before it expires.
 
-// Within the grace in which the same answer is had once more: ten seconds, as the service has it by default.
+// If the response to a refresh is lost, the same refresh token may be sent again within the service's --refresh-grace,
+// 10 seconds by default. The timeout leaves time for a second attempt.
 const TIMEOUT_MS = 4_000;
 const RETRY_MS = 1_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-function livingTokens() {
-  const timers = new Map(); // by the name of the security scheme, for as long as it is authorized
+function tokenManager() {
+  const timers = new Map(); // from the name of an authorized security scheme to its refresh timer
 
   const serverOf = ({ oas3Selectors }) => oas3Selectors.serverEffectiveValue(oas3Selectors.selectedServer()) || ".";
-  const fromHere = (url) => new URL(url, document.baseURI);
+  const resolve = (url) => new URL(url, document.baseURI);
 
-  // As Swagger UI finds the two.
-  const tokenUrl = (auth, system) => new URL(auth.schema.get("tokenUrl"), fromHere(serverOf(system)));
-  const revokeUrl = (system) => fromHere(`${serverOf(system).replace(/\/$/, "")}/revoke`);
+  // Resolved in the same way as Swagger UI does.
+  const tokenUrl = (auth, system) => new URL(auth.schema.get("tokenUrl"), resolve(serverOf(system)));
+  const revokeUrl = (system) => resolve(`${serverOf(system).replace(/\/$/, "")}/revoke`);
 
   function post(url, fields, { clientId, clientSecret = "", passwordType }) {
     const body = new URLSearchParams(fields);
@@ -29,24 +30,24 @@ function livingTokens() {
     return fetch(url, { method: "POST", headers, body, signal, keepalive: true }).catch(() => null);
   }
 
-  function forget(name) {
+  function cancelRefresh(name) {
     clearTimeout(timers.get(name));
     timers.delete(name);
   }
 
   function refreshIn(milliseconds, authorization, system) {
     const { name } = authorization.auth;
-    forget(name);
+    cancelRefresh(name);
     const timer = setTimeout(() => refresh(authorization, system), Math.min(milliseconds, LONGEST_TIMER_MS));
     timers.set(name, timer);
   }
 
   async function refresh({ auth, token }, system) {
-    const mine = timers.get(auth.name);
+    const started = timers.get(auth.name);
     const grant = { grant_type: "refresh_token", refresh_token: token.refresh_token };
     const response = await post(tokenUrl(auth, system), grant, auth);
     const next = response?.ok ? await response.json().catch(() => null) : null;
-    if (timers.get(auth.name) !== mine) return; // logged out, or authorized anew, meanwhile
+    if (timers.get(auth.name) !== started) return; // the user has logged out or authorized again
     if (next) system.authActions.authorizeOauth2({ auth, token: { ...token, ...next } });
     else if ([400, 401].includes(response?.status)) system.authActions.logout([auth.name]);
     else refreshIn(RETRY_MS, { auth, token }, system);
@@ -55,23 +56,23 @@ function livingTokens() {
   async function revoke({ token, ...auth }, system) {
     const response = await post(revokeUrl(system), { token: token.refresh_token ?? token.access_token }, auth);
     if (response?.ok) return;
-    const message = "The token is forgotten here, but it could not be revoked.";
+    const message = "Logged out here, but the token could not be revoked.";
     system.errActions.newAuthErr({ authId: auth.name, source: "auth", level: "error", message });
   }
 
   const authorizeOauth2 = (authorize, system) => ({ auth, token }) => {
     authorize({ auth, token });
-    forget(auth.name);
-    // A quarter of the token's life is left for what may come between.
+    cancelRefresh(auth.name);
+    // Refreshes after three quarters of the token's lifetime, which leaves time for retries.
     if (token.refresh_token && token.expires_in) refreshIn(token.expires_in * 750, { auth, token }, system);
   };
 
-  const logout = (forgetAuthorizations, system) => (names) => {
+  const logout = (removeAuthorizations, system) => (names) => {
     const authorized = system.authSelectors.authorized();
-    const left = names.map((name) => authorized.get(name)?.toJS()).filter((auth) => auth?.token);
-    names.forEach(forget);
-    forgetAuthorizations(names);
-    if (system.specSelectors.specJson().hasIn(["paths", "/revoke"])) left.forEach((auth) => revoke(auth, system));
+    const removed = names.map((name) => authorized.get(name)?.toJS()).filter((auth) => auth?.token);
+    names.forEach(cancelRefresh);
+    removeAuthorizations(names);
+    if (system.specSelectors.specJson().hasIn(["paths", "/revoke"])) removed.forEach((auth) => revoke(auth, system));
   };
 
   return { statePlugins: { auth: { wrapActions: { authorizeOauth2, logout } } } };
@@ -83,7 +84,7 @@ SwaggerUIBundle({
   dom_id: "#swagger-ui",
   deepLinking: true,
   presets: [SwaggerUIBundle.presets.apis],
-  plugins: [livingTokens],
+  plugins: [tokenManager],
   layout: "BaseLayout",
   validatorUrl: null,
 });

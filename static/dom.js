@@ -1,24 +1,24 @@
-// Shorthands for the elements of the page.
+// Shorthands for DOM access.
 
 export const byId = (id) => document.getElementById(id);
 export const all = (selector) => document.querySelectorAll(selector);
 
 export function element(name, text = "", attributes = {}) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  return made;
+  const created = document.createElement(name);
+  created.textContent = text;
+  for (const [attribute, value] of Object.entries(attributes)) created.setAttribute(attribute, value);
+  return created;
 }
 
-// For those who listen to the page.
+// Announces a message to screen readers.
 export function announce(message) {
   byId("status").textContent = message;
 }
 
-// Marks the fields that are wrong, and takes the mark from the others. The first that is wrong is returned.
-export function markWrong(inputs, isWrong) {
+// Marks the invalid inputs, clears the mark of all others, and returns the first invalid one.
+export function markInvalid(inputs, isInvalid) {
   for (const input of inputs) input.removeAttribute("aria-invalid");
-  const wrong = inputs.filter(isWrong);
-  for (const input of wrong) input.setAttribute("aria-invalid", "true");
-  return wrong[0];
+  const invalid = inputs.filter(isInvalid);
+  for (const input of invalid) input.setAttribute("aria-invalid", "true");
+  return invalid[0];
 }

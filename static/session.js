@@ -1,24 +1,24 @@
-// Who is signed in has a session. Its tokens are kept here, in memory, and nowhere else.
+// The session of a signed-in user. Its tokens are kept in memory only.
 
-import { Problem, json, newContext, send } from "./api.js";
+import { ApiError, json, newContext, send } from "./api.js";
 
-// A lost answer is asked for again within the grace in which it is had once more: ten seconds, as the service has it
-// by default.
+// If the response to a refresh is lost, the same refresh token may be sent again within the service's --refresh-grace,
+// 10 seconds by default. The timeout leaves time for a second attempt.
 const REFRESH_TIMEOUT_MS = 4_000;
 const RETRY_MS = 1_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Session {
   #tokens = {};
-  #refreshing = null; // the refresh under way
+  #refreshing = null; // the promise of a refresh in progress
   #timer = 0;
-  #watcher = null; // told of the session as long as it is open
+  #observer = null; // { refreshed, ended }, called while the session is open
 
   static async begin(credentials, context) {
     const session = new Session();
-    session.#tokens = await requestTokens(credentials, context).catch((problem) => {
-      // A service without refresh tokens knows no scope for them.
-      if (problem.code !== "invalid_scope" || !credentials.has("scope")) throw problem;
+    session.#tokens = await requestTokens(credentials, context).catch((error) => {
+      // A service without refresh tokens rejects the scope offline_access.
+      if (error.code !== "invalid_scope" || !credentials.has("scope")) throw error;
       credentials.delete("scope");
       return requestTokens(credentials, context);
     });
@@ -29,29 +29,29 @@ export class Session {
     return this.#tokens.access_token;
   }
 
-  // From now on the session refreshes by itself, and tells when it `refreshed` and when it `ended`.
-  open(watcher) {
-    this.#watcher = watcher;
-    this.#refreshInTime();
+  // Starts automatic refreshes. Calls `observer.refreshed` after each, and `observer.ended` when the session has ended.
+  open(observer) {
+    this.#observer = observer;
+    this.#scheduleRefresh();
   }
 
   close() {
-    this.#watcher = null;
+    this.#observer = null;
     clearTimeout(this.#timer);
   }
 
-  // Sends a request with the token; where that is refused, refreshes and sends it once more.
+  // Sends a request with the token. After a 401, refreshes the token and sends the request once more.
   async send(path, options) {
     const token = this.token;
     try {
       return await this.#sendOnce(path, options);
-    } catch (problem) {
-      if (problem.status !== 401) throw problem;
-      if (!this.#tokens.refresh_token) throw this.#ended(problem);
+    } catch (error) {
+      if (error.status !== 401) throw error;
+      if (!this.#tokens.refresh_token) throw this.#ended(error);
     }
     if (token === this.token) await this.#refresh(options);
-    return this.#sendOnce(path, options).catch((problem) => {
-      throw problem.status === 401 ? this.#ended(problem) : problem;
+    return this.#sendOnce(path, options).catch((error) => {
+      throw error.status === 401 ? this.#ended(error) : error;
     });
   }
 
@@ -65,7 +65,7 @@ export class Session {
     return send(path, { headers: { Authorization: `Bearer ${this.token}` }, ...options });
   }
 
-  // One at a time: who comes while a refresh is under way waits for that one.
+  // Concurrent callers share one refresh: a second use of the refresh token could end the session.
   #refresh(context) {
     this.#refreshing ??= this.#requestNext(context).finally(() => {
       this.#refreshing = null;
@@ -76,41 +76,40 @@ export class Session {
   async #requestNext({ signal, requests }) {
     const { refresh_token } = this.#tokens;
     const grant = new URLSearchParams({ grant_type: "refresh_token", refresh_token });
-    const inTime = AbortSignal.any([signal, AbortSignal.timeout(REFRESH_TIMEOUT_MS)]);
-    const next = await requestTokens(grant, { signal: inTime, requests }).catch((problem) => {
-      if (![400, 401].includes(problem.status)) throw problem;
-      throw this.#ended(new Problem(problem.message, { status: 401 }));
+    const withTimeout = AbortSignal.any([signal, AbortSignal.timeout(REFRESH_TIMEOUT_MS)]);
+    const next = await requestTokens(grant, { signal: withTimeout, requests }).catch((error) => {
+      if (![400, 401].includes(error.status)) throw error;
+      throw this.#ended(new ApiError(error.message, { status: 401 }));
     });
     this.#tokens = { ...this.#tokens, ...next };
-    this.#watcher?.refreshed();
-    this.#refreshInTime();
+    this.#observer?.refreshed();
+    this.#scheduleRefresh();
   }
 
-  // A quarter of the token's life is left for what may come between.
-  #refreshInTime() {
+  // Refreshes after three quarters of the token's lifetime, which leaves time for retries.
+  #scheduleRefresh() {
     const { expires_in, refresh_token } = this.#tokens;
     if (refresh_token && expires_in) this.#refreshIn(expires_in * 750);
   }
 
   #refreshIn(milliseconds) {
-    if (!this.#watcher) return;
+    if (!this.#observer) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      // A server that is out of reach now may be back in a moment.
       this.#refresh(newContext()).catch(() => this.#refreshIn(RETRY_MS));
     }, Math.min(milliseconds, LONGEST_TIMER_MS));
   }
 
-  #ended(problem) {
-    const watcher = this.#watcher;
+  #ended(error) {
+    const observer = this.#observer;
     this.close();
-    watcher?.ended();
-    return problem;
+    observer?.ended();
+    return error;
   }
 }
 
 async function requestTokens(body, context) {
   const tokens = await json(await send("token", { method: "POST", body, ...context }));
-  if (typeof tokens.access_token !== "string") throw new Problem("The server’s answer holds no token.");
+  if (typeof tokens.access_token !== "string") throw new ApiError("The server’s response has no access token.");
   return tokens;
 }

@@ -1,53 +1,53 @@
-// The start page signs in with the API of its own origin.
+// The start page: signs in with the API at the page's own origin.
 
 import { startAccount, showAccount } from "./account.js";
 import { json, newContext } from "./api.js";
-import { startCurlLines } from "./curl.js";
-import { all, announce, byId, element, markWrong } from "./dom.js";
+import { startCurlCommands } from "./curl.js";
+import { all, announce, byId, element, markInvalid } from "./dom.js";
 import { Session } from "./session.js";
 
 const USERS = { johndoe: "secret", alice: "secret2" };
-const SHOWN_REQUESTS = 8;
+const MAX_SHOWN_REQUESTS = 8;
 
 const form = byId("sign-in");
 const inputs = [byId("username"), byId("password")];
-const tokensDie = byId("account") !== null; // in this profile they can be revoked
-let attempt = null; // the AbortController of the sign-in under way
-let session = null; // who is signed in has one
+const hasSessions = byId("account") !== null; // the secure profile; its tokens can be revoked
+let attempt = null; // the AbortController of a sign-in in progress
+let session = null; // the session of the signed-in user
 
 // ---- Signing in and out ----
 
 async function signIn() {
   if (attempt) return;
-  const mine = beginAttempt();
+  const started = beginAttempt();
   const fields = new URLSearchParams(new FormData(form));
-  if (tokensDie) fields.set("scope", "offline_access"); // all that the user has, and a refresh token
-  const outcome = await authenticate(fields, newContext(mine));
-  if (mine !== attempt) return; // given up meanwhile: the answer is out of date
+  if (hasSessions) fields.set("scope", "offline_access"); // requests a refresh token, and all scopes of the user
+  const outcome = await authenticate(fields, newContext(started));
+  if (started !== attempt) return; // canceled: ignore the late result
   endAttempt();
-  outcome.session === null ? showRefused(outcome) : showSignedIn(outcome);
+  outcome.session === null ? showSignInError(outcome) : showSignedIn(outcome);
 }
 
-// Never throws: what went wrong is the outcome's `problem`.
+// Does not throw: a failure is the `error` of the outcome.
 async function authenticate(fields, context) {
-  const outcome = { session: null, profile: null, problem: null, requests: context.requests };
+  const outcome = { session: null, profile: null, error: null, requests: context.requests };
   try {
     outcome.session = await Session.begin(fields, context);
     outcome.profile = await json(await outcome.session.send("users/me", context));
-  } catch (problem) {
-    outcome.problem = problem;
-    if (problem.status === 401) outcome.session = null;
+  } catch (error) {
+    outcome.error = error;
+    if (error.status === 401) outcome.session = null;
   }
   return outcome;
 }
 
-// The change of a password has ended the session.
+// Changing the password has ended all sessions, this one included.
 async function signInAgain(username, password) {
   session?.close();
   session = null;
   [byId("username").value, byId("password").value] = [username, password];
   await signIn();
-  if (session) showNotice("Password changed. All other sessions are ended.");
+  if (session) showNotice("Password changed. All other sessions have ended.");
   else showError(`Password changed. ${byId("error").textContent}`);
 }
 
@@ -65,42 +65,42 @@ function endAttempt() {
   showBusy(false);
 }
 
-function giveUpAttempt() {
+function cancelAttempt() {
   attempt?.abort();
   endAttempt();
 }
 
 async function signOut() {
   if (!session) return;
-  const left = session;
-  forget();
-  if (tokensDie) await revoke(left);
+  const closed = session;
+  discardSession();
+  if (hasSessions) await revoke(closed);
   else announce("Signed out.");
 }
 
-// The token is forgotten already, whatever the server says.
-async function revoke(left) {
+// The page has discarded the token already, even if the request fails.
+async function revoke(closed) {
   const context = newContext();
   try {
-    await left.revoke(context);
+    await closed.revoke(context);
     showNotice("Signed out.");
   } catch ({ message }) {
-    showError(`The token is forgotten here, but not revoked. ${message}`);
+    showError(`Signed out here, but the token could not be revoked. ${message}`);
   }
   addRequests(context.requests);
 }
 
-function leave(notice) {
-  forget();
+function signedOut(notice) {
+  discardSession();
   showNotice(notice);
 }
 
 function sessionEnded() {
-  forget();
+  discardSession();
   showError("The session has ended. Sign in again.");
 }
 
-function forget() {
+function discardSession() {
   session?.close();
   session = null;
   showNotice("");
@@ -111,51 +111,51 @@ function forget() {
 }
 
 function fillIn(username) {
-  giveUpAttempt();
+  cancelAttempt();
   showError("");
   byId("username").value = username;
   byId("password").value = USERS[username];
   byId("submit").focus();
 }
 
-// ---- Showing ----
+// ---- Display ----
 
-function showSignedIn({ session: opened, profile, problem, requests }) {
+function showSignedIn({ session: newSession, profile, error, requests }) {
   const username = byId("username").value;
-  session = opened;
+  session = newSession;
   session.open({ refreshed: showToken, ended: sessionEnded });
   form.reset();
   showRequests(requests);
   showSession(profile, profile?.full_name || profile?.username || username);
-  showError(problem ? withoutProfile(problem) : "");
-  byId("holder").focus();
+  showError(error ? profileError(error) : "");
+  byId("display-name").focus();
 }
 
-function withoutProfile({ message }) {
+function profileError({ message }) {
   return /inactive/i.test(message)
     ? `Signed in, but this account is disabled: ${message}`
-    : `Signed in, but there is no profile to show. ${message}`;
+    : `Signed in, but the profile could not be loaded. ${message}`;
 }
 
-function showRefused({ problem, requests }) {
+function showSignInError({ error, requests }) {
   showSession();
   showRequests(requests);
-  showError(`Not signed in. ${problem.message}`);
-  const field = fieldToCorrect(problem);
+  showError(`Sign-in failed. ${error.message}`);
+  const field = fieldToCorrect(error);
   field.focus();
   field.select?.();
 }
 
-// Marks what the server found wrong and returns where to continue.
+// Marks the fields that the server rejected, and returns the element to focus.
 function fieldToCorrect({ status, fields }) {
-  const wrong = status === 400 && fields.length === 0 ? ["username", "password"] : fields;
-  const first = markWrong(inputs, ({ name }) => wrong.includes(name));
-  return wrong === fields ? (first ?? byId("submit")) : byId("password");
+  const invalid = status === 400 && fields.length === 0 ? ["username", "password"] : fields;
+  const first = markInvalid(inputs, ({ name }) => invalid.includes(name));
+  return invalid === fields ? (first ?? byId("submit")) : byId("password");
 }
 
 function showError(message) {
   byId("error").textContent = message;
-  if (!message) markWrong(inputs, () => false);
+  if (!message) markInvalid(inputs, () => false);
 }
 
 function showNotice(message) {
@@ -169,16 +169,16 @@ function showBusy(busy) {
   for (const input of inputs) input.readOnly = busy;
 }
 
-function showSession(profile = null, holder = "") {
+function showSession(profile = null, displayName = "") {
   form.hidden = session !== null;
   byId("session").hidden = session === null;
-  byId("gate").dataset.state = profile ? "open" : "closed";
-  byId("holder").textContent = holder;
+  byId("panel").dataset.state = profile ? "open" : "closed";
+  byId("display-name").textContent = displayName;
   showToken();
   byId("profile").hidden = profile === null;
   byId("fields").replaceChildren(...Object.entries(profile ?? {}).flatMap(field));
   byId("raw").textContent = profile ? JSON.stringify(profile, null, 2) : "";
-  if (tokensDie) showAccount(profile && session, profile?.username);
+  if (hasSessions) showAccount(profile && session, profile?.username);
 }
 
 function showToken() {
@@ -197,7 +197,7 @@ function showRequests(requests) {
 function addRequests(requests) {
   const list = byId("requests");
   list.append(...requests.map(requestLine));
-  while (list.children.length > SHOWN_REQUESTS) list.firstChild.remove();
+  while (list.children.length > MAX_SHOWN_REQUESTS) list.firstChild.remove();
   byId("trace").hidden = list.children.length === 0;
 }
 
@@ -209,7 +209,7 @@ function requestLine({ method, path, result }) {
 
 // ---- Start ----
 
-form.noValidate = true; // the server judges, the page shows its answer
+form.noValidate = true; // the server validates
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   signIn();
@@ -219,6 +219,6 @@ for (const button of all("[data-fill]")) {
   button.addEventListener("click", () => fillIn(button.dataset.fill));
   button.hidden = false;
 }
-if (tokensDie) startAccount({ leave, signInAgain, addRequests });
-startCurlLines();
+if (hasSessions) startAccount({ signedOut, signInAgain, addRequests });
+startCurlCommands();
 showBusy(false);

@@ -98,7 +98,7 @@ fn the_start_page_refreshes_by_itself_and_goes_on() {
             format!("[{TOKEN_REQUESTS} >= 3, document.querySelector('#token').textContent !== '{first}']");
         browser.expect("two refreshes", requests, async || browser.evaluate(&seen).await).await;
         expect_dead(&service, &first);
-        browser.click("#update").await;
+        browser.click("#reload-sessions").await;
         let last = "document.querySelector('#requests li:last-child').textContent";
         let list = json!("GET users/me/sessions 200");
         browser.expect("the last request", list, async || browser.evaluate(last).await).await;
@@ -115,7 +115,7 @@ fn a_refused_call_is_refreshed_once_for_all_who_wait() {
         let token = sign_in(browser, &service).await;
         assert_eq!(post_form("/revoke", format!("token={token}")).send(service.address).status, 200);
         expect_dead(&service, &token);
-        browser.click("#update").await;
+        browser.click("#reload-sessions").await;
         browser.expect("a new token", true, async || browser.text("#token").await != token).await;
         let trace = "[...document.querySelectorAll('#requests li')].slice(-3).map((li) => li.textContent)";
         let again = ["GET users/me/sessions 401", "POST token 200", "GET users/me/sessions 200"];
@@ -159,7 +159,7 @@ fn an_ended_session_brings_back_the_form() {
         let token = sign_in(browser, &service).await;
         assert_eq!(request("DELETE", "/users/me/sessions").bearer(&token).send(service.address).status, 204);
         expect_dead(&service, &token);
-        browser.click("#update").await;
+        browser.click("#reload-sessions").await;
         start_page::expect_error(browser, "The session has ended.").await;
         expect_signed_out(browser).await;
     });
@@ -201,7 +201,7 @@ fn a_sign_out_that_the_server_does_not_hear_says_so() {
         sign_in(browser, &service).await;
         drop(service);
         browser.click("#sign-out").await;
-        start_page::expect_error(browser, "The token is forgotten here, but not revoked.").await;
+        start_page::expect_error(browser, "Signed out here, but the token could not be revoked.").await;
         expect_signed_out(browser).await;
     });
 }
@@ -226,7 +226,7 @@ fn the_sessions_are_listed_and_another_one_is_ended() {
         let token = sign_in(browser, &service).await;
         expect_sessions(browser, 2).await;
         let list = browser.text("#session-list").await;
-        for part in ["Chrome on Linux this one", "curl/8.14.1", "127.0.0.1", "created", "last used"] {
+        for part in ["Chrome on Linux current", "curl/8.14.1", "127.0.0.1", "created", "last used"] {
             assert!(list.contains(part), "no {part:?} in {list:?}");
         }
         assert!(!list.contains(['{', '"']), "{list}");
@@ -250,7 +250,7 @@ fn ending_the_current_session_signs_out() {
         let other = sign_in_elsewhere(&service);
         let token = sign_in(browser, &service).await;
         browser.click("[aria-label='End the session Chrome on Linux']").await;
-        browser.expect_text("#notice", "Signed out: this session is ended.").await;
+        browser.expect_text("#notice", "Signed out: this session has ended.").await;
         expect_signed_out(browser).await;
         expect_dead(&service, &token);
         expect_alive(&service, &other);
@@ -264,7 +264,7 @@ fn ending_all_sessions_signs_out_everywhere() {
         let other = sign_in_elsewhere(&service);
         let token = sign_in(browser, &service).await;
         browser.click("#end-all").await;
-        browser.expect_text("#notice", "Signed out: all sessions are ended.").await;
+        browser.expect_text("#notice", "Signed out: all sessions have ended.").await;
         expect_signed_out(browser).await;
         expect_dead(&service, &token);
         expect_dead(&service, &other);
@@ -313,15 +313,15 @@ fn a_changed_password_ends_the_other_sessions_and_signs_in_again() {
         browser.click("#account summary").await;
 
         change_password(browser, "wrong", NEW_PASSPHRASE).await;
-        expect_refused(browser, "Not changed. Incorrect password.", "current-password").await;
+        expect_refused(browser, "Password not changed. Incorrect password.", "current-password").await;
         change_password(browser, PASSPHRASE, "password1").await;
-        let why = "Not changed. New password: the password is among the most common passwords or too easy to guess.";
+        let why = "Password not changed. New password: the password is among the most common passwords or too easy to guess.";
         expect_refused(browser, why, "new-password").await;
         expect_alive(&service, &other);
 
         change_password(browser, PASSPHRASE, NEW_PASSPHRASE).await;
-        browser.expect_text("#notice", "Password changed. All other sessions are ended.").await;
-        expect_focus(browser, "holder").await;
+        browser.expect_text("#notice", "Password changed. All other sessions have ended.").await;
+        expect_focus(browser, "display-name").await;
         let seen = "document.querySelector('#notice').getBoundingClientRect().top >= 0";
         assert_eq!(browser.evaluate(seen).await, true, "the notice is out of sight");
         expect_sessions(browser, 1).await;
@@ -354,7 +354,7 @@ fn who_may_not_read_themselves_still_signs_in_and_out() {
         gatepass.add("robot", &["--scopes", "users:read"]).done();
         browser.open(&start(&service)).await;
         start_page::sign_in(browser, "robot", "robot's own passphrase").await;
-        start_page::expect_error(browser, "Signed in, but there is no profile to show.").await;
+        start_page::expect_error(browser, "Signed in, but the profile could not be loaded.").await;
         browser.expect_hidden("#account").await;
         browser.expect_displayed("#token").await;
         let token = browser.text("#token").await;
@@ -473,7 +473,7 @@ fn a_logout_that_the_server_does_not_hear_is_named_in_the_dialog() {
         authorize(browser, &service).await;
         drop(service);
         browser.click(LOG_OUT).await;
-        let error = "The token is forgotten here, but it could not be revoked.";
+        let error = "Logged out here, but the token could not be revoked.";
         browser.expect_text(&format!("{DIALOG} .errors span"), error).await;
     });
 }

@@ -68,7 +68,7 @@ fn johndoe_signs_in_and_out((width, height): (u32, u32), name: &str) {
         }
         assert_eq!(browser.text("#error").await, "");
         expect_no_traces(browser).await;
-        browser.evaluate("document.querySelector('#gate').scrollIntoView({ block: 'nearest' })").await;
+        browser.evaluate("document.querySelector('#panel').scrollIntoView({ block: 'nearest' })").await;
         browser.screenshot(&format!("{name}-signed-in")).await;
 
         browser.click("#sign-out").await;
