@@ -3,9 +3,6 @@ WORKDIR /src
 # Builds the dependencies in a separate layer, which changes to the sources do not invalidate.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src examples \
-    && for bench in figures scaling soak storm; do \
-        mkdir -p benches/$bench && echo 'fn main() {}' > benches/$bench/main.rs; \
-    done \
     && echo 'fn main() {}' | tee src/main.rs examples/resource_server.rs examples/sqlx_sqlite.rs > /dev/null \
     && touch src/lib.rs \
     && cargo build --profile dist --locked --bin gatepass
