@@ -8,7 +8,7 @@ use std::{
 
 use crate::support::{
     http::{connect, get, post_form, read_reply},
-    service::{PATIENCE, Program, gatepass},
+    service::{Program, TIMEOUT, gatepass},
 };
 
 /// Exit code, standard output and standard error of a run that exits by itself.
@@ -225,7 +225,7 @@ fn signal_lets_requests_in_flight_finish_and_exits_with_0() {
         in_flight.write_all(b"&password=secret").unwrap();
         assert_eq!(read_reply(&mut in_flight).expect("an answer").status, 200, "{signal}");
         assert_eq!(program.wait(), Some(0), "{signal}");
-        assert!(TcpStream::connect_timeout(&address, PATIENCE).is_err(), "nothing listens any more");
+        assert!(TcpStream::connect_timeout(&address, TIMEOUT).is_err(), "nothing listens any more");
     }
 }
 

@@ -12,9 +12,9 @@ use gatepass::{
 use serde_json::{Map, json};
 
 use crate::support::{
+    doubles::{AgeingHasher, BROKEN, Member, Members, PANICS, ReadableTokens, UNAVAILABLE, auth, builder},
     http::{get, post_form, request},
-    ports::{AgeingHasher, BROKEN, Member, Members, PANICS, ReadableTokens, UNAVAILABLE, auth, builder},
-    service::{PATIENCE, spawn},
+    service::{TIMEOUT, spawn},
 };
 
 /// An application with one route for each of the library's extractors.
@@ -83,7 +83,7 @@ fn serve(auth: &Auth<Member>) -> SocketAddr {
             server.run().await
         })
     });
-    receive.recv_timeout(PATIENCE).unwrap()
+    receive.recv_timeout(TIMEOUT).unwrap()
 }
 
 struct Admin;

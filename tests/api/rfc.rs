@@ -10,8 +10,8 @@ use gatepass::{
 use serde_json::{Value, json};
 
 use crate::support::{
+    doubles::{AgeingHasher, Members, OneClient, ReadableTokens, UNAVAILABLE},
     http::{Reply, Request, get, post_form, request},
-    ports::{AgeingHasher, Members, OneClient, ReadableTokens, UNAVAILABLE},
     service::spawn,
 };
 

@@ -10,7 +10,7 @@ use crate::{
     },
     support::{
         program::Gatepass,
-        secure::{self, Service},
+        secure_profile::{self, Service},
     },
 };
 
@@ -23,8 +23,8 @@ const ME: &str = ".dialog-ux .scopes label[for='me-password-checkbox-OAuth2Passw
 /// A service with johndoe, and its database.
 fn serve() -> (Gatepass, Service) {
     let gatepass = Gatepass::on_sqlite();
-    secure::add_johndoe(&gatepass);
-    let service = secure::serve(&gatepass, &[]);
+    secure_profile::add_johndoe(&gatepass);
+    let service = secure_profile::serve(&gatepass, &[]);
     (gatepass, service)
 }
 

@@ -11,8 +11,8 @@ use crate::{
     support::{
         http::{get, post_form, request},
         program::Gatepass,
-        secure::{self, JOHNDOE, SECOND, Service, access_token, within},
-        service::PATIENCE,
+        secure_profile::{self, JOHNDOE, SECOND, Service, access_token, within},
+        service::TIMEOUT,
     },
 };
 
@@ -33,8 +33,8 @@ const LOG_OUT: &str = ".dialog-ux .auth-btn-wrapper .btn:not(.btn-done)";
 /// A service with johndoe, and its database.
 fn serve(arguments: &[&str]) -> (Gatepass, Service) {
     let gatepass = Gatepass::on_sqlite();
-    secure::add_johndoe(&gatepass);
-    let service = secure::serve(&gatepass, arguments);
+    secure_profile::add_johndoe(&gatepass);
+    let service = secure_profile::serve(&gatepass, arguments);
     (gatepass, service)
 }
 
@@ -78,7 +78,7 @@ async fn expect_signed_out(browser: &Browser) {
 
 /// Within a second the token is good no more.
 #[track_caller]
-fn expect_dead(service: &Service, token: &str) {
+fn expect_invalid(service: &Service, token: &str) {
     within(SECOND, "the token is dead", || (service.users_me(token).status == 401).then_some(()));
 }
 
@@ -97,7 +97,7 @@ fn the_start_page_refreshes_by_itself_and_goes_on() {
         let seen =
             format!("[{TOKEN_REQUESTS} >= 3, document.querySelector('#token').textContent !== '{first}']");
         browser.expect("two refreshes", requests, async || browser.evaluate(&seen).await).await;
-        expect_dead(&service, &first);
+        expect_invalid(&service, &first);
         browser.click("#reload-sessions").await;
         let last = "document.querySelector('#requests li:last-child').textContent";
         let list = json!("GET users/me/sessions 200");
@@ -114,7 +114,7 @@ fn a_refused_call_is_refreshed_once_for_all_who_wait() {
         let (_gatepass, service) = serve(&[]);
         let token = sign_in(browser, &service).await;
         assert_eq!(post_form("/revoke", format!("token={token}")).send(service.address).status, 200);
-        expect_dead(&service, &token);
+        expect_invalid(&service, &token);
         browser.click("#reload-sessions").await;
         browser.expect("a new token", true, async || browser.text("#token").await != token).await;
         let trace = "[...document.querySelectorAll('#requests li')].slice(-3).map((li) => li.textContent)";
@@ -158,7 +158,7 @@ fn an_ended_session_brings_back_the_form() {
         let (_gatepass, service) = serve(&[]);
         let token = sign_in(browser, &service).await;
         assert_eq!(request("DELETE", "/users/me/sessions").bearer(&token).send(service.address).status, 204);
-        expect_dead(&service, &token);
+        expect_invalid(&service, &token);
         browser.click("#reload-sessions").await;
         start_page::expect_error(browser, "The session has ended.").await;
         expect_signed_out(browser).await;
@@ -187,7 +187,7 @@ fn signing_out_kills_the_token_and_its_session() {
         browser.click("#sign-out").await;
         browser.expect_text("#notice", "Signed out.").await;
         expect_signed_out(browser).await;
-        expect_dead(&service, &token);
+        expect_invalid(&service, &token);
         expect_alive(&service, &other);
         let sessions = get("/users/me/sessions").bearer(&other).send(service.address);
         assert_eq!(sessions.json().as_array().unwrap().len(), 1, "{}", sessions.text());
@@ -214,7 +214,7 @@ fn without_refresh_tokens_the_page_signs_in_and_out_all_the_same() {
         expect_alive(&service, &token);
         browser.click("#sign-out").await;
         browser.expect_text("#notice", "Signed out.").await;
-        expect_dead(&service, &token);
+        expect_invalid(&service, &token);
     });
 }
 
@@ -238,7 +238,7 @@ fn the_sessions_are_listed_and_another_one_is_ended() {
         browser.click("[aria-label='End the session curl/8.14.1']").await;
         expect_sessions(browser, 1).await;
         expect_focus(browser, "sessions-title").await;
-        expect_dead(&service, &other);
+        expect_invalid(&service, &other);
         expect_alive(&service, &token);
     });
 }
@@ -252,7 +252,7 @@ fn ending_the_current_session_signs_out() {
         browser.click("[aria-label='End the session Chrome on Linux']").await;
         browser.expect_text("#notice", "Signed out: this session has ended.").await;
         expect_signed_out(browser).await;
-        expect_dead(&service, &token);
+        expect_invalid(&service, &token);
         expect_alive(&service, &other);
     });
 }
@@ -266,8 +266,8 @@ fn ending_all_sessions_signs_out_everywhere() {
         browser.click("#end-all").await;
         browser.expect_text("#notice", "Signed out: all sessions have ended.").await;
         expect_signed_out(browser).await;
-        expect_dead(&service, &token);
-        expect_dead(&service, &other);
+        expect_invalid(&service, &token);
+        expect_invalid(&service, &other);
     });
 }
 
@@ -328,8 +328,8 @@ fn a_changed_password_ends_the_other_sessions_and_signs_in_again() {
         let kept = "['username', 'password', 'current-password', 'new-password', 'password-error']\
              .map((id) => document.getElementById(id)).map((element) => element.value ?? element.textContent)";
         assert_eq!(browser.evaluate(kept).await, json!(["", "", "", "", ""]));
-        expect_dead(&service, &token);
-        expect_dead(&service, &other);
+        expect_invalid(&service, &token);
+        expect_invalid(&service, &other);
         expect_alive(&service, &browser.text("#token").await);
         assert_eq!(service.sign_in(JOHNDOE).status, 400);
     });
@@ -361,7 +361,7 @@ fn who_may_not_read_themselves_still_signs_in_and_out() {
         assert_eq!(service.users_me(&token).status, 403);
         browser.click("#sign-out").await;
         browser.expect_text("#notice", "Signed out.").await;
-        expect_dead(&service, &token);
+        expect_invalid(&service, &token);
     });
 }
 
@@ -430,7 +430,7 @@ fn logging_out_of_swagger_ui_kills_the_token() {
         browser.click(".auth-wrapper > .authorize").await;
         browser.click(LOG_OUT).await;
         browser.expect_displayed("#oauth_username").await;
-        within(PATIENCE, "the token is dead", || (service.users_me(&token).status == 401).then_some(()));
+        within(TIMEOUT, "the token is dead", || (service.users_me(&token).status == 401).then_some(()));
         assert_eq!(browser.text(&format!("{DIALOG} .errors")).await, "");
         docs::close(browser).await;
         docs::execute(browser, 401, &json!({ "detail": "Not authenticated" })).await;
@@ -447,7 +447,7 @@ fn swagger_ui_refreshes_by_itself() {
         let profile = profile(&service, &service.token(JOHNDOE));
         docs::execute(browser, 200, &profile).await;
         let first = sent_token(browser).await;
-        within(PATIENCE, "the token has ended", || (service.users_me(&first).status == 401).then_some(()));
+        within(TIMEOUT, "the token has ended", || (service.users_me(&first).status == 401).then_some(()));
         docs::execute(browser, 200, &profile).await;
         browser.expect("another token", true, async || sent_token(browser).await != first).await;
         assert_eq!(browser.stored().await, Vec::<Value>::new());

@@ -4,7 +4,7 @@
 use std::{
     any::type_name,
     env,
-    fmt::{Debug, Display},
+    fmt::Debug,
     fs,
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use crate::support::{
     http::{self, Reply},
     left_out,
-    service::PATIENCE,
+    wait::{TIMEOUT, eventually},
 };
 
 /// The variable that makes the tests keep screenshots, in `target/tmp/screenshots`.
@@ -105,14 +105,14 @@ impl Driver {
                 }
             }
         });
-        driver.address.set_port(port.recv_timeout(PATIENCE).expect("chromedriver says its port"));
+        driver.address.set_port(port.recv_timeout(TIMEOUT).expect("chromedriver says its port"));
         driver
     }
 
     /// Asks chromedriver itself, which answers only requests for its own host.
     fn ask(&self, method: &str, path: &str, body: &str) -> Option<Reply> {
         let mut stream = TcpStream::connect(self.address).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.set_read_timeout(Some(TIMEOUT)).ok()?;
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
@@ -129,7 +129,7 @@ impl Drop for Driver {
     fn drop(&mut self) {
         // It ends the browser first.
         if self.ask("GET", "/shutdown", "").is_some() {
-            let end = Instant::now() + PATIENCE;
+            let end = Instant::now() + TIMEOUT;
             while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
                 thread::park_timeout(Duration::from_millis(5));
             }
@@ -319,16 +319,4 @@ fn is_refusal(message: &str) -> bool {
     let unreachable = problem.contains("net::ERR_CONNECTION_REFUSED");
     refused && (url.ends_with("/token") || url.contains("/users/me"))
         || unreachable && url.ends_with("/revoke")
-}
-
-/// Tries until it works.
-async fn eventually<T, E: Display>(what: &str, attempt: impl AsyncFn() -> Result<T, E>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        match attempt().await {
-            Ok(value) => return value,
-            Err(error) if Instant::now() > end => panic!("{what}: {error}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    }
 }

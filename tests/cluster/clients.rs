@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use crate::support::{
     http::{Request, get, post_form},
-    secure::{JOHNDOE, STAYS, Tokens, within},
-    service::PATIENCE,
+    secure_profile::{JOHNDOE, JOHNDOE_OFFLINE, Tokens, within},
+    service::TIMEOUT,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,14 +71,14 @@ impl Clients {
         for client in &self.0 {
             let answered = || client.seen.answered.load(Ordering::Relaxed);
             let goal = answered() + more;
-            within(PATIENCE, "clients are answered", || (answered() >= goal).then_some(()));
+            within(TIMEOUT, "clients are answered", || (answered() >= goal).then_some(()));
         }
     }
 
     /// Waits until none of them is answered any more.
     pub fn wait_until_stuck(&self) {
         let is_stuck = |client: &Client| client.seen.since.lock().unwrap().elapsed() > STUCK;
-        within(PATIENCE, "every client waits", || self.0.iter().all(is_stuck).then_some(()));
+        within(TIMEOUT, "every client waits", || self.0.iter().all(is_stuck).then_some(()));
     }
 
     /// Ends them, and says what they did not get.
@@ -101,7 +101,7 @@ impl Client {
             answered: AtomicU32::new(0),
             since: Mutex::new(Instant::now()),
         });
-        let tokens = Tokens::of(&post_form("/token", STAYS).send(address));
+        let tokens = Tokens::of(&post_form("/token", JOHNDOE_OFFLINE).send(address));
         let own = Arc::clone(&seen);
         let thread = thread::spawn(move || {
             let (mut tokens, mut lost) = (tokens, Vec::new());

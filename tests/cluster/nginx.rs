@@ -11,8 +11,8 @@ use crate::{
     cluster::compose::nginx_conf,
     support::{
         folder::Folder,
-        secure::free_address,
-        service::{PATIENCE, Program},
+        secure_profile::free_address,
+        service::{Program, TIMEOUT},
     },
 };
 
@@ -40,7 +40,7 @@ impl Nginx {
         let conf = folder.write("nginx.conf", conf);
         let program = Program::run(Command::new(program).args(["-e", "stderr", "-c", &conf]));
         let nginx = Self { address, program, _folder: folder };
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while TcpStream::connect(address).is_err() {
             assert!(Instant::now() < end, "nginx does not listen: {}", nginx.program.log());
             thread::park_timeout(Duration::from_millis(10));

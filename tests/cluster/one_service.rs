@@ -8,7 +8,7 @@ use crate::{
     cluster::replicas::{Cluster, Replica},
     support::{
         http::{get, post_form, read_reply},
-        secure::{JOHNDOE, SECOND, STAYS, Tokens, access_token, within},
+        secure_profile::{JOHNDOE, JOHNDOE_OFFLINE, SECOND, Tokens, access_token, within},
     },
 };
 
@@ -30,7 +30,7 @@ fn a_token_that_is_revoked_at_one_replica_is_dead_at_all() {
     }
     let revoke = post_form("/revoke", format!("token={token}"));
     assert_eq!(revoke.send(replicas[0].service.address).status, 200);
-    replicas[0].service.expect_dead(&[&token]);
+    replicas[0].service.expect_invalid(&[&token]);
     for replica in &replicas {
         within(SECOND, "it is dead", || (replica.service.users_me(&token).status == 401).then_some(()));
     }
@@ -43,7 +43,7 @@ fn a_token_that_is_revoked_at_one_replica_is_dead_at_all() {
 fn a_refresh_that_is_asked_again_of_another_replica_has_the_same_next_token() {
     let test = "a_refresh_that_is_asked_again_of_another_replica_has_the_same_next_token";
     let Some((cluster, replicas)) = three(test) else { return };
-    let first = Tokens::of(&post_form("/token", STAYS).send(cluster.address)).refresh;
+    let first = Tokens::of(&post_form("/token", JOHNDOE_OFFLINE).send(cluster.address)).refresh;
     let answers = replicas.each_ref().map(|replica| replica.service.refreshed(&first));
     for answer in &answers {
         assert_eq!(answer.refresh, answers[0].refresh);

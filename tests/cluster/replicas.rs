@@ -11,7 +11,7 @@ use crate::{
     support::{
         left_out, postgres,
         program::Gatepass,
-        secure::{Service, add_johndoe, free_address, serving},
+        secure_profile::{Service, add_johndoe, free_address, serve_command},
     },
 };
 
@@ -63,7 +63,7 @@ impl Cluster {
         let bind = SocketAddrV4::new(address, self.port).to_string();
         let arguments =
             ["--bind", &bind, "--issuer", "https://auth.example.com", "--trusted-proxies", "127.0.0.1"];
-        let service = Service::run(&mut serving(&self.gatepass, &arguments));
+        let service = Service::run(&mut serve_command(&self.gatepass, &arguments));
         self.names.add(address);
         Replica { service, address }
     }

@@ -11,7 +11,7 @@ use std::{
 use crate::support::{
     left_out,
     program::{Gatepass, HASH},
-    service::PATIENCE,
+    service::TIMEOUT,
 };
 
 /// The program on a terminal.
@@ -62,7 +62,7 @@ impl Terminal {
 
     /// Waits for `prompt` in new output, and types `answer`.
     fn answer(&mut self, prompt: &str, answer: &str) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         let mut shown = String::new();
         while !shown.contains(prompt) {
             let left = end.saturating_duration_since(Instant::now());
@@ -76,7 +76,7 @@ impl Terminal {
 
     /// Waits for `prompt` and presses Ctrl-C, repeatedly if the program was not ready yet, until `end` is shown.
     fn interrupt(&mut self, prompt: &str, end: &str) {
-        let late = Instant::now() + PATIENCE;
+        let late = Instant::now() + TIMEOUT;
         while !self.seen.contains(end) {
             assert!(Instant::now() < late, "no {end:?} in {:?}", self.seen);
             if self.seen.contains(prompt) {
@@ -93,7 +93,7 @@ impl Terminal {
 
     /// The exit code and all output.
     fn end(mut self) -> (Option<i32>, String) {
-        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
+        while let Ok(bytes) = self.output.recv_timeout(TIMEOUT) {
             self.seen += &String::from_utf8_lossy(&bytes);
         }
         let _ = self.child.kill();

@@ -5,10 +5,10 @@ mod sql;
 mod sql_changes;
 mod sql_faults;
 mod sql_sessions;
-mod suite;
 mod use_cases;
+mod users;
 
-use crate::support::ports;
+use crate::support::doubles;
 use gatepass::{
     Account, AuthUser, BackendError, PasswordHash, Subject, UserStore, Username,
     tutorial::{TutorialUser, TutorialUsers},
@@ -16,12 +16,12 @@ use gatepass::{
 
 #[actix_web::test]
 async fn tutorial_users_keep_the_contract() {
-    suite::holds(TutorialUsers::default(), ["johndoe", "alice"]).await;
+    users::holds(TutorialUsers::default(), ["johndoe", "alice"]).await;
 }
 
 #[actix_web::test]
 async fn store_of_another_user_model_keeps_the_contract() {
-    suite::holds(ports::Members::default(), ["johndoe@example.com", "alice@example.com"]).await;
+    users::holds(doubles::Members::default(), ["johndoe@example.com", "alice@example.com"]).await;
 }
 
 #[actix_web::test]
@@ -65,5 +65,5 @@ impl UserStore for Forgetful {
 #[actix_web::test]
 #[should_panic(expected = "replaced")]
 async fn store_that_loses_hashes_breaks_the_contract() {
-    suite::holds(Forgetful(TutorialUsers::default()), ["johndoe", "alice"]).await;
+    users::holds(Forgetful(TutorialUsers::default()), ["johndoe", "alice"]).await;
 }

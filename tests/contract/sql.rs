@@ -13,7 +13,7 @@ use gatepass::{
 };
 
 use crate::{
-    contract::suite,
+    contract::users,
     support::{folder::Folder, left_out, postgres},
 };
 
@@ -71,8 +71,8 @@ fn sql_users_keep_the_contract() {
         let users = SqlUsers::new(database);
         add(&users, "johndoe").await;
         add(&users, "Straße").await;
-        suite::holds(users.clone(), ["johndoe", "Straße"]).await;
-        suite::holds(users, ["JohnDoe", "STRASSE"]).await;
+        users::holds(users.clone(), ["johndoe", "Straße"]).await;
+        users::holds(users, ["JohnDoe", "STRASSE"]).await;
     });
 }
 

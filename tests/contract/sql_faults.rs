@@ -12,7 +12,7 @@ use gatepass::{
 
 use crate::{
     contract::sql::{account, add},
-    support::{left_out, postgres, way::Way},
+    support::{left_out, postgres, postgres_proxy::PostgresProxy},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,8 +20,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(12);
 
 /// Runs a test with a database that is reached through a proxy.
-fn through_a_proxy(test: &str, run: impl AsyncFn(Database, &Way)) {
-    let proxied = postgres::Database::create().and_then(|database| Ok((Way::to(&database)?, database)));
+fn through_a_proxy(test: &str, run: impl AsyncFn(Database, &PostgresProxy)) {
+    let proxied =
+        postgres::Database::create().and_then(|database| Ok((PostgresProxy::start(&database)?, database)));
     match proxied {
         Ok(((way, url), _database)) => {
             System::new().block_on(async { run(Database::open(&url).await.unwrap(), &way).await });
@@ -68,7 +69,7 @@ fn silent_idle_connections_are_replaced() {
         let users = SqlUsers::new(database);
         add(&users, "johndoe").await;
         call(&users, 40).await;
-        way.strand();
+        way.drop_silently();
         let start = Instant::now();
         assert_eq!(call(&users, 20).await, 20);
         assert!(start.elapsed() < 5 * SECOND, "{:?}", start.elapsed());
@@ -87,7 +88,7 @@ fn connections_that_fall_silent_in_use_are_replaced() {
                 async move { call(&users, 100).await }
             });
             sleep(Duration::from_millis(50)).await;
-            way.strand();
+            way.drop_silently();
             eprintln!("{} of 100 calls succeeded", busy.await.unwrap());
             expect_recovery(&users).await;
         }
@@ -100,7 +101,7 @@ fn unreachable_database_is_a_temporary_error_until_it_is_back() {
         let users = SqlUsers::new(database.clone());
         let audit = SqlAudit::new(database.clone()).writer();
         add(&users, "johndoe").await;
-        for outage in [Way::close, Way::block] {
+        for outage in [PostgresProxy::close, PostgresProxy::block] {
             database.ping(SECOND).await.unwrap();
             outage(way);
             assert_eq!(call(&users, 20).await, 0);

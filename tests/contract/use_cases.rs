@@ -16,8 +16,8 @@ use gatepass::{
 };
 
 use crate::support::{
+    doubles::{AgeingHasher, Member, Members},
     folder::Folder,
-    ports::{AgeingHasher, Member, Members},
 };
 
 /// Members who can change their passwords; the database of the sessions goes down with the first change.

@@ -3,7 +3,7 @@
 use crate::support::{
     http::{Request, get, post_form},
     program::Gatepass,
-    secure::{JOHNDOE, access_token, add_johndoe, serve},
+    secure_profile::{JOHNDOE, access_token, add_johndoe, serve},
     service::Program,
 };
 

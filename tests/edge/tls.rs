@@ -14,7 +14,7 @@ use crate::support::{
     folder::Folder,
     http::get,
     program::Gatepass,
-    secure::{JOHNDOE, add_johndoe, read, serving},
+    secure_profile::{JOHNDOE, add_johndoe, read, serve_command},
     service::{Program, gatepass},
 };
 
@@ -173,7 +173,7 @@ fn issuer_with_tls_is_an_https_url() {
     let [cert, key] = write(&folder, &certificate);
     let gatepass = Gatepass::on_sqlite();
     add_johndoe(&gatepass);
-    let program = Program::run(&mut serving(&gatepass, &["--tls-cert", &cert, "--tls-key", &key]));
+    let program = Program::run(&mut serve_command(&gatepass, &["--tls-cert", &cert, "--tls-key", &key]));
     let address = program.address_after("listening on https://");
     let url = format!("https://{address}/token");
     let answer = said(&curl(&folder, &certificate, &["-d", JOHNDOE, "-o", "-", &url]));

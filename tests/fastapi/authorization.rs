@@ -1,7 +1,7 @@
 //! `GET /users/me`: what stands in `Authorization`.
 
 use crate::{
-    fastapi::peers::{Parser, compare, compare_on, peers_with},
+    fastapi::servers::{Parser, compare, compare_on, peers_with},
     support::http::{Request, get},
 };
 

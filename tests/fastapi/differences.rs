@@ -1,7 +1,7 @@
 //! Where the two differ, and why. What both answer is held fast.
 
 use crate::{
-    fastapi::{multipart::post_multipart, peers::peers},
+    fastapi::{multipart::post_multipart, servers::peers},
     support::http::{Reply, Request, get, post_form, request},
 };
 

@@ -1,7 +1,7 @@
 //! `POST /token`: urlencoded forms, and bodies that are none.
 
 use crate::{
-    fastapi::peers::compare,
+    fastapi::servers::compare,
     support::http::{Request, post_form, request},
 };
 
@@ -324,7 +324,7 @@ fn a_body_in_chunks_is_read_alike() {
         }
         body.into_bytes()
     };
-    let Some(peers) = crate::fastapi::peers::peers("a_body_in_chunks_is_read_alike") else {
+    let Some(peers) = crate::fastapi::servers::peers("a_body_in_chunks_is_read_alike") else {
         return;
     };
     for chunks in [

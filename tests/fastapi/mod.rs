@@ -23,5 +23,5 @@ mod document;
 mod forms;
 mod multipart;
 mod paths;
-mod peers;
 mod random;
+mod servers;

@@ -1,7 +1,7 @@
 //! `POST /token`: multipart forms.
 
 use crate::{
-    fastapi::peers::{compare, peers},
+    fastapi::servers::{compare, peers},
     support::http::{Request, request},
 };
 

@@ -1,7 +1,7 @@
 //! Everything else: paths and methods.
 
 use crate::{
-    fastapi::peers::{Parser, compare, compare_on, peers_with},
+    fastapi::servers::{Parser, compare, compare_on, peers_with},
     support::http::{Request, post_form, request},
 };
 
@@ -155,7 +155,7 @@ fn the_redirect_comes_before_everything_else() {
 
 #[test]
 fn the_redirect_names_the_host_alike() {
-    let Some(peers) = crate::fastapi::peers::peers("the_redirect_names_the_host_alike") else {
+    let Some(peers) = crate::fastapi::servers::peers("the_redirect_names_the_host_alike") else {
         return;
     };
     for host in
@@ -189,7 +189,7 @@ fn other_forms_of_a_target_are_answered_alike() {
 
 #[test]
 fn a_request_without_a_host_is_answered_alike() {
-    let Some(peers) = crate::fastapi::peers::peers("a_request_without_a_host_is_answered_alike") else {
+    let Some(peers) = crate::fastapi::servers::peers("a_request_without_a_host_is_answered_alike") else {
         return;
     };
     let (mut gatepass, mut fastapi) = peers.answers(b"GET /users/me/ HTTP/1.0\r\n\r\n");

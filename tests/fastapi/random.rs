@@ -8,7 +8,7 @@ use proptest::{
 };
 
 use crate::{
-    fastapi::{multipart::post_multipart, peers::peers},
+    fastapi::{multipart::post_multipart, servers::peers},
     support::http::{Request, get, post_form, request},
 };
 

@@ -14,7 +14,7 @@ use crate::{
     number, quick, serial,
     support::{
         http::{get, post_form},
-        service::{PATIENCE, spawn},
+        service::{TIMEOUT, spawn},
     },
 };
 
@@ -87,7 +87,7 @@ fn memory_after_200_concurrent_sign_ins_is_that_of_the_threads() {
     let settings = Argon2Settings {
         threads: Some(number(THREADS)),
         queue: number(200),
-        max_wait: PATIENCE,
+        max_wait: TIMEOUT,
         ..Default::default()
     };
     let (kib, default) = (settings.memory as usize, hasher(settings));
@@ -103,7 +103,7 @@ fn memory_after_200_concurrent_sign_ins_is_that_of_the_threads() {
     assert!(grown < THREADS * kib + 16 * 1024, "{grown} KiB more");
 
     // The memory of larger stored hashes is freed. glibc caches freed memory of up to 32 MiB.
-    let hasher = hasher(Argon2Settings { queue: number(200), max_wait: PATIENCE, ..quick() });
+    let hasher = hasher(Argon2Settings { queue: number(200), max_wait: TIMEOUT, ..quick() });
     for memory in [131_072, 20_480, 31_744] {
         let (salt, output) = ("MTIzNDU2Nzg5MDEyMzQ1Ng", "Ek8Sn2iS2m2l1qXpUPJ5fyk6vSSnfM8Vh3yUgkmKjZI");
         let large = format!("$argon2id$v=19$m={memory},t=1,p=1${salt}${output}");
@@ -147,7 +147,7 @@ fn threads_start_on_demand_and_end_with_the_last_clone() {
     drop(clone);
     let start = Instant::now();
     while hashing() > others {
-        assert!(start.elapsed() < PATIENCE, "the threads go on");
+        assert!(start.elapsed() < TIMEOUT, "the threads go on");
         thread::sleep(Duration::from_millis(10));
     }
 }

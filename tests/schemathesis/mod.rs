@@ -6,7 +6,8 @@ use std::{net::SocketAddr, process::Command};
 use serde_json::Value;
 
 use crate::support::{
-    folder::Folder, http::get, left_out, program::Gatepass, python::Environment, secure, service::Program,
+    folder::Folder, http::get, left_out, program::Gatepass, python::Environment, secure_profile,
+    service::Program,
 };
 
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis");
@@ -52,7 +53,7 @@ fn the_tutorial_answers_as_its_document_says() {
 fn the_secure_profile_answers_as_its_document_says() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("johndoe", &["--scopes", "me tokens:introspect"]).done();
-    let service = secure::serve(&gatepass, &[]);
+    let service = secure_profile::serve(&gatepass, &[]);
     let test = "the_secure_profile_answers_as_its_document_says";
     hold_to_its_document(test, service.address, "johndoe's own passphrase");
 }

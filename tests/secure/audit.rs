@@ -18,9 +18,9 @@ use crate::{
         http::{connect, get, post_form, read_reply, request},
         left_out, postgres,
         program::{Gatepass, HASH},
-        secure::{
-            JOHNDOE, SECOND, STAYS, Service, add_client, add_johndoe, basic, by_a_way, read, serve, serving,
-            within,
+        secure_profile::{
+            JOHNDOE, JOHNDOE_OFFLINE, SECOND, Service, add_client, add_johndoe, basic, postgres_behind_proxy,
+            read, serve, serve_command, within,
         },
         service::Program,
     },
@@ -68,30 +68,30 @@ fn every_kind_of_event_is_an_entry_and_no_secret_is_in_any() {
         gatepass.add("alice", &["--scopes", "me", "--disabled"]).done();
         let secret = add_client(gatepass, "web");
         let file = gatepass.folder.file("audit.jsonl");
-        let mut command = serving(gatepass, &["--audit-log", &file, "--refresh-grace", "0"]);
+        let mut command = serve_command(gatepass, &["--audit-log", &file, "--refresh-grace", "0"]);
         command.env("GATEPASS_LOGIN_THROTTLE", "on").env("GATEPASS_LOGIN_THROTTLE_ACCOUNT_FAILURES", "1");
         let service = Service::run(&mut command);
         let mut secrets = vec![secret.clone(), "own passphrase".to_owned(), "own+passphrase".to_owned()];
 
-        let signed_in = post_form("/token", STAYS)
+        let signed_in = post_form("/token", JOHNDOE_OFFLINE)
             .header("User-Agent", "a \"browser\"")
             .header("Authorization", basic("web", &secret))
             .send(service.address);
-        let by_client = crate::support::secure::Tokens::of(&signed_in);
-        let first = service.stay();
+        let by_client = crate::support::secure_profile::Tokens::of(&signed_in);
+        let first = service.sign_in_offline();
         let second = service.refreshed(&first.refresh);
         assert_eq!(service.refresh("guessed-refresh-token", "").status, 400);
         thread::sleep(SECOND);
         assert_eq!(service.refresh(&first.refresh, "").status, 400, "used again");
-        let [third, fourth] = [service.stay(), service.stay()];
+        let [third, fourth] = [service.sign_in_offline(), service.sign_in_offline()];
         let delete =
             |path: &str, token: &str| request("DELETE", path).bearer(token).send(service.address).status;
         let sid = read(&third.access).1["sid"].as_str().unwrap().to_owned();
         assert_eq!(delete(&format!("/users/me/sessions/{sid}"), &fourth.access), 204);
         assert_eq!(delete("/users/me/sessions", &fourth.access), 204);
-        let fifth = service.stay();
+        let fifth = service.sign_in_offline();
         assert_eq!(post_form("/revoke", format!("token={}", fifth.access)).send(service.address).status, 200);
-        let sixth = service.stay();
+        let sixth = service.sign_in_offline();
         let change = |token: &str, current: &str| {
             request("PUT", "/users/me/password")
                 .bearer(token)
@@ -310,7 +310,7 @@ fn more_entries_than_are_read_at_once_are_listed_each_once() {
         let insert = "INSERT INTO audit (time, event, detail) WITH RECURSIVE n(i) AS \
                       (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) \
                       SELECT 1700000000 + i / 400, 'sign_in', CAST(i AS TEXT) FROM n RETURNING detail";
-        assert_eq!(crate::support::secure::rows(gatepass, insert).len(), 2500);
+        assert_eq!(crate::support::secure_profile::rows(gatepass, insert).len(), 2500);
         let numbers: Vec<_> =
             listed(gatepass, &[]).iter().map(|entry| entry["detail"].as_str().unwrap().to_owned()).collect();
         let expected: Vec<_> = (1..=2500).rev().map(|number: u32| number.to_string()).collect();
@@ -322,7 +322,7 @@ fn more_entries_than_are_read_at_once_are_listed_each_once() {
 fn lines_go_to_standard_output_and_to_a_file_that_was_renamed_meanwhile() {
     let gatepass = Gatepass::on_sqlite();
     let output = gatepass.folder.file("output");
-    let mut command = serving(&gatepass, &["--audit-log", "-"]);
+    let mut command = serve_command(&gatepass, &["--audit-log", "-"]);
     let program = Program::run_to(&mut command, Stdio::from(fs::File::create(&output).unwrap()));
     let service = Service { address: program.address(), program };
     service.sign_in("username=x&password=y");
@@ -408,7 +408,7 @@ fn a_table_that_cannot_be_written_makes_no_sign_in_wait_and_what_does_not_fit_is
 #[test]
 fn a_database_that_is_gone_does_not_hold_up_the_stop_for_long() {
     let test = "a_database_that_is_gone_does_not_hold_up_the_stop_for_long";
-    let Some((gatepass, way, _database)) = by_a_way(test) else { return };
+    let Some((gatepass, way, _database)) = postgres_behind_proxy(test) else { return };
     add_johndoe(&gatepass);
     let service = audited(&gatepass, &[]);
     service.token(JOHNDOE);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{
     http::{Reply, get, post_form},
     program::Gatepass,
-    secure::{JOHNDOE, SECOND, Service, access_token, add_johndoe, outcome, read, serve, within},
+    secure_profile::{JOHNDOE, SECOND, Service, access_token, add_johndoe, outcome, read, serve, within},
 };
 
 fn expect_soon(what: &str, expected: (u16, Value, Option<&str>), ask: impl Fn() -> Reply) {

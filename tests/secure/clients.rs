@@ -13,7 +13,7 @@ use crate::support::{
     left_out,
     program::Gatepass,
     python,
-    secure::{Service, add_client, add_johndoe, read, serve},
+    secure_profile::{Service, add_client, add_johndoe, read, serve},
 };
 
 /// What the crate needs: a request in, its answer out.

@@ -10,7 +10,9 @@ use crate::support::{
     left_out,
     postgres::{self, Server},
     program::Gatepass,
-    secure::{JOHNDOE, SECOND, Service, Tokens, add_johndoe, by_a_way, outcome, serve, within},
+    secure_profile::{
+        JOHNDOE, SECOND, Service, Tokens, add_johndoe, outcome, postgres_behind_proxy, serve, within,
+    },
 };
 
 /// Nobody waits longer for the database, as docs/PRODUCTION.md says; and a bit for a machine that is busy.
@@ -100,7 +102,7 @@ fn broken(test: &str, breaks: fn(&mut Server), mends: fn(&mut Server)) {
     gatepass.url = server.url();
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &["--token-cache-max-staleness", "1"]);
-    let (tokens, unknown) = (service.stay(), service.token(JOHNDOE));
+    let (tokens, unknown) = (service.sign_in_offline(), service.token(JOHNDOE));
     assert_eq!(service.users_me(&tokens.access).status, 200);
 
     breaks(&mut server);
@@ -155,7 +157,7 @@ fn a_server_that_is_slow() {
     gatepass.url.clone_from(&database.url);
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &[]);
-    let (tokens, unknown) = (service.stay(), service.token(JOHNDOE));
+    let (tokens, unknown) = (service.sign_in_offline(), service.token(JOHNDOE));
     assert_eq!(service.users_me(&tokens.access).status, 200);
     thread::scope(|scope| {
         let lock = "BEGIN; LOCK users, sessions, revoked_tokens IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(14); COMMIT";
@@ -182,7 +184,7 @@ fn a_service_takes_no_more_connections_than_it_may() {
     // Those that requests share, and up to four that are for what does not wait.
     for (arguments, most) in [(&["--database-connections", "1"][..], 1 + 4), (&[], 10 + 4)] {
         let service = serve(&gatepass, arguments);
-        let tokens = service.stay();
+        let tokens = service.sign_in_offline();
         let ask = || get("/users/me/sessions").bearer(&tokens.access).send(service.address).status;
         let asked: Vec<_> = thread::scope(|scope| {
             let threads: Vec<_> = (0..20).map(|_| scope.spawn(|| [(); 10].map(|()| ask()))).collect();
@@ -200,10 +202,10 @@ fn a_service_takes_no_more_connections_than_it_may() {
 #[test]
 fn connections_that_fall_silent_for_good() {
     let test = "connections_that_fall_silent_for_good";
-    let Some((gatepass, way, _database)) = by_a_way(test) else { return };
+    let Some((gatepass, way, _database)) = postgres_behind_proxy(test) else { return };
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &["--token-cache-max-staleness", "1"]);
-    let (tokens, unknown) = (service.stay(), service.token(JOHNDOE));
+    let (tokens, unknown) = (service.sign_in_offline(), service.token(JOHNDOE));
     let sign_ins = |count: usize| {
         thread::scope(|scope| {
             let sign_in = || {
@@ -216,7 +218,7 @@ fn connections_that_fall_silent_for_good() {
     };
     // All connections of the pool are there, and lie idle.
     sign_ins(40);
-    way.strand();
+    way.drop_silently();
     let answers = sign_ins(20);
     eprintln!("silent while idle: {answers:?}");
     assert!(
@@ -230,7 +232,7 @@ fn connections_that_fall_silent_for_good() {
         thread::scope(|scope| {
             let busy = scope.spawn(|| sign_ins(60));
             thread::sleep(Duration::from_millis(150));
-            way.strand();
+            way.drop_silently();
             let answers = busy.join().unwrap();
             let slowest = answers.iter().map(|(_, after)| *after).max().unwrap();
             let refused = answers.iter().filter(|(status, _)| *status == 503).count();

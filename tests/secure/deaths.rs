@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection};
 use crate::support::{
     http::{Reply, Request, get, post_form, request},
     program::Gatepass,
-    secure::{JOHNDOE, SECOND, Service, access_token, add_johndoe, outcome, read, serve, within},
+    secure_profile::{JOHNDOE, SECOND, Service, access_token, add_johndoe, outcome, read, serve, within},
 };
 
 /// Replicas have an address each and one issuer.

@@ -7,7 +7,7 @@ use crate::support::{
     http::get,
     left_out,
     program::Gatepass,
-    secure::{JOHNDOE, SECOND, add_johndoe, outcome, serve, serving, within},
+    secure_profile::{JOHNDOE, SECOND, add_johndoe, outcome, serve, serve_command, within},
     service::Program,
 };
 
@@ -27,7 +27,7 @@ fn a_full_disk_is_503_for_what_writes_and_nothing_for_what_reads() {
     let gatepass = on(&disk);
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &["--workers", "2"]);
-    let (tokens, unknown) = (service.stay(), service.token(JOHNDOE));
+    let (tokens, unknown) = (service.sign_in_offline(), service.token(JOHNDOE));
     assert_eq!(service.users_me(&tokens.access).status, 200);
 
     disk.fill();
@@ -82,7 +82,7 @@ fn a_disk_that_nobody_may_write_to_keeps_it_from_starting_and_says_so() {
     if let Err(why) = disk.protect() {
         return left_out(test, &why);
     }
-    let mut program = Program::run(&mut serving(&gatepass, &[]));
+    let mut program = Program::run(&mut serve_command(&gatepass, &[]));
     let code = program.wait();
     let said = program.end();
     assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");

@@ -9,7 +9,7 @@ use crate::support::{
     left_out,
     program::Gatepass,
     python,
-    secure::{Service, outcome, serve},
+    secure_profile::{Service, outcome, serve},
 };
 
 fn served(service: &Service) -> Value {

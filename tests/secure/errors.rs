@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{
     http::{Reply, get, post_form, request},
     program::Gatepass,
-    secure::{JOHNDOE, SECOND, add_johndoe, by_a_way, outcome, serve, within},
+    secure_profile::{JOHNDOE, SECOND, add_johndoe, outcome, postgres_behind_proxy, serve, within},
 };
 
 /// Asserts an error of RFC 6749 section 5.2, beside FastAPI's `detail`.
@@ -156,7 +156,7 @@ fn more_sign_ins_than_may_wait_are_told_to_come_again() {
 #[test]
 fn a_database_out_of_reach_is_503_until_it_is_back() {
     let test = "a_database_out_of_reach_is_503_until_it_is_back";
-    let Some((gatepass, way, _database)) = by_a_way(test) else { return };
+    let Some((gatepass, way, _database)) = postgres_behind_proxy(test) else { return };
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &[]);
     let token = service.token(JOHNDOE);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     program::{Gatepass, Run},
-    secure::{add_johndoe, free_address, serve, serving},
+    secure_profile::{add_johndoe, free_address, serve, serve_command},
     service::Program,
 };
 
@@ -15,8 +15,8 @@ const HUSH: &str = "hush";
 
 /// Serves in vain: one line that holds all of `words`, and this exit code.
 #[track_caller]
-fn expect_refusal(gatepass: &Gatepass, arguments: &[&str], code: i32, words: &[&str]) {
-    let mut program = Program::run(&mut serving(gatepass, arguments));
+fn expect_oauth2_error(gatepass: &Gatepass, arguments: &[&str], code: i32, words: &[&str]) {
+    let mut program = Program::run(&mut serve_command(gatepass, arguments));
     let code_was = program.wait();
     let said = program.end();
     assert_eq!(code_was, Some(code), "{said}");
@@ -38,30 +38,30 @@ fn on(url: &str) -> Gatepass {
 #[test]
 fn a_database_that_does_not_answer_keeps_it_from_starting() {
     let url = format!("postgres://gatepass:{HUSH}@{}/gatepass", free_address());
-    expect_refusal(&on(&url), &[], 1, &["cannot open the database", "refused"]);
+    expect_oauth2_error(&on(&url), &[], 1, &["cannot open the database", "refused"]);
 }
 
 #[test]
 fn a_url_of_another_kind_is_wrong_usage() {
     for url in [format!("mysql://root:{HUSH}@localhost/x"), format!("{HUSH}.db"), String::new()] {
-        expect_refusal(&on(&url), &[], 2, &["--database-url", "sqlite:FILE", "postgres://"]);
+        expect_oauth2_error(&on(&url), &[], 2, &["--database-url", "sqlite:FILE", "postgres://"]);
     }
     let port = format!("postgres://gatepass:{HUSH}@localhost:port/gatepass");
-    expect_refusal(&on(&port), &[], 1, &["cannot open the database", "port"]);
+    expect_oauth2_error(&on(&port), &[], 1, &["cannot open the database", "port"]);
 }
 
 #[test]
 fn what_is_no_database_is_not_used_as_one() {
     let gatepass = Gatepass::on_sqlite();
     fs::create_dir(gatepass.folder.path().join("gatepass.db")).unwrap();
-    expect_refusal(&gatepass, &[], 1, &["database"]);
+    expect_oauth2_error(&gatepass, &[], 1, &["database"]);
 
     let gatepass = Gatepass::on_sqlite();
     gatepass.folder.write("gatepass.db", "Dear diary, ".repeat(100));
-    expect_refusal(&gatepass, &[], 1, &["not a database"]);
+    expect_oauth2_error(&gatepass, &[], 1, &["not a database"]);
 
     let gatepass = on("sqlite:no/such/folder/gatepass.db");
-    expect_refusal(&gatepass, &[], 1, &["no/such/folder/gatepass.db", "No such file"]);
+    expect_oauth2_error(&gatepass, &[], 1, &["no/such/folder/gatepass.db", "No such file"]);
 }
 
 /// The JSON of a command that did what it was asked.
@@ -79,11 +79,11 @@ fn a_damaged_key_keeps_it_from_starting() {
         let file = gatepass.folder.path().join(key);
         let pem = fs::read_to_string(&file).unwrap();
         fs::write(&file, &pem[..pem.len() / 2]).unwrap();
-        expect_refusal(gatepass, &[], 1, &[key, "PKCS#8"]);
+        expect_oauth2_error(gatepass, &[], 1, &[key, "PKCS#8"]);
 
         fs::write(&file, &pem).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-        expect_refusal(gatepass, &[], 1, &[key, "644", "chmod 600"]);
+        expect_oauth2_error(gatepass, &[], 1, &[key, "644", "chmod 600"]);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         serve(gatepass, &[]);
     });
@@ -113,7 +113,7 @@ fn settings_that_cannot_be_are_wrong_usage() {
         ("--password-grant=maybe", "--password-grant"),
         ("--require-grant-type=perhaps", "--require-grant-type"),
     ] {
-        expect_refusal(&gatepass, &[setting], 2, &[word]);
+        expect_oauth2_error(&gatepass, &[setting], 2, &[word]);
     }
 }
 
@@ -122,7 +122,7 @@ fn an_address_that_is_taken_keeps_it_from_starting() {
     let gatepass = Gatepass::on_sqlite();
     let service = serve(&gatepass, &[]);
     let address = service.address.to_string();
-    expect_refusal(&gatepass, &["--bind", &address], 1, &[&address, "taken by another program"]);
+    expect_oauth2_error(&gatepass, &["--bind", &address], 1, &[&address, "taken by another program"]);
 }
 
 /// `gatepass check`, with the settings of the service.

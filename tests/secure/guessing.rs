@@ -12,7 +12,7 @@ use socket2::{Domain, Socket, Type};
 use crate::support::{
     http::{Reply, Request, post_form, read_reply, request},
     program::Gatepass,
-    secure::{JOHNDOE, SECOND, Service, add_johndoe, expect_refusal, rows, serve, within},
+    secure_profile::{JOHNDOE, SECOND, Service, add_johndoe, expect_oauth2_error, rows, serve, within},
 };
 
 /// Two failures are free.
@@ -52,7 +52,7 @@ fn fail_ten_times_more(gatepass: &Gatepass) {
 
 #[track_caller]
 fn expect_blocked(reply: &Reply) -> u64 {
-    expect_refusal(reply, 429, "temporarily_unavailable", "Too many failed attempts, try again later");
+    expect_oauth2_error(reply, 429, "temporarily_unavailable", "Too many failed attempts, try again later");
     reply.header("retry-after").and_then(|seconds| seconds.parse().ok()).expect("seconds")
 }
 
@@ -62,7 +62,12 @@ fn who_fails_often_waits_and_each_time_longer_up_to_the_longest() {
         add_johndoe(gatepass);
         let service = guarded(gatepass, &["--login-throttle-longest-wait=100"]);
         for _ in 0..2 {
-            expect_refusal(&service.sign_in(WRONG), 400, "invalid_grant", "Incorrect username or password");
+            expect_oauth2_error(
+                &service.sign_in(WRONG),
+                400,
+                "invalid_grant",
+                "Incorrect username or password",
+            );
         }
         // A second, and who waited has one more guess. What is refused meanwhile counts for nothing.
         let next = || Some(service.sign_in(WRONG)).filter(|reply| reply.status != 429);

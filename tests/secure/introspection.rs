@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use crate::support::{
     http::{Reply, get, post_form},
     program::Gatepass,
-    secure::{
-        JOHNDOE, SECOND, STAYS, Service, Tokens, add_client, add_johndoe, basic, expect_missing,
-        expect_refusal, outcome, read, serve, within,
+    secure_profile::{
+        JOHNDOE, JOHNDOE_OFFLINE, SECOND, Service, Tokens, add_client, add_johndoe, basic, expect_missing,
+        expect_oauth2_error, outcome, read, serve, within,
     },
 };
 
@@ -58,7 +58,7 @@ fn of_a_good_token_its_claims_are_told() {
         let service = serve(gatepass, &["--issuer", "https://auth.example.com", "--audience", "https://api"]);
         let auditor = Auditor::at(&service);
         let client = format!("&client_id=web&client_secret={secret}");
-        let tokens = Tokens::of(&service.sign_in(&format!("{STAYS}{client}")));
+        let tokens = Tokens::of(&service.sign_in(&format!("{JOHNDOE_OFFLINE}{client}")));
         let (_, claims) = read(&tokens.access);
         let (iat, sid, sub) = (claims["iat"].as_u64().unwrap(), &claims["sid"], &claims["sub"]);
         let access = json!({
@@ -86,7 +86,7 @@ fn of_a_good_token_its_claims_are_told() {
         // To be asked about is not to be used.
         service.refreshed_by(&tokens.refresh, &client);
 
-        let nobodys = service.stay();
+        let nobodys = service.sign_in_offline();
         for token in [&nobodys.access, &nobodys.refresh] {
             let state = auditor.state(token);
             assert_eq!((&state["active"], state.get("client_id")), (&true.into(), None), "{state}");
@@ -103,7 +103,7 @@ fn the_scopes_that_are_told_are_those_that_the_user_has_now() {
         add_auditor(gatepass);
         let service = serve(gatepass, &[]);
         let auditor = Auditor::at(&service);
-        let tokens = service.stay();
+        let tokens = service.sign_in_offline();
         assert_eq!(auditor.state(&tokens.access)["scope"], "me users:read");
         gatepass.done(&["users", "set", "johndoe", "--scopes", "me admin"]);
         within(SECOND, "the access token is narrower", || {
@@ -121,7 +121,7 @@ fn of_every_other_token_nothing_is_told() {
         let own = ["--issuer", "https://auth.example.com", "--refresh-grace", "60"];
         let service = serve(gatepass, &own);
         let auditor = Auditor::at(&service);
-        let tokens = service.stay();
+        let tokens = service.sign_in_offline();
         let (head, signature) = tokens.access.rsplit_once('.').unwrap();
         let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
         let (family, made_up) = (&tokens.refresh[..43], "x".repeat(43));
@@ -143,14 +143,14 @@ fn of_every_other_token_nothing_is_told() {
         auditor.expect_inactive(&next.refresh);
         auditor.expect_inactive(&tokens.access);
 
-        let disabled = service.stay();
+        let disabled = service.sign_in_offline();
         assert_eq!(auditor.state(&disabled.access)["active"], true);
         gatepass.done(&["users", "disable", "johndoe"]);
         let is_inactive = |token: &str| (auditor.state(token) == json!({ "active": false })).then_some(());
         within(SECOND, "johndoe is disabled", || is_inactive(&disabled.access));
         auditor.expect_inactive(&disabled.refresh);
         gatepass.done(&["users", "enable", "johndoe"]);
-        let removed = service.stay();
+        let removed = service.sign_in_offline();
         assert_eq!(auditor.state(&removed.access)["active"], true);
         gatepass.done(&["users", "remove", "johndoe", "--yes"]);
         within(SECOND, "johndoe is removed", || is_inactive(&removed.access));
@@ -158,7 +158,7 @@ fn of_every_other_token_nothing_is_told() {
 
         add_johndoe(gatepass);
         let short = [&own[..2], &["--access-token-ttl", "1", "--refresh-idle-ttl", "1"]].concat();
-        let ending = serve(gatepass, &short).stay();
+        let ending = serve(gatepass, &short).sign_in_offline();
         within(3 * SECOND, "the access token has ended", || is_inactive(&ending.access));
         // The lifetime of a refresh token is that of the service which is asked.
         let short = serve(gatepass, &short);
@@ -189,10 +189,10 @@ fn who_may_not_ask_is_refused() {
         let (incorrect, challenge) =
             ("Incorrect client credentials", r#"Basic realm="token", charset="UTF-8""#);
         let anonymous = ask("").send(service.address);
-        expect_refusal(&anonymous, 401, "invalid_client", incorrect);
+        expect_oauth2_error(&anonymous, 401, "invalid_client", incorrect);
         expect(anonymous, 401, incorrect, Some(challenge));
         for more in ["&client_id=web", "&client_id=web&client_secret=wrong", "&client_id=x&client_secret=y"] {
-            expect_refusal(&ask(more).send(service.address), 401, "invalid_client", incorrect);
+            expect_oauth2_error(&ask(more).send(service.address), 401, "invalid_client", incorrect);
         }
         let wrong = ask("").header("Authorization", basic("web", "wrong")).send(service.address);
         expect(wrong, 401, incorrect, Some(challenge));
@@ -211,7 +211,7 @@ fn who_may_not_ask_is_refused() {
             let by_client = post_form("/introspect", form).header("Authorization", basic("web", &secret));
             expect_missing(&by_client.send(service.address), "token");
             let anonymous = post_form("/introspect", form).send(service.address);
-            expect_refusal(&anonymous, 401, "invalid_client", incorrect);
+            expect_oauth2_error(&anonymous, 401, "invalid_client", incorrect);
         }
         let wrong = get("/introspect").send(service.address);
         assert_eq!((wrong.status, wrong.header("allow").as_deref()), (405, Some("POST")));

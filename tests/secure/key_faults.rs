@@ -7,7 +7,7 @@ use std::{
 
 use crate::support::{
     program::Gatepass,
-    secure::{JOHNDOE, SECOND, add_johndoe, read, serve, within},
+    secure_profile::{JOHNDOE, SECOND, add_johndoe, read, serve, within},
 };
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 use crate::support::{
     http::{post_form, request},
     program::Gatepass,
-    secure::{Service, access_token, serve},
+    secure_profile::{Service, access_token, serve},
 };
 
 /// What a user's password is: the last one that was acknowledged, or one whose answer never came.

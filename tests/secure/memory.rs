@@ -11,7 +11,7 @@ use crate::support::{
     http::{get, post_form},
     left_out,
     program::Gatepass,
-    secure::{Service, add_client, basic, serve, serving},
+    secure_profile::{Service, add_client, basic, serve, serve_command},
     service::limited,
 };
 
@@ -82,7 +82,7 @@ fn passwords_do_not_stay_in_memory() {
 fn no_core_is_written() {
     let gatepass = Gatepass::on_sqlite();
     // As a system is that lets everybody write one.
-    let mut service = Service::run(&mut limited("--core=unlimited", &serving(&gatepass, &[])));
+    let mut service = Service::run(&mut limited("--core=unlimited", &serve_command(&gatepass, &[])));
     let limits = fs::read_to_string(format!("/proc/{}/limits", service.program.child.id())).unwrap();
     let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().collect::<Vec<_>>(), ["0", "0", "bytes"]);

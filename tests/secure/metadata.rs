@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{
     http::{get, post_form},
     program::Gatepass,
-    secure::{JOHNDOE, STAYS, Service, Tokens, add_client, add_johndoe, basic, serve},
+    secure_profile::{JOHNDOE, JOHNDOE_OFFLINE, Service, Tokens, add_client, add_johndoe, basic, serve},
 };
 
 const ISSUER: &str = "https://auth.example.com";
@@ -80,7 +80,7 @@ fn the_metadata_is_true_to_the_settings() {
         assert_eq!(usual, expected);
         // Each of these ways is one.
         for fields in ["", &client] {
-            let tokens = Tokens::of(&service.sign_in(&format!("{STAYS}{fields}")));
+            let tokens = Tokens::of(&service.sign_in(&format!("{JOHNDOE_OFFLINE}{fields}")));
             service.refreshed_by(&tokens.refresh, fields);
             let revoked = post_form("/revoke", format!("token={}{fields}", tokens.access));
             assert_eq!(revoked.send(service.address).status, 200);
@@ -147,7 +147,7 @@ fn the_endpoints_are_below_the_issuer_however_it_is_written() {
         );
         expect_endpoints(&service, &metadata);
     }
-    let address = crate::support::secure::free_address();
+    let address = crate::support::secure_profile::free_address();
     let service = serve(&gatepass, &["--bind", &address.to_string()]);
     let metadata = metadata(&service);
     assert_eq!(metadata["issuer"], format!("http://{address}"));

@@ -13,9 +13,12 @@ use serde_json::{Value, json};
 use crate::support::{
     http::{connect, get, post_form, read_reply, request},
     left_out, postgres,
+    postgres_proxy::PostgresProxy,
     program::Gatepass,
-    secure::{JOHNDOE, SECOND, STAYS, Service, add_johndoe, by_a_way, serve, serving, within},
-    way::Way,
+    secure_profile::{
+        JOHNDOE, JOHNDOE_OFFLINE, SECOND, Service, add_johndoe, postgres_behind_proxy, serve, serve_command,
+        within,
+    },
 };
 
 /// Where operations listen: on a free port.
@@ -96,8 +99,8 @@ fn a_taken_port_of_operations_ends_with_one_line() {
     assert_eq!((run.code, run.err.contains("--ops-bind"), run.err.contains(&taken)), (Some(1), true, true));
 }
 
-fn not_ready_while(test: &str, outage: fn(&Way)) {
-    let Some((gatepass, way, _database)) = by_a_way(test) else { return };
+fn not_ready_while(test: &str, outage: fn(&PostgresProxy)) {
+    let Some((gatepass, way, _database)) = postgres_behind_proxy(test) else { return };
     let service = serve(&gatepass, &OPS);
     let ops = ops_address(&service);
     assert_eq!(ready(ops), all_well());
@@ -116,12 +119,12 @@ fn not_ready_while(test: &str, outage: fn(&Way)) {
 
 #[test]
 fn a_database_that_refuses_makes_it_not_ready() {
-    not_ready_while("a_database_that_refuses_makes_it_not_ready", Way::close);
+    not_ready_while("a_database_that_refuses_makes_it_not_ready", PostgresProxy::close);
 }
 
 #[test]
 fn a_database_that_never_answers_makes_it_not_ready_within_a_second() {
-    not_ready_while("a_database_that_never_answers_makes_it_not_ready_within_a_second", Way::block);
+    not_ready_while("a_database_that_never_answers_makes_it_not_ready_within_a_second", PostgresProxy::block);
 }
 
 #[test]
@@ -145,7 +148,7 @@ fn a_connection_that_was_cut_meanwhile_makes_it_not_unready() {
 #[test]
 fn a_busy_service_is_ready_and_says_how_busy() {
     let gatepass = Gatepass::on_sqlite();
-    let mut command = serving(&gatepass, &OPS);
+    let mut command = serve_command(&gatepass, &OPS);
     command.env("GATEPASS_ARGON2_ITERATIONS", "1024");
     command.env("GATEPASS_HASH_THREADS", "1").env("GATEPASS_HASH_QUEUE", "1");
     let service = Service::run(&mut command);
@@ -242,17 +245,17 @@ fn figures_are_what_was_done() {
         assert_eq!(service.users_me("nobody's").status, 401);
         service.sign_in("username=johndoe&password=wrong");
         service.sign_in("username=nobody&password=wrong");
-        let tokens = service.stay();
+        let tokens = service.sign_in_offline();
         let newer = service.refreshed(&tokens.refresh);
         assert_eq!(service.refresh("made up", "").status, 400);
         // Escapes are read as the router reads them.
         post_form("/%74oken", JOHNDOE).send(service.address);
-        let sid = crate::support::secure::read(&other).1["sid"].as_str().unwrap().to_owned();
+        let sid = crate::support::secure_profile::read(&other).1["sid"].as_str().unwrap().to_owned();
         let one = request("DELETE", &format!("/users/me/sessions/{sid}")).bearer(&token);
         assert_eq!(one.send(service.address).status, 204);
         assert_eq!(post_form("/revoke", format!("token={}", newer.access)).send(service.address).status, 200);
         gatepass.done(&["users", "disable", "johndoe"]);
-        assert_eq!(service.sign_in(STAYS).status, 400);
+        assert_eq!(service.sign_in(JOHNDOE_OFFLINE).status, 400);
         request("BREW", "/token").send(service.address);
         request("PUT", "/nowhere").send(service.address);
 

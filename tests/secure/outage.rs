@@ -7,9 +7,12 @@ use std::{
 
 use crate::support::{
     http::request,
+    postgres_proxy::PostgresProxy,
     program::Gatepass,
-    secure::{JOHNDOE, SECOND, Service, add_johndoe, by_a_way, outcome, read, serve, serving, within},
-    way::Way,
+    secure_profile::{
+        JOHNDOE, SECOND, Service, add_johndoe, outcome, postgres_behind_proxy, read, serve, serve_command,
+        within,
+    },
 };
 
 const ISSUER: [&str; 2] = ["--issuer", "https://auth.example.com"];
@@ -45,14 +48,14 @@ fn watch(service: &Service, token: &str, cut: Instant) -> Seen {
     })
 }
 
-fn an_outage(test: &str, kind: &str, begin: fn(&Way)) {
-    let Some((by_the_way, way, database)) = by_a_way(test) else { return };
+fn an_outage(test: &str, kind: &str, begin: fn(&PostgresProxy)) {
+    let Some((by_the_way, way, database)) = postgres_behind_proxy(test) else { return };
     let mut direct = Gatepass::on_sqlite();
     direct.url.clone_from(&database.url);
     add_johndoe(&direct);
     let reachable = serve(&direct, &ISSUER);
     // The same keys by another way.
-    let mut command = serving(&direct, &[&ISSUER[..], &["--token-cache-max-staleness", "2"]].concat());
+    let mut command = serve_command(&direct, &[&ISSUER[..], &["--token-cache-max-staleness", "2"]].concat());
     let cut_off =
         Service::run(command.env("GATEPASS_DATABASE_URL", &by_the_way.url).env("GATEPASS_WORKERS", "4"));
 
@@ -79,7 +82,7 @@ fn an_outage(test: &str, kind: &str, begin: fn(&Way)) {
         let (status, after) = asked.join().unwrap();
         eprintln!("{kind}: an unknown token: {status} after {after:?}");
         assert_eq!(status, 503);
-        // PATIENCE of the pool, and a bit.
+        // TIMEOUT of the pool, and a bit.
         assert!(after < 7 * SECOND, "{after:?}");
     });
 
@@ -112,24 +115,24 @@ fn session_id(token: &str) -> String {
 #[test]
 fn a_database_that_refuses_is_503_once_what_is_known_is_too_old() {
     let test = "a_database_that_refuses_is_503_once_what_is_known_is_too_old";
-    an_outage(test, "refused", Way::close);
+    an_outage(test, "refused", PostgresProxy::close);
 }
 
 #[test]
 fn a_database_that_never_answers_is_503_once_what_is_known_is_too_old() {
     let test = "a_database_that_never_answers_is_503_once_what_is_known_is_too_old";
-    an_outage(test, "silent", Way::block);
+    an_outage(test, "silent", PostgresProxy::block);
 }
 
 #[test]
 fn an_outage_that_ends_soon_is_not_noticed() {
     let test = "an_outage_that_ends_soon_is_not_noticed";
-    let Some((gatepass, way, _database)) = by_a_way(test) else { return };
+    let Some((gatepass, way, _database)) = postgres_behind_proxy(test) else { return };
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &[]);
     let token = service.token(JOHNDOE);
     assert_eq!(service.users_me(&token).status, 200);
-    for outage in [Way::close, Way::block] {
+    for outage in [PostgresProxy::close, PostgresProxy::block] {
         outage(&way);
         let start = Instant::now();
         while start.elapsed() < 2 * SECOND {

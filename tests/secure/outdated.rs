@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     program::Gatepass,
-    secure::serve,
+    secure_profile::serve,
     vectors::{OUTDATED, PASSWORDS},
 };
 

@@ -9,15 +9,15 @@ use sha2::{Digest, Sha256};
 use crate::support::{
     http::{Reply, post_form, request},
     program::Gatepass,
-    secure::{
-        JOHNDOE, SECOND, STAYS, Service, Tokens, add_client, add_johndoe, basic, expect_missing,
-        expect_refusal, outcome, read, rows, serve, within,
+    secure_profile::{
+        JOHNDOE, JOHNDOE_OFFLINE, SECOND, Service, Tokens, add_client, add_johndoe, basic, expect_missing,
+        expect_oauth2_error, outcome, read, rows, serve, within,
     },
 };
 
 #[track_caller]
 fn expect_invalid_grant(reply: &Reply) {
-    expect_refusal(reply, 400, "invalid_grant", "Invalid refresh token");
+    expect_oauth2_error(reply, 400, "invalid_grant", "Invalid refresh token");
     assert_eq!(reply.header("www-authenticate"), None);
 }
 
@@ -26,7 +26,7 @@ fn expect_invalid_grant(reply: &Reply) {
 fn expect_ended(service: &Service, family: &[&Tokens]) {
     for tokens in family.iter().rev() {
         expect_invalid_grant(&service.refresh(&tokens.refresh, ""));
-        service.expect_dead(&[&tokens.access]);
+        service.expect_invalid(&[&tokens.access]);
     }
 }
 
@@ -51,7 +51,7 @@ fn a_refresh_token_gives_the_next_tokens() {
     Gatepass::on_both("a_refresh_token_gives_the_next_tokens", |gatepass| {
         add_johndoe(gatepass);
         let service = serve(gatepass, &[]);
-        let (mut replies, mut family) = (vec![service.sign_in(STAYS)], Vec::new());
+        let (mut replies, mut family) = (vec![service.sign_in(JOHNDOE_OFFLINE)], Vec::new());
         for _ in 0..3 {
             let reply = replies.last().unwrap();
             let tokens = Tokens::of(reply);
@@ -84,7 +84,7 @@ fn a_refresh_token_gives_the_next_tokens() {
         for tokens in &family {
             assert_eq!(service.users_me(&tokens.access).status, 200, "an access token lasts until its end");
         }
-        let other = service.stay();
+        let other = service.sign_in_offline();
         assert_ne!(other.refresh[..43], family[0].refresh[..43]);
         assert_ne!(read(&other.access).1["sid"], claims[0]["sid"]);
         assert_eq!(rows(gatepass, "SELECT id FROM sessions").len(), 2);
@@ -106,7 +106,7 @@ fn who_gets_a_refresh_token_is_a_setting() {
             let service = serve(gatepass, arguments);
             assert_eq!(answer(&service, JOHNDOE), (false, "me users:read".to_owned()));
             assert_eq!(answer(&service, &format!("{JOHNDOE}&scope=me")), (false, "me".to_owned()));
-            assert_eq!(answer(&service, STAYS), (true, "me users:read offline_access".to_owned()));
+            assert_eq!(answer(&service, JOHNDOE_OFFLINE), (true, "me users:read offline_access".to_owned()));
             assert_eq!(answer(&service, only), (true, "me users:read offline_access".to_owned()));
             let admin = service.sign_in(&format!("{only}+admin"));
             assert_eq!((admin.status, &admin.json()["error"]), (400, &"invalid_scope".into()));
@@ -114,7 +114,7 @@ fn who_gets_a_refresh_token_is_a_setting() {
 
         let service = serve(gatepass, &["--refresh-tokens", "always"]);
         assert_eq!(answer(&service, JOHNDOE), (true, "me users:read".to_owned()));
-        assert_eq!(answer(&service, STAYS), (true, "me users:read offline_access".to_owned()));
+        assert_eq!(answer(&service, JOHNDOE_OFFLINE), (true, "me users:read offline_access".to_owned()));
         let tokens = Tokens::of(&service.sign_in(&format!("{JOHNDOE}&scope=me")));
         let next = service.refreshed(&tokens.refresh);
         assert_eq!((tokens.scope.as_str(), next.scope.as_str()), ("me", "me"));
@@ -124,7 +124,7 @@ fn who_gets_a_refresh_token_is_a_setting() {
         // A family that lives goes on in every mode but `never`, which has no such grant.
         let service = serve(gatepass, &["--refresh-tokens", "never"]);
         assert_eq!(answer(&service, JOHNDOE), (false, "me users:read".to_owned()));
-        assert_eq!(answer(&service, STAYS), (false, "me users:read".to_owned()));
+        assert_eq!(answer(&service, JOHNDOE_OFFLINE), (false, "me users:read".to_owned()));
         let refused = service.refresh(&next.refresh, "");
         assert_eq!((refused.status, &refused.json()["error"]), (400, &"unsupported_grant_type".into()));
         serve(gatepass, &[]).refreshed(&next.refresh);
@@ -135,9 +135,9 @@ fn who_gets_a_refresh_token_is_a_setting() {
 fn neither_database_nor_log_holds_a_token() {
     Gatepass::on_both("neither_database_nor_log_holds_a_token", |gatepass| {
         add_johndoe(gatepass);
-        let mut command = crate::support::secure::serving(gatepass, &["--refresh-grace", "0"]);
+        let mut command = crate::support::secure_profile::serve_command(gatepass, &["--refresh-grace", "0"]);
         let service = Service::run(command.env("RUST_LOG", "trace"));
-        let first = service.stay();
+        let first = service.sign_in_offline();
         let second = service.refreshed(&first.refresh);
         let third = service.refreshed(&second.refresh);
         let halves: Vec<_> =
@@ -172,8 +172,8 @@ fn an_old_token_ends_its_family() {
     Gatepass::on_both("an_old_token_ends_its_family", |gatepass| {
         add_johndoe(gatepass);
         let service = serve(gatepass, &["--refresh-grace", "0"]);
-        let other = service.stay();
-        let first = service.stay();
+        let other = service.sign_in_offline();
+        let first = service.sign_in_offline();
         let second = service.refreshed(&first.refresh);
         let third = service.refreshed(&second.refresh);
         for tokens in [&other, &first, &second, &third] {
@@ -195,7 +195,7 @@ fn a_lost_answer_is_given_again_within_the_grace() {
     Gatepass::on_both("a_lost_answer_is_given_again_within_the_grace", |gatepass| {
         add_johndoe(gatepass);
         let service = serve(gatepass, &["--refresh-grace", "60"]);
-        let first = service.stay();
+        let first = service.sign_in_offline();
         let second = service.refreshed(&first.refresh);
         let again = Tokens::of(&service.refresh(&first.refresh, "&scope=me"));
         assert_eq!((again.refresh.as_str(), again.scope.as_str()), (second.refresh.as_str(), "me"));
@@ -220,7 +220,7 @@ fn after_the_grace_the_same_token_ends_the_family() {
     Gatepass::on_both("after_the_grace_the_same_token_ends_the_family", |gatepass| {
         add_johndoe(gatepass);
         let service = serve(gatepass, &["--refresh-grace", "3"]);
-        let first = service.stay();
+        let first = service.sign_in_offline();
         let second = service.refreshed(&first.refresh);
         let again = service.refresh(&first.refresh, "");
         assert_eq!(Tokens::of(&again).refresh, second.refresh);
@@ -236,7 +236,7 @@ fn a_token_that_is_not_used_ends() {
     Gatepass::on_both("a_token_that_is_not_used_ends", |gatepass| {
         add_johndoe(gatepass);
         let service = serve(gatepass, &["--refresh-idle-ttl", "2"]);
-        let (unused, mut used) = (service.stay(), service.stay());
+        let (unused, mut used) = (service.sign_in_offline(), service.sign_in_offline());
         within(5 * SECOND, "the unused one has ended", || {
             used = service.refreshed(&used.refresh);
             (now() >= issued(&unused.access) + 2).then_some(())
@@ -256,7 +256,7 @@ fn however_often_they_are_used_the_last_token_ends() {
     Gatepass::on_both("however_often_they_are_used_the_last_token_ends", |gatepass| {
         add_johndoe(gatepass);
         let service = serve(gatepass, &["--refresh-ttl", "3"]);
-        let first = service.stay();
+        let first = service.sign_in_offline();
         let end = issued(&first.access) + 3;
         let mut last = first;
         let refused = within(5 * SECOND, "the last one has ended", || {
@@ -278,7 +278,7 @@ fn a_refresh_narrows_the_scopes_and_never_widens_them() {
     Gatepass::on_both("a_refresh_narrows_the_scopes_and_never_widens_them", |gatepass| {
         add_johndoe(gatepass);
         let service = serve(gatepass, &[]);
-        let mut token = service.stay().refresh;
+        let mut token = service.sign_in_offline().refresh;
         let mut granted = |scopes: &str| {
             let tokens = Tokens::of(&service.refresh(&token, &format!("&scope={scopes}")));
             let claimed = read(&tokens.access).1["scope"].as_str().unwrap_or_default().to_owned();
@@ -296,7 +296,7 @@ fn a_refresh_narrows_the_scopes_and_never_widens_them() {
         assert_eq!(granted(""), "me users:read offline_access");
 
         let refused = |token: &str, scopes: &str, sentence| {
-            expect_refusal(
+            expect_oauth2_error(
                 &service.refresh(token, &format!("&scope={scopes}")),
                 400,
                 "invalid_scope",
@@ -338,24 +338,24 @@ fn a_family_ends_with_what_it_is_of() {
         let alice = "username=alice&password=alice's+own+passphrase&scope=offline_access";
         let alice = Tokens::of(&service.sign_in(alice));
 
-        let disabled = service.stay();
+        let disabled = service.sign_in_offline();
         gatepass.done(&["users", "disable", "johndoe"]);
         expect_invalid_grant(&service.refresh(&disabled.refresh, ""));
         gatepass.done(&["users", "enable", "johndoe"]);
         expect_invalid_grant(&service.refresh(&disabled.refresh, ""));
-        service.expect_dead(&[&disabled.access]);
+        service.expect_invalid(&[&disabled.access]);
 
-        let changed = service.stay();
+        let changed = service.sign_in_offline();
         let passphrase = "johndoe's own passphrase\n";
         gatepass.run_with(&["users", "passwd", "johndoe", "--password-stdin"], passphrase).done();
         expect_invalid_grant(&service.refresh(&changed.refresh, ""));
 
-        let (ended, also) = (service.stay(), service.stay());
+        let (ended, also) = (service.sign_in_offline(), service.sign_in_offline());
         let end = request("DELETE", "/users/me/sessions").bearer(&ended.access).send(service.address);
         assert_eq!(end.status, 204, "{}", end.text());
         expect_ended(&service, &[&ended, &also]);
 
-        let removed = service.stay();
+        let removed = service.sign_in_offline();
         gatepass.done(&["users", "remove", "johndoe", "--yes"]);
         expect_invalid_grant(&service.refresh(&removed.refresh, ""));
         add_johndoe(gatepass);
@@ -376,7 +376,7 @@ fn a_clients_family_is_for_that_client_alone() {
             let basic = basic(client, secret);
             post_form("/token", form).header("Authorization", basic).send(service.address)
         };
-        let first = Tokens::of(&service.sign_in(&format!("{STAYS}{}", by_form("web", &web))));
+        let first = Tokens::of(&service.sign_in(&format!("{JOHNDOE_OFFLINE}{}", by_form("web", &web))));
         let token = &first.refresh;
 
         // None of these has an effect.
@@ -385,7 +385,7 @@ fn a_clients_family_is_for_that_client_alone() {
         expect_invalid_grant(&by_basic(token, "app", &app));
         let incorrect = "Incorrect client credentials";
         for fields in ["&client_id=web".to_owned(), by_form("web", "wrong"), by_form("web", &app)] {
-            expect_refusal(&service.refresh(token, &fields), 401, "invalid_client", incorrect);
+            expect_oauth2_error(&service.refresh(token, &fields), 401, "invalid_client", incorrect);
         }
         let wrong = by_basic(token, "web", "wrong");
         let challenge = Some(r#"Basic realm="token", charset="UTF-8""#.to_owned());
@@ -401,13 +401,13 @@ fn a_clients_family_is_for_that_client_alone() {
         expect_invalid_grant(&service.refresh(token, &by_form("app", &app)));
         let fourth = Tokens::of(&by_basic(&third.refresh, "web", &web));
 
-        let nobodys = service.stay();
+        let nobodys = service.sign_in_offline();
         expect_invalid_grant(&service.refresh(&nobodys.refresh, &by_form("web", &web)));
         service.refreshed(&nobodys.refresh);
 
         gatepass.done(&["clients", "remove", "web", "--yes"]);
         let gone = service.refresh(&fourth.refresh, &by_form("web", &web));
-        expect_refusal(&gone, 401, "invalid_client", incorrect);
+        expect_oauth2_error(&gone, 401, "invalid_client", incorrect);
         expect_invalid_grant(&service.refresh(&fourth.refresh, ""));
         within(SECOND, "the client's tokens are dead", || {
             (service.users_me(&fourth.access).status == 401).then_some(())
@@ -420,7 +420,7 @@ fn what_is_no_refresh_token_is_refused_and_has_no_effect() {
     Gatepass::on_both("what_is_no_refresh_token_is_refused_and_has_no_effect", |gatepass| {
         add_johndoe(gatepass);
         let service = serve(gatepass, &["--refresh-grace", "0"]);
-        let (tokens, other) = (service.stay(), service.stay());
+        let (tokens, other) = (service.sign_in_offline(), service.sign_in_offline());
         for form in ["grant_type=refresh_token", "grant_type=refresh_token&refresh_token="] {
             expect_missing(&service.sign_in(form), "refresh_token");
         }
@@ -458,9 +458,9 @@ fn what_is_no_refresh_token_is_refused_and_has_no_effect() {
 fn with_the_password_grant_off_a_session_goes_on() {
     Gatepass::on_both("with_the_password_grant_off_a_session_goes_on", |gatepass| {
         add_johndoe(gatepass);
-        let tokens = serve(gatepass, &[]).stay();
+        let tokens = serve(gatepass, &[]).sign_in_offline();
         let service = serve(gatepass, &["--password-grant", "off", "--require-grant-type"]);
-        assert_eq!(service.sign_in(&format!("{STAYS}&grant_type=password")).status, 400);
+        assert_eq!(service.sign_in(&format!("{JOHNDOE_OFFLINE}&grant_type=password")).status, 400);
         let mut tokens = service.refreshed(&tokens.refresh);
         // Without the grant type it is no refresh, strict or not.
         for service in [service, serve(gatepass, &[])] {

@@ -5,7 +5,7 @@ use std::thread;
 use crate::support::{
     http::get,
     program::Gatepass,
-    secure::{JOHNDOE, SECOND, Service, add_johndoe, read, serve, serving, within},
+    secure_profile::{JOHNDOE, SECOND, Service, add_johndoe, read, serve, serve_command, within},
 };
 
 /// Replicas have an address each and one issuer.
@@ -52,7 +52,7 @@ fn a_key_that_one_service_signs_with_is_known_to_the_other_within_a_second() {
 fn services_that_start_at_one_moment_on_nothing_come_up_and_agree() {
     Gatepass::on_both("services_that_start_at_one_moment_on_nothing_come_up_and_agree", |gatepass| {
         let services: Vec<_> = thread::scope(|scope| {
-            let start = || Service::run(&mut serving(gatepass, &ISSUER));
+            let start = || Service::run(&mut serve_command(gatepass, &ISSUER));
             let started: Vec<_> = (0..3).map(|_| scope.spawn(start)).collect();
             started.into_iter().map(|service| service.join().expect("it comes up")).collect()
         });

@@ -10,7 +10,7 @@ use crate::support::{
     forge::{Forge, kid, part, with},
     http::{Reply, get},
     program::Gatepass,
-    secure::{JOHNDOE, SECOND, Service, free_address, outcome, read, serve, within},
+    secure_profile::{JOHNDOE, SECOND, Service, free_address, outcome, read, serve, within},
 };
 
 const AUDIENCE: &str = "https://items.example.com";

@@ -3,9 +3,9 @@
 use crate::support::{
     http::{Reply, get, post_form},
     program::Gatepass,
-    secure::{
-        JOHNDOE, SECOND, STAYS, Service, Tokens, add_client, add_johndoe, basic, expect_missing,
-        expect_refusal, outcome, rows, serve, within,
+    secure_profile::{
+        JOHNDOE, JOHNDOE_OFFLINE, SECOND, Service, Tokens, add_client, add_johndoe, basic, expect_missing,
+        expect_oauth2_error, outcome, rows, serve, within,
     },
 };
 
@@ -43,7 +43,7 @@ fn a_revoked_access_token_is_dead_and_its_session_lives() {
         add_johndoe(gatepass);
         let services = [0, 1].map(|_| serve(gatepass, &["--issuer", "https://auth.example.com"]));
         let [service, replica] = &services;
-        let mut tokens = service.stay();
+        let mut tokens = service.sign_in_offline();
         let bystander = service.token(JOHNDOE);
         for hint in HINTS {
             let next = service.refreshed(&tokens.refresh);
@@ -51,7 +51,7 @@ fn a_revoked_access_token_is_dead_and_its_session_lives() {
             expect_alive(service, &[&tokens.access]);
             expect_alive(replica, &[&tokens.access]);
             expect_done(&revoke(service, &tokens.access, hint));
-            service.expect_dead(&[&tokens.access]);
+            service.expect_invalid(&[&tokens.access]);
             within(SECOND, "the replica hears of it", || {
                 (replica.users_me(&tokens.access).status == 401).then_some(())
             });
@@ -64,7 +64,7 @@ fn a_revoked_access_token_is_dead_and_its_session_lives() {
         service.refreshed(&tokens.refresh);
         let restarted = serve(gatepass, &["--issuer", "https://auth.example.com"]);
         expect_done(&revoke(service, &tokens.access, ""));
-        restarted.expect_dead(&[&tokens.access]);
+        restarted.expect_invalid(&[&tokens.access]);
         assert_eq!(rows(gatepass, "SELECT token_id FROM revoked_tokens").len(), HINTS.len() + 1);
     });
 }
@@ -74,20 +74,20 @@ fn a_revoked_refresh_token_ends_its_family_and_its_access_tokens() {
     Gatepass::on_both("a_revoked_refresh_token_ends_its_family_and_its_access_tokens", |gatepass| {
         add_johndoe(gatepass);
         let service = serve(gatepass, &["--refresh-grace", "60"]);
-        let bystander = service.stay();
+        let bystander = service.sign_in_offline();
         // The newest, the one before, and an older one.
         for position in 0..3 {
             for hint in HINTS {
-                let first = service.stay();
+                let first = service.sign_in_offline();
                 let second = service.refreshed(&first.refresh);
                 let third = service.refreshed(&second.refresh);
                 let family = [&third, &second, &first];
                 expect_alive(&service, &family.map(|tokens| tokens.access.as_str()));
                 expect_done(&revoke(&service, &family[position].refresh, hint));
-                service.expect_dead(&family.map(|tokens| tokens.access.as_str()));
+                service.expect_invalid(&family.map(|tokens| tokens.access.as_str()));
                 for tokens in family {
                     let reply = service.refresh(&tokens.refresh, "");
-                    expect_refusal(&reply, 400, "invalid_grant", "Invalid refresh token");
+                    expect_oauth2_error(&reply, 400, "invalid_grant", "Invalid refresh token");
                     expect_done(&revoke(&service, &tokens.refresh, hint));
                     expect_done(&revoke(&service, &tokens.access, hint));
                 }
@@ -104,7 +104,7 @@ fn a_token_that_is_none_is_revoked_already() {
     Gatepass::on_both("a_token_that_is_none_is_revoked_already", |gatepass| {
         add_johndoe(gatepass);
         let service = serve(gatepass, &[]);
-        let tokens = service.stay();
+        let tokens = service.sign_in_offline();
         let made_up = "x".repeat(43);
         let (head, signature) = tokens.access.rsplit_once('.').unwrap();
         let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
@@ -118,7 +118,7 @@ fn a_token_that_is_none_is_revoked_already() {
         service.refreshed(&tokens.refresh);
 
         // Where no refresh tokens are given, those that are out end their sessions, and access tokens die all the same.
-        let others = service.stay();
+        let others = service.sign_in_offline();
         let first = service;
         let service = serve(gatepass, &["--refresh-tokens", "never"]);
         expect_done(&revoke(&service, &others.refresh, ""));
@@ -127,7 +127,7 @@ fn a_token_that_is_none_is_revoked_already() {
         });
         let token = service.token(JOHNDOE);
         expect_done(&revoke(&service, &token, ""));
-        service.expect_dead(&[&token]);
+        service.expect_invalid(&[&token]);
     });
 }
 
@@ -141,13 +141,13 @@ fn what_is_no_request_to_revoke_is_refused() {
         }
         let wrong = get("/revoke").send(service.address);
         assert_eq!((wrong.status, wrong.header("allow").as_deref()), (405, Some("POST")));
-        let tokens = service.stay();
+        let tokens = service.sign_in_offline();
         let unknown = "&client_id=x&client_secret=y";
-        expect_refusal(&revoke(&service, &tokens.refresh, unknown), 401, "invalid_client", INCORRECT);
+        expect_oauth2_error(&revoke(&service, &tokens.refresh, unknown), 401, "invalid_client", INCORRECT);
         expect_alive(&service, &[&tokens.access]);
 
         let service = serve(gatepass, &["--require-client"]);
-        expect_refusal(&revoke(&service, &tokens.refresh, ""), 401, "invalid_client", INCORRECT);
+        expect_oauth2_error(&revoke(&service, &tokens.refresh, ""), 401, "invalid_client", INCORRECT);
         service.refresh(&tokens.refresh, "");
         assert_eq!(rows(gatepass, "SELECT id FROM sessions").len(), 1);
     });
@@ -164,32 +164,32 @@ fn a_clients_token_is_taken_from_that_client_alone() {
             let request = post_form("/revoke", format!("token={token}"));
             request.header("Authorization", basic("web", secret)).send(service.address)
         };
-        let nobodys = service.stay();
-        let sign_in = || Tokens::of(&service.sign_in(&format!("{STAYS}{}", fields("web", &web))));
+        let nobodys = service.sign_in_offline();
+        let sign_in = || Tokens::of(&service.sign_in(&format!("{JOHNDOE_OFFLINE}{}", fields("web", &web))));
         let (tokens, other) = (sign_in(), sign_in());
 
         for token in [&tokens.refresh, &tokens.access] {
             for fields in ["", "&client_id=web", &fields("web", "wrong"), &fields("web", &app)] {
-                expect_refusal(&revoke(&service, token, fields), 401, "invalid_client", INCORRECT);
+                expect_oauth2_error(&revoke(&service, token, fields), 401, "invalid_client", INCORRECT);
             }
             let challenge = Some(r#"Basic realm="token", charset="UTF-8""#.to_owned());
             assert_eq!(outcome(&by_basic(token, "wrong")), (401, INCORRECT.into(), challenge));
             let anothers = revoke(&service, token, &fields("app", &app));
-            expect_refusal(&anothers, 400, "invalid_grant", ANOTHERS);
+            expect_oauth2_error(&anothers, 400, "invalid_grant", ANOTHERS);
         }
         for token in [&nobodys.refresh, &nobodys.access] {
             let anothers = revoke(&service, token, &fields("web", &web));
-            expect_refusal(&anothers, 400, "invalid_grant", ANOTHERS);
+            expect_oauth2_error(&anothers, 400, "invalid_grant", ANOTHERS);
         }
         expect_alive(&service, &[&tokens.access, &nobodys.access]);
 
         expect_done(&by_basic(&tokens.access, &web));
-        service.expect_dead(&[&tokens.access]);
+        service.expect_invalid(&[&tokens.access]);
         let next = Tokens::of(&service.refresh(&tokens.refresh, &fields("web", &web)));
         expect_done(&revoke(&service, &next.refresh, &fields("web", &web)));
-        service.expect_dead(&[&next.access]);
+        service.expect_invalid(&[&next.access]);
         expect_done(&by_basic(&other.refresh, &web));
-        service.expect_dead(&[&other.access]);
+        service.expect_invalid(&[&other.access]);
         // For who proves to be a client, what is no token is revoked already.
         expect_done(&by_basic("x", &web));
         expect_done(&revoke(&service, &nobodys.refresh, ""));

@@ -15,8 +15,8 @@ use std::{
 use crate::support::{
     http::{Reply, post_form, read_reply},
     program::Gatepass,
-    secure::{STAYS, Service, Tokens, add_johndoe, rows, serve, within},
-    service::PATIENCE,
+    secure_profile::{JOHNDOE_OFFLINE, Service, Tokens, add_johndoe, rows, serve, within},
+    service::TIMEOUT,
 };
 
 const ISSUER: &str = "--issuer=https://auth.example.com";
@@ -47,7 +47,7 @@ fn a_hundred_that_use_one_token_at_once_get_the_same_next_one() {
     Gatepass::on_both("a_hundred_that_use_one_token_at_once_get_the_same_next_one", |gatepass| {
         add_johndoe(gatepass);
         let services = [0, 1].map(|_| serve(gatepass, &[ISSUER, "--refresh-grace=60"]));
-        let mut token = services[0].stay().refresh;
+        let mut token = services[0].sign_in_offline().refresh;
         for round in 0..3 {
             let all: Vec<_> = storm(&services, &token).iter().map(Tokens::of).collect();
             let next: HashSet<_> = all.iter().map(|tokens| tokens.refresh.clone()).collect();
@@ -69,8 +69,8 @@ fn without_a_grace_one_of_a_hundred_gets_the_next_token_at_the_most() {
     Gatepass::on_both("without_a_grace_one_of_a_hundred_gets_the_next_token_at_the_most", |gatepass| {
         add_johndoe(gatepass);
         let services = [0, 1].map(|_| serve(gatepass, &[ISSUER, "--refresh-grace=0"]));
-        let other = services[0].stay();
-        let first = services[0].stay();
+        let other = services[0].sign_in_offline();
+        let first = services[0].sign_in_offline();
         let (done, refused): (Vec<_>, Vec<_>) =
             storm(&services, &first.refresh).into_iter().partition(|reply| reply.status == 200);
         assert!(done.len() <= 1, "{}", done.len());
@@ -91,7 +91,7 @@ fn without_a_grace_one_of_a_hundred_gets_the_next_token_at_the_most() {
 fn try_refresh(address: SocketAddr, token: &str) -> Option<Reply> {
     let form = format!("grant_type=refresh_token&refresh_token={token}");
     let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream.write_all(&post_form("/token", form).bytes()).ok()?;
     let reply = read_reply(&mut stream)?;
     let length: usize = reply.header("content-length")?.parse().ok()?;
@@ -106,7 +106,7 @@ fn no_family_is_lost_or_doubled_when_the_service_is_killed() {
         let start = || serve(gatepass, &[ISSUER, "--refresh-grace=60", "--workers=2"]);
         let mut service = start();
         // The last token of each client that it had an answer with.
-        let clients: Vec<_> = (0..CLIENTS).map(|_| Mutex::new(service.stay().refresh)).collect();
+        let clients: Vec<_> = (0..CLIENTS).map(|_| Mutex::new(service.sign_in_offline().refresh)).collect();
         for round in 0..5_usize {
             let (address, answers) = (service.address, AtomicUsize::new(0));
             thread::scope(|scope| {
@@ -122,7 +122,7 @@ fn no_family_is_lost_or_doubled_when_the_service_is_killed() {
                 }
                 // In the middle of whatever they are at: after another number of answers each time.
                 let enough = 10 * CLIENTS + 7 * round;
-                within(PATIENCE, "the clients refresh", || {
+                within(TIMEOUT, "the clients refresh", || {
                     (answers.load(Ordering::Relaxed) >= enough).then_some(())
                 });
                 thread::park_timeout(Duration::from_micros(300 * round as u64));
@@ -142,6 +142,6 @@ fn no_family_is_lost_or_doubled_when_the_service_is_killed() {
             assert_eq!(families.len(), CLIENTS, "round {round}");
             assert_eq!(rows(gatepass, "SELECT id FROM sessions").len(), CLIENTS, "round {round}");
         }
-        assert_eq!(Tokens::of(&service.sign_in(STAYS)).scope, "me users:read offline_access");
+        assert_eq!(Tokens::of(&service.sign_in(JOHNDOE_OFFLINE)).scope, "me users:read offline_access");
     });
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{
     http::get,
     program::Gatepass,
-    secure::{JOHNDOE, SECOND, add_johndoe, outcome, read, serve, within},
+    secure_profile::{JOHNDOE, SECOND, add_johndoe, outcome, read, serve, within},
 };
 
 #[test]

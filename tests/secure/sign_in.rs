@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{
     http::{get, request},
     program::Gatepass,
-    secure::{JOHNDOE, Service, add_johndoe, free_address, outcome, read, serve, serving},
+    secure_profile::{JOHNDOE, Service, add_johndoe, free_address, outcome, read, serve, serve_command},
 };
 
 #[test]
@@ -110,7 +110,7 @@ fn a_form_may_be_multipart_too() {
 #[test]
 fn without_settings_the_database_and_the_keys_are_made_here_for_their_owner_alone() {
     let gatepass = Gatepass::on_sqlite();
-    let mut command = serving(&gatepass, &[]);
+    let mut command = serve_command(&gatepass, &[]);
     for variable in ["GATEPASS_DATABASE_URL", "GATEPASS_ARGON2_MEMORY", "GATEPASS_ARGON2_ITERATIONS"] {
         command.env_remove(variable);
     }
@@ -138,7 +138,7 @@ fn without_settings_the_database_and_the_keys_are_made_here_for_their_owner_alon
 fn nothing_secret_is_logged() {
     Gatepass::on_both("nothing_secret_is_logged", |gatepass| {
         add_johndoe(gatepass);
-        let mut command = serving(gatepass, &[]);
+        let mut command = serve_command(gatepass, &[]);
         let service = Service::run(command.env("RUST_LOG", "debug"));
         let token = service.token(JOHNDOE);
         assert_eq!(service.users_me(&token).status, 200);

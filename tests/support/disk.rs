@@ -1,4 +1,4 @@
-//! A disk of a megabyte or so, which a test may fill up.
+//! A small file system that a test can fill or make read-only.
 
 use std::{
     fs,
@@ -9,13 +9,13 @@ use std::{
 
 use super::folder::Folder;
 
-/// A file system in memory, mounted at a folder.
+/// A file system in memory, mounted at a temporary folder.
 pub struct Disk {
     folder: Folder,
 }
 
 impl Disk {
-    /// A new one of this size, such as `1m`, or why there is none.
+    /// Mounts a disk of a size such as `1m`, or returns why that is impossible.
     pub fn mount(size: &str) -> Result<Self, String> {
         let disk = Self { folder: Folder::create() };
         let options = format!("size={size},mode=700");
@@ -27,7 +27,7 @@ impl Disk {
         self.folder.path()
     }
 
-    /// Takes all the space that is left.
+    /// Fills all free space.
     pub fn fill(&self) {
         let mut filler = fs::File::create(self.filler()).unwrap();
         for size in [64 * 1024, 4096, 1] {
@@ -42,12 +42,12 @@ impl Disk {
         }
     }
 
-    /// Gives it back.
+    /// Frees the space that [`Self::fill`] took.
     pub fn free(&self) {
         fs::remove_file(self.filler()).unwrap();
     }
 
-    /// Lets nobody write any more. Nobody may have a file open to write.
+    /// Makes the disk read-only. This fails while a file is open for writing.
     pub fn protect(&self) -> Result<(), String> {
         run(Command::new("mount").args(["-o", "remount,ro"]).arg(self.path()))
     }

@@ -1,41 +1,28 @@
-//! A folder for one test, removed with it.
+//! A temporary folder, removed with its value.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::{fs, path::Path};
 
-pub struct Folder(PathBuf);
+use tempfile::TempDir;
+
+pub struct Folder(TempDir);
 
 impl Folder {
     pub fn create() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = env::temp_dir().join(format!("gatepass-test-{}-{number}", process::id()));
-        fs::create_dir(&folder).expect("a folder");
-        Self(folder)
+        Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
-    /// The path of a file in it, whether there is one or not.
+    /// The path of a file in the folder; the file need not exist.
     pub fn file(&self, name: &str) -> String {
-        self.0.join(name).into_os_string().into_string().expect("UTF-8")
+        self.path().join(name).into_os_string().into_string().expect("UTF-8")
     }
 
-    /// Writes a file in it, and says its path.
+    /// Writes a file in the folder and returns its path.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
-        fs::write(self.0.join(name), content).expect("a file");
+        fs::write(self.path().join(name), content).expect("a file");
         self.file(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

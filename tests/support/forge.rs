@@ -1,4 +1,4 @@
-//! Forged tokens, signed with the keys of a directory or with others.
+//! Forged tokens.
 
 use std::{fs, path::Path};
 
@@ -25,7 +25,7 @@ pub fn kid(token: &str) -> String {
     part(token, 0)["kid"].as_str().expect("a kid").to_owned()
 }
 
-/// The key files of a directory, oldest first: names without their extension, and texts.
+/// The key files of a directory, oldest first: their names without the extension, and their contents.
 pub fn key_files(directory: &Path, extension: &str) -> Vec<(String, String)> {
     let mut files: Vec<_> = fs::read_dir(directory)
         .expect("the directory exists")

@@ -1,4 +1,4 @@
-//! HTTP/1.1 to the byte: what is sent is what a test wrote, what is read is what the service wrote.
+//! An HTTP/1.1 client that sends and returns exact bytes.
 
 use std::{
     io::{Read, Write},
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::secrets;
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: u16,
@@ -19,7 +19,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The value of a header, its values joined where there are several.
+    /// The value of a header. Several values are joined with commas.
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<_> = self
             .headers
@@ -35,11 +35,11 @@ impl Reply {
     }
 
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
     }
 }
 
-/// A request in the making.
+/// A request under construction.
 #[derive(Clone, Debug)]
 pub struct Request {
     method: String,
@@ -76,7 +76,7 @@ impl Request {
         self
     }
 
-    /// The request's bytes, as the first and last of its connection.
+    /// The bytes of the request, which closes its connection.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!(
             "{} {} HTTP/1.1\r\nHost: gatepass.test\r\nConnection: close\r\n",
@@ -98,44 +98,44 @@ impl Request {
         exchange(address, &self.bytes())
     }
 
-    /// Sends it to a service that may end meanwhile.
+    /// Sends the request to a service that may exit before it responds.
     pub fn try_send(&self, address: SocketAddr) -> Option<Reply> {
         let mut stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let bytes = self.bytes();
         stream.write_all(&bytes).ok()?;
-        secrets::note_request(&bytes);
+        secrets::record_request(&bytes);
         let reply = read_reply(&mut stream)?;
-        secrets::note_reply(&reply.body);
+        secrets::record_reply(&reply.body);
         Some(reply)
     }
 }
 
-/// Sends these bytes on a connection of their own and reads the one answer.
+/// Sends bytes on a new connection and reads one response.
 pub fn exchange(address: SocketAddr, bytes: &[u8]) -> Reply {
     let mut stream = connect(address);
-    // A service may answer and close before it has read everything; the answer counts.
+    // A service may respond and close the connection before it has read everything.
     let _ = stream.write_all(bytes);
     let reply = read_reply(&mut stream).unwrap_or_else(|| {
-        panic!("no HTTP answer to {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(400)]))
+        panic!("no HTTP response to {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(400)]))
     });
-    secrets::note_request(bytes);
-    secrets::note_reply(&reply.body);
+    secrets::record_request(bytes);
+    secrets::record_reply(&reply.body);
     reply
 }
 
-/// The next answer: until its Content-Length is there, or the connection ends.
+/// Reads a response up to its Content-Length or the end of the connection.
 pub fn read_reply(stream: &mut TcpStream) -> Option<Reply> {
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let mut buffer = [0; 64 * 1024];
     loop {
         let read = stream.read(&mut buffer).unwrap_or(0);
-        answer.extend(&buffer[..read]);
-        let reply = parse(&answer);
-        let whole = reply.as_ref().is_some_and(|reply| {
+        response.extend(&buffer[..read]);
+        let reply = parse(&response);
+        let is_complete = reply.as_ref().is_some_and(|reply| {
             reply.header("content-length").and_then(|length| length.parse().ok()) == Some(reply.body.len())
         });
-        if whole || read == 0 {
+        if is_complete || read == 0 {
             return reply;
         }
     }
@@ -148,17 +148,17 @@ pub fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// A whole answer: its head and the rest.
-fn parse(answer: &[u8]) -> Option<Reply> {
+/// Parses a response: its head, and everything after it as the body.
+fn parse(response: &[u8]) -> Option<Reply> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(length) = head.parse(answer).ok()? else {
+    let httparse::Status::Complete(length) = head.parse(response).ok()? else {
         return None;
     };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Some(Reply {
         status: head.code?,
         headers: head.headers.iter().map(|header| (header.name.into(), text(header.value))).collect(),
-        body: answer[length..].to_vec(),
+        body: response[length..].to_vec(),
     })
 }

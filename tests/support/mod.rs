@@ -1,30 +1,42 @@
-//! What the tests share: services to talk to, HTTP to the byte, and the word on what is left out.
+//! Helpers that several test suites share.
 
 pub mod disk;
+pub mod doubles;
 pub mod example;
 pub mod folder;
 pub mod forge;
 pub mod http;
-pub mod ports;
 pub mod postgres;
+pub mod postgres_proxy;
 pub mod program;
 pub mod python;
 pub mod secrets;
-pub mod secure;
+pub mod secure_profile;
 pub mod service;
 pub mod vectors;
-pub mod way;
+pub mod wait;
 
-use std::io::Write;
+use std::{env, fmt::Display, io::Write, thread};
 
-/// The variable that makes a left-out test a failure; `.ci/run` sets it.
+/// The variable that turns skipped tests into failures; `.ci/run` sets it.
 const REQUIRE_ALL: &str = "GATEPASS_REQUIRE_ALL_TESTS";
 
-/// Says, past the test runner's capture, that a test is left out and why.
+/// Reports that the current test is skipped. Standard error itself is not captured by the test runner.
 ///
 /// # Panics
-/// Where every test is required.
-pub fn left_out(test: &str, why: &str) {
-    assert!(std::env::var_os(REQUIRE_ALL).is_none(), "{test} is required here, but {why}");
-    let _ = writeln!(std::io::stderr(), "LEFT OUT: {test}: {why}");
+/// If all tests are required.
+pub fn skip(why: impl Display) {
+    let thread = thread::current();
+    let test = thread.name().unwrap_or_default();
+    assert!(env::var_os(REQUIRE_ALL).is_none(), "{test} would be skipped: {why}");
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+}
+
+pub fn left_out(_test: &str, why: &str) {
+    skip(why);
+}
+
+/// A new PostgreSQL database; `None`, and the test is skipped, if there is no PostgreSQL.
+pub fn new_postgres() -> Option<postgres::Database> {
+    postgres::Database::create().inspect_err(|why| skip(format!("on PostgreSQL: {why}"))).ok()
 }

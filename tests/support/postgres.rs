@@ -1,4 +1,4 @@
-//! PostgreSQL for tests: the server at GATEPASS_TEST_POSTGRES, or one of our own that ends with the tests.
+//! PostgreSQL for tests: the server at `GATEPASS_TEST_POSTGRES`, or a server that is started and ends with the tests.
 
 use std::{
     env, fs, mem,
@@ -15,14 +15,14 @@ use std::{
 /// The URL of a server whose user may create databases.
 const SERVER: &str = "GATEPASS_TEST_POSTGRES";
 
-/// Makes a cluster in the folder $2.
-const MAKE: &str = r#"
+/// Creates a cluster in the folder $2.
+const CREATE: &str = r#"
 set -e
 mkdir -m 700 "$2"
 "$1/initdb" -D "$2/data" -U postgres --auth=trust --no-sync -E UTF8 --locale=C.UTF-8
 "#;
 
-/// Serves the cluster in the folder $2 there on a Unix socket with the options $3, until standard input ends.
+/// Serves the cluster in the folder $2 on a Unix socket with the options $3 until standard input is closed.
 const SERVE: &str = r#"
 "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=200 $3 &
 cat
@@ -30,11 +30,11 @@ kill -INT $!
 wait $! || true
 "#;
 
-/// Tests fear no power cut.
-const QUICK: &str = "-c fsync=off";
+/// Tests need not survive a power failure.
+const WITHOUT_FSYNC: &str = "-c fsync=off";
 
-/// How long it may take until a server answers.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time within which a server must start.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A database for one test.
 pub struct Database {
@@ -43,7 +43,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// A new, empty one, or why there is none.
+    /// Creates an empty database, or returns why that is impossible.
     pub fn create() -> Result<Self, String> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let server = SERVER_URL.as_ref()?;
@@ -52,7 +52,7 @@ impl Database {
         Ok(Self { url: with_database(server, &name), name })
     }
 
-    /// Runs a statement in this database.
+    /// Runs a statement and returns its output.
     pub fn execute(&self, statement: &str) -> String {
         psql(&self.url, statement).expect("the statement runs")
     }
@@ -87,16 +87,17 @@ fn psql(url: &str, statement: &str) -> Result<String, String> {
 
 /// The newest PostgreSQL that Debian's packages installed.
 fn binaries() -> Result<PathBuf, String> {
-    let versions = fs::read_dir("/usr/lib/postgresql").map_err(|_| "there is no PostgreSQL".to_owned())?;
+    let versions =
+        fs::read_dir("/usr/lib/postgresql").map_err(|_| "PostgreSQL is not installed".to_owned())?;
     versions
         .flatten()
         .map(|version| version.path().join("bin"))
         .filter(|folder| folder.join("initdb").exists())
         .max_by_key(|folder| folder.parent()?.file_name()?.to_str()?.parse::<u32>().ok())
-        .ok_or_else(|| "there is no PostgreSQL server".to_owned())
+        .ok_or_else(|| "the PostgreSQL server is not installed".to_owned())
 }
 
-/// A server of a test's own, which may be stopped and started. It ends with the test.
+/// A server that a test can stop and start. It ends with its value.
 pub struct Server {
     binaries: PathBuf,
     folder: PathBuf,
@@ -105,38 +106,38 @@ pub struct Server {
 }
 
 impl Server {
-    /// A running one, or why there is none.
+    /// Starts a server, or returns why that is impossible.
     pub fn create() -> Result<Self, String> {
-        Self::create_with(QUICK)
+        Self::create_with(WITHOUT_FSYNC)
     }
 
-    /// The same, with other options.
+    /// Starts a server with these options.
     pub fn create_with(options: &'static str) -> Result<Self, String> {
-        let mut server = Self::make(options)?;
+        let mut server = Self::init(options)?;
         server.start("")?;
         server.execute("CREATE ROLE gatepass LOGIN");
         server.execute("CREATE DATABASE gatepass OWNER gatepass");
         Ok(server)
     }
 
-    fn make(options: &'static str) -> Result<Self, String> {
+    fn init(options: &'static str) -> Result<Self, String> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = env::temp_dir().join(format!("gatepass-postgres-{}-{number}", std::process::id()));
         let server = Self { binaries: binaries()?, folder, options, shell: None };
-        let made = server.shell(MAKE).output().map_err(|error| error.to_string())?;
-        if !made.status.success() {
-            return Err(String::from_utf8_lossy(&made.stderr).into_owned());
+        let output = server.shell(CREATE).output().map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
         Ok(server)
     }
 
-    /// A database on it, of a user of its own. Nobody asks for the password.
+    /// The URL of a database that its user owns. The server accepts any password.
     pub fn url(&self) -> String {
         self.url_of("gatepass:hush", "gatepass")
     }
 
-    /// Runs a statement as its superuser.
+    /// Runs a statement as the superuser.
     pub fn execute(&self, statement: &str) -> String {
         psql(&self.url_of("postgres", "postgres"), statement).expect("the statement runs")
     }
@@ -145,15 +146,15 @@ impl Server {
         format!("postgres://{user}@localhost/{database}?host={}", self.folder.display())
     }
 
-    /// Starts it; `then` is what the shell does at its end.
+    /// Starts the server; `then` is a shell command to run after the server has ended.
     pub fn start(&mut self, then: &str) -> Result<(), String> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         let mut shell = self.serve(then)?;
-        while !self.answers() {
+        while !self.is_ready() {
             if Instant::now() > end {
-                return Err("PostgreSQL does not answer".to_owned());
+                return Err("PostgreSQL does not start".to_owned());
             }
-            // After one that was killed, its remains may keep the next one from starting for a moment.
+            // The shared memory of a killed server may keep a new one from starting for a moment.
             if !self.folder.join("data/postmaster.pid").exists() {
                 thread::park_timeout(Duration::from_millis(200));
                 if !self.folder.join("data/postmaster.pid").exists() {
@@ -168,25 +169,25 @@ impl Server {
         Ok(())
     }
 
-    /// Stops it: whoever is connected is sent away.
+    /// Stops the server, which closes all connections.
     pub fn stop(&mut self) {
         if let Some(mut shell) = self.shell.take() {
-            // Its standard input is what it waits for.
+            // The script waits for the end of its input.
             drop(shell.stdin.take());
             let _ = shell.wait();
         }
     }
 
-    /// Ends it by `kill -9`.
+    /// Kills the server with `kill -9`.
     pub fn kill(&mut self) {
         assert!(Command::new("kill").args(["-9", &self.process()]).status().unwrap().success());
         self.stop();
     }
 
-    /// The number of its first process, whose children are all the others.
+    /// The process id of the server's main process.
     pub fn process(&self) -> String {
-        let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
-        file.lines().next().expect("its process").to_owned()
+        let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("the server runs");
+        file.lines().next().expect("a process id").to_owned()
     }
 
     fn serve(&self, then: &str) -> Result<Child, String> {
@@ -198,7 +199,7 @@ impl Server {
             .map_err(|error| format!("PostgreSQL does not start: {error}"))
     }
 
-    fn answers(&self) -> bool {
+    fn is_ready(&self) -> bool {
         let mut ready = Command::new(self.binaries.join("pg_isready"));
         ready.arg("-q").arg("-h").arg(&self.folder).status().is_ok_and(|status| status.success())
     }
@@ -226,10 +227,10 @@ impl Drop for Server {
 }
 
 fn start_cluster() -> Result<String, String> {
-    let mut server = Server::make(QUICK)?;
+    let mut server = Server::init(WITHOUT_FSYNC)?;
     server.start("rm -rf \"$2\"")?;
     let url = server.url_of("postgres", "postgres");
-    // Its standard input ends with this process, whatever ends it, and the cluster with that.
+    // Standard input is closed when this process ends, and then the server ends.
     mem::forget(server);
     Ok(url)
 }

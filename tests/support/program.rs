@@ -1,7 +1,4 @@
-//! Runs of the program on a new database.
-
-/// A hash in Django's format that matches no password.
-pub const HASH: &str = "pbkdf2_sha256$1000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+//! Commands of the program on a new database.
 
 use std::{
     io::Write,
@@ -10,16 +7,19 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{folder::Folder, left_out, postgres, secrets, service};
+use crate::support::{folder::Folder, new_postgres, postgres, secrets, service};
 
-/// A new database, and the program on it.
+/// A hash in Django's format that matches no password.
+pub const HASH: &str = "pbkdf2_sha256$1000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+/// The program with a new database.
 pub struct Gatepass {
     pub url: String,
     pub folder: Folder,
     _postgres: Option<postgres::Database>,
 }
 
-/// The exit code and the output of a run.
+/// The exit code and the output of a command.
 #[derive(Debug)]
 pub struct Run {
     pub code: Option<i32>,
@@ -37,12 +37,11 @@ impl Gatepass {
         Self { url: database.url.clone(), folder: Folder::create(), _postgres: Some(database) }
     }
 
-    /// Runs a test on each kind of database.
-    pub fn on_both(test: &str, run: impl Fn(&Self)) {
+    /// Runs a test on SQLite and on PostgreSQL.
+    pub fn on_both(_test: &str, run: impl Fn(&Self)) {
         run(&Self::on_sqlite());
-        match postgres::Database::create() {
-            Ok(database) => run(&Self::on_postgres(database)),
-            Err(why) => left_out(test, &format!("on PostgreSQL: {why}")),
+        if let Some(database) = new_postgres() {
+            run(&Self::on_postgres(database));
         }
     }
 
@@ -52,12 +51,12 @@ impl Gatepass {
         command
     }
 
-    /// Runs it without a terminal.
+    /// Runs a command without a terminal.
     pub fn run(&self, arguments: &[&str]) -> Run {
         self.run_with(arguments, "")
     }
 
-    /// Runs it with this standard input.
+    /// Runs a command with this standard input.
     pub fn run_with(&self, arguments: &[&str], stdin: &str) -> Run {
         let mut child = self
             .command(arguments)
@@ -66,27 +65,27 @@ impl Gatepass {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        secrets::note(stdin.trim_end());
-        // A program that does not read it may have ended.
+        secrets::record(stdin.trim_end());
+        // A program that does not read its input may have exited.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         let run = Run::from(child.wait_with_output().unwrap());
-        secrets::note_reply(run.out.as_bytes());
-        // Errors may end up in logs; standard output is for the user of the command.
+        secrets::record_reply(run.out.as_bytes());
+        // Error messages may end up in logs: they must not contain secrets.
         let _ = secrets::log_file().write_all(run.err.as_bytes());
         run
     }
 
-    /// Runs a command that must succeed, and returns its output.
+    /// Runs a command, which must succeed, and returns its output.
     pub fn done(&self, arguments: &[&str]) -> String {
         self.run(arguments).done()
     }
 
-    /// The output with `--json` of a command that must succeed.
+    /// Runs a command with `--json`, which must succeed, and returns its output.
     pub fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.done(&[arguments, &["--json"]].concat())).expect("one JSON value")
     }
 
-    /// Adds a user whose password is the name and "'s own passphrase".
+    /// Adds a user with the password `NAME's own passphrase`.
     pub fn add(&self, username: &str, options: &[&str]) -> Run {
         let arguments = [&["users", "add", username, "--password-stdin"], options].concat();
         self.run_with(&arguments, &format!("{username}'s own passphrase\n"))
@@ -122,13 +121,14 @@ impl From<Output> for Run {
 }
 
 impl Run {
+    /// Asserts that the command succeeded, and returns its output.
     #[track_caller]
     pub fn done(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{}", self.out);
         self.out
     }
 
-    /// Asserts that it failed with this code and one line that contains all of `words`.
+    /// Asserts that the command failed with this code and one line that contains all of `words`.
     #[track_caller]
     pub fn fails(self, code: i32, words: &[&str]) {
         assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{}", self.err);

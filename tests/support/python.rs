@@ -1,4 +1,4 @@
-//! Virtual environments with the Python programs that some tests compare with, or are asked by.
+//! Virtual environments with Python programs for tests and benchmarks.
 
 use std::{
     fs::{self, File},
@@ -7,39 +7,42 @@ use std::{
     sync::OnceLock,
 };
 
-/// What a folder of tests needs of PyPI, as its requirements.txt says: made once, in cargo's target folder, and made
-/// anew when the requirements change.
+/// The packages of one `requirements.txt` below `tests/`. The environment is created in Cargo's target folder, and again
+/// when the requirements change.
 pub struct Environment {
     tests: &'static str,
-    made: OnceLock<Result<PathBuf, String>>,
+    created: OnceLock<Result<PathBuf, String>>,
 }
 
-/// A program of the peers that tests compare with (`python`, `uvicorn`), or why there is none.
+/// A program of FastAPI's environment (`python`, `uvicorn`), or why it is missing.
 pub fn program(name: &str) -> Result<PathBuf, String> {
-    static PEERS: Environment = Environment::of("fastapi");
-    PEERS.program(name)
+    static FASTAPI: Environment = Environment::of("fastapi");
+    FASTAPI.program(name)
 }
 
 impl Environment {
     pub const fn of(tests: &'static str) -> Self {
-        Self { tests, made: OnceLock::new() }
+        Self { tests, created: OnceLock::new() }
     }
 
-    /// A program of the environment, or why there is none.
+    /// A program of the environment, or why it is missing.
     pub fn program(&self, name: &str) -> Result<PathBuf, String> {
-        self.made.get_or_init(|| self.make()).clone().map(|environment| environment.join("bin").join(name))
+        self.created
+            .get_or_init(|| self.create())
+            .clone()
+            .map(|environment| environment.join("bin").join(name))
     }
 
-    fn make(&self) -> Result<PathBuf, String> {
+    fn create(&self) -> Result<PathBuf, String> {
         let requirements = format!("{}/tests/{}/requirements.txt", env!("CARGO_MANIFEST_DIR"), self.tests);
         let environment = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("python-{}", self.tests));
-        // Several test binaries may run at once: the first one makes it.
+        // Several test binaries may run concurrently.
         let lock = File::create(environment.with_extension("lock")).map_err(|error| error.to_string())?;
         lock.lock().map_err(|error| error.to_string())?;
 
-        let (wanted, made) = (fs::read_to_string(&requirements), environment.join("requirements.txt"));
+        let (wanted, installed) = (fs::read_to_string(&requirements), environment.join("requirements.txt"));
         let wanted = wanted.map_err(|error| error.to_string())?;
-        if fs::read_to_string(&made).is_ok_and(|made| made == wanted) {
+        if fs::read_to_string(&installed).is_ok_and(|installed| installed == wanted) {
             return Ok(environment);
         }
         let _ = fs::remove_dir_all(&environment);
@@ -51,7 +54,7 @@ impl Environment {
             "--requirement",
             requirements.as_str(),
         ]))?;
-        fs::write(&made, wanted).map_err(|error| error.to_string())?;
+        fs::write(&installed, wanted).map_err(|error| error.to_string())?;
         Ok(environment)
     }
 }
@@ -61,6 +64,6 @@ fn run(command: &mut Command) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{command:?} failed: {}", said.lines().last().unwrap_or("it says nothing")))
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?} failed: {}", errors.lines().last().unwrap_or("no message")))
 }

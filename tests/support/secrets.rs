@@ -1,5 +1,5 @@
-//! The secrets that the tests use and the logs of the programs that they start, kept for `tests/whole_run.rs`, which
-//! looks for the ones in the others.
+//! Records the secrets that tests use and the logs of the programs that they start. `tests/whole_run.rs` searches the
+//! logs for the secrets.
 
 use std::{
     collections::HashSet,
@@ -17,22 +17,22 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-/// What is shorter may be in a log by chance, as the tutorial's tokens are, which are names.
+/// Shorter secrets are not recorded: they may be in a log by chance. The tutorial's tokens are usernames.
 pub const SHORTEST: usize = 16;
 
-/// Where both are kept.
+/// The folder of the secrets and logs.
 pub fn folder() -> PathBuf {
     [env!("CARGO_TARGET_TMPDIR"), "whole-run"].iter().collect()
 }
 
 /// The secrets of this process.
-struct Noted {
+struct Recorded {
     known: HashSet<String>,
     file: File,
 }
 
-static NOTED: LazyLock<Mutex<Noted>> = LazyLock::new(|| {
-    Mutex::new(Noted { known: HashSet::new(), file: append(&format!("{}.secrets", process::id())) })
+static RECORDED: LazyLock<Mutex<Recorded>> = LazyLock::new(|| {
+    Mutex::new(Recorded { known: HashSet::new(), file: append(&format!("{}.secrets", process::id())) })
 });
 
 fn append(name: &str) -> File {
@@ -40,22 +40,22 @@ fn append(name: &str) -> File {
     OpenOptions::new().create(true).append(true).open(folder().join(name)).expect("a file")
 }
 
-/// The file for what one program says.
+/// A new file for the log of one program.
 pub fn log_file() -> File {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     append(&format!("{}-{}.log", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)))
 }
 
-/// Notes a password, a token or a client's secret.
-pub fn note(secret: &str) {
-    // What is one letter again and again is there to be long.
+/// Records a password, a token or a client's secret.
+pub fn record(secret: &str) {
+    // One repeated letter only makes a value long.
     let is_filler = secret.bytes().all(|byte| secret.as_bytes()[0] == byte);
     if secret.len() < SHORTEST || is_filler || secret.contains('\n') {
         return;
     }
-    let mut noted = NOTED.lock().unwrap();
-    if noted.known.insert(secret.to_owned()) {
-        writeln!(noted.file, "{secret}").unwrap();
+    let mut recorded = RECORDED.lock().unwrap();
+    if recorded.known.insert(secret.to_owned()) {
+        writeln!(recorded.file, "{secret}").unwrap();
     }
 }
 
@@ -70,24 +70,24 @@ const FIELDS: [&str; 7] = [
     "token",
 ];
 
-/// Notes the secrets in a request: in its form, and in its `Authorization` header.
-pub fn note_request(bytes: &[u8]) {
+/// Records the secrets in a request's form and `Authorization` header.
+pub fn record_request(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
     for (name, value) in body.split('&').filter_map(|field| field.split_once('=')) {
         if FIELDS.contains(&name) && value.len() < 4096 {
-            note(&percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy());
+            record(&percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy());
         }
     }
     for line in head.lines() {
         let Some((name, value)) = line.split_once(": ") else { continue };
         match value.split_once(' ') {
-            Some(("Bearer", token)) if name == "Authorization" => note(token),
+            Some(("Bearer", token)) if name == "Authorization" => record(token),
             Some(("Basic", credentials)) if name == "Authorization" => {
                 let decoded =
                     BASE64_STANDARD.decode(credentials).ok().and_then(|text| String::from_utf8(text).ok());
                 if let Some((_, secret)) = decoded.as_deref().and_then(|text| text.split_once(':')) {
-                    note(secret);
+                    record(secret);
                 }
             }
             _ => {}
@@ -95,12 +95,12 @@ pub fn note_request(bytes: &[u8]) {
     }
 }
 
-/// Notes the secrets in an answer.
-pub fn note_reply(body: &[u8]) {
-    let Ok(Value::Object(answer)) = serde_json::from_slice(body) else { return };
+/// Records the secrets in a response.
+pub fn record_reply(body: &[u8]) {
+    let Ok(Value::Object(body)) = serde_json::from_slice(body) else { return };
     for name in FIELDS {
-        if let Some(Value::String(secret)) = answer.get(name) {
-            note(secret);
+        if let Some(Value::String(secret)) = body.get(name) {
+            record(secret);
         }
     }
 }

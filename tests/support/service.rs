@@ -1,4 +1,4 @@
-//! Services to test: in this process on a free port, or the real program.
+//! Services under test: in this process, or the program as a child process.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, LazyLock, Mutex, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use gatepass::{
@@ -21,30 +21,28 @@ use gatepass::{
 use serde::Serialize;
 use utoipa::openapi::OpenApi;
 
-use super::secrets;
-
-/// How long anything may take before a test gives up on it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub use super::wait::TIMEOUT;
+use super::{secrets, wait::within};
 
 /// The default settings, on a free port with one worker.
 pub fn settings() -> Settings {
     let arguments = ["--bind", "127.0.0.1:0", "--workers", "1", "--shutdown-timeout", "5"];
-    Settings::from_arguments(arguments).expect("the settings are right")
+    Settings::from_arguments(arguments).expect("valid settings")
 }
 
-/// The tutorial profile, one service for all tests of a binary.
+/// One service with the tutorial profile for all tests.
 pub fn tutorial() -> SocketAddr {
     static ADDRESS: LazyLock<SocketAddr> =
         LazyLock::new(|| run(async || profile::server(&settings()).await.map_err(|error| error.to_string())));
     *ADDRESS
 }
 
-/// A service with other users than the tutorial's.
+/// Starts a service for an `Auth`.
 pub fn spawn<U: AuthUser + Serialize>(auth: Auth<U>, document: OpenApi) -> SocketAddr {
     spawn_service(Service { auth, document, profile: "tutorial", operations: Operations::default() })
 }
 
-/// A service as a profile composes one.
+/// Starts a service as a profile composes it.
 pub fn spawn_service<U: AuthUser + Serialize>(service: Service<U>) -> SocketAddr {
     run(async move || Server::bind(service, &settings()).map_err(|error| error.to_string()))
 }
@@ -58,17 +56,17 @@ fn run(server: impl AsyncFnOnce() -> Result<Server, String> + Send + 'static) ->
             server.run().await
         })
     });
-    receive.recv_timeout(PATIENCE).expect("the service says its address")
+    receive.recv_timeout(TIMEOUT).expect("the service listens")
 }
 
-/// A program, ours or a peer, ended with the test.
+/// A child process, killed with its value.
 pub struct Program {
     pub child: Child,
     log: Arc<(Mutex<Vec<String>>, Condvar)>,
     reader: Option<thread::JoinHandle<()>>,
 }
 
-/// The program with these arguments and variables, and nothing else of ours in its environment.
+/// The program with these arguments and variables, and without any other `GATEPASS_` variable.
 pub fn gatepass(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepass"));
     for (name, _) in std::env::vars() {
@@ -80,7 +78,7 @@ pub fn gatepass(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     command
 }
 
-/// The same program under a limit of the system, such as `--nofile=400`.
+/// The same command under a resource limit such as `--nofile=400`.
 pub fn limited(limit: &str, program: &Command) -> Command {
     let mut command = Command::new("prlimit");
     command.arg(limit).arg(program.get_program()).args(program.get_args());
@@ -105,15 +103,15 @@ impl Program {
         Self::run_to(command, Stdio::null())
     }
 
-    /// Where its standard output goes.
+    /// Starts the command with its standard output sent to `output`.
     pub fn run_to(command: &mut Command, output: Stdio) -> Self {
         let mut child = command.stdout(output).stderr(Stdio::piped()).spawn().expect("the program starts");
         let log = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let (lines, writer) = (child.stderr.take().unwrap(), Arc::clone(&log));
-        let mut kept = secrets::log_file();
+        let mut copy = secrets::log_file();
         let reader = thread::spawn(move || {
             for line in BufReader::new(lines).lines().map_while(Result::ok) {
-                let _ = writeln!(kept, "{line}");
+                let _ = writeln!(copy, "{line}");
                 writer.0.lock().unwrap().push(line);
                 writer.1.notify_all();
             }
@@ -121,14 +119,16 @@ impl Program {
         Self { child, log, reader: Some(reader) }
     }
 
-    /// The first line of the log, so far or to come, that holds `text`.
+    /// Waits for a line of the log that contains `text`.
+    #[track_caller]
     pub fn wait_for(&self, text: &str) -> String {
         self.wait_for_any(&[text])
     }
 
-    /// The first line of the log, so far or to come, that holds one of `texts`.
+    /// Waits for a line of the log that contains one of `texts`.
+    #[track_caller]
     pub fn wait_for_any(&self, texts: &[&str]) -> String {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         let mut lines = self.log.0.lock().unwrap();
         loop {
             if let Some(line) = lines.iter().find(|line| texts.iter().any(|text| line.contains(text))) {
@@ -140,17 +140,17 @@ impl Program {
         }
     }
 
-    /// Everything logged so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         self.log.0.lock().unwrap().join("\n")
     }
 
-    /// Where it listens, once it does.
+    /// Waits until the program listens, and returns its address.
     pub fn address(&self) -> SocketAddr {
         self.address_after("listening on http://")
     }
 
-    /// The address that its log names after `text`, now or to come.
+    /// Waits until the log has an address after `text`.
     pub fn address_after(&self, text: &str) -> SocketAddr {
         let line = self.wait_for(text);
         let address = line.split(text).nth(1).and_then(|rest| rest.split([',', ' ']).next()).unwrap();
@@ -163,7 +163,7 @@ impl Program {
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
-    /// Ends the program and returns its whole log.
+    /// Kills the program and returns its whole log.
     pub fn end(mut self) -> String {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -171,16 +171,9 @@ impl Program {
         self.log()
     }
 
-    /// The exit code, once the program has ended.
+    /// Waits for the program to exit, and returns the exit code.
     pub fn wait(&mut self) -> Option<i32> {
-        let end = Instant::now() + PATIENCE;
-        while Instant::now() < end {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            thread::park_timeout(Duration::from_millis(5));
-        }
-        panic!("the program did not end: {}", self.log());
+        within(TIMEOUT, "the program exits", || self.child.try_wait().unwrap()).code()
     }
 }
 

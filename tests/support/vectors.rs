@@ -1,7 +1,7 @@
-//! Hashes made by other programs: passlib 1.7.4, argon2-cffi 25.1.0, bcrypt 4.0.1,
+//! Password hashes made by other programs: passlib 1.7.4, argon2-cffi 25.1.0, bcrypt 4.0.1,
 //! Django 5.2.19 and Python 3.11's hashlib. Costs are low so that tests are fast.
 
-/// The passwords of the hashes, in this order.
+/// The passwords of the hashes of each [`Vector`].
 pub const PASSWORDS: [&str; 3] = [
     "secret",
     "pässwörd",

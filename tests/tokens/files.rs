@@ -20,7 +20,7 @@ use crate::{
     support::{
         forge::{Forge, key_files, kid, part, with},
         http::get,
-        service::PATIENCE,
+        service::TIMEOUT,
     },
     tokens::service::{ISSUER, Tokens, at, issue, now, serve, sign_in, users_me, verify, wait_for},
 };
@@ -243,7 +243,7 @@ fn make_fifo(path: &Path) {
 fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || send.send(work()));
-    receive.recv_timeout(PATIENCE).expect("it ends")
+    receive.recv_timeout(TIMEOUT).expect("it ends")
 }
 
 #[test]

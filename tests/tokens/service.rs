@@ -16,9 +16,9 @@ use serde_json::Map;
 use tempfile::TempDir;
 
 use crate::support::{
+    doubles::{AgeingHasher, Member, Members},
     http::{Reply, get, post_form},
-    ports::{AgeingHasher, Member, Members},
-    service::{PATIENCE, spawn},
+    service::{TIMEOUT, spawn},
 };
 
 pub const ISSUER: &str = "https://auth.example.com";
@@ -116,7 +116,7 @@ pub fn users_me(address: SocketAddr, token: &str) -> Reply {
 
 /// Polls until there is a value, for as long as a test may take.
 pub fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while Instant::now() < end {
         if let Some(value) = poll() {
             return value;

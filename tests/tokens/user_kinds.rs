@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     support::{
-        ports::{AgeingHasher, Members},
+        doubles::{AgeingHasher, Members},
         service::spawn,
     },
     tokens::service::{Tokens, now, serve, sign_in, users_me},

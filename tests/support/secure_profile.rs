@@ -1,10 +1,9 @@
-//! The service of the secure profile, the real program, and what one asks of it.
+//! The program with the secure profile, and requests to it.
 
 use std::{
     net::{SocketAddr, TcpListener},
     process::Command,
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use base64::{
@@ -13,19 +12,21 @@ use base64::{
 };
 use serde_json::{Value, json};
 
+pub use super::wait::within;
 use crate::support::{
     http::{Reply, get, post_form},
-    left_out, postgres,
+    new_postgres, postgres,
+    postgres_proxy::PostgresProxy,
     program::Gatepass,
     service::Program,
-    way::Way,
+    skip,
 };
 
-/// Within this a running service sees what a command changed.
+/// The time within which a running service applies the changes of a command.
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// Where a test says nothing else: a free port, one worker, hashes that are quick, and wrong passwords that cost nothing.
-const USUAL: [(&str, &str); 6] = [
+/// The default variables of tests: a free port, one worker, cheap hashes, and no login throttle.
+const DEFAULTS: [(&str, &str); 6] = [
     ("GATEPASS_PROFILE", "secure"),
     ("GATEPASS_BIND", "127.0.0.1:0"),
     ("GATEPASS_WORKERS", "1"),
@@ -40,31 +41,31 @@ pub struct Service {
     pub address: SocketAddr,
 }
 
-/// The program on the database, about to serve.
-pub fn serving(gatepass: &Gatepass, arguments: &[&str]) -> Command {
+/// The command that serves the database.
+pub fn serve_command(gatepass: &Gatepass, arguments: &[&str]) -> Command {
     let mut command = gatepass.command(&[&["serve"], arguments].concat());
-    command.envs(USUAL);
+    command.envs(DEFAULTS);
     command
 }
 
 pub fn serve(gatepass: &Gatepass, arguments: &[&str]) -> Service {
-    Service::run(&mut serving(gatepass, arguments))
+    Service::run(&mut serve_command(gatepass, arguments))
 }
 
-/// Adds johndoe, who may be granted `me` and `users:read`.
+/// Adds the user johndoe with the allowed scopes `me` and `users:read`.
 pub fn add_johndoe(gatepass: &Gatepass) {
     let profile = ["--full-name", "John Doe", "--email", "johndoe@example.com", "--scopes", "me users:read"];
     gatepass.add("johndoe", &profile).done();
 }
 
-/// What johndoe signs in with.
+/// The sign-in form of johndoe.
 pub const JOHNDOE: &str = "username=johndoe&password=johndoe's+own+passphrase";
 
-/// The same, and he wants a refresh token.
-pub const STAYS: &str =
+/// The sign-in form of johndoe with a request for a refresh token.
+pub const JOHNDOE_OFFLINE: &str =
     "username=johndoe&password=johndoe's+own+passphrase&scope=me+users:read+offline_access";
 
-/// What an answer of /token carries.
+/// The tokens in a response of `/token`.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     pub access: String,
@@ -81,43 +82,44 @@ impl Tokens {
     }
 }
 
-/// The value of an `Authorization` header by HTTP Basic.
+/// The value of an `Authorization` header with HTTP Basic credentials.
 pub fn basic(client_id: &str, secret: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{client_id}:{secret}")))
 }
 
-/// Registers a client, and says its secret.
+/// Registers a client and returns its secret.
 pub fn add_client(gatepass: &Gatepass, client_id: &str) -> String {
     let client = gatepass.json(&["clients", "add", client_id]);
     client["client_secret"].as_str().expect("a secret").to_owned()
 }
 
 impl Service {
-    /// Signs johndoe in, with a refresh token.
+    /// Signs johndoe in and requests a refresh token.
     #[track_caller]
-    pub fn stay(&self) -> Tokens {
-        Tokens::of(&self.sign_in(STAYS))
+    pub fn sign_in_offline(&self) -> Tokens {
+        Tokens::of(&self.sign_in(JOHNDOE_OFFLINE))
     }
 
-    /// Uses a refresh token; `more` are fields such as `&scope=me`.
+    /// Sends a refresh token; `more` are fields such as `&scope=me`.
     pub fn refresh(&self, token: &str, more: &str) -> Reply {
         self.sign_in(&format!("grant_type=refresh_token&refresh_token={token}{more}"))
     }
 
-    /// Uses a refresh token that is good.
+    /// Sends a valid refresh token.
     #[track_caller]
     pub fn refreshed(&self, token: &str) -> Tokens {
         self.refreshed_by(token, "")
     }
 
-    /// Uses a refresh token that is good, as the client that `more` says.
+    /// Sends a valid refresh token with the fields `more`, such as those of a client.
     #[track_caller]
     pub fn refreshed_by(&self, token: &str, more: &str) -> Tokens {
         Tokens::of(&self.refresh(token, more))
     }
 
+    /// Asserts that all these access tokens are invalid.
     #[track_caller]
-    pub fn expect_dead(&self, access_tokens: &[&str]) {
+    pub fn expect_invalid(&self, access_tokens: &[&str]) {
         for token in access_tokens {
             let invalid = Some(r#"Bearer error="invalid_token""#.to_owned());
             assert_eq!(
@@ -138,7 +140,7 @@ impl Service {
         post_form("/token", form).send(self.address)
     }
 
-    /// The token that a sign-in gives.
+    /// Signs in and returns the access token.
     #[track_caller]
     pub fn token(&self, form: &str) -> String {
         access_token(&self.sign_in(form))
@@ -155,12 +157,12 @@ pub fn access_token(reply: &Reply) -> String {
     reply.json()["access_token"].as_str().expect("a token").to_owned()
 }
 
-/// An answer's status, its `detail` and its challenge.
+/// The status of a response, its `detail` and its challenge.
 pub fn outcome(reply: &Reply) -> (u16, Value, Option<String>) {
     (reply.status, reply.json()["detail"].clone(), reply.header("www-authenticate"))
 }
 
-/// A token's header and its claims.
+/// The header and the claims of a token.
 pub fn read(token: &str) -> (Value, Value) {
     let parts: Vec<_> = token.split('.').collect();
     assert_eq!(parts.len(), 3, "{token}");
@@ -168,55 +170,41 @@ pub fn read(token: &str) -> (Value, Value) {
     (json(parts[0]), json(parts[1]))
 }
 
-/// The program on a database of its own, the way there that can be cut, and the database, which has another one; `None`,
-/// and said so, where there is no PostgreSQL.
-pub fn by_a_way(test: &str) -> Option<(Gatepass, Way, postgres::Database)> {
-    let database = postgres::Database::create().inspect_err(|why| left_out(test, why)).ok()?;
-    let (way, url) = Way::to(&database).inspect_err(|why| left_out(test, why)).ok()?;
+/// The program on a new database behind a proxy, the proxy, and the database itself. `None`, and the test is skipped, if
+/// there is no PostgreSQL.
+pub fn postgres_behind_proxy(_test: &str) -> Option<(Gatepass, PostgresProxy, postgres::Database)> {
+    let database = new_postgres()?;
+    let (proxy, url) = PostgresProxy::start(&database).inspect_err(|why| skip(why)).ok()?;
     let mut gatepass = Gatepass::on_sqlite();
     gatepass.url = url;
-    Some((gatepass, way, database))
+    Some((gatepass, proxy, database))
 }
 
-/// Asks until there is an answer, for so long at the most.
-#[track_caller]
-pub fn within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        let asked = Instant::now();
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(asked - start < limit, "not within {limit:?}: {what}");
-        thread::park_timeout(Duration::from_millis(10));
-    }
-}
-
-/// An address that nobody listens on.
+/// An address on which nothing listens.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Asserts an error of RFC 6749 section 5.2 with this sentence, beside FastAPI's `detail`.
+/// Asserts an error of RFC 6749 section 5.2 that also has FastAPI's `detail`.
 #[track_caller]
-pub fn expect_refusal(reply: &Reply, status: u16, error: &str, sentence: &str) {
-    let body = json!({ "detail": sentence, "error": error, "error_description": sentence });
+pub fn expect_oauth2_error(reply: &Reply, status: u16, error: &str, description: &str) {
+    let body = json!({ "detail": description, "error": error, "error_description": description });
     assert_eq!((reply.status, reply.json()), (status, body));
     assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
 }
 
-/// Asserts that a form lacks this field.
+/// Asserts an error about a missing field of a form.
 #[track_caller]
 pub fn expect_missing(reply: &Reply, field: &str) {
-    let fault = json!({ "type": "missing", "loc": ["body", field], "msg": "Field required", "input": null });
+    let error = json!({ "type": "missing", "loc": ["body", field], "msg": "Field required", "input": null });
     let body = json!({
-        "detail": [fault], "error": "invalid_request", "error_description": format!("{field}: Field required"),
+        "detail": [error], "error": "invalid_request", "error_description": format!("{field}: Field required"),
     });
     assert_eq!((reply.status, reply.json()), (400, body));
     assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
 }
 
-/// Every row of this query, one text each.
+/// The first column of every row of a query.
 pub fn rows(gatepass: &Gatepass, query: &'static str) -> Vec<String> {
     actix_web::rt::System::new().block_on(async {
         if gatepass.url.starts_with("sqlite:") {

@@ -1,0 +1,51 @@
+//! Waiting for a condition, with a deadline.
+
+use std::{
+    fmt::Display,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The deadline of whatever has no shorter one.
+pub const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Polls until there is a value, and returns it.
+///
+/// # Panics
+/// If the last poll before the deadline returns `None`.
+#[track_caller]
+pub fn within<T>(limit: Duration, what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        let polled = Instant::now();
+        if let Some(value) = poll() {
+            return value;
+        }
+        assert!(polled - start < limit, "not within {limit:?}: {what}");
+        thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// Polls until the condition is true.
+///
+/// # Panics
+/// If it is false after `limit`.
+#[track_caller]
+pub fn wait_until(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    within(limit, what, || condition().then_some(()));
+}
+
+/// Repeats an asynchronous attempt until it succeeds.
+///
+/// # Panics
+/// With the last error, if none succeeds within [`TIMEOUT`].
+pub async fn eventually<T, E: Display>(what: &str, attempt: impl AsyncFn() -> Result<T, E>) -> T {
+    let start = Instant::now();
+    loop {
+        match attempt().await {
+            Ok(value) => return value,
+            Err(error) if start.elapsed() > TIMEOUT => panic!("{what}: {error}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
