@@ -1,4 +1,4 @@
-//! Authentication of a request: an access token becomes the user it was issued to.
+//! Authentication of a request: verifies an access token and loads its user.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::{
     },
 };
 
-/// The sender of a request: the user and the claims of the token.
+/// The user of a valid access token.
 #[derive(Clone, Debug)]
 pub struct AuthenticatedUser<U> {
-    /// The user as the store has them now.
+    /// The user as currently stored.
     pub user: U,
     /// The claims of the token.
     pub claims: Claims,
-    /// The scopes of the request: those of the token that the user still has.
+    /// The scopes of the token that the user still has.
     pub granted_scopes: GrantedScopes,
 }
 
@@ -49,7 +49,7 @@ impl<U> Clone for Authentication<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Looks up an access token, in the [`TokenCache`](crate::cache::TokenCache) first if there is one.
+    /// Verifies an access token and loads its user, or finds both in the [`TokenCache`](crate::cache::TokenCache).
     ///
     /// # Errors
     /// [`AuthError::Backend`] if a store or the token service fails, or if the token cache is stale.
@@ -80,21 +80,22 @@ impl<U: AuthUser> Auth<U> {
         let Some(user) = self.0.users.find_by_subject(&claims.subject).await? else {
             return Ok(Some((claims, Authentication::Invalid)));
         };
-        if let Some(sessions) = &self.0.sessions
-            && !sessions.store.is_active(&self.owner(claims.subject.clone()), &claims).await?
-        {
-            let is_active = user.is_active();
-            return Ok(Some((
-                claims,
-                if is_active { Authentication::Invalid } else { Authentication::Inactive },
-            )));
-        }
-        let granted_scopes = claims.granted_scopes.limited_to(&user.allowed_scopes());
-        let authenticated = AuthenticatedUser { user, claims: claims.clone(), granted_scopes };
-        Ok(Some((claims, Authentication::Valid(Arc::new(authenticated)))))
+        let has_session = match &self.0.sessions {
+            Some(sessions) => sessions.store.is_active(&self.owner(claims.subject.clone()), &claims).await?,
+            None => true,
+        };
+        let authentication = if has_session {
+            let granted_scopes = claims.granted_scopes.limited_to(&user.allowed_scopes());
+            Authentication::Valid(AuthenticatedUser { user, claims: claims.clone(), granted_scopes }.into())
+        } else if user.is_active() {
+            Authentication::Invalid
+        } else {
+            Authentication::Inactive
+        };
+        Ok(Some((claims, authentication)))
     }
 
-    /// The claims of a token, unless it is for another kind of user.
+    /// Verifies a token and returns its claims, unless it is for another kind of user.
     pub(super) async fn verified_claims(
         &self,
         token: &AccessToken,

@@ -1,4 +1,4 @@
-//! The builder of [`Auth`].
+//! The builder for [`Auth`].
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// The builder that [`Auth::builder`] returns. Login throttling is on unless it is turned off.
+/// The builder that [`Auth::builder`] returns. Login throttling is on by default.
 pub struct AuthBuilder<S: UserStore> {
     users: Arc<S>,
     verifier: Option<Arc<DynTokenVerifier<'static>>>,
@@ -46,17 +46,17 @@ pub struct AuthBuilder<S: UserStore> {
     random: super::Random,
 }
 
-/// The reason why [`AuthBuilder::build`] failed: parts that do not fit together.
+/// The reason why [`AuthBuilder::build`] failed: a required part is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// Neither `tokens` nor `token_verifier` was called.
     #[error(
-        "no tokens: call .tokens(…) to issue and verify tokens, or .token_verifier(…) to verify those of others"
+        "no tokens: call .tokens(…) to issue and verify tokens, or .token_verifier(…) to verify those of another service"
     )]
     NoTokens,
-    /// `passwords` was called, and nothing issues tokens.
-    #[error("users can sign in, but nothing issues tokens: call .tokens(…) instead of .token_verifier(…)")]
+    /// `passwords` was called, but no issuer of tokens was set.
+    #[error("sign-in needs a token issuer: call .tokens(…) instead of .token_verifier(…)")]
     PasswordsWithoutTokens,
     /// `refresh_tokens` was called without `sessions`.
     #[error("refresh tokens need sessions: call .sessions(…)")]
@@ -65,12 +65,12 @@ pub enum BuildError {
     #[error("password changes need a password hasher: call .passwords(…)")]
     PasswordChangesWithoutHasher,
     /// `require_client` was called without `clients`.
-    #[error("clients are required, but there is no registry of clients: call .clients(…)")]
+    #[error("require_client needs a client registry: call .clients(…)")]
     ClientRequiredWithoutRegistry,
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Starts with your users.
+    /// Starts a builder with your user store.
     pub fn builder<S: UserStore<User = U> + 'static>(users: S) -> AuthBuilder<S> {
         AuthBuilder {
             users: Arc::new(users),
@@ -90,8 +90,9 @@ impl<U: AuthUser> Auth<U> {
             rules: Rules::default(),
             clock: Box::new(Timestamp::now),
             random: Box::new(|bytes| {
-                getrandom::fill(bytes)
-                    .map_err(|error| BackendError::new(format!("the system has no random bytes: {error}")))
+                getrandom::fill(bytes).map_err(|error| {
+                    BackendError::new(format!("the operating system provides no random bytes: {error}"))
+                })
             }),
         }
     }
@@ -105,15 +106,15 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the rules for new passwords. Without it, a password must have 8 characters.
+    /// Sets the rules for new passwords. Without a policy, a password must have at least 8 characters.
     #[must_use]
     pub fn password_policy(mut self, policy: impl PasswordPolicy + 'static) -> Self {
         self.password_policy = Some(DynPasswordPolicy::new_arc(policy));
         self
     }
 
-    /// Sets the words that others know about a user, such as the username and the email address: a new password must not be
-    /// close to one.
+    /// Sets the words that others may know about a user, such as the username and the email address. The password
+    /// policy rejects passwords that resemble them.
     #[must_use]
     pub fn password_context(
         mut self,
@@ -142,8 +143,8 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the verifier of access tokens that another service issues, in place of [`tokens`](Self::tokens). Nobody can sign
-    /// in here.
+    /// Sets the verifier for access tokens of another service, instead of [`tokens`](Self::tokens). This application
+    /// then has no sign-in.
     #[must_use]
     pub fn token_verifier(mut self, verifier: impl TokenVerifier + 'static) -> Self {
         self.verifier = Some(DynTokenVerifier::new_arc(verifier));
@@ -151,7 +152,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets claims that access tokens carry besides the registered ones, such as a name or a tenant.
+    /// Sets additional claims of access tokens, such as a name or a tenant.
     #[must_use]
     pub fn extra_claims(
         mut self,
@@ -161,50 +162,50 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the registry of clients that authenticate. Without it, the credentials of clients are ignored.
+    /// Sets the registry that authenticates clients. Without it, client credentials are ignored.
     #[must_use]
     pub fn clients(mut self, registry: impl ClientRegistry + 'static) -> Self {
         self.clients = Some(DynClientRegistry::new_arc(registry));
         self
     }
 
-    /// Sets the store of sessions and refresh tokens: tokens can be revoked, users can sign out, and clients that request the
-    /// scope `offline_access` get refresh tokens. Without it, a token is valid until it expires.
+    /// Sets the store of sessions and refresh tokens: tokens can be revoked, users can sign out, and clients that
+    /// request the scope `offline_access` get refresh tokens. Without a store, a token is valid until it expires.
     #[must_use]
     pub fn sessions(mut self, store: impl SessionStore + 'static) -> Self {
         self.sessions = Some(DynSessionStore::new_arc(store));
         self
     }
 
-    /// Sets who gets refresh tokens and how long they are valid; needs [`sessions`](Self::sessions).
+    /// Sets which sign-ins get refresh tokens, and the lifetimes of these; requires [`sessions`](Self::sessions).
     #[must_use]
     pub fn refresh_tokens(mut self, settings: RefreshSettings) -> Self {
         self.refresh = Some(settings);
         self
     }
 
-    /// Sets the cache of authenticated tokens. Without it, every request verifies its token and loads the user.
+    /// Sets the cache of authenticated tokens. Without a cache, every request verifies its token and loads the user.
     #[must_use]
     pub fn token_cache(mut self, cache: Arc<TokenCache<S::User>>) -> Self {
         self.token_cache = Some(cache);
         self
     }
 
-    /// Sets the login throttle, in place of the one in memory.
+    /// Replaces the default login throttle, which counts in memory.
     #[must_use]
     pub fn login_throttle(mut self, throttle: LoginThrottle) -> Self {
         self.throttle = Some(throttle);
         self
     }
 
-    /// Turns login throttling off: anyone can guess passwords as fast as they are hashed.
+    /// Turns login throttling off. Attackers can then guess passwords as fast as they are hashed.
     #[must_use]
     pub fn without_login_throttle(mut self) -> Self {
         self.throttle = None;
         self
     }
 
-    /// Adds a listener to events.
+    /// Adds an event listener.
     #[must_use]
     pub fn listener(mut self, listener: Arc<dyn EventListener>) -> Self {
         self.listeners.push(listener);
@@ -218,51 +219,51 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Adds a scope that clients may request, with a description for people: it appears in the OpenAPI document and in the
-    /// server metadata.
+    /// Adds a scope that clients may request. The OpenAPI document shows it with its description; the server metadata
+    /// lists it.
     #[must_use]
     pub fn scope(mut self, name: impl Into<String>, description: impl Into<String>) -> Self {
         self.rules.scopes.push((name.into(), description.into()));
         self
     }
 
-    /// Sets the URL that clients reach the endpoints at, such as `https://auth.example.com`: the server metadata is
-    /// published ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)).
+    /// Sets the URL at which clients reach the endpoints, such as `https://auth.example.com`, and publishes the server
+    /// metadata ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)).
     #[must_use]
     pub fn issuer(mut self, url: impl Into<String>) -> Self {
         self.rules.base_url = Some(url.into());
         self
     }
 
-    /// Sets the path of the documentation below the issuer, such as `/docs`, for the server metadata.
+    /// Sets the path of the documentation, such as `/docs`, for the server metadata. It is relative to the issuer.
     #[must_use]
     pub fn documentation(mut self, path: impl Into<String>) -> Self {
         self.rules.documentation = Some(path.into());
         self
     }
 
-    /// Requires `grant_type` in token requests, as RFC 6749 does and FastAPI does not.
+    /// Requires `grant_type` in token requests, as RFC 6749 does. FastAPI does not require it.
     #[must_use]
     pub fn require_grant_type(mut self, required: bool) -> Self {
         self.rules.require_grant_type = required;
         self
     }
 
-    /// Requires that a client authenticates with every token request.
+    /// Requires client authentication for every token request.
     #[must_use]
     pub fn require_client(mut self, required: bool) -> Self {
         self.rules.require_client = required;
         self
     }
 
-    /// Turns the password grant on or off. Off, no session is opened, and open ones can be refreshed.
+    /// Turns the password grant on or off; it is on by default. Without it, open sessions can still be refreshed.
     #[must_use]
     pub fn password_grant(mut self, enabled: bool) -> Self {
         self.rules.password_grant_off = !enabled;
         self
     }
 
-    /// Issues tokens to inactive users too, as FastAPI's tutorial does; [`ActiveUser`](crate::ActiveUser) still refuses
+    /// Issues tokens to inactive users too, as FastAPI's tutorial does; [`ActiveUser`](crate::ActiveUser) still rejects
     /// them.
     #[must_use]
     pub fn inactive_users_sign_in(mut self, allowed: bool) -> Self {
@@ -277,7 +278,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Replaces the source of randomness, for tests.
+    /// Replaces the random source, for tests.
     #[cfg(test)]
     pub(crate) fn random(mut self, fill: impl Fn(&mut [u8]) + Send + Sync + 'static) -> Self {
         self.random = Box::new(move |bytes| {
@@ -287,10 +288,10 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Puts the parts together.
+    /// Builds the [`Auth`].
     ///
     /// # Errors
-    /// [`BuildError`] if parts are missing or do not fit together.
+    /// [`BuildError`] if a required part is missing.
     pub fn build(self) -> Result<Auth<S::User>, BuildError> {
         let verifier = self.verifier.ok_or(BuildError::NoTokens)?;
         if self.hasher.is_some() && self.issuer.is_none() {

@@ -6,13 +6,13 @@ use crate::{
 };
 
 impl<U: AuthUser> Auth<U> {
-    /// Authenticates the client of a request; returns `None` if it names none and none is required
-    /// ([RFC 6749 section 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). Without a
-    /// [`ClientRegistry`] the credentials of clients are ignored.
+    /// Authenticates the client of a request ([RFC 6749 section
+    /// 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). Returns `None` if the request has no client
+    /// credentials and needs none. Without a [`ClientRegistry`], client credentials are ignored.
     ///
     /// # Errors
-    /// [`AuthError::InvalidClient`] for an unknown client, a wrong secret, an identifier without a secret or a secret
-    /// without an identifier, and for no client if one is required; [`AuthError::Backend`].
+    /// [`AuthError::InvalidClient`] for an unknown client, a wrong secret, an identifier or a secret alone, and for
+    /// missing credentials if a client is required; [`AuthError::Backend`].
     pub async fn authenticate_client(
         &self,
         client_id: Option<&str>,
@@ -32,7 +32,7 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// Refuses a token request without an authenticated client if one is required.
+    /// Rejects a token request without an authenticated client if one is required.
     pub(super) fn check_client_required(&self, client_id: Option<&ClientId>) -> Result<(), AuthError> {
         if self.0.rules.require_client && client_id.is_none() {
             return Err(AuthError::InvalidClient);

@@ -4,21 +4,21 @@ use std::{error::Error, fmt, time::Duration};
 
 use crate::domain::{backend_error::BackendError, ports::WeakPassword};
 
-/// The reason why a request was refused, or the failure of a store, hasher or token service.
+/// The reason why a request was rejected, or the failure of a store, hasher or token service.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// The username is unknown or the password is wrong; the two are not distinguished.
+    /// The username is unknown or the password is wrong; clients cannot tell which.
     InvalidCredentials,
-    /// The password is right, and the user is not active.
+    /// The credentials are right, but the user is not active.
     InactiveUser,
     /// The user has none of the requested scopes.
     ScopeNotGranted,
-    /// More scopes were requested than the sign-in was granted.
+    /// The request asks for scopes that the sign-in was not granted.
     ScopeExceeded,
     /// The refresh token is unknown, expired, was used before, or belongs to another client.
     InvalidRefreshToken,
-    /// The token was issued to another client, or to none.
+    /// The token was issued to another client, or without one.
     IssuedToAnotherClient,
     /// Too many attempts failed.
     TooManyAttempts {
@@ -33,7 +33,7 @@ pub enum AuthError {
     IncorrectPassword,
     /// The new password is too weak.
     WeakPassword(WeakPassword),
-    /// The builder was not given the part that this call needs.
+    /// The `Auth` was built without the part that this call needs.
     NotConfigured(&'static str),
     /// A store, hasher or token service failed. [`Error::source`] is the cause.
     Backend(BackendError),
@@ -53,7 +53,7 @@ impl fmt::Display for AuthError {
             Self::UnsupportedGrant => "unsupported grant type",
             Self::IncorrectPassword => "incorrect password",
             Self::WeakPassword(reason) => return fmt::Display::fmt(reason, f),
-            Self::NotConfigured(part) => return write!(f, "Auth::builder was not given {part}"),
+            Self::NotConfigured(part) => return write!(f, "this Auth was built without {part}"),
             Self::Backend(error) => return fmt::Display::fmt(error.cause(), f),
         })
     }

@@ -1,4 +1,4 @@
-//! The use cases: authenticate, sign in, refresh, revoke, introspect, change a password. They are methods of [`Auth`].
+//! The use cases, as methods of [`Auth`]: authenticate, sign in, refresh, revoke, introspect, change a password.
 
 mod authenticate;
 mod builder;
@@ -46,8 +46,8 @@ use crate::domain::{
     user::{AuthUser, Subject},
 };
 
-/// Authentication for the users of one kind: your user store, password hashing and tokens, put together. Clones are cheap
-/// and share everything.
+/// Authentication for one kind of user, built from your user store, a password hasher and tokens. Clones are cheap and
+/// share everything.
 ///
 /// ```
 /// use gatepass::{Auth, tutorial::{InsecureFakeHasher, InsecureSubjectTokens, TutorialUsers}};
@@ -93,7 +93,7 @@ type PasswordContext<U> = Box<dyn Fn(&U) -> Vec<String> + Send + Sync>;
 type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 type Random = Box<dyn Fn(&mut [u8]) -> Result<(), BackendError> + Send + Sync>;
 
-/// The settings that are not parts.
+/// The settings other than stores and services.
 #[derive(Default)]
 struct Rules {
     error_format: ErrorFormat,
@@ -107,8 +107,8 @@ struct Rules {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the public keys that verify this issuer's tokens offline; `None` if its tokens are not signed with public
-    /// keys.
+    /// Returns the public keys that other services verify tokens with; `None` if tokens are not signed with a private
+    /// key.
     ///
     /// # Errors
     /// [`AuthError::Backend`] if the keys cannot be read.
@@ -119,7 +119,7 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// Returns whether both are clones of one.
+    /// Returns whether both are clones of the same `Auth`.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -139,7 +139,7 @@ impl<U: AuthUser> Auth<U> {
         self.0.rules.require_grant_type
     }
 
-    /// The URL that clients reach the service at.
+    /// Returns the URL at which clients reach the service.
     pub(crate) fn base_url(&self) -> Option<&str> {
         self.0.rules.base_url.as_deref()
     }
@@ -148,7 +148,7 @@ impl<U: AuthUser> Auth<U> {
         self.0.rules.documentation.as_deref()
     }
 
-    /// The scopes that clients may request, with descriptions.
+    /// Returns the scopes that clients may request, with descriptions.
     pub(crate) fn scopes(&self) -> impl Iterator<Item = (&str, &str)> {
         let offline_access = self
             .refresh_settings()
@@ -165,12 +165,12 @@ impl<U: AuthUser> Auth<U> {
         self.0.passwords.is_some()
     }
 
-    /// The grants of the token endpoint.
+    /// Returns the enabled grants.
     pub(crate) fn grants(&self) -> Vec<GrantType> {
         GrantType::ALL.iter().copied().filter(|grant| grant.is_enabled(self)).collect()
     }
 
-    /// The settings of refresh tokens, if they are issued.
+    /// Returns the settings of refresh tokens, if they are issued.
     fn refresh_settings(&self) -> Option<&RefreshSettings> {
         let sessions = self.0.sessions.as_ref()?;
         (sessions.refresh.issue != RefreshTokens::Never).then_some(&sessions.refresh)

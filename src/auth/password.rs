@@ -6,7 +6,10 @@ use crate::{
         backend_error::BackendError,
         client::ClientInfo,
         event::{Event, EventKind},
-        ports::{PasswordCheck, PasswordHasher, PasswordPolicy, PasswordStore, UserStore, WeakPassword},
+        ports::{
+            DynPasswordHasher, PasswordCheck, PasswordHasher, PasswordPolicy, PasswordStore, UserStore,
+            WeakPassword,
+        },
         secret::{Password, PasswordHash},
         time::Timestamp,
         user::{Account, AuthUser, Subject, Username},
@@ -32,18 +35,20 @@ pub struct PasswordChange<'a, U> {
 /// An account whose password was verified.
 pub(super) struct VerifiedAccount<U> {
     pub(super) account: Account<U>,
-    /// The hash that replaced an outdated one.
+    /// The hash that replaced an outdated one, if any.
     renewed: Option<PasswordHash>,
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Verifies a username and a password, and returns the user. An outdated hash is replaced.
+    /// Verifies a username and a password, and returns the user. Replaces an outdated hash.
     ///
     /// # Errors
-    /// [`AuthError::InvalidCredentials`] for an unknown user and for a wrong password alike, after the same time, and at
-    /// once for a password that is [not hashable](Password::is_hashable); [`AuthError::InactiveUser`] only if the
-    /// password is right; [`AuthError::TooManyAttempts`] for every username alike; [`AuthError::NotConfigured`] without
-    /// a password hasher; [`AuthError::Backend`].
+    /// - [`AuthError::InvalidCredentials`] for an unknown user or a wrong password, both after the same time; for a
+    ///   password that is [not hashable](Password::is_hashable), at once.
+    /// - [`AuthError::InactiveUser`] only if the password is right.
+    /// - [`AuthError::TooManyAttempts`], whether or not the user exists.
+    /// - [`AuthError::NotConfigured`] without a password hasher.
+    /// - [`AuthError::Backend`].
     pub async fn verify_password(
         &self,
         username: &str,
@@ -60,7 +65,7 @@ impl<U: AuthUser> Auth<U> {
         client_info: &ClientInfo,
     ) -> Result<VerifiedAccount<U>, AuthError> {
         self.throttled(username, client_info, async {
-            // Before the store is read: it takes the same time for every username.
+            // Checked before the store is read, so that it takes the same time for every username.
             if !password.is_hashable() {
                 return Err(AuthError::InvalidCredentials);
             }
@@ -81,9 +86,9 @@ impl<U: AuthUser> Auth<U> {
             }
             let mut renewed = None;
             if check == PasswordCheck::NeedsRehash {
-                match self.renew_hash(&account, password).await {
+                match self.renew_hash(hasher, &account, password).await {
                     Ok(hash) => renewed = Some(hash),
-                    // The password is right all the same; the next sign-in tries again.
+                    // Not fatal: the password is right, and the next sign-in tries again.
                     Err(error) => log::warn!("cannot replace an outdated password hash: {error}"),
                 }
             }
@@ -94,16 +99,16 @@ impl<U: AuthUser> Auth<U> {
 
     async fn renew_hash(
         &self,
+        hasher: &DynPasswordHasher<'static>,
         account: &Account<U>,
         password: &Password,
     ) -> Result<PasswordHash, BackendError> {
-        let Ok(hasher) = self.hasher() else { return Ok(account.password_hash.clone()) };
         let new = hasher.hash(password).await?;
         self.0.users.replace_hash(&account.user.subject(), &account.password_hash, &new).await?;
         Ok(new)
     }
 
-    /// Returns whether the account still is as it was when its password was verified.
+    /// Returns whether the account is unchanged since its password was verified.
     pub(super) async fn is_unchanged(
         &self,
         username: &str,
@@ -119,8 +124,8 @@ impl<U: AuthUser> Auth<U> {
             && now.user.is_active() == account.user.is_active())
     }
 
-    /// Checks a new password against the password policy and hashes it. `context` holds words that others know about the
-    /// user: the username, the email address.
+    /// Checks a new password against the password policy and hashes it. `context` contains words that others may know
+    /// about the user, such as the username and the email address.
     ///
     /// # Errors
     /// [`AuthError::WeakPassword`], [`AuthError::NotConfigured`] without a password hasher, [`AuthError::Backend`].
@@ -174,7 +179,8 @@ impl<U: AuthUser> Auth<U> {
         let context = self.0.password_context.as_ref().map_or_else(Vec::new, |context| context(user));
         let context: Vec<_> = context.iter().map(String::as_str).collect();
         let new = self.hash_password(new, &context).await?;
-        // Before the change, so that no session outlives it if the second call fails; after it for the sign-ins in between.
+        // Sessions end before the change, so that none survives if the second call fails, and after it, for sign-ins in
+        // between.
         self.end_sessions(&subject, now).await?;
         if !store.change_password(&subject, &old, &new, now).await? {
             return Err(AuthError::IncorrectPassword);
@@ -190,7 +196,7 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    fn hasher(&self) -> Result<&crate::domain::ports::DynPasswordHasher<'static>, AuthError> {
+    fn hasher(&self) -> Result<&DynPasswordHasher<'static>, AuthError> {
         self.0.hasher.as_deref().ok_or(AuthError::NotConfigured("a password hasher"))
     }
 }

@@ -1,4 +1,4 @@
-//! The structure of a refresh token.
+//! The format of refresh tokens, and their derivation.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -13,15 +13,15 @@ use crate::domain::{
 /// 256 bits in base64url.
 const PART_LENGTH: usize = 43;
 
-/// The two parts of a refresh token, 256 bits each: the name of its family, which all tokens of the family share, and the
-/// token's own part. Only someone with a token can name its family. A store keeps the hashes of both.
+/// The two parts of a refresh token, 256 bits each: the name of its family, which all tokens of the family share, and a
+/// part of its own. The family name is secret too. Stores keep only the hashes of both.
 pub(super) struct TokenParts<'a> {
     family: &'a str,
     own: &'a str,
 }
 
 impl<'a> TokenParts<'a> {
-    /// Splits a text that has the length of a refresh token.
+    /// Splits a token; returns `None` if it does not have the length of a refresh token.
     pub(super) fn of(token: &'a RefreshToken) -> Option<Self> {
         let (family, own) = token.expose().split_at_checked(PART_LENGTH)?;
         (own.len() == PART_LENGTH).then_some(Self { family, own })
@@ -48,7 +48,7 @@ pub(super) struct Successor {
     pub(super) hash: TokenHash,
 }
 
-/// The first token of a new family.
+/// Creates the first token of a new family.
 pub(super) fn first(random: &[u8; 32]) -> RefreshToken {
     joined(&derive(random, "family"), &derive(random, "refresh token"))
 }
@@ -61,13 +61,13 @@ fn joined(family: &str, own: &str) -> RefreshToken {
     token.into()
 }
 
-/// The identifier of a new session.
+/// Creates the identifier of a new session.
 pub(super) fn session_id(random: &[u8; 32]) -> SessionId {
     // 128 bits.
     SessionId::new(&derive(random, "session")[..22]).unwrap_or_else(|_| unreachable!("base64url"))
 }
 
-/// The salt that the next token is derived with.
+/// Creates the salt that the next token is derived with.
 pub(super) fn salt(random: &[u8; 32]) -> String {
     URL_SAFE_NO_PAD.encode(random)
 }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_another_length_is_not_a_refresh_token() {
+    fn token_of_another_length_has_no_parts() {
         for text in ["", "x", &"x".repeat(43), &"x".repeat(85), &"x".repeat(87), &"é".repeat(43)] {
             assert!(TokenParts::of(&RefreshToken::from(text)).is_none(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Revocation and introspection of a token of either kind.
+//! Revocation and introspection of access and refresh tokens.
 
 use std::sync::Arc;
 
@@ -21,26 +21,26 @@ use crate::{
     },
 };
 
-/// A valid token.
+/// The content of a valid token.
 #[derive(Clone, Debug)]
 pub enum Introspection<U> {
     /// An access token.
     AccessToken(Arc<AuthenticatedUser<U>>),
     /// A refresh token.
     RefreshToken {
-        /// Its family, with the scopes that the user still has.
+        /// The token family, with the scopes that the user still has.
         family: Box<TokenFamily>,
-        /// The time at which it expires if it is not used.
+        /// The time at which the token expires if it is not used.
         expires_at: Timestamp,
     },
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Revokes a token ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)): an access token alone, a refresh token with
-    /// its whole session. An invalid token is not an error.
+    /// Revokes a token ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)). An access token is revoked alone, a
+    /// refresh token with its whole session. An invalid token is not an error.
     ///
     /// # Errors
-    /// [`AuthError::InvalidClient`] for the token of a client if no client authenticated,
+    /// [`AuthError::InvalidClient`] if the token was issued to a client and no client authenticated,
     /// [`AuthError::IssuedToAnotherClient`], [`AuthError::Backend`].
     pub async fn revoke(
         &self,
@@ -77,7 +77,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(())
     }
 
-    /// Returns what a token is, or `None` if it is not valid, for whatever reason
+    /// Returns the content of a token, or `None` if it is not valid
     /// ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl<U: AuthUser> Auth<U> {
         }))
     }
 
-    /// The family of a token that may be a refresh token.
+    /// Finds the family of a token, if it is a refresh token.
     async fn family_of(&self, token: &str) -> Result<Option<TokenFamily>, BackendError> {
         match TokenParts::of(&RefreshToken::from(token)) {
             Some(parts) => self.find_family(&parts.family_hash()).await,
@@ -122,7 +122,7 @@ impl<U: AuthUser> Auth<U> {
     }
 }
 
-/// Anyone with a token that was not issued to a client may revoke it; a client's token only that client.
+/// Checks that the token was issued to this client, or without a client if none authenticated.
 fn check_client(owner: Option<&ClientId>, client_id: Option<&ClientId>) -> Result<(), AuthError> {
     match (owner, client_id) {
         (Some(_), None) => Err(AuthError::InvalidClient),

@@ -18,7 +18,7 @@ impl<U: AuthUser> Auth<U> {
         self.0.sessions.as_ref().ok_or(AuthError::NotConfigured("a session store"))
     }
 
-    /// Returns the active sessions of a user, the last used one first.
+    /// Returns the active sessions of a user, most recently used first.
     ///
     /// # Errors
     /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`].
@@ -46,7 +46,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(ended)
     }
 
-    /// Ends every session of a user: no token issued before is valid any more.
+    /// Ends every session of a user: tokens issued before are no longer valid.
     ///
     /// # Errors
     /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`].

@@ -1,5 +1,5 @@
-//! Login throttling: after some failures each attempt has to wait, longer each time, up to a limit. Failures count by
-//! address, so that strangers cannot lock an account.
+//! Login throttling: after several failures, each further attempt must wait, twice as long each time up to a limit.
+//! Failures are counted per address, so that strangers cannot lock an account.
 
 use std::{
     collections::HashMap,
@@ -28,28 +28,29 @@ use crate::{
     },
 };
 
-/// A login throttle: where failed attempts are stored, and its limits.
+/// Limits failed sign-ins: a store of failed attempts, and the limits.
 ///
-/// Attempts are counted by account and by the address of the client. Behind a reverse proxy all clients have the address of
-/// the proxy, and one of them can lock out the others: add the [`TrustedProxies`](crate::web::TrustedProxies) of the
-/// application, `.app_data(web::Data::new("10.0.0.0/8".parse::<TrustedProxies>()?))`.
+/// Attempts are counted per client address, and per account and address. Behind a reverse proxy, all clients have the
+/// address of the proxy, and one of them can lock out the others. To count the real addresses, add
+/// [`TrustedProxies`](crate::web::TrustedProxies) to the application:
+/// `.app_data(web::Data::new("10.0.0.0/8".parse::<TrustedProxies>()?))`.
 pub struct LoginThrottle {
     store: Arc<DynFailedAttemptStore<'static>>,
     limits: LoginThrottleLimits,
 }
 
 impl LoginThrottle {
-    /// Counts failed attempts in the memory of this process.
+    /// Creates a throttle that counts failed attempts in the memory of this process.
     pub fn in_memory() -> Self {
         Self::new(InMemoryFailedAttempts(Cache::new(100_000), Mutex::default()))
     }
 
-    /// Counts failed attempts in a store that replicas share.
+    /// Creates a throttle that counts failed attempts in a store, which replicas may share.
     pub fn new(store: impl FailedAttemptStore + 'static) -> Self {
         Self { store: DynFailedAttemptStore::new_arc(store), limits: LoginThrottleLimits::default() }
     }
 
-    /// Sets the limits.
+    /// Replaces the default limits.
     #[must_use]
     pub fn limits(self, limits: LoginThrottleLimits) -> Self {
         Self { limits, ..self }
@@ -59,23 +60,25 @@ impl LoginThrottle {
 /// The limits of a [`LoginThrottle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoginThrottleLimits {
-    /// The number of failures of one account from one address before attempts have to wait.
+    /// The number of failures for one account from one address after which attempts must wait.
     pub account_failures: u32,
-    /// The number of failures of one address, over all accounts, before attempts have to wait.
+    /// The number of failures from one address, over all accounts, after which attempts must wait.
     pub address_failures: u32,
-    /// The longest wait. The first is one second, and each is twice as long as the one before.
+    /// The longest wait. The first wait is one second, and each is twice as long as the one before.
     pub longest_wait: Duration,
-    /// The time after the last failure at which all failures are forgotten; longer than the longest wait.
+    /// The time after the last failure at which all failures are forgotten. It must exceed the longest wait.
     pub forget_after: Duration,
-    /// The number of attempts of one address per second, successful or not; ten times as many in a burst.
+    /// The number of attempts per second from one address, successful or not. A burst may be ten times as large.
     pub rate: NonZeroU32,
 }
 
 impl Default for LoginThrottleLimits {
-    /// 5 and 100 failures, waits of up to 15 minutes, forgotten after an hour, 50 attempts per second.
+    /// Returns limits of 5 failures per account and 100 per address, waits of up to 15 minutes, forgotten after an
+    /// hour, and 50 attempts per second.
     ///
-    /// Someone who guesses gets four attempts an hour at one account after the first dozen, within the limits of
-    /// [NIST SP 800-63B section 5.2.2](https://pages.nist.gov/800-63-3/sp800-63b.html#throttle) for some time.
+    /// After about 15 attempts, an attacker gets four per hour at one account from one address. This stays within the
+    /// 100 attempts of [NIST SP 800-63B section 5.2.2](https://pages.nist.gov/800-63-3/sp800-63b.html#throttle) for
+    /// most of a day.
     fn default() -> Self {
         Self {
             account_failures: 5,
@@ -88,18 +91,18 @@ impl Default for LoginThrottleLimits {
 }
 
 impl LoginThrottleLimits {
-    /// The end of the wait after these failures, of which `free` have no consequence.
+    /// Returns the end of the wait after these failures, if there are at least `free`.
     fn end_of_wait(&self, failures: FailedAttempts, free: u32) -> Option<Timestamp> {
         let over = failures.count.checked_sub(free)?;
-        // 2^32 seconds are longer than any wait.
+        // The cap avoids overflow: 2^32 seconds are longer than any wait.
         let wait = Duration::from_secs(1 << over.min(32)).min(self.longest_wait);
         failures.last.map(|last| last + wait)
     }
 
-    /// The failures that are not forgotten.
+    /// Returns the failures, or none if they are forgotten.
     fn remembered(&self, failures: FailedAttempts, now: Timestamp) -> FailedAttempts {
         match failures.last {
-            // A clock was wrong: nobody waits for that time to come.
+            // The clock was wrong at the time: nobody must wait until then.
             Some(last) if last > now + self.longest_wait => FailedAttempts::default(),
             Some(last) if now < last + self.forget_after => failures,
             _ => FailedAttempts::default(),
@@ -107,7 +110,7 @@ impl LoginThrottleLimits {
     }
 }
 
-/// Failed attempts in memory: the most recent ones, up to the capacity of the cache. The lock orders additions.
+/// The most recent failed attempts, in memory. The lock makes additions atomic.
 struct InMemoryFailedAttempts(Cache<String, FailedAttempts>, Mutex<()>);
 
 impl FailedAttemptStore for InMemoryFailedAttempts {
@@ -141,7 +144,8 @@ impl FailedAttemptStore for InMemoryFailedAttempts {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Runs `verify`, which compares a password of this account, unless too many attempts failed, and counts the result.
+    /// Runs `verify`, which checks a password of this account, and counts the result. Returns an error instead if too
+    /// many attempts failed.
     pub(super) async fn throttled<R>(
         &self,
         account: &str,
@@ -153,9 +157,9 @@ impl<U: AuthUser> Auth<U> {
         let result = verify.await;
         match &result {
             Ok(_) => attempt.succeeded().await,
-            // Counted before the response: a failure that cannot be counted is not reported.
+            // Counted before the response: if that fails, the client must not learn that the password was wrong.
             Err(AuthError::InvalidCredentials | AuthError::IncorrectPassword) => attempt.failed().await?,
-            // The result does not depend on the password, or only for someone who knows it.
+            // These errors do not depend on the password, or only occur if it is right.
             Err(_) => attempt.ignored(),
         }
         result
@@ -167,7 +171,7 @@ pub(super) struct Throttle {
     store: Arc<DynFailedAttemptStore<'static>>,
     limits: LoginThrottleLimits,
     rates: DefaultKeyedRateLimiter<IpAddr>,
-    /// The number of networks above which those without recent attempts are dropped.
+    /// The number of networks above which those without recent attempts are removed.
     rates_limit: AtomicUsize,
     /// The number of attempts in progress by key. They count as failures until they are done.
     in_progress: Mutex<HashMap<ThrottleKey, u32>>,
@@ -183,7 +187,7 @@ impl Throttle {
         Self { store, limits, rates, rates_limit: MIN_RATES_LIMIT.into(), in_progress: Mutex::default() }
     }
 
-    /// Admits an attempt at an account from an address, or returns how long to wait.
+    /// Admits an attempt at an account from an address, or returns [`AuthError::TooManyAttempts`] with the wait.
     async fn admit(
         self: &Arc<Self>,
         account: &str,
@@ -194,7 +198,7 @@ impl Throttle {
         if !network.is_none_or(|network| self.is_within_rate(network)) {
             return Err(AuthError::TooManyAttempts { retry_after: SECOND });
         }
-        // An attempt that began before is either still in progress here or already in the store.
+        // Before the store is read, so that each earlier attempt is either still in progress or already in the store.
         let (in_progress, others) = InProgress::start(self, self.keys(account, network));
         let failures = self.store.find(in_progress.keys()).await?;
         let failures = failures.map(|failures| self.limits.remembered(failures, now));
@@ -206,7 +210,7 @@ impl Throttle {
                 let left = Duration::from_secs(end.as_unix() - now.as_unix());
                 return Err(AuthError::TooManyAttempts { retry_after: left.min(self.limits.longest_wait) });
             }
-            // The others may all fail: beyond the limit there is one attempt at a time.
+            // All concurrent attempts may fail, so beyond the limit only one is admitted at a time.
             if others > 0 && failures.count.saturating_add(others) >= free {
                 return Err(AuthError::TooManyAttempts { retry_after: SECOND });
             }
@@ -218,16 +222,16 @@ impl Throttle {
         let is_within = self.rates.check_key(&network).is_ok();
         if self.rates.len() > self.rates_limit.load(Ordering::Relaxed) {
             self.rates.retain_recent();
-            // At least as many networks come before the next clean-up as remain now, so that its cost is amortised.
+            // The number must double before the next cleanup, so its amortized cost is constant.
             self.rates_limit.store(MIN_RATES_LIMIT.max(2 * self.rates.len()), Ordering::Relaxed);
         }
         is_within
     }
 
-    /// The key of the account at this address, and the key of the address.
+    /// Returns the key of the account at this address, and the key of the address.
     fn keys(&self, account: &str, network: Option<IpAddr>) -> [ThrottleKey; 2] {
         let network = network.map_or_else(|| "unknown".to_owned(), |network| network.to_string());
-        // A hash, since the name may be long, or a password in the wrong field.
+        // Hashed: the username may be long, or a password that was typed into the wrong field.
         let account = URL_SAFE_NO_PAD.encode(Sha256::digest(self.store.normalize_username(account)));
         [ThrottleKey(format!("{account} {network}")), ThrottleKey(network)]
     }
@@ -280,8 +284,8 @@ impl Drop for InProgress {
     }
 }
 
-/// An attempt in progress. One that is dropped early, with the connection of its client, counts as failed: closing
-/// connections must not give free attempts.
+/// An attempt in progress. If the client disconnects, it is dropped and counts as failed: closing connections must not
+/// allow uncounted attempts.
 struct Attempt {
     in_progress: Option<InProgress>,
     now: Timestamp,
@@ -300,7 +304,7 @@ impl Attempt {
     async fn succeeded(mut self) {
         let Some(in_progress) = self.in_progress.take().filter(|_| self.has_failures) else { return };
         if let Err(error) = in_progress.throttle.store.clear(&in_progress.keys[0]).await {
-            // The password is right, and fewer attempts than allowed do no harm.
+            // Not fatal: the password is right, and the failures only reduce further attempts.
             log::warn!("cannot clear failed attempts after a sign-in: {error}");
         }
     }
@@ -325,7 +329,7 @@ impl Drop for Attempt {
     }
 }
 
-/// The part of an address that one subscriber has: an IPv4 address or an IPv6 /64.
+/// Returns the part of an address that identifies a subscriber: the IPv4 address or the IPv6 /64 network.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
@@ -353,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_the_longest() {
+    fn end_of_wait_doubles_with_each_failure_up_to_the_longest_wait() {
         let wait = |count| LIMITS.end_of_wait(failures(count, 0), 5).map(Timestamp::as_unix);
         assert_eq!(
             [0, 4, 5, 6, 7, 14, 15, 1000, u32::MAX].map(wait),
@@ -362,14 +366,14 @@ mod tests {
     }
 
     #[test]
-    fn network_is_an_ipv4_address_or_an_ipv6_64() {
-        for (address, of) in [
+    fn network_is_the_ipv4_address_or_the_ipv6_64() {
+        for (address, expected) in [
             ("203.0.113.7", "203.0.113.7"),
             ("::ffff:203.0.113.7", "203.0.113.7"),
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
             ("2001:db8:1:2::", "2001:db8:1:2::"),
         ] {
-            assert_eq!(network(address.parse().unwrap()), of.parse::<IpAddr>().unwrap());
+            assert_eq!(network(address.parse().unwrap()), expected.parse::<IpAddr>().unwrap());
         }
     }
 
@@ -395,7 +399,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn wait_is_never_over_the_longest_and_never_gets_shorter(count: u32, free in 0_u32..1000, last in 0_u64..1 << 40) {
+        fn end_of_wait_never_exceeds_the_longest_and_never_decreases(count: u32, free in 0_u32..1000, last in 0_u64..1 << 40) {
             let end = |count| LIMITS.end_of_wait(failures(count, last), free);
             prop_assert!(end(count).is_none_or(|end| end <= Timestamp::from_unix(last + 900)));
             prop_assert!(end(count) <= end(count.saturating_add(1)));
@@ -403,9 +407,9 @@ mod tests {
         }
 
         #[test]
-        fn wrong_clock_makes_nobody_wait_for_long(now in 0_u64..1 << 40, ahead in 0_u64..10_000) {
-            let (moment, failed) = (Timestamp::from_unix(now), failures(50, now + ahead));
-            let end = LIMITS.end_of_wait(LIMITS.remembered(failed, moment), 5);
+        fn failure_in_the_future_delays_at_most_twice_the_longest_wait(now in 0_u64..1 << 40, ahead in 0_u64..10_000) {
+            let (time, failed) = (Timestamp::from_unix(now), failures(50, now + ahead));
+            let end = LIMITS.end_of_wait(LIMITS.remembered(failed, time), 5);
             prop_assert_eq!(end.is_some(), ahead <= 900);
             prop_assert!(end.is_none_or(|end| end <= Timestamp::from_unix(now + 2 * 900)));
         }

@@ -1,4 +1,4 @@
-//! The token cache: a cached token costs neither a signature check nor a query.
+//! The token cache: a cached token needs neither a signature check nor a query.
 
 use std::{
     collections::HashMap,
@@ -27,13 +27,13 @@ use crate::{
     },
 };
 
-/// The results of [`Auth::authenticate`](crate::Auth::authenticate), by the SHA-256 of the token. The least recently used
-/// tokens are evicted; an entry is valid until its token expires or is [invalidated](CacheInvalidator::invalidate).
+/// A cache of results of [`Auth::authenticate`](crate::Auth::authenticate), by the SHA-256 of the token. Rarely used
+/// tokens are evicted. An entry is valid until its token expires or is [invalidated](CacheInvalidator::invalidate).
 ///
-/// The cache is right as long as it receives every change: code that writes to a [`UserStore`](crate::UserStore) or a
-/// [`SessionStore`](crate::sessions::SessionStore) invalidates the entries before it reports success. The stores of `gatepass::sql`
-/// do so for a cache that was passed to `Database::watch`, which also receives the changes of other processes. Pass the
-/// cache to `JwtTokens::watch` as well, for keys that are removed.
+/// The cache must receive every change: code that writes to a [`UserStore`](crate::UserStore) or a
+/// [`SessionStore`](crate::sessions::SessionStore) invalidates the entries before it reports success. The stores of
+/// `gatepass::sql` do so for a cache that is passed to `Database::watch`, which also receives the changes of other
+/// processes. Pass the cache to `JwtTokens::watch` as well, so that it learns of removed keys.
 ///
 /// ```
 /// use std::{num::NonZeroUsize, sync::Arc};
@@ -66,9 +66,9 @@ pub struct TokenCache<U> {
 /// The statistics of a [`TokenCache`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenCacheStats {
-    /// The number of tokens that were found.
+    /// The number of lookups that found the token.
     pub hits: u64,
-    /// The number of tokens that were not found.
+    /// The number of lookups that did not find the token.
     pub misses: u64,
     /// The number of entries.
     pub entries: usize,
@@ -82,7 +82,7 @@ struct Entry<U> {
     expires_at: Option<Timestamp>,
 }
 
-/// The entries by user and by session. Some may have been evicted.
+/// The cached tokens by user and by session. Some may have been evicted.
 #[derive(Default)]
 struct Index {
     users: HashMap<Subject, Vec<TokenDigest>>,
@@ -102,10 +102,10 @@ pub(super) enum Lookup<U> {
     Miss(Miss),
 }
 
-/// A token to look up in the stores.
+/// A token that is not cached.
 pub(super) struct Miss {
     digest: TokenDigest,
-    /// The generation before the stores are read. The result is not cached after an invalidation.
+    /// The generation before the stores are read: the result is not cached if anything was invalidated since.
     generation: u64,
 }
 
@@ -114,7 +114,7 @@ pub(super) struct Miss {
 struct Stale;
 
 impl<U> TokenCache<U> {
-    /// A cache of this many tokens.
+    /// Creates a cache for this many tokens.
     pub fn new(tokens: NonZeroUsize) -> Self {
         Self {
             tokens: Cache::new(tokens.get()),
@@ -156,7 +156,7 @@ impl<U> TokenCache<U> {
         }
     }
 
-    /// Caches the result for a miss, unless anything was invalidated since.
+    /// Caches the result for a miss, unless anything was invalidated since the lookup.
     pub(super) fn insert(&self, miss: Miss, claims: &Claims, authentication: Authentication<U>) {
         let Miss { digest, generation } = miss;
         let mut index = self.index();

@@ -181,7 +181,7 @@ fn an_old_token_ends_its_family() {
         }
         expect_invalid_grant(&service.refresh(&second.refresh, ""));
         expect_ended(&service, &[&first, &second, &third]);
-        service.program.wait_for(" reused: session ");
+        service.program.wait_for(" was reused: ended session ");
 
         // Nothing else has ended.
         assert_eq!(service.users_me(&other.access).status, 200);

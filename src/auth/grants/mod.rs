@@ -1,9 +1,9 @@
-//! The grants: each turns a token request into tokens. A grant is one file and one line of the list below.
+//! The grants: each exchanges a token request for tokens. To add one, add a file and a line in `grants!`.
 
 pub(crate) mod password;
 pub(crate) mod refresh_token;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use zeroize::Zeroizing;
 
@@ -13,7 +13,6 @@ use crate::{
         refresh_token::{self as token, TokenParts},
     },
     domain::{
-        backend_error::BackendError,
         client::{ClientId, ClientInfo},
         event::{Event, EventKind},
         ports::{NewToken, TokenIssuer},
@@ -43,7 +42,8 @@ macro_rules! grants {
                 }
             }
 
-            /// The parameters besides `scope` and the client's credentials, in the order in which errors are listed.
+            /// Returns the parameters other than `scope` and the client's credentials, in the order of validation
+            /// errors.
             pub(crate) fn parameters(self) -> &'static [Parameter] {
                 match self {
                     $(Self::$variant => $module::PARAMETERS,)*
@@ -87,7 +87,7 @@ pub(crate) struct Parameter {
 
 /// A token request whose form was read and whose client was authenticated.
 pub(crate) struct GrantRequest {
-    /// The values of [`GrantType::parameters`], which may be secrets.
+    /// The values of [`GrantType::parameters`]. Some are secret.
     pub(crate) parameters: HashMap<&'static str, Zeroizing<String>>,
     pub(crate) scopes: Vec<String>,
     pub(crate) client_id: Option<ClientId>,
@@ -95,7 +95,7 @@ pub(crate) struct GrantRequest {
 }
 
 impl GrantRequest {
-    /// Takes the value of a parameter.
+    /// Removes and returns the value of a parameter.
     fn take(&mut self, parameter: &str) -> Zeroizing<String> {
         self.parameters.remove(parameter).unwrap_or_default()
     }
@@ -107,8 +107,8 @@ impl GrantRequest {
 pub struct Tokens {
     /// The access token.
     pub access_token: AccessToken,
-    /// The lifetime of the access token, if it expires by itself.
-    pub expires_in: Option<std::time::Duration>,
+    /// The lifetime of the access token, if it expires.
+    pub expires_in: Option<Duration>,
     /// The scopes of the access token.
     pub granted_scopes: GrantedScopes,
     /// The refresh token, if one was issued.
@@ -124,8 +124,8 @@ pub struct SignedIn<U> {
     pub tokens: Tokens,
 }
 
-/// A user who has proved who they are, and what is requested for them.
-struct Authenticated<'a, U> {
+/// An authenticated user who requests tokens.
+struct AuthenticatedRequest<'a, U> {
     user: &'a U,
     username: &'a str,
     /// The version of the credentials that were verified.
@@ -136,11 +136,14 @@ struct Authenticated<'a, U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// The steps after authentication: grants the scopes, issues the access token and opens the session. Returns `None` if
-    /// the credentials were changed.
-    async fn start_session(&self, authenticated: &Authenticated<'_, U>) -> Result<Option<Tokens>, AuthError> {
-        let Authenticated { user, username, credentials_version, scopes, client_id, client_info } =
-            *authenticated;
+    /// Grants the scopes, issues the access token and opens the session. Returns `None` if the credentials were changed
+    /// concurrently.
+    async fn start_session(
+        &self,
+        request: &AuthenticatedRequest<'_, U>,
+    ) -> Result<Option<Tokens>, AuthError> {
+        let AuthenticatedRequest { user, username, credentials_version, scopes, client_id, client_info } =
+            *request;
         let (granted, wants_refresh_token) = self.grant_scopes(user, scopes)?;
         let (now, random) = (self.now(), self.random()?);
         let session_id = self.0.sessions.as_ref().map(|_| token::session_id(&random));
@@ -177,27 +180,20 @@ impl<U: AuthUser> Auth<U> {
         Ok(Some(tokens))
     }
 
-    /// Returns the granted scopes, and whether a refresh token is to be issued.
+    /// Returns the granted scopes, and whether to issue a refresh token.
     fn grant_scopes(&self, user: &U, requested: &[String]) -> Result<(GrantedScopes, bool), AuthError> {
-        let allowed = user.allowed_scopes();
-        let (granted, wants_refresh_token) = match self.refresh_settings() {
-            None => (allowed.grant(requested), false),
-            Some(settings) => {
-                let is_offline_access = |scope: &&String| *scope == Scope::OFFLINE_ACCESS;
-                if requested.iter().any(|scope| is_offline_access(&scope)) {
-                    let others: Vec<_> =
-                        requested.iter().filter(|scope| !is_offline_access(scope)).cloned().collect();
-                    let granted = allowed.grant(&others);
-                    (granted.map(|granted| granted.with(Scope::offline_access())), true)
-                } else {
-                    (allowed.grant(requested), settings.issue == RefreshTokens::Always)
-                }
-            }
-        };
-        Ok((granted.ok_or(AuthError::ScopeNotGranted)?, wants_refresh_token))
+        let settings = self.refresh_settings();
+        let is_offline_access = |scope: &String| settings.is_some() && scope == Scope::OFFLINE_ACCESS;
+        let (offline_access, others): (Vec<_>, Vec<_>) =
+            requested.iter().cloned().partition(is_offline_access);
+        let granted = user.allowed_scopes().grant(&others).ok_or(AuthError::ScopeNotGranted)?;
+        if offline_access.is_empty() {
+            return Ok((granted, settings.is_some_and(|settings| settings.issue == RefreshTokens::Always)));
+        }
+        Ok((granted.with(Scope::offline_access()), true))
     }
 
-    /// The contents of an access token for a user.
+    /// Returns the content of an access token for a user.
     fn new_token(
         &self,
         user: &U,
@@ -228,9 +224,4 @@ impl<U: AuthUser> Auth<U> {
             refresh_token: None,
         })
     }
-}
-
-/// A conflict with concurrent requests that a retry did not resolve.
-fn conflict(what: &'static str) -> AuthError {
-    BackendError::unavailable(what).into()
 }

@@ -3,7 +3,7 @@
 use crate::{
     auth::{
         Auth, AuthError,
-        grants::{Authenticated, GrantRequest, Parameter, SignedIn, Tokens},
+        grants::{AuthenticatedRequest, GrantRequest, Parameter, SignedIn, Tokens},
         password::VerifiedAccount,
     },
     domain::{
@@ -59,16 +59,17 @@ pub struct SignIn<'a> {
     pub client_info: &'a ClientInfo,
 }
 
-/// The maximum number of attempts at a sign-in whose account is changed concurrently.
+/// The maximum number of attempts if the account is changed concurrently.
 const ATTEMPTS: usize = 3;
 
 impl<U: AuthUser> Auth<U> {
-    /// Signs a user in.
+    /// Signs a user in with a password.
     ///
     /// # Errors
-    /// Those of [`verify_password`](Self::verify_password); [`AuthError::UnsupportedGrant`] if the password grant is off or
-    /// there is no password hasher; [`AuthError::InvalidClient`] if a client is required and none authenticated;
-    /// [`AuthError::ScopeNotGranted`] only if the password is right.
+    /// - Those of [`verify_password`](Self::verify_password).
+    /// - [`AuthError::UnsupportedGrant`] if the password grant is off or no password hasher is set.
+    /// - [`AuthError::InvalidClient`] if a client is required and none authenticated.
+    /// - [`AuthError::ScopeNotGranted`] only if the password is right.
     pub async fn sign_in(&self, sign_in: SignIn<'_>) -> Result<SignedIn<U>, AuthError> {
         if !is_enabled(self) {
             return Err(AuthError::UnsupportedGrant);
@@ -95,8 +96,8 @@ impl<U: AuthUser> Auth<U> {
             let verified = self.verify_account(username, password, client_info).await?;
             let mut version = CredentialsVersion::default();
             if let Some(sessions) = &self.0.sessions {
-                // A change of the password between here and the start of the session raises the version; one before is
-                // seen by reading the account again.
+                // A password change from here on raises the version. To detect an earlier one, the account is read
+                // again.
                 let owner = self.owner(verified.account.user.subject());
                 version = sessions.store.credentials_version(&owner).await?;
                 if !self.is_unchanged(username, &verified).await? {
@@ -105,7 +106,7 @@ impl<U: AuthUser> Auth<U> {
             }
             let VerifiedAccount { account, .. } = verified;
             let user = account.user;
-            let authenticated = Authenticated {
+            let request = AuthenticatedRequest {
                 user: &user,
                 username,
                 credentials_version: version,
@@ -113,7 +114,7 @@ impl<U: AuthUser> Auth<U> {
                 client_id: sign_in.client_id.as_ref(),
                 client_info,
             };
-            if let Some(tokens) = self.start_session(&authenticated).await? {
+            if let Some(tokens) = self.start_session(&request).await? {
                 return Ok(SignedIn { user, tokens });
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     auth::{
         Auth, AuthError, Sessions,
-        grants::{GrantRequest, Parameter, SignedIn, Tokens, conflict},
+        grants::{GrantRequest, Parameter, SignedIn, Tokens},
         refresh_token::{self, TokenParts},
     },
     domain::{
@@ -23,7 +23,7 @@ use crate::{
 
 pub(super) const PARAMETERS: &[Parameter] = &[Parameter {
     name: "refresh_token",
-    description: "The refresh token. It can be used once: the response has the next one.",
+    description: "The refresh token. It can be used once; the response contains the next one.",
     example: None,
     is_password: true,
 }];
@@ -46,24 +46,24 @@ pub(super) async fn grant<U: AuthUser>(
     Ok(auth.refresh(refresh).await?.tokens)
 }
 
-/// The rule for which sign-ins get a refresh token.
+/// The sign-ins that get a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshTokens {
     /// Sign-ins that request the scope `offline_access`.
     OnRequest,
     /// All sign-ins.
     Always,
-    /// No sign-ins; refresh tokens that were issued before can only be revoked.
+    /// None. Refresh tokens that were issued before can only be revoked.
     Never,
 }
 
-/// The settings of refresh tokens.
+/// The settings of refresh tokens. Durations are in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshSettings {
-    /// The rule for which sign-ins get a refresh token.
+    /// The sign-ins that get a refresh token.
     pub issue: RefreshTokens,
-    /// The time for which the previous token still works, in whole seconds like all durations here: a client that lost the response gets
-    /// the current token again.
+    /// The time for which the previous token is still accepted, so that a client that lost the response can get the
+    /// current token.
     pub grace: Duration,
     /// The lifetime of an unused refresh token.
     pub idle: Duration,
@@ -72,7 +72,7 @@ pub struct RefreshSettings {
 }
 
 impl Default for RefreshSettings {
-    /// On request, 10 seconds of grace, 14 days idle, 90 days in all.
+    /// Returns the defaults: on request, 10 seconds of grace, 14 days if unused, 90 days after the sign-in.
     fn default() -> Self {
         const DAY: u64 = 24 * 60 * 60;
         Self {
@@ -98,7 +98,7 @@ pub(in crate::auth) enum TokenStatus<'a> {
 }
 
 impl RefreshSettings {
-    /// The time at which a refresh token expires that is issued at `now` for a session of this age.
+    /// Returns the expiry of a refresh token that is issued at `now` for a session that was created at `created`.
     pub(in crate::auth) fn end(&self, created: Timestamp, now: Timestamp) -> Timestamp {
         (now + self.idle).min(created + self.absolute)
     }
@@ -137,21 +137,22 @@ pub struct Refresh<'a> {
     pub client_info: &'a ClientInfo,
 }
 
-/// The maximum number of attempts of a request that loses a rotation to a concurrent one.
+/// The maximum number of attempts if concurrent requests rotate the token.
 const ATTEMPTS: usize = 4;
 
 impl<U: AuthUser> Auth<U> {
     /// Exchanges a refresh token for an access token and the next refresh token.
     ///
-    /// A second use within [`RefreshSettings::grace`] returns the same next refresh token, for a client that lost the
+    /// A second use within [`RefreshSettings::grace`] returns the same refresh token again, for a client that lost the
     /// response. A later use ends the session with all its tokens
     /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)).
     ///
     /// # Errors
-    /// [`AuthError::InvalidRefreshToken`], [`AuthError::InactiveUser`], [`AuthError::InvalidClient`] if a client is required
-    /// and none authenticated, [`AuthError::ScopeExceeded`] for scopes that the
-    /// sign-in was not granted, [`AuthError::ScopeNotGranted`] for scopes that the user no longer has,
-    /// [`AuthError::Backend`].
+    /// - [`AuthError::InvalidRefreshToken`], [`AuthError::InactiveUser`].
+    /// - [`AuthError::InvalidClient`] if a client is required and none authenticated.
+    /// - [`AuthError::ScopeExceeded`] for scopes that the sign-in was not granted.
+    /// - [`AuthError::ScopeNotGranted`] for scopes that the user no longer has.
+    /// - [`AuthError::Backend`].
     pub async fn refresh(&self, refresh: Refresh<'_>) -> Result<SignedIn<U>, AuthError> {
         self.check_client_required(refresh.client_id.as_ref())?;
         let result = self.try_refresh(&refresh).await;
@@ -209,7 +210,7 @@ impl<U: AuthUser> Auth<U> {
             tokens.refresh_token = Some(next.token);
             return Ok(SignedIn { user, tokens });
         }
-        Err(conflict("a refresh token is used by too many requests at once"))
+        Err(BackendError::unavailable("too many concurrent requests use the same refresh token").into())
     }
 
     /// Finds a family of refresh tokens of this kind of user.
@@ -222,7 +223,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(family.filter(|family| family.owner.user_kind == U::user_kind()))
     }
 
-    /// Ends a session with a token that was used twice: nobody knows which of the two users is the right one.
+    /// Ends a session whose refresh token was reused: one of the two users of the token is an attacker.
     async fn end_reused(
         &self,
         sessions: &Sessions,
@@ -231,7 +232,7 @@ impl<U: AuthUser> Auth<U> {
         now: Timestamp,
     ) -> Result<(), BackendError> {
         log::warn!(
-            "refresh token of {} reused: session {} is ended",
+            "refresh token of user {} was reused: ended session {}",
             family.owner.subject,
             family.session_id
         );
@@ -269,7 +270,7 @@ fn scopes_to_refresh(
     still_granted(family, user).grant(requested).ok_or(AuthError::ScopeNotGranted)
 }
 
-/// The scopes of the sign-in that the user still has. Every user has [`Scope::OFFLINE_ACCESS`].
+/// Returns the scopes of the sign-in that the user still has. Every user has [`Scope::OFFLINE_ACCESS`].
 pub(in crate::auth) fn still_granted(family: &TokenFamily, user: &impl AuthUser) -> GrantedScopes {
     family.granted_scopes.limited_to(&user.allowed_scopes().with(Scope::offline_access()))
 }

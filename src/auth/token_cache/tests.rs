@@ -16,7 +16,7 @@ fn claims(user: &str, session: &str) -> Claims {
     Claims { session_id, ..Claims::new(Subject::new(user).unwrap(), GrantedScopes::All) }
 }
 
-/// The miss of a token that is not cached.
+/// Looks a token up; returns `None` if it is cached.
 fn miss(cache: &TokenCache<()>, token: &str, now: Timestamp) -> Option<Miss> {
     match cache.lookup(token, now).expect("the cache is not stale") {
         Lookup::Hit(_) => None,
@@ -36,28 +36,24 @@ fn fill(cache: &TokenCache<()>, token: &str, claims: &Claims) {
 
 #[test]
 fn lookup_after_the_sync_deadline_is_an_error() {
-    let cache = TokenCache::<()>::new(NonZeroUsize::MIN);
-    let recalls = |second| cache.lookup("token", Timestamp::from_unix(second)).is_ok();
-    assert!(recalls(u64::MAX), "without a deadline");
+    let cache = cache_of(1);
+    let is_usable = |second| cache.lookup("token", Timestamp::from_unix(second)).is_ok();
+    assert!(is_usable(u64::MAX), "without a deadline");
     cache.synced_until(Timestamp::from_unix(10));
-    assert!(recalls(10) && !recalls(11));
+    assert!(is_usable(10) && !is_usable(11));
     cache.synced_until(Timestamp::from_unix(12));
-    assert!(recalls(11) && !recalls(13));
-    cache.disconnected();
-    assert!(!recalls(11));
-    cache.reconnected();
-    assert!(recalls(11));
+    assert!(is_usable(11) && !is_usable(13));
 }
 
 #[test]
-fn result_from_before_an_invalidation_is_not_cached() {
+fn insert_after_an_invalidation_caches_nothing() {
     let cache = cache_of(100);
     for change in [
         Invalidation::User(Subject::new("1").unwrap()),
         Invalidation::Session(SessionId::new("s").unwrap()),
         Invalidation::Client(ClientId::new("web").unwrap()),
         Invalidation::Everything,
-        // Any invalidation counts: which entries it concerns is unknown when the result arrives.
+        // Even one that does not concern the token: the cache does not know whose token was looked up.
         Invalidation::User(Subject::new("another").unwrap()),
     ] {
         let missed = miss(&cache, "token", NOW).unwrap();
@@ -69,7 +65,7 @@ fn result_from_before_an_invalidation_is_not_cached() {
 }
 
 #[test]
-fn entry_is_valid_until_the_token_expires() {
+fn lookup_of_an_expired_token_is_a_miss() {
     let cache = cache_of(100);
     let expires_at = Some(NOW + Duration::from_secs(2));
     fill(&cache, "token", &Claims { expires_at, ..claims("1", "s") });
@@ -79,7 +75,7 @@ fn entry_is_valid_until_the_token_expires() {
 }
 
 #[test]
-fn lookup_returns_what_was_inserted() {
+fn lookup_returns_the_inserted_result() {
     let cache = cache_of(100);
     let missed = miss(&cache, "token", NOW).unwrap();
     let claims = claims("1", "s");
@@ -87,24 +83,23 @@ fn lookup_returns_what_was_inserted() {
     let user = Arc::new(AuthenticatedUser { user: (), claims: claims.clone(), granted_scopes });
     cache.insert(missed, &claims, Authentication::Valid(Arc::clone(&user)));
     match cache.lookup("token", NOW).unwrap() {
-        Lookup::Hit(Authentication::Valid(known)) => assert!(Arc::ptr_eq(&known, &user)),
-        _ => panic!("cached"),
+        Lookup::Hit(Authentication::Valid(found)) => assert!(Arc::ptr_eq(&found, &user)),
+        _ => panic!("the token is not cached"),
     }
     assert!(!is_cached(&cache, "Token", NOW));
     assert_eq!(cache.stats(), TokenCacheStats { hits: 1, misses: 2, entries: 1 });
 }
 
 #[test]
-fn disconnected_cache_returns_errors_until_it_is_reconnected() {
+fn lookup_while_disconnected_is_a_temporary_error() {
     let cache = cache_of(100);
     fill(&cache, "token", &claims("1", "s"));
     let missed = miss(&cache, "other", NOW).unwrap();
     cache.disconnected();
     for token in ["token", "other"] {
-        let answer = cache.lookup(token, NOW);
-        assert!(answer.err().expect("an error").is_temporary(), "{token}");
+        assert!(cache.lookup(token, NOW).err().expect("an error").is_temporary(), "{token}");
     }
-    // An invalidation while disconnected counts.
+    // Invalidations take effect while the cache is disconnected.
     cache.invalidate(&Invalidation::User(Subject::new("1").unwrap()));
     cache.insert(missed, &claims("2", "t"), Authentication::Invalid);
     cache.reconnected();
@@ -112,15 +107,15 @@ fn disconnected_cache_returns_errors_until_it_is_reconnected() {
 }
 
 #[test]
-fn cache_and_index_stay_within_capacity() {
+fn cache_and_index_stay_within_the_capacity() {
     for tokens_of_a_user in [1, 7, 2000] {
         let cache = cache_of(20);
         for number in 0..2000 {
             let token = format!("token {number}");
             let missed = miss(&cache, &token, NOW).unwrap();
-            let own = number / tokens_of_a_user;
-            let own = claims(&format!("user {own}"), &format!("session {own}"));
-            cache.insert(missed, &own, Authentication::Invalid);
+            let user = number / tokens_of_a_user;
+            let claims = claims(&format!("user {user}"), &format!("session {user}"));
+            cache.insert(missed, &claims, Authentication::Invalid);
         }
         let index = cache.index();
         let of_users: usize = index.users.values().map(Vec::len).sum();
@@ -131,7 +126,7 @@ fn cache_and_index_stay_within_capacity() {
 }
 
 #[test]
-fn evicted_and_reinserted_token_is_removed_with_its_session() {
+fn invalidation_removes_a_token_that_was_evicted_and_cached_again() {
     let cache = cache_of(20);
     for number in (0..30).chain(0..30) {
         let token = format!("token {number}");
@@ -146,24 +141,24 @@ fn evicted_and_reinserted_token_is_removed_with_its_session() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Ask(usize),
-    /// The result of the oldest look-up in progress.
-    Answer,
-    Invalidation(Invalidation),
+    Lookup(usize),
+    /// Inserts the result of the oldest miss.
+    Insert,
+    Invalidate(Invalidation),
     Wait(u64),
 }
 
-/// Eight tokens of three users, in five sessions, through two clients or none; every other one ends.
+/// One of eight tokens of three users, in five sessions, issued to two clients or none. Every other token expires.
 fn token(number: usize) -> (String, Claims) {
-    let own = Claims {
+    let claims = Claims {
         client_id: [None, ClientId::new("web").ok(), ClientId::new("app").ok()][number % 5 % 3].clone(),
         expires_at: number.is_multiple_of(2).then(|| NOW + Duration::from_secs(number as u64 + 1)),
         ..claims(&(number % 5 % 3).to_string(), &(number % 5).to_string())
     };
-    (format!("token {number}"), own)
+    (format!("token {number}"), claims)
 }
 
-fn is_about(change: &Invalidation, claims: &Claims) -> bool {
+fn concerns(change: &Invalidation, claims: &Claims) -> bool {
     match change {
         Invalidation::User(subject) => *subject == claims.subject,
         Invalidation::Session(id) => Some(id) == claims.session_id.as_ref(),
@@ -173,13 +168,16 @@ fn is_about(change: &Invalidation, claims: &Claims) -> bool {
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    let invalidation = prop_oneof![
+        (0..4_u64).prop_map(|user| Invalidation::User(user.into())),
+        (0..6_u8).prop_map(|session| Invalidation::Session(session.to_string().parse().unwrap())),
+        "web|app|other".prop_map(|client| Invalidation::Client(client.parse().unwrap())),
+        Just(Invalidation::Everything),
+    ];
     prop_oneof![
-        6 => (0..8_usize).prop_map(Step::Ask),
-        5 => Just(Step::Answer),
-        1 => (0..4_u64).prop_map(|user| Step::Invalidation(Invalidation::User(user.into()))),
-        1 => (0..6_u8).prop_map(|session| Step::Invalidation(Invalidation::Session(SessionId::new(session.to_string()).unwrap()))),
-        1 => "web|app|other".prop_map(|client| Step::Invalidation(Invalidation::Client(ClientId::new(client).unwrap()))),
-        1 => Just(Step::Invalidation(Invalidation::Everything)),
+        6 => (0..8_usize).prop_map(Step::Lookup),
+        5 => Just(Step::Insert),
+        4 => invalidation.prop_map(Step::Invalidate),
         1 => (1..3_u64).prop_map(Step::Wait),
     ]
 }
@@ -188,34 +186,34 @@ proptest! {
     #[test]
     fn token_is_cached_until_it_expires_or_is_invalidated(steps in vec(step(), 0..60)) {
         let cache = cache_of(10_000);
-        let mut known: HashMap<usize, Claims> = HashMap::new();
-        let (mut asked, mut changes, mut now) = (Vec::new(), 0, NOW);
+        let mut cached: HashMap<usize, Claims> = HashMap::new();
+        let (mut misses, mut invalidations, mut now) = (Vec::new(), 0, NOW);
         for step in steps {
             match step {
-                Step::Ask(number) => {
+                Step::Lookup(number) => {
                     if let Some(missed) = miss(&cache, &token(number).0, now) {
-                        asked.push((number, missed, changes));
+                        misses.push((number, missed, invalidations));
                     }
                 }
-                Step::Answer if asked.is_empty() => {}
-                Step::Answer => {
-                    let (number, missed, before) = asked.remove(0);
+                Step::Insert if misses.is_empty() => {}
+                Step::Insert => {
+                    let (number, missed, invalidations_before) = misses.remove(0);
                     let (_, claims) = token(number);
                     cache.insert(missed, &claims, Authentication::Invalid);
-                    if before == changes {
-                        known.insert(number, claims);
+                    if invalidations_before == invalidations {
+                        cached.insert(number, claims);
                     }
                 }
-                Step::Invalidation(change) => {
+                Step::Invalidate(change) => {
                     cache.invalidate(&change);
-                    changes += 1;
-                    known.retain(|_, claims| !is_about(&change, claims));
+                    invalidations += 1;
+                    cached.retain(|_, claims| !concerns(&change, claims));
                 }
                 Step::Wait(seconds) => now = now + Duration::from_secs(seconds),
             }
             for number in 0..8 {
-                let lives = |claims: &Claims| claims.expires_at.is_none_or(|end| now < end);
-                let expected = known.get(&number).is_some_and(lives);
+                let is_valid = |claims: &Claims| claims.expires_at.is_none_or(|end| now < end);
+                let expected = cached.get(&number).is_some_and(is_valid);
                 prop_assert_eq!(is_cached(&cache, &token(number).0, now), expected, "token {}", number);
             }
         }

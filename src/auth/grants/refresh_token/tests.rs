@@ -35,12 +35,12 @@ const SETTINGS: RefreshSettings = RefreshSettings {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Token families in memory. Clones share them.
+/// A session store in memory that supports only token families. Clones share them.
 #[derive(Clone, Default)]
 struct Families {
     by_name: Arc<Mutex<Vec<(TokenHash, TokenFamily)>>>,
-    /// What another request does just before the next rotation.
-    concurrent: Arc<Mutex<Option<Work>>>,
+    /// Runs just before the next rotation, like a concurrent request.
+    before_rotation: Arc<Mutex<Option<Work>>>,
 }
 
 impl Families {
@@ -48,13 +48,9 @@ impl Families {
         self.by_name.lock().unwrap()
     }
 
-    /// A copy, for what must have no effect here.
+    /// Returns an independent copy.
     fn fork(&self) -> Self {
-        Self { by_name: Arc::new(Mutex::new(self.lock().clone())), concurrent: Arc::default() }
-    }
-
-    fn concurrently(&self, work: impl FnOnce() + Send + 'static) {
-        *self.concurrent.lock().unwrap() = Some(Box::new(work));
+        Self { by_name: Arc::new(Mutex::new(self.lock().clone())), before_rotation: Arc::default() }
     }
 }
 
@@ -64,7 +60,7 @@ impl SessionStore for Families {
     }
 
     async fn open(&self, session: &NewSession<'_>) -> Result<bool, BackendError> {
-        let (name, first) = session.refresh_token.expect("every session has refresh tokens here");
+        let (name, first) = session.refresh_token.expect("the sign-in issues a refresh token");
         let family = TokenFamily {
             session_id: session.id.clone(),
             owner: session.owner.clone(),
@@ -88,7 +84,7 @@ impl SessionStore for Families {
     }
 
     async fn list(&self, _: &SessionOwner, _: Timestamp) -> Result<Vec<Session>, BackendError> {
-        unreachable!("no session is listed here")
+        unreachable!()
     }
 
     async fn end(&self, owner: &SessionOwner, id: &SessionId, _: Timestamp) -> Result<bool, BackendError> {
@@ -97,7 +93,7 @@ impl SessionStore for Families {
     }
 
     async fn end_all(&self, _: &SessionOwner, _: Timestamp) -> Result<(), BackendError> {
-        unreachable!("no user ends everything here")
+        unreachable!()
     }
 
     async fn find_token_family(&self, name: &TokenHash) -> Result<Option<TokenFamily>, BackendError> {
@@ -105,8 +101,8 @@ impl SessionStore for Families {
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>) -> Result<bool, BackendError> {
-        let concurrent = self.concurrent.lock().unwrap().take();
-        concurrent.into_iter().for_each(|work| work());
+        let before_rotation = self.before_rotation.lock().unwrap().take();
+        before_rotation.into_iter().for_each(|work| work());
         let mut families = self.lock();
         let matches = |(name, family): &&mut (TokenHash, TokenFamily)| {
             name == rotation.family && family.current == *rotation.from
@@ -119,7 +115,7 @@ impl SessionStore for Families {
     }
 }
 
-/// One user with these scopes.
+/// A store of one user, who has these scopes. Clones share them.
 #[derive(Clone)]
 struct OneUser(Arc<Mutex<GrantedScopes>>);
 
@@ -163,7 +159,7 @@ impl UserStore for OneUser {
         _: &PasswordHash,
         _: &PasswordHash,
     ) -> Result<(), BackendError> {
-        unreachable!("no hash is outdated here")
+        unreachable!()
     }
 }
 
@@ -172,7 +168,7 @@ struct AnyPassword(PasswordHash);
 
 impl PasswordHasher for AnyPassword {
     async fn hash(&self, _: &Password) -> Result<PasswordHash, BackendError> {
-        unreachable!("nothing is hashed here")
+        unreachable!()
     }
 
     async fn verify(&self, _: &Password, _: &PasswordHash) -> Result<PasswordCheck, BackendError> {
@@ -184,7 +180,7 @@ impl PasswordHasher for AnyPassword {
     }
 }
 
-/// Issues the identifier of the session as access token.
+/// Issues the session identifier as the access token.
 struct SessionTokens;
 
 impl TokenIssuer for SessionTokens {
@@ -221,11 +217,11 @@ fn auth_with(user: &OneUser, families: &Families, settings: RefreshSettings) -> 
         .clock(move || Timestamp::from_unix(clock.load(Ordering::SeqCst)))
         .random(move |buffer| buffer.fill(bytes.load(Ordering::SeqCst)))
         .build()
-        .expect("parts that fit together");
+        .unwrap();
     TestAuth { auth, now, random }
 }
 
-fn granted_scopes(scopes: &BTreeSet<&str>) -> GrantedScopes {
+fn granted(scopes: &BTreeSet<&str>) -> GrantedScopes {
     GrantedScopes::Only(scopes.iter().map(|scope| scope.parse().unwrap()).collect())
 }
 
@@ -242,7 +238,7 @@ fn sign_in(auth: &TestAuth, scopes: &[String]) -> Result<Tokens, AuthError> {
         client_id: None,
         client_info: &ClientInfo::default(),
     };
-    Ok(auth.auth.sign_in(sign_in).now_or_never().expect("no waiting")?.tokens)
+    Ok(auth.auth.sign_in(sign_in).now_or_never().unwrap()?.tokens)
 }
 
 fn use_token(
@@ -256,35 +252,36 @@ fn use_token(
     auth.random.store(random, Ordering::SeqCst);
     let (token, client_info) = (RefreshToken::from(token), ClientInfo::default());
     let refresh = Refresh { token: &token, scopes, client_id: None, client_info: &client_info };
-    Ok(auth.auth.refresh(refresh).now_or_never().expect("no waiting")?.tokens)
+    Ok(auth.auth.refresh(refresh).now_or_never().unwrap()?.tokens)
 }
 
 fn refresh_token(tokens: &Tokens) -> String {
     tokens.refresh_token.as_ref().expect("a refresh token").expose().to_owned()
 }
 
-/// A family as the rules have it.
+/// The expected state of a token family.
 struct Model {
-    /// Every token that was issued, the newest one last.
+    /// Every token that was issued, oldest first.
     tokens: Vec<String>,
     granted: BTreeSet<String>,
     rotated: Timestamp,
     is_ended: bool,
 }
 
+/// Uses of tokens, with the requested scopes, and other events.
 #[derive(Clone, Debug)]
 enum Step {
     Current(Vec<String>),
     Previous(Vec<String>),
-    /// One before the previous one.
+    /// A token older than the previous one.
     Older(prop::sample::Index),
-    /// A second half that was never given, behind the right first half.
+    /// A token of this family that was never issued.
     Forged,
-    /// A first half that nobody has.
-    Foreign,
+    /// A token of an unknown family.
+    UnknownFamily,
     Wait(u64),
-    /// What the user has from now on.
-    Grant(BTreeSet<&'static str>),
+    /// Replaces the scopes of the user.
+    SetScopes(BTreeSet<&'static str>),
 }
 
 fn some_scopes() -> impl Strategy<Value = BTreeSet<&'static str>> {
@@ -292,22 +289,22 @@ fn some_scopes() -> impl Strategy<Value = BTreeSet<&'static str>> {
         .prop_map(|scopes| scopes.into_iter().collect())
 }
 
-fn wanted() -> impl Strategy<Value = Vec<String>> {
+fn requested() -> impl Strategy<Value = Vec<String>> {
     let some = some_scopes().prop_map(|scopes| scopes.into_iter().map(str::to_owned).collect());
     prop_oneof![1 => Just(Vec::new()), 1 => some]
 }
 
-/// In most of the runs much happens before the first token is used again.
+/// Mostly uses of the current token, so that families grow long before they end.
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        16 => wanted().prop_map(Step::Current),
-        6 => wanted().prop_map(Step::Previous),
+        16 => requested().prop_map(Step::Current),
+        6 => requested().prop_map(Step::Previous),
         1 => any::<prop::sample::Index>().prop_map(Step::Older),
         1 => Just(Step::Forged),
-        2 => Just(Step::Foreign),
+        2 => Just(Step::UnknownFamily),
         8 => (1..5_u64).prop_map(Step::Wait),
         1 => (5..15_u64).prop_map(Step::Wait),
-        1 => some_scopes().prop_map(Step::Grant),
+        1 => some_scopes().prop_map(Step::SetScopes),
     ]
 }
 
@@ -316,35 +313,38 @@ impl Model {
         self.tokens.last().unwrap()
     }
 
-    fn is_expired(&self, now: Timestamp) -> bool {
-        now >= self.rotated + SETTINGS.idle || now >= START + SETTINGS.absolute
+    fn is_active(&self, now: Timestamp) -> bool {
+        !self.is_ended && now < self.rotated + SETTINGS.idle && now < START + SETTINGS.absolute
     }
 
-    /// Asserts that a valid token was accepted with these scopes, or refused because of them.
+    /// Asserts that a valid token was accepted with the expected scopes, or rejected because of the requested scopes.
     fn check_scopes(
         &self,
-        answer: Result<Tokens, AuthError>,
-        wanted: &[String],
-        has: &BTreeSet<String>,
+        result: Result<Tokens, AuthError>,
+        requested: &[String],
+        allowed: &BTreeSet<String>,
     ) -> Result<Option<Tokens>, TestCaseError> {
-        let asked: BTreeSet<_> = wanted.iter().cloned().collect();
-        let now: BTreeSet<_> = self.granted.intersection(has).cloned().collect();
-        let granted = if wanted.is_empty() { now } else { now.intersection(&asked).cloned().collect() };
-        match answer {
-            Ok(login) => {
-                prop_assert!(asked.is_subset(&self.granted), "widened to {:?}", login.granted_scopes);
-                prop_assert_eq!(scopes(&login.granted_scopes), granted);
-                Ok(Some(login))
+        let requested: BTreeSet<_> = requested.iter().cloned().collect();
+        let available: BTreeSet<_> = self.granted.intersection(allowed).cloned().collect();
+        let expected = match requested.is_empty() {
+            true => available,
+            false => available.intersection(&requested).cloned().collect(),
+        };
+        match result {
+            Ok(tokens) => {
+                prop_assert!(requested.is_subset(&self.granted), "widened to {:?}", tokens.granted_scopes);
+                prop_assert_eq!(scopes(&tokens.granted_scopes), expected);
+                Ok(Some(tokens))
             }
             Err(AuthError::ScopeExceeded) => {
-                prop_assert!(!asked.is_subset(&self.granted));
+                prop_assert!(!requested.is_subset(&self.granted));
                 Ok(None)
             }
             Err(AuthError::ScopeNotGranted) => {
-                prop_assert!(!asked.is_empty() && granted.is_empty());
+                prop_assert!(!requested.is_empty() && expected.is_empty());
                 Ok(None)
             }
-            Err(error) => Err(TestCaseError::fail(format!("a good token is refused: {error}"))),
+            Err(error) => Err(TestCaseError::fail(format!("a valid token is rejected: {error}"))),
         }
     }
 }
@@ -353,137 +353,131 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn token_family_follows_the_model(asked in wanted(), steps in vec(step(), 1..60)) {
-        let user = OneUser(Arc::new(Mutex::new(granted_scopes(&["a", "b"].into()))));
+    fn token_family_behaves_as_the_model(initial in requested(), steps in vec(step(), 1..60)) {
+        let user = OneUser(Arc::new(Mutex::new(granted(&["a", "b"].into()))));
         let families = Families::default();
         let auth = auth_with(&user, &families, SETTINGS);
-        let Ok(login) = sign_in(&auth, &asked) else {
-            // It asked for nothing that the user has.
-            return Ok(());
-        };
-        let access_token = login.access_token.clone();
+        // Fails if the user has none of the requested scopes.
+        let Ok(tokens) = sign_in(&auth, &initial) else { return Ok(()) };
+        let access_token = tokens.access_token.clone();
         let mut model = Model {
-            tokens: vec![refresh_token(&login)],
-            granted: scopes(&login.granted_scopes),
+            tokens: vec![refresh_token(&tokens)],
+            granted: scopes(&tokens.granted_scopes),
             rotated: START,
             is_ended: false,
         };
         let mut now = START;
         for (number, step) in (0..).zip(steps) {
-            let has = scopes(&user.0.lock().unwrap().with(Scope::offline_access()));
-            let is_good = !model.is_ended && !model.is_expired(now);
-            let use_one = |token: &str, wanted: &[String]| use_token(&auth, token, wanted, now, number);
+            let allowed = scopes(&user.0.lock().unwrap().with(Scope::offline_access()));
+            let is_active = model.is_active(now);
+            let refresh = |token: &str, requested: &[String]| use_token(&auth, token, requested, now, number);
+            let is_invalid = |result| matches!(result, Err(AuthError::InvalidRefreshToken));
             match step {
-                Step::Current(wanted) => {
-                    let answer = use_one(model.current(), &wanted);
-                    if is_good {
-                        if let Some(login) = model.check_scopes(answer, &wanted, &has)? {
-                            let next = refresh_token(&login);
-                            prop_assert!(!model.tokens.contains(&next), "a token comes again");
-                            model.tokens.push(next);
-                            model.rotated = now;
-                        }
-                    } else {
-                        prop_assert!(matches!(answer, Err(AuthError::InvalidRefreshToken)));
+                Step::Current(requested) => {
+                    let result = refresh(model.current(), &requested);
+                    if !is_active {
+                        prop_assert!(is_invalid(result));
+                    } else if let Some(tokens) = model.check_scopes(result, &requested, &allowed)? {
+                        let next = refresh_token(&tokens);
+                        prop_assert!(!model.tokens.contains(&next), "a token is issued twice");
+                        model.tokens.push(next);
+                        model.rotated = now;
                     }
                 }
-                Step::Previous(wanted) => {
+                Step::Previous(requested) => {
                     let Some(position) = model.tokens.len().checked_sub(2) else { continue };
-                    let answer = use_one(&model.tokens[position], &wanted);
-                    if is_good && now < model.rotated + SETTINGS.grace {
-                        if let Some(login) = model.check_scopes(answer, &wanted, &has)? {
-                            prop_assert_eq!(refresh_token(&login), model.current());
-                        }
-                    } else {
-                        prop_assert!(matches!(answer, Err(AuthError::InvalidRefreshToken)));
-                        model.is_ended |= is_good;
+                    let result = refresh(&model.tokens[position], &requested);
+                    if !is_active || now >= model.rotated + SETTINGS.grace {
+                        prop_assert!(is_invalid(result));
+                        model.is_ended |= is_active;
+                    } else if let Some(tokens) = model.check_scopes(result, &requested, &allowed)? {
+                        prop_assert_eq!(refresh_token(&tokens), model.current());
                     }
                 }
                 Step::Older(index) => {
                     let Some(count @ 1..) = model.tokens.len().checked_sub(2) else { continue };
-                    let answer = use_one(&model.tokens[index.index(count)], &[]);
-                    prop_assert!(matches!(answer, Err(AuthError::InvalidRefreshToken)));
-                    model.is_ended |= is_good;
+                    prop_assert!(is_invalid(refresh(&model.tokens[index.index(count)], &[])));
+                    model.is_ended |= is_active;
                 }
                 Step::Forged => {
                     let forged = format!("{}{}", &model.current()[..43], "x".repeat(43));
-                    prop_assert!(matches!(use_one(&forged, &[]), Err(AuthError::InvalidRefreshToken)));
-                    model.is_ended |= is_good;
+                    prop_assert!(is_invalid(refresh(&forged, &[])));
+                    model.is_ended |= is_active;
                 }
-                Step::Foreign => {
-                    let foreign = format!("{}{}", "x".repeat(43), &model.current()[43..]);
-                    prop_assert!(matches!(use_one(&foreign, &[]), Err(AuthError::InvalidRefreshToken)));
+                Step::UnknownFamily => {
+                    let unknown = format!("{}{}", "x".repeat(43), &model.current()[43..]);
+                    prop_assert!(is_invalid(refresh(&unknown, &[])));
                 }
                 Step::Wait(seconds) => now = now + Duration::from_secs(seconds),
-                Step::Grant(scopes) => *user.0.lock().unwrap() = granted_scopes(&scopes),
+                Step::SetScopes(scopes) => *user.0.lock().unwrap() = granted(&scopes),
             }
 
             prop_assert_eq!(families.lock().is_empty(), model.is_ended);
-            let bearer = auth.auth.authenticate(&access_token).now_or_never().expect("no waiting").unwrap();
-            prop_assert_eq!(matches!(bearer, Authentication::Invalid), model.is_ended, "the access token");
-            // After the grace period only the newest token may be valid; each is tried by itself.
+            let authentication = auth.auth.authenticate(&access_token).now_or_never().unwrap().unwrap();
+            let is_invalid = matches!(authentication, Authentication::Invalid);
+            prop_assert_eq!(is_invalid, model.is_ended, "the access token");
+            // After the grace period, only the current token may be valid.
             let later = now.max(model.rotated + SETTINGS.grace);
-            let is_good = !model.is_ended && !model.is_expired(later);
             for token in &model.tokens {
-                let alone = auth_with(&user, &families.fork(), SETTINGS);
-                let answer = use_token(&alone, token, &[], later, 0xfe);
-                prop_assert_eq!(answer.is_ok(), is_good && token == model.current());
+                let fork = auth_with(&user, &families.fork(), SETTINGS);
+                let is_valid = use_token(&fork, token, &[], later, 0xfe).is_ok();
+                prop_assert_eq!(is_valid, model.is_active(later) && token == model.current());
             }
         }
     }
 }
 
-/// Signs in, and uses the first token while `concurrently` uses it too, or does something else.
-fn raced(
+/// Signs in and uses the first token; `concurrent` runs just before the rotation.
+fn race(
     grace: u64,
-    concurrently: impl FnOnce(&TestAuth, &Families, &str) + Send + 'static,
+    concurrent: impl FnOnce(&TestAuth, &Families, &str) + Send + 'static,
 ) -> (TestAuth, Families, Result<Tokens, AuthError>) {
-    let user = OneUser(Arc::new(Mutex::new(granted_scopes(&["a", "b"].into()))));
+    let user = OneUser(Arc::new(Mutex::new(granted(&["a", "b"].into()))));
     let (families, grace) = (Families::default(), Duration::from_secs(grace));
     let auth = auth_with(&user, &families, RefreshSettings { grace, ..SETTINGS });
-    let first = refresh_token(&sign_in(&auth, &[]).expect("tokens"));
-    let (other, all, token) = (auth.clone(), families.clone(), first.clone());
-    families.concurrently(move || concurrently(&other, &all, &token));
-    let answer = use_token(&auth, &first, &[], START, 1);
-    (auth, families, answer)
+    let first = refresh_token(&sign_in(&auth, &[]).unwrap());
+    let (other, shared, token) = (auth.clone(), families.clone(), first.clone());
+    let concurrent = Box::new(move || concurrent(&other, &shared, &token));
+    *families.before_rotation.lock().unwrap() = Some(concurrent);
+    let result = use_token(&auth, &first, &[], START, 1);
+    (auth, families, result)
 }
 
 #[test]
-fn second_concurrent_use_returns_the_same_token() {
-    let won = Arc::new(Mutex::new(String::new()));
-    let winner = Arc::clone(&won);
-    let (auth, families, answer) = raced(3, move |auth, _, token| {
-        let login = use_token(auth, token, &[], START, 2).expect("tokens");
-        *winner.lock().unwrap() = refresh_token(&login);
+fn two_concurrent_uses_within_grace_return_the_same_token() {
+    let winner = Arc::new(Mutex::new(String::new()));
+    let current = Arc::clone(&winner);
+    let (auth, families, result) = race(3, move |auth, _, token| {
+        *winner.lock().unwrap() = refresh_token(&use_token(auth, token, &[], START, 2).unwrap());
     });
-    let newest = won.lock().unwrap();
-    assert_eq!(refresh_token(&answer.expect("tokens")), *newest);
+    let current = current.lock().unwrap();
+    assert_eq!(refresh_token(&result.unwrap()), *current);
     assert_eq!(families.lock().len(), 1);
-    assert!(use_token(&auth, &newest, &[], START, 3).is_ok());
+    assert!(use_token(&auth, &current, &[], START, 3).is_ok());
 }
 
 #[test]
-fn second_concurrent_use_without_grace_ends_the_session() {
-    let (_, families, answer) = raced(0, |auth, _, token| {
+fn two_concurrent_uses_without_grace_end_the_session() {
+    let (_, families, result) = race(0, |auth, _, token| {
         assert!(use_token(auth, token, &[], START, 2).is_ok());
     });
-    assert!(matches!(answer, Err(AuthError::InvalidRefreshToken)));
+    assert!(matches!(result, Err(AuthError::InvalidRefreshToken)));
     assert!(families.lock().is_empty());
 }
 
 #[test]
-fn refresh_of_a_session_that_ends_concurrently_is_refused() {
-    let (_, _, answer) = raced(3, |_, families, _| families.lock().clear());
-    assert!(matches!(answer, Err(AuthError::InvalidRefreshToken)));
+fn refresh_of_a_session_that_ends_concurrently_is_rejected() {
+    let (_, _, result) = race(3, |_, families, _| families.lock().clear());
+    assert!(matches!(result, Err(AuthError::InvalidRefreshToken)));
 }
 
 #[test]
 fn use_after_two_concurrent_rotations_ends_the_session() {
-    let (_, families, answer) = raced(3, |auth, _, token| {
-        let login = use_token(auth, token, &[], START, 2).expect("tokens");
-        assert!(use_token(auth, &refresh_token(&login), &[], START, 3).is_ok());
+    let (_, families, result) = race(3, |auth, _, token| {
+        let next = refresh_token(&use_token(auth, token, &[], START, 2).unwrap());
+        assert!(use_token(auth, &next, &[], START, 3).is_ok());
     });
-    assert!(matches!(answer, Err(AuthError::InvalidRefreshToken)));
+    assert!(matches!(result, Err(AuthError::InvalidRefreshToken)));
     assert!(families.lock().is_empty());
 }
 
@@ -501,23 +495,22 @@ fn family(rotated: Timestamp) -> TokenFamily {
 }
 
 #[test]
-fn grace_and_lifetimes_end_exactly() {
+fn status_changes_exactly_at_the_end_of_grace_and_lifetimes() {
     let after = |seconds| START + Duration::from_secs(seconds);
-    let status = |rotated, shown: &str, now| {
-        let (family, shown) = (family(after(rotated)), TokenHash(shown.to_owned()));
-        format!("{:?}", SETTINGS.status(&family, &shown, after(now)))
-    };
-    assert_eq!(status(5, "current", 14), "Current");
-    assert_eq!(status(5, "current", 15), "Expired", "idle for ten seconds");
-    assert_eq!(status(15, "current", 19), "Current");
-    assert_eq!(status(15, "current", 20), "Expired", "twenty seconds after the sign-in");
-    assert_eq!(status(5, "previous", 7), r#"Repeated("salt")"#);
-    assert_eq!(status(5, "previous", 8), "Reused", "after three seconds of grace");
-    assert_eq!(status(5, "older", 5), "Reused");
-    assert_eq!(status(5, "older", 15), "Expired");
-    // The clocks of two replicas differ: what another one made in our future is good.
-    assert_eq!(
-        (status(5, "current", 4), status(5, "previous", 4)),
-        ("Current".into(), r#"Repeated("salt")"#.into())
-    );
+    for (rotated, token, now, expected) in [
+        (5, "current", 14, TokenStatus::Current),
+        (5, "current", 15, TokenStatus::Expired), // unused for ten seconds
+        (15, "current", 19, TokenStatus::Current),
+        (15, "current", 20, TokenStatus::Expired), // twenty seconds after the sign-in
+        (5, "previous", 7, TokenStatus::Repeated("salt")),
+        (5, "previous", 8, TokenStatus::Reused),
+        (5, "older", 5, TokenStatus::Reused),
+        (5, "older", 15, TokenStatus::Expired),
+        // Rotated by a replica whose clock is ahead.
+        (5, "current", 4, TokenStatus::Current),
+        (5, "previous", 4, TokenStatus::Repeated("salt")),
+    ] {
+        let (family, hash) = (family(after(rotated)), TokenHash(token.to_owned()));
+        assert_eq!(SETTINGS.status(&family, &hash, after(now)), expected, "{rotated} {token} {now}");
+    }
 }
