@@ -1,4 +1,4 @@
-//! The API of another team: no users, no passwords, only the access tokens of a running Gatepass, verified offline.
+//! A resource server: an API without users or passwords that verifies the access tokens of a running Gatepass offline.
 //! Try it: gatepass users add johndoe --scopes items:read && gatepass serve --profile secure
 //! cargo run --example resource_server
 //! curl -H "Authorization: Bearer $ACCESS_TOKEN" http://127.0.0.1:8002/items
@@ -13,10 +13,10 @@ use gatepass::{RequiredScopes, Subject, UserStore, Username};
 use serde_json::{Value, json};
 use std::{env, error::Error, time::Duration};
 
-/// The minimum time between two fetches, whatever kids the tokens of strangers name.
+/// The minimum time between two fetches, even if many tokens have an unknown kid.
 const PAUSE: Duration = Duration::from_secs(5);
-/// The maximum time that keys are cached, whatever the response says.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// The maximum time for which keys are cached, even if `max-age` is longer.
+const MAX_CACHED: Duration = Duration::from_secs(3600);
 /// The maximum difference between the clocks of the two services.
 const LEEWAY: Duration = Duration::from_secs(5);
 
@@ -31,10 +31,10 @@ impl AuthUser for Caller {
         true
     }
     fn allowed_scopes(&self) -> GrantedScopes {
-        GrantedScopes::All // the token alone decides
+        GrantedScopes::All // the scopes of the token alone decide
     }
     fn user_kind() -> &'static str {
-        "User" // the kind in the tokens of the program
+        "User" // the kind in tokens of the gatepass program
     }
 }
 
@@ -49,7 +49,7 @@ impl UserStore for Callers {
         &self,
         _: &Username,
     ) -> Result<Option<Account<Caller>>, BackendError> {
-        Ok(None) // there is no sign-in here
+        Ok(None) // this application has no sign-in
     }
     async fn replace_hash(
         &self,
@@ -75,10 +75,10 @@ async fn items(caller: ActiveUser<Caller, ReadItems>) -> web::Json<Value> {
     web::Json(json!({ "subject": caller.subject().as_str(), "scopes": scopes }))
 }
 
-/// Fetches the keys: now, when they expire, and when a token names an unknown one. While the issuer is not reachable, the
+/// Fetches the keys: now, when they expire, and when a token has an unknown key. While the issuer is unreachable, the
 /// known keys stay in use.
-async fn keep_keys(tokens: RemoteJwtVerifier, url: String) {
-    // Over https: awc's feature rustls-0_23-webpki-roots.
+async fn refresh_keys(tokens: RemoteJwtVerifier, url: String) {
+    // For https, enable awc's feature rustls-0_23-webpki-roots.
     let client = awc::Client::default();
     loop {
         let fresh_for = fetch_keys(&tokens, &client, &url)
@@ -98,19 +98,19 @@ async fn fetch_keys(
     client: &awc::Client,
     url: &str,
 ) -> Result<Duration, Box<dyn Error>> {
-    let mut answer = client.get(url).send().await?;
-    if !answer.status().is_success() {
-        return Err(answer.status().to_string().into());
+    let mut response = client.get(url).send().await?;
+    if !response.status().is_success() {
+        return Err(response.status().to_string().into());
     }
-    tokens.set_keys(answer.body().await?)?;
-    let directives = answer
+    tokens.set_keys(response.body().await?)?;
+    let directives = response
         .get_header()
         .map_or(Vec::new(), |CacheControl(directives)| directives);
     let max_age = directives.iter().find_map(|directive| match directive {
         CacheDirective::MaxAge(seconds) => Some(Duration::from_secs(u64::from(*seconds))),
         _ => None,
     });
-    Ok(max_age.unwrap_or_default().min(LONGEST))
+    Ok(max_age.unwrap_or_default().min(MAX_CACHED))
 }
 
 #[actix_web::main]
@@ -120,7 +120,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1).unwrap_or("127.0.0.1:8002".into());
     let keys = format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'));
     let tokens = RemoteJwtVerifier::new(issuer, audience).leeway(LEEWAY);
-    rt::spawn(keep_keys(tokens.clone(), keys));
+    rt::spawn(refresh_keys(tokens.clone(), keys));
     let auth = Auth::builder(Callers).token_verifier(tokens).build()?;
     HttpServer::new(move || App::new().configure(auth.routes()).service(items))
         .bind(address)?

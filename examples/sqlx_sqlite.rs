@@ -1,6 +1,6 @@
 //! Sign-in with your own user table: sqlx, Argon2id, signed tokens. Try: cargo run --example sqlx_sqlite
 //! curl -d username=alice@example.com -d 'password=correct horse' http://127.0.0.1:8080/register
-//! and the same at /token, then curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/greeting
+//! The same for /token, then: curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/greeting
 use actix_web::{App, HttpServer, Responder, error::ErrorBadRequest, get, post, web};
 use gatepass::{Account, ActiveUser, Auth, AuthUser, BackendError, GrantedScopes};
 use gatepass::{PasswordHash as Hash, PasswordRequestForm, Subject, UserStore, Username};
@@ -24,12 +24,12 @@ impl AuthUser for Member {
         GrantedScopes::All
     }
 }
-type Answer<T> = Result<T, BackendError>;
+type Result<T> = std::result::Result<T, BackendError>;
 struct Members(SqlitePool);
 type Shared = web::Data<(Auth<Member>, SqlitePool)>;
 impl UserStore for Members {
     type User = Member;
-    async fn find_by_username(&self, name: &Username) -> Answer<Option<Account<Member>>> {
+    async fn find_by_username(&self, name: &Username) -> Result<Option<Account<Member>>> {
         let select = query("SELECT * FROM members WHERE email = lower($1)").bind(name.as_str());
         let Some(row) = select.fetch_optional(&self.0).await? else {
             return Ok(None);
@@ -37,11 +37,11 @@ impl UserStore for Members {
         let (member, hash): (_, String) = (Member::from_row(&row)?, row.get("hash"));
         Ok(Some(Account::new(member, hash)))
     }
-    async fn find_by_subject(&self, subject: &Subject) -> Answer<Option<Member>> {
+    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>> {
         let member = query_as("SELECT * FROM members WHERE id = $1").bind(subject.as_str());
         Ok(member.fetch_optional(&self.0).await?)
     }
-    async fn replace_hash(&self, id: &Subject, old: &Hash, new: &Hash) -> Answer<()> {
+    async fn replace_hash(&self, id: &Subject, old: &Hash, new: &Hash) -> Result<()> {
         let update = query("UPDATE members SET hash = $1 WHERE id = $2 AND hash = $3");
         let update = update.bind(new.expose()).bind(id.as_str());
         Ok(update.bind(old.expose()).execute(&self.0).await.map(drop)?)
@@ -65,7 +65,7 @@ async fn greeting(me: ActiveUser<Member>) -> String {
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS members (id INTEGER PRIMARY KEY,
     email TEXT UNIQUE NOT NULL, hash TEXT NOT NULL, is_active BOOLEAN NOT NULL DEFAULT TRUE)";
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let pool = SqlitePool::connect("sqlite:members.db?mode=rwc").await?;
     query(TABLE).execute(&pool).await?;
     let auth = Auth::builder(Members(pool.clone()))

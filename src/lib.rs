@@ -1,7 +1,7 @@
 //! Password sign-in for Actix applications: the OAuth 2.0 password flow with your own user table.
 //!
-//! Gatepass brings FastAPI's security utilities to [actix-web](actix_web), and then what those leave to the reader:
-//! Argon2id, signed tokens, scopes, sessions, refresh tokens, login throttling. It knows neither your user model nor your
+//! Gatepass brings FastAPI's security utilities to [actix-web](actix_web), and adds what FastAPI leaves to its users:
+//! Argon2id, signed tokens, scopes, sessions, refresh tokens, login throttling. It works with any user model and any
 //! database: you implement two small traits, [`AuthUser`] and [`UserStore`].
 //!
 #![cfg_attr(all(feature = "argon2", feature = "jwt"), doc = "```")]
@@ -54,50 +54,51 @@
 //!     .build()?;
 //! let app = App::new()
 //!     .configure(auth.routes())   // POST /token
-//!     .service(greeting);         // the argument authenticates
+//!     .service(greeting);         // authenticates through its argument
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `examples/sqlx_sqlite.rs` is this application complete, with a table; `examples/resource_server.rs` only verifies the
-//! tokens of another service.
+//! `examples/sqlx_sqlite.rs` is a complete version of this application, with a database; `examples/resource_server.rs` only
+//! verifies the tokens of another service.
 //!
 //! # Where to find what
 //!
 //! | to | see |
 //! |---|---|
 //! | sign in against your own users | [`UserStore`], [`AuthUser`] |
-//! | put the parts together | [`Auth::builder`] |
-//! | know the user in a handler | [`ActiveUser`], [`CurrentUser`], [`MaybeUser`] |
-//! | protect a whole scope | [`Auth::require`] |
+//! | configure authentication | [`Auth::builder`] |
+//! | get the user in a handler | [`ActiveUser`], [`CurrentUser`], [`MaybeUser`] |
+//! | protect a whole `web::scope` | [`Auth::require`] |
 #![cfg_attr(
     feature = "argon2",
-    doc = "| hash passwords with Argon2id, and take over older hashes | [`passwords`] |"
+    doc = "| hash passwords with Argon2id, and verify imported hashes | [`passwords`] |"
 )]
 #![cfg_attr(feature = "jwt", doc = "| issue signed tokens, or verify those of another service | [`jwt`] |")]
 #![cfg_attr(feature = "sql", doc = "| store users, clients and sessions in SQLite or PostgreSQL | [`sql`] |")]
 //! | revoke tokens and issue refresh tokens | [`sessions`] |
-//! | avoid a query with every request | [`cache`] |
+//! | avoid database queries in every request | [`cache`] |
 //! | slow down password guessing | [`throttle`] |
 //! | write an endpoint of your own | [`PasswordRequestForm`], [`Auth::sign_in`], [`TokenResponse`] |
-//! | describe it in OpenAPI | [`Auth::openapi`], [`OAuth2PasswordBearer`](struct@OAuth2PasswordBearer) |
-#![cfg_attr(feature = "docs", doc = "| have Swagger UI sign in | [`docs::routes`] |")]
+//! | describe your endpoints in OpenAPI | [`Auth::openapi`], [`OAuth2PasswordBearer`](struct@OAuth2PasswordBearer) |
+#![cfg_attr(feature = "docs", doc = "| add Swagger UI with sign-in | [`docs::routes`] |")]
 //! | return your own error bodies | [`ErrorFormat`], [`error`] |
 //! | run behind a proxy, log requests | [`web`] |
 //! | keep an audit trail | [`events`] |
 //!
 //! # Features
 //!
-//! - `service` (default): the `gatepass` program. Turn it off in a library with `default-features = false`.
-//! - `docs`: Swagger UI at `/docs`, embedded.
+//! - `service` (default): the `gatepass` program, which libraries do not need: set `default-features = false`.
+//! - `docs`: embedded Swagger UI at `/docs`.
 //! - `jwt`: signed access tokens.
 //! - `argon2`: password hashing.
-//! - `password-policy`: refuses weak passwords.
+//! - `password-policy`: rejects weak passwords.
 //! - `sql`: users, clients and sessions in SQLite or PostgreSQL.
 //!
 //! # Security
 //!
-//! Everything in [`tutorial`] is **insecure**: it shows FastAPI's chapter. The password grant itself is for first-party
-//! clients ([RFC 9700 section 2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4)).
+//! Everything in [`tutorial`] is **insecure**: it reproduces FastAPI's tutorial. RFC 9700 forbids the password grant
+//! ([section 2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4)), because it shows passwords to clients and does not
+//! work with second factors: use it for your own clients only.
 
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes))]
@@ -140,7 +141,7 @@ pub use http::{
     openapi::OAuth2PasswordBearer,
 };
 
-/// Errors, and the bodies of error responses.
+/// Error types, and the bodies of error responses.
 pub mod error {
     pub use crate::{
         auth::BuildError,
@@ -169,7 +170,7 @@ pub mod sessions {
     };
 }
 
-/// The cache of authenticated tokens, and its invalidation.
+/// The token cache and its invalidation.
 pub mod cache {
     pub use crate::{
         auth::{TokenCache, TokenCacheStats},
@@ -190,19 +191,19 @@ pub mod events {
     pub use crate::domain::event::{Event, EventKind, EventListener};
 }
 
-/// Argon2id password hashing, hashes of other programs, and a password policy.
+/// Password hashing with Argon2id, verification of imported hashes, and a password policy.
 #[cfg(feature = "argon2")]
 pub mod passwords {
     pub use crate::adapters::passwords::*;
 }
 
-/// Signed access tokens and their keys.
+/// Signed access tokens (JWT) and their keys.
 #[cfg(feature = "jwt")]
 pub mod jwt {
     pub use crate::adapters::jwt::*;
 }
 
-/// What a service does with every request: access log, panics, unknown paths, proxies.
+/// Middleware and services for every request: access log, panics, unknown paths, proxies.
 pub mod web {
     pub use crate::http::{
         fallback::fallback,

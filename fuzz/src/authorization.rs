@@ -1,4 +1,4 @@
-//! The `Authorization` header: an input is its value.
+//! The `Authorization` header. An input is its value.
 
 use actix_web::http::header::HeaderValue;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -14,7 +14,7 @@ pub fn check(input: &[u8]) {
         body: b"username=johndoe&password=secret".to_vec(),
     };
     check_request(&request, input);
-    // Of several headers the first counts.
+    // Of several headers, the first is used.
     request.authorization.push(HeaderValue::from_static("Bearer another"));
     check_request(&request, input);
 }
@@ -27,19 +27,19 @@ fn check_request(request: &Request, input: &[u8]) {
     };
     assert_eq!(token, credentials(input, "bearer"));
 
-    let form: PasswordRequestForm = request.extract().expect("a header spoils no form");
+    let form: PasswordRequestForm = request.extract().expect("the header does not make the form invalid");
     let client = (form.client_id, form.client_secret.map(|secret| secret.expose().to_owned()));
     let expected = match credentials(input, "basic") {
         None => (None, None),
-        // What cannot be read names a client that nobody has registered.
+        // Malformed credentials become a client identifier that cannot be registered.
         Some(credentials) => client_of(&credentials).unwrap_or((Some(String::new()), None)),
     };
     assert_eq!(client, expected);
 }
 
-/// As FastAPI's `get_authorization_scheme_param` and Starlette's Latin-1, byte by byte.
+/// Parses a header independently of Gatepass, like FastAPI's `get_authorization_scheme_param` with Starlette's Latin-1.
 fn credentials(header: &[u8], scheme: &str) -> Option<String> {
-    // A header's value has no white space around it when it arrives here or there.
+    // HTTP servers already remove white space around a header value.
     let space = header.iter().position(|byte| *byte == b' ')?;
     if header[..space].to_ascii_lowercase() != scheme.as_bytes() {
         return None;
@@ -52,15 +52,16 @@ fn credentials(header: &[u8], scheme: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// RFC 7617 section 2, each half form-urlencoded (RFC 6749 appendix B); an empty half is none.
+/// Parses Basic credentials (RFC 7617 section 2) with form-encoded parts (RFC 6749 appendix B). An empty part is
+/// `None`.
 fn client_of(credentials: &str) -> Option<(Option<String>, Option<String>)> {
     let pair = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
     let colon = pair.find(':')?;
-    let half = |text: &str| {
-        // The value of a form's only field, in which no `&` ends it.
+    let decode = |text: &str| {
+        // Decoded as the value of a form's only field, which a plain `&` would end.
         let field = format!("x={}", text.replace('&', "%26"));
         let value = form_urlencoded::parse(field.as_bytes()).next()?.1.into_owned();
         (!value.is_empty()).then_some(value)
     };
-    Some((half(&pair[..colon]), half(&pair[colon + 1..])))
+    Some((decode(&pair[..colon]), decode(&pair[colon + 1..])))
 }

@@ -1,5 +1,5 @@
-//! The form of a sign-in. An input is a `Content-Type`, an `Authorization` and a body, each of the first two ended by
-//! a line feed; where it begins with `!`, the body is repeated until it is over the limit.
+//! The sign-in form. An input is a `Content-Type` header, an `Authorization` header and a body, separated by line
+//! feeds. If it begins with `!`, the body is repeated until it exceeds the limit.
 
 use actix_web::{ResponseError, http::header::HeaderValue};
 use gatepass::{PasswordRequestForm, StrictPasswordRequestForm};
@@ -7,8 +7,8 @@ use gatepass::{PasswordRequestForm, StrictPasswordRequestForm};
 use super::request::Request;
 
 const LIMIT: usize = 1024 * 1024;
-/// In no input: the fuzzer would have to guess it.
-const BOUNDARY: &str = "2f1c8e0b-a-boundary-that-nobody-guesses-7d3e";
+/// A boundary that the fuzzer cannot guess.
+const BOUNDARY: &str = "2f1c8e0b-a-boundary-that-is-never-guessed-7d3e";
 
 pub fn check(input: &[u8]) {
     let (too_large, input) = input.strip_prefix(b"!").map_or((false, input), |rest| (true, rest));
@@ -34,7 +34,7 @@ pub fn check(input: &[u8]) {
         Ok(form) => form,
         Err(error) => {
             assert!([400, 422].contains(&error.status_code().as_u16()), "{error}");
-            assert!(strict.is_err(), "what lacks more is taken");
+            assert!(strict.is_err(), "the strict form accepts what the form rejects");
             return;
         }
     };
@@ -46,14 +46,14 @@ pub fn check(input: &[u8]) {
         Err(error) => assert_eq!((form.grant_type.as_deref(), error.status_code().as_u16()), (None, 422)),
     }
 
-    // What was understood, said again in the plainest way of both kinds, is understood the same.
-    for again in [urlencoded(&form, &request), multipart(&form, &request)] {
-        let again: PasswordRequestForm = again.extract().expect("it was taken before");
-        assert_eq!(fields(&again), fields(&form));
+    // An accepted form is read as the same form after it is encoded again, in both encodings.
+    for request in [urlencoded(&form, &request), multipart(&form, &request)] {
+        let decoded: PasswordRequestForm = request.extract().expect("a valid form");
+        assert_eq!(fields(&decoded), fields(&form));
     }
 }
 
-/// All of a form, its secrets too.
+/// Returns all fields of a form, including secrets.
 fn fields(form: &PasswordRequestForm) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("username", form.username.as_str().to_owned()),

@@ -1,5 +1,6 @@
-//! What holds for every input, whatever it is. Each check takes the bytes of one input and panics where it does not
-//! hold: the fuzz targets look for such inputs, and `cargo test --test corpus` repeats the ones that are on record.
+//! Properties that must hold for every input. Each `check` function takes the bytes of one input and panics if a
+//! property is violated. The fuzz targets search for such inputs; `cargo test --test corpus` checks all recorded
+//! inputs.
 
 pub mod authorization;
 pub mod form;

@@ -1,4 +1,4 @@
-//! Requests without a server, and the extractors that read them.
+//! Runs extractors on requests without a server.
 
 use actix_web::{
     FromRequest,
@@ -8,17 +8,17 @@ use actix_web::{
 };
 use gatepass::error::ApiError;
 
-/// What a client sends.
+/// A request to `POST /token`.
 #[derive(Clone, Default)]
 pub struct Request {
     pub content_type: Option<HeaderValue>,
-    /// In the order they came.
+    /// The headers in their original order.
     pub authorization: Vec<HeaderValue>,
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// What an extractor makes of it.
+    /// Runs an extractor on the request.
     pub fn extract<T: FromRequest<Error = ApiError>>(&self) -> Result<T, ApiError> {
         let mut request = TestRequest::post().set_payload(self.body.clone());
         if let Some(content_type) = &self.content_type {
@@ -32,7 +32,7 @@ impl Request {
     }
 }
 
-/// Waits for a future on a runtime of this thread.
+/// Runs a future to completion on this thread.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     thread_local! {
         static RUNTIME: Runtime = Runtime::new().expect("a runtime");

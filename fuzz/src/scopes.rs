@@ -1,4 +1,4 @@
-//! Scopes. An input is two lists of them, what a user has and what a client asks for, divided by a line feed.
+//! Scopes. An input is two lists of scopes, those of the user and those of the request, separated by a line feed.
 
 use std::collections::HashSet;
 
@@ -6,21 +6,21 @@ use gatepass::{GrantedScopes, Scope, Scopes};
 
 pub fn check(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    let (own, wanted) = text.split_once('\n').unwrap_or((text, ""));
-    let (Some(own), other) = (parse(own), parse(wanted)) else { return };
+    let (own, requested) = text.split_once('\n').unwrap_or((text, ""));
+    let (Some(own), other) = (parse(own), parse(requested)) else { return };
     let granted_scopes = GrantedScopes::Only(own.clone());
 
-    let wanted: Vec<String> = wanted.split_whitespace().map(str::to_owned).collect();
-    match granted_scopes.grant(&wanted) {
+    let requested: Vec<String> = requested.split_whitespace().map(str::to_owned).collect();
+    match granted_scopes.grant(&requested) {
         Some(GrantedScopes::Only(granted)) => {
-            assert!(own.contains_all(&granted), "more is granted than the user has");
-            let asked_for = |scope: &Scope| wanted.is_empty() || wanted.iter().any(|w| w == scope.as_str());
-            assert!(granted.iter().all(asked_for), "more is granted than was asked for");
-            assert!(own.iter().filter(|scope| asked_for(scope)).eq(granted.iter()), "less is granted");
+            let is_requested = |scope: &&Scope| {
+                requested.is_empty() || requested.iter().any(|requested| requested == scope.as_str())
+            };
+            assert!(own.iter().filter(is_requested).eq(granted.iter()), "not the intersection");
             assert!(!granted.is_empty() || own.is_empty());
         }
-        Some(GrantedScopes::All) => panic!("scopes became everything"),
-        None => assert!(!wanted.iter().any(|scope| own.contains(scope))),
+        Some(GrantedScopes::All) => panic!("limited scopes became unlimited"),
+        None => assert!(!requested.iter().any(|scope| own.contains(scope))),
     }
 
     let Some(other) = other else { return };
@@ -34,19 +34,19 @@ pub fn check(input: &[u8]) {
     assert!(with.covers([Scope::OFFLINE_ACCESS]) && own.iter().all(|scope| with.covers([scope.as_str()])));
 }
 
-/// Parses, beside RFC 6749 section 3.3 byte by byte; and what comes out is written and read as the same.
+/// Parses scopes, and compares the result with a second implementation of RFC 6749 section 3.3.
 fn parse(text: &str) -> Option<Scopes> {
-    let is_right = text
+    let is_valid = text
         .split_whitespace()
         .all(|scope| scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)));
     let scopes: Option<Scopes> = text.parse().ok();
-    assert_eq!(scopes.is_some(), is_right, "{text:?}");
+    assert_eq!(scopes.is_some(), is_valid, "{text:?}");
     let scopes = scopes?;
 
     let written = scopes.to_string();
     assert_eq!(written.parse().as_ref(), Ok(&scopes));
     let mut seen = HashSet::new();
-    let once: Vec<&str> = text.split_whitespace().filter(|scope| seen.insert(*scope)).collect();
-    assert_eq!(written, once.join(" "), "each once, in the order they came");
+    let unique: Vec<&str> = text.split_whitespace().filter(|scope| seen.insert(*scope)).collect();
+    assert_eq!(written, unique.join(" "), "not every scope once, in the original order");
     Some(scopes)
 }

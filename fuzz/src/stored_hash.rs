@@ -1,4 +1,4 @@
-//! Stored password hashes: the input is the text of one.
+//! Stored password hashes. An input is the text of one.
 
 use std::{num::NonZeroUsize, sync::LazyLock};
 
@@ -25,7 +25,7 @@ pub fn check(input: &[u8]) {
     let is_supported = match Argon2Hasher::check_hash(&hash) {
         Ok(()) => true,
         Err(error) => {
-            assert!(is_known_message(&error.to_string()), "{error:?} contains a part of {text}");
+            assert!(is_known_message(&error.to_string()), "{error:?} may contain a part of {text}");
             false
         }
     };
@@ -42,9 +42,9 @@ pub fn check(input: &[u8]) {
         result != PasswordCheck::Mismatch
     };
     let results = ["secret", "another one"].map(matches);
-    assert_ne!(results, [true, true], "two passwords match {text}");
+    assert_ne!(results, [true, true], "two passwords match: {text}");
     assert!(is_supported || results == [false, false], "an unsupported hash matches: {text}");
-    assert!(text.is_empty() || !matches(text), "a hash is its own password: {text}");
+    assert!(text.is_empty() || !matches(text), "the hash itself matches as a password: {text}");
 }
 
 /// Returns whether an error message is one of a fixed set.
@@ -56,7 +56,7 @@ fn is_known_message(error: &str) -> bool {
     names_kind || error == "password hash of an unknown kind"
 }
 
-/// The cost of a hash, read independently of the grammar of its kind.
+/// The cost of a hash, parsed independently of Gatepass.
 enum Cost {
     Argon2 { memory: u64, work: u64 },
     Bcrypt { log_rounds: u64 },
@@ -71,7 +71,7 @@ impl Cost {
             let value = fields.iter().find_map(|field| field.strip_prefix(name)?.strip_prefix('='))?;
             value.parse::<u64>().ok()
         };
-        // Without a name: the first number.
+        // A parameter without a name is the first number.
         let bare = || fields.iter().find_map(|field| field.parse::<u64>().ok());
         let kind = |names: &[&str]| names.iter().any(|name| text.starts_with(name));
         if kind(&["$argon2i", "argon2$argon2i"]) {
@@ -90,7 +90,7 @@ impl Cost {
         }
     }
 
-    /// Returns whether the cost is within the limits of `Argon2Hasher`: about a second of one core, and 256 MiB.
+    /// Returns whether the cost is within the limits of `Argon2Hasher`: about one second on one core, and 256 MiB.
     fn is_allowed(&self) -> bool {
         match *self {
             Self::Argon2 { memory, work } => memory <= 256 * 1024 && work <= 1024 * 1024,

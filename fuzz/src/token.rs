@@ -1,6 +1,6 @@
-//! Access tokens. An input of one line is a token as a client sends it. An input of two lines is a header and a payload,
-//! which are signed here, so that the checks behind the signature are reached too. An input that begins with the line
-//! `keys` is a key set as another service publishes it.
+//! Access tokens. An input of one line is a token. An input of two lines is a header and a payload, which are signed
+//! here, so that the fuzzer gets past the signature check. An input that begins with the line `keys` is a JSON Web Key
+//! Set.
 
 use std::sync::LazyLock;
 
@@ -24,7 +24,7 @@ const ISSUER: &str = "https://auth.example.com";
 const AUDIENCE: &str = "https://api.example.com";
 const USER_KIND: &str = "Member";
 const NOW: u64 = 1_700_000_000;
-/// A constant, so that the corpus contains valid tokens; also valid UTF-8.
+/// A constant, so that the corpus can contain valid tokens. It is valid UTF-8.
 const SECRET: [u8; 32] = [7; 32];
 const HMAC_KID: &str = "secret";
 
@@ -33,8 +33,8 @@ struct Services {
     kid: String,
     eddsa: JwtTokens,
     hs256: JwtTokens,
-    /// Another service, which has the published keys.
-    elsewhere: RemoteJwtVerifier,
+    /// Another service, with the public keys of `eddsa`.
+    remote: RemoteJwtVerifier,
 }
 
 static SERVICES: LazyLock<Services> = LazyLock::new(|| {
@@ -43,10 +43,10 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
     let pem = key.to_pkcs8_pem(LineEnding::LF).expect("a PEM");
     let eddsa = open(SigningKeys::pem(&pem).expect("a key"));
     let hs256 = open(SigningKeys::secret(str::from_utf8(&SECRET).expect("UTF-8")).expect("a secret"));
-    let elsewhere = RemoteJwtVerifier::new(ISSUER, AUDIENCE);
+    let remote = RemoteJwtVerifier::new(ISSUER, AUDIENCE);
     let keys = eddsa.key_set(now()).expect("no failure").expect("public keys");
-    elsewhere.set_keys(keys.json).expect("a key set");
-    Services { key, kid, eddsa, hs256, elsewhere }
+    remote.set_keys(keys.json).expect("a key set");
+    Services { key, kid, eddsa, hs256, remote }
 });
 
 fn open(keys: SigningKeys) -> JwtTokens {
@@ -70,14 +70,14 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// An accepted token passes the checks of RFC 9068, and no other encoding of it is accepted.
+/// Checks that an accepted token is valid by RFC 9068, and that no changed form of it is accepted.
 fn check_token(token: &str) {
-    let Services { eddsa, hs256, elsewhere, .. } = &*SERVICES;
-    let here = verify(eddsa, token);
-    // Other issuers need not have kinds of users.
-    let there = verify(elsewhere, token).filter(|claims| claims.user_kind.is_some());
-    assert_eq!(there, here, "two services read different claims: {token}");
-    for (claims, algorithm) in [(here, "EdDSA"), (verify(hs256, token), "HS256")] {
+    let Services { eddsa, hs256, remote, .. } = &*SERVICES;
+    let local = verify(eddsa, token);
+    // The remote verifier also accepts tokens without a kind of user.
+    let by_remote = verify(remote, token).filter(|claims| claims.user_kind.is_some());
+    assert_eq!(by_remote, local, "two services read different claims: {token}");
+    for (claims, algorithm) in [(local, "EdDSA"), (verify(hs256, token), "HS256")] {
         let Some(claims) = claims else { continue };
         let expected = genuine(token, algorithm).unwrap_or_else(|| panic!("not a genuine token: {token}"));
         assert_eq!(claims, expected, "{token}");
@@ -95,7 +95,7 @@ fn check_token(token: &str) {
     }
 }
 
-/// Tokens with this header and payload, signed with the keys and with a public key.
+/// Returns tokens with this header and payload: signed with each key, and with the public key as an HMAC secret.
 fn signed(header: &str, payload: &str) -> [String; 3] {
     let Services { key, kid, .. } = &*SERVICES;
     // The fuzzer cannot guess the kid.
@@ -110,9 +110,9 @@ fn signed(header: &str, payload: &str) -> [String; 3] {
     ]
 }
 
-/// The claims of an issued token are read as they were written, whatever the extra claims.
+/// Checks that an issued token is read with the claims it was issued with, whatever its extra claims.
 fn check_issued(subject: &str, scope: &str) {
-    // Longer tokens are not issued.
+    // Tokens that become too long are not issued.
     if subject.len() + scope.len() > 256 {
         return;
     }
@@ -137,11 +137,11 @@ fn check_issued(subject: &str, scope: &str) {
         assert_eq!((claims.subject.as_str(), &claims.granted_scopes), (subject, &granted_scopes));
         assert_eq!(claims.user_kind.as_deref(), Some(USER_KIND));
         let end = claims.expires_at.expect("an expiry");
-        assert_eq!(block_on(tokens.verify(&token, end)).expect("no failure"), None, "it has expired");
+        assert_eq!(block_on(tokens.verify(&token, end)).expect("no failure"), None, "the token has expired");
     }
 }
 
-/// A key set that makes a service accept our token contains our key.
+/// Checks that a key set which makes a service accept our token contains our key.
 fn check_key_set(set: &str) {
     let Services { key, kid, .. } = &*SERVICES;
     let x = base64url(key.verifying_key().as_bytes());
@@ -161,7 +161,7 @@ fn check_key_set(set: &str) {
     }
 }
 
-/// A second implementation of RFC 9068 section 4: the claims of a token that is genuine and valid now.
+/// Verifies a token independently of Gatepass, by RFC 9068 section 4, and returns its claims.
 fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
     let parts: Vec<&str> = token.split('.').collect();
     let [header, payload, signature] = parts[..] else { return None };
@@ -192,9 +192,9 @@ fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
         Value::Array(many) => many.iter().any(|one| one == AUDIENCE),
         one => one == AUDIENCE,
     };
-    let (begins, ends) = (number("iat")?, number("exp")?);
-    let is_due = begins <= NOW && number("nbf").unwrap_or(0) <= NOW && NOW < ends;
-    if !is_signed || !is_for_us || !is_due || text("iss")? != ISSUER {
+    let (issued_at, expires_at) = (number("iat")?, number("exp")?);
+    let is_current = issued_at <= NOW && number("nbf").unwrap_or(0) <= NOW && NOW < expires_at;
+    if !is_signed || !is_for_us || !is_current || text("iss")? != ISSUER {
         return None;
     }
     let granted_scopes = match (text("scope"), claims.get("unrestricted") == Some(&Value::Bool(true))) {
@@ -205,8 +205,8 @@ fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
     Some(Claims {
         user_kind: Some(text("user_kind")?.into()),
         client_id: text("client_id").map(ClientId::new).transpose().ok()?,
-        issued_at: Some(Timestamp::from_unix(begins)),
-        expires_at: Some(Timestamp::from_unix(ends)),
+        issued_at: Some(Timestamp::from_unix(issued_at)),
+        expires_at: Some(Timestamp::from_unix(expires_at)),
         token_id: Some(text("jti")?.into()),
         session_id: text("sid").map(SessionId::new).transpose().ok()?,
         issuer: Some(ISSUER.into()),
@@ -223,7 +223,7 @@ fn now() -> Timestamp {
     Timestamp::from_unix(NOW)
 }
 
-/// RFC 7638.
+/// Computes the thumbprint of a key (RFC 7638).
 fn thumbprint(key: &VerifyingKey) -> String {
     let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64url(key.as_bytes()));
     base64url(Sha256::digest(jwk))
@@ -238,7 +238,7 @@ fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Decodes the only encoding of the bytes.
+/// Decodes canonical base64url.
 fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| base64url(bytes) == text)
 }

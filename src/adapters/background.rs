@@ -1,4 +1,4 @@
-//! Background tasks, on one runtime for the whole process: they outlive any single Actix worker.
+//! Background tasks, on one runtime for the whole process, because Actix workers may end before them.
 
 use std::sync::OnceLock;
 
@@ -32,6 +32,6 @@ fn runtime() -> &'static Runtime {
             .thread_name("gatepass-background")
             .enable_all()
             .build()
-            .expect("the system has a thread for background tasks")
+            .expect("cannot start the thread for background tasks")
     })
 }

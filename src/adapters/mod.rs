@@ -1,4 +1,4 @@
-//! One folder per technology, each behind traits of the domain.
+//! Implementations of the domain's traits, one folder per technology.
 
 #[cfg(any(feature = "jwt", feature = "sql", feature = "service"))]
 pub(crate) mod background;

@@ -1,7 +1,7 @@
-//! **Insecure**: FastAPI's tutorial as three adapters, for learning and for prototypes.
+//! **Insecure**: the users, password hashing and tokens of FastAPI's tutorial, for learning and prototypes.
 //!
-//! There are two users, the "hash" of a password is `fakehashed` followed by the password, and the access token is the
-//! username: anyone who knows a username has the token.
+//! The "hash" of a password is `fakehashed` followed by the password, and the access token is the username: anyone who
+//! knows a username has the token.
 //!
 //! Source: [Simple OAuth2 with Password and Bearer](https://fastapi.tiangolo.com/tutorial/security/simple-oauth2/).
 
@@ -25,7 +25,7 @@ use crate::domain::{
 };
 
 /// The tutorial's user. As in the tutorial, its JSON contains the password hash.
-// The texts are constants; requests do not copy them.
+// Borrowed strings, so that requests do not copy them.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct TutorialUser {
@@ -49,7 +49,7 @@ pub struct TutorialUser {
 impl AuthUser for TutorialUser {
     fn subject(&self) -> Subject {
         Subject::new(self.username.as_ref())
-            .unwrap_or_else(|error| unreachable!("johndoe and alice are valid subjects: {error}"))
+            .unwrap_or_else(|error| unreachable!("both usernames are valid subjects: {error}"))
     }
 
     fn is_active(&self) -> bool {
@@ -61,7 +61,7 @@ impl AuthUser for TutorialUser {
     }
 }
 
-/// The tutorial's `fake_users_db`: johndoe, and alice, which is disabled.
+/// The tutorial's `fake_users_db`: johndoe, and alice, who is disabled.
 #[derive(Debug)]
 pub struct TutorialUsers(RwLock<[TutorialUser; 2]>);
 
@@ -139,7 +139,7 @@ impl InsecureFakeHasher {
 
 impl Default for InsecureFakeHasher {
     fn default() -> Self {
-        // No password matches: every fake hash begins with `fakehashed`.
+        // Matches no password, because every fake hash begins with `fakehashed`.
         Self { dummy_hash: PasswordHash::from("dummy_hash") }
     }
 }
@@ -159,7 +159,7 @@ impl PasswordHasher for InsecureFakeHasher {
     }
 }
 
-/// The tutorial's `fake_decode_token`: the access token is the subject, and never expires.
+/// The tutorial's `fake_decode_token`: the access token is the subject and never expires.
 #[derive(Clone, Copy, Debug)]
 pub struct InsecureSubjectTokens;
 
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn verify_of_a_token_returns_its_subject_or_none_for_an_invalid_one() {
+    fn token_is_the_subject_and_invalid_if_it_is_not_a_valid_subject() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let now = Timestamp::from_unix(0);
         let verify =
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn verify_of_a_password_compares_it_with_the_fake_hash() {
+    fn password_matches_only_its_own_fake_hash() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let hasher = InsecureFakeHasher::default();
         let verify = |password: &str, hash: &PasswordHash| {

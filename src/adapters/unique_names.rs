@@ -7,13 +7,13 @@ use serde::{
     de::{DeserializeOwned, Error, IgnoredAny, MapAccess, Visitor},
 };
 
-/// Parses an object in UTF-8 ([RFC 7519 section 7.2](https://www.rfc-editor.org/rfc/rfc7519#section-7.2)) without
-/// duplicate names ([RFC 7515 section 4](https://www.rfc-editor.org/rfc/rfc7515#section-4)): of two members with one
-/// name, some parsers use the first and others the last.
+/// Parses a JSON object in UTF-8 ([RFC 7519 section 7.2](https://www.rfc-editor.org/rfc/rfc7519#section-7.2)) without
+/// duplicate names ([RFC 7515 section 4](https://www.rfc-editor.org/rfc/rfc7515#section-4)), which parsers interpret
+/// differently.
 pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
     // serde_json does not check the encoding of members that it ignores.
     let json = str::from_utf8(json).ok()?;
-    // A derived structure would accept an array, and duplicates of unknown names.
+    // Checked separately: derived implementations accept arrays, and duplicates of unknown names.
     serde_json::from_str::<UniqueNames>(json).ok()?;
     serde_json::from_str(json).ok()
 }
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn object_that_is_not_utf_8_is_rejected_even_in_ignored_members() {
+    fn object_with_invalid_utf_8_in_an_ignored_member_is_rejected() {
         #[derive(Deserialize)]
         struct Nothing {}
         assert!(parse::<Nothing>("{\"x\":\"é\"}".as_bytes()).is_some());

@@ -194,12 +194,12 @@ fn import_errors_in_json_lines_name_line_and_field() {
                 "11: full_name: expected a string",
                 "12: line: it is not JSON from column 16 on",
                 "13: line: expected a JSON object",
-                "14: username: it holds a control character or an invisible one",
+                "14: username: it contains a control character or an invisible one",
                 "15: x\\u{1b}[31m: there is no such field",
                 "16: hashed_password: it is not a hash of a supported kind",
                 "17: line: a name is in it twice",
-                "18: scopes: they are longer than 2048 bytes, and every token carries them",
-                "19: scopes: they are longer than 2048 bytes, and every token carries them",
+                "18: scopes: they are longer than 2048 bytes, the limit for tokens",
+                "19: scopes: they are longer than 2048 bytes, the limit for tokens",
             ],
         );
         assert_eq!(gatepass.usernames(), ["Taken"]);
@@ -224,7 +224,7 @@ fn import_errors_in_csv_name_line_and_field() {
         &[
             "3: line: it has 2 fields, but the header has 3",
             "4: disabled: expected true or false",
-            "5: username: it holds a control character or an invisible one",
+            "5: username: it contains a control character or an invisible one",
             "7: username: it is not UTF-8",
             "7: username: it is empty",
             "8: username: it is empty",

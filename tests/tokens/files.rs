@@ -124,7 +124,7 @@ fn start_with_a_directory_that_others_can_write_fails() {
     for wrong in [0o1777, 0o770, 0o720] {
         chmod(&tokens.keys_dir, wrong);
         assert!(
-            start_error(&tokens.settings).contains("others can put keys into this directory"),
+            start_error(&tokens.settings).contains("other users can add keys to this directory"),
             "{wrong:o}"
         );
     }
@@ -293,7 +293,7 @@ fn start_with_a_damaged_key_fails_with_one_line_about_its_file() {
         ("1500-kid.pem", other_pem.replace('M', "N").into_bytes(), "PKCS#8"),
         ("1500-kid.pem", other_pem.replace("PRIVATE", "PUBLIC").into_bytes(), "PKCS#8"),
         ("1500-kid.pem", b"\xff\xfe".to_vec(), "UTF-8"),
-        ("1500-kid.pem", vec![b'x'; 20_000], "too long"),
+        ("1500-kid.pem", vec![b'x'; 20_000], "too large"),
         ("1500-kid.pem", other_pem.clone().into_bytes(), "the kid of the key is"),
         ("key.pem", other_pem.clone().into_bytes(), "SECONDS-KID.pem"),
         ("1500.pem", other_pem.clone().into_bytes(), "SECONDS-KID.pem"),
@@ -375,7 +375,7 @@ fn error_at_run_time_is_logged_once_and_the_last_keys_remain() {
     assert!(verify(tokens, &token, at(1000)).is_some());
     fs::DirBuilder::new().mode(0o700).create(keys_dir).unwrap();
     tokens.refresh();
-    assert_eq!(logged(&format!("{}: there is no key", keys_dir.display())), 1);
+    assert_eq!(logged(&format!("{}: this directory contains no key", keys_dir.display())), 1);
     assert!(verify(tokens, &issue(tokens, at(2000)), at(2000)).is_some());
     assert!(!own.exists());
 }

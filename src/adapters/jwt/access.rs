@@ -1,7 +1,7 @@
 //! Ownership and access modes of the key directory and its files.
 //!
-//! Root works in directories of other users (`sudo gatepass keys rotate`), so the owner of the directory may have put any
-//! file under any name.
+//! Root may work in the directory of another user (`sudo gatepass keys rotate`), who could have put any file there
+//! under any name.
 
 use std::{
     fs::{self, File, Metadata},
@@ -19,8 +19,8 @@ use super::key_error::{KeyError, Reason, at};
 
 const ROOT: u32 = 0;
 
-/// Opens a key file, without waiting for a writer if it is a FIFO. Symbolic links are followed: the files of a secret
-/// that Kubernetes mounts are links.
+/// Opens a key file and checks its owner and mode. Does not block on a FIFO. Follows symbolic links, because Kubernetes
+/// mounts the files of a secret as links.
 pub(super) fn open_key(path: &Path, directory: &Path) -> Result<File, Reason> {
     let file = File::options().read(true).custom_flags(flags(OFlags::NONBLOCK)).open(path)?;
     let owner = fs::metadata(directory)?.uid();
@@ -28,8 +28,8 @@ pub(super) fn open_key(path: &Path, directory: &Path) -> Result<File, Reason> {
     Ok(file)
 }
 
-/// Checks what PostgreSQL checks of its key: mode 0600 or less, or 0640 if root owns the file, so that the group of a
-/// service in a container can read a mounted secret.
+/// Checks owner and mode by the same rules as PostgreSQL: mode 0600 or stricter, or 0640 if root owns the file, so that
+/// the group of a service in a container can read a mounted secret.
 fn check_key(metadata: &Metadata, trusted_owners: &[u32]) -> Result<(), Reason> {
     if !metadata.is_file() {
         return Err(Reason::NotAFile);
@@ -42,17 +42,17 @@ fn check_key(metadata: &Metadata, trusted_owners: &[u32]) -> Result<(), Reason> 
     if mode & forbidden == 0 { Ok(()) } else { Err(Reason::KeyMode(mode)) }
 }
 
-/// Checks that nobody else can add a key.
+/// Checks that other users cannot add keys.
 pub(super) fn check_directory(path: &Path) -> Result<(), KeyError> {
     let metadata = fs::metadata(path).map_err(at(path))?;
     check_owner(metadata.uid(), geteuid().as_raw()).map_err(at(path))?;
-    // A secret that Kubernetes mounts has mode 1777 and is read-only.
+    // Kubernetes mounts secrets with mode 1777, but read-only.
     let is_read_only = || statvfs(path).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY));
     let mode = metadata.mode() & 0o777;
     if mode & 0o022 == 0 || is_read_only() { Ok(()) } else { Err(Reason::DirectoryMode(mode).at(path)) }
 }
 
-/// Root works in the directories of all users.
+/// Checks the owner of the directory. Root may work in the directory of any user.
 fn check_owner(owner: u32, own: u32) -> Result<(), Reason> {
     if own == ROOT || [ROOT, own].contains(&owner) { Ok(()) } else { Err(Reason::DirectoryOwner(owner)) }
 }
@@ -62,17 +62,17 @@ pub(super) fn open_lock(path: &Path, directory: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.append(true).mode(0o600).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
     match options.clone().create_new(true).open(path) {
-        // Only a new file changes its owner: the directory's owner can move files of root to this name.
+        // Only a new file gets another owner: the directory's owner could have moved a file of root to this name.
         Ok(file) => give_to_directory_owner(&file, directory).map(|()| file),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => options.open(path),
         Err(error) => Err(error),
     }
 }
 
-/// Gives a file that root has just created to the user that the service runs as.
+/// Changes the owner of a file that root has just created to the owner of the directory, as which the service runs.
 pub(super) fn give_to_directory_owner(file: &File, directory: &Path) -> io::Result<()> {
     let (own, directory) = (file.metadata()?, fs::metadata(directory)?);
-    // A second link may be a name outside of the directory.
+    // With a second link, the file might also exist outside the directory.
     if own.is_file() && own.nlink() == 1 && own.uid() == ROOT && directory.uid() != ROOT {
         fchown(file, Some(directory.uid()), Some(directory.gid()))?;
     }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn directory_of_another_user_is_rejected_unless_root_reads_it() {
+    fn directory_of_another_user_is_rejected_unless_root_uses_it() {
         let is_trusted = |owner, own| check_owner(owner, own).is_ok();
         assert!(is_trusted(0, 65532) && is_trusted(65532, 65532) && is_trusted(65532, 0));
         assert!(!is_trusted(1000, 65532));

@@ -1,4 +1,4 @@
-//! Access to the key directory on systems without Unix modes: nothing is checked.
+//! Access to the key directory on systems without Unix file modes: no checks.
 
 use std::{fs::File, io, path::Path};
 

@@ -1,4 +1,4 @@
-//! The claims of a token: the payload to sign, and the checks of a signed one.
+//! The claims of a token: writing the payload to sign, and reading and checking a signed one.
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,7 +31,8 @@ struct Payload {
     sid: Option<String>,
     client_id: Option<String>,
     scope: Option<String>,
-    /// A token without `scope` grants nothing unless it has this claim: leaving a claim out must not widen a token.
+    /// Stands for [`GrantedScopes::All`]. A token without `scope` and without this claim grants nothing, so that a
+    /// missing claim never adds scopes.
     #[serde(default)]
     unrestricted: bool,
     user_kind: Option<String>,
@@ -44,7 +45,7 @@ enum Audience {
     Many(Vec<String>),
 }
 
-/// The issuer and the audience of tokens.
+/// The issuer and audience of tokens, and the tolerated clock difference.
 #[derive(Clone, Debug)]
 pub(super) struct Expected {
     pub(super) issuer: Arc<str>,
@@ -67,12 +68,12 @@ impl Expected {
             ("jti", json!(token_id)),
             ("sid", json!(new.session_id.as_ref().map(SessionId::as_str))),
             ("client_id", json!(new.client_id.as_ref().map(ClientId::as_str))),
-            // RFC 6749 has no empty scope.
+            // RFC 6749 does not allow an empty scope.
             ("scope", json!(new.granted_scopes.scope().filter(|scope| !scope.is_empty()))),
             ("unrestricted", json!(is_unrestricted.then_some(true))),
             ("nbf", Value::Null),
         ] {
-            // An extra claim must not take the place of one that the token does not have.
+            // Extra claims must not set reserved claims, not even those that the token does not have.
             payload.remove(name);
             if !value.is_null() {
                 payload.insert(name.into(), value);
@@ -81,7 +82,8 @@ impl Expected {
         Value::Object(payload).to_string()
     }
 
-    /// Reads the payload of a signed token, if it is of this issuer, for this audience, and valid at `now`.
+    /// Parses the payload of a signed token. Returns `None` unless issuer and audience match and the token is valid at
+    /// `now`.
     pub(super) fn read(&self, payload: &[u8], now: Timestamp) -> Option<Claims> {
         let payload: Payload = unique_names::parse(payload)?;
         let is_for_audience = match &payload.aud {
@@ -99,7 +101,7 @@ impl Expected {
             (None, true) => GrantedScopes::All,
             (None, false) => GrantedScopes::Only(Scopes::default()),
             (Some(scope), false) => GrantedScopes::Only(scope.parse().ok()?),
-            // The claims contradict each other.
+            // Contradictory.
             (Some(_), true) => return None,
         };
         Some(Claims {

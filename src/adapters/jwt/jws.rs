@@ -1,4 +1,4 @@
-//! Signed tokens in three parts
+//! Signed tokens in compact serialization
 //! ([RFC 7515 section 7.1](https://www.rfc-editor.org/rfc/rfc7515#section-7.1)).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -10,20 +10,20 @@ use crate::adapters::unique_names;
 /// The type of an access token ([RFC 9068 section 2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)).
 pub(super) const ACCESS_TOKEN: &str = "at+jwt";
 
-/// The maximum length of a token, in bytes: longer ones do not fit into the headers of most servers.
+/// The maximum length of a token, in bytes. Most servers do not accept longer headers.
 pub(super) const MAX_TOKEN_LENGTH: usize = 8 * 1024;
 
 /// An access token whose signature has not been verified yet.
 pub(super) struct UnverifiedToken<'a> {
     header: Header,
-    /// The header, the dot and the payload as they were sent.
+    /// The encoded header, the dot and the encoded payload.
     signed: &'a [u8],
     payload: &'a str,
     signature: Vec<u8>,
 }
 
-/// The header of an access token. Tokens with any other member are rejected: those with a key to verify them with
-/// (`jwk`, `jku`, `x5c`, `x5u`), and those with extensions that the verifier would have to know (`crit`).
+/// The header of an access token. Tokens with any other member are rejected, such as those that bring their own key
+/// (`jwk`, `jku`, `x5c`, `x5u`) or require the verifier to support an extension (`crit`).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -45,20 +45,20 @@ impl Header {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Splits a token strictly: base64url without padding, a JSON object without duplicate names.
+    /// Parses a token strictly: base64url without padding, and a header without duplicate names.
     pub(super) fn parse(token: &'a str) -> Option<Self> {
         if token.len() > MAX_TOKEN_LENGTH {
             return None;
         }
         let (signed, signature) = token.rsplit_once('.')?;
-        // base64url has no dots: a fourth part fails here or when the payload is decoded.
+        // A token of four parts fails to decode here or later, because base64url has no dots.
         let (header, payload) = signed.split_once('.')?;
         let header = Header::parse(&URL_SAFE_NO_PAD.decode(header).ok()?)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         Some(Self { header, signed: signed.as_bytes(), payload, signature })
     }
 
-    /// The name of the key that the token claims to be signed by.
+    /// Returns the kid in the header.
     pub(super) fn kid(&self) -> &str {
         &self.header.kid
     }
@@ -70,7 +70,7 @@ impl<'a> UnverifiedToken<'a> {
     }
 }
 
-/// Signs a payload.
+/// Signs a payload and returns the token.
 pub(super) fn sign(key: &Key, payload: &str) -> String {
     let mut token = format!("{}.{}", key.header, URL_SAFE_NO_PAD.encode(payload));
     let signature = URL_SAFE_NO_PAD.encode(key.material.sign(token.as_bytes()));

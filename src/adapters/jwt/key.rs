@@ -1,4 +1,4 @@
-//! Keys with their names.
+//! Signing keys and their names.
 
 use std::fmt;
 
@@ -14,10 +14,10 @@ use super::{
 };
 use crate::domain::time::Timestamp;
 
-/// More than a thumbprint has (43 characters), and short enough for every file system.
+/// The maximum length of a kid: longer than a thumbprint (43 characters), and short enough for every file system.
 const MAX_KID_LENGTH: usize = 128;
 
-/// The time of creation and the kid of a key. Sorts by age.
+/// The creation time and the kid of a key. Names sort by creation time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct KeyName {
     pub(super) created: Timestamp,
@@ -44,7 +44,7 @@ impl fmt::Display for KeyName {
     }
 }
 
-/// A key with its name. A name always stands for the same key.
+/// A key with its name. The key of a name never changes.
 pub(super) struct Key {
     pub(super) name: KeyName,
     pub(super) material: Box<dyn Sign>,
@@ -61,7 +61,7 @@ impl Key {
         let (material, text) = algorithm.generate()?;
         let kid = match material.public_key() {
             Some(public_key) => thumbprint(&public_key),
-            // A thumbprint would put a hash of the secret into every token (RFC 7638 section 7).
+            // A thumbprint would reveal a hash of the secret in every token (RFC 7638 section 7).
             None => random_id()?,
         };
         Ok((Self::new(KeyName { created, kid }, material), text))
@@ -76,7 +76,7 @@ impl Key {
         }
     }
 
-    /// A key without a file.
+    /// Creates a key that has no file.
     pub(super) fn without_file(material: Box<dyn Sign>) -> Self {
         let kid = material.public_key().as_ref().map_or_else(|| "secret".into(), thumbprint);
         Self::new(KeyName { created: Timestamp::from_unix(0), kid }, material)
@@ -88,7 +88,8 @@ impl Key {
         Self { name, material, header: URL_SAFE_NO_PAD.encode(header) }
     }
 
-    /// The JWK to publish ([RFC 7517 section 4](https://www.rfc-editor.org/rfc/rfc7517#section-4)); `None` for a secret.
+    /// Returns the public key as a JWK ([RFC 7517 section 4](https://www.rfc-editor.org/rfc/rfc7517#section-4)); `None`
+    /// for a secret.
     pub(super) fn jwk(&self) -> Option<PublicKeyMembers> {
         let mut jwk = self.material.public_key()?;
         jwk.extend([
@@ -106,12 +107,12 @@ impl fmt::Debug for Key {
     }
 }
 
-/// The kid of a public key ([RFC 7638](https://www.rfc-editor.org/rfc/rfc7638)).
+/// Returns the thumbprint of a public key ([RFC 7638](https://www.rfc-editor.org/rfc/rfc7638)).
 fn thumbprint(public_key: &PublicKeyMembers) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(json!(public_key).to_string()))
 }
 
-/// Returns 128 random bits in 22 characters.
+/// Returns 128 random bits as 22 characters.
 pub(super) fn random_id() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)?;
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn key_file_gives_the_generated_key() {
+    fn generated_key_file_is_parsed_as_the_same_key() {
         for algorithm in [SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256] {
             let (key, text) = generate(algorithm);
             let parsed = Key::parse(key.name.clone(), algorithm, &text).unwrap();
@@ -138,14 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn pem_under_the_name_of_another_key_is_rejected() {
+    fn key_under_the_name_of_another_key_is_rejected() {
         let [(one, _), (_, other)] = [(); 2].map(|()| generate(SigningAlgorithm::EdDsa));
         let error = Key::parse(one.name, SigningAlgorithm::EdDsa, &other).unwrap_err();
         assert!(matches!(error, Reason::WrongKid(_)), "{error}");
     }
 
     #[test]
-    fn secret_appears_neither_in_key_set_nor_in_debug_output() {
+    fn secret_is_neither_published_nor_in_debug_output() {
         let (key, text) = generate(SigningAlgorithm::Hs256);
         assert!(key.jwk().is_none());
         assert!(!format!("{key:?}").contains(text.trim()));
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn key_name_consists_of_a_number_and_a_kid() {
+    fn key_name_other_than_a_number_and_a_kid_is_rejected() {
         for text in ["", "-", "12", "12-", "-kid", "+12-kid", "1.5-kid", "x-kid", "12-k/d", "12-k d", "12-é"]
         {
             assert_eq!(KeyName::parse(text), None, "{text:?}");
@@ -170,13 +171,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn key_name_is_parsed_as_it_is_displayed(created in any::<u64>(), kid in "[A-Za-z0-9_-]{1,43}") {
+        fn displayed_key_name_is_parsed_as_the_same_name(created in any::<u64>(), kid in "[A-Za-z0-9_-]{1,43}") {
             let name = KeyName { created: Timestamp::from_unix(created), kid };
             prop_assert_eq!(KeyName::parse(&name.to_string()), Some(name));
         }
 
         #[test]
-        fn any_text_as_key_name_is_parsed_without_a_panic(text in ".*") {
+        fn parse_of_any_key_name_does_not_panic(text in ".*") {
             let _ = KeyName::parse(&text);
         }
     }

@@ -1,4 +1,4 @@
-//! The key directory: one file for each key, and no other state.
+//! The key directory: one file per key, and no other state.
 
 use std::{
     fs::{self, DirBuilder, DirEntry, File},
@@ -20,29 +20,29 @@ use super::{
 };
 use crate::domain::time::Timestamp;
 
-/// Locked while a key is created, so that of two processes that start concurrently one creates the first key.
+/// The lock file, locked while a key is created, so that only one of several processes creates the first key.
 const LOCK: &str = ".lock";
 
-/// The prefix of files that are not complete yet.
+/// The prefix of key files that are still being written.
 const UNFINISHED: &str = ".new-";
 
-/// The maximum time that a key may be created ahead of the clock: the clocks of replicas differ, and each key has a
-/// second of its own.
+/// The maximum time by which a key's creation time may be ahead of the clock: clocks of replicas differ, and creation
+/// times are unique.
 const MAX_AHEAD: Duration = Duration::from_secs(60);
 
 const MAX_FILE_LENGTH: u64 = 16 * 1024;
 
-/// A key directory, as `gatepass keys` shows and changes it.
+/// A key directory, as `gatepass keys` manages it.
 ///
 /// ```
-/// use gatepass::{jwt::{JwtSettings, KeyDirectory, KeyState, SigningKeys}};
+/// use gatepass::jwt::{JwtSettings, KeyDirectory, KeyState, SigningKeys};
 ///
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("keys");
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("keys");
 /// let settings = JwtSettings::new(SigningKeys::directory(&path), "https://auth.example.com");
 /// let keys = KeyDirectory::new(path, &settings);
-/// keys.rotate()?;                         // the first key signs at once
-/// let next = keys.rotate()?;              // the second one is published before it signs
+/// keys.rotate()?; // The first key signs at once.
+/// let next = keys.rotate()?; // The second one is published before it signs.
 ///
 /// assert_eq!(keys.list()?[0].state, KeyState::Signing);
 /// assert!(matches!(next.state, KeyState::Next { .. }));
@@ -58,26 +58,27 @@ pub struct KeyDirectory {
 /// A key in a key directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedKey {
-    /// The name in tokens and in the published key set.
+    /// The key ID in tokens and in the key set.
     pub kid: String,
-    /// The time of creation.
+    /// The creation time.
     pub created: Timestamp,
     /// The key file.
     pub file: PathBuf,
-    /// The use of the key.
+    /// The state of the key.
     pub state: KeyState,
 }
 
 impl KeyDirectory {
-    /// The keys in `path` with the algorithm and the durations of `settings`. Reads and creates nothing yet.
+    /// Creates a handle to the keys in `path`, with the algorithm and the durations of `settings`. Does not access the
+    /// disk.
     pub fn new(path: impl Into<PathBuf>, settings: &JwtSettings) -> Self {
         Self { path: path.into(), algorithm: settings.algorithm, rotation: settings.rotation() }
     }
 
-    /// Returns the keys, oldest first; none if the directory does not exist.
+    /// Returns the keys, oldest first; an empty list if the directory does not exist.
     ///
     /// # Errors
-    /// [`KeyError`] if the directory or a key cannot be read, or others have access that they must not have.
+    /// [`KeyError`] if the directory or a key cannot be read, or its owner or mode is insecure.
     pub fn list(&self) -> Result<Vec<ListedKey>, KeyError> {
         self.list_at(Timestamp::now())
     }
@@ -86,8 +87,8 @@ impl KeyDirectory {
     /// notice it within a second.
     ///
     /// # Errors
-    /// [`KeyError`] as for [`list`](Self::list), if the key cannot be written, or if the newest key was created ahead of
-    /// the clock: the next one would not sign before that time.
+    /// [`KeyError`] as for [`list`](Self::list), if the key cannot be written, or if the creation time of the newest
+    /// key is over a minute ahead of the clock: the next key would not sign before that time.
     pub fn rotate(&self) -> Result<ListedKey, KeyError> {
         self.rotate_at(Timestamp::now())
     }
@@ -100,7 +101,7 @@ impl KeyDirectory {
         self.prune_at(Timestamp::now())
     }
 
-    /// [`list`](Self::list) at a fixed time, for tests.
+    /// Does the same as [`list`](Self::list) at a fixed time, for tests.
     #[doc(hidden)]
     pub fn list_at(&self, now: Timestamp) -> Result<Vec<ListedKey>, KeyError> {
         let exists = self.path.try_exists().map_err(at(&self.path))?;
@@ -115,12 +116,12 @@ impl KeyDirectory {
         Ok(listed.collect())
     }
 
-    /// [`rotate`](Self::rotate) at a fixed time, for tests.
+    /// Does the same as [`rotate`](Self::rotate) at a fixed time, for tests.
     #[doc(hidden)]
     pub fn rotate_at(&self, now: Timestamp) -> Result<ListedKey, KeyError> {
         self.create_directory()?;
         let _lock = self.lock()?;
-        // Lists first: a damaged key is reported before another one is added.
+        // Lists the keys first, so that a damaged one is reported before another one is added.
         let newest = self.list_at(now)?.pop();
         self.remove_unfinished()?;
         let created = match newest {
@@ -129,7 +130,7 @@ impl KeyDirectory {
                 let name = self.file_name(&KeyName { created: now, kid: newest.kid });
                 return Err(Reason::Ahead { seconds, name }.at(&newest.file));
             }
-            // Later than all other keys, or it might sign at once.
+            // Later than all other keys. Otherwise it might sign at once.
             Some(newest) => now.max(newest.created + Duration::from_secs(1)),
             None => now,
         };
@@ -138,7 +139,7 @@ impl KeyDirectory {
         keys.find(|key| key.kid == name.kid).ok_or_else(|| self.no_key())
     }
 
-    /// [`prune`](Self::prune) at a fixed time, for tests.
+    /// Does the same as [`prune`](Self::prune) at a fixed time, for tests.
     #[doc(hidden)]
     pub fn prune_at(&self, now: Timestamp) -> Result<Vec<ListedKey>, KeyError> {
         let mut keys = self.list_at(now)?;
@@ -173,8 +174,8 @@ impl KeyDirectory {
         errors.into_iter().next().map_or(Ok(keys), Err)
     }
 
-    /// Reads the keys, oldest first, and what is wrong with others. A file never changes, so `known` keys are not read
-    /// again.
+    /// Reads the keys, oldest first, and returns them with the errors of unusable ones. Files of `known` keys are not
+    /// read again, because the key of a name never changes.
     pub(super) fn read(&self, known: &[Arc<Key>]) -> Result<(Vec<Arc<Key>>, Vec<KeyError>), KeyError> {
         access::check_directory(&self.path)?;
         let (mut keys, mut errors) = (Vec::new(), Vec::new());
@@ -185,7 +186,7 @@ impl KeyDirectory {
                 Some(known) => keys.push(Arc::clone(known)),
                 None => match self.load(&entry.path(), stem) {
                     Ok(key) => keys.push(Arc::new(key)),
-                    // The file was removed in the meantime.
+                    // The file was removed concurrently.
                     Err(Reason::Io(error)) if error.kind() == ErrorKind::NotFound => {}
                     Err(reason) => errors.push(reason.at(&entry.path())),
                 },
@@ -225,7 +226,7 @@ impl KeyDirectory {
         fs::read_dir(&self.path).and_then(Iterator::collect).map_err(at(&self.path))
     }
 
-    /// Removes what killed processes left when they created a key. The caller holds the lock.
+    /// Removes files of processes that were killed while they created a key. The caller holds the lock.
     fn remove_unfinished(&self) -> Result<(), KeyError> {
         for entry in self.entries()? {
             let is_file = entry.file_type().map_err(at(&self.path))?.is_file();
@@ -236,7 +237,7 @@ impl KeyDirectory {
         Ok(())
     }
 
-    /// Creates a key; its file appears whole or not at all.
+    /// Creates a key. Its file is written atomically.
     fn create(&self, created: Timestamp) -> Result<KeyName, KeyError> {
         let (key, text) = Key::generate(self.algorithm, created).map_err(at(&self.path))?;
         let path = self.path.join(self.file_name(&key.name));
@@ -247,7 +248,7 @@ impl KeyDirectory {
             access::give_to_directory_owner(file.as_file(), &self.path)?;
             file.as_file().sync_all()?;
             file.persist(&path)?;
-            // The name is on the disk only after the directory is.
+            // Makes the rename durable.
             #[cfg(unix)]
             File::open(&self.path)?.sync_all()?;
             io::Result::Ok(())
@@ -264,7 +265,7 @@ impl KeyDirectory {
         builder.create(&self.path).map_err(at(&self.path))
     }
 
-    /// Waits for the lock, which is held until the file is dropped.
+    /// Waits for the lock, and holds it until the returned file is dropped.
     fn lock(&self) -> Result<File, KeyError> {
         let path = self.path.join(LOCK);
         let file = access::open_lock(&path, &self.path).map_err(at(&path))?;

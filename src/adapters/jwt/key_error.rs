@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use thiserror::Error;
 
-/// An unusable key or key directory: one line that begins with its path.
+/// The reason why a key or key directory is unusable. `Display` writes one line that begins with its path.
 #[derive(Debug, Error)]
 #[error("{place}: {reason}")]
 pub struct KeyError {
@@ -19,16 +19,18 @@ pub(super) enum Reason {
     #[error("not a regular file: remove it")]
     NotAFile,
     #[error(
-        "this key belongs to uid {0}, not to the service or root: chown it, and replace it if you do not know it"
+        "this key is owned by uid {0}, not by the service or root: chown it, and replace it if you did not create it"
     )]
     KeyOwner(u32),
-    #[error("this directory belongs to uid {0}, not to the service or root: chown it")]
+    #[error("this directory is owned by uid {0}, not by the service or root: chown it")]
     DirectoryOwner(u32),
-    #[error("others can read this key (mode {0:03o}): chmod 600 it, and replace it if somebody did")]
+    #[error(
+        "other users can read this key (mode {0:03o}): chmod 600 it, and replace it if it may have been read"
+    )]
     KeyMode(u32),
-    #[error("others can put keys into this directory (mode {0:03o}): chmod 700 it")]
+    #[error("other users can add keys to this directory (mode {0:03o}): chmod 700 it")]
     DirectoryMode(u32),
-    #[error("not a key file name: expected SECONDS-KID.{0} with the time of creation in seconds since 1970")]
+    #[error("not a key file name: expected SECONDS-KID.{0} with the creation time in seconds since 1970")]
     FileName(&'static str),
     #[error("the file name does not match the key: the kid of the key is {0}")]
     WrongKid(String),
@@ -39,11 +41,11 @@ pub(super) enum Reason {
          correct the clock, or rename this file to {name}"
     )]
     Ahead { seconds: u64, name: String },
-    #[error("too long for a key")]
+    #[error("too large for a key file")]
     TooLong,
-    #[error("there is no key")]
+    #[error("this directory contains no key")]
     NoKey,
-    #[error("cannot get random bytes from the system: {0}")]
+    #[error("the operating system provides no random bytes: {0}")]
     NoRandomness(#[from] getrandom::Error),
 }
 
@@ -53,7 +55,7 @@ impl Reason {
     }
 }
 
-/// Turns a cause into the error of a path, for `map_err`.
+/// Returns a function for `map_err` that adds the path to a reason.
 pub(super) fn at<R: Into<Reason>>(path: &Path) -> impl Fn(R) -> KeyError {
     move |reason| reason.into().at(path)
 }

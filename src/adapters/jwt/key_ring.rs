@@ -1,4 +1,4 @@
-//! The keys in memory, which are replaced when the key directory changes.
+//! The keys in memory, and their reload when the key directory changes.
 
 use std::{
     collections::BTreeSet,
@@ -25,10 +25,10 @@ use crate::domain::{
     time::Timestamp,
 };
 
-/// The time between two reads of the directory: with the pause below, changes are noticed within a second.
+/// The time between two reads of the directory. Together with [`MIN_PAUSE`], changes are noticed within a second.
 const WATCH_INTERVAL: Duration = Duration::from_millis(800);
 
-/// The minimum time between two reads of the directory, whatever kids tokens name.
+/// The minimum time between two reads of the directory, even if many tokens have an unknown kid.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct KeyRing {
@@ -72,8 +72,8 @@ impl KeyRing {
         Arc::clone(&keys[schedule.signing(now)])
     }
 
-    /// Returns the key with this kid, if it verifies. An unknown kid makes [`watch`](Self::watch) read the directory: it
-    /// may be that of another replica's new key.
+    /// Returns the key with this kid, if it verifies. An unknown kid makes [`watch`](Self::watch) read the directory,
+    /// because another replica may have created a key.
     pub(super) fn verifying(&self, kid: &str, now: Timestamp) -> Option<Arc<Key>> {
         let key = self.read().published(now).find(|key| key.name.kid == kid).cloned();
         if key.is_none() {
@@ -82,17 +82,17 @@ impl KeyRing {
         key
     }
 
-    /// Returns the public keys that verify, including those that sign later.
+    /// Returns the public keys that verify, including those that do not sign yet.
     pub(super) fn public_keys(&self, now: Timestamp) -> Vec<PublicKeyMembers> {
         self.read().published(now).filter_map(|key| key.jwk()).collect()
     }
 
-    /// Calls `invalidator` whenever a key is removed.
+    /// Invalidates everything whenever a key is removed.
     pub(super) fn invalidate_on_removal(&self, invalidator: Arc<dyn CacheInvalidator>) {
         self.invalidators.lock().unwrap_or_else(PoisonError::into_inner).push(invalidator);
     }
 
-    /// Reads the directory again and again, on the threads for blocking work.
+    /// Reads the directory periodically, on a thread for blocking work.
     pub(super) async fn watch(self: Arc<Self>) {
         loop {
             let _ = timeout(WATCH_INTERVAL, self.unknown_kid.notified()).await;
@@ -102,11 +102,11 @@ impl KeyRing {
         }
     }
 
-    /// Reads the directory. Errors are logged once. A known key remains until its file is removed, and the last keys
-    /// remain until there is another one. Blocks on the disk.
+    /// Reads the directory, which blocks on the disk. Each error is logged once. A known key remains until its file is
+    /// removed; if no key is left, the last keys remain.
     pub(super) fn refresh(&self) {
         let Some(directory) = &self.directory else { return };
-        // Locked until the end: of two concurrent calls, none must put older keys in place of newer ones.
+        // Locked until the end, so that a concurrent call cannot replace newer keys with older ones.
         let mut logged = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.read().keys.clone();
         let (keys, mut errors) = directory.read(&before).unwrap_or_else(|error| (Vec::new(), vec![error]));
@@ -115,7 +115,7 @@ impl KeyRing {
         }
         let errors = errors.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
         for error in errors.difference(&logged) {
-            log::error!("{error}; the keys that were read before stay in use");
+            log::error!("{error}; the keys in memory stay in use");
         }
         *logged = errors;
         let (old, new) = (names(&before), names(&keys));
@@ -123,15 +123,15 @@ impl KeyRing {
             return;
         }
         for kid in new.difference(&old).map(|name| &name.kid) {
-            log::info!("new key {kid}");
+            log::info!("key {kid} was added");
         }
         for kid in old.difference(&new).map(|name| &name.kid) {
             log::info!("key {kid} was removed");
         }
-        let is_one_removed = !old.is_subset(&new);
+        let is_any_removed = !old.is_subset(&new);
         let schedule = Schedule::new(&keys, directory.rotation());
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys { keys, schedule };
-        if is_one_removed {
+        if is_any_removed {
             let invalidators = self.invalidators.lock().unwrap_or_else(PoisonError::into_inner);
             invalidators.iter().for_each(|invalidator| invalidator.invalidate(&Invalidation::Everything));
         }
@@ -150,7 +150,7 @@ impl Keys {
     }
 }
 
-/// A file never changes, so keys with the same name are the same.
+/// Returns the names of the keys. The key of a name never changes.
 fn names(keys: &[Arc<Key>]) -> BTreeSet<&KeyName> {
     keys.iter().map(|key| &key.name).collect()
 }

@@ -1,4 +1,4 @@
-//! Published key sets of other services.
+//! Public key sets of other services.
 
 use std::collections::HashMap;
 
@@ -12,21 +12,21 @@ use crate::adapters::unique_names;
 /// The maximum length of a key set, in bytes.
 const MAX_LENGTH: usize = 64 * 1024;
 
-/// The reason why a key set cannot be used to verify tokens.
+/// The reason why a JSON Web Key Set cannot be used to verify tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InvalidKeySet {
-    /// The text is longer than 64 KiB.
+    /// The JSON text is longer than 64 KiB.
     #[error("longer than {MAX_LENGTH} bytes")]
     TooLong,
-    /// The text is not a JSON object with a list of `keys`.
+    /// The JSON text is not an object with a list of `keys`.
     #[error("not a JSON Web Key Set")]
     NotAKeySet,
     /// Two keys that verify tokens have the same `kid`.
     #[error("two keys have the kid {0:?}")]
     DuplicateKid(String),
     /// No key verifies tokens.
-    #[error("no key in it verifies tokens: an Ed25519 key for signatures is required")]
+    #[error("no usable key: an Ed25519 key for signatures is required")]
     NoUsableKey,
 }
 
@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    /// The key of RFC 8037 appendix A.2, with `changes`; `null` removes a member.
+    /// Returns the key of RFC 8037 appendix A.2 with `changes`, of which `null` removes a member.
     fn jwk(changes: Value) -> Value {
         let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
         let mut jwk =
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn key_with_and_without_optional_members_is_usable() {
+    fn key_with_or_without_optional_members_is_usable() {
         for changes in [
             json!({}),
             json!({ "use": null, "alg": null }),
@@ -122,7 +122,7 @@ mod tests {
             json!({ "x": "" }),
             json!({ "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHUR" }),
             json!({ "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=" }),
-            // The neutral element: a signature under it fits any message.
+            // The neutral element of the curve, for which anyone can forge signatures.
             json!({ "x": "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }),
         ];
         for other in &others {
@@ -131,14 +131,14 @@ mod tests {
         let mut set: Vec<_> = others.into_iter().map(jwk).collect();
         set.extend([json!("a key"), json!(["OKP", "Ed25519"]), json!(null), jwk(json!({}))]);
         let keys = parse_set(set).unwrap();
-        assert!(keys.len() == 1 && keys.contains_key("one") && !keys.contains_key("two"));
+        assert_eq!(keys.keys().collect::<Vec<_>>(), ["one"]);
     }
 
     #[test]
-    fn two_keys_with_one_kid_are_rejected_but_not_one_key_with_two_kids() {
+    fn two_usable_keys_with_one_kid_are_rejected() {
         let twice = parse_set([jwk(json!({})), jwk(json!({}))]).err().unwrap();
         assert_eq!(twice, InvalidKeySet::DuplicateKid("one".into()));
-        // RFC 7517 section 4.5: keys of different kinds may share a name.
+        // RFC 7517 section 4.5: keys of different types may share a kid.
         assert!(parse_set([jwk(json!({ "kty": "RSA" })), jwk(json!({}))]).is_ok());
         assert!(parse_set([jwk(json!({})), jwk(json!({ "kid": "two" }))]).is_ok());
     }

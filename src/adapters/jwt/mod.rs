@@ -1,9 +1,10 @@
 //! Access tokens as signed JWTs ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)), and the keys that sign them.
 //!
-//! The key directory is the only state. A file name consists of the time of creation and the kid. Which key signs and
-//! which keys verify follows from the file names, the settings and the time, so all replicas agree. See [`KeyState`].
+//! The key directory is the only state. A file name consists of the creation time and the key ID (`kid`). Which key
+//! signs and which keys verify follows from the file names, the settings and the time, so all replicas agree: see
+//! [`KeyState`].
 //!
-//! A service that only verifies tokens uses the public keys of another service: [`RemoteJwtVerifier`].
+//! A service that only verifies the tokens of another service uses [`RemoteJwtVerifier`].
 
 #[cfg_attr(not(unix), path = "access_other.rs")]
 mod access;

@@ -1,46 +1,46 @@
-//! Rotation: which key signs and which keys verify, as a function of the times of creation and the current time.
+//! Key rotation: which key signs and which keys verify, as a function of their creation times and the current time.
 
 use std::{sync::Arc, time::Duration};
 
 use super::key::Key;
 use crate::domain::time::Timestamp;
 
-/// The time for which a key verifies after its last token has expired: another replica may have learned of the next key
-/// a second late, or its clock may be behind.
+/// The time for which a key still verifies after its last token should have expired. Another replica may have noticed
+/// the next key a second late, or its clock may be slow.
 const HANDOVER: Duration = Duration::from_secs(60);
 
-/// The use of a key at a given time.
+/// The state of a key at a given time.
 ///
-/// The newest key whose activation delay has passed signs. If no key is that old, the oldest one signs. So the first key
-/// signs at once, and exactly one key signs at any time.
+/// The newest key whose activation delay has passed signs. If there is none, the oldest key signs. Therefore the first
+/// key signs at once, and exactly one key signs at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
-    /// The key is published and does not sign yet.
+    /// The key is published but does not sign yet.
     Next {
         /// The time from which the key signs.
         signs_at: Timestamp,
     },
     /// The key signs.
     Signing,
-    /// A newer key signs; this one verifies the tokens that it signed.
+    /// A newer key signs; this one still verifies the tokens that it signed.
     Verifying {
         /// The time from which the key no longer verifies.
         until: Timestamp,
     },
-    /// All tokens of the key have expired: it no longer verifies and may be removed.
+    /// All tokens of the key have expired. It no longer verifies and can be removed.
     Retired,
 }
 
-/// The durations of rotation.
+/// The durations that determine the rotation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rotation {
-    /// How long a key is published before it signs.
+    /// The time for which a key is published before it signs.
     pub(super) activation_delay: Duration,
     /// The time after its issue for which a token is accepted.
     pub(super) token_lifetime: Duration,
 }
 
-/// The keys' times of creation, oldest first, and how keys follow each other.
+/// The creation times of all keys, oldest first, and the durations of their rotation.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
     created: Vec<Timestamp>,
@@ -48,7 +48,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// `keys` are sorted, oldest first.
+    /// Creates the schedule of `keys`, which are sorted, oldest first.
     pub(super) fn new(keys: &[Arc<Key>], rotation: Rotation) -> Self {
         Self { created: keys.iter().map(|key| key.name.created).collect(), rotation }
     }
@@ -68,7 +68,7 @@ impl Schedule {
         if index > signing {
             return KeyState::Next { signs_at: self.activation(*created) };
         }
-        // The key stopped signing when the next one became active.
+        // The key stopped signing when the next one was activated.
         let Some(next) = self.created.get(index + 1) else { return KeyState::Retired };
         let until = self.activation(*next) + self.rotation.token_lifetime + HANDOVER;
         if now < until { KeyState::Verifying { until } } else { KeyState::Retired }

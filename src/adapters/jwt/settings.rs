@@ -1,4 +1,4 @@
-//! The settings of token issuing.
+//! The settings of JWTs.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -20,13 +20,13 @@ pub(super) enum Source {
 }
 
 impl SigningKeys {
-    /// The keys in a directory, which is created with a first key if it does not exist.
+    /// Uses the keys in a directory, which is created with a first key if it does not exist.
     /// [`KeyDirectory`](crate::jwt::KeyDirectory) rotates them while services run.
     pub fn directory(path: impl Into<PathBuf>) -> Self {
         Self(Source::Directory(path.into()))
     }
 
-    /// A private key in PKCS#8 PEM, as `openssl genpkey -algorithm ed25519` prints it.
+    /// Uses a private key in PKCS#8 PEM, as `openssl genpkey -algorithm ed25519` prints it.
     ///
     /// # Errors
     /// [`KeyError`] if the text is not an Ed25519 private key in PKCS#8 PEM.
@@ -34,7 +34,7 @@ impl SigningKeys {
         Self::fixed(algorithm::parse_pem(pem.trim()))
     }
 
-    /// A secret for HS256, as `openssl rand -hex 32` prints it. The bytes of the text are the key.
+    /// Uses a secret for HS256, as `openssl rand -hex 32` prints it. The bytes of the string are the key.
     ///
     /// # Errors
     /// [`KeyError`] if the secret has fewer than 32 bytes.
@@ -48,11 +48,12 @@ impl SigningKeys {
     }
 }
 
-/// The settings of [`JwtTokens`](crate::jwt::JwtTokens), the same for all replicas of a service.
+/// The settings of [`JwtTokens`](crate::jwt::JwtTokens), which must be the same for all replicas of a service.
+/// Durations are in whole seconds.
 ///
 /// ```
 /// use std::time::Duration;
-/// use gatepass::{jwt::{JwtSettings, SigningKeys}};
+/// use gatepass::jwt::{JwtSettings, SigningKeys};
 ///
 /// let settings = JwtSettings {
 ///     audience: "https://api.example.com".into(),
@@ -64,9 +65,9 @@ impl SigningKeys {
 pub struct JwtSettings {
     /// The keys that sign tokens.
     pub keys: SigningKeys,
-    /// The algorithm of the keys in a directory. A single key determines its own.
+    /// The algorithm of the keys in a directory. [`SigningKeys::pem`] and [`SigningKeys::secret`] imply theirs.
     pub algorithm: SigningAlgorithm,
-    /// The time for which a new key is published before it signs; in whole seconds, like all durations here.
+    /// The time for which a new key is published before it signs.
     pub activation_delay: Duration,
     /// The issuer of the tokens (`iss`).
     pub issuer: Arc<str>,
@@ -74,13 +75,14 @@ pub struct JwtSettings {
     pub audience: Arc<str>,
     /// The lifetime of a token.
     pub access_token_ttl: Duration,
-    /// The maximum difference between the clocks of replicas: tokens are accepted for this long after their expiry and
-    /// before their time of issue.
+    /// The tolerated difference between the clocks of replicas. Tokens are accepted for this long before their time of
+    /// issue and after their expiry.
     pub leeway: Duration,
 }
 
 impl JwtSettings {
-    /// Ed25519, tokens for 15 minutes, no leeway, five minutes until a new key signs; the audience is the issuer.
+    /// Creates the default settings: EdDSA, a lifetime of 15 minutes, no leeway, an activation delay of 5 minutes, and
+    /// the issuer as the audience.
     pub fn new(keys: SigningKeys, issuer: impl Into<Arc<str>>) -> Self {
         let issuer = issuer.into();
         Self {

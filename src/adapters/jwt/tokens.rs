@@ -30,13 +30,13 @@ use crate::{
 /// ```
 /// use gatepass::jwt::JwtTokens;
 ///
-/// # let folder = tempfile::tempdir()?;
-/// # std::env::set_current_dir(&folder)?;
+/// # let directory = tempfile::tempdir()?;
+/// # std::env::set_current_dir(&directory)?;
 /// let tokens = JwtTokens::open("keys", "https://api.example.com")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A key from the environment instead of a directory:
+/// With a key from the environment instead of a directory:
 ///
 /// ```no_run
 /// use gatepass::jwt::JwtTokens;
@@ -46,46 +46,48 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Tokens have the claims `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `user_kind`, and if they apply `sid`, `client_id` and
-/// `scope`. Tokens with [`GrantedScopes::All`](crate::GrantedScopes::All) have `"unrestricted": true` instead of a
-/// `scope`. Tokens with neither grant nothing, in Gatepass and elsewhere.
+/// Tokens have the claims `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `user_kind`, and if they apply `sid`, `client_id`
+/// and `scope`. Tokens with [`GrantedScopes::All`](crate::GrantedScopes::All) have `"unrestricted": true` instead of
+/// `scope`. Tokens with neither grant nothing.
 ///
-/// Only tokens that this type would issue are accepted: the same algorithm, issuer, audience and type, a known key, and
-/// no further header parameters. Times are compared with the clock of [`Auth`](crate::Auth). All other tokens are `None`.
+/// Only tokens that this type could have issued are accepted: with the same algorithm, issuer, audience and type, a
+/// known key, and no further header parameters. Times are compared with the clock of [`Auth`](crate::Auth).
 ///
-/// With a [`TokenCache`](crate::cache::TokenCache), call [`watch`](Self::watch) with it: a removed key then ends cached tokens too.
+/// If you use a [`TokenCache`](crate::cache::TokenCache), pass it to [`watch`](Self::watch), so that the removal of a
+/// key also invalidates cached tokens.
 ///
 /// # Keys in a directory
 ///
-/// A background task notices new and removed key files within a second; requests never wait for the disk. A token with an
-/// unknown key is refused and makes the task read the directory at once: another replica may have a new key.
+/// A background task notices new and removed key files within a second; requests never wait for the disk. A token with
+/// an unknown key is rejected and makes the task read the directory at once, because another replica may have created a
+/// key.
 ///
-/// If a key is compromised, create the next one ([`KeyDirectory::rotate`](crate::jwt::KeyDirectory::rotate), `gatepass keys
-/// rotate`), then remove the file of the compromised key. Within a second its tokens are refused and another key signs.
-/// Other services accept the removed key for as long as they cache the key set. The order matters: the last key of a
-/// running service remains in use after its file is removed.
+/// If a key is compromised, first create the next one ([`KeyDirectory::rotate`](crate::jwt::KeyDirectory::rotate) or
+/// `gatepass keys rotate`), then remove the file of the compromised key. Within a second, its tokens are rejected and
+/// the next key signs. Other services accept the removed key for as long as they cache the key set. The order matters:
+/// the last key of a running service stays in use even after its file is removed.
 #[derive(Clone)]
 pub struct JwtTokens {
     expected: Expected,
     access_token_ttl: Duration,
     activation_delay: Duration,
     ring: Arc<KeyRing>,
-    /// Watches the key directory until the last clone is dropped.
+    /// The task that watches the key directory until the last clone is dropped.
     _watch: Option<Arc<BackgroundTask>>,
 }
 
 impl JwtTokens {
-    /// Tokens of this issuer with the keys in a directory and the defaults of [`JwtSettings::new`]. Creates the directory
-    /// (mode 0700) and the first key (mode 0600) if they do not exist.
+    /// Opens the keys in a directory, with the defaults of [`JwtSettings::new`]. Creates the directory (mode 0700) and
+    /// the first key (mode 0600) if they do not exist.
     ///
     /// # Errors
-    /// [`KeyError`] if the directory or a key cannot be read or written, or others have access that they must not have.
+    /// [`KeyError`] if the directory or a key cannot be read or written, or its owner or mode is insecure.
     pub fn open(keys_dir: impl Into<PathBuf>, issuer: impl Into<Arc<str>>) -> Result<Self, KeyError> {
         Self::open_with(JwtSettings::new(SigningKeys::directory(keys_dir), issuer))
     }
 
-    /// Tokens of this issuer with one private key in PKCS#8 PEM. A change of the key invalidates all access tokens; the
-    /// keys in a directory can be rotated.
+    /// Uses one private key in PKCS#8 PEM. A change of the key invalidates all access tokens; only keys in a directory
+    /// can be rotated.
     ///
     /// # Errors
     /// [`KeyError`] if the text is not an Ed25519 private key in PKCS#8 PEM.
@@ -93,7 +95,7 @@ impl JwtTokens {
         Self::open_with(JwtSettings::new(SigningKeys::pem(pem)?, issuer))
     }
 
-    /// Tokens of this issuer with HS256, as in FastAPI's tutorial. The bytes of the text are the key.
+    /// Uses HS256 with a secret, as FastAPI's tutorial does. The bytes of the string are the key.
     ///
     /// # Errors
     /// [`KeyError`] if the secret has fewer than 32 bytes.
@@ -101,7 +103,7 @@ impl JwtTokens {
         Self::open_with(JwtSettings::new(SigningKeys::secret(secret)?, issuer))
     }
 
-    /// Tokens with these settings.
+    /// Opens the keys of `settings`.
     ///
     /// # Errors
     /// [`KeyError`] as for the other constructors.
@@ -109,7 +111,7 @@ impl JwtTokens {
         Self::open_at(settings, Timestamp::now())
     }
 
-    /// [`open_with`](Self::open_with) at a fixed time, for tests: the first key is created at `now`.
+    /// Does the same as [`open_with`](Self::open_with) at a fixed time, for tests.
     #[doc(hidden)]
     pub fn open_at(settings: JwtSettings, now: Timestamp) -> Result<Self, KeyError> {
         let ring = Arc::new(KeyRing::open(&settings, now)?);
@@ -124,7 +126,7 @@ impl JwtTokens {
         self.ring.invalidate_on_removal(invalidator);
     }
 
-    /// Reads the key directory now instead of within a second. Blocks on the disk.
+    /// Reads the key directory now instead of within a second, which blocks on the disk.
     pub fn refresh(&self) {
         self.ring.refresh();
     }
@@ -144,7 +146,7 @@ impl TokenIssuer for JwtTokens {
         if token.len() > MAX_TOKEN_LENGTH {
             let length = token.len();
             return Err(BackendError::new(format!(
-                "the access token has {length} bytes, {MAX_TOKEN_LENGTH} are allowed: shorten its extra claims"
+                "the access token has {length} bytes, over the maximum of {MAX_TOKEN_LENGTH}: shorten its extra claims"
             )));
         }
         Ok(IssuedToken { access_token: token.into(), expires_in: Some(self.access_token_ttl) })
@@ -152,7 +154,7 @@ impl TokenIssuer for JwtTokens {
 
     fn key_set(&self, now: Timestamp) -> Result<Option<KeySet>, BackendError> {
         let keys = self.ring.public_keys(now);
-        // Clients that cache the set for half of the delay have a new key well before it signs.
+        // Half the delay, so that every cached set has a new key well before it signs.
         let max_age = self.activation_delay / 2;
         Ok((!keys.is_empty()).then(|| KeySet { json: json!({ "keys": keys }).to_string(), max_age }))
     }

@@ -8,14 +8,14 @@ use ::phc::PasswordHash;
 use super::stored::{UnsupportedHash, numbers};
 use crate::domain::backend_error::BackendError;
 
-/// The maximum memory of one hash, in KiB: that of libsodium's MODERATE.
+/// The maximum memory of one hash, in KiB, the same as libsodium's MODERATE.
 pub(super) const MAX_MEMORY: u32 = 256 * 1024;
 
-/// The maximum of memory × iterations, in KiB: about a second of one core.
+/// The maximum product of memory and iterations, in KiB: about one second on one core.
 pub(super) const MAX_WORK: u32 = 1024 * 1024;
 
-/// The minimum capacity of blocks that are freed after use, in KiB: glibc returns freed memory to the system at once
-/// if it is over 32 MiB. Unused capacity takes no memory.
+/// The minimum capacity of blocks that are freed after use, in KiB. glibc returns freed memory to the system at once if
+/// it is over 32 MiB. Unused capacity occupies no memory.
 const MIN_MAPPED: usize = 33 * 1024;
 
 /// The salt length of new hashes, in bytes, as RFC 9106 section 3.1 recommends.
@@ -26,7 +26,7 @@ pub(super) const OUTPUT_BYTES: usize = 32;
 
 const MALFORMED: UnsupportedHash = UnsupportedHash::Malformed("Argon2");
 
-/// The parameters of a hash, within the limits. `Display` writes the first half of a PHC string.
+/// The parameters of a hash, checked against the limits. `Display` writes the part of a PHC string before the salt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Argon2Params {
     algorithm: Algorithm,
@@ -35,7 +35,7 @@ pub(super) struct Argon2Params {
 }
 
 impl Argon2Params {
-    /// The parameters of new hashes.
+    /// Creates the parameters of new hashes.
     pub(super) fn new(memory: u32, iterations: u32, parallelism: u32) -> Result<Self, UnsupportedHash> {
         Self::checked(Algorithm::Argon2id, Version::V0x13, [memory, iterations, parallelism])
     }
@@ -44,7 +44,7 @@ impl Argon2Params {
     pub(super) fn parse(phc: &PasswordHash) -> Result<Self, UnsupportedHash> {
         let algorithm = Algorithm::new(phc.algorithm).map_err(|_| MALFORMED)?;
         let version = match phc.version {
-            // Hashes of version 1.0 do not name it.
+            // Hashes of version 1.0 contain no version.
             None => Version::V0x10,
             Some(version) => version.try_into().map_err(|_| MALFORMED)?,
         };
@@ -60,7 +60,7 @@ impl Argon2Params {
         Ok(Self { algorithm, version, costs })
     }
 
-    /// The memory of one hash, in KiB.
+    /// Returns the memory of one hash, in KiB.
     pub(super) fn memory(&self) -> u32 {
         self.costs.m_cost()
     }

@@ -1,14 +1,14 @@
-//! bcrypt: the hashes of PHP, Ruby, Node and Spring.
+//! bcrypt, the common format of PHP, Ruby, Node and Spring.
 //!
-//! bcrypt reads 72 bytes of a password and ignores the rest, as the programs did that made these hashes. The hash that
-//! replaces such a hash covers the whole password.
+//! bcrypt ignores all but the first 72 bytes of a password. The Argon2id hash that replaces a bcrypt hash covers the
+//! whole password.
 
 use ::bcrypt::{HashParts, verify};
 
 use super::stored::UnsupportedHash;
 use crate::domain::backend_error::BackendError;
 
-/// The maximum cost: about a second and a half of one core. Each step doubles the time.
+/// The maximum cost: about 1.5 seconds on one core. Each step doubles the time.
 const MAX_COST: u32 = 14;
 
 /// The minimum cost that bcrypt specifies.
@@ -23,7 +23,7 @@ pub(super) fn check(text: &str) -> Result<(), UnsupportedHash> {
     }
 }
 
-/// Returns whether a checked hash is that of `password`, compared in constant time.
+/// Verifies `password` against a checked hash, in constant time.
 pub(super) fn matches(hash: &str, password: &[u8]) -> Result<bool, BackendError> {
     verify(password, hash).map_err(|error| BackendError::new(error.to_string()))
 }

@@ -36,9 +36,9 @@ use crate::domain::{
 /// [PHC strings](https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md). The default parameters are
 /// [OWASP's](https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id).
 ///
-/// Hashing runs on threads of the hasher's own, so that async workers stay free, and needs no particular runtime. A
-/// password that finds the queue full, or would wait too long, fails at once with [`BackendError::busy`]. The threads
-/// start on demand; clones share them, and they end with the last clone.
+/// Hashing runs on the hasher's own threads, so that it does not block async workers; it works with any runtime. If the
+/// queue is full or the wait would be too long, it fails at once with [`BackendError::busy`]. Threads start on demand.
+/// Clones share them, and they end with the last clone.
 ///
 /// # Supported hashes
 ///
@@ -49,9 +49,9 @@ use crate::domain::{
 /// | scrypt | `$scrypt$ln=` | N × r × p = 2²¹ (256 MiB) |
 /// | PBKDF2-SHA256 | `$pbkdf2-sha256$i=`; passlib's `$pbkdf2-sha256$29000$`; Django's `pbkdf2_sha256$` | 4 million iterations |
 ///
-/// A hash that is not Argon2id with the current parameters is [`PasswordCheck::NeedsRehash`] if the password matches, so
-/// that the next sign-in replaces it. A hash of another kind, or over these limits, matches no password, and the log has
-/// the reason. bcrypt reads the first 72 bytes of a password, as the programs did that made such hashes.
+/// If the password matches a hash that is not Argon2id with the current parameters, the result is
+/// [`PasswordCheck::NeedsRehash`], and the sign-in replaces the hash. A hash of another kind or over these limits
+/// matches no password; the reason is logged. bcrypt ignores all but the first 72 bytes of a password.
 ///
 /// ```
 /// use gatepass::{BackendError, Password, PasswordCheck, PasswordHasher, passwords::Argon2Hasher};
@@ -78,18 +78,18 @@ pub struct Argon2Hasher {
 }
 
 impl Argon2Hasher {
-    /// A hasher with these settings.
+    /// Creates a hasher with these settings.
     ///
     /// # Errors
     /// [`InvalidArgon2Settings`] if a setting is out of range.
     pub fn with_settings(settings: Argon2Settings) -> Result<Self, InvalidArgon2Settings> {
         let params = settings.params()?;
-        // Salt and hash are zeros in base64. No password is known to have this hash.
+        // The base64 of a salt and a hash of zeros. No password is known to have this hash.
         let dummy_hash = format!("{params}${:A<22}${:A<43}", "", "").into();
         Ok(Self { params, dummy_hash, pool: Arc::new(Pool::new(&settings)) })
     }
 
-    /// The current load of the threads.
+    /// Returns the current load of the threads.
     pub fn load(&self) -> HashLoad {
         self.pool.load()
     }
@@ -113,7 +113,7 @@ impl Default for Argon2Hasher {
 impl PasswordHasher for Argon2Hasher {
     async fn hash(&self, password: &Password) -> Result<PasswordHash, BackendError> {
         if !password.is_hashable() {
-            return Err(BackendError::new("cannot hash a password that is empty or over 1,024 bytes"));
+            return Err(BackendError::new("cannot hash a password that is empty or longer than 1,024 bytes"));
         }
         let mut salt = [0; SALT_BYTES];
         getrandom::fill(&mut salt)?;
@@ -128,7 +128,7 @@ impl PasswordHasher for Argon2Hasher {
     }
 
     async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<PasswordCheck, BackendError> {
-        // For clients this looks like a wrong password.
+        // To clients, an unsupported hash looks like a wrong password.
         let stored = StoredHash::parse(hash.expose())
             .inspect_err(|error| log::error!("cannot verify a stored password hash: {error}"))
             .ok();
@@ -144,7 +144,7 @@ impl PasswordHasher for Argon2Hasher {
                     return Ok(if is_current { PasswordCheck::Match } else { PasswordCheck::NeedsRehash });
                 }
                 if !is_current {
-                    // The response time must not reveal a hash of another kind.
+                    // Keeps the response time from revealing a hash of another kind.
                     params.derive(password, &[0; SALT_BYTES], blocks, &mut [0; OUTPUT_BYTES])?;
                 }
                 Ok(PasswordCheck::Mismatch)

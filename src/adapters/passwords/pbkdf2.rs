@@ -6,11 +6,11 @@ use base64ct::{Base64, Base64Unpadded, Encoding};
 
 use super::stored::{Kdf, StoredHash, UnsupportedHash, numbers};
 
-/// The maximum of iterations × blocks of output: about a second of one core. Django raises its number each year, to
-/// 1.2 million in 2025.
+/// The maximum product of iterations and output blocks: about one second on one core. Django raises its number of
+/// iterations each year, to 1.2 million in 2025.
 const MAX_ITERATIONS: u32 = 4_000_000;
 
-/// The size of one block of SHA-256, in bytes.
+/// The output size of SHA-256, in bytes.
 const BLOCK: usize = 32;
 
 const MALFORMED: UnsupportedHash = UnsupportedHash::Malformed("PBKDF2");

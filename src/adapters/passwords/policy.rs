@@ -1,6 +1,6 @@
-//! The password policy after
-//! [NIST SP 800-63B section 5.1.1](https://pages.nist.gov/800-63-3/sp800-63b.html#memsecret): a minimum length, no
-//! common passwords, and no composition rules.
+//! A password policy that follows
+//! [NIST SP 800-63B section 5.1.1](https://pages.nist.gov/800-63-3/sp800-63b.html#memsecret): a minimum length and no
+//! common passwords, but no composition rules.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -13,28 +13,29 @@ use crate::domain::{
     secret::Password,
 };
 
-/// The minimum length in characters, NIST's for a password that a person chooses.
+/// The minimum length in characters that NIST requires of passwords chosen by users.
 const MIN_CHARACTERS: usize = 8;
 
-/// The number of characters whose strength is estimated. The time grows faster than its square, and further characters
-/// make no password easier to guess.
+/// The number of characters whose strength is estimated. The time grows faster than quadratically, and further
+/// characters cannot make a password weaker.
 const ESTIMATED_CHARACTERS: usize = 40;
 
-/// The minimum strength: about a million guesses. zxcvbn's 30,000 common passwords, with or without a digit at the end,
-/// take far fewer. Eight random letters take a hundred million.
+/// The minimum strength: about a million guesses. Common passwords, with or without a digit at the end, take far fewer.
+/// Eight random letters take a hundred million.
 const MIN_SCORE: Score = Score::Two;
 
 /// The minimum and maximum length of a word of the context, in bytes.
 const WORD_BYTES: RangeInclusive<usize> = 3..=100;
 
-/// Refuses new passwords that are short, overlong or easy to guess, by the estimate of
+/// Rejects new passwords that are short, overlong or easy to guess, by the estimate of
 /// [zxcvbn](https://docs.rs/zxcvbn).
 ///
-/// An estimate takes a millisecond as a rule, and a tenth of a second for a password made to be slow. It therefore runs
-/// on the threads of an [`Argon2Hasher`] and takes a place in its queue.
+/// An estimate usually takes a millisecond, and up to a tenth of a second for a malicious password. It therefore runs
+/// on the threads of an [`Argon2Hasher`], after a wait in its queue.
 ///
 /// ```
-/// use gatepass::{BackendError, Password, PasswordPolicy, error::WeakPassword, passwords::{Argon2Hasher, StrengthPolicy}};
+/// use gatepass::{BackendError, Password, PasswordPolicy, error::WeakPassword};
+/// use gatepass::passwords::{Argon2Hasher, StrengthPolicy};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let policy = StrengthPolicy::new(&Argon2Hasher::default());
@@ -52,7 +53,7 @@ pub struct StrengthPolicy {
 }
 
 impl StrengthPolicy {
-    /// A policy that estimates strength on the threads of this hasher.
+    /// Creates a policy that runs on the threads of this hasher.
     pub fn new(hasher: &Argon2Hasher) -> Self {
         Self { pool: Arc::clone(&hasher.pool) }
     }
@@ -83,7 +84,7 @@ impl PasswordPolicy for StrengthPolicy {
     }
 }
 
-/// Returns the words of the context, and their parts: an email address is known by its parts too.
+/// Returns the words of the context and their parts, such as those of an email address.
 fn words(context: &[&str]) -> Vec<String> {
     context
         .iter()

@@ -1,4 +1,4 @@
-//! The threads for CPU-heavy work on passwords, behind a bounded queue.
+//! A thread pool with a bounded queue, for CPU-heavy work on passwords.
 
 use std::{
     collections::VecDeque,
@@ -19,8 +19,8 @@ use crate::domain::backend_error::BackendError;
 /// The memory that all threads together may use in addition to their own blocks, in KiB: two of the largest hashes.
 const MAX_EXTRA_MEMORY: u32 = 2 * MAX_MEMORY + 1024;
 
-/// The niceness of hashing threads, the maximum: they use idle cores and yield to threads that serve requests. With
-/// SCHED_IDLE any other busy program would stop sign-ins. `cargo bench --bench storm` measures the effect.
+/// The niceness of hashing threads, which is the maximum: they use idle cores and yield to threads that serve requests.
+/// With SCHED_IDLE, any other busy program would stop sign-ins.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 19;
 
@@ -29,10 +29,10 @@ pub(super) struct Pool(Arc<Shared>);
 
 struct Shared {
     max_wait: Duration,
-    /// The number of blocks that each thread reuses. With an allocation for each hash, glibc kept hundreds of MiB.
+    /// The number of blocks that each thread reuses. When each hash allocated its own, glibc retained hundreds of MiB.
     own_blocks: usize,
     state: Mutex<State>,
-    /// Signals a new job, the end of a job, or the end of the pool.
+    /// Signals a new job, the end of a job, or the closing of the pool.
     changed: Condvar,
 }
 
@@ -42,7 +42,7 @@ struct State {
     load: HashLoad,
     /// The number of threads that have started.
     threads: usize,
-    /// The extra memory of all running jobs, in KiB.
+    /// The memory of running jobs beyond the blocks of their threads, in KiB.
     extra_memory: u32,
     /// A moving average of the duration of jobs.
     average: Duration,
@@ -64,11 +64,11 @@ pub struct HashLoad {
     pub waiting: usize,
     /// The number of passwords that are being hashed.
     pub running: usize,
-    /// The number of passwords refused so far because the queue was full or the wait too long.
+    /// The number of passwords rejected so far because the queue was full or the wait too long.
     pub refused: u64,
     /// The maximum number of threads.
     pub threads: usize,
-    /// The maximum number of passwords that wait.
+    /// The maximum number of passwords that wait for a thread.
     pub queue: usize,
 }
 
@@ -91,8 +91,8 @@ impl Pool {
         HashLoad { waiting: state.queue.len(), ..state.load }
     }
 
-    /// Runs `work` on one of the threads. It starts when `extra_memory` KiB are available, and does not start if the
-    /// future was dropped before.
+    /// Runs `work` on one of the threads, once `extra_memory` KiB are available. If the future is dropped before,
+    /// `work` does not run.
     ///
     /// # Errors
     /// [`BackendError::busy`], at once, if the queue is full or the wait would be too long.
@@ -106,12 +106,12 @@ impl Pool {
             if !sender.is_closed() {
                 let result = work(blocks);
                 running.finish();
-                // An error means that the request was cancelled.
+                // Fails if the request was cancelled.
                 let _ = sender.send(result);
             }
         });
         self.push(Job { extra_memory: extra_memory.min(MAX_EXTRA_MEMORY), work })?;
-        receiver.await.unwrap_or_else(|_| Err(BackendError::new("a password hashing thread panicked")))
+        receiver.await.unwrap_or_else(|_| Err(BackendError::new("a password hashing job panicked")))
     }
 
     fn push(&self, job: Job) -> Result<(), BackendError> {
@@ -133,7 +133,7 @@ impl Pool {
                         "cannot start a thread to hash passwords: {error}"
                     )));
                 }
-                Err(error) => log::warn!("cannot start a further thread to hash passwords: {error}"),
+                Err(error) => log::warn!("cannot start another thread to hash passwords: {error}"),
             }
         }
         state.queue.push_back(job);
@@ -161,21 +161,21 @@ impl Shared {
     }
 
     fn run_jobs(&self) {
-        // Only Linux has a niceness for each thread.
+        // Only Linux supports a niceness per thread.
         #[cfg(target_os = "linux")]
         if let Err(error) = rustix::process::setpriority_process(None, NICE) {
             log::debug!("cannot lower the priority of a hashing thread: {error}");
         }
         let mut blocks = Vec::new();
-        // Without memory each hash tries again and fails with an error.
+        // If it fails, each hash allocates its own blocks.
         let _ = blocks.try_reserve_exact(self.own_blocks);
         while let Some((work, running)) = self.next() {
-            // The panic hook logs the panic. The caller gets an error, because its sender is dropped.
+            // The panic hook logs the panic. The caller gets an error, because the sender is dropped.
             let _ = catch_unwind(AssertUnwindSafe(|| work(&mut blocks, running)));
         }
     }
 
-    /// Waits for the next job, in the order of their arrival, and for its memory.
+    /// Waits for the next job in the queue, and for its memory.
     fn next(&self) -> Option<(Work, Running<'_>)> {
         let mut state = self.lock();
         while !state.is_closed {
@@ -193,7 +193,7 @@ impl Shared {
     }
 }
 
-/// A job that runs, until it is dropped.
+/// A running job. Dropping it ends the job.
 struct Running<'a> {
     shared: &'a Shared,
     extra_memory: u32,
@@ -201,7 +201,7 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// Ends a job that was not cancelled.
+    /// Ends a job that ran to completion, and updates the average duration.
     fn finish(self) {
         let (elapsed, mut state) = (self.start.elapsed(), self.shared.lock());
         let is_first = state.average.is_zero();

@@ -5,7 +5,7 @@ use ::scrypt::Params;
 
 use super::stored::{UnsupportedHash, numbers};
 
-/// The maximum of N × r × p, twice OWASP's first choice: about a second of one core, and 256 MiB.
+/// The maximum of N × r × p, twice OWASP's first recommendation: about one second on one core, and 256 MiB.
 const MAX_WORK: u64 = 1 << 21;
 
 /// Parses the parameters of a stored hash.
@@ -23,7 +23,7 @@ pub(super) fn parse(phc: &PasswordHash) -> Result<Params, UnsupportedHash> {
     Params::new(log_n, r, p).map_err(|_| malformed)
 }
 
-/// The memory of one hash, in KiB: (N + p) × r × 128 bytes.
+/// Returns the memory of one hash, in KiB: (N + p) × r × 128 bytes.
 pub(super) fn memory(params: &Params) -> u32 {
     let kib = (params.n() + u64::from(params.p())) * u64::from(params.r()) / 8;
     kib.try_into().unwrap_or(u32::MAX)

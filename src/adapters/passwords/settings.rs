@@ -6,14 +6,14 @@ use thiserror::Error;
 
 use super::argon2id::{Argon2Params, MAX_MEMORY, MAX_WORK};
 
-/// The parameters of new hashes, and the threads that compute them.
+/// The settings of an [`Argon2Hasher`](super::Argon2Hasher): the parameters of new hashes, and the threads.
 ///
 /// The default parameters are
 /// [OWASP's](https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id): 19 MiB,
 /// 2 iterations, parallelism 1.
 ///
 /// ```
-/// use gatepass::{passwords::{Argon2Hasher, Argon2Settings}};
+/// use gatepass::passwords::{Argon2Hasher, Argon2Settings};
 ///
 /// // The second recommended option of RFC 9106 section 4.
 /// let settings =
@@ -28,16 +28,18 @@ use super::argon2id::{Argon2Params, MAX_MEMORY, MAX_WORK};
 pub struct Argon2Settings {
     /// The memory of one hash, in KiB: at least 8 × `parallelism`, at most 262144 (256 MiB).
     pub memory: u32,
-    /// The passes over the memory: at least 1; memory × iterations is at most 1048576 KiB (1 GiB).
+    /// The number of passes over the memory: at least 1. The product of memory and iterations is at most 1048576 KiB (1
+    /// GiB).
     pub iterations: u32,
-    /// The lanes of the memory, 1 to 32768. One thread computes them one after another.
+    /// The number of lanes, 1 to 32768. One thread computes them all.
     pub parallelism: u32,
-    /// The maximum number of threads; `None` is one per core. Each keeps `memory` once it has hashed.
+    /// The maximum number of threads; `None` means one per core. Each thread that has hashed keeps `memory` allocated.
     pub threads: Option<NonZeroUsize>,
-    /// The maximum number of passwords that wait for a thread. Further ones fail at once with a temporary error.
+    /// The maximum number of passwords that wait for a thread. Further ones are rejected at once with a temporary
+    /// error.
     pub queue: NonZeroUsize,
     /// The maximum time that a password waits for a thread, estimated from the queue and the duration of recent hashes.
-    /// A password that would wait longer fails at once with a temporary error.
+    /// A password that would wait longer is rejected at once with a temporary error.
     pub max_wait: Duration,
 }
 
@@ -70,7 +72,7 @@ impl Argon2Settings {
     }
 }
 
-/// A setting that is out of range. `Display` names the setting and its range.
+/// The error for a setting that is out of range. `Display` names the setting and its range.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("Argon2 {0}")]
 pub struct InvalidArgon2Settings(String);

@@ -1,4 +1,4 @@
-//! Stored password hashes of any kind, parsed and within the limits.
+//! Stored password hashes of all supported kinds, parsed and checked against the limits.
 
 use ::argon2::Block;
 use ::pbkdf2::{pbkdf2_hmac, sha2::Sha256};
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::domain::backend_error::BackendError;
 
-/// The maximum length of a stored hash, in bytes. No program writes over 300.
+/// The maximum length of a stored hash, in bytes. Known programs write at most 300.
 const MAX_TEXT: usize = 512;
 
-/// A stored hash.
+/// A stored hash that can be verified.
 pub(super) enum StoredHash {
     Bcrypt(String),
     Derived { kdf: Kdf, salt: Vec<u8>, output: Vec<u8> },
@@ -28,17 +28,17 @@ pub(super) enum Kdf {
     Scrypt(::scrypt::Params),
 }
 
-/// The reason why a stored hash cannot be verified. `Display` contains nothing of the hash.
+/// The reason why a stored hash cannot be verified. `Display` contains no part of the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UnsupportedHash {
     /// The hash is of an unknown kind.
     #[error("password hash of an unknown kind")]
     UnknownKind,
-    /// The hash is of this kind, and malformed.
+    /// The hash is a malformed hash of this kind.
     #[error("malformed {0} hash")]
     Malformed(&'static str),
-    /// The hash is of this kind, and its parameters are over the limit.
+    /// The hash is of this kind, but its parameters exceed the limit.
     #[error("{0} hash with parameters over the limit")]
     TooCostly(&'static str),
 }
@@ -48,10 +48,10 @@ impl StoredHash {
         if text.len() > MAX_TEXT {
             return Err(UnsupportedHash::UnknownKind);
         }
-        // Django prepends its own name of the kind.
+        // Django prepends the name of the kind.
         let text = match (text.strip_prefix("argon2"), text.strip_prefix("bcrypt$")) {
-            (Some(usual), _) if usual.starts_with("$argon2") => usual,
-            (_, Some(usual)) if usual.starts_with("$2") => usual,
+            (Some(standard), _) if standard.starts_with("$argon2") => standard,
+            (_, Some(standard)) if standard.starts_with("$2") => standard,
             _ => text,
         };
         if let Some(fields) = text.strip_prefix("pbkdf2_sha256$") {
@@ -84,7 +84,7 @@ impl StoredHash {
         Ok(Self::Derived { kdf: parse_kdf(&phc)?, salt: salt.to_vec(), output: output.as_bytes().to_vec() })
     }
 
-    /// Returns whether the hash is that of `password`, compared in constant time.
+    /// Verifies `password` against the hash, in constant time.
     pub(super) fn matches(&self, password: &[u8], blocks: &mut Vec<Block>) -> Result<bool, BackendError> {
         let (kdf, salt, stored) = match self {
             Self::Bcrypt(hash) => return bcrypt::matches(hash, password),
@@ -100,7 +100,7 @@ impl StoredHash {
         Ok(output.ct_eq(stored).into())
     }
 
-    /// The memory that verification needs in addition to a thread's own blocks of Argon2, in KiB.
+    /// Returns the memory that verification needs beyond the blocks of a thread (`own`), in KiB.
     pub(super) fn extra_memory(&self, own: u32) -> u32 {
         match self {
             Self::Derived { kdf: Kdf::Argon2(params), .. } if params.memory() > own => params.memory(),
@@ -109,14 +109,14 @@ impl StoredHash {
         }
     }
 
-    /// Returns whether a new hash would be of the same kind with the same parameters.
+    /// Returns whether the hash has the kind and the parameters of new hashes.
     pub(super) fn is_current(&self, params: &Argon2Params) -> bool {
         matches!(self, Self::Derived { kdf: Kdf::Argon2(own), salt, output }
             if own == params && output.len() == OUTPUT_BYTES && salt.len() >= SALT_BYTES)
     }
 }
 
-/// Returns the numbers with these names, if a PHC string has them and no other parameters.
+/// Returns the parameters with these names, if a PHC string has exactly these.
 pub(super) fn numbers<const N: usize>(phc: &PasswordHash, names: [&str; N]) -> Option<[u32; N]> {
     if phc.params.iter().count() != N {
         return None;

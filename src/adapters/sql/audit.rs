@@ -18,19 +18,19 @@ use crate::{
     },
 };
 
-/// The maximum length of a text from a request, in characters; longer ones are cut.
+/// The maximum length of a string from a request, in characters. Longer ones are truncated.
 const MAX_TEXT: usize = 256;
 
 const INSERT: &str = "INSERT INTO audit (time, event, username, username_key, user_id, client_id, session_id, \
                       address, user_agent, actor, detail)";
 
-/// An entry without a username has that of the user, if the user still exists.
+/// An entry without a username gets that of the user, if the user still exists.
 const SELECT: &str = "SELECT id, time, event, \
                       COALESCE(username, (SELECT username FROM users WHERE id = user_id)) AS username, \
                       user_id, client_id, session_id, address, user_agent, actor, detail \
                       FROM audit WHERE time >= ";
 
-/// An entry of the audit trail: who did what, when and from where. It never holds a secret.
+/// An entry of the audit trail: who did what, when and from where. It never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// The time of the event.
@@ -56,7 +56,7 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// An entry without details.
+    /// Creates an entry without details.
     pub fn new(kind: EventKind, time: Timestamp) -> Self {
         Self {
             time,
@@ -74,7 +74,7 @@ impl AuditEntry {
 }
 
 impl From<&Event<'_>> for AuditEntry {
-    /// Texts are cut to 256 characters, and NUL, which PostgreSQL cannot store, becomes U+FFFD.
+    /// Truncates strings to 256 characters. Replaces NUL, which PostgreSQL cannot store, with U+FFFD.
     fn from(event: &Event<'_>) -> Self {
         Self {
             username: event.username.map(clean),
@@ -97,12 +97,12 @@ pub(super) fn clean(text: &str) -> String {
 pub struct Actor(String);
 
 impl Actor {
-    /// An operator with this name.
+    /// Creates an operator with this name.
     pub fn new(name: &str) -> Self {
         Self(clean(name))
     }
 
-    /// An entry of the audit trail for something that this operator does now.
+    /// Creates an entry for something that this operator does now.
     pub fn entry(&self, kind: EventKind) -> AuditEntry {
         AuditEntry { actor: Some(self.0.clone()), ..AuditEntry::new(kind, Timestamp::now()) }
     }
@@ -114,27 +114,27 @@ pub struct SqlAudit {
     database: Database,
 }
 
-/// A filter for entries of the audit trail. The default lets all entries pass.
+/// A filter for entries of the audit trail. The default matches all entries.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
     /// The time of the oldest entry.
     pub since: Option<Timestamp>,
-    /// The user, by any spelling of the name: entries of the user, and entries with this username.
+    /// A username, in any case: matches entries of this user, and entries with this username.
     pub user: Option<String>,
     /// The kind of event.
     pub kind: Option<EventKind>,
 }
 
-/// A page of a list.
+/// A page of the audit trail.
 #[derive(Clone, Debug)]
 pub struct AuditPage {
     /// The entries, newest first.
     pub entries: Vec<AuditEntry>,
-    /// The position of the next page, if this one is full.
+    /// The position of the next page; `None` if this is the last one.
     pub next: Option<AuditCursor>,
 }
 
-/// A position in a list.
+/// A position in the audit trail.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditCursor {
     time: i64,
@@ -142,12 +142,12 @@ pub struct AuditCursor {
 }
 
 impl SqlAudit {
-    /// The audit trail in this database.
+    /// Creates a handle to the audit trail in this database.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 
-    /// Adds all of the entries, or none on an error.
+    /// Adds the entries, all or none.
     ///
     /// # Errors
     /// [`StoreError`] if the entries could not be stored.
@@ -179,7 +179,7 @@ impl SqlAudit {
     }
 }
 
-/// Adds entries, as part of a transaction if the connection is in one.
+/// Adds entries, as part of the connection's transaction if there is one.
 pub(super) async fn append(connection: &mut Connection, entries: &[AuditEntry]) -> Result<(), BackendError> {
     if entries.is_empty() {
         return Ok(());
@@ -187,12 +187,12 @@ pub(super) async fn append(connection: &mut Connection, entries: &[AuditEntry]) 
     connection.execute(insertion(entries)).await.map(drop)
 }
 
-/// A writer with a connection of its own: it does not wait for requests, nor they for it.
+/// Writes to the audit trail on a connection of its own, so that it and requests do not wait for each other.
 #[derive(Debug)]
 pub struct AuditWriter(Pool);
 
 impl AuditWriter {
-    /// Adds all of the entries, or none on an error.
+    /// Adds the entries, all or none.
     ///
     /// # Errors
     /// [`StoreError`] if the entries could not be stored within `limit`.

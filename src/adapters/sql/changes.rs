@@ -1,4 +1,5 @@
-//! The change feed: invalidations reach the process that causes them at once, and all others within a second.
+//! The change feed, which delivers invalidations: at once to the process that makes the change, to others within a
+//! second.
 
 use std::{
     fmt,
@@ -33,10 +34,10 @@ const LATEST: &str = "SELECT number, kind, name FROM changes ORDER BY number DES
 
 /// The pause between two polls.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-/// The time limit of a poll; after it the connection is replaced.
+/// The time limit of a poll, after which the connection is replaced.
 const POLL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The listeners that are notified of what is written through a [`Database`].
+/// The listeners that are notified of changes that are written through a [`Database`].
 #[derive(Default)]
 pub(super) struct Listeners(Mutex<Vec<Listener>>);
 
@@ -60,12 +61,12 @@ impl fmt::Debug for Listeners {
 }
 
 impl Database {
-    /// Reports every change to users, sessions and clients to `invalidator`: a change that is made through this
-    /// `Database` or a clone of it before the call that makes it returns, a change of another process within a second.
-    /// If no changes could be read for `max_staleness`, for example because the database is not reachable, the invalidator
-    /// is [disconnected](CacheInvalidator::disconnected) until they can be read again.
+    /// Reports every change to users, sessions and clients to `invalidator`. Changes made through this `Database` or a
+    /// clone are reported before the call that makes them returns, changes of other processes within a second. If no
+    /// changes could be read for `max_staleness`, for example because the database is unreachable, the invalidator is
+    /// [disconnected](CacheInvalidator::disconnected) until they can be read again.
     ///
-    /// A background task polls the database several times a second, on a connection of its own. Another one removes
+    /// One background task polls the database five times a second, on a connection of its own. Another one removes
     /// expired rows from the tables. Both end with the last clone of the `Database`.
     ///
     /// # Errors
@@ -105,14 +106,14 @@ impl Database {
         now: Timestamp,
     ) -> Result<(), BackendError> {
         audit::append(&mut transaction, entry.as_slice()).await?;
-        // The counter stays locked until the commit, so this comes last.
+        // Last, because the counter stays locked until the commit.
         let numbers = transaction.fetch(Statement::new(NEXT_NUMBER), |row| row.get::<i64>("number")).await?;
         let (kind, name) = to_columns(change);
         for number in numbers {
             let insert = Statement::new(INSERT).bind(number).bind(kind).bind(name).bind(now);
             transaction.execute(insert).await?;
         }
-        // Notified on drop: the commit of a caller that is cancelled may still take effect.
+        // Notified on drop: if the caller is cancelled, the commit may still take effect.
         let _notification = Notification { listeners: &self.listeners, change };
         transaction.commit().await
     }
@@ -137,7 +138,7 @@ fn change(row: &Row) -> Result<Change, BackendError> {
     Ok((row.get("number")?, row.get("kind")?, row.get("name")?))
 }
 
-/// The columns `kind` and `name` of a change.
+/// Returns the columns `kind` and `name` of a change.
 fn to_columns(change: &Invalidation) -> (&'static str, &str) {
     match change {
         Invalidation::User(subject) => ("user", subject.as_str()),
@@ -147,7 +148,7 @@ fn to_columns(change: &Invalidation) -> (&'static str, &str) {
     }
 }
 
-/// The change of a row. A newer version may write kinds that this one does not know.
+/// Parses a row. A kind that this version does not know, written by a newer one, invalidates everything.
 fn from_columns((_, kind, name): &Change) -> Invalidation {
     let known = match kind.as_str() {
         "user" => name.parse().map(Invalidation::User),
@@ -158,7 +159,7 @@ fn from_columns((_, kind, name): &Change) -> Invalidation {
     known.unwrap_or(Invalidation::Everything)
 }
 
-/// Polls the changes that all processes write.
+/// Polls the table of changes.
 struct ChangeFeed {
     pool: Pool,
     /// The latest change that was read, if there is one.
@@ -183,7 +184,7 @@ impl ChangeFeed {
         }
     }
 
-    /// The time until the cache is stale.
+    /// Returns the time until the cache is stale.
     fn time_left(&self, now: Instant) -> Duration {
         if self.is_disconnected {
             return Duration::MAX;
@@ -205,18 +206,19 @@ impl ChangeFeed {
         if !self.is_disconnected && self.polled.elapsed() >= self.max_staleness {
             self.is_disconnected = true;
             self.invalidator.disconnected();
-            log::error!("lost the change feed: cached tokens are not used: {error}");
+            log::error!("lost the change feed, so requests with a token get status 503: {error}");
         }
     }
 
-    /// Reads new changes and passes them on.
+    /// Reads new changes and invalidates what they concern.
     async fn poll(&mut self) -> Result<(), BackendError> {
         let mut connection = self.pool.acquire().await?;
         loop {
             let number = self.latest.as_ref().map_or(0, |(number, ..)| *number);
             let changes = connection.fetch(Statement::new(SINCE).bind(number), change).await?;
             let Some(new) = new_changes(self.latest.as_ref(), &changes) else {
-                // Changes were missed, or the database was replaced. Read before the cache is cleared: none may be between.
+                // Changes are missing, or the database was replaced. The latest one is read before the cache is
+                // cleared, so that no change between the two is missed.
                 self.latest = connection.fetch(Statement::new(LATEST), change).await?.pop();
                 self.invalidator.invalidate(&Invalidation::Everything);
                 return Ok(());
@@ -230,12 +232,12 @@ impl ChangeFeed {
     }
 }
 
-/// The second in which the cache becomes stale, rounded up: a timestamp is a whole second.
+/// Returns the time at which the cache becomes stale, rounded up to whole seconds.
 fn deadline(now: Timestamp, max_staleness: Duration) -> Timestamp {
     now + max_staleness + Duration::from_secs((max_staleness.subsec_nanos() > 0).into())
 }
 
-/// The changes after the latest known one, or `None` if some are missing.
+/// Returns the changes after the latest known one, or `None` if some are missing.
 fn new_changes<'a>(known: Option<&Change>, changes: &'a [Change]) -> Option<&'a [Change]> {
     let (new, first) = match known {
         Some(known) => (changes.strip_prefix(std::slice::from_ref(known))?, known.0 + 1),
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn new_changes_come_after_the_latest_known_one() {
+    fn new_changes_without_a_gap_are_those_after_the_known_one() {
         assert_eq!(new_changes(None, &[]), Some(&[][..]));
         assert_eq!(new_changes(None, &rows(1..=2)), Some(&rows(1..=2)[..]));
         assert_eq!(new_changes(Some(&row(5)), &rows(5..=5)), Some(&[][..]));
@@ -266,9 +268,9 @@ mod tests {
 
     #[test]
     fn new_changes_with_a_gap_are_none() {
-        assert_eq!(new_changes(None, &rows(2..=3)), None, "the first ones are gone");
-        assert_eq!(new_changes(Some(&row(5)), &rows(7..=8)), None, "the known one is gone");
-        assert_eq!(new_changes(Some(&row(5)), &[]), None, "all are gone");
+        assert_eq!(new_changes(None, &rows(2..=3)), None, "the first one was removed");
+        assert_eq!(new_changes(Some(&row(5)), &rows(7..=8)), None, "the known one was removed");
+        assert_eq!(new_changes(Some(&row(5)), &[]), None, "all were removed");
         assert_eq!(new_changes(Some(&row(5)), &rows([5, 7])), None, "one is missing");
         let other = (5, "user".to_owned(), "another user".to_owned());
         assert_eq!(new_changes(Some(&other), &rows(5..=6)), None, "another database");
@@ -277,14 +279,14 @@ mod tests {
     #[test]
     fn deadline_is_rounded_up_to_a_second() {
         let now = Timestamp::from_unix(7);
-        for (max_staleness, until) in [(1, 8), (999, 8), (1000, 8), (1001, 9), (5000, 12)] {
+        for (max_staleness, expected) in [(1, 8), (999, 8), (1000, 8), (1001, 9), (5000, 12)] {
             let max_staleness = Duration::from_millis(max_staleness);
-            assert_eq!(deadline(now, max_staleness), Timestamp::from_unix(until), "{max_staleness:?}");
+            assert_eq!(deadline(now, max_staleness), Timestamp::from_unix(expected), "{max_staleness:?}");
         }
     }
 
     #[test]
-    fn change_survives_a_round_trip_through_its_columns() {
+    fn change_is_read_from_the_columns_it_was_written_to() {
         for change in [
             Invalidation::User(7.into()),
             Invalidation::Session("s".parse().unwrap()),

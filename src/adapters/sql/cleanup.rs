@@ -1,4 +1,4 @@
-//! Removes expired rows.
+//! Cleanup: removes expired rows.
 
 use std::time::Duration;
 
@@ -9,24 +9,24 @@ use crate::{
     domain::{backend_error::BackendError, time::Timestamp},
 };
 
-/// The statements, and how long rows are kept after they expire. The latest change stays: it shows a replica that it has
-/// missed none.
+/// The statements, and how long they keep expired rows. The latest change is never removed: replicas compare it with
+/// the one that they have read.
 const STATEMENTS: [(&str, Duration); 3] = [
     ("DELETE FROM changes WHERE made < $1 AND number < (SELECT number FROM change_counter)", RETENTION),
     ("DELETE FROM sessions WHERE expires < $1", RETENTION),
     ("DELETE FROM failures WHERE last < $1", FAILED_ATTEMPTS_RETENTION),
 ];
 
-/// Removes a batch of old entries of the audit trail. After a change of the setting there may be many.
+/// Removes a batch of old entries of the audit trail. After a change of the retention there may be many.
 const OLD_AUDIT: &str = "DELETE FROM audit WHERE id IN \
                          (SELECT id FROM audit WHERE time < $1 ORDER BY time LIMIT 5000)";
 const OLD_AUDIT_BATCH: u64 = 5000;
 
-/// A replica that was disconnected for longer clears its token cache. Expired sessions are kept as long, with their revoked
-/// tokens.
+/// The retention of changes and of expired sessions, with their revoked tokens. A replica that was disconnected for
+/// longer clears its token cache.
 const RETENTION: Duration = Duration::from_secs(10 * 60);
 
-/// At least as long as failed attempts slow down a sign-in.
+/// The retention of failed attempts, longer than they can delay a sign-in.
 const FAILED_ATTEMPTS_RETENTION: Duration = Duration::from_secs(2 * 60 * 60);
 
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -36,7 +36,7 @@ pub(super) async fn run(pool: Pool, audit_retention: Option<Duration>) {
     loop {
         sleep(INTERVAL).await;
         if let Err(error) = run_once(&pool, audit_retention, Timestamp::now()).await {
-            log::warn!("expired rows were not removed from the database: {error}");
+            log::warn!("cannot remove expired rows from the database: {error}");
         }
     }
 }
@@ -63,7 +63,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn cleanup_removes_all_audit_entries_older_than_the_retention() {
+    async fn cleanup_removes_only_audit_entries_older_than_the_retention() {
         let database = Database::open("sqlite::memory:").await.unwrap();
         let audit = SqlAudit::new(database.clone());
         let at = |second| AuditEntry::new(EventKind::SignedIn, Timestamp::from_unix(second));
@@ -71,14 +71,14 @@ mod tests {
             audit.append(&vec![at(1000); 1000]).await.unwrap();
         }
         audit.append(&[at(1999), at(2000), at(3000)]).await.unwrap();
-        let left = async || {
+        let remaining = async || {
             let page = audit.list(&AuditFilter::default(), None, 20_000).await.unwrap();
             page.entries.iter().map(|entry| entry.time.as_unix()).collect::<Vec<_>>()
         };
         run_once(&database.pool, None, Timestamp::from_unix(10_000)).await.unwrap();
-        assert_eq!(left().await.len(), 12_003);
+        assert_eq!(remaining().await.len(), 12_003);
         let retention = Some(Duration::from_secs(8000));
         run_once(&database.pool, retention, Timestamp::from_unix(10_000)).await.unwrap();
-        assert_eq!(left().await, [3000, 2000]);
+        assert_eq!(remaining().await, [3000, 2000]);
     }
 }

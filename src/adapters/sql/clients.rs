@@ -29,7 +29,7 @@ const INSERT: &str = "INSERT INTO clients (client_id, secret_hash, created) VALU
 const REMOVE: &str = "DELETE FROM clients WHERE client_id = $1";
 const END_SESSIONS: &str = "DELETE FROM sessions WHERE client_id = $1";
 
-/// A text of the length of a hash that is not a hash.
+/// A string of the length of a hash that is not the hash of any secret.
 const DUMMY_HASH: &str = "-------------------------------------------";
 
 /// The registered clients of a [`Database`].
@@ -55,13 +55,14 @@ impl ClientSecret {
     /// [`StoreError`] if the operating system provides no random bytes.
     pub fn generate() -> Result<Self, StoreError> {
         let mut random = zeroize::Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *random)
-            .map_err(|error| BackendError::new(format!("cannot generate random bytes: {error}")))?;
+        getrandom::fill(&mut *random).map_err(|error| {
+            BackendError::new(format!("the operating system provides no random bytes: {error}"))
+        })?;
         Ok(URL_SAFE_NO_PAD.encode(*random).into())
     }
 }
 
-/// A secret of 256 random bits cannot be guessed at any speed: unlike a password, it needs no slow hash.
+/// Hashes a secret. Unlike a password, 256 random bits need no slow hash.
 fn secret_hash(secret: &ClientSecret) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(secret.expose()))
 }
@@ -71,12 +72,12 @@ fn registered(row: &Row) -> Result<RegisteredClient, BackendError> {
 }
 
 impl SqlClients {
-    /// The clients in this database.
+    /// Creates the registry of the clients in this database.
     pub fn new(database: Database) -> Self {
         Self { database, actor: None }
     }
 
-    /// Returns a handle whose changes are recorded in the audit trail as those of `actor`.
+    /// Records changes made through this handle in the audit trail, as those of `actor`.
     #[must_use]
     pub fn audited(self, actor: Actor) -> Self {
         Self { actor: Some(actor), ..self }
@@ -121,8 +122,8 @@ impl SqlClients {
 
     /// Removes a client and every session that it opened. Returns whether the client existed.
     ///
-    /// A sign-in through the client that is in progress may still open a session and receive one access token. The
-    /// client can no longer authenticate, so that the token cannot be refreshed.
+    /// A concurrent sign-in through the client may still open a session and return an access token. That session cannot
+    /// be refreshed, because the client can no longer authenticate.
     ///
     /// # Errors
     /// [`StoreError`] if the client could not be removed.
@@ -145,7 +146,7 @@ impl ClientRegistry for SqlClients {
         let find = Statement::new(SECRET_HASH).bind(client_id);
         let stored: Option<String> =
             self.database.pool.fetch_optional(find, |row| row.get("secret_hash")).await?;
-        // The dummy hash makes response times equal for unknown clients.
+        // The dummy hash keeps response times equal for unknown clients.
         let hash = stored.as_deref().unwrap_or(DUMMY_HASH);
         let is_same = secret_hash(secret).as_bytes().ct_eq(hash.as_bytes());
         let is_known = Choice::from(u8::from(stored.is_some()));

@@ -1,4 +1,4 @@
-//! The database: opened by its URL, its tables migrated.
+//! Opening a database by its URL, and migrating its tables.
 
 use std::{
     error::Error, fs::OpenOptions, io, num::NonZeroU8, path::Path, path::PathBuf, sync::Arc, time::Duration,
@@ -26,20 +26,20 @@ use crate::{
 /// The maximum time that a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The maximum time that a request waits for a statement or a transaction, the wait for the connection included. PostgreSQL ends its
-/// statements before; only a network that drops everything makes a request wait this long.
+/// The time limit for a statement or a transaction, including the wait for a connection. Statements on PostgreSQL end
+/// earlier, by [`TIMEOUTS`], unless the network drops all packets.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The page cache of a connection, in KiB, which SQLite writes as a negative number.
-const CACHE: &str = "-512";
+/// The page cache of a connection: 512 KiB. SQLite expects KiB as a negative number.
+const CACHE_SIZE: &str = "-512";
 
-/// How long a statement waits for another process that writes to the same SQLite file.
+/// The maximum wait of a statement for another process that writes to the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pause between attempts to open a SQLite file that another process has locked.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// The limits that PostgreSQL enforces: for statements, and for the wait for a lock. A URL that sets one of them takes
+/// The time limits that PostgreSQL enforces, for statements and for the wait for a lock. Those in the URL take
 /// precedence.
 const TIMEOUTS: [(&str, &str); 2] = [("statement_timeout", "10s"), ("lock_timeout", "5s")];
 
@@ -67,16 +67,14 @@ pub struct Database {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatabaseSettings {
     /// The maximum number of connections that requests share, 10 by default. A connection is opened when it is needed;
-    /// a request that finds all of them in use waits. Up to three more serve what must not wait: the change feed
-    /// ([`Database::watch`]), the audit trail and
-    /// [`Database::ping`]. A SQLite database in memory has one connection.
+    /// if all are in use, requests wait. Up to three more connections serve the change feed ([`Database::watch`]), the
+    /// audit trail and [`Database::ping`], which must not wait. A SQLite database in memory has one connection.
     pub connections: NonZeroU8,
-    /// Whether the time limits of [`Database::open`] apply, as they do by default. Long work, such as an import, opens
-    /// the database without them.
+    /// Applies the time limits of [`Database::open`], as is the default. Turn them off for long work such as an import.
     pub has_timeouts: bool,
 }
 
-const CONNECTIONS: NonZeroU8 = NonZeroU8::new(10).expect("not zero");
+const CONNECTIONS: NonZeroU8 = NonZeroU8::new(10).expect("10 is not zero");
 
 impl Default for DatabaseSettings {
     fn default() -> Self {
@@ -84,7 +82,7 @@ impl Default for DatabaseSettings {
     }
 }
 
-/// The reason why a database could not be opened. It never contains the URL, which may hold a password.
+/// The reason why a database could not be opened. It never contains the URL, which may include a password.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The URL is neither a SQLite nor a PostgreSQL URL.
@@ -98,7 +96,7 @@ pub enum OpenError {
         /// The operating system's error.
         cause: io::Error,
     },
-    /// The database is not reachable, is not a database, or refuses the connection.
+    /// The database is unreachable, is not a database, or refuses the connection.
     #[error("cannot open the database: {0}")]
     Connect(#[source] Box<dyn Error + Send + Sync>),
     /// The tables could not be created or migrated.
@@ -107,23 +105,25 @@ pub enum OpenError {
 }
 
 impl Database {
-    /// Opens the database at `sqlite:FILE` or `postgres://USER:PASSWORD@HOST/DATABASE` and migrates its tables; several
-    /// processes may do so at once.
+    /// Opens the database at `sqlite:FILE` or `postgres://USER:PASSWORD@HOST/DATABASE` and migrates its tables. Several
+    /// processes may do so concurrently.
     ///
-    /// A missing SQLite file is created, readable for its owner only. `sqlite::memory:` is a database that ends with the
-    /// last clone. A PostgreSQL URL takes the parameters of libpq that
-    /// [sqlx supports](https://docs.rs/sqlx/latest/sqlx/postgres/struct.PgConnectOptions.html), such as
-    /// `?sslmode=verify-full`. PostgreSQL ends a statement after ten seconds and the wait for a lock after five, unless
-    /// the URL sets other limits (`?options[statement_timeout]=1min`). Whatever is requested of the database fails with a
-    /// [temporary error](StoreError::is_temporary) after ten seconds, even if the database does not respond at all.
+    /// A missing SQLite file is created with mode 0600. `sqlite::memory:` is a database in memory, which ends with the
+    /// last clone. A PostgreSQL URL takes the parameters of libpq that [sqlx
+    /// supports](https://docs.rs/sqlx/latest/sqlx/postgres/struct.PgConnectOptions.html), such as
+    /// `?sslmode=verify-full`.
+    ///
+    /// Every call to a store fails with a [temporary error](StoreError::is_temporary) after ten seconds, even if the
+    /// database does not respond at all. PostgreSQL itself ends a statement after ten seconds and the wait for a lock
+    /// after five, unless the URL sets other limits (`?options[statement_timeout]=1min`).
     ///
     /// # Errors
-    /// [`OpenError`] if the URL is not supported, the database is not reachable, or its tables cannot be migrated.
+    /// [`OpenError`] if the URL is not supported, the database is unreachable, or its tables cannot be migrated.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         Self::open_with(url, DatabaseSettings::default()).await
     }
 
-    /// Opens the database as [`open`](Self::open) does, with settings of your own.
+    /// Opens the database like [`open`](Self::open), with settings of your own.
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
@@ -137,11 +137,11 @@ impl Database {
         Ok(Self { ping_pool: pool.dedicated(), pool, listeners: Arc::default(), audit_retention: None })
     }
 
-    /// Compares the tables of the database with those of this version, and changes nothing, neither tables nor files.
+    /// Compares the tables of the database with those of this version. Changes neither tables nor files.
     ///
     /// # Errors
-    /// [`OpenError`] if the URL is not supported, the database cannot be read, or a migration is not the one that
-    /// Gatepass has made.
+    /// [`OpenError`] if the URL is not supported, the database cannot be read, or a recorded migration differs from
+    /// that of this version.
     pub async fn inspect(url: &str) -> Result<Tables, OpenError> {
         let connection = match parse(url)? {
             Engine::Sqlite(options) => Engine::Sqlite(connect_read_only(*options).await?),
@@ -154,7 +154,7 @@ impl Database {
         })
     }
 
-    /// Returns the file of a SQLite database that does not exist yet.
+    /// Returns the file of a SQLite database if it does not exist yet.
     pub fn missing_file(url: &str) -> Option<PathBuf> {
         match parse(url) {
             Ok(Engine::Sqlite(options)) if !is_memory(url) && !options.get_filename().exists() => {
@@ -164,15 +164,15 @@ impl Database {
         }
     }
 
-    /// Sets how long entries of the audit trail are kept; older ones are removed while the database is
+    /// Sets how long entries of the audit trail are kept. Older ones are removed while the database is
     /// [watched](Self::watch).
     #[must_use]
     pub fn with_audit_retention(self, retention: Duration) -> Self {
         Self { audit_retention: Some(retention), ..self }
     }
 
-    /// Checks that the database responds within `limit`, on a connection of its own: a database that is busy with requests
-    /// is healthy.
+    /// Checks that the database responds within `limit`. Uses a connection of its own, so that a busy database counts
+    /// as healthy.
     ///
     /// # Errors
     /// [`StoreError`] if it does not.
@@ -181,19 +181,20 @@ impl Database {
         Ok(timeout(limit, ping).await.unwrap_or_else(|_| Err(no_response())).map(drop)?)
     }
 
-    /// Closes the connections, except those of the change feed and of audit writers. SQLite merges its write-ahead log into the file.
+    /// Closes the connections, except those of the change feed and of audit writers. SQLite then merges its write-ahead
+    /// log into the file.
     pub async fn close(&self) {
         self.pool.close().await;
         self.ping_pool.close().await;
     }
 }
 
-/// The options that a URL contains.
+/// Parses a URL.
 fn parse(url: &str) -> Result<Engine<Box<SqliteConnectOptions>, Box<PgConnectOptions>>, OpenError> {
     match url.split_once(':') {
         Some(("sqlite", _)) => {
             let options: SqliteConnectOptions = url.parse().map_err(cannot_connect)?;
-            // SQLite takes an empty name for a file that ends with its connection.
+            // SQLite treats an empty name as a temporary file, which ends with its connection.
             if options.get_filename().as_os_str().is_empty() {
                 return Err(OpenError::UnknownUrl);
             }
@@ -217,7 +218,7 @@ async fn open_sqlite(
     is_memory: bool,
 ) -> Result<SqlitePool, OpenError> {
     let pool = if is_memory {
-        // The database ends with its last connection: there is only one, and it stays.
+        // The database ends with its only connection, so that one must stay open.
         SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None)
     } else {
         create_file(&options)?;
@@ -228,10 +229,10 @@ async fn open_sqlite(
         .journal_mode(SqliteJournalMode::Wal)
         // Every committed transaction survives a power failure.
         .synchronous(SqliteSynchronous::Full)
-        // The operating system caches the file as well.
-        .pragma("cache_size", CACHE)
+        // Small, because the operating system caches the file as well.
+        .pragma("cache_size", CACHE_SIZE)
         .foreign_keys(true);
-    // A file does not go away as a server does: connections need no ping before use.
+    // No ping before use: a file does not become unreachable like a server.
     let pool = pool.acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
     let pool = connect_sqlite(pool, options).await.map_err(cannot_connect)?;
     migrations::migrate_sqlite(&mut *pool.acquire().await.map_err(cannot_connect)?)
@@ -240,7 +241,7 @@ async fn open_sqlite(
     Ok(pool)
 }
 
-/// Connects again if the file is locked: switching a new file to WAL mode takes an exclusive lock, and SQLite does not
+/// Retries while the file is locked: switching a new file to WAL mode takes an exclusive lock, and SQLite does not
 /// apply the busy timeout to that.
 async fn connect_sqlite(
     pool: SqlitePoolOptions,
@@ -256,7 +257,7 @@ async fn connect_sqlite(
 }
 
 async fn open_postgres(options: PgConnectOptions, settings: DatabaseSettings) -> Result<PgPool, OpenError> {
-    // Not through the pool, which retries and does not report the cause; and without its timeouts.
+    // Not through the pool, which would retry, hide the cause, and apply time limits to migrations.
     let mut connection = connect_postgres(&options).await?;
     migrations::migrate_postgres(&mut connection).await.map_err(cannot_migrate)?;
     connection.close().await.map_err(cannot_connect)?;
@@ -264,7 +265,7 @@ async fn open_postgres(options: PgConnectOptions, settings: DatabaseSettings) ->
     let timeouts = TIMEOUTS.iter().filter(|(name, _)| settings.has_timeouts && !given.contains(name));
     let options = options.options(timeouts.copied());
     let pool = PgPoolOptions::new().max_connections(settings.connections.get().into());
-    // sqlx's own test before acquire has no time limit.
+    // sqlx's own `test_before_acquire` has no time limit.
     let pool = pool.acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false).before_acquire(is_alive);
     Ok(pool.connect_lazy_with(options))
 }
@@ -276,7 +277,7 @@ async fn connect_postgres(options: &PgConnectOptions) -> Result<PgConnection, Op
 
 /// Connects to a SQLite file without writing to it or creating files next to it.
 async fn connect_read_only(options: SqliteConnectOptions) -> Result<SqliteConnection, OpenError> {
-    // Without a write-ahead log nobody is writing; SQLite does not create one for a file that is declared immutable.
+    // Without a write-ahead log, no process is writing. SQLite creates no log for an immutable file.
     let mut log = options.get_filename().as_os_str().to_owned();
     log.push("-wal");
     let options = options.read_only(true).immutable(!Path::new(&log).exists());

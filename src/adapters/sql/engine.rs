@@ -1,4 +1,4 @@
-//! SQLite and PostgreSQL behind one type: statements, parameters and rows.
+//! Statements, parameters and rows, with one type each for SQLite and PostgreSQL.
 
 use std::{borrow::Cow, str::FromStr};
 
@@ -22,8 +22,8 @@ pub(super) enum Engine<S, P> {
     Postgres(P),
 }
 
-/// Evaluates one expression for either database. `$typed` binds the value; `$Engine`, if it is given, is the variant, to
-/// wrap another value in.
+/// Evaluates one expression for either database. `$typed` binds the value; the optional `$Engine` names the variant, to
+/// wrap another value in it.
 macro_rules! on_engine {
     ($engine:expr, $Engine:ident($typed:pat) => $expression:expr) => {
         match $engine {
@@ -46,8 +46,8 @@ macro_rules! on_engine {
 }
 pub(super) use on_engine;
 
-/// Locks the rows that a statement reads until the transaction ends. SQLite has no such locks and needs none: it has one
-/// writer at a time.
+/// Locks the rows that a statement reads until the transaction ends. SQLite has no such locks, and needs none because
+/// it allows one writer at a time.
 const LOCK: &str = " FOR SHARE";
 
 /// A statement for both databases, with its parameters.
@@ -76,20 +76,20 @@ impl<'a> Statement<'a> {
         self
     }
 
-    /// Appends to the text.
+    /// Appends SQL.
     pub(super) fn push(&mut self, sql: &str) -> &mut Self {
         self.sql.to_mut().push_str(sql);
         self
     }
 
-    /// Appends a parameter to the text.
+    /// Appends a parameter.
     pub(super) fn push_bind(&mut self, value: impl Into<Parameter<'a>>) -> &mut Self {
         self.parameters.push(value.into());
         let number = self.parameters.len();
         self.push(&format!("${number}"))
     }
 
-    /// Appends parameters to the text, separated by commas, in parentheses.
+    /// Appends a list of parameters in parentheses.
     pub(super) fn push_list(&mut self, values: impl IntoIterator<Item = Parameter<'a>>) -> &mut Self {
         for (position, value) in values.into_iter().enumerate() {
             self.push(if position == 0 { "(" } else { ", " }).push_bind(value);
@@ -97,7 +97,7 @@ impl<'a> Statement<'a> {
         self.push(")")
     }
 
-    /// Appends the rows to insert.
+    /// Appends the `VALUES` of an `INSERT`.
     pub(super) fn push_rows<const N: usize>(&mut self, rows: impl IntoIterator<Item = [Parameter<'a>; N]>) {
         for (position, row) in rows.into_iter().enumerate() {
             self.push(if position == 0 { " VALUES " } else { ", " }).push_list(row);

@@ -16,14 +16,14 @@ const ADD: &str = "INSERT INTO failures (name, count, last) VALUES ($1, 1, $2) \
                    count = CASE WHEN failures.last <= $3 THEN 1 ELSE failures.count + 1 END";
 const CLEAR: &str = "DELETE FROM failures WHERE name = $1";
 
-/// The failed attempts in a [`Database`].
+/// Failed attempts in a [`Database`], which replicas share.
 #[derive(Clone, Debug)]
 pub struct SqlFailedAttempts {
     database: Database,
 }
 
 impl SqlFailedAttempts {
-    /// The failed attempts in this database.
+    /// Creates the store of the failed attempts in this database.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
@@ -31,7 +31,7 @@ impl SqlFailedAttempts {
 
 impl FailedAttemptStore for SqlFailedAttempts {
     fn normalize_username(&self, username: &str) -> String {
-        // A text that is not a username is nobody's.
+        // No account has an invalid username, so any string will do.
         Username::new(username)
             .map_or_else(|_| username.to_owned(), |username| username_key(username.as_str()))
     }

@@ -1,4 +1,4 @@
-//! The values of columns that people write: validated once, when they come in.
+//! Validation of the values that people enter.
 
 use thiserror::Error;
 
@@ -11,38 +11,38 @@ use crate::{
     },
 };
 
-/// The reason why a text cannot be stored in a field.
+/// The reason why a string is not valid for a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct InvalidField(&'static str);
 
-/// The reason why a text cannot be stored as scopes.
+/// The reason why a string is not a valid list of scopes.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum InvalidScopes {
-    /// One of them is not a scope.
+    /// A part of the string is not a scope.
     #[error(transparent)]
     Scope(#[from] InvalidScope),
-    /// They are too long for a token.
-    #[error("they are longer than {MAX_SCOPES} bytes, and every token carries them")]
+    /// The scopes are too long for a token.
+    #[error("they are longer than {MAX_SCOPES} bytes, the limit for tokens")]
     TooLong,
 }
 
-/// The maximum length of a user's scopes, in bytes. A token with them stays well below the 8 KiB that servers accept as a
-/// header.
+/// The maximum length of a user's scopes, in bytes. Tokens contain them and must stay well below 8 KiB, which is what
+/// most servers accept as a header.
 const MAX_SCOPES: usize = 2048;
 
-/// The maximum length of a username's key, in bytes: some characters fold to many.
+/// The maximum length of a username key, in bytes. Some characters fold to many.
 const MAX_KEY: usize = 1024;
 
 const EMPTY: InvalidField = InvalidField("it is empty");
 const TOO_LONG: InvalidField = InvalidField("it is longer than 255 characters");
-const HIDDEN: InvalidField = InvalidField("it holds a control character or an invisible one");
+const HIDDEN: InvalidField = InvalidField("it contains a control character or an invisible one");
 const SURROUNDING_SPACE: InvalidField = InvalidField("it begins or ends with white space");
 const NOT_AN_EMAIL: InvalidField = InvalidField("it is not an email address");
 const NOT_A_CLIENT_ID: InvalidField =
-    InvalidField("visible ASCII characters other than :, + and % are expected, without spaces");
+    InvalidField("only visible ASCII characters other than :, + and % are allowed");
 
-/// Validates a name to sign in with.
+/// Validates a username.
 ///
 /// # Errors
 /// [`InvalidField`] if the name is empty, longer than 255 characters, surrounded by white space, or contains
@@ -53,7 +53,8 @@ pub fn username(text: &str) -> Result<Username, InvalidField> {
     if username_key(text).len() > MAX_KEY { Err(TOO_LONG) } else { Ok(username) }
 }
 
-/// Validates an email address, but only its form: just a message that arrives shows that it exists. An empty text is `None`.
+/// Validates the form of an email address; only a delivered message shows that the address exists. An empty string is
+/// `None`.
 ///
 /// # Errors
 /// [`InvalidField`] if the address is longer than 255 characters, contains [hidden characters](is_hidden), or is not of
@@ -71,7 +72,7 @@ pub fn email(text: &str) -> Result<Option<String>, InvalidField> {
     }
 }
 
-/// Validates a full name. An empty text is `None`.
+/// Validates a full name. An empty string is `None`.
 ///
 /// # Errors
 /// [`InvalidField`] if the name is longer than 255 characters, surrounded by white space, or contains
@@ -87,7 +88,7 @@ pub fn full_name(text: &str) -> Result<Option<String>, InvalidField> {
 /// Parses scopes separated by white space.
 ///
 /// # Errors
-/// [`InvalidScopes`] if one of them is not a scope, or all of them together are longer than 2,048 bytes.
+/// [`InvalidScopes`] if one of them is not a scope, or together they are longer than 2,048 bytes.
 pub fn scopes(text: &str) -> Result<Scopes, InvalidScopes> {
     let scopes: Scopes = text.parse()?;
     if scopes.to_string().len() > MAX_SCOPES {
@@ -96,13 +97,13 @@ pub fn scopes(text: &str) -> Result<Scopes, InvalidScopes> {
     Ok(scopes)
 }
 
-/// Validates the identifier of a new client. HTTP Basic carries it form-encoded
-/// ([RFC 6749 section 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)), which many clients omit: `+` and `%`
-/// would be ambiguous.
+/// Validates the identifier of a new client. `:`, `+` and `%` are not allowed: in HTTP Basic, the identifier ends at a
+/// `:` and must be form-encoded ([RFC 6749 section 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)), but
+/// many clients do not encode it.
 ///
 /// # Errors
-/// [`InvalidField`] if the identifier is empty, longer than 255 characters, or contains other than visible ASCII
-/// characters, or `:`, `+` or `%`.
+/// [`InvalidField`] if the identifier is empty, longer than 255 characters, or contains a character that is not visible
+/// ASCII or is not allowed.
 pub fn client_id(text: &str) -> Result<ClientId, InvalidField> {
     line(text)?;
     if !text.bytes().all(|byte| byte.is_ascii_graphic() && !b":+%".contains(&byte)) {
@@ -111,6 +112,7 @@ pub fn client_id(text: &str) -> Result<ClientId, InvalidField> {
     ClientId::new(text).map_err(|_| NOT_A_CLIENT_ID)
 }
 
+/// Checks what all fields of one line have in common.
 fn line(text: &str) -> Result<(), InvalidField> {
     if text.is_empty() {
         return Err(EMPTY);
@@ -127,8 +129,8 @@ fn line(text: &str) -> Result<(), InvalidField> {
     Ok(())
 }
 
-/// Returns whether a character controls a terminal, changes the direction of the text, or is invisible: in a name it
-/// deceives the reader.
+/// Returns whether a character controls a terminal, changes the text direction, or is invisible, and so could make one
+/// name look like another.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -143,12 +145,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn username_with_hidden_characters_or_surrounding_space_is_refused() {
-        for fine in ["johndoe", "John Doe", "johndoe@example.com", "Straße", "田中", "😀", &"x".repeat(255)]
+    fn username_with_hidden_characters_or_surrounding_space_is_rejected() {
+        for valid in ["johndoe", "John Doe", "johndoe@example.com", "Straße", "田中", "😀", &"x".repeat(255)]
         {
-            assert_eq!(username(fine).as_ref().map(Username::as_str), Ok(fine));
+            assert_eq!(username(valid).as_ref().map(Username::as_str), Ok(valid));
         }
-        for (wrong, why) in [
+        for (invalid, reason) in [
             ("", EMPTY),
             (" johndoe", SURROUNDING_SPACE),
             ("johndoe\u{a0}", SURROUNDING_SPACE),
@@ -159,34 +161,34 @@ mod tests {
             (&"x".repeat(256), TOO_LONG),
             (&"\u{fdfa}".repeat(255), TOO_LONG),
         ] {
-            assert_eq!(username(wrong).err(), Some(why), "{wrong:?}");
+            assert_eq!(username(invalid).err(), Some(reason), "{invalid:?}");
         }
     }
 
     #[test]
-    fn email_without_name_or_host_is_refused() {
+    fn email_without_name_or_host_is_rejected() {
         assert_eq!(email(""), Ok(None));
         assert!(email("johndoe@example.com").is_ok_and(|email| email.is_some()));
-        for wrong in ["johndoe", "@", "johndoe@", "@example.com", "john doe@example.com"] {
-            assert_eq!(email(wrong), Err(NOT_AN_EMAIL), "{wrong:?}");
+        for invalid in ["johndoe", "@", "johndoe@", "@example.com", "john doe@example.com"] {
+            assert_eq!(email(invalid), Err(NOT_AN_EMAIL), "{invalid:?}");
         }
     }
 
     #[test]
-    fn scopes_longer_than_the_limit_are_refused() {
+    fn scopes_longer_than_the_limit_are_rejected() {
         let longest = "x".repeat(MAX_SCOPES);
-        for fine in ["", "me users:read", &longest, &"me ".repeat(MAX_SCOPES)] {
-            assert!(scopes(fine).is_ok(), "{fine:?}");
+        for valid in ["", "me users:read", &longest, &"me ".repeat(MAX_SCOPES)] {
+            assert!(scopes(valid).is_ok(), "{valid:?}");
         }
         assert_eq!(scopes(&format!("{longest}x")), Err(InvalidScopes::TooLong));
         assert!(matches!(scopes("me \""), Err(InvalidScopes::Scope(_))));
     }
 
     #[test]
-    fn client_id_that_basic_credentials_cannot_carry_is_refused() {
+    fn client_id_that_is_ambiguous_in_basic_credentials_is_rejected() {
         assert!(client_id("web-1").is_ok());
-        for wrong in ["", "a:b", "a+b", "a%20b", "a b", "é", "\u{7f}", &"x".repeat(256)] {
-            assert!(client_id(wrong).is_err(), "{wrong:?}");
+        for invalid in ["", "a:b", "a+b", "a%20b", "a b", "é", "\u{7f}", &"x".repeat(256)] {
+            assert!(client_id(invalid).is_err(), "{invalid:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The tables: created, migrated, and compared with those of this version.
+//! Creates and migrates the tables, and compares them with those of this version.
 
 use sqlx::{
     AssertSqlSafe, Connection, Database, PgConnection, Postgres, SqlSafeStr, Sqlite, SqliteConnection,
@@ -6,7 +6,7 @@ use sqlx::{
     migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator},
 };
 
-/// Every migration, in order. A released one is never altered: the database holds its checksum.
+/// All migrations, in order. Never change one, not even its comments: databases store its checksum.
 const MIGRATIONS: [(&str, &str); 5] = [
     ("users and clients", include_str!("migrations/0001_users_clients.sql")),
     ("sessions", include_str!("migrations/0002_sessions.sql")),
@@ -15,7 +15,7 @@ const MIGRATIONS: [(&str, &str); 5] = [
     ("user kinds", include_str!("migrations/0005_user_kinds.sql")),
 ];
 
-/// Not sqlx's default, so that an application can keep its own migrations in the same database.
+/// Not sqlx's default, so that an application can have migrations of its own in the same database.
 const MIGRATIONS_TABLE: &str = "gatepass_migrations";
 
 /// The tables of a database, compared with those of this version of Gatepass.
@@ -25,12 +25,12 @@ pub enum Tables {
     Current,
     /// The tables are those of an older version, or missing: [`Database::open`](super::Database::open) migrates them.
     Older,
-    /// The tables are those of a newer version: [`Database::open`](super::Database::open) refuses them.
+    /// The tables are those of a newer version: [`Database::open`](super::Database::open) returns an error.
     Newer,
 }
 
-/// The migrations for a database, whose name sqlx knows. `{key}` is the type of a text that is compared byte by byte,
-/// `{serial}` that of a primary key in the order of insertion.
+/// Returns the migrations for the database with sqlx's name `database`. `{key}` becomes the type of a text that is
+/// compared byte by byte, `{serial}` that of a primary key in the order of insertion.
 fn migrator(database: &str) -> Migrator {
     let (key, serial) = match database {
         Sqlite::NAME => ("TEXT", "INTEGER PRIMARY KEY AUTOINCREMENT"),
@@ -45,8 +45,8 @@ fn migrator(database: &str) -> Migrator {
     migrator
 }
 
-/// The migrator takes a lock on PostgreSQL and none on SQLite, so that a transaction has to do. It begins only if there is
-/// something to do: another process may be writing for long.
+/// Migrates in a transaction, because sqlx takes no lock on SQLite as it does on PostgreSQL. If no migration is due, no
+/// transaction begins, since it might wait for another process that is writing.
 pub(super) async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
     let migrator = migrator(Sqlite::NAME);
     let applied = connection.list_applied_migrations(MIGRATIONS_TABLE).await;
@@ -86,7 +86,7 @@ pub(super) async fn compare<C: Connection + Migrate>(connection: &mut C) -> Resu
     Ok(if applied.len() < MIGRATIONS.len() { Tables::Older } else { Tables::Current })
 }
 
-/// PostgreSQL has a code for it, SQLite reports a general error.
+/// PostgreSQL has an error code for a missing table; SQLite reports a general error.
 fn is_missing_table(error: &dyn DatabaseError) -> bool {
     error.code().is_some_and(|code| code == "42P01") || error.message().starts_with("no such table")
 }
@@ -112,7 +112,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
-    /// Turns the tables into those of version 4, with two sessions of this user and a revoked token.
+    /// Returns the SQL that restores the tables of version 4, with two sessions of this user and a revoked token.
     fn downgrade(user_id: &str, key: &str) -> String {
         let old = include_str!("migrations/0002_sessions.sql").replace("{key}", key);
         let old = old.split("-- What changed lately").next().unwrap();
@@ -135,7 +135,7 @@ mod tests {
         SessionOwner { user_kind: User::user_kind().into(), subject: account.user.subject() }
     }
 
-    async fn expect_sessions(database: Database, owner: &SessionOwner) {
+    async fn assert_sessions_migrated(database: Database, owner: &SessionOwner) {
         let sessions = SqlSessions::new(database);
         let listed = sessions.list(owner, NOW).await.unwrap();
         assert_eq!(listed.iter().map(|session| session.id.as_str()).collect::<Vec<_>>(), ["s", "t"]);
@@ -163,15 +163,15 @@ mod tests {
         let downgrade_sqlite = AssertSqlSafe(downgrade(owner.subject.as_str(), "TEXT"));
         sqlx::raw_sql(downgrade_sqlite).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        expect_sessions(open_file(&folder).await, &owner).await;
+        assert_sessions_migrated(open_file(&folder).await, &owner).await;
 
         match postgres::Database::create() {
             Ok(postgres) => {
                 let owner = add_user(Database::open(&postgres.url).await.unwrap()).await;
                 postgres.execute(&downgrade(owner.subject.as_str(), "TEXT COLLATE \"C\""));
-                expect_sessions(Database::open(&postgres.url).await.unwrap(), &owner).await;
+                assert_sessions_migrated(Database::open(&postgres.url).await.unwrap(), &owner).await;
             }
-            Err(why) => eprintln!("left out on PostgreSQL: {why}"),
+            Err(reason) => eprintln!("skipped on PostgreSQL: {reason}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Users, clients and sessions in SQLite or PostgreSQL, with one set of statements for both.
+//! Users, clients and sessions in SQLite or PostgreSQL.
 //!
 //! ```
 //! use gatepass::sql::{Database, SqlUsers, User};
@@ -60,17 +60,18 @@ mod testing {
     use super::{Database, DatabaseSettings, User, postgres};
     use crate::domain::user::Account;
 
-    /// Opens a file database with one connection for requests.
+    /// Opens a database in a file, with one connection for requests.
     pub(super) async fn open_file(folder: &tempfile::TempDir) -> Database {
         let url = format!("sqlite:{}", folder.path().join("gatepass.db").display());
         let settings = DatabaseSettings { connections: NonZeroU8::MIN, ..DatabaseSettings::default() };
         Database::open_with(&url, settings).await.unwrap()
     }
 
+    /// Runs a test on a new PostgreSQL database, unless PostgreSQL is not installed.
     pub(super) async fn on_postgres(test: impl AsyncFn(Database)) {
         match postgres::Database::create() {
             Ok(postgres) => test(Database::open(&postgres.url).await.unwrap()).await,
-            Err(why) => eprintln!("left out on PostgreSQL: {why}"),
+            Err(reason) => eprintln!("skipped on PostgreSQL: {reason}"),
         }
     }
 

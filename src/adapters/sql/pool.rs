@@ -1,4 +1,4 @@
-//! Connection pools whose connections are used for a limited time, and closed if they stop responding.
+//! Connection pools with time limits, which close connections that stop responding.
 
 use std::{io, time::Duration};
 
@@ -17,30 +17,30 @@ use crate::{
     domain::backend_error::BackendError,
 };
 
-/// The time limit of a ping, before a connection is used and when it returns to the pool.
+/// The time limit for a ping, both before a connection is used and when it returns to the pool.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection pool. Clones share the connections.
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
     connections: Engine<SqlitePool, PgPool>,
-    /// The time limit for everything that is done with a connection, the wait for the connection included.
+    /// The time limit for all use of a connection, including the wait for it.
     timeout: Option<Duration>,
-    /// Whether the database is in memory: it ends with its only connection, which is never closed.
+    /// The database is in memory: it ends with its only connection, which is never closed.
     is_memory: bool,
 }
 
-/// A connection of a [`Pool`], to which it returns when it is dropped, without a transaction that was not committed.
+/// A connection of a [`Pool`]. On drop, it rolls back an open transaction and returns to the pool.
 ///
-/// sqlx returns connections by itself, but waits without a limit for the ping that it sends first.
+/// sqlx returns connections too, but pings them first without a time limit.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// `None` only while it is dropped.
+    /// `None` only during drop.
     inner: Option<TypedConnection>,
     deadline: Option<Instant>,
     is_memory: bool,
     is_in_transaction: bool,
-    /// Whether a statement did not end: it timed out, or its caller was cancelled.
+    /// A statement did not finish: it timed out, or its caller was cancelled.
     is_interrupted: bool,
 }
 
@@ -55,8 +55,8 @@ impl Pool {
         Self { connections, timeout, is_memory }
     }
 
-    /// A pool with one connection of its own, for work that must not wait for requests. A database in memory has only one
-    /// connection, which is shared.
+    /// Returns a pool with one connection of its own, for work that must not wait for requests. A database in memory
+    /// shares its only connection.
     pub(super) fn dedicated(&self) -> Self {
         if self.is_memory {
             return self.clone();
@@ -84,7 +84,7 @@ impl Pool {
     pub(super) async fn begin(&self) -> Result<Connection, BackendError> {
         let mut connection = self.acquire().await?;
         connection.is_in_transaction = true;
-        // IMMEDIATE: a transaction that reads first fails if another process writes before it does.
+        // Without IMMEDIATE, a transaction that reads before it writes fails if another process wrote in between.
         let begin = if matches!(self.connections, Engine::Sqlite(_)) { "BEGIN IMMEDIATE" } else { "BEGIN" };
         connection.execute(Statement::new(begin)).await?;
         Ok(connection)
@@ -174,9 +174,9 @@ impl Drop for Connection {
         let rollback = self.is_in_transaction;
         on_engine!(inner, connection => match Handle::try_current() {
             Ok(runtime) if keep => drop(runtime.spawn(give_back(connection, rollback, limit))),
-            // It counts as one of the pool until it is closed.
+            // The pool counts the connection until it is closed.
             Ok(runtime) => drop(runtime.spawn(timeout(PING_TIMEOUT, connection.close()))),
-            // Dropped outside of the pool, a connection is closed.
+            // A detached connection is closed on drop.
             Err(_) => drop(connection.detach()),
         });
     }
@@ -209,7 +209,7 @@ pub(super) fn is_alive<C: sqlx::Connection>(
     })
 }
 
-/// The error of a failed statement, temporary if a retry may succeed.
+/// Converts the error of a failed statement. It is temporary if a retry may succeed.
 pub(super) fn backend_error(error: sqlx::Error) -> BackendError {
     if is_temporary(&error) { BackendError::unavailable(error) } else { BackendError::new(error) }
 }
@@ -226,10 +226,12 @@ pub(super) fn is_temporary(error: &sqlx::Error) -> bool {
     }
 }
 
-/// SQLite, by the low byte of the code: SQLITE_BUSY, SQLITE_LOCKED; and what passes once the disk is repaired:
-/// SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN. PostgreSQL: the connection failed (class 08), resources are
-/// short (53), an operator stops the server (57P), a transaction must be repeated (40), a statement took too long (57014), a
-/// lock was not available (55P03), or the server is read-only, as after a failover (25006).
+/// Returns whether an error code of SQLite or PostgreSQL is temporary.
+///
+/// SQLite, by the low byte of the code: SQLITE_BUSY, SQLITE_LOCKED, and errors of the disk: SQLITE_READONLY,
+/// SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN. PostgreSQL: the connection failed (class 08), the server is read-only,
+/// as after a failover (25006), the transaction must be repeated (40), resources are insufficient (53), an operator
+/// stops the server (57P), a statement timed out (57014), or a lock was not available (55P03).
 fn is_temporary_code(code: &str) -> bool {
     match code.parse::<u32>() {
         Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 8 | 10 | 13 | 14),
@@ -248,7 +250,7 @@ mod tests {
     };
 
     #[test]
-    fn error_is_temporary_if_a_retry_may_succeed() {
+    fn error_that_a_retry_may_fix_is_temporary() {
         for code in [
             "5", "261", "517", "6", "8", "264", "10", "778", "13", "14", "25006", "08006", "53300", "57P01",
             "57P03", "40001", "40P01", "57014", "55P03",
@@ -288,16 +290,15 @@ mod tests {
             let mut connection = database.pool.acquire().await.unwrap();
             connection.execute(Statement::new("CREATE TEMP TABLE mark (i INTEGER)")).await.unwrap();
             let slow = connection.execute(Statement::new(SLOW));
-            assert!(timeout(Duration::from_millis(20), slow).await.is_err(), "it is interrupted");
+            assert!(timeout(Duration::from_millis(20), slow).await.is_err(), "the statement is too fast");
             drop(connection);
-            let start = Instant::now();
             let mark = database.pool.execute(Statement::new("SELECT i FROM mark")).await;
-            assert_eq!(mark.is_err(), is_replaced, "{:?}", start.elapsed());
+            assert_eq!(mark.is_err(), is_replaced);
         }
     }
 
     #[tokio::test]
-    async fn dedicated_connection_does_not_wait_for_requests() {
+    async fn ping_does_not_wait_for_connections_of_requests() {
         let folder = tempdir().unwrap();
         let database = open_file(&folder).await;
         let all_connections = database.pool.acquire().await.unwrap();
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn statement_after_the_database_closed_is_a_temporary_error() {
+    async fn statement_on_a_closed_database_fails_with_a_temporary_error() {
         let database = Database::open("sqlite::memory:").await.unwrap();
         database.close().await;
         let error = SqlUsers::new(database).find(&"johndoe".parse().unwrap()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! The tables of sessions, revoked tokens and credential versions.
+//! The tables of sessions, revoked tokens and credentials versions.
 
 use crate::{
     adapters::sql::{
@@ -31,15 +31,15 @@ const OPEN: &str = "INSERT INTO sessions (id, user_kind, user_id, client_id, sco
                     SELECT $1, user_kind, user_id, $2, $3, $4, $5, $6, $6, $7, $8, $9, $6 \
                     FROM credential_versions WHERE user_kind = $10 AND user_id = $11 AND version = $12 \
                     FOR SHARE";
-const IS_ACTIVE: &str = "SELECT id FROM sessions WHERE id = $1 AND user_kind = $2 AND user_id = $3 \
+const IS_ACTIVE: &str = "SELECT id FROM sessions WHERE user_kind = $1 AND user_id = $2 AND id = $3 \
                          AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_id = $4)";
 const REVOKE: &str = "INSERT INTO revoked_tokens (token_id, session_id) \
-                      SELECT $1, id FROM sessions WHERE id = $2 AND user_kind = $3 AND user_id = $4 FOR SHARE \
+                      SELECT $4, id FROM sessions WHERE user_kind = $1 AND user_id = $2 AND id = $3 FOR SHARE \
                       ON CONFLICT (token_id) DO NOTHING";
 const LIST: &str = "SELECT id, client_id, address, user_agent, created, last_used FROM sessions \
                     WHERE user_kind = $1 AND user_id = $2 AND (expires IS NULL OR expires > $3) \
                     ORDER BY last_used DESC, created DESC, id LIMIT 1000";
-const END: &str = "DELETE FROM sessions WHERE id = $1 AND user_kind = $2 AND user_id = $3";
+const END: &str = "DELETE FROM sessions WHERE user_kind = $1 AND user_id = $2 AND id = $3";
 const END_ALL: &str = "DELETE FROM sessions WHERE user_kind = $1 AND user_id = $2";
 const FIND_FAMILY: &str = "SELECT id, user_kind, user_id, client_id, scopes, created, newest, rotated, previous, \
                            salt FROM sessions WHERE family = $1";
@@ -47,7 +47,7 @@ const ROTATE: &str = "UPDATE sessions SET previous = newest, newest = $1, salt =
                       last_used = $3, address = $4, user_agent = $5, expires = $6 \
                       WHERE family = $7 AND newest = $8";
 
-/// Sessions and their refresh tokens in a [`Database`], for users that any table or service holds.
+/// Sessions and their refresh tokens in a [`Database`]. The users may be stored anywhere.
 ///
 /// [`Database::watch`] removes expired sessions, and reports changes to a [`TokenCache`](crate::cache::TokenCache).
 #[derive(Clone, Debug)]
@@ -56,13 +56,14 @@ pub struct SqlSessions {
 }
 
 impl SqlSessions {
-    /// The sessions in this database.
+    /// Creates the store of the sessions in this database.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 }
 
-/// Ends every session of a user as part of a transaction. The version comes first: it locks out concurrent sign-ins.
+/// Ends every session of a user as part of a transaction. The version is raised first, which blocks concurrent
+/// sign-ins.
 pub(super) async fn end_all(transaction: &mut Connection, owner: &SessionOwner) -> Result<(), BackendError> {
     for statement in [RAISE_VERSION, END_ALL] {
         transaction.execute(of_owner(statement, owner)).await?;
@@ -70,7 +71,7 @@ pub(super) async fn end_all(transaction: &mut Connection, owner: &SessionOwner) 
     Ok(())
 }
 
-/// A statement whose first two parameters are the owner.
+/// Creates a statement whose first two parameters are the owner.
 fn of_owner<'a>(statement: &'static str, owner: &'a SessionOwner) -> Statement<'a> {
     Statement::new(statement).bind(&*owner.user_kind).bind(&owner.subject)
 }
@@ -86,7 +87,7 @@ impl SessionStore for SqlSessions {
         let NewSession { owner, client_info, .. } = session;
         let CredentialsVersion(version) = session.credentials_version;
         if version == 0 {
-            // The user may not have a row yet, which the session locks.
+            // Opening the session locks the user's row, which may not exist yet.
             self.database.pool.execute(of_owner(ADD_VERSION, owner)).await?;
         }
         let (family, first) = session.refresh_token.unzip();
@@ -108,11 +109,7 @@ impl SessionStore for SqlSessions {
 
     async fn is_active(&self, owner: &SessionOwner, claims: &Claims) -> Result<bool, BackendError> {
         let Some(id) = &claims.session_id else { return Ok(false) };
-        let find = Statement::new(IS_ACTIVE)
-            .bind(id)
-            .bind(&*owner.user_kind)
-            .bind(&owner.subject)
-            .bind(claims.token_id.as_deref());
+        let find = of_owner(IS_ACTIVE, owner).bind(id).bind(claims.token_id.as_deref());
         Ok(self.database.pool.fetch_optional(find, |_| Ok(())).await?.is_some())
     }
 
@@ -123,9 +120,7 @@ impl SessionStore for SqlSessions {
         now: Timestamp,
     ) -> Result<bool, BackendError> {
         let (Some(id), Some(token_id)) = (&claims.session_id, &claims.token_id) else { return Ok(false) };
-        let revoke =
-            Statement::new(REVOKE).bind(&**token_id).bind(id).bind(&*owner.user_kind).bind(&owner.subject);
-        self.change_session(id, revoke, now).await
+        self.change_session(id, of_owner(REVOKE, owner).bind(id).bind(&**token_id), now).await
     }
 
     async fn list(&self, owner: &SessionOwner, now: Timestamp) -> Result<Vec<Session>, BackendError> {
@@ -133,8 +128,7 @@ impl SessionStore for SqlSessions {
     }
 
     async fn end(&self, owner: &SessionOwner, id: &SessionId, now: Timestamp) -> Result<bool, BackendError> {
-        let end = Statement::new(END).bind(id).bind(&*owner.user_kind).bind(&owner.subject);
-        self.change_session(id, end, now).await
+        self.change_session(id, of_owner(END, owner).bind(id), now).await
     }
 
     async fn end_all(&self, owner: &SessionOwner, now: Timestamp) -> Result<(), BackendError> {
@@ -162,7 +156,7 @@ impl SessionStore for SqlSessions {
 }
 
 impl SqlSessions {
-    /// Runs a statement and invalidates cached tokens of the session, unless the statement changed nothing.
+    /// Runs a statement, and invalidates cached tokens of the session if it changed a row. Returns whether it did.
     async fn change_session(
         &self,
         id: &SessionId,

@@ -36,7 +36,7 @@ pub struct User {
     /// The subject of the user's tokens.
     #[serde(skip)]
     pub id: Uuid,
-    /// The name to sign in with, in its original spelling.
+    /// The username, in its original spelling.
     #[schema(example = "johndoe")]
     pub username: String,
     /// The email address.
@@ -45,7 +45,7 @@ pub struct User {
     /// The full name.
     #[schema(required, example = "John Doe")]
     pub full_name: Option<String>,
-    /// Whether the user is barred from everything that requires an active user.
+    /// A disabled user can neither sign in nor use endpoints that require an active user.
     #[schema(example = false)]
     pub disabled: bool,
     /// The scopes that tokens of the user may have.
@@ -83,7 +83,7 @@ impl AuthUser for User {
         GrantedScopes::Only(self.scopes.clone())
     }
 
-    /// Stored sessions carry it: it stays the same whatever the type is called.
+    // Fixed, because stored sessions contain it: the type may be renamed.
     fn user_kind() -> &'static str {
         "User"
     }

@@ -1,14 +1,14 @@
-//! The folded username, which makes `JohnDoe` and `johndoe` one user on every database.
+//! The normalized form of usernames: `JohnDoe` and `johndoe` are the same user, on every database.
 
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 
-/// Returns the text that usernames are compared by: without case, and without regard to how a letter is encoded
+/// Returns the key by which usernames are compared: it ignores case and the encoding of characters
 /// ([Unicode, compatibility caseless match](https://www.unicode.org/versions/latest/core-spec/chapter-3/#G53513)).
 ///
-/// The database cannot do it: SQLite folds only ASCII, and PostgreSQL folds by the locale of its cluster. Stored keys stay
-/// valid: Unicode [never changes](https://www.unicode.org/policies/stability_policy.html) the folding of an assigned
-/// character.
+/// The database cannot compute it: SQLite folds only ASCII, and PostgreSQL folds by the locale of its cluster. Stored
+/// keys stay valid, because Unicode [never changes](https://www.unicode.org/policies/stability_policy.html) the folding
+/// of an assigned character.
 ///
 /// ```
 /// use gatepass::sql::username_key;
@@ -50,15 +50,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn key_is_its_own_key(name in "\\PC{1,20}") {
+        fn key_of_a_key_is_the_same_key(name in "\\PC{1,20}") {
             let first = username_key(&name);
             prop_assert_eq!(username_key(&first), first);
         }
 
-        // Latin, Greek and Cyrillic without combining marks: Rust's tables may be of another Unicode version.
+        // Only old Latin, Greek and Cyrillic letters: Rust's tables may be of another Unicode version.
         #[test]
         fn key_does_not_depend_on_case(name in "[ -ɏͰ-҂Ҋ-ԯḀ-῾]{1,20}") {
-            // Unicode folds the dotless i to itself, although its capital is I.
+            // Unicode folds the dotless i to itself, although its uppercase is I.
             prop_assume!(!name.contains('ı'));
             prop_assert_eq!(username_key(&name.to_lowercase()), username_key(&name));
             prop_assert_eq!(username_key(&name.to_uppercase()), username_key(&name));

@@ -50,21 +50,21 @@ const REMOVE: &str = "DELETE FROM users WHERE id = $1 RETURNING username";
 const INSERT: &str = "INSERT INTO users (id, username, username_key, email, full_name, disabled, scopes, \
                       password_hash, created, changed)";
 
-/// The users of a [`Database`]: the [`UserStore`] of the secure profile, and the functions that manage users.
+/// The users in a [`Database`]: the [`UserStore`] of the secure profile, and methods to manage users.
 #[derive(Clone, Debug)]
 pub struct SqlUsers {
     database: Database,
     actor: Option<Actor>,
 }
 
-/// A change to a user; fields that are `None` stay as they are.
+/// A change to a user. Fields that are `None` do not change.
 #[derive(Clone, Debug, Default)]
 pub struct UserChange {
     /// The email address, or `Some(None)` to remove it.
     pub email: Option<Option<String>>,
     /// The full name, or `Some(None)` to remove it.
     pub full_name: Option<Option<String>>,
-    /// Whether the user is disabled.
+    /// `true` to disable the user, `false` to enable it.
     pub disabled: Option<bool>,
     /// The scopes that tokens of the user may have.
     pub scopes: Option<Scopes>,
@@ -81,7 +81,7 @@ impl UserChange {
         }
     }
 
-    /// The columns that change, and their new values.
+    /// Returns the columns that change, with their new values.
     fn columns(&self) -> Vec<(&'static str, Parameter<'_>)> {
         let columns = [
             ("disabled", self.disabled.map(Into::into)),
@@ -93,28 +93,28 @@ impl UserChange {
         columns.into_iter().filter_map(|(column, value)| Some((column, value?))).collect()
     }
 
-    /// The names of the changed fields, for the audit trail.
+    /// Returns the names of the changed fields, for the audit trail.
     fn fields(&self) -> Option<String> {
         let names = self.columns().into_iter().map(|(column, _)| column.trim_end_matches("_hash"));
-        // The kind of event shows whether a user is disabled.
+        // The event kind already shows whether the user was disabled or enabled.
         let names: Vec<_> = names.filter(|name| *name != "disabled").collect();
         (!names.is_empty()).then(|| names.join(", "))
     }
 }
 
 impl SqlUsers {
-    /// The users in this database.
+    /// Creates the store of the users in this database.
     pub fn new(database: Database) -> Self {
         Self { database, actor: None }
     }
 
-    /// Returns a handle whose changes are recorded in the audit trail as those of `actor`.
+    /// Records changes made through this handle in the audit trail, as those of `actor`.
     #[must_use]
     pub fn audited(self, actor: Actor) -> Self {
         Self { actor: Some(actor), ..self }
     }
 
-    /// Finds the user with this name in any spelling.
+    /// Finds the user with this name, ignoring case.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
@@ -123,7 +123,7 @@ impl SqlUsers {
         Ok(self.database.pool.fetch_optional(find, stored_user).await?)
     }
 
-    /// Returns all users in the order of their names, read in pages: memory does not grow with the number of users.
+    /// Returns all users, ordered by username. Reads them in pages, so that memory use does not grow with their number.
     pub fn all(&self) -> impl Stream<Item = Result<StoredUser, StoreError>> + '_ {
         let pages = stream::try_unfold(String::new(), async |after| {
             let read = |row: &Row| Ok((row.get::<String>("username_key")?, stored_user(row)?));
@@ -152,8 +152,8 @@ impl SqlUsers {
         Ok(true)
     }
 
-    /// Changes a user. Returns whether the user exists. A new password ends all sessions of the user, and so does
-    /// disabling the user.
+    /// Changes a user. Returns whether the user exists. Changing the password or disabling the user ends all sessions
+    /// of the user.
     ///
     /// # Errors
     /// [`StoreError`] if the change could not be stored.
@@ -173,7 +173,7 @@ impl SqlUsers {
         Ok(true)
     }
 
-    /// Removes a user with all sessions. Returns whether the user existed.
+    /// Removes a user and ends all sessions of the user. Returns whether the user existed.
     ///
     /// # Errors
     /// [`StoreError`] if the user could not be removed.
@@ -189,7 +189,7 @@ impl SqlUsers {
         Ok(true)
     }
 
-    /// Returns those of these [keys](username_key) that are taken. At most [`Import::BATCH`] keys are allowed.
+    /// Returns which of at most [`Import::BATCH`] [username keys](username_key) are taken.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
@@ -203,7 +203,7 @@ impl SqlUsers {
         Ok(taken.into_iter().collect())
     }
 
-    /// Begins to add many users in one transaction.
+    /// Begins a transaction that adds many users.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be written to.
@@ -274,7 +274,7 @@ impl PasswordStore for SqlUsers {
     }
 }
 
-/// Many users, added in one transaction. Dropped without [`commit`](Self::commit), none of them is added.
+/// A transaction that adds many users. If it is dropped without [`commit`](Self::commit), no user is added.
 #[derive(Debug)]
 pub struct Import {
     transaction: Connection,
@@ -283,10 +283,10 @@ pub struct Import {
 }
 
 impl Import {
-    /// The maximum number of users in one call: SQLite takes 32,766 parameters, PostgreSQL 65,535.
+    /// The maximum number of users per call: SQLite allows 32,766 parameters in a statement, PostgreSQL 65,535.
     pub const BATCH: usize = 1000;
 
-    /// Adds at most [`BATCH`](Self::BATCH) users. Returns whether all names were free; if not, drop the import.
+    /// Adds at most [`BATCH`](Self::BATCH) users. Returns whether all usernames were free; if not, drop the import.
     ///
     /// # Errors
     /// [`StoreError`] if the users could not be stored.
@@ -299,15 +299,15 @@ impl Import {
         Ok(inserted == accounts.len() as u64)
     }
 
-    /// Commits all of them.
+    /// Commits the transaction.
     ///
     /// # Errors
-    /// [`StoreError`] if they could not be stored; then none of them is added.
+    /// [`StoreError`] if the users could not be stored; then no user is added.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         let detail = Some(format!("{} users", self.added));
         let entry = self.actor.map(|actor| AuditEntry { detail, ..actor.entry(EventKind::UsersImported) });
         audit::append(&mut self.transaction, entry.as_slice()).await?;
-        // New users have no tokens, so that no cache needs to know.
+        // No invalidation: new users have no tokens.
         Ok(self.transaction.commit().await?)
     }
 }

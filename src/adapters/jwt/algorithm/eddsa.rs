@@ -16,7 +16,7 @@ pub(super) const ALG: &str = "EdDSA";
 pub(super) fn generate() -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {
     let mut seed = Zeroizing::new([0; SECRET_KEY_LENGTH]);
     getrandom::fill(&mut *seed)?;
-    // Without the public key: older programs parse only the first version of PKCS#8.
+    // Without the public key, because older programs can only parse the first version of PKCS#8.
     let text =
         KeypairBytes { secret_key: *seed, public_key: None }.to_pkcs8_pem(LineEnding::LF).map_err(invalid)?;
     Ok((Box::new(SigningKey::from_bytes(&seed)), text))
@@ -45,7 +45,7 @@ impl Verify for VerifyingKey {
     }
 
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        // Strict: rejects points of small order and a second encoding of the same signature.
+        // Strict: rejects points of small order, and other encodings of the same signature.
         Signature::from_slice(signature)
             .is_ok_and(|signature| self.verify_strict(message, &signature).is_ok())
     }

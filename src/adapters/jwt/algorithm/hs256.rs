@@ -10,7 +10,7 @@ use crate::adapters::jwt::key_error::Reason;
 
 pub(super) const ALG: &str = "HS256";
 
-/// RFC 7518 section 3.2 requires a secret at least as long as the hash.
+/// The minimum length: RFC 7518 section 3.2 requires a secret at least as long as the hash.
 const MIN_SECRET_BYTES: usize = 32;
 
 pub(super) fn generate() -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {
@@ -24,7 +24,7 @@ pub(super) fn generate() -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {
 
 pub(super) fn parse(text: &str) -> Result<Box<dyn Sign>, Reason> {
     let secret = URL_SAFE_NO_PAD.decode(text.trim_ascii()).map(Zeroizing::new);
-    // The cause of a failure names a character of the secret.
+    // Without the cause, which contains a character of the secret.
     let invalid = |_| Reason::InvalidKey("not a secret in base64url without padding".into());
     from_secret(&secret.map_err(invalid)?)
 }

@@ -1,4 +1,4 @@
-//! The algorithms that sign and verify tokens. A new one is a file in this folder and an entry in each list here.
+//! The algorithms that sign and verify tokens. To add one, add a file in this folder and an arm in each `match` here.
 
 mod eddsa;
 mod hs256;
@@ -13,19 +13,17 @@ use super::key_error::Reason;
 /// The algorithm that signs tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SigningAlgorithm {
-    /// EdDSA with Ed25519: other services verify tokens with the public keys
-    ///
-    /// See [RFC 8037](https://www.rfc-editor.org/rfc/rfc8037).
+    /// EdDSA with Ed25519 ([RFC 8037](https://www.rfc-editor.org/rfc/rfc8037)). Other services can verify tokens with
+    /// the public keys.
     #[default]
     EdDsa,
-    /// HMAC with SHA-256, as in FastAPI's tutorial: verifying takes the secret that signs
-    ///
-    /// See [RFC 7518 section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2).
+    /// HMAC with SHA-256 ([RFC 7518 section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)), as in FastAPI's
+    /// tutorial. Only holders of the secret can verify tokens.
     Hs256,
 }
 
 impl SigningAlgorithm {
-    /// The name in the header of a token (`alg`).
+    /// Returns the name in the header of a token (`alg`).
     pub fn name(self) -> &'static str {
         match self {
             Self::EdDsa => eddsa::ALG,
@@ -33,7 +31,7 @@ impl SigningAlgorithm {
         }
     }
 
-    /// The extension of its key files.
+    /// Returns the extension of key files.
     pub(super) fn extension(self) -> &'static str {
         match self {
             Self::EdDsa => "pem",
@@ -63,7 +61,7 @@ pub(super) fn parse_pem(text: &str) -> Result<Box<dyn Sign>, Reason> {
     eddsa::parse(text)
 }
 
-/// A key from a secret of at least 32 bytes.
+/// Creates an HS256 key from a secret of at least 32 bytes.
 pub(super) fn from_secret(secret: &[u8]) -> Result<Box<dyn Sign>, Reason> {
     hs256::from_secret(secret)
 }
@@ -75,11 +73,11 @@ pub(super) fn parse_jwk(jwk: &Value) -> Option<Box<dyn Verify>> {
 
 /// A key that verifies signatures of one algorithm.
 pub(super) trait Verify: Send + Sync {
-    /// The only algorithm of the key, so that a token cannot choose another
+    /// Returns the only algorithm of the key, so that a token cannot choose another
     /// ([RFC 8725 section 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1)).
     fn alg(&self) -> &'static str;
 
-    /// Returns whether this is the signature of `message`.
+    /// Returns whether `signature` is valid for `message`.
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool;
 }
 
@@ -87,10 +85,10 @@ pub(super) trait Verify: Send + Sync {
 pub(super) trait Sign: Send + Sync {
     fn sign(&self, message: &[u8]) -> Vec<u8>;
 
-    /// The key that verifies the signatures.
+    /// Returns the key that verifies the signatures.
     fn verifier(&self) -> &dyn Verify;
 
-    /// The public key; `None` for a secret.
+    /// Returns the public key; `None` for a secret.
     fn public_key(&self) -> Option<PublicKeyMembers>;
 }
 
@@ -105,7 +103,7 @@ mod tests {
     const ALL: [SigningAlgorithm; 2] = [SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256];
 
     #[test]
-    fn generated_key_is_parsed_from_the_text_of_its_file() {
+    fn key_parsed_from_a_generated_file_verifies_its_signatures() {
         for algorithm in ALL {
             let (key, text) = algorithm.generate().unwrap();
             let parsed = algorithm.parse(&text).unwrap();

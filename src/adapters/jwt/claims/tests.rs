@@ -53,7 +53,7 @@ fn payload_of_new_token_has_the_claims_of_rfc_9068() {
 }
 
 #[test]
-fn token_is_valid_from_iat_until_just_before_exp() {
+fn token_is_valid_from_iat_until_before_exp() {
     for (now, valid) in [(999, false), (1000, true), (1899, true), (1900, false), (u64::MAX, false)] {
         assert_eq!(read_with(json!({}), now).is_some(), valid, "{now}");
     }
@@ -62,7 +62,7 @@ fn token_is_valid_from_iat_until_just_before_exp() {
 }
 
 #[test]
-fn leeway_extends_validity_at_both_ends() {
+fn leeway_extends_the_validity_at_both_ends() {
     let expected = Expected { leeway: Duration::from_secs(10), ..expected() };
     let payload = expected.write(&new_token(GrantedScopes::All), "id", LIFETIME);
     for (now, valid) in [(989, false), (990, true), (1909, true), (1910, false)] {
@@ -111,7 +111,7 @@ fn time_that_is_not_a_whole_number_of_seconds_is_rejected() {
 }
 
 #[test]
-fn extra_claims_are_written_but_never_replace_reserved_ones() {
+fn extra_claims_are_written_except_reserved_ones() {
     let mut new = new_token(GrantedScopes::Only(Scopes::default()));
     for name in [
         "iss",
@@ -160,7 +160,7 @@ fn invalid_subject_client_id_or_session_id_is_rejected() {
 }
 
 #[test]
-fn payload_that_is_not_utf_8_is_rejected() {
+fn payload_in_invalid_utf_8_is_rejected() {
     let mut new = new_token(GrantedScopes::All);
     new.extra_claims.insert("x".into(), json!("@"));
     let mut json = payload(&new).to_string().into_bytes();
@@ -171,7 +171,7 @@ fn payload_that_is_not_utf_8_is_rejected() {
 
 proptest! {
     #[test]
-    fn claims_are_read_as_they_were_written(
+    fn written_claims_are_read_as_the_same_claims(
         sub in "\\PC{1,60}", client_id in prop::option::of("\\PC{1,60}"), sid in prop::option::of("\\PC{1,60}"),
         scope in prop::option::of("[a-z: ]{0,20}"),
     ) {
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_rejected_without_a_panic(payload in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn random_payload_is_rejected_without_a_panic(payload in prop::collection::vec(any::<u8>(), 0..200)) {
         prop_assert_eq!(expected().read(&payload, at(1000)), None);
     }
 }

@@ -23,7 +23,7 @@ fn first_key_signs_at_once() {
 }
 
 #[test]
-fn new_key_waits_and_old_one_verifies_until_its_last_token_has_expired() {
+fn old_key_verifies_until_its_last_token_has_expired() {
     let schedule = schedule(&[1000, 5000], 300, 900);
     assert_eq!(schedule.state(0, at(5299)), KeyState::Signing);
     assert_eq!(schedule.state(1, at(5299)), KeyState::Next { signs_at: at(5300) });
@@ -65,7 +65,7 @@ proptest! {
     }
 
     #[test]
-    fn key_younger_than_the_delay_signs_only_if_all_keys_are((created, delay, lifetime) in any_schedule(), now in 0_u64..10_000) {
+    fn key_within_its_activation_delay_signs_only_if_all_keys_are((created, delay, lifetime) in any_schedule(), now in 0_u64..10_000) {
         let schedule = schedule(&created, delay, lifetime);
         let signing = schedule.signing(at(now));
         let is_active = |key: usize| created[key] + delay <= now;
@@ -83,10 +83,10 @@ proptest! {
     }
 
     #[test]
-    fn key_of_a_token_verifies_after_a_later_key_was_created(
+    fn key_of_a_token_verifies_even_if_a_newer_key_was_created(
         (created, delay, lifetime) in any_schedule(), issued in 0_u64..10_000, age in 0.0..1.0, after in 0_u64..100,
     ) {
-        // The replica that verifies has read a key that was created after the token.
+        // The replica that verifies knows a key that was created after the token.
         let key = schedule(&created, delay, lifetime).signing(at(issued));
         let newest = created.iter().copied().max().unwrap().max(issued) + after;
         let later = schedule(&[created, vec![newest]].concat(), delay, lifetime);

@@ -24,17 +24,18 @@ fn pool(threads: usize, queue: usize) -> Pool {
     })
 }
 
-/// Polls once, so that the work is in the queue.
+/// Polls once, which adds the work to the queue.
 fn begin<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 #[test]
-fn run_with_panicking_work_returns_an_error_and_the_thread_goes_on() {
+fn run_of_panicking_work_returns_an_error_and_the_thread_survives() {
     let pool = pool(1, 4);
     for _ in 0..3 {
-        let error = block_on(pool.run::<()>(MAX_EXTRA_MEMORY, |_| panic!("as a test"))).unwrap_err();
-        assert_eq!(error.to_string(), "a password hashing thread panicked");
+        let error =
+            block_on(pool.run::<()>(MAX_EXTRA_MEMORY, |_| panic!("expected in this test"))).unwrap_err();
+        assert_eq!(error.to_string(), "a password hashing job panicked");
         assert!(!error.is_temporary());
     }
     assert_eq!(block_on(pool.run(MAX_EXTRA_MEMORY, |_| Ok(7))).unwrap(), 7);
@@ -42,7 +43,7 @@ fn run_with_panicking_work_returns_an_error_and_the_thread_goes_on() {
 }
 
 #[test]
-fn run_with_a_dropped_future_does_not_start_the_work() {
+fn run_of_a_dropped_future_does_not_start_the_work() {
     let pool = pool(1, 4);
     let (go_on, wait) = mpsc::channel::<()>();
     let started = Arc::new(AtomicUsize::new(0));
@@ -60,9 +61,9 @@ fn run_with_a_dropped_future_does_not_start_the_work() {
 }
 
 #[test]
-fn run_with_too_long_a_wait_is_refused_with_the_wait() {
+fn run_with_too_long_a_wait_is_rejected_with_the_expected_wait() {
     let pool = pool(1, 100);
-    // Without a finished job the wait is unknown.
+    // The expected wait is known once a job has finished.
     let sleep = |_: &mut Vec<Block>| {
         thread::sleep(Duration::from_millis(100));
         Ok(())
@@ -76,12 +77,12 @@ fn run_with_too_long_a_wait_is_refused_with_the_wait() {
             Poll::Ready(result) => waits.push(result.unwrap_err().retry_after().unwrap()),
         }
     }
-    assert!((1..=3).contains(&waiting), "{waiting} wait");
+    assert!((1..=3).contains(&waiting), "{waiting} jobs wait");
     assert!(waits.iter().all(|wait| (250..1000).contains(&wait.as_millis())), "{waits:?}");
 }
 
 #[test]
-fn estimated_wait_is_that_for_all_threads_and_follows_recent_jobs() {
+fn expected_wait_depends_on_recent_jobs_and_the_number_of_threads() {
     let pool = pool(2, 100);
     let finish = |millis| {
         let start = Instant::now() - Duration::from_millis(millis);
@@ -101,7 +102,7 @@ fn estimated_wait_is_that_for_all_threads_and_follows_recent_jobs() {
 }
 
 #[test]
-fn run_with_a_full_queue_is_refused_until_there_is_space() {
+fn run_with_a_full_queue_is_rejected_until_a_job_finishes() {
     let pool = pool(1, 1);
     let (go_on, wait) = mpsc::channel::<()>();
     let (started, has_started) = mpsc::channel();
@@ -124,7 +125,7 @@ fn run_with_a_full_queue_is_refused_until_there_is_space() {
 }
 
 #[test]
-fn threads_start_on_demand_up_to_the_limit_and_end_with_the_pool() {
+fn threads_start_on_demand_and_end_with_the_pool() {
     let pool = pool(2, 10);
     let shared = Arc::downgrade(&pool.0);
     assert_eq!(pool.0.lock().threads, 0);
@@ -146,13 +147,13 @@ fn threads_start_on_demand_up_to_the_limit_and_end_with_the_pool() {
     drop(pool);
     let start = Instant::now();
     while shared.strong_count() > 0 {
-        assert!(start.elapsed() < Duration::from_secs(10), "the threads go on");
+        assert!(start.elapsed() < Duration::from_secs(10), "the threads are still running");
         thread::yield_now();
     }
 }
 
 #[test]
-fn a_thread_reuses_its_own_blocks_and_frees_larger_ones() {
+fn thread_reuses_its_own_blocks_and_frees_larger_ones() {
     let pool = pool(1, 4);
     let derive = |memory: u32| {
         let params = Argon2Params::new(memory, 1, 1).unwrap();
@@ -169,7 +170,7 @@ fn a_thread_reuses_its_own_blocks_and_frees_larger_ones() {
 }
 
 #[test]
-fn extra_memory_of_all_threads_stays_within_the_limit() {
+fn extra_memory_of_concurrent_jobs_stays_within_the_limit() {
     let pool = pool(4, 100);
     let used = Arc::new(AtomicU32::new(0));
     let job = || {
@@ -188,6 +189,6 @@ fn extra_memory_of_all_threads_stays_within_the_limit() {
 }
 
 #[test]
-fn run_with_more_memory_than_the_limit_does_not_wait_forever() {
+fn run_with_more_memory_than_the_limit_succeeds() {
     assert_eq!(block_on(pool(1, 1).run(u32::MAX, |_| Ok(7))).unwrap(), 7);
 }

@@ -37,7 +37,7 @@ async fn open(
 }
 
 #[tokio::test]
-async fn session_with_stale_credentials_version_is_refused() {
+async fn open_with_a_stale_credentials_version_is_rejected() {
     let run = async |database: Database| {
         let sessions = SqlSessions::new(database);
         let owner = member(7);
@@ -48,7 +48,7 @@ async fn session_with_stale_credentials_version_is_refused() {
         let second = sessions.credentials_version(&owner).await.unwrap();
         assert!(second > first);
         assert!(open(&sessions, &owner, "c", second).await);
-        // A user whose sessions end before the first one opens.
+        // All sessions of a user may end before the first one opens.
         let other = member(8);
         sessions.end_all(&other, NOW).await.unwrap();
         assert!(!open(&sessions, &other, "d", first).await);
@@ -67,7 +67,7 @@ async fn session_with_stale_credentials_version_is_refused() {
 }
 
 #[tokio::test]
-async fn changes_of_a_user_refuse_sign_ins_in_progress() {
+async fn open_after_a_change_of_the_user_is_rejected() {
     let database = Database::open("sqlite::memory:").await.unwrap();
     let (users, sessions) = (SqlUsers::new(database.clone()), SqlSessions::new(database));
     let account = account("johndoe");
@@ -94,7 +94,7 @@ async fn changes_of_a_user_refuse_sign_ins_in_progress() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn end_all_concurrent_with_sign_ins_leaves_no_session() {
+async fn end_all_during_concurrent_sign_ins_leaves_no_session() {
     on_postgres(async |database| {
         let sessions = SqlSessions::new(database);
         let (mut opened, mut contested) = (0, 0);
@@ -115,14 +115,14 @@ async fn end_all_concurrent_with_sign_ins_leaves_no_session() {
             opened += count;
             contested += usize::from((1..6).contains(&count));
         }
-        eprintln!("{opened} of 1800 sign-ins came first, in {contested} of 300 rounds some but not all");
-        assert!(contested > 0, "the rounds are a race");
+        eprintln!("{opened} of 1800 sign-ins were first; in {contested} of 300 rounds some, but not all");
+        assert!(contested > 0, "nothing was concurrent");
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn revoking_a_token_concurrent_with_the_end_of_its_session_is_not_an_error() {
+async fn revoke_while_the_session_ends_concurrently_is_not_an_error() {
     on_postgres(async |database| {
         let sessions = SqlSessions::new(database);
         let owner = member(7);
