@@ -1,31 +1,20 @@
-//! What replicas ask of one PostgreSQL, and how much of that it does. docs/SCALING.md says how it is measured.
+//! The load that replicas put on one PostgreSQL, and how much of it PostgreSQL can bear. docs/SCALING.md explains the
+//! method.
 //!
-//! `cargo bench --bench scaling` prints the figures; `-- --write` also puts them into that page.
+//! `cargo bench --bench scaling` prints the results; `-- --write` also writes them into that page.
 
-mod client;
-mod ledger;
 #[path = "../../tests/support/postgres.rs"]
 #[expect(dead_code, reason = "tests use the rest")]
 mod postgres;
-mod replicas;
 mod report;
 mod rounds;
 #[path = "../support/mod.rs"]
 mod support;
+mod usage;
 mod work;
 
 use std::process::ExitCode;
 
-use support::{
-    page,
-    start::{has, start},
-};
-
 fn main() -> ExitCode {
-    start(|| {
-        let rounds = rounds::measure()?;
-        println!("{rounds}");
-        let command = "cargo bench --bench scaling -- --write";
-        if has("--write") { page::write("SCALING.md", command, &rounds) } else { Ok(()) }
-    })
+    support::run("SCALING.md", |is_quick| rounds::measure(if is_quick { 1 } else { 5 }))
 }

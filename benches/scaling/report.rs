@@ -1,21 +1,34 @@
-//! The figures as Markdown: for the terminal, and for docs/SCALING.md between its two markers.
+//! The results as Markdown, for the terminal and for docs/SCALING.md.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use crate::{
-    replicas::{REPLICAS, USERS},
-    rounds::{COUNTS, ROUNDS, Rounds},
-    support::{spread::Spread, table::Table},
-    work::{KINDS, Kind, REQUESTS},
+    rounds::{NUMBERS, REPLICAS, Results},
+    support::{Spread, Table, machine},
+    usage::{CPU, EXECUTION, LOG_BYTES, POLLS, STATEMENTS, WRITES},
+    work::{KINDS, Kind, REQUESTS, USERS},
 };
 
-/// How long an access token lasts by default, and so how often a client refreshes, in seconds.
-const TOKEN: f64 = 900.0;
+/// The default lifetime of an access token in seconds: how often a client refreshes.
+const TOKEN_TTL: f64 = 900.0;
 
-impl fmt::Display for Rounds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut asked = Table::new([
-            "each request asks of PostgreSQL",
+impl Results {
+    /// Microseconds of PostgreSQL's CPU for a request, without the polls.
+    fn request_cpu(&self, kind: Kind) -> Spread {
+        self.case(1, kind, |round, usage, _| {
+            let poll = round.idle.0[CPU] / round.idle.0[POLLS].max(1.0);
+            (usage[CPU] - usage[POLLS] * poll).max(0.0) / REQUESTS
+        })
+    }
+
+    /// Microseconds of PostgreSQL's CPU per second for an idle replica.
+    fn idle_cpu(&self) -> Spread {
+        self.spread(|round| round.idle.0[CPU] / round.idle.1 / REPLICAS as f64)
+    }
+
+    fn usage(&self) -> Table {
+        let mut table = Table::new([
+            "PostgreSQL's work for a request",
             "statements",
             "commits that write",
             "bytes of its log",
@@ -23,28 +36,21 @@ impl fmt::Display for Rounds {
             "CPU in µs",
         ]);
         for kind in KINDS {
-            let each = |figure: fn(&crate::ledger::Ledger) -> f64| {
-                self.spread(|round| figure(&round.case(kind, 1).ledger) / REQUESTS)
-            };
-            asked.row([
+            let each = |index: usize| self.case(1, kind, |_, usage, _| usage[index] / REQUESTS);
+            table.row([
                 kind.name().to_owned(),
-                format!("{:.2}", each(|ledger| ledger.statements)),
-                format!("{:.2}", each(|ledger| ledger.writes)),
-                format!("{:.0}", each(|ledger| ledger.log_bytes)),
-                format!("{:.0}", each(|ledger| ledger.execution * 1e3)),
-                format!("{:.0}", self.cpu_of(kind)),
+                format!("{:.2}", each(STATEMENTS)),
+                format!("{:.2}", each(WRITES)),
+                format!("{:.0}", each(LOG_BYTES)),
+                format!("{:.0}", each(EXECUTION)),
+                format!("{:.0}", self.request_cpu(kind)),
             ]);
         }
-        writeln!(f, "{asked}")?;
+        table
+    }
 
-        let polls = self.spread(|round| round.idle.0.polls / round.idle.1.as_secs_f64() / REPLICAS as f64);
-        let cpu = self.cpu_of_a_poll();
-        writeln!(
-            f,
-            "An idle replica polls the table of changes {polls:.1} times a second. With what PostgreSQL does by itself that costs {cpu:.0} µs of CPU in a second.\n"
-        )?;
-
-        let mut done = Table::new([
+    fn rates(&self) -> Table {
+        let mut table = Table::new([
             "requests/s on this machine",
             "1 replica",
             "2 replicas",
@@ -52,79 +58,66 @@ impl fmt::Display for Rounds {
             "PostgreSQL's share of a core",
         ]);
         for kind in KINDS {
-            let rate = |replicas: usize| {
-                format!(
-                    "{:.0}",
-                    self.spread(|round| REQUESTS / round.case(kind, replicas).took.as_secs_f64())
-                )
-            };
-            let share = self.spread(|round| {
-                let case = round.case(kind, REPLICAS);
-                share(case.ledger.cpu, case.took)
-            });
-            // Where it is asked nothing, there is only what it does by itself.
-            let share = if kind == Kind::Remembered { String::new() } else { format!("{share:.0} %") };
-            let [one, two, four] = COUNTS.map(rate);
-            done.row([kind.name().to_owned(), one, two, four, share]);
+            let rate = |number| format!("{:.0}", self.case(number, kind, |_, _, seconds| REQUESTS / seconds));
+            let share = self.case(REPLICAS, kind, |_, usage, seconds| usage[CPU] / seconds / 1e4);
+            // Cached tokens need no query: there is only what PostgreSQL does by itself.
+            let share = if kind == Kind::Cached { String::new() } else { format!("{share:.0} %") };
+            table.row([kind.name().to_owned()].into_iter().chain(NUMBERS.map(rate)).chain([share]));
         }
-        writeln!(f, "{done}")?;
+        table
+    }
 
-        let mut computed = Table::new(["computed of that", "", "how"]);
-        for kind in KINDS.into_iter().filter(|kind| *kind != Kind::Remembered) {
-            computed.row([
-                kind.name().to_owned(),
-                format!("{:.0}/s", 1e6 / self.cpu_of(kind).median),
-                "a second of one core of PostgreSQL ÷ CPU of one".to_owned(),
-            ]);
+    fn computed(&self) -> Table {
+        let mut table = Table::new(["computed from that", "", "how"]);
+        let mut row =
+            |name: &str, value: String, how: &str| table.row([name, &value, how].map(str::to_owned));
+        for kind in KINDS.into_iter().filter(|kind| *kind != Kind::Cached) {
+            let rate = format!("{:.0}/s", 1e6 / self.request_cpu(kind).median);
+            row(kind.name(), rate, "a core ÷ its CPU");
         }
-        let user = self.cpu_of(Kind::Refresh).median + REPLICAS as f64 * self.cpu_of(Kind::FirstSeen).median;
-        computed.row([
-            format!("users who are active at once, at {REPLICAS} replicas"),
-            format!("{:.0}", TOKEN * 1e6 / user),
-            format!("a core ÷ (a refresh and {REPLICAS} first looks a user in {TOKEN} s)"),
-        ]);
-        computed.row([
-            "idle replicas".to_owned(),
-            format!("{:.0}", 1e6 / cpu.median),
-            "a core ÷ their polls, and what PostgreSQL does by itself".to_owned(),
-        ]);
-        writeln!(f, "{computed}")?;
+        let [refresh, first_seen] =
+            [Kind::Refresh, Kind::FirstSeen].map(|kind| self.request_cpu(kind).median);
+        row(
+            &format!("users who are active at once, with {REPLICAS} replicas"),
+            format!("{:.0}", TOKEN_TTL * 1e6 / (refresh + REPLICAS as f64 * first_seen)),
+            &format!(
+                "a core ÷ (a refresh and {REPLICAS} tokens seen for the first time per user in {TOKEN_TTL} s)"
+            ),
+        );
+        let idle = format!("{:.0}", 1e6 / self.idle_cpu().median);
+        row("idle replicas", idle, "a core ÷ their polls and what PostgreSQL does by itself");
+        table
+    }
+}
 
+impl fmt::Display for Results {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.usage())?;
+        let polls = self.spread(|round| round.idle.0[POLLS] / round.idle.1 / REPLICAS as f64);
         writeln!(
             f,
-            "Medians of {ROUNDS} rounds of {REQUESTS} requests of each kind by {USERS} clients; in parentheses the least and the \
-             most. The first table is of one replica; the audit trail is in it.\n"
+            "An idle replica polls the change feed {polls:.1} times a second. Including what PostgreSQL does by itself, this \
+             takes {:.0} µs of CPU per second.\n",
+            self.idle_cpu()
         )?;
-        writeln!(f, "- Machine: {}. Clients, replicas and PostgreSQL share its cores.", self.machine)?;
+        writeln!(f, "{}", self.rates())?;
+        writeln!(f, "{}", self.computed())?;
         writeln!(
             f,
-            "- PostgreSQL {} as it is configured by default, with fsync, on {}.",
-            self.postgres, self.disk
+            "Medians of {} rounds of {REQUESTS} requests of each kind by {USERS} clients; the range is in parentheses. The \
+             first table is of one replica and includes the audit trail.\n",
+            self.rounds.len()
+        )?;
+        writeln!(
+            f,
+            "- Machine: {}. Clients, replicas and PostgreSQL share its cores.",
+            machine::description()
+        )?;
+        let Self { postgres, file_system, .. } = self;
+        writeln!(
+            f,
+            "- PostgreSQL {postgres} with its default configuration, including fsync, on {file_system}."
         )?;
         writeln!(f, "- Command: `cargo bench --bench scaling -- --write`")
     }
-}
-
-impl Rounds {
-    /// Microseconds of PostgreSQL's CPU for one request, without the polls that went on meanwhile.
-    fn cpu_of(&self, kind: Kind) -> Spread {
-        self.spread(|round| {
-            let ledger = round.case(kind, 1).ledger;
-            let poll = round.idle.0.cpu.as_secs_f64() / round.idle.0.polls.max(1.0);
-            (ledger.cpu.as_secs_f64() - ledger.polls * poll).max(0.0) * 1e6 / REQUESTS
-        })
-    }
-
-    /// Microseconds of PostgreSQL's CPU in a second for one replica that does nothing.
-    fn cpu_of_a_poll(&self) -> Spread {
-        self.spread(|round| {
-            let (ledger, took) = round.idle;
-            ledger.cpu.as_secs_f64() * 1e6 / took.as_secs_f64() / REPLICAS as f64
-        })
-    }
-}
-
-/// How much of one core, in percent.
-fn share(cpu: Duration, took: Duration) -> f64 {
-    cpu.as_secs_f64() / took.as_secs_f64() * 100.0
 }

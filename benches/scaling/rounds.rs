@@ -1,96 +1,118 @@
-//! The rounds: idle replicas, and each kind of request at one, two and four replicas in turn.
+//! The rounds: idle replicas, and each kind of request with one, two and four replicas.
 
 use std::{
-    process::Command,
+    net::SocketAddr,
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
 
+use tempfile::TempDir;
+
 use crate::{
-    ledger::Ledger,
-    replicas::{REPLICAS, Replicas},
-    support::{Failure, machine, spread::Spread},
-    work::{self, KINDS, Kind},
+    postgres,
+    support::{
+        On, Result, Spread,
+        gatepass::{self, Data},
+        machine,
+    },
+    usage::{self, Usage},
+    work::{self, KINDS, Kind, USERS, password, username},
 };
 
-pub const ROUNDS: usize = 5;
-pub const COUNTS: [usize; 3] = [1, 2, REPLICAS];
+pub const REPLICAS: usize = 4;
+pub const NUMBERS: [usize; 3] = [1, 2, REPLICAS];
 const IDLE: Duration = Duration::from_secs(4);
-/// By then the audit trail is written, which is part of what a request costs.
+/// By then the audit trail is written, which is part of the cost of a request.
 const AUDIT: Duration = Duration::from_millis(500);
+/// With fsync, as in production. A vacuum would disturb the measurement.
+const OPTIONS: &str = "-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track_planning=on \
+                       -c autovacuum=off";
+const ARGUMENTS: [&str; 4] = [
+    // PostgreSQL does not notice hashing, which would slow down everything else.
+    "--argon2-memory=64",
+    "--argon2-iterations=1",
+    // Throttling is on, but all clients have one address.
+    "--login-throttle-rate=1000000",
+    // Clients wait for each other.
+    "--idle-timeout=300",
+];
 
-pub struct Rounds {
+pub struct Results {
     pub rounds: Vec<Round>,
-    pub machine: String,
     pub postgres: String,
-    pub disk: String,
+    pub file_system: String,
 }
 
 pub struct Round {
-    /// While all replicas do nothing, for how long.
-    pub idle: (Ledger, Duration),
-    cases: Vec<Case>,
+    /// While all replicas were idle, and for how many seconds.
+    pub idle: (Usage, f64),
+    /// By number of replicas and kind of request, and how many seconds it took.
+    cases: Vec<(usize, Kind, Usage, f64)>,
 }
 
-/// So many requests of a kind, by so many replicas.
-pub struct Case {
-    kind: Kind,
-    replicas: usize,
-    pub ledger: Ledger,
-    pub took: Duration,
-}
-
-pub fn measure() -> Result<Rounds, Failure> {
-    let replicas = Replicas::start()?;
-    let (version, folder) = ("SHOW server_version", "SHOW data_directory");
-    let postgres = replicas.postgres.execute(version);
-    let disk = file_system(&replicas.postgres.execute(folder));
-    let mut rounds = Vec::new();
-    // The first one opens connections and prepares statements: it does not count.
-    for number in 0..=ROUNDS {
-        eprintln!("round {number} of {ROUNDS} …");
-        rounds.push(round(&replicas, if number == 0 { Duration::ZERO } else { IDLE })?);
+pub fn measure(rounds: usize) -> Result<Results> {
+    let server = postgres::Server::create_with(OPTIONS)?;
+    server.execute("CREATE EXTENSION pg_stat_statements");
+    let directory = TempDir::new()?;
+    let data = Data { database_url: server.url(), keys: directory.path().join("keys") };
+    for user in 0..USERS {
+        data.add_user(&username(user), &password(user))?;
     }
-    rounds.remove(0);
-    Ok(Rounds { rounds, machine: machine::sentence(), postgres, disk })
+    let mut replicas = Vec::new();
+    for _ in 0..REPLICAS {
+        let replica = gatepass::secure(On::AnyCore, &data, &ARGUMENTS)?;
+        replica.first_response("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")?;
+        replicas.push(replica);
+    }
+    let addresses: Vec<_> = replicas.iter().map(|replica| replica.address).collect();
+    // Opens connections and prepares statements.
+    round(&server, &addresses, Duration::ZERO)?;
+    let round = |number| {
+        eprintln!("round {number} of {rounds} …");
+        round(&server, &addresses, IDLE)
+    };
+    let rounds = (1..=rounds).map(round).collect::<Result<_>>()?;
+    // In memory, commits would not wait for a disk.
+    let file_system =
+        machine::output_of(Path::new("df"), &["--output=fstype", &server.execute("SHOW data_directory")]);
+    Ok(Results {
+        rounds,
+        postgres: server.execute("SHOW server_version"),
+        file_system: file_system.lines().last().unwrap_or_default().to_owned(),
+    })
 }
 
-fn round(replicas: &Replicas, idle: Duration) -> Result<Round, Failure> {
-    let server = &replicas.postgres;
+fn round(server: &postgres::Server, replicas: &[SocketAddr], idle: Duration) -> Result<Round> {
     server.execute("VACUUM ANALYZE");
     server.execute("CHECKPOINT");
-    let (start, before) = (Instant::now(), Ledger::read(server)?);
+    let (start, before) = (Instant::now(), usage::read(server)?);
     thread::sleep(idle);
-    let idle = (Ledger::read(server)? - before, start.elapsed());
+    let idle = (usage::since(&before, server)?, start.elapsed().as_secs_f64());
     let mut cases = Vec::new();
-    for count in COUNTS {
-        let mut callers = work::callers(&replicas.addresses[..count])?;
+    for number in NUMBERS {
+        let mut clients = work::clients(&replicas[..number])?;
         for kind in KINDS {
-            let before = Ledger::read(server)?;
-            let took = work::run(&mut callers, kind)?;
+            let before = usage::read(server)?;
+            let seconds = work::run(&mut clients, kind)?;
             thread::sleep(AUDIT);
-            cases.push(Case { kind, replicas: count, ledger: Ledger::read(server)? - before, took });
+            cases.push((number, kind, usage::since(&before, server)?, seconds));
         }
     }
     Ok(Round { idle, cases })
 }
 
-impl Rounds {
-    pub fn spread(&self, figure: impl Fn(&Round) -> f64) -> Spread {
-        Spread::of(self.rounds.iter().map(figure).collect())
+impl Results {
+    pub fn spread(&self, value: impl Fn(&Round) -> f64) -> Spread {
+        Spread::of(self.rounds.iter().map(value))
     }
-}
 
-impl Round {
-    pub fn case(&self, kind: Kind, replicas: usize) -> &Case {
-        let is_it = |case: &&Case| case.kind == kind && case.replicas == replicas;
-        self.cases.iter().find(is_it).unwrap_or_else(|| unreachable!("every case is measured"))
+    /// A spread over the cases with this number of replicas and kind of request, by usage and seconds.
+    pub fn case(&self, replicas: usize, kind: Kind, value: impl Fn(&Round, &Usage, f64) -> f64) -> Spread {
+        self.spread(|round| {
+            let mut cases = round.cases.iter();
+            let case = cases.find(|(number, of_kind, ..)| (*number, *of_kind) == (replicas, kind));
+            case.map_or(f64::NAN, |(_, _, usage, seconds)| value(round, usage, *seconds))
+        })
     }
-}
-
-/// The kind of file system that the tables are on: one in memory waits for no disk.
-fn file_system(folder: &str) -> String {
-    let said = Command::new("df").args(["--output=fstype", folder]).output();
-    let said = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    said.map_or_else(|error| error.to_string(), |said| said.lines().last().unwrap_or_default().to_owned())
 }

@@ -1,105 +1,104 @@
-//! The kinds of requests, and clients that make so many of each.
+//! The kinds of requests, and clients that send them.
 
-use std::{
-    net::SocketAddr,
-    thread,
-    time::{Duration, Instant},
+use std::{net::SocketAddr, thread, time::Instant};
+
+use crate::support::{
+    Connection, Response, Result,
+    requests::{form, users_me},
 };
 
-use crate::{
-    client::Client,
-    replicas::{USERS, password, username},
-    support::Failure,
-};
-
-/// How many requests of a kind each client makes.
+/// Every user is one client.
+pub const USERS: usize = 8;
+/// The requests of a kind by each client.
 const EACH: usize = 200;
-/// How many requests of a kind all of them make.
+/// The requests of a kind by all of them.
 pub const REQUESTS: f64 = (EACH * USERS) as f64;
 
-/// In the order in which a client makes them: each takes the tokens of the one before.
+/// In the order in which a client sends them: each uses the tokens of the one before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     SignIn,
     FirstSeen,
-    Remembered,
+    Cached,
     Refresh,
     Revoke,
 }
 
-pub const KINDS: [Kind; 5] = [Kind::SignIn, Kind::FirstSeen, Kind::Remembered, Kind::Refresh, Kind::Revoke];
+pub const KINDS: [Kind; 5] = [Kind::SignIn, Kind::FirstSeen, Kind::Cached, Kind::Refresh, Kind::Revoke];
 
 impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::SignIn => "POST /token, a password",
             Self::FirstSeen => "GET /users/me, a token seen for the first time",
-            Self::Remembered => "GET /users/me, a token that is remembered",
+            Self::Cached => "GET /users/me, a cached token",
             Self::Refresh => "POST /token, a refresh token",
             Self::Revoke => "POST /revoke, an access token",
         }
     }
 }
 
-/// A client of one replica, with a user of its own.
-pub struct Caller {
-    client: Client,
+pub fn username(user: usize) -> String {
+    format!("user{user}")
+}
+
+pub fn password(user: usize) -> String {
+    format!("user{user}-own-passphrase")
+}
+
+pub struct Client {
+    connection: Connection,
     user: usize,
-    /// Access tokens and refresh tokens.
+    /// Access and refresh tokens.
     tokens: Vec<(String, String)>,
 }
 
-/// A client for each user; the replicas have as many each.
-pub fn callers(replicas: &[SocketAddr]) -> Result<Vec<Caller>, Failure> {
+/// A client for each user. The replicas have the same number of clients.
+pub fn clients(replicas: &[SocketAddr]) -> Result<Vec<Client>> {
     let addresses = replicas.iter().cycle().enumerate().take(USERS);
-    addresses
-        .map(|(user, address)| Ok(Caller { client: Client::connect(*address)?, user, tokens: Vec::new() }))
-        .collect()
+    let client = |(user, address): (usize, &SocketAddr)| {
+        Ok(Client { connection: Connection::open(*address)?, user, tokens: Vec::new() })
+    };
+    addresses.map(client).collect()
 }
 
-/// All of them at once; how long it took.
-pub fn run(callers: &mut [Caller], kind: Kind) -> Result<Duration, Failure> {
+/// All clients send requests of a kind concurrently; returns the seconds that it took.
+pub fn run(clients: &mut [Client], kind: Kind) -> Result<f64> {
     let start = Instant::now();
-    let done: Result<(), Failure> = thread::scope(|scope| {
-        let running: Vec<_> =
-            callers.iter_mut().map(|caller| scope.spawn(move || caller.run(kind))).collect();
-        running
-            .into_iter()
-            .try_for_each(|caller| caller.join().map_err(|_| "a client panicked".to_owned())?)
-    });
-    done.map_err(|why| format!("{}: {why}", kind.name()))?;
-    Ok(start.elapsed())
+    thread::scope(|scope| {
+        let threads: Vec<_> = clients.iter_mut().map(|client| scope.spawn(|| client.run(kind))).collect();
+        let results = threads.into_iter().map(|thread| thread.join().map_err(|_| "a client panicked")?);
+        results.collect::<Result<()>>().map_err(|error| format!("{}: {error}", kind.name()))
+    })?;
+    Ok(start.elapsed().as_secs_f64())
 }
 
-impl Caller {
-    fn run(&mut self, kind: Kind) -> Result<(), Failure> {
-        let (user, client) = (self.user, &mut self.client);
+impl Client {
+    fn run(&mut self, kind: Kind) -> Result<()> {
+        let username = username(self.user);
+        let mut send = |request: &str| self.connection.request(request)?.expect(200, "");
+        let tokens = |response: Response| -> Result<(String, String)> {
+            Ok((response.field("access_token")?, response.field("refresh_token")?))
+        };
         if kind == Kind::SignIn {
-            let (username, password) = (username(user), password(user));
-            let form = format!("username={username}&password={password}&scope=me+offline_access");
-            self.tokens.clear();
-            for _ in 0..EACH {
-                self.tokens.push(tokens(client, &form)?);
-            }
+            let password = password(self.user);
+            let fields = format!("username={username}&password={password}&scope=me+offline_access");
+            let request = form("/token", &fields);
+            self.tokens = (0..EACH).map(|_| tokens(send(&request)?)).collect::<Result<_>>()?;
             return Ok(());
         }
         for (access, refresh) in &mut self.tokens {
             match kind {
-                Kind::FirstSeen | Kind::Remembered => client.users_me(access, &username(user))?,
-                Kind::Refresh => {
-                    let form = format!("grant_type=refresh_token&refresh_token={refresh}");
-                    (*access, *refresh) = tokens(client, &form)?;
+                Kind::SignIn | Kind::FirstSeen | Kind::Cached => {
+                    drop(send(&users_me(access))?.expect(200, &username)?)
                 }
-                Kind::Revoke => drop(client.post("/revoke", &format!("token={access}"))?),
-                Kind::SignIn => {}
+                Kind::Refresh => {
+                    let fields = format!("grant_type=refresh_token&refresh_token={refresh}");
+                    (*access, *refresh) = tokens(send(&form("/token", &fields))?)?;
+                }
+                Kind::Revoke => drop(send(&form("/revoke", &format!("token={access}")))?),
             }
         }
         Ok(())
     }
-}
-
-fn tokens(client: &mut Client, form: &str) -> Result<(String, String), Failure> {
-    let answer = client.post("/token", form)?;
-    let token = |name: &str| answer[name].as_str().map(str::to_owned).ok_or(format!("no {name}: {answer}"));
-    Ok((token("access_token")?, token("refresh_token")?))
 }

@@ -1,41 +1,91 @@
-//! The built program: as its user would start it, and with nothing of what this one's user has set for another.
+//! The built program, without the settings of the user that runs the benchmark and without a log.
 
 use std::{
-    env,
-    io::{self, Write},
-    net::{SocketAddr, TcpListener},
+    env, fs,
+    io::Write,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use super::Failure;
+use tempfile::TempDir;
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_gatepass");
+use super::{On, Result, Server};
 
-/// Without settings, and without a log.
-pub fn isolate(command: &mut Command) -> &mut Command {
+const PROGRAM: &str = env!("CARGO_BIN_EXE_gatepass");
+
+pub const PASSWORD: &str = "johndoe's own passphrase";
+
+/// A service in the secure profile with one user, johndoe, on a new SQLite database.
+pub struct Service {
+    pub server: Server,
+    pub data: Data,
+    _directory: TempDir,
+}
+
+impl Service {
+    /// Starts it without login throttling: all clients have the same address.
+    pub fn start(arguments: &[&str]) -> Result<Self> {
+        // Not in the directory for temporary files: it may be in memory, which needs no fsync.
+        let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let data = Data::sqlite(directory.path());
+        data.add_user("johndoe", PASSWORD)?;
+        let server = secure(On::AnyCore, &data, &[&["--login-throttle", "off"], arguments].concat())?;
+        server.first_response("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")?;
+        Ok(Self { server, data, _directory: directory })
+    }
+}
+
+/// The database and the keys of the secure profile.
+pub struct Data {
+    pub database_url: String,
+    pub keys: PathBuf,
+}
+
+impl Data {
+    /// SQLite and keys in this directory.
+    pub fn sqlite(directory: &Path) -> Self {
+        let database = directory.join("gatepass.db");
+        Self { database_url: format!("sqlite:{}", database.display()), keys: directory.join("keys") }
+    }
+
+    /// Runs a command such as `users import` on the database with this standard input.
+    pub fn run(&self, arguments: &[&str], input: &str) -> Result<()> {
+        let mut command = Command::new(PROGRAM);
+        isolate(&mut command).args(arguments).args(["--database-url", &self.database_url]);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        process.stdin.take().ok_or("no standard input")?.write_all(input.as_bytes())?;
+        if process.wait()?.success() { Ok(()) } else { Err(format!("{command:?} failed").into()) }
+    }
+
+    pub fn add_user(&self, username: &str, password: &str) -> Result<()> {
+        self.run(&["users", "add", username, "--scopes", "me", "--password-stdin"], &format!("{password}\n"))
+    }
+
+    /// The size of a SQLite database in MiB, including its write-ahead log.
+    pub fn mib(&self) -> f64 {
+        let file = self.database_url.trim_start_matches("sqlite:");
+        let size = |suffix| fs::metadata(format!("{file}{suffix}")).map_or(0, |metadata| metadata.len());
+        (size("") + size("-wal")) as f64 / f64::from(1 << 20)
+    }
+}
+
+pub fn tutorial(on: On, arguments: &[&str]) -> Result<Server> {
+    Server::start(on, PROGRAM, |command, address| {
+        isolate(command).args(["--bind", &address.to_string()]).args(arguments);
+    })
+}
+
+pub fn secure(on: On, data: &Data, arguments: &[&str]) -> Result<Server> {
+    Server::start(on, PROGRAM, |command, address| {
+        isolate(command).args(["--bind", &address.to_string(), "--profile", "secure"]);
+        command.args(["--issuer", "http://127.0.0.1", "--database-url", &data.database_url]);
+        command.arg("--keys-dir").arg(&data.keys).args(arguments);
+    })
+}
+
+fn isolate(command: &mut Command) -> &mut Command {
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GATEPASS_")) {
         command.env_remove(name);
     }
     command.env("RUST_LOG", "off")
-}
-
-/// `gatepass users add`, of one who may see themselves; `command` makes a command of these arguments.
-pub fn add_user(
-    command: impl FnOnce(&[&str]) -> Command,
-    username: &str,
-    password: &str,
-) -> Result<(), Failure> {
-    let why = |error: io::Error| error.to_string();
-    let mut add = command(&["users", "add", username, "--scopes", "me", "--password-stdin"]);
-    let mut add = add.stdin(Stdio::piped()).spawn().map_err(why)?;
-    if let Some(stdin) = &mut add.stdin {
-        writeln!(stdin, "{password}").map_err(why)?;
-    }
-    if add.wait().map_err(why)?.success() { Ok(()) } else { Err(format!("{username} was not added")) }
-}
-
-/// One that nobody listens on.
-pub fn free_address() -> Result<SocketAddr, Failure> {
-    let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|taken| taken.local_addr());
-    free.map_err(|error| error.to_string())
 }

@@ -1,36 +1,42 @@
-//! What the figures were measured on.
+//! The machine that a benchmark runs on.
 
 use std::{fs, path::Path, process::Command, thread};
 
-use super::python;
-
-/// The machine and the compiler in a sentence.
-pub fn sentence() -> String {
+/// The processor, the system and the compiler.
+pub fn description() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-    let cores = thread::available_parallelism().map_or(1, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!(
-        "{}, {cores} cores, {} {}; {}",
+        "{}, {} cores, {} {}; {}",
         cpu.unwrap_or(std::env::consts::ARCH).trim(),
+        cores(),
         std::env::consts::OS,
         kernel.trim(),
-        said_by("rustc".as_ref(), &["--version"]),
+        output_of("rustc".as_ref(), &["--version"]),
     )
 }
 
-/// The versions that FastAPI's application runs with.
-pub fn python_sentence() -> String {
-    const VERSIONS: &str = "import platform, fastapi, uvicorn, uvloop, httptools; print(\
-        f'Python {platform.python_version()}, FastAPI {fastapi.__version__}, uvicorn {uvicorn.__version__}, '\
-        f'uvloop {uvloop.__version__}, httptools {httptools.__version__}')";
-    python::program("python").map_or_else(|why| why, |python| said_by(&python, &["-c", VERSIONS]))
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn said_by(program: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output();
-    output.map_or_else(
+/// The standard output of a program, or why it did not start.
+pub fn output_of(program: &Path, arguments: &[&str]) -> String {
+    Command::new(program).args(arguments).output().map_or_else(
         |error| format!("{}: {error}", program.display()),
         |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
     )
+}
+
+/// Moves this process to the last of its cores, and returns the first, which servers then have to themselves. None if
+/// there is only one core or no `taskset`.
+pub fn separate_cores() -> Option<usize> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?.trim();
+    // Such as `0-3,8`.
+    let (first, last) = (list.split(['-', ',']).next()?, list.rsplit(['-', ',']).next()?);
+    let process = std::process::id().to_string();
+    let pinned = Command::new("taskset").args(["--cpu-list", "--pid", last, &process]).output();
+    (first != last && pinned.is_ok_and(|output| output.status.success())).then(|| first.parse().ok())?
 }

@@ -1,23 +1,56 @@
-//! What the benchmarks share: a load, a server's process, cores, figures, and the page and the pictures they are put into.
-#![allow(dead_code, reason = "each benchmark uses its part")]
+//! The shared part of the benchmarks.
+#![allow(dead_code, unused_imports, reason = "each benchmark uses a part")]
 
-pub mod connection;
-pub mod cores;
-pub mod cpu_time;
+mod connection;
 pub mod gatepass;
-pub mod latency;
-pub mod load;
+mod load;
 pub mod machine;
-pub mod page;
-pub mod plot;
-pub mod process;
+mod page;
 #[path = "../../tests/support/python.rs"]
 pub mod python;
 pub mod requests;
-pub mod service;
-pub mod spread;
-pub mod start;
-pub mod table;
+mod server;
+mod statistics;
+mod table;
 
-/// Why there are no figures, in a sentence.
-pub type Failure = String;
+use std::{env, fmt::Display, process::ExitCode};
+
+pub use connection::{Connection, Response, for_each};
+pub use load::{CONNECTIONS, Load, Outcome, check_wrk};
+pub use server::{On, Server, cpu_time, thread_cpu_time};
+pub use statistics::{Spread, percentile};
+pub use table::Table;
+
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Runs a benchmark, prints its results, and writes them into a page of docs/ if the arguments say so.
+///
+/// Its argument is true for a quick run, which only tries whether everything works.
+pub fn run<R: Display>(page: &str, benchmark: impl FnOnce(bool) -> Result<R>) -> ExitCode {
+    // `cargo test --all-targets` starts it too.
+    if !has_argument("--bench") {
+        println!("nothing is measured; run it with `cargo bench`");
+        return ExitCode::SUCCESS;
+    }
+    let is_quick = has_argument("--quick");
+    exit_code(benchmark(is_quick).and_then(|results| {
+        println!("{results}");
+        if is_quick {
+            println!("This was a quick run: the figures mean nothing.");
+        } else if has_argument("--write") {
+            page::write(page, &results)?;
+        }
+        Ok(())
+    }))
+}
+
+pub fn exit_code(result: Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    eprintln!("the benchmark failed: {error}");
+    ExitCode::FAILURE
+}
+
+pub fn has_argument(name: &str) -> bool {
+    env::args().any(|argument| argument == name)
+}

@@ -1,19 +1,19 @@
-//! docs/BENCHMARKS.md and its like, where each benchmark has a place between two markers.
+//! The pages of docs/ that contain results. Each benchmark writes between two markers of its own.
 
 use std::{fmt::Display, fs};
 
-use super::Failure;
+use super::Result;
 
-/// Puts `figures` where `command` writes them in this page of docs.
-pub fn write(page: &str, command: &str, figures: &dyn Display) -> Result<(), Failure> {
+/// Writes the results of this benchmark into a page.
+pub fn write(page: &str, results: &dyn Display) -> Result<()> {
     let file = format!("{}/docs/{page}", env!("CARGO_MANIFEST_DIR"));
-    let begin = format!("<!-- written by {command} -->\n");
-    let end = format!("<!-- end of what {command} has written -->\n");
-    let page = fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
-    let written = page.split_once(&begin).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(&end)?;
-        Some(format!("{before}{begin}\n{figures}\n{end}{after}"))
-    });
-    let written = written.ok_or_else(|| format!("{file} has lost its markers: {begin}{end}"))?;
-    fs::write(&file, written).map_err(|error| format!("{file}: {error}"))
+    let command = concat!("cargo bench --bench ", env!("CARGO_CRATE_NAME"), " -- --write");
+    let begin = format!("<!-- begin: {command} -->\n");
+    let end = format!("<!-- end: {command} -->\n");
+    let page = fs::read_to_string(&file)?;
+    let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?)));
+    let Some((before, (_, after))) = parts else {
+        return Err(format!("{file} lacks the markers {begin}{end}").into());
+    };
+    Ok(fs::write(&file, format!("{before}{begin}\n{results}\n{end}{after}"))?)
 }

@@ -1,20 +1,14 @@
-//! The requests of a client of the secure profile.
+//! Requests of clients, as text.
 
-/// The bearer of `token`.
 pub fn users_me(token: &str) -> String {
     format!("GET /users/me HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n")
 }
 
-pub fn sign_in(password: &str) -> String {
-    form("/token", &credentials(password))
+pub fn sign_in(username: &str, password: &str) -> String {
+    form("/token", &format!("username={username}&password={}", password.replace(' ', "+")))
 }
 
-/// The fields of a sign-in.
-pub fn credentials(password: &str) -> String {
-    format!("username=johndoe&password={}", password.replace(' ', "+"))
-}
-
-/// POST of an urlencoded form.
+/// A POST request with URL-encoded fields.
 pub fn form(path: &str, fields: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\

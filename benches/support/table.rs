@@ -1,8 +1,8 @@
-//! A table in Markdown.
+//! Tables in Markdown.
 
 use std::fmt;
 
-/// Its columns line up in a terminal too.
+/// A table whose columns line up in a terminal too.
 pub struct Table(Vec<Vec<String>>);
 
 impl Table {
@@ -10,8 +10,29 @@ impl Table {
         Self(vec![heads.map(str::to_owned).to_vec()])
     }
 
-    pub fn row<const COLUMNS: usize>(&mut self, cells: [String; COLUMNS]) {
-        self.0.push(cells.to_vec());
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.0.push(cells.into_iter().collect());
+    }
+
+    /// A table of goals with one result each.
+    pub fn of_goals() -> Self {
+        Self::new(["goal", "result", "result ÷ goal", "met"])
+    }
+
+    pub fn at_least(&mut self, what: &str, bound: f64, value: f64, result: String) {
+        let results = [result, format!("{:.2}", value / bound)];
+        self.goal(&format!("{what}: at least {bound}"), results, value >= bound);
+    }
+
+    pub fn at_most(&mut self, what: &str, bound: f64, value: f64, result: String) {
+        let results = [result, format!("{:.2}", value / bound)];
+        self.goal(&format!("{what}: at most {bound}"), results, value <= bound);
+    }
+
+    /// A row of a table of goals: the goal, the results, and whether the goal was met.
+    pub fn goal<const RESULTS: usize>(&mut self, goal: &str, results: [String; RESULTS], is_met: bool) {
+        let met = if is_met { "yes" } else { "**NO**" };
+        self.row([goal.to_owned()].into_iter().chain(results).chain([met.to_owned()]));
     }
 }
 

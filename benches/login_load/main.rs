@@ -1,0 +1,17 @@
+//! The response times of other requests while many clients sign in, and the share of the cores that sign-ins can use, in
+//! the secure profile. docs/BENCHMARKS.md explains the method.
+//!
+//! `cargo bench --bench login_load` prints the results; `-- --write` also writes them into that page.
+
+mod hashing;
+mod probe;
+mod report;
+mod rounds;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    support::run("BENCHMARKS.md", |is_quick| rounds::measure(if is_quick { 1 } else { 7 }))
+}

@@ -1,0 +1,104 @@
+//! The rounds: bare hashing, a quiet service, and a loaded one in turn, so that other work on the machine disturbs all of
+//! them.
+
+use std::{thread, time::Duration};
+
+use crate::{
+    hashing::{self, Hashing},
+    probe,
+    support::{
+        Load, Outcome, Result, Server, Spread, check_wrk, cpu_time,
+        gatepass::{PASSWORD, Service},
+        requests,
+    },
+};
+
+pub const CLIENTS: usize = 64;
+/// Before and after the load.
+pub const HASHING: Duration = Duration::from_secs(1);
+pub const QUIET: Duration = Duration::from_secs(2);
+/// In seconds.
+pub const LOAD: u64 = 5;
+/// Until every client is connected and the queue is full, and again at the end.
+const MARGIN: Duration = Duration::from_millis(500);
+
+pub struct Results(pub Vec<Round>);
+
+pub struct Round {
+    pub hashing: [Hashing; 2],
+    /// Latencies of GET /users/me.
+    pub quiet: Vec<Duration>,
+    pub loaded: Vec<Duration>,
+    pub sign_ins: Outcome,
+    /// Seconds of CPU under load.
+    pub service_cpu: f64,
+    pub clients_cpu: f64,
+}
+
+pub fn measure(rounds: usize) -> Result<Results> {
+    check_wrk()?;
+    let service = Service::start(&[])?;
+    let server = &service.server;
+    let sign_ins = [PASSWORD, "wrong"].map(|password| requests::sign_in("johndoe", password));
+    let token = server.first_response(&sign_ins[0])?.field("access_token")?;
+    let (load, users_me) = (Load::new(sign_ins, None)?, requests::users_me(&token));
+    let round = |number| {
+        eprintln!("round {number} of {rounds} …");
+        round(server, &load, &users_me)
+    };
+    (1..=rounds).map(round).collect::<Result<_>>().map(Results)
+}
+
+fn round(server: &Server, load: &Load, users_me: &str) -> Result<Round> {
+    let quiet = probe::latencies(server.address, users_me, QUIET)?;
+    let before = hashing::measure(HASHING)?;
+    let (service_cpu, clients_cpu) = (server.cpu_time(), cpu_time("self"));
+    let wrk = load.start(server.address, CLIENTS, LOAD)?;
+    thread::sleep(MARGIN);
+    let loaded = probe::latencies(server.address, users_me, Duration::from_secs(LOAD) - 2 * MARGIN)?;
+    let sign_ins = load.finish(wrk)?;
+    let service_cpu = server.cpu_time() - service_cpu;
+    let clients_cpu = cpu_time("self") - clients_cpu + sign_ins.cpu;
+    if sign_ins.statuses.iter().sum::<f64>() != sign_ins.responses {
+        return Err("a sign-in returned a status other than 200, 400 and 503".into());
+    }
+    let after = hashing::measure(HASHING)?;
+    Ok(Round { hashing: [before, after], quiet, loaded, sign_ins, service_cpu, clients_cpu })
+}
+
+impl Round {
+    /// The sum of both measurements.
+    fn bare(&self, value: fn(&Hashing) -> f64) -> f64 {
+        self.hashing.iter().map(value).sum()
+    }
+
+    /// Hashes per second of all cores.
+    pub fn hash_rate(&self) -> f64 {
+        self.bare(|it| it.hashes) / self.bare(|it| it.seconds)
+    }
+
+    /// Milliseconds of CPU for a hash.
+    pub fn hash_cpu(&self) -> f64 {
+        self.bare(|it| it.cpu) * 1e3 / self.bare(|it| it.hashes)
+    }
+
+    /// Sign-ins for which a password was hashed.
+    fn hashed(&self) -> f64 {
+        self.sign_ins.statuses[0] + self.sign_ins.statuses[1]
+    }
+
+    pub fn sign_in_rate(&self) -> f64 {
+        self.hashed() / self.sign_ins.seconds
+    }
+
+    /// Milliseconds of CPU for a sign-in, including everything else that the service did.
+    pub fn sign_in_cpu(&self) -> f64 {
+        self.service_cpu * 1e3 / self.hashed()
+    }
+}
+
+impl Results {
+    pub fn spread(&self, value: impl Fn(&Round) -> f64) -> Spread {
+        Spread::of(self.0.iter().map(value))
+    }
+}

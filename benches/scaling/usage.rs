@@ -1,0 +1,55 @@
+//! The work of PostgreSQL: statements by pg_stat_statements, transactions that wrote by their ids, bytes of its
+//! write-ahead log, and CPU time by /proc.
+
+use std::{fs, path::Path};
+
+use crate::{
+    postgres::Server,
+    support::{Result, thread_cpu_time},
+};
+
+/// The poll of the change feed, which idle replicas send too.
+const POLL: &str = "SELECT number, kind, name FROM changes WHERE%";
+/// Statements of the replicas, without our own.
+const REPLICAS: &str = "FROM pg_stat_statements WHERE userid = 'gatepass'::regrole";
+
+/// Numbers until now, or between two moments, by the indexes below.
+pub type Usage = [f64; 6];
+
+/// Without the polls.
+pub const STATEMENTS: usize = 0;
+pub const POLLS: usize = 1;
+/// Planning and execution in microseconds, without the polls.
+pub const EXECUTION: usize = 2;
+/// Transactions that wrote: their commits wait for the disk.
+pub const WRITES: usize = 3;
+pub const LOG_BYTES: usize = 4;
+/// In microseconds.
+pub const CPU: usize = 5;
+
+pub fn read(server: &Server) -> Result<Usage> {
+    let row = server.execute(&format!(
+        "SELECT (SELECT coalesce(sum(calls), 0) {REPLICAS} AND query NOT LIKE '{POLL}'), \
+         (SELECT coalesce(sum(calls), 0) {REPLICAS} AND query LIKE '{POLL}'), \
+         (SELECT coalesce(sum(total_plan_time + total_exec_time), 0) * 1000 {REPLICAS} AND query NOT LIKE '{POLL}'), \
+         pg_snapshot_xmax(pg_current_snapshot()), pg_current_wal_insert_lsn() - '0/0'"
+    ));
+    let values = row.split('|').map(str::parse).chain([Ok(cpu_time(&server.process()))]);
+    let values: Vec<f64> = values.collect::<std::result::Result<_, _>>()?;
+    values.try_into().map_err(|_| format!("cannot read the statistics of PostgreSQL: {row}").into())
+}
+
+/// Reads the usage since an earlier moment.
+pub fn since(before: &Usage, server: &Server) -> Result<Usage> {
+    let now = read(server)?;
+    // The CPU time is less if the process of a connection has ended.
+    Ok(std::array::from_fn(|index| (now[index] - before[index]).max(0.0)))
+}
+
+/// The CPU time of a process and its running children, each of which has one thread.
+fn cpu_time(parent: &str) -> f64 {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    let processes = children.split_ascii_whitespace().chain([parent]);
+    let times = processes.map(|process| thread_cpu_time(&Path::new("/proc").join(process)));
+    times.sum::<f64>() * 1e6
+}

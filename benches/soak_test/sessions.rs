@@ -1,0 +1,61 @@
+//! The sessions and tokens that all clients share.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// In seconds: short, so that tokens expire all the time.
+pub const ACCESS_TOKEN_TTL: u64 = 40;
+/// Older tokens are not used: they might expire while a request waits on a busy machine.
+const USED: Duration = Duration::from_secs(ACCESS_TOKEN_TTL - 15);
+/// Older tokens have expired: the service rounds to seconds.
+const EXPIRED: Duration = Duration::from_secs(ACCESS_TOKEN_TTL + 2);
+/// Older sessions are not refreshed any more, and expire.
+const REFRESHED: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+pub struct Sessions {
+    refreshed: VecDeque<Session>,
+    pub to_revoke: VecDeque<Session>,
+    /// The access tokens of refreshed sessions by age.
+    tokens: VecDeque<(Instant, String)>,
+}
+
+pub struct Session {
+    pub began: Instant,
+    pub access: String,
+    pub refresh: String,
+}
+
+impl Sessions {
+    pub fn add(&mut self, session: Session) {
+        self.tokens.push_back((Instant::now(), session.access.clone()));
+        self.refreshed.push_back(session);
+    }
+
+    /// Takes the session that was refreshed first.
+    pub fn next_to_refresh(&mut self) -> Option<Session> {
+        let is_refreshed = |session: &Session| session.began.elapsed() < REFRESHED;
+        std::iter::from_fn(|| self.refreshed.pop_front()).find(is_refreshed)
+    }
+
+    /// A valid token, another one each turn.
+    pub fn valid_token(&self, turn: usize) -> Option<String> {
+        let old = self.tokens.partition_point(|(issued, _)| issued.elapsed() > USED);
+        // A prime, so that neighbours in age are not neighbours in turn.
+        let index = old + (turn * 7919).checked_rem(self.tokens.len() - old)?;
+        self.tokens.get(index).map(|(_, token)| token.clone())
+    }
+
+    /// Removes the expired tokens and returns the last of them.
+    pub fn expired_token(&mut self) -> Option<String> {
+        let expired = self.tokens.partition_point(|(issued, _)| issued.elapsed() > EXPIRED);
+        self.tokens.drain(..expired).next_back().map(|(_, token)| token)
+    }
+}
+
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
