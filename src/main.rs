@@ -1,4 +1,4 @@
-//! The `gatepass` service.
+//! The `gatepass` program.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The audit trail: events as JSON lines and in the database. It never makes a request wait.
+//! The audit trail: writes events to the database and as JSON lines, without delaying requests.
 
 use std::{
     env, fs,
@@ -27,28 +27,30 @@ use crate::{
     },
 };
 
-/// The maximum number of entries that wait to be written; further ones are lost, and counted.
-const QUEUE: usize = 8192;
+/// The maximum number of queued entries. Further ones are lost and counted.
+const QUEUE_CAPACITY: usize = 8192;
 
-/// The maximum number of entries per write, and the shortest time between two writes. Together they limit what a flood of
-/// failed sign-ins writes: 2,500 entries and five transactions per second.
-const BATCH: usize = 500;
-const PAUSE: Duration = Duration::from_millis(200);
+/// The maximum number of entries per write, and the minimum time between two writes. Together they limit the load of many
+/// failed sign-ins to 2,500 entries and five transactions per second.
+const BATCH_SIZE: usize = 500;
+const WRITE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The timeout of one write to the database, and the time until a failed write is repeated.
+/// The timeout of one write to the database.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-const RETRY: Duration = Duration::from_secs(1);
 
-/// The time for the remaining entries when the service stops, in which a write may already be under way.
-const FLUSH: Duration = Duration::from_secs(10);
+/// The time between a failed write and its repetition.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// The shortest time between two log lines about lost entries.
-const LOG_PAUSE: Duration = Duration::from_secs(10);
+/// The time for writing the remaining entries when the service stops.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The minimum time between two log lines about failed writes and lost entries.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A counter with one label.
 pub(crate) type LabelledCounter = Family<[(&'static str, &'static str); 1], Counter>;
 
-/// Listens to events, and passes them on to the tasks that write them.
+/// A listener that passes events to the tasks that write them.
 #[derive(Debug, Default)]
 pub(crate) struct AuditTrail {
     sinks: Vec<Sink>,
@@ -56,19 +58,19 @@ pub(crate) struct AuditTrail {
     pub(crate) dropped: LabelledCounter,
 }
 
-/// A destination of entries with its own task, so that none waits for another.
+/// A destination of entries with its own task, so that a slow destination does not delay another.
 #[derive(Debug)]
 struct Sink {
     name: &'static str,
     queue: mpsc::Sender<AuditEntry>,
     dropped: Counter,
-    /// The deadline for what remains, once the service stops. It closes when the task ends.
+    /// The deadline for the remaining entries, set when the service stops. The task closes the channel when it ends.
     stop: watch::Sender<Option<Instant>>,
     _task: BackgroundTask,
 }
 
 impl AuditTrail {
-    /// A trail to these destinations; `None` without destinations.
+    /// Starts a trail to the file `lines` and to the database; `None` without a destination.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -87,7 +89,7 @@ impl AuditTrail {
     }
 
     fn add(&mut self, name: &'static str, destination: Destination) {
-        let (queue, entries) = mpsc::channel(QUEUE);
+        let (queue, entries) = mpsc::channel(QUEUE_CAPACITY);
         let (stop, stopping) = watch::channel(None);
         let [written, dropped] =
             [&self.written, &self.dropped].map(|family| family.get_or_create_owned(&[("sink", name)]));
@@ -98,22 +100,22 @@ impl AuditTrail {
             written,
             dropped: dropped.clone(),
             stop: stopping,
-            logged: None,
+            last_logged: None,
             logged_losses: 0,
         };
         self.sinks.push(Sink { name, queue, dropped, stop, _task: background::spawn(writer.run()) });
     }
 
-    /// Writes what remains, for some seconds at most. Later events are lost.
+    /// Writes the remaining entries, for at most [`FLUSH_TIMEOUT`]. Later events are lost.
     pub(crate) async fn flush(&self) {
-        let deadline = Instant::now() + FLUSH;
+        let deadline = Instant::now() + FLUSH_TIMEOUT;
         for Sink { stop, .. } in &self.sinks {
             stop.send_replace(Some(deadline));
         }
         for Sink { name, stop, .. } in &self.sinks {
-            let remaining = deadline + RETRY - Instant::now();
+            let remaining = deadline + RETRY_DELAY - Instant::now();
             if timeout(remaining, stop.closed()).await.is_err() {
-                log::error!("audit trail ({name}) is incomplete: writing it did not finish in time");
+                log::error!("audit trail ({name}) is incomplete: the last entries were not written in time");
             }
         }
     }
@@ -137,21 +139,21 @@ struct Writer {
     written: Counter,
     dropped: Counter,
     stop: watch::Receiver<Option<Instant>>,
-    /// The time of the last log line about lost entries, and their number then.
-    logged: Option<Instant>,
+    last_logged: Option<Instant>,
+    /// The number of lost entries that were logged.
     logged_losses: u64,
 }
 
 impl Writer {
     async fn run(mut self) {
-        let mut batch = Vec::with_capacity(BATCH);
+        let mut batch = Vec::with_capacity(BATCH_SIZE);
         loop {
             tokio::select! {
-                count = self.entries.recv_many(&mut batch, BATCH) => if count == 0 { break },
-                // What is in the queue then is still received.
+                count = self.entries.recv_many(&mut batch, BATCH_SIZE) => if count == 0 { break },
+                // Closing the channel keeps the entries in it.
                 () = stopped(&mut self.stop), if !self.entries.is_closed() => self.entries.close(),
             }
-            let next = Instant::now() + PAUSE;
+            let next = Instant::now() + WRITE_INTERVAL;
             self.write(&mut batch).await;
             self.log_losses(false);
             tokio::select! {
@@ -162,55 +164,51 @@ impl Writer {
         self.log_losses(true);
     }
 
-    /// Writes a batch, and repeats what fails temporarily. Further entries wait in the queue.
+    /// Writes a batch, and retries after temporary failures.
     async fn write(&mut self, batch: &mut Vec<AuditEntry>) {
         let count = batch.len() as u64;
         while !batch.is_empty() {
             let deadline = *self.stop.borrow();
             let limit = deadline.map_or(WRITE_TIMEOUT, |end| WRITE_TIMEOUT.min(end - Instant::now()));
-            let error = match self.destination.write(batch, limit).await {
-                Ok(()) => {
-                    self.written.inc_by(count);
-                    batch.clear();
-                    break;
-                }
-                Err(error) => error,
+            let Err(error) = self.destination.write(batch, limit).await else {
+                self.written.inc_by(count);
+                return batch.clear();
             };
-            let is_over = self.stop.borrow().is_some_and(|deadline| Instant::now() + RETRY > deadline);
-            if !error.is_temporary() || is_over {
+            let is_last = self.stop.borrow().is_some_and(|deadline| Instant::now() + RETRY_DELAY > deadline);
+            if !error.is_temporary() || is_last {
                 log::error!("audit trail ({}) lost {count} entries: {error}", self.name);
                 self.dropped.inc_by(count);
                 self.logged_losses += count;
                 batch.clear();
             } else {
                 if self.may_log() {
-                    log::error!("audit trail ({}) cannot be written and waits: {error}", self.name);
+                    log::error!("cannot write the audit trail ({}), retrying: {error}", self.name);
                 }
-                sleep(RETRY).await;
+                sleep(RETRY_DELAY).await;
             }
         }
     }
 
-    /// Logs the number of entries that did not fit into the queue.
-    fn log_losses(&mut self, at_once: bool) {
+    /// Logs the number of entries that did not fit into the queue, at most once per [`LOG_INTERVAL`] unless forced.
+    fn log_losses(&mut self, is_forced: bool) {
         let dropped = self.dropped.get();
         let new = dropped - self.logged_losses;
-        if new > 0 && (at_once || self.may_log()) {
-            log::error!("audit trail ({}) lost {new} entries: more came than could be written", self.name);
+        if new > 0 && (is_forced || self.may_log()) {
+            log::error!("audit trail ({}) lost {new} entries: the queue was full", self.name);
             self.logged_losses = dropped;
         }
     }
 
     fn may_log(&mut self) -> bool {
-        let is_due = self.logged.is_none_or(|before| before.elapsed() > LOG_PAUSE);
+        let is_due = self.last_logged.is_none_or(|logged| logged.elapsed() > LOG_INTERVAL);
         if is_due {
-            self.logged = Some(Instant::now());
+            self.last_logged = Some(Instant::now());
         }
         is_due
     }
 }
 
-/// Ends when the service stops, and never if it goes away without a stop.
+/// Completes when the service stops, and never if the trail is dropped without a stop.
 async fn stopped(stop: &mut watch::Receiver<Option<Instant>>) {
     if stop.wait_for(Option::is_some).await.is_err() {
         std::future::pending().await
@@ -234,7 +232,7 @@ impl Destination {
         Ok(Self::File(path.to_owned()))
     }
 
-    /// Writes all entries, or none.
+    /// Writes all entries. A failed write to the database wrote none.
     async fn write(&mut self, entries: &[AuditEntry], limit: Duration) -> Result<(), BackendError> {
         let path = match self {
             Self::Database(writer) => return Ok(writer.append(entries, limit).await?),
@@ -254,7 +252,7 @@ impl Destination {
     }
 }
 
-/// Opened for each batch, so that logrotate may rename the file.
+/// Opens the file for a batch. It is not kept open, so that logrotate can rename it.
 fn open(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.append(true).create(true);
@@ -263,7 +261,7 @@ fn open(path: &Path) -> io::Result<fs::File> {
     options.open(path)
 }
 
-/// An entry as JSON.
+/// Returns an entry as JSON.
 pub(crate) fn as_json(entry: &AuditEntry) -> Value {
     json!({
         "time": entry.time.to_string(),
@@ -279,10 +277,10 @@ pub(crate) fn as_json(entry: &AuditEntry) -> Value {
     })
 }
 
-/// The user that runs this process, by name and ID.
+/// Returns the user that runs this process, by name and ID.
 pub(crate) fn operator() -> Actor {
     let name = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_default();
-    // The environment sets the name; the ID is the system's.
+    // The environment, and so the name, can be forged; the ID cannot.
     #[cfg(unix)]
     let name = format!("{name} uid={}", rustix::process::getuid().as_raw());
     Actor::new(format!("command {}", name.trim()).trim())

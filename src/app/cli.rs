@@ -17,19 +17,19 @@ use crate::app::{
 };
 
 const COMMANDS_HELP: &str = "\
-Without a command, gatepass runs the service: `gatepass --bind 127.0.0.1:9000` is `gatepass serve --bind 127.0.0.1:9000`.
-`gatepass COMMAND --help` explains the options of a command.
-Every option of the service is also an environment variable: --bind is GATEPASS_BIND. The option wins over the variable.
-RUST_LOG sets the log level, for example RUST_LOG=warn or RUST_LOG=debug [default: info].";
+Without a command, gatepass runs the service: `gatepass --bind ADDRESS:PORT` means
+`gatepass serve --bind ADDRESS:PORT`. `gatepass COMMAND --help` explains the options of a command.
+Every option of the service can also be set by an environment variable: --bind by GATEPASS_BIND.
+The command line takes precedence. RUST_LOG sets the log level, such as warn or debug [default: info].";
 
 const MORE_OPTIONS: &str =
-    "--help shows all options. Each is also an environment variable: --bind is GATEPASS_BIND.";
+    "--help shows all options. Each can also be set by an environment variable: --bind by GATEPASS_BIND.";
 
-/// The options of the service that most people need: the others are in `--help` alone.
-const COMMON: [&str; 7] =
+/// The options of the service that most people need. Only `--help` shows the others.
+const COMMON_OPTIONS: [&str; 7] =
     ["profile", "bind", "expose-tutorial", "tls-cert", "database-url", "keys-dir", "issuer"];
 
-/// OAuth2 password sign-in for Actix, with documentation that signs in by itself
+/// Password sign-in service with OAuth2 tokens and interactive API documentation
 #[derive(Debug, Parser)]
 #[command(name = "gatepass", version, after_help = COMMANDS_HELP)]
 struct CommandLine {
@@ -79,7 +79,7 @@ pub(crate) struct HealthcheckArguments {
 /// Parses the arguments and the environment of this process.
 ///
 /// # Errors
-/// The exit code, once help or a one-line error was printed.
+/// The exit code, after printing help or a one-line error.
 pub(crate) fn parse() -> Result<Command, ExitCode> {
     let arguments = with_command(env::args_os().skip(1).collect());
     parse_from(&arguments).map_err(|error| report(&error, &arguments))
@@ -99,13 +99,13 @@ impl Settings {
     }
 }
 
-/// Options without a command are those of `serve`.
+/// Inserts `serve` if the arguments begin with an option.
 fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let first = arguments.first().map(|argument| argument.to_string_lossy());
-    let is_complete = first.is_some_and(|first| {
+    let has_command = first.is_some_and(|first| {
         !first.starts_with('-') || ["-h", "--help", "-V", "--version"].contains(&&*first)
     });
-    if !is_complete {
+    if !has_command {
         arguments.insert(0, "serve".into());
     }
     arguments
@@ -118,32 +118,32 @@ fn parse_from(arguments: &[OsString]) -> Result<Command, clap::Error> {
 }
 
 fn command() -> clap::Command {
-    complete(CommandLine::command())
+    configure(CommandLine::command())
 }
 
-/// Applies the rules that all commands share. Settings are the options under a help heading.
-fn complete(command: clap::Command) -> clap::Command {
+/// Applies the rules that all commands share. An option under a help heading is a setting.
+fn configure(command: clap::Command) -> clap::Command {
     let has_commands = command.has_subcommands();
     let has_many_options = ["serve", "check"].contains(&command.get_name());
     // A missing argument is a one-line error like any other.
-    command.arg_required_else_help(false).mut_subcommands(complete).mut_args(|arg| {
+    command.arg_required_else_help(false).mut_subcommands(configure).mut_args(|arg| {
         let (Some(name), Some(_)) = (arg.get_long().map(str::to_owned), arg.get_help_heading()) else {
             return arg;
         };
         let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
         let arg = if is_flag { optional_boolean(arg) } else { arg };
-        arg.env(variable(&name))
+        arg.env(variable_name(&name))
             .global(has_commands)
-            .hide_short_help(has_many_options && !COMMON.contains(&name.as_str()))
+            .hide_short_help(has_many_options && !COMMON_OPTIONS.contains(&name.as_str()))
     })
 }
 
 /// The environment variable of an option.
-fn variable(name: &str) -> String {
+fn variable_name(name: &str) -> String {
     format!("GATEPASS_{}", name.to_uppercase().replace('-', "_"))
 }
 
-/// A flag that also takes `=false`, which a variable needs.
+/// A flag that also accepts `=false`: an environment variable needs a value.
 fn optional_boolean(arg: Arg) -> Arg {
     arg.action(ArgAction::Set)
         .value_name("true|false")
@@ -156,7 +156,7 @@ fn optional_boolean(arg: Arg) -> Arg {
         .value_parser(BoolishValueParser::new())
 }
 
-/// Prints help as clap formats it, and everything else on one line.
+/// Prints help as clap formats it, and an error on one line.
 fn report(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -167,7 +167,7 @@ fn report(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
 
 fn explain(error: &clap::Error, arguments: &[OsString]) -> String {
     let message = error.to_string();
-    // clap's paragraphs are the error, then tips, then the usage.
+    // The paragraphs of clap's message are the error, tips and the usage.
     let paragraphs = message.split("\n\n").take_while(|text| !text.starts_with("Usage: "));
     let paragraphs = paragraphs.filter(|text| !text.starts_with("For more information"));
     let lines = paragraphs.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -178,18 +178,18 @@ fn explain(error: &clap::Error, arguments: &[OsString]) -> String {
         Some(format!(" {}", command.get_name()))
     });
     let path: String = known.collect();
-    format!("{}{}; see gatepass{path} --help", text.trim_start_matches("error: "), origin(error))
+    format!("{}{}; see gatepass{path} --help", text.trim_start_matches("error: "), source_variable(error))
 }
 
-/// Names the environment variable that a wrong value came from: clap names the option alone.
-fn origin(error: &clap::Error) -> String {
+/// Names the environment variable that an invalid value came from: clap names only the option.
+fn source_variable(error: &clap::Error) -> String {
     let (Some(ContextValue::String(option)), Some(ContextValue::String(value))) =
         (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
     else {
         return String::new();
     };
     let option = option.split([' ', '=', '[']).next().unwrap_or_default();
-    let variable = variable(option.trim_start_matches('-'));
+    let variable = variable_name(option.trim_start_matches('-'));
     let is_argument = env::args_os().skip(1).any(|argument| {
         let argument = argument.to_string_lossy();
         argument.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
@@ -209,24 +209,23 @@ mod tests {
         command().debug_assert();
     }
 
-    /// This command and all below it.
-    fn all(command: &clap::Command) -> Vec<clap::Command> {
-        let below = command.get_subcommands().flat_map(all);
-        [command.clone()].into_iter().chain(below).collect()
+    fn with_subcommands(command: &clap::Command) -> Vec<clap::Command> {
+        let subcommands = command.get_subcommands().flat_map(with_subcommands);
+        [command.clone()].into_iter().chain(subcommands).collect()
     }
 
     #[test]
     fn short_help_of_every_command_has_at_most_40_lines() {
         let mut command = command().term_width(80);
         command.build();
-        for mut command in all(&command) {
+        for mut command in with_subcommands(&command) {
             let help = command.render_help().to_string();
             assert!(help.lines().count() <= 40, "{help}");
         }
     }
 
     #[test]
-    fn options_with_a_variable_are_options_of_serve() {
+    fn every_setting_is_an_option_of_serve() {
         let mut command = command();
         command.build();
         let settings = |command: &clap::Command| -> Vec<String> {
@@ -235,7 +234,7 @@ mod tests {
         };
         let all = settings(command.find_subcommand("serve").unwrap());
         assert!(all.len() > 40, "{all:?}");
-        for command in self::all(&command) {
+        for command in with_subcommands(&command) {
             for name in settings(&command) {
                 assert!(all.contains(&name), "{} --{name}", command.get_name());
             }

@@ -1,7 +1,7 @@
-//! Connections: timeouts for slow clients, and their number.
+//! Timeouts for slow clients, and the maximum number of connections.
 //!
-//! Actix limits the time for the head of the first request, and the idle time after it. This module closes connections of
-//! clients that send a later head slowly, read a response slowly, or continue a body that was refused.
+//! Actix limits the time for the head of the first request, and the idle time after it. This module also closes the
+//! connections of clients that send a later head slowly, read a response slowly, or go on sending a refused body.
 
 use std::{
     any::Any,
@@ -23,10 +23,11 @@ use actix_web::{
 };
 use socket2::{SockRef, Socket};
 
-/// The maximum number of concurrent requests on one connection: Actix sets no limit for HTTP/2.
+/// The maximum number of concurrent requests on one connection, since Actix has no limit for HTTP/2.
 const MAX_REQUESTS: usize = 1000;
 
-/// The maximum number of bytes of a response that Actix gets at once: it copies them for each client, however slow.
+/// The maximum number of response bytes passed to Actix at once. Actix copies them, so they limit the memory for each slow
+/// client.
 const CHUNK: usize = 16 * 1024;
 
 /// The timeouts of a connection.
@@ -46,7 +47,7 @@ struct Connection {
 
 struct State {
     socket: Socket,
-    /// The start of each request in flight, by number: the first is the oldest.
+    /// The start time of each request in flight, by number. The first is the oldest.
     requests: RefCell<BTreeMap<u64, Instant>>,
     next_number: Cell<u64>,
     idle_since: Cell<Instant>,
@@ -58,10 +59,10 @@ pub(super) struct InFlight {
     number: u64,
 }
 
-/// The body of a response, which ends the request once all of it is sent.
+/// A response body that ends its request when it is dropped.
 pub(super) struct TrackedBody<B> {
     body: B,
-    /// The part of the last chunk that is not passed on yet.
+    /// The part of the last chunk that was not passed to Actix yet.
     rest: Bytes,
     _in_flight: Option<InFlight>,
 }
@@ -77,7 +78,7 @@ pub(super) fn on_connect(timeouts: ConnectionTimeouts) -> impl Fn(&dyn Any, &mut
                 extensions.insert(Connection::new(clone, timeouts));
             }
             Err(error) => {
-                log::warn!("closing a connection without timeouts: {error}");
+                log::warn!("closing a new connection: cannot set up its timeouts: {error}");
                 let _ = socket.shutdown(Shutdown::Both);
             }
         }
@@ -142,7 +143,7 @@ impl State {
         }
     }
 
-    /// Actix, which reads and writes the same socket, notices.
+    /// Shuts down the socket: Actix, which reads and writes it, then closes the connection.
     fn close(&self, reason: &str) {
         log::debug!("closing a connection: {reason}");
         let _ = self.socket.shutdown(Shutdown::Both);
@@ -181,13 +182,14 @@ impl<B: MessageBody + Unpin> MessageBody for TrackedBody<B> {
     }
 }
 
-/// The number of connections that this process may have, at most `wanted`: each takes two file descriptors, and so does each
-/// shared connection to the database. Raises the limit of file descriptors as far as the system allows.
+/// Returns the number of connections that this process can have, at most `wanted`, and raises its limit of file descriptors
+/// as far as the system allows. A connection takes two file descriptors, and so does a connection to the database.
 #[cfg(unix)]
 pub(super) fn limit(wanted: u32, database_connections: u32) -> u32 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    const OTHERS: u64 = 108;
-    let others = OTHERS + u64::from(database_connections) * 2;
+    // For logs, keys, the runtime and background tasks.
+    const OTHER_FILES: u64 = 108;
+    let others = OTHER_FILES + u64::from(database_connections) * 2;
     let needed = u64::from(wanted) * 2 + others;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let Some(current) = current.filter(|current| *current < needed) else { return wanted };
@@ -198,7 +200,10 @@ pub(super) fn limit(wanted: u32, database_connections: u32) -> u32 {
         return wanted;
     }
     let affordable = u32::try_from(files.saturating_sub(others) / 2).unwrap_or(wanted).max(1);
-    log::warn!("at most {affordable} connections, not {wanted}: this process may open {files} files only");
+    log::warn!(
+        "accepting at most {affordable} connections instead of {wanted}: the limit of open files is {files}; \
+         raise it, or lower --max-connections"
+    );
     affordable
 }
 

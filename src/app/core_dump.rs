@@ -1,14 +1,14 @@
-//! No core dumps: they would write passwords and keys to a disk. Called before logging starts.
+//! Disables core dumps, which would write passwords and keys to a disk.
 
-/// Disables core dumps of this process, and access to its memory by anyone but root.
+/// Disables core dumps of this process, and access to its memory by users other than root. Runs before logging starts.
 #[cfg(unix)]
-pub(super) fn forbid() {
+pub(super) fn disable() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = setrlimit(Resource::Core, none) {
         eprintln!("gatepass: cannot disable core dumps: {error}");
     }
-    // The limit does not apply to dumps that go to another program, such as systemd-coredump.
+    // The limit does not apply to dumps that are piped to a program such as systemd-coredump.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
     {
@@ -17,4 +17,4 @@ pub(super) fn forbid() {
 }
 
 #[cfg(not(unix))]
-pub(super) fn forbid() {}
+pub(super) fn disable() {}

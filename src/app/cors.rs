@@ -6,7 +6,7 @@ use actix_cors::Cors;
 use actix_web::http::{Method, Uri, header};
 use thiserror::Error;
 
-/// The time that browsers may cache a preflight response, in seconds: the longest that any of them allows.
+/// The time that browsers may cache a preflight response, in seconds. It is the maximum of Chromium.
 const MAX_AGE: usize = 7200;
 
 /// Origins as browsers send them: `https://app.example.com`, `http://localhost:5173`.
@@ -24,10 +24,10 @@ pub(crate) struct InvalidOrigin {
 impl FromStr for CorsOrigins {
     type Err = InvalidOrigin;
 
-    /// Origins separated by commas; an empty text has none.
+    /// Parses origins separated by commas; an empty text has none.
     fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let check = |part: &str| match fault(part) {
+        let check = |part: &str| match problem(part) {
             None => Ok(part.to_owned()),
             Some(why) => Err(InvalidOrigin { text: part.to_owned(), why }),
         };
@@ -35,26 +35,26 @@ impl FromStr for CorsOrigins {
     }
 }
 
-/// The reason why an origin is invalid or must not be allowed.
-fn fault(origin: &str) -> Option<&'static str> {
-    const SHAPE: &str = "expected scheme://host[:port], such as https://app.example.com";
+/// Returns why an origin is invalid or must not be allowed.
+fn problem(origin: &str) -> Option<&'static str> {
+    const EXPECTED: &str = "expected scheme://host[:port], such as https://app.example.com";
     if origin == "*" {
-        return Some("any page could request tokens; list the origins");
+        return Some("every page could request tokens; list the allowed origins");
     }
-    let Some((scheme, authority)) = origin.split_once("://") else { return Some(SHAPE) };
-    let is_whole =
+    let Some((scheme, authority)) = origin.split_once("://") else { return Some(EXPECTED) };
+    let is_origin =
         !scheme.is_empty() && !authority.is_empty() && !authority.contains(['/', '?', '#', '@', '*']);
     let has_host = || origin.parse::<Uri>().ok()?.host().map(|host| !host.is_empty());
-    if !is_whole || has_host() != Some(true) {
-        return Some(SHAPE);
+    if !is_origin || has_host() != Some(true) {
+        return Some(EXPECTED);
     }
     if origin.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Some("browsers send origins in lower case");
     }
     match (scheme, authority.rsplit_once(':')) {
         ("http", Some((_, "80"))) | ("https", Some((_, "443"))) => Some("browsers omit the default port"),
-        // The text after the last colon of an IPv6 address without a port is not a port.
-        (_, Some((_, port))) if !port.ends_with(']') && port.parse::<u16>().is_err() => Some(SHAPE),
+        // The last colon of an IPv6 address without a port is part of the address.
+        (_, Some((_, port))) if !port.ends_with(']') && port.parse::<u16>().is_err() => Some(EXPECTED),
         _ => None,
     }
 }
@@ -68,8 +68,8 @@ impl CorsOrigins {
         !self.0.is_empty()
     }
 
-    /// The middleware. It belongs around all others, since a preflight has no token and errors need its headers too.
-    /// Browser credentials are not allowed: tokens are in headers.
+    /// Returns the middleware. It must wrap all authentication: a preflight has no token, and errors need CORS headers too.
+    /// Browser credentials are not allowed, since tokens are sent in headers.
     pub(super) fn middleware(&self) -> Cors {
         let cors = Cors::default()
             .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_are_exact() {
+    fn only_exact_origins_are_accepted() {
         let origins =
             "https://app.example.com, http://localhost:5173,http://[::1]:3000,capacitor://localhost";
         assert_eq!(origins.parse::<CorsOrigins>().unwrap().0.len(), 4);

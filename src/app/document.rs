@@ -14,7 +14,7 @@ use crate::{
     http::extract::users::RequiredScopes,
 };
 
-/// The scope of the current user's own account.
+/// The scope `me`, which the endpoints of the current user's account require.
 pub(crate) struct Me;
 
 impl RequiredScopes for Me {
@@ -31,7 +31,7 @@ pub(crate) fn with_info(mut document: OpenApi, description: &str) -> OpenApi {
     document
 }
 
-/// Prints the document of a profile.
+/// Prints the OpenAPI document of a profile.
 pub(crate) fn print(profile: Profile, settings: ApiSettings) -> Result<(), Failure> {
     let document = match profile {
         Profile::Tutorial => profile::tutorial::document()?,

@@ -1,14 +1,13 @@
-//! The end of a program that could not do its task: a line for people, an exit code for scripts.
+//! Failures of commands: an error message and an exit code.
 
 use std::{error::Error, fmt::Display, process::ExitCode};
 
 use crate::{
     adapters::{passwords::InvalidArgon2Settings, sql::OpenError},
-    app::{server::StartError, tls::TlsError},
     domain::backend_error::BackendError,
 };
 
-/// The reason why the program ends, and its exit code.
+/// The error that a command ends with, and its exit code.
 #[derive(Debug)]
 pub struct Failure {
     exit_code: u8,
@@ -16,17 +15,17 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Something went wrong: exit code 1.
+    /// A failure with exit code 1.
     pub(crate) fn failed(message: impl Display) -> Self {
         Self { exit_code: 1, message: message.to_string() }
     }
 
-    /// The command line or a setting is wrong: exit code 2.
+    /// An invalid argument or setting: exit code 2.
     pub(crate) fn usage(message: impl Display) -> Self {
         Self { exit_code: 2, message: message.to_string() }
     }
 
-    /// The reader of the output closed it, as `head` does: nothing is wrong.
+    /// A closed pipe, as by `head`: exit code 0, since the reader has what it needs.
     pub(crate) fn closed_output() -> Self {
         Self { exit_code: 0, message: String::new() }
     }
@@ -55,14 +54,12 @@ impl From<BackendError> for Failure {
 impl<E: Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let any = &error as &(dyn Error + 'static);
-        match (any.downcast_ref(), any.downcast_ref(), any.downcast_ref()) {
-            (Some(OpenError::UnknownUrl), ..) => Self::usage(format!("--database-url: {error}")),
-            (_, Some(TlsError::MissingFile(_)), _)
-            | (.., Some(StartError::InsecureExposure(_) | StartError::Tls(TlsError::MissingFile(_)))) => {
-                Self::usage(error)
-            }
-            _ if any.is::<InvalidArgon2Settings>() => Self::usage(error),
-            _ => Self::failed(error),
+        if let Some(OpenError::UnknownUrl) = any.downcast_ref() {
+            Self::usage(format!("--database-url: {error}"))
+        } else if any.is::<InvalidArgon2Settings>() {
+            Self::usage(error)
+        } else {
+            Self::failed(error)
         }
     }
 }

@@ -21,14 +21,14 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) fn run(listen: &ListenSettings) -> Result<(), Failure> {
     let address = SocketAddr::new(reachable(listen.bind.ip()), listen.bind.port());
     let has_tls = listen.tls()?.is_some();
-    // One limit for everything: the thread ends with the process.
+    // One timeout for all steps. The process ends the thread.
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(status_line(address, has_tls)));
     let cause = match receiver.recv_timeout(TIMEOUT) {
         Ok(Ok(line)) if line.starts_with("HTTP/1.1 200 ") => return Ok(()),
-        Ok(Ok(line)) => format!("it responds with {:?}", line.trim_end()),
+        Ok(Ok(line)) => format!("it responded with {:?}", line.trim_end()),
         Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no response within {} s", TIMEOUT.as_secs()),
+        Err(_) => format!("it did not respond within {} s", TIMEOUT.as_secs()),
     };
     Err(Failure::failed(format!("no healthy service at {address}: {cause}")))
 }
@@ -38,7 +38,7 @@ fn status_line(address: SocketAddr, has_tls: bool) -> io::Result<String> {
     if !has_tls {
         return request(stream, address);
     }
-    // The certificate is not verified: the request holds no secret, and the response only shows that the service runs.
+    // The certificate is not verified: the request contains no secret.
     let config = tls::unverified_client().map_err(io::Error::other)?;
     let connection = ClientConnection::new(config.into(), address.ip().into()).map_err(io::Error::other)?;
     request(StreamOwned::new(connection, stream), address)

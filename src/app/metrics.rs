@@ -1,4 +1,4 @@
-//! The metrics at /metrics. None is about a user.
+//! The metrics at /metrics. They contain no user data.
 
 use std::{fmt, sync::Arc};
 
@@ -27,7 +27,7 @@ use crate::{
 /// The content type of the [OpenMetrics](https://prometheus.io/docs/specs/om/open_metrics_spec/) text format.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Name, help and label of a counter, and the events that it counts with the label's values.
+/// A counter of events: name, help, label, and the counted events with their label values.
 type EventCounter = (&'static str, &'static str, &'static str, &'static [(EventKind, &'static str)]);
 
 const EVENTS: [EventCounter; 4] = [
@@ -44,7 +44,7 @@ const EVENTS: [EventCounter; 4] = [
     ),
     (
         "refreshes",
-        "Uses of refresh tokens by outcome",
+        "Refreshes by outcome",
         "outcome",
         &[
             (EventKind::Refreshed, "success"),
@@ -60,7 +60,7 @@ const EVENTS: [EventCounter; 4] = [
     ),
     (
         "revocations",
-        "Events that revoked tokens",
+        "Events that made tokens invalid",
         "event",
         &[
             (EventKind::TokenRevoked, "token_revoked"),
@@ -103,24 +103,28 @@ impl Metrics {
         });
         let events = Arc::new(EventMetrics(events.collect()));
         if let Some(audit) = &audit {
-            registry.register("audit_entries", "Written entries of the audit trail", audit.written.clone());
+            registry.register(
+                "audit_entries",
+                "Audit trail entries that were written",
+                audit.written.clone(),
+            );
             registry.register(
                 "audit_entries_dropped",
-                "Lost entries of the audit trail",
+                "Audit trail entries that were lost",
                 audit.dropped.clone(),
             );
         }
         Self { requests, audit, events, registry }
     }
 
-    /// Adds the metrics of the threads that hash passwords.
+    /// Adds the metrics of password hashing.
     pub(crate) fn add_hasher(&mut self, hasher: Argon2Hasher) {
         self.registry.register_collector(Box::new(Readings(move || {
             let load = hasher.load();
             vec![
-                gauge("hash_queue_waiting", "Passwords that wait for a hashing thread", load.waiting),
-                gauge("hash_queue_limit", "Maximum number of passwords that wait", load.queue),
-                gauge("hash_running", "Passwords that are hashed now", load.running),
+                gauge("hash_queue_waiting", "Passwords that are waiting for a hashing thread", load.waiting),
+                gauge("hash_queue_limit", "Maximum number of waiting passwords", load.queue),
+                gauge("hash_running", "Passwords that are being hashed", load.running),
                 gauge("hash_threads", "Threads that hash passwords", load.threads),
                 counter(
                     "hash_refused",
@@ -137,13 +141,13 @@ impl Metrics {
             let stats = cache.stats();
             vec![
                 counter("token_cache_hits", "Tokens found in the cache", stats.hits),
-                counter("token_cache_misses", "Tokens that were looked up", stats.misses),
-                gauge("token_cache_tokens", "Cached tokens", stats.entries),
+                counter("token_cache_misses", "Tokens that were not in the cache", stats.misses),
+                gauge("token_cache_tokens", "Tokens in the cache", stats.entries),
             ]
         })));
     }
 
-    /// Lets the metrics and the audit trail listen to events.
+    /// Registers the metrics and the audit trail as event listeners.
     pub(crate) fn listen<S: UserStore + 'static>(&self, auth: AuthBuilder<S>) -> AuthBuilder<S> {
         let auth = auth.listener(Arc::clone(&self.events) as _);
         match &self.audit {
@@ -152,7 +156,7 @@ impl Metrics {
         }
     }
 
-    /// All metrics in the OpenMetrics text format.
+    /// Returns all metrics in the OpenMetrics text format.
     pub(crate) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
@@ -171,7 +175,7 @@ impl EventListener for EventMetrics {
     }
 }
 
-/// Metrics that are read when they are requested.
+/// Metrics that are read on each request of /metrics.
 struct Readings<F>(F);
 
 type Reading = (&'static str, &'static str, Box<dyn EncodeMetric>);
@@ -193,7 +197,9 @@ impl<F> fmt::Debug for Readings<F> {
 impl<F: Fn() -> Vec<Reading> + Send + Sync + 'static> Collector for Readings<F> {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         (self.0)().iter().try_for_each(|(name, help, metric)| {
-            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+            // The registry ends the help texts of its own metrics with a period.
+            let help = format!("{help}.");
+            metric.encode(encoder.encode_descriptor(name, &help, None, metric.metric_type())?)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The service: settings, start, stop, and the commands of the program.
+//! The program: the service and the other commands.
 
 mod audit;
 mod cli;
@@ -28,14 +28,14 @@ use crate::app::{
     settings::Settings,
 };
 
-/// Runs the command line. Exit codes: 0 for success, 1 for a failure, 2 for a wrong argument or setting.
+/// Runs the command line. Exit codes: 0 for success, 1 for a failure, 2 for an invalid argument or setting.
 pub fn run() -> ExitCode {
-    core_dump::forbid();
+    core_dump::disable();
     let command = match cli::parse() {
         Ok(command) => command,
         Err(exit_code) => return exit_code,
     };
-    let done = match command {
+    let result = match command {
         Command::Serve(settings) => serve(&settings),
         Command::Users(arguments) => users::run(arguments),
         Command::Clients(arguments) => clients::run(arguments),
@@ -45,7 +45,7 @@ pub fn run() -> ExitCode {
         Command::Openapi(arguments) => document::print(arguments.profile.profile, arguments.api),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments.listen),
     };
-    done.map_or_else(Failure::report, |()| ExitCode::SUCCESS)
+    result.map_or_else(Failure::report, |()| ExitCode::SUCCESS)
 }
 
 fn serve(settings: &Settings) -> Result<(), Failure> {

@@ -21,8 +21,9 @@ use serde_json::Value;
 
 use crate::{
     app::{
+        failure::Failure,
         metrics::{CONTENT_TYPE, Metrics},
-        server::StartError,
+        server::bind_failure,
     },
     domain::backend_error::BackendError,
     http::endpoints::resource,
@@ -31,7 +32,7 @@ use crate::{
 /// The timeout of a health check.
 pub(crate) const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The seconds that requests in flight get when everything else has stopped.
+/// The time for requests in flight after the service has stopped, in seconds.
 const SHUTDOWN_TIMEOUT: u64 = 1;
 
 type Check = Box<dyn Fn() -> LocalBoxFuture<'static, Result<(), BackendError>> + Send + Sync>;
@@ -49,7 +50,7 @@ impl Operations {
         Self { metrics: Arc::new(metrics), ..Self::default() }
     }
 
-    /// Adds a check: the service is ready only if it succeeds.
+    /// Adds a check that must succeed for the service to be ready.
     pub(crate) fn check(
         mut self,
         name: &'static str,
@@ -59,7 +60,7 @@ impl Operations {
         self
     }
 
-    /// Set to true, the service is no longer ready.
+    /// A flag that makes the service report that it is stopping.
     pub(crate) fn stopping(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.is_stopping)
     }
@@ -72,7 +73,7 @@ pub(crate) struct OpsServer {
 }
 
 impl OpsServer {
-    pub(crate) fn bind(operations: Arc<Operations>, address: SocketAddr) -> Result<Self, StartError> {
+    pub(crate) fn bind(operations: Arc<Operations>, address: SocketAddr) -> Result<Self, Failure> {
         let application = move || {
             App::new()
                 .app_data(web::Data::from(Arc::clone(&operations)))
@@ -86,16 +87,19 @@ impl OpsServer {
             .disable_signals()
             .shutdown_timeout(SHUTDOWN_TIMEOUT)
             .bind(address)
-            .map_err(|cause| StartError::bind(address, "--ops-bind", cause))?;
+            .map_err(|cause| bind_failure(address, "--ops-bind", cause))?;
         let address = server.addrs().first().copied().unwrap_or(address);
         Ok(Self { address, running: server.run() })
     }
 
     pub(crate) fn announce(&self) {
-        log::info!("operations on http://{}, at /health/live, /health/ready and /metrics", self.address);
+        log::info!(
+            "health checks and metrics on http://{}, at /health/live, /health/ready and /metrics",
+            self.address
+        );
     }
 
-    /// Serves in the background until the handle stops it.
+    /// Serves requests in the background until the handle stops the server.
     pub(crate) fn spawn(self) -> ServerHandle {
         let handle = self.running.handle();
         rt::spawn(self.running);
@@ -107,12 +111,12 @@ async fn live() -> impl Responder {
     HttpResponse::Ok().json(serde_json::json!({ "status": "live" }))
 }
 
-/// Readiness. The causes are in the log, not in the response.
+/// Responds with the result of each check. The log has the causes of failures.
 async fn ready(operations: web::Data<Operations>) -> impl Responder {
-    let checks = operations.checks.iter().map(|(name, check, was_bad)| async move {
+    let checks = operations.checks.iter().map(|(name, check, has_failed)| async move {
         let result = check().await;
-        // Once, however often the check runs.
-        match (&result, was_bad.swap(result.is_err(), Ordering::Relaxed)) {
+        // Only changes are logged: the check runs often.
+        match (&result, has_failed.swap(result.is_err(), Ordering::Relaxed)) {
             (Err(error), false) => log::warn!("not ready: {name}: {error}"),
             (Ok(()), true) => log::info!("ready again: {name}"),
             _ => {}

@@ -1,4 +1,4 @@
-//! The outermost middleware of the service: everything that happens to every request, whatever its response.
+//! The outermost middleware of the service, which handles every request.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -20,12 +20,13 @@ use crate::{
     },
 };
 
-/// One middleware rather than several: each one allocates and moves every response.
+/// The access log, metrics, panic handling, security headers and timeouts in one middleware: each further middleware would
+/// allocate and move every response.
 pub(super) struct Pipeline {
-    /// The maximum size of target and headers; requests with more get 431.
+    /// The maximum size of request target and headers; larger requests get 431.
     pub(super) max_header_bytes: usize,
     pub(super) has_tls: bool,
-    /// `None` if nobody reads metrics.
+    /// `None` if metrics are not served.
     pub(super) metrics: Option<Arc<Metrics>>,
 }
 
@@ -61,7 +62,7 @@ impl Pipeline {
     }
 }
 
-/// The bytes of target and headers in HTTP/1: `name: value\r\n`.
+/// The size of target and headers in HTTP/1: `name: value\r\n`.
 fn head_size(request: &ServiceRequest) -> usize {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let header = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);

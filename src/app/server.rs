@@ -1,4 +1,4 @@
-//! The server: the application, its address, start and stop.
+//! The server: builds the application, listens and runs.
 
 use std::{io, net::SocketAddr, num::NonZero, rc::Rc, sync::Arc, thread};
 
@@ -9,7 +9,6 @@ use actix_web::{
     web,
 };
 use serde::Serialize;
-use thiserror::Error;
 use utoipa::openapi::OpenApi;
 
 use crate::{
@@ -17,11 +16,12 @@ use crate::{
         audit::AuditTrail,
         connection,
         document::Me,
+        failure::Failure,
         ops::{Operations, OpsServer},
         pipeline::Pipeline,
         settings::Settings,
         signals::StopSignals,
-        tls::{TlsError, TlsFiles},
+        tls::TlsFiles,
     },
     auth::Auth,
     domain::user::AuthUser,
@@ -35,7 +35,7 @@ type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
 /// The composition of a profile.
 pub struct Service<U: AuthUser> {
-    /// Users, hashing and tokens.
+    /// The use cases with the adapters of the profile.
     pub auth: Auth<U>,
     /// The OpenAPI document.
     pub document: OpenApi,
@@ -45,7 +45,7 @@ pub struct Service<U: AuthUser> {
     pub operations: Operations,
 }
 
-/// A service that listens but does not run yet.
+/// A service that listens, but does not accept connections yet.
 pub struct Server {
     address: SocketAddr,
     scheme: &'static str,
@@ -54,66 +54,25 @@ pub struct Server {
     audit: Option<Arc<AuditTrail>>,
 }
 
-/// The reason why a service did not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// The tutorial profile is for this machine alone.
-    #[error(
-        "the tutorial profile is insecure and listens on loopback addresses only, not on {0}; \
-         to allow other addresses, set --expose-tutorial (GATEPASS_EXPOSE_TUTORIAL=true)"
-    )]
-    InsecureExposure(SocketAddr),
-    /// Another program uses the port.
-    #[error("{address} is taken by another program; stop it or choose another port with {option}")]
-    PortTaken {
-        /// The address.
-        address: SocketAddr,
-        /// The option that sets it.
-        option: &'static str,
-    },
-    /// The address is not available.
-    #[error("cannot listen on {address}: {cause}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// The system's reason.
-        cause: io::Error,
-    },
-    /// The certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The audit trail cannot be written.
-    #[error("{0}")]
-    Audit(#[source] io::Error),
-    /// An embedded file or the OpenAPI document is invalid.
-    #[error("cannot prepare the documentation: {0}")]
-    Documentation(#[from] io::Error),
-    /// The signals that stop the service cannot be caught.
-    #[error("cannot catch signals: {0}")]
-    Signals(#[source] io::Error),
-}
-
-impl StartError {
-    pub(crate) fn bind(address: SocketAddr, option: &'static str, cause: io::Error) -> Self {
-        match cause.kind() {
-            io::ErrorKind::AddrInUse => Self::PortTaken { address, option },
-            _ => Self::Bind { address, cause },
+/// The failure to listen on the address in `option`.
+pub(super) fn bind_failure(address: SocketAddr, option: &str, cause: io::Error) -> Failure {
+    Failure::failed(match cause.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("{address} is taken by another program; stop it or choose another port with {option}")
         }
-    }
+        _ => format!("cannot listen on {address} ({option}): {cause}"),
+    })
 }
 
 impl Server {
-    /// The service, listening on the address in `settings`.
+    /// Starts to listen on the address in `settings`.
     ///
     /// # Errors
-    /// Where it cannot listen there.
-    pub fn bind<U: AuthUser + Serialize>(
-        service: Service<U>,
-        settings: &Settings,
-    ) -> Result<Self, StartError> {
+    /// If it cannot listen on that address, or a file or the document is invalid.
+    pub fn bind<U: AuthUser + Serialize>(service: Service<U>, settings: &Settings) -> Result<Self, Failure> {
         let Service { auth, document, profile, operations } = service;
         let (docs, page) = (docs::routes(&document)?, pages::routes(profile)?);
-        // Paths are matched in this order: the most frequent first.
+        // Paths are matched in this order: the most frequent one comes first.
         let routes = move |app: &mut web::ServiceConfig| {
             app.service(auth.user_endpoint::<Me>("/users/me"))
                 .configure(auth.routes())
@@ -124,10 +83,10 @@ impl Server {
         Self::bind_routes(Arc::new(routes), operations, settings)
     }
 
-    /// Not generic, so that the server is compiled once for both profiles.
-    fn bind_routes(routes: Routes, operations: Operations, settings: &Settings) -> Result<Self, StartError> {
-        // Before anybody can know that it listens.
-        let stop_signals = StopSignals::catch().map_err(StartError::Signals)?;
+    /// Does the work of `bind`. It is not generic, so it is compiled once for both profiles.
+    fn bind_routes(routes: Routes, operations: Operations, settings: &Settings) -> Result<Self, Failure> {
+        // Before listening, so that no signal is missed.
+        let stop_signals = StopSignals::catch()?;
         let options = &settings.network;
         let tls = settings.listen.tls()?.map(TlsFiles::serve).transpose()?;
         let (has_tls, cors) = (tls.is_some(), options.cors_origins());
@@ -139,7 +98,7 @@ impl Server {
             App::new()
                 .app_data(proxies.clone())
                 .app_data(body_limits)
-                // From the inside to the outside.
+                // The last one is the outermost.
                 .wrap(Condition::new(cors.is_enabled(), cors.middleware()))
                 .wrap(from_fn(move |request: ServiceRequest, next: Next<_>| {
                     Rc::clone(&pipeline).handle(request, next)
@@ -148,10 +107,10 @@ impl Server {
                 .default_service(web::to(fallback))
         };
         let mut server = HttpServer::new(application)
-            .shutdown_signal(stop_signals.stop(operations.stopping(), settings.operations.drain_delay()))
-            .shutdown_timeout(settings.shutdown_timeout)
-            .client_request_timeout(options.header_timeout())
-            .keep_alive(options.idle_timeout())
+            .shutdown_signal(stop_signals.stop(operations.stopping(), settings.operations.drain_delay))
+            .shutdown_timeout(settings.shutdown_timeout.as_secs())
+            .client_request_timeout(options.header_timeout)
+            .keep_alive(options.idle_timeout)
             .on_connect(connection::on_connect(options.connection_timeouts()));
         let workers = settings.workers.map_or_else(default_workers, usize::from);
         let database_connections = settings.secure.database_connections.get().into();
@@ -161,7 +120,7 @@ impl Server {
             Some(tls) => server.bind_rustls_0_23(settings.listen.bind, tls),
             None => server.bind(settings.listen.bind),
         };
-        let server = bound.map_err(|cause| StartError::bind(settings.listen.bind, "--bind", cause))?;
+        let server = bound.map_err(|cause| bind_failure(settings.listen.bind, "--bind", cause))?;
         let address = server.addrs().first().copied().unwrap_or(settings.listen.bind);
         let audit = operations.metrics.audit.clone();
         let ops = match settings.operations.ops_bind {
@@ -172,7 +131,7 @@ impl Server {
         Ok(Self { address, scheme, running: server.run(), ops, audit })
     }
 
-    /// The address that it listens on, with the actual port.
+    /// The address that the service listens on, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -186,14 +145,14 @@ impl Server {
         log::info!("listening on {scheme}://{address}, documentation at {scheme}://{address}/docs");
     }
 
-    /// Serves requests until a signal stops it.
+    /// Serves requests until a signal stops the service.
     ///
     /// # Errors
     /// If accepting connections fails permanently.
     pub async fn run(self) -> io::Result<()> {
         let Self { running, ops, audit, .. } = self;
         let ops = ops.map(OpsServer::spawn);
-        let done = running.await;
+        let result = running.await;
         if let Some(audit) = audit {
             audit.flush().await;
         }
@@ -201,11 +160,11 @@ impl Server {
         if let Some(ops) = ops {
             ops.stop(true).await;
         }
-        done
+        result
     }
 }
 
-/// One per core.
+/// The number of cores.
 fn default_workers() -> usize {
     thread::available_parallelism().map_or(2, NonZero::get)
 }

@@ -1,4 +1,4 @@
-//! The settings: each is a flag and an environment variable, see `cli`.
+//! The settings: each is a command-line option and an environment variable, see `cli`.
 //!
 //! Commands flatten the groups that they read. Groups come last in a struct, since a help heading applies to all fields
 //! after it.
@@ -7,11 +7,12 @@ use std::{
     net::SocketAddr,
     num::{NonZeroU8, NonZeroU32, NonZeroUsize},
     path::PathBuf,
+    str::FromStr,
     time::Duration,
 };
 
 use clap::{
-    Args,
+    ArgAction, Args,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 
@@ -21,11 +22,7 @@ use crate::{
         passwords::Argon2Settings,
         sql::DatabaseSettings,
     },
-    app::{
-        connection::ConnectionTimeouts,
-        cors::CorsOrigins,
-        tls::{TlsError, TlsFiles},
-    },
+    app::{connection::ConnectionTimeouts, cors::CorsOrigins, failure::Failure, tls::TlsFiles},
     auth::{LoginThrottleLimits, RefreshSettings, RefreshTokens},
     domain::secret::secret,
     http::{
@@ -48,13 +45,13 @@ pub struct Settings {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) workers: Option<u16>,
 
-    /// Let the insecure tutorial profile listen on public addresses
+    /// Allow the insecure tutorial profile to listen on addresses other than loopback
     #[arg(long)]
     pub(crate) expose_tutorial: bool,
 
-    /// Time that requests in flight get to finish after SIGTERM or SIGINT, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
-    pub(crate) shutdown_timeout: u64,
+    /// Time for requests in flight to finish after SIGTERM or SIGINT, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(crate) shutdown_timeout: Duration,
 
     #[command(flatten)]
     pub(crate) network: NetworkSettings,
@@ -70,10 +67,10 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Service options")]
 pub(crate) struct ProfileSettings {
-    /// Set of users, hashes and tokens to run with
+    /// Profile to run
     #[arg(long, default_value = "tutorial", value_parser = one_of(&[
-        ("tutorial", "Two users in memory, no hashing, usernames as tokens, as in FastAPI's tutorial: insecure", Profile::Tutorial),
-        ("secure", "Stored users, hashed passwords, signed tokens, granted scopes: for production", Profile::Secure),
+        ("tutorial", "Insecure, as in FastAPI's tutorial: two users in memory, no hashing, usernames as tokens", Profile::Tutorial),
+        ("secure", "For production: stored users, hashed passwords, signed tokens, granted scopes", Profile::Secure),
     ]))]
     pub(crate) profile: Profile,
 }
@@ -83,7 +80,7 @@ pub(crate) struct ProfileSettings {
 #[command(next_help_heading = "Service options")]
 pub(crate) struct ListenSettings {
     /// Address and port to listen on; port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000", value_parser = parse_address)]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000", value_parser = address)]
     pub(crate) bind: SocketAddr,
 
     /// PEM file with the TLS certificate and its chain [default: plain HTTP]
@@ -101,46 +98,46 @@ const NETWORK: &str = "Network options";
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = NETWORK)]
 pub(crate) struct NetworkSettings {
-    /// Proxies whose forwarding header is trusted: addresses and networks [default: none; tutorial: loopback]
+    /// Addresses and networks of proxies whose forwarding header is trusted [default: none; tutorial: loopback]
     #[arg(long, value_name = "NETWORK,…")]
     trusted_proxies: Option<TrustedProxies>,
 
     /// Header in which trusted proxies forward the client's address
-    #[arg(long, default_value = "x-forwarded-for", ignore_case = true, value_parser = one_of(&[
+    #[arg(long, value_name = "HEADER", default_value = "x-forwarded-for", ignore_case = true, value_parser = one_of(&[
         ("x-forwarded-for", "X-Forwarded-For, with X-Forwarded-Proto and X-Forwarded-Host", ProxyHeader::XForwardedFor),
         ("forwarded", "Forwarded (RFC 7239)", ProxyHeader::Forwarded),
     ]))]
     proxy_header: ProxyHeader,
 
-    /// Origins whose pages may call the service (CORS), as scheme://host:port [default: none]
+    /// Origins whose pages may call the service (CORS), as scheme://host[:port] [default: none]
     #[arg(long, value_name = "ORIGIN,…")]
     cors_origin: Vec<CorsOrigins>,
 
-    /// Time to receive the head of a request, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "5")]
-    header_timeout: NonZeroU32,
+    /// Timeout for receiving the head of a request, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = positive_seconds)]
+    pub(crate) header_timeout: Duration,
 
-    /// Time to receive the body of a request, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "10")]
-    body_timeout: NonZeroU32,
+    /// Timeout for receiving the body of a request, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = positive_seconds)]
+    body_timeout: Duration,
 
-    /// Time from the head of a request to the end of its response, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "60")]
-    response_timeout: NonZeroU32,
+    /// Timeout from the head of a request to the end of its response, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = positive_seconds)]
+    response_timeout: Duration,
 
-    /// Time that an idle connection is kept, in seconds; must exceed the keep-alive timeout of a proxy
-    #[arg(long, value_name = "SECONDS", default_value = "5")]
-    idle_timeout: NonZeroU32,
+    /// Time that an idle connection stays open, in seconds; must exceed the keep-alive timeout of a proxy
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = positive_seconds)]
+    pub(crate) idle_timeout: Duration,
 
     /// Maximum number of open connections; further ones wait
-    #[arg(long, value_name = "NUMBER", default_value = "8000")]
+    #[arg(long, value_name = "NUMBER", default_value = "8000", value_parser = positive::<NonZeroU32>)]
     pub(crate) max_connections: NonZeroU32,
 
-    /// Maximum size of a request's head in bytes, at most 131072
+    /// Maximum size of a request's head in bytes, 1024 to 131072
     #[arg(long, value_name = "BYTES", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1024..=131_072))]
     pub(crate) max_header_bytes: u32,
 
-    /// Maximum size of a request's body in bytes
+    /// Maximum size of a request's body in bytes, at least 1024
     #[arg(long, value_name = "BYTES", default_value_t = 1_048_576, value_parser = clap::value_parser!(u32).range(1024..))]
     max_body_bytes: u32,
 }
@@ -150,20 +147,20 @@ pub(crate) struct NetworkSettings {
 #[command(next_help_heading = "Operations options")]
 pub(crate) struct OperationsSettings {
     /// Address and port of /health/live, /health/ready and /metrics, which must not be public [default: none]
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_address)]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub(crate) ops_bind: Option<SocketAddr>,
 
-    /// Time between SIGTERM or SIGINT, when /health/ready turns 503, and closing the listener, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    drain_delay: u32,
+    /// Time after SIGTERM or SIGINT in which /health/ready returns 503 and connections are still accepted, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    pub(crate) drain_delay: Duration,
 
     /// File to which the audit trail is also written as JSON lines; - is standard output [default: none]
     #[arg(long, value_name = "FILE")]
     pub(crate) audit_log: Option<PathBuf>,
 
     /// Time that entries of the audit trail are kept in the database, in days
-    #[arg(long, value_name = "DAYS", default_value = "90")]
-    audit_retention: NonZeroU32,
+    #[arg(long, value_name = "DAYS", default_value = "90", value_parser = positive_days)]
+    pub(crate) audit_retention: Duration,
 }
 
 /// The settings of the secure profile.
@@ -174,37 +171,37 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = clap::value_parser!(u8).range(1..).try_map(NonZeroU8::try_from))]
     pub(crate) database_connections: NonZeroU8,
 
-    /// Issuer in tokens, the same for all replicas [default: the address of --bind]
-    #[arg(long, value_name = "URL", value_parser = parse_identifier)]
+    /// Issuer of tokens: the public URL of the service, the same for all replicas [default: the URL of --bind]
+    #[arg(long, value_name = "URL", value_parser = identifier)]
     issuer: Option<String>,
 
-    /// Audience in tokens [default: the issuer]
-    #[arg(long, value_name = "URL", value_parser = parse_identifier)]
+    /// Audience of tokens [default: the issuer]
+    #[arg(long, value_name = "URL", value_parser = identifier)]
     audience: Option<String>,
 
-    /// Refuse sign-ins without a registered client
+    /// Refuse sign-ins without the credentials of a registered client
     #[arg(long)]
     pub(crate) require_client: bool,
 
-    /// Time in which a used refresh token may be repeated by a client that lost the response, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    refresh_grace: u32,
+    /// Time in which a client that lost the response may repeat a refresh, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    refresh_grace: Duration,
 
-    /// Lifetime of an unused refresh token in seconds, 14 days by default
-    #[arg(long, value_name = "SECONDS", default_value = "1209600")]
-    refresh_idle_ttl: NonZeroU32,
+    /// Lifetime of an unused refresh token in seconds; the default is 14 days
+    #[arg(long, value_name = "SECONDS", default_value = "1209600", value_parser = positive_seconds)]
+    refresh_idle_ttl: Duration,
 
-    /// Lifetime of a session's refresh tokens, counted from the sign-in, in seconds, 90 days by default
-    #[arg(long, value_name = "SECONDS", default_value = "7776000")]
-    refresh_ttl: NonZeroU32,
+    /// Lifetime of a session's refresh tokens, from the sign-in, in seconds; the default is 90 days
+    #[arg(long, value_name = "SECONDS", default_value = "7776000", value_parser = positive_seconds)]
+    refresh_ttl: Duration,
 
     /// Maximum number of cached tokens; others are looked up in the database
-    #[arg(long, value_name = "NUMBER", default_value = "20000")]
+    #[arg(long, value_name = "NUMBER", default_value = "20000", value_parser = positive::<NonZeroUsize>)]
     pub(crate) token_cache_size: NonZeroUsize,
 
-    /// Time that cached tokens stay valid without the database, in seconds; requests get 503 afterwards
-    #[arg(long, value_name = "SECONDS", default_value = "5")]
-    token_cache_max_staleness: NonZeroU32,
+    /// Time that cached tokens are used without contact to the database, in seconds; requests get 503 afterwards
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = positive_seconds)]
+    pub(crate) token_cache_max_staleness: Duration,
 
     #[command(flatten)]
     pub(crate) database: DatabaseLocation,
@@ -234,7 +231,7 @@ pub(crate) struct DatabaseLocation {
     pub(crate) database_url: DatabaseUrl,
 }
 
-/// The signing keys and the lifetime of what they sign.
+/// The signing keys, and the lifetime of tokens.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Key options")]
 pub(crate) struct KeySettings {
@@ -242,17 +239,17 @@ pub(crate) struct KeySettings {
     #[arg(long, value_name = "DIRECTORY", default_value = "keys")]
     pub(crate) keys_dir: PathBuf,
 
-    /// Time that a new key is published before it signs, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    key_activation_delay: u64,
+    /// Time that a new key is published before it signs tokens, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    key_activation_delay: Duration,
 
     /// Access token lifetime in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "900")]
-    access_token_ttl: NonZeroU32,
+    #[arg(long, value_name = "SECONDS", default_value = "900", value_parser = positive_seconds)]
+    access_token_ttl: Duration,
 
     /// Clock skew that is accepted when a token is verified, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    leeway: u32,
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    leeway: Duration,
 }
 
 /// The algorithm that signs tokens.
@@ -261,8 +258,8 @@ pub(crate) struct KeySettings {
 pub(crate) struct AlgorithmSettings {
     /// Signature algorithm of access tokens
     #[arg(long, default_value = "EdDSA", value_parser = one_of(&[
-        ("EdDSA", "Ed25519: other services verify tokens with the public keys", SigningAlgorithm::EdDsa),
-        ("HS256", "HMAC with SHA-256, as in FastAPI's tutorial: verifying a token takes the secret", SigningAlgorithm::Hs256),
+        ("EdDSA", "Ed25519; other services verify tokens with the public key", SigningAlgorithm::EdDsa),
+        ("HS256", "HMAC with SHA-256, as in FastAPI's tutorial; verifying tokens requires the secret key", SigningAlgorithm::Hs256),
     ]))]
     pub(crate) algorithm: SigningAlgorithm,
 }
@@ -272,18 +269,18 @@ pub(crate) struct AlgorithmSettings {
 #[command(next_help_heading = "Secure profile options")]
 pub(crate) struct ApiSettings {
     /// Sign-ins that get a refresh token
-    #[arg(long, default_value = "on-request", value_parser = one_of(&[
-        ("on-request", "Those that request the scope offline_access", RefreshTokens::OnRequest),
-        ("always", "All", RefreshTokens::Always),
-        ("never", "None; refresh tokens that exist can only be revoked", RefreshTokens::Never),
+    #[arg(long, value_name = "SIGN_INS", default_value = "on-request", value_parser = one_of(&[
+        ("on-request", "Sign-ins that request the scope offline_access", RefreshTokens::OnRequest),
+        ("always", "All sign-ins", RefreshTokens::Always),
+        ("never", "None; existing refresh tokens can only be revoked", RefreshTokens::Never),
     ]))]
     pub(crate) refresh_tokens: RefreshTokens,
 
-    /// Let users sign in with a password; with off, sessions that exist stay active
-    #[arg(long, default_value = "on", value_parser = on_or_off())]
-    password_grant: Switch,
+    /// Allow sign-ins with a password; if off, existing sessions stay active
+    #[arg(long, value_name = "on|off", default_value = "on", action = ArgAction::Set, hide_possible_values = true, value_parser = on_or_off())]
+    pub(crate) password_grant: bool,
 
-    /// Require grant_type=password in the form, as RFC 6749 does
+    /// Require grant_type=password in the form of /token, as RFC 6749 does
     #[arg(long)]
     pub(crate) require_grant_type: bool,
 
@@ -299,11 +296,11 @@ pub(crate) struct Argon2Parameters {
     #[arg(long, value_name = "KIB", default_value_t = 19456)]
     argon2_memory: u32,
 
-    /// Number of passes over that memory
+    /// Number of passes over the memory of a password hash
     #[arg(long, value_name = "NUMBER", default_value_t = 2)]
     argon2_iterations: u32,
 
-    /// Number of lanes of that memory
+    /// Number of lanes that the memory of a password hash is divided into
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     argon2_parallelism: u32,
 }
@@ -313,11 +310,11 @@ pub(crate) struct Argon2Parameters {
 #[command(next_help_heading = "Password hashing options")]
 struct HashPoolSettings {
     /// Number of threads that hash passwords [default: one per core]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = positive::<NonZeroUsize>)]
     hash_threads: Option<NonZeroUsize>,
 
     /// Maximum number of sign-ins that wait for a hashing thread; further ones get 503
-    #[arg(long, value_name = "NUMBER", default_value = "64")]
+    #[arg(long, value_name = "NUMBER", default_value = "64", value_parser = positive::<NonZeroUsize>)]
     hash_queue: NonZeroUsize,
 
     /// Maximum expected wait for a hashing thread in milliseconds; sign-ins that would wait longer get 503 at once
@@ -329,11 +326,11 @@ struct HashPoolSettings {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Login throttling options")]
 struct LoginThrottleSettings {
-    /// Delay sign-ins after failed attempts; off is for networks in which nobody guesses passwords
-    #[arg(long, default_value = "on", value_parser = on_or_off())]
-    login_throttle: Switch,
+    /// Delay sign-ins after failed attempts; turn off only in networks in which nobody guesses passwords
+    #[arg(long, value_name = "on|off", default_value = "on", action = ArgAction::Set, hide_possible_values = true, value_parser = on_or_off())]
+    login_throttle: bool,
 
-    /// Failed attempts at one account from one address before a wait of one second, which doubles each time
+    /// Failed attempts at one account from one address before a wait of one second; each further one doubles the wait
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     login_throttle_account_failures: u32,
 
@@ -341,28 +338,21 @@ struct LoginThrottleSettings {
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     login_throttle_address_failures: u32,
 
-    /// Longest wait in seconds; an hour without a failed attempt resets all waits
+    /// Longest wait in seconds, 1 to 3599; an hour without a failed attempt resets all waits
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=3599))]
     login_throttle_longest_wait: u32,
 
-    /// Sign-ins per second from one address, right or wrong; the burst is ten times that
-    #[arg(long, value_name = "NUMBER", default_value = "50")]
+    /// Maximum number of sign-ins per second from one address, successful or not; a burst may be ten times that
+    #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = positive::<NonZeroU32>)]
     login_throttle_rate: NonZeroU32,
 }
 
 secret! {
-    /// A database's URL, which may hold a password.
+    /// The URL of a database, which may contain a password.
     DatabaseUrl
 }
 
-/// On or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Switch {
-    On,
-    Off,
-}
-
-/// The adapters that are put together.
+/// A set of adapters that the service can run with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
     /// FastAPI's tutorial. Insecure.
@@ -372,21 +362,17 @@ pub(crate) enum Profile {
 }
 
 impl Settings {
-    /// The issuer of tokens: the setting, or the address that the service listens on.
+    /// The issuer of tokens: the setting, or the URL of the address that the service listens on.
     pub(crate) fn issuer(&self) -> String {
         let scheme = if self.listen.tls_cert.is_some() { "https" } else { "http" };
         self.secure.issuer.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen.bind))
     }
 
-    /// Whether the issuer is not a URL that clients can reach, since --bind is not the address of one machine and port.
-    pub(crate) fn issuer_is_unreachable(&self) -> bool {
+    /// The error about an issuer that is derived from a --bind without a specific address or port.
+    pub(crate) fn unreachable_issuer(&self) -> Option<String> {
         let bind = self.listen.bind;
-        self.secure.issuer.is_none() && (bind.ip().is_unspecified() || bind.port() == 0)
-    }
-
-    /// The error or warning about an unreachable issuer.
-    pub(crate) fn unreachable_issuer(&self) -> String {
-        format!("issuer {} is not reachable by clients; set --issuer", self.issuer())
+        let is_unreachable = self.secure.issuer.is_none() && (bind.ip().is_unspecified() || bind.port() == 0);
+        is_unreachable.then(|| format!("issuer {} is not reachable by clients; set --issuer", self.issuer()))
     }
 
     /// The settings of [`JwtTokens`](crate::jwt::JwtTokens).
@@ -404,7 +390,7 @@ impl Settings {
             Profile::Tutorial => TrustedProxies::loopback(),
             Profile::Secure => TrustedProxies::default(),
         };
-        self.network.trusted_proxies.clone().unwrap_or_else(default).setting(self.network.proxy_header)
+        self.network.trusted_proxies.clone().unwrap_or_else(default).with_header(self.network.proxy_header)
     }
 }
 
@@ -413,7 +399,7 @@ impl ListenSettings {
     ///
     /// # Errors
     /// If one file is set without the other.
-    pub(crate) fn tls(&self) -> Result<Option<TlsFiles>, TlsError> {
+    pub(crate) fn tls(&self) -> Result<Option<TlsFiles>, Failure> {
         TlsFiles::new(self.tls_cert.as_deref(), self.tls_key.as_deref())
     }
 }
@@ -423,41 +409,15 @@ impl NetworkSettings {
         CorsOrigins::join(&self.cors_origin)
     }
 
-    pub(crate) fn header_timeout(&self) -> Duration {
-        seconds(self.header_timeout)
-    }
-
-    pub(crate) fn idle_timeout(&self) -> Duration {
-        seconds(self.idle_timeout)
-    }
-
     pub(crate) fn connection_timeouts(&self) -> ConnectionTimeouts {
         ConnectionTimeouts {
-            next_request: self.idle_timeout() + self.header_timeout(),
-            response: seconds(self.response_timeout),
+            next_request: self.idle_timeout + self.header_timeout,
+            response: self.response_timeout,
         }
     }
 
     pub(crate) fn body_limits(&self) -> BodyLimits {
-        BodyLimits { bytes: self.max_body_bytes as usize, timeout: seconds(self.body_timeout) }
-    }
-}
-
-impl OperationsSettings {
-    /// The time between a signal to stop and closing the listener.
-    pub(crate) fn drain_delay(&self) -> Duration {
-        Duration::from_secs(self.drain_delay.into())
-    }
-
-    /// The time that entries of the audit trail are kept in the database.
-    pub(crate) fn audit_retention(&self) -> Duration {
-        Duration::from_secs(u64::from(self.audit_retention.get()) * 24 * 60 * 60)
-    }
-}
-
-impl ApiSettings {
-    pub(crate) fn has_password_grant(&self) -> bool {
-        self.password_grant == Switch::On
+        BodyLimits { bytes: self.max_body_bytes as usize, timeout: self.body_timeout }
     }
 }
 
@@ -479,7 +439,7 @@ impl SecureSettings {
     /// The limits on failed sign-ins, unless throttling is off.
     pub(crate) fn login_throttle(&self) -> Option<LoginThrottleLimits> {
         let throttle = &self.login_throttle;
-        (throttle.login_throttle == Switch::On).then(|| LoginThrottleLimits {
+        throttle.login_throttle.then(|| LoginThrottleLimits {
             account_failures: throttle.login_throttle_account_failures,
             address_failures: throttle.login_throttle_address_failures,
             longest_wait: Duration::from_secs(throttle.login_throttle_longest_wait.into()),
@@ -491,25 +451,21 @@ impl SecureSettings {
     pub(crate) fn refresh(&self) -> RefreshSettings {
         RefreshSettings {
             issue: self.api.refresh_tokens,
-            grace: Duration::from_secs(self.refresh_grace.into()),
-            idle: seconds(self.refresh_idle_ttl),
-            absolute: seconds(self.refresh_ttl),
+            grace: self.refresh_grace,
+            idle: self.refresh_idle_ttl,
+            absolute: self.refresh_ttl,
         }
-    }
-
-    pub(crate) fn token_cache_max_staleness(&self) -> Duration {
-        seconds(self.token_cache_max_staleness)
     }
 }
 
 impl KeySettings {
-    /// The settings of tokens that this issuer issues for itself.
+    /// The settings of tokens whose audience is their issuer.
     pub(crate) fn jwt(&self, signing: AlgorithmSettings, issuer: &str) -> JwtSettings {
         JwtSettings {
             algorithm: signing.algorithm,
-            activation_delay: Duration::from_secs(self.key_activation_delay),
-            access_token_ttl: seconds(self.access_token_ttl),
-            leeway: Duration::from_secs(self.leeway.into()),
+            activation_delay: self.key_activation_delay,
+            access_token_ttl: self.access_token_ttl,
+            leeway: self.leeway,
             ..JwtSettings::new(SigningKeys::directory(&self.keys_dir), issuer)
         }
     }
@@ -527,11 +483,7 @@ impl Argon2Parameters {
     }
 }
 
-fn seconds(number: NonZeroU32) -> Duration {
-    Duration::from_secs(number.get().into())
-}
-
-/// A parser of one of these values: name, help, value.
+/// A parser for one of these values: name, help, value.
 fn one_of<T: Copy + Send + Sync + 'static>(
     values: &'static [(&'static str, &'static str, T)],
 ) -> impl TypedValueParser<Value = T> {
@@ -542,15 +494,33 @@ fn one_of<T: Copy + Send + Sync + 'static>(
     })
 }
 
-fn on_or_off() -> impl TypedValueParser<Value = Switch> {
-    one_of(&[("on", "", Switch::On), ("off", "", Switch::Off)])
+fn on_or_off() -> impl TypedValueParser<Value = bool> {
+    PossibleValuesParser::new(["on", "off"]).map(|given| given == "on")
 }
 
-fn parse_identifier(text: &str) -> Result<String, &'static str> {
+/// Parses a `NonZero` number.
+fn positive<T: FromStr>(text: &str) -> Result<T, &'static str> {
+    text.parse().map_err(|_| "expected a whole number of 1 or more")
+}
+
+fn positive_seconds(text: &str) -> Result<Duration, &'static str> {
+    positive::<NonZeroU32>(text).map(|seconds| Duration::from_secs(seconds.get().into()))
+}
+
+fn positive_days(text: &str) -> Result<Duration, &'static str> {
+    positive_seconds(text).map(|days| days * 24 * 60 * 60)
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse::<u32>().map_err(|_| "expected a whole number of seconds")?;
+    Ok(Duration::from_secs(seconds.into()))
+}
+
+fn identifier(text: &str) -> Result<String, &'static str> {
     let is_identifier = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     is_identifier.then(|| text.to_owned()).ok_or("expected a URL such as https://auth.example.com")
 }
 
-fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000")
 }

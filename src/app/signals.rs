@@ -11,7 +11,7 @@ use std::{
 
 use actix_web::rt::{self, signal};
 
-/// SIGTERM and SIGINT, caught from the moment this exists.
+/// Handlers of SIGTERM and SIGINT.
 pub(crate) struct StopSignals {
     #[cfg(unix)]
     terminate: signal::unix::Signal,
@@ -20,7 +20,7 @@ pub(crate) struct StopSignals {
 }
 
 impl StopSignals {
-    /// Catches them. Must be called inside the runtime.
+    /// Installs the handlers. Must be called inside the runtime.
     pub(crate) fn catch() -> io::Result<Self> {
         #[cfg(unix)]
         use signal::unix::{SignalKind, signal};
@@ -36,13 +36,13 @@ impl StopSignals {
     pub(crate) async fn stop(mut self, is_stopping: Arc<AtomicBool>, delay: Duration) {
         self.received().await;
         is_stopping.store(true, Ordering::Relaxed);
-        log::info!("stopping: finishing requests in flight; a second signal stops at once");
+        log::info!("stopping after the requests in flight; a second signal stops at once");
         rt::spawn(async move {
             self.received().await;
             std::process::exit(1);
         });
         if !delay.is_zero() {
-            log::info!("still accepting connections for {} s", delay.as_secs());
+            log::info!("still accepting connections for {} s (--drain-delay)", delay.as_secs());
             rt::time::sleep(delay).await;
         }
     }

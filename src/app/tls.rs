@@ -1,7 +1,7 @@
-//! TLS: the certificate, reloaded when its files change.
+//! The TLS certificate, which is reloaded when its files change.
 
 use std::{
-    fmt, fs, io,
+    fmt, fs,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock, Weak},
     time::Duration,
@@ -15,54 +15,21 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use thiserror::Error;
 use tokio::{task::spawn_blocking, time::sleep};
 
-use crate::adapters::background::{self, BackgroundTask};
+use crate::{
+    adapters::background::{self, BackgroundTask},
+    app::failure::Failure,
+};
 
-/// The time between two looks at the files.
+/// The time between two checks of the files.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The files of a certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate and its chain, PEM.
-    pub certificate: PathBuf,
-    /// Its private key, PEM.
-    pub key: PathBuf,
-}
-
-/// The reason why TLS is not available.
-#[derive(Debug, Error)]
-pub enum TlsError {
-    /// One setting is given without the other.
-    #[error("--tls-cert and --tls-key belong together: {0} is missing")]
-    MissingFile(&'static str),
-    /// A file cannot be read.
-    #[error("cannot read {}: {cause}", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// The system's reason.
-        cause: io::Error,
-    },
-    /// A file contains no certificate.
-    #[error("{} contains no certificate in PEM", .0.display())]
-    NoCertificate(PathBuf),
-    /// A file contains no private key.
-    #[error("{} contains no private key in PEM (PKCS#8, SEC 1 or PKCS#1)", .0.display())]
-    NoKey(PathBuf),
-    /// Certificate and key do not match, or rustls does not accept them.
-    #[error("{} and {} cannot be used: {cause}", files.certificate.display(), files.key.display())]
-    Unusable {
-        /// The files.
-        files: TlsFiles,
-        /// The reason of rustls.
-        cause: rustls::Error,
-    },
-    /// rustls cannot be set up.
-    #[error("TLS cannot be set up: {0}")]
-    Setup(rustls::Error),
+/// The PEM files of a certificate and its private key.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsFiles {
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 /// The content of both files.
@@ -79,79 +46,82 @@ struct Current {
 }
 
 impl TlsFiles {
-    pub(super) fn new(certificate: Option<&Path>, key: Option<&Path>) -> Result<Option<Self>, TlsError> {
+    pub(super) fn new(certificate: Option<&Path>, key: Option<&Path>) -> Result<Option<Self>, Failure> {
+        let missing = |option| {
+            Failure::usage(format!("--tls-cert and --tls-key must be set together: {option} is missing"))
+        };
         match (certificate, key) {
             (Some(certificate), Some(key)) => {
                 Ok(Some(Self { certificate: certificate.to_owned(), key: key.to_owned() }))
             }
             (None, None) => Ok(None),
-            (Some(_), None) => Err(TlsError::MissingFile("--tls-key")),
-            (None, Some(_)) => Err(TlsError::MissingFile("--tls-cert")),
+            (Some(_), None) => Err(missing("--tls-key")),
+            (None, Some(_)) => Err(missing("--tls-cert")),
         }
     }
 
-    /// Checks that the files can be used.
-    pub(super) fn check(&self) -> Result<(), TlsError> {
-        self.certified(&self.read()?).map(|_| ())
+    /// Checks that the files contain a certificate and its key.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        self.parse(&self.read()?).map(|_| ())
     }
 
-    /// TLS 1.2 and 1.3 with this certificate, and with the next one within seconds after the files change.
-    pub(super) fn serve(self) -> Result<ServerConfig, TlsError> {
+    /// Returns the configuration of TLS 1.2 and 1.3, and reloads the certificate within seconds after its files change.
+    pub(super) fn serve(self) -> Result<ServerConfig, Failure> {
         let content = self.read()?;
-        let certificate = RwLock::new(self.certified(&content)?.into());
+        let certificate = RwLock::new(self.parse(&content)?.into());
         let current = Arc::new_cyclic(|current| Current {
             certificate,
             _reload: background::spawn(self.reload(content, Weak::clone(current))),
         });
-        let config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .map_err(TlsError::Setup)?;
+        let config = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
         Ok(config.with_no_client_auth().with_cert_resolver(current))
     }
 
-    fn read(&self) -> Result<Content, TlsError> {
+    fn read(&self) -> Result<Content, Failure> {
         let read = |file: &PathBuf| {
-            fs::read(file).map_err(|cause| TlsError::Unreadable { file: file.clone(), cause })
+            fs::read(file)
+                .map_err(|error| Failure::failed(format!("cannot read {}: {error}", file.display())))
         };
         Ok(Content { certificate: read(&self.certificate)?, key: read(&self.key)? })
     }
 
-    fn certified(&self, content: &Content) -> Result<CertifiedKey, TlsError> {
+    fn parse(&self, content: &Content) -> Result<CertifiedKey, Failure> {
+        let (certificate, key) = (self.certificate.display(), self.key.display());
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&content.certificate)
             .collect::<Result<_, _>>()
-            .map_err(|_| TlsError::NoCertificate(self.certificate.clone()))?;
+            .unwrap_or_default();
         if chain.is_empty() {
-            return Err(TlsError::NoCertificate(self.certificate.clone()));
+            return Err(Failure::failed(format!("{certificate} contains no certificate in PEM format")));
         }
-        let key =
-            PrivateKeyDer::from_pem_slice(&content.key).map_err(|_| TlsError::NoKey(self.key.clone()))?;
-        CertifiedKey::from_der(chain, key, &provider())
-            .map_err(|cause| TlsError::Unusable { files: self.clone(), cause })
+        let private_key = PrivateKeyDer::from_pem_slice(&content.key).map_err(|_| {
+            Failure::failed(format!("{key} contains no private key in PEM format (PKCS#8, SEC 1 or PKCS#1)"))
+        })?;
+        CertifiedKey::from_der(chain, private_key, &provider())
+            .map_err(|error| Failure::failed(format!("cannot use {certificate} with {key}: {error}")))
     }
 
-    /// Reloads the files for as long as the certificate is in use. New content is used once two reads agree: the two files
+    /// Reloads the files for as long as the certificate is in use. New content is used after two equal reads: the two files
     /// are rarely written at the same time.
     async fn reload(self, content: Content, current: Weak<Current>) {
-        let (mut settled, mut before) = (Ok(content), None);
+        let (mut current_content, mut previous_read) = (Ok(content), None);
         loop {
             sleep(RELOAD_INTERVAL).await;
             let files = self.clone();
             let read = spawn_blocking(move || files.read().map_err(|error| error.to_string()));
             let (Ok(now), Some(current)) = (read.await, current.upgrade()) else { return };
-            if now == settled || before.as_ref() != Some(&now) {
-                before = Some(now);
+            if now == current_content || previous_read.as_ref() != Some(&now) {
+                previous_read = Some(now);
                 continue;
             }
-            let certified =
-                now.clone().and_then(|new| self.certified(&new).map_err(|error| error.to_string()));
-            match certified {
+            let parsed = now.clone().and_then(|new| self.parse(&new).map_err(|error| error.to_string()));
+            match parsed {
                 Ok(certified) => {
                     log::info!("TLS uses the new certificate in {}", self.certificate.display());
                     *current.certificate.write().unwrap_or_else(PoisonError::into_inner) = certified.into();
                 }
                 Err(error) => log::error!("TLS keeps the old certificate: {error}"),
             }
-            (settled, before) = (now, None);
+            (current_content, previous_read) = (now, None);
         }
     }
 }
@@ -172,7 +142,7 @@ impl fmt::Debug for Current {
     }
 }
 
-/// A client that accepts any certificate: it sends no secret and only checks that there is a response.
+/// The configuration of a client that accepts any certificate, for requests without secrets.
 pub(super) fn unverified_client() -> Result<ClientConfig, rustls::Error> {
     let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate)).with_no_client_auth())

@@ -1,4 +1,4 @@
-//! Every error response: its status, headers and body. The only place that knows the status of an error.
+//! Error responses: status, headers and body. Only this module assigns status codes to errors.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -26,8 +26,8 @@ use crate::{
     http::{challenge::Challenge, error_log, validation::FieldError},
 };
 
-/// The reason why a request was refused. As a response it has FastAPI's format, `{"detail": …}`; an [`ErrorResponse`] has
-/// the [`ErrorFormat`] of an [`Auth`](crate::Auth).
+/// The reason why a request was refused. As a response it has FastAPI's format, `{"detail": …}`. An [`ErrorResponse`] has the
+/// [`ErrorFormat`] of an [`Auth`](crate::Auth).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ApiError {
@@ -49,7 +49,7 @@ pub enum ApiError {
     /// 400: the username is unknown or the password is wrong.
     #[error("Incorrect username or password")]
     InvalidCredentials,
-    /// 400: the password is right, and the user is not active.
+    /// 400: the password is correct, but the user is not active.
     #[error("Inactive user")]
     InactiveAccount,
     /// 400: the user has none of the requested scopes.
@@ -61,10 +61,10 @@ pub enum ApiError {
     /// 400: the refresh token is not valid, or belongs to another client.
     #[error("Invalid refresh token")]
     InvalidRefreshToken,
-    /// 400: the token was issued to another client, or to none.
+    /// 400: the token was issued to another client, or without a client.
     #[error("The token was issued to another client")]
     IssuedToAnotherClient,
-    /// 429: too many attempts failed.
+    /// 429: there were too many failed attempts.
     #[error("Too many failed attempts, try again later")]
     TooManyAttempts {
         /// The time to wait, sent in whole seconds.
@@ -76,10 +76,10 @@ pub enum ApiError {
     /// 401: client authentication failed.
     #[error("Incorrect client credentials")]
     InvalidClient {
-        /// Whether the client used HTTP Basic.
+        /// True if the client used HTTP Basic.
         by_basic: bool,
     },
-    /// 400: the grant is turned off.
+    /// 400: the password grant is turned off.
     #[error("Signing in with a password is turned off")]
     UnsupportedGrant,
     /// 422, or 400 in the formats of OAuth 2.0: fields are missing or invalid.
@@ -106,7 +106,7 @@ pub enum ApiError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// 404: there is nothing at this path.
+    /// 404: the path has no endpoint.
     #[error("Not Found")]
     NotFound,
     /// 405: the path does not support this method.
@@ -145,7 +145,7 @@ pub struct ErrorBody {
     pub detail: String,
 }
 
-/// The body of a 422: `{"detail": [{…}]}`.
+/// The body of a 422 response: `{"detail": [{…}]}`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HTTPValidationError)]
 pub struct ValidationErrorBody<'a> {
@@ -153,7 +153,7 @@ pub struct ValidationErrorBody<'a> {
     pub detail: &'a [FieldError],
 }
 
-/// The body of an error response with the fields of OAuth 2.0 next to FastAPI's.
+/// The body of an error response in the format of OAuth 2.0 (RFC 6749), with the field `detail` as in other errors.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OAuth2Error)]
 pub struct OAuth2ErrorBody<'a> {
@@ -174,7 +174,7 @@ pub(crate) struct FormOrUserErrorBody;
 
 impl PartialSchema for FormOrUserErrorBody {
     fn schema() -> RefOr<Schema> {
-        // Not `oneOf`: an OAuth 2.0 error also matches the other schema.
+        // `anyOf`, since an OAuth 2.0 error also matches the other schema.
         let items = ["OAuth2Error", "HTTPError"].map(Ref::from_schema_name);
         items.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item).into()
     }
@@ -186,7 +186,7 @@ impl ToSchema for FormOrUserErrorBody {
     }
 }
 
-/// A sentence, or errors by field.
+/// The `detail` of an error response.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Detail<'a> {
@@ -252,7 +252,7 @@ impl ApiError {
         }
     }
 
-    /// The code of RFC 6749 section 5.2, for the errors of the token endpoint.
+    /// The error code of RFC 6749 section 5.2, for the token endpoint.
     fn oauth2_code(&self) -> Option<&'static str> {
         match self {
             Self::InvalidCredentials
@@ -262,7 +262,7 @@ impl ApiError {
             Self::ScopeNotGranted | Self::ScopeExceeded => Some("invalid_scope"),
             Self::InvalidClient { .. } => Some("invalid_client"),
             Self::UnsupportedGrant => Some("unsupported_grant_type"),
-            // RFC 6749 section 4.1.2.1: the server cannot handle the request at the moment.
+            // The code of RFC 6749 section 4.1.2.1 for temporary overload. Section 5.2 has none.
             Self::TooManyAttempts { .. } => Some("temporarily_unavailable"),
             Self::InvalidForm(errors) if errors.iter().any(FieldError::is_unsupported_grant_type) => {
                 Some("unsupported_grant_type")
@@ -276,7 +276,7 @@ impl ApiError {
         }
     }
 
-    /// The code of RFC 6750 section 3.1, which stands in the challenge.
+    /// The error code of RFC 6750 section 3.1, which is part of the challenge.
     fn bearer_code(&self) -> Option<&'static str> {
         match self {
             Self::InvalidToken => Some("invalid_token"),
@@ -346,7 +346,7 @@ impl ApiError {
         }
         let detail = match self {
             Self::InvalidForm(errors) => Detail::Fields(errors),
-            // FastAPI's chapter does not distinguish an invalid token from none.
+            // FastAPI's tutorial does not distinguish an invalid token from a missing one.
             Self::InvalidToken if format.is_fastapi() => Detail::Sentence(Self::NotAuthenticated.to_string()),
             _ => Detail::Sentence(self.to_string()),
         };
@@ -384,7 +384,7 @@ impl ResponseError for BackendError {
     }
 }
 
-/// `Retry-After`, rounded up: a client that comes back too early waits for nothing.
+/// Returns `Retry-After`, rounded up so that no client retries too early.
 fn retry_after(wait: Duration) -> (header::HeaderName, HeaderValue) {
     let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
     (header::RETRY_AFTER, seconds.into())

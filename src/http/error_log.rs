@@ -1,4 +1,4 @@
-//! Error logging: each message at most once a second, however many requests fail with it.
+//! Error logging: each message at most once a second, even if many requests fail with it.
 
 use std::{
     collections::HashMap,
@@ -9,12 +9,12 @@ use log::Level;
 
 use crate::domain::{backend_error::BackendError, time::Timestamp};
 
-/// The number of messages whose last time in the log is remembered.
-const REMEMBERED: usize = 100;
+/// The maximum number of messages that are tracked.
+const MAX_MESSAGES: usize = 100;
 
 static MESSAGES: Mutex<Option<Messages>> = Mutex::new(None);
 
-/// Logs the chain of causes of a failure.
+/// Logs a failure with its chain of causes.
 pub(crate) fn log_backend_error(error: &BackendError) {
     let level = if error.is_temporary() { Level::Warn } else { Level::Error };
     log(level, error.to_string());
@@ -29,12 +29,12 @@ pub(crate) fn log(level: Level, message: String) {
     }
 }
 
-/// The messages that were logged lately: when, and how often they occurred since.
+/// The recently logged messages: the time of the last log line, and the number of occurrences since.
 #[derive(Default)]
 struct Messages(HashMap<String, (Timestamp, u64)>);
 
 impl Messages {
-    /// Returns the line to log now for a message, if there is one.
+    /// Returns the line to log for a message, or `None` if it was already logged in this second.
     fn line(&mut self, message: String, now: Timestamp) -> Option<String> {
         if let Some((logged, since)) = self.0.get_mut(&message) {
             *since += 1;
@@ -43,12 +43,12 @@ impl Messages {
             }
             let line = match *since {
                 1 => message.clone(),
-                times => format!("{message} ({times} times since it was logged last)"),
+                times => format!("{message} ({times} times since the last log line)"),
             };
             (*logged, *since) = (now, 0);
             return Some(line);
         }
-        if self.0.len() >= REMEMBERED {
+        if self.0.len() >= MAX_MESSAGES {
             self.0.clear();
         }
         self.0.insert(message.clone(), (now, 0));
@@ -61,24 +61,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repeated_message_is_one_line_a_second() {
+    fn repeated_message_is_logged_once_a_second() {
         let mut messages = Messages::default();
         let mut line = |text: &str, second| messages.line(text.to_owned(), Timestamp::from_unix(second));
         assert_eq!(line("full", 7).as_deref(), Some("full"));
         assert_eq!(line("full", 7), None);
         assert_eq!(line("lost", 7).as_deref(), Some("lost"));
         assert_eq!(line("full", 7), None);
-        assert_eq!(line("full", 8).as_deref(), Some("full (3 times since it was logged last)"));
+        assert_eq!(line("full", 8).as_deref(), Some("full (3 times since the last log line)"));
         assert_eq!(line("full", 8), None);
         assert_eq!(line("lost", 99).as_deref(), Some("lost"));
     }
 
     #[test]
-    fn many_messages_take_bounded_memory() {
+    fn number_of_tracked_messages_is_limited() {
         let mut messages = Messages::default();
         for number in 0..10_000 {
             assert!(messages.line(number.to_string(), Timestamp::from_unix(7)).is_some());
-            assert!(messages.0.len() <= REMEMBERED);
+            assert!(messages.0.len() <= MAX_MESSAGES);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What no endpoint answers: 404, or the way to the path without its trailing slash.
+//! Paths without an endpoint: 404, or a redirect to the path without its trailing slash.
 
 use actix_web::{HttpRequest, HttpResponse, http::header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::http::{error::ApiError, trusted_proxies::Site};
+use crate::http::{error::ApiError, trusted_proxies::RequestedHost};
 
-/// What is no character of a URL (RFC 3986 section 2), beside what is beyond ASCII; escapes stay as they are.
+/// The ASCII characters that a query must escape (RFC 3986 section 2). `%` is not one of them, so that existing escapes stay.
 const QUERY: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -19,17 +19,19 @@ const QUERY: &AsciiSet = &CONTROLS
     .add(b'}');
 const PATH: &AsciiSet = &QUERY.add(b'?').add(b'#');
 
-/// The default service of an application: redirects `/token/?a=b` to `/token?a=b`, whatever the method, where
-/// there is something; everything else is 404. As Starlette does it, the address is absolute: of the scheme
-/// and host that the client named, or a [trusted proxy](crate::web::TrustedProxies) for it.
+/// The default service of an application. It redirects `/token/?a=b` to `/token?a=b`, with any method, if that path has an
+/// endpoint, and returns 404 otherwise.
+///
+/// As in Starlette the location is an absolute URL. Its scheme and host are those of the request, or those that a
+/// [trusted proxy](crate::web::TrustedProxies) forwards.
 pub async fn fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    // The path as the router reads it: /%74oken is /token.
+    // The path as the router decodes it: /%74oken is /token.
     let path = request.match_info().as_str();
     let without_slash = path.trim_end_matches('/');
     if without_slash.len() == path.len() || !request.resource_map().has_resource(without_slash) {
         return Err(ApiError::NotFound);
     }
-    let Site { scheme, host } = Site::of(&request);
+    let RequestedHost { scheme, host } = RequestedHost::of(&request);
     let path = utf8_percent_encode(without_slash, PATH);
     let mut location = format!("{scheme}://{host}{path}");
     if let Some(query) = request.uri().query().filter(|query| !query.is_empty()) {

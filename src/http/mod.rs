@@ -1,4 +1,4 @@
-//! Actix and utoipa: what a client sees. Never imports an adapter.
+//! The HTTP API: extractors, endpoints, middleware and the OpenAPI document, built with Actix and utoipa.
 
 pub(crate) mod challenge;
 pub(crate) mod endpoints;

@@ -32,7 +32,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// The field was not sent, or sent empty.
+    /// An error for a field that is missing or empty.
     pub fn missing(field: &'static str) -> Self {
         Self {
             kind: "missing",
@@ -43,7 +43,7 @@ impl FieldError {
         }
     }
 
-    /// A file was sent instead of text.
+    /// An error for a file in place of text.
     pub(crate) fn not_text(field: &'static str, file: Value) -> Self {
         Self {
             kind: "string_type",
@@ -54,7 +54,7 @@ impl FieldError {
         }
     }
 
-    /// The grant type is not supported.
+    /// An error for an unsupported grant type.
     pub(crate) fn unsupported_grant_type(input: String, pattern: &str) -> Self {
         Self {
             kind: PATTERN_MISMATCH,
@@ -65,18 +65,18 @@ impl FieldError {
         }
     }
 
-    /// The value is invalid for this reason. The value, which may be a secret, is not repeated.
+    /// An error for an invalid value. The value may be a secret, so the error does not include it.
     pub(crate) fn invalid(field: &'static str, reason: String) -> Self {
         Self { kind: "value_error", loc: ["body", field], msg: reason.into(), input: Value::Null, ctx: None }
     }
 
-    /// Returns whether the request uses an unsupported grant type.
+    /// Returns whether the error is an unsupported grant type.
     pub(crate) fn is_unsupported_grant_type(&self) -> bool {
         self.kind == PATTERN_MISMATCH
     }
 }
 
-/// Writes the error in a sentence that names the field.
+/// Writes the name of the field and the error.
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.loc[1], self.msg)

@@ -10,7 +10,7 @@ use crate::support::program::Gatepass;
 fn database(gatepass: &Gatepass) -> (bool, String) {
     let run = gatepass.run(&["check", "--json"]);
     let found = run.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let found = found.into_iter().find(|finding| finding["what"] == "database").expect("the database");
+    let found = found.into_iter().find(|finding| finding["check"] == "database").expect("the database");
     (found["ok"].as_bool().unwrap(), found["detail"].as_str().unwrap().to_owned())
 }
 

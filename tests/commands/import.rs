@@ -184,20 +184,20 @@ fn import_errors_in_json_lines_name_line_and_field() {
                 "3: username: it is empty",
                 "4: hashed_password: it is empty",
                 "5: hashed_password: it is empty",
-                "7: username: it is the same as in line 1",
-                "8: username: it is taken",
-                "9: password: there is no such field",
+                "7: username: duplicate of line 1",
+                "8: username: already taken",
+                "9: password: unknown field",
                 "9: email: it is not an email address",
                 "10: disabled: expected true or false",
                 "10: scopes: \"a b\" is not a scope: a scope consists of visible ASCII characters other than \" and \\",
                 "11: scopes: expected a string or a list of strings",
                 "11: full_name: expected a string",
-                "12: line: it is not JSON from column 16 on",
+                "12: line: invalid JSON at column 16",
                 "13: line: expected a JSON object",
                 "14: username: it contains a control character or an invisible one",
-                "15: x\\u{1b}[31m: there is no such field",
-                "16: hashed_password: it is not a hash of a supported kind",
-                "17: line: a name is in it twice",
+                "15: x\\u{1b}[31m: unknown field",
+                "16: hashed_password: not a supported kind of password hash",
+                "17: line: a field appears twice",
                 "18: scopes: they are longer than 2048 bytes, the limit for tokens",
                 "19: scopes: they are longer than 2048 bytes, the limit for tokens",
             ],
@@ -222,10 +222,10 @@ fn import_errors_in_csv_name_line_and_field() {
         "users.csv",
         &content,
         &[
-            "3: line: it has 2 fields, but the header has 3",
+            "3: line: expected 3 fields as in the header, found 2",
             "4: disabled: expected true or false",
             "5: username: it contains a control character or an invisible one",
-            "7: username: it is not UTF-8",
+            "7: username: invalid UTF-8",
             "7: username: it is empty",
             "8: username: it is empty",
             "8: hashed_password: it is empty",
@@ -237,9 +237,9 @@ fn import_errors_in_csv_name_line_and_field() {
         "users.csv",
         header,
         &[
-            "1: name: there is no such field",
-            "1: username: it is in the header twice",
-            "1: hashed_password: it is not in the header",
+            "1: name: unknown field",
+            "1: username: appears twice in the header",
+            "1: hashed_password: missing in the header",
         ],
     );
 }
@@ -253,7 +253,7 @@ fn import_prints_a_hundred_errors_and_counts_the_others() {
     let lines: Vec<_> = run.err.lines().collect();
     assert_eq!(lines.len(), 102);
     assert_eq!(lines[99], format!("{file}:50: hashed_password: it is empty"));
-    assert_eq!(lines[100], "and 13900 more");
+    assert_eq!(lines[100], "and 13900 more errors");
     assert_eq!(lines[101], "gatepass: 14000 errors: nothing was imported");
 }
 

@@ -158,7 +158,7 @@ fn serve_with_unusable_tls_files_fails_with_one_line() {
         (vec!["--tls-cert", &none, "--tls-key", &key], 1, "none.pem"),
         (vec!["--tls-cert", &empty, "--tls-key", &key], 1, "empty.pem contains no certificate"),
         (vec!["--tls-cert", &cert, "--tls-key", &empty], 1, "empty.pem contains no private key"),
-        (vec!["--tls-cert", &cert, "--tls-key", &wrong], 1, "cannot be used"),
+        (vec!["--tls-cert", &cert, "--tls-key", &wrong], 1, "wrong.pem: keys may not be consistent"),
     ] {
         let output = gatepass(&[&["--bind", "127.0.0.1:0"], &arguments[..]].concat(), &[]).output().unwrap();
         let err = String::from_utf8(output.stderr).unwrap();

@@ -167,7 +167,7 @@ fn what_commands_change_is_an_entry_and_what_they_do_not_is_none() {
         gatepass.done(&["clients", "remove", "web", "--yes"]);
         gatepass.done(&["users", "remove", "johndoe", "--yes"]);
         gatepass.run(&["users", "remove", "nobody", "--yes"]).fails(1, &["nobody"]);
-        let key = gatepass.json(&["keys", "rotate"])["made"].clone();
+        let key = gatepass.json(&["keys", "rotate"])["key"].clone();
         let file = std::path::Path::new(key["file"].as_str().unwrap());
         let file = gatepass.folder.path().join(file);
         let kid = key["kid"].as_str().unwrap();
@@ -224,7 +224,7 @@ fn keys_are_changed_without_a_database_too_and_what_is_not_on_record_is_said() {
     gatepass.url = "postgres://nobody:hush@127.0.0.1:1/none".to_owned();
     let run = gatepass.run(&["keys", "rotate"]);
     assert_eq!(run.code, Some(0), "the key is made");
-    assert!(run.out.starts_with("made "), "{}", run.out);
+    assert!(run.out.starts_with("created "), "{}", run.out);
     assert!(run.err.contains("not in the audit trail") && !run.err.contains("hush"), "{}", run.err);
     assert_eq!(run.err.trim_end().lines().count(), 1, "{}", run.err);
 }

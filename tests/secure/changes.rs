@@ -127,7 +127,7 @@ fn a_new_key_is_published_then_signs_while_the_old_one_still_verifies() {
         let kid = |token: &str| read(token).0["kid"].as_str().unwrap().to_owned();
         assert_eq!(published(&service), [kid(&old)]);
 
-        let made = gatepass.json(&[&["keys", "rotate"], &delay[..]].concat())["made"]["kid"].clone();
+        let made = gatepass.json(&[&["keys", "rotate"], &delay[..]].concat())["key"]["kid"].clone();
         let both = [kid(&old), made.as_str().unwrap().to_owned()];
         within(SECOND, "both keys are published", || (published(&service) == both).then_some(()));
         // A second until it signs, by a clock of seconds.

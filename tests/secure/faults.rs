@@ -75,7 +75,7 @@ fn a_damaged_key_keeps_it_from_starting() {
     Gatepass::on_both("a_damaged_key_keeps_it_from_starting", |gatepass| {
         // Without tables there is no audit trail yet, and the command says so.
         let made = rotated(&gatepass.run(&["keys", "rotate", "--json"]));
-        let key = made["made"]["file"].as_str().unwrap();
+        let key = made["key"]["file"].as_str().unwrap();
         let file = gatepass.folder.path().join(key);
         let pem = fs::read_to_string(&file).unwrap();
         fs::write(&file, &pem[..pem.len() / 2]).unwrap();
@@ -136,7 +136,7 @@ fn findings(run: &Run) -> Vec<(String, bool)> {
     let finding = |line| {
         let finding: Value = serde_json::from_str(line).expect("JSON");
         assert!(finding["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{finding}");
-        (finding["what"].as_str().unwrap().to_owned(), finding["ok"].as_bool().unwrap())
+        (finding["check"].as_str().unwrap().to_owned(), finding["ok"].as_bool().unwrap())
     };
     run.out.lines().map(finding).collect()
 }
@@ -173,14 +173,14 @@ fn check_names_all_that_is_not_in_order() {
     fs::set_permissions(gatepass.folder.path().join("keys"), fs::Permissions::from_mode(0o777)).unwrap();
     let human = check(&gatepass, &["--argon2-memory", "7"]);
     assert_eq!(human.code, Some(1), "{human:?}");
-    assert_eq!(human.err, "gatepass: the check of the settings failed\n");
-    assert_eq!(human.out.matches(" WRONG: ").count(), 3, "{}", human.out);
+    assert_eq!(human.err, "gatepass: check failed: settings, database, keys\n");
+    assert_eq!(human.out.matches(" FAILED: ").count(), 3, "{}", human.out);
     for word in ["8 KiB", "refused", "chmod 700"] {
         assert!(human.out.contains(word), "{word} in {}", human.out);
     }
     let json = check(&gatepass, &["--json"]);
     assert_eq!((json.code, findings(&json)), (Some(1), all([true, false, false])));
-    assert_eq!(json.err, "gatepass: the check of the database failed\n");
+    assert_eq!(json.err, "gatepass: check failed: database, keys\n");
     for said in [human, json] {
         assert!(!format!("{said:?}").contains(HUSH), "{said:?}");
     }
@@ -202,5 +202,5 @@ fn every_command_says_in_one_line_that_the_database_is_out_of_reach() {
     }
     let run = gatepass.run(&["keys", "rotate", "--json"]);
     assert!(run.err.contains("not in the audit trail") && !run.err.contains(HUSH), "{run:?}");
-    assert_eq!(rotated(&run)["made"]["state"], json!("signing"), "keys need no database");
+    assert_eq!(rotated(&run)["key"]["state"], json!("signing"), "keys need no database");
 }

@@ -50,7 +50,7 @@ fn a_folder_of_keys_that_breaks_while_it_runs_is_a_line_in_the_log() {
     fs::rename(&away, &keys).unwrap();
     let made = gatepass.json(&["keys", "rotate", "--key-activation-delay", "0"]);
     within(3 * SECOND, "the next key signs", || {
-        (read(&service.token(JOHNDOE)).0["kid"] == made["made"]["kid"]).then_some(())
+        (read(&service.token(JOHNDOE)).0["kid"] == made["key"]["kid"]).then_some(())
     });
     assert_eq!(service.users_me(&token).status, 200, "the old one verifies");
 

@@ -25,7 +25,7 @@ use crate::support::{
 pub const OPS: [&str; 2] = ["--ops-bind", "127.0.0.1:0"];
 
 pub fn ops_address(service: &Service) -> SocketAddr {
-    service.program.address_after("operations on http://")
+    service.program.address_after("health checks and metrics on http://")
 }
 
 fn ready(ops: SocketAddr) -> (u16, Value) {
@@ -72,7 +72,7 @@ fn nothing_of_it_is_there_unless_told_and_nothing_at_the_main_address() {
                 assert_eq!(get(path).send(service.address).status, 404, "{path}");
             }
             if arguments.is_empty() {
-                assert!(!service.program.log().contains("operations on"));
+                assert!(!service.program.log().contains("health checks and metrics on"));
                 continue;
             }
             let ops = ops_address(&service);

@@ -31,21 +31,21 @@ fn keys_are_created_and_listed() {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys(&folder.path().join("keys"));
         let first = keys.json(&["rotate", "--algorithm", algorithm]);
-        assert_eq!(first["made"]["state"], "signing");
+        assert_eq!(first["key"]["state"], "signing");
         let next = keys.json(&["rotate", "--algorithm", algorithm]);
-        assert_eq!(next["made"]["state"], "next");
-        let (created, signs_at) = (next["made"]["created"].as_u64(), next["made"]["signs_at"].as_u64());
+        assert_eq!(next["key"]["state"], "next");
+        let (created, signs_at) = (next["key"]["created"].as_u64(), next["key"]["signs_at"].as_u64());
         assert_eq!(signs_at, created.map(|created| created + 300));
 
         let listed = keys.json(&["list", "--algorithm", algorithm]);
-        assert_eq!(listed["keys"][0]["kid"], first["made"]["kid"]);
-        assert_eq!(listed["keys"][1], next["made"]);
+        assert_eq!(listed["keys"][0]["kid"], first["key"]["kid"]);
+        assert_eq!(listed["keys"][1], next["key"]);
         assert!(Path::new(listed["keys"][0]["file"].as_str().unwrap()).is_file());
 
         let (code, out, err) = keys.run(&["list", "--algorithm", algorithm]);
         assert_eq!((code, err.as_str(), out.lines().count()), (Some(0), "", 2));
         let lines: Vec<_> = out.lines().collect();
-        assert!(lines[0].contains(first["made"]["kid"].as_str().unwrap()), "{out}");
+        assert!(lines[0].contains(first["key"]["kid"].as_str().unwrap()), "{out}");
         assert!(lines[0].contains("signing") && lines[1].contains("next: signs in"), "{out}");
         // Without retired keys, there is no question.
         assert_eq!(keys.json(&["prune", "--algorithm", algorithm])["removed"], Value::Array(vec![]));
@@ -56,7 +56,7 @@ fn keys_are_created_and_listed() {
 fn prune_removes_retired_keys_after_confirmation() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Keys(&folder.path().join("keys"));
-    let old = keys.json(&["rotate"])["made"].clone();
+    let old = keys.json(&["rotate"])["key"].clone();
     // As if both had been created long ago.
     let age = |key: &Value, created: &str| {
         let file = Path::new(key["file"].as_str().unwrap());
@@ -64,13 +64,13 @@ fn prune_removes_retired_keys_after_confirmation() {
         std::fs::rename(file, file.with_file_name(aged)).unwrap();
     };
     age(&old, "1000");
-    age(&keys.json(&["rotate"])["made"].clone(), "2000");
+    age(&keys.json(&["rotate"])["key"].clone(), "2000");
     let (_, out, _) = keys.run(&["list"]);
     assert!(out.lines().next().unwrap().contains("retired"), "{out}");
 
     let (code, out, err) = keys.run(&["rotate"]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
-    assert!(out.starts_with("made ") && out.contains("next: signs in 300 s"), "{out}");
+    assert!(out.starts_with("created ") && out.contains("next: signs in 300 s"), "{out}");
     let count = || keys.run(&["list"]).1.lines().count();
     assert_eq!(count(), 3, "rotation removes nothing: it may not know the lifetime of the service's tokens");
 
@@ -91,8 +91,9 @@ fn list_of_a_missing_directory_is_empty_and_creates_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none");
     let listed = Keys(&missing).run(&["list"]);
-    assert_eq!(listed, Keys(folder.path()).run(&["list"]));
-    assert!(listed.0 == Some(0) && listed.1.starts_with("no keys yet"), "{listed:?}");
+    let expected =
+        format!("no keys in {} yet: the service creates the first one on start\n", missing.display());
+    assert_eq!(listed, (Some(0), expected, String::new()));
     assert_eq!(Keys(&missing).json(&["list"])["keys"], Value::Array(vec![]));
     assert!(!missing.exists());
 }
@@ -101,7 +102,7 @@ fn list_of_a_missing_directory_is_empty_and_creates_nothing() {
 fn help_explains_what_to_do_about_a_compromised_key() {
     let (code, out, _) = Keys(Path::new("keys")).run(&["--help"]);
     assert_eq!(code, Some(0));
-    assert!(out.contains("compromised: gatepass keys rotate, then remove"), "{out}");
+    assert!(out.contains("compromised, run `gatepass keys rotate`, then delete"), "{out}");
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn running_service_uses_a_rotated_key_without_a_restart() {
     let output = gatepass(&arguments, &[]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let made: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let made = made["made"]["kid"].as_str().unwrap();
+    let made = made["key"]["kid"].as_str().unwrap();
 
     let new = wait_for("the new key signs", || Some(sign_in(address)).filter(|token| kid(token) == made));
     assert_eq!(published_over_http(address), [kid(&old), made.to_owned()]);

@@ -1,4 +1,4 @@
-//! `gatepass audit …`
+//! `gatepass audit`: shows the audit trail.
 
 use clap::{Args, Subcommand};
 
@@ -8,7 +8,7 @@ use crate::{
         audit::as_json,
         commands::{
             Missing,
-            output::{Output, shown},
+            output::{Output, escaped},
             with_database,
         },
         failure::Failure,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The number of entries per database query.
-const PAGE: u32 = 1000;
+const PAGE_SIZE: u32 = 1000;
 
 /// The arguments of `gatepass audit`.
 #[derive(Clone, Debug, Args)]
@@ -37,13 +37,13 @@ enum AuditCommand {
 
 #[derive(Clone, Debug, Args)]
 struct ListAudit {
-    /// Earliest time: 2026-05-04, 2026-05-04T12:00:00Z, or a duration before now such as 30m, 12h or 7d
+    /// List only entries since this time: 2026-05-04, 2026-05-04T12:00:00Z, or how long ago: 30m, 12h or 7d
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Since>,
-    /// Username of the entries, case-insensitive
+    /// List only the entries of this username, case-insensitive
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Event of the entries, such as sign_in_failed
+    /// List only the entries of this event, such as sign_in_failed
     #[arg(long, value_name = "EVENT", value_parser = kind)]
     event: Option<EventKind>,
     /// Maximum number of entries
@@ -56,25 +56,24 @@ struct ListAudit {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Since {
-    Moment(Timestamp),
-    /// A number of seconds before now.
+    Time(Timestamp),
+    /// Seconds before now.
     Ago(u64),
 }
 
 fn since(text: &str) -> Result<Since, &'static str> {
     parse_since(text)
-        .ok_or("expected a date, a time such as 2026-05-04T12:00:00Z, or a duration such as 30m, 12h or 7d")
+        .ok_or("expected a date, a time such as 2026-05-04T12:00:00Z, or how long ago: 30m, 12h or 7d")
 }
 
 fn parse_since(text: &str) -> Option<Since> {
-    let moment = |moment: jiff::Timestamp| {
-        Some(Since::Moment(Timestamp::from_unix(moment.as_second().try_into().ok()?)))
-    };
+    let time =
+        |time: jiff::Timestamp| Some(Since::Time(Timestamp::from_unix(time.as_second().try_into().ok()?)));
     if let Ok(parsed) = text.parse() {
-        return moment(parsed);
+        return time(parsed);
     }
     if let Ok(parsed) = format!("{text}T00:00:00Z").parse() {
-        return moment(parsed);
+        return time(parsed);
     }
     let unit = match text.chars().last()? {
         's' => 1,
@@ -105,7 +104,7 @@ pub(crate) fn run(AuditArguments { database, command }: AuditArguments) -> Resul
 async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
     let ListAudit { since, user, event, limit, json } = arguments;
     let since = since.map(|since| match since {
-        Since::Moment(moment) => moment,
+        Since::Time(time) => time,
         Since::Ago(seconds) => Timestamp::from_unix(Timestamp::now().as_unix().saturating_sub(seconds)),
     });
     let filter = AuditFilter { since, user, kind: event };
@@ -115,7 +114,7 @@ async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
     }
     let (mut remaining, mut after) = (limit, None);
     while remaining > 0 {
-        let page = audit.list(&filter, after, remaining.min(PAGE)).await?;
+        let page = audit.list(&filter, after, remaining.min(PAGE_SIZE)).await?;
         for entry in &page.entries {
             if json { output.line(as_json(entry))? } else { output.line(text(entry))? }
         }
@@ -130,10 +129,10 @@ async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
 
 fn text(entry: &AuditEntry) -> String {
     let named =
-        |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {}", shown(value)));
+        |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {}", escaped(value)));
     let details = [
-        entry.actor.as_deref().map(|actor| format!("by {}", shown(actor))),
-        entry.detail.as_deref().map(shown),
+        entry.actor.as_deref().map(|actor| format!("by {}", escaped(actor))),
+        entry.detail.as_deref().map(escaped),
         named("client", &entry.client_id),
         named("session", &entry.session_id),
         named("with", &entry.user_agent),
@@ -141,7 +140,7 @@ fn text(entry: &AuditEntry) -> String {
     let details = details.into_iter().flatten().collect::<Vec<_>>().join("; ");
     let user = entry.username.as_deref().or(entry.user_id.as_deref()).unwrap_or("-");
     let address = entry.address.as_deref().unwrap_or("-");
-    row([&entry.time.to_string(), &entry.event, &shown(user), address, &details])
+    row([&entry.time.to_string(), &entry.event, &escaped(user), address, &details])
 }
 
 fn row([time, event, user, address, details]: [&str; 5]) -> String {
@@ -153,11 +152,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn when_is_a_date_a_moment_or_a_time_ago() {
+    fn since_is_a_date_a_time_or_a_duration() {
         for (text, expected) in [
-            ("1970-01-02", Since::Moment(Timestamp::from_unix(86_400))),
-            ("1970-01-01T00:01:00Z", Since::Moment(Timestamp::from_unix(60))),
-            ("1970-01-01T01:00:00+01:00", Since::Moment(Timestamp::from_unix(0))),
+            ("1970-01-02", Since::Time(Timestamp::from_unix(86_400))),
+            ("1970-01-01T00:01:00Z", Since::Time(Timestamp::from_unix(60))),
+            ("1970-01-01T01:00:00+01:00", Since::Time(Timestamp::from_unix(0))),
             ("90s", Since::Ago(90)),
             ("7d", Since::Ago(604_800)),
         ] {

@@ -28,13 +28,13 @@ pub(crate) struct CheckArguments {
 }
 
 #[derive(Serialize)]
-struct Finding {
-    what: &'static str,
+struct CheckResult {
+    check: &'static str,
     ok: bool,
     detail: String,
 }
 
-/// Checks each part and changes nothing. Fails if one part is wrong.
+/// Runs all checks, which change nothing. Fails if one of them fails.
 pub(crate) fn run(CheckArguments { settings, json }: &CheckArguments) -> Result<(), Failure> {
     let results = [
         ("settings", check_settings(settings)),
@@ -42,19 +42,25 @@ pub(crate) fn run(CheckArguments { settings, json }: &CheckArguments) -> Result<
         ("keys", check_keys(settings)),
     ];
     let mut output = Output::new();
-    let mut first_wrong = None;
-    for (what, result) in results {
+    let mut failed = Vec::new();
+    for (check, result) in results {
         let ok = result.is_ok();
         let detail = result.unwrap_or_else(|failure| failure.to_string());
         if *json {
-            output.json(&Finding { what, ok, detail })?;
+            output.json(&CheckResult { check, ok, detail })?;
         } else {
-            output.line(format!("{what:<10} {}: {detail}", if ok { "ok" } else { "WRONG" }))?;
+            output.line(format!("{check:<10} {}: {detail}", if ok { "ok" } else { "FAILED" }))?;
         }
-        first_wrong = first_wrong.or_else(|| (!ok).then_some(what));
+        if !ok {
+            failed.push(check);
+        }
     }
     output.finish()?;
-    first_wrong.map_or(Ok(()), |what| Err(Failure::failed(format!("the check of the {what} failed"))))
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::failed(format!("check failed: {}", failed.join(", "))))
+    }
 }
 
 fn check_settings(settings: &Settings) -> Result<String, Failure> {
@@ -62,15 +68,12 @@ fn check_settings(settings: &Settings) -> Result<String, Failure> {
     if let Some(tls) = settings.listen.tls()? {
         tls.check()?;
     }
-    let issuer = settings.issuer();
-    match settings.profile.profile {
-        Profile::Tutorial => {
-            Ok("profile tutorial, which is insecure and uses no database and no keys".to_owned())
+    match (settings.profile.profile, settings.unreachable_issuer()) {
+        (Profile::Tutorial, _) => {
+            Ok("profile tutorial, which is insecure and uses neither database nor keys".to_owned())
         }
-        Profile::Secure if settings.issuer_is_unreachable() => {
-            Err(Failure::failed(settings.unreachable_issuer()))
-        }
-        Profile::Secure => Ok(format!("profile secure, issuer {issuer}")),
+        (Profile::Secure, Some(error)) => Err(Failure::failed(error)),
+        (Profile::Secure, None) => Ok(format!("profile secure, issuer {}", settings.issuer())),
     }
 }
 
@@ -81,10 +84,10 @@ fn check_database(url: &str) -> Result<String, Failure> {
     match Runtime::new()?.block_on(Database::inspect(url))? {
         Tables::Current => Ok("reachable, tables up to date".to_owned()),
         Tables::Older => {
-            Ok("reachable, tables missing or of an older version; the next start updates them".to_owned())
+            Ok("reachable, tables missing or from an older version; the next start updates them".to_owned())
         }
         Tables::Newer => {
-            Err(Failure::failed("the tables are of a newer version of Gatepass: update this program"))
+            Err(Failure::failed("the tables are from a newer version of Gatepass: update this program"))
         }
     }
 }
@@ -96,7 +99,7 @@ fn check_keys(settings: &Settings) -> Result<String, Failure> {
     }
     let keys = KeyDirectory::new(directory, &settings.jwt()).list()?;
     Ok(match keys.iter().find(|key| key.state == KeyState::Signing) {
-        Some(key) => format!("{} in {}, {} signs", keys.len(), directory.display(), key.kid),
+        Some(key) => format!("{} in {}; {} signs", keys.len(), directory.display(), key.kid),
         None => format!("none in {} yet; the first start creates one", directory.display()),
     })
 }

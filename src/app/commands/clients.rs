@@ -1,4 +1,4 @@
-//! `gatepass clients …`
+//! `gatepass clients`: manages clients.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -8,9 +8,9 @@ use crate::{
     app::{
         audit::operator,
         commands::{
-            Missing, ask,
-            output::{Output, print, print_json, shown},
-            with_database,
+            Missing,
+            output::{Output, escaped, print, print_json},
+            prompt, with_database,
         },
         failure::Failure,
         settings::DatabaseLocation,
@@ -29,7 +29,7 @@ pub(crate) struct ClientsArguments {
 
 #[derive(Clone, Debug, Subcommand)]
 enum ClientsCommand {
-    /// Register a client and print its secret once; only a hash is stored
+    /// Register a client and print its secret, which cannot be shown again
     Add {
         /// Client ID
         #[arg(value_parser = sql::client_id)]
@@ -77,7 +77,7 @@ async fn add(clients: &SqlClients, client_id: &ClientId, json: bool) -> Result<(
         return print_json(&json!({ "client_id": client_id.as_str(), "client_secret": secret }));
     }
     print(format!(
-        "client_id:      {client_id}\nclient_secret:  {secret}\nStore the secret now: it is not shown again."
+        "client_id:      {client_id}\nclient_secret:  {secret}\nStore the secret now: it cannot be shown again."
     ))
 }
 
@@ -91,20 +91,20 @@ async fn list(clients: &SqlClients, json: bool) -> Result<(), Failure> {
         if json {
             output.json(&json!({ "client_id": client_id, "created": created }))?;
         } else {
-            output.line(format!("{:<30}  {created}", shown(client_id)))?;
+            output.line(format!("{:<30}  {created}", escaped(client_id)))?;
         }
     }
     output.finish()
 }
 
 async fn remove(clients: &SqlClients, client_id: &ClientId, yes: bool) -> Result<(), Failure> {
-    let name = shown(client_id.as_str());
+    let name = escaped(client_id.as_str());
     let unknown = || Failure::failed(format!("client {name} does not exist"));
-    // A question about a client that does not exist would be pointless.
+    // Checked before the prompt, so that nobody confirms in vain.
     if clients.find(client_id).await?.is_none() {
         return Err(unknown());
     }
-    ask::confirm(&format!("Remove client {name} permanently?"), yes)?;
+    prompt::confirm(&format!("Remove client {name} permanently?"), yes)?;
     if !clients.remove(client_id).await? {
         return Err(unknown());
     }

@@ -11,8 +11,9 @@ use futures_util::TryStreamExt;
 use crate::{
     adapters::sql::SqlUsers,
     app::commands::{
-        Format, ask,
-        output::{print, shown, write_failure},
+        Format,
+        output::{escaped, print, user_count, write_failure},
+        prompt,
         record::RecordWriter,
     },
     app::failure::Failure,
@@ -30,18 +31,18 @@ pub(super) async fn run(
         return Ok(());
     }
     let format = Format::of(file, format, Some(Format::Jsonl))?;
-    let name = shown(&file.to_string_lossy());
+    let name = escaped(&file.to_string_lossy());
     if file.exists() {
-        ask::confirm(&format!("Replace {name}?"), yes)?;
+        prompt::confirm(&format!("Replace {name}?"), yes)?;
     }
     let unwritable = |error: io::Error| Failure::failed(format!("cannot write {name}: {error}"));
-    // A temporary file until it is complete: an existing file stays until then. Its mode is 600, since it has hashes.
+    // An existing file is replaced only by a complete one. The mode of temporary files is 600, as password hashes require.
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let part = tempfile::Builder::new().prefix(".export-").tempfile_in(directory).map_err(unwritable)?;
-    let exported = write(users, BufWriter::new(&part), format, unwritable).await?;
-    part.as_file().sync_all().map_err(unwritable)?;
-    part.persist(file).map_err(|error| unwritable(error.error))?;
-    print(format!("exported {exported} users"))
+    let temporary = tempfile::Builder::new().prefix(".export-").tempfile_in(directory).map_err(unwritable)?;
+    let count = write(users, BufWriter::new(&temporary), format, unwritable).await?;
+    temporary.as_file().sync_all().map_err(unwritable)?;
+    temporary.persist(file).map_err(|error| unwritable(error.error))?;
+    print(format!("exported {}", user_count(count)))
 }
 
 async fn write(

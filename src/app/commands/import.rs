@@ -1,4 +1,4 @@
-//! `gatepass users import`: reads a file twice, first to check every line, then to add the users.
+//! `gatepass users import`: reads a file twice, to check every line and to add the users.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -15,18 +15,18 @@ use crate::{
     app::{
         commands::{
             Format,
-            output::{print, print_json, shown},
+            output::{escaped, print, print_json, user_count},
             record::{FieldError, Line, Record, Records},
         },
         failure::Failure,
     },
 };
 
-/// The maximum number of errors that are printed; the others are counted.
-const MAX_PRINTED: usize = 100;
+/// The maximum number of printed errors. Further ones are only counted.
+const MAX_PRINTED_ERRORS: usize = 100;
 
 /// The number of usernames per database query.
-const LOOKUP: usize = 500;
+const LOOKUP_SIZE: usize = 500;
 
 pub(super) async fn run(
     users: &SqlUsers,
@@ -40,7 +40,7 @@ pub(super) async fn run(
     if json {
         print_json(&json!({ "imported": imported }))
     } else {
-        print(format!("imported {imported} users"))
+        print(format!("imported {}", user_count(imported)))
     }
 }
 
@@ -58,12 +58,12 @@ enum Content {
 
 impl Source {
     fn new(file: &Path, format: Format) -> Result<Self, Failure> {
-        let name = shown(&file.to_string_lossy());
+        let name = escaped(&file.to_string_lossy());
         let content = Content::of(file).map_err(|error| unreadable(&name, error))?;
         Ok(Self { name, format, content })
     }
 
-    /// The lines; a progress bar moves with them.
+    /// Opens the users of the file. Reading them moves the progress bar.
     fn records(&self, bar: &ProgressBar) -> Result<Records<Box<dyn BufRead + '_>>, Failure> {
         let reader: io::Result<(Box<dyn BufRead>, u64)> = match &self.content {
             Content::Memory(bytes) => Ok((Box::new(bar.wrap_read(&**bytes)), bytes.len() as u64)),
@@ -85,8 +85,8 @@ impl Source {
 }
 
 impl Content {
-    /// Standard input and pipes are kept in memory: they cannot be read twice, and hashes do not belong in a temporary
-    /// file.
+    /// Keeps standard input and pipes in memory: they cannot be read twice, and a temporary file would expose password
+    /// hashes.
     fn of(file: &Path) -> Result<Self, io::Error> {
         let mut content = Vec::new();
         if file == Path::new("-") {
@@ -114,7 +114,7 @@ async fn check(users: &SqlUsers, source: &Source) -> Result<u64, Failure> {
             Ok(()) => {}
             Err(found) => found.into_iter().for_each(|error| errors.add(number, error)),
         }
-        if names.pending.len() >= LOOKUP {
+        if names.pending.len() >= LOOKUP_SIZE {
             names.look_up(users, &mut errors).await?;
         }
     }
@@ -127,7 +127,7 @@ async fn check(users: &SqlUsers, source: &Source) -> Result<u64, Failure> {
     }
 }
 
-/// Adds every user of a checked file in one transaction.
+/// Adds all users of a checked file in one transaction.
 async fn write(users: &SqlUsers, source: &Source, count: u64) -> Result<(), Failure> {
     let changed =
         || Failure::failed(format!("{} changed during the import: nothing was imported", source.name));
@@ -162,9 +162,9 @@ async fn write(users: &SqlUsers, source: &Source, count: u64) -> Result<(), Fail
 /// The usernames of a file.
 #[derive(Default)]
 struct Names {
-    /// The line of each name.
+    /// The line of each username.
     lines: HashMap<Box<str>, u64>,
-    /// The names that were not looked up in the database yet.
+    /// The usernames that were not looked up in the database yet.
     pending: Vec<(String, u64)>,
 }
 
@@ -172,7 +172,7 @@ impl Names {
     fn add(&mut self, record: Record, number: u64) -> Result<(), FieldError> {
         match self.lines.entry(record.username_key.as_str().into()) {
             Entry::Occupied(other) => {
-                Err(FieldError::new("username", format!("it is the same as in line {}", other.get())))
+                Err(FieldError::new("username", format!("duplicate of line {}", other.get())))
             }
             Entry::Vacant(entry) => {
                 entry.insert(number);
@@ -186,7 +186,7 @@ impl Names {
         let keys: Vec<_> = self.pending.iter().map(|(key, _)| key.as_str()).collect();
         let taken = users.taken(&keys).await?;
         for (_, number) in self.pending.drain(..).filter(|(key, _)| taken.contains(key)) {
-            errors.add(number, FieldError::new("username", "it is taken"));
+            errors.add(number, FieldError::new("username", "already taken"));
         }
         errors.keep_first();
         Ok(())
@@ -204,33 +204,33 @@ impl Errors {
     fn add(&mut self, number: u64, error: FieldError) {
         self.count += 1;
         self.first.push((number, error));
-        // Errors of a lookup come late, for lines of the current batch: as many errors are kept in addition.
-        if self.first.len() > MAX_PRINTED + 10 * LOOKUP {
+        // A lookup may still add errors for the lines since the last one, so more errors are kept than printed.
+        if self.first.len() > MAX_PRINTED_ERRORS + 10 * LOOKUP_SIZE {
             self.keep_first();
         }
     }
 
     fn keep_first(&mut self) {
         self.first.sort_by_key(|(number, _)| *number);
-        self.first.truncate(MAX_PRINTED);
+        self.first.truncate(MAX_PRINTED_ERRORS);
     }
 
-    /// Prints the first errors and returns the number of all.
+    /// Prints the first errors and returns the total number.
     fn print(mut self, file: &str) -> usize {
         self.keep_first();
         for (number, FieldError { field, reason }) in &self.first {
             eprintln!("{file}:{number}: {field}: {reason}");
         }
         if self.count > self.first.len() {
-            eprintln!("and {} more", self.count - self.first.len());
+            eprintln!("and {} more errors", self.count - self.first.len());
         }
         self.count
     }
 }
 
-/// A bar that is shown on a terminal only.
-fn progress_bar(what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::new(0).with_message(what);
+/// Returns a progress bar, which is visible only on a terminal.
+fn progress_bar(message: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(0).with_message(message);
     match ProgressStyle::with_template("{msg:<9} {wide_bar} {percent:>3} % {eta:>4}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,

@@ -1,5 +1,7 @@
 //! `gatepass keys`: the keys that sign tokens.
 
+use std::path::Path;
+
 use actix_web::rt::Runtime;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -12,8 +14,8 @@ use crate::{
     app::{
         audit::operator,
         commands::{
-            ask,
             output::{Output, print, print_json},
+            prompt,
         },
         failure::Failure,
         settings::{AlgorithmSettings, DatabaseLocation, KeySettings},
@@ -21,14 +23,14 @@ use crate::{
     domain::{event::EventKind, time::Timestamp},
 };
 
-const EMERGENCY: &str = "\
-When a key is compromised: gatepass keys rotate, then remove the file of that key (keys list --json shows the path). \
-Running services refuse its tokens within a second, and another key signs at once. Keep this order: a running service \
-goes on using its only key without the file, until another key exists or the service restarts.";
+const COMPROMISED_KEY_HELP: &str = "\
+If a key is compromised, run `gatepass keys rotate`, then delete the file of that key (`gatepass keys list --json` \
+prints its path). Running services refuse its tokens within a second and sign with another key. Rotate first: without \
+another key, a running service keeps using the deleted one.";
 
 /// The arguments of `gatepass keys`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = EMERGENCY)]
+#[command(after_help = COMPROMISED_KEY_HELP)]
 pub(crate) struct KeysArguments {
     #[command(flatten)]
     keys: KeySettings,
@@ -54,7 +56,7 @@ enum KeysCommand {
         #[command(flatten)]
         database: DatabaseLocation,
     },
-    /// Remove keys whose tokens have expired; needs the service's --access-token-ttl and --leeway
+    /// Remove keys whose tokens have expired; set --access-token-ttl and --leeway as for the service
     Prune {
         /// Skip the confirmation
         #[arg(long)]
@@ -73,14 +75,14 @@ pub(crate) fn run(KeysArguments { keys, signing, command }: &KeysArguments) -> R
     let directory = KeyDirectory::new(&keys.keys_dir, &jwt);
     let now = Timestamp::now();
     match command {
-        KeysCommand::List { json } => list(&directory.list()?, *json, now),
+        KeysCommand::List { json } => list(&directory.list()?, &keys.keys_dir, *json, now),
         KeysCommand::Rotate { database, json } => {
             let key = directory.rotate()?;
             record(EventKind::KeyRotated, key.kid.clone(), database);
             if *json {
-                return print_json(&json!({ "made": as_json(&key) }));
+                return print_json(&json!({ "key": as_json(&key) }));
             }
-            print(format!("made {}: {}", key.kid, state(key.state, now)))
+            print(format!("created {}: {}", key.kid, state(key.state, now)))
         }
         KeysCommand::Prune { database, yes, json } => {
             let mut retired = directory.list()?;
@@ -88,11 +90,11 @@ pub(crate) fn run(KeysArguments { keys, signing, command }: &KeysArguments) -> R
             if !retired.is_empty() {
                 let lifetime = (jwt.access_token_ttl + jwt.leeway).as_secs();
                 let question = format!(
-                    "With tokens that last {lifetime} s (--access-token-ttl plus --leeway), those of {} have expired. \
+                    "Tokens are valid for {lifetime} s (--access-token-ttl plus --leeway): those of {} have expired. \
                      Remove these keys permanently?",
                     kids(&retired)
                 );
-                ask::confirm(&question, *yes)?;
+                prompt::confirm(&question, *yes)?;
             }
             let removed = directory.prune()?;
             if !removed.is_empty() {
@@ -111,12 +113,13 @@ pub(crate) fn run(KeysArguments { keys, signing, command }: &KeysArguments) -> R
     }
 }
 
-fn list(keys: &[ListedKey], json: bool, now: Timestamp) -> Result<(), Failure> {
+fn list(keys: &[ListedKey], directory: &Path, json: bool, now: Timestamp) -> Result<(), Failure> {
     if json {
         return print_json(&json!({ "keys": all(keys) }));
     }
     if keys.is_empty() {
-        return print("no keys yet: the service creates the first one on start");
+        let directory = directory.display();
+        return print(format!("no keys in {directory} yet: the service creates the first one on start"));
     }
     let width = keys.iter().map(|key| key.kid.len()).max().unwrap_or(0);
     let mut output = Output::new();
@@ -127,8 +130,8 @@ fn list(keys: &[ListedKey], json: bool, now: Timestamp) -> Result<(), Failure> {
     output.finish()
 }
 
-/// Writes to the audit trail. Keys must change without a database as well, as in an emergency: if the database does not
-/// exist, there is no trail. If it is out of reach, the command reports that, and the change stands.
+/// Writes an entry to the audit trail, if the database exists. A failure is only printed: in an emergency, keys must be
+/// changeable without the database.
 fn record(kind: EventKind, kids: String, database: &DatabaseLocation) {
     let url = database.database_url.expose();
     if Database::missing_file(url).is_some() {
@@ -138,16 +141,18 @@ fn record(kind: EventKind, kids: String, database: &DatabaseLocation) {
     let recorded = Runtime::new().map_err(Failure::from).and_then(|runtime| {
         runtime.block_on(async {
             if Database::inspect(url).await? != Tables::Current {
-                return Err(Failure::failed("the database's tables are of another version"));
+                return Err(Failure::failed(
+                    "the tables of the database are from another version of Gatepass",
+                ));
             }
             let database = Database::open(url).await?;
-            let done = SqlAudit::new(database.clone()).append(&[entry]).await;
+            let result = SqlAudit::new(database.clone()).append(&[entry]).await;
             database.close().await;
-            Ok(done?)
+            Ok(result?)
         })
     });
     if let Err(failure) = recorded {
-        eprintln!("gatepass: done, but not in the audit trail: {failure}");
+        eprintln!("gatepass: the keys were changed, but the change is not in the audit trail: {failure}");
     }
 }
 
@@ -155,11 +160,11 @@ fn state(state: KeyState, now: Timestamp) -> String {
     let seconds_to = |then: Timestamp| then.as_unix().saturating_sub(now.as_unix());
     match state {
         KeyState::Next { signs_at } => {
-            format!("next: signs in {} s, from {}", seconds_to(signs_at), signs_at)
+            format!("next: signs in {} s, from {signs_at}", seconds_to(signs_at))
         }
         KeyState::Signing => "signing".into(),
         KeyState::Verifying { until } => {
-            format!("verifying until {}, for {} s", until, seconds_to(until))
+            format!("verifying until {until}, for {} s", seconds_to(until))
         }
         KeyState::Retired => "retired: its tokens have expired".into(),
     }

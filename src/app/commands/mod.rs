@@ -1,6 +1,5 @@
-//! The commands other than `serve`. Running services see their changes within a second.
+//! The commands other than `serve`. Running services apply their changes within a second.
 
-mod ask;
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod clients;
@@ -9,6 +8,7 @@ mod import;
 pub(crate) mod keys;
 mod output;
 mod password;
+mod prompt;
 mod record;
 pub(crate) mod users;
 
@@ -22,14 +22,14 @@ use crate::{
     app::{failure::Failure, settings::DatabaseLocation},
 };
 
-/// The treatment of a SQLite database that does not exist.
+/// The action if a SQLite database does not exist.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missing {
     Create,
     Fail,
 }
 
-/// Runs `work` on the database of the settings.
+/// Opens the database, runs `work` on it, and closes it.
 fn with_database(
     DatabaseLocation { database_url }: &DatabaseLocation,
     missing: Missing,
@@ -46,9 +46,9 @@ fn with_database(
     Runtime::new()?.block_on(async {
         let without_timeouts = DatabaseSettings { has_timeouts: false, ..DatabaseSettings::default() };
         let database = Database::open_with(url, without_timeouts).await?;
-        let done = work(&database).await;
+        let result = work(&database).await;
         database.close().await;
-        done
+        result
     })
 }
 
@@ -62,7 +62,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The format given, or that of the file name's extension, or a default.
+    /// Returns the given format, or else that of the file extension, or else the default.
     fn of(file: &Path, given: Option<Self>, default: Option<Self>) -> Result<Self, Failure> {
         let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let by_name = match extension.to_ascii_lowercase().as_str() {
@@ -71,7 +71,8 @@ impl Format {
             _ => None,
         };
         given.or(by_name).or(default).ok_or_else(|| {
-            Failure::usage(format!("cannot tell the format of {}: set --format", file.display()))
+            let file = file.display();
+            Failure::usage(format!("{file} does not end in .jsonl or .csv: set --format"))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What commands print.
+//! The output of commands.
 
 use std::{
     fmt::Display,
@@ -12,7 +12,7 @@ use crate::{
     app::failure::Failure,
 };
 
-/// Standard output. A reader may close it at any line, as `head` does: the command is done then.
+/// Standard output, buffered. If the reader closes it, as `head` does, the command ends with exit code 0.
 pub(super) struct Output(BufWriter<StdoutLock<'static>>);
 
 impl Output {
@@ -45,13 +45,12 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(serde_json::to_string(value)?)
 }
 
-/// The failure of a write to standard output.
+/// Returns the failure of a write to standard output.
 pub(super) fn write_failure(error: io::Error) -> Failure {
-    // A reader that closes the pipe has what it wants.
     if error.kind() == io::ErrorKind::BrokenPipe { Failure::closed_output() } else { error.into() }
 }
 
-/// A user as `--json` prints one, without the hash.
+/// A user in JSON output, without the password hash.
 #[derive(Serialize)]
 pub(super) struct UserObject<'a> {
     id: String,
@@ -72,7 +71,12 @@ impl<'a> From<&'a StoredUser> for UserObject<'a> {
     }
 }
 
-/// A text of foreign origin for a terminal: control characters and invisible ones are escaped.
-pub(super) fn shown(text: &str) -> String {
+/// Returns a number of users in words: `1 user`, `2 users`.
+pub(super) fn user_count(count: u64) -> String {
+    format!("{count} user{}", if count == 1 { "" } else { "s" })
+}
+
+/// Escapes control characters and invisible characters, so that untrusted text cannot control the terminal.
+pub(super) fn escaped(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) { c.escape_unicode().to_string() } else { c.into() }).collect()
 }

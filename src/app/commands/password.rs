@@ -1,4 +1,4 @@
-//! New passwords: reading them, and hashing them.
+//! Reads and hashes new passwords.
 
 use std::{
     io::{self, BufRead, ErrorKind, Read},
@@ -21,14 +21,14 @@ use crate::{
     },
 };
 
-/// The maximum number of bytes read from standard input, which may be anything.
+/// The maximum number of bytes that are read from standard input.
 const MAX_LINE: u64 = 64 * 1024;
 
-/// The source of a new password, and how it is hashed. A password is never an argument: every user of the machine can see
-/// those.
+/// The source of a new password, and the parameters of its hash. A password is never an argument, because every user of the
+/// machine can see the arguments of a process.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct NewPassword {
-    /// Read the password from the first line of standard input instead of asking for it
+    /// Read the password from the first line of standard input instead of prompting for it
     #[arg(long)]
     password_stdin: bool,
     #[command(flatten)]
@@ -38,13 +38,13 @@ pub(crate) struct NewPassword {
 impl NewPassword {
     /// Reads a password, checks it against the password policy, and returns the hash to store.
     pub(super) async fn hash(self, user: &User) -> Result<PasswordHash, Failure> {
-        let password = if self.password_stdin { first_line()? } else { asked_twice()? };
+        let password = if self.password_stdin { read_line()? } else { prompt_twice()? };
         if password.expose().is_empty() {
             return Err(Failure::failed("the password is empty"));
         }
         let names = [Some(&user.username), user.email.as_ref(), user.full_name.as_ref()];
         let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
-        // One password takes one thread.
+        // One thread is enough for one password.
         let settings = Argon2Settings { threads: Some(NonZeroUsize::MIN), ..self.argon2.hasher() };
         let hasher = Argon2Hasher::with_settings(settings).map_err(Failure::usage)?;
         StrengthPolicy::new(&hasher).check(&password, &names).await??;
@@ -52,8 +52,8 @@ impl NewPassword {
     }
 }
 
-fn first_line() -> Result<Password, Failure> {
-    // With this capacity most lines are not copied while they grow.
+fn read_line() -> Result<Password, Failure> {
+    // With this capacity most passwords are not copied while the buffer grows.
     let mut line = Zeroizing::new(String::with_capacity(Password::MAX_BYTES));
     let read = io::stdin().lock().take(MAX_LINE).read_line(&mut line);
     read.map_err(|error| Failure::failed(format!("cannot read the password: {error}")))?;
@@ -61,30 +61,30 @@ fn first_line() -> Result<Password, Failure> {
     Ok(line.strip_suffix('\r').unwrap_or(line).into())
 }
 
-/// The exit code that shells report for a program ended by Ctrl-C.
+/// The exit code of shells for a program that was ended by Ctrl-C.
 const INTERRUPTED: i32 = 130;
 
-fn asked_twice() -> Result<Password, Failure> {
+fn prompt_twice() -> Result<Password, Failure> {
     catch_interrupts()?;
-    let ask = |prompt| match rpassword::prompt_password(prompt) {
+    let prompt = |text| match rpassword::prompt_password(text) {
         Err(error) if error.kind() == ErrorKind::Interrupted => {
-            // The cursor is behind the prompt.
+            // Ends the line of the prompt.
             eprintln!();
             process::exit(INTERRUPTED)
         }
-        asked => asked.map(Password::from).map_err(|_| {
-            Failure::usage("there is no terminal to ask for a password on: use --password-stdin")
+        result => result.map(Password::from).map_err(|_| {
+            Failure::usage("cannot ask for a password without a terminal; use --password-stdin")
         }),
     };
-    let password = ask("New password: ")?;
-    if ask("Again: ")?.expose() != password.expose() {
+    let password = prompt("New password: ")?;
+    if prompt("Again: ")?.expose() != password.expose() {
         return Err(Failure::failed("the two passwords differ"));
     }
     Ok(password)
 }
 
-/// Ctrl-C at a prompt must not end the program while the terminal hides what is typed: `rpassword` raises the signal
-/// first and restores the terminal afterwards. Later on Ctrl-C ends the program as before.
+/// Keeps Ctrl-C from ending the program at a prompt, while the terminal hides what is typed: `rpassword` raises the signal
+/// before it restores the terminal. Afterwards Ctrl-C ends the program as usual.
 fn catch_interrupts() -> Result<(), Failure> {
     #[cfg(unix)]
     {

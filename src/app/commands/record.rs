@@ -1,4 +1,4 @@
-//! Users as lines of a file, JSON or CSV, with an error for each field that is wrong.
+//! Reads and writes users as lines of a JSON or CSV file, and reports an error for each invalid field.
 
 use std::{
     fmt::Display,
@@ -16,20 +16,20 @@ use crate::{
         sql::{self, StoredUser, User, username_key},
         unique_names,
     },
-    app::commands::{Format, output::shown},
+    app::commands::{Format, output::escaped},
     domain::{
         scope::{Scope, Scopes},
         user::Account,
     },
 };
 
-/// The maximum length of a line in bytes: longer ones come from files without users.
+/// The maximum length of a line in bytes. Files with longer lines do not contain users.
 const MAX_LINE: u64 = 1024 * 1024;
 
 /// The fields, in the order in which they are written.
 const FIELDS: [&str; 6] = ["username", "email", "full_name", "disabled", "scopes", "hashed_password"];
 
-const UNKNOWN_FIELD: &str = "there is no such field";
+const UNKNOWN_FIELD: &str = "unknown field";
 
 /// A user in a file.
 pub(super) struct Record {
@@ -52,7 +52,7 @@ pub(super) struct FieldError {
 
 impl FieldError {
     pub(super) fn new(field: &str, reason: impl Display) -> Self {
-        Self { field: shown(field), reason: reason.to_string() }
+        Self { field: escaped(field), reason: reason.to_string() }
     }
 
     fn line(reason: impl Display) -> Vec<Self> {
@@ -98,7 +98,7 @@ impl<R: BufRead> Records<R> {
         Ok(Self::Csv { reader: Box::new(reader), columns, record: ByteRecord::new() })
     }
 
-    /// The next user, or the errors in the next line.
+    /// Returns the next user, or the errors in the next line.
     pub(super) fn next(&mut self) -> Result<Option<Line>, io::Error> {
         match self {
             Self::Invalid(errors) => Ok(errors.take().map(|errors| Line { number: 1, content: Err(errors) })),
@@ -132,12 +132,12 @@ impl<R: BufRead> Records<R> {
     }
 }
 
-/// Refuses a CSV record that reached the limit: an unclosed quote would take in the whole file.
+/// Refuses a CSV record that reached the maximum length: an unclosed quote would include the rest of the file.
 fn check_length<R: BufRead>(reader: &csv::Reader<Take<R>>, number: u64) -> Result<(), io::Error> {
     if reader.get_ref().limit() > 0 {
         return Ok(());
     }
-    let reason = format!("line {number} begins a record longer than 1 MiB: a quote in it may not be closed");
+    let reason = format!("the record at line {number} is longer than 1 MiB: a closing quote may be missing");
     Err(io::Error::other(reason))
 }
 
@@ -147,12 +147,12 @@ fn header_errors(columns: &[String]) -> Vec<FieldError> {
         if !FIELDS.contains(&column.as_str()) {
             errors.push(FieldError::new(column, UNKNOWN_FIELD));
         } else if columns[..position].contains(column) {
-            errors.push(FieldError::new(column, "it is in the header twice"));
+            errors.push(FieldError::new(column, "appears twice in the header"));
         }
     }
     for required in ["username", "hashed_password"] {
         if !columns.iter().any(|column| column == required) {
-            errors.push(FieldError::new(required, "it is not in the header"));
+            errors.push(FieldError::new(required, "missing in the header"));
         }
     }
     errors
@@ -162,24 +162,24 @@ fn json_record(line: &[u8]) -> Result<Record, Vec<FieldError>> {
     match unique_names::parse(line) {
         Some(fields) => record(fields, Vec::new()),
         None => Err(FieldError::line(match serde_json::from_slice(line) {
-            Ok(Value::Object(_)) => "a name is in it twice".to_owned(),
+            Ok(Value::Object(_)) => "a field appears twice".to_owned(),
             Ok(_) => "expected a JSON object".to_owned(),
-            Err(error) => format!("it is not JSON from column {} on", error.column()),
+            Err(error) => format!("invalid JSON at column {}", error.column()),
         })),
     }
 }
 
-/// Reads a CSV record as the JSON object that has the same meaning.
+/// Reads a CSV record like the JSON object with the same fields.
 fn csv_record(columns: &[String], values: &ByteRecord) -> Result<Record, Vec<FieldError>> {
     if values.len() != columns.len() {
         let (found, expected) = (values.len(), columns.len());
-        return Err(FieldError::line(format!("it has {found} fields, but the header has {expected}")));
+        return Err(FieldError::line(format!("expected {expected} fields as in the header, found {found}")));
     }
     let (mut fields, mut errors) = (Map::new(), Vec::new());
     for (column, value) in columns.iter().zip(values) {
         let value = match (column.as_str(), str::from_utf8(value)) {
             (_, Err(_)) => {
-                errors.push(FieldError::new(column, "it is not UTF-8"));
+                errors.push(FieldError::new(column, "invalid UTF-8"));
                 continue;
             }
             (_, Ok("")) => Value::Null,
@@ -192,25 +192,25 @@ fn csv_record(columns: &[String], values: &ByteRecord) -> Result<Record, Vec<Fie
     record(fields, errors)
 }
 
-/// Checks the fields of a user; `errors` are those found before.
+/// Checks the fields of a user. `errors` are those that were already found.
 fn record(mut fields: Map<String, Value>, mut errors: Vec<FieldError>) -> Result<Record, Vec<FieldError>> {
     let unknown = fields.keys().filter(|name| !FIELDS.contains(&name.as_str()));
     errors.extend(unknown.map(|name| FieldError::new(name, UNKNOWN_FIELD)));
-    let mut take = Taker { fields: &mut fields, errors: &mut errors };
-    let disabled = take.field("disabled", |value| match value {
+    let mut reader = FieldReader { fields: &mut fields, errors: &mut errors };
+    let disabled = reader.field("disabled", |value| match value {
         Value::Null => Ok(false),
         Value::Bool(disabled) => Ok(disabled),
         _ => Err("expected true or false"),
     });
-    let scopes = take.field("scopes", scopes);
+    let scopes = reader.field("scopes", scopes);
     let (username, username_key) =
-        take.text("username", |text| sql::username(&text).map(|_| (text.clone(), username_key(&text))));
-    let email = take.text("email", |text| sql::email(&text));
-    let full_name = take.text("full_name", |text| sql::full_name(&text));
+        reader.text("username", |text| sql::username(&text).map(|_| (text.clone(), username_key(&text))));
+    let email = reader.text("email", |text| sql::email(&text));
+    let full_name = reader.text("full_name", |text| sql::full_name(&text));
     let hashed_password =
-        take.text("hashed_password", |text| match Argon2Hasher::check_hash(&(&*text).into()) {
+        reader.text("hashed_password", |text| match Argon2Hasher::check_hash(&(&*text).into()) {
             _ if text.is_empty() => Err("it is empty"),
-            Err(_) => Err("it is not a hash of a supported kind"),
+            Err(_) => Err("not a supported kind of password hash"),
             Ok(()) => Ok(text),
         });
     if !errors.is_empty() {
@@ -220,13 +220,13 @@ fn record(mut fields: Map<String, Value>, mut errors: Vec<FieldError>) -> Result
     Ok(Record { username_key, user, hashed_password })
 }
 
-/// Takes fields out of an object, and notes what is wrong with them.
-struct Taker<'a> {
+/// Reads fields of an object and collects the errors.
+struct FieldReader<'a> {
     fields: &'a mut Map<String, Value>,
     errors: &'a mut Vec<FieldError>,
 }
 
-impl Taker<'_> {
+impl FieldReader<'_> {
     fn field<T: Default, E: Display>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, E>) -> T {
         read(self.fields.remove(name).unwrap_or_default()).unwrap_or_else(|error| {
             self.errors.push(FieldError::new(name, error));
@@ -243,7 +243,7 @@ impl Taker<'_> {
     }
 }
 
-/// Scopes as a list or as a text.
+/// Reads scopes from a list or a text.
 fn scopes(value: Value) -> Result<Scopes, String> {
     const EXPECTED: &str = "expected a string or a list of strings";
     let text = match value {
@@ -261,7 +261,7 @@ fn scopes(value: Value) -> Result<Scopes, String> {
     sql::scopes(&text).map_err(|error| error.to_string())
 }
 
-/// Writes users so that [`Records`] reads them.
+/// Writes users in the format that [`Records`] reads.
 pub(super) enum RecordWriter<W: Write> {
     Jsonl(W),
     Csv(Box<csv::Writer<W>>),

@@ -1,4 +1,4 @@
-//! `gatepass users …`
+//! `gatepass users`: manages users.
 
 use std::{path::PathBuf, pin::pin};
 
@@ -10,10 +10,10 @@ use crate::{
     app::{
         audit::operator,
         commands::{
-            Format, Missing, ask, export, import,
-            output::{Output, UserObject, print, print_json, shown},
+            Format, Missing, export, import,
+            output::{Output, UserObject, escaped, print, print_json},
             password::NewPassword,
-            with_database,
+            prompt, with_database,
         },
         failure::Failure,
         settings::DatabaseLocation,
@@ -36,7 +36,7 @@ pub(crate) struct UsersArguments {
 
 #[derive(Clone, Debug, Subcommand)]
 enum UsersCommand {
-    /// Add a user; asks for the password
+    /// Add a user; prompts for the password
     Add(AddUser),
     /// List the users by name
     List {
@@ -62,14 +62,14 @@ enum UsersCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Set a user's password and end all sessions of the user; asks for the password
+    /// Set a user's password and end all sessions of the user; prompts for the password
     Passwd {
         /// Username, case-insensitive
         username: String,
         #[command(flatten)]
         password: NewPassword,
     },
-    /// Disable a user: ends every session of the user and refuses the password
+    /// Disable a user: end all sessions and refuse sign-ins
     Disable {
         /// Username, case-insensitive
         username: String,
@@ -89,13 +89,13 @@ enum UsersCommand {
     },
     /// Add all users of a file, or none if one of them is invalid
     ///
-    /// Each line of a JSON lines file is an object with username, email, full_name, disabled, scopes and
-    /// hashed_password; a CSV file has these names as its header. username and hashed_password are required.
+    /// Each line of a JSON lines file is an object with the fields username, email, full_name, disabled, scopes and
+    /// hashed_password. A CSV file has these names in its header. username and hashed_password are required.
     /// All lines are checked before any user is added. Errors are printed as FILE:LINE: FIELD: reason.
     Import {
         /// File to read; - is standard input
         file: PathBuf,
-        /// Format of the file [default: by its name, .jsonl or .csv]
+        /// Format of the file [default: by its extension, .jsonl or .csv]
         #[arg(long, value_enum)]
         format: Option<Format>,
         /// Print the result as a JSON object
@@ -107,7 +107,7 @@ enum UsersCommand {
         /// File to write; - is standard output
         #[arg(default_value = "-")]
         file: PathBuf,
-        /// Format of the file [default: by its name, .jsonl or .csv; otherwise jsonl]
+        /// Format of the file [default: by its extension, .jsonl or .csv; otherwise jsonl]
         #[arg(long, value_enum)]
         format: Option<Format>,
         /// Replace an existing file without a confirmation
@@ -130,7 +130,7 @@ struct AddUser {
     /// Scopes that the user's tokens may have, separated by spaces
     #[arg(long, value_parser = sql::scopes)]
     scopes: Option<Scopes>,
-    /// Add the user disabled
+    /// Add the user as disabled
     #[arg(long)]
     disabled: bool,
     /// Print the user as a JSON object
@@ -154,12 +154,12 @@ struct SetFields {
     scopes: Option<Scopes>,
 }
 
-/// An email address, or an empty text for none.
+/// Parses an email address; an empty text stands for none.
 fn email(text: &str) -> Result<String, InvalidField> {
     sql::email(text).map(Option::unwrap_or_default)
 }
 
-/// A full name, or an empty text for none.
+/// Parses a full name; an empty text stands for none.
 fn full_name(text: &str) -> Result<String, InvalidField> {
     sql::full_name(text).map(Option::unwrap_or_default)
 }
@@ -181,7 +181,7 @@ pub(crate) fn run(UsersArguments { database, command }: UsersArguments) -> Resul
 
 async fn run_on(users: &SqlUsers, command: UsersCommand) -> Result<(), Failure> {
     let default = UserChange::default();
-    let (username, change, done, json) = match command {
+    let (username, change, verb, json) = match command {
         UsersCommand::Add(user) => return add(users, user).await,
         UsersCommand::List { json } => return list(users, json).await,
         UsersCommand::Show { username, json } => return show(&find(users, &username).await?, json),
@@ -212,12 +212,12 @@ async fn run_on(users: &SqlUsers, command: UsersCommand) -> Result<(), Failure> 
     if json {
         return show(&find(users, &username).await?, true);
     }
-    print(format!("{done} {}", shown(&username)))
+    print(format!("{verb} {}", escaped(&username)))
 }
 
 async fn add(users: &SqlUsers, new: AddUser) -> Result<(), Failure> {
     let username = new.username.as_str().to_owned();
-    let taken = || Failure::failed(format!("username {username} is taken"));
+    let taken = || Failure::failed(format!("username {username} is already taken"));
     // Checked before the prompt, so that nobody types a password in vain.
     if users.find(&new.username).await?.is_some() {
         return Err(taken());
@@ -275,12 +275,12 @@ fn show(stored: &StoredUser, json: bool) -> Result<(), Failure> {
     ))
 }
 
-/// Username, email, full name, state and scopes of a user.
+/// Returns the username, email, full name, state and scopes of a user.
 fn columns(user: &User) -> [String; 5] {
-    let optional = |text: &Option<String>| shown(text.as_deref().unwrap_or("-"));
+    let optional = |text: &Option<String>| escaped(text.as_deref().unwrap_or("-"));
     let state = if user.disabled { "disabled" } else { "enabled" };
     [
-        shown(&user.username),
+        escaped(&user.username),
         optional(&user.email),
         optional(&user.full_name),
         state.to_owned(),
@@ -290,8 +290,8 @@ fn columns(user: &User) -> [String; 5] {
 
 async fn remove(users: &SqlUsers, username: &str, yes: bool) -> Result<(), Failure> {
     let user = find(users, username).await?.user;
-    let name = shown(&user.username);
-    ask::confirm(&format!("Remove {name} permanently?"), yes)?;
+    let name = escaped(&user.username);
+    prompt::confirm(&format!("Remove {name} permanently?"), yes)?;
     if !users.remove(&user.subject()).await? {
         return Err(no_such_user(username));
     }
@@ -304,5 +304,5 @@ async fn find(users: &SqlUsers, username: &str) -> Result<StoredUser, Failure> {
 }
 
 fn no_such_user(username: &str) -> Failure {
-    Failure::failed(format!("user {} does not exist", shown(username)))
+    Failure::failed(format!("user {} does not exist", escaped(username)))
 }

@@ -1,4 +1,4 @@
-//! Which adapters are put together.
+//! The profiles: each combines use cases with adapters.
 
 pub(crate) mod secure;
 pub(crate) mod tutorial;
@@ -9,13 +9,13 @@ use crate::app::{
     settings::{Profile, Settings},
 };
 
-/// The service of the profile that `settings` name, listening.
+/// Builds the service of the profile in `settings` and starts to listen.
 ///
 /// # Errors
-/// Where it must not or cannot start.
+/// If a setting is invalid, or the database, the keys or the address cannot be used.
 pub async fn server(settings: &Settings) -> Result<Server, Failure> {
     match settings.profile.profile {
-        Profile::Tutorial => Ok(tutorial::server(settings)?),
+        Profile::Tutorial => tutorial::server(settings),
         Profile::Secure => secure::server(settings).await,
     }
 }

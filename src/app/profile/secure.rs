@@ -16,25 +16,24 @@ use crate::{
         failure::Failure,
         metrics::Metrics,
         ops::{self, Operations},
-        server::{Server, Service, StartError},
+        server::{Server, Service},
         settings::{ApiSettings, Settings},
     },
     auth::{Auth, AuthBuilder, LoginThrottle, RefreshSettings, TokenCache},
 };
 
-/// The service of the secure profile, listening.
+/// Builds the service of the secure profile and starts to listen.
 pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     let secure = &settings.secure;
     let database = Database::open_with(secure.database.database_url.expose(), secure.database()).await?;
-    let database = database.with_audit_retention(settings.operations.audit_retention());
+    let database = database.with_audit_retention(settings.operations.audit_retention);
     let tokens = JwtTokens::open_with(settings.jwt())?;
     let cache = Arc::new(TokenCache::new(secure.token_cache_size));
-    database.watch(Arc::clone(&cache) as _, secure.token_cache_max_staleness()).await?;
+    database.watch(Arc::clone(&cache) as _, secure.token_cache_max_staleness).await?;
     tokens.watch(Arc::clone(&cache) as _);
     let hasher = Argon2Hasher::with_settings(secure.argon2())?;
     let writer = SqlAudit::new(database.clone()).writer();
-    let audit = AuditTrail::start(settings.operations.audit_log.as_deref(), Some(writer))
-        .map_err(StartError::Audit)?;
+    let audit = AuditTrail::start(settings.operations.audit_log.as_deref(), Some(writer))?;
     let mut metrics = Metrics::new(audit);
     metrics.add_hasher(hasher.clone());
     metrics.add_token_cache(Arc::clone(&cache));
@@ -54,13 +53,13 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     let auth = operations.metrics.listen(auth).build()?;
     let service = Service { document: openapi(&auth), auth, profile: "secure", operations };
     let server = Server::bind(service, settings)?;
-    if settings.issuer_is_unreachable() {
-        log::warn!("{}", settings.unreachable_issuer());
+    if let Some(warning) = settings.unreachable_issuer() {
+        log::warn!("{warning}");
     }
     Ok(server)
 }
 
-/// The parts that determine the OpenAPI document.
+/// Adds the parts that determine the OpenAPI document.
 fn builder(
     database: &Database,
     tokens: JwtTokens,
@@ -82,14 +81,14 @@ fn builder(
         .tokens(tokens)
         .sessions(SqlSessions::new(database.clone()))
         .refresh_tokens(refresh)
-        .password_grant(api.has_password_grant())
+        .password_grant(api.password_grant)
         .require_grant_type(api.require_grant_type)
         .documentation("/docs")
-        .scope("me", "Read your user, end your sessions, change your password")
+        .scope("me", "Read your user, manage your sessions, change your password")
         .scope("tokens:introspect", "Introspect tokens")
 }
 
-/// The checks of readiness.
+/// Adds the readiness check.
 fn operations(metrics: Metrics, database: &Database) -> Operations {
     let database = database.clone();
     Operations::new(metrics).check("database", move || {
@@ -99,7 +98,7 @@ fn operations(metrics: Metrics, database: &Database) -> Operations {
 }
 
 fn openapi(auth: &Auth<User>) -> OpenApi {
-    let description = "Password sign-in. The password grant is for first-party clients: \
+    let description = "Password sign-in with OAuth2. Only first-party clients should use the password grant: \
         see [RFC 9700 section 2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4).";
     document::with_info(
         auth.openapi().merge_from(auth.user_openapi::<Me>()).merge_from(auth.account_openapi::<Me>()),
@@ -107,7 +106,7 @@ fn openapi(auth: &Auth<User>) -> OpenApi {
     )
 }
 
-/// The OpenAPI document of a service with these settings, without its database and keys.
+/// Returns the OpenAPI document of a service with these settings, without using its database and keys.
 pub(crate) async fn document(api: ApiSettings) -> Result<OpenApi, Failure> {
     let database = Database::open("sqlite::memory:").await?;
     let directory = tempfile::tempdir()?;

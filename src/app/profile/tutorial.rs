@@ -1,4 +1,4 @@
-//! The tutorial profile: FastAPI's chapter, insecure.
+//! The tutorial profile: the insecure service of FastAPI's tutorial.
 
 use std::{num::NonZeroUsize, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
         failure::Failure,
         metrics::Metrics,
         ops::Operations,
-        server::{Server, Service, StartError},
+        server::{Server, Service},
         settings::Settings,
     },
     auth::{Auth, AuthBuilder, TokenCache},
@@ -20,16 +20,19 @@ use crate::{
 };
 
 /// The capacity of the token cache: the tokens of both users, and some invalid ones.
-const TOKENS: NonZeroUsize = NonZeroUsize::new(100).expect("not zero");
+const TOKEN_CACHE_SIZE: NonZeroUsize = NonZeroUsize::new(100).expect("not zero");
 
-/// The service of the tutorial profile, listening.
+/// Builds the service of the tutorial profile and starts to listen.
 pub(super) fn server(settings: &Settings) -> Result<Server, Failure> {
-    if !settings.listen.bind.ip().is_loopback() && !settings.expose_tutorial {
-        return Err(StartError::InsecureExposure(settings.listen.bind).into());
+    let address = settings.listen.bind;
+    if !address.ip().is_loopback() && !settings.expose_tutorial {
+        return Err(Failure::usage(format!(
+            "the tutorial profile is insecure and listens on loopback addresses only, not on {address}; \
+             to allow other addresses, set --expose-tutorial (GATEPASS_EXPOSE_TUTORIAL=true)"
+        )));
     }
-    let cache = Arc::new(TokenCache::new(TOKENS));
-    let audit =
-        AuditTrail::start(settings.operations.audit_log.as_deref(), None).map_err(StartError::Audit)?;
+    let cache = Arc::new(TokenCache::new(TOKEN_CACHE_SIZE));
+    let audit = AuditTrail::start(settings.operations.audit_log.as_deref(), None)?;
     let mut metrics = Metrics::new(audit);
     metrics.add_token_cache(Arc::clone(&cache));
     let auth = metrics.listen(builder().token_cache(cache)).build()?;
@@ -53,13 +56,13 @@ fn openapi(auth: &Auth<TutorialUser>) -> OpenApi {
     document::with_info(
         auth.openapi().merge_from(auth.user_openapi::<Me>()),
         "**This is the `tutorial` profile, and it is insecure**: the access token is the username itself, and \
-         the \"hash\" of a password is the word `fakehashed` and the password. For learning and prototypes, \
+         the \"hash\" of a password is `fakehashed` followed by the password. Use it for learning and prototypes, \
          never for real users.\n\nAuthorize as `johndoe` with the password `secret`, or as `alice`, who is \
          disabled, with `secret2`.",
     )
 }
 
-/// The OpenAPI document.
+/// Returns the OpenAPI document.
 pub(crate) fn document() -> Result<OpenApi, Failure> {
     Ok(openapi(&builder().build()?))
 }

@@ -1,4 +1,4 @@
-//! A file that is embedded in the program: compressed, and sent once for as long as it stays the same.
+//! Embedded files: compressed, and cached by clients until they change.
 
 use std::{
     collections::hash_map::DefaultHasher,
@@ -26,18 +26,18 @@ pub(crate) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const SVG: &str = "image/svg+xml";
 
-/// A file with its type and its validator.
+/// A file with its content type and its ETag.
 pub(crate) struct Asset {
     content_type: &'static str,
     content_security_policy: Option<&'static str>,
     gzip: Bytes,
-    /// For the few clients that take no gzip; unpacked when the first of them comes.
+    /// The decompressed file for clients that do not accept gzip, created on first use.
     plain: OnceLock<Bytes>,
     etag: EntityTag,
 }
 
 impl Asset {
-    /// A file that is not compressed yet.
+    /// Compresses a file.
     pub(crate) fn new(content_type: &'static str, plain: impl Into<Bytes>) -> io::Result<Self> {
         let plain = plain.into();
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -46,7 +46,7 @@ impl Asset {
         Ok(Self { plain: plain.into(), ..asset })
     }
 
-    /// A file that is gzip already.
+    /// Takes a file that is already compressed.
     pub(crate) fn from_gzip(content_type: &'static str, gzip: impl Into<Bytes>) -> Self {
         let gzip = gzip.into();
         let mut hasher = DefaultHasher::new();
@@ -56,17 +56,17 @@ impl Asset {
             content_security_policy: None,
             gzip,
             plain: OnceLock::new(),
-            // Weak: the compressed and the plain bytes share it (RFC 9110 section 8.8.3.3).
+            // Weak, since the compressed and the plain file share it (RFC 9110 section 8.8.3.3).
             etag: EntityTag::new_weak(format!("{:016x}", hasher.finish())),
         }
     }
 
-    /// Sends this policy, and what else keeps a page to itself.
+    /// Adds a Content Security Policy and a strict Referrer-Policy to the responses.
     pub(crate) fn with_content_security_policy(self, policy: &'static str) -> Self {
         Self { content_security_policy: Some(policy), ..self }
     }
 
-    /// The file, or 304 where the client has it.
+    /// Responds with the file, or with 304 if the client has it.
     pub(crate) fn respond(&self, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
         let unchanged = match IfNoneMatch::parse(request) {
             Ok(IfNoneMatch::Any) => true,
@@ -78,7 +78,7 @@ impl Asset {
             .insert_header(header::ETag(self.etag.clone()))
             .insert_header((header::CACHE_CONTROL, "no-cache"))
             .insert_header((header::VARY, "Accept-Encoding"));
-        // With a 304 too: what it says replaces what the client has (RFC 9111 section 3.2).
+        // A 304 has them too, because its headers replace those in the cache (RFC 9111 section 3.2).
         if let Some(policy) = self.content_security_policy {
             response
                 .insert_header((header::CONTENT_SECURITY_POLICY, policy))
@@ -88,7 +88,7 @@ impl Asset {
             return Ok(response.finish());
         }
         response.content_type(self.content_type).insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
-        if takes_gzip(request) {
+        if accepts_gzip(request) {
             response.insert_header((header::CONTENT_ENCODING, "gzip"));
             Ok(response.body(self.gzip.clone()))
         } else {
@@ -106,14 +106,14 @@ impl Asset {
     }
 }
 
-fn takes_gzip(request: &HttpRequest) -> bool {
+fn accepts_gzip(request: &HttpRequest) -> bool {
     let supported = [Encoding::gzip(), Encoding::identity()];
     request.headers().contains_key(header::ACCEPT_ENCODING)
         && AcceptEncoding::parse(request)
             .is_ok_and(|accepted| accepted.negotiate(supported.iter()) == Some(Encoding::gzip()))
 }
 
-/// The routes of `assets`, each at its path.
+/// Returns routes that serve `assets` at their paths.
 pub(crate) fn routes(
     assets: impl IntoIterator<Item = (&'static str, Asset)>,
 ) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send {

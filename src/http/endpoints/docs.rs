@@ -1,4 +1,4 @@
-//! The documentation: `/openapi.json`, and Swagger UI at `/docs`.
+//! The API documentation: `/openapi.json`, and Swagger UI at `/docs`.
 
 use std::{io, sync::Arc};
 
@@ -8,16 +8,15 @@ use utoipa_swagger_ui::Config;
 
 use crate::http::endpoints::asset::{self, Asset, CSS, HTML, JAVASCRIPT, JSON, SVG};
 
-/// Swagger UI styles its elements one by one and draws its icons from data: URLs.
+/// The Content Security Policy of the page. Swagger UI uses inline styles, and data: URLs for icons.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src data:; connect-src 'self'; form-action 'none'; base-uri 'none'; \
     frame-ancestors 'none'";
 
-/// The routes `/openapi.json` and `/docs`, for [`App::configure`](actix_web::App::configure).
+/// Returns the routes `/openapi.json` and `/docs`, for [`App::configure`](actix_web::App::configure).
 ///
-/// The page is at `/docs` exactly and all its URLs are relative, so that it works behind a proxy that adds a prefix to the
-/// path, and Swagger UI finds `token` next to `/docs`. For the same reason a document without servers is served with the
-/// server `.`: the API is where the document is.
+/// All URLs of the page are relative, so that it works behind a proxy that adds a path prefix. For the same reason, a document
+/// without servers is served with the server `.`, which means the URL of the document.
 ///
 /// ```
 /// use actix_web::App;
@@ -37,7 +36,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// [`io::Error`] if the document cannot be written as JSON.
 pub fn routes(document: &OpenApi) -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>> {
     let mut document = document.clone();
-    // Without servers OpenAPI means `/`, whatever the path of the document is, and so does "Try it out".
+    // Without servers, "Try it out" sends requests to `/`, without the prefix of a proxy.
     document.servers.get_or_insert_with(|| vec![Server::new(".")]);
     Ok(asset::routes([
         ("/openapi.json", Asset::new(JSON, document.to_json()?)?),
@@ -50,13 +49,13 @@ pub fn routes(document: &OpenApi) -> io::Result<impl FnOnce(&mut ServiceConfig) 
     ]))
 }
 
-/// The page, under the title of the document.
+/// Returns the page with the title of the document.
 fn page(title: &str) -> String {
     let title = title.replace('&', "&amp;").replace('<', "&lt;");
     include_str!("../../../static/docs.html").replace("<title></title>", &format!("<title>{title}</title>"))
 }
 
-/// A file of Swagger UI, which utoipa-swagger-ui embeds as gzip.
+/// Returns a file of Swagger UI. utoipa-swagger-ui embeds them compressed.
 fn swagger_ui_file(name: &str, content_type: &'static str) -> io::Result<Asset> {
     let file = utoipa_swagger_ui::serve(name, Arc::new(Config::default()))
         .map_err(|error| io::Error::other(error.to_string()))?

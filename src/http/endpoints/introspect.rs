@@ -56,19 +56,21 @@ async fn introspect<U: AuthUser>(
     }
     reader.finish()?;
     let introspection = auth.introspect(&token).await?;
-    Ok(HttpResponse::Ok().json(introspection.as_ref().map_or_else(TokenState::default, TokenState::from)))
+    Ok(HttpResponse::Ok().json(
+        introspection.as_ref().map_or_else(IntrospectionResponse::default, IntrospectionResponse::from),
+    ))
 }
 
-/// The state of a token; `active: false` alone for a token that is not valid.
+/// The state of a token. For an invalid token, it is only `active: false`.
 #[derive(Default, Serialize, ToSchema)]
-pub(crate) struct TokenState<'a> {
-    /// Whether the token is valid.
+pub(crate) struct IntrospectionResponse<'a> {
+    /// True if the token is valid.
     active: bool,
-    /// The scopes that the user still has, separated by spaces.
+    /// The scopes of the token that the user still has, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "me users:read")]
     scope: Option<String>,
-    /// The client that the token was issued to, if it authenticated.
+    /// The identifier of the client that requested the token, if it authenticated.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     client_id: Option<&'a str>,
@@ -84,15 +86,15 @@ pub(crate) struct TokenState<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     iat: Option<u64>,
-    /// The user.
+    /// The identifier of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     sub: Option<&'a str>,
-    /// The audience.
+    /// The audience of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     aud: Option<&'a str>,
-    /// The issuer.
+    /// The issuer of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     iss: Option<&'a str>,
@@ -100,13 +102,13 @@ pub(crate) struct TokenState<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     jti: Option<&'a str>,
-    /// The session.
+    /// The identifier of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     sid: Option<&'a str>,
 }
 
-impl<'a, U> From<&'a Introspection<U>> for TokenState<'a> {
+impl<'a, U> From<&'a Introspection<U>> for IntrospectionResponse<'a> {
     fn from(introspection: &'a Introspection<U>) -> Self {
         match introspection {
             Introspection::AccessToken(user) => {
@@ -141,8 +143,8 @@ impl<'a, U> From<&'a Introspection<U>> for TokenState<'a> {
 
 /// Introspect a token
 ///
-/// Returns whether an access token or a refresh token is valid, and its content. For registered clients, which
-/// authenticate as at `/token`, and for users with the scope `tokens:introspect`.
+/// Returns whether an access token or a refresh token is valid, and its claims (RFC 7662). Requires the credentials of a
+/// registered client, or the bearer token of a user with the scope `tokens:introspect`.
 #[utoipa::path(
     post,
     path = "/introspect",
@@ -151,23 +153,24 @@ impl<'a, U> From<&'a Introspection<U>> for TokenState<'a> {
     security((), ("OAuth2PasswordBearer" = ["tokens:introspect"])),
     request_body(content = TokenFormSchema, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "The state of the token", body = TokenState,
+        (status = 200, description = "The state of the token", body = IntrospectionResponse,
             headers(("Cache-Control" = String, description = "no-store")),
             examples(
-                ("a valid token" = (value = json!({
+                ("active" = (value = json!({
                     "active": true, "scope": "me", "token_type": "bearer", "exp": 1_700_000_900,
                     "iat": 1_700_000_000, "sub": "018bcfe5-6800-7000-8707-070707070707",
                     "aud": "https://auth.example.com", "iss": "https://auth.example.com",
                     "jti": "p1k4Hx0OqkKrVXtOPFcPqw", "sid": "zPzzXSOkRz6jKfYn7lLDRg",
                 }))),
-                ("any other" = (value = json!({ "active": false }))),
+                ("inactive" = (value = json!({ "active": false }))),
             )),
         (status = 400, body = FormOrUserErrorBody,
-            description = "`invalid_request`: no token, or a malformed body; or the user of the caller is disabled"),
-        (status = 401, description = "Neither client credentials nor a valid token", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Basic or Bearer"))),
-        (status = 403, description = "The token of the caller lacks the scope `tokens:introspect`", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Bearer, and the required scope"))),
+            description = "`invalid_request`: the form has no token, or the body is malformed; or the user of the bearer token is \
+                disabled"),
+        (status = 401, description = "Neither valid client credentials nor a valid bearer token", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "`Basic` or `Bearer`"))),
+        (status = 403, description = "The bearer token lacks the scope `tokens:introspect`", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "`Bearer`, with the error and the required scope"))),
         InvalidBody,
         Unavailable,
     ),

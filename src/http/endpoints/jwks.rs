@@ -30,7 +30,7 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 
 impl<U: AuthUser> Auth<U> {
     /// The JSON Web Key Set ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)) at a path of your own:
-    /// the keys that verify access tokens offline.
+    /// the public keys, with which other services verify access tokens.
     pub fn jwks_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let format = self.error_format().clone();
@@ -45,21 +45,22 @@ fn respond<U: AuthUser>(auth: &Auth<U>) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, format!("public, max-age={max_age}")))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        // Some clients insist on this type, and none on application/jwk-set+json.
+        // Not application/jwk-set+json, which some clients refuse.
         .content_type("application/json")
         .body(set.json))
 }
 
 /// Read the public keys
 ///
-/// Returns the keys that verify access tokens, as a JSON Web Key Set. A new key is published before it signs.
+/// Returns the public keys that verify access tokens, as a JSON Web Key Set (RFC 7517). A new key is published before it signs
+/// tokens.
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",
     tag = "Keys",
     operation_id = "read_jwks",
     responses((status = 200, description = "The keys", body = serde_json::Value,
-        headers(("Cache-Control" = String, description = "How long the keys may be cached")),
+        headers(("Cache-Control" = String, description = "The time that the keys may be cached")),
         example = json!({ "keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
             "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "use": "sig", "alg": "EdDSA",

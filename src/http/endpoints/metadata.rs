@@ -51,7 +51,7 @@ struct ServerMetadata<'a> {
     token_endpoint: String,
     /// The methods of client authentication at the token endpoint.
     token_endpoint_auth_methods_supported: &'static [&'static str],
-    /// The URL of the keys that verify tokens.
+    /// The URL of the public keys that verify tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     jwks_uri: Option<String>,
@@ -59,7 +59,7 @@ struct ServerMetadata<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     scopes_supported: Vec<&'a str>,
-    /// Empty: there is no authorization endpoint.
+    /// Always empty, since the service has no authorization endpoint.
     response_types_supported: [&'static str; 0],
     /// The grants of the token endpoint.
     grant_types_supported: Vec<&'static str>,
@@ -86,7 +86,7 @@ struct ServerMetadata<'a> {
 }
 
 /// The methods of client authentication ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)). `none`
-/// is not among them: a client that sends its identifier has to authenticate.
+/// is not supported: a client that sends its identifier must authenticate.
 const AUTH_METHODS: &[&str] = &["client_secret_basic", "client_secret_post"];
 
 impl<'a> ServerMetadata<'a> {
@@ -120,7 +120,7 @@ impl<'a> ServerMetadata<'a> {
     tag = "OAuth2",
     operation_id = "read_metadata",
     responses((status = 200, description = "The metadata", body = ServerMetadata,
-        headers(("Cache-Control" = String, description = "How long the metadata may be cached")))),
+        headers(("Cache-Control" = String, description = "The time that the metadata may be cached")))),
 )]
 #[expect(dead_code, reason = "carries the documentation of the handler")]
 fn read_metadata_operation() {}

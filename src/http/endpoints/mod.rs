@@ -1,4 +1,4 @@
-//! The endpoints, and one list of them: routes, OpenAPI document and server metadata are derived from it.
+//! The endpoints. Routes, OpenAPI document and server metadata are derived from one list of them.
 
 #[cfg(feature = "docs")]
 pub(crate) mod asset;
@@ -56,11 +56,14 @@ fn account_endpoints<U: AuthUser, R: RequiredScopes>() -> [Endpoint<U>; 3] {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// The endpoints that this `Auth` supports, for [`App::configure`](actix_web::App::configure): `POST /token`; with a
-    /// session store `POST /revoke` and `POST /introspect`; `GET /.well-known/jwks.json` for tokens that others can verify;
-    /// `GET /.well-known/oauth-authorization-server` if the [issuer](crate::auth::AuthBuilder::issuer) is known.
+    /// The OAuth 2.0 endpoints that this `Auth` supports, for [`App::configure`](actix_web::App::configure):
     ///
-    /// It also makes the extractors [`ActiveUser`](crate::ActiveUser), [`CurrentUser`](crate::CurrentUser) and
+    /// - `POST /token`
+    /// - `POST /revoke` and `POST /introspect`, with a session store
+    /// - `GET /.well-known/jwks.json`, if other services can verify the tokens
+    /// - `GET /.well-known/oauth-authorization-server`, with an [issuer](crate::auth::AuthBuilder::issuer)
+    ///
+    /// The routes also make the extractors [`ActiveUser`](crate::ActiveUser), [`CurrentUser`](crate::CurrentUser) and
     /// [`MaybeUser`](crate::MaybeUser) work in the whole application.
     pub fn routes(&self) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send + use<U> {
         let auth = self.clone();
@@ -70,9 +73,10 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// The endpoints for the account of the current user, who must have the scopes `R`: with a session store
-    /// `GET` and `DELETE /users/me/sessions` and `DELETE /users/me/sessions/{id}`; with
-    /// [`password_changes`](crate::auth::AuthBuilder::password_changes) `PUT /users/me/password`.
+    /// The endpoints for the account of the current user, whose token must have the scopes `R`:
+    ///
+    /// - `GET /users/me/sessions`, `DELETE /users/me/sessions` and `DELETE /users/me/sessions/{id}`, with a session store
+    /// - `PUT /users/me/password`, with [`password_changes`](crate::auth::AuthBuilder::password_changes)
     pub fn account_routes<R: RequiredScopes>(
         &self,
     ) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send + use<U, R> {
@@ -126,7 +130,7 @@ impl<U: AuthUser> Auth<U> {
         client_id.map_err(|error| client.error(error))
     }
 
-    /// A resource that `handler` serves when a form is posted. No cache may store the response
+    /// Returns a resource whose `handler` receives POST requests. No cache may store the response
     /// ([RFC 6749 section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
     fn post<H>(&self, path: &str, handler: H) -> Resource
     where
@@ -148,7 +152,7 @@ impl<U: AuthUser> Auth<U> {
 }
 
 impl ClientCredentials {
-    /// Adds how the client authenticated to an error.
+    /// Adds the method of client authentication to an error.
     fn error(&self, error: AuthError) -> ApiError {
         match error {
             AuthError::InvalidClient => ApiError::InvalidClient { by_basic: self.by_basic },
@@ -157,7 +161,7 @@ impl ClientCredentials {
     }
 }
 
-/// Documents the scopes that all operations of a document require.
+/// Adds the required scopes to all operations of a document.
 fn require_scopes<R: RequiredScopes>(mut document: OpenApi) -> OpenApi {
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];

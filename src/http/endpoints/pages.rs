@@ -6,17 +6,17 @@ use actix_web::web::ServiceConfig;
 
 use crate::http::endpoints::asset::{self, Asset, CSS, HTML, JAVASCRIPT, SVG};
 
+/// The Content Security Policy of the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The names that the page marks parts with.
+/// The profiles that have their own parts of the page.
 const PROFILES: [&str; 2] = ["tutorial", "secure"];
 
-/// The start page at `/`: what this is, a form to sign in with, the way to the documentation. Of what is meant
-/// for one profile (between `<!--NAME-->` and `<!--/NAME-->`) it has that of `profile`.
+/// Returns the routes of the start page, with the parts between `<!--NAME-->` and `<!--/NAME-->` only if `profile` is NAME.
 ///
 /// # Errors
-/// Where a file cannot be compressed.
+/// If a file cannot be compressed.
 pub(crate) fn routes(profile: &str) -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>> {
     let page = PROFILES
         .into_iter()
@@ -37,7 +37,7 @@ pub(crate) fn routes(profile: &str) -> io::Result<impl FnOnce(&mut ServiceConfig
     ]))
 }
 
-/// The text without what stands from each `start` to the next `end`.
+/// Removes each part of a text from `start` to the next `end`.
 fn without(text: &str, start: &str, end: &str) -> String {
     let mut parts = text.split(start);
     let first = parts.next().unwrap_or_default().to_owned();
@@ -49,13 +49,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_for_another_profile_is_left_out() {
+    fn parts_between_marks_are_removed() {
         assert_eq!(without("a<x>b</x>c<x>d</x>e", "<x>", "</x>"), "ace");
         assert_eq!(without("abc", "<x>", "</x>"), "abc");
     }
 
     #[test]
-    fn every_mark_in_the_page_is_closed() {
+    fn every_mark_of_the_page_is_closed() {
         for profile in PROFILES {
             let page = include_str!("../../../static/index.html");
             let count = |mark: String| page.matches(&mark).count();

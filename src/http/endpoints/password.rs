@@ -33,17 +33,14 @@ pub(super) fn endpoint<U: AuthUser, R: RequiredScopes>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// An endpoint that changes (`PUT`) the password of the current user, who must have the scopes `R`, from a form with
-    /// `current_password` and `new_password`. The change ends every session of the user.
+    /// An endpoint that changes (`PUT`) the password of the current user, whose token must have the scopes `R`. The form has
+    /// the fields `current_password` and `new_password`. The change ends all sessions of the user.
     pub fn password_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
-        let auth = self.clone();
-        let handler = move |me: ActiveUser<U, R>, request: HttpRequest, payload: web::Payload| {
-            let auth = auth.clone();
-            async move {
+        let handler =
+            async |auth: Auth<U>, me: ActiveUser<U, R>, request: HttpRequest, payload: web::Payload| {
                 let changed = change_password(&auth, &me, &request, payload.into_inner()).await;
                 auth.no_store(changed)
-            }
-        };
+            };
         resource::at(path, "PUT", self.error_format()).route(web::put().to(handler).wrap(self.require::<R>()))
     }
 }
@@ -69,7 +66,7 @@ async fn change_password<U: AuthUser>(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// A change of the password.
+/// A request to change the password.
 #[derive(ToSchema)]
 #[schema(as = PasswordChangeForm)]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -77,14 +74,14 @@ struct PasswordChangeFormSchema {
     /// The current password.
     #[schema(format = Password, min_length = 1)]
     current_password: String,
-    /// The new password: at least 8 characters, and not a common one.
+    /// The new password, with at least 8 characters. Common passwords are refused.
     #[schema(format = Password, min_length = 8)]
     new_password: String,
 }
 
 /// Change your password
 ///
-/// Ends all your sessions, the one of this request included: sign in with the new password.
+/// Also ends all your sessions, including the session of this request. Sign in again with the new password.
 #[utoipa::path(
     put,
     path = "/users/me/password",
@@ -95,14 +92,14 @@ struct PasswordChangeFormSchema {
         (status = 204, description = "The password was changed",
             headers(("Cache-Control" = String, description = "no-store"))),
         (status = 400, body = FormOrUserErrorBody,
-            description = "The current password is wrong; the new one is missing or too weak (`invalid_request`); or the \
-                user is disabled",
+            description = "The current password is wrong; a field is missing or the new password is too weak \
+                (`invalid_request`); or the user is disabled",
             example = json!({ "detail": "Incorrect password" })),
         Unauthorized,
         InvalidBody,
         (status = 429, body = OAuth2ErrorBody,
-            description = "`temporarily_unavailable`: the current password was wrong too often",
-            headers(("Retry-After" = String, description = "Seconds to wait"))),
+            description = "`temporarily_unavailable`: too many attempts with a wrong current password",
+            headers(("Retry-After" = String, description = "The time to wait, in seconds"))),
         Unavailable,
     ),
 )]

@@ -1,4 +1,4 @@
-//! Resources and routes with the status codes that FastAPI has for unknown methods.
+//! Resources that respond to unsupported methods as FastAPI does.
 
 use std::future::ready;
 
@@ -6,7 +6,7 @@ use actix_web::{Resource, Route, guard, http::Method, web};
 
 use crate::{domain::error_format::ErrorFormat, http::error::ApiError};
 
-/// A resource that supports GET and HEAD.
+/// Returns a resource that supports GET and HEAD.
 #[cfg(feature = "docs")]
 pub(crate) fn get<F, Args>(path: &str, handler: F) -> Resource
 where
@@ -16,7 +16,7 @@ where
     at(path, "GET, HEAD", &ErrorFormat::FastApi).route(get_route().to(handler))
 }
 
-/// A resource that returns 405 for the methods that none of its routes supports.
+/// Returns a resource without routes, which responds with 405 to methods that no route supports.
 pub(crate) fn at(path: &str, allow: &'static str, format: &ErrorFormat) -> Resource {
     let format = format.clone();
     web::resource(path).default_service(web::to(move || {
@@ -24,12 +24,12 @@ pub(crate) fn at(path: &str, allow: &'static str, format: &ErrorFormat) -> Resou
     }))
 }
 
-/// A route for GET and HEAD.
+/// Returns a route for GET and HEAD.
 pub(crate) fn get_route() -> Route {
     route(&[Method::GET, Method::HEAD])
 }
 
-/// A route for these methods. Actix's own guards of methods would add a second `Allow` header.
+/// Returns a route for these methods. Actix's own method guards would add a second `Allow` header.
 pub(crate) fn route(methods: &'static [Method]) -> Route {
     web::route().guard(guard::fn_guard(|context| methods.contains(&context.head().method)))
 }

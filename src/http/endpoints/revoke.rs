@@ -41,7 +41,7 @@ async fn revoke<U: AuthUser>(
     let mut reader = FieldReader::new(FormData::read(request, payload).await?);
     let token = reader.required("token");
     let client = reader.client(request);
-    // The kind of token is recognized without `token_type_hint`.
+    // `token_type_hint` is ignored: the token itself shows its kind.
     reader.finish()?;
     let client_id = auth.client(&client).await?;
     let revoked = auth.revoke(&token, client_id.as_ref(), &client_info(request)).await;
@@ -57,7 +57,7 @@ pub(crate) struct TokenFormSchema {
     /// The token.
     #[schema(min_length = 1)]
     token: String,
-    /// The kind of the token; not needed.
+    /// The kind of the token. This hint is optional and has no effect.
     #[schema(example = "refresh_token", nullable = false)]
     token_type_hint: Option<String>,
     /// The identifier of the client, unless it uses HTTP Basic.
@@ -70,8 +70,8 @@ pub(crate) struct TokenFormSchema {
 
 /// Revoke a token
 ///
-/// Revokes an access token, or a refresh token together with its session and all access tokens of the session. The token
-/// of a client can only be revoked by that client.
+/// Revokes an access token, or a refresh token together with its session and all access tokens of the session (RFC 7009).
+/// A token that was issued to a client can be revoked only by that client.
 #[utoipa::path(
     post,
     path = "/revoke",
@@ -82,9 +82,10 @@ pub(crate) struct TokenFormSchema {
         (status = 200, description = "The token is no longer valid",
             headers(("Cache-Control" = String, description = "no-store"))),
         (status = 400, body = OAuth2ErrorBody,
-            description = "`invalid_request`: no token, or a malformed body. `invalid_grant`: the token of another client"),
+            description = "`invalid_request`: the form has no token, or the body is malformed. `invalid_grant`: the token was \
+                issued to another client"),
         (status = 401, description = "`invalid_client`: client authentication failed", body = OAuth2ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Basic, if the client used it"))),
+            headers(("WWW-Authenticate" = String, description = "`Basic`, if the client used HTTP Basic"))),
         InvalidBody,
         Unavailable,
     ),

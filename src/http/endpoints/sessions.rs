@@ -1,22 +1,20 @@
 //! `/users/me/sessions`: the sessions of the current user.
 
-use actix_web::{HttpRequest, HttpResponse, Resource, http::header, web};
+use actix_web::{HttpResponse, Resource, http::header, web};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::{
     auth::Auth,
     domain::{
+        client::ClientInfo,
         session::{Session, SessionId},
         user::AuthUser,
     },
     http::{
         endpoints::{Endpoint, resource},
         error::{ApiError, ErrorBody, ErrorResponse},
-        extract::{
-            client_info::client_info,
-            users::{ActiveUser, RequiredScopes},
-        },
+        extract::users::{ActiveUser, RequiredScopes},
         openapi::responses::{Disabled, Unauthorized, Unavailable},
     },
 };
@@ -46,60 +44,50 @@ pub(super) fn one_endpoint<U: AuthUser, R: RequiredScopes>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// An endpoint that lists (`GET`) and ends (`DELETE`) all sessions of the current user, who must have the scopes `R`.
+    /// An endpoint that lists (`GET`) or ends (`DELETE`) all sessions of the current user, whose token must have the scopes
+    /// `R`.
     pub fn sessions_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
-        let (list, end) = (self.clone(), self.clone());
         resource::at(path, "GET, HEAD, DELETE", self.error_format())
-            .route(
-                resource::get_route()
-                    .to(move |me| list_sessions::<U, R>(list.clone(), me))
-                    .wrap(self.require::<R>()),
-            )
-            .route(
-                web::delete()
-                    .to(move |me, request| end_sessions::<U, R>(end.clone(), me, request))
-                    .wrap(self.require::<R>()),
-            )
+            .route(resource::get_route().to(list_sessions::<U, R>).wrap(self.require::<R>()))
+            .route(web::delete().to(end_sessions::<U, R>).wrap(self.require::<R>()))
     }
 
-    /// An endpoint that ends (`DELETE`) the session `{id}` of the current user, who must have the scopes `R`.
+    /// An endpoint that ends (`DELETE`) the session `{id}` of the current user, whose token must have the scopes `R`.
     pub fn session_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
-        let auth = self.clone();
-        let route =
-            web::delete().to(move |me, id, request| end_session::<U, R>(auth.clone(), me, id, request));
-        resource::at(path, "DELETE", self.error_format()).route(route.wrap(self.require::<R>()))
+        let route = web::delete().to(end_session::<U, R>).wrap(self.require::<R>());
+        resource::at(path, "DELETE", self.error_format()).route(route)
     }
 }
 
-async fn list_sessions<U: AuthUser, R>(
+async fn list_sessions<U: AuthUser, R: RequiredScopes>(
     auth: Auth<U>,
     me: ActiveUser<U, R>,
 ) -> Result<HttpResponse, ErrorResponse> {
     let sessions = auth.sessions(&me.subject()).await.map_err(|error| auth.error_response(error))?;
     let current = me.claims().session_id.as_ref();
     let sessions: Vec<_> = sessions.iter().map(|session| SessionObject::of(session, current)).collect();
-    // The list contains addresses.
+    // The list contains personal data: addresses and user agents.
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(sessions))
 }
 
-async fn end_sessions<U: AuthUser, R>(
+async fn end_sessions<U: AuthUser, R: RequiredScopes>(
     auth: Auth<U>,
     me: ActiveUser<U, R>,
-    request: HttpRequest,
+    client_info: ClientInfo,
 ) -> Result<HttpResponse, ErrorResponse> {
-    let ended = auth.end_all_sessions(&me.subject(), &client_info(&request)).await;
+    let ended = auth.end_all_sessions(&me.subject(), &client_info).await;
     ended.map_err(|error| auth.error_response(error))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn end_session<U: AuthUser, R>(
+async fn end_session<U: AuthUser, R: RequiredScopes>(
     auth: Auth<U>,
     me: ActiveUser<U, R>,
     id: web::Path<String>,
-    request: HttpRequest,
+    client_info: ClientInfo,
 ) -> Result<HttpResponse, ErrorResponse> {
     let ended = match SessionId::new(id.into_inner()) {
-        Ok(id) => auth.end_session(&me.subject(), &id, &client_info(&request)).await,
+        Ok(id) => auth.end_session(&me.subject(), &id, &client_info).await,
         Err(_) => Ok(false),
     };
     match ended.map_err(|error| auth.error_response(error))? {
@@ -112,7 +100,7 @@ async fn end_session<U: AuthUser, R>(
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 struct SessionObject<'a> {
-    /// The identifier.
+    /// The identifier of the session.
     #[schema(example = "zPzzXSOkRz6jKfYn7lLDRg")]
     id: &'a str,
     /// The time of the sign-in.
@@ -124,13 +112,13 @@ struct SessionObject<'a> {
     /// The address of the last request for a token.
     #[schema(required, example = "203.0.113.7")]
     address: Option<String>,
-    /// The client that signed the user in, if it authenticated.
+    /// The identifier of the client that requested the sign-in, if it authenticated.
     #[schema(required, example = "web")]
     client: Option<&'a str>,
     /// The user agent of the last request for a token.
     #[schema(required, example = "curl/8.14.1")]
     user_agent: Option<&'a str>,
-    /// Whether it is the session of this request.
+    /// True for the session of this request.
     current: bool,
 }
 
@@ -150,7 +138,7 @@ impl<'a> SessionObject<'a> {
 
 /// List your sessions
 ///
-/// Returns the active sessions, the last used one first. Every sign-in opens one.
+/// Returns your active sessions, the most recently used first. Every sign-in opens a session.
 #[utoipa::path(
     get,
     path = "/users/me/sessions",
@@ -169,7 +157,7 @@ fn list_sessions_operation() {}
 
 /// End all your sessions
 ///
-/// Signs you out everywhere: all tokens become invalid, the one of this request included.
+/// Signs you out everywhere. All your tokens become invalid, including the token of this request.
 #[utoipa::path(
     delete,
     path = "/users/me/sessions",
@@ -187,7 +175,7 @@ fn end_sessions_operation() {}
 
 /// End one of your sessions
 ///
-/// All tokens of the session become invalid.
+/// Ends a session. All tokens of the session become invalid.
 #[utoipa::path(
     delete,
     path = "/users/me/sessions/{id}",

@@ -50,7 +50,7 @@ async fn token<U: AuthUser>(
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let mut reader = FieldReader::new(FormData::read(request, payload).await?);
-    // The errors are listed in this order.
+    // The order of the reads is that of the errors.
     let supported = supported_grants(auth);
     let names: Vec<_> = supported.iter().map(|grant| grant.name()).collect();
     let name = reader.grant_type(auth.requires_grant_type(), &names);
@@ -70,7 +70,7 @@ async fn token<U: AuthUser>(
     Ok(HttpResponse::Ok().json(TokenResponse::from(tokens)))
 }
 
-/// The grants that a form may name. The password grant is the default, so it is among them even if it is off.
+/// Returns the grants that a form may name. They include the password grant even if it is off, because it is the default.
 fn supported_grants<U: AuthUser>(auth: &Auth<U>) -> Vec<GrantType> {
     let is_supported = |grant: &GrantType| *grant == GrantType::Password || grant.is_enabled(auth);
     GrantType::ALL.iter().copied().filter(is_supported).collect()
@@ -136,7 +136,7 @@ impl Responder for TokenResponse {
     }
 }
 
-/// The documentation of the endpoint with the grants of `auth`.
+/// Returns the documentation of the endpoint with the grants of `auth`.
 fn openapi<U: AuthUser>(auth: &Auth<U>) -> openapi::OpenApi {
     #[derive(OpenApi)]
     #[openapi(paths(token_operation_fastapi))]
@@ -145,7 +145,7 @@ fn openapi<U: AuthUser>(auth: &Auth<U>) -> openapi::OpenApi {
     #[openapi(paths(token_operation))]
     struct OAuth2;
     let mut document = if auth.error_format().is_fastapi() { FastApi::openapi() } else { OAuth2::openapi() };
-    // What a macro does not say of a body without a Rust type.
+    // The macro cannot mark a body without a Rust type as required.
     let operation = document.paths.paths.get_mut("/token").and_then(|path| path.post.as_mut());
     if let Some(RefOr::T(body)) = operation.and_then(|operation| operation.request_body.as_mut()) {
         body.required = Some(Required::True);
@@ -164,7 +164,7 @@ fn password(description: &str) -> ObjectBuilder {
     text(description).format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
 }
 
-/// The form: the parameters of all grants, required if there is one grant.
+/// Returns the schema of the form with the parameters of all grants. They are required if there is only one grant.
 fn request_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
     let grants = auth.grants();
     let names: Vec<_> = grants.iter().map(|grant| grant.name()).collect();
@@ -172,7 +172,7 @@ fn request_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
     let is_required = auth.requires_grant_type() || !grants.contains(&GrantType::Password);
     let (alternatives, optional) = (names.join("|"), if is_required { "" } else { "?" });
     let grant_type =
-        text(if is_required { "The grant type." } else { "The grant type; `password` if it is absent." })
+        text(if is_required { "The grant type." } else { "The grant type. The default is `password`." })
             .pattern(Some(format!("^({alternatives}){optional}$")))
             .examples(names.first().copied());
     let mut form =
@@ -197,21 +197,31 @@ fn request_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
 fn response_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
     let lifetime = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
     let mut response = ObjectBuilder::new()
-        .description(Some("The tokens."))
-        .property("access_token", text("The access token, to be sent as `Authorization: Bearer …`."))
+        .description(Some("The response to a token request."))
+        .property(
+            "access_token",
+            text("The access token. Requests send it in the header `Authorization: Bearer …`."),
+        )
         .required("access_token")
         .property("token_type", text("Always `bearer`.").examples(["bearer"]))
         .required("token_type")
         .property(
             "expires_in",
-            lifetime.description(Some("The lifetime of the access token in seconds, if it expires.")),
+            lifetime.description(Some(
+                "The lifetime of the access token in seconds. Absent if it does not expire.",
+            )),
         );
     if auth.grants().contains(&GrantType::RefreshToken) {
         let description =
             "The refresh token, if the scope `offline_access` was requested. It can be used once.";
         response = response.property("refresh_token", text(description));
     }
-    response.property("scope", text("The granted scopes, separated by spaces, if scopes are used.")).into()
+    response
+        .property(
+            "scope",
+            text("The granted scopes, separated by spaces. Absent if the service has no scopes."),
+        )
+        .into()
 }
 
 /// Sign in
@@ -268,15 +278,15 @@ fn token_operation_fastapi() {}
             })),
         (status = 400, body = OAuth2ErrorBody,
             description = "`invalid_grant`: incorrect username or password, an inactive user, or an invalid refresh token. \
-                `invalid_scope`: none of the requested scopes can be granted. `unsupported_grant_type`. \
-                `invalid_request`: missing fields, or a malformed body",
+                `invalid_scope`: none of the requested scopes can be granted. `unsupported_grant_type`: the grant type is \
+                unknown or turned off. `invalid_request`: fields are missing, or the body is malformed",
             example = json!({
                 "detail": "Incorrect username or password",
                 "error": "invalid_grant",
                 "error_description": "Incorrect username or password",
             })),
         (status = 401, description = "`invalid_client`: client authentication failed", body = OAuth2ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "Basic, if the client used it")),
+            headers(("WWW-Authenticate" = String, description = "`Basic`, if the client used HTTP Basic")),
             example = json!({
                 "detail": "Incorrect client credentials",
                 "error": "invalid_client",
@@ -284,8 +294,8 @@ fn token_operation_fastapi() {}
             })),
         InvalidBody,
         (status = 429, body = OAuth2ErrorBody,
-            description = "`temporarily_unavailable`: too many attempts failed for this account or from this address",
-            headers(("Retry-After" = String, description = "Seconds to wait")),
+            description = "`temporarily_unavailable`: too many failed attempts for this account or from this address",
+            headers(("Retry-After" = String, description = "The time to wait, in seconds")),
             example = json!({
                 "detail": "Too many failed attempts, try again later",
                 "error": "temporarily_unavailable",

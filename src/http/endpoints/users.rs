@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl<U: AuthUser + Serialize> Auth<U> {
-    /// An endpoint that returns the current user as JSON, for active users with the scopes `R`: `GET /users/me`.
+    /// An endpoint that returns (`GET`) the current user as JSON, for active users whose token has the scopes `R`.
     pub fn user_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
         let route = resource::get_route().to(read_users_me::<U, R>).wrap(self.require::<R>());
         resource::at(path, "GET, HEAD", self.error_format()).route(route)

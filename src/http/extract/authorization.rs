@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use encoding_rs::mem::decode_latin1;
 
-/// Returns the credentials of a scheme, such as the token of `Bearer`, read as FastAPI reads them: the first of several
-/// headers is split at the first space, the scheme is case-insensitive, and the rest is trimmed.
+/// Returns the credentials of a scheme, such as the token of `Bearer`. As in FastAPI, the first of several headers is split
+/// at its first space, the scheme is case-insensitive, and the rest is trimmed.
 pub(crate) fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<Cow<'a, str>> {
     let (own_scheme, rest) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(scheme.len())?;
     let credentials = rest.strip_prefix(b" ")?;
     if !own_scheme.eq_ignore_ascii_case(scheme.as_bytes()) {
         return None;
     }
-    // A header's bytes are Latin-1, for Starlette as for a browser's `fetch`.
+    // Starlette and the `fetch` of browsers encode header values in Latin-1.
     let credentials = match decode_latin1(credentials) {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
         Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
@@ -34,14 +34,14 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_is_case_insensitive_and_the_credentials_are_trimmed() {
+    fn scheme_is_case_insensitive_and_credentials_are_trimmed() {
         for value in ["Bearer johndoe", "bearer johndoe", "BEARER   johndoe", "Bearer \tjohndoe \t"] {
             assert_eq!(token_in(value.as_bytes()).as_deref(), Some("johndoe"), "{value:?}");
         }
     }
 
     #[test]
-    fn what_is_of_no_such_scheme_is_none() {
+    fn other_scheme_or_no_credentials_returns_none() {
         for value in ["", "Bearer", "Bearer ", "Bearer\tjohndoe", "Basic johndoe", "johndoe", "Bearerjohndoe"]
         {
             assert_eq!(token_in(value.as_bytes()), None, "{value:?}");
@@ -49,12 +49,12 @@ mod tests {
     }
 
     #[test]
-    fn bytes_beyond_ascii_are_latin_1() {
+    fn bytes_beyond_ascii_are_decoded_as_latin_1() {
         assert_eq!(token_in(b"Bearer j\xf6rg\xa0").as_deref(), Some("j\u{f6}rg"));
     }
 
     #[test]
-    fn credentials_keep_what_is_inside_them() {
+    fn credentials_keep_inner_spaces() {
         assert_eq!(token_in(b"Bearer john doe").as_deref(), Some("john doe"));
     }
 }

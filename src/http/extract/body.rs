@@ -1,4 +1,4 @@
-//! The body of a request, in memory.
+//! Reads the body of a request into memory.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::http::error::ApiError;
 
-/// The size that ordinary bodies fit into.
-const USUAL_BYTES: usize = 4 * 1024;
+/// The initial buffer size, which is enough for most bodies.
+const INITIAL_BYTES: usize = 4 * 1024;
 
-/// The limits of a body. An application can set its own as app data.
+/// The limits of a body. Application data can override the default.
 #[derive(Clone, Copy)]
 pub(crate) struct BodyLimits {
     /// The maximum size in bytes.
@@ -32,7 +32,7 @@ impl BodyLimits {
     }
 }
 
-/// Reads the body of `request`. It may hold a password, so its memory is wiped on drop.
+/// Reads the body of `request`. It may contain a password, so its memory is wiped on drop.
 pub(crate) async fn read(request: &HttpRequest, payload: Payload) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     let limits = request.app_data::<BodyLimits>().copied().unwrap_or_default();
     let length = request.headers().get(header::CONTENT_LENGTH);
@@ -44,14 +44,14 @@ pub(crate) async fn read(request: &HttpRequest, payload: Payload) -> Result<Zero
 }
 
 async fn collect(mut payload: Payload, limits: BodyLimits) -> Result<Zeroizing<Vec<u8>>, ApiError> {
-    let mut body = Zeroizing::new(Vec::with_capacity(USUAL_BYTES));
+    let mut body = Zeroizing::new(Vec::with_capacity(INITIAL_BYTES));
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| ApiError::UnreadableBody)?;
         if body.len() + chunk.len() > limits.bytes {
             return Err(limits.too_large());
         }
         append(&mut body, &chunk);
-        // Only possible if the connection's buffer does not share the chunk.
+        // Possible only if the buffer of the connection does not share the chunk.
         if let Ok(mut chunk) = chunk.try_into_mut() {
             chunk.zeroize();
         }
@@ -59,7 +59,7 @@ async fn collect(mut payload: Payload, limits: BodyLimits) -> Result<Zeroizing<V
     Ok(body)
 }
 
-/// Appends to a buffer without leaving a copy behind when it grows.
+/// Appends to a buffer, and wipes the old memory when the buffer grows.
 fn append(text: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
     let length = text.len() + more.len();
     if length > text.capacity() {

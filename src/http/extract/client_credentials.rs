@@ -18,26 +18,26 @@ use crate::{
 pub(crate) struct ClientCredentials {
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<ClientSecret>,
-    /// Whether they were sent by HTTP Basic.
+    /// True for HTTP Basic, false for the form.
     pub(crate) by_basic: bool,
 }
 
 impl ClientCredentials {
     /// Reads HTTP Basic credentials
-    /// ([RFC 7617 section 2](https://www.rfc-editor.org/rfc/rfc7617#section-2)). Malformed ones become the empty
-    /// identifier, which no client has.
+    /// ([RFC 7617 section 2](https://www.rfc-editor.org/rfc/rfc7617#section-2)). Malformed credentials become the empty
+    /// identifier, which is never registered.
     pub(crate) fn from_basic(request: &HttpRequest) -> Self {
         let Some(credentials) = authorization::credentials(request.headers(), "basic") else {
             return Self::default();
         };
-        Self::decoded(&credentials).unwrap_or_else(|| Self {
+        Self::decode(&credentials).unwrap_or_else(|| Self {
             client_id: Some(String::new()),
             client_secret: None,
             by_basic: true,
         })
     }
 
-    fn decoded(credentials: &str) -> Option<Self> {
+    fn decode(credentials: &str) -> Option<Self> {
         let credentials = Zeroizing::new(BASE64_STANDARD.decode(credentials.as_bytes()).ok()?);
         let (client_id, client_secret) = str::from_utf8(&credentials).ok()?.split_once(':')?;
         // Both halves are form-urlencoded before Basic joins them (RFC 6749 appendix B).
@@ -49,8 +49,8 @@ impl ClientCredentials {
         })
     }
 
-    /// Returns whether these add nothing to `other`, as if the form repeats the identifier.
-    pub(crate) fn is_part_of(&self, other: &Self) -> bool {
+    /// Returns whether these credentials add nothing to `other`. A form may repeat the identifier, for example.
+    pub(crate) fn add_nothing_to(&self, other: &Self) -> bool {
         self.client_secret.is_none() && (self.client_id.is_none() || self.client_id == other.client_id)
     }
 

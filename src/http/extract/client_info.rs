@@ -1,4 +1,4 @@
-//! The sender of a request.
+//! The address and user agent of a client.
 
 use std::{
     convert::Infallible,
@@ -9,7 +9,8 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
 
 use crate::{domain::client::ClientInfo, http::trusted_proxies::TrustedProxies};
 
-/// The address of the connection, or the one that a trusted proxy reports, and the user agent without control characters.
+/// Extracts the address of the connection, or the one that a trusted proxy forwards, and the user agent without control
+/// characters.
 impl FromRequest for ClientInfo {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;

@@ -1,4 +1,4 @@
-//! Reads fields of a form and collects validation errors.
+//! Reads the fields of a form and collects validation errors.
 
 use std::mem;
 
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Reads a form field by field. The errors are in the order of the reads.
+/// A reader of form fields. Its validation errors are in the order in which the fields are read.
 pub(crate) struct FieldReader {
     fields: FormData,
     errors: Vec<FieldError>,
@@ -29,10 +29,10 @@ impl FieldReader {
 
     /// Returns the text of a field, or an empty text after an error.
     pub(crate) fn required(&mut self, name: &'static str) -> String {
-        let errors = self.errors.len();
+        let error_count = self.errors.len();
         let text = self.optional(name);
-        if text.is_none() && self.errors.len() == errors {
-            self.note(FieldError::missing(name));
+        if text.is_none() && self.errors.len() == error_count {
+            self.add_error(FieldError::missing(name));
         }
         text.unwrap_or_default()
     }
@@ -40,10 +40,10 @@ impl FieldReader {
     /// Returns the text of an optional field; an empty field is absent.
     pub(crate) fn optional(&mut self, name: &'static str) -> Option<String> {
         match self.fields.take(name)? {
-            // Moved, not copied: the type of a secret wipes it.
+            // Moved, not copied, so that no copy stays in memory.
             FormValue::Text(mut text) => Some(mem::take(&mut *text)).filter(|text| !text.is_empty()),
             FormValue::File(file) => {
-                self.note(FieldError::not_text(name, file));
+                self.add_error(FieldError::not_text(name, file));
                 None
             }
         }
@@ -54,8 +54,8 @@ impl FieldReader {
         self.optional("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect()
     }
 
-    /// Returns the credentials of the client, in the form or by HTTP Basic. Both halves come from one place: RFC 6749
-    /// section 2.3 allows one method per request.
+    /// Returns the credentials of the client, in the form or by HTTP Basic. The two are not mixed: RFC 6749 section 2.3 allows
+    /// one method per request.
     pub(crate) fn client(&mut self, request: &HttpRequest) -> ClientCredentials {
         let basic = ClientCredentials::from_basic(request);
         let form = ClientCredentials {
@@ -63,10 +63,10 @@ impl FieldReader {
             client_secret: self.optional("client_secret").map(ClientSecret::from),
             by_basic: false,
         };
-        if !basic.is_empty() && form.is_part_of(&basic) { basic } else { form }
+        if !basic.is_empty() && form.add_nothing_to(&basic) { basic } else { form }
     }
 
-    pub(crate) fn note(&mut self, error: FieldError) {
+    pub(crate) fn add_error(&mut self, error: FieldError) {
         self.errors.push(error);
     }
 

@@ -17,14 +17,14 @@ use crate::http::{
     extract::{body, header_parameters, multipart::Multipart},
 };
 
-/// The maximum number of fields and of files in a form, as in Starlette.
+/// The maximum number of fields, and of files, as in Starlette.
 const MAX_FIELDS: usize = 1000;
 
 const TOO_MANY_FIELDS: ApiError =
     ApiError::MalformedBody("Too many fields. Maximum number of fields is 1000.");
 const TOO_MANY_FILES: ApiError = ApiError::MalformedBody("Too many files. Maximum number of files is 1000.");
 
-/// The fields in their original order.
+/// The fields of a form, in their order.
 pub(crate) struct FormData(Vec<(String, FormValue)>);
 
 /// The value of a field.
@@ -54,14 +54,14 @@ impl FormData {
         Ok(Self(fields))
     }
 
-    /// Takes the value of a field; of a repeated field the last.
+    /// Removes a field and returns its value, the last one if the field is repeated.
     pub(crate) fn take(&mut self, name: &str) -> Option<FormValue> {
         let last = self.0.iter().rposition(|(field, _)| field == name)?;
         Some(self.0.remove(last).1)
     }
 }
 
-/// Reads fields as the URL Standard does:
+/// Reads fields as the URL Standard specifies for
 /// [application/x-www-form-urlencoded](https://url.spec.whatwg.org/#urlencoded-parsing).
 fn read_urlencoded(body: &[u8]) -> Result<Vec<(String, FormValue)>, ApiError> {
     let fields: Vec<_> = body
@@ -77,7 +77,7 @@ fn read_urlencoded(body: &[u8]) -> Result<Vec<(String, FormValue)>, ApiError> {
     if fields.len() > MAX_FIELDS { Err(TOO_MANY_FIELDS) } else { Ok(fields) }
 }
 
-/// Decodes a form-urlencoded text without leaving a copy in memory.
+/// Decodes form-urlencoded text without leaving a copy in memory.
 pub(crate) fn form_decoded(encoded: &[u8]) -> Zeroizing<String> {
     // The result is not longer than the input, so the buffer does not grow.
     let mut decoded = Zeroizing::new(Vec::with_capacity(encoded.len()));
@@ -125,7 +125,7 @@ fn read_multipart(
     Ok(fields)
 }
 
-/// Decodes a multipart value; what its charset cannot decode is Latin-1, as in Starlette.
+/// Decodes a multipart value. As in Starlette, a value that is invalid in its charset is decoded as Latin-1.
 fn decode(bytes: &[u8], encoding: Option<&'static Encoding>) -> String {
     encoding
         .and_then(|encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes))
@@ -148,11 +148,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_form_is_read_as_the_url_standard_says(body in "([a-z=&+ \\x00é]|%[0-9a-fA-F]{2}|%|=|&){0,40}") {
+        fn urlencoded_form_is_parsed_as_in_the_url_standard(body in "([a-z=&+ \\x00é]|%[0-9a-fA-F]{2}|%|=|&){0,40}") {
             let own = read_urlencoded(body.as_bytes()).expect("few fields");
             let own: Vec<_> = own.into_iter().map(|(name, value)| (name, text(value))).collect();
-            let others: Vec<_> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
-            prop_assert_eq!(own, others);
+            let expected: Vec<_> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+            prop_assert_eq!(own, expected);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! A header's value and its parameters: `form-data; name="username"`.
+//! Header values with parameters, such as `form-data; name="username"`.
 
 use std::{borrow::Cow, collections::HashMap};
 
 use encoding_rs::mem::{decode_latin1, encode_latin1_lossy};
 
-/// The value, in lower case, and its parameters, read as python-multipart reads them: any byte may stand in
-/// them, and of a repeated one the last counts.
+/// Returns the value in lower case, and its parameters. As in python-multipart, parameters may contain any byte, and the last
+/// one of several with the same name is used.
 pub(crate) fn parse(header: &[u8]) -> (String, HashMap<String, Vec<u8>>) {
     let header = decode_latin1(header);
     let (mut quoted, mut previous) = (false, ' ');
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_semicolon_between_quotes_is_no_end() {
+    fn quoted_semicolon_does_not_end_a_parameter() {
         let (value, parameters) = parse(br#"Form-Data; NAME="a;\"b\\c"; filename = c ; name*=d"#);
         assert_eq!(value, "form-data");
         assert_eq!(parameters["name"], br#"a;"b\c"#);
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_repeated_parameter_the_last_counts_in_any_bytes() {
+    fn last_of_repeated_parameters_is_used_and_may_contain_any_byte() {
         let (_, parameters) = parse(b"multipart/form-data; boundary=a; boundary=\xff");
         assert_eq!(parameters["boundary"], b"\xff");
     }

@@ -1,8 +1,7 @@
-//! The parts of a multipart/form-data body ([RFC 7578](https://www.rfc-editor.org/rfc/rfc7578)) that is in
-//! memory as a whole.
+//! A parser for multipart/form-data bodies ([RFC 7578](https://www.rfc-editor.org/rfc/rfc7578)) in memory.
 //!
-//! What is lenient and what is strict here is so in python-multipart: a body that is cut off is the parts that
-//! are complete, text before the first boundary is an error, text after the last one is not.
+//! It is as lenient and as strict as python-multipart: a truncated body yields its complete parts, text before the first
+//! boundary is an error, and text after the last boundary is ignored.
 
 use memchr::memmem::find;
 
@@ -13,21 +12,21 @@ const MAX_HEADERS: usize = 8;
 const MAX_HEADER_BYTES: usize = 4096 + 128;
 
 const INVALID: ApiError = ApiError::MalformedBody("Invalid multipart data.");
-const NAMELESS: ApiError =
+const MISSING_NAME: ApiError =
     ApiError::MalformedBody(r#"The Content-Disposition header field "name" must be provided."#);
 
-/// The parts of a body, one by one.
+/// An iterator over the parts of a body.
 pub(crate) struct Multipart<'a> {
-    /// From the headers of the next part on.
+    /// The rest of the body, from the headers of the next part.
     rest: &'a [u8],
-    /// What ends a part's content: line break, two hyphens, boundary.
+    /// The end of the content of a part: line break, two hyphens, boundary.
     delimiter: Vec<u8>,
 }
 
 /// A field or a file.
 pub(crate) struct Part<'a> {
     pub(crate) name: Vec<u8>,
-    /// Only a file has one.
+    /// `None` for a field that is not a file.
     pub(crate) filename: Option<Vec<u8>>,
     pub(crate) content: &'a [u8],
 }
@@ -52,18 +51,18 @@ impl<'a> Multipart<'a> {
         Ok(Self { rest, delimiter })
     }
 
-    /// The next part; none where the body ends or is cut off.
-    fn part(&mut self) -> Result<Option<Part<'a>>, ApiError> {
+    /// Returns the next part, or `None` at the end of the body.
+    fn next_part(&mut self) -> Result<Option<Part<'a>>, ApiError> {
         let Some(disposition) = self.disposition()? else {
             return Ok(None);
         };
         let (_, mut parameters) = header_parameters::parse(disposition);
-        let name = parameters.remove("name").ok_or(NAMELESS)?;
+        let name = parameters.remove("name").ok_or(MISSING_NAME)?;
         let filename = parameters.remove("filename");
         Ok(self.content()?.map(|content| Part { name, filename, content }))
     }
 
-    /// Reads the headers of a part; of them all, `Content-Disposition` is of use.
+    /// Reads the headers of a part and returns the value of `Content-Disposition`.
     fn disposition(&mut self) -> Result<Option<&'a [u8]>, ApiError> {
         let mut disposition = Default::default();
         for count in 0.. {
@@ -109,7 +108,7 @@ impl<'a> Multipart<'a> {
                     Some(rest) => rest,
                     None => break,
                 },
-                // A longer line than the boundary is content.
+                // The line continues after the boundary, so it is content.
                 _ => continue,
             };
             return Ok(Some(content));
@@ -122,11 +121,11 @@ impl<'a> Iterator for Multipart<'a> {
     type Item = Result<Part<'a>, ApiError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.part().transpose()
+        self.next_part().transpose()
     }
 }
 
-/// What comes after the line break that has to be here; none where the body is cut off.
+/// Skips a line break, and returns the rest, or `None` if the body is truncated.
 fn after_line_break(rest: &[u8]) -> Result<Option<&[u8]>, ApiError> {
     match rest {
         [b'\r', b'\n', rest @ ..] => Ok(Some(rest)),
@@ -135,7 +134,7 @@ fn after_line_break(rest: &[u8]) -> Result<Option<&[u8]>, ApiError> {
     }
 }
 
-/// Whether a header's name may have it (RFC 9110 section 5.6.2).
+/// Returns whether a header name may contain the byte (RFC 9110 section 5.6.2).
 fn is_token(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
 }
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_all_that_stands_between_its_headers_and_the_boundary() {
+    fn content_extends_from_the_headers_to_the_boundary() {
         let body = b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--bb\r\n--b \r\n\
             content-disposition:x;NAME=\"b\"\r\nX: y\r\n\r\n\r\n--b--\r\nanything";
         let expected = [("a", "\r\n--bb"), ("b", "")].map(|(name, text)| (name.to_owned(), text.to_owned()));
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_cut_off_anywhere_is_the_parts_that_are_complete() {
+    fn truncated_body_has_its_complete_parts() {
         let body = b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n--b\r\n";
         for end in 0..body.len() {
             assert_eq!(parts(&body[..end]).unwrap(), [], "{:?}", body[..end].escape_ascii());
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_multipart_is_an_error() {
+    fn malformed_body_is_an_error() {
         for body in [
             "username=johndoe",
             "--c\r\n",

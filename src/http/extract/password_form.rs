@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The form that signs a user in
+/// The form of a password sign-in
 /// ([RFC 6749 section 4.3.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.3.2)), urlencoded or multipart. As in
 /// FastAPI's form of this name, `grant_type` is optional.
 ///
@@ -104,7 +104,7 @@ fn read(
     let (request, payload) = (request.clone(), payload.take());
     async move {
         let mut reader = FieldReader::new(FormData::read(&request, payload).await?);
-        // The errors are listed in this order.
+        // The order of the reads is that of the errors.
         let grant_type = reader.grant_type(requires_grant_type, &["password"]);
         let username = reader.required("username");
         let password = reader.required("password").into();
@@ -137,7 +137,7 @@ impl FieldReader {
             [one] => format!("^{one}$"),
             several => format!("^({})$", several.join("|")),
         };
-        self.note(FieldError::unsupported_grant_type(text, &pattern));
+        self.add_error(FieldError::unsupported_grant_type(text, &pattern));
         None
     }
 }

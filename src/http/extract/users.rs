@@ -1,4 +1,4 @@
-//! The current user as an argument of a handler.
+//! The extractors of the current user.
 
 use std::{
     any::type_name,
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// The scopes that a handler requires, stated in the type of its argument.
+/// The scopes that a handler requires, as part of the type of its argument.
 ///
 /// ```
 /// # use gatepass::{AuthUser, GrantedScopes, Subject};
@@ -55,7 +55,7 @@ impl RequiredScopes for NoScope {
     const SCOPES: &'static [&'static str] = &[];
 }
 
-/// The user whose token came with the request, active or not. Without a valid token the response is 401.
+/// The user of the request's token, active or not. Without a valid token the response is 401.
 ///
 /// Needs [`Auth::routes`] in the application, or [`Auth::bearer`] around the handler.
 #[derive(Clone, Debug)]
@@ -64,12 +64,12 @@ pub struct CurrentUser<U>(Arc<AuthenticatedUser<U>>);
 /// An active [`CurrentUser`]. For an inactive user the response is 400 `Inactive user`, and for a token without the scopes
 /// `R` ([`RequiredScopes`]) 403.
 ///
-/// List it first among a handler's arguments, and an unauthorized request is refused before its body is read.
+/// Make it the first argument of a handler, so that an unauthorized request is refused before its body is read.
 #[derive(Clone, Debug)]
 pub struct ActiveUser<U, R = NoScope>(CurrentUser<U>, PhantomData<R>);
 
-/// The current user of a route that is open to everybody. For a token that is not valid the response is 401, so that a
-/// client learns that it is no longer signed in.
+/// The current user of a route that does not require one. For an invalid token the response is 401, so that clients notice
+/// that they are no longer signed in.
 #[derive(Clone, Debug)]
 pub enum MaybeUser<U> {
     /// The request has no token.
@@ -119,16 +119,6 @@ impl<U> Deref for CurrentUser<U> {
 }
 
 impl<U, R> ActiveUser<U, R> {
-    /// The claims of the token.
-    pub fn claims(&self) -> &Claims {
-        self.0.claims()
-    }
-
-    /// The scopes of the request: those of the token that the user still has.
-    pub fn granted_scopes(&self) -> &GrantedScopes {
-        self.0.granted_scopes()
-    }
-
     /// The user.
     pub fn into_inner(self) -> U
     where
@@ -139,9 +129,9 @@ impl<U, R> ActiveUser<U, R> {
 }
 
 impl<U, R> Deref for ActiveUser<U, R> {
-    type Target = U;
+    type Target = CurrentUser<U>;
 
-    fn deref(&self) -> &U {
+    fn deref(&self) -> &CurrentUser<U> {
         &self.0
     }
 }
@@ -154,8 +144,8 @@ struct RequestAuthentication<U: AuthUser> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Authenticates the sender of a request, once: the result is kept in the request. The result of another `Auth` of the
-    /// same user type is not used.
+    /// Authenticates a request once and keeps the result in it. The result of another `Auth` with the same user type is not
+    /// reused.
     pub(crate) async fn authenticate_request(
         &self,
         request: &HttpRequest,
@@ -183,12 +173,12 @@ impl<U: AuthUser> RequestAuthentication<U> {
     }
 }
 
-/// The `Auth` of the middleware around the handler, or else that of the application.
+/// Returns the `Auth` of the middleware around the handler, or else that of the application.
 fn auth_of<U: AuthUser>(request: &HttpRequest) -> Result<Auth<U>, ApiError> {
     let middleware = request.extensions().get::<RequestAuthentication<U>>().map(|known| known.auth.clone());
     middleware.or_else(|| request.app_data::<Auth<U>>().cloned()).ok_or_else(|| {
         log::error!(
-            "a handler has an argument for a {user}, but the application has no Auth<{user}>: call \
+            "a handler has an argument for {user}, but the application has no Auth<{user}>: call \
              .configure(auth.routes()), or wrap the handler in auth.bearer()",
             user = type_name::<U>()
         );
@@ -213,7 +203,7 @@ pub(crate) fn authorize<U: AuthUser>(
     }
 }
 
-/// Implements an extractor by a function of the authentication.
+/// Extracts the result of `check` for the authentication of a request.
 fn extract<U: AuthUser, T: 'static>(
     request: &HttpRequest,
     check: impl FnOnce(Option<Authentication<U>>) -> Result<T, ApiError> + 'static,
@@ -227,7 +217,7 @@ fn extract<U: AuthUser, T: 'static>(
     .boxed_local()
 }
 
-/// The `Auth` of the middleware around the handler, or that of [`Auth::routes`]; without either, the response is 500.
+/// Extracts the `Auth` of the middleware around the handler, or that of [`Auth::routes`]. Without either, the response is 500.
 impl<U: AuthUser> FromRequest for Auth<U> {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;

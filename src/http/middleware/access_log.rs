@@ -1,4 +1,4 @@
-//! One log line for each request.
+//! The access log: a log line for each request.
 
 use std::time::Instant;
 
@@ -14,8 +14,8 @@ use log::{Level, log_enabled};
 /// The log target of these lines.
 const TARGET: &str = "gatepass::access";
 
-/// A middleware that logs method, path, status and duration of each request. It logs nothing else: a query, a header or a
-/// body may hold a password or a token.
+/// Middleware that logs method, path, status and duration of each request, and nothing else: a query, a header or a body may
+/// contain a password or a token.
 ///
 /// ```
 /// use actix_web::{App, middleware::from_fn};
@@ -38,7 +38,7 @@ pub async fn access_log<B: MessageBody>(
     result
 }
 
-/// The start of a log line.
+/// A log line whose request is in progress.
 pub(crate) struct Entry {
     start: Instant,
     method: Method,

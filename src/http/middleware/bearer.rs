@@ -15,8 +15,8 @@ use crate::{
 type Validated = Pin<Box<dyn Future<Output = Result<ServiceRequest, (Error, ServiceRequest)>>>>;
 
 impl<U: AuthUser> Auth<U> {
-    /// Middleware that authenticates the sender of every request for the extractors [`CurrentUser`](crate::CurrentUser),
-    /// [`ActiveUser`](crate::ActiveUser) and [`MaybeUser`](crate::MaybeUser). It refuses nothing: the extractors do.
+    /// Middleware that authenticates every request for the extractors [`CurrentUser`](crate::CurrentUser),
+    /// [`ActiveUser`](crate::ActiveUser) and [`MaybeUser`](crate::MaybeUser). It refuses no request; the extractors do.
     ///
     /// The extractors also work without it, if [`Auth::routes`] is part of the application.
     pub fn bearer(
@@ -26,17 +26,17 @@ impl<U: AuthUser> Auth<U> {
         HttpAuthentication::with_fn(move |request: ServiceRequest, ()| -> Validated {
             let auth = auth.clone();
             Box::pin(async move {
-                // A failure is kept with the request, for the extractors.
+                // The request keeps the result, even a failure, for the extractors.
                 let _ = auth.authenticate_request(request.request()).await;
                 Ok(request)
             })
         })
     }
 
-    /// Middleware that lets only active users with the scopes `R` through, for a route, a resource or a whole scope:
-    /// `web::scope("/admin").wrap(auth.require::<Admin>())`.
+    /// Middleware that refuses requests except those of active users with the scopes `R`, for a route, a resource or a whole
+    /// scope: `web::scope("/admin").wrap(auth.require::<Admin>())`.
     ///
-    /// Unknown paths and methods inside a wrapped scope are refused like known ones.
+    /// In a wrapped scope, this includes requests with unknown paths and methods.
     pub fn require<R: RequiredScopes>(
         &self,
     ) -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Validated + Clone + use<U, R>> {

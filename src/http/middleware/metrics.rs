@@ -1,4 +1,4 @@
-//! The number and duration of requests, by route, method and status.
+//! Metrics: the number and duration of requests by route, method and status.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use prometheus_client::{
 const BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// The label of paths that match no route. Labels never contain what a client makes up.
+/// The label of paths that match no route. Labels never contain text from clients, who could create any number of them.
 const NO_ROUTE: &str = "none";
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
@@ -43,7 +43,7 @@ pub(crate) struct RequestMetrics {
     durations: Family<RouteLabels, Histogram>,
 }
 
-/// A request in flight.
+/// The timer of a request in flight.
 pub(crate) struct RequestTimer {
     route: RouteLabels,
     start: Instant,
@@ -61,7 +61,7 @@ impl RequestMetrics {
 
     /// Starts the timer of a request.
     pub(crate) fn start(&self, request: &ServiceRequest) -> RequestTimer {
-        // The path as the router matches it: /%74oken is /token.
+        // The path as the router decodes it: /%74oken is /token.
         let path = request.match_info().as_str();
         let route = request.resource_map().match_pattern(path).unwrap_or_else(|| NO_ROUTE.to_owned());
         let method = request.method().as_str();
@@ -69,7 +69,7 @@ impl RequestMetrics {
         RequestTimer { route: RouteLabels { route, method }, start: Instant::now() }
     }
 
-    /// Counts a request that has its response.
+    /// Records a request when its response starts.
     pub(crate) fn finish<B>(&self, timer: RequestTimer, result: &Result<ServiceResponse<B>, Error>) {
         let RequestTimer { route, start } = timer;
         self.durations.get_or_create(&route).observe(start.elapsed().as_secs_f64());

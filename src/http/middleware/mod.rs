@@ -11,7 +11,7 @@ pub(crate) mod security_headers;
 
 use actix_web::{Error, dev::ServiceResponse};
 
-/// The status that the client gets.
+/// Returns the status of the response.
 fn status<B>(result: &Result<ServiceResponse<B>, Error>) -> u16 {
     let status = match result {
         Ok(response) => response.status(),

@@ -1,4 +1,4 @@
-//! Panics in handlers become responses.
+//! Error responses for panics in handlers.
 
 use std::panic::AssertUnwindSafe;
 
@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 
 use crate::http::error::ApiError;
 
-/// A middleware that responds with 500 if a handler panics. Without it, Actix closes the connection without a response.
+/// Middleware that responds with 500 if a handler panics. Without it, Actix closes the connection without a response.
 ///
 /// ```
 /// use actix_web::{App, middleware::from_fn};
@@ -22,12 +22,12 @@ use crate::http::error::ApiError;
 /// ```
 ///
 /// # Errors
-/// Those of the wrapped service, and an internal error in place of a panic.
+/// Those of the wrapped service, and an internal server error instead of a panic.
 pub async fn catch_panics<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    // The request ends here: nothing uses the state that the handler left behind. The inner block includes panics before
+    // Unwind safe: nothing uses the state of the request after a panic. The inner block also catches panics that happen before
     // the handler's future exists, as in a guard.
     let called = AssertUnwindSafe(async { next.call(request).await }).catch_unwind().await;
     called.unwrap_or_else(|_| Err(ApiError::Internal.into()))

@@ -9,14 +9,14 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (header::CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin")),
     (header::CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
 ];
-/// The policy of responses that set none, such as JSON: a browser that takes one for a page runs nothing in it and shows it
-/// in no frame.
+/// The policy of responses that do not set one, such as JSON. If a browser renders such a response as a page, it neither runs
+/// scripts nor shows the page in a frame.
 const CONTENT_SECURITY_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-/// A year.
+/// One year.
 const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds the headers. With `has_tls`, browsers use nothing but HTTPS from then on.
+/// Adds the headers. With `has_tls`, they tell browsers to use only HTTPS from now on.
 pub(crate) fn add_security_headers(headers: &mut HeaderMap, has_tls: bool) {
     for (name, value) in HEADERS {
         headers.insert(name, value);

@@ -1,4 +1,4 @@
-//! The security scheme of the OpenAPI document, and shared schemas and responses.
+//! The security scheme of OpenAPI documents, and shared schemas and responses.
 
 pub(crate) mod responses;
 
@@ -16,8 +16,8 @@ use utoipa::{
 
 use crate::domain::scope::Scopes;
 
-/// The security scheme `OAuth2PasswordBearer`: Swagger UI's Authorize button signs in with it at `token`, a URL relative
-/// to the document's. [`Auth::openapi`](crate::Auth::openapi) includes it.
+/// The security scheme `OAuth2PasswordBearer`, with which the Authorize button of Swagger UI signs in at `token`, relative to
+/// the URL of the document. [`Auth::openapi`](crate::Auth::openapi) includes it.
 ///
 /// ```
 /// use gatepass::OAuth2PasswordBearer;
@@ -58,7 +58,7 @@ impl Modify for OAuth2PasswordBearer<'_> {
     }
 }
 
-/// A list of strings, as user models show their scopes.
+/// Serializes scopes as a list of strings.
 impl Serialize for Scopes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter().map(|scope| scope.as_str()))

@@ -4,21 +4,21 @@ use utoipa::IntoResponses;
 
 use crate::http::error::{ErrorBody, OAuth2ErrorBody};
 
-/// The token is missing, not valid, or lacks a scope.
+/// The token is missing, invalid, or lacks a scope.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only their documentation is used")]
 pub(crate) enum Unauthorized {
     #[response(
         status = 401,
-        description = "No token, or an invalid one",
-        headers(("WWW-Authenticate" = String, description = "Bearer, and the error")),
+        description = "The token is missing or invalid",
+        headers(("WWW-Authenticate" = String, description = "`Bearer`, with the error if the token is invalid")),
         example = json!({ "detail": "Could not validate credentials" }),
     )]
     InvalidToken(ErrorBody),
     #[response(
         status = 403,
         description = "The token lacks a required scope",
-        headers(("WWW-Authenticate" = String, description = "Bearer, and the required scope")),
+        headers(("WWW-Authenticate" = String, description = "`Bearer`, with the error and the required scope")),
         example = json!({ "detail": "Not enough permissions" }),
     )]
     InsufficientScope(ErrorBody),
@@ -39,18 +39,18 @@ pub(crate) struct Disabled(ErrorBody);
 #[response(
     status = 503,
     description = "The service is overloaded, or the database is not reachable",
-    headers(("Retry-After" = String, description = "Seconds to wait")),
+    headers(("Retry-After" = String, description = "The time to wait, in seconds")),
     example = json!({ "detail": "Service Unavailable" }),
 )]
 #[expect(dead_code, reason = "only its documentation is used")]
 pub(crate) struct Unavailable(ErrorBody);
 
-/// The body is late or too large.
+/// The body arrives too late or is too large.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only their documentation is used")]
 pub(crate) enum InvalidBody<'a> {
     #[response(status = 408, description = "`invalid_request`: the body did not arrive in time")]
-    Late(OAuth2ErrorBody<'a>),
+    Timeout(OAuth2ErrorBody<'a>),
     #[response(status = 413, description = "`invalid_request`: the body is larger than 1 MiB")]
     TooLarge(OAuth2ErrorBody<'a>),
 }

@@ -1,16 +1,17 @@
-//! Questions to the person at the terminal.
+//! Confirmation at the terminal.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::app::failure::Failure;
 
-/// Asks before something that cannot be undone. Without a terminal, it is not done.
+/// Asks for confirmation, unless `yes` is set. Fails without a terminal.
 pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("{question} There is no terminal to ask on: use --yes")));
+        let message = format!("cannot ask \"{question}\" without a terminal; use --yes to confirm");
+        return Err(Failure::usage(message));
     }
     eprint!("{question} [y/N] ");
     io::stderr().flush()?;
