@@ -50,7 +50,7 @@
 //! # let keys = directory.path();
 //! let auth = Auth::builder(Members)
 //!     .passwords(Argon2Hasher::default())
-//!     .tokens(JwtTokens::open(keys, "https://api.example.com")?)
+//!     .tokens(JwtTokens::open(keys, "https://api.example.com")?) // `keys` is the path of a directory
 //!     .build()?;
 //! let app = App::new()
 //!     .configure(auth.routes())   // POST /token

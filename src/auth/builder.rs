@@ -55,7 +55,7 @@ pub enum BuildError {
         "no tokens: call .tokens(…) to issue and verify tokens, or .token_verifier(…) to verify those of another service"
     )]
     NoTokens,
-    /// `passwords` was called, but no issuer of tokens was set.
+    /// `passwords` was called, but no token issuer was set.
     #[error("sign-in needs a token issuer: call .tokens(…) instead of .token_verifier(…)")]
     PasswordsWithoutTokens,
     /// `refresh_tokens` was called without `sessions`.

@@ -6,9 +6,9 @@ use crate::{
 };
 
 impl<U: AuthUser> Auth<U> {
-    /// Authenticates the client of a request ([RFC 6749 section
-    /// 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). Returns `None` if the request has no client
-    /// credentials and needs none. Without a [`ClientRegistry`], client credentials are ignored.
+    /// Authenticates the client of a request
+    /// ([RFC 6749 section 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). Returns `None` if the request
+    /// has no client credentials and needs none. Without a [`ClientRegistry`], client credentials are ignored.
     ///
     /// # Errors
     /// [`AuthError::InvalidClient`] for an unknown client, a wrong secret, an identifier or a secret alone, and for

@@ -136,7 +136,7 @@ impl<U: AuthUser> Auth<U> {
     ) -> Result<PasswordHash, AuthError> {
         let checked = match &self.0.password_policy {
             Some(policy) => policy.check(password, context).await?,
-            None => check_length(password),
+            None => WeakPassword::check_length(password, MIN_CHARACTERS),
         };
         checked.map_err(AuthError::WeakPassword)?;
         Ok(self.hasher()?.hash(password).await?)
@@ -198,15 +198,5 @@ impl<U: AuthUser> Auth<U> {
 
     fn hasher(&self) -> Result<&DynPasswordHasher<'static>, AuthError> {
         self.0.hasher.as_deref().ok_or(AuthError::NotConfigured("a password hasher"))
-    }
-}
-
-fn check_length(password: &Password) -> Result<(), WeakPassword> {
-    if password.expose().len() > Password::MAX_BYTES {
-        Err(WeakPassword::TooLong)
-    } else if password.expose().chars().count() < MIN_CHARACTERS {
-        Err(WeakPassword::TooShort { minimum: MIN_CHARACTERS })
-    } else {
-        Ok(())
     }
 }

@@ -91,16 +91,16 @@ impl Default for LoginThrottleLimits {
 }
 
 impl LoginThrottleLimits {
-    /// Returns the end of the wait after these failures, if there are at least `free`.
-    fn end_of_wait(&self, failures: FailedAttempts, free: u32) -> Option<Timestamp> {
-        let over = failures.count.checked_sub(free)?;
+    /// Returns the end of the wait after these failures, if there are at least `allowed`.
+    fn end_of_wait(&self, failures: FailedAttempts, allowed: u32) -> Option<Timestamp> {
+        let over = failures.count.checked_sub(allowed)?;
         // The cap avoids overflow: 2^32 seconds are longer than any wait.
         let wait = Duration::from_secs(1 << over.min(32)).min(self.longest_wait);
         failures.last.map(|last| last + wait)
     }
 
     /// Returns the failures, or none if they are forgotten.
-    fn remembered(&self, failures: FailedAttempts, now: Timestamp) -> FailedAttempts {
+    fn recent(&self, failures: FailedAttempts, now: Timestamp) -> FailedAttempts {
         match failures.last {
             // The clock was wrong at the time: nobody must wait until then.
             Some(last) if last > now + self.longest_wait => FailedAttempts::default(),
@@ -201,17 +201,17 @@ impl Throttle {
         // Before the store is read, so that each earlier attempt is either still in progress or already in the store.
         let (in_progress, others) = InProgress::start(self, self.keys(account, network));
         let failures = self.store.find(in_progress.keys()).await?;
-        let failures = failures.map(|failures| self.limits.remembered(failures, now));
-        let free = [self.limits.account_failures, self.limits.address_failures];
-        for ((failures, others), free) in failures.into_iter().zip(others).zip(free) {
-            if let Some(end) = self.limits.end_of_wait(failures, free)
+        let failures = failures.map(|failures| self.limits.recent(failures, now));
+        let allowed = [self.limits.account_failures, self.limits.address_failures];
+        for ((failures, others), allowed) in failures.into_iter().zip(others).zip(allowed) {
+            if let Some(end) = self.limits.end_of_wait(failures, allowed)
                 && now < end
             {
                 let left = Duration::from_secs(end.as_unix() - now.as_unix());
                 return Err(AuthError::TooManyAttempts { retry_after: left.min(self.limits.longest_wait) });
             }
             // All concurrent attempts may fail, so beyond the limit only one is admitted at a time.
-            if others > 0 && failures.count.saturating_add(others) >= free {
+            if others > 0 && failures.count.saturating_add(others) >= allowed {
                 return Err(AuthError::TooManyAttempts { retry_after: SECOND });
             }
         }
@@ -399,17 +399,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn end_of_wait_never_exceeds_the_longest_and_never_decreases(count: u32, free in 0_u32..1000, last in 0_u64..1 << 40) {
-            let end = |count| LIMITS.end_of_wait(failures(count, last), free);
+        fn end_of_wait_never_exceeds_the_longest_and_never_decreases(count: u32, allowed in 0_u32..1000, last in 0_u64..1 << 40) {
+            let end = |count| LIMITS.end_of_wait(failures(count, last), allowed);
             prop_assert!(end(count).is_none_or(|end| end <= Timestamp::from_unix(last + 900)));
             prop_assert!(end(count) <= end(count.saturating_add(1)));
-            prop_assert_eq!(end(count).is_some(), count >= free);
+            prop_assert_eq!(end(count).is_some(), count >= allowed);
         }
 
         #[test]
         fn failure_in_the_future_delays_at_most_twice_the_longest_wait(now in 0_u64..1 << 40, ahead in 0_u64..10_000) {
             let (time, failed) = (Timestamp::from_unix(now), failures(50, now + ahead));
-            let end = LIMITS.end_of_wait(LIMITS.remembered(failed, time), 5);
+            let end = LIMITS.end_of_wait(LIMITS.recent(failed, time), 5);
             prop_assert_eq!(end.is_some(), ahead <= 900);
             prop_assert!(end.is_none_or(|end| end <= Timestamp::from_unix(now + 2 * 900)));
         }
@@ -418,7 +418,7 @@ mod tests {
         fn failures_are_forgotten_after_an_hour(count: u32, last in 0_u64..1 << 40, age in 0_u64..10_000) {
             let now = Timestamp::from_unix(last + age);
             let expected = if age < 3600 { failures(count, last) } else { FailedAttempts::default() };
-            prop_assert_eq!(LIMITS.remembered(failures(count, last), now), expected);
+            prop_assert_eq!(LIMITS.recent(failures(count, last), now), expected);
         }
     }
 }

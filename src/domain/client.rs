@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use crate::domain::name::name;
 
 name! {
-    /// The identifier of a registered client ([RFC 6749 section
-    /// 2.2](https://www.rfc-editor.org/rfc/rfc6749#section-2.2)).
+    /// The identifier of a registered client
+    /// ([RFC 6749 section 2.2](https://www.rfc-editor.org/rfc/rfc6749#section-2.2)).
     ClientId, "client id", 255 bytes
 }
 

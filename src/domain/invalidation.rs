@@ -28,6 +28,6 @@ pub trait CacheInvalidator: Send + Sync + 'static {
     /// Reports that changes are no longer received: the cache may be stale.
     fn disconnected(&self);
 
-    /// Reports that changes are received again, and that those missed meanwhile were delivered.
+    /// Reports that changes are received again, and that all missed ones were delivered.
     fn reconnected(&self);
 }

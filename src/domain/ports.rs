@@ -67,7 +67,7 @@ pub trait UserStore: Send + Sync {
     /// Your user model.
     type User: AuthUser;
 
-    /// Returns the account with this username, or `None` if there is no such account.
+    /// Returns the account with this username, or `None` if the username is unknown.
     ///
     /// # Errors
     /// [`BackendError`] if the store cannot be read.
@@ -260,11 +260,24 @@ pub enum WeakPassword {
         minimum: usize,
     },
     /// The password is longer than [`Password::MAX_BYTES`].
-    #[error("the password is over 1,024 bytes")]
+    #[error("the password is longer than 1,024 bytes")]
     TooLong,
     /// The password is common, or similar to a common password or to a word of the context.
     #[error("the password is among the most common passwords or too easy to guess")]
     TooEasy,
+}
+
+impl WeakPassword {
+    /// Checks the length of a new password.
+    pub(crate) fn check_length(password: &Password, minimum: usize) -> Result<(), Self> {
+        if password.expose().len() > Password::MAX_BYTES {
+            Err(Self::TooLong)
+        } else if password.expose().chars().count() < minimum {
+            Err(Self::TooShort { minimum })
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// Issues access tokens.
@@ -392,7 +405,8 @@ pub struct KeySet {
 /// Registered clients.
 #[dynosaur::dynosaur(pub(crate) DynClientRegistry = dyn(box) ClientRegistry)]
 pub trait ClientRegistry: Send + Sync {
-    /// Returns whether the secret is that of the client, compared in constant time. An unknown client is `false`.
+    /// Returns whether the secret is that of the client, compared in constant time. Returns `false` for an unknown
+    /// client.
     ///
     /// # Errors
     /// [`BackendError`] if the registry cannot be read.

@@ -14,9 +14,9 @@ pub struct Scope(Arc<str>);
 pub struct InvalidScope(String);
 
 impl Scope {
-    /// The scope that requests a refresh token ([OpenID Connect Core section
-    /// 11](https://openid.net/specs/openid-connect-core-1_0.html#OfflineAccess)). Every user may request it, since it
-    /// grants no access.
+    /// The scope that requests a refresh token
+    /// ([OpenID Connect Core section 11](https://openid.net/specs/openid-connect-core-1_0.html#OfflineAccess)). Every
+    /// user may request it, since it grants no access.
     pub const OFFLINE_ACCESS: &str = "offline_access";
 
     /// Returns the scope [`OFFLINE_ACCESS`](Self::OFFLINE_ACCESS).

@@ -8,7 +8,7 @@ use std::{
 
 /// A time in whole seconds since 1970 (`NumericDate`,
 /// [RFC 7519 section 2](https://www.rfc-editor.org/rfc/rfc7519#section-2)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
 impl Timestamp {

@@ -87,7 +87,7 @@ impl KeyRing {
         self.read().published(now).filter_map(|key| key.jwk()).collect()
     }
 
-    /// Invalidates everything whenever a key is removed.
+    /// Registers an invalidator for the removal of keys.
     pub(super) fn invalidate_on_removal(&self, invalidator: Arc<dyn CacheInvalidator>) {
         self.invalidators.lock().unwrap_or_else(PoisonError::into_inner).push(invalidator);
     }

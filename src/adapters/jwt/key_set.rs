@@ -17,7 +17,7 @@ const MAX_LENGTH: usize = 64 * 1024;
 #[non_exhaustive]
 pub enum InvalidKeySet {
     /// The JSON text is longer than 64 KiB.
-    #[error("longer than {MAX_LENGTH} bytes")]
+    #[error("the key set is longer than {MAX_LENGTH} bytes")]
     TooLong,
     /// The JSON text is not an object with a list of `keys`.
     #[error("not a JSON Web Key Set")]

@@ -105,7 +105,7 @@ impl RemoteJwtVerifier {
         Ok(())
     }
 
-    /// Waits until a token with an unknown key is verified, such as the first token of a new key. Returns at once if
+    /// Waits until a token with an unknown key arrives, such as the first token of a new key. Returns at once if
     /// that happened since the last call. Only one task may wait.
     pub async fn unknown_key(&self) {
         self.shared.unknown_key.notified().await;

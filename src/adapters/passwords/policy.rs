@@ -65,13 +65,10 @@ impl PasswordPolicy for StrengthPolicy {
         password: &Password,
         context: &[&str],
     ) -> Result<Result<(), WeakPassword>, BackendError> {
+        if let Err(weak) = WeakPassword::check_length(password, MIN_CHARACTERS) {
+            return Ok(Err(weak));
+        }
         let text = password.expose();
-        if text.len() > Password::MAX_BYTES {
-            return Ok(Err(WeakPassword::TooLong));
-        }
-        if text.chars().count() < MIN_CHARACTERS {
-            return Ok(Err(WeakPassword::TooShort { minimum: MIN_CHARACTERS }));
-        }
         let start = text.char_indices().nth(ESTIMATED_CHARACTERS).map_or(text, |(end, _)| &text[..end]);
         let (start, words) = (Password::from(start), words(context));
         self.pool

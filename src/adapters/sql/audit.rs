@@ -31,7 +31,7 @@ const SELECT: &str = "SELECT id, time, event, \
                       FROM audit WHERE time >= ";
 
 /// An entry of the audit trail: who did what, when and from where. It never contains a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditEntry {
     /// The time of the event.
     pub time: Timestamp,
@@ -58,18 +58,7 @@ pub struct AuditEntry {
 impl AuditEntry {
     /// Creates an entry without details.
     pub fn new(kind: EventKind, time: Timestamp) -> Self {
-        Self {
-            time,
-            event: kind.as_str().to_owned(),
-            username: None,
-            user_id: None,
-            client_id: None,
-            session_id: None,
-            address: None,
-            user_agent: None,
-            actor: None,
-            detail: None,
-        }
+        Self { time, event: kind.as_str().to_owned(), ..Self::default() }
     }
 }
 

@@ -96,9 +96,18 @@ pub enum OpenError {
         /// The operating system's error.
         cause: io::Error,
     },
+    /// A part of the URL is invalid, such as its port.
+    #[error("invalid database URL: {0}")]
+    InvalidUrl(#[source] Box<dyn Error + Send + Sync>),
     /// The database is unreachable, is not a database, or refuses the connection.
-    #[error("cannot open the database: {0}")]
-    Connect(#[source] Box<dyn Error + Send + Sync>),
+    #[error("cannot open the database {database}: {cause}")]
+    Connect {
+        /// The file, or the name, host and port of the database.
+        database: String,
+        /// The cause.
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
     /// The tables could not be created or migrated.
     #[error("cannot migrate the tables of the database: {0}")]
     Migrate(#[source] Box<dyn Error + Send + Sync>),
@@ -109,8 +118,8 @@ impl Database {
     /// processes may do so concurrently.
     ///
     /// A missing SQLite file is created with mode 0600. `sqlite::memory:` is a database in memory, which ends with the
-    /// last clone. A PostgreSQL URL takes the parameters of libpq that [sqlx
-    /// supports](https://docs.rs/sqlx/latest/sqlx/postgres/struct.PgConnectOptions.html), such as
+    /// last clone. A PostgreSQL URL takes the parameters of libpq that
+    /// [sqlx supports](https://docs.rs/sqlx/latest/sqlx/postgres/struct.PgConnectOptions.html), such as
     /// `?sslmode=verify-full`.
     ///
     /// Every call to a store fails with a [temporary error](StoreError::is_temporary) after ten seconds, even if the
@@ -128,10 +137,15 @@ impl Database {
     /// # Errors
     /// Those of [`open`](Self::open).
     pub async fn open_with(url: &str, settings: DatabaseSettings) -> Result<Self, OpenError> {
-        let is_memory = is_memory(url);
-        let connections = match parse(url)? {
-            Engine::Sqlite(options) => Engine::Sqlite(open_sqlite(*options, settings, is_memory).await?),
-            Engine::Postgres(options) => Engine::Postgres(open_postgres(*options, settings).await?),
+        let (options, is_memory) = (parse(url)?, is_memory(url));
+        let database = describe(&options);
+        let connections = match options {
+            Engine::Sqlite(options) => {
+                open_sqlite(*options, settings, is_memory, &database).await.map(Engine::Sqlite)?
+            }
+            Engine::Postgres(options) => {
+                open_postgres(*options, settings, &database).await.map(Engine::Postgres)?
+            }
         };
         let pool = Pool::new(connections, settings.has_timeouts.then_some(REQUEST_TIMEOUT), is_memory);
         Ok(Self { ping_pool: pool.dedicated(), pool, listeners: Arc::default(), audit_retention: None })
@@ -143,13 +157,15 @@ impl Database {
     /// [`OpenError`] if the URL is not supported, the database cannot be read, or a recorded migration differs from
     /// that of this version.
     pub async fn inspect(url: &str) -> Result<Tables, OpenError> {
-        let connection = match parse(url)? {
-            Engine::Sqlite(options) => Engine::Sqlite(connect_read_only(*options).await?),
-            Engine::Postgres(options) => Engine::Postgres(connect_postgres(&options).await?),
+        let options = parse(url)?;
+        let database = describe(&options);
+        let connection = match options {
+            Engine::Sqlite(options) => connect_read_only(*options, &database).await.map(Engine::Sqlite)?,
+            Engine::Postgres(options) => connect_postgres(&options, &database).await.map(Engine::Postgres)?,
         };
         on_engine!(connection, mut connection => {
             let tables = migrations::compare(&mut connection).await.map_err(cannot_migrate)?;
-            connection.close().await.map_err(cannot_connect)?;
+            connection.close().await.map_err(cannot_connect(&database))?;
             Ok(tables)
         })
     }
@@ -189,11 +205,17 @@ impl Database {
     }
 }
 
+type Options = Engine<Box<SqliteConnectOptions>, Box<PgConnectOptions>>;
+
 /// Parses a URL.
-fn parse(url: &str) -> Result<Engine<Box<SqliteConnectOptions>, Box<PgConnectOptions>>, OpenError> {
+fn parse(url: &str) -> Result<Options, OpenError> {
+    let invalid = |error| match error {
+        sqlx::Error::Configuration(cause) => OpenError::InvalidUrl(cause),
+        error => OpenError::InvalidUrl(error.into()),
+    };
     match url.split_once(':') {
         Some(("sqlite", _)) => {
-            let options: SqliteConnectOptions = url.parse().map_err(cannot_connect)?;
+            let options: SqliteConnectOptions = url.parse().map_err(invalid)?;
             // SQLite treats an empty name as a temporary file, which ends with its connection.
             if options.get_filename().as_os_str().is_empty() {
                 return Err(OpenError::UnknownUrl);
@@ -201,10 +223,21 @@ fn parse(url: &str) -> Result<Engine<Box<SqliteConnectOptions>, Box<PgConnectOpt
             Ok(Engine::Sqlite(options.busy_timeout(BUSY_TIMEOUT).into()))
         }
         Some(("postgres" | "postgresql", _)) => {
-            let options: PgConnectOptions = url.parse().map_err(cannot_connect)?;
+            let options: PgConnectOptions = url.parse().map_err(invalid)?;
             Ok(Engine::Postgres(options.application_name(env!("CARGO_PKG_NAME")).into()))
         }
         _ => Err(OpenError::UnknownUrl),
+    }
+}
+
+/// Describes a database for error messages, without the password.
+fn describe(options: &Options) -> String {
+    match options {
+        Engine::Sqlite(options) => options.get_filename().display().to_string(),
+        Engine::Postgres(options) => {
+            let name = options.get_database().unwrap_or(options.get_username());
+            format!("{name} at {}:{}", options.get_host(), options.get_port())
+        }
     }
 }
 
@@ -216,6 +249,7 @@ async fn open_sqlite(
     options: SqliteConnectOptions,
     settings: DatabaseSettings,
     is_memory: bool,
+    database: &str,
 ) -> Result<SqlitePool, OpenError> {
     let pool = if is_memory {
         // The database ends with its only connection, so that one must stay open.
@@ -234,8 +268,8 @@ async fn open_sqlite(
         .foreign_keys(true);
     // No ping before use: a file does not become unreachable like a server.
     let pool = pool.acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
-    let pool = connect_sqlite(pool, options).await.map_err(cannot_connect)?;
-    migrations::migrate_sqlite(&mut *pool.acquire().await.map_err(cannot_connect)?)
+    let pool = connect_sqlite(pool, options).await.map_err(cannot_connect(database))?;
+    migrations::migrate_sqlite(&mut *pool.acquire().await.map_err(cannot_connect(database))?)
         .await
         .map_err(cannot_migrate)?;
     Ok(pool)
@@ -256,11 +290,15 @@ async fn connect_sqlite(
     }
 }
 
-async fn open_postgres(options: PgConnectOptions, settings: DatabaseSettings) -> Result<PgPool, OpenError> {
+async fn open_postgres(
+    options: PgConnectOptions,
+    settings: DatabaseSettings,
+    database: &str,
+) -> Result<PgPool, OpenError> {
     // Not through the pool, which would retry, hide the cause, and apply time limits to migrations.
-    let mut connection = connect_postgres(&options).await?;
+    let mut connection = connect_postgres(&options, database).await?;
     migrations::migrate_postgres(&mut connection).await.map_err(cannot_migrate)?;
-    connection.close().await.map_err(cannot_connect)?;
+    connection.close().await.map_err(cannot_connect(database))?;
     let given = options.get_options().unwrap_or_default().to_owned();
     let timeouts = TIMEOUTS.iter().filter(|(name, _)| settings.has_timeouts && !given.contains(name));
     let options = options.options(timeouts.copied());
@@ -270,18 +308,21 @@ async fn open_postgres(options: PgConnectOptions, settings: DatabaseSettings) ->
     Ok(pool.connect_lazy_with(options))
 }
 
-async fn connect_postgres(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+async fn connect_postgres(options: &PgConnectOptions, database: &str) -> Result<PgConnection, OpenError> {
     let connected = timeout(ACQUIRE_TIMEOUT, options.connect()).await;
-    connected.map_err(|late| OpenError::Connect(late.into()))?.map_err(cannot_connect)
+    connected.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(cannot_connect(database))
 }
 
 /// Connects to a SQLite file without writing to it or creating files next to it.
-async fn connect_read_only(options: SqliteConnectOptions) -> Result<SqliteConnection, OpenError> {
+async fn connect_read_only(
+    options: SqliteConnectOptions,
+    database: &str,
+) -> Result<SqliteConnection, OpenError> {
     // Without a write-ahead log, no process is writing. SQLite creates no log for an immutable file.
     let mut log = options.get_filename().as_os_str().to_owned();
     log.push("-wal");
     let options = options.read_only(true).immutable(!Path::new(&log).exists());
-    options.connect().await.map_err(cannot_connect)
+    options.connect().await.map_err(cannot_connect(database))
 }
 
 /// Creates the file of a SQLite database unless it exists. SQLite gives the files next to it the same mode.
@@ -299,11 +340,15 @@ fn create_file(options: &SqliteConnectOptions) -> Result<(), OpenError> {
     }
 }
 
-fn cannot_connect(error: sqlx::Error) -> OpenError {
-    OpenError::Connect(match error {
-        sqlx::Error::Configuration(cause) => cause,
-        error => error.into(),
-    })
+fn cannot_connect(database: &str) -> impl Fn(sqlx::Error) -> OpenError {
+    move |error| OpenError::Connect {
+        database: database.to_owned(),
+        cause: match error {
+            sqlx::Error::Configuration(cause) => cause,
+            sqlx::Error::PoolTimedOut => no_response().into(),
+            error => error.into(),
+        },
+    }
 }
 
 fn cannot_migrate(error: MigrateError) -> OpenError {

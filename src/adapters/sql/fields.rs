@@ -78,11 +78,7 @@ pub fn email(text: &str) -> Result<Option<String>, InvalidField> {
 /// [`InvalidField`] if the name is longer than 255 characters, surrounded by white space, or contains
 /// [hidden characters](is_hidden).
 pub fn full_name(text: &str) -> Result<Option<String>, InvalidField> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    line(text)?;
-    Ok(Some(text.to_owned()))
+    if text.is_empty() { Ok(None) } else { line(text).map(|()| Some(text.to_owned())) }
 }
 
 /// Parses scopes separated by white space.
@@ -112,7 +108,7 @@ pub fn client_id(text: &str) -> Result<ClientId, InvalidField> {
     ClientId::new(text).map_err(|_| NOT_A_CLIENT_ID)
 }
 
-/// Checks what all fields of one line have in common.
+/// Checks a value of one line: length, hidden characters, surrounding white space.
 fn line(text: &str) -> Result<(), InvalidField> {
     if text.is_empty() {
         return Err(EMPTY);

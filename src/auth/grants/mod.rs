@@ -147,8 +147,7 @@ impl<U: AuthUser> Auth<U> {
         let (granted, wants_refresh_token) = self.grant_scopes(user, scopes)?;
         let (now, random) = (self.now(), self.random()?);
         let session_id = self.0.sessions.as_ref().map(|_| token::session_id(&random));
-        let new = self.new_token(user, granted, client_id.cloned(), session_id.clone(), now);
-        let mut tokens = self.issue(new).await?;
+        let mut tokens = self.issue(user, granted, client_id.cloned(), session_id.clone(), now).await?;
         let owner = self.owner(user.subject());
         if let (Some(Sessions { store, refresh }), Some(id)) = (&self.0.sessions, &session_id) {
             tokens.refresh_token = wants_refresh_token.then(|| token::first(&random));
@@ -193,29 +192,25 @@ impl<U: AuthUser> Auth<U> {
         Ok((granted.with(Scope::offline_access()), true))
     }
 
-    /// Returns the content of an access token for a user.
-    fn new_token(
+    /// Issues an access token for a user.
+    async fn issue(
         &self,
         user: &U,
         granted_scopes: GrantedScopes,
         client_id: Option<ClientId>,
         session_id: Option<SessionId>,
         now: Timestamp,
-    ) -> NewToken {
-        let extra_claims = self.0.issuer.as_ref().and_then(|issuer| issuer.extra_claims.as_ref());
-        NewToken {
+    ) -> Result<Tokens, AuthError> {
+        let issuer = self.0.issuer.as_ref().ok_or(AuthError::NotConfigured("a token issuer"))?;
+        let new = NewToken {
             subject: user.subject(),
             user_kind: U::user_kind(),
             granted_scopes,
             client_id,
             session_id,
-            extra_claims: extra_claims.map_or_else(Default::default, |claims| claims(user)),
+            extra_claims: issuer.extra_claims.as_ref().map(|claims| claims(user)).unwrap_or_default(),
             now,
-        }
-    }
-
-    async fn issue(&self, new: NewToken) -> Result<Tokens, AuthError> {
-        let issuer = self.0.issuer.as_ref().ok_or(AuthError::NotConfigured("a token issuer"))?;
+        };
         let issued = issuer.tokens.issue(&new).await?;
         Ok(Tokens {
             access_token: issued.access_token,

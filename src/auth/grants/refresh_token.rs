@@ -190,8 +190,7 @@ impl<U: AuthUser> Auth<U> {
             let user = user.ok_or(AuthError::InvalidRefreshToken)?;
             let granted = scopes_to_refresh(&family, &user, refresh.scopes)?;
             let session_id = Some(family.session_id.clone());
-            let new = self.new_token(&user, granted, family.client_id.clone(), session_id, now);
-            let mut tokens = self.issue(new).await?;
+            let mut tokens = self.issue(&user, granted, family.client_id.clone(), session_id, now).await?;
             let next = parts.successor(&salt);
             let end = sessions.refresh.end(family.created, now);
             let rotation = Rotation {
@@ -223,7 +222,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(family.filter(|family| family.owner.user_kind == U::user_kind()))
     }
 
-    /// Ends a session whose refresh token was reused: one of the two users of the token is an attacker.
+    /// Ends a session whose refresh token was reused: the token may have been stolen.
     async fn end_reused(
         &self,
         sessions: &Sessions,

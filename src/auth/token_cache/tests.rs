@@ -46,35 +46,6 @@ fn lookup_after_the_sync_deadline_is_an_error() {
 }
 
 #[test]
-fn insert_after_an_invalidation_caches_nothing() {
-    let cache = cache_of(100);
-    for change in [
-        Invalidation::User(Subject::new("1").unwrap()),
-        Invalidation::Session(SessionId::new("s").unwrap()),
-        Invalidation::Client(ClientId::new("web").unwrap()),
-        Invalidation::Everything,
-        // Even one that does not concern the token: the cache does not know whose token was looked up.
-        Invalidation::User(Subject::new("another").unwrap()),
-    ] {
-        let missed = miss(&cache, "token", NOW).unwrap();
-        cache.invalidate(&change);
-        cache.insert(missed, &claims("1", "s"), Authentication::Invalid);
-        assert!(!is_cached(&cache, "token", NOW), "{change:?}");
-    }
-    fill(&cache, "token", &claims("1", "s"));
-}
-
-#[test]
-fn lookup_of_an_expired_token_is_a_miss() {
-    let cache = cache_of(100);
-    let expires_at = Some(NOW + Duration::from_secs(2));
-    fill(&cache, "token", &Claims { expires_at, ..claims("1", "s") });
-    let after = |seconds| NOW + Duration::from_secs(seconds);
-    assert!(is_cached(&cache, "token", after(1)));
-    assert!(!is_cached(&cache, "token", after(2)));
-}
-
-#[test]
 fn lookup_returns_the_inserted_result() {
     let cache = cache_of(100);
     let missed = miss(&cache, "token", NOW).unwrap();

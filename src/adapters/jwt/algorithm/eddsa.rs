@@ -22,7 +22,8 @@ pub(super) fn generate() -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {
     Ok((Box::new(SigningKey::from_bytes(&seed)), text))
 }
 
-pub(super) fn parse(pem: &str) -> Result<Box<dyn Sign>, Reason> {
+/// Parses a private key in PKCS#8 PEM.
+pub(in crate::adapters::jwt) fn parse_pem(pem: &str) -> Result<Box<dyn Sign>, Reason> {
     Ok(Box::new(SigningKey::from_pkcs8_pem(pem).map_err(invalid)?))
 }
 
@@ -30,7 +31,8 @@ fn invalid(error: pkcs8::Error) -> Reason {
     Reason::InvalidKey(format!("not an Ed25519 private key in PKCS#8 PEM: {error}"))
 }
 
-pub(super) fn parse_jwk(jwk: &Value) -> Option<Box<dyn Verify>> {
+/// Parses the public key of a JWK; returns `None` if its type is not supported.
+pub(in crate::adapters::jwt) fn parse_jwk(jwk: &Value) -> Option<Box<dyn Verify>> {
     if jwk["kty"] != "OKP" || jwk["crv"] != "Ed25519" {
         return None;
     }

@@ -29,7 +29,8 @@ pub(super) fn parse(text: &str) -> Result<Box<dyn Sign>, Reason> {
     from_secret(&secret.map_err(invalid)?)
 }
 
-pub(super) fn from_secret(secret: &[u8]) -> Result<Box<dyn Sign>, Reason> {
+/// Creates a key from a secret of at least 32 bytes.
+pub(in crate::adapters::jwt) fn from_secret(secret: &[u8]) -> Result<Box<dyn Sign>, Reason> {
     match Hmac::<Sha256>::new_from_slice(secret) {
         Ok(hmac) if secret.len() >= MIN_SECRET_BYTES => Ok(Box::new(hmac)),
         _ => Err(Reason::InvalidKey(format!("the secret has fewer than {MIN_SECRET_BYTES} bytes"))),

@@ -5,9 +5,12 @@ mod hs256;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use zeroize::Zeroizing;
 
+pub(super) use self::{
+    eddsa::{parse_jwk, parse_pem},
+    hs256::from_secret,
+};
 use super::key_error::Reason;
 
 /// The algorithm that signs tokens.
@@ -50,25 +53,10 @@ impl SigningAlgorithm {
     /// Parses the text of a key file.
     pub(super) fn parse(self, text: &str) -> Result<Box<dyn Sign>, Reason> {
         match self {
-            Self::EdDsa => parse_pem(text),
+            Self::EdDsa => eddsa::parse_pem(text),
             Self::Hs256 => hs256::parse(text),
         }
     }
-}
-
-/// Parses a private key in PKCS#8 PEM.
-pub(super) fn parse_pem(text: &str) -> Result<Box<dyn Sign>, Reason> {
-    eddsa::parse(text)
-}
-
-/// Creates an HS256 key from a secret of at least 32 bytes.
-pub(super) fn from_secret(secret: &[u8]) -> Result<Box<dyn Sign>, Reason> {
-    hs256::from_secret(secret)
-}
-
-/// Parses the public key of a JWK; `None` if its type is not supported.
-pub(super) fn parse_jwk(jwk: &Value) -> Option<Box<dyn Verify>> {
-    eddsa::parse_jwk(jwk)
 }
 
 /// A key that verifies signatures of one algorithm.

@@ -115,7 +115,7 @@ impl SessionStore for Families {
     }
 }
 
-/// A store of one user, who has these scopes. Clones share them.
+/// A store with one user, which has these scopes. Clones share them.
 #[derive(Clone)]
 struct OneUser(Arc<Mutex<GrantedScopes>>);
 
