@@ -1,4 +1,4 @@
-//! The documentation and the pages.
+//! The OpenAPI document, `/docs` and the start page.
 
 use std::io::Read;
 
@@ -36,7 +36,7 @@ fn unpacked(reply: &Reply) -> Vec<u8> {
 }
 
 #[test]
-fn every_file_is_there_compressed_for_those_who_ask() {
+fn file_is_compressed_only_for_clients_that_accept_gzip() {
     for path in PATHS {
         let plain = get(path).send(tutorial());
         assert_eq!((plain.status, plain.header("content-encoding")), (200, None), "{path}");
@@ -53,7 +53,7 @@ fn every_file_is_there_compressed_for_those_who_ask() {
 }
 
 #[test]
-fn a_file_that_the_client_has_is_304() {
+fn file_with_a_matching_etag_returns_304() {
     for path in PATHS {
         let etag = get(path).send(tutorial()).header("etag").expect("an ETag");
         for known in [etag.clone(), format!("\"other\", {etag}"), "*".into()] {
@@ -66,7 +66,7 @@ fn a_file_that_the_client_has_is_304() {
 }
 
 #[test]
-fn head_works_wherever_get_does() {
+fn head_of_a_file_returns_the_length_of_get() {
     for path in PATHS {
         let (head, get) = (request("HEAD", path).send(tutorial()), get(path).send(tutorial()));
         assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
@@ -75,7 +75,7 @@ fn head_works_wherever_get_does() {
 }
 
 #[test]
-fn the_first_load_of_the_documentation_is_under_500_kib() {
+fn files_of_the_documentation_are_under_500_kib_compressed() {
     let files = PATHS.into_iter().filter(|path| path.starts_with("/docs") || *path == "/openapi.json");
     let bytes: usize =
         files.map(|path| get(path).header("Accept-Encoding", "gzip").send(tutorial()).body.len()).sum();
@@ -83,7 +83,7 @@ fn the_first_load_of_the_documentation_is_under_500_kib() {
 }
 
 #[test]
-fn pages_run_nothing_from_elsewhere_and_stand_in_no_frame() {
+fn content_security_policy_of_pages_allows_only_own_scripts_and_no_frames() {
     for (path, scripts) in [("/", "script-src 'self'; style-src 'self';"), ("/docs", "script-src 'self';")] {
         let policy = get(path).send(tutorial()).header("content-security-policy").expect("a policy");
         assert!(policy.starts_with("default-src 'none';"), "{policy}");
@@ -92,7 +92,7 @@ fn pages_run_nothing_from_elsewhere_and_stand_in_no_frame() {
 }
 
 #[test]
-fn the_document_is_the_one_on_record() {
+fn openapi_document_matches_the_snapshot() {
     let document = get("/openapi.json").send(tutorial());
     assert_eq!(document.header("content-type").as_deref(), Some("application/json"));
     let document: Value = document.json();
@@ -101,14 +101,14 @@ fn the_document_is_the_one_on_record() {
 }
 
 #[test]
-fn the_document_describes_every_route_and_no_other() {
+fn openapi_document_describes_exactly_the_routes() {
     let document = get("/openapi.json").send(tutorial()).json();
     let mut described = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
             described.push(format!("{} {path}", method.to_uppercase()));
             let reply = request(&method.to_uppercase(), path).send(tutorial());
-            assert!(![404, 405].contains(&reply.status), "{method} {path} is described and not there");
+            assert!(![404, 405].contains(&reply.status), "{method} {path} is described but not served");
         }
     }
     described.sort();

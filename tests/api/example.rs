@@ -1,4 +1,4 @@
-//! examples/sqlx_sqlite.rs, as a user would run it.
+//! `examples/sqlx_sqlite.rs`.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ fn greeting(example: &Example, token: &str) -> Reply {
 }
 
 #[test]
-fn members_of_the_example_register_sign_in_and_are_greeted() {
+fn member_of_the_example_registers_signs_in_and_uses_the_token_after_a_restart() {
     let folder = TempDir::new().unwrap();
     let example = Example::start("sqlx_sqlite", folder.path(), &[]);
     assert_eq!(sign_in(&example, ALICE).status, 400);
@@ -35,12 +35,12 @@ fn members_of_the_example_register_sign_in_and_are_greeted() {
     assert_eq!(greeting(&example, &token).text(), "Hello, alice@example.com");
     assert_eq!(greeting(&example, "another").status, 401);
 
-    // Whoever registers the address again gets the same answer, and not the account.
+    // A second registration of the address gets the same response and does not change the account.
     let again = register(&example, "username=alice@example.com&password=another horse");
     assert_eq!((again.status, again.text()), (200, registered.text()));
     assert_eq!(sign_in(&example, "username=alice@example.com&password=another horse").status, 400);
 
-    // Members, keys and tokens outlive the process.
+    // Members, keys and tokens survive a restart.
     drop(example);
     let example = Example::start("sqlx_sqlite", folder.path(), &[]);
     assert_eq!(greeting(&example, &token).text(), "Hello, alice@example.com");
@@ -48,7 +48,7 @@ fn members_of_the_example_register_sign_in_and_are_greeted() {
 }
 
 #[test]
-fn the_example_is_short_enough_to_copy() {
+fn example_has_at_most_80_lines_and_main_at_most_15() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sqlx_sqlite.rs");
     let source = fs::read_to_string(source).unwrap();
     assert!(source.lines().count() <= 80);

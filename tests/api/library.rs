@@ -65,7 +65,7 @@ fn serve(auth: &Auth<Member>) -> SocketAddr {
                     .route("/token-of", web::get().to(token_of))
                     .service(
                         web::resource("/behind-httpauth")
-                            .wrap(HttpAuthentication::with_fn(let_bearers_pass))
+                            .wrap(HttpAuthentication::with_fn(accept_any_bearer))
                             .to(async || "passed"),
                     )
                     .route("/form", web::post().to(form))
@@ -92,7 +92,7 @@ impl RequiredScopes for Admin {
     const SCOPES: &'static [&'static str] = &["admin"];
 }
 
-/// A user model without an `Auth` in the application.
+/// A user model for which the application has no `Auth`.
 #[derive(Clone)]
 struct Stranger;
 
@@ -134,8 +134,8 @@ async fn token_of(token: BearerToken) -> impl Responder {
     token.0.expose().to_owned()
 }
 
-/// A validator of an application that uses actix-web-httpauth with our reading of the header.
-async fn let_bearers_pass(
+/// A validator for actix-web-httpauth that uses our extractor.
+async fn accept_any_bearer(
     request: ServiceRequest,
     _: BearerToken,
 ) -> Result<ServiceRequest, (actix_web::Error, ServiceRequest)> {
@@ -190,13 +190,13 @@ fn scope_wrapped_in_require_lets_only_authorized_users_through() {
     assert_eq!(get("/admin").bearer("1").send(address).status, 403);
     assert_eq!(get("/admin").bearer("2").send(address).status, 400, "inactive");
     members.permit(1, scopes("me admin"));
-    let look_ups = members.look_ups();
+    let lookups = members.lookups();
     assert_eq!(get("/admin").bearer("1").send(address).text(), "johndoe@example.com");
-    assert_eq!(members.look_ups(), look_ups + 1, "the extractor uses the result of the middleware");
+    assert_eq!(members.lookups(), lookups + 1, "the extractor uses the result of the middleware");
 }
 
 #[test]
-fn bearer_middleware_refuses_nothing_that_needs_no_user() {
+fn bearer_middleware_lets_requests_pass_that_need_no_user() {
     let Application { address, .. } = application();
     for token in ["99", UNAVAILABLE, BROKEN] {
         assert_eq!(get("/bearer/public").bearer(token).send(address).text(), "public");
@@ -215,7 +215,7 @@ fn token_that_another_auth_accepted_is_refused_by_require() {
 }
 
 #[test]
-fn own_error_bodies_cover_all_responses() {
+fn custom_error_format_is_used_for_all_errors() {
     let (members, hasher) = (Members::default(), AgeingHasher::default());
     let format = ErrorFormat::custom(|error| {
         json!({ "status": error.status, "code": error.code, "message": error.description }).to_string()
@@ -251,7 +251,7 @@ fn unknown_path_with_a_token_calls_no_store() {
     for path in ["/unknown", "/token/unknown", "/"] {
         assert_eq!(get(path).bearer("1").send(address).status, 404);
     }
-    assert_eq!(members.look_ups(), 0);
+    assert_eq!(members.lookups(), 0);
 }
 
 #[actix_web::test]
@@ -346,12 +346,12 @@ fn maybe_user_distinguishes_anonymous_active_and_inactive() {
 }
 
 #[test]
-fn several_extractors_cost_one_look_up() {
+fn several_extractors_cost_one_lookup() {
     let Application { address, members, .. } = application();
     assert_eq!(get("/both").bearer("1").send(address).text(), "true");
-    assert_eq!(members.look_ups(), 1);
+    assert_eq!(members.lookups(), 1);
     get("/public").send(address);
-    assert_eq!(members.look_ups(), 1, "without a token there is nothing to look up");
+    assert_eq!(members.lookups(), 1, "a request without a token needs no lookup");
 }
 
 #[test]
@@ -420,7 +420,7 @@ fn form_has_scopes_as_list_and_client_from_form_or_basic() {
         ),
         (form("&client_id=web&client_secret=s%2B"), r#"None johndoe [] Some("web") Some("s+")"#),
         (form("&client_id=&client_secret="), r#"None johndoe [] None None"#),
-        // web:s+ with its plus form-urlencoded, as RFC 6749 section 2.3.1 asks
+        // web:s+ with its plus form-urlencoded, as RFC 6749 section 2.3.1 requires
         (basic(form(""), "Basic d2ViOnMlMkI="), r#"None johndoe [] Some("web") Some("s+")"#),
         (basic(form(""), "basic   d2ViOnMlMkI="), r#"None johndoe [] Some("web") Some("s+")"#),
         (basic(form(""), "Basic Og=="), r#"None johndoe [] None None"#),

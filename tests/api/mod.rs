@@ -1,10 +1,8 @@
-//! The service and the library from outside, over real sockets.
+//! The library and the tutorial profile, over real sockets. `fastapi` compares the tutorial profile with FastAPI.
 
 mod documents;
 mod example;
 mod library;
 mod limits;
 mod rfc;
-mod routing;
-mod token;
-mod users_me;
+mod tutorial;

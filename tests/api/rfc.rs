@@ -41,12 +41,17 @@ fn sign_in(fields: &str) -> Request {
     post_form("/token", format!("username=johndoe@example.com&password=secret{fields}"))
 }
 
-fn assert_oauth2_error(reply: &Reply, status: u16, error: &str, detail: Value) {
+#[track_caller]
+fn assert_oauth2_error(reply: &Reply, status: u16, error: &str, detail: impl Into<Value>) {
     assert_eq!(reply.status, status, "{reply:?}");
     let body = reply.json();
-    assert_eq!((&body["error"], &body["detail"]), (&json!(error), &detail), "{reply:?}");
+    assert_eq!((&body["error"], &body["detail"]), (&json!(error), &detail.into()), "{reply:?}");
     assert!(!body["error_description"].as_str().unwrap().is_empty(), "{reply:?}");
     assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
+}
+
+fn missing(field: &str) -> Value {
+    json!([{ "type": "missing", "loc": ["body", field], "msg": "Field required", "input": null }])
 }
 
 fn token(fields: &str, address: SocketAddr) -> String {
@@ -69,20 +74,15 @@ fn token_response_has_lifetime_and_scope() {
 #[test]
 fn granted_scope_is_the_intersection_of_requested_and_allowed() {
     let address = default_service();
-    for (asked, granted) in
+    for (requested, granted) in
         [("", "me items:read"), ("items:read", "items:read"), ("items:read+admin+%22", "items:read")]
     {
-        let reply = sign_in(&format!("&scope={asked}")).send(address);
-        assert_eq!(reply.json()["scope"], json!(granted), "{asked}");
+        let reply = sign_in(&format!("&scope={requested}")).send(address);
+        assert_eq!(reply.json()["scope"], json!(granted), "{requested}");
     }
-    let detail = json!("None of the requested scopes can be granted");
-    for asked in ["admin", "%22", "me%00"] {
-        assert_oauth2_error(
-            &sign_in(&format!("&scope={asked}")).send(address),
-            400,
-            "invalid_scope",
-            detail.clone(),
-        );
+    for requested in ["admin", "%22", "me%00"] {
+        let reply = sign_in(&format!("&scope={requested}")).send(address);
+        assert_oauth2_error(&reply, 400, "invalid_scope", "None of the requested scopes can be granted");
     }
 }
 
@@ -95,26 +95,19 @@ fn user_without_scopes_gets_an_empty_scope() {
 #[test]
 fn token_endpoint_errors_have_the_codes_of_rfc_6749() {
     let address = default_service();
-    let incorrect = json!("Incorrect username or password");
     for form in [
         "username=nobody&password=secret",
         "username=johndoe@example.com&password=wrong",
         "username=alice@example.com&password=wrong",
     ] {
-        assert_oauth2_error(
-            &post_form("/token", form).send(address),
-            400,
-            "invalid_grant",
-            incorrect.clone(),
-        );
+        let reply = post_form("/token", form).send(address);
+        assert_oauth2_error(&reply, 400, "invalid_grant", "Incorrect username or password");
     }
     let inactive = post_form("/token", "username=alice@example.com&password=secret2").send(address);
-    assert_oauth2_error(&inactive, 400, "invalid_grant", json!("Inactive user"));
+    assert_oauth2_error(&inactive, 400, "invalid_grant", "Inactive user");
 
-    let missing =
-        json!([{ "type": "missing", "loc": ["body", "password"], "msg": "Field required", "input": null }]);
     let reply = post_form("/token", "username=johndoe").send(address);
-    assert_oauth2_error(&reply, 400, "invalid_request", missing);
+    assert_oauth2_error(&reply, 400, "invalid_request", missing("password"));
     assert_eq!(reply.json()["error_description"], json!("password: Field required"));
 
     let reply = sign_in("&grant_type=client_credentials").send(address);
@@ -122,18 +115,13 @@ fn token_endpoint_errors_have_the_codes_of_rfc_6749() {
 
     let broken =
         request("POST", "/token").header("Content-Type", "multipart/form-data").body("x").send(address);
-    assert_oauth2_error(&broken, 400, "invalid_request", json!("Missing boundary in multipart."));
+    assert_oauth2_error(&broken, 400, "invalid_request", "Missing boundary in multipart.");
     let large = post_form("/token", "x".repeat(2 << 20)).send(address);
-    assert_oauth2_error(
-        &large,
-        413,
-        "invalid_request",
-        json!("The request body is larger than 1048576 bytes"),
-    );
+    assert_oauth2_error(&large, 413, "invalid_request", "The request body is larger than 1048576 bytes");
 }
 
 #[test]
-fn challenge_names_the_error_of_the_token() {
+fn challenge_contains_the_error_of_the_token() {
     let members = Members::with(scopes("me items:read"));
     let address = service(builder(&members));
     let challenge = |request: Request| {
@@ -154,7 +142,7 @@ fn challenge_names_the_error_of_the_token() {
         (401, "Could not validate credentials".to_owned(), r#"Bearer error="invalid_token""#.to_owned());
     assert_eq!(challenge(me().bearer("nonsense")), invalid);
     assert_eq!(challenge(me().bearer("1|me||1")), invalid, "expired in 1970");
-    assert_eq!(challenge(me().bearer("99|me||9999999999")), invalid, "a user who is gone");
+    assert_eq!(challenge(me().bearer("99|me||9999999999")), invalid, "an unknown user");
 
     let insufficient = (
         403,
@@ -167,7 +155,7 @@ fn challenge_names_the_error_of_the_token() {
     let good = token("&scope=me", address);
     assert_eq!(me().bearer(&good).send(address).status, 200);
     members.permit(1, scopes("items:read"));
-    assert_eq!(challenge(me().bearer(&good)), insufficient, "what the user lost, the token lost");
+    assert_eq!(challenge(me().bearer(&good)), insufficient, "the user lost the scope");
 }
 
 #[test]
@@ -182,12 +170,12 @@ fn named_client_must_authenticate() {
         assert!(token.contains("|web|"), "{token}");
     }
     for request in [&empty, &sign_in(""), &sign_in("&client_id=&client_secret=")] {
-        assert_eq!(request.send(address).status, 200, "no client is named: {request:?}");
+        assert_eq!(request.send(address).status, 200, "no client: {request:?}");
     }
-    let detail = json!("Incorrect client credentials");
+    let detail = "Incorrect client credentials";
     for request in [&wrong, &other] {
         let reply = request.send(address);
-        assert_oauth2_error(&reply, 401, "invalid_client", detail.clone());
+        assert_oauth2_error(&reply, 401, "invalid_client", detail);
         assert_eq!(
             reply.header("www-authenticate").as_deref(),
             Some(r#"Basic realm="token", charset="UTF-8""#)
@@ -200,25 +188,25 @@ fn named_client_must_authenticate() {
         "&client_id=x&client_secret=web-secret",
     ] {
         let reply = sign_in(fields).send(address);
-        assert_oauth2_error(&reply, 401, "invalid_client", detail.clone());
-        assert_eq!(reply.header("www-authenticate"), None, "only who tried Basic is challenged for it");
+        assert_oauth2_error(&reply, 401, "invalid_client", detail);
+        assert_eq!(
+            reply.header("www-authenticate"),
+            None,
+            "only a request with Basic credentials is challenged"
+        );
     }
 }
 
 #[test]
 fn required_client_must_authenticate() {
     let address = service(builder(&Members::with(scopes("me"))).require_client(true));
-    assert_oauth2_error(
-        &sign_in("").send(address),
-        401,
-        "invalid_client",
-        json!("Incorrect client credentials"),
-    );
+    let reply = sign_in("").send(address);
+    assert_oauth2_error(&reply, 401, "invalid_client", "Incorrect client credentials");
     assert_eq!(sign_in("&client_id=web&client_secret=web-secret").send(address).status, 200);
 }
 
 #[test]
-fn parts_that_do_not_fit_together_are_build_errors() {
+fn incompatible_parts_are_build_errors() {
     let members = || Auth::builder(Members::with(scopes("me")));
     let with_tokens = || members().tokens(ReadableTokens);
     for (builder, expected) in [
@@ -262,9 +250,8 @@ fn malformed_basic_credentials_return_invalid_client() {
 #[test]
 fn missing_required_grant_type_returns_invalid_request() {
     let address = service(builder(&Members::with(scopes("me"))).require_grant_type(true));
-    let missing =
-        json!([{ "type": "missing", "loc": ["body", "grant_type"], "msg": "Field required", "input": null }]);
-    assert_oauth2_error(&sign_in("").send(address), 400, "invalid_request", missing);
+    let reply = sign_in("").send(address);
+    assert_oauth2_error(&reply, 400, "invalid_request", missing("grant_type"));
     assert_eq!(sign_in("&grant_type=password").send(address).status, 200);
 }
 
@@ -281,7 +268,7 @@ async fn sign_in_without_the_required_client_or_without_a_hasher_is_refused() {
 }
 
 #[test]
-fn without_a_grant_there_is_no_token_endpoint() {
+fn auth_without_grants_has_no_token_endpoint() {
     let auth = builder(&Members::with(scopes("me"))).password_grant(false).build().unwrap();
     let document = auth.openapi();
     assert!(!document.paths.paths.contains_key("/token"));

@@ -1,4 +1,4 @@
-//! Stores, a hasher and tokens for tests: they count, fail, panic and need rehashing.
+//! Test doubles: a user store, a hasher, tokens and a client registry.
 
 use std::{
     sync::{
@@ -51,7 +51,7 @@ pub struct Members(Arc<Inner>);
 
 struct Inner {
     accounts: Mutex<Vec<Account<Member>>>,
-    look_ups: AtomicUsize,
+    lookups: AtomicUsize,
 }
 
 impl Default for Members {
@@ -71,7 +71,7 @@ impl Members {
             account(1, "johndoe@example.com", false, "old:secret"),
             account(2, "alice@example.com", true, "new:secret2"),
         ]);
-        Self(Arc::new(Inner { accounts, look_ups: AtomicUsize::new(0) }))
+        Self(Arc::new(Inner { accounts, lookups: AtomicUsize::new(0) }))
     }
 }
 
@@ -84,8 +84,8 @@ impl Members {
     }
 
     /// The number of users that were loaded by subject.
-    pub fn look_ups(&self) -> usize {
-        self.0.look_ups.load(Ordering::SeqCst)
+    pub fn lookups(&self) -> usize {
+        self.0.lookups.load(Ordering::SeqCst)
     }
 
     pub fn hash_of(&self, id: u64) -> String {
@@ -110,7 +110,7 @@ impl UserStore for Members {
     }
 
     async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>, BackendError> {
-        self.0.look_ups.fetch_add(1, Ordering::SeqCst);
+        self.0.lookups.fetch_add(1, Ordering::SeqCst);
         match subject.as_str() {
             BROKEN => Err(BackendError::new("the table is gone")),
             UNAVAILABLE => Err(BackendError::unavailable("no connection")),

@@ -4,24 +4,25 @@ use std::{net::SocketAddr, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use ed25519_dalek::{SigningKey, pkcs8::EncodePublicKey, pkcs8::spki::der::pem::LineEnding};
+use futures_util::FutureExt;
 use gatepass::{
-    Timestamp,
+    Timestamp, TokenIssuer,
     jwt::{JwtTokens, RemoteJwtVerifier, SigningAlgorithm},
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, sample::Index};
 use serde_json::{Value, json};
 
 use crate::{
     support::forge::{Forge, base64url, decode, key_files, kid, part, sign_hs256, with},
-    tokens::service::{ISSUER, Tokens, at, issue, key_set, now, serve, users_me, verify},
+    tokens::service::{ISSUER, Tokens, at, issue, key_set, new_token, now, serve, users_me, verify},
 };
 
-/// One service for all tests, with two keys: the second one is published and does not sign yet.
+/// One service for all tests. It has two keys: the second one is published and does not sign yet.
 struct Target {
     tokens: Tokens,
     address: SocketAddr,
     /// Another service, which has only the public keys.
-    elsewhere: RemoteJwtVerifier,
+    remote: RemoteJwtVerifier,
     forge: Forge,
     now: Timestamp,
 }
@@ -33,9 +34,9 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| {
     tokens.tokens.refresh();
     let forge = Forge::with_key_of(&tokens.keys_dir);
     let address = serve(&tokens.tokens);
-    let elsewhere = RemoteJwtVerifier::new(ISSUER, ISSUER);
-    elsewhere.set_keys(key_set(&tokens.tokens, now)).expect("a key set");
-    Target { tokens, address, elsewhere, forge, now }
+    let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
+    remote.set_keys(key_set(&tokens.tokens, now)).expect("a key set");
+    Target { tokens, address, remote, forge, now }
 });
 
 impl Target {
@@ -47,19 +48,31 @@ impl Target {
     fn assert_accepts(&self, what: &str, token: &str) {
         let claims = verify(&self.tokens.tokens, token, self.now);
         assert!(claims.is_some(), "{what}: {token}");
-        assert_eq!(verify(&self.elsewhere, token, self.now), claims, "elsewhere, {what}: {token}");
+        assert_eq!(verify(&self.remote, token, self.now), claims, "remote, {what}: {token}");
         assert_eq!(users_me(self.address, token).status, 200, "{what}: {token}");
     }
 
     fn assert_refuses(&self, what: &str, token: &str) {
         assert_eq!(verify(&self.tokens.tokens, token, self.now), None, "{what}: {token}");
-        assert_eq!(verify(&self.elsewhere, token, self.now), None, "elsewhere, {what}: {token}");
+        assert_eq!(verify(&self.remote, token, self.now), None, "remote, {what}: {token}");
         // A header contains no line breaks, and white space around a token is not a part of it.
         if token.trim() == token && !token.contains(char::is_control) && !token.is_empty() {
             let reply = users_me(self.address, token);
             assert_eq!(reply.status, 401, "{what}: {token}");
             assert!(reply.header("www-authenticate").unwrap().starts_with("Bearer"), "{what}");
         }
+    }
+
+    /// Refuses a valid token whose header has this value of a member, or lacks the member.
+    fn assert_refuses_header(&self, name: &str, value: Option<&Value>) {
+        let header = with(&self.forge.header(), name, value.cloned());
+        self.assert_refuses(&format!("{name}: {value:?}"), &self.forge.sign(header, self.payload()));
+    }
+
+    /// Refuses a valid token that has this value of a claim, or lacks the claim.
+    fn assert_refuses_claim(&self, name: &str, value: Option<&Value>) {
+        let payload = with(&self.payload(), name, value.cloned());
+        self.assert_refuses(&format!("{name}: {value:?}"), &self.forge.sign(self.forge.header(), payload));
     }
 }
 
@@ -96,25 +109,54 @@ fn token_with_alg_none_in_any_spelling_is_refused() {
 }
 
 #[test]
-fn token_with_another_alg_is_refused() {
-    let (target, payload) = (&*TARGET, TARGET.payload());
-    for alg in [
-        json!("eddsa"),
-        json!("EDDSA"),
-        json!("EdDSA "),
-        json!("Ed25519"),
-        json!("HS256"),
-        json!("RS256"),
-        json!("ES256"),
-        json!(null),
-        json!(["EdDSA"]),
-        json!({}),
-        json!(0),
+fn token_with_wrong_missing_or_additional_header_member_is_refused() {
+    let other = key_files(&TARGET.tokens.keys_dir, "pem").remove(1).0;
+    let (other, kid) = (other.split_once('-').unwrap().1, &TARGET.forge.kid);
+    for (name, values) in [
+        (
+            "alg",
+            json!(["eddsa", "EDDSA", "EdDSA ", "Ed25519", "HS256", "RS256", "ES256", null, ["EdDSA"], {}, 0]),
+        ),
+        (
+            "typ",
+            json!([
+                "JWT",
+                "jwt",
+                "application/jwt",
+                "id+jwt",
+                "rt+jwt",
+                "at+jwt ",
+                "at+jwt;x=y",
+                "",
+                null,
+                ["at+jwt"]
+            ]),
+        ),
+        ("kid", json!([other, base64url([7; 32]), kid.to_lowercase(), "", null, 0, [kid], { "kid": kid }])),
+        (
+            "kid",
+            json!([
+                "/dev/null",
+                "../../../../../../dev/null",
+                format!("../keys/{kid}"),
+                format!("{kid}.pem")
+            ]),
+        ),
+        ("kid", json!([format!("{kid}\0"), "' OR '1'='1", "x' UNION SELECT 'AAAA' --", "; sleep 9 #"])),
+        ("crit", json!([["exp"], ["b64"], [], null])),
+        ("b64", json!([false, true])),
+        ("exp", json!([99_999_999_999_u64])),
+        ("zip", json!(["DEF"])),
+        ("enc", json!(["A128GCM"])),
+        ("cty", json!(["JWT"])),
     ] {
-        let token = target.forge.sign(with(&target.forge.header(), "alg", alg.clone()), &payload);
-        target.assert_refuses(&alg.to_string(), &token);
+        for value in values.as_array().unwrap() {
+            TARGET.assert_refuses_header(name, Some(value));
+        }
     }
-    target.assert_refuses("no alg", &target.forge.sign(with(&target.forge.header(), "alg", None), &payload));
+    for missing in ["alg", "typ", "kid"] {
+        TARGET.assert_refuses_header(missing, None);
+    }
 }
 
 #[test]
@@ -142,35 +184,6 @@ fn hs256_token_with_public_key_as_secret_is_refused() {
 }
 
 #[test]
-fn token_with_kid_of_another_key_is_refused() {
-    let (target, payload) = (&*TARGET, TARGET.payload());
-    let other = key_files(&target.tokens.keys_dir, "pem").remove(1).0;
-    let other = other.split_once('-').unwrap().1;
-    for kid in [
-        json!(other),
-        json!(base64url([7; 32])),
-        json!("/dev/null"),
-        json!("../../../../../../dev/null"),
-        json!(format!("../keys/{}", target.forge.kid)),
-        json!(format!("{}.pem", target.forge.kid)),
-        json!(format!("{}\u{0}", target.forge.kid)),
-        json!(target.forge.kid.to_lowercase()),
-        json!("' OR '1'='1"),
-        json!("x' UNION SELECT 'AAAA' --"),
-        json!("; sleep 9 #"),
-        json!(""),
-        json!(null),
-        json!(0),
-        json!([target.forge.kid]),
-        json!({ "kid": target.forge.kid }),
-    ] {
-        let token = target.forge.sign(with(&target.forge.header(), "kid", kid.clone()), &payload);
-        target.assert_refuses(&kid.to_string(), &token);
-    }
-    target.assert_refuses("no kid", &target.forge.sign(with(&target.forge.header(), "kid", None), &payload));
-}
-
-#[test]
 fn token_with_its_own_key_in_the_header_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
     let stranger = Forge { key: SigningKey::from_bytes(&[7; 32]), kid: target.forge.kid.clone() };
@@ -193,112 +206,55 @@ fn token_with_its_own_key_in_the_header_is_refused() {
 }
 
 #[test]
-fn token_of_another_type_is_refused() {
-    let (target, payload) = (&*TARGET, TARGET.payload());
-    for typ in [
-        json!("JWT"),
-        json!("jwt"),
-        json!("application/jwt"),
-        json!("id+jwt"),
-        json!("rt+jwt"),
-        json!("at+jwt "),
-        json!("at+jwt;x=y"),
-        json!(""),
-        json!(null),
-        json!(["at+jwt"]),
-    ] {
-        let token = target.forge.sign(with(&target.forge.header(), "typ", typ.clone()), &payload);
-        target.assert_refuses(&typ.to_string(), &token);
-    }
-    target.assert_refuses("no typ", &target.forge.sign(with(&target.forge.header(), "typ", None), &payload));
-}
-
-#[test]
 fn token_with_wrong_or_missing_claim_is_refused() {
-    let (target, payload) = (&*TARGET, TARGET.payload());
-    let now = target.now.as_unix();
-    let refuse = |name: &str, value: Option<Value>| {
-        let token = target.forge.sign(target.forge.header(), with(&payload, name, value.clone()));
-        target.assert_refuses(&format!("{name}: {value:?}"), &token);
-    };
-    for other in [
-        json!("https://evil.example.com"),
-        json!(format!("{ISSUER}/")),
-        json!("HTTPS://AUTH.EXAMPLE.COM"),
-        json!(""),
-        json!(null),
-        json!([]),
-        json!(0),
-        json!({}),
+    let now = TARGET.now.as_unix();
+    let times = json!([(now + 900).to_string(), null, [now], true]);
+    let names = json!([1, "", "a\nb", "a\0", "x".repeat(256)]);
+    for (claims, values) in [
+        (
+            &["iss", "aud"][..],
+            json!([
+                "https://evil.example.com",
+                format!("{ISSUER}/"),
+                "HTTPS://AUTH.EXAMPLE.COM",
+                "",
+                null,
+                [],
+                0,
+                {}
+            ]),
+        ),
+        (&["iss"], json!([[ISSUER]])),
+        (&["aud"], json!([["https://evil.example.com"], [ISSUER, 1]])),
+        (&["exp"], json!([now, now - 1, now - 30, 0, -1, now as f64 + 0.5])),
+        (&["iat", "nbf"], json!([now + 60, now + 3600, u64::MAX])),
+        (&["exp", "iat"], times),
+        (&["nbf"], json!(["0"])),
+        (&["sub", "client_id", "sid"], names),
+        (&["user_kind"], json!([1, [], {}, true])),
+        (&["scope"], json!(["me"])),
+        (&["sub"], json!([null])),
     ] {
-        refuse("iss", Some(other.clone()));
-        refuse("aud", Some(other));
-    }
-    refuse("iss", Some(json!([ISSUER])));
-    refuse("aud", Some(json!(["https://evil.example.com"])));
-    refuse("aud", Some(json!([ISSUER, 1])));
-    for exp in [json!(now), json!(now - 1), json!(now - 30), json!(0), json!(-1), json!(now as f64 + 0.5)] {
-        refuse("exp", Some(exp));
-    }
-    for future in [now + 60, now + 3600, u64::MAX] {
-        refuse("iat", Some(json!(future)));
-        refuse("nbf", Some(json!(future)));
-    }
-    for name in ["exp", "iat"] {
-        for wrong in [json!((now + 900).to_string()), json!(null), json!([now]), json!(true)] {
-            refuse(name, Some(wrong));
+        for claim in claims {
+            for value in values.as_array().unwrap() {
+                TARGET.assert_refuses_claim(claim, Some(value));
+            }
         }
     }
-    refuse("nbf", Some(json!("0")));
-    for name in ["sub", "client_id", "sid"] {
-        for wrong in [json!(1), json!(""), json!("a\nb"), json!("a\u{0}"), json!("x".repeat(256))] {
-            refuse(name, Some(wrong));
-        }
-    }
-    for wrong in [json!(1), json!([]), json!({}), json!(true)] {
-        refuse("user_kind", Some(wrong));
-    }
-    refuse("scope", Some(json!("me")));
-    refuse("sub", Some(json!(null)));
-    for name in ["iss", "aud", "exp", "iat", "sub", "jti"] {
-        refuse(name, None);
+    for missing in ["iss", "aud", "exp", "iat", "sub", "jti"] {
+        TARGET.assert_refuses_claim(missing, None);
     }
 }
 
 #[test]
-fn token_without_user_kind_is_refused_by_its_issuer_and_accepted_elsewhere() {
+fn token_without_user_kind_is_accepted_only_by_remote_verifiers() {
     let (target, payload) = (&*TARGET, TARGET.payload());
     for kind in [None, Some(Value::Null)] {
         let token = target.forge.sign(target.forge.header(), with(&payload, "user_kind", kind));
         assert_eq!(verify(&target.tokens.tokens, &token, target.now), None);
         assert_eq!(users_me(target.address, &token).status, 401);
-        let claims = verify(&target.elsewhere, &token, target.now).expect("a token of another issuer");
+        let claims = verify(&target.remote, &token, target.now).expect("a token of another issuer");
         assert_eq!(claims.user_kind, None);
-    }
-}
-
-#[test]
-fn header_or_payload_that_is_not_utf_8_is_refused() {
-    let (target, payload) = (&*TARGET, with(&TARGET.payload(), "name", json!("@")).to_string());
-    let header = target.forge.header().to_string();
-    target.assert_accepts("UTF-8", &target.forge.sign(&header, &payload));
-    let latin1 =
-        |text: &str| text.bytes().map(|byte| if byte == b'@' { 0xe9 } else { byte }).collect::<Vec<_>>();
-    let token = target.forge.sign_bytes(header.as_bytes(), &latin1(&payload));
-    target.assert_refuses("payload", &token);
-    let header = header.replace("at+jwt", "at+jwt@");
-    target.assert_refuses("header", &target.forge.sign_bytes(&latin1(&header), payload.as_bytes()));
-}
-
-#[test]
-fn token_is_refused_from_the_second_of_its_expiry_on() {
-    let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000)).tokens;
-    let token = issue(&tokens, at(1000));
-    assert_eq!(verify(&tokens, &token, at(999)), None, "issued in the future");
-    assert!(verify(&tokens, &token, at(1000)).is_some());
-    assert!(verify(&tokens, &token, at(1899)).is_some());
-    for late in [1900, 1901, 1930, 1960, 1961, 100_000, u64::MAX] {
-        assert_eq!(verify(&tokens, &token, at(late)), None, "{late}");
     }
 }
 
@@ -380,30 +336,19 @@ fn second_encoding_of_a_valid_token_is_refused() {
 
 #[test]
 fn token_with_duplicate_member_is_refused() {
-    let (target, payload) = (&*TARGET, TARGET.payload().to_string());
-    let header = target.forge.header().to_string();
-    let twice = |json: &str, member: &str| {
+    let twice = |json: Value, member: &str| {
+        let json = json.to_string();
         [json.replacen('{', &format!("{{{member},"), 1), format!("{},{member}}}", json.trim_end_matches('}'))]
     };
-    let kid = format!(r#""kid":"{}""#, target.forge.kid);
-    for member in [r#""alg":"EdDSA""#, r#""alg":"none""#, r#""typ":"at+jwt""#, &kid, r#""\u0061lg":"EdDSA""#]
-    {
-        for header in twice(&header, member) {
-            target.assert_refuses(member, &target.forge.sign(header, &payload));
+    let (header, payload) = (TARGET.forge.header(), TARGET.payload());
+    for member in [r#""alg":"EdDSA""#, r#""alg":"none""#, r#""typ":"at+jwt""#, r#""\u0061lg":"EdDSA""#] {
+        for header in twice(header.clone(), member) {
+            TARGET.assert_refuses(member, &TARGET.forge.sign(header, &payload));
         }
     }
-    for member in [
-        r#""sub":"1""#,
-        r#""sub":"2""#,
-        r#""exp":99999999999"#,
-        r#""iss":"https://auth.example.com""#,
-        r#""s\u0075b":"2""#,
-        r#""unrestricted":true"#,
-        r#""x":1,"x":1"#,
-        r#""jti":null"#,
-    ] {
-        for payload in twice(&payload, member) {
-            target.assert_refuses(member, &target.forge.sign(&header, payload));
+    for member in [r#""sub":"1""#, r#""exp":99999999999"#, r#""s\u0075b":"2""#, r#""x":1,"x":1"#] {
+        for payload in twice(payload.clone(), member) {
+            TARGET.assert_refuses(member, &TARGET.forge.sign(&header, payload));
         }
     }
 }
@@ -449,36 +394,24 @@ fn signature_of_other_bytes_is_refused() {
 }
 
 #[test]
-fn token_with_header_extension_is_refused() {
-    let (target, payload) = (&*TARGET, TARGET.payload());
-    for (name, value) in [
-        ("crit", json!(["exp"])),
-        ("crit", json!(["b64"])),
-        ("crit", json!([])),
-        ("crit", json!(null)),
-        ("b64", json!(false)),
-        ("b64", json!(true)),
-        ("zip", json!("DEF")),
-        ("enc", json!("A128GCM")),
-        ("cty", json!("JWT")),
-        ("exp", json!(99_999_999_999_u64)),
-    ] {
-        let token = target.forge.sign(with(&target.forge.header(), name, value.clone()), &payload);
-        target.assert_refuses(&format!("{name}: {value}"), &token);
+fn token_longer_than_8_kib_is_refused_and_not_issued() {
+    let target = &*TARGET;
+    for (padding, fits) in [(5000, true), (6200, false)] {
+        let padding = json!("x".repeat(padding));
+        let payload = with(&target.payload(), "padding", padding.clone());
+        let token = target.forge.sign(target.forge.header(), payload);
+        assert_eq!(token.len() <= 8192, fits, "{}", token.len());
+        let mut new = new_token(target.now);
+        new.extra_claims.insert("padding".into(), padding);
+        let issued = target.tokens.tokens.issue(&new).now_or_never().expect("no waiting");
+        if fits {
+            target.assert_accepts("fitting", &token);
+            target.assert_accepts("issued", issued.unwrap().access_token.expose());
+        } else {
+            target.assert_refuses("too long", &token);
+            assert!(issued.unwrap_err().to_string().contains("extra claims"));
+        }
     }
-}
-
-#[test]
-fn token_longer_than_8_kib_is_refused() {
-    let (target, payload) = (&*TARGET, TARGET.payload());
-    let padded =
-        |bytes| target.forge.sign(target.forge.header(), with(&payload, "padding", json!("x".repeat(bytes))));
-    let fitting = padded(5000);
-    assert!(fitting.len() < 8192, "{}", fitting.len());
-    target.assert_accepts("long", &fitting);
-    let long = padded(6200);
-    assert!(long.len() > 8192, "{}", long.len());
-    target.assert_refuses("too long", &long);
     assert_eq!(verify(&target.tokens.tokens, &"x.".repeat(1 << 24), target.now), None);
 }
 
@@ -540,36 +473,30 @@ fn token_of_another_deployment_or_audience_is_refused() {
 /// A change of a token.
 #[derive(Clone, Debug)]
 enum Mutation {
-    Replace(prop::sample::Index, char),
-    Insert(prop::sample::Index, char),
-    Remove(prop::sample::Index),
-    Swap(prop::sample::Index, prop::sample::Index),
-    FlipBit(prop::sample::Index, u8),
+    Replace(Index, char),
+    Insert(Index, char),
+    Remove(Index),
+    FlipBit(Index, u8),
 }
 
 fn mutation() -> impl Strategy<Value = Mutation> {
-    let index = any::<prop::sample::Index>;
+    let index = any::<Index>;
     let character = || prop_oneof![prop::char::range('!', '~'), any::<char>()];
     prop_oneof![
         (index(), character()).prop_map(|(index, c)| Mutation::Replace(index, c)),
         (index(), character()).prop_map(|(index, c)| Mutation::Insert(index, c)),
         index().prop_map(Mutation::Remove),
-        (index(), index()).prop_map(|(one, other)| Mutation::Swap(one, other)),
         (index(), 0_u8..7).prop_map(|(index, bit)| Mutation::FlipBit(index, bit)),
     ]
 }
 
 fn mutate(token: &str, mutation: &Mutation) -> String {
     let mut chars: Vec<_> = token.chars().collect();
-    if chars.is_empty() {
-        return String::new();
-    }
     let length = chars.len();
     match mutation {
         Mutation::Replace(index, c) => chars[index.index(length)] = *c,
         Mutation::Insert(index, c) => chars.insert(index.index(length + 1), *c),
         Mutation::Remove(index) => drop(chars.remove(index.index(length))),
-        Mutation::Swap(one, other) => chars.swap(one.index(length), other.index(length)),
         Mutation::FlipBit(index, bit) => {
             let c = &mut chars[index.index(length)];
             *c = char::from_u32(*c as u32 ^ (1 << bit)).unwrap_or('x');
@@ -584,18 +511,6 @@ proptest! {
         let target = &*TARGET;
         prop_assert_eq!(verify(&target.tokens.tokens, &text, target.now), None);
         prop_assert_eq!(verify(&target.tokens.tokens, &parts.join("."), target.now), None);
-    }
-
-    #[test]
-    fn arbitrary_signed_parts_are_refused_without_a_panic(
-        header in prop::collection::vec(any::<u8>(), 0..100), payload in prop::collection::vec(any::<u8>(), 0..200),
-    ) {
-        let target = &*TARGET;
-        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        let token = target.forge.sign(target.forge.header(), text(&payload));
-        prop_assert_eq!(verify(&target.tokens.tokens, &token, target.now), None);
-        let token = target.forge.sign(text(&header), target.payload());
-        prop_assert_eq!(verify(&target.tokens.tokens, &token, target.now), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `gatepass keys`, the real program.
+//! The commands `gatepass keys`.
 
 use std::path::Path;
 
@@ -47,7 +47,7 @@ fn keys_are_created_and_listed() {
         let lines: Vec<_> = out.lines().collect();
         assert!(lines[0].contains(first["key"]["kid"].as_str().unwrap()), "{out}");
         assert!(lines[0].contains("signing") && lines[1].contains("next: signs in"), "{out}");
-        // Without retired keys, there is no question.
+        // Without retired keys, prune does not ask for confirmation.
         assert_eq!(keys.json(&["prune", "--algorithm", algorithm])["removed"], Value::Array(vec![]));
     }
 }
@@ -115,7 +115,7 @@ fn failed_command_prints_one_line() {
     assert_eq!((code, out.as_str(), err.lines().count()), (Some(1), "", 1), "{err}");
     assert!(err.starts_with(&format!("gatepass: {}: ", file.display())), "{err}");
 
-    for arguments in [&[][..], &["dance"], &["list", "--algorithm", "none"], &["rotate", "x"]] {
+    for arguments in [&[][..], &["unknown"], &["list", "--algorithm", "none"], &["rotate", "x"]] {
         let (code, out, err) = Keys(&missing).run(arguments);
         assert_eq!((code, out.as_str(), err.lines().count()), (Some(2), "", 1), "{arguments:?}: {err}");
     }

@@ -1,4 +1,4 @@
-//! The key directory: created, damaged, shared.
+//! The key directory: permissions, damaged keys, concurrent starts.
 
 use std::{
     env, fs,
@@ -6,11 +6,10 @@ use std::{
         fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symlink},
         process::CommandExt,
     },
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{LazyLock, Mutex, mpsc},
     thread,
-    time::Duration,
 };
 
 use gatepass::jwt::{JwtSettings, JwtTokens, KeyDirectory, KeyState, SigningAlgorithm, SigningKeys};
@@ -20,14 +19,14 @@ use crate::{
     support::{
         forge::{Forge, key_files, kid, part, with},
         http::get,
-        service::TIMEOUT,
+        wait::{TIMEOUT, wait_until},
     },
-    tokens::service::{ISSUER, Tokens, at, issue, now, serve, sign_in, users_me, verify, wait_for},
+    tokens::service::{ISSUER, Tokens, at, issue, now, serve, sign_in, users_me, verify},
 };
 
 const BOTH: [SigningAlgorithm; 2] = [SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256];
 
-/// The log of this process.
+/// The log messages of this process.
 struct Lines(Mutex<Vec<String>>);
 
 impl Log for Lines {
@@ -61,9 +60,17 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// The error of a start with these settings.
+/// Writes a key file that only its owner can read.
+fn write_key(keys_dir: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    let file = keys_dir.join(name);
+    fs::write(&file, content).unwrap();
+    chmod(&file, 0o600);
+    file
+}
+
+/// The error of opening the keys with these settings.
 fn start_error(settings: &JwtSettings) -> String {
-    JwtTokens::open_at(settings.clone(), at(2000)).expect_err("it does not start").to_string()
+    JwtTokens::open_at(settings.clone(), at(2000)).expect_err("unusable keys").to_string()
 }
 
 #[test]
@@ -138,7 +145,7 @@ fn start_with_a_directory_that_others_can_write_fails() {
 const SERVICE: u32 = 65532;
 const STRANGER: u32 = 1234;
 
-/// Only root can change the owner of files: other users skip the tests that need it.
+/// Whether the tests run as root. Only root can change the owner of files.
 fn is_root() -> bool {
     tempfile::tempfile().unwrap().metadata().unwrap().uid() == 0
 }
@@ -193,7 +200,7 @@ fn service_accepts_directories_and_keys_of_its_user_and_root_only() {
     ] {
         give(&tokens.keys_dir, keys_dir);
         give(&file, key);
-        let mut command = issue_in_a_process(&tokens.keys_dir);
+        let mut command = issue_in_child_process(&tokens.keys_dir);
         let output = match command.uid(SERVICE).gid(SERVICE).output() {
             // Others cannot execute this binary.
             Err(_) => return,
@@ -205,7 +212,7 @@ fn service_accepts_directories_and_keys_of_its_user_and_root_only() {
 }
 
 #[test]
-fn lock_file_that_is_a_link_is_neither_followed_nor_given_away() {
+fn lock_file_that_is_a_link_is_not_followed_and_keeps_its_owner() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let (lock, target) = (tokens.keys_dir.join(".lock"), tokens.folder.path().join("target"));
     fs::remove_file(&lock).unwrap();
@@ -223,7 +230,7 @@ fn lock_file_that_is_a_link_is_neither_followed_nor_given_away() {
     rotate().unwrap_err();
     assert_eq!((owner(), fs::read_to_string(&target).unwrap().as_str()), (before, "secret"));
 
-    // Neither is a file that the directory's owner linked or moved to this name.
+    // A file that the directory's owner linked or moved to this name keeps its owner too.
     fs::remove_file(&lock).unwrap();
     fs::hard_link(&target, &lock).unwrap();
     rotate().expect("any file can be locked");
@@ -239,15 +246,15 @@ fn make_fifo(path: &Path) {
     assert!(made.success());
 }
 
-/// The result of `work`, which must not block forever.
-fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+/// Runs `work`, which must not block forever.
+fn with_deadline<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || send.send(work()));
-    receive.recv_timeout(TIMEOUT).expect("it ends")
+    receive.recv_timeout(TIMEOUT).expect("the work ends")
 }
 
 #[test]
-fn fifo_named_like_a_key_fails_the_start_and_nothing_else() {
+fn fifo_named_like_a_key_fails_a_start_but_not_a_running_service() {
     LazyLock::force(&LOG);
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, now());
     let address = serve(&tokens.tokens);
@@ -263,15 +270,15 @@ fn fifo_named_like_a_key_fails_the_start_and_nothing_else() {
         assert_eq!(get("/.well-known/jwks.json").send(address).status, 200);
     }
     let message = format!("{}: not a regular file", fifo.display());
-    wait_for("the log line", || (logged(&message) == 1).then_some(()));
+    wait_until(TIMEOUT, "the error is logged", || logged(&message) == 1);
 
     let (settings, keys) = (tokens.settings.clone(), tokens.keys());
-    assert!(in_time(move || start_error(&settings)).starts_with(&message));
-    assert!(in_time(move || keys.rotate_at(now())).unwrap_err().to_string().starts_with(&message));
+    assert!(with_deadline(move || start_error(&settings)).starts_with(&message));
+    assert!(with_deadline(move || keys.rotate_at(now())).unwrap_err().to_string().starts_with(&message));
 }
 
 #[test]
-fn rotation_removes_unfinished_files_of_a_killed_one() {
+fn rotation_removes_temporary_files_of_a_killed_rotation() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let [left, directory, own] =
         [".new-x7f3Ab", ".new-directory", "new-note"].map(|name| tokens.keys_dir.join(name));
@@ -307,9 +314,7 @@ fn start_with_a_damaged_key_fails_with_one_line_about_its_file() {
     for (algorithm, damages) in [(SigningAlgorithm::EdDsa, eddsa), (SigningAlgorithm::Hs256, hs256)] {
         for (name, bytes, word) in damages {
             let tokens = Tokens::open(algorithm, at(1000));
-            let file = tokens.keys_dir.join(name);
-            fs::write(&file, bytes).unwrap();
-            chmod(&file, 0o600);
+            let file = write_key(&tokens.keys_dir, name, bytes);
             let line = start_error(&tokens.settings);
             assert!(line.starts_with(&format!("{}: ", file.display())), "{line}");
             assert!(line.contains(word) && !line.contains('\n'), "{word:?} in {line:?}");
@@ -340,11 +345,11 @@ fn error_at_run_time_is_logged_once_and_the_last_keys_remain() {
     let (tokens, keys_dir, folder) = (&opened.tokens, &opened.keys_dir, &opened.folder);
     let token = issue(tokens, at(1000));
     let own = opened.keys().list_at(at(1000)).unwrap().remove(0).file;
-    let damaged = keys_dir.join("1500-damaged-while-it-runs.pem");
+    let name = "1500-damaged-while-it-runs.pem";
+    let damaged = keys_dir.join(name);
     let message = format!("{}: not an Ed25519 private key", damaged.display());
 
-    fs::write(&damaged, "garbage").unwrap();
-    chmod(&damaged, 0o600);
+    write_key(keys_dir, name, "garbage");
     for _ in 0..5 {
         tokens.refresh();
     }
@@ -361,8 +366,7 @@ fn error_at_run_time_is_logged_once_and_the_last_keys_remain() {
     // A key that was repaired and is damaged again is logged again.
     fs::remove_file(&damaged).unwrap();
     tokens.refresh();
-    fs::write(&damaged, "garbage").unwrap();
-    chmod(&damaged, 0o600);
+    write_key(keys_dir, name, "garbage");
     tokens.refresh();
     assert_eq!(logged(&message), 2);
 
@@ -380,23 +384,23 @@ fn error_at_run_time_is_logged_once_and_the_last_keys_remain() {
     assert!(!own.exists());
 }
 
-/// The variable that makes the test below issue a token with the keys in a directory.
+/// The variable that makes [`issue_token_if_run_as_a_child_process`] issue a token with the keys in a directory.
 const KEYS_DIR: &str = "TOKENS_TEST_KEYS_DIR";
 
-fn issue_in_a_process(keys_dir: &Path) -> Command {
+fn issue_in_child_process(keys_dir: &Path) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command
-        .args(["tokens::files::task_for_a_process_of_its_own", "--exact", "--nocapture"])
+        .args(["tokens::files::issue_token_if_run_as_a_child_process", "--exact", "--nocapture"])
         .env(KEYS_DIR, keys_dir)
         .stdout(Stdio::piped());
     command
 }
 
 #[test]
-fn task_for_a_process_of_its_own() {
+fn issue_token_if_run_as_a_child_process() {
     let Ok(keys_dir) = env::var(KEYS_DIR) else { return };
     let settings = JwtSettings::new(SigningKeys::directory(keys_dir), ISSUER);
-    let tokens = JwtTokens::open_at(settings, at(1000)).expect("it starts");
+    let tokens = JwtTokens::open_at(settings, at(1000)).expect("usable keys");
     println!("\ntoken={}", issue(&tokens, at(1000)));
 }
 
@@ -406,7 +410,7 @@ fn processes_that_start_concurrently_create_one_key() {
         let folder = tempfile::tempdir().unwrap();
         let keys_dir = folder.path().join("keys");
         let children: Vec<_> =
-            (0..6).map(|_| issue_in_a_process(&keys_dir).spawn().expect("it starts")).collect();
+            (0..6).map(|_| issue_in_child_process(&keys_dir).spawn().expect("usable keys")).collect();
         let tokens: Vec<_> = children
             .into_iter()
             .map(|child| {
@@ -427,24 +431,24 @@ fn processes_that_start_concurrently_create_one_key() {
 }
 
 #[test]
-fn key_directory_is_read_until_the_last_clone_is_dropped() {
+fn key_directory_is_no_longer_read_after_the_last_clone_is_dropped() {
     LazyLock::force(&LOG);
-    let opened = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    let Tokens { tokens, keys_dir, folder: _folder, .. } = opened;
-    let damage = |name: &str| {
-        let file = keys_dir.join(name);
-        fs::write(&file, "garbage").unwrap();
-        chmod(&file, 0o600);
-        file.display().to_string()
+    let [dropped, control] = [(); 2].map(|()| Tokens::open(SigningAlgorithm::EdDsa, at(1000)));
+    let damage = |keys_dir: &Path, name: &str| write_key(keys_dir, name, "garbage").display().to_string();
+    let is_read = |tokens: &Tokens, name: &str| {
+        let file = damage(&tokens.keys_dir, name);
+        wait_until(TIMEOUT, "the directory is read", || logged(&file) == 1);
     };
-    let clone = tokens.clone();
+    let clone = dropped.tokens.clone();
+    let Tokens { tokens, keys_dir, folder: _folder, .. } = dropped;
     drop(tokens);
-    let first = damage("1500-before-the-last-drop.pem");
-    wait_for("the directory is read", || (logged(&first) == 1).then_some(()));
+    let first = damage(&keys_dir, "1500-before-the-last-drop.pem");
+    wait_until(TIMEOUT, "the directory is read", || logged(&first) == 1);
     drop(clone);
-    // A read that has begun may still end.
-    thread::sleep(Duration::from_millis(200));
-    let second = damage("1501-after-the-last-drop.pem");
-    thread::sleep(Duration::from_millis(1500));
+    // A read that has begun may still end. All directories are read once a second.
+    is_read(&control, "1500-after-the-drop.pem");
+    let second = damage(&keys_dir, "1501-after-the-last-drop.pem");
+    is_read(&control, "1501-soon.pem");
+    is_read(&control, "1502-one-period-later.pem");
     assert_eq!(logged(&second), 0);
 }

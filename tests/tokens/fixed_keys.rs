@@ -26,9 +26,9 @@ fn token_of_a_pem_is_accepted_by_replicas_and_by_services_with_the_public_key() 
     assert!(claims.is_some());
     assert_eq!(verify(&replica, &token, at(1900)), None);
 
-    let elsewhere = RemoteJwtVerifier::new(ISSUER, ISSUER);
-    elsewhere.set_keys(key_set(&one, at(1000))).expect("a key set");
-    assert_eq!(verify(&elsewhere, &token, at(1000)), claims);
+    let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
+    remote.set_keys(key_set(&one, at(1000))).expect("a key set");
+    assert_eq!(verify(&remote, &token, at(1000)), claims);
 
     let other = JwtTokens::from_pem(&pem(8), ISSUER).expect("a key");
     assert_eq!(verify(&other, &token, at(1000)), None);

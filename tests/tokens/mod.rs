@@ -1,13 +1,12 @@
-//! Access tokens and their keys, seen from outside: forged, rotated, damaged, verified by others.
+//! Access tokens and their keys: forged tokens, key rotation, damaged key files, and other verifiers.
 
 mod attacks;
-mod claims;
 mod commands;
 #[cfg(unix)]
 mod files;
 mod fixed_keys;
 mod key_set;
-mod peers;
+mod pyjwt;
 mod rotation;
 mod service;
 mod user_kinds;

@@ -1,11 +1,6 @@
 //! A service with signed tokens.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    thread,
-    time::{Duration, Instant, SystemTime},
-};
+use std::{net::SocketAddr, path::PathBuf, time::SystemTime};
 
 use futures_util::FutureExt;
 use gatepass::{
@@ -18,7 +13,7 @@ use tempfile::TempDir;
 use crate::support::{
     doubles::{AgeingHasher, Member, Members},
     http::{Reply, get, post_form},
-    service::{TIMEOUT, spawn},
+    service::spawn,
 };
 
 pub const ISSUER: &str = "https://auth.example.com";
@@ -54,7 +49,7 @@ impl Tokens {
         Self { tokens, settings, keys_dir, folder }
     }
 
-    /// The same keys, read once more.
+    /// Another issuer with the same key directory.
     pub fn reopen(&self) -> JwtTokens {
         JwtTokens::open_at(self.settings.clone(), at(1000)).expect("usable keys")
     }
@@ -78,11 +73,7 @@ pub fn new_token(now: Timestamp) -> NewToken {
 }
 
 pub fn issue(tokens: &JwtTokens, now: Timestamp) -> String {
-    issue_new(tokens, &new_token(now))
-}
-
-pub fn issue_new(tokens: &JwtTokens, new: &NewToken) -> String {
-    let issued = tokens.issue(new).now_or_never().expect("no waiting").expect("a token");
+    let issued = tokens.issue(&new_token(now)).now_or_never().expect("no waiting").expect("a token");
     issued.access_token.expose().to_owned()
 }
 
@@ -99,7 +90,7 @@ pub fn verify(tokens: &impl TokenVerifier, token: &str, now: Timestamp) -> Optio
 /// Serves POST /token, GET /users/me and the key set, with the members of the tests.
 pub fn serve(tokens: &JwtTokens) -> SocketAddr {
     let auth = Auth::builder(Members::default()).passwords(AgeingHasher::default()).tokens(tokens.clone());
-    let auth = auth.build().expect("parts that fit together");
+    let auth = auth.build().expect("compatible parts");
     let document = auth.openapi();
     spawn(auth, document)
 }
@@ -112,16 +103,4 @@ pub fn sign_in(address: SocketAddr) -> String {
 
 pub fn users_me(address: SocketAddr, token: &str) -> Reply {
     get("/users/me").bearer(token).send(address)
-}
-
-/// Polls until there is a value, for as long as a test may take.
-pub fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + TIMEOUT;
-    while Instant::now() < end {
-        if let Some(value) = poll() {
-            return value;
-        }
-        thread::park_timeout(Duration::from_millis(10));
-    }
-    panic!("timed out waiting until {what}");
 }
