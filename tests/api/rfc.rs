@@ -28,7 +28,7 @@ fn builder(members: &Members) -> AuthBuilder<Members> {
 }
 
 fn service(builder: AuthBuilder<Members>) -> SocketAddr {
-    let auth = builder.build().expect("parts that fit together");
+    let auth = builder.build().expect("compatible parts");
     let document = auth.openapi();
     spawn(auth, document)
 }
@@ -154,7 +154,7 @@ fn challenge_contains_the_error_of_the_token() {
 
     let good = token("&scope=me", address);
     assert_eq!(me().bearer(&good).send(address).status, 200);
-    members.permit(1, scopes("items:read"));
+    members.set_scopes(1, scopes("items:read"));
     assert_eq!(challenge(me().bearer(&good)), insufficient, "the user lost the scope");
 }
 

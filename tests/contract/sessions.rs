@@ -1,6 +1,6 @@
-//! The contract of [`SessionStore`], whatever the technology.
+//! The contract of [`SessionStore`].
 //!
-//! To test a store of your own, copy this file into your tests and call [`holds`].
+//! To test a store of your own, copy this file into your tests and call [`assert_contract`].
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -18,27 +18,34 @@ use gatepass::{
 const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Names that nothing has, some of them made to break a store.
+/// Names that no session or family has. Some are likely to break a store.
 const UNKNOWN: [&str; 6] = [" ", "unknown", "' OR '1'='1", "%", "_", "\u{202e}\u{1f600}"];
 
 /// Asserts that `store` keeps the contract of [`SessionStore`] for two owners without sessions.
 ///
 /// # Panics
-/// If it does not.
-pub async fn holds<S: SessionStore>(store: &S, owners: [&SessionOwner; 2]) {
-    let [one, other] = owners;
-    session_with_stale_credentials_version_is_refused(store, one, other).await;
-    token_is_active_with_its_session_and_its_owner(store, one, other).await;
-    owners_of_two_kinds_with_one_subject_are_two_owners(store, one).await;
-    revoked_token_leaves_the_others_active(store, one, other).await;
-    sessions_are_listed_by_last_use_until_they_expire(store, one, other).await;
-    session_is_ended_once_and_by_its_owner(store, one, other).await;
-    all_sessions_of_one_owner_end(store, one, other).await;
-    unknown_names_are_not_errors(store, one).await;
-    token_family_is_found_as_it_was_opened(store, one, other).await;
-    rotation_replaces_only_the_current_token(store, one, other).await;
-    one_of_two_concurrent_rotations_succeeds(store, one).await;
-    token_family_ends_with_its_session(store, one).await;
+/// If the store violates the contract.
+pub async fn assert_contract<S: SessionStore>(store: &S, [one, other]: [&SessionOwner; 2]) {
+    let suite = Suite { store, one, other };
+    suite.session_with_stale_credentials_version_is_refused().await;
+    suite.token_is_active_with_its_session_and_its_owner().await;
+    suite.owners_of_two_kinds_with_one_subject_are_two_owners().await;
+    suite.revoked_token_leaves_the_others_active().await;
+    suite.sessions_are_listed_by_last_use_until_they_expire().await;
+    suite.session_is_ended_once_and_by_its_owner().await;
+    suite.all_sessions_of_one_owner_end().await;
+    suite.unknown_names_are_not_errors().await;
+    suite.token_family_is_found_as_it_was_opened().await;
+    suite.rotation_replaces_only_the_current_token().await;
+    suite.one_of_two_concurrent_rotations_succeeds().await;
+    suite.token_family_ends_with_its_session().await;
+}
+
+/// A store, and two owners without sessions.
+struct Suite<'a, S> {
+    store: &'a S,
+    one: &'a SessionOwner,
+    other: &'a SessionOwner,
 }
 
 /// A session to open.
@@ -67,7 +74,7 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// With a family of this name, whose first token has the hash `first`.
+    /// A session with a family of this name whose first token has the hash `first`.
     pub fn with_family(id: &str, owner: &'a SessionOwner, name: &str) -> Self {
         Self { refresh_token: Some((hash(name), hash("first"))), ..Self::new(id, owner) }
     }
@@ -116,225 +123,7 @@ pub fn claims(owner: &SessionOwner, session: &str, token: &str) -> Claims {
     }
 }
 
-async fn is_active<S: SessionStore>(store: &S, owner: &SessionOwner, session: &str, token: &str) -> bool {
-    store.is_active(owner, &claims(owner, session, token)).await.expect("no error")
-}
-
-async fn revoke<S: SessionStore>(store: &S, owner: &SessionOwner, claims: &Claims) -> bool {
-    store.revoke(owner, claims, NOW).await.expect("no error")
-}
-
-async fn list<S: SessionStore>(store: &S, owner: &SessionOwner, now: Timestamp) -> Vec<Session> {
-    store.list(owner, now).await.expect("no error")
-}
-
-async fn ids<S: SessionStore>(store: &S, owner: &SessionOwner, now: Timestamp) -> Vec<String> {
-    list(store, owner, now).await.into_iter().map(|session| session.id.to_string()).collect()
-}
-
-async fn end_all<S: SessionStore>(store: &S, owners: &[&SessionOwner]) {
-    for owner in owners {
-        store.end_all(owner, NOW).await.expect("no error");
-        assert_eq!(list(store, owner, NOW).await, []);
-    }
-}
-
-async fn session_with_stale_credentials_version_is_refused<S: SessionStore>(
-    store: &S,
-    one: &SessionOwner,
-    other: &SessionOwner,
-) {
-    let (first, unrelated) = (version(store, one).await, version(store, other).await);
-    assert_eq!(version(store, one).await, first, "reading it does not change it");
-    assert!(Opening::new("a", one).open_at(store, first).await);
-    assert!(Opening::new("b", one).open_at(store, first).await, "opening a session does not change it");
-    store.end_all(one, NOW).await.expect("no error");
-    assert!(!Opening::new("c", one).open_at(store, first).await);
-    assert!(!is_active(store, one, "c", "token").await);
-    let second = version(store, one).await;
-    assert!(second > first);
-    assert!(Opening::new("d", one).open_at(store, second).await);
-    assert!(Opening::new("e", other).open_at(store, unrelated).await, "another owner has another version");
-    end_all(store, &[one, other]).await;
-}
-
-async fn token_is_active_with_its_session_and_its_owner<S: SessionStore>(
-    store: &S,
-    one: &SessionOwner,
-    other: &SessionOwner,
-) {
-    assert!(!is_active(store, one, "s", "token").await, "not yet");
-    assert!(Opening::new("s", one).open(store).await);
-    assert!(is_active(store, one, "s", "token").await);
-    assert!(is_active(store, one, "s", "another token").await);
-    assert!(!is_active(store, other, "s", "token").await, "the session belongs to another user");
-    for id in ["S", "s ", "t", "%", "_"] {
-        assert!(!is_active(store, one, id, "token").await, "{id}");
-    }
-    let without_id = Claims { token_id: None, ..claims(one, "s", "") };
-    assert!(store.is_active(one, &without_id).await.unwrap(), "a token needs no identifier");
-    let without_session = Claims { session_id: None, ..claims(one, "s", "token") };
-    assert!(
-        !store.is_active(one, &without_session).await.unwrap(),
-        "a token without a session is not active"
-    );
-    end_all(store, &[one, other]).await;
-}
-
-async fn owners_of_two_kinds_with_one_subject_are_two_owners<S: SessionStore>(store: &S, one: &SessionOwner) {
-    let namesake = SessionOwner { user_kind: "AnotherKind".into(), subject: one.subject.clone() };
-    assert!(Opening::with_family("s", one, "family").open(store).await);
-    assert!(Opening::with_family("t", &namesake, "other").open(store).await);
-    assert!(!is_active(store, &namesake, "s", "token").await);
-    assert!(!store.end(&namesake, &session_id("s"), NOW).await.expect("no error"));
-    assert!(!revoke(store, &namesake, &claims(one, "s", "token")).await);
-    assert_eq!(ids(store, &namesake, NOW).await, ["t"]);
-    let family = store.find_token_family(&hash("other")).await.unwrap().expect("a family");
-    assert_eq!(family.owner, namesake);
-    let before = version(store, one).await;
-    end_all(store, &[&namesake]).await;
-    assert_eq!(ids(store, one, NOW).await, ["s"]);
-    assert_eq!(version(store, one).await, before);
-    end_all(store, &[one]).await;
-}
-
-async fn revoked_token_leaves_the_others_active<S: SessionStore>(
-    store: &S,
-    one: &SessionOwner,
-    other: &SessionOwner,
-) {
-    assert!(Opening::new("s", one).open(store).await);
-    assert!(Opening::new("t", other).open(store).await);
-    let token = claims(one, "s", "token");
-    for was_active in [true, false] {
-        assert_eq!(revoke(store, one, &token).await, was_active);
-        assert!(!is_active(store, one, "s", "token").await);
-    }
-    assert!(is_active(store, one, "s", "another token").await);
-    assert!(is_active(store, other, "t", "a third token").await);
-    assert_eq!(ids(store, one, NOW).await, ["s"], "the session stays");
-
-    // None of these is a token of that session.
-    assert!(!revoke(store, other, &claims(other, "s", "of another user")).await);
-    assert!(is_active(store, one, "s", "of another user").await);
-    assert!(!revoke(store, one, &claims(one, "gone", "of a session that ended")).await);
-    for incomplete in [
-        Claims { token_id: None, ..claims(one, "s", "") },
-        Claims { session_id: None, ..claims(one, "s", "x") },
-    ] {
-        assert!(!revoke(store, one, &incomplete).await);
-    }
-    assert!(is_active(store, one, "s", "another token").await);
-    end_all(store, &[one, other]).await;
-    assert!(!is_active(store, one, "s", "token").await);
-}
-
-async fn sessions_are_listed_by_last_use_until_they_expire<S: SessionStore>(
-    store: &S,
-    one: &SessionOwner,
-    other: &SessionOwner,
-) {
-    let second = |number| NOW + Duration::from_secs(number);
-    let client_id = ClientId::new("web").unwrap();
-    let client_info = ClientInfo {
-        address: Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7))),
-        user_agent: Some("Mozilla/5.0 'quoted'; \u{1f600}".to_owned()),
-    };
-    for (id, now, expires_at) in
-        [("b", 2, Some(second(10))), ("a", 1, None), ("d", 4, Some(second(20))), ("c", 3, Some(second(30)))]
-    {
-        let opening = Opening {
-            now: second(now),
-            expires_at,
-            client_info: client_info.clone(),
-            client_id: (id == "b").then_some(&client_id),
-            ..Opening::new(id, one)
-        };
-        assert!(opening.open(store).await);
-    }
-    assert!(Opening::new("e", other).open(store).await);
-    assert_eq!(ids(store, one, second(5)).await, ["d", "c", "b", "a"], "the last used one first");
-    assert_eq!(ids(store, one, second(9)).await, ["d", "c", "b", "a"]);
-    assert_eq!(ids(store, one, second(10)).await, ["d", "c", "a"], "one has expired");
-    assert_eq!(ids(store, one, second(20)).await, ["c", "a"]);
-    assert_eq!(ids(store, one, second(1_000_000_000)).await, ["a"], "it does not expire");
-    assert_eq!(ids(store, other, second(5)).await, ["e"]);
-    let b = Session {
-        id: session_id("b"),
-        client_id: Some(client_id),
-        client_info,
-        created: second(2),
-        last_used: second(2),
-    };
-    assert_eq!(list(store, one, second(5)).await[2], b);
-    end_all(store, &[one, other]).await;
-}
-
-async fn session_is_ended_once_and_by_its_owner<S: SessionStore>(
-    store: &S,
-    one: &SessionOwner,
-    other: &SessionOwner,
-) {
-    for (id, owner) in [("s", one), ("s2", one), ("t", other)] {
-        assert!(Opening::new(id, owner).open(store).await);
-    }
-    let end = async |owner: &SessionOwner, id: &str| {
-        store.end(owner, &session_id(id), NOW).await.expect("no error")
-    };
-    assert!(!end(other, "s").await, "the session belongs to another user");
-    assert!(is_active(store, one, "s", "token").await);
-    let before = version(store, one).await;
-    assert!(end(one, "s").await);
-    assert!(!end(one, "s").await, "it has ended");
-    assert!(!is_active(store, one, "s", "token").await);
-    assert!(is_active(store, one, "s2", "token").await);
-    assert!(is_active(store, other, "t", "token").await);
-    assert_eq!(version(store, one).await, before, "other sign-ins go on");
-    end_all(store, &[one, other]).await;
-}
-
-async fn all_sessions_of_one_owner_end<S: SessionStore>(store: &S, one: &SessionOwner, other: &SessionOwner) {
-    for (id, owner) in [("s", one), ("s2", one), ("t", other)] {
-        assert!(Opening::new(id, owner).open(store).await);
-    }
-    // The second time there is none to end.
-    for _ in 0..2 {
-        end_all(store, &[one]).await;
-    }
-    for id in ["s", "s2"] {
-        assert!(!is_active(store, one, id, "token").await);
-    }
-    assert!(is_active(store, other, "t", "token").await);
-    assert!(Opening::new("s3", one).open(store).await, "the user signs in again");
-    end_all(store, &[one, other]).await;
-}
-
-async fn unknown_names_are_not_errors<S: SessionStore>(store: &S, one: &SessionOwner) {
-    assert!(Opening::new("s", one).open(store).await);
-    let long = "x".repeat(255);
-    for unknown in UNKNOWN.into_iter().chain([long.as_str()]) {
-        let nobody = SessionOwner { subject: unknown.parse().unwrap(), ..one.clone() };
-        assert!(!is_active(store, &nobody, "s", "token").await, "{unknown:?}");
-        assert!(!is_active(store, one, unknown, "token").await, "{unknown:?}");
-        assert!(is_active(store, one, "s", unknown).await, "{unknown:?}");
-        assert_eq!(list(store, &nobody, NOW).await, [], "{unknown:?}");
-        assert!(!store.end(&nobody, &session_id("s"), NOW).await.expect("no error"), "{unknown:?}");
-        assert!(!store.end(one, &session_id(unknown), NOW).await.expect("no error"), "{unknown:?}");
-        assert!(!revoke(store, &nobody, &claims(&nobody, "s", "token")).await, "{unknown:?}");
-        assert!(!revoke(store, one, &claims(one, unknown, "token")).await, "{unknown:?}");
-        assert_eq!(find(store, unknown).await, None, "{unknown:?}");
-        store.end_all(&nobody, NOW).await.expect("no error");
-    }
-    assert!(is_active(store, one, "s", "token").await);
-    assert_eq!(ids(store, one, NOW).await, ["s"]);
-    end_all(store, &[one]).await;
-}
-
-async fn find<S: SessionStore>(store: &S, family: &str) -> Option<TokenFamily> {
-    store.find_token_family(&hash(family)).await.expect("no error")
-}
-
-/// The replacement of the token `from` by `to` in a family.
+/// Replaces the token `from` by `to` in a family.
 struct Turn<'a> {
     family: &'a str,
     from: &'a str,
@@ -357,95 +146,312 @@ impl Turn<'_> {
     }
 }
 
-async fn token_family_is_found_as_it_was_opened<S: SessionStore>(
-    store: &S,
-    one: &SessionOwner,
-    other: &SessionOwner,
-) {
-    let web = ClientId::new("web").unwrap();
-    let opening = Opening { client_id: Some(&web), ..Opening::with_family("s", one, "family") };
-    assert!(opening.open(store).await);
-    let family = find(store, "family").await.expect("a family");
-    assert_eq!((&family.owner, family.session_id.as_str()), (one, "s"));
-    assert_eq!((family.client_id.as_ref(), &family.granted_scopes), (Some(&web), &opening.granted_scopes));
-    assert_eq!((family.created, family.rotated, family.current.as_str()), (NOW, NOW, "first"));
-    assert_eq!(family.previous, None);
-
-    let opening = Opening { granted_scopes: GrantedScopes::All, ..Opening::with_family("t", other, "other") };
-    assert!(opening.open(store).await);
-    let family = find(store, "other").await.expect("a family");
-    assert_eq!((family.granted_scopes, family.client_id), (GrantedScopes::All, None));
-
-    for id in ["without a family", "another without a family"] {
-        assert!(Opening::new(id, one).open(store).await);
+impl<S: SessionStore> Suite<'_, S> {
+    async fn is_active(&self, owner: &SessionOwner, session: &str, token: &str) -> bool {
+        self.store.is_active(owner, &claims(owner, session, token)).await.expect("no error")
     }
-    for unknown in UNKNOWN.into_iter().chain(["first", "Family", "s"]) {
-        assert_eq!(find(store, unknown).await, None, "{unknown:?}");
+
+    async fn revoke(&self, owner: &SessionOwner, claims: &Claims) -> bool {
+        self.store.revoke(owner, claims, NOW).await.expect("no error")
     }
-    end_all(store, &[one, other]).await;
-}
 
-async fn rotation_replaces_only_the_current_token<S: SessionStore>(
-    store: &S,
-    one: &SessionOwner,
-    other: &SessionOwner,
-) {
-    assert!(Opening::with_family("s", one, "family").open(store).await);
-    assert!(Opening::with_family("t", other, "other").open(store).await);
-    let later = NOW + HOUR / 2;
-    let turn = |from, to| Turn { family: "family", from, to, now: later };
-    assert!(turn("first", "second").rotate(store).await);
-    let family = find(store, "family").await.expect("a family");
-    assert_eq!((family.current.as_str(), family.rotated, family.created), ("second", later, NOW));
-    let previous = family.previous.as_ref().expect("the previous token");
-    assert_eq!((previous.hash.as_str(), previous.salt.as_str()), ("first", "salt of second"));
-
-    for from in ["first", "third", "Second", ""] {
-        assert!(!turn(from, "third").rotate(store).await, "{from:?} is not the current token");
+    async fn list(&self, owner: &SessionOwner, now: Timestamp) -> Vec<Session> {
+        self.store.list(owner, now).await.expect("no error")
     }
-    for unknown in UNKNOWN {
-        let stray = Turn { family: unknown, from: "first", to: "third", now: later };
-        assert!(!stray.rotate(store).await, "{unknown:?}");
+
+    async fn ids(&self, owner: &SessionOwner, now: Timestamp) -> Vec<String> {
+        self.list(owner, now).await.into_iter().map(|session| session.id.to_string()).collect()
     }
-    assert_eq!(find(store, "family").await, Some(family));
-    let untouched = find(store, "other").await.expect("a family");
-    assert_eq!((untouched.current.as_str(), untouched.previous), ("first", None));
 
-    // The session was used, and expires later.
-    let session = &list(store, one, NOW + HOUR).await[0];
-    assert_eq!((session.created, session.last_used), (NOW, later));
-    assert_eq!(session.client_info.user_agent.as_deref(), Some("second"));
-    assert!(turn("second", "third").rotate(store).await);
-    end_all(store, &[one, other]).await;
-}
-
-async fn one_of_two_concurrent_rotations_succeeds<S: SessionStore>(store: &S, one: &SessionOwner) {
-    for round in 0..20 {
-        let name = format!("family {round}");
-        assert!(Opening::with_family(&name, one, &name).open(store).await);
-        let turn = |to| Turn { family: &name, from: "first", to, now: NOW };
-        let (left, right) = (turn("left"), turn("right"));
-        let done = futures_util::future::join(left.rotate(store), right.rotate(store)).await;
-        let current = find(store, &name).await.expect("a family").current;
-        match done {
-            (true, false) => assert_eq!(current.as_str(), "left"),
-            (false, true) => assert_eq!(current.as_str(), "right"),
-            both => panic!("{both:?}"),
+    async fn end_all(&self, owners: &[&SessionOwner]) {
+        for owner in owners {
+            self.store.end_all(owner, NOW).await.expect("no error");
+            assert_eq!(self.list(owner, NOW).await, []);
         }
     }
-    end_all(store, &[one]).await;
-}
 
-async fn token_family_ends_with_its_session<S: SessionStore>(store: &S, one: &SessionOwner) {
-    for (id, family) in [("s", "family"), ("s2", "family 2")] {
-        assert!(Opening::with_family(id, one, family).open(store).await);
+    async fn session_with_stale_credentials_version_is_refused(&self) {
+        let Self { store, one, other } = *self;
+        let (first, unrelated) = (version(store, one).await, version(store, other).await);
+        assert_eq!(version(store, one).await, first, "reading the version does not change it");
+        assert!(Opening::new("a", one).open_at(store, first).await);
+        assert!(
+            Opening::new("b", one).open_at(store, first).await,
+            "opening a session does not change the version"
+        );
+        store.end_all(one, NOW).await.expect("no error");
+        assert!(!Opening::new("c", one).open_at(store, first).await);
+        assert!(!self.is_active(one, "c", "token").await);
+        let second = version(store, one).await;
+        assert!(second > first);
+        assert!(Opening::new("d", one).open_at(store, second).await);
+        assert!(
+            Opening::new("e", other).open_at(store, unrelated).await,
+            "another owner has another version"
+        );
+        self.end_all(&[one, other]).await;
     }
-    revoke(store, one, &claims(one, "s", "token")).await;
-    assert!(find(store, "family").await.is_some(), "only an access token was revoked");
-    assert!(store.end(one, &session_id("s"), NOW).await.unwrap());
-    assert!(find(store, "family").await.is_none());
-    assert!(!Turn { family: "family", from: "first", to: "second", now: NOW }.rotate(store).await);
-    assert!(find(store, "family 2").await.is_some());
-    store.end_all(one, NOW).await.unwrap();
-    assert!(find(store, "family 2").await.is_none());
+
+    async fn token_is_active_with_its_session_and_its_owner(&self) {
+        let Self { store, one, other } = *self;
+        assert!(!self.is_active(one, "s", "token").await, "the session is not open yet");
+        assert!(Opening::new("s", one).open(store).await);
+        assert!(self.is_active(one, "s", "token").await);
+        assert!(self.is_active(one, "s", "another token").await);
+        assert!(!self.is_active(other, "s", "token").await, "the session belongs to another user");
+        for id in ["S", "s ", "t", "%", "_"] {
+            assert!(!self.is_active(one, id, "token").await, "{id}");
+        }
+        let without_id = Claims { token_id: None, ..claims(one, "s", "") };
+        assert!(store.is_active(one, &without_id).await.unwrap(), "a token needs no identifier");
+        let without_session = Claims { session_id: None, ..claims(one, "s", "token") };
+        assert!(
+            !store.is_active(one, &without_session).await.unwrap(),
+            "a token without a session is not active"
+        );
+        self.end_all(&[one, other]).await;
+    }
+
+    async fn owners_of_two_kinds_with_one_subject_are_two_owners(&self) {
+        let Self { store, one, .. } = *self;
+        let namesake = SessionOwner { user_kind: "AnotherKind".into(), subject: one.subject.clone() };
+        assert!(Opening::with_family("s", one, "family").open(store).await);
+        assert!(Opening::with_family("t", &namesake, "other").open(store).await);
+        assert!(!self.is_active(&namesake, "s", "token").await);
+        assert!(!store.end(&namesake, &session_id("s"), NOW).await.expect("no error"));
+        assert!(!self.revoke(&namesake, &claims(one, "s", "token")).await);
+        assert_eq!(self.ids(&namesake, NOW).await, ["t"]);
+        let family = store.find_token_family(&hash("other")).await.unwrap().expect("a family");
+        assert_eq!(family.owner, namesake);
+        let before = version(store, one).await;
+        self.end_all(&[&namesake]).await;
+        assert_eq!(self.ids(one, NOW).await, ["s"]);
+        assert_eq!(version(store, one).await, before);
+        self.end_all(&[one]).await;
+    }
+
+    async fn revoked_token_leaves_the_others_active(&self) {
+        let Self { store, one, other } = *self;
+        assert!(Opening::new("s", one).open(store).await);
+        assert!(Opening::new("t", other).open(store).await);
+        let token = claims(one, "s", "token");
+        for was_active in [true, false] {
+            assert_eq!(self.revoke(one, &token).await, was_active);
+            assert!(!self.is_active(one, "s", "token").await);
+        }
+        assert!(self.is_active(one, "s", "another token").await);
+        assert!(self.is_active(other, "t", "a third token").await);
+        assert_eq!(self.ids(one, NOW).await, ["s"], "the session stays");
+
+        // None of these is a token of that session.
+        assert!(!self.revoke(other, &claims(other, "s", "of another user")).await);
+        assert!(self.is_active(one, "s", "of another user").await);
+        assert!(!self.revoke(one, &claims(one, "gone", "of a session that ended")).await);
+        for incomplete in [
+            Claims { token_id: None, ..claims(one, "s", "") },
+            Claims { session_id: None, ..claims(one, "s", "x") },
+        ] {
+            assert!(!self.revoke(one, &incomplete).await);
+        }
+        assert!(self.is_active(one, "s", "another token").await);
+        self.end_all(&[one, other]).await;
+        assert!(!self.is_active(one, "s", "token").await);
+    }
+
+    async fn sessions_are_listed_by_last_use_until_they_expire(&self) {
+        let Self { store, one, other } = *self;
+        let second = |number| NOW + Duration::from_secs(number);
+        let client_id = ClientId::new("web").unwrap();
+        let client_info = ClientInfo {
+            address: Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7))),
+            user_agent: Some("Mozilla/5.0 'quoted'; \u{1f600}".to_owned()),
+        };
+        for (id, now, expires_at) in [
+            ("b", 2, Some(second(10))),
+            ("a", 1, None),
+            ("d", 4, Some(second(20))),
+            ("c", 3, Some(second(30))),
+        ] {
+            let opening = Opening {
+                now: second(now),
+                expires_at,
+                client_info: client_info.clone(),
+                client_id: (id == "b").then_some(&client_id),
+                ..Opening::new(id, one)
+            };
+            assert!(opening.open(store).await);
+        }
+        assert!(Opening::new("e", other).open(store).await);
+        assert_eq!(self.ids(one, second(5)).await, ["d", "c", "b", "a"], "the last used one first");
+        assert_eq!(self.ids(one, second(9)).await, ["d", "c", "b", "a"]);
+        assert_eq!(self.ids(one, second(10)).await, ["d", "c", "a"], "one has expired");
+        assert_eq!(self.ids(one, second(20)).await, ["c", "a"]);
+        assert_eq!(self.ids(one, second(1_000_000_000)).await, ["a"], "a session without expiry");
+        assert_eq!(self.ids(other, second(5)).await, ["e"]);
+        let b = Session {
+            id: session_id("b"),
+            client_id: Some(client_id),
+            client_info,
+            created: second(2),
+            last_used: second(2),
+        };
+        assert_eq!(self.list(one, second(5)).await[2], b);
+        self.end_all(&[one, other]).await;
+    }
+
+    async fn session_is_ended_once_and_by_its_owner(&self) {
+        let Self { store, one, other } = *self;
+        for (id, owner) in [("s", one), ("s2", one), ("t", other)] {
+            assert!(Opening::new(id, owner).open(store).await);
+        }
+        let end = async |owner: &SessionOwner, id: &str| {
+            store.end(owner, &session_id(id), NOW).await.expect("no error")
+        };
+        assert!(!end(other, "s").await, "the session belongs to another user");
+        assert!(self.is_active(one, "s", "token").await);
+        let before = version(store, one).await;
+        assert!(end(one, "s").await);
+        assert!(!end(one, "s").await, "the session has ended");
+        assert!(!self.is_active(one, "s", "token").await);
+        assert!(self.is_active(one, "s2", "token").await);
+        assert!(self.is_active(other, "t", "token").await);
+        assert_eq!(version(store, one).await, before, "sign-ins in progress succeed");
+        self.end_all(&[one, other]).await;
+    }
+
+    async fn all_sessions_of_one_owner_end(&self) {
+        let Self { store, one, other } = *self;
+        for (id, owner) in [("s", one), ("s2", one), ("t", other)] {
+            assert!(Opening::new(id, owner).open(store).await);
+        }
+        // The second call finds no sessions.
+        for _ in 0..2 {
+            self.end_all(&[one]).await;
+        }
+        for id in ["s", "s2"] {
+            assert!(!self.is_active(one, id, "token").await);
+        }
+        assert!(self.is_active(other, "t", "token").await);
+        assert!(Opening::new("s3", one).open(store).await, "the user signs in again");
+        self.end_all(&[one, other]).await;
+    }
+
+    async fn unknown_names_are_not_errors(&self) {
+        let Self { store, one, .. } = *self;
+        assert!(Opening::new("s", one).open(store).await);
+        let long = "x".repeat(255);
+        for unknown in UNKNOWN.into_iter().chain([long.as_str()]) {
+            let nobody = SessionOwner { subject: unknown.parse().unwrap(), ..one.clone() };
+            assert!(!self.is_active(&nobody, "s", "token").await, "{unknown:?}");
+            assert!(!self.is_active(one, unknown, "token").await, "{unknown:?}");
+            assert!(self.is_active(one, "s", unknown).await, "{unknown:?}");
+            assert_eq!(self.list(&nobody, NOW).await, [], "{unknown:?}");
+            assert!(!store.end(&nobody, &session_id("s"), NOW).await.expect("no error"), "{unknown:?}");
+            assert!(!store.end(one, &session_id(unknown), NOW).await.expect("no error"), "{unknown:?}");
+            assert!(!self.revoke(&nobody, &claims(&nobody, "s", "token")).await, "{unknown:?}");
+            assert!(!self.revoke(one, &claims(one, unknown, "token")).await, "{unknown:?}");
+            assert_eq!(self.find(unknown).await, None, "{unknown:?}");
+            store.end_all(&nobody, NOW).await.expect("no error");
+        }
+        assert!(self.is_active(one, "s", "token").await);
+        assert_eq!(self.ids(one, NOW).await, ["s"]);
+        self.end_all(&[one]).await;
+    }
+
+    async fn find(&self, family: &str) -> Option<TokenFamily> {
+        self.store.find_token_family(&hash(family)).await.expect("no error")
+    }
+
+    async fn token_family_is_found_as_it_was_opened(&self) {
+        let Self { store, one, other } = *self;
+        let web = ClientId::new("web").unwrap();
+        let opening = Opening { client_id: Some(&web), ..Opening::with_family("s", one, "family") };
+        assert!(opening.open(store).await);
+        let family = self.find("family").await.expect("a family");
+        assert_eq!((&family.owner, family.session_id.as_str()), (one, "s"));
+        assert_eq!(
+            (family.client_id.as_ref(), &family.granted_scopes),
+            (Some(&web), &opening.granted_scopes)
+        );
+        assert_eq!((family.created, family.rotated, family.current.as_str()), (NOW, NOW, "first"));
+        assert_eq!(family.previous, None);
+
+        let opening =
+            Opening { granted_scopes: GrantedScopes::All, ..Opening::with_family("t", other, "other") };
+        assert!(opening.open(store).await);
+        let family = self.find("other").await.expect("a family");
+        assert_eq!((family.granted_scopes, family.client_id), (GrantedScopes::All, None));
+
+        for id in ["without a family", "another without a family"] {
+            assert!(Opening::new(id, one).open(store).await);
+        }
+        for unknown in UNKNOWN.into_iter().chain(["first", "Family", "s"]) {
+            assert_eq!(self.find(unknown).await, None, "{unknown:?}");
+        }
+        self.end_all(&[one, other]).await;
+    }
+
+    async fn rotation_replaces_only_the_current_token(&self) {
+        let Self { store, one, other } = *self;
+        assert!(Opening::with_family("s", one, "family").open(store).await);
+        assert!(Opening::with_family("t", other, "other").open(store).await);
+        let later = NOW + HOUR / 2;
+        let turn = |from, to| Turn { family: "family", from, to, now: later };
+        assert!(turn("first", "second").rotate(store).await);
+        let family = self.find("family").await.expect("a family");
+        assert_eq!((family.current.as_str(), family.rotated, family.created), ("second", later, NOW));
+        let previous = family.previous.as_ref().expect("the previous token");
+        assert_eq!((previous.hash.as_str(), previous.salt.as_str()), ("first", "salt of second"));
+
+        for from in ["first", "third", "Second", ""] {
+            assert!(!turn(from, "third").rotate(store).await, "{from:?} is not the current token");
+        }
+        for unknown in UNKNOWN {
+            let stray = Turn { family: unknown, from: "first", to: "third", now: later };
+            assert!(!stray.rotate(store).await, "{unknown:?}");
+        }
+        assert_eq!(self.find("family").await, Some(family));
+        let untouched = self.find("other").await.expect("a family");
+        assert_eq!((untouched.current.as_str(), untouched.previous), ("first", None));
+
+        // The session was used, and expires later.
+        let session = &self.list(one, NOW + HOUR).await[0];
+        assert_eq!((session.created, session.last_used), (NOW, later));
+        assert_eq!(session.client_info.user_agent.as_deref(), Some("second"));
+        assert!(turn("second", "third").rotate(store).await);
+        self.end_all(&[one, other]).await;
+    }
+
+    async fn one_of_two_concurrent_rotations_succeeds(&self) {
+        let Self { store, one, .. } = *self;
+        for round in 0..20 {
+            let name = format!("family {round}");
+            assert!(Opening::with_family(&name, one, &name).open(store).await);
+            let turn = |to| Turn { family: &name, from: "first", to, now: NOW };
+            let (left, right) = (turn("left"), turn("right"));
+            let done = futures_util::future::join(left.rotate(store), right.rotate(store)).await;
+            let current = self.find(&name).await.expect("a family").current;
+            match done {
+                (true, false) => assert_eq!(current.as_str(), "left"),
+                (false, true) => assert_eq!(current.as_str(), "right"),
+                both => panic!("{both:?}"),
+            }
+        }
+        self.end_all(&[one]).await;
+    }
+
+    async fn token_family_ends_with_its_session(&self) {
+        let Self { store, one, .. } = *self;
+        for (id, family) in [("s", "family"), ("s2", "family 2")] {
+            assert!(Opening::with_family(id, one, family).open(store).await);
+        }
+        self.revoke(one, &claims(one, "s", "token")).await;
+        assert!(self.find("family").await.is_some(), "only an access token was revoked");
+        assert!(store.end(one, &session_id("s"), NOW).await.unwrap());
+        assert!(self.find("family").await.is_none());
+        assert!(!Turn { family: "family", from: "first", to: "second", now: NOW }.rotate(store).await);
+        assert!(self.find("family 2").await.is_some());
+        store.end_all(one, NOW).await.unwrap();
+        assert!(self.find("family 2").await.is_none());
+    }
 }

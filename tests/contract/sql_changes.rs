@@ -1,10 +1,9 @@
-//! The change feed, on SQLite and PostgreSQL.
+//! The change feed.
 
 use std::{
     future::Future,
     mem, slice,
     sync::{Arc, Mutex},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -22,7 +21,7 @@ use crate::{
         sql::{NOW, add},
         sql_sessions::owner,
     },
-    support::{folder::Folder, left_out, postgres},
+    support::{folder::Folder, new_postgres, postgres, wait::wait_until},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,7 +35,7 @@ enum Event {
 
 use Event::{Disconnected, Invalidated, Reconnected};
 
-/// Records what is reported to it.
+/// Records the calls of the change feed.
 #[derive(Default)]
 struct Recorder(Mutex<Vec<Event>>);
 
@@ -46,7 +45,7 @@ impl CacheInvalidator for Recorder {
     }
 
     fn synced_until(&self, deadline: Timestamp) {
-        assert!(deadline > NOW, "it lies in the past");
+        assert!(deadline > NOW, "the deadline is in the past");
     }
 
     fn disconnected(&self) {
@@ -65,19 +64,15 @@ impl Recorder {
         recorder
     }
 
-    /// Takes the events so far.
+    /// Removes and returns the events so far.
     fn events(&self) -> Vec<Event> {
         mem::take(&mut *self.0.lock().unwrap())
     }
 
-    /// Waits until the last event is this one, and takes all.
+    /// Waits until the last event is this one, and returns all events so far.
     #[track_caller]
     fn wait_for(&self, event: &Event, limit: Duration) -> Vec<Event> {
-        let start = Instant::now();
-        while self.0.lock().unwrap().last() != Some(event) {
-            assert!(start.elapsed() < limit, "no {event:?} within {limit:?}: {:?}", self.events());
-            thread::park_timeout(Duration::from_millis(5));
-        }
+        wait_until(limit, &format!("{event:?}"), || self.0.lock().unwrap().last() == Some(event));
         self.events()
     }
 }
@@ -91,13 +86,12 @@ fn user(id: &str) -> Event {
 }
 
 /// Runs a test with the URL of a new database of each kind and a function that runs statements there.
-fn on_both<F: Future<Output = ()>>(test: &str, run: impl Fn(String, Statement) -> F) {
+fn on_both<F: Future<Output = ()>>(run: impl Fn(String, Statement) -> F) {
     let folder = Folder::create();
     let sqlite = format!("sqlite:{}", folder.file("gatepass.db"));
     System::new().block_on(run(sqlite.clone(), Statement::Sqlite(sqlite)));
-    match postgres::Database::create() {
-        Ok(postgres) => System::new().block_on(run(postgres.url.clone(), Statement::Postgres(postgres))),
-        Err(why) => left_out(test, &format!("on PostgreSQL: {why}")),
+    if let Some(postgres) = new_postgres() {
+        System::new().block_on(run(postgres.url.clone(), Statement::Postgres(postgres)));
     }
 }
 
@@ -128,8 +122,7 @@ const USER_7: &str = "UPDATE change_counter SET number = number + 1;
 
 #[test]
 fn change_is_reported_at_once_in_its_process_and_within_a_second_in_others() {
-    let test = "change_is_reported_at_once_in_its_process_and_within_a_second_in_others";
-    on_both(test, async |url, _statement| {
+    on_both(async |url, _statement| {
         let [here, there] = [Database::open(&url).await.unwrap(), Database::open(&url).await.unwrap()];
         let own = Recorder::watch(&here, 5 * SECOND).await;
         let remote = Recorder::watch(&there, 5 * SECOND).await;
@@ -175,7 +168,7 @@ fn change_is_reported_at_once_in_its_process_and_within_a_second_in_others() {
 
 #[test]
 fn concurrent_changes_are_all_reported() {
-    on_both("concurrent_changes_are_all_reported", async |url, _statement| {
+    on_both(async |url, _statement| {
         let [here, there] = [Database::open(&url).await.unwrap(), Database::open(&url).await.unwrap()];
         let remote = Recorder::watch(&there, 5 * SECOND).await;
         let sessions = SqlSessions::new(here);
@@ -200,9 +193,8 @@ fn concurrent_changes_are_all_reported() {
 }
 
 #[test]
-fn lost_change_feed_is_reported_and_missed_changes_before_it_is_back() {
-    let test = "lost_change_feed_is_reported_and_missed_changes_before_it_is_back";
-    on_both(test, async |url, statement| {
+fn lost_change_feed_is_reported_and_missed_changes_come_before_reconnection() {
+    on_both(async |url, statement| {
         let database = Database::open(&url).await.unwrap();
         let max_staleness = Duration::from_millis(500);
         let recorder = Recorder::watch(&database, max_staleness).await;
@@ -217,7 +209,7 @@ fn lost_change_feed_is_reported_and_missed_changes_before_it_is_back() {
         statement.run(&format!("ALTER TABLE elsewhere RENAME TO changes; {USER_7}")).await;
         assert_eq!(recorder.wait_for(&Reconnected, SECOND), [user("7"), Reconnected]);
 
-        // The changes between are missing: anything may have changed.
+        // Changes are missing: anything may have changed.
         statement.run(&format!("{USER_7}; {USER_7}; DELETE FROM changes WHERE number < 4")).await;
         let everything = Invalidated(Invalidation::Everything);
         assert_eq!(recorder.wait_for(&everything, SECOND), slice::from_ref(&everything));
@@ -233,23 +225,19 @@ fn lost_change_feed_is_reported_and_missed_changes_before_it_is_back() {
 
 #[test]
 fn change_feed_ends_with_its_database() {
-    on_both("change_feed_ends_with_its_database", async |url, _statement| {
+    on_both(async |url, _statement| {
         let database = Database::open(&url).await.unwrap();
         let recorder = Recorder::watch(&database, SECOND).await;
         let weak = Arc::downgrade(&recorder);
         drop(recorder);
-        assert!(weak.upgrade().is_some(), "changes are reported to it");
+        assert!(weak.upgrade().is_some(), "the change feed holds the recorder");
         drop(database);
-        let start = Instant::now();
-        while weak.upgrade().is_some() {
-            assert!(start.elapsed() < 2 * SECOND, "the task goes on");
-            thread::park_timeout(Duration::from_millis(5));
-        }
+        wait_until(2 * SECOND, "the change feed ends", || weak.upgrade().is_none());
     });
 }
 
 #[test]
-fn database_in_memory_is_watched_without_interruption() {
+fn busy_database_in_memory_is_watched_without_interruption() {
     System::new().block_on(async {
         let database = Database::open("sqlite::memory:").await.unwrap();
         let recorder = Recorder::watch(&database, Duration::from_millis(500)).await;

@@ -1,4 +1,4 @@
-//! PostgreSQL that falls silent or refuses connections: every call ends in time, and the pool recovers by itself.
+//! PostgreSQL that stops responding or refuses connections: every call ends in time, and the pool recovers.
 
 use std::time::{Duration, Instant};
 
@@ -12,22 +12,17 @@ use gatepass::{
 
 use crate::{
     contract::sql::{account, add},
-    support::{left_out, postgres, postgres_proxy::PostgresProxy},
+    support::{postgres_proxy::PostgresProxy, secure_profile::proxied_postgres},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The limit of every call, and some time for a busy machine.
+/// The timeout of every call, with a margin for a busy machine.
 const LIMIT: Duration = Duration::from_secs(12);
 
-/// Runs a test with a database that is reached through a proxy.
-fn through_a_proxy(test: &str, run: impl AsyncFn(Database, &PostgresProxy)) {
-    let proxied =
-        postgres::Database::create().and_then(|database| Ok((PostgresProxy::start(&database)?, database)));
-    match proxied {
-        Ok(((way, url), _database)) => {
-            System::new().block_on(async { run(Database::open(&url).await.unwrap(), &way).await });
-        }
-        Err(why) => left_out(test, &why),
+/// Runs a test with a database behind a proxy.
+fn through_proxy(run: impl AsyncFn(Database, &PostgresProxy)) {
+    if let Some((gatepass, proxy, _database)) = proxied_postgres() {
+        System::new().block_on(async { run(Database::open(&gatepass.url).await.unwrap(), &proxy).await });
     }
 }
 
@@ -65,11 +60,11 @@ async fn expect_recovery(users: &SqlUsers) {
 
 #[test]
 fn silent_idle_connections_are_replaced() {
-    through_a_proxy("silent_idle_connections_are_replaced", async |database, way| {
+    through_proxy(async |database, proxy| {
         let users = SqlUsers::new(database);
         add(&users, "johndoe").await;
         call(&users, 40).await;
-        way.drop_silently();
+        proxy.drop_silently();
         let start = Instant::now();
         assert_eq!(call(&users, 20).await, 20);
         assert!(start.elapsed() < 5 * SECOND, "{:?}", start.elapsed());
@@ -79,7 +74,7 @@ fn silent_idle_connections_are_replaced() {
 
 #[test]
 fn connections_that_fall_silent_in_use_are_replaced() {
-    through_a_proxy("connections_that_fall_silent_in_use_are_replaced", async |database, way| {
+    through_proxy(async |database, proxy| {
         let users = SqlUsers::new(database);
         add(&users, "johndoe").await;
         for _ in 0..2 {
@@ -88,7 +83,7 @@ fn connections_that_fall_silent_in_use_are_replaced() {
                 async move { call(&users, 100).await }
             });
             sleep(Duration::from_millis(50)).await;
-            way.drop_silently();
+            proxy.drop_silently();
             eprintln!("{} of 100 calls succeeded", busy.await.unwrap());
             expect_recovery(&users).await;
         }
@@ -97,20 +92,20 @@ fn connections_that_fall_silent_in_use_are_replaced() {
 
 #[test]
 fn unreachable_database_is_a_temporary_error_until_it_is_back() {
-    through_a_proxy("unreachable_database_is_a_temporary_error_until_it_is_back", async |database, way| {
+    through_proxy(async |database, proxy| {
         let users = SqlUsers::new(database.clone());
         let audit = SqlAudit::new(database.clone()).writer();
         add(&users, "johndoe").await;
         for outage in [PostgresProxy::close, PostgresProxy::block] {
             database.ping(SECOND).await.unwrap();
-            outage(way);
+            outage(proxy);
             assert_eq!(call(&users, 20).await, 0);
             let start = Instant::now();
             assert!(database.ping(SECOND).await.unwrap_err().is_temporary());
             assert!(start.elapsed() < 2 * SECOND);
             let entries = [Actor::new("test").entry(EventKind::UserAdded)];
             assert!(audit.append(&entries, SECOND).await.unwrap_err().is_temporary());
-            way.open();
+            proxy.open();
             expect_recovery(&users).await;
             database.ping(2 * SECOND).await.unwrap();
             audit.append(&entries, 2 * SECOND).await.unwrap();
@@ -120,12 +115,12 @@ fn unreachable_database_is_a_temporary_error_until_it_is_back() {
 
 #[test]
 fn cancelled_calls_leave_the_pool_usable() {
-    through_a_proxy("cancelled_calls_leave_the_pool_usable", async |database, way| {
+    through_proxy(async |database, proxy| {
         let users = SqlUsers::new(database);
         add(&users, "johndoe").await;
         call(&users, 40).await;
         for _ in 0..5 {
-            way.block();
+            proxy.block();
             let cancelled = (0..30).map(|_| {
                 let users = users.clone();
                 spawn(async move { users.insert(&account("johndoe")).await.is_ok() })
@@ -133,7 +128,7 @@ fn cancelled_calls_leave_the_pool_usable() {
             let cancelled: Vec<_> = cancelled.collect();
             sleep(Duration::from_millis(50)).await;
             cancelled.iter().for_each(|call| call.abort());
-            way.open();
+            proxy.open();
             expect_recovery(&users).await;
         }
     });

@@ -1,27 +1,24 @@
-//! The sessions in SQL: the contract, and what else ends sessions, on SQLite and PostgreSQL.
+//! SQL sessions: the contract, and changes that end sessions.
 
-use actix_web::rt::{System, spawn};
+use actix_web::rt::spawn;
 use futures_util::future::{join, join_all};
 use gatepass::{
     AuthUser, ClientId, ClientSecret, PasswordStore, UserStore,
     sessions::{SessionOwner, SessionStore, TokenHash},
-    sql::{Database, SqlClients, SqlSessions, SqlUsers, User, UserChange},
+    sql::{SqlClients, SqlSessions, SqlUsers, User, UserChange},
 };
 
-use crate::{
-    contract::{
-        sessions::{self, Opening, version},
-        sql::{NOW, add, on_both},
-    },
-    support::{left_out, postgres},
+use crate::contract::{
+    sessions::{self, Opening, version},
+    sql::{NOW, add, on_both, on_postgres},
 };
 
-/// The owner of the sessions of one of our users.
+/// The owner of a user's sessions.
 pub fn owner(user: &User) -> SessionOwner {
     SessionOwner { user_kind: User::user_kind().into(), subject: user.subject() }
 }
 
-/// A user that another table holds.
+/// A user in a table of the application.
 fn member(id: u64) -> SessionOwner {
     SessionOwner { user_kind: "Member".into(), subject: id.into() }
 }
@@ -33,23 +30,23 @@ async fn ids(store: &SqlSessions, owner: &SessionOwner) -> Vec<String> {
 
 #[test]
 fn sql_sessions_of_our_users_keep_the_contract() {
-    on_both("sql_sessions_of_our_users_keep_the_contract", async |database| {
+    on_both(async |database| {
         let users = SqlUsers::new(database.clone());
         let [one, other] = [add(&users, "johndoe").await, add(&users, "alice").await];
-        sessions::holds(&SqlSessions::new(database), [&owner(&one), &owner(&other)]).await;
+        sessions::assert_contract(&SqlSessions::new(database), [&owner(&one), &owner(&other)]).await;
     });
 }
 
 #[test]
-fn sql_sessions_beside_another_user_table_keep_the_contract() {
-    on_both("sql_sessions_beside_another_user_table_keep_the_contract", async |database| {
-        sessions::holds(&SqlSessions::new(database), [&member(7), &member(8)]).await;
+fn sql_sessions_of_an_application_table_keep_the_contract() {
+    on_both(async |database| {
+        sessions::assert_contract(&SqlSessions::new(database), [&member(7), &member(8)]).await;
     });
 }
 
 #[test]
 fn changes_of_a_user_or_a_client_end_sessions() {
-    on_both("changes_of_a_user_or_a_client_end_sessions", async |database| {
+    on_both(async |database| {
         let users = SqlUsers::new(database.clone());
         let (store, clients) = (SqlSessions::new(database.clone()), SqlClients::new(database));
         let [one, other] = [add(&users, "johndoe").await, add(&users, "alice").await];
@@ -113,7 +110,7 @@ fn changes_of_a_user_or_a_client_end_sessions() {
     });
 }
 
-/// Opens many sessions while something ends all of them. Returns how many were opened.
+/// Opens several sessions while `end` ends all sessions. Returns the number of opened sessions.
 async fn race(
     store: &SqlSessions,
     owner: &SessionOwner,
@@ -134,24 +131,14 @@ async fn race(
     opened.into_iter().filter(|opened| *opened.as_ref().unwrap()).count()
 }
 
-/// Runs a test on PostgreSQL, which lets writers run concurrently.
-fn on_postgres(test: &str, run: impl AsyncFn(Database)) {
-    match postgres::Database::create() {
-        Ok(postgres) => {
-            System::new().block_on(async { run(Database::open(&postgres.url).await.unwrap()).await });
-        }
-        Err(why) => left_out(test, &format!("on PostgreSQL: {why}")),
-    }
-}
-
 #[test]
 fn sign_in_concurrent_with_a_password_change_leaves_no_session() {
-    on_postgres("sign_in_concurrent_with_a_password_change_leaves_no_session", async |database| {
+    on_postgres(async |database| {
         let (users, store) = (SqlUsers::new(database.clone()), SqlSessions::new(database));
         let user = add(&users, "johndoe").await;
         let (subject, owner) = (user.subject(), owner(&user));
         let (mut old, mut opened, mut contested) = ("hash".to_owned(), 0, 0);
-        for round in 0..300 {
+        for round in 0..60 {
             let new = format!("hash {round}");
             let count = race(&store, &owner, round, async {
                 let (old, new) = (old.as_str().into(), new.as_str().into());
@@ -164,19 +151,19 @@ fn sign_in_concurrent_with_a_password_change_leaves_no_session() {
             contested += usize::from((1..8).contains(&count));
             old = new;
         }
-        eprintln!("{opened} of 2400 sign-ins came first, in {contested} of 300 rounds some but not all");
+        eprintln!("{opened} of 480 sign-ins came first, in {contested} of 60 rounds some but not all");
         assert!(contested > 0, "the rounds are a race");
     });
 }
 
 #[test]
 fn sign_in_concurrent_with_disabling_the_user_leaves_no_session() {
-    on_postgres("sign_in_concurrent_with_disabling_the_user_leaves_no_session", async |database| {
+    on_postgres(async |database| {
         let (users, store) = (SqlUsers::new(database.clone()), SqlSessions::new(database));
         let user = add(&users, "johndoe").await;
         let owner = owner(&user);
         let disabled = |disabled| UserChange { disabled: Some(disabled), ..UserChange::default() };
-        for round in 0..100 {
+        for round in 0..40 {
             race(&store, &owner, round, async {
                 assert!(users.update(&owner.subject, disabled(true)).await.unwrap());
             })
@@ -189,9 +176,9 @@ fn sign_in_concurrent_with_disabling_the_user_leaves_no_session() {
 
 #[test]
 fn sign_in_concurrent_with_ending_all_sessions_leaves_no_session() {
-    on_postgres("sign_in_concurrent_with_ending_all_sessions_leaves_no_session", async |database| {
+    on_postgres(async |database| {
         let store = SqlSessions::new(database);
-        for round in 0..200 {
+        for round in 0..40 {
             // Half of the users have never had a session.
             let owner = member(if round % 2 == 0 { round as u64 } else { 1 });
             race(&store, &owner, round, async { store.end_all(&owner, NOW).await.unwrap() }).await;

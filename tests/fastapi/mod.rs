@@ -1,21 +1,20 @@
-//! Gatepass beside FastAPI: both get the same bytes and have to give the same answer.
+//! The tutorial profile compared with FastAPI: both get the same bytes and must respond with the same bytes.
 //!
-//! `chapter.py` is the tutorial's own program. Compared are the status, `Content-Type`, `WWW-Authenticate`,
-//! `Allow`, `Location` and the body, byte for byte. `differences.rs` holds both sides to what is different on
-//! purpose, or because FastAPI's answer is an accident of Python:
+//! `chapter.py` is the program of FastAPI's tutorial. The status, `Content-Type`, `WWW-Authenticate`, `Allow`, `Location`
+//! and the body are compared. `differences.rs` tests what differs on purpose, or because FastAPI's response is an
+//! accident of Python:
 //!
-//! - HEAD works wherever GET does, and `Allow` says so.
+//! - HEAD works wherever GET does, and `Allow` contains it.
 //! - `/` is a start page. There is no ReDoc.
-//! - A body of more than 1 MiB is refused with 413, whatever is in it.
-//! - A body that does not come within 10 seconds is 408.
-//! - A token comes with `Cache-Control: no-store`.
-//! - Where a file stands in the place of text, `input` is its name and its size, not the insides of a Python
-//!   object.
-//! - Bytes beyond ASCII in an urlencoded form are UTF-8, as the URL Standard says, not Latin-1.
-//! - The charsets of a multipart form are those of the Encoding Standard, which browsers know, not Python's.
-//! - `%2F` in a path is no slash, and `%0A` at its end is part of it.
-//! - Any word is a method. What is no HTTP, or no URL, is answered 400 without words by the server itself.
-//! - A redirect goes to the host that a trusted proxy names in `X-Forwarded-Host`.
+//! - A body of more than 1 MiB returns 413, whatever its type.
+//! - A body that does not arrive within 10 seconds returns 408.
+//! - A token response has `Cache-Control: no-store`.
+//! - If a file is sent instead of text, `input` has its name and its size instead of a Python object.
+//! - Bytes beyond ASCII in an urlencoded form are UTF-8, as the URL Standard requires, not Latin-1.
+//! - The charsets of a multipart form are those of the Encoding Standard, as in browsers, not Python's.
+//! - `%2F` in a path does not separate segments, and `%0A` at its end is a part of it.
+//! - Any token is a method. The server itself responds to invalid HTTP and URLs with 400 and without a body.
+//! - A redirect uses the host that a trusted proxy sends in `X-Forwarded-Host`.
 
 mod authorization;
 mod differences;

@@ -1,7 +1,7 @@
-//! `POST /token`: multipart forms.
+//! Multipart forms.
 
 use crate::{
-    fastapi::servers::{compare, peers},
+    fastapi::servers::{compare, servers},
     support::http::{Request, request},
 };
 
@@ -22,13 +22,13 @@ fn good() -> String {
     part("username", "johndoe") + &part("password", "secret") + "--b--~"
 }
 
-fn bodies(test: &str, bodies: &[(&str, String)]) {
+fn bodies(bodies: &[(&str, String)]) {
     let of = |text: &String| post_multipart("multipart/form-data; boundary=b", body(text));
-    compare(test, bodies.iter().map(|(name, text)| (*name, of(text))));
+    compare(bodies.iter().map(|(name, text)| (name, of(text))));
 }
 
-/// Forms that sign in as johndoe where `name="username"` is read from such a `Content-Disposition`.
-fn dispositions(test: &str, dispositions: &[&str]) {
+/// Sends forms that sign johndoe in if `name="username"` is read from the header lines.
+fn dispositions(dispositions: &[&str]) {
     let of = |disposition: &&str| {
         let username = format!("--b~{disposition}~~johndoe~");
         post_multipart(
@@ -36,231 +36,213 @@ fn dispositions(test: &str, dispositions: &[&str]) {
             body(&(username + &part("password", "secret") + "--b--~")),
         )
     };
-    compare(test, dispositions.iter().map(|disposition| (*disposition, of(disposition))));
+    compare(dispositions.iter().map(|disposition| (disposition, of(disposition))));
 }
 
 #[test]
-fn multipart_forms_sign_in_alike() {
+fn multipart_sign_in_matches_fastapi() {
     let (user, password) = (part("username", "johndoe"), part("password", "secret"));
-    bodies(
-        "multipart_forms_sign_in_alike",
-        &[
-            ("the right password", good()),
-            ("alice", part("username", "alice") + &part("password", "secret2") + "--b--"),
-            ("a wrong password", user.clone() + &part("password", "x") + "--b--~"),
-            ("the other way round", password.clone() + &user + "--b--~"),
-            ("no password", user.clone() + "--b--~"),
-            ("an empty password", user.clone() + &part("password", "") + "--b--~"),
-            ("a repeated field", part("username", "x") + &user + &password + "--b--~"),
-            (
-                "a repeated field, the right one first",
-                user.clone() + &part("username", "x") + &password + "--b--~",
-            ),
-            ("an unknown field", part("x", "y") + &user + &password + "--b--~"),
-            ("a nameless field", part("", "y") + &user + &password + "--b--~"),
-            ("no escapes", user.clone() + &part("password", "s%65cret") + "--b--~"),
-            ("no plus", user.clone() + &part("grant_type", "a+b%20c&d=e") + "--b--~"),
-            ("a grant type", part("grant_type", "password") + &user + &password + "--b--~"),
-            ("a wrong grant type", part("grant_type", "x") + &user + "--b--~"),
-            ("control characters", part("grant_type", "\0\u{1}\t\u{7f}\n\r.") + "--b--~"),
-            ("lines", part("grant_type", "~a~~b~") + "--b--~"),
-            ("UTF-8", part("grant_type", "é€🔑") + "--b--~"),
-            ("UTF-8 in a name", part("é", "x") + &user + &password + "--b--~"),
-            ("a space after the value", user.clone() + &part("password", "secret ") + "--b--~"),
-            ("a byte order mark", part("grant_type", "\u{feff}password") + "--b--~"),
-        ],
-    );
+    bodies(&[
+        ("the right password", good()),
+        ("alice", part("username", "alice") + &part("password", "secret2") + "--b--"),
+        ("a wrong password", user.clone() + &part("password", "x") + "--b--~"),
+        ("the other way round", password.clone() + &user + "--b--~"),
+        ("no password", user.clone() + "--b--~"),
+        ("an empty password", user.clone() + &part("password", "") + "--b--~"),
+        ("a repeated field", part("username", "x") + &user + &password + "--b--~"),
+        (
+            "a repeated field, the right one first",
+            user.clone() + &part("username", "x") + &password + "--b--~",
+        ),
+        ("an unknown field", part("x", "y") + &user + &password + "--b--~"),
+        ("a nameless field", part("", "y") + &user + &password + "--b--~"),
+        ("no escapes", user.clone() + &part("password", "s%65cret") + "--b--~"),
+        ("no plus", user.clone() + &part("grant_type", "a+b%20c&d=e") + "--b--~"),
+        ("a grant type", part("grant_type", "password") + &user + &password + "--b--~"),
+        ("a wrong grant type", part("grant_type", "x") + &user + "--b--~"),
+        ("control characters", part("grant_type", "\0\u{1}\t\u{7f}\n\r.") + "--b--~"),
+        ("lines", part("grant_type", "~a~~b~") + "--b--~"),
+        ("UTF-8", part("grant_type", "é€🔑") + "--b--~"),
+        ("UTF-8 in a name", part("é", "x") + &user + &password + "--b--~"),
+        ("a space after the value", user.clone() + &part("password", "secret ") + "--b--~"),
+        ("a byte order mark", part("grant_type", "\u{feff}password") + "--b--~"),
+    ]);
 }
 
 #[test]
-fn a_files_place_is_judged_alike() {
-    // What `input` says of a file is our own: these files are in nobody's place.
+fn multipart_file_matches_fastapi() {
+    // `input` differs for files instead of text: these files have other names or are replaced.
     let file = |name: &str, filename: &str| {
         format!(
             "--b~Content-Disposition: form-data; name=\"{name}\"; filename=\"{filename}\"~\
              Content-Type: text/plain~~hello~"
         )
     };
-    bodies(
-        "a_files_place_is_judged_alike",
-        &[
-            ("of another name", file("file", "a.txt") + &good()),
-            ("without a filename", file("file", "") + &good()),
-            ("before the text of its name", file("username", "a.txt") + &good()),
-            ("without a name", "--b~Content-Disposition: form-data; filename=a~~x~".to_owned() + &good()),
-        ],
-    );
+    bodies(&[
+        ("of another name", file("file", "a.txt") + &good()),
+        ("without a filename", file("file", "") + &good()),
+        ("before the text of its name", file("username", "a.txt") + &good()),
+        ("without a name", "--b~Content-Disposition: form-data; filename=a~~x~".to_owned() + &good()),
+    ]);
 }
 
 #[test]
-fn the_frame_is_read_alike() {
+fn multipart_framing_matches_fastapi() {
     let user = part("username", "johndoe");
-    bodies(
-        "the_frame_is_read_alike",
-        &[
-            ("nothing", String::new()),
-            ("no parts", "--b--~".into()),
-            ("no parts, no line break", "--b--".into()),
-            ("the boundary alone", "--b".into()),
-            ("the boundary and a line break", "--b~".into()),
-            ("the boundary and one hyphen", "--b-".into()),
-            ("the boundary, a hyphen, a letter", "--b-x".into()),
-            ("half a boundary", "--".into()),
-            ("one hyphen", "-".into()),
-            ("another boundary", "--c~".into()),
-            ("text", "hello".into()),
-            ("text before it", "hello~".to_owned() + &good()),
-            ("a line break before it", "~".to_owned() + &good()),
-            ("line breaks before it", "~~\r\n\n".to_owned() + &good()),
-            ("a line break and text before it", "~hello~".to_owned() + &good()),
-            ("a line break and a hyphen before it", "~-hello~".to_owned() + &good()),
-            ("line breaks alone", "~~".into()),
-            ("a space before it", " ".to_owned() + &good()),
-            ("text after it", good() + "hello"),
-            ("a part after it", good() + &part("username", "x") + "--b--"),
-            ("no line break at the end", good().trim_end_matches('~').into()),
-            ("no hyphens at the end", part("password", "secret") + &user + "--b"),
-            ("one hyphen at the end", part("password", "secret") + &user + "--b-"),
-            ("a line break at the end", part("password", "secret") + &user + "--b~"),
-            ("no end", part("password", "secret") + &user),
-            (
-                "cut off in a value",
-                part("password", "secret") + &user + "--b~Content-Disposition: form-data; name=x~~y",
-            ),
-            (
-                "cut off before a value",
-                part("password", "secret") + &user + "--b~Content-Disposition: form-data; name=x~~",
-            ),
-            ("cut off in a header", part("password", "secret") + &user + "--b~Content-Dispo"),
-            ("cut off in a wrong header", part("password", "secret") + &user + "--b~Content Dispo"),
-            (
-                "cut off in a line break",
-                part("password", "secret") + &user + "--b~Content-Disposition: form-data\r",
-            ),
-            ("cut off in the last line break", part("password", "secret") + &user + "--b\r"),
-            ("cut off in the boundary", user.clone() + &part("password", "secret") + "--"),
-            ("spaces after a boundary", good().replace("secret~--b", "secret~--b  \t")),
-            ("spaces after the first boundary", good().replacen("--b", "--b ", 1)),
-            ("spaces between two parts", good().replace("johndoe~--b", "johndoe~--b \t")),
-            ("spaces and text between two parts", good().replace("johndoe~--b", "johndoe~--b x")),
-            ("spaces at the end", user.clone() + &part("password", "secret") + "--b "),
-            ("text after a boundary", good().replace("johndoe~--b~", "johndoe~--bx~")),
-            ("one hyphen after a boundary", good().replace("johndoe~--b~", "johndoe~--b-~")),
-            ("a lone CR after a boundary", good().replace("johndoe~--b~", "johndoe~--b\rx~")),
-            ("a longer boundary in a value", part("grant_type", "a~--bb~c") + "--b--~"),
-            ("hyphens in a value", part("grant_type", "a~--~--~-b~") + "--b--~"),
-            ("a boundary without a line break", part("grant_type", "a--b--") + "--b--~"),
-            (
-                "nothing between headers and boundary",
-                "--b~Content-Disposition: form-data; name=x~~--b--~".into(),
-            ),
-            ("nothing but LF", good().replace('~', "\n")),
-            ("LF in the headers", good().replace("\"~~johndoe", "\"\n\njohndoe")),
-            ("LF after a value", good().replace("johndoe~", "johndoe\n")),
-            ("CR only", good().replace('~', "\r")),
-            ("an escaped body", "--b%0D%0A".into()),
-            ("an urlencoded form", "username=johndoe&password=secret".into()),
-        ],
-    );
+    bodies(&[
+        ("nothing", String::new()),
+        ("no parts", "--b--~".into()),
+        ("no parts, no line break", "--b--".into()),
+        ("the boundary alone", "--b".into()),
+        ("the boundary and a line break", "--b~".into()),
+        ("the boundary and one hyphen", "--b-".into()),
+        ("the boundary, a hyphen, a letter", "--b-x".into()),
+        ("half a boundary", "--".into()),
+        ("one hyphen", "-".into()),
+        ("another boundary", "--c~".into()),
+        ("text", "hello".into()),
+        ("text before it", "hello~".to_owned() + &good()),
+        ("a line break before it", "~".to_owned() + &good()),
+        ("line breaks before it", "~~\r\n\n".to_owned() + &good()),
+        ("a line break and text before it", "~hello~".to_owned() + &good()),
+        ("a line break and a hyphen before it", "~-hello~".to_owned() + &good()),
+        ("line breaks alone", "~~".into()),
+        ("a space before it", " ".to_owned() + &good()),
+        ("text after it", good() + "hello"),
+        ("a part after it", good() + &part("username", "x") + "--b--"),
+        ("no line break at the end", good().trim_end_matches('~').into()),
+        ("no hyphens at the end", part("password", "secret") + &user + "--b"),
+        ("one hyphen at the end", part("password", "secret") + &user + "--b-"),
+        ("a line break at the end", part("password", "secret") + &user + "--b~"),
+        ("no end", part("password", "secret") + &user),
+        (
+            "cut off in a value",
+            part("password", "secret") + &user + "--b~Content-Disposition: form-data; name=x~~y",
+        ),
+        (
+            "cut off before a value",
+            part("password", "secret") + &user + "--b~Content-Disposition: form-data; name=x~~",
+        ),
+        ("cut off in a header", part("password", "secret") + &user + "--b~Content-Dispo"),
+        ("cut off in a wrong header", part("password", "secret") + &user + "--b~Content Dispo"),
+        (
+            "cut off in a line break",
+            part("password", "secret") + &user + "--b~Content-Disposition: form-data\r",
+        ),
+        ("cut off in the last line break", part("password", "secret") + &user + "--b\r"),
+        ("cut off in the boundary", user.clone() + &part("password", "secret") + "--"),
+        ("spaces after a boundary", good().replace("secret~--b", "secret~--b  \t")),
+        ("spaces after the first boundary", good().replacen("--b", "--b ", 1)),
+        ("spaces between two parts", good().replace("johndoe~--b", "johndoe~--b \t")),
+        ("spaces and text between two parts", good().replace("johndoe~--b", "johndoe~--b x")),
+        ("spaces at the end", user.clone() + &part("password", "secret") + "--b "),
+        ("text after a boundary", good().replace("johndoe~--b~", "johndoe~--bx~")),
+        ("one hyphen after a boundary", good().replace("johndoe~--b~", "johndoe~--b-~")),
+        ("a lone CR after a boundary", good().replace("johndoe~--b~", "johndoe~--b\rx~")),
+        ("a longer boundary in a value", part("grant_type", "a~--bb~c") + "--b--~"),
+        ("hyphens in a value", part("grant_type", "a~--~--~-b~") + "--b--~"),
+        ("a boundary without a line break", part("grant_type", "a--b--") + "--b--~"),
+        ("nothing between headers and boundary", "--b~Content-Disposition: form-data; name=x~~--b--~".into()),
+        ("nothing but LF", good().replace('~', "\n")),
+        ("LF in the headers", good().replace("\"~~johndoe", "\"\n\njohndoe")),
+        ("LF after a value", good().replace("johndoe~", "johndoe\n")),
+        ("CR only", good().replace('~', "\r")),
+        ("an escaped body", "--b%0D%0A".into()),
+        ("an urlencoded form", "username=johndoe&password=secret".into()),
+    ]);
 }
 
 #[test]
-fn part_headers_are_read_alike() {
-    dispositions(
-        "part_headers_are_read_alike",
-        &[
-            "",
-            "Content-Disposition: form-data",
-            "Content-Disposition:",
-            "Content-Disposition",
-            ": form-data; name=username",
-            "Content-Type: text/plain",
-            r#"content-disposition: form-data; name="username""#,
-            r#"CONTENT-DISPOSITION: FORM-DATA; NAME="username""#,
-            r#"Content-Disposition:form-data;name="username""#,
-            r#"Content-Disposition:    form-data  ;   name  =  "username"  "#,
-            "Content-Disposition:\tform-data;\tname=\tusername\t",
-            r#"Content-Disposition: attachment; name="username""#,
-            r#"Content-Disposition: name="username""#,
-            r#"Content-Disposition: ; name="username""#,
-            r#"Content-Disposition: x=y; name="username""#,
-            r#"Content-Disposition : form-data; name="username""#,
-            r#" Content-Disposition: form-data; name="username""#,
-            r#"Content-Disposition: form-data;~ name="username""#,
-            r#"Content-Disposition: form-data; name="username"~Content-Type: text/plain"#,
-            r#"Content-Disposition: form-data; name="username"~Content-Type: text/plain; charset=utf-16"#,
-            r#"Content-Disposition: form-data; name="username"~Content-Transfer-Encoding: base64"#,
-            r#"Content-Disposition: form-data; name="username"~Content-Transfer-Encoding: quoted-printable"#,
-            r#"Content-Disposition: form-data; name="username"~Content-Length: 3"#,
-            r#"Content-Disposition: form-data; name="username"~X: "#,
-            r#"Content-Disposition: form-data; name="username"~X:"#,
-            r#"Content-Disposition: form-data; name="username"~X"#,
-            r#"Content-Disposition: form-data; name="username"~X Y: z"#,
-            r#"Content-Disposition: form-data; name="username"~X": z"#,
-            r#"Content-Disposition: form-data; name="username"~"#,
-            r#"Content-Disposition: form-data; name="username"~!#$%&'*+-.^_`|1: z"#,
-            "Content-Disposition: form-data; name=\"username\"~X: \u{e9}\0\u{1}",
-            "Content-Disposition: form-data; name=\"username\"~X\u{e9}: y",
-            "Content-Disposition: form-data; name=\"username\"\nX: y",
-            "Content-Disposition: form-data; name=\"username\"\rX: y",
-            r#"Content-Disposition: form-data; name="x"~Content-Disposition: form-data; name="username""#,
-            r#"Content-Disposition: form-data; name="username"~Content-Disposition: form-data; name="x""#,
-            r#"Content-Disposition: form-data; name="username"~A: b~A: b~A: b~A: b~A: b~A: b~A: b"#,
-            r#"Content-Disposition: form-data; name="username"~A: b~A: b~A: b~A: b~A: b~A: b~A: b~A: b"#,
-        ],
-    );
+fn part_headers_match_fastapi() {
+    dispositions(&[
+        "",
+        "Content-Disposition: form-data",
+        "Content-Disposition:",
+        "Content-Disposition",
+        ": form-data; name=username",
+        "Content-Type: text/plain",
+        r#"content-disposition: form-data; name="username""#,
+        r#"CONTENT-DISPOSITION: FORM-DATA; NAME="username""#,
+        r#"Content-Disposition:form-data;name="username""#,
+        r#"Content-Disposition:    form-data  ;   name  =  "username"  "#,
+        "Content-Disposition:\tform-data;\tname=\tusername\t",
+        r#"Content-Disposition: attachment; name="username""#,
+        r#"Content-Disposition: name="username""#,
+        r#"Content-Disposition: ; name="username""#,
+        r#"Content-Disposition: x=y; name="username""#,
+        r#"Content-Disposition : form-data; name="username""#,
+        r#" Content-Disposition: form-data; name="username""#,
+        r#"Content-Disposition: form-data;~ name="username""#,
+        r#"Content-Disposition: form-data; name="username"~Content-Type: text/plain"#,
+        r#"Content-Disposition: form-data; name="username"~Content-Type: text/plain; charset=utf-16"#,
+        r#"Content-Disposition: form-data; name="username"~Content-Transfer-Encoding: base64"#,
+        r#"Content-Disposition: form-data; name="username"~Content-Transfer-Encoding: quoted-printable"#,
+        r#"Content-Disposition: form-data; name="username"~Content-Length: 3"#,
+        r#"Content-Disposition: form-data; name="username"~X: "#,
+        r#"Content-Disposition: form-data; name="username"~X:"#,
+        r#"Content-Disposition: form-data; name="username"~X"#,
+        r#"Content-Disposition: form-data; name="username"~X Y: z"#,
+        r#"Content-Disposition: form-data; name="username"~X": z"#,
+        r#"Content-Disposition: form-data; name="username"~"#,
+        r#"Content-Disposition: form-data; name="username"~!#$%&'*+-.^_`|1: z"#,
+        "Content-Disposition: form-data; name=\"username\"~X: \u{e9}\0\u{1}",
+        "Content-Disposition: form-data; name=\"username\"~X\u{e9}: y",
+        "Content-Disposition: form-data; name=\"username\"\nX: y",
+        "Content-Disposition: form-data; name=\"username\"\rX: y",
+        r#"Content-Disposition: form-data; name="x"~Content-Disposition: form-data; name="username""#,
+        r#"Content-Disposition: form-data; name="username"~Content-Disposition: form-data; name="x""#,
+        r#"Content-Disposition: form-data; name="username"~A: b~A: b~A: b~A: b~A: b~A: b~A: b"#,
+        r#"Content-Disposition: form-data; name="username"~A: b~A: b~A: b~A: b~A: b~A: b~A: b~A: b"#,
+    ]);
 }
 
 #[test]
-fn part_names_are_read_alike() {
-    dispositions(
-        "part_names_are_read_alike",
-        &[
-            "Content-Disposition: form-data; name=username",
-            "Content-Disposition: form-data; name='username'",
-            "Content-Disposition: form-data; name",
-            "Content-Disposition: form-data; name=",
-            r#"Content-Disposition: form-data; name="""#,
-            r#"Content-Disposition: form-data; name="username"#,
-            r#"Content-Disposition: form-data; name=username""#,
-            r#"Content-Disposition: form-data; name="user"name"#,
-            r#"Content-Disposition: form-data; name=" username ""#,
-            r#"Content-Disposition: form-data; name=user name"#,
-            r#"Content-Disposition: form-data; name="username"x"#,
-            r#"Content-Disposition: form-data; name="username" x"#,
-            r#"Content-Disposition: form-data; name="username";"#,
-            r#"Content-Disposition: form-data;; ;name="username";;"#,
-            r#"Content-Disposition: form-data; name="Username""#,
-            r#"Content-Disposition: form-data; name="user\name""#,
-            r#"Content-Disposition: form-data; name="username\"""#,
-            r#"Content-Disposition: form-data; name="username\\""#,
-            r#"Content-Disposition: form-data; name="u%73ername""#,
-            r#"Content-Disposition: form-data; name*=utf-8''username"#,
-            r#"Content-Disposition: form-data; name=x; name*=utf-8''username"#,
-            r#"Content-Disposition: form-data; name=username; name*=utf-8''x"#,
-            r#"Content-Disposition: form-data; name*0=user; name*1=name"#,
-            r#"Content-Disposition: form-data; name=x; name=username"#,
-            r#"Content-Disposition: form-data; name=username; name=x"#,
-            r#"Content-Disposition: form-data; a="; name=x"; name=username"#,
-            r#"Content-Disposition: form-data; a="\"; name=x"; name=username"#,
-            r#"Content-Disposition: form-data; a="\\"; name=username"#,
-            r#"Content-Disposition: form-data; a="\\"; name=x"; name=username"#,
-            r#"Content-Disposition: form-data; a="; name=username"#,
-            r#"Content-Disposition: form-data; a=b"; name=username"#,
-            r#"Content-Disposition: form-data, name=username"#,
-            r#"Content-Disposition: form-data name=username"#,
-            r#"Content-Disposition: form-data; xname=username"#,
-            r#"Content-Disposition: form-data; na me=username"#,
-            r#"Content-Disposition: form-data; "name"=username"#,
-            r#"Content-Disposition: form-data; name="username"; size=3"#,
-            r#"Content-Disposition: form-data; name==username"#,
-            "Content-Disposition: form-data; name=user\u{e9}name",
-        ],
-    );
+fn part_names_match_fastapi() {
+    dispositions(&[
+        "Content-Disposition: form-data; name=username",
+        "Content-Disposition: form-data; name='username'",
+        "Content-Disposition: form-data; name",
+        "Content-Disposition: form-data; name=",
+        r#"Content-Disposition: form-data; name="""#,
+        r#"Content-Disposition: form-data; name="username"#,
+        r#"Content-Disposition: form-data; name=username""#,
+        r#"Content-Disposition: form-data; name="user"name"#,
+        r#"Content-Disposition: form-data; name=" username ""#,
+        r#"Content-Disposition: form-data; name=user name"#,
+        r#"Content-Disposition: form-data; name="username"x"#,
+        r#"Content-Disposition: form-data; name="username" x"#,
+        r#"Content-Disposition: form-data; name="username";"#,
+        r#"Content-Disposition: form-data;; ;name="username";;"#,
+        r#"Content-Disposition: form-data; name="Username""#,
+        r#"Content-Disposition: form-data; name="user\name""#,
+        r#"Content-Disposition: form-data; name="username\"""#,
+        r#"Content-Disposition: form-data; name="username\\""#,
+        r#"Content-Disposition: form-data; name="u%73ername""#,
+        r#"Content-Disposition: form-data; name*=utf-8''username"#,
+        r#"Content-Disposition: form-data; name=x; name*=utf-8''username"#,
+        r#"Content-Disposition: form-data; name=username; name*=utf-8''x"#,
+        r#"Content-Disposition: form-data; name*0=user; name*1=name"#,
+        r#"Content-Disposition: form-data; name=x; name=username"#,
+        r#"Content-Disposition: form-data; name=username; name=x"#,
+        r#"Content-Disposition: form-data; a="; name=x"; name=username"#,
+        r#"Content-Disposition: form-data; a="\"; name=x"; name=username"#,
+        r#"Content-Disposition: form-data; a="\\"; name=username"#,
+        r#"Content-Disposition: form-data; a="\\"; name=x"; name=username"#,
+        r#"Content-Disposition: form-data; a="; name=username"#,
+        r#"Content-Disposition: form-data; a=b"; name=username"#,
+        r#"Content-Disposition: form-data, name=username"#,
+        r#"Content-Disposition: form-data name=username"#,
+        r#"Content-Disposition: form-data; xname=username"#,
+        r#"Content-Disposition: form-data; na me=username"#,
+        r#"Content-Disposition: form-data; "name"=username"#,
+        r#"Content-Disposition: form-data; name="username"; size=3"#,
+        r#"Content-Disposition: form-data; name==username"#,
+        "Content-Disposition: form-data; name=user\u{e9}name",
+    ]);
 }
 
 #[test]
-fn boundaries_are_read_alike() {
+fn boundary_matches_fastapi() {
     let with = |boundary: &str| body(&good().replace("--b", &format!("--{boundary}")));
     let types: Vec<(String, String)> = [
         ("boundary=b", "b"),
@@ -316,7 +298,6 @@ fn boundaries_are_read_alike() {
     )
     .collect();
     compare(
-        "boundaries_are_read_alike",
         types
             .iter()
             .map(|(content_type, boundary)| (&**content_type, post_multipart(content_type, with(boundary)))),
@@ -324,7 +305,7 @@ fn boundaries_are_read_alike() {
 }
 
 #[test]
-fn charsets_are_read_alike() {
+fn charset_matches_fastapi() {
     let grant_type = |bytes: &[u8]| {
         [
             &body(&part("username", "johndoe"))[..],
@@ -364,19 +345,15 @@ fn charsets_are_read_alike() {
         ("rot13", b"abc"),
         ("base64", b"YWJj"),
     ];
-    let names: Vec<_> =
-        cases.iter().map(|(charset, value)| format!("{charset}: {}", value.escape_ascii())).collect();
-    compare(
-        "charsets_are_read_alike",
-        names.iter().zip(cases).map(|(name, (charset, value))| {
-            let content_type = format!("multipart/form-data; boundary=b; charset={charset}");
-            (&**name, post_multipart(content_type, grant_type(value)))
-        }),
-    );
+    compare(cases.iter().map(|(charset, value)| {
+        let content_type = format!("multipart/form-data; boundary=b; charset={charset}");
+        let name = format!("{charset}: {}", value.escape_ascii());
+        (name, post_multipart(content_type, grant_type(value)))
+    }));
 }
 
 #[test]
-fn limits_are_the_same() {
+fn limits_match_fastapi() {
     let file = "--b~Content-Disposition: form-data; name=f; filename=g~~x~";
     let header = |length: usize| {
         let header = "Content-Disposition: form-data; name=username; a=";
@@ -384,26 +361,21 @@ fn limits_are_the_same() {
             + &part("password", "secret")
             + "--b--"
     };
-    bodies(
-        "limits_are_the_same",
-        &[
-            ("1000 fields", part("x", "y").repeat(998) + &good()),
-            ("1001 fields", part("x", "y").repeat(999) + &good()),
-            ("1000 files", file.repeat(1000) + &good()),
-            ("1001 files", file.repeat(1001) + &good()),
-            ("a header of 4224 bytes", header(4224)),
-            ("a header of 4225 bytes", header(4225)),
-            ("a header of 4225 bytes, cut off", "--b~".to_owned() + &"a".repeat(4225)),
-            ("a value of half a mebibyte", part("username", &"a".repeat(512 * 1024)) + &good()),
-        ],
-    );
+    bodies(&[
+        ("1000 fields", part("x", "y").repeat(998) + &good()),
+        ("1001 fields", part("x", "y").repeat(999) + &good()),
+        ("1000 files", file.repeat(1000) + &good()),
+        ("1001 files", file.repeat(1001) + &good()),
+        ("a header of 4224 bytes", header(4224)),
+        ("a header of 4225 bytes", header(4225)),
+        ("a header of 4225 bytes, cut off", "--b~".to_owned() + &"a".repeat(4225)),
+        ("a value of half a mebibyte", part("username", &"a".repeat(512 * 1024)) + &good()),
+    ]);
 }
 
 #[test]
-fn a_multipart_form_in_chunks_is_read_alike() {
-    let Some(peers) = peers("a_multipart_form_in_chunks_is_read_alike") else {
-        return;
-    };
+fn chunked_multipart_form_matches_fastapi() {
+    let Some(servers) = servers() else { return };
     let form = body(&(part("grant_type", "a~--~--bb~c") + &good()));
     for size in [1, 2, 3, 7, 20] {
         let mut bytes = b"POST /token HTTP/1.1\r\nHost: gatepass.test\r\nConnection: close\r\n\
@@ -413,6 +385,6 @@ fn a_multipart_form_in_chunks_is_read_alike() {
             bytes.extend([format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
         }
         bytes.extend(b"0\r\n\r\n");
-        assert_eq!(peers.difference(&bytes), None, "chunks of {size}");
+        assert_eq!(servers.difference(&bytes), None, "chunks of {size}");
     }
 }

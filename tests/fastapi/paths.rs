@@ -1,19 +1,14 @@
-//! Everything else: paths and methods.
+//! Paths and methods.
 
 use crate::{
-    fastapi::servers::{Parser, compare, compare_on, peers_with},
+    fastapi::servers::{Parser, compare, compare_with, servers},
     support::http::{Request, post_form, request},
 };
 
-fn on_every_method(targets: &[&str], methods: &[&str]) -> Vec<(String, Request)> {
-    let of = |target: &&str| {
-        let target = target.to_string();
-        methods
-            .iter()
-            .map(move |method| (format!("{method} {target}"), request(method, &target)))
-            .collect::<Vec<_>>()
-    };
-    targets.iter().flat_map(of).collect()
+/// All combinations of targets and methods.
+fn requests(targets: &[&str], methods: &[&str]) -> Vec<(String, Request)> {
+    let pairs = targets.iter().flat_map(|target| methods.iter().map(move |method| (method, target)));
+    pairs.map(|(method, target)| (format!("{method} {target}"), request(method, target))).collect()
 }
 
 const TARGETS: &[&str] = &[
@@ -94,107 +89,70 @@ const TARGETS: &[&str] = &[
 ];
 
 #[test]
-fn paths_are_found_alike_by_every_method() {
-    let cases = on_every_method(TARGETS, &["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
-    compare(
-        "paths_are_found_alike_by_every_method",
-        cases.iter().map(|(name, request)| (&**name, request.clone())),
-    );
+fn paths_with_every_method_match_fastapi() {
+    compare(requests(TARGETS, &["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]));
+    compare_with(Parser::H11, requests(TARGETS, &["GET", "POST", "OPTIONS"]));
 }
 
 #[test]
-fn unknown_methods_are_refused_alike() {
-    let cases = on_every_method(
-        &["/token", "/token/", "/users/me", "/users/me/?a=b", "/nothing"],
-        &["TRACE", "PROPFIND", "PURGE", "QUERY"],
-    );
-    compare(
-        "unknown_methods_are_refused_alike",
-        cases.iter().map(|(name, request)| (&**name, request.clone())),
-    );
-
-    // Only this server knows methods that are not registered.
-    let cases =
-        on_every_method(&["/token", "/token/", "/users/me", "/nothing"], &["FOO", "get", "Post", "X-Y"]);
-    if let Some(peers) = peers_with("unknown_methods_are_refused_alike", Parser::H11) {
-        compare_on(&peers, cases.iter().map(|(name, request)| (&**name, request.clone())));
-    }
+fn unknown_methods_match_fastapi() {
+    let targets = ["/token", "/token/", "/users/me", "/users/me/?a=b", "/nothing"];
+    compare(requests(&targets, &["TRACE", "PROPFIND", "PURGE", "QUERY"]));
+    // Only this parser accepts methods that are not registered.
+    compare_with(Parser::H11, requests(&targets, &["FOO", "get", "Post", "X-Y"]));
 }
 
 #[test]
-fn paths_are_found_alike_on_the_other_server() {
-    let cases = on_every_method(TARGETS, &["GET", "POST", "OPTIONS"]);
-    if let Some(peers) = peers_with("paths_are_found_alike_on_the_other_server", Parser::H11) {
-        compare_on(&peers, cases.iter().map(|(name, request)| (&**name, request.clone())));
-    }
+fn other_methods_of_the_documentation_match_fastapi() {
+    compare(requests(&["/docs", "/openapi.json"], &["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]));
 }
 
 #[test]
-fn the_documents_refuse_other_methods_alike() {
-    let cases = on_every_method(&["/docs", "/openapi.json"], &["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]);
-    compare(
-        "the_documents_refuse_other_methods_alike",
-        cases.iter().map(|(name, request)| (&**name, request.clone())),
-    );
+fn redirect_of_any_request_matches_fastapi() {
+    compare([
+        ("form", post_form("/token/", "username=johndoe&password=secret")),
+        ("invalid form", post_form("/token/", "username=")),
+        ("token", request("GET", "/users/me/").bearer("johndoe")),
+        ("no token", request("GET", "/users/me/")),
+        ("preflight", request("OPTIONS", "/token/").header("Origin", "https://example.com")),
+        ("X-Forwarded-Prefix", request("GET", "/users/me/").header("X-Forwarded-Prefix", "/api")),
+    ]);
 }
 
 #[test]
-fn the_redirect_comes_before_everything_else() {
-    compare(
-        "the_redirect_comes_before_everything_else",
-        [
-            ("a form", post_form("/token/", "username=johndoe&password=secret")),
-            ("a broken form", post_form("/token/", "username=")),
-            ("a token", request("GET", "/users/me/").bearer("johndoe")),
-            ("no token", request("GET", "/users/me/")),
-            ("a preflight", request("OPTIONS", "/token/").header("Origin", "https://example.com")),
-            ("behind a proxy", request("GET", "/users/me/").header("X-Forwarded-Prefix", "/api")),
-        ],
-    );
-}
-
-#[test]
-fn the_redirect_names_the_host_alike() {
-    let Some(peers) = crate::fastapi::servers::peers("the_redirect_names_the_host_alike") else {
-        return;
-    };
+fn host_of_the_redirect_matches_fastapi() {
+    let Some(servers) = servers() else { return };
     for host in
         ["Host: example.com", "Host: example.com:8080", "Host: [::1]:80", "Host: EXAMPLE.com", "host: a_b"]
     {
         let bytes = format!("GET /users/me/?a=b HTTP/1.1\r\nConnection: close\r\n{host}\r\n\r\n");
-        assert_eq!(peers.difference(bytes.as_bytes()), None, "{host}");
+        assert_eq!(servers.difference(bytes.as_bytes()), None, "{host}");
     }
 }
 
 #[test]
-fn the_redirect_keeps_the_scheme_of_the_proxy_alike() {
+fn scheme_of_the_redirect_matches_fastapi() {
     compare(
-        "the_redirect_keeps_the_scheme_of_the_proxy_alike",
         ["http", "https"]
             .map(|scheme| (scheme, request("GET", "/users/me/").header("X-Forwarded-Proto", scheme))),
     );
 }
 
 #[test]
-fn other_forms_of_a_target_are_answered_alike() {
-    compare(
-        "other_forms_of_a_target_are_answered_alike",
-        [
-            ("a whole URL", request("GET", "http://gatepass.test/users/me").bearer("johndoe")),
-            ("a whole URL of another host", request("GET", "http://example.com/users/me/?a=b")),
-            ("a star", request("OPTIONS", "*")),
-        ],
-    );
+fn absolute_and_asterisk_targets_match_fastapi() {
+    compare([
+        ("absolute URL", request("GET", "http://gatepass.test/users/me").bearer("johndoe")),
+        ("absolute URL of another host", request("GET", "http://example.com/users/me/?a=b")),
+        ("asterisk", request("OPTIONS", "*")),
+    ]);
 }
 
 #[test]
-fn a_request_without_a_host_is_answered_alike() {
-    let Some(peers) = crate::fastapi::servers::peers("a_request_without_a_host_is_answered_alike") else {
-        return;
-    };
-    let (mut gatepass, mut fastapi) = peers.answers(b"GET /users/me/ HTTP/1.0\r\n\r\n");
-    for (answer, address) in [(&mut gatepass, peers.gatepass), (&mut fastapi, peers.fastapi)] {
-        let location = answer.headers.iter_mut().find(|(name, _)| *name == "location").expect("a redirect");
+fn request_without_host_matches_fastapi() {
+    let Some(servers) = servers() else { return };
+    let (mut gatepass, mut fastapi) = servers.respond(b"GET /users/me/ HTTP/1.0\r\n\r\n");
+    for (response, address) in [(&mut gatepass, servers.gatepass), (&mut fastapi, servers.fastapi)] {
+        let location = response.headers.iter_mut().find(|(name, _)| *name == "location").expect("a redirect");
         location.1 = location.1.replace(&address.to_string(), "{address}");
     }
     assert_eq!(gatepass.to_string(), fastapi.to_string());
@@ -202,19 +160,16 @@ fn a_request_without_a_host_is_answered_alike() {
 }
 
 #[test]
-fn preflights_are_answered_alike() {
+fn preflight_matches_fastapi() {
     let preflight = |target: &str| {
         request("OPTIONS", target)
             .header("Origin", "https://example.com")
             .header("Access-Control-Request-Method", "POST")
             .header("Access-Control-Request-Headers", "authorization")
     };
-    compare(
-        "preflights_are_answered_alike",
-        [
-            ("/token", preflight("/token")),
-            ("/users/me", preflight("/users/me")),
-            ("/nothing", preflight("/nothing")),
-        ],
-    );
+    compare([
+        ("/token", preflight("/token")),
+        ("/users/me", preflight("/users/me")),
+        ("/nothing", preflight("/nothing")),
+    ]);
 }

@@ -1,4 +1,4 @@
-//! The same with requests that nobody thought of. `PROPTEST_CASES=20000` tries more of them.
+//! Random requests. `PROPTEST_CASES=20000` tries more of them.
 
 use proptest::{
     collection::vec,
@@ -8,22 +8,23 @@ use proptest::{
 };
 
 use crate::{
-    fastapi::{multipart::post_multipart, servers::peers},
+    fastapi::{multipart::post_multipart, servers::servers},
     support::http::{Request, get, post_form, request},
 };
 
-/// Sends what `requests` makes to both; the smallest request that is answered differently fails.
-fn compare_any(test: &str, requests: impl Strategy<Value = Request>) {
-    let Some(peers) = peers(test) else { return };
+/// Compares random requests. The smallest request with different responses fails.
+fn compare_any(requests: impl Strategy<Value = Request>) {
+    let Some(servers) = servers() else { return };
     let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    // The same every time, so that a failure is due to what was changed.
+    // The same requests each time: a failure is caused by a change.
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(6749);
     }
-    let result = TestRunner::new(config).run(&requests, |request| match peers.difference(&request.bytes()) {
-        Some(difference) => Err(TestCaseError::fail(difference)),
-        None => Ok(()),
-    });
+    let result =
+        TestRunner::new(config).run(&requests, |request| match servers.difference(&request.bytes()) {
+            Some(difference) => Err(TestCaseError::fail(difference)),
+            None => Ok(()),
+        });
     match result {
         Ok(()) => {}
         Err(TestError::Fail(difference, _)) => panic!("{difference}"),
@@ -31,8 +32,8 @@ fn compare_any(test: &str, requests: impl Strategy<Value = Request>) {
     }
 }
 
-/// Fragments one after another, with any byte that `other` gives now and then.
-fn pieced(
+/// Concatenated fragments, with a byte of `other` in between now and then.
+fn concatenated(
     fragments: &'static [&'static str],
     other: impl Strategy<Value = u8>,
     count: impl Into<proptest::collection::SizeRange>,
@@ -43,7 +44,7 @@ fn pieced(
 }
 
 #[test]
-fn any_urlencoded_form_is_answered_alike() {
+fn random_urlencoded_form_matches_fastapi() {
     #[rustfmt::skip]
     let fragments = &[
         "username", "password", "grant_type", "scope", "client_id", "johndoe", "secret", "username=johndoe",
@@ -51,19 +52,19 @@ fn any_urlencoded_form_is_answered_alike() {
         "%41", "%26", "%3D", "%2B", "%00", "%0d%0A", "%C3%A9", "%C3", "%E2%82", "%ED%A0%80", "%F0%9F",
         "%94%91", "%ff", "%C0%80", "\r\n", "\"", "\\", "[]",
     ];
-    let form = pieced(fragments, 0..0x80u8, 0..14);
-    // A good end lets more of them through to the password.
+    let form = concatenated(fragments, 0..0x80u8, 0..14);
+    // A valid end: more of the forms reach the password check.
     let form = (form, any::<bool>()).prop_map(|(mut form, good)| {
         if good {
             form.extend(b"&username=johndoe&password=secret");
         }
         form
     });
-    compare_any("any_urlencoded_form_is_answered_alike", form.prop_map(|form| post_form("/token", form)));
+    compare_any(form.prop_map(|form| post_form("/token", form)));
 }
 
 #[test]
-fn any_multipart_form_is_answered_alike() {
+fn random_multipart_form_matches_fastapi() {
     #[rustfmt::skip]
     let fragments = &[
         "--b", "\r\n", "\r\n", "\r\n\r\n", "--b\r\n", "\r\n--b\r\n", "\r\n--b--\r\n", "--b--", "--", "-",
@@ -75,25 +76,22 @@ fn any_multipart_form_is_answered_alike() {
         "\r\n--b\r\nContent-Disposition: form-data; name=password\r\n\r\nsecret\r\n",
         "Content-Type: text/plain\r\n", "--b\r\ncontent-disposition: x; filename=f; name=f\r\n\r\n",
     ];
-    let body = pieced(fragments, any::<u8>(), 0..20);
+    let body = concatenated(fragments, any::<u8>(), 0..20);
     let body = (body, any::<bool>()).prop_map(|(body, opened)| {
         if opened { [b"--b\r\nContent-Disposition: form-data; name=", &body[..]].concat() } else { body }
     });
-    compare_any(
-        "any_multipart_form_is_answered_alike",
-        body.prop_map(|body| post_multipart("multipart/form-data; boundary=b", body)),
-    );
+    compare_any(body.prop_map(|body| post_multipart("multipart/form-data; boundary=b", body)));
 }
 
 #[test]
-fn any_content_type_is_read_alike() {
+fn random_content_type_matches_fastapi() {
     #[rustfmt::skip]
     let fragments = &[
         "multipart/form-data", "application/x-www-form-urlencoded", "MULTIPART/form-data;", "boundary",
         "boundary=b", "Boundary = b", "charset=", "charset=latin-1", "\"", "\"", "\\", ";", ";", "; ", "=",
         " ", "\t", ",", "/", "*", "b", "a=",
     ];
-    let content_type = pieced(fragments, prop_oneof![0x20..0x7fu8, 0x80..=0xffu8], 0..8);
+    let content_type = concatenated(fragments, prop_oneof![0x20..0x7fu8, 0x80..=0xffu8], 0..8);
     let content_type =
         (content_type, select(&["", "multipart/form-data; ", "application/x-www-form-urlencoded; "][..]))
             .prop_map(|(rest, start)| [start.as_bytes(), &rest].concat());
@@ -103,28 +101,25 @@ fn any_content_type_is_read_alike() {
             "--b\r\nContent-Disposition: form-data; name=username\r\n\r\njohndoe\r\n--b--\r\n",
         ][..],
     );
-    compare_any(
-        "any_content_type_is_read_alike",
-        (content_type, body).prop_map(|(content_type, body)| post_multipart(content_type, body)),
-    );
+    compare_any((content_type, body).prop_map(|(content_type, body)| post_multipart(content_type, body)));
 }
 
 #[test]
-fn any_authorization_is_read_alike() {
+fn random_authorization_header_matches_fastapi() {
     #[rustfmt::skip]
     let fragments = &[
         "Bearer", "bearer", "BEARER", "Bearer ", "Bearer johndoe", "Basic", "johndoe", "alice", " ", " ",
         "\t", ",", "=", ":", "\"", "Bearer\t",
     ];
-    let value = pieced(fragments, prop_oneof![0x20..0x7fu8, 0x80..=0xffu8], 0..6);
+    let value = concatenated(fragments, prop_oneof![0x20..0x7fu8, 0x80..=0xffu8], 0..6);
     let requests = vec(value, 0..3).prop_map(|values| {
         values.into_iter().fold(get("/users/me"), |request, value| request.header("Authorization", value))
     });
-    compare_any("any_authorization_is_read_alike", requests);
+    compare_any(requests);
 }
 
 #[test]
-fn any_path_is_answered_alike() {
+fn random_path_matches_fastapi() {
     #[rustfmt::skip]
     let fragments = &[
         "/", "/", "//", "token", "/token", "/token/", "users", "me", "/users/me", "/users/me/", "docs/",
@@ -134,8 +129,5 @@ fn any_path_is_answered_alike() {
     let target = vec(select(fragments), 0..6).prop_map(|fragments| format!("/{}", fragments.concat()));
     let target = target.prop_filter("the start page", |target| target.split('?').next() != Some("/"));
     let method = select(&["GET", "POST", "PUT", "OPTIONS", "DELETE", "TRACE"][..]);
-    compare_any(
-        "any_path_is_answered_alike",
-        (method, target).prop_map(|(method, target)| request(method, &target)),
-    );
+    compare_any((method, target).prop_map(|(method, target)| request(method, &target)));
 }

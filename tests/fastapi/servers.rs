@@ -1,4 +1,4 @@
-//! The two services, and what of their answers is compared.
+//! Gatepass and FastAPI side by side.
 
 use std::{
     fmt,
@@ -9,45 +9,40 @@ use std::{
 
 use crate::support::{
     http::{Reply, Request, exchange},
-    left_out, python,
+    python,
     service::{Program, tutorial},
+    skip,
 };
 
-/// Gatepass and FastAPI.
-pub struct Peers {
+pub struct Servers {
     pub gatepass: SocketAddr,
     pub fastapi: SocketAddr,
     _uvicorn: Arc<Program>,
 }
 
-/// What one of the two servers that FastAPI usually runs on is called.
+/// The HTTP parser that uvicorn uses.
 #[derive(Clone, Copy, Debug)]
 pub enum Parser {
     Httptools,
     H11,
 }
 
-/// Both services; none where there is no FastAPI, and `test` is left out.
-pub fn peers(test: &str) -> Option<Peers> {
-    peers_with(test, Parser::Httptools)
+/// Both servers; `None`, and the test is skipped, without FastAPI.
+pub fn servers() -> Option<Servers> {
+    servers_with(Parser::Httptools)
 }
 
-pub fn peers_with(test: &str, parser: Parser) -> Option<Peers> {
-    let uvicorn = match python::program("uvicorn") {
-        Ok(_) => running(parser),
-        Err(why) => {
-            left_out(test, &format!("there is no FastAPI: {why}"));
-            return None;
-        }
-    };
+fn servers_with(parser: Parser) -> Option<Servers> {
+    python::program("uvicorn").inspect_err(|why| skip(why)).ok()?;
+    let uvicorn = running(parser);
     let fastapi = uvicorn.address_after("running on http://");
-    Some(Peers { gatepass: tutorial(), fastapi, _uvicorn: uvicorn })
+    Some(Servers { gatepass: tutorial(), fastapi, _uvicorn: uvicorn })
 }
 
-/// The FastAPI that tests share; it ends with the last test that holds it.
+/// The FastAPI that concurrent tests share. It ends with the last of them.
 fn running(parser: Parser) -> Arc<Program> {
     static RUNNING: [Mutex<Weak<Program>>; 2] = [Mutex::new(Weak::new()), Mutex::new(Weak::new())];
-    // A start that failed in another test is tried anew.
+    // A start that failed in another test is repeated.
     let mut running = RUNNING[parser as usize].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     running.upgrade().unwrap_or_else(|| {
         let program = Arc::new(Program::run(
@@ -62,15 +57,15 @@ fn running(parser: Parser) -> Arc<Program> {
     })
 }
 
-/// What has to be the same.
+/// The compared parts of a response.
 #[derive(PartialEq)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: String,
 }
 
-impl From<Reply> for Answer {
+impl From<Reply> for Response {
     fn from(reply: Reply) -> Self {
         let headers = ["www-authenticate", "allow", "location", "content-type"];
         let headers = headers.into_iter().filter_map(|name| Some((name, reply.header(name)?)));
@@ -82,8 +77,8 @@ impl From<Reply> for Answer {
     }
 }
 
-/// `401 www-authenticate: Bearer {"detail":"Not authenticated"}`; a Content-Type of JSON is not told.
-impl fmt::Display for Answer {
+/// `401 www-authenticate: Bearer {"detail":"Not authenticated"}`; a Content-Type of JSON is left out.
+impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status)?;
         for (name, value) in self.headers.iter().filter(|(_, value)| value != "application/json") {
@@ -93,17 +88,17 @@ impl fmt::Display for Answer {
     }
 }
 
-impl Peers {
-    /// What the two answer: Gatepass, then FastAPI.
-    pub fn answers(&self, bytes: &[u8]) -> (Answer, Answer) {
+impl Servers {
+    /// The responses of Gatepass and of FastAPI.
+    pub fn respond(&self, bytes: &[u8]) -> (Response, Response) {
         (exchange(self.gatepass, bytes).into(), exchange(self.fastapi, bytes).into())
     }
 
-    /// The two answers and the request, where they are not the same.
+    /// The request and both responses, if they differ.
     pub fn difference(&self, bytes: &[u8]) -> Option<String> {
-        let (gatepass, mut fastapi) = self.answers(bytes);
+        let (gatepass, mut fastapi) = self.respond(bytes);
         for (_, allow) in fastapi.headers.iter_mut().filter(|(name, _)| *name == "allow") {
-            // HEAD works wherever GET does; and where it does so in FastAPI too, the order is a set's.
+            // A known difference: HEAD works wherever GET does. FastAPI's order is that of a Python set.
             if matches!(&**allow, "GET" | "HEAD, GET") {
                 *allow = "GET, HEAD".into();
             }
@@ -114,17 +109,16 @@ impl Peers {
     }
 }
 
-/// Holds the two against each other on every case, and names those in which they differ.
-pub fn compare<'a>(test: &str, cases: impl IntoIterator<Item = (&'a str, Request)>) {
-    if let Some(peers) = peers(test) {
-        compare_on(&peers, cases);
-    }
+/// Compares the responses of both servers to named requests.
+pub fn compare(cases: impl IntoIterator<Item = (impl fmt::Display, Request)>) {
+    compare_with(Parser::Httptools, cases);
 }
 
-pub fn compare_on<'a>(peers: &Peers, cases: impl IntoIterator<Item = (&'a str, Request)>) {
+pub fn compare_with(parser: Parser, cases: impl IntoIterator<Item = (impl fmt::Display, Request)>) {
+    let Some(servers) = servers_with(parser) else { return };
     let differences: Vec<_> = cases
         .into_iter()
-        .filter_map(|(name, request)| Some(format!("{name}\n{}", peers.difference(&request.bytes())?)))
+        .filter_map(|(name, request)| Some(format!("{name}\n{}", servers.difference(&request.bytes())?)))
         .collect();
     assert!(differences.is_empty(), "{} differences:\n\n{}\n", differences.len(), differences.join("\n\n"));
 }

@@ -1,10 +1,10 @@
-//! The hashes of other programs.
+//! Password hashes of other programs.
 
 use gatepass::{Password, PasswordCheck, PasswordHasher, passwords::Argon2Settings};
 
 use crate::{
     block_on, hasher,
-    members::{Members, NAME, auth, sign_in},
+    members::{NAME, auth, members, sign_in},
     quick, serial,
     support::vectors::{OUTDATED, PASSWORDS, Vector},
 };
@@ -26,11 +26,8 @@ fn assert_verifies(vector: &Vector, expected: PasswordCheck) {
         let kind = vector.kind;
         assert_eq!(verify(password, hash).unwrap(), expected, "{kind}: {password}");
         assert_eq!(verify("wrong", hash).unwrap(), PasswordCheck::Mismatch, "{kind}: {password}");
-        assert_eq!(
-            verify(&format!("x{password}"), hash).unwrap(),
-            PasswordCheck::Mismatch,
-            "{kind}: {password}"
-        );
+        let longer = format!("x{password}");
+        assert_eq!(verify(&longer, hash).unwrap(), PasswordCheck::Mismatch, "{kind}: {longer}");
     }
 }
 
@@ -52,18 +49,18 @@ fn sign_in_with_an_outdated_hash_of_any_kind_replaces_it_once() {
     for vector in OUTDATED {
         for (password, hash) in PASSWORDS.iter().zip(vector.hashes) {
             let kind = vector.kind;
-            let members = Members::new(hash);
-            let auth = auth(&members, hasher(quick()));
+            let store = members(hash);
+            let auth = auth(&store, hasher(quick()));
 
             assert!(!block_on(sign_in(&auth, NAME, "wrong")).unwrap(), "{kind}");
-            assert_eq!(members.hash(), hash, "{kind}: a wrong password replaces nothing");
+            assert_eq!(store.hash_of(1), hash, "{kind}: a wrong password replaces nothing");
 
             assert!(block_on(sign_in(&auth, NAME, password)).unwrap(), "{kind}");
-            let replaced = members.hash();
+            let replaced = store.hash_of(1);
             assert!(replaced.starts_with("$argon2id$v=19$m=4096,t=2,p=1$"), "{kind}: {replaced}");
 
             assert!(block_on(sign_in(&auth, NAME, password)).unwrap(), "{kind}: again");
-            assert_eq!(members.hash(), replaced, "{kind}: the current hash stays");
+            assert_eq!(store.hash_of(1), replaced, "{kind}: the current hash stays");
         }
     }
 }
@@ -97,8 +94,8 @@ fn verify_with_bcrypt_compares_the_first_72_bytes() {
     assert_eq!(verify(&long[..71]), PasswordCheck::Mismatch);
 
     // The hash that replaces it covers the whole password.
-    let members = Members::new(hash);
-    let auth = auth(&members, hasher(quick()));
+    let store = members(hash);
+    let auth = auth(&store, hasher(quick()));
     assert!(block_on(sign_in(&auth, NAME, long)).unwrap());
     assert!(!block_on(sign_in(&auth, NAME, &long[..72])).unwrap());
 }

@@ -1,73 +1,25 @@
-//! A store with one member.
-
-use std::sync::{Arc, Mutex};
+//! An `Auth` with one member and the Argon2 hasher.
 
 use gatepass::{
-    Account, Auth, AuthError, AuthUser, BackendError, ClientInfo, ErrorFormat, GrantedScopes, PasswordHash,
-    Subject, UserStore, Username, passwords::Argon2Hasher, tutorial::InsecureSubjectTokens,
+    Account, Auth, AuthError, ClientInfo, ErrorFormat, GrantedScopes, PasswordHash, passwords::Argon2Hasher,
+    tutorial::InsecureSubjectTokens,
 };
-use serde::Serialize;
 
-pub const NAME: &str = "johndoe";
+use crate::support::doubles::{Member, Members};
 
-#[derive(Clone, Serialize)]
-pub struct Member;
+/// The username of the only member.
+pub const NAME: &str = "johndoe@example.com";
 
-impl AuthUser for Member {
-    fn subject(&self) -> Subject {
-        NAME.parse().unwrap()
-    }
-
-    fn is_active(&self) -> bool {
-        true
-    }
-
-    fn allowed_scopes(&self) -> GrantedScopes {
-        GrantedScopes::All
-    }
+/// Members with one account whose stored hash is this.
+pub fn members(hash: impl Into<PasswordHash>) -> Members {
+    let (email, granted_scopes) = (NAME.to_owned(), GrantedScopes::All);
+    let user = Member { id: 1, email, suspended: false, granted_scopes };
+    Members::new(vec![Account { user, password_hash: hash.into() }])
 }
 
-/// Clones share the stored hash.
-#[derive(Clone)]
-pub struct Members(Arc<Mutex<PasswordHash>>);
-
-impl Members {
-    pub fn new(hash: impl Into<PasswordHash>) -> Self {
-        Self(Arc::new(Mutex::new(hash.into())))
-    }
-
-    pub fn hash(&self) -> String {
-        self.0.lock().unwrap().expose().to_owned()
-    }
-}
-
-impl UserStore for Members {
-    type User = Member;
-
-    async fn find_by_username(&self, name: &Username) -> Result<Option<Account<Member>>, BackendError> {
-        let password_hash = self.0.lock().unwrap().clone();
-        Ok((name.as_str() == NAME).then_some(Account { user: Member, password_hash }))
-    }
-
-    async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>, BackendError> {
-        Ok((subject.as_str() == NAME).then_some(Member))
-    }
-
-    async fn replace_hash(
-        &self,
-        _: &Subject,
-        _: &PasswordHash,
-        new: &PasswordHash,
-    ) -> Result<(), BackendError> {
-        *self.0.lock().unwrap() = new.clone();
-        Ok(())
-    }
-}
-
-/// Login throttling is off: the tests fail often.
 pub fn auth(members: &Members, hasher: Argon2Hasher) -> Auth<Member> {
     let auth = Auth::builder(members.clone()).passwords(hasher).tokens(InsecureSubjectTokens);
-    auth.without_login_throttle().error_format(ErrorFormat::FastApi).build().expect("parts that fit together")
+    auth.without_login_throttle().error_format(ErrorFormat::FastApi).build().expect("compatible parts")
 }
 
 /// Signs in and returns whether the credentials are right.

@@ -9,7 +9,7 @@ use gatepass::{
 
 use crate::{
     block_on, hasher,
-    members::{Members, NAME, auth, sign_in},
+    members::{NAME, auth, members, sign_in},
     quick, serial,
     support::{
         http::{get, post_form},
@@ -25,7 +25,7 @@ fn sign_in_with_an_empty_or_overlong_password_is_refused_before_hashing_for_ever
     let _serial = serial();
     // A hash takes some tenths of a second.
     let slow = hasher(Argon2Settings { memory: 65536, iterations: 8, ..quick() });
-    let auth = auth(&Members::new(slow.dummy_hash().clone()), slow);
+    let auth = auth(&members(slow.dummy_hash().clone()), slow);
     let start = Instant::now();
     for password in ["", &"x".repeat(1025), &"é".repeat(513), &"x".repeat(1_000_000)] {
         for name in [NAME, "nobody"] {
@@ -42,7 +42,7 @@ fn sign_in_with_a_password_of_1024_bytes_succeeds() {
     let _serial = serial();
     let (hasher, longest) = (hasher(quick()), "é".repeat(512));
     let hash = block_on(hasher.hash(&longest.as_str().into())).unwrap();
-    assert!(block_on(sign_in(&auth(&Members::new(hash), hasher), NAME, &longest)).unwrap());
+    assert!(block_on(sign_in(&auth(&members(hash), hasher), NAME, &longest)).unwrap());
 }
 
 #[test]
@@ -59,15 +59,15 @@ fn sign_in_with_an_overlong_password_responds_like_a_wrong_one() {
     let _serial = serial();
     let hasher = hasher(quick());
     let hash = block_on(hasher.hash(&"secret".into())).unwrap();
-    let service = spawn(auth(&Members::new(hash), hasher), Default::default());
-    let wrong = post_form("/token", "username=johndoe&password=wrong").send(service);
-    let overlong =
-        post_form("/token", format!("username=johndoe&password={}", "x".repeat(1025))).send(service);
+    let service = spawn(auth(&members(hash), hasher), Default::default());
+    let wrong = post_form("/token", "username=johndoe@example.com&password=wrong").send(service);
+    let overlong = post_form("/token", format!("username=johndoe@example.com&password={}", "x".repeat(1025)))
+        .send(service);
     assert_eq!((overlong.status, overlong.text()), (wrong.status, wrong.text()));
 }
 
 #[test]
-fn verify_with_an_unsupported_hash_is_a_mismatch_and_check_hash_names_the_reason_alone() {
+fn unsupported_hash_is_a_mismatch_and_check_hash_returns_the_reason_without_the_hash() {
     let _serial = serial();
     let hasher = hasher(quick());
     let (salt, output) = ("MTIzNDU2Nzg5MDEyMzQ1Ng", "Ek8Sn2iS2m2l1qXpUPJ5fyk6vSSnfM8Vh3yUgkmKjZI");
@@ -129,8 +129,8 @@ fn verify_with_an_unsupported_hash_is_a_mismatch_and_check_hash_names_the_reason
 #[test]
 fn sign_in_with_an_unsupported_stored_hash_responds_like_a_wrong_password() {
     let _serial = serial();
-    let service = spawn(auth(&Members::new(UNSUPPORTED), hasher(quick())), Default::default());
-    let [unsupported, unknown] = ["johndoe", "nobody"]
+    let service = spawn(auth(&members(UNSUPPORTED), hasher(quick())), Default::default());
+    let [unsupported, unknown] = [NAME, "nobody"]
         .map(|name| post_form("/token", format!("username={name}&password=secret")).send(service));
     assert_eq!((unsupported.status, &unsupported.body), (400, &unknown.body));
     assert_eq!(get("/openapi.json").send(service).status, 200);

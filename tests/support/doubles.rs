@@ -11,8 +11,8 @@ use std::{
 use gatepass::{
     AccessToken, Account, Auth, AuthUser, BackendError, Claims, ClientId, ClientRegistry, ClientSecret,
     ErrorFormat, GrantedScopes, IssuedToken, NewToken, Password, PasswordCheck, PasswordHash, PasswordHasher,
-    Subject, Timestamp, TokenIssuer, TokenVerifier, UserStore, Username, auth::AuthBuilder,
-    tutorial::InsecureSubjectTokens,
+    PasswordStore, Subject, Timestamp, TokenIssuer, TokenVerifier, UserStore, Username, auth::AuthBuilder,
+    sql::Database, tutorial::InsecureSubjectTokens,
 };
 use serde::Serialize;
 
@@ -40,18 +40,21 @@ impl AuthUser for Member {
     }
 }
 
-/// Names for which the store misbehaves.
+/// Usernames and subjects for which the store returns an error or panics.
 pub const BROKEN: &str = "broken@example.com";
 pub const UNAVAILABLE: &str = "unavailable@example.com";
 pub const PANICS: &str = "panics@example.com";
 
-/// Two members, and names for which the store misbehaves. Clones share the members.
+/// A store with two members, johndoe and alice. Clones share the members.
 #[derive(Clone)]
 pub struct Members(Arc<Inner>);
 
 struct Inner {
     accounts: Mutex<Vec<Account<Member>>>,
     lookups: AtomicUsize,
+    loses_new_hashes: bool,
+    /// Closed after a password change.
+    database: Option<Database>,
 }
 
 impl Default for Members {
@@ -61,23 +64,35 @@ impl Default for Members {
 }
 
 impl Members {
-    /// Johndoe and alice, each with these scopes.
+    pub fn new(accounts: Vec<Account<Member>>) -> Self {
+        let (accounts, lookups) = (Mutex::new(accounts), AtomicUsize::new(0));
+        Self(Arc::new(Inner { accounts, lookups, loses_new_hashes: false, database: None }))
+    }
+
+    /// Both members have these allowed scopes.
     pub fn with(granted_scopes: GrantedScopes) -> Self {
         let account = |id, email: &str, suspended, hash: &str| Account {
             user: Member { id, email: email.into(), suspended, granted_scopes: granted_scopes.clone() },
             password_hash: hash.into(),
         };
-        let accounts = Mutex::new(vec![
+        Self::new(vec![
             account(1, "johndoe@example.com", false, "old:secret"),
             account(2, "alice@example.com", true, "new:secret2"),
-        ]);
-        Self(Arc::new(Inner { accounts, lookups: AtomicUsize::new(0) }))
+        ])
     }
-}
 
-impl Members {
-    /// Gives a member other scopes.
-    pub fn permit(&self, id: u64, granted_scopes: GrantedScopes) {
+    /// Ignores calls of `replace_hash`.
+    pub fn losing_new_hashes(self) -> Self {
+        Self(Arc::new(Inner { loses_new_hashes: true, ..Arc::into_inner(self.0).unwrap() }))
+    }
+
+    /// Closes a database as soon as a password is changed.
+    pub fn closing_after_password_change(self, database: Database) -> Self {
+        Self(Arc::new(Inner { database: Some(database), ..Arc::into_inner(self.0).unwrap() }))
+    }
+
+    /// Changes the allowed scopes of a member.
+    pub fn set_scopes(&self, id: u64, granted_scopes: GrantedScopes) {
         let mut accounts = self.0.accounts.lock().unwrap();
         accounts.iter_mut().find(|account| account.user.id == id).unwrap().user.granted_scopes =
             granted_scopes;
@@ -134,7 +149,7 @@ impl UserStore for Members {
     ) -> Result<(), BackendError> {
         let mut accounts = self.0.accounts.lock().unwrap();
         for account in accounts.iter_mut().filter(|account| account.user.subject() == *subject) {
-            if account.password_hash == *old {
+            if account.password_hash == *old && !self.0.loses_new_hashes {
                 account.password_hash = new.clone();
             }
         }
@@ -142,7 +157,29 @@ impl UserStore for Members {
     }
 }
 
-/// Hashes are `new:` and the password; `old:` ones are verified and outdated. Counts its verifications.
+impl PasswordStore for Members {
+    async fn find_hash(&self, subject: &Subject) -> Result<Option<PasswordHash>, BackendError> {
+        let accounts = self.0.accounts.lock().unwrap();
+        let account = accounts.iter().find(|account| account.user.subject() == *subject);
+        Ok(account.map(|account| account.password_hash.clone()))
+    }
+
+    async fn change_password(
+        &self,
+        subject: &Subject,
+        old: &PasswordHash,
+        new: &PasswordHash,
+        _: Timestamp,
+    ) -> Result<bool, BackendError> {
+        self.replace_hash(subject, old, new).await?;
+        if let Some(database) = &self.0.database {
+            database.close().await;
+        }
+        Ok(true)
+    }
+}
+
+/// Hashes are `new:` and the password. Hashes with `old:` are outdated. Verifications are counted.
 #[derive(Clone, Default)]
 pub struct AgeingHasher(Arc<AtomicUsize>);
 
@@ -173,7 +210,7 @@ impl PasswordHasher for AgeingHasher {
     }
 }
 
-/// The tutorial's tokens and error format in front of these members.
+/// An `Auth` with the tutorial's tokens and error format.
 pub fn builder(members: &Members, hasher: &AgeingHasher) -> AuthBuilder<Members> {
     Auth::builder(members.clone())
         .passwords(hasher.clone())
@@ -183,10 +220,10 @@ pub fn builder(members: &Members, hasher: &AgeingHasher) -> AuthBuilder<Members>
 }
 
 pub fn auth(members: &Members, hasher: &AgeingHasher) -> Auth<Member> {
-    builder(members, hasher).build().expect("parts that fit together")
+    builder(members, hasher).build().expect("compatible parts")
 }
 
-/// Tokens that carry their claims in plain text: subject, scopes, client and expiry.
+/// Tokens in plain text: subject, scopes, client and expiry.
 #[derive(Clone)]
 pub struct ReadableTokens;
 
@@ -216,7 +253,7 @@ impl TokenVerifier for ReadableTokens {
     }
 }
 
-/// One client: `web` with the secret `web-secret`.
+/// A registry with one client, `web`, whose secret is `web-secret`.
 pub struct OneClient;
 
 impl ClientRegistry for OneClient {

@@ -172,12 +172,16 @@ pub fn read(token: &str) -> (Value, Value) {
 
 /// The program on a new database behind a proxy, the proxy, and the database itself. `None`, and the test is skipped, if
 /// there is no PostgreSQL.
-pub fn postgres_behind_proxy(_test: &str) -> Option<(Gatepass, PostgresProxy, postgres::Database)> {
+pub fn proxied_postgres() -> Option<(Gatepass, PostgresProxy, postgres::Database)> {
     let database = new_postgres()?;
     let (proxy, url) = PostgresProxy::start(&database).inspect_err(|why| skip(why)).ok()?;
     let mut gatepass = Gatepass::on_sqlite();
     gatepass.url = url;
     Some((gatepass, proxy, database))
+}
+
+pub fn postgres_behind_proxy(_test: &str) -> Option<(Gatepass, PostgresProxy, postgres::Database)> {
+    proxied_postgres()
 }
 
 /// An address on which nothing listens.
