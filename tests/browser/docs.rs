@@ -21,15 +21,26 @@ pub fn johndoe() -> Value {
 }
 
 #[test]
-fn who_authorizes_can_try_out_get_users_me() {
+fn authorized_request_succeeds_until_logout_and_nothing_external_is_loaded_or_stored() {
     browse(async |browser| {
-        open(browser, &format!("http://{}/docs", tutorial())).await;
+        let origin = format!("http://{}/", tutorial());
+        open(browser, &format!("{origin}docs")).await;
         authorize(browser, "johndoe", "secret").await;
         close(browser).await;
         try_out(browser).await;
         execute(browser, 200, &johndoe()).await;
         browser.evaluate("document.querySelector('#operations-tag-Users').scrollIntoView()").await;
         browser.screenshot("docs").await;
+
+        let loaded =
+            browser.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)").await;
+        let loaded: Vec<String> = serde_json::from_value(loaded).unwrap();
+        assert!(loaded.contains(&format!("{origin}docs/swagger-ui-bundle.js")), "{loaded:#?}");
+        for url in loaded {
+            assert!(url.starts_with(&origin) || url.starts_with("data:"), "{url}");
+        }
+        assert_eq!(browser.stored().await, Vec::<Value>::new());
+        assert_eq!(browser.url().await, format!("{origin}docs#/Users/read_users_me"));
 
         log_out(browser).await;
         close(browser).await;
@@ -42,11 +53,11 @@ fn who_authorizes_can_try_out_get_users_me() {
 }
 
 #[test]
-fn a_wrong_password_gives_an_error_and_no_token() {
+fn authorization_with_wrong_password_shows_an_error_and_sends_no_token() {
     browse(async |browser| {
         open(browser, &format!("http://{}/docs", tutorial())).await;
         sign_in(browser, "johndoe", "wrong").await;
-        // Swagger UI shows of the answer what RFC 6749 calls `error`, and of FastAPI's answer the status.
+        // Swagger UI shows `error` of RFC 6749, which FastAPI's response lacks, or else the status.
         browser.expect_text(&format!("{DIALOG} .errors span"), "Error: Bad Request").await;
         browser.screenshot("docs-wrong-password").await;
         close(browser).await;
@@ -56,29 +67,7 @@ fn a_wrong_password_gives_an_error_and_no_token() {
 }
 
 #[test]
-fn the_documentation_needs_nothing_from_outside_and_keeps_nothing() {
-    browse(async |browser| {
-        let origin = format!("http://{}/", tutorial());
-        open(browser, &format!("{origin}docs")).await;
-        authorize(browser, "johndoe", "secret").await;
-        close(browser).await;
-        try_out(browser).await;
-        execute(browser, 200, &johndoe()).await;
-
-        let loaded =
-            browser.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)").await;
-        let loaded: Vec<String> = serde_json::from_value(loaded).unwrap();
-        assert!(loaded.contains(&format!("{origin}docs/swagger-ui-bundle.js")), "{loaded:#?}");
-        for url in loaded {
-            assert!(url.starts_with(&origin) || url.starts_with("data:"), "{url}");
-        }
-        assert_eq!(browser.stored().await, Vec::<Value>::new());
-        assert_eq!(browser.url().await, format!("{origin}docs#/Users/read_users_me"));
-    });
-}
-
-#[test]
-fn the_documentation_loads_with_at_most_500_kib_and_again_with_next_to_nothing() {
+fn documentation_transfers_at_most_500_kib_and_5_kib_after_a_reload() {
     browse(async |browser| {
         let transferred = "performance.getEntriesByType('navigation')\
              .concat(performance.getEntriesByType('resource'))\
@@ -99,7 +88,7 @@ pub async fn open(browser: &Browser, url: &str) {
     browser.expect_displayed(OPERATION).await;
 }
 
-/// Fills in the Authorize dialog and sends it.
+/// Submits the Authorize dialog.
 async fn sign_in(browser: &Browser, username: &str, password: &str) {
     browser.click(".auth-wrapper > .authorize").await;
     browser.fill("#oauth_username", username).await;
@@ -130,14 +119,14 @@ pub async fn try_out(browser: &Browser) {
     browser.click(&format!("{OPERATION} .try-out__btn")).await;
 }
 
-/// Executes the request, which is answered with this.
+/// Executes the request and expects this response.
 pub async fn execute(browser: &Browser, status: u16, body: &Value) {
     browser.click(&format!("{OPERATION} .execute")).await;
-    let answer = format!("{OPERATION} .live-responses-table .response");
+    let response = format!("{OPERATION} .live-responses-table .response");
     browser
         .expect("the status and the body", (status.to_string(), Some(body.clone())), async || {
-            let status = browser.text(&format!("{answer} .response-col_status")).await;
-            let body = browser.text(&format!("{answer} .highlight-code code")).await;
+            let status = browser.text(&format!("{response} .response-col_status")).await;
+            let body = browser.text(&format!("{response} .highlight-code code")).await;
             (status, serde_json::from_str(&body).ok())
         })
         .await;

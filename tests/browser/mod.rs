@@ -1,4 +1,4 @@
-//! The pages in Chromium: Swagger UI at `/docs` and the start page at `/`.
+//! Swagger UI at `/docs` and the start page at `/` in Chromium.
 
 mod docs;
 mod prefix;

@@ -1,10 +1,8 @@
-//! The pages behind a proxy that puts a prefix before the path.
+//! The pages behind a reverse proxy that adds a path prefix.
 
-use std::{
-    io::{self, BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    thread,
-};
+use std::{net::SocketAddr, sync::mpsc, thread};
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
 use crate::{
     browser::{
@@ -12,13 +10,13 @@ use crate::{
         start_page,
         webdriver::browse,
     },
-    support::service::tutorial,
+    support::{service::tutorial, wait::TIMEOUT},
 };
 
 const PREFIX: &str = "/gate/way";
 
 #[test]
-fn swagger_ui_signs_in_and_tries_out_below_a_prefix() {
+fn swagger_ui_signs_in_and_sends_requests_below_a_prefix() {
     browse(async |browser| {
         let root = format!("http://{}{PREFIX}", proxy(tutorial()));
         docs::open(browser, &format!("{root}/docs")).await;
@@ -31,7 +29,7 @@ fn swagger_ui_signs_in_and_tries_out_below_a_prefix() {
 }
 
 #[test]
-fn the_start_page_signs_in_below_a_prefix() {
+fn start_page_signs_in_below_a_prefix() {
     browse(async |browser| {
         let root = format!("http://{}{PREFIX}", proxy(tutorial()));
         browser.open(&format!("{root}/")).await;
@@ -45,51 +43,30 @@ fn the_start_page_signs_in_below_a_prefix() {
     });
 }
 
-/// A proxy to the service: what is below the prefix is passed on without it, all else is 404.
+/// Starts a reverse proxy that removes the prefix from the path; other paths return 404.
 fn proxy(service: SocketAddr) -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = listener.local_addr().unwrap();
+    let (send, receive) = mpsc::channel();
     thread::spawn(move || {
-        for client in listener.incoming().map_while(Result::ok) {
-            // A browser opens connections that it then does not use.
-            thread::spawn(move || pass_on(client, service));
-        }
+        actix_web::rt::System::new().block_on(async move {
+            let forward = move |request: HttpRequest, body: web::Bytes| forward(service, request, body);
+            let app = move || App::new().service(web::scope(PREFIX).default_service(web::to(forward)));
+            let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+            send.send(server.addrs()[0]).unwrap();
+            server.run().await
+        })
     });
-    address
+    receive.recv_timeout(TIMEOUT).unwrap()
 }
 
-fn pass_on(mut client: TcpStream, service: SocketAddr) -> io::Result<()> {
-    let mut reader = BufReader::new(client.try_clone()?);
-    let (mut head, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        let lower = line.to_ascii_lowercase();
-        if let Some(value) = lower.strip_prefix("content-length:") {
-            length = value.trim().parse().map_err(io::Error::other)?;
-        }
-        if line == "\r\n" {
-            break;
-        }
-        if !lower.starts_with("connection:") {
-            head.push_str(&line);
+async fn forward(service: SocketAddr, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+    let path = request.uri().path().strip_prefix(PREFIX).unwrap();
+    let upstream = awc::Client::default().request_from(format!("http://{service}{path}"), request.head());
+    let mut response = upstream.no_decompress().send_body(body).await.expect("the service responds");
+    let mut forwarded = HttpResponse::build(response.status());
+    for (name, value) in response.headers() {
+        if !matches!(name.as_str(), "connection" | "content-length" | "transfer-encoding") {
+            forwarded.append_header((name, value));
         }
     }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-
-    // In `GET /gate/way/docs HTTP/1.1` the prefix ends where the service's path begins.
-    let below = format!(" {PREFIX}/");
-    let (line, headers) = head.split_once("\r\n").unwrap_or_default();
-    if !line.contains(&below) {
-        return client.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    }
-    let mut upstream = TcpStream::connect(service)?;
-    let line = line.replacen(&below, " /", 1);
-    write!(upstream, "{line}\r\n{headers}Connection: close\r\n\r\n")?;
-    upstream.write_all(&body)?;
-    io::copy(&mut upstream, &mut client)?;
-    Ok(())
+    forwarded.body(response.body().limit(1 << 24).await.expect("a body"))
 }

@@ -1,32 +1,17 @@
-//! The pages of the secure profile: the real program with johndoe, who may be granted `me` and `users:read`.
+//! The pages of the secure profile.
 
 use serde_json::{Value, json};
 
-use crate::{
-    browser::{
-        docs::{self, DIALOG},
-        start_page,
-        webdriver::{Browser, browse},
-    },
-    support::{
-        program::Gatepass,
-        secure_profile::{self, Service},
-    },
+use crate::browser::{
+    docs::{self, DIALOG},
+    sessions::{PASSPHRASE, serve},
+    start_page,
+    webdriver::{Browser, browse},
 };
 
-const PASSPHRASE: &str = "johndoe's own passphrase";
-
-/// The label of a scope's box in the Authorize dialog; the box itself is not drawn.
+/// The label of a scope's checkbox in the Authorize dialog; the checkbox itself is invisible.
 const ME: &str = ".dialog-ux .scopes label[for='me-password-checkbox-OAuth2PasswordBearer'].item, \
      .dialog-ux .scopes label[for='me-password-checkbox-OAuth2PasswordBearer'] .item";
-
-/// A service with johndoe, and its database.
-fn serve() -> (Gatepass, Service) {
-    let gatepass = Gatepass::on_sqlite();
-    secure_profile::add_johndoe(&gatepass);
-    let service = secure_profile::serve(&gatepass, &[]);
-    (gatepass, service)
-}
 
 fn johndoe() -> Value {
     json!({
@@ -38,7 +23,7 @@ fn johndoe() -> Value {
     })
 }
 
-/// Fills in the Authorize dialog, with the scope `me` ticked or not, and sends it.
+/// Submits the Authorize dialog with or without the scope `me`.
 async fn sign_in(browser: &Browser, password: &str, me: bool) {
     browser.click(".auth-wrapper > .authorize").await;
     browser.fill("#oauth_username", "johndoe").await;
@@ -52,37 +37,27 @@ async fn sign_in(browser: &Browser, password: &str, me: bool) {
 }
 
 #[test]
-fn a_scope_is_ticked_and_get_users_me_answers() {
+fn authorization_with_or_without_a_ticked_scope_gives_access_to_users_me() {
     browse(async |browser| {
-        let (_gatepass, service) = serve();
-        docs::open(browser, &format!("http://{}/docs", service.address)).await;
-        sign_in(browser, PASSPHRASE, true).await;
-        browser.expect_text(&format!("{DIALOG} .auth-container h6"), "Authorized").await;
-        browser.screenshot("secure-docs").await;
-        docs::close(browser).await;
-        docs::try_out(browser).await;
-        docs::execute(browser, 200, &johndoe()).await;
-        assert_eq!(browser.stored().await, Vec::<Value>::new());
+        let (_gatepass, service) = serve(&[]);
+        for me in [true, false] {
+            docs::open(browser, &format!("http://{}/docs", service.address)).await;
+            sign_in(browser, PASSPHRASE, me).await;
+            browser.expect_text(&format!("{DIALOG} .auth-container h6"), "Authorized").await;
+            browser.screenshot("secure-docs").await;
+            docs::close(browser).await;
+            docs::try_out(browser).await;
+            docs::execute(browser, 200, &johndoe()).await;
+            assert_eq!(browser.stored().await, Vec::<Value>::new());
+            browser.open("about:blank").await;
+        }
     });
 }
 
 #[test]
-fn with_no_scope_ticked_everything_is_granted() {
+fn authorization_with_wrong_password_shows_the_oauth2_error() {
     browse(async |browser| {
-        let (_gatepass, service) = serve();
-        docs::open(browser, &format!("http://{}/docs", service.address)).await;
-        sign_in(browser, PASSPHRASE, false).await;
-        browser.expect_text(&format!("{DIALOG} .auth-container h6"), "Authorized").await;
-        docs::close(browser).await;
-        docs::try_out(browser).await;
-        docs::execute(browser, 200, &johndoe()).await;
-    });
-}
-
-#[test]
-fn a_wrong_password_is_named_in_the_dialog() {
-    browse(async |browser| {
-        let (_gatepass, service) = serve();
+        let (_gatepass, service) = serve(&[]);
         docs::open(browser, &format!("http://{}/docs", service.address)).await;
         sign_in(browser, "wrong", true).await;
         let error = "Error: Bad Request, error: invalid_grant, description: Incorrect username or password";
@@ -95,9 +70,9 @@ fn a_wrong_password_is_named_in_the_dialog() {
 }
 
 #[test]
-fn the_start_page_signs_in_and_speaks_of_no_tutorial() {
+fn start_page_signs_in_and_does_not_mention_the_tutorial() {
     browse(async |browser| {
-        let (gatepass, service) = serve();
+        let (gatepass, service) = serve(&[]);
         browser.open(&format!("http://{}/", service.address)).await;
         browser.expect_displayed("#sign-in").await;
         browser.screenshot("secure-start").await;

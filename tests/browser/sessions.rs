@@ -1,4 +1,4 @@
-//! Tokens that die, on the pages of the secure profile: the sessions of johndoe, their ends, and his password.
+//! Sessions, token refresh and password changes on the pages of the secure profile.
 
 use serde_json::{Value, json};
 
@@ -11,18 +11,18 @@ use crate::{
     support::{
         http::{get, post_form, request},
         program::Gatepass,
-        secure_profile::{self, JOHNDOE, SECOND, Service, access_token, within},
-        service::TIMEOUT,
+        secure_profile::{self, JOHNDOE, SECOND, Service, access_token},
+        wait::{TIMEOUT, wait_until},
     },
 };
 
-const PASSPHRASE: &str = "johndoe's own passphrase";
+pub const PASSPHRASE: &str = "johndoe's own passphrase";
 const NEW_PASSPHRASE: &str = "a raven at the ferry";
 
 const DESKTOP: (u32, u32) = (1280, 900);
 const SMALL_PHONE: (u32, u32) = (360, 740);
 
-/// The requests for new tokens that the page has made.
+/// The number of token requests of the page.
 const TOKEN_REQUESTS: &str =
     "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/token')).length";
 
@@ -30,8 +30,8 @@ const OFFLINE_ACCESS: &str =
     ".dialog-ux .scopes label[for='offline_access-password-checkbox-OAuth2PasswordBearer'] .item";
 const LOG_OUT: &str = ".dialog-ux .auth-btn-wrapper .btn:not(.btn-done)";
 
-/// A service with johndoe, and its database.
-fn serve(arguments: &[&str]) -> (Gatepass, Service) {
+/// A service with the user johndoe, and its database.
+pub fn serve(arguments: &[&str]) -> (Gatepass, Service) {
     let gatepass = Gatepass::on_sqlite();
     secure_profile::add_johndoe(&gatepass);
     let service = secure_profile::serve(&gatepass, arguments);
@@ -42,7 +42,7 @@ fn start(service: &Service) -> String {
     format!("http://{}/", service.address)
 }
 
-/// Signs johndoe in on the start page, and gives the token that it shows.
+/// Signs johndoe in on the start page and returns the displayed token.
 async fn sign_in(browser: &Browser, service: &Service) -> String {
     browser.open(&start(service)).await;
     start_page::sign_in(browser, "johndoe", PASSPHRASE).await;
@@ -50,7 +50,7 @@ async fn sign_in(browser: &Browser, service: &Service) -> String {
     browser.text("#token").await
 }
 
-/// Another sign-in of johndoe, by curl.
+/// Signs johndoe in as curl does.
 fn sign_in_elsewhere(service: &Service) -> String {
     let request = post_form("/token", format!("{JOHNDOE}&scope=offline_access"));
     access_token(&request.header("User-Agent", "curl/8.14.1").send(service.address))
@@ -73,30 +73,29 @@ async fn expect_signed_out(browser: &Browser) {
     expect_focus(browser, "username").await;
     let known = "['token', 'session-list', 'password'].map((id) => document.getElementById(id))\
          .map((element) => element.value ?? element.textContent)";
-    assert_eq!(browser.evaluate(known).await, json!(["", "", ""]), "the page still knows it");
+    assert_eq!(browser.evaluate(known).await, json!(["", "", ""]), "the page still contains user data");
 }
 
-/// Within a second the token is good no more.
 #[track_caller]
 fn expect_invalid(service: &Service, token: &str) {
-    within(SECOND, "the token is dead", || (service.users_me(token).status == 401).then_some(()));
+    wait_until(SECOND, "the token is invalid", || service.users_me(token).status == 401);
 }
 
 #[track_caller]
-fn expect_alive(service: &Service, token: &str) {
+fn expect_valid(service: &Service, token: &str) {
     assert_eq!(service.users_me(token).status, 200);
 }
 
 #[test]
-fn the_start_page_refreshes_by_itself_and_goes_on() {
+fn start_page_refreshes_tokens_before_they_expire() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&["--access-token-ttl", "2"]);
         let first = sign_in(browser, &service).await;
         // Twice, so that a refreshed token is refreshed too.
         let requests = json!([true, true]);
-        let seen =
+        let script =
             format!("[{TOKEN_REQUESTS} >= 3, document.querySelector('#token').textContent !== '{first}']");
-        browser.expect("two refreshes", requests, async || browser.evaluate(&seen).await).await;
+        browser.expect("two refreshes", requests, async || browser.evaluate(&script).await).await;
         expect_invalid(&service, &first);
         browser.click("#reload-sessions").await;
         let last = "document.querySelector('#requests li:last-child').textContent";
@@ -109,7 +108,7 @@ fn the_start_page_refreshes_by_itself_and_goes_on() {
 }
 
 #[test]
-fn a_refused_call_is_refreshed_once_for_all_who_wait() {
+fn request_with_revoked_token_is_repeated_after_one_refresh() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         let token = sign_in(browser, &service).await;
@@ -125,7 +124,7 @@ fn a_refused_call_is_refreshed_once_for_all_who_wait() {
 }
 
 #[test]
-fn calls_at_once_share_one_refresh() {
+fn concurrent_requests_share_one_refresh() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         browser.open(&start(&service)).await;
@@ -142,18 +141,15 @@ fn calls_at_once_share_one_refresh() {
                  return context.requests.map(({{ path, result }}) => path + ' ' + result).sort();\
              }})"
         );
-        let asked = ["token 200", "users/me 200", "users/me 200", "users/me 200"];
-        let asked: Vec<_> = asked.into_iter().chain(["users/me 401"; 3]).collect();
-        let mut seen: Vec<String> = serde_json::from_value(browser.evaluate(&script).await).unwrap();
-        seen.sort();
-        let mut asked: Vec<_> = asked.into_iter().map(str::to_owned).collect();
-        asked.sort();
-        assert_eq!(seen, asked);
+        let mut requests: Vec<String> = serde_json::from_value(browser.evaluate(&script).await).unwrap();
+        requests.sort();
+        let ok = ["users/me 200"; 3];
+        assert_eq!(requests, [&["token 200"][..], &ok, &["users/me 401"; 3]].concat());
     });
 }
 
 #[test]
-fn an_ended_session_brings_back_the_form() {
+fn request_in_an_ended_session_signs_out() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         let token = sign_in(browser, &service).await;
@@ -166,36 +162,35 @@ fn an_ended_session_brings_back_the_form() {
 }
 
 #[test]
-fn a_refresh_that_is_refused_brings_back_the_form() {
+fn failed_refresh_signs_out_without_a_click() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&["--access-token-ttl", "3"]);
         let token = sign_in(browser, &service).await;
         assert_eq!(request("DELETE", "/users/me/sessions").bearer(&token).send(service.address).status, 204);
-        // Nobody clicks anything.
         start_page::expect_error(browser, "The session has ended.").await;
         expect_signed_out(browser).await;
     });
 }
 
 #[test]
-fn signing_out_kills_the_token_and_its_session() {
+fn sign_out_revokes_the_token_and_its_session() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         let token = sign_in(browser, &service).await;
         let other = sign_in_elsewhere(&service);
-        expect_alive(&service, &token);
+        expect_valid(&service, &token);
         browser.click("#sign-out").await;
         browser.expect_text("#notice", "Signed out.").await;
         expect_signed_out(browser).await;
         expect_invalid(&service, &token);
-        expect_alive(&service, &other);
+        expect_valid(&service, &other);
         let sessions = get("/users/me/sessions").bearer(&other).send(service.address);
         assert_eq!(sessions.json().as_array().unwrap().len(), 1, "{}", sessions.text());
     });
 }
 
 #[test]
-fn a_sign_out_that_the_server_does_not_hear_says_so() {
+fn sign_out_without_a_service_shows_an_error() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         sign_in(browser, &service).await;
@@ -207,11 +202,11 @@ fn a_sign_out_that_the_server_does_not_hear_says_so() {
 }
 
 #[test]
-fn without_refresh_tokens_the_page_signs_in_and_out_all_the_same() {
+fn sign_in_and_out_work_without_refresh_tokens() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&["--refresh-tokens", "never", "--require-grant-type"]);
         let token = sign_in(browser, &service).await;
-        expect_alive(&service, &token);
+        expect_valid(&service, &token);
         browser.click("#sign-out").await;
         browser.expect_text("#notice", "Signed out.").await;
         expect_invalid(&service, &token);
@@ -219,7 +214,7 @@ fn without_refresh_tokens_the_page_signs_in_and_out_all_the_same() {
 }
 
 #[test]
-fn the_sessions_are_listed_and_another_one_is_ended() {
+fn sessions_are_listed_and_another_one_can_be_ended() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         let other = sign_in_elsewhere(&service);
@@ -239,40 +234,32 @@ fn the_sessions_are_listed_and_another_one_is_ended() {
         expect_sessions(browser, 1).await;
         expect_focus(browser, "sessions-title").await;
         expect_invalid(&service, &other);
-        expect_alive(&service, &token);
+        expect_valid(&service, &token);
     });
 }
 
 #[test]
-fn ending_the_current_session_signs_out() {
+fn ending_the_current_session_or_all_sessions_signs_out() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         let other = sign_in_elsewhere(&service);
-        let token = sign_in(browser, &service).await;
-        browser.click("[aria-label='End the session Chrome on Linux']").await;
-        browser.expect_text("#notice", "Signed out: this session has ended.").await;
-        expect_signed_out(browser).await;
-        expect_invalid(&service, &token);
-        expect_alive(&service, &other);
-    });
-}
-
-#[test]
-fn ending_all_sessions_signs_out_everywhere() {
-    browse(async |browser| {
-        let (_gatepass, service) = serve(&[]);
-        let other = sign_in_elsewhere(&service);
-        let token = sign_in(browser, &service).await;
-        browser.click("#end-all").await;
-        browser.expect_text("#notice", "Signed out: all sessions have ended.").await;
-        expect_signed_out(browser).await;
-        expect_invalid(&service, &token);
+        for (button, notice) in [
+            ("[aria-label='End the session Chrome on Linux']", "Signed out: this session has ended."),
+            ("#end-all", "Signed out: all sessions have ended."),
+        ] {
+            expect_valid(&service, &other);
+            let token = sign_in(browser, &service).await;
+            browser.click(button).await;
+            browser.expect_text("#notice", notice).await;
+            expect_signed_out(browser).await;
+            expect_invalid(&service, &token);
+        }
         expect_invalid(&service, &other);
     });
 }
 
 #[test]
-fn a_session_that_ended_meanwhile_leaves_the_list() {
+fn ending_a_session_that_has_ended_removes_it_from_the_list() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         let other = sign_in_elsewhere(&service);
@@ -288,14 +275,14 @@ fn a_session_that_ended_meanwhile_leaves_the_list() {
     });
 }
 
-/// Fills in the form and sends it.
+/// Submits the password form.
 async fn change_password(browser: &Browser, current: &str, new: &str) {
     browser.fill("#current-password", current).await;
     browser.fill("#new-password", new).await;
     browser.click("#change").await;
 }
 
-async fn expect_refused(browser: &Browser, why: &str, field: &str) {
+async fn expect_rejected(browser: &Browser, why: &str, field: &str) {
     browser.expect_text("#password-error", why).await;
     expect_focus(browser, field).await;
     let marked = "[...document.querySelectorAll('#account [aria-invalid]')].map(({ id }) => id)";
@@ -303,7 +290,7 @@ async fn expect_refused(browser: &Browser, why: &str, field: &str) {
 }
 
 #[test]
-fn a_changed_password_ends_the_other_sessions_and_signs_in_again() {
+fn password_change_ends_other_sessions_and_signs_in_again() {
     browse(async |browser| {
         let (width, height) = SMALL_PHONE;
         browser.resize(width, height);
@@ -313,42 +300,30 @@ fn a_changed_password_ends_the_other_sessions_and_signs_in_again() {
         browser.click("#account summary").await;
 
         change_password(browser, "wrong", NEW_PASSPHRASE).await;
-        expect_refused(browser, "Password not changed. Incorrect password.", "current-password").await;
+        expect_rejected(browser, "Password not changed. Incorrect password.", "current-password").await;
         change_password(browser, PASSPHRASE, "password1").await;
         let why = "Password not changed. New password: the password is among the most common passwords or too easy to guess.";
-        expect_refused(browser, why, "new-password").await;
-        expect_alive(&service, &other);
+        expect_rejected(browser, why, "new-password").await;
+        expect_valid(&service, &other);
 
         change_password(browser, PASSPHRASE, NEW_PASSPHRASE).await;
         browser.expect_text("#notice", "Password changed. All other sessions have ended.").await;
         expect_focus(browser, "display-name").await;
-        let seen = "document.querySelector('#notice').getBoundingClientRect().top >= 0";
-        assert_eq!(browser.evaluate(seen).await, true, "the notice is out of sight");
+        let is_visible = "document.querySelector('#notice').getBoundingClientRect().top >= 0";
+        assert_eq!(browser.evaluate(is_visible).await, true, "the notice is not visible");
         expect_sessions(browser, 1).await;
         let kept = "['username', 'password', 'current-password', 'new-password', 'password-error']\
              .map((id) => document.getElementById(id)).map((element) => element.value ?? element.textContent)";
         assert_eq!(browser.evaluate(kept).await, json!(["", "", "", "", ""]));
         expect_invalid(&service, &token);
         expect_invalid(&service, &other);
-        expect_alive(&service, &browser.text("#token").await);
+        expect_valid(&service, &browser.text("#token").await);
         assert_eq!(service.sign_in(JOHNDOE).status, 400);
     });
 }
 
 #[test]
-fn password_managers_know_what_the_fields_are() {
-    browse(async |browser| {
-        let (_gatepass, service) = serve(&[]);
-        sign_in(browser, &service).await;
-        let fields = "[...document.querySelectorAll('#change-password input')]\
-             .map(({ autocomplete, value }) => [autocomplete, value])";
-        let expected = json!([["username", "johndoe"], ["current-password", ""], ["new-password", ""]]);
-        assert_eq!(browser.evaluate(fields).await, expected);
-    });
-}
-
-#[test]
-fn who_may_not_read_themselves_still_signs_in_and_out() {
+fn user_without_the_scope_me_signs_in_and_out_without_a_profile() {
     browse(async |browser| {
         let (gatepass, service) = serve(&[]);
         gatepass.add("robot", &["--scopes", "users:read"]).done();
@@ -366,21 +341,25 @@ fn who_may_not_read_themselves_still_signs_in_and_out() {
 }
 
 #[test]
-fn the_account_fits_a_small_phone() {
-    the_account_fits(SMALL_PHONE, "secure-account-phone");
+fn account_fits_a_small_phone() {
+    account_fits(SMALL_PHONE, "secure-account-phone");
 }
 
 #[test]
-fn the_account_fits_a_desktop() {
-    the_account_fits(DESKTOP, "secure-account-desktop");
+fn account_fits_a_desktop() {
+    account_fits(DESKTOP, "secure-account-desktop");
 }
 
-fn the_account_fits((width, height): (u32, u32), name: &str) {
+fn account_fits((width, height): (u32, u32), name: &str) {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         sign_in_elsewhere(&service);
         browser.resize(width, height);
         sign_in(browser, &service).await;
+        let fields = "[...document.querySelectorAll('#change-password input')]\
+             .map(({ autocomplete, value }) => [autocomplete, value])";
+        let expected = json!([["username", "johndoe"], ["current-password", ""], ["new-password", ""]]);
+        assert_eq!(browser.evaluate(fields).await, expected, "for password managers");
         browser.click("#account summary").await;
         change_password(browser, "wrong", NEW_PASSPHRASE).await;
         browser.expect_displayed("#password-error").await;
@@ -389,7 +368,7 @@ fn the_account_fits((width, height): (u32, u32), name: &str) {
     });
 }
 
-/// Signs johndoe in on the page of the documentation, with a refresh token.
+/// Signs johndoe in on the documentation page and requests a refresh token.
 async fn authorize(browser: &Browser, service: &Service) {
     docs::open(browser, &format!("{}docs", start(service))).await;
     browser.click(".auth-wrapper > .authorize").await;
@@ -405,7 +384,7 @@ async fn authorize(browser: &Browser, service: &Service) {
     browser.expect_text(&format!("{DIALOG} .auth-container h6"), "Authorized").await;
 }
 
-/// The token in the curl line of the request that was executed.
+/// The token in the displayed curl command.
 async fn sent_token(browser: &Browser) -> String {
     let curl = browser.evaluate("document.querySelector('.curl-command code').textContent").await;
     let (_, rest) = curl.as_str().unwrap().split_once("Bearer ").expect("a token in the curl line");
@@ -417,7 +396,7 @@ fn profile(service: &Service, token: &str) -> Value {
 }
 
 #[test]
-fn logging_out_of_swagger_ui_kills_the_token() {
+fn logout_of_swagger_ui_revokes_the_token() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         authorize(browser, &service).await;
@@ -425,12 +404,12 @@ fn logging_out_of_swagger_ui_kills_the_token() {
         docs::try_out(browser).await;
         docs::execute(browser, 200, &profile(&service, &service.token(JOHNDOE))).await;
         let token = sent_token(browser).await;
-        expect_alive(&service, &token);
+        expect_valid(&service, &token);
 
         browser.click(".auth-wrapper > .authorize").await;
         browser.click(LOG_OUT).await;
         browser.expect_displayed("#oauth_username").await;
-        within(TIMEOUT, "the token is dead", || (service.users_me(&token).status == 401).then_some(()));
+        wait_until(TIMEOUT, "the token is revoked", || service.users_me(&token).status == 401);
         assert_eq!(browser.text(&format!("{DIALOG} .errors")).await, "");
         docs::close(browser).await;
         docs::execute(browser, 401, &json!({ "detail": "Not authenticated" })).await;
@@ -438,7 +417,7 @@ fn logging_out_of_swagger_ui_kills_the_token() {
 }
 
 #[test]
-fn swagger_ui_refreshes_by_itself() {
+fn swagger_ui_refreshes_an_expired_token() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&["--access-token-ttl", "8"]);
         authorize(browser, &service).await;
@@ -447,7 +426,7 @@ fn swagger_ui_refreshes_by_itself() {
         let profile = profile(&service, &service.token(JOHNDOE));
         docs::execute(browser, 200, &profile).await;
         let first = sent_token(browser).await;
-        within(TIMEOUT, "the token has ended", || (service.users_me(&first).status == 401).then_some(()));
+        wait_until(TIMEOUT, "the token has expired", || service.users_me(&first).status == 401);
         docs::execute(browser, 200, &profile).await;
         browser.expect("another token", true, async || sent_token(browser).await != first).await;
         assert_eq!(browser.stored().await, Vec::<Value>::new());
@@ -455,7 +434,7 @@ fn swagger_ui_refreshes_by_itself() {
 }
 
 #[test]
-fn swagger_ui_logs_out_where_a_refresh_is_refused() {
+fn swagger_ui_logs_out_after_a_failed_refresh() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&["--access-token-ttl", "3"]);
         authorize(browser, &service).await;
@@ -467,7 +446,7 @@ fn swagger_ui_logs_out_where_a_refresh_is_refused() {
 }
 
 #[test]
-fn a_logout_that_the_server_does_not_hear_is_named_in_the_dialog() {
+fn logout_of_swagger_ui_without_a_service_shows_an_error() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         authorize(browser, &service).await;

@@ -31,10 +31,10 @@ async fn expect_signed_out(browser: &Browser) {
     browser.expect_hidden("#token").await;
     let kept = "['#token', '#profile', '#username', '#password'].map((css) => document.querySelector(css))\
          .map((element) => element.value ?? element.querySelector('dl')?.textContent ?? element.textContent)";
-    assert_eq!(browser.evaluate(kept).await, json!(["", "", "", ""]), "the page still knows it");
+    assert_eq!(browser.evaluate(kept).await, json!(["", "", "", ""]), "the page still contains user data");
 }
 
-/// The page keeps nothing and its URL is as it was.
+/// Asserts that the page stored nothing and did not change its URL.
 async fn expect_no_traces(browser: &Browser) {
     assert_eq!(browser.stored().await, Vec::<Value>::new());
     assert_eq!(browser.url().await, start());
@@ -42,16 +42,16 @@ async fn expect_no_traces(browser: &Browser) {
 }
 
 #[test]
-fn johndoe_signs_in_and_out_on_a_desktop() {
-    johndoe_signs_in_and_out(DESKTOP, "start-desktop");
+fn sign_in_and_out_work_on_a_desktop() {
+    sign_in_and_out(DESKTOP, "start-desktop");
 }
 
 #[test]
-fn johndoe_signs_in_and_out_on_a_phone() {
-    johndoe_signs_in_and_out(PHONE, "start-phone");
+fn sign_in_and_out_work_on_a_phone() {
+    sign_in_and_out(PHONE, "start-phone");
 }
 
-fn johndoe_signs_in_and_out((width, height): (u32, u32), name: &str) {
+fn sign_in_and_out((width, height): (u32, u32), name: &str) {
     browse(async |browser| {
         browser.resize(width, height);
         browser.open(&start()).await;
@@ -78,7 +78,7 @@ fn johndoe_signs_in_and_out((width, height): (u32, u32), name: &str) {
 }
 
 #[test]
-fn a_reload_forgets_the_session() {
+fn reload_signs_out() {
     browse(async |browser| {
         browser.open(&start()).await;
         sign_in(browser, "johndoe", "secret").await;
@@ -89,7 +89,7 @@ fn a_reload_forgets_the_session() {
 }
 
 #[test]
-fn a_wrong_password_says_so_and_the_right_one_then_signs_in() {
+fn wrong_password_shows_an_error_until_the_right_one_signs_in() {
     browse(async |browser| {
         browser.open(&start()).await;
         sign_in(browser, "johndoe", "wrong").await;
@@ -105,7 +105,7 @@ fn a_wrong_password_says_so_and_the_right_one_then_signs_in() {
 }
 
 #[test]
-fn empty_fields_are_named() {
+fn empty_form_shows_the_missing_fields() {
     browse(async |browser| {
         browser.open(&start()).await;
         browser.click("#submit").await;
@@ -121,7 +121,7 @@ pub async fn expect_error(browser: &Browser, part: &str) {
 }
 
 #[test]
-fn a_disabled_user_is_told_that_she_is_inactive() {
+fn sign_in_of_disabled_user_shows_an_error() {
     browse(async |browser| {
         browser.open(&start()).await;
         sign_in(browser, "alice", "secret2").await;
@@ -135,7 +135,7 @@ fn a_disabled_user_is_told_that_she_is_inactive() {
 }
 
 #[test]
-fn the_two_users_are_filled_in_by_a_click() {
+fn click_on_a_tutorial_user_fills_in_the_form() {
     browse(async |browser| {
         browser.open(&start()).await;
         for (username, password) in [("alice", "secret2"), ("johndoe", "secret")] {
@@ -152,7 +152,7 @@ fn the_two_users_are_filled_in_by_a_click() {
 }
 
 #[test]
-fn the_terminal_commands_are_copied_as_they_run_here() {
+fn copied_commands_contain_the_address_of_the_service() {
     browse(async |browser| {
         browser.open(&start()).await;
         browser.allow_reading_the_clipboard();
@@ -172,7 +172,7 @@ fn the_terminal_commands_are_copied_as_they_run_here() {
 }
 
 #[test]
-fn the_keyboard_alone_signs_in_and_out() {
+fn sign_in_and_out_work_with_the_keyboard() {
     browse(async |browser| {
         browser.open(&start()).await;
         tab_to(browser, "username").await;
@@ -193,11 +193,11 @@ async fn tab_to(browser: &Browser, id: &str) {
         }
         browser.press(&TAB.to_string()).await;
     }
-    panic!("Tab does not come to #{id}");
+    panic!("Tab does not reach #{id}");
 }
 
 #[test]
-fn nothing_is_wider_than_a_small_phone() {
+fn page_fits_a_small_phone() {
     browse(async |browser| {
         let (width, height) = SMALL_PHONE;
         browser.resize(width, height);
@@ -215,9 +215,9 @@ fn nothing_is_wider_than_a_small_phone() {
 
 pub async fn expect_no_sideways_scroll(browser: &Browser, width: u32) {
     let widths = "[innerWidth, document.documentElement.scrollWidth, document.body.scrollWidth]";
-    let seen = browser.evaluate(widths).await;
-    assert_eq!(seen[0], width);
-    for wide in [&seen[1], &seen[2]] {
-        assert!(wide.as_u64().unwrap() <= u64::from(width), "{seen}");
+    let sizes = browser.evaluate(widths).await;
+    assert_eq!(sizes[0], width);
+    for wide in [&sizes[1], &sizes[2]] {
+        assert!(wide.as_u64().unwrap() <= u64::from(width), "{sizes}");
     }
 }

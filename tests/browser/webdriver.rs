@@ -1,21 +1,15 @@
-//! Chromium by WebDriver: one chromedriver and one browser with an empty profile for each test, both gone when
-//! the test is.
+//! Chromium through WebDriver. Tests reuse browsers, each with its own chromedriver.
 
 use std::{
-    any::type_name,
     env,
     fmt::Debug,
     fs,
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
-    process::{self, Child, Command, Stdio},
-    sync::{
-        atomic::{AtomicU32, Ordering},
-        mpsc,
-    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{LazyLock, Mutex, mpsc},
     thread,
-    time::{Duration, Instant},
 };
 
 use fantoccini::{
@@ -27,11 +21,11 @@ use serde_json::{Value, json};
 
 use crate::support::{
     http::{self, Reply},
-    left_out,
+    skip,
     wait::{TIMEOUT, eventually},
 };
 
-/// The variable that makes the tests keep screenshots, in `target/tmp/screenshots`.
+/// The variable that makes the tests save screenshots in `target/tmp/screenshots`.
 const SCREENSHOTS: &str = "GATEPASS_SCREENSHOTS";
 
 const CHROMIUM: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -47,25 +41,45 @@ const FLAGS: [&str; 11] = [
     "--disable-component-update",
     "--disable-sync",
     "--force-prefers-reduced-motion",
-    // The browser ends when chromedriver does, however that happens.
+    // The browser ends with chromedriver.
     "--remote-debugging-pipe",
 ];
 
-/// Runs a test in a browser of its own, then looks through the browser's console. Where there is no Chromium,
-/// says that the test is left out.
+/// Runs chromedriver with a temporary folder for profiles until standard input is closed, when the tests end.
+const CHROMEDRIVER: &str = r#"
+TMPDIR=$(mktemp -d)
+export TMPDIR
+"$1" --port=0 </dev/null 2>/dev/null &
+cat
+kill $!
+wait $!
+rm -rf "$TMPDIR"
+"#;
+
+/// Runs a test in a browser and checks the browser's console afterwards. The test is skipped without Chromium.
 pub fn browse<Test: AsyncFnOnce(&Browser)>(test: Test) {
+    static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+    });
+    /// The browsers of tests that have passed.
+    static IDLE: Mutex<Vec<Browser>> = Mutex::new(Vec::new());
     let (Some(chromium), Some(chromedriver)) =
         (CHROMIUM.iter().find_map(|name| in_path(name)), in_path("chromedriver"))
     else {
-        let name = type_name::<Test>().trim_end_matches("::{{closure}}");
-        return left_out(name, "chromium and chromedriver are not both in PATH");
+        return skip("chromium and chromedriver are not both in PATH");
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let browser = Browser::start(&chromium, &chromedriver).await;
+    let idle = IDLE.lock().unwrap().pop();
+    let browser = RUNTIME.block_on(async {
+        let browser = match idle {
+            Some(browser) => browser,
+            None => Browser::start(&chromium, &chromedriver).await,
+        };
+        browser.reset().await;
         test(&browser).await;
         browser.expect_quiet_console();
+        browser
     });
+    IDLE.lock().unwrap().push(browser);
 }
 
 fn in_path(program: &str) -> Option<PathBuf> {
@@ -74,43 +88,34 @@ fn in_path(program: &str) -> Option<PathBuf> {
 
 /// chromedriver, which ends its browser with itself.
 struct Driver {
-    child: Child,
+    _shell: Child,
     address: SocketAddr,
-    profile: PathBuf,
 }
 
 impl Driver {
-    fn start(chromedriver: &PathBuf) -> Self {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let mut child = Command::new(chromedriver)
-            .arg("--port=0")
-            .stdin(Stdio::null())
+    fn start(chromedriver: &Path) -> Self {
+        let mut shell = Command::new("sh")
+            .args(["-c", CHROMEDRIVER, "sh"])
+            .arg(chromedriver)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
-            .expect("chromedriver starts");
-        let (lines, (send, port)) = (child.stdout.take().unwrap(), mpsc::channel());
-        let mut driver = Self {
-            child,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            profile: PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-                .join(format!("chromium-{}-{number}", process::id())),
-        };
+            .expect("the shell starts");
+        let (lines, (send, port)) = (shell.stdout.take().unwrap(), mpsc::channel());
         // Reads to the end: a full or closed pipe would stop chromedriver.
         thread::spawn(move || {
             for line in BufReader::new(lines).lines().map_while(Result::ok) {
                 if let Some((_, port)) = line.split_once("started successfully on port ") {
-                    let _ = send.send(port.trim_end_matches('.').parse().unwrap());
+                    let _ = send.send(port.trim_end_matches('.').parse::<u16>().unwrap());
                 }
             }
         });
-        driver.address.set_port(port.recv_timeout(TIMEOUT).expect("chromedriver says its port"));
-        driver
+        let port = port.recv_timeout(TIMEOUT).expect("chromedriver prints its port");
+        Self { _shell: shell, address: SocketAddr::from(([127, 0, 0, 1], port)) }
     }
 
-    /// Asks chromedriver itself, which answers only requests for its own host.
-    fn ask(&self, method: &str, path: &str, body: &str) -> Option<Reply> {
+    /// Sends a request to chromedriver, which accepts only its own host.
+    fn send(&self, method: &str, path: &str, body: &str) -> Option<Reply> {
         let mut stream = TcpStream::connect(self.address).ok()?;
         stream.set_read_timeout(Some(TIMEOUT)).ok()?;
         write!(
@@ -125,22 +130,7 @@ impl Driver {
     }
 }
 
-impl Drop for Driver {
-    fn drop(&mut self) {
-        // It ends the browser first.
-        if self.ask("GET", "/shutdown", "").is_some() {
-            let end = Instant::now() + TIMEOUT;
-            while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
-                thread::park_timeout(Duration::from_millis(5));
-            }
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.profile);
-    }
-}
-
-/// A browser with one window. What does not happen in time is a panic that says what was waited for.
+/// A browser with one window. Its methods wait up to [`TIMEOUT`], and then panic.
 pub struct Browser {
     client: Client,
     session: String,
@@ -148,13 +138,11 @@ pub struct Browser {
 }
 
 impl Browser {
-    async fn start(chromium: &PathBuf, chromedriver: &PathBuf) -> Self {
+    async fn start(chromium: &Path, chromedriver: &Path) -> Self {
         let driver = Driver::start(chromedriver);
-        let profile = format!("--user-data-dir={}", driver.profile.display());
-        let flags: Vec<_> = FLAGS.into_iter().chain([profile.as_str()]).collect();
         let capabilities = json!({
             "browserName": "chrome",
-            "goog:chromeOptions": { "binary": chromium, "args": flags },
+            "goog:chromeOptions": { "binary": chromium, "args": FLAGS },
             "goog:loggingPrefs": { "browser": "ALL" },
         });
         let client = ClientBuilder::new(HttpConnector::new())
@@ -163,9 +151,16 @@ impl Browser {
             .await
             .expect("Chromium starts");
         let session = client.session_id().await.unwrap().expect("a session");
-        let browser = Self { client, session, driver };
-        browser.resize(1280, 900);
-        browser
+        Self { client, session, driver }
+    }
+
+    /// Makes the browser look like a new one. Pages of other services have other origins.
+    async fn reset(&self) {
+        self.open("about:blank").await;
+        self.cdp("Network.clearBrowserCache", json!({}));
+        self.cdp("Network.clearBrowserCookies", json!({}));
+        self.cdp("Browser.resetPermissions", json!({}));
+        self.resize(1280, 900);
     }
 
     pub async fn open(&self, url: &str) {
@@ -188,7 +183,7 @@ impl Browser {
         .await;
     }
 
-    /// Replaces what the field holds, by typing.
+    /// Clears the field and types the text.
     pub async fn fill(&self, css: &str, text: &str) {
         eventually(&format!("typing into {css}"), async || {
             let field = self.client.find(Locator::Css(css)).await?;
@@ -198,7 +193,7 @@ impl Browser {
         .await;
     }
 
-    /// Presses these keys, one after the other, wherever the focus is.
+    /// Presses keys one after the other in the focused element.
     pub async fn press(&self, keys: &str) {
         let presses = keys.chars().fold(KeyActions::new("keyboard".into()), |presses, value| {
             presses.then(KeyAction::Down { value }).then(KeyAction::Up { value })
@@ -206,7 +201,7 @@ impl Browser {
         self.client.perform_actions(presses).await.unwrap_or_else(|error| panic!("{keys:?}: {error}"));
     }
 
-    /// The text of the element as one sees it; empty while there is none or it is hidden.
+    /// The visible text of the element; empty if the element is missing or hidden.
     pub async fn text(&self, css: &str) -> String {
         match self.client.find(Locator::Css(css)).await {
             Ok(element) => element.text().await.unwrap_or_default(),
@@ -233,22 +228,22 @@ impl Browser {
         self.expect(&format!("the text of {css}"), text.to_owned(), async || self.text(css).await).await;
     }
 
-    /// Waits until `look` gives what is expected.
-    pub async fn expect<T: PartialEq + Debug>(&self, what: &str, expected: T, look: impl AsyncFn() -> T) {
+    /// Waits until `actual` returns the expected value.
+    pub async fn expect<T: PartialEq + Debug>(&self, what: &str, expected: T, actual: impl AsyncFn() -> T) {
         eventually(what, async || {
-            let seen = look().await;
-            if seen == expected { Ok(()) } else { Err(format!("{seen:?} instead of {expected:?}")) }
+            let value = actual().await;
+            if value == expected { Ok(()) } else { Err(format!("{value:?} instead of {expected:?}")) }
         })
         .await;
     }
 
-    /// What the JavaScript expression gives.
+    /// The value of a JavaScript expression.
     pub async fn evaluate(&self, expression: &str) -> Value {
         let script = format!("return {expression}");
         self.client.execute(&script, Vec::new()).await.unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
-    /// Everything the site keeps in the browser.
+    /// Everything that the site has stored in the browser.
     pub async fn stored(&self) -> Vec<Value> {
         let script = "Promise.all([Object.entries(localStorage), Object.entries(sessionStorage), \
              indexedDB.databases(), caches.keys()]).then((kept) => kept.flat(2))";
@@ -258,17 +253,14 @@ impl Browser {
         stored
     }
 
-    /// Gives the page this many CSS pixels; a window itself cannot be as narrow as a phone.
+    /// Sets the size of the page in CSS pixels. A window cannot be as narrow as a phone.
     pub fn resize(&self, width: u32, height: u32) {
         let metrics =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
-        self.command(
-            "goog/cdp/execute",
-            &json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": metrics }),
-        );
+        self.cdp("Emulation.setDeviceMetricsOverride", metrics);
     }
 
-    /// Lets the page read the clipboard without asking.
+    /// Lets the page read the clipboard without a prompt.
     pub fn allow_reading_the_clipboard(&self) {
         self.command(
             "permissions",
@@ -276,7 +268,7 @@ impl Browser {
         );
     }
 
-    /// Keeps a screenshot where they are asked for.
+    /// Saves a screenshot if `GATEPASS_SCREENSHOTS` is set.
     pub async fn screenshot(&self, name: &str) {
         if env::var_os(SCREENSHOTS).is_none() {
             return;
@@ -287,36 +279,40 @@ impl Browser {
         fs::write(folder.join(name).with_extension("png"), picture).unwrap();
     }
 
-    /// Fails where the console holds anything but a refused sign-in, a refused request about the user, or a sign-out
-    /// that did not reach the service.
+    /// Asserts that the console contains only errors of expected responses and of sign-outs without a service.
     fn expect_quiet_console(&self) {
         let log = self.command("se/log", &json!({ "type": "browser" }));
-        let loud: Vec<_> = log
+        let unexpected: Vec<_> = log
             .as_array()
             .expect("a log")
             .iter()
             .filter(|line| matches!(line["level"].as_str(), Some("SEVERE" | "WARNING")))
-            .filter(|line| !is_refusal(line["message"].as_str().unwrap_or_default()))
+            .filter(|line| !is_expected(line["message"].as_str().unwrap_or_default()))
             .collect();
-        assert!(loud.is_empty(), "in the browser's console: {loud:#?}");
+        assert!(unexpected.is_empty(), "in the browser's console: {unexpected:#?}");
     }
 
-    /// A command that fantoccini has no function for.
+    /// Runs a command of the Chrome DevTools Protocol.
+    fn cdp(&self, command: &str, parameters: Value) {
+        self.command("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
+    }
+
+    /// Runs a WebDriver command for which fantoccini has no function.
     fn command(&self, name: &str, body: &Value) -> Value {
         let path = format!("/session/{}/{name}", self.session);
-        let reply = self.driver.ask("POST", &path, &body.to_string()).expect("chromedriver answers");
+        let reply = self.driver.send("POST", &path, &body.to_string()).expect("a response of chromedriver");
         assert_eq!(reply.status, 200, "{name}: {}", reply.text());
         reply.json()["value"].take()
     }
 }
 
-/// As Chromium words it: `http://…/token - Failed to load resource: … a status of 400 (Bad Request)`.
-fn is_refusal(message: &str) -> bool {
+/// Whether a console message is expected. An example: `http://…/token - Failed to load resource: … a status of 400 (Bad Request)`.
+fn is_expected(message: &str) -> bool {
     let Some((url, problem)) = message.split_once(" - ") else { return false };
-    let refused = ["400", "401", "403", "404", "422"]
+    let has_error_status = ["400", "401", "403", "404", "422"]
         .iter()
         .any(|code| problem.contains(&format!("status of {code} ")));
     let unreachable = problem.contains("net::ERR_CONNECTION_REFUSED");
-    refused && (url.ends_with("/token") || url.contains("/users/me"))
+    has_error_status && (url.ends_with("/token") || url.contains("/users/me"))
         || unreachable && url.ends_with("/revoke")
 }

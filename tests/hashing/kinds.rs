@@ -46,7 +46,7 @@ fn verify_with_argon2id_of_another_program_and_current_parameters_matches() {
 #[test]
 fn sign_in_with_an_outdated_hash_of_any_kind_replaces_it_once() {
     let _serial = serial();
-    for vector in OUTDATED {
+    for vector in OUTDATED.iter() {
         for (password, hash) in PASSWORDS.iter().zip(vector.hashes) {
             let kind = vector.kind;
             let store = members(hash);

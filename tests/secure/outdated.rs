@@ -40,7 +40,7 @@ fn who_was_imported_with_an_outdated_hash_has_todays_after_a_sign_in() {
         gatepass.done(&["users", "import", &file]);
         let service = serve(gatepass, &[TODAYS[0], TODAYS[1], "--hash-threads=1"]);
 
-        for ((username, password, hash), vector) in users.iter().zip(&OUTDATED) {
+        for ((username, password, hash), vector) in users.iter().zip(OUTDATED.iter()) {
             let wrong = service.sign_in(&format!("username={username}&password=wrong"));
             assert_eq!(wrong.status, 400, "{}", vector.kind);
             let stored = hashes(gatepass);
@@ -52,7 +52,7 @@ fn who_was_imported_with_an_outdated_hash_has_todays_after_a_sign_in() {
         }
         let replaced = hashes(gatepass);
         assert_eq!(replaced.len(), OUTDATED.len());
-        for ((_, hash), vector) in replaced.iter().zip(&OUTDATED) {
+        for ((_, hash), vector) in replaced.iter().zip(OUTDATED.iter()) {
             assert!(hash.starts_with("$argon2id$v=19$m=2048,t=3,p=1$"), "{}: {hash}", vector.kind);
         }
         // Signed in again, by the hash that took the place, which stays.
