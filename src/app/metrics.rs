@@ -20,6 +20,7 @@ use crate::{
     domain::{
         event::{Event, EventKind, EventListener},
         ports::UserStore,
+        user::AuthUser,
     },
     http::middleware::metrics::RequestMetrics,
 };
@@ -136,7 +137,7 @@ impl Metrics {
     }
 
     /// Adds the metrics of the token cache.
-    pub(crate) fn add_token_cache<U: Send + Sync + 'static>(&mut self, cache: Arc<TokenCache<U>>) {
+    pub(crate) fn add_token_cache<U: AuthUser>(&mut self, cache: Arc<TokenCache<U>>) {
         self.registry.register_collector(Box::new(Readings(move || {
             let stats = cache.stats();
             vec![

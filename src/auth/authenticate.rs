@@ -27,8 +27,8 @@ pub struct AuthenticatedUser<U> {
     pub granted_scopes: GrantedScopes,
 }
 
-/// The result of looking up an access token.
-#[derive(Debug)]
+/// The result of [`Auth::authenticate`].
+#[derive(Clone, Debug)]
 pub enum Authentication<U> {
     /// The token is valid; its user may be inactive.
     Valid(Arc<AuthenticatedUser<U>>),
@@ -36,16 +36,6 @@ pub enum Authentication<U> {
     Inactive,
     /// The token is not genuine, has expired or was revoked, its session has ended, or its user no longer exists.
     Invalid,
-}
-
-impl<U> Clone for Authentication<U> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Valid(user) => Self::Valid(Arc::clone(user)),
-            Self::Inactive => Self::Inactive,
-            Self::Invalid => Self::Invalid,
-        }
-    }
 }
 
 impl<U: AuthUser> Auth<U> {

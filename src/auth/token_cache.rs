@@ -77,6 +77,7 @@ pub struct TokenCacheStats {
 /// The SHA-256 of a token.
 type TokenDigest = [u8; 32];
 
+#[derive(Clone)]
 struct Entry<U> {
     authentication: Authentication<U>,
     expires_at: Option<Timestamp>,
@@ -113,7 +114,7 @@ pub(super) struct Miss {
 #[error("the token cache is stale: the change feed is not connected")]
 struct Stale;
 
-impl<U> TokenCache<U> {
+impl<U: Clone> TokenCache<U> {
     /// Creates a cache for this many tokens.
     pub fn new(tokens: NonZeroUsize) -> Self {
         Self {
@@ -175,7 +176,7 @@ impl<U> TokenCache<U> {
     }
 }
 
-impl<U: Send + Sync + 'static> CacheInvalidator for TokenCache<U> {
+impl<U: Clone + Send + Sync + 'static> CacheInvalidator for TokenCache<U> {
     fn invalidate(&self, change: &Invalidation) {
         let mut index = self.index();
         let remove = |tokens: &[TokenDigest]| {
@@ -216,12 +217,6 @@ impl<U: Send + Sync + 'static> CacheInvalidator for TokenCache<U> {
     }
 }
 
-impl<U> Clone for Entry<U> {
-    fn clone(&self) -> Self {
-        Self { authentication: self.authentication.clone(), expires_at: self.expires_at }
-    }
-}
-
 impl Index {
     fn add(&mut self, token: TokenDigest, claims: &Claims) {
         self.users.entry(claims.subject.clone()).or_default().push(token);
@@ -250,7 +245,7 @@ impl Index {
     }
 }
 
-impl<U> fmt::Debug for TokenCache<U> {
+impl<U: Clone> fmt::Debug for TokenCache<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenCache").field("entries", &self.tokens.len()).finish_non_exhaustive()
     }

@@ -156,14 +156,14 @@ mod tests {
 
     #[tokio::test]
     async fn sessions_of_an_older_version_survive_the_migration() {
-        let folder = tempdir().unwrap();
-        let owner = add_user(open_file(&folder).await).await;
-        let url = format!("sqlite:{}", folder.path().join("gatepass.db").display());
+        let directory = tempdir().unwrap();
+        let owner = add_user(open_file(&directory).await).await;
+        let url = format!("sqlite:{}", directory.path().join("gatepass.db").display());
         let mut connection = SqliteConnection::connect(&url).await.unwrap();
         let downgrade_sqlite = AssertSqlSafe(downgrade(owner.subject.as_str(), "TEXT"));
         sqlx::raw_sql(downgrade_sqlite).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        assert_sessions_migrated(open_file(&folder).await, &owner).await;
+        assert_sessions_migrated(open_file(&directory).await, &owner).await;
 
         match postgres::Database::create() {
             Ok(postgres) => {

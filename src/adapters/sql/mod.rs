@@ -61,8 +61,8 @@ mod testing {
     use crate::domain::user::Account;
 
     /// Opens a database in a file, with one connection for requests.
-    pub(super) async fn open_file(folder: &tempfile::TempDir) -> Database {
-        let url = format!("sqlite:{}", folder.path().join("gatepass.db").display());
+    pub(super) async fn open_file(directory: &tempfile::TempDir) -> Database {
+        let url = format!("sqlite:{}", directory.path().join("gatepass.db").display());
         let settings = DatabaseSettings { connections: NonZeroU8::MIN, ..DatabaseSettings::default() };
         Database::open_with(&url, settings).await.unwrap()
     }

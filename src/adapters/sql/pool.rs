@@ -266,8 +266,8 @@ mod tests {
 
     #[tokio::test]
     async fn uncommitted_transaction_is_rolled_back_and_its_connection_reused() {
-        let folder = tempdir().unwrap();
-        for database in [open_file(&folder).await, Database::open("sqlite::memory:").await.unwrap()] {
+        let directory = tempdir().unwrap();
+        for database in [open_file(&directory).await, Database::open("sqlite::memory:").await.unwrap()] {
             let users = SqlUsers::new(database.clone());
             for _ in 0..3 {
                 let mut import = users.import().await.unwrap();
@@ -283,9 +283,9 @@ mod tests {
     async fn interrupted_connection_is_replaced_unless_the_database_is_in_memory() {
         const SLOW: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) \
                             SELECT count(*) AS count FROM n";
-        let folder = tempdir().unwrap();
+        let directory = tempdir().unwrap();
         for (database, is_replaced) in
-            [(open_file(&folder).await, true), (Database::open("sqlite::memory:").await.unwrap(), false)]
+            [(open_file(&directory).await, true), (Database::open("sqlite::memory:").await.unwrap(), false)]
         {
             let mut connection = database.pool.acquire().await.unwrap();
             connection.execute(Statement::new("CREATE TEMP TABLE mark (i INTEGER)")).await.unwrap();
@@ -299,8 +299,8 @@ mod tests {
 
     #[tokio::test]
     async fn ping_does_not_wait_for_connections_of_requests() {
-        let folder = tempdir().unwrap();
-        let database = open_file(&folder).await;
+        let directory = tempdir().unwrap();
+        let database = open_file(&directory).await;
         let all_connections = database.pool.acquire().await.unwrap();
         for _ in 0..3 {
             database.ping(Duration::from_secs(1)).await.unwrap();

@@ -21,7 +21,7 @@ fn check(password: &str) -> Result<(), WeakPassword> {
 }
 
 #[test]
-fn check_with_a_full_queue_of_the_hasher_is_a_temporary_error() {
+fn check_with_a_full_queue_returns_a_temporary_error() {
     let (threads, queue) = (Some(NonZeroUsize::MIN), NonZeroUsize::MIN);
     let hasher =
         Argon2Hasher::with_settings(Argon2Settings { threads, queue, ..Default::default() }).unwrap();
@@ -46,7 +46,7 @@ fn check_with_a_full_queue_of_the_hasher_is_a_temporary_error() {
 }
 
 #[test]
-fn check_of_common_or_contextual_passwords_is_too_easy() {
+fn check_of_common_or_contextual_passwords_returns_too_easy() {
     for password in [
         "password1",
         "qwertyuiop",
@@ -72,7 +72,7 @@ fn check_of_common_or_contextual_passwords_is_too_easy() {
 }
 
 #[test]
-fn check_of_strong_passwords_without_composition_rules_accepts_them() {
+fn check_of_strong_passwords_accepts_them_without_composition_rules() {
     for password in [
         "correct horse battery staple",
         "my dog eats socks",
