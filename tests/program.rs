@@ -1,4 +1,4 @@
-//! The program: settings, log, start and stop.
+//! The program with the tutorial profile: settings, log, start and stop.
 
 use std::{
     io::{Read, Write},
@@ -7,30 +7,17 @@ use std::{
 };
 
 use crate::support::{
-    http::{connect, get, post_form, read_reply},
+    http::{connect, get, post_form, read_reply, send_incomplete_sign_in},
+    program::Run,
     service::{Program, TIMEOUT, gatepass},
 };
 
-/// Exit code, standard output and standard error of a run that exits by itself.
-fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
-    let output = gatepass(arguments, variables).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-/// Asserts that a run fails with one line that contains all of `words`.
-fn assert_one_line(arguments: &[&str], variables: &[(&str, &str)], exit_code: i32, words: &[&str]) {
-    let (code, out, err) = run(arguments, variables);
-    assert_eq!((code, out.as_str()), (Some(exit_code), ""), "{arguments:?} {variables:?}: {err}");
-    assert_eq!(err.trim_end().lines().count(), 1, "{err}");
-    assert!(err.starts_with("gatepass: "), "{err}");
-    for word in words {
-        assert!(err.contains(word), "{word:?} in {err:?}");
-    }
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+    Run::from(gatepass(arguments, variables).output().unwrap())
 }
 
 #[test]
-fn gatepass_without_a_command_serves_and_logs_its_address() {
+fn program_without_a_command_serves_and_logs_its_address() {
     // If port 8000 is taken on this machine, the error shows the default as well.
     for arguments in [vec![], vec!["serve"]] {
         let mut program = Program::start(&arguments, &[]);
@@ -45,13 +32,7 @@ fn gatepass_without_a_command_serves_and_logs_its_address() {
 }
 
 #[test]
-fn tutorial_profile_logs_that_it_is_insecure() {
-    let program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
-    program.wait_for("INSECURE");
-}
-
-#[test]
-fn settings_are_flags_and_variables_and_flags_win() {
+fn settings_are_read_from_flags_and_variables_and_flags_take_precedence() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     for (arguments, variables) in [
@@ -71,84 +52,80 @@ fn settings_are_flags_and_variables_and_flags_win() {
 }
 
 #[test]
-fn workers_setting_sets_their_number() {
-    let variables = [("RUST_LOG", "info"), ("GATEPASS_WORKERS", "3")];
-    Program::start(&["--bind", "127.0.0.1:0"], &variables).wait_for("workers: 3");
+fn log_reports_the_workers_and_the_insecure_profile_by_default() {
+    for variables in [&[("RUST_LOG", "info"), ("GATEPASS_WORKERS", "3")][..], &[("RUST_LOG", "")]] {
+        let program = Program::start(&["--bind", "127.0.0.1:0"], variables);
+        program.wait_for("INSECURE");
+        program.wait_for("listening on");
+        if variables.len() == 2 {
+            program.wait_for("workers: 3");
+        }
+    }
 }
 
 #[test]
 fn help_explains_every_setting() {
-    let (code, commands, err) = run(&["--help"], &[]);
-    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let commands = run(&["--help"], &[]).done();
     for word in ["serve", "healthcheck", "RUST_LOG"] {
         assert!(commands.contains(word), "{word}: {commands}");
     }
-    let (code, help, err) = run(&["serve", "--help"], &[]);
-    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let help = run(&["serve", "--help"], &[]).done();
     for setting in ["PROFILE", "BIND", "WORKERS", "EXPOSE_TUTORIAL", "SHUTDOWN_TIMEOUT"] {
         let flag = format!("--{}", setting.to_lowercase().replace('_', "-"));
         assert!(help.contains(&flag) && help.contains(&format!("GATEPASS_{setting}")), "{setting}: {help}");
     }
-    assert_eq!(run(&["--bind", "127.0.0.1:0", "--help"], &[]).1, help);
+    assert_eq!(run(&["--bind", "127.0.0.1:0", "--help"], &[]).done(), help);
     for word in ["127.0.0.1:8000", "tutorial"] {
         assert!(help.contains(word), "{word}: {help}");
     }
-    let (code, version, _) = run(&["--version"], &[]);
-    assert_eq!((code, version.trim_end()), (Some(0), concat!("gatepass ", env!("CARGO_PKG_VERSION"))));
+    let version = run(&["--version"], &[]).done();
+    assert_eq!(version.trim_end(), concat!("gatepass ", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
-fn wrong_values_fail_with_one_line_and_exit_code_2() {
+fn invalid_arguments_fail_with_one_line_and_exit_code_2() {
     let example = "such as 127.0.0.1:8000";
-    assert_one_line(&["--bind", "8000"], &[], 2, &["'8000'", "--bind", example, "--help"]);
-    assert_one_line(&["--bind", "localhost:http"], &[], 2, &["--bind", example]);
-    assert_one_line(&["--bind"], &[], 2, &["--bind", "value is required"]);
-    assert_one_line(&["--workers", "0"], &[], 2, &["0", "--workers"]);
-    assert_one_line(&["--workers", "513"], &[], 2, &["513", "--workers", "512"]);
-    assert_one_line(&["--workers=-1"], &[], 2, &["-1", "--workers"]);
-    assert_one_line(&["--profile", "x"], &[], 2, &["'x'", "--profile", "tutorial"]);
-    assert_one_line(&["--shutdown-timeout", "soon"], &[], 2, &["'soon'", "--shutdown-timeout"]);
-    assert_one_line(&["--expose-tutorial=perhaps"], &[], 2, &["'perhaps'", "--expose-tutorial"]);
-    assert_one_line(&["--nope"], &[], 2, &["--nope"]);
-    assert_one_line(
-        &["--bnd", "x"],
-        &[],
-        2,
-        &["'--bnd'", "a similar argument exists: '--bind'", "serve --help"],
-    );
-    assert_one_line(&["srve"], &[], 2, &["'srve'", "a similar subcommand exists: 'serve'"]);
-    assert_one_line(&["--bind", "127.0.0.1:0", "serve"], &[], 2, &["'serve'"]);
-    assert_one_line(
-        &["healthcheck", "--workers", "1"],
-        &[],
-        2,
-        &["--workers", "gatepass healthcheck --help"],
-    );
-    assert_one_line(&["dance"], &[], 2, &["dance"]);
-    assert_one_line(&[], &[("GATEPASS_BIND", "x")], 2, &["'x'", "GATEPASS_BIND"]);
-    assert_one_line(&[], &[("GATEPASS_WORKERS", "many")], 2, &["'many'", "GATEPASS_WORKERS"]);
-    assert_one_line(&[], &[("GATEPASS_EXPOSE_TUTORIAL", "x")], 2, &["'x'", "GATEPASS_EXPOSE_TUTORIAL"]);
+    for (arguments, words) in [
+        (&["--bind", "8000"][..], &["'8000'", "--bind", example, "--help"][..]),
+        (&["--bind", "localhost:http"], &["--bind", example]),
+        (&["--bind"], &["--bind", "value is required"]),
+        (&["--workers", "0"], &["0", "--workers"]),
+        (&["--workers", "513"], &["513", "--workers", "512"]),
+        (&["--workers=-1"], &["-1", "--workers"]),
+        (&["--profile", "x"], &["'x'", "--profile", "tutorial"]),
+        (&["--shutdown-timeout", "soon"], &["'soon'", "--shutdown-timeout"]),
+        (&["--expose-tutorial=perhaps"], &["'perhaps'", "--expose-tutorial"]),
+        (&["--nope"], &["--nope"]),
+        (&["--bnd", "x"], &["'--bnd'", "a similar argument exists: '--bind'", "serve --help"]),
+        (&["srve"], &["'srve'", "a similar subcommand exists: 'serve'"]),
+        (&["--bind", "127.0.0.1:0", "serve"], &["'serve'"]),
+        (&["healthcheck", "--workers", "1"], &["--workers", "gatepass healthcheck --help"]),
+        (&["dance"], &["dance"]),
+    ] {
+        run(arguments, &[]).fails(2, words);
+    }
+    for (variable, value) in
+        [("GATEPASS_BIND", "x"), ("GATEPASS_WORKERS", "many"), ("GATEPASS_EXPOSE_TUTORIAL", "x")]
+    {
+        run(&[], &[(variable, value)]).fails(2, &[&format!("'{value}'"), variable]);
+    }
 }
 
 #[test]
-fn serve_on_a_taken_port_fails_with_one_line() {
+fn serve_on_an_unusable_address_fails_with_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    assert_one_line(&["--bind", &address], &[], 1, &[&address, "taken", "--bind"]);
-}
-
-#[test]
-fn serve_on_an_address_of_another_machine_fails_with_one_line() {
-    // A documentation address (RFC 5737): no machine has it.
+    run(&["--bind", &address], &[]).fails(1, &[&address, "taken", "--bind"]);
+    // No machine has this address: it is for documentation (RFC 5737).
     let arguments = ["--bind", "192.0.2.1:8000", "--expose-tutorial"];
-    assert_one_line(&arguments, &[], 1, &["192.0.2.1:8000"]);
+    run(&arguments, &[]).fails(1, &["192.0.2.1:8000"]);
 }
 
 #[test]
 fn tutorial_listens_on_public_addresses_only_with_expose_tutorial() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
-        assert_one_line(&["--bind", address], &[], 2, &["insecure", "loopback", "--expose-tutorial"]);
-        assert_one_line(&["--bind", address], &[("GATEPASS_EXPOSE_TUTORIAL", "false")], 2, &["insecure"]);
+        run(&["--bind", address], &[]).fails(2, &["insecure", "loopback", "--expose-tutorial"]);
+        run(&["--bind", address], &[("GATEPASS_EXPOSE_TUTORIAL", "false")]).fails(2, &["insecure"]);
     }
     for (arguments, variables) in [
         (vec!["--bind", "0.0.0.0:0", "--expose-tutorial"], vec![]),
@@ -199,40 +176,23 @@ fn rust_log_turns_the_access_log_off() {
 }
 
 #[test]
-fn empty_rust_log_means_the_default() {
-    let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "")]);
-    program.wait_for("listening on");
-}
-
-#[cfg(unix)]
-#[test]
-fn signal_lets_requests_in_flight_finish_and_exits_with_0() {
+fn signal_lets_requests_in_progress_finish_and_exits_with_0() {
     for signal in ["TERM", "INT"] {
         let mut program = Program::start(&["--bind", "127.0.0.1:0", "--workers", "1"], &[]);
         let address = program.address();
-        let mut in_flight = connect(address);
-        in_flight
-            .write_all(
-                b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\
-                  Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=johndoe",
-            )
-            .unwrap();
-        // The only worker responds after it received the incomplete request.
-        assert_eq!(get("/users/me").send(address).status, 401);
-
+        let mut in_progress = send_incomplete_sign_in(address);
         program.signal(signal);
         program.wait_for("stopping");
-        in_flight.write_all(b"&password=secret").unwrap();
-        assert_eq!(read_reply(&mut in_flight).expect("an answer").status, 200, "{signal}");
+        in_progress.write_all(b"&password=secret").unwrap();
+        assert_eq!(read_reply(&mut in_progress).expect("a response").status, 200, "{signal}");
         assert_eq!(program.wait(), Some(0), "{signal}");
-        assert!(TcpStream::connect_timeout(&address, TIMEOUT).is_err(), "nothing listens any more");
+        assert!(TcpStream::connect_timeout(&address, TIMEOUT).is_err(), "the listener is closed");
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn signal_right_after_the_address_is_logged_exits_with_0() {
-    for _ in 0..10 {
+    for _ in 0..3 {
         let mut program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
         program.wait_for("listening on");
         program.signal("TERM");
@@ -240,61 +200,46 @@ fn signal_right_after_the_address_is_logged_exits_with_0() {
     }
 }
 
-#[cfg(unix)]
 #[test]
-fn endless_request_is_cut_after_the_shutdown_timeout() {
-    let mut program =
-        Program::start(&["--bind", "127.0.0.1:0", "--workers", "1", "--shutdown-timeout", "1"], &[]);
-    let mut in_flight = connect(program.address());
-    in_flight.write_all(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\nx").unwrap();
-    assert_eq!(get("/users/me").send(program.address()).status, 401);
-    let start = Instant::now();
-    program.signal("TERM");
-    assert_eq!(program.wait(), Some(0));
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+fn shutdown_timeout_or_second_signal_aborts_requests_in_progress() {
+    for (timeout, signals, code) in [("1", 1, 0), ("600", 2, 1)] {
+        let arguments = ["--bind", "127.0.0.1:0", "--workers", "1", "--shutdown-timeout", timeout];
+        let mut program = Program::start(&arguments, &[]);
+        let _in_progress = send_incomplete_sign_in(program.address());
+        let start = Instant::now();
+        for _ in 0..signals {
+            program.signal("TERM");
+            program.wait_for("stopping");
+        }
+        assert_eq!(program.wait(), Some(code));
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    }
 }
 
-#[cfg(unix)]
 #[test]
 fn idle_connection_does_not_delay_the_shutdown() {
     let mut program = Program::start(&["--bind", "127.0.0.1:0", "--shutdown-timeout", "60"], &[]);
     let mut idle = connect(program.address());
     idle.write_all(b"GET /users/me HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    assert_eq!(read_reply(&mut idle).expect("an answer").status, 401);
+    assert_eq!(read_reply(&mut idle).expect("a response").status, 401);
     program.signal("TERM");
     assert_eq!(program.wait(), Some(0));
-}
-
-#[cfg(unix)]
-#[test]
-fn second_signal_exits_at_once() {
-    let mut program =
-        Program::start(&["--bind", "127.0.0.1:0", "--workers", "1", "--shutdown-timeout", "600"], &[]);
-    let mut in_flight = connect(program.address());
-    in_flight.write_all(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\nx").unwrap();
-    assert_eq!(get("/users/me").send(program.address()).status, 401);
-    program.signal("TERM");
-    program.wait_for("stopping");
-    program.signal("TERM");
-    assert_eq!(program.wait(), Some(1));
 }
 
 #[test]
 fn healthcheck_succeeds_if_a_service_responds() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
     let address = program.address().to_string();
-    assert_eq!(run(&["healthcheck", "--bind", &address], &[]), (Some(0), String::new(), String::new()));
-    assert_eq!(run(&["healthcheck"], &[("GATEPASS_BIND", &address)]).0, Some(0));
+    assert_eq!(run(&["healthcheck", "--bind", &address], &[]).done(), "");
+    assert_eq!(run(&["healthcheck"], &[("GATEPASS_BIND", &address)]).done(), "");
+
+    // The healthcheck of a service on all addresses connects to this machine.
+    let everywhere = Program::start(&["--bind", "0.0.0.0:0", "--expose-tutorial"], &[]);
+    let bind = format!("0.0.0.0:{}", everywhere.address().port());
+    assert_eq!(run(&["healthcheck", "--bind", &bind], &[]).done(), "");
 
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    assert_one_line(&["healthcheck", "--bind", &free], &[], 1, &["no healthy service", &free]);
-}
-
-#[test]
-fn healthcheck_of_a_service_on_every_address_connects_to_this_machine() {
-    let program = Program::start(&["--bind", "0.0.0.0:0", "--expose-tutorial"], &[]);
-    let bind = format!("0.0.0.0:{}", program.address().port());
-    assert_eq!(run(&["healthcheck", "--bind", &bind], &[]).0, Some(0));
+    run(&["healthcheck", "--bind", &free], &[]).fails(1, &["no healthy service", &free]);
 }
 
 #[test]
@@ -308,11 +253,11 @@ fn healthcheck_fails_on_an_error_status() {
             let _ = stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
         }
     });
-    assert_one_line(&["healthcheck", "--bind", &address], &[], 1, &["503"]);
+    run(&["healthcheck", "--bind", &address], &[]).fails(1, &["503"]);
 }
 
 #[test]
-fn healthcheck_waits_three_seconds_in_total() {
+fn healthcheck_of_a_service_that_does_not_respond_fails_after_three_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
@@ -324,8 +269,8 @@ fn healthcheck_waits_three_seconds_in_total() {
         std::thread::park();
         drop((healthy, silent));
     });
-    assert_eq!(run(&["healthcheck", "--bind", &address], &[]).0, Some(0));
+    assert_eq!(run(&["healthcheck", "--bind", &address], &[]).done(), "");
     let start = Instant::now();
-    assert_one_line(&["healthcheck", "--bind", &address], &[], 1, &["no healthy service"]);
+    run(&["healthcheck", "--bind", &address], &[]).fails(1, &["no healthy service"]);
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
 }

@@ -1,9 +1,9 @@
-//! Three replicas behind nginx on one PostgreSQL, with nginx as docker-compose.yml configures it.
+//! Three replicas behind nginx on one PostgreSQL, with the nginx configuration of docker-compose.yml.
 
-mod clients;
+mod client_address;
 mod compose;
-mod names;
+mod load;
+mod name_server;
 mod nginx;
-mod one_service;
-mod replicas;
-mod replicas_go;
+mod replica_failures;
+mod setup;

@@ -3,15 +3,13 @@
 use std::{
     net::{SocketAddr, TcpStream},
     process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
 use crate::{
     cluster::compose::nginx_conf,
     support::{
         folder::Folder,
-        secure_profile::free_address,
+        secure_profile::{free_address, within},
         service::{Program, TIMEOUT},
     },
 };
@@ -23,15 +21,15 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// In front of the replicas at this port, whose addresses are at this name server; or why there is none.
+    /// Starts nginx with replicas at this port, whose addresses this name server returns.
     pub fn start(names: SocketAddr, port: u16) -> Result<Self, String> {
         let program = ["nginx", "/usr/sbin/nginx"].into_iter().find(|program| {
             let version = Command::new(program).arg("-v").stderr(Stdio::null()).status();
             version.is_ok_and(|status| status.success())
         });
-        let program = program.ok_or("there is no nginx")?;
+        let program = program.ok_or("nginx is not installed")?;
         let (folder, address) = (Folder::create(), free_address());
-        let conf = adapted(&[
+        let conf = adapted_conf(&[
             ("resolver 127.0.0.11 ", &format!("resolver {names} ")),
             ("set $replicas gatepass:8000;", &format!("set $replicas gatepass:{port};")),
             ("listen 8080;", &format!("listen {address};")),
@@ -40,26 +38,22 @@ impl Nginx {
         let conf = folder.write("nginx.conf", conf);
         let program = Program::run(Command::new(program).args(["-e", "stderr", "-c", &conf]));
         let nginx = Self { address, program, _folder: folder };
-        let end = Instant::now() + TIMEOUT;
-        while TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < end, "nginx does not listen: {}", nginx.program.log());
-            thread::park_timeout(Duration::from_millis(10));
-        }
+        within(TIMEOUT, "nginx listens", || TcpStream::connect(address).ok());
         Ok(nginx)
     }
 }
 
-/// docker-compose.yml's, with what is another one here. Each of it must be there.
-fn adapted(replaced: &[(&str, &str)]) -> String {
-    replaced.iter().fold(nginx_conf(), |conf, (theirs, ours)| {
-        assert!(conf.contains(theirs), "no {theirs:?} in {conf}");
-        conf.replace(theirs, ours)
+/// The configuration of docker-compose.yml with these texts replaced.
+fn adapted_conf(replaced: &[(&str, &str)]) -> String {
+    replaced.iter().fold(nginx_conf(), |conf, (old, new)| {
+        assert!(conf.contains(old), "no {old:?} in {conf}");
+        conf.replace(old, new)
     })
 }
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Killed, it would leave its workers behind.
+        // After SIGKILL, its workers would go on.
         self.program.signal("TERM");
         let _ = self.program.child.wait();
     }

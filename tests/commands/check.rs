@@ -1,12 +1,12 @@
 //! `gatepass check` on a database.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use crate::support::program::Gatepass;
+use crate::support::{program::Gatepass, secure_profile::rows};
 
-/// The result for the database: whether it is in order, and a sentence.
+/// The result of the check of the database: `ok` and `detail`.
 fn database(gatepass: &Gatepass) -> (bool, String) {
     let run = gatepass.run(&["check", "--json"]);
     let found = run.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -20,7 +20,7 @@ fn check_changes_nothing() {
     let file = gatepass.folder.file("gatepass.db");
     let (ok, detail) = database(&gatepass);
     assert!(ok && detail.contains("does not exist yet"), "{detail}");
-    assert!(!std::path::Path::new(&file).exists());
+    assert!(!Path::new(&file).exists());
 
     fs::write(&file, "").unwrap();
     let (ok, detail) = database(&gatepass);
@@ -33,12 +33,8 @@ fn check_changes_nothing() {
     assert!(ok && detail.contains("up to date"), "{detail}");
     assert_eq!(fs::read(&file).unwrap(), before);
 
-    let sql = "UPDATE gatepass_migrations SET version = 9999 WHERE version = 1";
-    actix_web::rt::System::new().block_on(async {
-        let pool = sqlx::SqlitePool::connect(&gatepass.url).await.unwrap();
-        sqlx::query(sql).execute(&pool).await.unwrap();
-        pool.close().await;
-    });
+    let newer = "UPDATE gatepass_migrations SET version = 9999 WHERE version = 1 RETURNING 'newer'";
+    rows(&gatepass, newer);
     let (ok, detail) = database(&gatepass);
     assert!(!ok && detail.contains("newer version"), "{detail}");
 

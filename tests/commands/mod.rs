@@ -1,4 +1,4 @@
-//! The commands for users and clients: the program on a new database.
+//! The commands for users and clients, with a new database for each test.
 
 mod check;
 mod clients;

@@ -9,9 +9,9 @@ use std::{
 };
 
 use crate::support::{
-    left_out,
-    program::{Gatepass, HASH},
+    program::{Gatepass, users_jsonl},
     service::TIMEOUT,
+    skip,
 };
 
 /// The program on a terminal.
@@ -60,8 +60,8 @@ impl Terminal {
         Self { child, output, seen: String::new() }
     }
 
-    /// Waits for `prompt` in new output, and types `answer`.
-    fn answer(&mut self, prompt: &str, answer: &str) {
+    /// Waits for `prompt` in new output, and types a line.
+    fn type_at(&mut self, prompt: &str, line: &str) {
         let end = Instant::now() + TIMEOUT;
         let mut shown = String::new();
         while !shown.contains(prompt) {
@@ -71,7 +71,7 @@ impl Terminal {
             shown += &String::from_utf8_lossy(&bytes);
         }
         self.seen += &shown;
-        writeln!(self.child.stdin.as_mut().unwrap(), "{answer}").unwrap();
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
     /// Waits for `prompt` and presses Ctrl-C, repeatedly if the program was not ready yet, until `end` is shown.
@@ -101,33 +101,32 @@ impl Terminal {
     }
 }
 
-fn there_is_no_terminal(test: &str) -> bool {
-    let there_is = Command::new("script").arg("--version").output();
-    let there_is =
-        there_is.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("util-linux"));
-    if !there_is {
-        left_out(test, "there is no `script` of util-linux");
+fn lacks_terminal() -> bool {
+    let version = Command::new("script").arg("--version").output();
+    let exists = version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("util-linux"));
+    if !exists {
+        skip("`script` of util-linux is not installed");
     }
-    !there_is
+    !exists
 }
 
 #[test]
 fn password_prompt_repeats_and_echoes_nothing() {
-    if there_is_no_terminal("password_prompt_repeats_and_echoes_nothing") {
+    if lacks_terminal() {
         return;
     }
     let gatepass = Gatepass::on_sqlite();
     let mut terminal = Terminal::start(&gatepass, &["users", "add", "johndoe"]);
-    terminal.answer("New password: ", "correct horse battery");
-    terminal.answer("Again: ", "correct horse battery");
+    terminal.type_at("New password: ", "correct horse battery");
+    terminal.type_at("Again: ", "correct horse battery");
     let (code, seen) = terminal.end();
     assert_eq!(code, Some(0), "{seen}");
     assert!(seen.contains("added johndoe") && !seen.contains("horse"), "{seen}");
 
     let before = gatepass.hash("johndoe");
     let mut terminal = Terminal::start(&gatepass, &["users", "passwd", "johndoe"]);
-    terminal.answer("New password: ", "correct horse battery");
-    terminal.answer("Again: ", "correct horse batery");
+    terminal.type_at("New password: ", "correct horse battery");
+    terminal.type_at("Again: ", "correct horse batery");
     let (code, seen) = terminal.end();
     assert_eq!(code, Some(1), "{seen}");
     assert!(seen.contains("differ"), "{seen}");
@@ -136,47 +135,46 @@ fn password_prompt_repeats_and_echoes_nothing() {
 
 #[test]
 fn interrupted_password_prompt_restores_the_terminal() {
-    if there_is_no_terminal("interrupted_password_prompt_restores_the_terminal") {
+    if lacks_terminal() {
         return;
     }
     let gatepass = Gatepass::on_sqlite();
     let script = "before=$(stty --save); GATEPASS; echo \"ended with $?\"; \
-                  [ \"$before\" = \"$(stty --save)\" ] && echo 'as it was'";
+                  [ \"$before\" = \"$(stty --save)\" ] && echo 'unchanged'";
     let mut terminal = Terminal::start_in(&gatepass, &["users", "add", "johndoe"], script);
     terminal.interrupt("New password: ", "ended with");
     let (_, seen) = terminal.end();
     assert!(seen.contains("ended with 130"), "{seen}");
-    assert!(seen.contains("as it was"), "{seen}");
+    assert!(seen.contains("unchanged"), "{seen}");
     assert_eq!(gatepass.usernames(), [""; 0]);
 }
 
 #[test]
-fn users_remove_needs_a_yes() {
-    if there_is_no_terminal("users_remove_needs_a_yes") {
+fn users_remove_asks_for_confirmation() {
+    if lacks_terminal() {
         return;
     }
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("johndoe", &[]).done();
     for answer in ["", "n", "no", "what?"] {
         let mut terminal = Terminal::start(&gatepass, &["users", "remove", "johndoe"]);
-        terminal.answer("Remove johndoe permanently? [y/N] ", answer);
+        terminal.type_at("Remove johndoe permanently? [y/N] ", answer);
         assert_eq!(terminal.end().0, Some(1));
         assert_eq!(gatepass.usernames(), ["johndoe"]);
     }
     let mut terminal = Terminal::start(&gatepass, &["users", "remove", "johndoe"]);
-    terminal.answer("Remove johndoe permanently? [y/N] ", "y");
+    terminal.type_at("Remove johndoe permanently? [y/N] ", "y");
     assert_eq!(terminal.end().0, Some(0));
     assert_eq!(gatepass.usernames(), [""; 0]);
 }
 
 #[test]
 fn import_shows_progress_on_a_terminal_only() {
-    if there_is_no_terminal("import_shows_progress_on_a_terminal_only") {
+    if lacks_terminal() {
         return;
     }
     let gatepass = Gatepass::on_sqlite();
-    let line = |number| format!("{{\"username\":\"user{number}\",\"hashed_password\":\"{HASH}\"}}\n");
-    let file = gatepass.folder.write("users.jsonl", (0..20_000).map(line).collect::<String>());
+    let file = gatepass.folder.write("users.jsonl", users_jsonl(5000));
     let (code, seen) = Terminal::start(&gatepass, &["users", "import", &file]).end();
     assert_eq!(code, Some(0), "{seen}");
     assert!(seen.contains("importing") && seen.contains('%'), "{seen}");

@@ -1,8 +1,8 @@
-//! The network: proxies, slow and malformed requests, TLS, CORS. The tests run the program.
+//! The network: proxies, slow and malformed requests, TLS, CORS.
 
+mod cors;
 mod headers;
-mod origins;
+mod malformed;
 mod proxies;
 mod slow;
 mod tls;
-mod wrong;

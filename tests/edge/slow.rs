@@ -1,25 +1,24 @@
-//! Slow clients: they delay nobody, and the service closes their connections.
+//! Slow clients: the service closes their connections, and other clients are not delayed.
 
 use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     process::{Command, Stdio},
-    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use crate::support::{
     http::{connect, get, read_reply},
-    left_out,
-    service::Program,
+    service::{Program, gatepass, limited},
+    skip,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A service with timeouts of one second, and three for responses.
-fn impatient(more: &[&str]) -> Program {
+fn with_short_timeouts(more: &[&str]) -> Program {
     let arguments =
         ["--bind", "127.0.0.1:0", "--workers", "1", "--header-timeout", "1", "--idle-timeout", "1"];
     let limits = ["--body-timeout", "1", "--response-timeout", "3"];
@@ -28,7 +27,11 @@ fn impatient(more: &[&str]) -> Program {
 }
 
 /// The time until the service closes a connection on which this was sent.
-fn time_to_end(address: SocketAddr, bytes: &[u8], then: impl FnOnce(TcpStream) + Send + 'static) -> Duration {
+fn time_to_close(
+    address: SocketAddr,
+    bytes: &[u8],
+    then: impl FnOnce(TcpStream) + Send + 'static,
+) -> Duration {
     let mut stream = connect(address);
     stream.write_all(bytes).unwrap();
     let start = Instant::now();
@@ -38,52 +41,60 @@ fn time_to_end(address: SocketAddr, bytes: &[u8], then: impl FnOnce(TcpStream) +
     start.elapsed()
 }
 
-fn nothing(_: TcpStream) {}
+fn send_nothing(_: TcpStream) {}
 
-fn drip(mut stream: TcpStream) {
+fn send_slowly(mut stream: TcpStream) {
     while stream.write_all(b"1\r\nx\r\n").is_ok() {
         thread::park_timeout(Duration::from_millis(100));
     }
 }
 
-fn flood(mut stream: TcpStream) {
+fn send_endlessly(mut stream: TcpStream) {
     let chunk = [b"10000\r\n".as_slice(), &vec![b'x'; 0x10000], b"\r\n"].concat();
     while stream.write_all(&chunk).is_ok() {}
 }
 
+/// A name, the bytes that a client sends first, and how it goes on.
+type Case = (&'static str, Vec<u8>, fn(TcpStream));
+
 #[test]
 fn slow_connections_are_closed() {
-    const ANSWERED: &[u8] = b"GET /users/me HTTP/1.1\r\nHost: x\r\n\r\n";
+    const COMPLETE: &[u8] = b"GET /users/me HTTP/1.1\r\nHost: x\r\n\r\n";
     const CHUNKED: &str = "HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\
         Content-Type: application/x-www-form-urlencoded\r\n\r\n";
-    let program = impatient(&[]);
+    let program = with_short_timeouts(&[]);
     let address = program.address();
-    let end = |bytes: &[u8], then: fn(TcpStream)| time_to_end(address, bytes, then);
-    let ends = [
-        ("no head", end(b"", nothing)),
-        ("half a head", end(b"GET /users/me HTTP/1.1\r\nHo", nothing)),
-        ("a head that drips", end(b"GET /users/me HTTP/1.1\r\nHost: x\r\na: ", drip)),
-        ("an idle connection", end(ANSWERED, nothing)),
-        ("half a second head", end(&[ANSWERED, b"GET /users"].concat(), nothing)),
-        ("a second head that drips", end(&[ANSWERED, b"GET / HTTP/1.1\r\na: "].concat(), drip)),
-        ("half a body", end(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx", nothing)),
-        (
-            "half a body that nobody reads",
-            end(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx", nothing),
-        ),
-        ("a body that drips", end(format!("POST /token {CHUNKED}").as_bytes(), drip)),
-        ("a body that drips and nobody reads", end(format!("POST /nothing {CHUNKED}").as_bytes(), drip)),
-        ("a body over the limit", end(format!("POST /token {CHUNKED}").as_bytes(), flood)),
-        ("an endless body that nobody reads", end(format!("POST /nothing {CHUNKED}").as_bytes(), flood)),
+    let chunked = |target: &str| format!("POST {target} {CHUNKED}").into_bytes();
+    let half = |target: &str| {
+        format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx").into_bytes()
+    };
+    let cases: [Case; 12] = [
+        ("no head", vec![], send_nothing),
+        ("half a head", b"GET /users/me HTTP/1.1\r\nHo".into(), send_nothing),
+        ("a slow head", b"GET /users/me HTTP/1.1\r\nHost: x\r\na: ".into(), send_slowly),
+        ("an idle connection", COMPLETE.into(), send_nothing),
+        ("half a second head", [COMPLETE, b"GET /users"].concat(), send_nothing),
+        ("a slow second head", [COMPLETE, b"GET / HTTP/1.1\r\na: "].concat(), send_slowly),
+        ("half a body", half("/token"), send_nothing),
+        ("half an unread body", half("/nothing"), send_nothing),
+        ("a slow body", chunked("/token"), send_slowly),
+        ("a slow unread body", chunked("/nothing"), send_slowly),
+        ("a body over the limit", chunked("/token"), send_endlessly),
+        ("an endless unread body", chunked("/nothing"), send_endlessly),
     ];
-    for (what, time) in ends {
-        assert!(time < 6 * SECOND, "{what}: {time:?}");
-    }
+    thread::scope(|scope| {
+        for (case, bytes, then) in cases {
+            scope.spawn(move || {
+                let time = time_to_close(address, &bytes, then);
+                assert!(time < 6 * SECOND, "{case}: {time:?}");
+            });
+        }
+    });
 }
 
 #[test]
 fn connection_of_a_client_that_does_not_read_is_closed() {
-    let program = impatient(&[]);
+    let program = with_short_timeouts(&[]);
     let mut stream = connect(program.address());
     // More than the socket buffers of the system hold.
     let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20);
@@ -95,49 +106,35 @@ fn connection_of_a_client_that_does_not_read_is_closed() {
 
 #[test]
 fn connections_over_the_limit_wait() {
-    let program = impatient(&["--max-connections", "4"]);
+    let program = with_short_timeouts(&["--max-connections", "4"]);
     let address = program.address();
-    let held: Vec<_> = (0..4).map(|_| connect(address)).collect();
-    thread::park_timeout(SECOND / 5);
-    // The idle connections take all slots for a second, until they are closed.
+    // These idle connections take all slots for a second, until they are closed.
+    let _idle: Vec<_> = (0..4).map(|_| connect(address)).collect();
     let start = Instant::now();
     let mut waiting = connect(address);
     waiting.write_all(b"GET /users/me HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    assert_eq!(read_reply(&mut waiting).expect("an answer").status, 401);
+    assert_eq!(read_reply(&mut waiting).expect("a response").status, 401);
     assert!(start.elapsed() > SECOND / 5 && start.elapsed() < 6 * SECOND, "{:?}", start.elapsed());
-    drop(held);
 }
 
-#[cfg(target_os = "linux")]
 #[test]
-fn connections_are_limited_by_file_descriptors() {
-    use crate::support::service::{gatepass, limited};
-    for (of_database, affordable) in [("10", 136), ("100", 46)] {
-        let arguments = ["--bind", "127.0.0.1:0", "--database-connections", of_database];
+fn number_of_connections_is_limited_by_file_descriptors() {
+    for (database_connections, limit) in [("10", 136), ("100", 46)] {
+        let arguments = ["--bind", "127.0.0.1:0", "--database-connections", database_connections];
         let program = Program::run(&mut limited("--nofile=400:400", &gatepass(&arguments, &[])));
-        let line = program.wait_for("connections, not 8000");
-        assert!(
-            line.ends_with(&format!(
-                "at most {affordable} connections, not 8000: this process may open 400 files only"
-            )),
-            "{line}"
-        );
+        let line = program.wait_for("instead of 8000");
+        assert!(line.contains(&format!("at most {limit} connections")), "{line}");
+        assert!(line.contains("the limit of open files is 400"), "{line}");
         program.wait_for("listening on");
     }
 }
 
 /// Sends requests while `slowhttptest` runs hundreds of slow clients.
-fn withstands(test: &str, mode: &[&str]) {
-    // One test at a time: each uses the whole machine.
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    if Command::new("slowhttptest").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-        return left_out(test, "there is no slowhttptest");
-    }
+fn check_under_attack(mode: &[&str]) {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "info,gatepass::access=off")]);
     let address = program.address();
     let mut attack = Command::new("slowhttptest")
-        .args(["-c", "400", "-r", "200", "-l", "6", "-p", "2"])
+        .args(["-c", "400", "-r", "200", "-l", "4", "-p", "2"])
         .args(mode)
         .args(["-u", &format!("http://{address}/docs/swagger-ui-bundle.js")])
         .stdout(Stdio::null())
@@ -152,13 +149,22 @@ fn withstands(test: &str, mode: &[&str]) {
         thread::park_timeout(Duration::from_millis(10));
     }
     times.sort();
-    let p99 = times[times.len() * 99 / 100];
+    let [p50, p99] = [50, 99].map(|percent| times[times.len() * percent / 100]);
     let memory = peak_memory(program.child.id());
-    let p50 = times[times.len() / 2];
-    eprintln!("{test}: {} requests, p50 {p50:?}, p99 {p99:?}, {memory} KiB", times.len());
+    eprintln!("{mode:?}: {} requests, p50 {p50:?}, p99 {p99:?}, {memory} KiB", times.len());
     assert!(times.len() > 20 && p99 < SECOND, "{} requests, p99 {p99:?}", times.len());
     // 400 copies of the largest file would be 600 MiB.
     assert!(memory < 250 * 1024, "{memory} KiB");
+}
+
+#[test]
+fn slow_heads_bodies_and_readers_do_not_delay_other_clients() {
+    if Command::new("slowhttptest").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+        return skip("slowhttptest is not installed");
+    }
+    check_under_attack(&["-H", "-i", "1"]);
+    check_under_attack(&["-B", "-i", "1", "-s", "8192"]);
+    check_under_attack(&["-X", "-w", "10", "-y", "20", "-n", "1", "-z", "32", "-k", "3"]);
 }
 
 /// The peak memory of a process in KiB.
@@ -166,22 +172,4 @@ fn peak_memory(id: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-#[test]
-fn slow_heads_do_not_delay_other_clients() {
-    withstands("slow_heads_do_not_delay_other_clients", &["-H", "-i", "1"]);
-}
-
-#[test]
-fn slow_bodies_do_not_delay_other_clients() {
-    withstands("slow_bodies_do_not_delay_other_clients", &["-B", "-i", "1", "-s", "8192"]);
-}
-
-#[test]
-fn slow_readers_do_not_delay_other_clients() {
-    withstands(
-        "slow_readers_do_not_delay_other_clients",
-        &["-X", "-w", "10", "-y", "20", "-n", "1", "-z", "32", "-k", "3"],
-    );
 }

@@ -1,4 +1,4 @@
-"""What schemathesis does not know of the service: how to sign in, and what is right where only one value is."""
+"""How to sign in, and valid values for fields that schemathesis cannot guess."""
 
 import os
 import random
@@ -11,15 +11,15 @@ USERNAME = os.environ["GATEPASS_TEST_USERNAME"]
 password = os.environ["GATEPASS_TEST_PASSWORD"]
 
 service = requests.Session()
-# Of its own: the data that is generated does not depend on it.
-dice = random.Random(1)
+# A separate source of randomness, so that the generated data does not depend on it.
+rng = random.Random(1)
 
 
 def sign_in():
     form = {"username": USERNAME, "password": password}
-    answer = service.post(f"{URL}/token", data=form, timeout=10)
-    answer.raise_for_status()
-    return answer.json()
+    response = service.post(f"{URL}/token", data=form, timeout=10)
+    response.raise_for_status()
+    return response.json()
 
 
 # A new token for every request: operations under test end sessions, revoke tokens and change the password.
@@ -37,11 +37,11 @@ def is_form(case, *fields):
     return isinstance(case.body, dict) and all(field in case.body for field in fields)
 
 
-# Nobody guesses a password, a token or a session's name: every other request has the right one, or no answer but a
-# refusal would ever be looked at.
+# Generated passwords, tokens and session ids are always wrong. Half of the requests get correct ones, so that responses
+# to accepted requests are checked too.
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    if dice.random() < 0.5:
+    if rng.random() < 0.5:
         return
     is_positive = case.meta is not None and case.meta.generation.mode.is_positive
     if not is_positive:
@@ -56,12 +56,12 @@ def before_call(context, case, kwargs):
     elif operation == "change_password" and is_form(case, "current_password", "new_password"):
         case.body = {**case.body, "current_password": password}
     elif operation == "end_session":
-        answer = service.get(
+        response = service.get(
             f"{URL}/users/me/sessions",
             headers={"Authorization": f"Bearer {sign_in()['access_token']}"},
             timeout=10,
         )
-        case.path_parameters = {"id": answer.json()[0]["id"]}
+        case.path_parameters = {"id": response.json()[0]["id"]}
 
 
 @schemathesis.hook

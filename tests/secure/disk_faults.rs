@@ -1,38 +1,34 @@
-//! SQLite on a disk that is full, or that nobody may write to.
+//! SQLite on a disk that is full or read-only.
 
 use std::time::Instant;
 
-use crate::support::{
-    disk::Disk,
-    http::get,
-    left_out,
-    program::Gatepass,
-    secure_profile::{JOHNDOE, SECOND, add_johndoe, outcome, serve, serve_command, within},
-    service::Program,
+use crate::{
+    secure::{
+        Gatepass, JOHNDOE, Program, SECOND, add_johndoe, get, outcome, serve, serve_command, skip,
+        wait_until, within,
+    },
+    support::disk::Disk,
 };
 
-fn on(disk: &Disk) -> Gatepass {
+/// A small disk with a database on it, and johndoe as a user; `None` if disks cannot be mounted here.
+fn small_disk() -> Option<(Disk, Gatepass)> {
+    let disk = Disk::mount("2m").inspect_err(|why| skip(why)).ok()?;
     let mut gatepass = Gatepass::on_sqlite();
     gatepass.url = format!("sqlite:{}", disk.path().join("gatepass.db").display());
-    gatepass
+    add_johndoe(&gatepass);
+    Some((disk, gatepass))
 }
 
 #[test]
-fn a_full_disk_is_503_for_what_writes_and_nothing_for_what_reads() {
-    let test = "a_full_disk_is_503_for_what_writes_and_nothing_for_what_reads";
-    let disk = match Disk::mount("2m") {
-        Ok(disk) => disk,
-        Err(why) => return left_out(test, &why),
-    };
-    let gatepass = on(&disk);
-    add_johndoe(&gatepass);
+fn full_disk_makes_writes_return_503_and_reads_work() {
+    let Some((disk, gatepass)) = small_disk() else { return };
     let service = serve(&gatepass, &["--workers", "2"]);
-    let (tokens, unknown) = (service.sign_in_offline(), service.token(JOHNDOE));
+    let (tokens, uncached) = (service.sign_in_offline(), service.token(JOHNDOE));
     assert_eq!(service.users_me(&tokens.access).status, 200);
 
     disk.fill();
     let start = Instant::now();
-    // What fits into the files that are there is still written: that is no error.
+    // Writes succeed until the existing files are full.
     let mut acknowledged = vec![tokens.access.clone()];
     let refused = within(20 * SECOND, "the disk is full", || {
         let reply = service.sign_in(JOHNDOE);
@@ -42,53 +38,42 @@ fn a_full_disk_is_503_for_what_writes_and_nothing_for_what_reads() {
         (reply.status != 200).then_some(reply)
     });
     for _ in 0..30 {
-        let reply = service.sign_in(JOHNDOE);
-        assert_eq!(outcome(&reply), outcome(&refused));
+        assert_eq!(outcome(&service.sign_in(JOHNDOE)), outcome(&refused));
     }
     assert_eq!(outcome(&refused), (503, "Service Unavailable".into(), None));
     assert_eq!(refused.header("retry-after").as_deref(), Some("1"));
     assert_eq!(refused.header("content-type").as_deref(), Some("application/json"));
-    // Reading goes on: who is known, who is not, and the list of sessions.
-    for token in [&tokens.access, &unknown] {
+    for token in [&tokens.access, &uncached] {
         assert_eq!(service.users_me(token).status, 200);
     }
     assert_eq!(get("/users/me/sessions").bearer(&tokens.access).send(service.address).status, 200);
-    // A command says it in a line, too.
     gatepass.add("alice", &[]).fails(1, &["full"]);
-    let took = start.elapsed();
+    let duration = start.elapsed();
 
     disk.free();
-    within(3 * SECOND, "there is room again", || (service.sign_in(JOHNDOE).status == 200).then_some(()));
+    wait_until(3 * SECOND, "the service recovers", || service.sign_in(JOHNDOE).status == 200);
     for token in &acknowledged {
-        assert_eq!(service.users_me(token).status, 200, "what was answered is there");
+        assert_eq!(service.users_me(token).status, 200, "an acknowledged sign-in is stored");
     }
     service.refreshed(&tokens.refresh);
     gatepass.add("alice", &[]).done();
     let log = service.program.end();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
     assert!(lines.iter().any(|line| line.contains("database or disk is full")), "{lines:#?}");
-    assert!((lines.len() as u64) < 6 + 3 * took.as_secs(), "{lines:#?}");
+    assert!((lines.len() as u64) < 6 + 3 * duration.as_secs(), "{lines:#?}");
 }
 
 #[test]
-fn a_disk_that_nobody_may_write_to_keeps_it_from_starting_and_says_so() {
-    let test = "a_disk_that_nobody_may_write_to_keeps_it_from_starting_and_says_so";
-    let disk = match Disk::mount("2m") {
-        Ok(disk) => disk,
-        Err(why) => return left_out(test, &why),
-    };
-    let gatepass = on(&disk);
-    add_johndoe(&gatepass);
+fn start_on_a_read_only_disk_fails_with_one_line() {
+    let Some((disk, gatepass)) = small_disk() else { return };
     if let Err(why) = disk.protect() {
-        return left_out(test, &why);
+        return skip(why);
     }
     let mut program = Program::run(&mut serve_command(&gatepass, &[]));
     let code = program.wait();
-    let said = program.end();
-    assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
-    assert!(said.contains("cannot open the database") || said.contains("readonly"), "{said}");
-    gatepass.add("alice", &[]).fails(1, &["database"]);
-
+    let log = program.end();
+    assert_eq!((code, log.lines().count()), (Some(1), 1), "{log}");
+    assert!(log.contains("cannot open the database") || log.contains("readonly"), "{log}");
     disk.unprotect().unwrap();
     serve(&gatepass, &[]).token(JOHNDOE);
 }

@@ -4,91 +4,112 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    http::{get, request},
-    left_out,
-    program::Gatepass,
-    python,
-    secure_profile::{Service, outcome, serve},
+use crate::{
+    secure::{Gatepass, Service, get, outcome, request, serve, skip},
+    support::python,
 };
 
-fn served(service: &Service) -> Value {
+fn served_document(service: &Service) -> Value {
     let reply = get("/openapi.json").send(service.address);
     assert_eq!(reply.status, 200);
     reply.json()
 }
 
-/// The scopes of a security requirement.
-fn scopes(requirement: &Value) -> Vec<&str> {
-    let scopes = requirement["OAuth2PasswordBearer"].as_array().expect("the scheme's scopes");
-    scopes.iter().map(|scope| scope.as_str().unwrap()).collect()
+fn printed_document(gatepass: &Gatepass, arguments: &[&str]) -> Value {
+    serde_json::from_str(&gatepass.done(&[&["openapi"], arguments].concat())).expect("JSON")
 }
 
 #[test]
-fn the_document_is_the_one_on_record_and_the_one_that_is_printed() {
+fn document_matches_the_snapshot_and_the_printed_document() {
     let gatepass = Gatepass::on_sqlite();
-    let mut document = served(&serve(&gatepass, &[]));
+    let mut document = served_document(&serve(&gatepass, &[]));
     insta::assert_snapshot!("openapi", serde_json::to_string_pretty(&document).unwrap());
 
-    let printed: Value = serde_json::from_str(&gatepass.done(&["openapi", "--profile", "secure"])).unwrap();
-    assert_eq!(printed.get("servers"), None, "who prints it knows where it will be");
-    assert_eq!(
-        document.as_object_mut().unwrap().remove("servers"),
-        Some(serde_json::json!([{ "url": "." }]))
-    );
+    // The printed document does not know its URL.
+    assert_eq!(document.as_object_mut().unwrap().remove("servers"), Some(json!([{ "url": "." }])));
+    let printed = printed_document(&gatepass, &["--profile", "secure"]);
     assert_eq!(printed, document);
     let keys = "/.well-known/jwks.json";
-    let hs256 = &["openapi", "--profile", "secure", "--algorithm", "HS256"];
-    let hs256: Value = serde_json::from_str(&gatepass.done(hs256)).unwrap();
+    let hs256 = printed_document(&gatepass, &["--profile", "secure", "--algorithm", "HS256"]);
     assert!(printed["paths"].get(keys).is_some() && hs256["paths"].get(keys).is_none(), "{hs256}");
-    let tutorial: Value = serde_json::from_str(&gatepass.done(&["openapi"])).unwrap();
-    assert_ne!(tutorial, printed, "the tutorial's is another");
+    assert_ne!(printed_document(&gatepass, &[]), printed, "the document of the tutorial profile");
 }
 
 #[test]
-fn printed_document_with_the_password_grant_off_is_the_served_one() {
+fn document_without_the_password_grant_has_no_password_field() {
     let gatepass = Gatepass::on_sqlite();
     let off = ["--password-grant", "off"];
-    let mut document = served(&serve(&gatepass, &off));
+    let mut document = served_document(&serve(&gatepass, &off));
     document.as_object_mut().unwrap().remove("servers");
-    let printed = gatepass.done(&[&["openapi", "--profile", "secure"], &off[..]].concat());
-    assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), document);
+    assert_eq!(printed_document(&gatepass, &[&["--profile", "secure"], &off[..]].concat()), document);
     let form = &document["components"]["schemas"]["TokenRequestForm"]["properties"];
-    assert_eq!(
-        (form["grant_type"]["pattern"].as_str(), &form["password"]),
-        (Some("^(refresh_token)$"), &Value::Null)
-    );
+    assert_eq!(form["grant_type"]["pattern"], "^(refresh_token)$");
+    assert_eq!(form.get("password"), None);
 }
 
 #[test]
-fn the_document_is_valid_openapi_3_1() {
+fn document_is_valid_openapi_3_1() {
     let validator = match python::program("openapi-spec-validator") {
         Ok(validator) => validator,
-        Err(why) => return left_out("the_document_is_valid_openapi_3_1", &why),
+        Err(why) => return skip(why),
     };
     let gatepass = Gatepass::on_sqlite();
-    let document = gatepass.folder.write("openapi.json", served(&serve(&gatepass, &[])).to_string());
+    let document = printed_document(&gatepass, &["--profile", "secure"]);
+    let file = gatepass.folder.write("openapi.json", document.to_string());
     let mut command = Command::new(validator);
-    command.args(["--schema", "3.1", "--validation-errors", "all", &document]);
+    command.args(["--schema", "3.1", "--validation-errors", "all", &file]);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
 }
 
 #[test]
-fn every_path_of_the_document_is_there() {
+fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
     let gatepass = Gatepass::on_sqlite();
     let service = serve(&gatepass, &[]);
-    let document = served(&service);
-    let mut described = Vec::new();
-    for (path, operations) in document["paths"].as_object().unwrap() {
-        for method in operations.as_object().unwrap().keys() {
+    let document = served_document(&service);
+    let flow = &document["components"]["securitySchemes"]["OAuth2PasswordBearer"]["flows"]["password"];
+    let offered: Vec<_> = flow["scopes"].as_object().unwrap().keys().map(String::as_str).collect();
+    // No operation requires `other`: with it, a token without any required scope can be issued.
+    gatepass.add("johndoe", &["--scopes", &format!("{} other", offered.join(" "))]).done();
+    let token = |scopes: &[&str]| {
+        let scope = scopes.join("+");
+        service.token(&format!("username=johndoe&password=johndoe's+own+passphrase&scope={scope}+other"))
+    };
+
+    let (mut operations, mut refusals) = (Vec::new(), 0);
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
             let method = method.to_uppercase();
-            let status = request(&method, path).send(service.address).status;
-            assert!(![404, 405].contains(&status), "{method} {path} is described and not there");
-            described.push(format!("{method} {path}"));
+            let name = format!("{method} {path}");
+            let send = |token: &str| request(&method, path).bearer(token).send(service.address);
+            let anonymous = request(&method, path).send(service.address).status;
+            assert!(![404, 405].contains(&anonymous), "{name}: {anonymous}");
+            operations.push(name.clone());
+            let Some(security) = operation.get("security").and_then(Value::as_array) else {
+                assert!(![401, 403].contains(&send(&token(&[])).status), "{name} requires a token");
+                continue;
+            };
+            assert_eq!(anonymous, 401, "{name}");
+            // An empty requirement means that a client may authenticate in the form instead.
+            let by_token: Vec<_> = security.iter().filter(|requirement| **requirement != json!({})).collect();
+            assert_eq!(by_token.len(), 1, "{name}");
+            let required = by_token[0]["OAuth2PasswordBearer"].as_array().expect("scopes");
+            let required: Vec<_> = required.iter().map(|scope| scope.as_str().unwrap()).collect();
+            assert!(required.iter().all(|scope| offered.contains(scope)), "{name}: {required:?}");
+            for missing in &required {
+                let others: Vec<_> = required.iter().copied().filter(|scope| scope != missing).collect();
+                let challenge =
+                    format!(r#"Bearer error="insufficient_scope", scope="{}""#, required.join(" "));
+                let expected = (403, "Not enough permissions".into(), Some(challenge));
+                assert_eq!(outcome(&send(&token(&others))), expected, "{name} without {missing}");
+                refusals += 1;
+            }
+            let status = send(&token(&required)).status;
+            assert!(![401, 403].contains(&status), "{name} with {required:?}: {status}");
         }
     }
-    described.sort();
+    assert!(refusals > 0, "no operation requires a scope");
+    operations.sort();
     let expected = [
         "DELETE /users/me/sessions",
         "DELETE /users/me/sessions/{id}",
@@ -101,55 +122,5 @@ fn every_path_of_the_document_is_there() {
         "POST /token",
         "PUT /users/me/password",
     ];
-    assert_eq!(described, expected);
-}
-
-/// The document says which scopes an operation needs, and its handler's type does: that they say the same is seen
-/// from outside.
-#[test]
-fn the_scopes_in_the_document_are_those_that_are_asked_for() {
-    Gatepass::on_both("the_scopes_in_the_document_are_those_that_are_asked_for", |gatepass| {
-        let service = serve(gatepass, &[]);
-        let document = served(&service);
-        let flow = &document["components"]["securitySchemes"]["OAuth2PasswordBearer"]["flows"]["password"];
-        let offered: Vec<_> = flow["scopes"].as_object().unwrap().keys().map(String::as_str).collect();
-        // `other` is what no operation needs: a token can be issued that has nothing of what one does.
-        let every = format!("{} other", offered.join(" "));
-        gatepass.add("johndoe", &["--scopes", &every]).done();
-        let token = |scopes: &[&str]| {
-            let scope = scopes.join("+");
-            service.token(&format!("username=johndoe&password=johndoe's+own+passphrase&scope={scope}+other"))
-        };
-
-        let mut seen = 0;
-        for (path, operations) in document["paths"].as_object().unwrap() {
-            for (method, operation) in operations.as_object().unwrap() {
-                let ask =
-                    |token: &str| request(&method.to_uppercase(), path).bearer(token).send(service.address);
-                let Some(security) = operation.get("security").and_then(Value::as_array) else {
-                    let status = ask(&token(&[])).status;
-                    assert!(![401, 403].contains(&status), "{method} {path} needs no token by its document");
-                    continue;
-                };
-                // A client may prove itself in the form instead: then it is no way of this document.
-                let by_token: Vec<_> = security.iter().filter(|way| **way != json!({})).collect();
-                assert_eq!(by_token.len(), 1, "{method} {path}: one way to be let in by a token");
-                let needed = scopes(by_token[0]);
-                assert!(needed.iter().all(|scope| offered.contains(scope)), "{needed:?} can be ticked");
-                for missing in &needed {
-                    let others: Vec<_> = needed.iter().copied().filter(|scope| scope != missing).collect();
-                    let challenge =
-                        format!(r#"Bearer error="insufficient_scope", scope="{}""#, needed.join(" "));
-                    let expected = (403, "Not enough permissions".into(), Some(challenge));
-                    assert_eq!(outcome(&ask(&token(&others))), expected, "{method} {path} without {missing}");
-                    seen += 1;
-                }
-                let status = ask(&token(&needed)).status;
-                assert!(![401, 403].contains(&status), "{method} {path} with {needed:?}: {status}");
-                let anonymous = request(&method.to_uppercase(), path).send(service.address);
-                assert_eq!(anonymous.status, 401, "{method} {path} without a token");
-            }
-        }
-        assert!(seen > 0, "no operation needs a scope");
-    });
+    assert_eq!(operations, expected);
 }

@@ -1,27 +1,134 @@
-//! The secure profile through the front door: the real program, its commands and its clients, on both databases.
+//! The secure profile over HTTP: the program, its commands and its clients.
 
 mod audit;
-mod changes;
-mod clients;
-mod database_faults;
-mod deaths;
+mod concurrent_refresh;
+mod crash_recovery;
+mod database_outages;
 mod disk_faults;
 mod document;
 mod errors;
-mod faults;
-mod guessing;
 mod introspection;
-mod key_faults;
-mod kills;
+mod login_throttle;
 mod memory;
 mod metadata;
 mod ops;
-mod outage;
-mod outdated;
 mod refresh;
-mod replicas;
+mod rehash;
 mod resource_server;
 mod revocation;
-mod rotation;
+mod revocation_latency;
 mod settings;
 mod sign_in;
+mod startup_errors;
+mod third_party_clients;
+
+use std::thread;
+
+use sqlx::{Connection, PgConnection};
+
+// The test modules import these from here.
+use crate::support::{
+    http::{
+        Reply, Request, connect, connect_from, get, post_form, read_reply, request, send_incomplete_sign_in,
+    },
+    new_postgres,
+    postgres_proxy::PostgresProxy,
+    program::Gatepass,
+    secure_profile::{
+        JOHNDOE, JOHNDOE_OFFLINE, SECOND, Service, Tokens, access_token, add_client, add_johndoe, basic,
+        expect_missing, expect_oauth2_error, free_address, outcome, proxied_postgres, read, rows, serve,
+        serve_command,
+    },
+    service::{Program, TIMEOUT},
+    skip,
+    wait::{throughout, wait_until, within},
+};
+
+/// The issuer of services that share a database but not an address.
+const ISSUER: [&str; 2] = ["--issuer", "https://auth.example.com"];
+
+/// Runs a test on each kind of database, with johndoe as a user.
+fn on_both(test: impl Fn(&Gatepass)) {
+    Gatepass::on_both(|gatepass| {
+        add_johndoe(gatepass);
+        test(gatepass);
+    });
+}
+
+/// Runs a test on each kind of database, with johndoe as a user and a service with these arguments.
+fn with_service(arguments: &[&str], test: impl Fn(&Gatepass, Service)) {
+    on_both(|gatepass| test(gatepass, serve(gatepass, arguments)));
+}
+
+/// A service on SQLite, with johndoe as a user.
+fn on_sqlite(arguments: &[&str]) -> (Gatepass, Service) {
+    let gatepass = Gatepass::on_sqlite();
+    add_johndoe(&gatepass);
+    let service = serve(&gatepass, arguments);
+    (gatepass, service)
+}
+
+/// A PostgreSQL database with johndoe as a user; `None`, and the test is skipped, if PostgreSQL is not installed.
+fn on_postgres() -> Option<Gatepass> {
+    let gatepass = Gatepass::on_postgres(new_postgres()?);
+    add_johndoe(&gatepass);
+    Some(gatepass)
+}
+
+fn replicas(gatepass: &Gatepass, arguments: &[&str]) -> [Service; 2] {
+    [(); 2].map(|()| serve(gatepass, &[&ISSUER[..], arguments].concat()))
+}
+
+/// Runs a test while another connection to PostgreSQL locks these tables.
+fn with_locked_tables(gatepass: &Gatepass, lock: &'static str, test: impl FnOnce()) {
+    let system = actix_web::rt::System::new();
+    let mut other = system.block_on(PgConnection::connect(&gatepass.url)).unwrap();
+    let mut transaction = system.block_on(other.begin()).unwrap();
+    system.block_on(sqlx::query(lock).execute(&mut *transaction)).unwrap();
+    test();
+    system.block_on(transaction.rollback()).unwrap();
+}
+
+/// Runs this many calls at once, and returns their results.
+fn concurrently<T: Send>(calls: usize, call: impl Fn() -> T + Sync) -> Vec<T> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..calls).map(|_| scope.spawn(&call)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn change_password(service: &Service, token: &str, current: &str, new: &str) -> Reply {
+    request("PUT", "/users/me/password")
+        .bearer(token)
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .body(format!("current_password={current}&new_password={new}"))
+        .send(service.address)
+}
+
+fn end_session(service: &Service, token: &str, session: &str) -> Reply {
+    request("DELETE", &format!("/users/me/sessions/{session}")).bearer(token).send(service.address)
+}
+
+fn end_all_sessions(service: &Service, token: &str) -> Reply {
+    request("DELETE", "/users/me/sessions").bearer(token).send(service.address)
+}
+
+fn session_id(access_token: &str) -> String {
+    read(access_token).1["sid"].as_str().expect("a session").to_owned()
+}
+
+/// Posts to /revoke; `more` are fields such as `&client_id=web`.
+fn revoke(service: &Service, token: &str, more: &str) -> Reply {
+    post_form("/revoke", format!("token={token}{more}")).send(service.address)
+}
+
+/// The form fields with which a client authenticates.
+fn client_fields(client_id: &str, secret: &str) -> String {
+    format!("&client_id={client_id}&client_secret={secret}")
+}
+
+/// The token with another signature.
+fn with_wrong_signature(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    format!("{signed}.{}", signature.chars().rev().collect::<String>())
+}

@@ -1,35 +1,28 @@
-//! POST /revoke (RFC 7009): what it ends, for whom, and what it refuses.
+//! POST /revoke (RFC 7009).
 
-use crate::support::{
-    http::{Reply, get, post_form},
-    program::Gatepass,
-    secure_profile::{
-        JOHNDOE, JOHNDOE_OFFLINE, SECOND, Service, Tokens, add_client, add_johndoe, basic, expect_missing,
-        expect_oauth2_error, outcome, rows, serve, within,
-    },
+use crate::secure::{
+    JOHNDOE, JOHNDOE_OFFLINE, Reply, SECOND, Service, Tokens, add_client, basic, client_fields,
+    end_all_sessions, expect_missing, expect_oauth2_error, get, on_both, on_sqlite, outcome, post_form,
+    replicas, revoke, rows, serve, wait_until, with_service, with_wrong_signature,
 };
 
 const INCORRECT: &str = "Incorrect client credentials";
-const ANOTHERS: &str = "The token was issued to another client";
-
-fn revoke(service: &Service, token: &str, more: &str) -> Reply {
-    post_form("/revoke", format!("token={token}{more}")).send(service.address)
-}
+const OTHER_CLIENT: &str = "The token was issued to another client";
 
 #[track_caller]
-fn expect_done(reply: &Reply) {
+fn expect_success(reply: &Reply) {
     assert_eq!((reply.status, reply.text().as_str()), (200, ""));
     assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
 }
 
 #[track_caller]
-fn expect_alive(service: &Service, access_tokens: &[&str]) {
+fn expect_active(service: &Service, access_tokens: &[&str]) {
     for token in access_tokens {
         assert_eq!(service.users_me(token).status, 200);
     }
 }
 
-/// Right, wrong, unknown or none: the hint is no matter.
+/// Hints make no difference, even if they are wrong.
 const HINTS: [&str; 4] = [
     "",
     "&token_type_hint=access_token",
@@ -38,161 +31,150 @@ const HINTS: [&str; 4] = [
 ];
 
 #[test]
-fn a_revoked_access_token_is_dead_and_its_session_lives() {
-    Gatepass::on_both("a_revoked_access_token_is_dead_and_its_session_lives", |gatepass| {
-        add_johndoe(gatepass);
-        let services = [0, 1].map(|_| serve(gatepass, &["--issuer", "https://auth.example.com"]));
-        let [service, replica] = &services;
+fn revoked_access_token_is_refused_by_all_endpoints_and_replicas_and_its_session_stays_active() {
+    on_both(|gatepass| {
+        let [service, replica] = &replicas(gatepass, &[]);
         let mut tokens = service.sign_in_offline();
-        let bystander = service.token(JOHNDOE);
+        let other = service.token(JOHNDOE);
         for hint in HINTS {
             let next = service.refreshed(&tokens.refresh);
-            // Both have it in memory.
-            expect_alive(service, &[&tokens.access]);
-            expect_alive(replica, &[&tokens.access]);
-            expect_done(&revoke(service, &tokens.access, hint));
+            // Both replicas cache the token.
+            expect_active(service, &[&tokens.access]);
+            expect_active(replica, &[&tokens.access]);
+            expect_success(&revoke(service, &tokens.access, hint));
             service.expect_invalid(&[&tokens.access]);
-            within(SECOND, "the replica hears of it", || {
-                (replica.users_me(&tokens.access).status == 401).then_some(())
+            wait_until(SECOND, "the replica refuses the token", || {
+                replica.users_me(&tokens.access).status == 401
             });
-            expect_alive(service, &[&next.access, &bystander]);
-            expect_alive(replica, &[&next.access, &bystander]);
-            // Once more is nothing new.
-            expect_done(&revoke(service, &tokens.access, hint));
+            expect_active(service, &[&next.access, &other]);
+            expect_active(replica, &[&next.access, &other]);
+            expect_success(&revoke(replica, &tokens.access, hint));
             tokens = next;
         }
         service.refreshed(&tokens.refresh);
-        let restarted = serve(gatepass, &["--issuer", "https://auth.example.com"]);
-        expect_done(&revoke(service, &tokens.access, ""));
+        expect_success(&revoke(service, &tokens.access, ""));
+        let [restarted, _] = replicas(gatepass, &[]);
         restarted.expect_invalid(&[&tokens.access]);
+        for service in [service, &restarted] {
+            let sessions = get("/users/me/sessions").bearer(&tokens.access).send(service.address);
+            assert_eq!((sessions.status, end_all_sessions(service, &tokens.access).status), (401, 401));
+        }
         assert_eq!(rows(gatepass, "SELECT token_id FROM revoked_tokens").len(), HINTS.len() + 1);
     });
 }
 
 #[test]
-fn a_revoked_refresh_token_ends_its_family_and_its_access_tokens() {
-    Gatepass::on_both("a_revoked_refresh_token_ends_its_family_and_its_access_tokens", |gatepass| {
-        add_johndoe(gatepass);
-        let service = serve(gatepass, &["--refresh-grace", "60"]);
-        let bystander = service.sign_in_offline();
-        // The newest, the one before, and an older one.
-        for position in 0..3 {
-            for hint in HINTS {
-                let first = service.sign_in_offline();
-                let second = service.refreshed(&first.refresh);
-                let third = service.refreshed(&second.refresh);
-                let family = [&third, &second, &first];
-                expect_alive(&service, &family.map(|tokens| tokens.access.as_str()));
-                expect_done(&revoke(&service, &family[position].refresh, hint));
-                service.expect_invalid(&family.map(|tokens| tokens.access.as_str()));
-                for tokens in family {
-                    let reply = service.refresh(&tokens.refresh, "");
-                    expect_oauth2_error(&reply, 400, "invalid_grant", "Invalid refresh token");
-                    expect_done(&revoke(&service, &tokens.refresh, hint));
-                    expect_done(&revoke(&service, &tokens.access, hint));
-                }
+fn revoked_refresh_token_ends_its_family_and_all_access_tokens() {
+    with_service(&["--refresh-grace", "60"], |gatepass, service| {
+        let other = service.sign_in_offline();
+        // The current token, the previous one, and an older one.
+        for (position, hint) in [(0, ""), (1, HINTS[1]), (2, HINTS[2]), (0, HINTS[3])] {
+            let first = service.sign_in_offline();
+            let second = service.refreshed(&first.refresh);
+            let third = service.refreshed(&second.refresh);
+            let family = [&third, &second, &first];
+            expect_active(&service, &family.map(|tokens| tokens.access.as_str()));
+            expect_success(&revoke(&service, &family[position].refresh, hint));
+            service.expect_invalid(&family.map(|tokens| tokens.access.as_str()));
+            for tokens in family {
+                let reply = service.refresh(&tokens.refresh, "");
+                expect_oauth2_error(&reply, 400, "invalid_grant", "Invalid refresh token");
+                expect_success(&revoke(&service, &tokens.refresh, hint));
+                expect_success(&revoke(&service, &tokens.access, hint));
             }
         }
-        expect_alive(&service, &[&bystander.access]);
-        service.refreshed(&bystander.refresh);
+        expect_active(&service, &[&other.access]);
+        service.refreshed(&other.refresh);
         assert_eq!(rows(gatepass, "SELECT id FROM sessions").len(), 1);
     });
 }
 
 #[test]
-fn a_token_that_is_none_is_revoked_already() {
-    Gatepass::on_both("a_token_that_is_none_is_revoked_already", |gatepass| {
-        add_johndoe(gatepass);
-        let service = serve(gatepass, &[]);
-        let tokens = service.sign_in_offline();
-        let made_up = "x".repeat(43);
-        let (head, signature) = tokens.access.rsplit_once('.').unwrap();
-        let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
-        let foreign = format!("{made_up}{}", &tokens.refresh[43..]);
-        for token in ["x", "%00", "%FF", &made_up.repeat(2), &foreign, &forged, &"x".repeat(100_000)] {
-            for hint in HINTS {
-                expect_done(&revoke(&service, token, hint));
-            }
+fn revocation_of_an_invalid_token_returns_200_without_an_effect() {
+    let (_gatepass, service) = on_sqlite(&[]);
+    let tokens = service.sign_in_offline();
+    let made_up = "x".repeat(43);
+    let unknown_family = format!("{made_up}{}", &tokens.refresh[43..]);
+    let wrong_signature = with_wrong_signature(&tokens.access);
+    let long = "x".repeat(100_000);
+    for token in ["x", "%00", "%FF", &made_up.repeat(2), &unknown_family, &wrong_signature, &long] {
+        for hint in HINTS {
+            expect_success(&revoke(&service, token, hint));
         }
-        expect_alive(&service, &[&tokens.access]);
-        service.refreshed(&tokens.refresh);
-
-        // Where no refresh tokens are given, those that are out end their sessions, and access tokens die all the same.
-        let others = service.sign_in_offline();
-        let first = service;
-        let service = serve(gatepass, &["--refresh-tokens", "never"]);
-        expect_done(&revoke(&service, &others.refresh, ""));
-        within(SECOND, "the session has ended", || {
-            (first.users_me(&others.access).status == 401).then_some(())
-        });
-        let token = service.token(JOHNDOE);
-        expect_done(&revoke(&service, &token, ""));
-        service.expect_invalid(&[&token]);
-    });
+    }
+    expect_active(&service, &[&tokens.access]);
+    service.refreshed(&tokens.refresh);
 }
 
 #[test]
-fn what_is_no_request_to_revoke_is_refused() {
-    Gatepass::on_both("what_is_no_request_to_revoke_is_refused", |gatepass| {
-        add_johndoe(gatepass);
-        let service = serve(gatepass, &[]);
-        for form in ["", "token=", "token_type_hint=access_token"] {
-            expect_missing(&post_form("/revoke", form).send(service.address), "token");
-        }
-        let wrong = get("/revoke").send(service.address);
-        assert_eq!((wrong.status, wrong.header("allow").as_deref()), (405, Some("POST")));
-        let tokens = service.sign_in_offline();
-        let unknown = "&client_id=x&client_secret=y";
-        expect_oauth2_error(&revoke(&service, &tokens.refresh, unknown), 401, "invalid_client", INCORRECT);
-        expect_alive(&service, &[&tokens.access]);
-
-        let service = serve(gatepass, &["--require-client"]);
-        expect_oauth2_error(&revoke(&service, &tokens.refresh, ""), 401, "invalid_client", INCORRECT);
-        service.refresh(&tokens.refresh, "");
-        assert_eq!(rows(gatepass, "SELECT id FROM sessions").len(), 1);
-    });
+fn revocation_works_without_the_refresh_token_grant() {
+    let (gatepass, issuing) = on_sqlite(&[]);
+    let tokens = issuing.sign_in_offline();
+    let service = serve(&gatepass, &["--refresh-tokens", "never"]);
+    expect_success(&revoke(&service, &tokens.refresh, ""));
+    wait_until(SECOND, "the session ends", || issuing.users_me(&tokens.access).status == 401);
+    let token = service.token(JOHNDOE);
+    expect_success(&revoke(&service, &token, ""));
+    service.expect_invalid(&[&token]);
 }
 
 #[test]
-fn a_clients_token_is_taken_from_that_client_alone() {
-    Gatepass::on_both("a_clients_token_is_taken_from_that_client_alone", |gatepass| {
-        add_johndoe(gatepass);
+fn malformed_or_unauthenticated_revocation_is_refused() {
+    let (gatepass, service) = on_sqlite(&[]);
+    for form in ["", "token=", "token_type_hint=access_token"] {
+        expect_missing(&post_form("/revoke", form).send(service.address), "token");
+    }
+    let wrong_method = get("/revoke").send(service.address);
+    assert_eq!((wrong_method.status, wrong_method.header("allow").as_deref()), (405, Some("POST")));
+    let tokens = service.sign_in_offline();
+    let strict = serve(&gatepass, &["--require-client"]);
+    for (service, fields) in [(&service, "&client_id=x&client_secret=y"), (&strict, "")] {
+        expect_oauth2_error(&revoke(service, &tokens.refresh, fields), 401, "invalid_client", INCORRECT);
+    }
+    expect_active(&service, &[&tokens.access]);
+    service.refreshed(&tokens.refresh);
+}
+
+#[test]
+fn token_of_a_client_is_revoked_by_that_client_only() {
+    with_service(&[], |gatepass, service| {
         let [web, app] = ["web", "app"].map(|client| add_client(gatepass, client));
-        let service = serve(gatepass, &[]);
-        let fields = |client: &str, secret: &str| format!("&client_id={client}&client_secret={secret}");
+        let [as_web, as_app] = [client_fields("web", &web), client_fields("app", &app)];
         let by_basic = |token: &str, secret: &str| {
             let request = post_form("/revoke", format!("token={token}"));
             request.header("Authorization", basic("web", secret)).send(service.address)
         };
-        let nobodys = service.sign_in_offline();
-        let sign_in = || Tokens::of(&service.sign_in(&format!("{JOHNDOE_OFFLINE}{}", fields("web", &web))));
-        let (tokens, other) = (sign_in(), sign_in());
+        let public = service.sign_in_offline();
+        let [tokens, other] =
+            [(); 2].map(|()| Tokens::of(&service.sign_in(&format!("{JOHNDOE_OFFLINE}{as_web}"))));
 
         for token in [&tokens.refresh, &tokens.access] {
-            for fields in ["", "&client_id=web", &fields("web", "wrong"), &fields("web", &app)] {
+            let wrong = [client_fields("web", "wrong"), client_fields("web", &app)];
+            for fields in ["", "&client_id=web", &wrong[0], &wrong[1]] {
                 expect_oauth2_error(&revoke(&service, token, fields), 401, "invalid_client", INCORRECT);
             }
             let challenge = Some(r#"Basic realm="token", charset="UTF-8""#.to_owned());
             assert_eq!(outcome(&by_basic(token, "wrong")), (401, INCORRECT.into(), challenge));
-            let anothers = revoke(&service, token, &fields("app", &app));
-            expect_oauth2_error(&anothers, 400, "invalid_grant", ANOTHERS);
         }
-        for token in [&nobodys.refresh, &nobodys.access] {
-            let anothers = revoke(&service, token, &fields("web", &web));
-            expect_oauth2_error(&anothers, 400, "invalid_grant", ANOTHERS);
+        for (token, fields) in [
+            (&tokens.refresh, &as_app),
+            (&tokens.access, &as_app),
+            (&public.refresh, &as_web),
+            (&public.access, &as_web),
+        ] {
+            expect_oauth2_error(&revoke(&service, token, fields), 400, "invalid_grant", OTHER_CLIENT);
         }
-        expect_alive(&service, &[&tokens.access, &nobodys.access]);
+        expect_active(&service, &[&tokens.access, &public.access]);
 
-        expect_done(&by_basic(&tokens.access, &web));
+        expect_success(&by_basic(&tokens.access, &web));
         service.expect_invalid(&[&tokens.access]);
-        let next = Tokens::of(&service.refresh(&tokens.refresh, &fields("web", &web)));
-        expect_done(&revoke(&service, &next.refresh, &fields("web", &web)));
+        let next = service.refreshed_by(&tokens.refresh, &as_web);
+        expect_success(&revoke(&service, &next.refresh, &as_web));
         service.expect_invalid(&[&next.access]);
-        expect_done(&by_basic(&other.refresh, &web));
+        expect_success(&by_basic(&other.refresh, &web));
         service.expect_invalid(&[&other.access]);
-        // For who proves to be a client, what is no token is revoked already.
-        expect_done(&by_basic("x", &web));
-        expect_done(&revoke(&service, &nobodys.refresh, ""));
+        expect_success(&by_basic("x", &web));
+        expect_success(&revoke(&service, &public.refresh, ""));
         assert!(rows(gatepass, "SELECT id FROM sessions").is_empty());
     });
 }

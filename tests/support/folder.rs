@@ -1,14 +1,25 @@
 //! A temporary folder, removed with its value.
 
-use std::{fs, path::Path};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 
 pub struct Folder(TempDir);
 
+/// The directory of the folders: in memory if possible, because SQLite waits for the disk at each commit.
+fn parent() -> PathBuf {
+    const REQUIRED_SPACE: u64 = 1 << 30;
+    let memory = PathBuf::from("/dev/shm");
+    let has_space = rustix::fs::statvfs(&memory).is_ok_and(|fs| fs.f_bavail * fs.f_frsize >= REQUIRED_SPACE);
+    if has_space { memory } else { env::temp_dir() }
+}
+
 impl Folder {
     pub fn create() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder"))
+        Self(tempfile::tempdir_in(parent()).expect("a temporary folder"))
     }
 
     pub fn path(&self) -> &Path {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use super::secrets;
 
@@ -139,6 +140,26 @@ pub fn read_reply(stream: &mut TcpStream) -> Option<Reply> {
             return reply;
         }
     }
+}
+
+/// Sends a sign-in of johndoe without the end of its body, `&password=secret`, and waits until a service with one worker
+/// reads it.
+pub fn send_incomplete_sign_in(address: SocketAddr) -> TcpStream {
+    let mut stream = connect(address);
+    let head = "POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=johndoe";
+    stream.write_all(head.as_bytes()).unwrap();
+    assert_eq!(get("/users/me").send(address).status, 401);
+    stream
+}
+
+/// Connects from this address of the loopback network.
+pub fn connect_from(source: &str, address: SocketAddr) -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::new(source.parse().unwrap(), 0).into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket
 }
 
 pub fn connect(address: SocketAddr) -> TcpStream {

@@ -32,10 +32,6 @@ pub fn skip(why: impl Display) {
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
 }
 
-pub fn left_out(_test: &str, why: &str) {
-    skip(why);
-}
-
 /// A new PostgreSQL database; `None`, and the test is skipped, if there is no PostgreSQL.
 pub fn new_postgres() -> Option<postgres::Database> {
     postgres::Database::create().inspect_err(|why| skip(format!("on PostgreSQL: {why}"))).ok()

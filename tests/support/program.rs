@@ -9,6 +9,12 @@ use serde_json::Value;
 
 use crate::support::{folder::Folder, new_postgres, postgres, secrets, service};
 
+/// A file for `users import` with this number of users, as JSON lines.
+pub fn users_jsonl(count: usize) -> String {
+    let line = |number| format!("{{\"username\":\"user{number}\",\"hashed_password\":\"{HASH}\"}}\n");
+    (0..count).map(line).collect()
+}
+
 /// A hash in Django's format that matches no password.
 pub const HASH: &str = "pbkdf2_sha256$1000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
@@ -38,7 +44,7 @@ impl Gatepass {
     }
 
     /// Runs a test on SQLite and on PostgreSQL.
-    pub fn on_both(_test: &str, run: impl Fn(&Self)) {
+    pub fn on_both(run: impl Fn(&Self)) {
         run(&Self::on_sqlite());
         if let Some(database) = new_postgres() {
             run(&Self::on_postgres(database));
@@ -85,6 +91,11 @@ impl Gatepass {
         serde_json::from_str(&self.done(&[arguments, &["--json"]].concat())).expect("one JSON value")
     }
 
+    /// Runs a command that must succeed and prints JSON lines, and returns the values.
+    pub fn json_lines(&self, arguments: &[&str]) -> Vec<Value> {
+        self.done(arguments).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
     /// Adds a user with the password `NAME's own passphrase`.
     pub fn add(&self, username: &str, options: &[&str]) -> Run {
         let arguments = [&["users", "add", username, "--password-stdin"], options].concat();
@@ -98,17 +109,14 @@ impl Gatepass {
         {
             return Vec::new();
         }
-        let lines = self.done(&["users", "list", "--json"]);
-        let name =
-            |line| serde_json::from_str::<Value>(line).unwrap()["username"].as_str().unwrap().to_owned();
-        lines.lines().map(name).collect()
+        let users = self.json_lines(&["users", "list", "--json"]);
+        users.iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The stored hash of a user's password.
     pub fn hash(&self, username: &str) -> String {
-        let lines = self.done(&["users", "export"]);
-        let users = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let user = users.into_iter().find(|user| user["username"] == username).expect("the user");
+        let users = self.json_lines(&["users", "export"]);
+        let user = users.iter().find(|user| user["username"] == username).expect("the user");
         user["hashed_password"].as_str().unwrap().to_owned()
     }
 }

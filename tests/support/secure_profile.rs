@@ -180,10 +180,6 @@ pub fn proxied_postgres() -> Option<(Gatepass, PostgresProxy, postgres::Database
     Some((gatepass, proxy, database))
 }
 
-pub fn postgres_behind_proxy(_test: &str) -> Option<(Gatepass, PostgresProxy, postgres::Database)> {
-    proxied_postgres()
-}
-
 /// An address on which nothing listens.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()

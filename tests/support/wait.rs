@@ -35,6 +35,15 @@ pub fn wait_until(limit: Duration, what: &str, mut condition: impl FnMut() -> bo
     within(limit, what, || condition().then_some(()));
 }
 
+/// Repeats a check for this time.
+pub fn throughout(duration: Duration, check: impl Fn()) {
+    let start = Instant::now();
+    while start.elapsed() < duration {
+        check();
+        thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
 /// Repeats an asynchronous attempt until it succeeds.
 ///
 /// # Panics

@@ -14,15 +14,15 @@ fn status(bytes: &[u8]) -> Option<u16> {
     let mut stream = connect(tutorial());
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(std::net::Shutdown::Write);
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     // A reset after the response is fine.
-    let _ = stream.read_to_end(&mut answer);
-    let line = String::from_utf8_lossy(&answer[..answer.len().min(12)]).into_owned();
+    let _ = stream.read_to_end(&mut response);
+    let line = String::from_utf8_lossy(&response[..response.len().min(12)]).into_owned();
     line.split(' ').nth(1)?.parse().ok()
 }
 
 #[test]
-fn malformed_requests_get_4xx() {
+fn malformed_request_returns_4xx() {
     let head = |line: &str, headers: &str| format!("{line}\r\n{headers}\r\n").into_bytes();
     let post = |headers: &str, body: &str| {
         let form = "Content-Type: application/x-www-form-urlencoded\r\n";
@@ -32,18 +32,18 @@ fn malformed_requests_get_4xx() {
     let many = "a: b\r\n".repeat(200);
     let (large, huge) = (format!("a: {}\r\n", "b".repeat(17_000)), format!("a: {}\r\n", "b".repeat(150_000)));
     for (what, bytes, expected) in [
-        ("no host", head("GET / HTTP/1.1", ""), 400),
-        ("two hosts", head("GET / HTTP/1.1", "Host: a\r\nHost: b\r\n"), 400),
-        ("a line without a version", head("GET /", "Host: x\r\n"), 400),
+        ("no Host", head("GET / HTTP/1.1", ""), 400),
+        ("two Hosts", head("GET / HTTP/1.1", "Host: a\r\nHost: b\r\n"), 400),
+        ("a request line without a version", head("GET /", "Host: x\r\n"), 400),
         ("an unknown version", head("GET / HTTP/3.0", "Host: x\r\n"), 400),
         ("HTTP/2 without TLS", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), 400),
-        ("a handshake of TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(), 400),
+        ("a TLS handshake", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(), 400),
         ("HTTP/1.0", head("GET /users/me HTTP/1.0", ""), 401),
         ("an absolute target", head("GET http://evil.com/users/me HTTP/1.1", "Host: x\r\n"), 401),
         ("TRACE", head("TRACE /users/me HTTP/1.1", "Host: x\r\n"), 405),
         ("CONNECT", head("CONNECT x:80 HTTP/1.1", "Host: x\r\n"), 404),
         ("an unknown method", head("BREW /users/me HTTP/1.1", "Host: x\r\n"), 405),
-        ("a method that is none", head("G(T / HTTP/1.1", "Host: x\r\n"), 400),
+        ("an invalid method", head("G(T / HTTP/1.1", "Host: x\r\n"), 400),
         ("a space before the colon", head("GET / HTTP/1.1", "Host : x\r\n"), 400),
         ("a folded header", head("GET / HTTP/1.1", "Host: x\r\na: b\r\n c\r\n"), 400),
         ("a NUL in a header", head("GET / HTTP/1.1", "Host: x\r\na: \0\r\n"), 400),
@@ -55,18 +55,18 @@ fn malformed_requests_get_4xx() {
         ("a list of lengths", post("Content-Length: 1, 1\r\n", "a"), 400),
         ("a signed length", post("Content-Length: +1\r\n", "a"), 400),
         ("a negative length", post("Content-Length: -1\r\n", "a"), 400),
-        ("a length beyond numbers", post("Content-Length: 99999999999999999999\r\n", "a"), 400),
-        ("a length beyond memory", post("Content-Length: 9999999999999999999\r\n", "a"), 413),
-        ("a length and chunks", post(&format!("Content-Length: 4\r\n{chunked}"), "0\r\n\r\n"), 400),
-        ("chunks and a length", post(&format!("{chunked}Content-Length: 4\r\n"), "0\r\n\r\n"), 400),
-        ("chunks twice", post(&format!("{chunked}{chunked}"), "0\r\n\r\n"), 400),
-        ("an encoding around chunks", post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 400),
+        ("a length over the number range", post("Content-Length: 99999999999999999999\r\n", "a"), 400),
+        ("a length over the body limit", post("Content-Length: 9999999999999999999\r\n", "a"), 413),
+        ("a length and chunked encoding", post(&format!("Content-Length: 4\r\n{chunked}"), "0\r\n\r\n"), 400),
+        ("chunked encoding and a length", post(&format!("{chunked}Content-Length: 4\r\n"), "0\r\n\r\n"), 400),
+        ("chunked encoding twice", post(&format!("{chunked}{chunked}"), "0\r\n\r\n"), 400),
+        ("another encoding before chunked", post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 400),
         ("an unknown encoding", post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 400),
         ("a chunk without a size", post(chunked, "\r\n"), 400),
-        ("a chunk of a wrong size", post(chunked, "zz\r\n"), 400),
-        ("a chunk of a signed size", post(chunked, "-1\r\n"), 400),
-        ("a chunk beyond numbers", post(chunked, "ffffffffffffffffff\r\n"), 400),
-        ("a chunk that is longer than it says", post(chunked, "1\r\nab\r\n0\r\n\r\n"), 400),
+        ("a chunk size that is not a number", post(chunked, "zz\r\n"), 400),
+        ("a negative chunk size", post(chunked, "-1\r\n"), 400),
+        ("a chunk size over the number range", post(chunked, "ffffffffffffffffff\r\n"), 400),
+        ("a chunk longer than its size", post(chunked, "1\r\nab\r\n0\r\n\r\n"), 400),
     ] {
         assert_eq!(status(&bytes), Some(expected), "{what}");
     }
@@ -74,7 +74,7 @@ fn malformed_requests_get_4xx() {
 }
 
 #[test]
-fn bytes_after_a_refused_head_are_not_a_request() {
+fn bytes_after_a_refused_head_are_not_read_as_a_request() {
     let smuggled =
         b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n\
         0\r\n\r\nGET /users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer johndoe\r\n\r\n";
@@ -90,15 +90,15 @@ fn pipelined_requests_get_responses_in_order() {
     let last = "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let mut writer = stream.try_clone().unwrap();
     let sender = std::thread::spawn(move || writer.write_all(format!("{one}{last}").as_bytes()));
-    let mut answers = String::new();
-    stream.read_to_string(&mut answers).unwrap();
+    let mut responses = String::new();
+    stream.read_to_string(&mut responses).unwrap();
     sender.join().unwrap().unwrap();
-    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 500);
-    assert_eq!(answers.matches("HTTP/1.1 404 Not Found").count(), 1);
+    assert_eq!(responses.matches("HTTP/1.1 200 OK").count(), 500);
+    assert_eq!(responses.matches("HTTP/1.1 404 Not Found").count(), 1);
 }
 
 #[test]
-fn malformed_requests_are_not_logged() {
+fn malformed_requests_log_no_errors() {
     let program = Program::start(&["--bind", "127.0.0.1:0", "--workers", "1"], &[]);
     for _ in 0..5 {
         assert_eq!(exchange(program.address(), b"GET / HTTP/1.1\r\n\r\n").status, 400);

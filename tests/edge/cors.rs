@@ -22,14 +22,14 @@ fn preflight(target: &str, method: &str) -> Request {
 }
 
 #[track_caller]
-fn assert_let_in(reply: &Reply, origin: &str) {
+fn assert_allowed(reply: &Reply, origin: &str) {
     assert_eq!(reply.header("access-control-allow-origin").as_deref(), Some(origin), "{reply:?}");
     assert!(reply.header("vary").unwrap().contains("Origin"), "{reply:?}");
     assert_eq!(reply.header("access-control-allow-credentials"), None);
 }
 
 #[test]
-fn preflight_of_an_allowed_origin_succeeds_for_every_path() {
+fn preflight_from_an_allowed_origin_succeeds_for_every_path() {
     let program = program();
     for (target, method) in
         [("/token", "POST"), ("/users/me", "GET"), ("/users/me/sessions/x", "DELETE"), ("/nothing", "PUT")]
@@ -37,7 +37,7 @@ fn preflight_of_an_allowed_origin_succeeds_for_every_path() {
         for origin in [APP, "http://localhost:5173"] {
             let reply = preflight(target, method).header("Origin", origin).send(program.address());
             assert_eq!(reply.status, 200, "{reply:?}");
-            assert_let_in(&reply, origin);
+            assert_allowed(&reply, origin);
             let allowed = |name| reply.header(name).unwrap().to_lowercase();
             assert!(allowed("access-control-allow-methods").contains(&method.to_lowercase()), "{reply:?}");
             let headers = allowed("access-control-allow-headers");
@@ -47,7 +47,7 @@ fn preflight_of_an_allowed_origin_succeeds_for_every_path() {
 }
 
 #[test]
-fn errors_have_cors_headers() {
+fn responses_to_an_allowed_origin_have_cors_headers() {
     let program = program();
     let form = format!("username=johndoe&password={}", "x".repeat(3000));
     for (sent, status) in [
@@ -62,17 +62,18 @@ fn errors_have_cors_headers() {
     ] {
         let reply = sent.header("Origin", APP).send(program.address());
         assert_eq!(reply.status, status, "{reply:?}");
-        assert_let_in(&reply, APP);
+        assert_allowed(&reply, APP);
         let exposed = reply.header("access-control-expose-headers").unwrap().to_lowercase();
         assert!(exposed.contains("www-authenticate") && exposed.contains("retry-after"), "{reply:?}");
     }
 }
 
 #[test]
-fn foreign_origins_get_no_cors_headers() {
+fn responses_to_another_origin_have_no_cors_headers() {
     let program = program();
-    let near = ["http://app.example.com", "https://app.example.com:8443", "https://xapp.example.com", "null"];
-    for origin in near.into_iter().chain(["https://app.example.com.evil.com", "HTTPS://APP.EXAMPLE.COM"]) {
+    let similar =
+        ["http://app.example.com", "https://app.example.com:8443", "https://xapp.example.com", "null"];
+    for origin in similar.into_iter().chain(["https://app.example.com.evil.com", "HTTPS://APP.EXAMPLE.COM"]) {
         for sent in [get("/users/me"), preflight("/token", "POST"), preflight("/users/me", "GET")] {
             let reply = sent.header("Origin", origin).send(program.address());
             assert_eq!(reply.header("access-control-allow-origin"), None, "{origin}: {reply:?}");

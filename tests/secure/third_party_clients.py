@@ -33,7 +33,7 @@ def is_johndoe(reply):
     equal((reply.status_code, reply.json().get("username")), (200, "johndoe"))
 
 
-# requests-oauthlib: nobody in particular, then the client, by the form and by HTTP Basic.
+# requests-oauthlib, as a public client, and as a registered client with its secret in the form and by HTTP Basic.
 def legacy(client_id="", scope=("me", "users:read")):
     return OAuth2Session(client=LegacyApplicationClient(client_id=client_id, scope=list(scope)))
 
@@ -61,7 +61,7 @@ raises(InvalidClientError, lambda: legacy("web").fetch_token(TOKEN, **JOHNDOE))
 raises(InvalidClientError, lambda: legacy("web").fetch_token(TOKEN, **JOHNDOE, client_secret="wrong"))
 
 
-# A refresh token, in the two ways that there are: asked for, and where the access token has ended.
+# Refreshes by a call, and automatic refreshes after the access token has expired.
 STAYS = ["me", "users:read", "offline_access"]
 for client_id, auth in [("", None), ("web", HTTPBasicAuth("web", secret))]:
     session = legacy(client_id, STAYS)
@@ -69,7 +69,7 @@ for client_id, auth in [("", None), ("web", HTTPBasicAuth("web", secret))]:
     first = session.fetch_token(TOKEN, **JOHNDOE, **options)
     equal(set(first.scopes), set(STAYS))
     second = session.refresh_token(TOKEN, auth=auth)
-    assert second["refresh_token"] != first["refresh_token"], "the next one"
+    assert second["refresh_token"] != first["refresh_token"], "a refresh must return another token"
     equal((session.token["refresh_token"], set(second.scopes)), (second["refresh_token"], set(STAYS)))
     is_johndoe(session.get(ME))
 
@@ -78,7 +78,7 @@ for client_id, auth in [("", None), ("web", HTTPBasicAuth("web", secret))]:
         client=LegacyApplicationClient(client_id=client_id),
         token={**second, "expires_in": -1, "expires_at": 1},
         auto_refresh_url=TOKEN,
-        # In the form, this time.
+        # The client authenticates in the form.
         auto_refresh_kwargs={"client_id": client_id, **options} if client_id else {},
         token_updater=saved.append,
     )
@@ -90,7 +90,7 @@ for client_id, auth in [("", None), ("web", HTTPBasicAuth("web", secret))]:
     raises(InvalidScopeError, lambda: session.refresh_token(TOKEN, auth=auth))
 
 
-# Authlib: the client, by HTTP Basic and by the form, and nobody in particular.
+# Authlib, as a registered client by HTTP Basic and in the form, and as a public client.
 def authlib(client_id, client_secret, method):
     return AuthlibSession(client_id, client_secret, scope="me", token_endpoint_auth_method=method)
 
@@ -109,15 +109,15 @@ for client_id, client_secret, method in [
     session = authlib(client_id, client_secret, method)
     first = session.fetch_token(TOKEN, grant_type="password", scope="me offline_access", **JOHNDOE)
     second = session.refresh_token(TOKEN, first["refresh_token"])
-    assert second["refresh_token"] != first["refresh_token"], "the next one"
+    assert second["refresh_token"] != first["refresh_token"], "a refresh must return another token"
     equal(session.token["refresh_token"], second["refresh_token"])
     is_johndoe(session.get(ME))
-    # Used again at once it is answered again; a made-up one is not.
+    # A repeated refresh succeeds within the grace period, and one with an unknown token does not.
     equal(session.refresh_token(TOKEN, first["refresh_token"])["refresh_token"], second["refresh_token"])
     wrong = raises(OAuthError, lambda: session.refresh_token(TOKEN, "x" * 86))
     equal((wrong.error, wrong.description), ("invalid_grant", "Invalid refresh token"))
 
-    # By itself, where the access token has ended.
+    # An automatic refresh after the access token has expired.
     saved = []
     session = AuthlibSession(
         client_id,
@@ -130,15 +130,15 @@ for client_id, client_secret, method in [
     is_johndoe(session.get(ME))
     equal(len(saved), 1)
 
-    # It is given up, and says so: RFC 7009 and RFC 7662.
-    newest = saved[0]
+    # Revocation (RFC 7009) and introspection (RFC 7662).
+    current = saved[0]
     if client_id:
-        equal(session.introspect_token(f"{address}/introspect", token=newest["refresh_token"]).json()["active"], True)
-    equal(session.revoke_token(f"{address}/revoke", token=newest["refresh_token"]).status_code, 200)
+        equal(session.introspect_token(f"{address}/introspect", token=current["refresh_token"]).json()["active"], True)
+    equal(session.revoke_token(f"{address}/revoke", token=current["refresh_token"]).status_code, 200)
     if client_id:
-        told = session.introspect_token(f"{address}/introspect", token=newest["access_token"]).json()
-        equal(told, {"active": False})
-    raises(OAuthError, lambda: session.refresh_token(TOKEN, newest["refresh_token"]))
+        state = session.introspect_token(f"{address}/introspect", token=current["access_token"]).json()
+        equal(state, {"active": False})
+    raises(OAuthError, lambda: session.refresh_token(TOKEN, current["refresh_token"]))
 
 session = authlib("web", secret, "client_secret_basic")
 wrong = raises(

@@ -1,0 +1,26 @@
+//! The client's address behind nginx.
+
+use std::{io::Write, net::TcpStream};
+
+use crate::{
+    cluster::setup::Cluster,
+    support::{
+        http::{connect_from, get, post_form, read_reply},
+        secure_profile::{JOHNDOE, access_token},
+    },
+};
+
+#[test]
+fn session_has_the_address_of_the_connection_despite_forged_forwarding_headers() {
+    let Some(mut cluster) = Cluster::create() else { return };
+    let _replicas = [cluster.start_replica(), cluster.start_replica()];
+    let forged = post_form("/token", JOHNDOE)
+        .header("X-Forwarded-For", "6.6.6.6, 127.0.0.1")
+        .header("Forwarded", "for=6.6.6.6")
+        .bytes();
+    let mut stream = TcpStream::from(connect_from("127.0.0.77", cluster.address));
+    stream.write_all(&forged).unwrap();
+    let token = access_token(&read_reply(&mut stream).expect("a response"));
+    let sessions = get("/users/me/sessions").bearer(&token).send(cluster.address).json();
+    assert_eq!(sessions[0]["address"], "127.0.0.77", "{sessions}");
+}

@@ -1,0 +1,225 @@
+//! Login throttling: clients with failed attempts have to wait, whatever username they send, and others do not.
+
+use std::{io::Write, net::TcpStream, time::Duration};
+
+use crate::secure::{
+    Gatepass, JOHNDOE, Reply, SECOND, Service, change_password, concurrently, connect_from,
+    expect_oauth2_error, on_both, on_sqlite, ops::metrics, ops::ops_address, post_form, read_reply, replicas,
+    rows, wait_until, with_service, within,
+};
+
+/// The third failed attempt has to wait.
+const THROTTLED: [&str; 2] = ["--login-throttle=on", "--login-throttle-account-failures=2"];
+
+const WRONG: &str = "username=johndoe&password=wrong";
+
+fn with_throttled(more: &[&str], test: impl Fn(&Gatepass, Service)) {
+    with_service(&[&THROTTLED[..], more].concat(), test);
+}
+
+fn sign_in_from(source: &str, form: &str, service: &Service) -> Reply {
+    let mut stream = TcpStream::from(connect_from(source, service.address));
+    stream.write_all(&post_form("/token", form).bytes()).unwrap();
+    read_reply(&mut stream).expect("a response")
+}
+
+/// The stored numbers of failed attempts at accounts.
+fn failed_attempts(gatepass: &Gatepass) -> Vec<String> {
+    rows(gatepass, "SELECT CAST(count AS TEXT) FROM failures WHERE name LIKE '% %' ORDER BY name")
+}
+
+/// Adds failed attempts to all accounts that have any, so that their waits outlast the test.
+fn add_ten_failed_attempts(gatepass: &Gatepass) {
+    rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name LIKE '% %' RETURNING name");
+}
+
+/// Asserts that the response is 429, and returns its `Retry-After`.
+#[track_caller]
+fn expect_throttled(reply: &Reply) -> u64 {
+    expect_oauth2_error(reply, 429, "temporarily_unavailable", "Too many failed attempts, try again later");
+    reply.header("retry-after").and_then(|seconds| seconds.parse().ok()).expect("seconds")
+}
+
+#[test]
+fn waits_double_with_each_failed_attempt_up_to_the_longest_wait_and_reset_after_an_hour() {
+    with_throttled(&["--login-throttle-longest-wait=100"], |gatepass, service| {
+        for _ in 0..2 {
+            expect_oauth2_error(
+                &service.sign_in(WRONG),
+                400,
+                "invalid_grant",
+                "Incorrect username or password",
+            );
+        }
+        // After a second, one more attempt is allowed. Attempts within the wait do not count.
+        let next = || Some(service.sign_in(WRONG)).filter(|reply| reply.status != 429);
+        assert_eq!(within(2 * SECOND, "the first wait ends", next).status, 400);
+        assert_eq!(failed_attempts(gatepass), ["3"]);
+
+        for (update, wait) in [
+            ("UPDATE failures SET count = 5 WHERE name LIKE '% %' RETURNING name", 8),
+            ("UPDATE failures SET count = 7 WHERE name LIKE '% %' RETURNING name", 32),
+            ("UPDATE failures SET count = 9 WHERE name LIKE '% %' RETURNING name", 100),
+            ("UPDATE failures SET count = 9000000000 WHERE name LIKE '% %' RETURNING name", 100),
+        ] {
+            rows(gatepass, update);
+            let retry_after = expect_throttled(&service.sign_in(WRONG));
+            assert!((wait - 3..=wait).contains(&retry_after), "{retry_after} of {wait}");
+            expect_throttled(&service.sign_in(JOHNDOE));
+        }
+        rows(gatepass, "UPDATE failures SET last = last - 3600 RETURNING name");
+        assert_eq!(service.sign_in(WRONG).status, 400);
+        assert_eq!(failed_attempts(gatepass), ["1"]);
+    });
+}
+
+#[test]
+fn successful_sign_in_resets_failed_attempts() {
+    with_throttled(&[], |gatepass, service| {
+        let statuses = [WRONG, JOHNDOE, WRONG, WRONG].map(|form| service.sign_in(form).status);
+        assert_eq!(statuses, [400, 200, 400, 400]);
+        assert_eq!(failed_attempts(gatepass), ["2"]);
+    });
+}
+
+#[test]
+fn failed_attempts_from_one_address_do_not_throttle_another() {
+    let (gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-address-failures=4"]].concat());
+    for _ in 0..2 {
+        assert_eq!(service.sign_in(WRONG).status, 400);
+    }
+    add_ten_failed_attempts(&gatepass);
+    expect_throttled(&service.sign_in(JOHNDOE));
+    assert_eq!(sign_in_from("127.0.0.2", JOHNDOE, &service).status, 200);
+    expect_throttled(&service.sign_in(JOHNDOE));
+
+    // Attempts at several accounts throttle the address for all accounts.
+    for username in ["a", "b", "c", "d"] {
+        let form = format!("username={username}&password=wrong");
+        assert_eq!(sign_in_from("127.0.0.3", &form, &service).status, 400);
+    }
+    rows(&gatepass, "UPDATE failures SET count = count + 10 WHERE name = '127.0.0.3' RETURNING name");
+    for form in ["username=e&password=wrong", JOHNDOE] {
+        expect_throttled(&sign_in_from("127.0.0.3", form, &service));
+    }
+    assert_eq!(sign_in_from("127.0.0.2", JOHNDOE, &service).status, 200);
+}
+
+#[test]
+fn unknown_username_gets_the_same_responses_as_a_known_one() {
+    with_throttled(&[], |gatepass, service| {
+        gatepass.add("alice", &["--disabled"]).done();
+        // Capitals and fullwidth letters are the same username, whether it exists or not.
+        let names = [
+            ["johndoe", "JohnDoe", "%EF%BD%8A%EF%BD%8F%EF%BD%88%EF%BD%8E%EF%BD%84%EF%BD%8F%EF%BD%85"],
+            ["alice", "aLICE", "%EF%BD%81%EF%BD%8C%EF%BD%89%EF%BD%83%EF%BD%85"],
+            ["nobody", "NOBODY", "%EF%BD%8E%EF%BD%8F%EF%BD%82%EF%BD%8F%EF%BD%84%EF%BD%99"],
+        ];
+        let responses = names.map(|[name, capitals, fullwidth]| {
+            let attempt = |name| service.sign_in(&format!("username={name}&password=wrong"));
+            let [first, second] = [name, capitals].map(attempt);
+            add_ten_failed_attempts(gatepass);
+            let third = attempt(fullwidth);
+            assert!(expect_throttled(&third) > 800);
+            [first, second, third].map(|mut reply| {
+                reply.headers.retain(|(name, _)| name != "date" && name != "retry-after");
+                (reply.status, reply.body, reply.headers)
+            })
+        });
+        assert_eq!(responses[0].each_ref().map(|(status, ..)| *status), [400, 400, 429]);
+        assert!(responses.iter().all(|response| response == &responses[0]), "{responses:?}");
+    });
+}
+
+#[test]
+fn replicas_count_failed_attempts_together() {
+    on_both(|gatepass| {
+        let replicas = replicas(gatepass, &THROTTLED);
+        for service in &replicas {
+            assert_eq!(service.sign_in(WRONG).status, 400);
+        }
+        assert_eq!(failed_attempts(gatepass), ["2"]);
+        add_ten_failed_attempts(gatepass);
+        for service in &replicas {
+            expect_throttled(&service.sign_in(JOHNDOE));
+        }
+    });
+}
+
+#[test]
+fn concurrent_attempts_check_hardly_more_passwords_than_the_limit() {
+    with_service(&["--login-throttle=on", "--workers=4"], |gatepass, service| {
+        let replies = concurrently(100, || service.sign_in(WRONG));
+        let (checked, throttled): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 400);
+        // Five are allowed at once, and one more after each wait that ends during the test.
+        assert!((1..=8).contains(&checked.len()), "{} passwords were checked", checked.len());
+        assert_eq!(failed_attempts(gatepass), [checked.len().to_string()]);
+        throttled.into_iter().for_each(|reply| _ = expect_throttled(reply));
+
+        // At most one line a second is logged.
+        let lines = service.program.end().matches("login throttled after too many failed attempts").count();
+        assert!((1..=8).contains(&lines), "{lines} lines");
+    });
+}
+
+#[test]
+fn attempt_of_a_client_that_disconnects_counts() {
+    let slow =
+        ["--hash-threads=1", "--argon2-memory=65536", "--argon2-iterations=4", "--ops-bind=127.0.0.1:0"];
+    let (gatepass, service) = on_sqlite(&[&THROTTLED[..], &slow].concat());
+    let ops = ops_address(&service);
+    // Unknown users cost a hash with the current parameters.
+    let attempt = "username=nobody&password=wrong";
+    for attempts in 1..=2 {
+        let mut connection = connect_from("127.0.0.1", service.address);
+        connection.write_all(&post_form("/token", attempt).bytes()).unwrap();
+        wait_until(10 * SECOND, "the password is being checked", || {
+            metrics(ops)["gatepass_hash_running"] == 1.0
+        });
+        // The connection is reset instead of closed.
+        connection.set_linger(Some(Duration::ZERO)).unwrap();
+        drop(connection);
+        wait_until(10 * SECOND, "the attempt is counted", || {
+            failed_attempts(&gatepass) == [attempts.to_string()]
+        });
+    }
+    add_ten_failed_attempts(&gatepass);
+    expect_throttled(&service.sign_in(attempt));
+}
+
+#[test]
+fn password_change_with_wrong_current_passwords_is_throttled() {
+    let (gatepass, service) = on_sqlite(&THROTTLED);
+    let token = service.token(JOHNDOE);
+    let change = |current: &str| change_password(&service, &token, current, "a+fine+new+passphrase");
+    for _ in 0..2 {
+        let reply = change("wrong");
+        assert_eq!((reply.status, &reply.json()["detail"]), (400, &"Incorrect password".into()));
+    }
+    add_ten_failed_attempts(&gatepass);
+    assert!(expect_throttled(&change("wrong")) > 800);
+    expect_throttled(&change("johndoe's+own+passphrase"));
+    assert_eq!(service.users_me(&token).status, 200, "the token stays valid");
+}
+
+#[test]
+fn sign_ins_over_the_rate_of_one_address_are_throttled_even_if_successful() {
+    let (_gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-rate=1"]].concat());
+    for _ in 0..10 {
+        assert_eq!(service.sign_in(JOHNDOE).status, 200);
+    }
+    let next = || Some(service.sign_in(JOHNDOE)).filter(|reply| reply.status != 200);
+    assert_eq!(expect_throttled(&within(20 * SECOND, "the burst is used up", next)), 1);
+    assert_eq!(sign_in_from("127.0.0.2", JOHNDOE, &service).status, 200);
+    wait_until(3 * SECOND, "another sign-in is allowed", || service.sign_in(JOHNDOE).status == 200);
+}
+
+#[test]
+fn sign_in_whose_failure_cannot_be_counted_returns_500() {
+    let (gatepass, service) = on_sqlite(&THROTTLED);
+    rows(&gatepass, "DROP TABLE failures");
+    for form in [WRONG, JOHNDOE] {
+        let reply = service.sign_in(form);
+        assert_eq!((reply.status, &reply.json()["detail"]), (500, &"Internal Server Error".into()));
+    }
+}
