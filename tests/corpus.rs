@@ -1,4 +1,4 @@
-//! Every input that fuzzing has on record, again: what `cargo fuzz` found stays found.
+//! The fuzz targets with the recorded inputs of `cargo fuzz`.
 
 #[path = "../fuzz/src/lib.rs"]
 mod checks;
@@ -10,7 +10,7 @@ fn replay(target: &str, check: fn(&[u8])) {
     let mut count = 0;
     for entry in fs::read_dir(&folder).expect("the corpus").flatten() {
         let path = entry.path();
-        // Captured, and shown where the check fails.
+        // The output is displayed if the check fails.
         println!("{}", path.display());
         check(&fs::read(&path).expect("an input"));
         count += 1;
@@ -19,26 +19,26 @@ fn replay(target: &str, check: fn(&[u8])) {
 }
 
 #[test]
-fn the_authorization_header_is_read_as_fastapi_reads_it() {
+fn inputs_of_authorization_pass() {
     replay("authorization", checks::authorization::check);
 }
 
 #[test]
-fn a_form_is_understood_the_same_when_it_is_said_again() {
+fn inputs_of_form_pass() {
     replay("form", checks::form::check);
 }
 
 #[test]
-fn scopes_grant_what_is_in_both_and_no_more() {
+fn inputs_of_scopes_pass() {
     replay("scopes", checks::scopes::check);
 }
 
 #[test]
-fn a_token_that_was_not_signed_is_not_taken() {
+fn inputs_of_token_pass() {
     replay("token", checks::token::check);
 }
 
 #[test]
-fn a_stored_hash_is_within_its_limits_and_matches_one_password() {
+fn inputs_of_stored_hash_pass() {
     replay("stored_hash", checks::stored_hash::check);
 }

@@ -1,4 +1,4 @@
-//! The integration tests, as one binary: it is compiled and linked once. A suite alone: `cargo test --test integration api::`
+//! All integration tests are one binary, which is linked once. `cargo test --test integration -- api::` runs one suite.
 
 mod api;
 mod architecture;

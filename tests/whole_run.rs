@@ -1,5 +1,4 @@
-//! No log of any program that the tests started holds a secret that they used. It looks at what they left behind, so
-//! `.ci/run` runs it last.
+//! Searches the logs of all programs that the tests started for the secrets that the tests used. `.ci/run` runs it last.
 
 #[path = "support/secrets.rs"]
 #[expect(dead_code, reason = "the integration tests use the rest")]
@@ -11,10 +10,10 @@ use aho_corasick::AhoCorasick;
 use base64::{Engine, prelude::*};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The ways in which a secret may be written.
-fn notations(secret: &str) -> Vec<String> {
+/// The encodings in which a secret may be in a log.
+fn encodings(secret: &str) -> Vec<String> {
     let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-    let mut notations = vec![
+    let mut encodings = vec![
         secret.to_owned(),
         encoded.replace("%20", "+"),
         encoded,
@@ -23,19 +22,19 @@ fn notations(secret: &str) -> Vec<String> {
         secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
         format!("{:?}", secret.as_bytes()).trim_matches(['[', ']']).to_owned(),
     ];
-    // Base64 of a text that has it in the middle: whatever stands before it, one of these three is in that. The ends
-    // depend on the neighbours.
+    // Base64 of a longer text contains one of these three, depending on the secret's offset. The first and last characters
+    // depend on the text around the secret.
     for start in 0..3 {
         let shifted = [vec![0; start], secret.as_bytes().to_vec()].concat();
         for engine in [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD] {
             let text = engine.encode(&shifted);
-            notations.push(text[(start * 4).div_ceil(3)..text.len() - 1].to_owned());
+            encodings.push(text[(start * 4).div_ceil(3)..text.len() - 1].to_owned());
         }
     }
-    notations
+    encodings
 }
 
-/// Every secret that a log holds: where, and which.
+/// The secrets that are in a log, the number of logs, and the number of secrets.
 fn leaks(folder: &Path) -> (BTreeSet<String>, usize, usize) {
     let (mut logs, mut secrets) = (String::new(), BTreeSet::new());
     let mut files = 0;
@@ -55,21 +54,21 @@ fn leaks(folder: &Path) -> (BTreeSet<String>, usize, usize) {
     let logs = lines.into_iter().collect::<Vec<_>>().join("\n");
     let texts: Vec<_> = secrets
         .iter()
-        .flat_map(|secret| notations(secret).into_iter().map(move |text| (text, secret)))
+        .flat_map(|secret| encodings(secret).into_iter().map(move |text| (text, secret)))
         .collect();
     let all = AhoCorasick::new(texts.iter().map(|(text, _)| text)).expect("a search for all of them at once");
     let found = all.find_overlapping_iter(&logs).map(|text| texts[text.pattern()].1.clone()).collect();
     (found, files, secrets.len())
 }
 
-/// Most lines say the same at other times.
+/// The line without its time: most lines are repeated at other times.
 fn without_time(line: &str) -> &str {
     line.split_once("Z ").map_or(line, |(_, rest)| rest)
 }
 
 #[test]
-#[ignore = "looks at what all the other tests left behind: cargo test --test whole_run -- --ignored"]
-fn no_log_of_the_whole_run_holds_a_secret() {
+#[ignore = "needs the logs of the other tests: cargo test --test whole_run -- --ignored"]
+fn logs_of_all_tests_contain_no_secrets() {
     let (found, logs, secrets) = leaks(&secrets::folder());
     eprintln!("{logs} logs, {secrets} secrets");
     assert!(logs > 100 && secrets > 100, "{logs} logs and {secrets} secrets: the tests did not run");
@@ -77,9 +76,9 @@ fn no_log_of_the_whole_run_holds_a_secret() {
 }
 
 #[test]
-fn a_secret_in_a_log_is_found_however_it_is_written() {
+fn secret_in_a_log_is_found_in_any_encoding() {
     let secret = "it's a secret, näturally";
-    let mut ways = vec![
+    let mut lines = vec![
         format!("the password is {secret}"),
         "POST /token?password=it%27s%20a%20secret%2C%20n%C3%A4turally&x=1".to_owned(),
         "POST /token?password=it%27s+a+secret%2C+n%C3%A4turally".to_owned(),
@@ -87,15 +86,15 @@ fn a_secret_in_a_log_is_found_however_it_is_written() {
         format!("{:?}", [b"x=", secret.as_bytes()].concat()),
     ];
     for before in ["", "j", "jo", "johndoe:"] {
-        ways.push(format!("Authorization: Basic {}", BASE64_STANDARD.encode(format!("{before}{secret}"))));
+        lines.push(format!("Authorization: Basic {}", BASE64_STANDARD.encode(format!("{before}{secret}"))));
     }
-    for way in ways {
+    for line in lines {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("1.secrets"), format!("another password\n{secret}\n")).unwrap();
         fs::write(folder.path().join("1.log"), "[2026-01-01T00:00:00Z INFO  gatepass] nothing\n").unwrap();
         assert_eq!(leaks(folder.path()), (BTreeSet::new(), 1, 2));
-        fs::write(folder.path().join("2.log"), format!("[2026-01-01T00:00:00Z WARN  gatepass] {way}\n"))
+        fs::write(folder.path().join("2.log"), format!("[2026-01-01T00:00:00Z WARN  gatepass] {line}\n"))
             .unwrap();
-        assert_eq!(leaks(folder.path()), ([secret.to_owned()].into(), 2, 2), "{way}");
+        assert_eq!(leaks(folder.path()), ([secret.to_owned()].into(), 2, 2), "{line}");
     }
 }

@@ -75,14 +75,6 @@ fn head_of_a_file_returns_the_length_of_get() {
 }
 
 #[test]
-fn files_of_the_documentation_are_under_500_kib_compressed() {
-    let files = PATHS.into_iter().filter(|path| path.starts_with("/docs") || *path == "/openapi.json");
-    let bytes: usize =
-        files.map(|path| get(path).header("Accept-Encoding", "gzip").send(tutorial()).body.len()).sum();
-    assert!(bytes <= 500 * 1024, "{bytes} bytes");
-}
-
-#[test]
 fn content_security_policy_of_pages_allows_only_own_scripts_and_no_frames() {
     for (path, scripts) in [("/", "script-src 'self'; style-src 'self';"), ("/docs", "script-src 'self';")] {
         let policy = get(path).send(tutorial()).header("content-security-policy").expect("a policy");

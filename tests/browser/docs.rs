@@ -56,7 +56,8 @@ fn authorized_request_succeeds_until_logout_and_nothing_external_is_loaded_or_st
 fn authorization_with_wrong_password_shows_an_error_and_sends_no_token() {
     browse(async |browser| {
         open(browser, &format!("http://{}/docs", tutorial())).await;
-        sign_in(browser, "johndoe", "wrong").await;
+        fill_in(browser, "johndoe", "wrong").await;
+        submit(browser).await;
         // Swagger UI shows `error` of RFC 6749, which FastAPI's response lacks, or else the status.
         browser.expect_text(&format!("{DIALOG} .errors span"), "Error: Bad Request").await;
         browser.screenshot("docs-wrong-password").await;
@@ -88,17 +89,36 @@ pub async fn open(browser: &Browser, url: &str) {
     browser.expect_displayed(OPERATION).await;
 }
 
-/// Submits the Authorize dialog.
-async fn sign_in(browser: &Browser, username: &str, password: &str) {
+/// Fills in the Authorize dialog.
+pub async fn fill_in(browser: &Browser, username: &str, password: &str) {
     browser.click(".auth-wrapper > .authorize").await;
     browser.fill("#oauth_username", username).await;
     browser.fill("#oauth_password", password).await;
+}
+
+/// Ticks scopes in the Authorize dialog. The checkboxes themselves are invisible.
+pub async fn tick(browser: &Browser, scopes: &[&str]) {
+    for scope in scopes {
+        let id = format!("{scope}-password-checkbox-OAuth2PasswordBearer");
+        browser.click(&format!("{DIALOG} .scopes label[for='{id}'] .item")).await;
+    }
+    let ticked =
+        "[...document.querySelectorAll('.dialog-ux .scopes input')].filter((box) => box.checked).length";
+    browser.expect("ticked scopes", json!(scopes.len()), async || browser.evaluate(ticked).await).await;
+}
+
+pub async fn submit(browser: &Browser) {
     browser.click(&format!("{DIALOG} .authorize")).await;
 }
 
-pub async fn authorize(browser: &Browser, username: &str, password: &str) {
-    sign_in(browser, username, password).await;
+pub async fn expect_authorized(browser: &Browser) {
     browser.expect_text(&format!("{DIALOG} .auth-container h6"), "Authorized").await;
+}
+
+pub async fn authorize(browser: &Browser, username: &str, password: &str) {
+    fill_in(browser, username, password).await;
+    submit(browser).await;
+    expect_authorized(browser).await;
 }
 
 async fn log_out(browser: &Browser) {

@@ -6,12 +6,8 @@ use crate::browser::{
     docs::{self, DIALOG},
     sessions::{PASSPHRASE, serve},
     start_page,
-    webdriver::{Browser, browse},
+    webdriver::browse,
 };
-
-/// The label of a scope's checkbox in the Authorize dialog; the checkbox itself is invisible.
-const ME: &str = ".dialog-ux .scopes label[for='me-password-checkbox-OAuth2PasswordBearer'].item, \
-     .dialog-ux .scopes label[for='me-password-checkbox-OAuth2PasswordBearer'] .item";
 
 fn johndoe() -> Value {
     json!({
@@ -23,27 +19,16 @@ fn johndoe() -> Value {
     })
 }
 
-/// Submits the Authorize dialog with or without the scope `me`.
-async fn sign_in(browser: &Browser, password: &str, me: bool) {
-    browser.click(".auth-wrapper > .authorize").await;
-    browser.fill("#oauth_username", "johndoe").await;
-    browser.fill("#oauth_password", password).await;
-    if me {
-        browser.click(ME).await;
-    }
-    let ticked = "[...document.querySelectorAll('.dialog-ux .scopes input')].map((box) => box.checked)";
-    browser.expect("the scopes", json!([me, false, false]), async || browser.evaluate(ticked).await).await;
-    browser.click(&format!("{DIALOG} .authorize")).await;
-}
-
 #[test]
 fn authorization_with_or_without_a_ticked_scope_gives_access_to_users_me() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
-        for me in [true, false] {
+        for scopes in [&["me"][..], &[]] {
             docs::open(browser, &format!("http://{}/docs", service.address)).await;
-            sign_in(browser, PASSPHRASE, me).await;
-            browser.expect_text(&format!("{DIALOG} .auth-container h6"), "Authorized").await;
+            docs::fill_in(browser, "johndoe", PASSPHRASE).await;
+            docs::tick(browser, scopes).await;
+            docs::submit(browser).await;
+            docs::expect_authorized(browser).await;
             browser.screenshot("secure-docs").await;
             docs::close(browser).await;
             docs::try_out(browser).await;
@@ -59,7 +44,8 @@ fn authorization_with_wrong_password_shows_the_oauth2_error() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         docs::open(browser, &format!("http://{}/docs", service.address)).await;
-        sign_in(browser, "wrong", true).await;
+        docs::fill_in(browser, "johndoe", "wrong").await;
+        docs::submit(browser).await;
         let error = "Error: Bad Request, error: invalid_grant, description: Incorrect username or password";
         browser.expect_text(&format!("{DIALOG} .errors span"), error).await;
         browser.screenshot("secure-docs-wrong-password").await;

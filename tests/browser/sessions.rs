@@ -26,8 +26,6 @@ const SMALL_PHONE: (u32, u32) = (360, 740);
 const TOKEN_REQUESTS: &str =
     "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/token')).length";
 
-const OFFLINE_ACCESS: &str =
-    ".dialog-ux .scopes label[for='offline_access-password-checkbox-OAuth2PasswordBearer'] .item";
 const LOG_OUT: &str = ".dialog-ux .auth-btn-wrapper .btn:not(.btn-done)";
 
 /// A service with the user johndoe, and its database.
@@ -371,17 +369,10 @@ fn account_fits((width, height): (u32, u32), name: &str) {
 /// Signs johndoe in on the documentation page and requests a refresh token.
 async fn authorize(browser: &Browser, service: &Service) {
     docs::open(browser, &format!("{}docs", start(service))).await;
-    browser.click(".auth-wrapper > .authorize").await;
-    browser.fill("#oauth_username", "johndoe").await;
-    browser.fill("#oauth_password", PASSPHRASE).await;
-    let boxes = "[...document.querySelectorAll('.dialog-ux .scopes input')]";
-    for scope in ["me", "offline_access"] {
-        browser.click(&OFFLINE_ACCESS.replace("offline_access", scope)).await;
-    }
-    let ticked = format!("{boxes}.filter((box) => box.checked).length");
-    browser.expect("the scopes", json!(2), async || browser.evaluate(&ticked).await).await;
-    browser.click(&format!("{DIALOG} .authorize")).await;
-    browser.expect_text(&format!("{DIALOG} .auth-container h6"), "Authorized").await;
+    docs::fill_in(browser, "johndoe", PASSPHRASE).await;
+    docs::tick(browser, &["me", "offline_access"]).await;
+    docs::submit(browser).await;
+    docs::expect_authorized(browser).await;
 }
 
 /// The token in the displayed curl command.

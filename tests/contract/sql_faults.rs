@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::rt::{System, spawn, time::sleep};
+use actix_web::rt::{System, spawn};
 use futures_util::future::join_all;
 use gatepass::{
     Username,
@@ -12,7 +12,7 @@ use gatepass::{
 
 use crate::{
     contract::sql::{account, add},
-    support::{postgres_proxy::PostgresProxy, secure_profile::proxied_postgres},
+    support::{postgres_proxy::PostgresProxy, secure_profile::proxied_postgres, wait::eventually},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,6 +50,11 @@ async fn call(users: &SqlUsers, count: usize) -> usize {
     join_all(calls).await.into_iter().filter(|succeeded| *succeeded.as_ref().unwrap()).count()
 }
 
+async fn wait_for_activity(proxy: &PostgresProxy, before: usize) {
+    let is_active = || if proxy.activity() > before { Ok(()) } else { Err("no calls are in progress") };
+    eventually("calls reach the proxy", async || is_active()).await;
+}
+
 async fn expect_recovery(users: &SqlUsers) {
     let start = Instant::now();
     while users.find(&Username::new("johndoe").unwrap()).await.is_err() {
@@ -78,11 +83,12 @@ fn connections_that_fall_silent_in_use_are_replaced() {
         let users = SqlUsers::new(database);
         add(&users, "johndoe").await;
         for _ in 0..2 {
+            let before = proxy.activity();
             let busy = spawn({
                 let users = users.clone();
                 async move { call(&users, 100).await }
             });
-            sleep(Duration::from_millis(50)).await;
+            wait_for_activity(proxy, before + 20).await;
             proxy.drop_silently();
             eprintln!("{} of 100 calls succeeded", busy.await.unwrap());
             expect_recovery(&users).await;
@@ -121,12 +127,13 @@ fn cancelled_calls_leave_the_pool_usable() {
         call(&users, 40).await;
         for _ in 0..5 {
             proxy.block();
+            let before = proxy.activity();
             let cancelled = (0..30).map(|_| {
                 let users = users.clone();
                 spawn(async move { users.insert(&account("johndoe")).await.is_ok() })
             });
             let cancelled: Vec<_> = cancelled.collect();
-            sleep(Duration::from_millis(50)).await;
+            wait_for_activity(proxy, before).await;
             cancelled.iter().for_each(|call| call.abort());
             proxy.open();
             expect_recovery(&users).await;

@@ -6,7 +6,7 @@ use std::{
     os::unix::net::UnixStream,
     sync::{
         Arc, Condvar, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -24,6 +24,7 @@ struct Shared {
     changed: Condvar,
     /// Only connections of the current generation carry data.
     generation: AtomicU32,
+    activity: AtomicUsize,
     clients: Mutex<Vec<TcpStream>>,
 }
 
@@ -53,6 +54,7 @@ impl PostgresProxy {
             state: Mutex::new(State::Open),
             changed: Condvar::new(),
             generation: AtomicU32::new(0),
+            activity: AtomicUsize::new(0),
             clients: Mutex::default(),
         });
         let proxy = Self { address: listener.local_addr().unwrap(), shared: Arc::clone(&shared) };
@@ -92,6 +94,11 @@ impl PostgresProxy {
         self.shared.generation.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// The number of accepted connections and of received chunks so far.
+    pub fn activity(&self) -> usize {
+        self.shared.activity.load(Ordering::SeqCst)
+    }
+
     pub fn open(&self) {
         self.shared.set(State::Open);
     }
@@ -109,6 +116,7 @@ impl Shared {
             return false;
         }
         self.clients.lock().unwrap().push(client.try_clone().unwrap());
+        self.activity.fetch_add(1, Ordering::SeqCst);
         true
     }
 
@@ -136,6 +144,7 @@ fn forward_both_ways(client: TcpStream, server: UnixStream, shared: &Arc<Shared>
 fn forward(mut from: impl Read, mut to: impl Write, shared: &Shared, generation: u32) {
     let mut buffer = [0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
+        shared.activity.fetch_add(1, Ordering::SeqCst);
         if !shared.wait_until_open(generation) || to.write_all(&buffer[..read]).is_err() {
             return;
         }

@@ -259,6 +259,15 @@ fn token_without_user_kind_is_accepted_only_by_remote_verifiers() {
 }
 
 #[test]
+fn token_of_another_user_kind_is_valid_but_does_not_authenticate() {
+    let payload = with(&TARGET.payload(), "user_kind", json!("Staff"));
+    let token = TARGET.forge.sign(TARGET.forge.header(), payload);
+    let claims = verify(&TARGET.tokens.tokens, &token, TARGET.now).expect("a valid token");
+    assert_eq!(claims.user_kind.as_deref(), Some("Staff"));
+    assert_eq!(users_me(TARGET.address, &token).status, 401);
+}
+
+#[test]
 fn truncated_or_padded_token_is_refused() {
     let target = &*TARGET;
     let token = issue(&target.tokens.tokens, target.now);

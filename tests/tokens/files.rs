@@ -2,10 +2,7 @@
 
 use std::{
     env, fs,
-    os::unix::{
-        fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symlink},
-        process::CommandExt,
-    },
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symlink},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{LazyLock, Mutex, mpsc},
@@ -180,35 +177,6 @@ fn root_creates_keys_for_the_directory_owner_and_rejects_keys_of_other_users() {
         "{}",
         start_error(&tokens.settings)
     );
-}
-
-#[test]
-fn service_accepts_directories_and_keys_of_its_user_and_root_only() {
-    if !is_root() {
-        return;
-    }
-    let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    chmod(tokens.folder.path(), 0o755);
-    chmod(&tokens.keys_dir, 0o755);
-    let file = tokens.keys().list_at(at(1000)).unwrap().remove(0).file;
-    for (keys_dir, key, right) in [
-        (SERVICE, SERVICE, true),
-        (0, SERVICE, true),
-        (STRANGER, SERVICE, false),
-        (SERVICE, STRANGER, false),
-        (0, STRANGER, false),
-    ] {
-        give(&tokens.keys_dir, keys_dir);
-        give(&file, key);
-        let mut command = issue_in_child_process(&tokens.keys_dir);
-        let output = match command.uid(SERVICE).gid(SERVICE).output() {
-            // Others cannot execute this binary.
-            Err(_) => return,
-            Ok(output) => output,
-        };
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(text.contains("\ntoken="), right, "directory {keys_dir}, key {key}: {text}");
-    }
 }
 
 #[test]

@@ -9,4 +9,3 @@ mod key_set;
 mod pyjwt;
 mod rotation;
 mod service;
-mod user_kinds;
