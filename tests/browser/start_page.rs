@@ -47,6 +47,11 @@ fn sign_in_and_out_work_on_a_desktop() {
 }
 
 #[test]
+fn sign_in_and_out_work_on_a_small_phone() {
+    sign_in_and_out(SMALL_PHONE, "start-small-phone");
+}
+
+#[test]
 fn sign_in_and_out_work_on_a_phone() {
     sign_in_and_out(PHONE, "start-phone");
 }
@@ -57,6 +62,7 @@ fn sign_in_and_out((width, height): (u32, u32), name: &str) {
         browser.open(&start()).await;
         browser.expect_displayed("#insecure").await;
         browser.screenshot(name).await;
+        expect_no_sideways_scroll(browser, width).await;
 
         sign_in(browser, "johndoe", "secret").await;
         browser.expect_displayed("#profile").await;
@@ -70,6 +76,8 @@ fn sign_in_and_out((width, height): (u32, u32), name: &str) {
         expect_no_traces(browser).await;
         browser.evaluate("document.querySelector('#panel').scrollIntoView({ block: 'nearest' })").await;
         browser.screenshot(&format!("{name}-signed-in")).await;
+        browser.click("#profile summary").await;
+        expect_no_sideways_scroll(browser, width).await;
 
         browser.click("#sign-out").await;
         expect_signed_out(browser).await;
@@ -78,29 +86,23 @@ fn sign_in_and_out((width, height): (u32, u32), name: &str) {
 }
 
 #[test]
-fn reload_signs_out() {
+fn wrong_password_shows_an_error_and_a_reload_signs_out() {
     browse(async |browser| {
-        browser.open(&start()).await;
-        sign_in(browser, "johndoe", "secret").await;
-        browser.expect_text("#token", "johndoe").await;
-        browser.reload().await;
-        expect_signed_out(browser).await;
-    });
-}
-
-#[test]
-fn wrong_password_shows_an_error_until_the_right_one_signs_in() {
-    browse(async |browser| {
+        let (width, height) = SMALL_PHONE;
+        browser.resize(width, height);
         browser.open(&start()).await;
         sign_in(browser, "johndoe", "wrong").await;
         expect_error(browser, "Incorrect username or password").await;
         browser.expect_hidden("#profile").await;
         browser.screenshot("start-wrong-password").await;
+        expect_no_sideways_scroll(browser, width).await;
         expect_no_traces(browser).await;
 
         sign_in(browser, "johndoe", "secret").await;
         browser.expect_displayed("#profile").await;
         browser.expect_text("#error", "").await;
+        browser.reload().await;
+        expect_signed_out(browser).await;
     });
 }
 
@@ -194,23 +196,6 @@ async fn tab_to(browser: &Browser, id: &str) {
         browser.press(&TAB.to_string()).await;
     }
     panic!("Tab does not reach #{id}");
-}
-
-#[test]
-fn page_fits_a_small_phone() {
-    browse(async |browser| {
-        let (width, height) = SMALL_PHONE;
-        browser.resize(width, height);
-        browser.open(&start()).await;
-        expect_no_sideways_scroll(browser, width).await;
-        sign_in(browser, "johndoe", "wrong").await;
-        expect_error(browser, "Incorrect").await;
-        expect_no_sideways_scroll(browser, width).await;
-        sign_in(browser, "johndoe", "secret").await;
-        browser.expect_displayed("#profile").await;
-        browser.click("#profile summary").await;
-        expect_no_sideways_scroll(browser, width).await;
-    });
 }
 
 pub async fn expect_no_sideways_scroll(browser: &Browser, width: u32) {

@@ -306,7 +306,7 @@ impl Browser {
     }
 }
 
-/// Whether a console message is expected. An example: `http://…/token - Failed to load resource: … a status of 400 (Bad Request)`.
+/// Returns whether a console message is expected, such as `http://…/token - Failed to load resource: … a status of 400 (Bad Request)`.
 fn is_expected(message: &str) -> bool {
     let Some((url, problem)) = message.split_once(" - ") else { return false };
     let has_error_status = ["400", "401", "403", "404", "422"]

@@ -77,15 +77,15 @@ fn changes_of_a_user_or_a_client_end_sessions() {
         assert!(users.change_password(&subject, &"rehashed".into(), &"new".into(), NOW).await.unwrap());
         assert_eq!(ids(&store, one).await, [""; 0]);
         assert!(!late.open_at(&store, before).await, "a sign-in was in progress");
-        for change in [
-            UserChange { password_hash: Some("set".into()), ..UserChange::default() },
-            UserChange { disabled: Some(true), ..UserChange::default() },
-            UserChange { disabled: Some(false), ..UserChange::default() },
-        ] {
+        let set = UserChange { password_hash: Some("set".into()), ..UserChange::default() };
+        let disabled = |disabled| UserChange { disabled: Some(disabled), ..UserChange::default() };
+        for changes in [vec![set], vec![disabled(true), disabled(false)]] {
             open(one).await;
             let before = version(&store, one).await;
-            assert!(users.update(&subject, change).await.unwrap());
-            assert_eq!(ids(&store, one).await, [""; 0]);
+            for change in changes {
+                assert!(users.update(&subject, change).await.unwrap());
+                assert_eq!(ids(&store, one).await, [""; 0]);
+            }
             assert!(!late.open_at(&store, before).await, "a sign-in was in progress");
         }
 

@@ -22,7 +22,7 @@ fn grant_types(values: &[(&str, &str)]) {
 fn sign_in_matches_fastapi() {
     forms(&[
         ("the right password", b"username=johndoe&password=secret"),
-        ("alice, who is disabled", b"username=alice&password=secret2"),
+        ("disabled user", b"username=alice&password=secret2"),
         (
             "with every field",
             b"grant_type=password&username=johndoe&password=secret&scope=a+b&client_id=c&client_secret=d",
@@ -35,7 +35,7 @@ fn sign_in_matches_fastapi() {
         ("a space before the password", b"username=johndoe&password=+secret"),
         ("a line break after the password", b"username=johndoe&password=secret%0A"),
         ("a NUL after the username", b"username=johndoe%00&password=secret"),
-        ("the hash for a password", b"username=johndoe&password=fakehashedsecret"),
+        ("hash as the password", b"username=johndoe&password=fakehashedsecret"),
         ("a fullwidth letter", "username=johndoe&password=%EF%BD%93ecret".as_bytes()),
     ]);
 }
@@ -48,31 +48,31 @@ fn missing_fields_match_fastapi() {
         ("no username", b"password=secret"),
         ("an empty username", b"username=&password=secret"),
         ("an empty password", b"username=johndoe&password="),
-        ("names alone", b"username&password"),
-        ("a name alone, then its value", b"username&username=johndoe&password=secret"),
-        ("a value, then the name alone", b"username=johndoe&username&password=secret"),
-        ("a blank is a value", b"username=+&password=secret"),
-        ("NUL is a value", b"username=%00&password=secret"),
-        ("other fields only", b"a=b&c=d"),
+        ("names without values", b"username&password"),
+        ("name without a value, then with a value", b"username&username=johndoe&password=secret"),
+        ("name with a value, then without", b"username=johndoe&username&password=secret"),
+        ("space as a value", b"username=+&password=secret"),
+        ("NUL as a value", b"username=%00&password=secret"),
+        ("only unknown fields", b"a=b&c=d"),
         ("names in another case", b"Username=johndoe&PASSWORD=secret"),
-        ("names with blanks", b"+username=johndoe&password+=secret"),
+        ("names with spaces", b"+username=johndoe&password+=secret"),
         ("names with brackets", b"username[]=johndoe&password%5B%5D=secret"),
-        ("names in escapes", b"%75sername=johndoe&pass%77ord=secret"),
+        ("percent-encoded names", b"%75sername=johndoe&pass%77ord=secret"),
         ("names with a NUL", b"username%00=johndoe&password=secret"),
         ("a byte order mark", b"\xef\xbb\xbfusername=johndoe&password=secret"),
-        ("a question mark before it all", b"?username=johndoe&password=secret"),
-        ("a line break before it all", b"\r\nusername=johndoe&password=secret"),
-        ("a line break after it all", b"username=johndoe&password=secret\r\n"),
+        ("leading question mark", b"?username=johndoe&password=secret"),
+        ("leading line break", b"\r\nusername=johndoe&password=secret"),
+        ("trailing line break", b"username=johndoe&password=secret\r\n"),
     ]);
 }
 
 #[test]
 fn order_of_errors_matches_fastapi() {
     forms(&[
-        ("all three", b"grant_type=x"),
+        ("three errors", b"grant_type=x"),
         ("grant type and password", b"password=&grant_type=x&username=u"),
         ("username before grant type", b"username=&grant_type=x&password=p"),
-        ("with the optional ones empty", b"grant_type=x&scope=&client_id=&client_secret="),
+        ("empty optional fields", b"grant_type=x&scope=&client_id=&client_secret="),
     ]);
 }
 
@@ -103,7 +103,7 @@ fn repeated_field_matches_fastapi() {
         ("the grant type first", b"username=johndoe&password=secret&grant_type=password&grant_type=x"),
         ("an empty grant type last", b"username=johndoe&password=secret&grant_type=x&grant_type="),
         ("three times", b"password=a&password=secret&username=johndoe&password=b"),
-        ("once in escapes", b"username=x&password=secret&%75sername=johndoe"),
+        ("once percent-encoded", b"username=x&password=secret&%75sername=johndoe"),
     ]);
 }
 
@@ -116,13 +116,13 @@ fn separators_match_fastapi() {
         ("equals signs only", b"=&=&=="),
         ("a nameless value", b"=x&username=johndoe&password=secret"),
         ("a semicolon", b"username=johndoe;password=secret"),
-        ("both", b"username=johndoe&;password=secret"),
+        ("ampersand and semicolon", b"username=johndoe&;password=secret"),
         ("two equals signs", b"username==johndoe&password=secret"),
         ("an equals sign inside", b"username=johndoe&password=secret=x&grant_type=a=b"),
         ("an equals sign at the end", b"username=johndoe&password=secret="),
         ("an escaped ampersand", b"username=johndoe%26password=secret"),
         ("an escaped equals sign", b"username%3Djohndoe&password=secret"),
-        ("blanks around", b"username = johndoe & password = secret"),
+        ("spaces around", b"username = johndoe & password = secret"),
         ("HTML's ampersand", b"username=johndoe&amp;password=secret"),
         ("lines", b"username=johndoe\r\npassword=secret"),
     ]);
@@ -135,18 +135,18 @@ fn percent_encoding_matches_fastapi() {
         ("a lone percent sign", "100%"),
         ("two percent signs", "%%"),
         ("an escaped percent sign", "%2541"),
-        ("no hexadecimal", "%zz%4x%x4"),
-        ("a cut-off escape", "a%4"),
-        ("letters in both cases", "%c3%A4%C3%a4"),
+        ("not hexadecimal", "%zz%4x%x4"),
+        ("truncated escape", "a%4"),
+        ("upper and lower case", "%c3%A4%C3%a4"),
         ("a percent sign before an escape", "%%41%"),
         ("signs in an escape", "%+1%-1%0x"),
         ("JavaScript's escapes", "%u00e4%U00E4"),
         ("two, three and four bytes", "%C3%A9%E2%82%AC%F0%9F%94%91"),
         ("control characters", "%00%01%07%08%09%0A%0B%0C%0D%1B%1F%7F"),
-        ("quotes and strokes", "%22%5C%2F'%27%3C%3E%60"),
+        ("quotes and slashes", "%22%5C%2F'%27%3C%3E%60"),
         ("line separators", "%E2%80%A8%E2%80%A9%C2%85%C2%A0"),
         ("a byte order mark", "%EF%BB%BFpassword"),
-        ("no characters", "%EF%BF%BE%EF%BF%BF%F4%8F%BF%BF"),
+        ("noncharacters", "%EF%BF%BE%EF%BF%BF%F4%8F%BF%BF"),
         ("combining marks stay apart", "e%CC%81"),
     ]);
 }
@@ -157,9 +157,9 @@ fn invalid_utf_8_matches_fastapi() {
         ("a lone continuation", "%80"),
         ("continuations", "a%80%BFb"),
         ("FF and FE", "%FF%FE"),
-        ("a cut-off character", "%C3"),
-        ("cut off before a letter", "%E2%82x"),
-        ("cut off before a character", "%F0%9F%94%C3%A9"),
+        ("truncated character", "%C3"),
+        ("truncated before a letter", "%E2%82x"),
+        ("truncated before a character", "%F0%9F%94%C3%A9"),
         ("an overlong slash", "%C0%AF"),
         ("an overlong slash in three", "%E0%80%AF"),
         ("an overlong slash in four", "%F0%80%80%AF"),
@@ -240,14 +240,17 @@ fn body_that_is_not_a_form_matches_fastapi() {
     };
     compare([
         ("JSON", of("application/json", br#"{"username":"johndoe","password":"secret"}"#)),
-        ("broken JSON", of("application/json", b"{\"username\":")),
-        ("JSON that is none", of("application/json", b"\xff\xfe")),
+        ("invalid JSON", of("application/json", b"{\"username\":")),
+        ("invalid UTF-8 as JSON", of("application/json", b"\xff\xfe")),
         ("text", of("text/plain", b"username=johndoe&password=secret")),
         ("a form without a type", request("POST", "/token").body(GOOD)),
-        ("nothing at all", request("POST", "/token")),
+        ("no body and no type", request("POST", "/token")),
         ("a type without a body", request("POST", "/token").header("Content-Type", "application/json")),
-        ("JSON that is called a form", post_form("/token", r#"{"username":"johndoe","password":"secret"}"#)),
-        ("a form that is called packed", post_form("/token", GOOD).header("Content-Encoding", "gzip")),
+        (
+            "JSON with the type of a form",
+            post_form("/token", r#"{"username":"johndoe","password":"secret"}"#),
+        ),
+        ("form with a Content-Encoding", post_form("/token", GOOD).header("Content-Encoding", "gzip")),
         ("two types, the form first", post_form("/token", GOOD).header("Content-Type", "application/json")),
         (
             "two types, the form last",
@@ -255,8 +258,8 @@ fn body_that_is_not_a_form_matches_fastapi() {
                 .header("Content-Type", "application/x-www-form-urlencoded"),
         ),
         ("an unused Authorization", post_form("/token", GOOD).header("Authorization", "Basic Og==")),
-        ("a broken Authorization", post_form("/token", GOOD).header("Authorization", b"Basic \xff===")),
-        ("a token of somebody else", post_form("/token", GOOD).bearer("alice")),
+        ("invalid Authorization", post_form("/token", GOOD).header("Authorization", b"Basic \xff===")),
+        ("token of another user", post_form("/token", GOOD).bearer("alice")),
         (
             "the form in the query",
             request("POST", "/token?username=johndoe&password=secret")
@@ -266,7 +269,7 @@ fn body_that_is_not_a_form_matches_fastapi() {
         ("a form and a query", post_form("/token?username=x", GOOD)),
         ("a cookie", post_form("/token", GOOD).header("Cookie", "username=x")),
         ("an origin", post_form("/token", GOOD).header("Origin", "https://example.com")),
-        ("an Accept of nothing we have", post_form("/token", GOOD).header("Accept", "text/html")),
+        ("unacceptable Accept", post_form("/token", GOOD).header("Accept", "text/html")),
     ]);
 }
 

@@ -1,6 +1,6 @@
-"""Talks to a service with the client that openapi-python-client made of its document.
+"""Tests a service with the client that openapi-python-client generated from its OpenAPI document.
 
-Arguments: the folder that holds the package `gatepass_client`, and the service's address.
+Arguments: the folder with the package `gatepass_client`, and the address of the service.
 """
 
 import sys
@@ -33,7 +33,7 @@ def equal(found, expected):
     assert found == expected, f"{found!r} is not {expected!r}"
 
 
-# A token, and whose it is.
+# A token and its user.
 token = sign_in.sync(client=anonymous, body=TokenRequestForm(username="johndoe", password="secret"))
 equal(token, TokenResponse(access_token="johndoe", token_type="bearer"))
 equal(token.expires_in, UNSET)
@@ -49,7 +49,7 @@ equal(
     ),
 )
 
-# Every field of the form is sent as it is documented, and null is as good as nothing.
+# All documented fields of the form; null counts as missing.
 form = TokenRequestForm(
     grant_type="password",
     username="johndoe",
@@ -60,24 +60,24 @@ form = TokenRequestForm(
 )
 equal(sign_in.sync(client=anonymous, body=form), token)
 
-# 400: a wrong password, and a user who is disabled.
+# 400: a wrong password and a disabled user.
 wrong = TokenRequestForm(username="johndoe", password="wrong")
 refused = sign_in.sync_detailed(client=anonymous, body=wrong)
 equal((refused.status_code, refused.parsed), (400, HTTPError(detail="Incorrect username or password")))
 disabled = read_users_me.sync_detailed(client=bearer("alice"))
 equal((disabled.status_code, disabled.parsed), (400, HTTPError(detail="Inactive user")))
 
-# 401: a token that is nobody's.
+# 401: an unknown token.
 unknown = read_users_me.sync_detailed(client=bearer("nobody"))
 equal((unknown.status_code, unknown.parsed), (401, HTTPError(detail="Not authenticated")))
 equal(unknown.headers["WWW-Authenticate"], "Bearer")
 
-# 413: too much.
+# 413: a body that is too large.
 large = TokenRequestForm(username="johndoe", password="x" * 1024 * 1024)
 refused = sign_in.sync_detailed(client=anonymous, body=large)
 equal((refused.status_code, type(refused.parsed)), (413, HTTPError))
 
-# 422: fields that are missing and wrong, each with its place.
+# 422: a missing and an invalid field.
 invalid = sign_in.sync_detailed(
     client=anonymous,
     body=TokenRequestForm(grant_type="implicit", username="johndoe", password=""),

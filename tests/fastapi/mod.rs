@@ -5,7 +5,7 @@
 //! accident of Python:
 //!
 //! - HEAD works wherever GET does, and `Allow` contains it.
-//! - `/` is a start page. There is no ReDoc.
+//! - `/` is a start page. ReDoc is not supported.
 //! - A body of more than 1 MiB returns 413, whatever its type.
 //! - A body that does not arrive within 10 seconds returns 408.
 //! - A token response has `Cache-Control: no-store`.

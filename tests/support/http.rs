@@ -3,13 +3,12 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    time::Duration,
 };
 
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
-use super::secrets;
+use super::{secrets, wait::TIMEOUT};
 
 /// A response.
 #[derive(Clone, Debug)]
@@ -101,28 +100,25 @@ impl Request {
 
     /// Sends the request to a service that may exit before it responds.
     pub fn try_send(&self, address: SocketAddr) -> Option<Reply> {
-        let mut stream = TcpStream::connect(address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let bytes = self.bytes();
-        stream.write_all(&bytes).ok()?;
-        secrets::record_request(&bytes);
-        let reply = read_reply(&mut stream)?;
-        secrets::record_reply(&reply.body);
-        Some(reply)
+        try_exchange(address, &self.bytes())
     }
 }
 
 /// Sends bytes on a new connection and reads one response.
 pub fn exchange(address: SocketAddr, bytes: &[u8]) -> Reply {
-    let mut stream = connect(address);
+    try_exchange(address, bytes).unwrap_or_else(|| {
+        panic!("no HTTP response to {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(400)]))
+    })
+}
+
+fn try_exchange(address: SocketAddr, bytes: &[u8]) -> Option<Reply> {
+    let mut stream = try_connect(address)?;
     // A service may respond and close the connection before it has read everything.
     let _ = stream.write_all(bytes);
-    let reply = read_reply(&mut stream).unwrap_or_else(|| {
-        panic!("no HTTP response to {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(400)]))
-    });
     secrets::record_request(bytes);
+    let reply = read_reply(&mut stream)?;
     secrets::record_reply(&reply.body);
-    reply
+    Some(reply)
 }
 
 /// Reads a response up to its Content-Length or the end of the connection.
@@ -158,15 +154,19 @@ pub fn connect_from(source: &str, address: SocketAddr) -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::new(source.parse().unwrap(), 0).into()).unwrap();
     socket.connect(&address.into()).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     socket
 }
 
 pub fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("the service accepts connections");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream
+    try_connect(address).expect("the service accepts connections")
+}
+
+fn try_connect(address: SocketAddr) -> Option<TcpStream> {
+    let stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    stream.set_write_timeout(Some(TIMEOUT)).unwrap();
+    Some(stream)
 }
 
 /// Parses a response: its head, and everything after it as the body.

@@ -32,7 +32,7 @@ pub fn skip(why: impl Display) {
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
 }
 
-/// A new PostgreSQL database; `None`, and the test is skipped, if there is no PostgreSQL.
+/// Creates a PostgreSQL database. Without PostgreSQL, the test is skipped and `None` returned.
 pub fn new_postgres() -> Option<postgres::Database> {
     postgres::Database::create().inspect_err(|why| skip(format!("on PostgreSQL: {why}"))).ok()
 }

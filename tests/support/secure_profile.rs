@@ -170,8 +170,8 @@ pub fn read(token: &str) -> (Value, Value) {
     (json(parts[0]), json(parts[1]))
 }
 
-/// The program on a new database behind a proxy, the proxy, and the database itself. `None`, and the test is skipped, if
-/// there is no PostgreSQL.
+/// The program on a new database behind a proxy, the proxy, and the database itself. Without
+/// PostgreSQL, the test is skipped and `None` returned.
 pub fn proxied_postgres() -> Option<(Gatepass, PostgresProxy, postgres::Database)> {
     let database = new_postgres()?;
     let (proxy, url) = PostgresProxy::start(&database).inspect_err(|why| skip(why)).ok()?;

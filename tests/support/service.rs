@@ -59,7 +59,7 @@ fn run(server: impl AsyncFnOnce() -> Result<Server, String> + Send + 'static) ->
     receive.recv_timeout(TIMEOUT).expect("the service listens")
 }
 
-/// A child process, killed with its value.
+/// A child process, killed on drop.
 pub struct Program {
     pub child: Child,
     log: Arc<(Mutex<Vec<String>>, Condvar)>,

@@ -142,7 +142,7 @@ fn start_with_a_directory_that_others_can_write_fails() {
 const SERVICE: u32 = 65532;
 const STRANGER: u32 = 1234;
 
-/// Whether the tests run as root. Only root can change the owner of files.
+/// Returns whether the tests run as root. Only root can change the owner of files.
 fn is_root() -> bool {
     tempfile::tempfile().unwrap().metadata().unwrap().uid() == 0
 }
