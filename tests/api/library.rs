@@ -7,12 +7,13 @@ use actix_web_httpauth::middleware::HttpAuthentication;
 use gatepass::{
     ActiveUser, Auth, AuthUser, BearerToken, ClientInfo, CurrentUser, ErrorFormat, GrantedScopes, MaybeUser,
     NoScope, PasswordRequestForm, RequiredScopes, StrictPasswordRequestForm, Subject, TokenResponse,
-    auth::SignIn, error::ErrorResponse,
+    auth::SignIn, error::ErrorResponse, jwt::JwtTokens,
 };
 use serde_json::{Map, json};
 
 use crate::support::{
     doubles::{AgeingHasher, BROKEN, Member, Members, PANICS, ReadableTokens, UNAVAILABLE, auth, builder},
+    forge::part,
     http::{get, post_form, request},
     service::{TIMEOUT, spawn},
 };
@@ -257,11 +258,11 @@ fn unknown_path_with_a_token_calls_no_store() {
 }
 
 #[actix_web::test]
-async fn sign_in_returns_the_user_and_extra_claims_reach_the_token() {
+async fn sign_in_returns_the_user_and_a_token_with_extra_claims() {
     let members = Members::with(GrantedScopes::Only("me".parse().unwrap()));
     let auth = Auth::builder(members)
         .passwords(AgeingHasher::default())
-        .tokens(ReadableTokens)
+        .tokens(JwtTokens::from_secret(&"x".repeat(32), "https://auth.example.com").unwrap())
         .extra_claims(|member| Map::from_iter([("email".to_owned(), member.email.clone().into())]))
         .build()
         .unwrap();
@@ -274,12 +275,15 @@ async fn sign_in_returns_the_user_and_extra_claims_reach_the_token() {
     };
     let signed_in = auth.sign_in(sign_in).await.unwrap();
     assert_eq!(signed_in.user.email, "johndoe@example.com");
+    assert_eq!(part(signed_in.tokens.access_token.expose(), 1)["email"], "johndoe@example.com");
     assert_eq!(signed_in.tokens.granted_scopes, GrantedScopes::Only("me".parse().unwrap()));
 }
 
 #[test]
-fn http_authentication_accepts_our_bearer_token() {
+fn bearer_token_extractor_returns_any_token_and_works_in_http_authentication() {
     let Application { address, .. } = application();
+    assert_eq!(get("/token-of").bearer("99").send(address).text(), "99");
+    assert_eq!(get("/token-of").send(address).status, 401);
     assert_eq!(get("/behind-httpauth").header("Authorization", "bearer   1 ").send(address).text(), "passed");
     let refused = get("/behind-httpauth").send(address);
     assert_eq!((refused.status, refused.header("WWW-Authenticate").as_deref()), (401, Some("Bearer")));
@@ -385,13 +389,6 @@ fn extractor_without_auth_returns_500() {
     let Application { address, .. } = application();
     assert_eq!(get("/elsewhere").bearer("1").send(address).status, 500);
     assert_eq!(get("/elsewhere").send(address).status, 500);
-}
-
-#[test]
-fn bearer_token_extractor_returns_any_token() {
-    let Application { address, .. } = application();
-    assert_eq!(get("/token-of").bearer("99").send(address).text(), "99");
-    assert_eq!(get("/token-of").send(address).status, 401);
 }
 
 #[test]
