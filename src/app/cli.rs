@@ -86,7 +86,7 @@ pub(crate) fn parse() -> Result<Command, ExitCode> {
 }
 
 impl Settings {
-    /// The settings of a service that is started with these arguments.
+    /// Returns the settings of a service that is started with these arguments.
     ///
     /// # Errors
     /// If an argument is wrong.
@@ -138,12 +138,12 @@ fn configure(command: clap::Command) -> clap::Command {
     })
 }
 
-/// The environment variable of an option.
+/// Returns the environment variable of an option.
 fn variable_name(name: &str) -> String {
     format!("GATEPASS_{}", name.to_uppercase().replace('-', "_"))
 }
 
-/// A flag that also accepts `=false`: an environment variable needs a value.
+/// Returns a flag that also accepts `=false`: an environment variable needs a value.
 fn optional_boolean(arg: Arg) -> Arg {
     arg.action(ArgAction::Set)
         .value_name("true|false")

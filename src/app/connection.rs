@@ -67,7 +67,7 @@ pub(super) struct TrackedBody<B> {
     _in_flight: Option<InFlight>,
 }
 
-/// The callback for [`HttpServer::on_connect`](actix_web::HttpServer::on_connect).
+/// Returns the callback for [`HttpServer::on_connect`](actix_web::HttpServer::on_connect).
 pub(super) fn on_connect(timeouts: ConnectionTimeouts) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync {
     move |io, extensions| {
         let tls = || Some(io.downcast_ref::<TlsStream<TcpStream>>()?.get_ref().0);
@@ -189,8 +189,8 @@ pub(super) fn limit(wanted: u32, database_connections: u32) -> u32 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     // For logs, keys, the runtime and background tasks.
     const OTHER_FILES: u64 = 108;
-    let others = OTHER_FILES + u64::from(database_connections) * 2;
-    let needed = u64::from(wanted) * 2 + others;
+    let reserved = OTHER_FILES + u64::from(database_connections) * 2;
+    let needed = u64::from(wanted) * 2 + reserved;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let Some(current) = current.filter(|current| *current < needed) else { return wanted };
     let raised = maximum.map_or(needed, |maximum| maximum.min(needed));
@@ -199,7 +199,7 @@ pub(super) fn limit(wanted: u32, database_connections: u32) -> u32 {
     if files >= needed {
         return wanted;
     }
-    let affordable = u32::try_from(files.saturating_sub(others) / 2).unwrap_or(wanted).max(1);
+    let affordable = u32::try_from(files.saturating_sub(reserved) / 2).unwrap_or(wanted).max(1);
     log::warn!(
         "accepting at most {affordable} connections instead of {wanted}: the limit of open files is {files}; \
          raise it, or lower --max-connections"

@@ -15,17 +15,17 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with exit code 1.
+    /// Creates a failure with exit code 1.
     pub(crate) fn failed(message: impl Display) -> Self {
         Self { exit_code: 1, message: message.to_string() }
     }
 
-    /// An invalid argument or setting: exit code 2.
+    /// Creates a failure for an invalid argument or setting, with exit code 2.
     pub(crate) fn usage(message: impl Display) -> Self {
         Self { exit_code: 2, message: message.to_string() }
     }
 
-    /// A closed pipe, as by `head`: exit code 0, since the reader has what it needs.
+    /// Creates the result for a closed pipe, as by `head`. Its exit code is 0, since the reader has what it needs.
     pub(crate) fn closed_output() -> Self {
         Self { exit_code: 0, message: String::new() }
     }

@@ -52,7 +52,7 @@ fn request(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<Str
     Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
-/// The address at which this machine reaches a service that listens on every address.
+/// Returns the address at which this machine reaches a service that listens on every address.
 fn reachable(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -60,7 +60,7 @@ impl Operations {
         self
     }
 
-    /// A flag that makes the service report that it is stopping.
+    /// Returns a flag that makes the service report that it is stopping.
     pub(crate) fn stopping(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.is_stopping)
     }

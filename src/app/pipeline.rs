@@ -62,7 +62,7 @@ impl Pipeline {
     }
 }
 
-/// The size of target and headers in HTTP/1: `name: value\r\n`.
+/// Returns the size of target and headers in HTTP/1: `name: value\r\n`.
 fn head_size(request: &ServiceRequest) -> usize {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let header = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);

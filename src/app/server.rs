@@ -54,7 +54,7 @@ pub struct Server {
     audit: Option<Arc<AuditTrail>>,
 }
 
-/// The failure to listen on the address in `option`.
+/// Returns the failure to listen on the address in `option`.
 pub(super) fn bind_failure(address: SocketAddr, option: &str, cause: io::Error) -> Failure {
     Failure::failed(match cause.kind() {
         io::ErrorKind::AddrInUse => {
@@ -131,7 +131,7 @@ impl Server {
         Ok(Self { address, scheme, running: server.run(), ops, audit })
     }
 
-    /// The address that the service listens on, with the actual port.
+    /// Returns the address that the service listens on, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -164,7 +164,7 @@ impl Server {
     }
 }
 
-/// The number of cores.
+/// Returns the number of cores.
 fn default_workers() -> usize {
     thread::available_parallelism().map_or(2, NonZero::get)
 }

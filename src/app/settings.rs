@@ -362,20 +362,20 @@ pub(crate) enum Profile {
 }
 
 impl Settings {
-    /// The issuer of tokens: the setting, or the URL of the address that the service listens on.
+    /// Returns the issuer of tokens: the setting, or the URL of the address that the service listens on.
     pub(crate) fn issuer(&self) -> String {
         let scheme = if self.listen.tls_cert.is_some() { "https" } else { "http" };
         self.secure.issuer.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen.bind))
     }
 
-    /// The error about an issuer that is derived from a --bind without a specific address or port.
+    /// Returns the error about an issuer that is derived from a --bind without a specific address or port.
     pub(crate) fn unreachable_issuer(&self) -> Option<String> {
         let bind = self.listen.bind;
         let is_unreachable = self.secure.issuer.is_none() && (bind.ip().is_unspecified() || bind.port() == 0);
         is_unreachable.then(|| format!("issuer {} is not reachable by clients; set --issuer", self.issuer()))
     }
 
-    /// The settings of [`JwtTokens`](crate::jwt::JwtTokens).
+    /// Returns the settings of [`JwtTokens`](crate::jwt::JwtTokens).
     pub(crate) fn jwt(&self) -> JwtSettings {
         let (secure, issuer) = (&self.secure, self.issuer());
         JwtSettings {
@@ -384,7 +384,8 @@ impl Settings {
         }
     }
 
-    /// The proxies whose forwarding header is trusted. The tutorial profile trusts the same ones as FastAPI's server.
+    /// Returns the proxies whose forwarding header is trusted. The tutorial profile trusts the same ones as FastAPI's
+    /// server.
     pub(crate) fn trusted_proxies(&self) -> TrustedProxies {
         let default = || match self.profile.profile {
             Profile::Tutorial => TrustedProxies::loopback(),
@@ -395,7 +396,7 @@ impl Settings {
 }
 
 impl ListenSettings {
-    /// The files of the TLS certificate, if TLS is on.
+    /// Returns the files of the TLS certificate, if TLS is on.
     ///
     /// # Errors
     /// If one file is set without the other.
@@ -436,7 +437,7 @@ impl SecureSettings {
         }
     }
 
-    /// The limits on failed sign-ins, unless throttling is off.
+    /// Returns the limits on failed sign-ins, unless throttling is off.
     pub(crate) fn login_throttle(&self) -> Option<LoginThrottleLimits> {
         let throttle = &self.login_throttle;
         throttle.login_throttle.then(|| LoginThrottleLimits {
@@ -459,7 +460,7 @@ impl SecureSettings {
 }
 
 impl KeySettings {
-    /// The settings of tokens whose audience is their issuer.
+    /// Returns the settings of tokens whose audience is their issuer.
     pub(crate) fn jwt(&self, signing: AlgorithmSettings, issuer: &str) -> JwtSettings {
         JwtSettings {
             algorithm: signing.algorithm,
@@ -472,7 +473,7 @@ impl KeySettings {
 }
 
 impl Argon2Parameters {
-    /// The settings of a hasher with these parameters.
+    /// Returns the settings of a hasher with these parameters.
     pub(crate) fn hasher(self) -> Argon2Settings {
         Argon2Settings {
             memory: self.argon2_memory,
@@ -483,7 +484,7 @@ impl Argon2Parameters {
     }
 }
 
-/// A parser for one of these values: name, help, value.
+/// Returns a parser for one of these values: name, help, value.
 fn one_of<T: Copy + Send + Sync + 'static>(
     values: &'static [(&'static str, &'static str, T)],
 ) -> impl TypedValueParser<Value = T> {

@@ -142,7 +142,7 @@ impl fmt::Debug for Current {
     }
 }
 
-/// The configuration of a client that accepts any certificate, for requests without secrets.
+/// Returns the configuration of a client that accepts any certificate, for requests without secrets.
 pub(super) fn unverified_client() -> Result<ClientConfig, rustls::Error> {
     let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate)).with_no_client_auth())

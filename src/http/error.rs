@@ -121,7 +121,7 @@ pub enum ApiError {
         /// The failure.
         error: BackendError,
     },
-    /// 500: a defect of the service.
+    /// 500: a bug in the service.
     #[error("Internal Server Error")]
     Internal,
 }
@@ -252,7 +252,7 @@ impl ApiError {
         }
     }
 
-    /// The error code of RFC 6749 section 5.2, for the token endpoint.
+    /// Returns the error code of RFC 6749 section 5.2, for the token endpoint.
     fn oauth2_code(&self) -> Option<&'static str> {
         match self {
             Self::InvalidCredentials
@@ -276,7 +276,7 @@ impl ApiError {
         }
     }
 
-    /// The error code of RFC 6750 section 3.1, which is part of the challenge.
+    /// Returns the error code of RFC 6750 section 3.1, which is part of the challenge.
     fn bearer_code(&self) -> Option<&'static str> {
         match self {
             Self::InvalidToken => Some("invalid_token"),

@@ -19,8 +19,8 @@ const QUERY: &AsciiSet = &CONTROLS
     .add(b'}');
 const PATH: &AsciiSet = &QUERY.add(b'?').add(b'#');
 
-/// The default service of an application. It redirects `/token/?a=b` to `/token?a=b`, with any method, if that path has an
-/// endpoint, and returns 404 otherwise.
+/// Handles unknown paths, as the default service of an application. Redirects `/token/?a=b` to `/token?a=b`, with any method,
+/// if that path has an endpoint, and returns 404 otherwise.
 ///
 /// As in Starlette the location is an absolute URL. Its scheme and host are those of the request, or those that a
 /// [trusted proxy](crate::web::TrustedProxies) forwards.

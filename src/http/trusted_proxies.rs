@@ -7,7 +7,7 @@ use std::{
 
 use actix_web::{
     HttpRequest,
-    http::header::{self, AsHeaderName, HeaderMap},
+    http::header::{self, HeaderMap},
     web,
 };
 use ipnet::IpNet;
@@ -142,16 +142,14 @@ impl TrustedProxies {
     }
 
     /// Returns the entries of the proxies, the nearest proxy first.
-    fn hops<'a>(&self, headers: &'a HeaderMap) -> Box<dyn Iterator<Item = Hop> + 'a> {
-        match self.header {
-            ProxyHeader::XForwardedFor => Box::new(
-                elements(headers, "x-forwarded-for")
-                    .map(|text| Hop { address: parse_node(&text), ..Hop::default() }),
-            ),
-            ProxyHeader::Forwarded => {
-                Box::new(elements(headers, header::FORWARDED).map(|text| Hop::parse(&text)))
+    fn hops<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = Hop> + use<'a> {
+        let (name, parse): (_, fn(&str) -> Hop) = match self.header {
+            ProxyHeader::XForwardedFor => {
+                ("x-forwarded-for", |text| Hop { address: parse_node(text), ..Hop::default() })
             }
-        }
+            ProxyHeader::Forwarded => ("forwarded", Hop::parse),
+        };
+        elements(headers, name).map(move |text| parse(&text))
     }
 
     /// Returns the scheme and the host that a trusted proxy forwards.
@@ -180,13 +178,13 @@ impl RequestedHost {
         let (scheme, host) = TrustedProxies::of(request)
             .zip(peer)
             .map_or((None, None), |(proxies, peer)| proxies.forwarded_host(peer, request.headers()));
-        let own = request.app_config();
+        let config = request.app_config();
         // The scheme of an absolute request target is ignored: only TLS shows that a request is secure.
         let host = host
             .or_else(|| request.headers().get(header::HOST)?.to_str().ok().map(str::to_owned))
             .or_else(|| Some(request.uri().authority()?.as_str().to_owned()))
-            .unwrap_or_else(|| own.host().to_owned());
-        Self { scheme: scheme.unwrap_or(if own.secure() { "https" } else { "http" }), host }
+            .unwrap_or_else(|| config.host().to_owned());
+        Self { scheme: scheme.unwrap_or(if config.secure() { "https" } else { "http" }), host }
     }
 }
 
@@ -208,7 +206,7 @@ impl Hop {
 }
 
 /// Returns the elements of a list that may span several headers, the last one first.
-fn elements(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = String> {
+fn elements(headers: &HeaderMap, name: &str) -> impl Iterator<Item = String> {
     let lines: Vec<_> = headers.get_all(name).collect();
     lines.into_iter().rev().flat_map(|line| {
         let line = String::from_utf8_lossy(line.as_bytes());

@@ -32,7 +32,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// An error for a field that is missing or empty.
+    /// Returns an error for a field that is missing or empty.
     pub fn missing(field: &'static str) -> Self {
         Self {
             kind: "missing",
@@ -43,7 +43,7 @@ impl FieldError {
         }
     }
 
-    /// An error for a file in place of text.
+    /// Returns an error for a file in place of text.
     pub(crate) fn not_text(field: &'static str, file: Value) -> Self {
         Self {
             kind: "string_type",
@@ -54,7 +54,7 @@ impl FieldError {
         }
     }
 
-    /// An error for an unsupported grant type.
+    /// Returns an error for an unsupported grant type.
     pub(crate) fn unsupported_grant_type(input: String, pattern: &str) -> Self {
         Self {
             kind: PATTERN_MISMATCH,
@@ -65,7 +65,7 @@ impl FieldError {
         }
     }
 
-    /// An error for an invalid value. The value may be a secret, so the error does not include it.
+    /// Returns an error for an invalid value. The value may be a secret, so the error does not include it.
     pub(crate) fn invalid(field: &'static str, reason: String) -> Self {
         Self { kind: "value_error", loc: ["body", field], msg: reason.into(), input: Value::Null, ctx: None }
     }

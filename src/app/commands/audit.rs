@@ -39,7 +39,7 @@ enum AuditCommand {
 struct ListAudit {
     /// List only entries since this time: 2026-05-04, 2026-05-04T12:00:00Z, or how long ago: 30m, 12h or 7d
     #[arg(long, value_name = "TIME", value_parser = since)]
-    since: Option<Since>,
+    since: Option<Timestamp>,
     /// List only the entries of this username, case-insensitive
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -54,26 +54,15 @@ struct ListAudit {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Since {
-    Time(Timestamp),
-    /// Seconds before now.
-    Ago(u64),
-}
-
-fn since(text: &str) -> Result<Since, &'static str> {
-    parse_since(text)
+fn since(text: &str) -> Result<Timestamp, &'static str> {
+    parse_since(text, Timestamp::now())
         .ok_or("expected a date, a time such as 2026-05-04T12:00:00Z, or how long ago: 30m, 12h or 7d")
 }
 
-fn parse_since(text: &str) -> Option<Since> {
-    let time =
-        |time: jiff::Timestamp| Some(Since::Time(Timestamp::from_unix(time.as_second().try_into().ok()?)));
-    if let Ok(parsed) = text.parse() {
-        return time(parsed);
-    }
-    if let Ok(parsed) = format!("{text}T00:00:00Z").parse() {
-        return time(parsed);
+fn parse_since(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let parsed = text.parse().or_else(|_| format!("{text}T00:00:00Z").parse::<jiff::Timestamp>());
+    if let Ok(time) = parsed {
+        return Some(Timestamp::from_unix(time.as_second().try_into().ok()?));
     }
     let unit = match text.chars().last()? {
         's' => 1,
@@ -83,7 +72,7 @@ fn parse_since(text: &str) -> Option<Since> {
         _ => return None,
     };
     let number: u64 = text[..text.len() - 1].parse().ok()?;
-    number.checked_mul(unit).map(Since::Ago)
+    Some(Timestamp::from_unix(now.as_unix().saturating_sub(number.checked_mul(unit)?)))
 }
 
 fn kind(text: &str) -> Result<EventKind, String> {
@@ -103,10 +92,6 @@ pub(crate) fn run(AuditArguments { database, command }: AuditArguments) -> Resul
 
 async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
     let ListAudit { since, user, event, limit, json } = arguments;
-    let since = since.map(|since| match since {
-        Since::Time(time) => time,
-        Since::Ago(seconds) => Timestamp::from_unix(Timestamp::now().as_unix().saturating_sub(seconds)),
-    });
     let filter = AuditFilter { since, user, kind: event };
     let mut output = Output::new();
     if !json {
@@ -153,17 +138,19 @@ mod tests {
 
     #[test]
     fn since_is_a_date_a_time_or_a_duration() {
+        let now = Timestamp::from_unix(1_000_000);
         for (text, expected) in [
-            ("1970-01-02", Since::Time(Timestamp::from_unix(86_400))),
-            ("1970-01-01T00:01:00Z", Since::Time(Timestamp::from_unix(60))),
-            ("1970-01-01T01:00:00+01:00", Since::Time(Timestamp::from_unix(0))),
-            ("90s", Since::Ago(90)),
-            ("7d", Since::Ago(604_800)),
+            ("1970-01-02", 86_400),
+            ("1970-01-01T00:01:00Z", 60),
+            ("1970-01-01T01:00:00+01:00", 0),
+            ("90s", 999_910),
+            ("7d", 395_200),
+            ("12d", 0),
         ] {
-            assert_eq!(parse_since(text), Some(expected), "{text}");
+            assert_eq!(parse_since(text, now), Some(Timestamp::from_unix(expected)), "{text}");
         }
         for wrong in ["", "d", "yesterday", "7", "-7d", "7w", "99999999999999999999d", "ä", "1969-01-01"] {
-            assert_eq!(parse_since(wrong), None, "{wrong}");
+            assert_eq!(parse_since(wrong, now), None, "{wrong}");
         }
     }
 }

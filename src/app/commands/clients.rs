@@ -70,7 +70,9 @@ pub(crate) fn run(ClientsArguments { database, command }: ClientsArguments) -> R
 async fn add(clients: &SqlClients, client_id: &ClientId, json: bool) -> Result<(), Failure> {
     let secret = ClientSecret::generate()?;
     if !clients.add(client_id, &secret).await? {
-        return Err(Failure::failed(format!("client {client_id} is already registered")));
+        return Err(Failure::failed(format!(
+            "client {client_id} is already registered; remove it first to create a new secret"
+        )));
     }
     let secret = secret.expose();
     if json {
@@ -99,7 +101,9 @@ async fn list(clients: &SqlClients, json: bool) -> Result<(), Failure> {
 
 async fn remove(clients: &SqlClients, client_id: &ClientId, yes: bool) -> Result<(), Failure> {
     let name = escaped(client_id.as_str());
-    let unknown = || Failure::failed(format!("client {name} does not exist"));
+    let unknown = || {
+        Failure::failed(format!("client {name} does not exist; `gatepass clients list` shows all clients"))
+    };
     // Checked before the prompt, so that nobody confirms in vain.
     if clients.find(client_id).await?.is_none() {
         return Err(unknown());

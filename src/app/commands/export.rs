@@ -35,13 +35,14 @@ pub(super) async fn run(
     if file.exists() {
         prompt::confirm(&format!("Replace {name}?"), yes)?;
     }
-    let unwritable = |error: io::Error| Failure::failed(format!("cannot write {name}: {error}"));
+    let write_error = |error: io::Error| Failure::failed(format!("cannot write {name}: {error}"));
     // An existing file is replaced only by a complete one. The mode of temporary files is 600, as password hashes require.
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new().prefix(".export-").tempfile_in(directory).map_err(unwritable)?;
-    let count = write(users, BufWriter::new(&temporary), format, unwritable).await?;
-    temporary.as_file().sync_all().map_err(unwritable)?;
-    temporary.persist(file).map_err(|error| unwritable(error.error))?;
+    let temporary =
+        tempfile::Builder::new().prefix(".export-").tempfile_in(directory).map_err(write_error)?;
+    let count = write(users, BufWriter::new(&temporary), format, write_error).await?;
+    temporary.as_file().sync_all().map_err(write_error)?;
+    temporary.persist(file).map_err(|error| write_error(error.error))?;
     print(format!("exported {}", user_count(count)))
 }
 
@@ -49,15 +50,15 @@ async fn write(
     users: &SqlUsers,
     writer: impl Write,
     format: Format,
-    unwritable: impl Fn(io::Error) -> Failure,
+    write_error: impl Fn(io::Error) -> Failure,
 ) -> Result<u64, Failure> {
-    let mut writer = RecordWriter::new(writer, format).map_err(&unwritable)?;
+    let mut writer = RecordWriter::new(writer, format).map_err(&write_error)?;
     let mut all = pin!(users.all());
     let mut exported = 0;
     while let Some(stored) = all.try_next().await? {
-        writer.write(&stored).map_err(&unwritable)?;
+        writer.write(&stored).map_err(&write_error)?;
         exported += 1;
     }
-    writer.flush().map_err(unwritable)?;
+    writer.flush().map_err(write_error)?;
     Ok(exported)
 }

@@ -59,7 +59,7 @@ enum Content {
 impl Source {
     fn new(file: &Path, format: Format) -> Result<Self, Failure> {
         let name = escaped(&file.to_string_lossy());
-        let content = Content::of(file).map_err(|error| unreadable(&name, error))?;
+        let content = Content::of(file).map_err(|error| read_error(&name, error))?;
         Ok(Self { name, format, content })
     }
 
@@ -76,11 +76,11 @@ impl Source {
             bar.set_length(length);
             Records::new(reader, self.format)
         });
-        opened.map_err(|error| unreadable(&self.name, error))
+        opened.map_err(|error| read_error(&self.name, error))
     }
 
     fn next(&self, records: &mut Records<impl BufRead>) -> Result<Option<Line>, Failure> {
-        records.next().map_err(|error| unreadable(&self.name, error))
+        records.next().map_err(|error| read_error(&self.name, error))
     }
 }
 
@@ -100,7 +100,7 @@ impl Content {
     }
 }
 
-fn unreadable(name: &str, error: io::Error) -> Failure {
+fn read_error(name: &str, error: io::Error) -> Failure {
     Failure::failed(format!("cannot read {name}: {error}"))
 }
 
@@ -112,7 +112,7 @@ async fn check(users: &SqlUsers, source: &Source) -> Result<u64, Failure> {
     while let Some(Line { number, content }) = source.next(&mut records)? {
         match content.and_then(|record| names.add(record, number).map_err(|error| vec![error])) {
             Ok(()) => {}
-            Err(found) => found.into_iter().for_each(|error| errors.add(number, error)),
+            Err(line_errors) => line_errors.into_iter().for_each(|error| errors.add(number, error)),
         }
         if names.pending.len() >= LOOKUP_SIZE {
             names.look_up(users, &mut errors).await?;

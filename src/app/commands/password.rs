@@ -78,7 +78,7 @@ fn prompt_twice() -> Result<Password, Failure> {
     };
     let password = prompt("New password: ")?;
     if prompt("Again: ")?.expose() != password.expose() {
-        return Err(Failure::failed("the two passwords differ"));
+        return Err(Failure::failed("the two passwords differ: nothing was changed"));
     }
     Ok(password)
 }

@@ -19,6 +19,6 @@ pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     io::stdin().lock().read_line(&mut reply)?;
     match reply.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
-        _ => Err(Failure::failed("nothing was changed")),
+        _ => Err(Failure::failed("not confirmed: nothing was changed")),
     }
 }

@@ -304,5 +304,8 @@ async fn find(users: &SqlUsers, username: &str) -> Result<StoredUser, Failure> {
 }
 
 fn no_such_user(username: &str) -> Failure {
-    Failure::failed(format!("user {} does not exist", escaped(username)))
+    Failure::failed(format!(
+        "user {} does not exist; `gatepass users list` shows all users",
+        escaped(username)
+    ))
 }

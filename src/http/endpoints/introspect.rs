@@ -31,8 +31,8 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// The introspection endpoint ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)) at a path of your own, for
-    /// registered clients and for users with the scope `tokens:introspect`.
+    /// Returns the introspection endpoint ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)) at a path of your own,
+    /// for registered clients and for users with the scope `tokens:introspect`.
     pub fn introspection_endpoint(&self, path: &str) -> Resource {
         self.post(path, introspect)
     }
@@ -118,8 +118,8 @@ impl<'a, U> From<&'a Introspection<U>> for IntrospectionResponse<'a> {
                     scope: user.granted_scopes.scope(),
                     client_id: claims.client_id.as_ref().map(|client_id| client_id.as_str()),
                     token_type: Some("bearer"),
-                    exp: claims.expires_at.map(|moment| moment.as_unix()),
-                    iat: claims.issued_at.map(|moment| moment.as_unix()),
+                    exp: claims.expires_at.map(|time| time.as_unix()),
+                    iat: claims.issued_at.map(|time| time.as_unix()),
                     sub: Some(claims.subject.as_str()),
                     aud: claims.audience.as_deref(),
                     iss: claims.issuer.as_deref(),

@@ -29,8 +29,9 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// The JSON Web Key Set ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)) at a path of your own:
-    /// the public keys, with which other services verify access tokens.
+    /// Returns the endpoint of the JSON Web Key Set
+    /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)) at a path of your own. With its public keys,
+    /// other services verify access tokens.
     pub fn jwks_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let format = self.error_format().clone();

@@ -23,8 +23,8 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// The server metadata ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)) at a path of your own: the endpoints of
-    /// [`routes`](Self::routes), grants and scopes of this `Auth`.
+    /// Returns the endpoint of the server metadata ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)) at a path of your
+    /// own. The metadata are the endpoints of [`routes`](Self::routes), the grants and the scopes.
     pub fn metadata_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let metadata = move || {

@@ -45,18 +45,18 @@ pub(crate) struct Endpoint<U: AuthUser> {
     pub(crate) openapi: fn(&Auth<U>) -> OpenApi,
 }
 
-/// The endpoints of OAuth 2.0.
+/// Returns the endpoints of OAuth 2.0.
 fn oauth_endpoints<U: AuthUser>() -> [Endpoint<U>; 5] {
     [token::endpoint(), revoke::endpoint(), introspect::endpoint(), jwks::endpoint(), metadata::endpoint()]
 }
 
-/// The endpoints for the account of the current user.
+/// Returns the endpoints for the account of the current user.
 fn account_endpoints<U: AuthUser, R: RequiredScopes>() -> [Endpoint<U>; 3] {
     [sessions::endpoint::<U, R>(), sessions::one_endpoint::<U, R>(), password::endpoint::<U, R>()]
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// The OAuth 2.0 endpoints that this `Auth` supports, for [`App::configure`](actix_web::App::configure):
+    /// Returns the OAuth 2.0 endpoints that this `Auth` supports, for [`App::configure`](actix_web::App::configure):
     ///
     /// - `POST /token`
     /// - `POST /revoke` and `POST /introspect`, with a session store
@@ -73,7 +73,7 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// The endpoints for the account of the current user, whose token must have the scopes `R`:
+    /// Returns the endpoints for the account of the current user, whose token must have the scopes `R`:
     ///
     /// - `GET /users/me/sessions`, `DELETE /users/me/sessions` and `DELETE /users/me/sessions/{id}`, with a session store
     /// - `PUT /users/me/password`, with [`password_changes`](crate::auth::AuthBuilder::password_changes)
@@ -90,8 +90,8 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// The OpenAPI document of [`routes`](Self::routes), with the security scheme `OAuth2PasswordBearer` and its scopes, to
-    /// merge into your own.
+    /// Returns the OpenAPI document of [`routes`](Self::routes), with the security scheme `OAuth2PasswordBearer` and
+    /// its scopes, to merge into your own.
     pub fn openapi(&self) -> OpenApi {
         let mut document = self.documented(oauth_endpoints());
         let scopes: Vec<_> = self.scopes().collect();
@@ -102,7 +102,7 @@ impl<U: AuthUser> Auth<U> {
         document
     }
 
-    /// The OpenAPI document of [`account_routes`](Self::account_routes), to merge into your own.
+    /// Returns the OpenAPI document of [`account_routes`](Self::account_routes), to merge into your own.
     pub fn account_openapi<R: RequiredScopes>(&self) -> OpenApi {
         require_scopes::<R>(self.documented(account_endpoints::<U, R>()))
     }

@@ -33,8 +33,8 @@ pub(super) fn endpoint<U: AuthUser, R: RequiredScopes>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// An endpoint that changes (`PUT`) the password of the current user, whose token must have the scopes `R`. The form has
-    /// the fields `current_password` and `new_password`. The change ends all sessions of the user.
+    /// Returns an endpoint that changes (`PUT`) the password of the current user, whose token must have the scopes `R`.
+    /// The form has the fields `current_password` and `new_password`. The change ends all sessions of the user.
     pub fn password_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
         let handler =
             async |auth: Auth<U>, me: ActiveUser<U, R>, request: HttpRequest, payload: web::Payload| {

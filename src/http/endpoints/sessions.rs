@@ -44,15 +44,16 @@ pub(super) fn one_endpoint<U: AuthUser, R: RequiredScopes>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// An endpoint that lists (`GET`) or ends (`DELETE`) all sessions of the current user, whose token must have the scopes
-    /// `R`.
+    /// Returns an endpoint that lists (`GET`) or ends (`DELETE`) all sessions of the current user, whose token must
+    /// have the scopes `R`.
     pub fn sessions_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
         resource::at(path, "GET, HEAD, DELETE", self.error_format())
             .route(resource::get_route().to(list_sessions::<U, R>).wrap(self.require::<R>()))
             .route(web::delete().to(end_sessions::<U, R>).wrap(self.require::<R>()))
     }
 
-    /// An endpoint that ends (`DELETE`) the session `{id}` of the current user, whose token must have the scopes `R`.
+    /// Returns an endpoint that ends (`DELETE`) the session `{id}` of the current user, whose token must have the
+    /// scopes `R`.
     pub fn session_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
         let route = web::delete().to(end_session::<U, R>).wrap(self.require::<R>());
         resource::at(path, "DELETE", self.error_format()).route(route)

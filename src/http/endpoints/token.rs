@@ -37,8 +37,8 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// The token endpoint ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)) at a path of your
-    /// own.
+    /// Returns the token endpoint ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)) at a
+    /// path of your own.
     pub fn token_endpoint(&self, path: &str) -> Resource {
         self.post(path, token)
     }
@@ -50,7 +50,7 @@ async fn token<U: AuthUser>(
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let mut reader = FieldReader::new(FormData::read(request, payload).await?);
-    // The order of the reads is that of the errors.
+    // Errors are listed in the order in which fields are read.
     let supported = supported_grants(auth);
     let names: Vec<_> = supported.iter().map(|grant| grant.name()).collect();
     let name = reader.grant_type(auth.requires_grant_type(), &names);

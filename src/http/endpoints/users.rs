@@ -19,13 +19,14 @@ use crate::{
 };
 
 impl<U: AuthUser + Serialize> Auth<U> {
-    /// An endpoint that returns (`GET`) the current user as JSON, for active users whose token has the scopes `R`.
+    /// Returns an endpoint that responds to `GET` with the current user as JSON, for active users whose token has the
+    /// scopes `R`.
     pub fn user_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
         let route = resource::get_route().to(read_users_me::<U, R>).wrap(self.require::<R>());
         resource::at(path, "GET, HEAD", self.error_format()).route(route)
     }
 
-    /// The OpenAPI document of [`user_endpoint`](Self::user_endpoint) at `/users/me`, to merge into your own.
+    /// Returns the OpenAPI document of [`user_endpoint`](Self::user_endpoint) at `/users/me`, to merge into your own.
     pub fn user_openapi<R: RequiredScopes>(&self) -> openapi::OpenApi
     where
         U: ToSchema,

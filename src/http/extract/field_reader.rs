@@ -70,8 +70,7 @@ impl FieldReader {
         self.errors.push(error);
     }
 
-    /// # Errors
-    /// [`ApiError::InvalidForm`] if there were errors.
+    /// Returns [`ApiError::InvalidForm`] if there were errors.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         if self.errors.is_empty() { Ok(()) } else { Err(ApiError::InvalidForm(self.errors)) }
     }

@@ -149,10 +149,10 @@ mod tests {
     proptest! {
         #[test]
         fn urlencoded_form_is_parsed_as_in_the_url_standard(body in "([a-z=&+ \\x00é]|%[0-9a-fA-F]{2}|%|=|&){0,40}") {
-            let own = read_urlencoded(body.as_bytes()).expect("few fields");
-            let own: Vec<_> = own.into_iter().map(|(name, value)| (name, text(value))).collect();
+            let actual = read_urlencoded(body.as_bytes()).expect("few fields");
+            let actual: Vec<_> = actual.into_iter().map(|(name, value)| (name, text(value))).collect();
             let expected: Vec<_> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
-            prop_assert_eq!(own, expected);
+            prop_assert_eq!(actual, expected);
         }
     }
 }

@@ -104,7 +104,7 @@ fn read(
     let (request, payload) = (request.clone(), payload.take());
     async move {
         let mut reader = FieldReader::new(FormData::read(&request, payload).await?);
-        // The order of the reads is that of the errors.
+        // Errors are listed in the order in which fields are read.
         let grant_type = reader.grant_type(requires_grant_type, &["password"]);
         let username = reader.required("username");
         let password = reader.required("password").into();

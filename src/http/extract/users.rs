@@ -57,7 +57,7 @@ impl RequiredScopes for NoScope {
 
 /// The user of the request's token, active or not. Without a valid token the response is 401.
 ///
-/// Needs [`Auth::routes`] in the application, or [`Auth::bearer`] around the handler.
+/// Requires [`Auth::routes`] in the application, or [`Auth::bearer`] around the handler.
 #[derive(Clone, Debug)]
 pub struct CurrentUser<U>(Arc<AuthenticatedUser<U>>);
 
@@ -81,7 +81,7 @@ pub enum MaybeUser<U> {
 }
 
 impl<U> MaybeUser<U> {
-    /// The user, if the request has a token and its user is active.
+    /// Returns the user, if the request has a token and its user is active.
     pub fn active(&self) -> Option<&CurrentUser<U>> {
         match self {
             Self::Active(user) => Some(user),
@@ -91,17 +91,17 @@ impl<U> MaybeUser<U> {
 }
 
 impl<U> CurrentUser<U> {
-    /// The claims of the token.
+    /// Returns the claims of the token.
     pub fn claims(&self) -> &Claims {
         &self.0.claims
     }
 
-    /// The scopes of the request: those of the token that the user still has.
+    /// Returns the scopes of the request: those of the token that the user still has.
     pub fn granted_scopes(&self) -> &GrantedScopes {
         &self.0.granted_scopes
     }
 
-    /// The user.
+    /// Returns the user.
     pub fn into_inner(self) -> U
     where
         U: Clone,
@@ -119,7 +119,7 @@ impl<U> Deref for CurrentUser<U> {
 }
 
 impl<U, R> ActiveUser<U, R> {
-    /// The user.
+    /// Returns the user.
     pub fn into_inner(self) -> U
     where
         U: Clone,
@@ -150,16 +150,17 @@ impl<U: AuthUser> Auth<U> {
         &self,
         request: &HttpRequest,
     ) -> Result<Option<Authentication<U>>, ErrorResponse> {
-        let known = request.extensions().get::<RequestAuthentication<U>>().and_then(|known| known.of(self));
-        let result = match known {
+        let stored =
+            request.extensions().get::<RequestAuthentication<U>>().and_then(|stored| stored.of(self));
+        let result = match stored {
             Some(result) => result,
             None => {
                 let result = match BearerToken::extract(request).await {
                     Ok(BearerToken(token)) => self.authenticate(&token).await.map(Some),
                     Err(_) => Ok(None),
                 };
-                let known = RequestAuthentication { auth: self.clone(), result: result.clone() };
-                request.extensions_mut().insert(known);
+                let stored = RequestAuthentication { auth: self.clone(), result: result.clone() };
+                request.extensions_mut().insert(stored);
                 result
             }
         };
@@ -175,7 +176,7 @@ impl<U: AuthUser> RequestAuthentication<U> {
 
 /// Returns the `Auth` of the middleware around the handler, or else that of the application.
 fn auth_of<U: AuthUser>(request: &HttpRequest) -> Result<Auth<U>, ApiError> {
-    let middleware = request.extensions().get::<RequestAuthentication<U>>().map(|known| known.auth.clone());
+    let middleware = request.extensions().get::<RequestAuthentication<U>>().map(|stored| stored.auth.clone());
     middleware.or_else(|| request.app_data::<Auth<U>>().cloned()).ok_or_else(|| {
         log::error!(
             "a handler has an argument for {user}, but the application has no Auth<{user}>: call \

@@ -14,8 +14,8 @@ use log::{Level, log_enabled};
 /// The log target of these lines.
 const TARGET: &str = "gatepass::access";
 
-/// Middleware that logs method, path, status and duration of each request, and nothing else: a query, a header or a body may
-/// contain a password or a token.
+/// Logs method, path, status and duration of each request, as middleware. It logs nothing else, because a query, a header or
+/// a body may contain a password or a token.
 ///
 /// ```
 /// use actix_web::{App, middleware::from_fn};
@@ -46,7 +46,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// `None` if the log level excludes these lines.
+    /// Starts a log line, unless the log level excludes it.
     pub(crate) fn new(request: &ServiceRequest) -> Option<Self> {
         log_enabled!(target: TARGET, Level::Info).then(|| Self {
             start: Instant::now(),

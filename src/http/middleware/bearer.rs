@@ -15,7 +15,7 @@ use crate::{
 type Validated = Pin<Box<dyn Future<Output = Result<ServiceRequest, (Error, ServiceRequest)>>>>;
 
 impl<U: AuthUser> Auth<U> {
-    /// Middleware that authenticates every request for the extractors [`CurrentUser`](crate::CurrentUser),
+    /// Returns middleware that authenticates every request for the extractors [`CurrentUser`](crate::CurrentUser),
     /// [`ActiveUser`](crate::ActiveUser) and [`MaybeUser`](crate::MaybeUser). It refuses no request; the extractors do.
     ///
     /// The extractors also work without it, if [`Auth::routes`] is part of the application.
@@ -33,8 +33,8 @@ impl<U: AuthUser> Auth<U> {
         })
     }
 
-    /// Middleware that refuses requests except those of active users with the scopes `R`, for a route, a resource or a whole
-    /// scope: `web::scope("/admin").wrap(auth.require::<Admin>())`.
+    /// Returns middleware that refuses requests except those of active users with the scopes `R`, for a route, a
+    /// resource or a whole scope: `web::scope("/admin").wrap(auth.require::<Admin>())`.
     ///
     /// In a wrapped scope, this includes requests with unknown paths and methods.
     pub fn require<R: RequiredScopes>(

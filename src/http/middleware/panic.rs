@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 
 use crate::http::error::ApiError;
 
-/// Middleware that responds with 500 if a handler panics. Without it, Actix closes the connection without a response.
+/// Responds with 500 if a handler panics, as middleware. Without it, Actix closes the connection without a response.
 ///
 /// ```
 /// use actix_web::{App, middleware::from_fn};

@@ -93,19 +93,19 @@ fn text_that_is_not_a_network_is_refused() {
 proptest! {
     #[test]
     fn client_cannot_forge_its_address(forged in "[ -~]{0,80}", a: [u8; 4]) {
-        let own = IpAddr::from(a);
-        prop_assume!(!TRUSTED.parse::<TrustedProxies>().unwrap().trusts(own));
-        let own = own.to_string();
+        let actual = IpAddr::from(a);
+        prop_assume!(!TRUSTED.parse::<TrustedProxies>().unwrap().trusts(actual));
+        let actual = actual.to_string();
         // The proxy appends to the client's header, or adds another one.
         let x = |lines: &[&str]| client(ProxyHeader::XForwardedFor, "10.0.0.1", &headers("x-forwarded-for", lines));
-        prop_assert_eq!(x(&[&format!("{forged}, {own}")]), &*own);
-        prop_assert_eq!(x(&[&forged, &own]), &*own);
-        let entry = format!("for={own}");
+        prop_assert_eq!(x(&[&format!("{forged}, {actual}")]), &*actual);
+        prop_assert_eq!(x(&[&forged, &actual]), &*actual);
+        let entry = format!("for={actual}");
         let f = |lines: &[&str]| client(ProxyHeader::Forwarded, "10.0.0.1", &headers("forwarded", lines));
-        prop_assert_eq!(f(&[&format!("{forged}, {entry}")]), &*own);
-        prop_assert_eq!(f(&[&forged, &entry]), &*own);
+        prop_assert_eq!(f(&[&format!("{forged}, {entry}")]), &*actual);
+        prop_assert_eq!(f(&[&forged, &entry]), &*actual);
         // Without a proxy, the headers of the client are ignored.
-        prop_assert_eq!(client(ProxyHeader::XForwardedFor, &own, &headers("x-forwarded-for", &[&forged])), own);
+        prop_assert_eq!(client(ProxyHeader::XForwardedFor, &actual, &headers("x-forwarded-for", &[&forged])), actual);
     }
 
     #[test]
