@@ -134,7 +134,7 @@ fn check_under_attack(mode: &[&str]) {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "info,gatepass::access=off")]);
     let address = program.address();
     let mut attack = Command::new("slowhttptest")
-        .args(["-c", "400", "-r", "200", "-l", "4", "-p", "2"])
+        .args(["-c", "400", "-r", "200", "-l", "6", "-p", "2"])
         .args(mode)
         .args(["-u", &format!("http://{address}/docs/swagger-ui-bundle.js")])
         .stdout(Stdio::null())

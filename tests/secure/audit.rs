@@ -275,10 +275,6 @@ fn list_returns_the_newest_entries_first_and_filters_them() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.run(&["audit", "list", "--event", "nonsense"]).fails(2, &["nonsense", "--event"]);
     gatepass.run(&["audit", "list", "--since", "yesterday"]).fails(2, &["yesterday", "--since"]);
-    let help = gatepass.done(&["audit", "list", "--help"]);
-    for word in ["--since", "--user", "--event", "--limit", "--json"] {
-        assert!(help.contains(word), "{help}");
-    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::{
 
 use crate::{
     secure::{
-        Gatepass, ISSUER, JOHNDOE, PostgresProxy, Reply, Request, SECOND, Service, Tokens, add_johndoe,
-        concurrently, end_session, get, on_postgres, outcome, post_form, proxied_postgres, request, rows,
+        Gatepass, ISSUER, JOHNDOE, PostgresProxy, Request, SECOND, Service, Tokens, add_johndoe,
+        concurrently, end_session, expect_503, get, on_postgres, post_form, proxied_postgres, request, rows,
         serve, serve_command, session_id, skip, throughout, wait_until, with_locked_tables, within,
     },
     support::postgres::Server,
@@ -17,13 +17,6 @@ use crate::{
 
 /// The maximum wait for the database, according to docs/PRODUCTION.md, with tolerance for a busy machine.
 const LIMIT: Duration = Duration::from_secs(12);
-
-#[track_caller]
-fn expect_503(reply: &Reply, what: &str) {
-    assert_eq!(outcome(reply), (503, "Service Unavailable".into(), None), "{what}");
-    assert_eq!(reply.header("retry-after").as_deref(), Some("1"), "{what}");
-    assert_eq!(reply.header("content-type").as_deref(), Some("application/json"), "{what}");
-}
 
 /// Every kind of request that needs the database.
 fn requests(tokens: &Tokens, uncached: &str) -> [(&'static str, Request); 7] {

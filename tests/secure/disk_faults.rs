@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::{
     secure::{
-        Gatepass, JOHNDOE, Program, SECOND, add_johndoe, get, outcome, serve, serve_command, skip,
-        wait_until, within,
+        Gatepass, JOHNDOE, Program, SECOND, add_johndoe, expect_503, get, outcome, serve, serve_command,
+        skip, wait_until, within,
     },
     support::disk::Disk,
 };
@@ -40,9 +40,7 @@ fn full_disk_makes_writes_return_503_and_reads_work() {
     for _ in 0..30 {
         assert_eq!(outcome(&service.sign_in(JOHNDOE)), outcome(&refused));
     }
-    assert_eq!(outcome(&refused), (503, "Service Unavailable".into(), None));
-    assert_eq!(refused.header("retry-after").as_deref(), Some("1"));
-    assert_eq!(refused.header("content-type").as_deref(), Some("application/json"));
+    expect_503(&refused, "sign-in");
     for token in [&tokens.access, &uncached] {
         assert_eq!(service.users_me(token).status, 200);
     }

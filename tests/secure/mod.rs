@@ -97,6 +97,13 @@ fn concurrently<T: Send>(calls: usize, call: impl Fn() -> T + Sync) -> Vec<T> {
     })
 }
 
+#[track_caller]
+fn expect_503(reply: &Reply, what: &str) {
+    assert_eq!(outcome(reply), (503, "Service Unavailable".into(), None), "{what}");
+    assert_eq!(reply.header("retry-after").as_deref(), Some("1"), "{what}");
+    assert_eq!(reply.header("content-type").as_deref(), Some("application/json"), "{what}");
+}
+
 fn change_password(service: &Service, token: &str, current: &str, new: &str) -> Reply {
     request("PUT", "/users/me/password")
         .bearer(token)
