@@ -53,7 +53,11 @@ export TMPDIR
 cat
 kill $!
 wait $!
-rm -rf "$TMPDIR"
+# Chromium may still write to its profile for a moment.
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    rm -rf "$TMPDIR" 2>/dev/null && break
+    sleep 0.2
+done
 "#;
 
 /// Runs a test in a browser and checks the browser's console afterwards. The test is skipped without Chromium.
