@@ -53,11 +53,12 @@ export TMPDIR
 cat
 kill $!
 wait $!
-# Chromium may still write to its profile for a moment.
-for _ in 1 2 3 4 5 6 7 8 9 10; do
-    rm -rf "$TMPDIR" 2>/dev/null && break
-    sleep 0.2
+# Chromium writes to its profile until it ends.
+for _ in $(seq 50); do
+    pgrep -f -- "--user-data-dir=$TMPDIR" >/dev/null || break
+    sleep 0.1
 done
+rm -rf "$TMPDIR"
 "#;
 
 /// Runs a test in a browser and checks the browser's console afterwards. The test is skipped without Chromium.
