@@ -1,0 +1,39 @@
+# What `.ci/run` and `.ci/nightly` share. Needs Rust, a C compiler, Debian, crates.io and root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=()
+command -v c++ > /dev/null || missing+=(g++)
+command -v chromium > /dev/null || missing+=(chromium)
+command -v chromedriver > /dev/null || missing+=(chromium-driver)
+compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null || missing+=(postgresql)
+python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=(python3-venv)
+command -v slowhttptest > /dev/null || missing+=(slowhttptest)
+[ -x /usr/sbin/nginx ] || command -v nginx > /dev/null || missing+=(nginx-light)
+command -v curl > /dev/null || missing+=(curl)
+if [ ${#missing[@]} -gt 0 ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q
+    apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+
+# Tools that are built once, in the target folder.
+export PATH="$PWD/target/tools/bin:$PATH"
+tool() { command -v "$1" > /dev/null || cargo install --quiet --locked --root target/tools "$1@$2"; }
+
+step() { printf '\n=== %s\n' "$*"; "$@"; }
+
+# Runs every fuzz target for this many seconds. The properties are in fuzz/src. Gatepass has no unsafe code: the stable
+# compiler without a sanitizer is enough.
+fuzz() {
+    tool cargo-fuzz 0.13.2
+    step cargo fetch --locked --manifest-path fuzz/Cargo.toml
+    local target targets
+    targets=$(cargo fuzz list)
+    for target in $targets; do
+        mkdir -p "target/corpus/$target"
+        # cargo-fuzz writes new inputs to the first folder.
+        step cargo fuzz run --sanitizer none "$target" "target/corpus/$target" "fuzz/corpus/$target" -- \
+            -max_total_time="$1" -timeout=10 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1
+    done
+}
