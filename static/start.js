@@ -21,7 +21,7 @@ async function signIn() {
   if (attempt) return;
   const started = beginAttempt();
   const fields = new URLSearchParams(new FormData(form));
-  if (hasSessions) fields.set("scope", "offline_access"); // requests a refresh token, and all scopes of the user
+  if (hasSessions) fields.set("scope", "me offline_access"); // what this page needs, and a refresh token
   const outcome = await authenticate(fields, newContext(started));
   if (started !== attempt) return; // canceled: ignore the late result
   endAttempt();

@@ -3,6 +3,7 @@
 use actix_web::http::header::HeaderValue;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gatepass::{BearerToken, PasswordRequestForm, error::ApiError};
+use percent_encoding::percent_decode_str;
 
 use super::request::Request;
 
@@ -58,10 +59,8 @@ fn client_of(credentials: &str) -> Option<(Option<String>, Option<String>)> {
     let pair = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
     let colon = pair.find(':')?;
     let decode = |text: &str| {
-        // Decoded as the value of a form's only field, which a plain `&` would end.
-        let field = format!("x={}", text.replace('&', "%26"));
-        let value = form_urlencoded::parse(field.as_bytes()).next()?.1.into_owned();
-        (!value.is_empty()).then_some(value)
+        let value = percent_decode_str(&text.replace('+', " ")).decode_utf8().ok()?.into_owned();
+        Some(Some(value).filter(|value| !value.is_empty()))
     };
-    Some((decode(&pair[..colon]), decode(&pair[colon + 1..])))
+    Some((decode(&pair[..colon])?, decode(&pair[colon + 1..])?))
 }

@@ -6,7 +6,7 @@ use gatepass::{PasswordRequestForm, StrictPasswordRequestForm};
 
 use super::request::Request;
 
-const LIMIT: usize = 1024 * 1024;
+const LIMIT: usize = 64 * 1024;
 /// A boundary that the fuzzer cannot guess.
 const BOUNDARY: &str = "2f1c8e0b-a-boundary-that-is-never-guessed-7d3e";
 

@@ -82,7 +82,9 @@ pub(crate) struct HealthcheckArguments {
 /// The exit code, after printing help or a one-line error.
 pub(crate) fn parse() -> Result<Command, ExitCode> {
     let arguments = with_command(env::args_os().skip(1).collect());
-    parse_from(&arguments).map_err(|error| report(&error, &arguments))
+    check_variables(&command())
+        .and_then(|()| parse_from(&arguments))
+        .map_err(|error| report(&error, &arguments))
 }
 
 impl Settings {
@@ -132,10 +134,30 @@ fn configure(command: clap::Command) -> clap::Command {
         };
         let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
         let arg = if is_flag { optional_boolean(arg) } else { arg };
-        arg.env(variable_name(&name))
-            .global(has_commands)
-            .hide_short_help(has_many_options && !COMMON_OPTIONS.contains(&name.as_str()))
+        let variable = variable_name(&name);
+        // `${VAR:-}` of Compose sets an empty variable.
+        let arg = if env::var_os(&variable).is_some_and(|value| value.is_empty()) {
+            arg
+        } else {
+            arg.env(variable)
+        };
+        arg.global(has_commands).hide_short_help(has_many_options && !COMMON_OPTIONS.contains(&name.as_str()))
     })
+}
+
+/// Checks that no variable of an option has white space, a carriage return or quotes around its value, as some env files have.
+fn check_variables(command: &clap::Command) -> Result<(), clap::Error> {
+    for variable in command.get_arguments().filter_map(Arg::get_env) {
+        let value = env::var_os(variable).unwrap_or_default();
+        let text = value.to_string_lossy();
+        let is_quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
+        if text.trim() != text || is_quoted('"') || is_quoted('\'') {
+            let variable = variable.to_string_lossy();
+            let message = format!("{variable} has quotes or white space around its value; remove them");
+            return Err(clap::Error::raw(ErrorKind::InvalidValue, message));
+        }
+    }
+    command.get_subcommands().try_for_each(check_variables)
 }
 
 /// Returns the environment variable of an option.

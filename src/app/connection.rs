@@ -24,7 +24,7 @@ use actix_web::{
 use socket2::{SockRef, Socket};
 
 /// The maximum number of concurrent requests on one connection, since Actix has no limit for HTTP/2.
-const MAX_REQUESTS: usize = 1000;
+const MAX_REQUESTS: usize = 100;
 
 /// The maximum number of response bytes passed to Actix at once. Actix copies them, so they limit the memory for each slow
 /// client.

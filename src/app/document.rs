@@ -11,6 +11,7 @@ use crate::{
         profile,
         settings::{ApiSettings, Profile},
     },
+    domain::scope::{Scope, Scopes},
     http::extract::users::RequiredScopes,
 };
 
@@ -19,6 +20,11 @@ pub(crate) struct Me;
 
 impl RequiredScopes for Me {
     const SCOPES: &'static [&'static str] = &["me"];
+}
+
+/// The scopes of a user for whom none are specified: enough to sign in to the pages.
+pub(crate) fn default_scopes() -> Scopes {
+    Me::SCOPES.iter().filter_map(|scope| scope.parse::<Scope>().ok()).collect()
 }
 
 /// Adds title, version and description to a document.

@@ -27,9 +27,15 @@ use crate::{
     domain::user::AuthUser,
     http::{
         endpoints::{docs, pages},
-        fallback::fallback,
+        fallback::{absolute_fallback, fallback},
     },
 };
+
+/// The bytes of a request body that a client may send before they are read, for each stream of HTTP/2.
+const H2_STREAM_WINDOW: u32 = 64 * 1024;
+
+/// The same for all streams of a connection together.
+const H2_CONNECTION_WINDOW: u32 = 256 * 1024;
 
 type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
@@ -72,13 +78,15 @@ impl Server {
     pub fn bind<U: AuthUser + Serialize>(service: Service<U>, settings: &Settings) -> Result<Self, Failure> {
         let Service { auth, document, profile, operations } = service;
         let (docs, page) = (docs::routes(&document)?, pages::routes(profile)?);
+        let is_fastapi = auth.error_format().is_fastapi();
         // Paths are matched in this order: the most frequent one comes first.
         let routes = move |app: &mut web::ServiceConfig| {
             app.service(auth.user_endpoint::<Me>("/users/me"))
                 .configure(auth.routes())
                 .configure(auth.account_routes::<Me>())
                 .configure(docs.clone())
-                .configure(page.clone());
+                .configure(page.clone())
+                .default_service(if is_fastapi { web::to(absolute_fallback) } else { web::to(fallback) });
         };
         Self::bind_routes(Arc::new(routes), operations, settings)
     }
@@ -104,13 +112,15 @@ impl Server {
                     Rc::clone(&pipeline).handle(request, next)
                 }))
                 .configure(&*routes)
-                .default_service(web::to(fallback))
         };
         let mut server = HttpServer::new(application)
             .shutdown_signal(stop_signals.stop(operations.stopping(), settings.operations.drain_delay))
             .shutdown_timeout(settings.shutdown_timeout.as_secs())
             .client_request_timeout(options.header_timeout)
-            .keep_alive(options.idle_timeout)
+            .keep_alive(options.idle_timeout())
+            // HTTP/2 clients cannot make the server buffer more of their bodies than this.
+            .h2_initial_window_size(H2_STREAM_WINDOW)
+            .h2_initial_connection_window_size(H2_CONNECTION_WINDOW)
             .on_connect(connection::on_connect(options.connection_timeouts()));
         let workers = settings.workers.map_or_else(default_workers, usize::from);
         let database_connections = settings.secure.database_connections.get().into();

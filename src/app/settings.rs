@@ -125,9 +125,9 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = positive_seconds)]
     response_timeout: Duration,
 
-    /// Time that an idle connection stays open, in seconds; must exceed the keep-alive timeout of a proxy
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = positive_seconds)]
-    pub(crate) idle_timeout: Duration,
+    /// Time that an idle connection stays open, in seconds [default: 5; with trusted proxies: 75]
+    #[arg(long, value_name = "SECONDS", value_parser = positive_seconds)]
+    idle_timeout: Option<Duration>,
 
     /// Maximum number of open connections; further ones wait
     #[arg(long, value_name = "NUMBER", default_value = "8000", value_parser = positive::<NonZeroU32>)]
@@ -137,9 +137,9 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "BYTES", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1024..=131_072))]
     pub(crate) max_header_bytes: u32,
 
-    /// Maximum size of a request's body in bytes, at least 1024
-    #[arg(long, value_name = "BYTES", default_value_t = 1_048_576, value_parser = clap::value_parser!(u32).range(1024..))]
-    max_body_bytes: u32,
+    /// Maximum size of a request's body in bytes, at least 1024 [default: 65536; tutorial: 1048576]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..))]
+    max_body_bytes: Option<u32>,
 }
 
 /// Health checks, metrics, shutdown and audit trail.
@@ -183,8 +183,8 @@ pub(crate) struct SecureSettings {
     #[arg(long)]
     pub(crate) require_client: bool,
 
-    /// Time in which a client that lost the response may repeat a refresh, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    /// Time in which a client that lost the response may repeat a refresh, in seconds, at most 60
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(..=60).map(Duration::from_secs))]
     refresh_grace: Duration,
 
     /// Lifetime of an unused refresh token in seconds; the default is 14 days
@@ -410,15 +410,22 @@ impl NetworkSettings {
         CorsOrigins::join(&self.cors_origin)
     }
 
+    /// The time that an idle connection stays open. Behind a proxy it exceeds the 60 seconds of most proxies: one that sends
+    /// a request while the connection is being closed responds with 502.
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        let default = if self.trusted_proxies.is_some() { 75 } else { 5 };
+        self.idle_timeout.unwrap_or(Duration::from_secs(default))
+    }
+
     pub(crate) fn connection_timeouts(&self) -> ConnectionTimeouts {
         ConnectionTimeouts {
-            next_request: self.idle_timeout + self.header_timeout,
+            next_request: self.idle_timeout() + self.header_timeout,
             response: self.response_timeout,
         }
     }
 
     pub(crate) fn body_limits(&self) -> BodyLimits {
-        BodyLimits { bytes: self.max_body_bytes as usize, timeout: self.body_timeout }
+        BodyLimits { bytes: self.max_body_bytes.map(|bytes| bytes as usize), timeout: self.body_timeout }
     }
 }
 

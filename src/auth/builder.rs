@@ -1,6 +1,6 @@
 //! The builder for [`Auth`].
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -320,6 +320,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
             sessions: self.sessions.map(|store| Sessions { store, refresh }),
             token_cache: self.token_cache,
             throttle: self.throttle.map(|throttle| Arc::new(Throttle::new(throttle))),
+            password_changes: Mutex::default(),
             listeners: self.listeners,
             rules: self.rules,
             clock: self.clock,

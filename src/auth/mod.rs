@@ -12,7 +12,10 @@ mod sessions;
 mod throttle;
 mod token_cache;
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
 
 use serde_json::{Map, Value};
 
@@ -72,6 +75,8 @@ struct Inner<U: AuthUser> {
     sessions: Option<Sessions>,
     token_cache: Option<Arc<TokenCache<U>>>,
     throttle: Option<Arc<Throttle>>,
+    /// The users whose password is being changed.
+    password_changes: Mutex<HashSet<Subject>>,
     listeners: Vec<Arc<dyn EventListener>>,
     rules: Rules,
     clock: Clock,

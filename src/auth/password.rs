@@ -1,5 +1,11 @@
 //! Passwords: verifying, hashing and changing them.
 
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
 use crate::{
     auth::{Auth, AuthError},
     domain::{
@@ -37,6 +43,22 @@ pub(super) struct VerifiedAccount<U> {
     pub(super) account: Account<U>,
     /// The hash that replaced an outdated one, if any.
     renewed: Option<PasswordHash>,
+}
+
+/// The entry of a password change in `Inner::password_changes`, until it is dropped.
+struct PasswordChangeInProgress<'a> {
+    subjects: &'a Mutex<HashSet<Subject>>,
+    subject: Subject,
+}
+
+impl Drop for PasswordChangeInProgress<'_> {
+    fn drop(&mut self) {
+        lock(self.subjects).remove(&self.subject);
+    }
+}
+
+fn lock(subjects: &Mutex<HashSet<Subject>>) -> MutexGuard<'_, HashSet<Subject>> {
+    subjects.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<U: AuthUser> Auth<U> {
@@ -146,14 +168,26 @@ impl<U: AuthUser> Auth<U> {
     ///
     /// # Errors
     /// [`AuthError::IncorrectPassword`] if the current password is wrong or was changed concurrently,
-    /// [`AuthError::TooManyAttempts`], [`AuthError::WeakPassword`], [`AuthError::NotConfigured`] without
+    /// [`AuthError::TooManyAttempts`] (also while another change of this user is in progress),
+    /// [`AuthError::WeakPassword`], [`AuthError::NotConfigured`] without
     /// [`AuthBuilder::password_changes`](crate::auth::AuthBuilder::password_changes), [`AuthError::Backend`].
     pub async fn change_password(&self, change: PasswordChange<'_, U>) -> Result<(), AuthError> {
+        let _in_progress = self.start_password_change(change.user.subject())?;
         let result = self.try_change_password(&change).await;
         if let Err(AuthError::IncorrectPassword | AuthError::TooManyAttempts { .. }) = &result {
             self.emit_password_event(EventKind::PasswordChangeFailed, &change);
         }
         result
+    }
+
+    /// Admits one change at a time for each user: a user must not fill the queue of the hasher, which all sign-ins share.
+    fn start_password_change(&self, subject: Subject) -> Result<PasswordChangeInProgress<'_>, AuthError> {
+        let subjects = &self.0.password_changes;
+        if lock(subjects).insert(subject.clone()) {
+            Ok(PasswordChangeInProgress { subjects, subject })
+        } else {
+            Err(AuthError::TooManyAttempts { retry_after: Duration::from_secs(1) })
+        }
     }
 
     fn emit_password_event(&self, kind: EventKind, change: &PasswordChange<'_, U>) {

@@ -6,9 +6,11 @@ use std::fmt;
 /// separated by commas.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Challenge {
+    /// A token is required, in FastAPI's words: without the parameter that RFC 6750 requires.
+    Bearer,
     /// A token is required. A request without one gets no `error`
     /// ([RFC 6750 section 3.1](https://www.rfc-editor.org/rfc/rfc6750#section-3.1)).
-    Bearer,
+    NoToken,
     /// The token is not valid.
     InvalidToken,
     /// The token lacks these scopes.
@@ -21,9 +23,10 @@ impl fmt::Display for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bearer => f.write_str("Bearer"),
-            Self::InvalidToken => f.write_str(r#"Bearer error="invalid_token""#),
+            Self::NoToken => f.write_str(r#"Bearer realm="api""#),
+            Self::InvalidToken => f.write_str(r#"Bearer realm="api", error="invalid_token""#),
             Self::InsufficientScope(scopes) => {
-                write!(f, r#"Bearer error="insufficient_scope", scope="{}""#, scopes.join(" "))
+                write!(f, r#"Bearer realm="api", error="insufficient_scope", scope="{}""#, scopes.join(" "))
             }
             Self::Basic => f.write_str(r#"Basic realm="token", charset="UTF-8""#),
         }

@@ -100,6 +100,9 @@ pub enum ApiError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// 503: the bodies of other requests take all memory that is set aside for bodies.
+    #[error("Service Unavailable")]
+    TooManyBodies,
     /// 431: the request target and headers are too large.
     #[error("The request head is larger than {limit} bytes")]
     HeadTooLarge {
@@ -248,6 +251,7 @@ impl ApiError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Backend { error } if error.is_temporary() => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyBodies => StatusCode::SERVICE_UNAVAILABLE,
             Self::Backend { .. } | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -287,8 +291,8 @@ impl ApiError {
 
     fn challenge(&self, format: &ErrorFormat) -> Option<Challenge> {
         match self {
-            Self::NotAuthenticated => Some(Challenge::Bearer),
-            Self::InvalidToken if format.is_fastapi() => Some(Challenge::Bearer),
+            Self::NotAuthenticated | Self::InvalidToken if format.is_fastapi() => Some(Challenge::Bearer),
+            Self::NotAuthenticated => Some(Challenge::NoToken),
             Self::InvalidToken => Some(Challenge::InvalidToken),
             Self::InsufficientScope { scopes } => Some(Challenge::InsufficientScope(scopes)),
             Self::InvalidClient { by_basic: true } => Some(Challenge::Basic),
@@ -327,6 +331,10 @@ impl ApiError {
             }
             Self::TooManyAttempts { retry_after: wait } => {
                 response.insert_header(retry_after(*wait));
+            }
+            Self::TooManyBodies => {
+                response.insert_header(retry_after(Duration::ZERO));
+                response.force_close();
             }
             // The rest of the body is not read.
             Self::BodyTooLarge { .. }

@@ -22,20 +22,39 @@ const PATH: &AsciiSet = &QUERY.add(b'?').add(b'#');
 /// Handles unknown paths, as the default service of an application. Redirects `/token/?a=b` to `/token?a=b`, with any method,
 /// if that path has an endpoint, and returns 404 otherwise.
 ///
-/// As in Starlette the location is an absolute URL. Its scheme and host are those of the request, or those that a
-/// [trusted proxy](crate::web::TrustedProxies) forwards.
+/// The location is a relative URL ([RFC 3986 section 5.2](https://www.rfc-editor.org/rfc/rfc3986#section-5.2)): it stays right
+/// behind a proxy that removes a prefix of the path or terminates TLS.
 pub async fn fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let path = without_slashes(&request)?;
+    let up = "../".repeat(request.match_info().as_str().len() - path.len());
+    let name = path.rsplit('/').next().unwrap_or_default();
+    Ok(redirect(&request, &up, name))
+}
+
+/// Redirects like [`fallback`], but with an absolute URL, as Starlette does. Its scheme and host are those of the request, or those
+/// that a
+/// [trusted proxy](crate::web::TrustedProxies) forwards.
+pub(crate) async fn absolute_fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let path = without_slashes(&request)?;
+    let RequestedHost { scheme, host } = RequestedHost::of(&request);
+    Ok(redirect(&request, &format!("{scheme}://{host}"), path))
+}
+
+/// Returns the path without its trailing slashes, if it had some and the application has a resource there.
+fn without_slashes(request: &HttpRequest) -> Result<&str, ApiError> {
     // The path as the router decodes it: /%74oken is /token.
     let path = request.match_info().as_str();
-    let without_slash = path.trim_end_matches('/');
-    if without_slash.len() == path.len() || !request.resource_map().has_resource(without_slash) {
+    let without = path.trim_end_matches('/');
+    if without.len() == path.len() || !request.resource_map().has_resource(without) {
         return Err(ApiError::NotFound);
     }
-    let RequestedHost { scheme, host } = RequestedHost::of(&request);
-    let path = utf8_percent_encode(without_slash, PATH);
-    let mut location = format!("{scheme}://{host}{path}");
+    Ok(without)
+}
+
+fn redirect(request: &HttpRequest, base: &str, path: &str) -> HttpResponse {
+    let mut location = format!("{base}{}", utf8_percent_encode(path, PATH));
     if let Some(query) = request.uri().query().filter(|query| !query.is_empty()) {
         location.extend(["?"].into_iter().chain(utf8_percent_encode(query, QUERY)));
     }
-    Ok(HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, location)).finish())
+    HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, location)).finish()
 }

@@ -86,8 +86,9 @@ struct Hop {
 impl FromStr for TrustedProxies {
     type Err = InvalidProxy;
 
-    /// Parses addresses and networks (`10.0.0.0/8`), separated by commas. An empty text means no proxies.
+    /// Parses addresses and networks (`10.0.0.0/8`), separated by commas. `none` and an empty text mean no proxies.
     fn from_str(text: &str) -> Result<Self, InvalidProxy> {
+        let text = if text == "none" { "" } else { text };
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let networks = parts.map(parse_network).collect::<Result<_, _>>()?;
         Ok(Self { networks, header: ProxyHeader::default() })

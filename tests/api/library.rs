@@ -245,7 +245,7 @@ fn custom_error_format_is_used_for_all_errors() {
         assert_eq!((u64::from(reply.status), reply.json()), (expected["status"].as_u64().unwrap(), expected));
     }
     let challenge = get("/current").bearer("99").send(address).header("www-authenticate");
-    assert_eq!(challenge.as_deref(), Some(r#"Bearer error="invalid_token""#));
+    assert_eq!(challenge.as_deref(), Some(r#"Bearer realm="api", error="invalid_token""#));
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn token_endpoint_errors_have_the_codes_of_rfc_6749() {
         request("POST", "/token").header("Content-Type", "multipart/form-data").body("x").send(address);
     assert_oauth2_error(&broken, 400, "invalid_request", "Missing boundary in multipart.");
     let large = post_form("/token", "x".repeat(2 << 20)).send(address);
-    assert_oauth2_error(&large, 413, "invalid_request", "The request body is larger than 1048576 bytes");
+    assert_oauth2_error(&large, 413, "invalid_request", "The request body is larger than 65536 bytes");
 }
 
 #[test]
@@ -133,13 +133,17 @@ fn challenge_contains_the_error_of_the_token() {
         )
     };
     let me = || get("/users/me");
-    assert_eq!(challenge(me()), (401, "Not authenticated".into(), "Bearer".into()));
+    let none = r#"Bearer realm="api""#;
+    assert_eq!(challenge(me()), (401, "Not authenticated".into(), none.into()));
     assert_eq!(
         challenge(me().header("Authorization", "Basic x")),
-        (401, "Not authenticated".into(), "Bearer".into())
+        (401, "Not authenticated".into(), none.into())
     );
-    let invalid =
-        (401, "Could not validate credentials".to_owned(), r#"Bearer error="invalid_token""#.to_owned());
+    let invalid = (
+        401,
+        "Could not validate credentials".to_owned(),
+        r#"Bearer realm="api", error="invalid_token""#.to_owned(),
+    );
     assert_eq!(challenge(me().bearer("nonsense")), invalid);
     assert_eq!(challenge(me().bearer("1|me||1")), invalid, "expired in 1970");
     assert_eq!(challenge(me().bearer("99|me||9999999999")), invalid, "an unknown user");
@@ -147,7 +151,7 @@ fn challenge_contains_the_error_of_the_token() {
     let insufficient = (
         403,
         "Not enough permissions".to_owned(),
-        r#"Bearer error="insufficient_scope", scope="me""#.to_owned(),
+        r#"Bearer realm="api", error="insufficient_scope", scope="me""#.to_owned(),
     );
     assert_eq!(challenge(me().bearer(&token("&scope=items:read", address))), insufficient);
     assert_eq!(challenge(me().bearer("2|me||9999999999")), (400, "Inactive user".into(), String::new()));

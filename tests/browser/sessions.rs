@@ -50,7 +50,7 @@ async fn sign_in(browser: &Browser, service: &Service) -> String {
 
 /// Signs johndoe in as curl does.
 fn sign_in_elsewhere(service: &Service) -> String {
-    let request = post_form("/token", format!("{JOHNDOE}&scope=offline_access"));
+    let request = post_form("/token", format!("{JOHNDOE}&scope=me+offline_access"));
     access_token(&request.header("User-Agent", "curl/8.14.1").send(service.address))
 }
 
@@ -130,7 +130,7 @@ fn concurrent_requests_share_one_refresh() {
             "Promise.all([import('/static/session.js'), import('/static/api.js')])\
              .then(async ([{{ Session }}, {{ newContext, send }}]) => {{\
                  const fields = new URLSearchParams({{\
-                     username: 'johndoe', password: \"{PASSPHRASE}\", scope: 'offline_access' }});\
+                     username: 'johndoe', password: \"{PASSPHRASE}\", scope: 'me offline_access' }});\
                  const session = await Session.begin(fields, newContext());\
                  const body = new URLSearchParams({{ token: session.token }});\
                  await send('revoke', {{ method: 'POST', body, ...newContext() }});\

@@ -301,3 +301,18 @@ fn killed_import_adds_no_user_or_all() {
         assert!(killed > 0);
     });
 }
+
+#[test]
+fn errors_in_csv_name_the_line_whatever_ends_it() {
+    let gatepass = Gatepass::on_sqlite();
+    let csv = "username,full_name,hashed_password\n\njohndoe,John Doe,HASH\n,\"Alice\nin two lines\",HASH\n\n\
+               bob,Bob\neve,\"Eve\",HASH,more\n,Mallory,HASH\ntrent,\"Trent,HASH\n";
+    for (name, ending) in [("lf.csv", "\n"), ("crlf.csv", "\r\n")] {
+        let file = gatepass.folder.write(name, csv.replace("HASH", HASH).replace('\n', ending));
+        let run = gatepass.run(&["users", "import", &file]);
+        assert_eq!((run.code, run.out.as_str()), (Some(1), ""));
+        let lines: Vec<_> =
+            run.err.lines().filter_map(|line| line.split_once(".csv:")?.1.split(": ").next()).collect();
+        assert_eq!(lines, ["4", "4", "7", "8", "9", "10"], "{}", run.err);
+    }
+}

@@ -2,6 +2,7 @@
 
 mod check;
 mod clients;
+mod environment;
 mod import;
 mod terminal;
 mod users;

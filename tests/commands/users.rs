@@ -32,7 +32,7 @@ fn users_add_stores_the_given_fields() {
     let added: Value = serde_json::from_str(&added).unwrap();
     assert_eq!(added, gatepass.json(&["users", "show", "alice"]));
     assert_eq!((&added["email"], &added["full_name"]), (&Value::Null, &Value::Null));
-    assert_eq!((&added["scopes"], &added["disabled"]), (&json!([]), &json!(false)));
+    assert_eq!((&added["scopes"], &added["disabled"]), (&json!(["me"]), &json!(false)));
 }
 
 #[test]

@@ -28,8 +28,7 @@ fn address_scheme_and_host_come_from_the_set_header_of_trusted_proxies_only() {
     ];
     let own = "http://gatepass.test";
     for (arguments, address, origin) in [
-        (&[][..], "127.0.0.1", own),
-        (&["--trusted-proxies="], "127.0.0.1", own),
+        (&["--trusted-proxies=none"][..], "127.0.0.1", own),
         (&["--trusted-proxies=10.0.0.0/8"], "127.0.0.1", own),
         (&["--trusted-proxies=127.0.0.0/8"], "203.0.113.7", "https://auth.example.com"),
         (
@@ -43,7 +42,9 @@ fn address_scheme_and_host_come_from_the_set_header_of_trusted_proxies_only() {
         let sessions = get("/users/me/sessions").bearer(&token).send(service.address).json();
         let current = sessions.as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
         assert_eq!(current["address"], address, "{arguments:?}");
-        assert_eq!(location(&service, &headers), format!("{origin}/users/me"), "{arguments:?}");
+        assert_eq!(location(&service, &headers), "../me", "{arguments:?}");
+        let tutorial = serve(&Gatepass::on_sqlite(), &[arguments, &["--profile=tutorial"]].concat());
+        assert_eq!(location(&tutorial, &headers), format!("{origin}/users/me"), "{arguments:?}");
     }
 }
 

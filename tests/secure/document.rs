@@ -98,8 +98,10 @@ fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
             assert!(required.iter().all(|scope| offered.contains(scope)), "{name}: {required:?}");
             for missing in &required {
                 let others: Vec<_> = required.iter().copied().filter(|scope| scope != missing).collect();
-                let challenge =
-                    format!(r#"Bearer error="insufficient_scope", scope="{}""#, required.join(" "));
+                let challenge = format!(
+                    r#"Bearer realm="api", error="insufficient_scope", scope="{}""#,
+                    required.join(" ")
+                );
                 let expected = (403, "Not enough permissions".into(), Some(challenge));
                 assert_eq!(outcome(&send(&token(&others))), expected, "{name} without {missing}");
                 refusals += 1;

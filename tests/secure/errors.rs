@@ -69,22 +69,25 @@ fn refused_token_request_returns_the_documented_error() {
     assert_eq!(reply.json()["error"], "invalid_client");
 }
 
+/// The challenge of a response to a request without a token.
+const NO_TOKEN: &str = r#"Bearer realm="api""#;
+
 #[test]
 fn request_with_an_unusable_token_returns_the_documented_error() {
     let (_gatepass, service) = on_sqlite(&[]);
     let token = service.token(JOHNDOE);
     let narrow = service.token(&format!("{JOHNDOE}&scope=users:read"));
-    let (me, invalid) = (get("/users/me"), r#"Bearer error="invalid_token""#);
+    let (me, invalid) = (get("/users/me"), r#"Bearer realm="api", error="invalid_token""#);
     for (request, status, detail, challenge) in [
-        (me.clone(), 401, "Not authenticated", "Bearer"),
-        (me.clone().header("Authorization", basic("web", "wrong")), 401, "Not authenticated", "Bearer"),
+        (me.clone(), 401, "Not authenticated", NO_TOKEN),
+        (me.clone().header("Authorization", basic("web", "wrong")), 401, "Not authenticated", NO_TOKEN),
         (me.clone().bearer("nonsense"), 401, "Could not validate credentials", invalid),
         (me.clone().bearer(&with_wrong_signature(&token)), 401, "Could not validate credentials", invalid),
         (
             me.bearer(&narrow),
             403,
             "Not enough permissions",
-            r#"Bearer error="insufficient_scope", scope="me""#,
+            r#"Bearer realm="api", error="insufficient_scope", scope="me""#,
         ),
     ] {
         let reply = request.send(service.address);

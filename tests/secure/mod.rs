@@ -2,11 +2,13 @@
 
 mod audit;
 mod concurrent_refresh;
+mod connections;
 mod crash_recovery;
 mod database_outages;
 mod disk_faults;
 mod document;
 mod errors;
+mod input;
 mod introspection;
 mod login_throttle;
 mod memory;

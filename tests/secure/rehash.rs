@@ -20,7 +20,7 @@ fn percent_encoded(text: &str) -> String {
 fn sign_in_with_an_imported_hash_replaces_it_with_the_current_parameters() {
     let gatepass = Gatepass::on_sqlite();
     // One user for each kind of hash; the passwords take turns.
-    let turn = |number: usize| number % PASSWORDS.len();
+    let turn = |number: usize| number % 2;
     let hashes: Vec<_> = (0..OUTDATED.len()).map(|number| OUTDATED[number].hashes[turn(number)]).collect();
     let line = |(number, hash)| {
         let user = json!({

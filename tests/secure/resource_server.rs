@@ -50,10 +50,10 @@ fn example_accepts_tokens_of_its_issuer_and_refuses_forged_ones() {
     assert_eq!(items(example, &narrow).json()["scopes"], json!(["items:read"]));
 
     let other_scope = items(example, &service.token(&format!("{JOHNDOE}&scope=me")));
-    let challenge = r#"Bearer error="insufficient_scope", scope="items:read""#;
+    let challenge = r#"Bearer realm="api", error="insufficient_scope", scope="items:read""#;
     assert_eq!(outcome(&other_scope), (403, json!("Not enough permissions"), Some(challenge.into())));
     let anonymous = get("/items").send(example.address);
-    assert_eq!(outcome(&anonymous), (401, json!("Not authenticated"), Some("Bearer".into())));
+    assert_eq!(outcome(&anonymous), (401, json!("Not authenticated"), Some(r#"Bearer realm="api""#.into())));
     assert_eq!(get("/token").send(example.address).status, 404, "the example has no grants");
 
     let [header, payload] = [0, 1].map(|index| part(&token, index));
@@ -71,7 +71,11 @@ fn example_accepts_tokens_of_its_issuer_and_refuses_forged_ones() {
         ("a username", "johndoe".into()),
     ] {
         let (status, _, challenge) = outcome(&items(example, &forged));
-        assert_eq!((status, challenge.as_deref()), (401, Some(r#"Bearer error="invalid_token""#)), "{what}");
+        assert_eq!(
+            (status, challenge.as_deref()),
+            (401, Some(r#"Bearer realm="api", error="invalid_token""#)),
+            "{what}"
+        );
     }
 }
 

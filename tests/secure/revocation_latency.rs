@@ -16,10 +16,11 @@ use crate::secure::{
 /// A status, its `detail` and its challenge.
 type Refusal = (u16, &'static str, Option<&'static str>);
 
-const INVALID: Refusal = (401, "Could not validate credentials", Some(r#"Bearer error="invalid_token""#));
+const INVALID: Refusal =
+    (401, "Could not validate credentials", Some(r#"Bearer realm="api", error="invalid_token""#));
 const INACTIVE: Refusal = (400, "Inactive user", None);
 const NARROWED: Refusal =
-    (403, "Not enough permissions", Some(r#"Bearer error="insufficient_scope", scope="me""#));
+    (403, "Not enough permissions", Some(r#"Bearer realm="api", error="insufficient_scope", scope="me""#));
 
 /// A way to revoke tokens of the first of a user's two sessions.
 struct Case {

@@ -22,7 +22,7 @@ pub const HASH: &str = "pbkdf2_sha256$1000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 pub struct Gatepass {
     pub url: String,
     pub folder: Folder,
-    _postgres: Option<postgres::Database>,
+    postgres: Option<postgres::Database>,
 }
 
 /// The exit code and the output of a command.
@@ -36,11 +36,11 @@ pub struct Run {
 impl Gatepass {
     pub fn on_sqlite() -> Self {
         let folder = Folder::create();
-        Self { url: format!("sqlite:{}", folder.file("gatepass.db")), folder, _postgres: None }
+        Self { url: format!("sqlite:{}", folder.file("gatepass.db")), folder, postgres: None }
     }
 
     pub fn on_postgres(database: postgres::Database) -> Self {
-        Self { url: database.url.clone(), folder: Folder::create(), _postgres: Some(database) }
+        Self { url: database.url.clone(), folder: Folder::create(), postgres: Some(database) }
     }
 
     /// Runs a test on SQLite and on PostgreSQL.
@@ -49,6 +49,11 @@ impl Gatepass {
         if let Some(database) = new_postgres() {
             run(&Self::on_postgres(database));
         }
+    }
+
+    /// The PostgreSQL database.
+    pub fn postgres(&self) -> &postgres::Database {
+        self.postgres.as_ref().expect("a PostgreSQL database")
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {

@@ -121,7 +121,7 @@ impl Service {
     #[track_caller]
     pub fn expect_invalid(&self, access_tokens: &[&str]) {
         for token in access_tokens {
-            let invalid = Some(r#"Bearer error="invalid_token""#.to_owned());
+            let invalid = Some(r#"Bearer realm="api", error="invalid_token""#.to_owned());
             assert_eq!(
                 outcome(&self.users_me(token)),
                 (401, "Could not validate credentials".into(), invalid)

@@ -106,15 +106,16 @@ fn start_with_a_key_that_others_can_read_fails() {
     for algorithm in BOTH {
         let tokens = Tokens::open(algorithm, at(1000));
         let file = tokens.keys().list_at(at(1000)).unwrap().remove(0).file;
-        for wrong in [0o644, 0o604, 0o666, 0o660, 0o602, 0o601] {
+        for wrong in [0o644, 0o604, 0o666, 0o602, 0o601] {
             chmod(&file, wrong);
             let line = start_error(&tokens.settings);
             assert!(line.starts_with(&format!("{}: ", file.display())), "{line}");
             assert!(line.contains(&format!("{wrong:o}")) && line.contains("chmod 600"), "{line}");
         }
-        for right in [0o600, 0o400] {
+        for (right, kept) in [(0o600, 0o600), (0o400, 0o400), (0o660, 0o600)] {
             chmod(&file, right);
             assert!(JwtTokens::open_at(tokens.settings.clone(), at(1000)).is_ok(), "{right:o}");
+            assert_eq!(mode(&file), kept, "{right:o}");
         }
     }
 }
@@ -125,16 +126,18 @@ fn start_with_a_directory_that_others_can_write_fails() {
     chmod(&tokens.keys_dir, 0o777);
     let line = start_error(&tokens.settings);
     assert!(line.starts_with(&format!("{}: ", tokens.keys_dir.display())) && line.contains("777"), "{line}");
-    for wrong in [0o1777, 0o770, 0o720] {
+    for wrong in [0o1777, 0o772] {
         chmod(&tokens.keys_dir, wrong);
         assert!(
             start_error(&tokens.settings).contains("other users can add keys to this directory"),
             "{wrong:o}"
         );
     }
-    for right in [0o700, 0o755, 0o500] {
+    // As a volume of Kubernetes with `fsGroup`: 2770.
+    for (right, kept) in [(0o700, 0o700), (0o755, 0o755), (0o500, 0o500), (0o2770, 0o750)] {
         chmod(&tokens.keys_dir, right);
         assert!(JwtTokens::open_at(tokens.settings.clone(), at(1000)).is_ok(), "{right:o}");
+        assert_eq!(mode(&tokens.keys_dir), kept, "{right:o}");
     }
 }
 

@@ -4,15 +4,15 @@
 //! under any name.
 
 use std::{
-    fs::{self, File, Metadata},
+    fs::{self, File, Metadata, Permissions},
     io::{self, ErrorKind},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::Path,
 };
 
 use rustix::{
     fs::{OFlags, StatVfsMountFlags, statvfs},
-    process::geteuid,
+    process::{getegid, geteuid, getgroups},
 };
 
 use super::key_error::{KeyError, Reason, at};
@@ -24,7 +24,13 @@ const ROOT: u32 = 0;
 pub(super) fn open_key(path: &Path, directory: &Path) -> Result<File, Reason> {
     let file = File::options().read(true).custom_flags(flags(OFlags::NONBLOCK)).open(path)?;
     let owner = fs::metadata(directory)?.uid();
-    check_key(&file.metadata()?, &[ROOT, geteuid().as_raw(), owner])?;
+    let mut metadata = file.metadata()?;
+    if is_writable_by_group_only(&metadata) && metadata.is_file() {
+        // Kubernetes gives the files of a volume to its `fsGroup` at each start.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        metadata = file.metadata()?;
+    }
+    check_key(&metadata, &[ROOT, geteuid().as_raw(), owner])?;
     Ok(file)
 }
 
@@ -42,14 +48,35 @@ fn check_key(metadata: &Metadata, trusted_owners: &[u32]) -> Result<(), Reason> 
     if mode & forbidden == 0 { Ok(()) } else { Err(Reason::KeyMode(mode)) }
 }
 
-/// Checks that other users cannot add keys.
+/// Returns whether a file or directory of this user can be written by its group, and not by other users.
+fn is_writable_by_group_only(metadata: &Metadata) -> bool {
+    metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o022 == 0o020
+}
+
+/// Returns whether the group of a file is one of this process: who can write to it is up to the platform.
+fn is_own_group(metadata: &Metadata) -> bool {
+    let groups = getgroups().unwrap_or_default();
+    groups.iter().chain([&getegid()]).any(|group| group.as_raw() == metadata.gid())
+}
+
+/// Checks that other users cannot add keys. Takes write access from the group of a directory that belongs to this user.
 pub(super) fn check_directory(path: &Path) -> Result<(), KeyError> {
-    let metadata = fs::metadata(path).map_err(at(path))?;
+    let mut metadata = fs::metadata(path).map_err(at(path))?;
     check_owner(metadata.uid(), geteuid().as_raw()).map_err(at(path))?;
+    if is_writable_by_group_only(&metadata) {
+        let mode = metadata.mode() & 0o7777 & !0o020;
+        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(at(path))?;
+        metadata = fs::metadata(path).map_err(at(path))?;
+    }
     // Kubernetes mounts secrets with mode 1777, but read-only.
     let is_read_only = || statvfs(path).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY));
     let mode = metadata.mode() & 0o777;
-    if mode & 0o022 == 0 || is_read_only() { Ok(()) } else { Err(Reason::DirectoryMode(mode).at(path)) }
+    let is_of_platform = mode & 0o002 == 0 && metadata.uid() == ROOT && is_own_group(&metadata);
+    if mode & 0o022 == 0 || is_of_platform || is_read_only() {
+        Ok(())
+    } else {
+        Err(Reason::DirectoryMode(mode).at(path))
+    }
 }
 
 /// Checks the owner of the directory. Root may work in the directory of any user.

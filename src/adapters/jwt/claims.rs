@@ -18,6 +18,9 @@ use crate::{
     },
 };
 
+/// The time by which the clock of the issuer may be ahead: a token is used right after it was issued.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
 /// The payload of a signed token.
 #[derive(Deserialize)]
 struct Payload {
@@ -90,7 +93,7 @@ impl Expected {
             Audience::One(one) => **one == *self.audience,
             Audience::Many(many) => many.iter().any(|one| **one == *self.audience),
         };
-        let has_begun = |time| Timestamp::from_unix(time) <= now + self.leeway;
+        let has_begun = |time| Timestamp::from_unix(time) <= now + self.leeway.max(CLOCK_TOLERANCE);
         let is_valid = now < Timestamp::from_unix(payload.exp) + self.leeway
             && has_begun(payload.iat)
             && payload.nbf.is_none_or(has_begun);

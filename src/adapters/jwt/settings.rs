@@ -76,7 +76,7 @@ pub struct JwtSettings {
     /// The lifetime of a token.
     pub access_token_ttl: Duration,
     /// The tolerated difference between the clocks of replicas. Tokens are accepted for this long before their time of
-    /// issue and after their expiry.
+    /// issue (`iat`, `nbf`; at least 5 seconds) and after their expiry.
     pub leeway: Duration,
 }
 

@@ -1,12 +1,15 @@
 //! bcrypt, the common format of PHP, Ruby, Node and Spring.
 //!
-//! bcrypt ignores all but the first 72 bytes of a password. The Argon2id hash that replaces a bcrypt hash covers the
-//! whole password.
+//! bcrypt ignores all but the first 72 bytes of a password. The hash of a longer password is not replaced, since its end
+//! may be mistyped.
 
 use ::bcrypt::{HashParts, verify};
 
 use super::stored::UnsupportedHash;
 use crate::domain::backend_error::BackendError;
+
+/// The number of bytes of a password that bcrypt reads.
+pub(super) const MAX_PASSWORD: usize = 72;
 
 /// The maximum cost: about 1.5 seconds on one core. Each step doubles the time.
 const MAX_COST: u32 = 14;

@@ -13,6 +13,7 @@ mod stored;
 use std::sync::Arc;
 
 use ::phc::{Output, Salt};
+use unicode_normalization::UnicodeNormalization;
 
 #[cfg(feature = "password-policy")]
 pub use self::policy::StrengthPolicy;
@@ -103,6 +104,16 @@ impl Argon2Hasher {
     }
 }
 
+/// Returns the password in NFKC, as [NIST SP 800-63B section
+/// 3.1.1.2](https://pages.nist.gov/800-63-4/sp800-63b.html#passwordver) recommends: keyboards encode `é` in two ways.
+fn normalized(password: &Password) -> Password {
+    let text = password.expose();
+    // Its full length at once: a string that grows leaves copies behind.
+    let mut normalized = String::with_capacity(text.nfkc().map(char::len_utf8).sum());
+    normalized.extend(text.nfkc());
+    normalized.into()
+}
+
 impl Default for Argon2Hasher {
     fn default() -> Self {
         Self::with_settings(Argon2Settings::default())
@@ -117,7 +128,7 @@ impl PasswordHasher for Argon2Hasher {
         }
         let mut salt = [0; SALT_BYTES];
         getrandom::fill(&mut salt)?;
-        let (params, password) = (self.params.clone(), password.clone());
+        let (params, password) = (self.params.clone(), normalized(password));
         self.pool
             .run(0, move |blocks| {
                 let mut output = [0; OUTPUT_BYTES];
@@ -132,19 +143,32 @@ impl PasswordHasher for Argon2Hasher {
         let stored = StoredHash::parse(hash.expose())
             .inspect_err(|error| log::error!("cannot verify a stored password hash: {error}"))
             .ok();
-        let (params, password) = (self.params.clone(), password.clone());
+        let params = self.params.clone();
         let extra_memory = stored.as_ref().map_or(0, |stored| stored.extra_memory(params.memory()));
+        let mut spellings = vec![normalized(password)];
+        if spellings[0].expose() != password.expose() {
+            // Hashes of other programs, which do not normalize.
+            spellings.push(password.clone());
+        }
         self.pool
             .run(extra_memory, move |blocks| {
-                let password = password.expose().as_bytes();
                 let is_current = stored.as_ref().is_some_and(|stored| stored.is_current(&params));
-                if let Some(stored) = &stored
-                    && stored.matches(password, blocks)?
-                {
-                    return Ok(if is_current { PasswordCheck::Match } else { PasswordCheck::NeedsRehash });
+                for (index, password) in spellings.iter().enumerate() {
+                    let password = password.expose().as_bytes();
+                    let Some(stored) = &stored else { break };
+                    if stored.matches(password, blocks)? {
+                        // A replacement would make a mistyped end the password.
+                        let needs_rehash = (!is_current || index > 0) && stored.covers(password);
+                        return Ok(if needs_rehash {
+                            PasswordCheck::NeedsRehash
+                        } else {
+                            PasswordCheck::Match
+                        });
+                    }
                 }
                 if !is_current {
                     // Keeps the response time from revealing a hash of another kind.
+                    let password = spellings[0].expose().as_bytes();
                     params.derive(password, &[0; SALT_BYTES], blocks, &mut [0; OUTPUT_BYTES])?;
                 }
                 Ok(PasswordCheck::Mismatch)

@@ -100,6 +100,11 @@ impl StoredHash {
         Ok(output.ct_eq(stored).into())
     }
 
+    /// Returns whether the hash depends on all of the password: bcrypt ignores what follows the 72nd byte.
+    pub(super) fn covers(&self, password: &[u8]) -> bool {
+        !matches!(self, Self::Bcrypt(_)) || password.len() <= bcrypt::MAX_PASSWORD
+    }
+
     /// Returns the memory that verification needs beyond the blocks of a thread (`own`), in KiB.
     pub(super) fn extra_memory(&self, own: u32) -> u32 {
         match self {

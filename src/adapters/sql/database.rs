@@ -16,9 +16,9 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::{
     adapters::sql::{
         changes::Listeners,
-        engine::{Engine, Statement, on_engine},
+        engine::{Engine, on_engine},
         migrations::{self, Tables},
-        pool::{Pool, is_alive, is_temporary, no_response},
+        pool::{Pool, is_alive, no_response},
     },
     domain::backend_error::StoreError,
 };
@@ -88,9 +88,9 @@ pub enum OpenError {
     /// The URL is neither a SQLite nor a PostgreSQL URL.
     #[error("the database URL must be sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE")]
     UnknownUrl,
-    /// The file of a new SQLite database could not be created.
-    #[error("cannot create the database {file}: {cause}", file = file.display())]
-    Create {
+    /// The file of a SQLite database cannot be created, read or written.
+    #[error("cannot open the database {file}: {cause}", file = file.display())]
+    File {
         /// The file.
         file: PathBuf,
         /// The operating system's error.
@@ -187,14 +187,13 @@ impl Database {
         Self { audit_retention: Some(retention), ..self }
     }
 
-    /// Checks that the database responds within `limit`. Uses a connection of its own, so that a busy database counts
-    /// as healthy.
+    /// Checks that the database responds within `limit` and can be written to. Uses a connection of its own, so that a
+    /// busy database counts as healthy.
     ///
     /// # Errors
     /// [`StoreError`] if it does not.
     pub async fn ping(&self, limit: Duration) -> Result<(), StoreError> {
-        let ping = self.ping_pool.execute(Statement::new("SELECT 1"));
-        Ok(timeout(limit, ping).await.unwrap_or_else(|_| Err(no_response())).map(drop)?)
+        Ok(timeout(limit, self.ping_pool.check_writable()).await.unwrap_or_else(|_| Err(no_response()))?)
     }
 
     /// Closes the connections, except those of the change feed and of audit writers. SQLite then merges its write-ahead
@@ -284,7 +283,7 @@ async fn connect_sqlite(
     let end = Instant::now() + BUSY_TIMEOUT;
     loop {
         match pool.clone().connect_with(options.clone()).await {
-            Err(error) if is_temporary(&error) && Instant::now() < end => sleep(LOCK_PAUSE).await,
+            Err(error) if is_locked(&error) && Instant::now() < end => sleep(LOCK_PAUSE).await,
             result => return result,
         }
     }
@@ -325,19 +324,43 @@ async fn connect_read_only(
     options.connect().await.map_err(cannot_connect(database))
 }
 
-/// Creates the file of a SQLite database unless it exists. SQLite gives the files next to it the same mode.
+/// Creates the file of a SQLite database, or checks that an existing one may be read and written. SQLite gives the files
+/// next to it the same mode.
 fn create_file(options: &SqliteConnectOptions) -> Result<(), OpenError> {
     let file = options.get_filename();
     let mut create = OpenOptions::new();
-    create.write(true).create_new(true);
+    create.read(true).write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut create, 0o600);
-    match create.open(file) {
-        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
-            Err(OpenError::Create { file: file.to_owned(), cause })
-        }
-        _ => Ok(()),
+    let opened = match create.open(file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => create.create_new(false).open(file),
+        result => result,
+    };
+    opened
+        .map(drop)
+        .map_err(|cause| OpenError::File { cause: with_owner(file, cause), file: file.to_owned() })
+}
+
+/// Adds the owner of a file, or of its directory, to an error that is about permissions.
+fn with_owner(file: &Path, cause: io::Error) -> io::Error {
+    #[cfg(unix)]
+    if cause.kind() == io::ErrorKind::PermissionDenied
+        && let Some(metadata) = file.metadata().or_else(|_| file.parent().unwrap_or(file).metadata()).ok()
+    {
+        let (owner, own) =
+            (std::os::unix::fs::MetadataExt::uid(&metadata), rustix::process::geteuid().as_raw());
+        return io::Error::new(
+            cause.kind(),
+            format!("{cause} (it belongs to uid {owner}; running as uid {own})"),
+        );
     }
+    cause
+}
+
+/// Returns whether another process has locked a SQLite file.
+fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
 
 fn cannot_connect(database: &str) -> impl Fn(sqlx::Error) -> OpenError {

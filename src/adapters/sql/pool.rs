@@ -2,9 +2,9 @@
 
 use std::{io, time::Duration};
 
-use futures_util::future::BoxFuture;
+use futures_util::{TryStreamExt, future::BoxFuture};
 use sqlx::{
-    Executor, PgPool, Postgres, Sqlite, SqlitePool,
+    Connection as _, Either, Executor, PgPool, Postgres, Sqlite, SqlitePool,
     pool::{PoolConnection, PoolConnectionMetadata},
 };
 use tokio::{
@@ -16,6 +16,8 @@ use crate::{
     adapters::sql::engine::{Engine, Row, Statement, on_engine},
     domain::backend_error::BackendError,
 };
+
+const READ_ONLY: &str = "SELECT current_setting('transaction_read_only') AS is_read_only";
 
 /// The time limit for a ping, both before a connection is used and when it returns to the pool.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
@@ -111,6 +113,20 @@ impl Pool {
         Ok(self.fetch(statement, read).await?.pop())
     }
 
+    /// Fails unless the server responds and accepts writes.
+    pub(super) async fn check_writable(&self) -> Result<(), BackendError> {
+        let is_sqlite = matches!(self.connections, Engine::Sqlite(_));
+        let sql = if is_sqlite { "SELECT 'off' AS is_read_only" } else { READ_ONLY };
+        let mut connection = self.acquire().await?;
+        let states = connection.fetch(Statement::new(sql), |row| row.get::<String>("is_read_only")).await?;
+        if states.iter().any(|state| state == "on") {
+            // The next connection may reach the server that replaced this one.
+            connection.is_interrupted = true;
+            return Err(BackendError::unavailable("the database is read-only"));
+        }
+        Ok(())
+    }
+
     pub(super) async fn close(&self) {
         on_engine!(&self.connections, pool => pool.close().await);
     }
@@ -119,13 +135,7 @@ impl Pool {
 impl Connection {
     /// Runs a statement and returns the number of rows that it changed.
     pub(super) async fn execute(&mut self, statement: Statement<'_>) -> Result<u64, BackendError> {
-        self.run(async |connection| {
-            on_engine!(connection, connection => {
-                let result = statement.query().execute(&mut **connection).await?;
-                Ok(result.rows_affected())
-            })
-        })
-        .await
+        Ok(self.run(&statement).await?.0)
     }
 
     pub(super) async fn fetch<T>(
@@ -133,29 +143,29 @@ impl Connection {
         statement: Statement<'_>,
         read: impl Fn(&Row) -> Result<T, BackendError>,
     ) -> Result<Vec<T>, BackendError> {
-        let rows: Vec<Row> = self
-            .run(async |connection| {
-                on_engine!(connection, Engine(connection) => {
-                    let rows = statement.query().fetch_all(&mut **connection).await?;
-                    Ok(rows.into_iter().map(Engine).collect())
-                })
-            })
-            .await?;
-        rows.iter().map(read).collect()
+        self.run(&statement).await?.1.iter().map(read).collect()
     }
 
+    /// Runs a statement within the time limit. Returns the number of rows that it changed, and the rows that it returned.
     #[expect(clippy::expect_used, reason = "the connection is taken only on drop")]
-    async fn run<T>(
-        &mut self,
-        work: impl AsyncFnOnce(&mut TypedConnection) -> Result<T, sqlx::Error>,
-    ) -> Result<T, BackendError> {
+    async fn run(&mut self, statement: &Statement<'_>) -> Result<(u64, Vec<Row>), BackendError> {
         self.is_interrupted = true;
-        let work = work(self.inner.as_mut().expect("the connection is not dropped"));
+        let is_in_transaction = self.is_in_transaction;
+        let connection = self.inner.as_mut().expect("the connection is not dropped");
+        let work = async {
+            match send(connection, statement).await {
+                Err(error) if is_outdated_plan(&error) && !is_in_transaction => {
+                    on_engine!(&mut *connection, connection => connection.clear_cached_statements().await?);
+                    send(connection, statement).await
+                }
+                result => result,
+            }
+        };
         let result = match self.deadline {
             Some(deadline) => timeout_at(deadline, work).await.map_err(|_| no_response())?,
             None => work.await,
         };
-        self.is_interrupted = false;
+        self.is_interrupted = result.as_ref().is_err_and(ends_connection);
         result.map_err(backend_error)
     }
 
@@ -164,6 +174,23 @@ impl Connection {
         self.is_in_transaction = false;
         Ok(())
     }
+}
+
+async fn send(
+    connection: &mut TypedConnection,
+    statement: &Statement<'_>,
+) -> Result<(u64, Vec<Row>), sqlx::Error> {
+    on_engine!(connection, Engine(connection) => {
+        let (mut changed, mut rows) = (0, Vec::new());
+        let mut results = (&mut **connection).fetch_many(statement.query());
+        while let Some(result) = results.try_next().await? {
+            match result {
+                Either::Left(result) => changed += result.rows_affected(),
+                Either::Right(row) => rows.push(Engine(row)),
+            }
+        }
+        Ok((changed, rows))
+    })
 }
 
 impl Drop for Connection {
@@ -212,6 +239,27 @@ pub(super) fn is_alive<C: sqlx::Connection>(
 /// Converts the error of a failed statement. It is temporary if a retry may succeed.
 pub(super) fn backend_error(error: sqlx::Error) -> BackendError {
     if is_temporary(&error) { BackendError::unavailable(error) } else { BackendError::new(error) }
+}
+
+/// Returns whether a connection is of no use after this error: the server shuts down, or became read-only in a failover.
+fn ends_connection(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+        // A plan that is outdated within a transaction is prepared again by the next connection.
+        error if is_outdated_plan(error) => true,
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| ["25006", "08", "57P"].iter().any(|class| code.starts_with(class))),
+        _ => false,
+    }
+}
+
+/// Returns whether the tables changed since PostgreSQL planned a prepared statement. The plan stays invalid until the
+/// statement is prepared again.
+fn is_outdated_plan(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| {
+        error.code().as_deref() == Some("0A000") && error.message().contains("cached plan")
+    })
 }
 
 pub(super) fn is_temporary(error: &sqlx::Error) -> bool {

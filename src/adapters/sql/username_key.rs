@@ -3,7 +3,8 @@
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 
-/// Returns the key by which usernames are compared: it ignores case and the encoding of characters
+/// Returns the key by which usernames are compared: it ignores case, the encoding of characters, and the white space that
+/// phone keyboards add at the end
 /// ([Unicode, compatibility caseless match](https://www.unicode.org/versions/latest/core-spec/chapter-3/#G53513)).
 ///
 /// The database cannot compute it: SQLite folds only ASCII, and PostgreSQL folds by the locale of its cluster. Stored
@@ -17,7 +18,17 @@ use unicode_normalization::UnicodeNormalization;
 /// assert_eq!(username_key("Ångström"), username_key("a\u{30a}ngstro\u{308}m"));
 /// ```
 pub fn username_key(username: &str) -> String {
-    username.chars().nfd().default_case_fold().nfkd().default_case_fold().nfkc().collect()
+    username
+        .trim()
+        .chars()
+        .nfd()
+        .default_case_fold()
+        .nfkd()
+        .default_case_fold()
+        .nfkc()
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -36,6 +47,8 @@ mod tests {
             ("İ", "i\u{307}"),
             ("É", "e\u{301}"),
             ("ｊｏｈｎ", "John"),
+            ("johndoe ", "johndoe"),
+            ("\u{a0}johndoe\u{3000}", "johndoe"),
         ] {
             assert_eq!(username_key(one), username_key(other), "{one} {other}");
         }
@@ -43,7 +56,7 @@ mod tests {
 
     #[test]
     fn usernames_with_different_letters_have_different_keys() {
-        for (one, other) in [("johndoe", "johndoe "), ("i", "ı"), ("e", "é"), ("a", "а")] {
+        for (one, other) in [("johndoe", "john doe"), ("i", "ı"), ("e", "é"), ("a", "а")] {
             assert_ne!(username_key(one), username_key(other), "{one} {other}");
         }
     }

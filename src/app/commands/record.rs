@@ -2,8 +2,8 @@
 
 use std::{
     fmt::Display,
-    io::{self, BufRead, Read, Take, Write},
-    str,
+    io::{self, BufRead, Read, Write},
+    mem, str,
 };
 
 use csv::ByteRecord;
@@ -16,15 +16,20 @@ use crate::{
         sql::{self, StoredUser, User, username_key},
         unique_names,
     },
-    app::commands::{Format, output::escaped},
+    app::{
+        commands::{Format, output::escaped},
+        document::default_scopes,
+    },
     domain::{
         scope::{Scope, Scopes},
         user::Account,
     },
 };
 
-/// The maximum length of a line in bytes. Files with longer lines do not contain users.
-const MAX_LINE: u64 = 1024 * 1024;
+/// The maximum length of a record in bytes. Files with longer records do not contain users.
+const MAX_RECORD: u64 = 1024 * 1024;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The fields, in the order in which they are written.
 const FIELDS: [&str; 6] = ["username", "email", "full_name", "disabled", "scopes", "hashed_password"];
@@ -66,82 +71,103 @@ pub(super) struct Line {
     pub(super) content: Result<Record, Vec<FieldError>>,
 }
 
-/// The users of a file, line by line.
-pub(super) enum Records<R> {
-    Jsonl {
-        reader: R,
-        number: u64,
-        line: Vec<u8>,
-    },
-    Csv {
-        reader: Box<csv::Reader<Take<R>>>,
-        columns: Vec<String>,
-        record: ByteRecord,
-    },
-    /// A CSV file whose header is wrong.
-    Invalid(Option<Vec<FieldError>>),
+/// The users of a file, record by record.
+pub(super) struct Records<R> {
+    reader: R,
+    format: Format,
+    /// The number of lines that were read.
+    lines: u64,
+    text: Vec<u8>,
+    /// The columns of a CSV file, or what is wrong with them.
+    header: Result<Vec<String>, Vec<FieldError>>,
 }
 
 impl<R: BufRead> Records<R> {
     pub(super) fn new(reader: R, format: Format) -> Result<Self, io::Error> {
-        if format == Format::Jsonl {
-            return Ok(Self::Jsonl { reader, number: 0, line: Vec::new() });
+        let mut records = Self { reader, format, lines: 0, text: Vec::new(), header: Ok(Vec::new()) };
+        if format == Format::Csv {
+            records.read()?;
+            records.header = csv_fields(&records.text).and_then(|header| columns(&header));
         }
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader.take(MAX_LINE));
-        let header = reader.byte_headers()?.clone();
-        check_length(&reader, 1)?;
-        let columns: Vec<_> = header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-        let errors = header_errors(&columns);
-        if !errors.is_empty() {
-            return Ok(Self::Invalid(Some(errors)));
-        }
-        Ok(Self::Csv { reader: Box::new(reader), columns, record: ByteRecord::new() })
+        Ok(records)
     }
 
-    /// Returns the next user, or the errors in the next line.
+    /// Returns the next user, or the errors in the next record.
     pub(super) fn next(&mut self) -> Result<Option<Line>, io::Error> {
-        match self {
-            Self::Invalid(errors) => Ok(errors.take().map(|errors| Line { number: 1, content: Err(errors) })),
-            Self::Jsonl { reader, number, line } => loop {
-                *number += 1;
-                line.clear();
-                if reader.take(MAX_LINE).read_until(b'\n', line)? == 0 {
-                    return Ok(None);
+        if let Err(errors) = &mut self.header {
+            let errors = mem::take(errors);
+            return Ok((!errors.is_empty()).then_some(Line { number: 1, content: Err(errors) }));
+        }
+        let Some(number) = self.read()? else { return Ok(None) };
+        let content = match (self.format, &self.header) {
+            (Format::Csv, Ok(columns)) => {
+                csv_fields(&self.text).and_then(|fields| csv_record(columns, &fields))
+            }
+            _ => json_record(self.text.trim_ascii()),
+        };
+        Ok(Some(Line { number, content }))
+    }
+
+    /// Reads the text of the next record that is not blank, and returns the number of its first line. A CSV record goes on
+    /// in the next line while a quote is open.
+    fn read(&mut self) -> Result<Option<u64>, io::Error> {
+        let Self { reader, format, lines, text, .. } = self;
+        text.clear();
+        let (mut first, mut has_open_quote) = (0, false);
+        loop {
+            let start = text.len();
+            let limit = MAX_RECORD - start as u64;
+            if reader.by_ref().take(limit).read_until(b'\n', text)? == 0 {
+                return Ok((!text.is_empty()).then_some(first));
+            }
+            *lines += 1;
+            if start == 0 {
+                first = *lines;
+                if first == 1 && text.starts_with(BYTE_ORDER_MARK) {
+                    text.drain(..BYTE_ORDER_MARK.len());
                 }
-                if line.len() as u64 == MAX_LINE && !line.ends_with(b"\n") {
-                    return Err(io::Error::other(format!("line {number} is longer than 1 MiB")));
+                if text.trim_ascii().is_empty() {
+                    text.clear();
+                    continue;
                 }
-                let mut bytes = line.trim_ascii();
-                if *number == 1 {
-                    bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-                }
-                if !bytes.is_empty() {
-                    return Ok(Some(Line { number: *number, content: json_record(bytes) }));
-                }
-            },
-            Self::Csv { reader, columns, record } => {
-                reader.get_mut().set_limit(MAX_LINE);
-                if !reader.read_byte_record(record)? {
-                    return Ok(None);
-                }
-                let number = record.position().map_or(0, csv::Position::line);
-                check_length(reader, number)?;
-                Ok(Some(Line { number, content: csv_record(columns, record) }))
+            }
+            let quotes = text[start..].iter().filter(|byte| **byte == b'"').count();
+            has_open_quote ^= quotes % 2 == 1;
+            if text.len() as u64 >= MAX_RECORD && (has_open_quote || !text.ends_with(b"\n")) {
+                let cause = if has_open_quote { ": a closing quote may be missing" } else { "" };
+                return Err(io::Error::other(format!(
+                    "the record at line {first} is longer than 1 MiB{cause}"
+                )));
+            }
+            if *format == Format::Jsonl || !has_open_quote {
+                return Ok(Some(first));
             }
         }
     }
 }
 
-/// Refuses a CSV record that reached the maximum length: an unclosed quote would include the rest of the file.
-fn check_length<R: BufRead>(reader: &csv::Reader<Take<R>>, number: u64) -> Result<(), io::Error> {
-    if reader.get_ref().limit() > 0 {
-        return Ok(());
+/// Returns the fields of the one CSV record in a text.
+fn csv_fields(text: &[u8]) -> Result<ByteRecord, Vec<FieldError>> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .buffer_capacity(text.len().max(1))
+        .from_reader(text);
+    let (mut record, mut rest) = (ByteRecord::new(), ByteRecord::new());
+    let is_one = reader.read_byte_record(&mut record).is_ok()
+        && reader.read_byte_record(&mut rest).is_ok_and(|has_more| !has_more);
+    // The parser accepts a record without its closing quote.
+    let is_closed = text.iter().filter(|byte| **byte == b'"').count() % 2 == 0;
+    if is_one && is_closed {
+        Ok(record)
+    } else {
+        Err(FieldError::line("a quote is not closed, or does not surround a field"))
     }
-    let reason = format!("the record at line {number} is longer than 1 MiB: a closing quote may be missing");
-    Err(io::Error::other(reason))
 }
 
-fn header_errors(columns: &[String]) -> Vec<FieldError> {
+/// Reads the header of a CSV file.
+fn columns(header: &ByteRecord) -> Result<Vec<String>, Vec<FieldError>> {
+    let columns: Vec<_> = header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
     let mut errors = Vec::new();
     for (position, column) in columns.iter().enumerate() {
         if !FIELDS.contains(&column.as_str()) {
@@ -155,7 +181,7 @@ fn header_errors(columns: &[String]) -> Vec<FieldError> {
             errors.push(FieldError::new(required, "missing in the header"));
         }
     }
-    errors
+    if errors.is_empty() { Ok(columns) } else { Err(errors) }
 }
 
 fn json_record(line: &[u8]) -> Result<Record, Vec<FieldError>> {
@@ -182,6 +208,7 @@ fn csv_record(columns: &[String], values: &ByteRecord) -> Result<Record, Vec<Fie
                 errors.push(FieldError::new(column, "invalid UTF-8"));
                 continue;
             }
+            ("scopes", Ok("")) => "".into(),
             (_, Ok("")) => Value::Null,
             ("disabled", Ok("true")) => Value::Bool(true),
             ("disabled", Ok("false")) => Value::Bool(false),
@@ -247,7 +274,7 @@ impl FieldReader<'_> {
 fn scopes(value: Value) -> Result<Scopes, String> {
     const EXPECTED: &str = "expected a string or a list of strings";
     let text = match value {
-        Value::Null => return Ok(Scopes::default()),
+        Value::Null => return Ok(default_scopes()),
         Value::String(text) => text,
         Value::Array(list) => {
             let scope = |value: &Value| {

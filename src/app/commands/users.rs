@@ -15,6 +15,7 @@ use crate::{
             password::NewPassword,
             prompt, with_database,
         },
+        document::default_scopes,
         failure::Failure,
         settings::DatabaseLocation,
     },
@@ -91,6 +92,7 @@ enum UsersCommand {
     ///
     /// Each line of a JSON lines file is an object with the fields username, email, full_name, disabled, scopes and
     /// hashed_password. A CSV file has these names in its header. username and hashed_password are required.
+    /// A user without scopes in the file gets the scope me.
     /// All lines are checked before any user is added. Errors are printed as FILE:LINE: FIELD: reason.
     Import {
         /// File to read; - is standard input
@@ -127,7 +129,7 @@ struct AddUser {
     /// Name to display
     #[arg(long, value_parser = full_name)]
     full_name: Option<String>,
-    /// Scopes that the user's tokens may have, separated by spaces
+    /// Scopes that the user's tokens may have, separated by spaces [default: me]
     #[arg(long, value_parser = sql::scopes)]
     scopes: Option<Scopes>,
     /// Add the user as disabled
@@ -228,7 +230,7 @@ async fn add(users: &SqlUsers, new: AddUser) -> Result<(), Failure> {
         email: new.email.and_then(non_empty),
         full_name: new.full_name.and_then(non_empty),
         disabled: new.disabled,
-        scopes: new.scopes.unwrap_or_default(),
+        scopes: new.scopes.unwrap_or_else(default_scopes),
     };
     let password_hash = new.password.hash(&user).await?;
     let account = Account { user, password_hash };

@@ -16,7 +16,7 @@ use crate::{
         client::{ClientId, ClientInfo},
         event::{Event, EventKind},
         ports::{NewToken, TokenIssuer},
-        scope::{GrantedScopes, Scope},
+        scope::{GrantedScopes, Scope, Scopes},
         secret::{AccessToken, RefreshToken},
         session::{CredentialsVersion, NewSession, SessionId, SessionStore},
         time::Timestamp,
@@ -185,10 +185,16 @@ impl<U: AuthUser> Auth<U> {
         let is_offline_access = |scope: &String| settings.is_some() && scope == Scope::OFFLINE_ACCESS;
         let (offline_access, others): (Vec<_>, Vec<_>) =
             requested.iter().cloned().partition(is_offline_access);
-        let granted = user.allowed_scopes().grant(&others).ok_or(AuthError::ScopeNotGranted)?;
+        let allowed = user.allowed_scopes();
         if offline_access.is_empty() {
+            let granted = allowed.grant(&others).ok_or(AuthError::ScopeNotGranted)?;
             return Ok((granted, settings.is_some_and(|settings| settings.issue == RefreshTokens::Always)));
         }
+        // A request for `offline_access` alone is not one for all scopes.
+        let granted = match allowed {
+            GrantedScopes::Only(_) if others.is_empty() => Scopes::default().into(),
+            allowed => allowed.grant(&others).ok_or(AuthError::ScopeNotGranted)?,
+        };
         Ok((granted.with(Scope::offline_access()), true))
     }
 

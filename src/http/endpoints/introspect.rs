@@ -48,7 +48,7 @@ async fn introspect<U: AuthUser>(
         let caller = auth.authenticate_request(request).await.map_err(|response| response.error)?;
         authorize(caller, SCOPES)?;
     }
-    let mut reader = FieldReader::new(FormData::read(request, payload).await?);
+    let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
     let token = reader.required("token");
     let client = reader.client(request);
     if !by_token && auth.client(&client).await?.is_none() {

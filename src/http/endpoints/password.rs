@@ -51,7 +51,7 @@ async fn change_password<U: AuthUser>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let mut reader = FieldReader::new(FormData::read(request, payload).await?);
+    let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
     let current = Password::from(reader.required("current_password"));
     let new = Password::from(reader.required("new_password"));
     reader.finish()?;

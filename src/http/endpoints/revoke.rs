@@ -38,7 +38,7 @@ async fn revoke<U: AuthUser>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let mut reader = FieldReader::new(FormData::read(request, payload).await?);
+    let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
     let token = reader.required("token");
     let client = reader.client(request);
     // `token_type_hint` is ignored: the token itself shows its kind.

@@ -49,7 +49,7 @@ async fn token<U: AuthUser>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let mut reader = FieldReader::new(FormData::read(request, payload).await?);
+    let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
     // Errors are listed in the order in which fields are read.
     let supported = supported_grants(auth);
     let names: Vec<_> = supported.iter().map(|grant| grant.name()).collect();

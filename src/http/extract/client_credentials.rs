@@ -41,10 +41,11 @@ impl ClientCredentials {
         let credentials = Zeroizing::new(BASE64_STANDARD.decode(credentials.as_bytes()).ok()?);
         let (client_id, client_secret) = str::from_utf8(&credentials).ok()?.split_once(':')?;
         // Both halves are form-urlencoded before Basic joins them (RFC 6749 appendix B).
-        let decoded = |half: &str| Some(form_decoded(half.as_bytes())).filter(|text| !text.is_empty());
+        let (mut client_id, client_secret) =
+            (form_decoded(client_id.as_bytes()).ok()?, form_decoded(client_secret.as_bytes()).ok()?);
         Some(Self {
-            client_id: decoded(client_id).map(|mut name| mem::take(&mut *name)),
-            client_secret: decoded(client_secret).map(ClientSecret::from),
+            client_id: Some(mem::take(&mut *client_id)).filter(|text| !text.is_empty()),
+            client_secret: Some(client_secret).filter(|text| !text.is_empty()).map(ClientSecret::from),
             by_basic: true,
         })
     }

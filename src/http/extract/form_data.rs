@@ -12,13 +12,24 @@ use percent_encoding::percent_decode;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::http::{
-    error::ApiError,
-    extract::{body, header_parameters, multipart::Multipart},
+use crate::{
+    domain::error_format::ErrorFormat,
+    http::{
+        error::ApiError,
+        extract::{body, header_parameters, multipart::Multipart},
+    },
 };
 
 /// The maximum number of fields, and of files, as in Starlette.
 const MAX_FIELDS: usize = 1000;
+
+/// The maximum size of a form in bytes.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// The maximum size of a form in the tutorial, whose original has a limit for each field only.
+const FASTAPI_BYTES: usize = 1024 * 1024;
+
+const NOT_UTF_8: ApiError = ApiError::MalformedBody("The form is not valid UTF-8");
 
 const TOO_MANY_FIELDS: ApiError =
     ApiError::MalformedBody("Too many fields. Maximum number of fields is 1000.");
@@ -35,19 +46,25 @@ pub(crate) enum FormValue {
 }
 
 impl FormData {
-    /// Reads the body of `request`. A body of another type is a form without fields.
-    pub(crate) async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, ApiError> {
-        let body = body::read(request, payload).await?;
+    /// Reads the body of `request`. A body of another type is a form without fields. In FastAPI's format bytes that are not
+    /// UTF-8 are replaced, as FastAPI does; in others they are an error, since two passwords could become one.
+    pub(crate) async fn read(
+        request: &HttpRequest,
+        payload: Payload,
+        format: &ErrorFormat,
+    ) -> Result<Self, ApiError> {
+        let is_lossy = format.is_fastapi();
+        let body = body::read(request, payload, if is_lossy { FASTAPI_BYTES } else { MAX_BYTES }).await?;
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.map(HeaderValue::as_bytes).unwrap_or_default();
         let (media_type, parameters) = header_parameters::parse(content_type);
         let fields = match &*media_type {
-            "application/x-www-form-urlencoded" => read_urlencoded(&body)?,
+            "application/x-www-form-urlencoded" => read_urlencoded(&body, is_lossy)?,
             "multipart/form-data" => {
                 let boundary = parameters
                     .get("boundary")
                     .ok_or(ApiError::MalformedBody("Missing boundary in multipart."))?;
-                read_multipart(&body, boundary, parameters.get("charset").map(Vec::as_slice))?
+                read_multipart(&body, boundary, parameters.get("charset").map(Vec::as_slice), is_lossy)?
             }
             _ => Vec::new(),
         };
@@ -63,22 +80,27 @@ impl FormData {
 
 /// Reads fields as the URL Standard specifies for
 /// [application/x-www-form-urlencoded](https://url.spec.whatwg.org/#urlencoded-parsing).
-fn read_urlencoded(body: &[u8]) -> Result<Vec<(String, FormValue)>, ApiError> {
-    let fields: Vec<_> = body
+fn read_urlencoded(body: &[u8], is_lossy: bool) -> Result<Vec<(String, FormValue)>, ApiError> {
+    let decoded = |encoded| match form_decoded(encoded) {
+        Ok(text) => Ok(text),
+        Err(bytes) if is_lossy => Ok(String::from_utf8_lossy(&bytes).into_owned().into()),
+        Err(_) => Err(NOT_UTF_8),
+    };
+    let fields = body
         .split(|byte| *byte == b'&')
         .filter(|field| !field.is_empty())
         .take(MAX_FIELDS + 1)
         .map(|field| {
             let end = memchr::memchr(b'=', field).unwrap_or(field.len());
             let value = field.get(end + 1..).unwrap_or_default();
-            (mem::take(&mut *form_decoded(&field[..end])), FormValue::Text(form_decoded(value)))
+            Ok((mem::take(&mut *decoded(&field[..end])?), FormValue::Text(decoded(value)?)))
         })
-        .collect();
+        .collect::<Result<Vec<_>, ApiError>>()?;
     if fields.len() > MAX_FIELDS { Err(TOO_MANY_FIELDS) } else { Ok(fields) }
 }
 
-/// Decodes form-urlencoded text without leaving a copy in memory.
-pub(crate) fn form_decoded(encoded: &[u8]) -> Zeroizing<String> {
+/// Decodes a form-urlencoded text without leaving a copy in memory. The error is the decoded bytes, which are not UTF-8.
+pub(crate) fn form_decoded(encoded: &[u8]) -> Result<Zeroizing<String>, Zeroizing<Vec<u8>>> {
     // The result is not longer than the input, so the buffer does not grow.
     let mut decoded = Zeroizing::new(Vec::with_capacity(encoded.len()));
     for (index, words) in encoded.split(|byte| *byte == b'+').enumerate() {
@@ -87,19 +109,14 @@ pub(crate) fn form_decoded(encoded: &[u8]) -> Zeroizing<String> {
         }
         decoded.extend(percent_decode(words));
     }
-    match String::from_utf8(mem::take(&mut *decoded)) {
-        Ok(text) => text.into(),
-        Err(error) => {
-            let bytes = Zeroizing::new(error.into_bytes());
-            String::from_utf8_lossy(&bytes).into_owned().into()
-        }
-    }
+    String::from_utf8(mem::take(&mut *decoded)).map(Zeroizing::new).map_err(|error| error.into_bytes().into())
 }
 
 fn read_multipart(
     body: &[u8],
     boundary: &[u8],
     charset: Option<&[u8]>,
+    is_lossy: bool,
 ) -> Result<Vec<(String, FormValue)>, ApiError> {
     let encoding = charset.map_or(Some(UTF_8), Encoding::for_label);
     let (mut texts, mut files, mut fields) = (0, 0, Vec::new());
@@ -116,21 +133,24 @@ fn read_multipart(
         }
         let value = match part.filename {
             Some(filename) => FormValue::File(
-                json!({ "filename": decode(&filename, encoding), "size": part.content.len() }),
+                json!({ "filename": decode(&filename, encoding, is_lossy)?, "size": part.content.len() }),
             ),
-            None => FormValue::Text(decode(part.content, encoding).into()),
+            None => FormValue::Text(decode(part.content, encoding, is_lossy)?.into()),
         };
-        fields.push((decode(&part.name, encoding), value));
+        fields.push((decode(&part.name, encoding, is_lossy)?, value));
     }
     Ok(fields)
 }
 
-/// Decodes a multipart value. As in Starlette, a value that is invalid in its charset is decoded as Latin-1.
-fn decode(bytes: &[u8], encoding: Option<&'static Encoding>) -> String {
-    encoding
-        .and_then(|encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes))
-        .unwrap_or_else(|| decode_latin1(bytes))
-        .into_owned()
+/// Decodes a multipart value. A value that is invalid in its charset is an error, or Latin-1 if `is_lossy`, as in Starlette.
+fn decode(bytes: &[u8], encoding: Option<&'static Encoding>, is_lossy: bool) -> Result<String, ApiError> {
+    let decoded =
+        encoding.and_then(|encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes));
+    match decoded {
+        Some(text) => Ok(text.into_owned()),
+        None if is_lossy => Ok(decode_latin1(bytes).into_owned()),
+        None => Err(NOT_UTF_8),
+    }
 }
 
 #[cfg(test)]
@@ -149,7 +169,7 @@ mod tests {
     proptest! {
         #[test]
         fn urlencoded_form_is_parsed_as_in_the_url_standard(body in "([a-z=&+ \\x00é]|%[0-9a-fA-F]{2}|%|=|&){0,40}") {
-            let actual = read_urlencoded(body.as_bytes()).expect("few fields");
+            let actual = read_urlencoded(body.as_bytes(), true).expect("few fields");
             let actual: Vec<_> = actual.into_iter().map(|(name, value)| (name, text(value))).collect();
             let expected: Vec<_> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
             prop_assert_eq!(actual, expected);

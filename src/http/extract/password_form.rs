@@ -9,6 +9,7 @@ use crate::{
     auth::SignIn,
     domain::{
         client::{ClientId, ClientInfo},
+        error_format::ErrorFormat,
         secret::{ClientSecret, Password},
     },
     http::{
@@ -22,8 +23,8 @@ use crate::{
 /// ([RFC 6749 section 4.3.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.3.2)), urlencoded or multipart. As in
 /// FastAPI's form of this name, `grant_type` is optional.
 ///
-/// The extractor returns 422 with FastAPI's list of errors if a field is missing or invalid, 400 for a malformed body and
-/// 413 for one of more than 1 MiB.
+/// The extractor returns 422 with FastAPI's list of errors if a field is missing or invalid, 400 for a malformed body or
+/// one that is not UTF-8, and 413 for one of more than 64 KiB.
 ///
 /// ```
 /// use actix_web::Responder;
@@ -103,7 +104,7 @@ fn read(
 ) -> impl Future<Output = Result<PasswordRequestForm, ApiError>> + use<> {
     let (request, payload) = (request.clone(), payload.take());
     async move {
-        let mut reader = FieldReader::new(FormData::read(&request, payload).await?);
+        let mut reader = FieldReader::new(FormData::read(&request, payload, &ErrorFormat::OAuth2).await?);
         // Errors are listed in the order in which fields are read.
         let grant_type = reader.grant_type(requires_grant_type, &["password"]);
         let username = reader.required("username");

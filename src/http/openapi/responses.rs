@@ -51,6 +51,6 @@ pub(crate) struct Unavailable(ErrorBody);
 pub(crate) enum InvalidBody<'a> {
     #[response(status = 408, description = "`invalid_request`: the body did not arrive in time")]
     Timeout(OAuth2ErrorBody<'a>),
-    #[response(status = 413, description = "`invalid_request`: the body is larger than 1 MiB")]
+    #[response(status = 413, description = "`invalid_request`: the body is too large")]
     TooLarge(OAuth2ErrorBody<'a>),
 }

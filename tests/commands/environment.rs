@@ -1,0 +1,53 @@
+//! Environment variables as Compose files and env files leave them.
+
+use serde_json::json;
+
+use crate::support::{program::Gatepass, service::gatepass};
+
+/// The variables of all options of the service.
+fn variables() -> Vec<String> {
+    let help = gatepass(&["serve", "--help"], &[]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let names = help.split("[env: ").skip(1).map(|rest| rest.split(['=', ']']).next().unwrap().to_owned());
+    names.collect()
+}
+
+#[test]
+fn empty_variables_are_unset_for_all_options() {
+    let names = variables();
+    assert!(names.len() > 40, "{names:?}");
+    let mut all = gatepass(&["openapi"], &[]);
+    all.envs(names.iter().map(|name| (name, "")));
+    let output = all.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut service = gatepass(&["serve", "--bind", "127.0.0.1:0"], &[]);
+    service.envs(names.iter().map(|name| (name, "")));
+    crate::support::service::Program::run(&mut service).address();
+}
+
+#[test]
+fn variable_with_quotes_or_white_space_around_its_value_is_refused_by_name() {
+    let gatepass = Gatepass::on_sqlite();
+    for value in
+        ["\"sqlite:gatepass.db\"", "'sqlite:gatepass.db'", "sqlite:gatepass.db\r", " sqlite:gatepass.db"]
+    {
+        let output =
+            gatepass.command(&["users", "list"]).env("GATEPASS_DATABASE_URL", value).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{value:?}: {error}");
+        assert!(
+            error.contains("GATEPASS_DATABASE_URL has quotes or white space around its value"),
+            "{error}"
+        );
+    }
+    assert_eq!(gatepass.folder.path().read_dir().unwrap().count(), 0, "no file was created");
+}
+
+#[test]
+fn user_without_scopes_has_the_scope_me() {
+    let gatepass = Gatepass::on_sqlite();
+    gatepass.add("johndoe", &[]).done();
+    gatepass.add("alice", &["--scopes", ""]).done();
+    let scopes = |name: &str| gatepass.json(&["users", "show", name])["scopes"].clone();
+    assert_eq!((scopes("johndoe"), scopes("alice")), (json!(["me"]), json!([])));
+}

@@ -1,0 +1,162 @@
+//! Forms that are too large, too many at once, or not in UTF-8.
+
+use std::{
+    fs,
+    io::Write,
+    net::{SocketAddr, TcpStream},
+    thread,
+    time::Duration,
+};
+
+use crate::support::{
+    http::{Reply, connect, exchange, post_form, read_reply, request},
+    program::Gatepass,
+    secure_profile::{
+        JOHNDOE, Service, access_token, add_client, add_johndoe, basic, expect_oauth2_error, serve,
+    },
+    wait::wait_until,
+};
+
+/// A request to /token with a body of `length` bytes, of which only the first `sent` are sent.
+fn incomplete(address: SocketAddr, length: usize, sent: usize) -> TcpStream {
+    let mut stream = connect(address);
+    let head = format!(
+        "POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&vec![b'a'; sent]).unwrap();
+    stream
+}
+
+fn resident_bytes(service: &Service) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", service.program.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the resident memory");
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn form_of_more_than_64_kib_returns_413() {
+    let gatepass = Gatepass::on_sqlite();
+    add_johndoe(&gatepass);
+    let service = serve(&gatepass, &[]);
+    let form = |length: usize| format!("{JOHNDOE}&x={}", "a".repeat(length - JOHNDOE.len() - 3));
+    assert_eq!(service.sign_in(&form(65536)).status, 200);
+    let limit = "The request body is larger than 65536 bytes";
+    expect_oauth2_error(&service.sign_in(&form(65537)), 413, "invalid_request", limit);
+    let chunked = format!(
+        "POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Transfer-Encoding: chunked\r\n\r\n10001\r\n{}\r\n0\r\n\r\n",
+        form(65537)
+    );
+    expect_oauth2_error(&exchange(service.address, chunked.as_bytes()), 413, "invalid_request", limit);
+}
+
+#[test]
+fn incomplete_bodies_of_1000_connections_take_bounded_memory_and_sign_ins_succeed() {
+    const CONNECTIONS: usize = 1000;
+    let gatepass = Gatepass::on_sqlite();
+    add_johndoe(&gatepass);
+    let service = serve(&gatepass, &["--body-timeout", "120", "--response-timeout", "120"]);
+    let heads: Vec<_> = (0..CONNECTIONS).map(|_| incomplete(service.address, 65536, 0)).collect();
+    access_token(&service.sign_in(JOHNDOE));
+    let before = resident_bytes(&service);
+    drop(heads);
+
+    let mut bodies: Vec<_> = (0..CONNECTIONS).map(|_| incomplete(service.address, 65536, 65535)).collect();
+    access_token(&service.sign_in(JOHNDOE));
+    let growth = resident_bytes(&service).saturating_sub(before);
+    eprintln!("{} MiB for the bodies of {CONNECTIONS} connections", growth / 1024 / 1024);
+    // Up to 64 KiB of each connection are in the buffers of Actix, and 20 MiB in those of bodies.
+    assert!(growth < 96 * 1024 * 1024, "{growth} bytes");
+
+    let mut statuses: Vec<u16> = Vec::new();
+    wait_until(Duration::from_secs(30), "a response to some", || {
+        bodies.retain_mut(|stream| {
+            stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+            let is_answered = stream.peek(&mut [0]).is_ok();
+            if is_answered {
+                statuses.extend(read_reply(stream).map(|reply| reply.status));
+            }
+            !is_answered
+        });
+        !statuses.is_empty()
+    });
+    assert!(statuses.iter().all(|status| *status == 503), "{statuses:?}");
+    assert!(statuses.len() < CONNECTIONS, "the budget is enough for some");
+}
+
+#[test]
+fn form_that_is_not_utf_8_returns_invalid_request() {
+    let gatepass = Gatepass::on_sqlite();
+    // With the replacement character in its place, this password would be the same.
+    let add = ["users", "add", "johndoe", "--password-stdin"];
+    gatepass.run_with(&add, "correct \u{fffd} horse battery\n").done();
+    let service = serve(&gatepass, &[]);
+    let not_utf_8 = "The form is not valid UTF-8";
+    let expect = |reply: Reply| expect_oauth2_error(&reply, 400, "invalid_request", not_utf_8);
+    expect(service.sign_in("username=johndoe&password=correct+%FF+horse+battery"));
+    expect(service.sign_in("username=%E9va&password=x"));
+    expect(post_form("/revoke", "token=%FF").send(service.address));
+    let multipart = [
+        b"--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\njohndoe\r\n\
+          --x\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\ncorrect "
+            .as_slice(),
+        b"\xff",
+        b" horse battery\r\n--x--\r\n",
+    ]
+    .concat();
+    let post = request("POST", "/token").header("Content-Type", "multipart/form-data; boundary=x");
+    expect(post.body(multipart).send(service.address));
+    access_token(&service.sign_in("username=johndoe&password=correct+%EF%BF%BD+horse+battery"));
+}
+
+#[test]
+fn username_with_surrounding_space_signs_in() {
+    let gatepass = Gatepass::on_sqlite();
+    add_johndoe(&gatepass);
+    let service = serve(&gatepass, &[]);
+    for username in ["johndoe+", "+JohnDoe", "johndoe%C2%A0"] {
+        access_token(&service.sign_in(&format!("username={username}&password=johndoe's+own+passphrase")));
+    }
+}
+
+#[test]
+fn scope_offline_access_alone_grants_no_other_scope() {
+    let gatepass = Gatepass::on_sqlite();
+    add_johndoe(&gatepass);
+    let secret = add_client(&gatepass, "web");
+    let service = serve(&gatepass, &[]);
+    let form = post_form("/token", format!("{JOHNDOE}&scope=offline_access"));
+    let reply = form.header("Authorization", basic("web", &secret)).send(service.address);
+    let token = access_token(&reply);
+    assert_eq!(reply.json()["scope"], "offline_access");
+    assert!(reply.json()["refresh_token"].is_string());
+    assert_eq!(service.users_me(&token).status, 403);
+}
+
+#[test]
+fn concurrent_password_changes_of_one_user_do_not_hold_up_the_sign_ins_of_others() {
+    let gatepass = Gatepass::on_sqlite();
+    add_johndoe(&gatepass);
+    gatepass.add("alice", &[]).done();
+    // At most 20 hashes may wait.
+    let hashing = ["--argon2-memory=65536", "--hash-threads=1", "--hash-queue=20", "--hash-max-wait=10000"];
+    let service = serve(&gatepass, &hashing);
+    let token = service.token(JOHNDOE);
+    // The current password is right and the new one too weak: each request would verify and estimate a password.
+    let form = format!("current_password=johndoe's+own+passphrase&new_password={}", "aB3$".repeat(10));
+    let change = request("PUT", "/users/me/password")
+        .bearer(&token)
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .body(form);
+    thread::scope(|scope| {
+        let changes: Vec<_> = (0..200).map(|_| scope.spawn(|| change.send(service.address).status)).collect();
+        for _ in 0..3 {
+            access_token(&service.sign_in("username=alice&password=alice's+own+passphrase"));
+        }
+        let statuses: Vec<_> = changes.into_iter().map(|change| change.join().unwrap()).collect();
+        assert!(statuses.iter().filter(|status| **status == 429).count() > 100, "{statuses:?}");
+        assert!(statuses.iter().all(|status| [400, 429].contains(status)), "{statuses:?}");
+    });
+}
