@@ -29,14 +29,14 @@ fn server_that_is_read_only_after_a_failover_is_not_ready_and_its_connections_ar
     let admin = gatepass.postgres();
     admin.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
     admin.execute(&disconnect);
-    wait_until(10 * SECOND, "a refused sign-in", || service.sign_in(JOHNDOE).status == 503);
-    wait_until(10 * SECOND, "the service is not ready", || !is_ready());
+    wait_until(60 * SECOND, "a refused sign-in", || service.sign_in(JOHNDOE).status == 503);
+    wait_until(60 * SECOND, "the service is not ready", || !is_ready());
 
     admin.execute(&format!(
         "SET TRANSACTION READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only"
     ));
-    wait_until(10 * SECOND, "a sign-in", || service.sign_in(JOHNDOE).status == 200);
-    wait_until(10 * SECOND, "the service is ready", is_ready);
+    wait_until(60 * SECOND, "a sign-in", || service.sign_in(JOHNDOE).status == 200);
+    wait_until(60 * SECOND, "the service is ready", is_ready);
     // Each connection that is still read-only fails once.
     let statuses: Vec<_> = (0..30).map(|_| service.sign_in(JOHNDOE).status).collect();
     assert!(statuses[20..].iter().all(|status| *status == 200), "{statuses:?}");

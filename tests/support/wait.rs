@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The deadline of whatever has no shorter one.
-pub const TIMEOUT: Duration = Duration::from_secs(20);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Polls until there is a value, and returns it.
 ///
