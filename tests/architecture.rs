@@ -14,7 +14,7 @@ const LAYERS: [(&str, &[&str], &[&str]); 5] = [
     ("app", &["domain", "auth", "adapters", "http"], &[]),
 ];
 
-/// The source files of a folder below src, without comments.
+/// Returns the source files in a folder below src, with comments removed.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder)];

@@ -19,26 +19,26 @@ fn replay(target: &str, check: fn(&[u8])) {
 }
 
 #[test]
-fn inputs_of_authorization_pass() {
+fn authorization_corpus_passes_its_checks() {
     replay("authorization", checks::authorization::check);
 }
 
 #[test]
-fn inputs_of_form_pass() {
+fn form_corpus_passes_its_checks() {
     replay("form", checks::form::check);
 }
 
 #[test]
-fn inputs_of_scopes_pass() {
+fn scopes_corpus_passes_its_checks() {
     replay("scopes", checks::scopes::check);
 }
 
 #[test]
-fn inputs_of_token_pass() {
+fn token_corpus_passes_its_checks() {
     replay("token", checks::token::check);
 }
 
 #[test]
-fn inputs_of_stored_hash_pass() {
+fn stored_hash_corpus_passes_its_checks() {
     replay("stored_hash", checks::stored_hash::check);
 }

@@ -13,11 +13,11 @@ use crate::support::{Result, machine, thread_cpu_time};
 pub struct Hashing {
     pub hashes: f64,
     pub seconds: f64,
-    /// Seconds of CPU of all threads.
+    /// The CPU time of all threads in seconds.
     pub cpu: f64,
 }
 
-/// Computes hashes on all cores.
+/// Computes hashes on all cores for this time.
 pub fn measure(length: Duration) -> Result<Hashing> {
     let start = Instant::now();
     let threads = (0..machine::cores()).map(|_| thread::spawn(move || hash_until(start + length)));

@@ -1,7 +1,7 @@
 //! The response times of other requests while many clients sign in, and the share of the cores that sign-ins can use, in
 //! the secure profile. docs/BENCHMARKS.md explains the method.
 //!
-//! `cargo bench --bench login_load` prints the results; `-- --write` also writes them into that page.
+//! `cargo bench --bench login_load` prints the results; `-- --write` also writes them into docs/BENCHMARKS.md.
 
 mod hashing;
 mod probe;

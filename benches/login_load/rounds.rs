@@ -1,5 +1,5 @@
-//! The rounds: bare hashing, a quiet service, and a loaded one in turn, so that other work on the machine disturbs all of
-//! them.
+//! The rounds: bare hashing, a service without load, and a service under load. They take turns, so that other work on
+//! the machine disturbs all of them.
 
 use std::{thread, time::Duration};
 
@@ -14,12 +14,12 @@ use crate::{
 };
 
 pub const CLIENTS: usize = 64;
-/// Before and after the load.
+/// The duration of bare hashing before the load, and again after it.
 pub const HASHING: Duration = Duration::from_secs(1);
 pub const QUIET: Duration = Duration::from_secs(2);
-/// In seconds.
+/// The duration of the load in seconds.
 pub const LOAD: u64 = 5;
-/// Until every client is connected and the queue is full, and again at the end.
+/// The time at the start and end of the load that is not measured: the queue may not be full.
 const MARGIN: Duration = Duration::from_millis(500);
 
 pub struct Results(pub Vec<Round>);
@@ -30,7 +30,7 @@ pub struct Round {
     pub quiet: Vec<Duration>,
     pub loaded: Vec<Duration>,
     pub sign_ins: Outcome,
-    /// Seconds of CPU under load.
+    /// The CPU time under load in seconds.
     pub service_cpu: f64,
     pub clients_cpu: f64,
 }
@@ -72,17 +72,17 @@ impl Round {
         self.hashing.iter().map(value).sum()
     }
 
-    /// Hashes per second of all cores.
+    /// Hashes per second on all cores.
     pub fn hash_rate(&self) -> f64 {
         self.bare(|it| it.hashes) / self.bare(|it| it.seconds)
     }
 
-    /// Milliseconds of CPU for a hash.
+    /// The CPU time per hash in milliseconds.
     pub fn hash_cpu(&self) -> f64 {
         self.bare(|it| it.cpu) * 1e3 / self.bare(|it| it.hashes)
     }
 
-    /// Sign-ins for which a password was hashed.
+    /// The number of sign-ins for which a password was hashed.
     fn hashed(&self) -> f64 {
         self.sign_ins.statuses[0] + self.sign_ins.statuses[1]
     }
@@ -91,7 +91,7 @@ impl Round {
         self.hashed() / self.sign_ins.seconds
     }
 
-    /// Milliseconds of CPU for a sign-in, including everything else that the service did.
+    /// The CPU time per sign-in in milliseconds, including everything else that the service did.
     pub fn sign_in_cpu(&self) -> f64 {
         self.service_cpu * 1e3 / self.hashed()
     }

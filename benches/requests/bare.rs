@@ -12,12 +12,12 @@ use actix_web::{
 
 use crate::support::{On, Response, Result, Server};
 
-/// Starts this program as a bare handler; the address, the headers and the body follow.
+/// The argument that starts this program as a bare handler. The address, the headers and the body follow it.
 pub const ARGUMENT: &str = "--bare";
 
 /// Starts a handler that responds with the same bytes as this response.
 pub fn start(on: On, response: &Response) -> Result<Server> {
-    // Actix adds the others.
+    // Actix adds the other headers.
     let is_fixed = |line: &&str| !line.starts_with("date: ") && !line.starts_with("content-length: ");
     let headers: Vec<_> = response.head.lines().skip(1).filter(is_fixed).collect();
     Server::start(on, env::current_exe()?, |command, address| {

@@ -25,7 +25,7 @@ const AXUM_SQLITE: &str = "axum by hand, 1,000,000 users in SQLite";
 const ACTIX_MEMORY: &str = "Actix by hand, 1,000,000 users in memory";
 const ACTIX_SQLITE: &str = "Actix by hand, 1,000,000 users in SQLite";
 
-/// Ratios of requests per second, and the least that they have to be.
+/// Ratios of requests per second, and their required minimum.
 const GOALS: [(Name, Name, f64); 5] = [
     (TUTORIAL, BARE_TUTORIAL, 0.92),
     (SECURE_SQLITE, BARE_SECURE, 0.85),
@@ -44,7 +44,7 @@ type Name = &'static str;
 
 struct Case {
     name: Name,
-    /// The name of the bare handler that it is compared with.
+    /// The name of the bare handler that the case is compared with.
     bare: Name,
     server: Rc<Server>,
     load: Load,
@@ -81,7 +81,7 @@ impl Case {
         Spread::of(pairs.map(|(this, other)| this.outcome.rate() / other.outcome.rate()))
     }
 
-    /// The server's microseconds of CPU for a request.
+    /// The server's CPU time per request in microseconds.
     fn cpu_per_request(&self) -> f64 {
         self.spread(|round| round.cpu * 1e6 / round.outcome.responses).median
     }
@@ -169,7 +169,7 @@ impl Cases {
         for round in 1..=plan.rounds {
             eprintln!("round {round} of {} …", plan.rounds);
             let mut cases: Vec<_> = self.0.iter_mut().collect();
-            // Forward and backward: what changes with time changes for all cases alike.
+            // Forward and backward, so that changes over time affect all cases alike.
             if round % 2 == 0 {
                 cases.reverse();
             }

@@ -84,7 +84,7 @@ fn gatepass_cost(population: &Population, on: On, exchanges: &[Exchange]) -> Res
         send(&mut connection, &server, before)?;
         send(&mut connection, &server, counted)
     };
-    // The second time, the token cache has them: the difference is what a new token costs.
+    // On the second use, the tokens are cached: the difference is the cost of a new token.
     let (first, again) = (run()?, run()?);
     Ok((Cost { elapsed: first.elapsed - again.elapsed, cpu: first.cpu - again.cpu }, key))
 }

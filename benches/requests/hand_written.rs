@@ -25,7 +25,8 @@ use crate::{
     support::{On, Result, Server, requests},
 };
 
-/// Starts this program as a hand-written service; the framework, the place of the users, their database and the address follow.
+/// The argument that starts this program as a hand-written service. The framework, the place of the users, their
+/// database and the address follow it.
 pub const ARGUMENT: &str = "--hand-written";
 
 const SECRET: &[u8] = b"the secret of the hand-written services";
@@ -58,7 +59,7 @@ struct Verifier {
 }
 
 /// Starts `axum` or `actix` with users in `memory`, read once, or in `sqlite`, queried for each request. With users in
-/// memory, it does not notice that a user is disabled later.
+/// memory, the service does not notice that a user is disabled later.
 pub fn start(on: On, framework: &str, users: &str, population: &Population) -> Result<Server> {
     Server::start(on, env::current_exe()?, |command, address| {
         command.args([ARGUMENT, framework, users, &population.data.database_url, &address.to_string()]);
@@ -124,7 +125,7 @@ fn serve_axum(users: &str, database_url: &str, address: &str) -> Result<()> {
     Builder::new_current_thread().enable_all().build()?.block_on(async {
         let verifier = Arc::new(Verifier::open(users, database_url).await?);
         let router = Router::new().route("/users/me", get(read_users_me)).with_state(verifier);
-        // Actix sets it by default.
+        // Actix sets TCP_NODELAY by default.
         let listener = TcpListener::bind(address).await?.tap_io(|stream| {
             let _ = stream.set_nodelay(true);
         });

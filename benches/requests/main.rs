@@ -1,8 +1,8 @@
 //! Requests per second of both profiles, compared with bare Actix handlers, FastAPI's chapters and hand-written
 //! services; the cost of new tokens, memory and start time. docs/BENCHMARKS.md explains the method.
 //!
-//! `cargo bench --bench requests` prints the results; `-- --write` also writes them into that page, and `-- --quick` only
-//! tries whether everything works.
+//! `cargo bench --bench requests` prints the results. `-- --write` also writes them into docs/BENCHMARKS.md, and
+//! `-- --quick` only checks that everything works.
 
 mod bare;
 mod cases;

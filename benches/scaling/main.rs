@@ -1,7 +1,7 @@
-//! The load that replicas put on one PostgreSQL, and how much of it PostgreSQL can bear. docs/SCALING.md explains the
-//! method.
+//! The load that replicas put on one PostgreSQL server, and the maximum load that the server can handle. See
+//! docs/SCALING.md for the method.
 //!
-//! `cargo bench --bench scaling` prints the results; `-- --write` also writes them into that page.
+//! `cargo bench --bench scaling` prints the results; `-- --write` also writes them into docs/SCALING.md.
 
 #[path = "../../tests/support/postgres.rs"]
 #[expect(dead_code, reason = "tests use the rest")]

@@ -9,11 +9,11 @@ use crate::{
     work::{KINDS, Kind, REQUESTS, USERS},
 };
 
-/// The default lifetime of an access token in seconds: how often a client refreshes.
+/// The default access token lifetime in seconds. A client refreshes its token once per lifetime.
 const TOKEN_TTL: f64 = 900.0;
 
 impl Results {
-    /// Microseconds of PostgreSQL's CPU for a request, without the polls.
+    /// PostgreSQL's CPU time per request in microseconds, without the polls.
     fn request_cpu(&self, kind: Kind) -> Spread {
         self.case(1, kind, |round, usage, _| {
             let poll = round.idle.0[CPU] / round.idle.0[POLLS].max(1.0);
@@ -21,7 +21,7 @@ impl Results {
         })
     }
 
-    /// Microseconds of PostgreSQL's CPU per second for an idle replica.
+    /// PostgreSQL's CPU time per idle replica, in microseconds per second.
     fn idle_cpu(&self) -> Spread {
         self.spread(|round| round.idle.0[CPU] / round.idle.1 / REPLICAS as f64)
     }
@@ -60,7 +60,7 @@ impl Results {
         for kind in KINDS {
             let rate = |number| format!("{:.0}", self.case(number, kind, |_, _, seconds| REQUESTS / seconds));
             let share = self.case(REPLICAS, kind, |_, usage, seconds| usage[CPU] / seconds / 1e4);
-            // Cached tokens need no query: there is only what PostgreSQL does by itself.
+            // Cached tokens need no query: PostgreSQL does only background work.
             let share = if kind == Kind::Cached { String::new() } else { format!("{share:.0} %") };
             table.row([kind.name().to_owned()].into_iter().chain(NUMBERS.map(rate)).chain([share]));
         }

@@ -23,18 +23,18 @@ use crate::{
 pub const REPLICAS: usize = 4;
 pub const NUMBERS: [usize; 3] = [1, 2, REPLICAS];
 const IDLE: Duration = Duration::from_secs(4);
-/// By then the audit trail is written, which is part of the cost of a request.
+/// The wait for the audit trail, which is written after a response and is part of a request's cost.
 const AUDIT: Duration = Duration::from_millis(500);
-/// With fsync, as in production. A vacuum would disturb the measurement.
+/// fsync is on, as in production. Autovacuum would disturb the measurement.
 const OPTIONS: &str = "-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track_planning=on \
                        -c autovacuum=off";
 const ARGUMENTS: [&str; 4] = [
-    // PostgreSQL does not notice hashing, which would slow down everything else.
+    // Hashing does not load PostgreSQL, and expensive hashes would slow down everything else.
     "--argon2-memory=64",
     "--argon2-iterations=1",
-    // Throttling is on, but all clients have one address.
+    // Throttling is on, but all clients have the same address.
     "--login-throttle-rate=1000000",
-    // Clients wait for each other.
+    // Connections are idle while clients wait for each other.
     "--idle-timeout=300",
 ];
 
@@ -45,9 +45,9 @@ pub struct Results {
 }
 
 pub struct Round {
-    /// While all replicas were idle, and for how many seconds.
+    /// The usage while all replicas were idle, and the duration in seconds.
     pub idle: (Usage, f64),
-    /// By number of replicas and kind of request, and how many seconds it took.
+    /// The number of replicas, the kind of request, the usage and the duration in seconds.
     cases: Vec<(usize, Kind, Usage, f64)>,
 }
 
@@ -66,14 +66,14 @@ pub fn measure(rounds: usize) -> Result<Results> {
         replicas.push(replica);
     }
     let addresses: Vec<_> = replicas.iter().map(|replica| replica.address).collect();
-    // Opens connections and prepares statements.
+    // The first round opens connections and prepares statements. It is not part of the results.
     round(&server, &addresses, Duration::ZERO)?;
     let round = |number| {
         eprintln!("round {number} of {rounds} …");
         round(&server, &addresses, IDLE)
     };
     let rounds = (1..=rounds).map(round).collect::<Result<_>>()?;
-    // In memory, commits would not wait for a disk.
+    // The report names the file system: in memory, commits would not wait for a disk.
     let file_system =
         machine::output_of(Path::new("df"), &["--output=fstype", &server.execute("SHOW data_directory")]);
     Ok(Results {
@@ -107,7 +107,7 @@ impl Results {
         Spread::of(self.rounds.iter().map(value))
     }
 
-    /// A spread over the cases with this number of replicas and kind of request, by usage and seconds.
+    /// The spread of `value`, computed from the usage and seconds of the cases with these replicas and this kind.
     pub fn case(&self, replicas: usize, kind: Kind, value: impl Fn(&Round, &Usage, f64) -> f64) -> Spread {
         self.spread(|round| {
             let mut cases = round.cases.iter();

@@ -1,5 +1,5 @@
-//! The work of PostgreSQL: statements by pg_stat_statements, transactions that wrote by their ids, bytes of its
-//! write-ahead log, and CPU time by /proc.
+//! The work of PostgreSQL: statements from pg_stat_statements, transactions that wrote from transaction IDs, bytes of
+//! the write-ahead log, and CPU time from /proc.
 
 use std::{fs, path::Path};
 
@@ -10,21 +10,21 @@ use crate::{
 
 /// The poll of the change feed, which idle replicas send too.
 const POLL: &str = "SELECT number, kind, name FROM changes WHERE%";
-/// Statements of the replicas, without our own.
+/// The statements of the replicas, without those of the benchmark.
 const REPLICAS: &str = "FROM pg_stat_statements WHERE userid = 'gatepass'::regrole";
 
-/// Numbers until now, or between two moments, by the indexes below.
+/// Totals so far, or the differences between two moments. The constants below are the indexes.
 pub type Usage = [f64; 6];
 
-/// Without the polls.
+/// The number of statements, without the polls.
 pub const STATEMENTS: usize = 0;
 pub const POLLS: usize = 1;
-/// Planning and execution in microseconds, without the polls.
+/// The time for planning and execution in microseconds, without the polls.
 pub const EXECUTION: usize = 2;
-/// Transactions that wrote: their commits wait for the disk.
+/// The number of transactions that wrote. Their commits wait for the disk.
 pub const WRITES: usize = 3;
 pub const LOG_BYTES: usize = 4;
-/// In microseconds.
+/// The CPU time in microseconds.
 pub const CPU: usize = 5;
 
 pub fn read(server: &Server) -> Result<Usage> {
@@ -39,10 +39,10 @@ pub fn read(server: &Server) -> Result<Usage> {
     values.try_into().map_err(|_| format!("cannot read the statistics of PostgreSQL: {row}").into())
 }
 
-/// Reads the usage since an earlier moment.
+/// Returns the usage since `before`.
 pub fn since(before: &Usage, server: &Server) -> Result<Usage> {
     let now = read(server)?;
-    // The CPU time is less if the process of a connection has ended.
+    // The CPU time decreases if the process of a connection has ended.
     Ok(std::array::from_fn(|index| (now[index] - before[index]).max(0.0)))
 }
 

@@ -7,14 +7,14 @@ use crate::support::{
     requests::{form, users_me},
 };
 
-/// Every user is one client.
+/// The number of users. Each user is one client.
 pub const USERS: usize = 8;
-/// The requests of a kind by each client.
+/// The number of requests of each kind per client.
 const EACH: usize = 200;
-/// The requests of a kind by all of them.
+/// The number of requests of each kind by all clients.
 pub const REQUESTS: f64 = (EACH * USERS) as f64;
 
-/// In the order in which a client sends them: each uses the tokens of the one before.
+/// A kind of request, in the order in which a client sends them. Each uses the tokens of the previous one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     SignIn,
@@ -53,7 +53,7 @@ pub struct Client {
     tokens: Vec<(String, String)>,
 }
 
-/// A client for each user. The replicas have the same number of clients.
+/// Returns a client for each user. All replicas get the same number of clients.
 pub fn clients(replicas: &[SocketAddr]) -> Result<Vec<Client>> {
     let addresses = replicas.iter().cycle().enumerate().take(USERS);
     let client = |(user, address): (usize, &SocketAddr)| {
@@ -62,7 +62,7 @@ pub fn clients(replicas: &[SocketAddr]) -> Result<Vec<Client>> {
     addresses.map(client).collect()
 }
 
-/// All clients send requests of a kind concurrently; returns the seconds that it took.
+/// Sends the requests of a kind from all clients concurrently. Returns the duration in seconds.
 pub fn run(clients: &mut [Client], kind: Kind) -> Result<f64> {
     let start = Instant::now();
     thread::scope(|scope| {

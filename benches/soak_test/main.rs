@@ -2,7 +2,7 @@
 //! docs/BENCHMARKS.md explains the load and the criteria.
 //!
 //! `cargo bench --bench soak_test` runs for an hour and prints the results; `-- --minutes 10` sets the length, and
-//! `-- --write` also writes the results into that page.
+//! `-- --write` also writes the results into docs/BENCHMARKS.md.
 
 mod report;
 mod run;

@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Enough connections for every worker.
 const CONNECTIONS: usize = 8;
 
-/// Does a task once; the number counts the times.
+/// Runs a task once. The number is the index of the run.
 type Run = fn(&mut Client<'_>, usize) -> Result<Outcome>;
 
 pub struct Task {
@@ -83,7 +83,7 @@ pub const TASKS: [Task; 8] = [
 const USER: &str = r#""username":"johndoe""#;
 const UNAUTHORIZED: &str = r#"{"detail":"Could not validate credentials"}"#;
 
-/// In turn a client that sends its request in parts and one that never completes it.
+/// Alternates between a client that sends its request in parts and a client that never completes it.
 fn be_slow(client: &mut Client<'_>, turn: usize) -> Result<Outcome> {
     let Some(token) = client.sessions().valid_token(turn) else { return Ok(Outcome::NothingToDo) };
     let request = users_me(&token);
@@ -158,7 +158,7 @@ impl<'a> Client<'a> {
         Ok(Outcome::Done)
     }
 
-    /// The session of a token response, whose access token must be valid.
+    /// Returns the session of a token response. Fails if its access token is not valid.
     fn session(&mut self, response: &Response, began: Instant) -> Result<Session> {
         let (access, refresh) = (response.field("access_token")?, response.field("refresh_token")?);
         self.send(&users_me(&access))?.expect(200, USER)?;

@@ -23,7 +23,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts it without login throttling: all clients have the same address.
+    /// Starts the service without login throttling: all clients have the same address.
     pub fn start(arguments: &[&str]) -> Result<Self> {
         // Not in the directory for temporary files: it may be in memory, which needs no fsync.
         let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;

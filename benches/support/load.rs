@@ -64,7 +64,7 @@ impl Load {
         Ok(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?)
     }
 
-    /// Waits for the end of wrk.
+    /// Waits until wrk exits.
     pub fn finish(&self, wrk: Child) -> Result<Outcome> {
         let output = wrk.wait_with_output()?;
         let output = String::from_utf8_lossy(&output.stdout);

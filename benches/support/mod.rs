@@ -24,11 +24,11 @@ pub use table::Table;
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Runs a benchmark, prints its results, and writes them into a page of docs/ if the arguments say so.
+/// Runs a benchmark, prints its results, and writes them into a page of docs/ if `--write` is set.
 ///
-/// Its argument is true for a quick run, which only tries whether everything works.
+/// The argument of `benchmark` is true for a quick run, which only checks that everything works.
 pub fn run<R: Display>(page: &str, benchmark: impl FnOnce(bool) -> Result<R>) -> ExitCode {
-    // `cargo test --all-targets` starts it too.
+    // `cargo test --all-targets` starts benchmarks too.
     if !has_argument("--bench") {
         println!("nothing is measured; run it with `cargo bench`");
         return ExitCode::SUCCESS;

@@ -63,7 +63,7 @@ impl Server {
         Connection::open(self.address)?.request(request)
     }
 
-    /// Seconds of CPU.
+    /// The CPU time in seconds.
     pub fn cpu_time(&self) -> f64 {
         cpu_time(&self.process.id().to_string())
     }
@@ -81,14 +81,14 @@ impl Server {
         files.map_or(f64::NAN, |files| files.count() as f64)
     }
 
-    /// A number of /proc/PID/status; NaN if it is missing.
+    /// A number from /proc/PID/status; NaN if it is missing.
     fn status(&self, name: &str) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
         let value = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
         value.and_then(|value| value.parse().ok()).unwrap_or(f64::NAN)
     }
 
-    /// Stops the server by SIGTERM and waits for its end.
+    /// Stops the server with SIGTERM and waits until it exits.
     pub fn stop(mut self) -> Result<()> {
         Command::new("kill").args(["-s", "TERM", &self.process.id().to_string()]).status()?;
         self.process.wait()?;
@@ -103,13 +103,13 @@ impl Drop for Server {
     }
 }
 
-/// The seconds of CPU of the running threads of a process, which is an id or `self`; 0 without /proc.
+/// The CPU time in seconds of the running threads of a process, which is an ID or `self`; 0 without /proc.
 pub fn cpu_time(process: &str) -> f64 {
     let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     threads.map(|thread| thread_cpu_time(&thread.path())).sum()
 }
 
-/// The seconds of CPU of a thread, by its directory in /proc.
+/// The CPU time in seconds of the thread with this directory in /proc.
 pub fn thread_cpu_time(thread: &Path) -> f64 {
     let times = fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
     let nanoseconds: Option<f64> = times.split(' ').next().and_then(|time| time.parse().ok());

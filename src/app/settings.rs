@@ -326,15 +326,15 @@ struct HashPoolSettings {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Login throttling options")]
 struct LoginThrottleSettings {
-    /// Delay sign-ins after failed attempts; turn off only in networks in which nobody guesses passwords
+    /// Delay sign-ins after failed attempts; turn off only on trusted networks
     #[arg(long, value_name = "on|off", default_value = "on", action = ArgAction::Set, hide_possible_values = true, value_parser = on_or_off())]
     login_throttle: bool,
 
-    /// Failed attempts at one account from one address before a wait of one second; each further one doubles the wait
+    /// Failed attempts per account and address before a wait of one second; each further failure doubles the wait
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     login_throttle_account_failures: u32,
 
-    /// Failed attempts from one address, at any account, before it has to wait
+    /// Failed attempts per address, for all accounts together, before sign-ins from the address have to wait
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     login_throttle_address_failures: u32,
 

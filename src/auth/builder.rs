@@ -91,7 +91,7 @@ impl<U: AuthUser> Auth<U> {
             clock: Box::new(Timestamp::now),
             random: Box::new(|bytes| {
                 getrandom::fill(bytes).map_err(|error| {
-                    BackendError::new(format!("the operating system provides no random bytes: {error}"))
+                    BackendError::new(format!("cannot get random bytes from the operating system: {error}"))
                 })
             }),
         }

@@ -14,7 +14,7 @@ pub enum AuthError {
     InactiveUser,
     /// The user has none of the requested scopes.
     ScopeNotGranted,
-    /// The request asks for scopes that the sign-in was not granted.
+    /// The request includes scopes that were not granted at the sign-in.
     ScopeExceeded,
     /// The refresh token is unknown, expired, was used before, or belongs to another client.
     InvalidRefreshToken,

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn token_of_another_length_has_no_parts() {
+    fn token_of_wrong_length_has_no_parts() {
         for text in ["", "x", &"x".repeat(43), &"x".repeat(85), &"x".repeat(87), &"é".repeat(43)] {
             assert!(TokenParts::of(&RefreshToken::from(text)).is_none(), "{text}");
         }

@@ -82,7 +82,7 @@ pub enum ApiError {
     /// 400: the password grant is turned off.
     #[error("Signing in with a password is turned off")]
     UnsupportedGrant,
-    /// 422, or 400 in the formats of OAuth 2.0: fields are missing or invalid.
+    /// 422, or 400 in the OAuth 2.0 formats: fields are missing or invalid.
     #[error("Invalid form")]
     InvalidForm(Vec<FieldError>),
     /// 400: the body does not match its Content-Type.

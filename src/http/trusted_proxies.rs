@@ -15,8 +15,8 @@ use thiserror::Error;
 
 /// The proxies in front of an application whose forwarding headers are trusted.
 ///
-/// As application data they determine the client addresses in sessions, throttling and events, and the scheme and host of
-/// redirects. Without them, the client address is that of the connection.
+/// As application data, they determine the client addresses in sessions, throttling and events, and the scheme and host
+/// of redirects. Without trusted proxies, the client address is the peer address of the connection.
 ///
 /// ```
 /// use actix_web::{App, web};

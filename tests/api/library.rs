@@ -197,7 +197,7 @@ fn scope_wrapped_in_require_lets_only_authorized_users_through() {
 }
 
 #[test]
-fn bearer_middleware_lets_requests_pass_that_need_no_user() {
+fn bearer_middleware_passes_through_requests_that_need_no_user() {
     let Application { address, .. } = application();
     for token in ["99", UNAVAILABLE, BROKEN] {
         for path in ["/public", "/bearer/public"] {
@@ -357,7 +357,7 @@ fn unknown_user_costs_one_verification_like_a_known_one() {
 }
 
 #[test]
-fn outdated_hash_is_replaced_after_a_sign_in_only() {
+fn outdated_hash_is_replaced_only_after_a_successful_sign_in() {
     let Application { address, members, .. } = application();
     post_form("/token", "username=johndoe@example.com&password=wrong").send(address);
     assert_eq!(members.hash_of(1), "old:secret");

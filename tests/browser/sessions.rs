@@ -48,7 +48,7 @@ async fn sign_in(browser: &Browser, service: &Service) -> String {
     browser.text("#token").await
 }
 
-/// Signs johndoe in as curl does.
+/// Signs johndoe in from another client, curl.
 fn sign_in_elsewhere(service: &Service) -> String {
     let request = post_form("/token", format!("{JOHNDOE}&scope=me+offline_access"));
     access_token(&request.header("User-Agent", "curl/8.14.1").send(service.address))

@@ -21,7 +21,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts nginx with replicas at this port, whose addresses this name server returns.
+    /// Starts nginx in front of replicas on `port`. The name server at `names` returns their addresses.
     pub fn start(names: SocketAddr, port: u16) -> Result<Self, String> {
         let program = ["nginx", "/usr/sbin/nginx"].into_iter().find(|program| {
             let version = Command::new(program).arg("-v").stderr(Stdio::null()).status();

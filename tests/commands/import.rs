@@ -303,7 +303,7 @@ fn killed_import_adds_no_user_or_all() {
 }
 
 #[test]
-fn errors_in_csv_name_the_line_whatever_ends_it() {
+fn errors_in_csv_name_the_line_with_either_line_ending() {
     let gatepass = Gatepass::on_sqlite();
     let csv = "username,full_name,hashed_password\n\njohndoe,John Doe,HASH\n,\"Alice\nin two lines\",HASH\n\n\
                bob,Bob\neve,\"Eve\",HASH,more\n,Mallory,HASH\ntrent,\"Trent,HASH\n";

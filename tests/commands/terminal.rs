@@ -150,7 +150,7 @@ fn interrupted_password_prompt_restores_the_terminal() {
 }
 
 #[test]
-fn users_remove_asks_for_confirmation() {
+fn users_remove_prompts_for_confirmation() {
     if lacks_terminal() {
         return;
     }

@@ -12,17 +12,17 @@ use crate::support::doubles::Members;
 use gatepass::{AuthUser, Subject, UserStore, Username, tutorial::TutorialUsers};
 
 #[actix_web::test]
-async fn tutorial_users_keep_the_contract() {
+async fn tutorial_users_fulfill_the_contract() {
     users::assert_contract(TutorialUsers::default(), ["johndoe", "alice"]).await;
 }
 
 #[actix_web::test]
-async fn store_of_another_user_model_keeps_the_contract() {
+async fn store_of_another_user_model_fulfills_the_contract() {
     users::assert_contract(Members::default(), ["johndoe@example.com", "alice@example.com"]).await;
 }
 
 #[actix_web::test]
-async fn tutorial_users_are_those_of_fastapis_tutorial() {
+async fn tutorial_users_match_fastapis_tutorial() {
     let users = TutorialUsers::default();
     for (name, hash, active) in [("johndoe", "fakehashedsecret", true), ("alice", "fakehashedsecret2", false)]
     {

@@ -21,7 +21,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Names that no session or family has. Some are likely to break a store.
 const UNKNOWN: [&str; 6] = [" ", "unknown", "' OR '1'='1", "%", "_", "\u{202e}\u{1f600}"];
 
-/// Asserts that `store` keeps the contract of [`SessionStore`] for two owners without sessions.
+/// Asserts that `store` fulfills the contract of [`SessionStore`] for two owners without sessions.
 ///
 /// # Panics
 /// If the store violates the contract.

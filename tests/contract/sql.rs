@@ -79,7 +79,7 @@ async fn names(users: &SqlUsers) -> Vec<String> {
 }
 
 #[test]
-fn sql_users_keep_the_contract() {
+fn sql_users_fulfill_the_contract() {
     on_both(async |database| {
         let users = SqlUsers::new(database);
         add(&users, "johndoe").await;

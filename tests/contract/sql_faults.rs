@@ -64,7 +64,7 @@ async fn expect_recovery(users: &SqlUsers) {
 }
 
 #[test]
-fn silent_idle_connections_are_replaced() {
+fn idle_connections_that_stopped_responding_are_replaced() {
     through_proxy(async |database, proxy| {
         let users = SqlUsers::new(database);
         add(&users, "johndoe").await;
@@ -78,7 +78,7 @@ fn silent_idle_connections_are_replaced() {
 }
 
 #[test]
-fn connections_that_fall_silent_in_use_are_replaced() {
+fn connections_that_stop_responding_during_use_are_replaced() {
     through_proxy(async |database, proxy| {
         let users = SqlUsers::new(database);
         add(&users, "johndoe").await;
@@ -97,7 +97,7 @@ fn connections_that_fall_silent_in_use_are_replaced() {
 }
 
 #[test]
-fn unreachable_database_is_a_temporary_error_until_it_is_back() {
+fn calls_return_temporary_errors_while_the_database_is_unreachable() {
     through_proxy(async |database, proxy| {
         let users = SqlUsers::new(database.clone());
         let audit = SqlAudit::new(database.clone()).writer();

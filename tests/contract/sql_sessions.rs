@@ -29,7 +29,7 @@ async fn ids(store: &SqlSessions, owner: &SessionOwner) -> Vec<String> {
 }
 
 #[test]
-fn sql_sessions_of_our_users_keep_the_contract() {
+fn sql_sessions_of_our_users_fulfill_the_contract() {
     on_both(async |database| {
         let users = SqlUsers::new(database.clone());
         let [one, other] = [add(&users, "johndoe").await, add(&users, "alice").await];
@@ -38,7 +38,7 @@ fn sql_sessions_of_our_users_keep_the_contract() {
 }
 
 #[test]
-fn sql_sessions_of_an_application_table_keep_the_contract() {
+fn sql_sessions_of_an_application_table_fulfill_the_contract() {
     on_both(async |database| {
         sessions::assert_contract(&SqlSessions::new(database), [&member(7), &member(8)]).await;
     });

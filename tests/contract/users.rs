@@ -17,7 +17,7 @@ const UNKNOWN: [&str; 9] = [
     "\u{1f600}",
 ];
 
-/// Asserts that `store`, which holds accounts with these two names, keeps the contract.
+/// Asserts that `store`, which holds accounts with these two names, fulfills the contract.
 ///
 /// # Panics
 /// If the store violates the contract.

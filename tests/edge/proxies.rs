@@ -49,7 +49,7 @@ fn address_scheme_and_host_come_from_the_set_header_of_trusted_proxies_only() {
 }
 
 #[test]
-fn tutorial_profile_trusts_proxies_on_loopback_but_no_invalid_scheme_or_host() {
+fn tutorial_profile_trusts_loopback_proxies_and_ignores_an_invalid_scheme_or_host() {
     let tutorial = serve(&Gatepass::on_sqlite(), &["--profile", "tutorial"]);
     for (header, value, origin) in [
         ("X-Forwarded-Proto", "https", "https://gatepass.test"),

@@ -10,7 +10,7 @@ use crate::support::doubles::{Member, Members};
 /// The username of the only member.
 pub const NAME: &str = "johndoe@example.com";
 
-/// Members with one account whose stored hash is this.
+/// Returns members with one account that has this stored hash.
 pub fn members(hash: impl Into<PasswordHash>) -> Members {
     let (email, granted_scopes) = (NAME.to_owned(), GrantedScopes::All);
     let user = Member { id: 1, email, suspended: false, granted_scopes };

@@ -33,7 +33,7 @@ impl Passwords {
     }
 }
 
-/// Waits until the clients got this many responses, then kills the service.
+/// Waits until the clients have received `count` responses, then kills the service.
 fn kill_after(service: &Service, responses: &AtomicUsize, count: usize) {
     wait_until(TIMEOUT, "clients get responses", || responses.load(Ordering::Relaxed) >= count);
     service.program.signal("KILL");

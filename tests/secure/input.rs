@@ -136,7 +136,7 @@ fn scope_offline_access_alone_grants_no_other_scope() {
 }
 
 #[test]
-fn concurrent_password_changes_of_one_user_do_not_hold_up_the_sign_ins_of_others() {
+fn concurrent_password_changes_of_one_user_do_not_delay_sign_ins_of_others() {
     let gatepass = Gatepass::on_sqlite();
     add_johndoe(&gatepass);
     gatepass.add("alice", &[]).done();

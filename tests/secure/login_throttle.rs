@@ -163,7 +163,7 @@ fn concurrent_attempts_check_hardly_more_passwords_than_the_limit() {
 }
 
 #[test]
-fn attempt_of_a_client_that_disconnects_counts() {
+fn attempt_of_a_client_that_disconnects_is_counted_as_failed() {
     let slow =
         ["--hash-threads=1", "--argon2-memory=65536", "--argon2-iterations=4", "--ops-bind=127.0.0.1:0"];
     let (gatepass, service) = on_sqlite(&[&THROTTLED[..], &slow].concat());

@@ -135,7 +135,7 @@ fn endpoints_are_below_the_issuer_with_and_without_a_trailing_slash() {
 }
 
 #[test]
-fn tutorial_profile_has_none_of_these_endpoints_and_no_refresh_tokens() {
+fn tutorial_profile_has_no_secure_profile_endpoints_and_no_refresh_tokens() {
     let service = serve(&Gatepass::on_sqlite(), &["--profile", "tutorial"]);
     let paths = ["/.well-known/oauth-authorization-server", "/revoke", "/introspect", "/users/me/sessions"];
     for path in paths {

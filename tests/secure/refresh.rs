@@ -65,9 +65,9 @@ fn refresh_returns_the_next_tokens_of_the_same_session() {
 }
 
 #[test]
-fn refresh_token_is_issued_on_request_always_or_never_as_set() {
+fn refresh_tokens_setting_controls_which_sign_ins_get_a_refresh_token() {
     let (gatepass, service) = on_sqlite(&[]);
-    // Whether there is a refresh token, and the granted scopes.
+    // True if the response contains a refresh token, and the granted scopes.
     let result = |service: &Service, form: &str| {
         let reply = service.sign_in(form);
         assert_eq!(reply.status, 200, "{}", reply.text());

@@ -86,7 +86,7 @@ fn example_is_short_enough_to_copy() {
 }
 
 #[test]
-fn example_fetches_a_new_key_at_its_first_token_and_forgets_a_removed_one() {
+fn example_fetches_a_key_on_its_first_use_and_drops_a_removed_key() {
     let gatepass = Gatepass::on_sqlite();
     let (service, example) = &start(&gatepass);
     let before = service.token(JOHNDOE);

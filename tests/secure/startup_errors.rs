@@ -164,7 +164,7 @@ fn check_reports_all_errors() {
 }
 
 #[test]
-fn commands_with_an_unreachable_database_fail_with_one_line_but_keys_are_rotated() {
+fn commands_with_an_unreachable_database_fail_with_one_line_except_keys_rotate() {
     let gatepass = with_unreachable_database();
     for arguments in [&["users", "list"][..], &["users", "remove", "x", "--yes"], &["clients", "add", "web"]]
     {

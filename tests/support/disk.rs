@@ -9,7 +9,7 @@ use std::{
 
 use super::folder::Folder;
 
-/// A file system in memory, mounted at a temporary folder.
+/// An in-memory file system, mounted on a temporary folder.
 pub struct Disk {
     folder: Folder,
 }

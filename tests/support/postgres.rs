@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The URL of a server whose user may create databases.
+/// The variable with the URL of a server whose user may create databases.
 const SERVER: &str = "GATEPASS_TEST_POSTGRES";
 
 /// Creates a cluster in the folder $2.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The deadline of whatever has no shorter one.
+/// The default deadline.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Polls until there is a value, and returns it.

@@ -65,7 +65,7 @@ fn write_key(keys_dir: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf 
     file
 }
 
-/// The error of opening the keys with these settings.
+/// Opens the keys with these settings and returns the expected error.
 fn start_error(settings: &JwtSettings) -> String {
     JwtTokens::open_at(settings.clone(), at(2000)).expect_err("unusable keys").to_string()
 }

@@ -22,7 +22,7 @@ fn verify_before_the_first_keys_returns_temporary_error() {
 }
 
 #[test]
-fn unusable_key_set_leaves_the_keys_before() {
+fn unusable_key_set_keeps_the_previous_keys() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let token = issue(&tokens.tokens, at(1000));
     let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);

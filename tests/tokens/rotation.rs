@@ -113,7 +113,7 @@ fn rotation_after_a_key_from_the_future_returns_an_error() {
     assert!(line.contains("204474450 s") && line.ends_with(&name), "{line}");
     assert_eq!(keys.list_at(at(1000)).unwrap().len(), 1);
 
-    // The error says how to fix it.
+    // Renaming the file, as the error suggests, fixes the problem.
     fs::rename(&ahead.file, opened.keys_dir.join(name)).unwrap();
     assert_eq!(keys.rotate_at(at(1000)).unwrap().state, KeyState::Next { signs_at: at(1301) });
 }

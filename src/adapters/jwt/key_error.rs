@@ -30,7 +30,7 @@ pub(super) enum Reason {
     KeyMode(u32),
     #[error("other users can add keys to this directory (mode {0:03o}): chmod 700 it")]
     DirectoryMode(u32),
-    #[error("not a key file name: expected SECONDS-KID.{0} with the creation time in seconds since 1970")]
+    #[error("not a key file name: expected SECONDS-KID.{0} with the creation time as a Unix timestamp")]
     FileName(&'static str),
     #[error("the file name does not match the key: the kid of the key is {0}")]
     WrongKid(String),
@@ -45,7 +45,7 @@ pub(super) enum Reason {
     TooLong,
     #[error("this directory contains no key")]
     NoKey,
-    #[error("the operating system provides no random bytes: {0}")]
+    #[error("cannot get random bytes from the operating system: {0}")]
     NoRandomness(#[from] getrandom::Error),
 }
 

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn new_changes_without_a_gap_are_those_after_the_known_one() {
+    fn new_changes_without_a_gap_returns_those_after_the_known_one() {
         assert_eq!(new_changes(None, &[]), Some(&[][..]));
         assert_eq!(new_changes(None, &rows(1..=2)), Some(&rows(1..=2)[..]));
         assert_eq!(new_changes(Some(&row(5)), &rows(5..=5)), Some(&[][..]));
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn new_changes_with_a_gap_are_none() {
+    fn new_changes_with_a_gap_returns_none() {
         assert_eq!(new_changes(None, &rows(2..=3)), None, "the first one was removed");
         assert_eq!(new_changes(Some(&row(5)), &rows(7..=8)), None, "the known one was removed");
         assert_eq!(new_changes(Some(&row(5)), &[]), None, "all were removed");

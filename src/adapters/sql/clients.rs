@@ -56,7 +56,7 @@ impl ClientSecret {
     pub fn generate() -> Result<Self, StoreError> {
         let mut random = zeroize::Zeroizing::new([0; 32]);
         getrandom::fill(&mut *random).map_err(|error| {
-            BackendError::new(format!("the operating system provides no random bytes: {error}"))
+            BackendError::new(format!("cannot get random bytes from the operating system: {error}"))
         })?;
         Ok(URL_SAFE_NO_PAD.encode(*random).into())
     }

@@ -188,7 +188,7 @@ impl Database {
     }
 
     /// Checks that the database responds within `limit` and can be written to. Uses a connection of its own, so that a
-    /// busy database counts as healthy.
+    /// busy database is reported as healthy.
     ///
     /// # Errors
     /// [`StoreError`] if it does not.

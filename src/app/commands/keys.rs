@@ -44,13 +44,13 @@ pub(crate) struct KeysArguments {
 enum KeysCommand {
     /// List the keys and their states
     List {
-        /// Print a JSON object, with times in seconds since 1970
+        /// Print a JSON object, with times as Unix timestamps in seconds
         #[arg(long)]
         json: bool,
     },
     /// Create the next key, which signs after --key-activation-delay; running services load it within a second
     Rotate {
-        /// Print a JSON object, with times in seconds since 1970
+        /// Print a JSON object, with times as Unix timestamps in seconds
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -61,7 +61,7 @@ enum KeysCommand {
         /// Skip the confirmation
         #[arg(long)]
         yes: bool,
-        /// Print a JSON object, with times in seconds since 1970
+        /// Print a JSON object, with times as Unix timestamps in seconds
         #[arg(long)]
         json: bool,
         #[command(flatten)]

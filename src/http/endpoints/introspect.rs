@@ -78,11 +78,11 @@ pub(crate) struct IntrospectionResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "bearer")]
     token_type: Option<&'static str>,
-    /// The expiry time, in seconds since 1970.
+    /// The expiry time, as a Unix timestamp in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     exp: Option<u64>,
-    /// The time of issue, in seconds since 1970.
+    /// The time of issue, as a Unix timestamp in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     iat: Option<u64>,

@@ -49,16 +49,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_between_marks_are_removed() {
+    fn parts_between_markers_are_removed() {
         assert_eq!(without("a<x>b</x>c<x>d</x>e", "<x>", "</x>"), "ace");
         assert_eq!(without("abc", "<x>", "</x>"), "abc");
     }
 
     #[test]
-    fn every_mark_of_the_page_is_closed() {
+    fn every_marker_in_the_page_is_closed() {
         for profile in PROFILES {
             let page = include_str!("../../../static/index.html");
-            let count = |mark: String| page.matches(&mark).count();
+            let count = |marker: String| page.matches(&marker).count();
             assert!(count(format!("<!--{profile}-->")) > 0);
             assert_eq!(count(format!("<!--{profile}-->")), count(format!("<!--/{profile}-->")));
         }

@@ -37,7 +37,7 @@ impl FieldReader {
         text.unwrap_or_default()
     }
 
-    /// Returns the text of an optional field; an empty field is absent.
+    /// Returns the text of an optional field; an empty field is treated as absent.
     pub(crate) fn optional(&mut self, name: &'static str) -> Option<String> {
         match self.fields.take(name)? {
             // Moved, not copied, so that no copy stays in memory.

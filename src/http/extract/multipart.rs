@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_body_has_its_complete_parts() {
+    fn truncated_body_returns_only_complete_parts() {
         let body = b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n--b\r\n";
         for end in 0..body.len() {
             assert_eq!(parts(&body[..end]).unwrap(), [], "{:?}", body[..end].escape_ascii());

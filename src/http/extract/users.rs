@@ -55,7 +55,7 @@ impl RequiredScopes for NoScope {
     const SCOPES: &'static [&'static str] = &[];
 }
 
-/// The user of the request's token, active or not. Without a valid token the response is 401.
+/// The owner of the request's token, active or not. Without a valid token the response is 401.
 ///
 /// Requires [`Auth::routes`] in the application, or [`Auth::bearer`] around the handler.
 #[derive(Clone, Debug)]

@@ -76,7 +76,7 @@ fn forwarded_header_is_parsed_as_in_rfc_7239() {
 }
 
 #[test]
-fn quote_of_the_client_does_not_hide_what_the_proxy_appends() {
+fn quote_sent_by_the_client_does_not_hide_the_address_that_the_proxy_appends() {
     assert_forwarded(&["for=\", for=203.0.113.7"], "203.0.113.7");
     assert_forwarded(&["for=\"\\, for=203.0.113.7"], "203.0.113.7");
     assert_forwarded(&["for=203.0.113.7;host=\"x\\\",for=6.6.6.6;y=\\\"\""], "203.0.113.7");
