@@ -82,9 +82,11 @@ pub(crate) struct HealthcheckArguments {
 /// The exit code, after printing help or a one-line error.
 pub(crate) fn parse() -> Result<Command, ExitCode> {
     let arguments = with_command(env::args_os().skip(1).collect());
-    check_variables(&command())
-        .and_then(|()| parse_from(&arguments))
-        .map_err(|error| report(&error, &arguments))
+    let parsed = match parse_from(&arguments) {
+        Err(error) if is_output(&error) => Err(error),
+        result => check_variables(&command()).and(result),
+    };
+    parsed.map_err(|error| report(&error, &arguments))
 }
 
 impl Settings {
@@ -180,11 +182,16 @@ fn optional_boolean(arg: Arg) -> Arg {
 
 /// Prints help as clap formats it, and an error on one line.
 fn report(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+    if is_output(error) {
         return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     eprintln!("gatepass: {}", explain(error, arguments));
     ExitCode::from(2)
+}
+
+/// Returns whether the "error" is a request for help or the version.
+fn is_output(error: &clap::Error) -> bool {
+    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
 }
 
 fn explain(error: &clap::Error, arguments: &[OsString]) -> String {

@@ -23,8 +23,11 @@ use actix_web::{
 };
 use socket2::{SockRef, Socket};
 
-/// The maximum number of concurrent requests on one connection, since Actix has no limit for HTTP/2.
+/// The maximum number of concurrent requests on one connection, since Actix has no limit for HTTP/2. Further ones get 503.
 const MAX_REQUESTS: usize = 100;
+
+/// The number of concurrent requests at which the connection is closed.
+const TOO_MANY_REQUESTS: usize = 1000;
 
 /// The maximum number of response bytes passed to Actix at once. Actix copies them, so they limit the memory for each slow
 /// client.
@@ -57,6 +60,8 @@ struct State {
 pub(super) struct InFlight {
     state: Rc<State>,
     number: u64,
+    /// True if the connection has too many other requests.
+    pub(super) is_over_limit: bool,
 }
 
 /// A response body that ends its request when it is dropped.
@@ -121,10 +126,10 @@ impl State {
         this.next_number.set(number + 1);
         let mut requests = this.requests.borrow_mut();
         requests.insert(number, Instant::now());
-        if requests.len() > MAX_REQUESTS {
+        if requests.len() > TOO_MANY_REQUESTS {
             this.close("too many concurrent requests");
         }
-        InFlight { state: Rc::clone(this), number }
+        InFlight { state: Rc::clone(this), number, is_over_limit: requests.len() > MAX_REQUESTS }
     }
 
     async fn close_when_late(self: Rc<Self>, timeouts: ConnectionTimeouts) {

@@ -42,6 +42,8 @@ impl Pipeline {
         let timer = self.metrics.as_ref().map(|metrics| (metrics, metrics.requests.start(&request)));
         let mut result = if head_size(&request) > self.max_header_bytes {
             Err(ApiError::HeadTooLarge { limit: self.max_header_bytes }.into())
+        } else if in_flight.as_ref().is_some_and(|request| request.is_over_limit) {
+            Err(ApiError::Overloaded.into())
         } else {
             catch_panics(request, next).await
         };

@@ -137,8 +137,8 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "BYTES", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1024..=131_072))]
     pub(crate) max_header_bytes: u32,
 
-    /// Maximum size of a request's body in bytes, at least 1024 [default: 65536; tutorial: 1048576]
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..))]
+    /// Maximum size of a request's body in bytes, 1024 to 8388608 [default: 65536; tutorial: 1048576]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..=8_388_608))]
     max_body_bytes: Option<u32>,
 }
 
@@ -413,7 +413,8 @@ impl NetworkSettings {
     /// The time that an idle connection stays open. Behind a proxy it exceeds the 60 seconds of most proxies: one that sends
     /// a request while the connection is being closed responds with 502.
     pub(crate) fn idle_timeout(&self) -> Duration {
-        let default = if self.trusted_proxies.is_some() { 75 } else { 5 };
+        let default =
+            if self.trusted_proxies.as_ref().is_some_and(|proxies| !proxies.is_empty()) { 75 } else { 5 };
         self.idle_timeout.unwrap_or(Duration::from_secs(default))
     }
 

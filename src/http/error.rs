@@ -100,9 +100,9 @@ pub enum ApiError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// 503: the bodies of other requests take all memory that is set aside for bodies.
+    /// 503: too many requests or bodies are in flight.
     #[error("Service Unavailable")]
-    TooManyBodies,
+    Overloaded,
     /// 431: the request target and headers are too large.
     #[error("The request head is larger than {limit} bytes")]
     HeadTooLarge {
@@ -251,7 +251,7 @@ impl ApiError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Backend { error } if error.is_temporary() => StatusCode::SERVICE_UNAVAILABLE,
-            Self::TooManyBodies => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Backend { .. } | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -332,7 +332,7 @@ impl ApiError {
             Self::TooManyAttempts { retry_after: wait } => {
                 response.insert_header(retry_after(*wait));
             }
-            Self::TooManyBodies => {
+            Self::Overloaded => {
                 response.insert_header(retry_after(Duration::ZERO));
                 response.force_close();
             }

@@ -96,6 +96,11 @@ impl FromStr for TrustedProxies {
 }
 
 impl TrustedProxies {
+    /// Returns whether no proxy is trusted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.networks.is_empty()
+    }
+
     /// Trusts the loopback addresses.
     #[must_use]
     pub fn loopback() -> Self {

@@ -15,7 +15,7 @@ use gatepass::{
 
 use crate::{
     contract::users,
-    support::{folder::Folder, new_postgres},
+    support::{folder::Folder, new_postgres, program::Gatepass},
 };
 
 pub const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
@@ -495,5 +495,20 @@ fn concurrent_writers_wait_and_readers_do_not() {
         import.commit().await.unwrap();
         waiting.await.unwrap();
         assert_eq!(names(&one).await, ["alice", "johndoe"]);
+    });
+}
+
+#[test]
+fn file_that_a_process_opened_twice_keeps_its_write_ahead_log() {
+    let gatepass = Gatepass::on_sqlite();
+    System::new().block_on(async {
+        let first = Database::open(&gatepass.url).await.unwrap();
+        let _second = Database::open(&gatepass.url).await.unwrap();
+        let users = SqlUsers::new(first);
+        assert!(users.insert(&account("johndoe")).await.unwrap());
+        // The last connection to a file removes the log. This process still has connections.
+        assert_eq!(gatepass.usernames(), ["johndoe"]);
+        assert!(users.insert(&account("alice")).await.unwrap());
+        assert_eq!(gatepass.usernames(), ["alice", "johndoe"]);
     });
 }

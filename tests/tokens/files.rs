@@ -106,7 +106,7 @@ fn start_with_a_key_that_others_can_read_fails() {
     for algorithm in BOTH {
         let tokens = Tokens::open(algorithm, at(1000));
         let file = tokens.keys().list_at(at(1000)).unwrap().remove(0).file;
-        for wrong in [0o644, 0o604, 0o666, 0o602, 0o601] {
+        for wrong in [0o644, 0o664, 0o604, 0o666, 0o602, 0o601] {
             chmod(&file, wrong);
             let line = start_error(&tokens.settings);
             assert!(line.starts_with(&format!("{}: ", file.display())), "{line}");

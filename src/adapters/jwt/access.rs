@@ -24,18 +24,12 @@ const ROOT: u32 = 0;
 pub(super) fn open_key(path: &Path, directory: &Path) -> Result<File, Reason> {
     let file = File::options().read(true).custom_flags(flags(OFlags::NONBLOCK)).open(path)?;
     let owner = fs::metadata(directory)?.uid();
-    let mut metadata = file.metadata()?;
-    if is_writable_by_group_only(&metadata) && metadata.is_file() {
-        // Kubernetes gives the files of a volume to its `fsGroup` at each start.
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        metadata = file.metadata()?;
-    }
-    check_key(&metadata, &[ROOT, geteuid().as_raw(), owner])?;
+    check_key(&file.metadata()?, &[ROOT, geteuid().as_raw(), owner])?;
     Ok(file)
 }
 
 /// Checks owner and mode by the same rules as PostgreSQL: mode 0600 or stricter, or 0640 if root owns the file, so that
-/// the group of a service in a container can read a mounted secret.
+/// the group of a service in a container can read a mounted secret. A volume of Kubernetes may have mode 0660.
 fn check_key(metadata: &Metadata, trusted_owners: &[u32]) -> Result<(), Reason> {
     if !metadata.is_file() {
         return Err(Reason::NotAFile);
@@ -45,34 +39,40 @@ fn check_key(metadata: &Metadata, trusted_owners: &[u32]) -> Result<(), Reason> 
     }
     let forbidden = if metadata.uid() == ROOT { 0o037 } else { 0o077 };
     let mode = metadata.mode() & 0o777;
-    if mode & forbidden == 0 { Ok(()) } else { Err(Reason::KeyMode(mode)) }
+    if mode & forbidden == 0 || is_shared_by_platform(metadata) { Ok(()) } else { Err(Reason::KeyMode(mode)) }
 }
 
-/// Returns whether a file or directory of this user can be written by its group, and not by other users.
-fn is_writable_by_group_only(metadata: &Metadata) -> bool {
-    metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o022 == 0o020
-}
-
-/// Returns whether the group of a file is one of this process: who can write to it is up to the platform.
-fn is_own_group(metadata: &Metadata) -> bool {
+/// Returns whether only the owner and a group of this process can use a file that its group can write: Kubernetes gives all
+/// files of a volume to its `fsGroup` at each start.
+fn is_shared_by_platform(metadata: &Metadata) -> bool {
     let groups = getgroups().unwrap_or_default();
-    groups.iter().chain([&getegid()]).any(|group| group.as_raw() == metadata.gid())
+    let is_own_group = groups.iter().chain([&getegid()]).any(|group| group.as_raw() == metadata.gid());
+    let is_own = [ROOT, geteuid().as_raw()].contains(&metadata.uid());
+    let is_readable_by_others = metadata.is_file() && metadata.mode() & 0o004 != 0;
+    is_own && is_own_group && metadata.mode() & 0o022 == 0o020 && !is_readable_by_others
 }
 
-/// Checks that other users cannot add keys. Takes write access from the group of a directory that belongs to this user.
-pub(super) fn check_directory(path: &Path) -> Result<(), KeyError> {
-    let mut metadata = fs::metadata(path).map_err(at(path))?;
-    check_owner(metadata.uid(), geteuid().as_raw()).map_err(at(path))?;
-    if is_writable_by_group_only(&metadata) {
-        let mode = metadata.mode() & 0o7777 & !0o020;
-        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(at(path))?;
-        metadata = fs::metadata(path).map_err(at(path))?;
+/// Takes write access from the group of a file or directory of this user, if the platform permits it.
+pub(super) fn restrict_to_owner(path: &Path) {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return };
+    if metadata.is_symlink() || metadata.uid() != geteuid().as_raw() || !is_shared_by_platform(&metadata) {
+        return;
     }
+    let group = if metadata.is_dir() { 0o020 } else { 0o077 };
+    let mode = metadata.mode() & 0o7777 & !group;
+    if fs::set_permissions(path, Permissions::from_mode(mode)).is_ok() {
+        log::warn!("{}: its group could write to it; the mode is now {mode:o}", path.display());
+    }
+}
+
+/// Checks that other users cannot add keys.
+pub(super) fn check_directory(path: &Path) -> Result<(), KeyError> {
+    let metadata = fs::metadata(path).map_err(at(path))?;
+    check_owner(metadata.uid(), geteuid().as_raw()).map_err(at(path))?;
     // Kubernetes mounts secrets with mode 1777, but read-only.
     let is_read_only = || statvfs(path).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY));
     let mode = metadata.mode() & 0o777;
-    let is_of_platform = mode & 0o002 == 0 && metadata.uid() == ROOT && is_own_group(&metadata);
-    if mode & 0o022 == 0 || is_of_platform || is_read_only() {
+    if mode & 0o022 == 0 || is_shared_by_platform(&metadata) || is_read_only() {
         Ok(())
     } else {
         Err(Reason::DirectoryMode(mode).at(path))

@@ -156,6 +156,12 @@ impl KeyDirectory {
     /// Returns all keys, oldest first; at least one. Creates the directory and the first key if they do not exist.
     pub(super) fn open(&self, now: Timestamp) -> Result<Vec<Arc<Key>>, KeyError> {
         self.create_directory()?;
+        access::restrict_to_owner(&self.path);
+        for entry in
+            self.entries()?.iter().filter(|entry| self.stem(&entry.file_name().to_string_lossy()).is_some())
+        {
+            access::restrict_to_owner(&entry.path());
+        }
         let mut keys = self.read_all()?;
         if keys.is_empty() {
             let _lock = self.lock()?;

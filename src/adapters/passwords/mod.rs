@@ -168,8 +168,11 @@ impl PasswordHasher for Argon2Hasher {
                 }
                 if !is_current {
                     // Keeps the response time from revealing a hash of another kind.
-                    let password = spellings[0].expose().as_bytes();
-                    params.derive(password, &[0; SALT_BYTES], blocks, &mut [0; OUTPUT_BYTES])?;
+                    // An unknown user costs as many hashes.
+                    for password in &spellings {
+                        let password = password.expose().as_bytes();
+                        params.derive(password, &[0; SALT_BYTES], blocks, &mut [0; OUTPUT_BYTES])?;
+                    }
                 }
                 Ok(PasswordCheck::Mismatch)
             })

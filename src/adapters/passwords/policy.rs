@@ -6,7 +6,7 @@ use std::{ops::RangeInclusive, sync::Arc};
 
 use zxcvbn::{Score, zxcvbn};
 
-use super::{Argon2Hasher, pool::Pool};
+use super::{Argon2Hasher, normalized, pool::Pool};
 use crate::domain::{
     backend_error::BackendError,
     ports::{PasswordPolicy, WeakPassword},
@@ -65,6 +65,11 @@ impl PasswordPolicy for StrengthPolicy {
         password: &Password,
         context: &[&str],
     ) -> Result<Result<(), WeakPassword>, BackendError> {
+        if let Err(weak) = WeakPassword::check_length(password, MIN_CHARACTERS) {
+            return Ok(Err(weak));
+        }
+        // The hash is that of the normalized password.
+        let password = &normalized(password);
         if let Err(weak) = WeakPassword::check_length(password, MIN_CHARACTERS) {
             return Ok(Err(weak));
         }

@@ -268,10 +268,14 @@ async fn open_sqlite(
     // No ping before use: a file does not become unreachable like a server.
     let pool = pool.acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
     let pool = connect_sqlite(pool, options).await.map_err(cannot_connect(database))?;
-    migrations::migrate_sqlite(&mut *pool.acquire().await.map_err(cannot_connect(database))?)
-        .await
-        .map_err(cannot_migrate)?;
-    Ok(pool)
+    let mut connection = pool.acquire().await.map_err(cannot_connect(database))?;
+    let migrated = migrations::migrate_sqlite(&mut connection).await.map_err(cannot_migrate);
+    drop(connection);
+    if migrated.is_err() {
+        // Otherwise SQLite would write to the file at some later time.
+        pool.close().await;
+    }
+    migrated.map(|()| pool)
 }
 
 /// Retries while the file is locked: switching a new file to WAL mode takes an exclusive lock, and SQLite does not
@@ -329,23 +333,35 @@ async fn connect_read_only(
 fn create_file(options: &SqliteConnectOptions) -> Result<(), OpenError> {
     let file = options.get_filename();
     let mut create = OpenOptions::new();
-    create.read(true).write(true).create_new(true);
+    create.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut create, 0o600);
-    let opened = match create.open(file) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => create.create_new(false).open(file),
-        result => result,
+    let result = match create.open(file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_access(file),
+        result => result.map(drop),
     };
-    opened
-        .map(drop)
-        .map_err(|cause| OpenError::File { cause: with_owner(file, cause), file: file.to_owned() })
+    result.map_err(|cause| OpenError::File { cause: with_owner(file, cause), file: file.to_owned() })
+}
+
+/// Checks that this process may read and write a file. Does not open it: closing it would release the locks of all SQLite
+/// connections of the process.
+#[cfg(unix)]
+fn check_access(file: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    Ok(accessat(CWD, file, Access::READ_OK | Access::WRITE_OK, AtFlags::EACCESS)?)
+}
+
+#[cfg(not(unix))]
+fn check_access(_file: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Adds the owner of a file, or of its directory, to an error that is about permissions.
 fn with_owner(file: &Path, cause: io::Error) -> io::Error {
     #[cfg(unix)]
     if cause.kind() == io::ErrorKind::PermissionDenied
-        && let Some(metadata) = file.metadata().or_else(|_| file.parent().unwrap_or(file).metadata()).ok()
+        && let Some(metadata) =
+            file.metadata().or_else(|_| Path::new(".").join(file.parent().unwrap_or(file)).metadata()).ok()
     {
         let (owner, own) =
             (std::os::unix::fs::MetadataExt::uid(&metadata), rustix::process::geteuid().as_raw());

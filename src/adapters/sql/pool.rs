@@ -269,6 +269,7 @@ pub(super) fn is_temporary(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
+        error if is_outdated_plan(error) => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| is_temporary_code(&code)),
         _ => false,
     }

@@ -78,15 +78,17 @@ pub(super) struct Records<R> {
     /// The number of lines that were read.
     lines: u64,
     text: Vec<u8>,
+    header_line: u64,
     /// The columns of a CSV file, or what is wrong with them.
     header: Result<Vec<String>, Vec<FieldError>>,
 }
 
 impl<R: BufRead> Records<R> {
     pub(super) fn new(reader: R, format: Format) -> Result<Self, io::Error> {
-        let mut records = Self { reader, format, lines: 0, text: Vec::new(), header: Ok(Vec::new()) };
+        let mut records =
+            Self { reader, format, lines: 0, text: Vec::new(), header_line: 1, header: Ok(Vec::new()) };
         if format == Format::Csv {
-            records.read()?;
+            records.header_line = records.read()?.unwrap_or(1);
             records.header = csv_fields(&records.text).and_then(|header| columns(&header));
         }
         Ok(records)
@@ -96,7 +98,9 @@ impl<R: BufRead> Records<R> {
     pub(super) fn next(&mut self) -> Result<Option<Line>, io::Error> {
         if let Err(errors) = &mut self.header {
             let errors = mem::take(errors);
-            return Ok((!errors.is_empty()).then_some(Line { number: 1, content: Err(errors) }));
+            return Ok(
+                (!errors.is_empty()).then_some(Line { number: self.header_line, content: Err(errors) })
+            );
         }
         let Some(number) = self.read()? else { return Ok(None) };
         let content = match (self.format, &self.header) {
@@ -132,14 +136,14 @@ impl<R: BufRead> Records<R> {
                 }
             }
             let quotes = text[start..].iter().filter(|byte| **byte == b'"').count();
-            has_open_quote ^= quotes % 2 == 1;
+            has_open_quote ^= *format == Format::Csv && quotes % 2 == 1;
             if text.len() as u64 >= MAX_RECORD && (has_open_quote || !text.ends_with(b"\n")) {
                 let cause = if has_open_quote { ": a closing quote may be missing" } else { "" };
                 return Err(io::Error::other(format!(
                     "the record at line {first} is longer than 1 MiB{cause}"
                 )));
             }
-            if *format == Format::Jsonl || !has_open_quote {
+            if !has_open_quote {
                 return Ok(Some(first));
             }
         }

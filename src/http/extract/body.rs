@@ -32,10 +32,12 @@ impl Default for BodyLimits {
     }
 }
 
-/// A body in memory. It may hold a password, so it is wiped on drop.
+/// A body in memory. It may contain a password, so it is wiped on drop.
 pub(crate) struct Body {
     bytes: Zeroizing<Vec<u8>>,
-    _small: SemaphorePermit<'static>,
+    /// The length that the client announced.
+    length: usize,
+    small: Option<SemaphorePermit<'static>>,
     large: Option<SemaphorePermit<'static>>,
 }
 
@@ -48,32 +50,30 @@ impl Deref for Body {
 }
 
 impl Body {
-    /// A buffer for a body of this length. A large one is refused before it is read if there is no memory for it.
-    fn new(length: usize) -> Result<Self, ApiError> {
-        let _small = reserve(&SMALL_BUDGET, SMALL)?;
-        let large = (length > SMALL).then(|| reserve(&LARGE_BUDGET, length)).transpose()?;
-        Ok(Self { bytes: Zeroizing::new(Vec::with_capacity(length.max(SMALL))), _small, large })
-    }
-
-    /// Appends without leaving a copy behind when the buffer grows.
-    fn append(&mut self, more: &[u8]) -> Result<(), ApiError> {
+    /// Appends without leaving a copy behind when the buffer grows. Memory is reserved when the first bytes have arrived:
+    /// a small body waits for it, a large one is refused if there is none.
+    async fn append(&mut self, more: &[u8]) -> Result<(), ApiError> {
         let length = self.bytes.len() + more.len();
         if length > self.bytes.capacity() {
-            let capacity = length.next_power_of_two();
-            // Both buffers exist until the old one is dropped.
-            let large = reserve(&LARGE_BUDGET, capacity)?;
+            let capacity =
+                if self.bytes.is_empty() { length.max(self.length) } else { length.next_power_of_two() };
+            if self.small.is_none() {
+                let bytes = capacity.clamp(1, SMALL) as u32;
+                self.small = SMALL_BUDGET.acquire_many(bytes).await.ok();
+            }
+            if capacity > SMALL {
+                // Both buffers exist until the old one is dropped.
+                let bytes = u32::try_from(capacity).unwrap_or(u32::MAX);
+                let large = LARGE_BUDGET.try_acquire_many(bytes).map_err(|_| ApiError::Overloaded)?;
+                self.large = Some(large);
+            }
             let mut grown = Zeroizing::new(Vec::with_capacity(capacity));
             grown.extend_from_slice(&self.bytes);
-            (self.bytes, self.large) = (grown, Some(large));
+            self.bytes = grown;
         }
         self.bytes.extend_from_slice(more);
         Ok(())
     }
-}
-
-fn reserve(budget: &'static Semaphore, bytes: usize) -> Result<SemaphorePermit<'static>, ApiError> {
-    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-    budget.try_acquire_many(bytes).map_err(|_| ApiError::TooManyBodies)
 }
 
 /// Reads the body of `request`, up to the limit of the application data or `default_bytes`.
@@ -87,7 +87,8 @@ pub(crate) async fn read(
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
     let length = usize::try_from(length).ok().filter(|length| *length <= limit);
-    let body = Body::new(length.ok_or(ApiError::BodyTooLarge { limit })?)?;
+    let length = length.ok_or(ApiError::BodyTooLarge { limit })?;
+    let body = Body { bytes: Zeroizing::default(), length, small: None, large: None };
     timeout(limits.timeout, collect(payload, body, limit)).await.unwrap_or(Err(ApiError::BodyTimeout))
 }
 
@@ -97,7 +98,7 @@ async fn collect(mut payload: Payload, mut body: Body, limit: usize) -> Result<B
         if body.len() + chunk.len() > limit {
             return Err(ApiError::BodyTooLarge { limit });
         }
-        body.append(&chunk)?;
+        body.append(&chunk).await?;
         // Possible only if the buffer of the connection does not share the chunk.
         if let Ok(mut chunk) = chunk.try_into_mut() {
             chunk.zeroize();

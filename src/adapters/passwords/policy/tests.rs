@@ -66,6 +66,9 @@ fn check_of_common_or_contextual_passwords_returns_too_easy() {
         "johndoejohndoe",
         "Example1",
         "JOHNDOE7",
+        // In full width, which is normalized before hashing.
+        "ｐａｓｓｗｏｒｄ１",
+        "ｊｏｈｎｄｏｅ１",
     ] {
         assert_eq!(check(password), Err(WeakPassword::TooEasy), "{password}");
     }
