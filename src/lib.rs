@@ -206,7 +206,7 @@ pub mod jwt {
 /// Middleware and services for every request: access log, panics, unknown paths, proxies.
 pub mod web {
     pub use crate::http::{
-        fallback::fallback,
+        fallback::{absolute_fallback, fallback},
         middleware::{access_log::access_log, panic::catch_panics},
         trusted_proxies::{InvalidProxy, ProxyHeader, TrustedProxies},
     };

@@ -34,7 +34,7 @@ pub async fn fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
 /// Redirects like [`fallback`], but with an absolute URL, as Starlette does. Its scheme and host are those of the request, or those
 /// that a
 /// [trusted proxy](crate::web::TrustedProxies) forwards.
-pub(crate) async fn absolute_fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub async fn absolute_fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let path = without_slashes(&request)?;
     let RequestedHost { scheme, host } = RequestedHost::of(&request);
     Ok(redirect(&request, &format!("{scheme}://{host}"), path))

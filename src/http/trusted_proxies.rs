@@ -97,7 +97,7 @@ impl FromStr for TrustedProxies {
 
 impl TrustedProxies {
     /// Returns whether no proxy is trusted.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.networks.is_empty()
     }
 
