@@ -11,7 +11,7 @@ const HANDOVER: Duration = Duration::from_secs(60);
 
 /// The state of a key at a given time.
 ///
-/// The newest key whose activation delay has passed signs. If there is none, the oldest key signs. So the first
+/// The newest key whose activation delay has passed signs. Without such a key, the oldest one signs. So the first
 /// key signs at once, and exactly one key signs at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {

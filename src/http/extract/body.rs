@@ -13,7 +13,7 @@ use crate::http::error::ApiError;
 const SMALL: usize = 4 * 1024;
 
 /// The memory for the bodies in flight of this process, in bytes. The first [`SMALL`] bytes of each body have a budget of
-/// their own: large bodies do not crowd out sign-ins.
+/// their own, so that large bodies do not keep sign-ins out.
 static SMALL_BUDGET: Semaphore = Semaphore::const_new(16 * 1024 * 1024);
 static LARGE_BUDGET: Semaphore = Semaphore::const_new(16 * 1024 * 1024);
 
@@ -35,7 +35,7 @@ impl Default for BodyLimits {
 /// A body in memory. It may contain a password, so it is wiped on drop.
 pub(crate) struct Body {
     bytes: Zeroizing<Vec<u8>>,
-    /// The length that the client announced.
+    /// The length that the client announced, or [`SMALL`].
     length: usize,
     small: Option<SemaphorePermit<'static>>,
     large: Option<SemaphorePermit<'static>>,
@@ -50,16 +50,19 @@ impl Deref for Body {
 }
 
 impl Body {
+    fn new(length: Option<usize>) -> Self {
+        Self { bytes: Zeroizing::default(), length: length.unwrap_or(SMALL), small: None, large: None }
+    }
+
     /// Appends without leaving a copy behind when the buffer grows. Memory is reserved when the first bytes have arrived:
-    /// a small body waits for it, a large one is refused if there is none.
+    /// a small body waits for it, a large one is refused if the budget is used up.
     async fn append(&mut self, more: &[u8]) -> Result<(), ApiError> {
         let length = self.bytes.len() + more.len();
         if length > self.bytes.capacity() {
             let capacity =
                 if self.bytes.is_empty() { length.max(self.length) } else { length.next_power_of_two() };
             if self.small.is_none() {
-                let bytes = capacity.clamp(1, SMALL) as u32;
-                self.small = SMALL_BUDGET.acquire_many(bytes).await.ok();
+                self.small = SMALL_BUDGET.acquire_many(capacity.min(SMALL) as u32).await.ok();
             }
             if capacity > SMALL {
                 // Both buffers exist until the old one is dropped.
@@ -85,10 +88,11 @@ pub(crate) async fn read(
     let limits = request.app_data::<BodyLimits>().copied().unwrap_or_default();
     let limit = limits.bytes.unwrap_or(default_bytes);
     let length = request.headers().get(header::CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
-    let length = usize::try_from(length).ok().filter(|length| *length <= limit);
-    let length = length.ok_or(ApiError::BodyTooLarge { limit })?;
-    let body = Body { bytes: Zeroizing::default(), length, small: None, large: None };
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > limit as u64) {
+        return Err(ApiError::BodyTooLarge { limit });
+    }
+    let body = Body::new(length.and_then(|length| usize::try_from(length).ok()));
     timeout(limits.timeout, collect(payload, body, limit)).await.unwrap_or(Err(ApiError::BodyTimeout))
 }
 
@@ -105,4 +109,31 @@ async fn collect(mut payload: Payload, mut body: Body, limit: usize) -> Result<B
         }
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn memory_of_a_body_is_reserved_however_it_arrives(
+            length in proptest::option::of(1_usize..20_000),
+            chunks in vec(1_usize..5000, 1..12),
+        ) {
+            let mut body = Body::new(length);
+            let mut left = length.unwrap_or(usize::MAX);
+            for size in chunks {
+                let chunk = vec![b'x'; size.min(left)];
+                left -= chunk.len();
+                body.append(&chunk).now_or_never().expect("a free budget").unwrap();
+                let permits = [&body.small, &body.large].into_iter().flatten();
+                let reserved: usize = permits.map(SemaphorePermit::num_permits).sum();
+                prop_assert!(reserved >= body.bytes.capacity(), "{reserved} of {}", body.bytes.capacity());
+            }
+        }
+    }
 }
