@@ -127,7 +127,7 @@ pub use domain::{
     scope::{GrantedScopes, Scope, Scopes},
     secret::{AccessToken, ClientSecret, Password, PasswordHash, RefreshToken},
     time::Timestamp,
-    user::{Account, AuthUser, Subject, Username},
+    user::{Account, AuthUser, Subject, UserProfile, Username},
 };
 #[cfg(feature = "docs")]
 pub use http::endpoints::docs;
@@ -207,7 +207,7 @@ pub mod jwt {
 pub mod web {
     pub use crate::http::{
         fallback::{absolute_fallback, fallback},
-        middleware::{access_log::access_log, panic::catch_panics},
+        middleware::{access_log::access_log, origin_check::OriginCheck, panic::catch_panics},
         trusted_proxies::{InvalidProxy, ProxyHeader, TrustedProxies},
     };
 }

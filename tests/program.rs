@@ -220,7 +220,7 @@ fn shutdown_timeout_or_second_signal_aborts_requests_in_progress() {
 fn idle_connection_does_not_delay_the_shutdown() {
     let mut program = Program::start(&["--bind", "127.0.0.1:0", "--shutdown-timeout", "60"], &[]);
     let mut idle = connect(program.address());
-    idle.write_all(b"GET /users/me HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    idle.write_all(b"GET /users/me HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     assert_eq!(read_reply(&mut idle).expect("a response").status, 401);
     program.signal("TERM");
     assert_eq!(program.wait(), Some(0));

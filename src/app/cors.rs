@@ -64,6 +64,10 @@ impl CorsOrigins {
         Self(lists.iter().flat_map(|list| list.0.iter().cloned()).collect())
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     pub(super) fn is_enabled(&self) -> bool {
         !self.0.is_empty()
     }
@@ -73,7 +77,8 @@ impl CorsOrigins {
     pub(super) fn middleware(&self) -> Cors {
         let cors = Cors::default()
             .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-            .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+            // Pages of allowed origins may send any header: their tools add X-Requested-With, traceparent and others.
+            .allow_any_header()
             .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER])
             .max_age(MAX_AGE);
         self.0.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))

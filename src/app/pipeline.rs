@@ -16,7 +16,10 @@ use crate::{
     },
     http::{
         error::ApiError,
-        middleware::{access_log, panic::catch_panics, security_headers::add_security_headers},
+        middleware::{
+            access_log, origin_check::OriginCheck, panic::catch_panics,
+            security_headers::add_security_headers,
+        },
     },
 };
 
@@ -26,6 +29,8 @@ pub(super) struct Pipeline {
     /// The maximum size of request target and headers; larger requests get 431.
     pub(super) max_header_bytes: usize,
     pub(super) has_tls: bool,
+    /// `None` in the tutorial profile, which responds to all origins and hosts as FastAPI does.
+    pub(super) origin_check: Option<OriginCheck>,
     /// `None` if metrics are not served.
     pub(super) metrics: Option<Arc<Metrics>>,
 }
@@ -44,6 +49,10 @@ impl Pipeline {
             Err(ApiError::HeadTooLarge { limit: self.max_header_bytes }.into())
         } else if in_flight.as_ref().is_some_and(|request| request.is_over_limit) {
             Err(ApiError::Overloaded.into())
+        } else if let Some(Err(error)) =
+            self.origin_check.as_ref().map(|check| check.check(request.request()))
+        {
+            Err(error.into())
         } else {
             catch_panics(request, next).await
         };
@@ -83,7 +92,8 @@ mod tests {
 
     #[actix_web::test]
     async fn responses_panics_and_refusals_have_security_headers() {
-        let pipeline = Rc::new(Pipeline { max_header_bytes: 100, has_tls: true, metrics: None });
+        let pipeline =
+            Rc::new(Pipeline { max_header_bytes: 100, has_tls: true, origin_check: None, metrics: None });
         let panics_at_once = guard::fn_guard(|_| panic!("a guard panics"));
         let app = App::new()
             .wrap(from_fn(move |request: ServiceRequest, next: Next<_>| {

@@ -99,10 +99,12 @@ impl Server {
         let tls = settings.listen.tls()?.map(TlsFiles::serve).transpose()?;
         let (has_tls, cors) = (tls.is_some(), options.cors_origins());
         let (proxies, body_limits) = (web::Data::new(settings.trusted_proxies()), options.body_limits());
+        let origin_check = settings.origin_check();
         let max_header_bytes = options.max_header_bytes as usize;
         let metrics = settings.operations.ops_bind.map(|_| Arc::clone(&operations.metrics));
         let application = move || {
-            let pipeline = Rc::new(Pipeline { max_header_bytes, has_tls, metrics: metrics.clone() });
+            let (origin_check, metrics) = (origin_check.clone(), metrics.clone());
+            let pipeline = Rc::new(Pipeline { max_header_bytes, has_tls, origin_check, metrics });
             App::new()
                 .app_data(proxies.clone())
                 .app_data(body_limits)

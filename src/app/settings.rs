@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use actix_web::http::Uri;
 use clap::{
     ArgAction, Args,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
@@ -27,6 +28,7 @@ use crate::{
     domain::secret::secret,
     http::{
         extract::body::BodyLimits,
+        middleware::origin_check::OriginCheck,
         trusted_proxies::{ProxyHeader, TrustedProxies},
     },
 };
@@ -112,6 +114,10 @@ pub(crate) struct NetworkSettings {
     /// Origins whose pages may call the service (CORS), as scheme://host[:port] [default: none]
     #[arg(long, value_name = "ORIGIN,…")]
     cors_origin: Vec<CorsOrigins>,
+
+    /// Host names of the service besides localhost and the issuer's [default: any; on loopback addresses without trusted proxies: none]
+    #[arg(long, value_name = "HOST,…", value_delimiter = ',', value_parser = host_name)]
+    allowed_hosts: Vec<String>,
 
     /// Timeout for receiving the head of a request, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = positive_seconds)]
@@ -384,6 +390,29 @@ impl Settings {
         }
     }
 
+    /// Returns the check of origins and host names in the secure profile.
+    pub(crate) fn origin_check(&self) -> Option<OriginCheck> {
+        if self.profile.profile == Profile::Tutorial {
+            return None;
+        }
+        let issuer = self.issuer();
+        // Behind a proxy that does not forward the host, the service's own pages have the origin of the issuer.
+        let own_origin = issuer.parse::<Uri>().ok();
+        let own_origin = own_origin.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?)));
+        let own_origin = own_origin.map(|(scheme, authority)| format!("{scheme}://{authority}"));
+        let cors_origins = self.network.cors_origins();
+        let origins = cors_origins.iter().map(str::to_owned).chain(own_origin);
+        let check = OriginCheck::default().allow_origins(origins);
+        let allowed = &self.network.allowed_hosts;
+        let has_proxy = self.network.trusted_proxies.as_ref().is_some_and(|proxies| !proxies.is_empty());
+        // Proxies pass on any host name.
+        if allowed.is_empty() && (has_proxy || !self.listen.bind.ip().to_canonical().is_loopback()) {
+            return Some(check);
+        }
+        let issuer_host = issuer.parse::<Uri>().ok().and_then(|uri| Some(uri.host()?.to_owned()));
+        Some(check.only_hosts(allowed.iter().cloned().chain(issuer_host)))
+    }
+
     /// Returns the proxies whose forwarding header is trusted. The tutorial profile trusts the same ones as FastAPI's
     /// server.
     pub(crate) fn trusted_proxies(&self) -> TrustedProxies {
@@ -528,6 +557,13 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
 fn identifier(text: &str) -> Result<String, &'static str> {
     let is_identifier = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     is_identifier.then(|| text.to_owned()).ok_or("expected a URL such as https://auth.example.com")
+}
+
+fn host_name(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    let is_name =
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    is_name.then(|| text.to_owned()).ok_or("expected a host name without a port, such as auth.example.com")
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {

@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use crate::{
     auth::{
-        Auth, ExtraClaims, Inner, Issuer, LoginThrottle, PasswordContext, RefreshSettings, Rules, Sessions,
-        TokenCache, throttle::Throttle,
+        Auth, ExtraClaims, Inner, Issuer, LoginThrottle, PasswordContext, Profile, RefreshSettings, Rules,
+        Sessions, TokenCache, throttle::Throttle,
     },
     domain::{
         backend_error::BackendError,
@@ -21,7 +21,7 @@ use crate::{
         },
         session::{DynSessionStore, SessionStore},
         time::Timestamp,
-        user::AuthUser,
+        user::{AuthUser, UserProfile},
     },
 };
 
@@ -40,6 +40,7 @@ pub struct AuthBuilder<S: UserStore> {
     token_cache: Option<Arc<TokenCache<S::User>>>,
     throttle: Option<LoginThrottle>,
     extra_claims: Option<ExtraClaims<S::User>>,
+    profile: Option<Profile<S::User>>,
     listeners: Vec<Arc<dyn EventListener>>,
     rules: Rules,
     clock: super::Clock,
@@ -86,6 +87,7 @@ impl<U: AuthUser> Auth<U> {
             token_cache: None,
             throttle: Some(LoginThrottle::in_memory()),
             extra_claims: None,
+            profile: None,
             listeners: Vec::new(),
             rules: Rules::default(),
             clock: Box::new(Timestamp::now),
@@ -159,6 +161,21 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         claims: impl Fn(&S::User) -> Map<String, Value> + Send + Sync + 'static,
     ) -> Self {
         self.extra_claims = Some(Box::new(claims));
+        self
+    }
+
+    /// Sets what clients may learn about a user besides the subject, from the introspection of a token and from
+    /// [`forward_auth`](Self::forward_auth).
+    #[must_use]
+    pub fn profile(mut self, profile: impl Fn(&S::User) -> UserProfile + Send + Sync + 'static) -> Self {
+        self.profile = Some(Box::new(profile));
+        self
+    }
+
+    /// Publishes the endpoint `/forward-auth`, with which reverse proxies authenticate requests.
+    #[must_use]
+    pub fn forward_auth(mut self) -> Self {
+        self.rules.forward_auth = true;
         self
     }
 
@@ -316,6 +333,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
             passwords: self.passwords,
             password_policy: self.password_policy,
             password_context: self.password_context,
+            profile: self.profile,
             clients: self.clients,
             sessions: self.sessions.map(|store| Sessions { store, refresh }),
             token_cache: self.token_cache,

@@ -46,7 +46,7 @@ use crate::domain::{
     scope::Scope,
     session::{DynSessionStore, SessionOwner},
     time::Timestamp,
-    user::{AuthUser, Subject},
+    user::{AuthUser, Subject, UserProfile},
 };
 
 /// Authentication for one kind of user, built from your user store, a password hasher and tokens. Clones are cheap and
@@ -71,6 +71,7 @@ struct Inner<U: AuthUser> {
     passwords: Option<Arc<DynPasswordStore<'static>>>,
     password_policy: Option<Arc<DynPasswordPolicy<'static>>>,
     password_context: Option<PasswordContext<U>>,
+    profile: Option<Profile<U>>,
     clients: Option<Arc<DynClientRegistry<'static>>>,
     sessions: Option<Sessions>,
     token_cache: Option<Arc<TokenCache<U>>>,
@@ -94,6 +95,7 @@ struct Sessions {
 }
 
 type ExtraClaims<U> = Box<dyn Fn(&U) -> Map<String, Value> + Send + Sync>;
+type Profile<U> = Box<dyn Fn(&U) -> UserProfile + Send + Sync>;
 type PasswordContext<U> = Box<dyn Fn(&U) -> Vec<String> + Send + Sync>;
 type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 type Random = Box<dyn Fn(&mut [u8]) -> Result<(), BackendError> + Send + Sync>;
@@ -106,6 +108,7 @@ struct Rules {
     require_grant_type: bool,
     require_client: bool,
     password_grant_off: bool,
+    forward_auth: bool,
     base_url: Option<String>,
     documentation: Option<String>,
     scopes: Vec<(String, String)>,
@@ -164,6 +167,15 @@ impl<U: AuthUser> Auth<U> {
 
     pub(crate) fn has_sessions(&self) -> bool {
         self.0.sessions.is_some()
+    }
+
+    pub(crate) fn has_forward_auth(&self) -> bool {
+        self.0.rules.forward_auth
+    }
+
+    /// Returns what clients may learn about a user.
+    pub(crate) fn profile(&self, user: &U) -> UserProfile {
+        self.0.profile.as_ref().map(|profile| profile(user)).unwrap_or_default()
     }
 
     pub(crate) fn has_password_changes(&self) -> bool {

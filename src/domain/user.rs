@@ -44,6 +44,18 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     }
 }
 
+/// What clients may learn about a user besides the subject: claims of
+/// [OpenID Connect Core section 5.1](https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserProfile {
+    /// The username.
+    pub preferred_username: Option<String>,
+    /// The email address.
+    pub email: Option<String>,
+    /// The full name.
+    pub name: Option<String>,
+}
+
 /// A user together with the stored password hash.
 #[derive(Clone, Debug)]
 pub struct Account<U> {

@@ -5,7 +5,7 @@ use std::fmt;
 /// A challenge ([RFC 9110 section 11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)), its parameters
 /// separated by commas.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Challenge {
+pub(crate) enum Challenge<'a> {
     /// A token is required, in FastAPI's words: without the parameter that RFC 6750 requires.
     Bearer,
     /// A token is required. A request without one gets no `error`
@@ -14,19 +14,19 @@ pub(crate) enum Challenge {
     /// The token is not valid.
     InvalidToken,
     /// The token lacks these scopes.
-    InsufficientScope(&'static [&'static str]),
+    InsufficientScope(&'a str),
     /// Client credentials are required.
     Basic,
 }
 
-impl fmt::Display for Challenge {
+impl fmt::Display for Challenge<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bearer => f.write_str("Bearer"),
             Self::NoToken => f.write_str(r#"Bearer realm="api""#),
             Self::InvalidToken => f.write_str(r#"Bearer realm="api", error="invalid_token""#),
-            Self::InsufficientScope(scopes) => {
-                write!(f, r#"Bearer realm="api", error="insufficient_scope", scope="{}""#, scopes.join(" "))
+            Self::InsufficientScope(scope) => {
+                write!(f, r#"Bearer realm="api", error="insufficient_scope", scope="{scope}""#)
             }
             Self::Basic => f.write_str(r#"Basic realm="token", charset="UTF-8""#),
         }

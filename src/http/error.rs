@@ -40,8 +40,8 @@ pub enum ApiError {
     /// 403: the token lacks required scopes.
     #[error("Not enough permissions")]
     InsufficientScope {
-        /// The required scopes.
-        scopes: &'static [&'static str],
+        /// The required scopes, separated by spaces.
+        scope: String,
     },
     /// 400: the user of the token is not active.
     #[error("Inactive user")]
@@ -109,6 +109,12 @@ pub enum ApiError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// 403: a page of another origin sent the request.
+    #[error("Requests from this origin are not allowed")]
+    OriginNotAllowed,
+    /// 421: the service has another host name.
+    #[error("This host name is not allowed")]
+    HostNotAllowed,
     /// 404: the path has no endpoint.
     #[error("Not Found")]
     NotFound,
@@ -230,7 +236,8 @@ impl ApiError {
             Self::NotAuthenticated | Self::InvalidToken | Self::InvalidClient { .. } => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::InsufficientScope { .. } => StatusCode::FORBIDDEN,
+            Self::InsufficientScope { .. } | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
+            Self::HostNotAllowed => StatusCode::MISDIRECTED_REQUEST,
             Self::InactiveUser
             | Self::InvalidCredentials
             | Self::InactiveAccount
@@ -289,12 +296,12 @@ impl ApiError {
         }
     }
 
-    fn challenge(&self, format: &ErrorFormat) -> Option<Challenge> {
+    fn challenge(&self, format: &ErrorFormat) -> Option<Challenge<'_>> {
         match self {
             Self::NotAuthenticated | Self::InvalidToken if format.is_fastapi() => Some(Challenge::Bearer),
             Self::NotAuthenticated => Some(Challenge::NoToken),
             Self::InvalidToken => Some(Challenge::InvalidToken),
-            Self::InsufficientScope { scopes } => Some(Challenge::InsufficientScope(scopes)),
+            Self::InsufficientScope { scope } => Some(Challenge::InsufficientScope(scope)),
             Self::InvalidClient { by_basic: true } => Some(Challenge::Basic),
             _ => None,
         }
@@ -314,6 +321,9 @@ impl ApiError {
             Self::Backend { error } => error_log::log_backend_error(error),
             Self::TooManyAttempts { .. } => {
                 error_log::log(Level::Warn, "login throttled after too many failed attempts".to_owned());
+            }
+            Self::OriginNotAllowed | Self::HostNotAllowed => {
+                error_log::log(Level::Info, format!("refused a request: {self}"));
             }
             _ => {}
         }
@@ -340,6 +350,8 @@ impl ApiError {
             Self::BodyTooLarge { .. }
             | Self::BodyTimeout
             | Self::UnreadableBody
+            | Self::OriginNotAllowed
+            | Self::HostNotAllowed
             | Self::HeadTooLarge { .. } => {
                 response.force_close();
             }

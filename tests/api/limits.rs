@@ -40,7 +40,7 @@ fn chunked_body_over_one_mebibyte_returns_413() {
     let mut stream = connect(tutorial());
     stream
         .write_all(
-            b"POST /token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\
+            b"POST /token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\
               Content-Type: application/x-www-form-urlencoded\r\n\r\n",
         )
         .unwrap();
@@ -56,7 +56,7 @@ fn chunked_body_over_one_mebibyte_returns_413() {
 #[test]
 fn connection_serves_several_requests() {
     let mut stream = connect(tutorial());
-    let request = b"GET /users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer johndoe\r\n\r\n";
+    let request = b"GET /users/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer johndoe\r\n\r\n";
     for _ in 0..3 {
         stream.write_all(request).unwrap();
         assert_eq!(read_reply(&mut stream).expect("a response").status, 200);
@@ -72,7 +72,9 @@ fn bytes_that_are_not_http_return_400_and_the_service_continues() {
 #[test]
 fn body_that_does_not_arrive_returns_408_and_closes_the_connection() {
     let mut stream = connect(tutorial());
-    stream.write_all(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\nusername=").unwrap();
+    stream
+        .write_all(b"POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 32\r\n\r\nusername=")
+        .unwrap();
     let reply = read_reply(&mut stream).expect("a response");
     let detail = json!({ "detail": "Timed out reading the request body" });
     assert_eq!((reply.status, reply.json()), (408, detail));

@@ -1,6 +1,7 @@
 //! Swagger UI at `/docs` and the start page at `/` in Chromium.
 
 mod docs;
+mod other_origin;
 mod prefix;
 mod secure;
 mod sessions;

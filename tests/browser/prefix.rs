@@ -48,7 +48,10 @@ fn proxy(service: SocketAddr) -> SocketAddr {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let forward = move |request: HttpRequest, body: web::Bytes| forward(service, request, body);
+            let forward = move |request: HttpRequest, body: web::Bytes| async move {
+                let path = request.uri().path().strip_prefix(PREFIX).unwrap();
+                forward(&format!("http://{service}{path}"), &request, body).await
+            };
             let app = move || App::new().service(web::scope(PREFIX).default_service(web::to(forward)));
             let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
             send.send(server.addrs()[0]).unwrap();
@@ -58,9 +61,8 @@ fn proxy(service: SocketAddr) -> SocketAddr {
     receive.recv_timeout(TIMEOUT).unwrap()
 }
 
-async fn forward(service: SocketAddr, request: HttpRequest, body: web::Bytes) -> HttpResponse {
-    let path = request.uri().path().strip_prefix(PREFIX).unwrap();
-    let upstream = awc::Client::default().request_from(format!("http://{service}{path}"), request.head());
+pub async fn forward(url: &str, request: &HttpRequest, body: web::Bytes) -> HttpResponse {
+    let upstream = awc::Client::default().request_from(url, request.head());
     let mut response = upstream.no_decompress().send_body(body).await.expect("the service responds");
     let mut forwarded = HttpResponse::build(response.status());
     for (name, value) in response.headers() {

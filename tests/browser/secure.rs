@@ -4,20 +4,10 @@ use serde_json::{Value, json};
 
 use crate::browser::{
     docs::{self, DIALOG},
-    sessions::{PASSPHRASE, serve},
+    sessions::{PASSPHRASE, profile, serve},
     start_page,
     webdriver::browse,
 };
-
-fn johndoe() -> Value {
-    json!({
-        "username": "johndoe",
-        "email": "johndoe@example.com",
-        "full_name": "John Doe",
-        "disabled": false,
-        "scopes": ["me", "users:read"],
-    })
-}
 
 #[test]
 fn authorization_with_or_without_a_ticked_scope_gives_access_to_users_me() {
@@ -32,7 +22,7 @@ fn authorization_with_or_without_a_ticked_scope_gives_access_to_users_me() {
             browser.screenshot("secure-docs").await;
             docs::close(browser).await;
             docs::try_out(browser).await;
-            docs::execute(browser, 200, &johndoe()).await;
+            docs::execute(browser, 200, &profile(&service)).await;
             assert_eq!(browser.stored().await, Vec::<Value>::new());
             browser.open("about:blank").await;
         }

@@ -382,8 +382,10 @@ async fn sent_token(browser: &Browser) -> String {
     rest.split('\'').next().unwrap().to_owned()
 }
 
-fn profile(service: &Service, token: &str) -> Value {
-    service.users_me(token).json()
+/// The response of GET /users/me to johndoe.
+pub fn profile(service: &Service) -> Value {
+    let token = service.token(JOHNDOE);
+    service.users_me(&token).json()
 }
 
 #[test]
@@ -393,7 +395,7 @@ fn logout_of_swagger_ui_revokes_the_token() {
         authorize(browser, &service).await;
         docs::close(browser).await;
         docs::try_out(browser).await;
-        docs::execute(browser, 200, &profile(&service, &service.token(JOHNDOE))).await;
+        docs::execute(browser, 200, &profile(&service)).await;
         let token = sent_token(browser).await;
         expect_valid(&service, &token);
 
@@ -414,7 +416,7 @@ fn swagger_ui_refreshes_an_expired_token() {
         authorize(browser, &service).await;
         docs::close(browser).await;
         docs::try_out(browser).await;
-        let profile = profile(&service, &service.token(JOHNDOE));
+        let profile = profile(&service);
         docs::execute(browser, 200, &profile).await;
         let first = sent_token(browser).await;
         wait_until(TIMEOUT, "the token has expired", || service.users_me(&first).status == 401);

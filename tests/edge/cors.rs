@@ -18,7 +18,7 @@ fn program() -> Program {
 fn preflight(target: &str, method: &str) -> Request {
     request("OPTIONS", target)
         .header("Access-Control-Request-Method", method)
-        .header("Access-Control-Request-Headers", "authorization,content-type")
+        .header("Access-Control-Request-Headers", "authorization,content-type,x-requested-with,traceparent")
 }
 
 #[track_caller]
@@ -41,7 +41,12 @@ fn preflight_from_an_allowed_origin_succeeds_for_every_path() {
             let allowed = |name| reply.header(name).unwrap().to_lowercase();
             assert!(allowed("access-control-allow-methods").contains(&method.to_lowercase()), "{reply:?}");
             let headers = allowed("access-control-allow-headers");
-            assert!(headers.contains("authorization") && headers.contains("content-type"), "{reply:?}");
+            assert!(
+                ["authorization", "content-type", "x-requested-with", "traceparent"]
+                    .iter()
+                    .all(|name| headers.contains(name)),
+                "{reply:?}"
+            );
         }
     }
 }

@@ -26,7 +26,7 @@ fn malformed_request_returns_4xx() {
     let head = |line: &str, headers: &str| format!("{line}\r\n{headers}\r\n").into_bytes();
     let post = |headers: &str, body: &str| {
         let form = "Content-Type: application/x-www-form-urlencoded\r\n";
-        [head("POST /token HTTP/1.1", &format!("Host: x\r\n{form}{headers}")), body.into()].concat()
+        [head("POST /token HTTP/1.1", &format!("Host: localhost\r\n{form}{headers}")), body.into()].concat()
     };
     let chunked = "Transfer-Encoding: chunked\r\n";
     let many = "a: b\r\n".repeat(200);
@@ -34,22 +34,22 @@ fn malformed_request_returns_4xx() {
     for (what, bytes, expected) in [
         ("no Host", head("GET / HTTP/1.1", ""), 400),
         ("two Hosts", head("GET / HTTP/1.1", "Host: a\r\nHost: b\r\n"), 400),
-        ("a request line without a version", head("GET /", "Host: x\r\n"), 400),
-        ("an unknown version", head("GET / HTTP/3.0", "Host: x\r\n"), 400),
+        ("a request line without a version", head("GET /", "Host: localhost\r\n"), 400),
+        ("an unknown version", head("GET / HTTP/3.0", "Host: localhost\r\n"), 400),
         ("HTTP/2 without TLS", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), 400),
         ("a TLS handshake", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(), 400),
         ("HTTP/1.0", head("GET /users/me HTTP/1.0", ""), 401),
-        ("an absolute target", head("GET http://evil.com/users/me HTTP/1.1", "Host: x\r\n"), 401),
-        ("TRACE", head("TRACE /users/me HTTP/1.1", "Host: x\r\n"), 405),
-        ("CONNECT", head("CONNECT x:80 HTTP/1.1", "Host: x\r\n"), 404),
-        ("an unknown method", head("BREW /users/me HTTP/1.1", "Host: x\r\n"), 405),
-        ("an invalid method", head("G(T / HTTP/1.1", "Host: x\r\n"), 400),
+        ("an absolute target", head("GET http://evil.com/users/me HTTP/1.1", "Host: localhost\r\n"), 401),
+        ("TRACE", head("TRACE /users/me HTTP/1.1", "Host: localhost\r\n"), 405),
+        ("CONNECT", head("CONNECT x:80 HTTP/1.1", "Host: localhost\r\n"), 404),
+        ("an unknown method", head("BREW /users/me HTTP/1.1", "Host: localhost\r\n"), 405),
+        ("an invalid method", head("G(T / HTTP/1.1", "Host: localhost\r\n"), 400),
         ("a space before the colon", head("GET / HTTP/1.1", "Host : x\r\n"), 400),
-        ("a folded header", head("GET / HTTP/1.1", "Host: x\r\na: b\r\n c\r\n"), 400),
-        ("a NUL in a header", head("GET / HTTP/1.1", "Host: x\r\na: \0\r\n"), 400),
-        ("many headers", head("GET / HTTP/1.1", &format!("Host: x\r\n{many}")), 431),
-        ("a large header", head("GET / HTTP/1.1", &format!("Host: x\r\n{large}")), 431),
-        ("a huge header", head("GET / HTTP/1.1", &format!("Host: x\r\n{huge}")), 431),
+        ("a folded header", head("GET / HTTP/1.1", "Host: localhost\r\na: b\r\n c\r\n"), 400),
+        ("a NUL in a header", head("GET / HTTP/1.1", "Host: localhost\r\na: \0\r\n"), 400),
+        ("many headers", head("GET / HTTP/1.1", &format!("Host: localhost\r\n{many}")), 431),
+        ("a large header", head("GET / HTTP/1.1", &format!("Host: localhost\r\n{large}")), 431),
+        ("a huge header", head("GET / HTTP/1.1", &format!("Host: localhost\r\n{huge}")), 431),
         ("two lengths", post("Content-Length: 1\r\nContent-Length: 2\r\n", "ab"), 400),
         ("two equal lengths", post("Content-Length: 1\r\nContent-Length: 1\r\n", "a"), 400),
         ("a list of lengths", post("Content-Length: 1, 1\r\n", "a"), 400),
@@ -76,8 +76,8 @@ fn malformed_request_returns_4xx() {
 #[test]
 fn bytes_after_a_refused_head_are_not_read_as_a_request() {
     let smuggled =
-        b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n\
-        0\r\n\r\nGET /users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer johndoe\r\n\r\n";
+        b"POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n\
+        0\r\n\r\nGET /users/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer johndoe\r\n\r\n";
     let reply = exchange(tutorial(), smuggled);
     assert_eq!((reply.status, reply.header("connection").as_deref()), (400, Some("close")));
     assert!(!String::from_utf8_lossy(&reply.body).contains("johndoe"), "{reply:?}");
@@ -86,8 +86,9 @@ fn bytes_after_a_refused_head_are_not_read_as_a_request() {
 #[test]
 fn pipelined_requests_get_responses_in_order() {
     let mut stream = connect(tutorial());
-    let one = "GET /users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer johndoe\r\n\r\n".repeat(500);
-    let last = "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let one =
+        "GET /users/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer johndoe\r\n\r\n".repeat(500);
+    let last = "GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let mut writer = stream.try_clone().unwrap();
     let sender = std::thread::spawn(move || writer.write_all(format!("{one}{last}").as_bytes()));
     let mut responses = String::new();
@@ -118,7 +119,7 @@ proptest! {
         body in proptest::collection::vec(any::<u8>(), 0..200),
     ) {
         let headers = headers.join("\r\n");
-        let bytes = [format!("{method} {target} HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n").into_bytes(), body].concat();
+        let bytes = [format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n").into_bytes(), body].concat();
         let status = status(&bytes);
         prop_assert!(status.is_none_or(|status| status < 500), "{status:?}: {}", bytes.escape_ascii());
     }

@@ -26,7 +26,7 @@ fn address_scheme_and_host_come_from_the_set_header_of_trusted_proxies_only() {
         ("X-Forwarded-Host", "auth.example.com"),
         ("Forwarded", "for=\"[2001:db8::7]:4711\";proto=https;host=\"auth.example.com:444\""),
     ];
-    let own = "http://gatepass.test";
+    let own = "http://localhost";
     for (arguments, address, origin) in [
         (&["--trusted-proxies=none"][..], "127.0.0.1", own),
         (&["--trusted-proxies=10.0.0.0/8"], "127.0.0.1", own),
@@ -52,11 +52,11 @@ fn address_scheme_and_host_come_from_the_set_header_of_trusted_proxies_only() {
 fn tutorial_profile_trusts_loopback_proxies_and_ignores_an_invalid_scheme_or_host() {
     let tutorial = serve(&Gatepass::on_sqlite(), &["--profile", "tutorial"]);
     for (header, value, origin) in [
-        ("X-Forwarded-Proto", "https", "https://gatepass.test"),
+        ("X-Forwarded-Proto", "https", "https://localhost"),
         ("X-Forwarded-Host", "auth.example.com", "http://auth.example.com"),
-        ("X-Forwarded-Host", "evil.com/path?", "http://gatepass.test"),
-        ("X-Forwarded-Proto", "javascript", "http://gatepass.test"),
-        ("Forwarded", "for=203.0.113.7;proto=https", "http://gatepass.test"),
+        ("X-Forwarded-Host", "evil.com/path?", "http://localhost"),
+        ("X-Forwarded-Proto", "javascript", "http://localhost"),
+        ("Forwarded", "for=203.0.113.7;proto=https", "http://localhost"),
     ] {
         assert_eq!(
             location(&tutorial, &[(header, value)]),

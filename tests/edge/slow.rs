@@ -59,19 +59,19 @@ type Case = (&'static str, Vec<u8>, fn(TcpStream));
 
 #[test]
 fn slow_connections_are_closed() {
-    const COMPLETE: &[u8] = b"GET /users/me HTTP/1.1\r\nHost: x\r\n\r\n";
-    const CHUNKED: &str = "HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\
+    const COMPLETE: &[u8] = b"GET /users/me HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const CHUNKED: &str = "HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\
         Content-Type: application/x-www-form-urlencoded\r\n\r\n";
     let program = with_short_timeouts(&[]);
     let address = program.address();
     let chunked = |target: &str| format!("POST {target} {CHUNKED}").into_bytes();
     let half = |target: &str| {
-        format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx").into_bytes()
+        format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx").into_bytes()
     };
     let cases: [Case; 12] = [
         ("no head", vec![], send_nothing),
         ("half a head", b"GET /users/me HTTP/1.1\r\nHo".into(), send_nothing),
-        ("a slow head", b"GET /users/me HTTP/1.1\r\nHost: x\r\na: ".into(), send_slowly),
+        ("a slow head", b"GET /users/me HTTP/1.1\r\nHost: localhost\r\na: ".into(), send_slowly),
         ("an idle connection", COMPLETE.into(), send_nothing),
         ("half a second head", [COMPLETE, b"GET /users"].concat(), send_nothing),
         ("a slow second head", [COMPLETE, b"GET / HTTP/1.1\r\na: "].concat(), send_slowly),
@@ -97,7 +97,7 @@ fn connection_of_a_client_that_does_not_read_is_closed() {
     let program = with_short_timeouts(&[]);
     let mut stream = connect(program.address());
     // More than the socket buffers of the system hold.
-    let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20);
+    let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20);
     stream.write_all(request.as_bytes()).unwrap();
     let start = Instant::now();
     program.wait_for("timed out sending a response");
@@ -112,7 +112,7 @@ fn connections_over_the_limit_wait() {
     let _idle: Vec<_> = (0..4).map(|_| connect(address)).collect();
     let start = Instant::now();
     let mut waiting = connect(address);
-    waiting.write_all(b"GET /users/me HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    waiting.write_all(b"GET /users/me HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     assert_eq!(read_reply(&mut waiting).expect("a response").status, 401);
     assert!(start.elapsed() > SECOND / 5 && start.elapsed() < 6 * SECOND, "{:?}", start.elapsed());
 }

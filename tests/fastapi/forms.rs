@@ -277,7 +277,7 @@ fn body_that_is_not_a_form_matches_fastapi() {
 fn chunked_body_matches_fastapi() {
     let chunked = |chunks: &[&str]| -> Vec<u8> {
         let mut body = String::from(
-            "POST /token HTTP/1.1\r\nHost: gatepass.test\r\nConnection: close\r\n\
+            "POST /token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n",
         );
         for chunk in chunks.iter().chain(&[""]) {

@@ -295,7 +295,7 @@ fn chunked_multipart_form_matches_fastapi() {
     let Some(servers) = servers() else { return };
     let form = body(&(part("grant_type", "a~--~--bb~c") + &good()));
     for size in [1, 2, 3, 7, 20] {
-        let mut bytes = b"POST /token HTTP/1.1\r\nHost: gatepass.test\r\nConnection: close\r\n\
+        let mut bytes = b"POST /token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
             Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n"
             .to_vec();
         for chunk in form.chunks(size) {

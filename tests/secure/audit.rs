@@ -345,7 +345,7 @@ fn locked_table_delays_no_sign_in_and_every_entry_is_written_or_counted_as_dropp
         // More entries than the queue holds. Overlong passwords are refused without a hash.
         let body = format!("username=johndoe&password={}", "x".repeat(1025));
         let head = format!(
-            "POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+            "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          Content-Length: {}\r\n\r\n",
             body.len()
         );

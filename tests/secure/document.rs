@@ -117,6 +117,7 @@ fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
         "DELETE /users/me/sessions/{id}",
         "GET /.well-known/jwks.json",
         "GET /.well-known/oauth-authorization-server",
+        "GET /forward-auth",
         "GET /users/me",
         "GET /users/me/sessions",
         "POST /introspect",

@@ -21,7 +21,7 @@ use crate::support::{
 fn incomplete(address: SocketAddr, length: usize, sent: usize) -> TcpStream {
     let mut stream = connect(address);
     let head = format!(
-        "POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          Content-Length: {length}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).unwrap();
@@ -45,7 +45,7 @@ fn form_of_more_than_64_kib_returns_413() {
     let limit = "The request body is larger than 65536 bytes";
     expect_oauth2_error(&service.sign_in(&form(65537)), 413, "invalid_request", limit);
     let chunked = format!(
-        "POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          Transfer-Encoding: chunked\r\n\r\n10001\r\n{}\r\n0\r\n\r\n",
         form(65537)
     );

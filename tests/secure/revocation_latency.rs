@@ -335,7 +335,7 @@ fn changed_user_is_current_within_a_second_and_a_recreated_user_gets_no_old_toke
         Some(service.users_me(&tokens.access)).filter(|reply| reply.status == 200)
     });
     let changed = json!({
-        "username": "johndoe", "email": "j@d.org", "full_name": null, "disabled": false, "scopes": ["me"],
+        "id": read(&tokens.access).1["sub"], "username": "johndoe", "email": "j@d.org", "full_name": null, "disabled": false, "scopes": ["me"],
     });
     assert_eq!(me.json(), changed);
 

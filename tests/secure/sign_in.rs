@@ -22,8 +22,11 @@ fn sign_in_returns_a_token_that_gets_the_profile() {
         assert_eq!(response, expected);
 
         let me = service.users_me(token);
-        let profile = r#"{"username":"johndoe","email":"johndoe@example.com","full_name":"John Doe","disabled":false,"scopes":["me","users:read"]}"#;
-        assert_eq!((me.status, me.text().as_str()), (200, profile));
+        let id = read(token).1["sub"].as_str().unwrap().to_owned();
+        let profile = format!(
+            r#"{{"id":"{id}","username":"johndoe","email":"johndoe@example.com","full_name":"John Doe","disabled":false,"scopes":["me","users:read"]}}"#
+        );
+        assert_eq!((me.status, me.text()), (200, profile));
     });
 }
 

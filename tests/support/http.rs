@@ -78,11 +78,10 @@ impl Request {
 
     /// The bytes of the request, which closes its connection.
     pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes = format!(
-            "{} {} HTTP/1.1\r\nHost: gatepass.test\r\nConnection: close\r\n",
-            self.method, self.target
-        )
-        .into_bytes();
+        let has_host = self.headers.iter().any(|(name, _)| name == "Host");
+        let host = if has_host { "" } else { "Host: localhost\r\n" };
+        let mut bytes =
+            format!("{} {} HTTP/1.1\r\n{host}Connection: close\r\n", self.method, self.target).into_bytes();
         for (name, value) in &self.headers {
             bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
         }
@@ -142,7 +141,7 @@ pub fn read_reply(stream: &mut TcpStream) -> Option<Reply> {
 /// reads it.
 pub fn send_incomplete_sign_in(address: SocketAddr) -> TcpStream {
     let mut stream = connect(address);
-    let head = "POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\
+    let head = "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 32\r\n\
                 Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=johndoe";
     stream.write_all(head.as_bytes()).unwrap();
     assert_eq!(get("/users/me").send(address).status, 401);

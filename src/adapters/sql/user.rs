@@ -17,7 +17,7 @@ use crate::domain::{
 /// use gatepass::sql::User;
 ///
 /// let johndoe = User {
-///     id: User::new_id(),
+///     id: "018bcfe5-6800-7000-8707-070707070707".parse()?,
 ///     username: "johndoe".to_owned(),
 ///     email: Some("johndoe@example.com".to_owned()),
 ///     full_name: None,
@@ -26,15 +26,16 @@ use crate::domain::{
 /// };
 /// assert_eq!(
 ///     serde_json::to_string(&johndoe)?,
-///     r#"{"username":"johndoe","email":"johndoe@example.com","full_name":null,"disabled":false,"scopes":["me","users:read"]}"#
+///     r#"{"id":"018bcfe5-6800-7000-8707-070707070707","username":"johndoe","email":"johndoe@example.com","full_name":null,"disabled":false,"scopes":["me","users:read"]}"#
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(description = "A user as clients see it, without the password hash.")]
 pub struct User {
-    /// The subject of the user's tokens.
-    #[serde(skip)]
+    /// The identifier: the subject of the user's tokens.
+    #[schema(value_type = String, example = "018bcfe5-6800-7000-8707-070707070707")]
+    #[serde(serialize_with = "as_text")]
     pub id: Uuid,
     /// The username, in its original spelling.
     #[schema(example = "johndoe")]
@@ -52,6 +53,10 @@ pub struct User {
     #[serde(serialize_with = "as_list")]
     #[schema(value_type = Vec<String>, example = json!(["me", "users:read"]))]
     pub scopes: Scopes,
+}
+
+fn as_text<S: Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
 }
 
 fn as_list<S: Serializer>(scopes: &Scopes, serializer: S) -> Result<S::Ok, S::Error> {

@@ -53,7 +53,6 @@ pub(super) fn write_failure(error: io::Error) -> Failure {
 /// A user in JSON output, without the password hash.
 #[derive(Serialize)]
 pub(super) struct UserObject<'a> {
-    id: String,
     #[serde(flatten)]
     user: &'a User,
     created: String,
@@ -62,12 +61,7 @@ pub(super) struct UserObject<'a> {
 
 impl<'a> From<&'a StoredUser> for UserObject<'a> {
     fn from(stored: &'a StoredUser) -> Self {
-        Self {
-            id: stored.user.id.to_string(),
-            user: &stored.user,
-            created: stored.created.to_string(),
-            changed: stored.changed.to_string(),
-        }
+        Self { user: &stored.user, created: stored.created.to_string(), changed: stored.changed.to_string() }
     }
 }
 

@@ -298,10 +298,14 @@ pub(super) enum RecordWriter<W: Write> {
     Csv(Box<csv::Writer<W>>),
 }
 
+/// An exported user, without the identifier: an imported user is a new user.
 #[derive(Serialize)]
 struct JsonRecord<'a> {
-    #[serde(flatten)]
-    user: &'a User,
+    username: &'a str,
+    email: Option<&'a str>,
+    full_name: Option<&'a str>,
+    disabled: bool,
+    scopes: &'a Scopes,
     hashed_password: &'a str,
 }
 
@@ -319,7 +323,15 @@ impl<W: Write> RecordWriter<W> {
         let (user, hashed_password) = (&stored.user, stored.password_hash.expose());
         match self {
             Self::Jsonl(writer) => {
-                serde_json::to_writer(&mut *writer, &JsonRecord { user, hashed_password })?;
+                let record = JsonRecord {
+                    username: &user.username,
+                    email: user.email.as_deref(),
+                    full_name: user.full_name.as_deref(),
+                    disabled: user.disabled,
+                    scopes: &user.scopes,
+                    hashed_password,
+                };
+                serde_json::to_writer(&mut *writer, &record)?;
                 writer.write_all(b"\n")
             }
             Self::Csv(writer) => Ok(writer.write_record([

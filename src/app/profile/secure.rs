@@ -20,6 +20,7 @@ use crate::{
         settings::{ApiSettings, Settings},
     },
     auth::{Auth, AuthBuilder, LoginThrottle, RefreshSettings, TokenCache},
+    domain::user::UserProfile,
 };
 
 /// Builds the service of the secure profile and starts to listen.
@@ -78,6 +79,12 @@ fn builder(
                 .collect()
         })
         .password_changes()
+        .profile(|user: &User| UserProfile {
+            preferred_username: Some(user.username.clone()),
+            email: user.email.clone(),
+            name: user.full_name.clone(),
+        })
+        .forward_auth()
         .tokens(tokens)
         .sessions(SqlSessions::new(database.clone()))
         .refresh_tokens(refresh)

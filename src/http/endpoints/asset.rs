@@ -29,7 +29,7 @@ pub(crate) const SVG: &str = "image/svg+xml";
 /// A file with its content type and its ETag.
 pub(crate) struct Asset {
     content_type: &'static str,
-    content_security_policy: Option<&'static str>,
+    content_security_policy: Option<String>,
     gzip: Bytes,
     /// The decompressed file for clients that do not accept gzip, created on first use.
     plain: OnceLock<Bytes>,
@@ -62,8 +62,8 @@ impl Asset {
     }
 
     /// Adds a Content Security Policy and a strict Referrer-Policy to the responses.
-    pub(crate) fn with_content_security_policy(self, policy: &'static str) -> Self {
-        Self { content_security_policy: Some(policy), ..self }
+    pub(crate) fn with_content_security_policy(self, policy: impl Into<String>) -> Self {
+        Self { content_security_policy: Some(policy.into()), ..self }
     }
 
     /// Responds with the file, or with 304 if the client has it.
@@ -79,9 +79,9 @@ impl Asset {
             .insert_header((header::CACHE_CONTROL, "no-cache"))
             .insert_header((header::VARY, "Accept-Encoding"));
         // A 304 has them too, because its headers replace those in the cache (RFC 9111 section 3.2).
-        if let Some(policy) = self.content_security_policy {
+        if let Some(policy) = &self.content_security_policy {
             response
-                .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+                .insert_header((header::CONTENT_SECURITY_POLICY, policy.as_str()))
                 .insert_header((header::REFERRER_POLICY, "no-referrer"));
         }
         if unchanged {

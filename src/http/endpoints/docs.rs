@@ -2,21 +2,24 @@
 
 use std::{io, sync::Arc};
 
-use actix_web::web::ServiceConfig;
-use utoipa::openapi::{OpenApi, Server};
+use actix_web::{http::Uri, web::ServiceConfig};
+use utoipa::openapi::{
+    OpenApi, RefOr, Server,
+    security::{Flow, SecurityScheme},
+};
 use utoipa_swagger_ui::Config;
 
 use crate::http::endpoints::asset::{self, Asset, CSS, HTML, JAVASCRIPT, JSON, SVG};
 
 /// The Content Security Policy of the page. Swagger UI uses inline styles, and data: URLs for icons.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-    img-src 'self' data:; font-src data:; connect-src 'self'; form-action 'none'; base-uri 'none'; \
-    frame-ancestors 'none'";
+    img-src 'self' data:; font-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; connect-src 'self'";
 
 /// Returns the routes `/openapi.json` and `/docs`, for [`App::configure`](actix_web::App::configure).
 ///
 /// All URLs of the page are relative, so that it works behind a proxy that adds a path prefix. For the same reason, a document
-/// without servers is served with the server `.`, which means the URL of the document.
+/// without servers is served with the server `.`, which means the URL of the document. If a token URL of the document is absolute,
+/// the page may send requests to its origin, which must allow them by CORS.
 ///
 /// ```
 /// use actix_web::App;
@@ -38,15 +41,38 @@ pub fn routes(document: &OpenApi) -> io::Result<impl FnOnce(&mut ServiceConfig) 
     let mut document = document.clone();
     // Without servers, "Try it out" sends requests to `/`, without the prefix of a proxy.
     document.servers.get_or_insert_with(|| vec![Server::new(".")]);
+    let policy =
+        [POLICY.to_owned()].into_iter().chain(token_origins(&document)).collect::<Vec<_>>().join(" ");
     Ok(asset::routes([
         ("/openapi.json", Asset::new(JSON, document.to_json()?)?),
-        ("/docs", Asset::new(HTML, page(&document.info.title))?.with_content_security_policy(POLICY)),
+        ("/docs", Asset::new(HTML, page(&document.info.title))?.with_content_security_policy(policy)),
         ("/docs/favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
         ("/docs/docs.js", Asset::new(JAVASCRIPT, include_str!("../../../static/docs.js"))?),
         ("/docs/docs.css", Asset::new(CSS, include_str!("../../../static/docs.css"))?),
         ("/docs/swagger-ui.css", swagger_ui_file("swagger-ui.css", CSS)?),
         ("/docs/swagger-ui-bundle.js", swagger_ui_file("swagger-ui-bundle.js", JAVASCRIPT)?),
     ]))
+}
+
+/// Returns the origins of the absolute token URLs in a document: the sign-in services that the page may call.
+fn token_origins(document: &OpenApi) -> Vec<String> {
+    let schemes = document.components.iter().flat_map(|components| components.security_schemes.values());
+    let flows = schemes.filter_map(|scheme| match scheme {
+        RefOr::T(SecurityScheme::OAuth2(oauth2)) => Some(oauth2.flows.values()),
+        _ => None,
+    });
+    let urls = flows.flatten().filter_map(|flow| match flow {
+        Flow::Password(flow) => Some(&flow.token_url),
+        Flow::ClientCredentials(flow) => Some(&flow.token_url),
+        Flow::AuthorizationCode(flow) => Some(&flow.token_url),
+        Flow::DeviceAuthorization(flow) => Some(&flow.token_url),
+        Flow::Implicit(_) => None,
+    });
+    urls.filter_map(|url| {
+        let url = url.parse::<Uri>().ok()?;
+        Some(format!("{}://{}", url.scheme_str()?, url.authority()?))
+    })
+    .collect()
 }
 
 /// Returns the page with the title of the document.

@@ -6,7 +6,7 @@ use utoipa::{OpenApi, ToSchema};
 
 use crate::{
     auth::{Auth, Introspection},
-    domain::user::AuthUser,
+    domain::user::{AuthUser, UserProfile},
     http::{
         endpoints::{Endpoint, revoke::TokenFormSchema},
         error::{ApiError, ErrorBody, FormOrUserErrorBody},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The scope that lets users introspect tokens.
-const SCOPES: &[&str] = &["tokens:introspect"];
+const SCOPE: &str = "tokens:introspect";
 
 pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
     #[derive(OpenApi)]
@@ -46,7 +46,7 @@ async fn introspect<U: AuthUser>(
     let by_token = authorization::credentials(request.headers(), "bearer").is_some();
     if by_token {
         let caller = auth.authenticate_request(request).await.map_err(|response| response.error)?;
-        authorize(caller, SCOPES)?;
+        authorize(caller, &[SCOPE])?;
     }
     let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
     let token = reader.required("token");
@@ -56,9 +56,9 @@ async fn introspect<U: AuthUser>(
     }
     reader.finish()?;
     let introspection = auth.introspect(&token).await?;
-    Ok(HttpResponse::Ok().json(
-        introspection.as_ref().map_or_else(IntrospectionResponse::default, IntrospectionResponse::from),
-    ))
+    let response =
+        introspection.as_ref().map(|introspection| IntrospectionResponse::new(auth, introspection));
+    Ok(HttpResponse::Ok().json(response.unwrap_or_default()))
 }
 
 /// The state of a token. For an invalid token, it is only `active: false`.
@@ -90,6 +90,18 @@ pub(crate) struct IntrospectionResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     sub: Option<&'a str>,
+    /// The username.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "johndoe")]
+    preferred_username: Option<String>,
+    /// The email address of the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "johndoe@example.com")]
+    email: Option<String>,
+    /// The full name of the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "John Doe")]
+    name: Option<String>,
     /// The audience of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -108,11 +120,12 @@ pub(crate) struct IntrospectionResponse<'a> {
     sid: Option<&'a str>,
 }
 
-impl<'a, U> From<&'a Introspection<U>> for IntrospectionResponse<'a> {
-    fn from(introspection: &'a Introspection<U>) -> Self {
+impl<'a> IntrospectionResponse<'a> {
+    fn new<U: AuthUser>(auth: &Auth<U>, introspection: &'a Introspection<U>) -> Self {
         match introspection {
             Introspection::AccessToken(user) => {
                 let claims = &user.claims;
+                let UserProfile { preferred_username, email, name } = auth.profile(&user.user);
                 Self {
                     active: true,
                     scope: user.granted_scopes.scope(),
@@ -121,6 +134,9 @@ impl<'a, U> From<&'a Introspection<U>> for IntrospectionResponse<'a> {
                     exp: claims.expires_at.map(|time| time.as_unix()),
                     iat: claims.issued_at.map(|time| time.as_unix()),
                     sub: Some(claims.subject.as_str()),
+                    preferred_username,
+                    email,
+                    name,
                     aud: claims.audience.as_deref(),
                     iss: claims.issuer.as_deref(),
                     jti: claims.token_id.as_deref(),
@@ -159,6 +175,7 @@ impl<'a, U> From<&'a Introspection<U>> for IntrospectionResponse<'a> {
                 ("active" = (value = json!({
                     "active": true, "scope": "me", "token_type": "bearer", "exp": 1_700_000_900,
                     "iat": 1_700_000_000, "sub": "018bcfe5-6800-7000-8707-070707070707",
+                    "preferred_username": "johndoe", "email": "johndoe@example.com", "name": "John Doe",
                     "aud": "https://auth.example.com", "iss": "https://auth.example.com",
                     "jti": "p1k4Hx0OqkKrVXtOPFcPqw", "sid": "zPzzXSOkRz6jKfYn7lLDRg",
                 }))),

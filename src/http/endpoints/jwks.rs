@@ -46,6 +46,8 @@ fn respond<U: AuthUser>(auth: &Auth<U>) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, format!("public, max-age={max_age}")))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        // The keys are public: pages of any origin may verify tokens.
+        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
         // Not application/jwk-set+json, which some clients refuse.
         .content_type("application/json")
         .body(set.json))

@@ -33,6 +33,8 @@ impl<U: AuthUser> Auth<U> {
                 HttpResponse::Ok()
                     .insert_header((header::CACHE_CONTROL, "public, max-age=3600"))
                     .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                    // The metadata are public.
+                    .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
                     .json(ServerMetadata::of(&auth))
             }
         };

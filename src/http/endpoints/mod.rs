@@ -4,6 +4,7 @@
 pub(crate) mod asset;
 #[cfg(feature = "docs")]
 pub mod docs;
+pub(crate) mod forward_auth;
 pub(crate) mod introspect;
 pub(crate) mod jwks;
 pub(crate) mod metadata;
@@ -46,8 +47,15 @@ pub(crate) struct Endpoint<U: AuthUser> {
 }
 
 /// Returns the endpoints of OAuth 2.0.
-fn oauth_endpoints<U: AuthUser>() -> [Endpoint<U>; 5] {
-    [token::endpoint(), revoke::endpoint(), introspect::endpoint(), jwks::endpoint(), metadata::endpoint()]
+fn oauth_endpoints<U: AuthUser>() -> [Endpoint<U>; 6] {
+    [
+        token::endpoint(),
+        revoke::endpoint(),
+        introspect::endpoint(),
+        forward_auth::endpoint(),
+        jwks::endpoint(),
+        metadata::endpoint(),
+    ]
 }
 
 /// Returns the endpoints for the account of the current user.
@@ -60,6 +68,7 @@ impl<U: AuthUser> Auth<U> {
     ///
     /// - `POST /token`
     /// - `POST /revoke` and `POST /introspect`, with a session store
+    /// - `GET /forward-auth`, with [`forward_auth`](crate::auth::AuthBuilder::forward_auth)
     /// - `GET /.well-known/jwks.json`, if other services can verify the tokens
     /// - `GET /.well-known/oauth-authorization-server`, with an [issuer](crate::auth::AuthBuilder::issuer)
     ///

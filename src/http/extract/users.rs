@@ -190,7 +190,7 @@ fn auth_of<U: AuthUser>(request: &HttpRequest) -> Result<Auth<U>, ApiError> {
 /// Checks that a user is active and has the scopes.
 pub(crate) fn authorize<U: AuthUser>(
     authentication: Option<Authentication<U>>,
-    scopes: &'static [&'static str],
+    scopes: &[&str],
 ) -> Result<CurrentUser<U>, ApiError> {
     match authentication {
         None => Err(ApiError::NotAuthenticated),
@@ -198,7 +198,7 @@ pub(crate) fn authorize<U: AuthUser>(
         Some(Authentication::Inactive) => Err(ApiError::InactiveUser),
         Some(Authentication::Valid(user)) if !user.user.is_active() => Err(ApiError::InactiveUser),
         Some(Authentication::Valid(user)) if !user.granted_scopes.covers(scopes.iter().copied()) => {
-            Err(ApiError::InsufficientScope { scopes })
+            Err(ApiError::InsufficientScope { scope: scopes.join(" ") })
         }
         Some(Authentication::Valid(user)) => Ok(CurrentUser(user)),
     }

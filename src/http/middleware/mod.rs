@@ -1,7 +1,8 @@
-//! Middleware: bearer authentication, the access log, panics, security headers and metrics.
+//! Middleware: bearer authentication, foreign origins, the access log, panics, security headers and metrics.
 
 pub(crate) mod access_log;
 mod bearer;
+pub(crate) mod origin_check;
 pub(crate) mod panic;
 
 #[cfg(feature = "service")]

@@ -1,0 +1,118 @@
+//! `GET /forward-auth`: authenticates requests for a reverse proxy.
+
+use actix_web::{
+    HttpRequest, HttpResponse, Resource,
+    http::header::{HeaderName, HeaderValue},
+    web,
+};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
+
+use crate::{
+    auth::Auth,
+    domain::{scope::Scopes, user::AuthUser},
+    http::{
+        endpoints::{Endpoint, resource},
+        error::{ApiError, ErrorBody},
+        extract::users::authorize,
+        openapi::responses::Unavailable,
+    },
+};
+
+pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
+    #[derive(OpenApi)]
+    #[openapi(paths(forward_auth_operation))]
+    struct ForwardAuthApi;
+    Endpoint {
+        path: "/forward-auth",
+        is_enabled: Auth::has_forward_auth,
+        resource: |auth, path| auth.forward_auth_endpoint(path),
+        openapi: |_| ForwardAuthApi::openapi(),
+    }
+}
+
+/// The query of a request.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Query {
+    /// The scopes that the token must have, separated by spaces.
+    #[serde(default)]
+    #[param(example = "items:read", pattern = r"^[ !#-\[\]-~]*$")]
+    scope: String,
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// Returns an endpoint at a path of your own with which a reverse proxy authenticates the requests that it forwards:
+    /// nginx's `auth_request`, Traefik's `forwardAuth`, Caddy's `forward_auth`.
+    ///
+    /// A valid token of an active user gets status 200 and the headers `X-Auth-Subject`, `X-Auth-User`, `X-Auth-Scopes`
+    /// and `X-Auth-Client`, any other request 401. The query `?scope=…` requires scopes; a token without them gets 403.
+    /// A header without a value is empty, so that the proxy replaces one that the client sent.
+    pub fn forward_auth_endpoint(&self, path: &str) -> Resource {
+        let auth = self.clone();
+        let respond = move |request: HttpRequest| {
+            let auth = auth.clone();
+            async move { auth.no_store(forward_auth(&auth, &request).await) }
+        };
+        resource::at(path, "GET, HEAD", self.error_format()).route(resource::get_route().to(respond))
+    }
+}
+
+async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+    let required = web::Query::<Query>::from_query(request.query_string()).ok();
+    let required = required.and_then(|query| query.scope.parse::<Scopes>().ok());
+    // A query that cannot be read comes from the configuration of the proxy.
+    let required = required.ok_or(ApiError::MalformedBody("The query parameter scope is invalid"))?;
+    let authentication = auth.authenticate_request(request).await.map_err(|response| response.error)?;
+    let required: Vec<_> = required.iter().map(|scope| scope.as_str()).collect();
+    let user = match authorize(authentication, &required) {
+        // nginx accepts no other status than 401 and 403.
+        Err(ApiError::InactiveUser) => return Err(ApiError::InvalidToken),
+        result => result?,
+    };
+    let profile = auth.profile(&user);
+    let scopes = user.granted_scopes().scope().unwrap_or_default();
+    let client_id = user.claims().client_id.as_ref().map_or("", |client_id| client_id.as_str());
+    let mut response = HttpResponse::Ok();
+    for (name, value) in [
+        ("x-auth-subject", user.subject().as_str()),
+        ("x-auth-user", profile.preferred_username.as_deref().unwrap_or_default()),
+        ("x-auth-scopes", &scopes),
+        ("x-auth-client", client_id),
+    ] {
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| ApiError::Internal)?;
+        response.insert_header((HeaderName::from_static(name), value));
+    }
+    Ok(response.finish())
+}
+
+/// Authenticate a request for a proxy
+///
+/// Returns who sent a request, for reverse proxies that authenticate requests before they forward them (`auth_request` of nginx,
+/// `forwardAuth` of Traefik, `forward_auth` of Caddy).
+#[utoipa::path(
+    get,
+    path = "/forward-auth",
+    tag = "Proxies",
+    operation_id = "forward_auth",
+    params(Query),
+    security(("OAuth2PasswordBearer" = [])),
+    responses(
+        (status = 200, description = "The token is valid, its user is active, and it has the scopes", headers(
+            ("X-Auth-Subject" = String, description = "The identifier of the user"),
+            ("X-Auth-User" = String, description = "The username, in UTF-8"),
+            ("X-Auth-Scopes" = String, description = "The scopes of the request, separated by spaces"),
+            ("X-Auth-Client" = String, description = "The client that requested the token; empty without one"),
+        )),
+        (status = 400, description = "The query parameter `scope` is invalid", body = ErrorBody),
+        (status = 401, description = "The token is missing or invalid, or its user is disabled", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "`Bearer`, with the error if the token is invalid")),
+            example = json!({ "detail": "Not authenticated" })),
+        (status = 403, description = "The token lacks a required scope", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "`Bearer`, with the error and the required scopes")),
+            example = json!({ "detail": "Not enough permissions" })),
+        Unavailable,
+    ),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+fn forward_auth_operation() {}

@@ -1,0 +1,165 @@
+//! Protection against requests that web pages of others send from a user's browser.
+
+use std::net::IpAddr;
+
+use actix_web::{
+    HttpRequest,
+    http::{Method, Uri, header},
+};
+
+use crate::http::{error::ApiError, trusted_proxies::RequestedHost};
+
+/// Refuses requests that a page of another origin sends through its visitor's browser, as middleware.
+///
+/// Browsers send simple POST requests to any address without asking it, so any page could fail sign-ins until its visitor
+/// is throttled. Requests other than GET, HEAD and OPTIONS are refused if `Sec-Fetch-Site` or `Origin` shows that they come
+/// from another origin that is not allowed. Clients other than browsers send neither header.
+///
+/// With a list of hosts, requests to other host names are refused too. This prevents DNS rebinding, in which a page lets
+/// its own host name point to the address of a service, so that the browser takes both for one origin.
+///
+/// ```
+/// use actix_web::{App, body::MessageBody, dev::ServiceRequest, middleware::{Next, from_fn}};
+/// use gatepass::web::OriginCheck;
+///
+/// let check = OriginCheck::default().allow_origins(["https://app.example.com"]);
+/// let app = App::new().wrap(from_fn(move |request: ServiceRequest, next: Next<_>| {
+///     let checked = check.check(request.request());
+///     async move {
+///         checked?;
+///         next.call(request).await
+///     }
+/// }));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct OriginCheck {
+    origins: Vec<String>,
+    hosts: Option<Vec<String>>,
+}
+
+impl OriginCheck {
+    /// Allows requests of pages of these origins, such as `https://app.example.com`: the origins that CORS allows.
+    #[must_use]
+    pub fn allow_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.origins.extend(origins.into_iter().map(Into::into));
+        self
+    }
+
+    /// Refuses requests to host names other than `localhost` and these. IP addresses are always allowed, because DNS
+    /// rebinding needs a name.
+    #[must_use]
+    pub fn only_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.hosts.get_or_insert_default().extend(hosts.into_iter().map(Into::into));
+        self
+    }
+
+    /// Checks the head of a request.
+    ///
+    /// # Errors
+    /// [`ApiError::HostNotAllowed`] and [`ApiError::OriginNotAllowed`].
+    pub fn check(&self, request: &HttpRequest) -> Result<(), ApiError> {
+        if !self.hosts.as_ref().is_none_or(|hosts| is_allowed_host(hosts, request)) {
+            return Err(ApiError::HostNotAllowed);
+        }
+        let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+        if !is_safe && !self.is_allowed_origin(request) {
+            return Err(ApiError::OriginNotAllowed);
+        }
+        Ok(())
+    }
+
+    fn is_allowed_origin(&self, request: &HttpRequest) -> bool {
+        let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+        let origin = header("origin");
+        if origin.is_some_and(|origin| self.origins.iter().any(|allowed| allowed == origin)) {
+            return true;
+        }
+        match (header("sec-fetch-site"), origin) {
+            // `none`: the user entered the URL. Pages cannot set this header.
+            (Some(site), _) => ["same-origin", "none"].contains(&site),
+            // Browsers of before 2023.
+            (None, Some(origin)) => {
+                let host = RequestedHost::of(request).host;
+                origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(&host))
+            }
+            (None, None) => true,
+        }
+    }
+}
+
+/// Returns whether the host name that the client sent is allowed. What a proxy forwards does not matter: rebinding reaches
+/// the service directly.
+fn is_allowed_host(hosts: &[String], request: &HttpRequest) -> bool {
+    let header = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    // HTTP/2 has the authority in the target.
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    // HTTP/1.0 needs no host, and a browser always sends one.
+    let Some(host) = header.or(authority) else { return true };
+    let Some(host) = host.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)) else {
+        return false;
+    };
+    let host = host.trim_end_matches('.');
+    let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    is_address
+        || host.eq_ignore_ascii_case("localhost")
+        || hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn check(method: Method, headers: &[(&str, &str)]) -> Result<(), String> {
+        let check = OriginCheck::default()
+            .allow_origins(["https://app.example.com"])
+            .only_hosts(["auth.example.com"]);
+        let request = headers
+            .iter()
+            .fold(TestRequest::default().method(method), |request, header| request.insert_header(*header));
+        check.check(&request.to_http_request()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_requests_of_allowed_origins_may_change_something() {
+        let host = ("host", "auth.example.com:8443");
+        let refused = Err(ApiError::OriginNotAllowed.to_string());
+        for (headers, expected) in [
+            (vec![], Ok(())),
+            (vec![("origin", "https://auth.example.com:8443")], Ok(())),
+            (vec![("origin", "https://app.example.com")], Ok(())),
+            (vec![("origin", "https://app.example.com"), ("sec-fetch-site", "cross-site")], Ok(())),
+            (vec![("origin", "https://other.example.com"), ("sec-fetch-site", "same-origin")], Ok(())),
+            (vec![("sec-fetch-site", "none")], Ok(())),
+            (vec![("origin", "https://auth.example.com")], refused.clone()),
+            (vec![("origin", "https://evil.example")], refused.clone()),
+            (vec![("origin", "null")], refused.clone()),
+            (vec![("origin", "\u{e9}")], refused.clone()),
+            (vec![("sec-fetch-site", "cross-site")], refused.clone()),
+            (vec![("sec-fetch-site", "same-site")], refused.clone()),
+            (vec![("sec-fetch-site", "cross-site"), ("origin", "https://auth.example.com:8443")], refused),
+        ] {
+            let headers: Vec<_> = headers.into_iter().chain([host]).collect();
+            assert_eq!(check(Method::POST, &headers), expected, "{headers:?}");
+            for safe in [Method::GET, Method::HEAD, Method::OPTIONS] {
+                assert_eq!(check(safe, &headers), Ok(()), "{headers:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn host_must_be_an_address_or_an_allowed_name() {
+        for host in
+            ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000", "10.0.0.7", "auth.example.com."]
+        {
+            assert_eq!(check(Method::GET, &[("host", host)]), Ok(()), "{host}");
+        }
+        assert_eq!(check(Method::GET, &[]), Ok(()));
+        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "a b", "\u{e9}"]
+        {
+            let refused = Err(ApiError::HostNotAllowed.to_string());
+            assert_eq!(check(Method::GET, &[("host", host)]), refused, "{host}");
+        }
+    }
+}

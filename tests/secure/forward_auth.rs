@@ -1,0 +1,140 @@
+//! `GET /forward-auth`, directly and behind nginx's `auth_request`.
+
+use std::{
+    net::TcpStream,
+    process::{Command, Stdio},
+};
+
+use crate::{
+    secure::{
+        Gatepass, JOHNDOE, Program, Reply, SECOND, Service, TIMEOUT, add_client, basic, client_fields,
+        free_address, get, on_sqlite, outcome, post_form, skip, with_service, within,
+    },
+    support::folder::Folder,
+};
+
+fn forward_auth(service: &Service, query: &str, token: &str) -> Reply {
+    get(&format!("/forward-auth{query}")).bearer(token).send(service.address)
+}
+
+fn identity(reply: &Reply) -> [String; 4] {
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let header = |name| reply.header(name).unwrap_or_else(|| panic!("no {name}: {reply:?}"));
+    ["x-auth-user", "x-auth-subject", "x-auth-scopes", "x-auth-client"].map(header)
+}
+
+fn user_id(service: &Service, token: &str) -> String {
+    service.users_me(token).json()["id"].as_str().expect("an id").to_owned()
+}
+
+#[test]
+fn valid_token_returns_the_user_and_others_401_or_403() {
+    with_service(&[], |gatepass, service| {
+        let secret = add_client(gatepass, "web");
+        let token = service.token(&format!("{JOHNDOE}{}", client_fields("web", &secret)));
+        let (id, scopes) = (user_id(&service, &token), "me users:read".to_owned());
+        let expected = ["johndoe".to_owned(), id, scopes, "web".to_owned()];
+        for query in ["", "?scope=", "?scope=me", "?scope=users:read+me", "?scope=users%3Aread"] {
+            assert_eq!(identity(&forward_auth(&service, query, &token)), expected, "{query}");
+        }
+        let forbidden = r#"Bearer realm="api", error="insufficient_scope", scope="me items:read""#.to_owned();
+        let reply = forward_auth(&service, "?scope=me+items:read", &token);
+        assert_eq!(outcome(&reply), (403, "Not enough permissions".into(), Some(forbidden)));
+        assert_eq!(forward_auth(&service, "?scope=%00", &token).status, 400);
+        assert_eq!(get("/forward-auth").send(service.address).status, 401);
+        service.expect_invalid(&["x"]);
+        let reply = forward_auth(&service, "", "x");
+        assert_eq!((reply.status, reply.header("cache-control").as_deref()), (401, Some("no-store")));
+
+        // A proxy turns any other status into 500.
+        gatepass.done(&["users", "disable", "johndoe"]);
+        let reply = within(SECOND, "the user is disabled", || {
+            Some(forward_auth(&service, "", &token)).filter(|reply| reply.status != 200)
+        });
+        assert_eq!(reply.status, 401, "{reply:?}");
+    });
+}
+
+#[test]
+fn username_beyond_ascii_is_sent_in_utf_8() {
+    let (gatepass, service) = on_sqlite(&[]);
+    gatepass.add("jürgen", &[]).done();
+    let token = service.token("username=j%C3%BCrgen&password=j%C3%BCrgen's+own+passphrase");
+    assert_eq!(forward_auth(&service, "", &token).header("x-auth-user").as_deref(), Some("jürgen"));
+}
+
+#[test]
+fn introspection_returns_the_username_the_email_and_the_name() {
+    let (gatepass, service) = on_sqlite(&[]);
+    let secret = add_client(&gatepass, "api");
+    let token = service.token(JOHNDOE);
+    let sent =
+        post_form("/introspect", format!("token={token}")).header("Authorization", basic("api", &secret));
+    let found = sent.send(service.address).json();
+    let profile = ["preferred_username", "email", "name"].map(|claim| found[claim].as_str().unwrap());
+    assert_eq!(profile, ["johndoe", "johndoe@example.com", "John Doe"]);
+    assert_eq!(found["sub"], *user_id(&service, &token));
+}
+
+const NGINX: &str = "daemon off; master_process off; error_log stderr; pid DIR/pid;
+events {}
+http {
+    access_log off;
+    client_body_temp_path DIR/a; proxy_temp_path DIR/b; fastcgi_temp_path DIR/c; uwsgi_temp_path DIR/d; scgi_temp_path DIR/e;
+    server {
+        listen UPSTREAM;
+        location / { return 200 \"user=$http_x_auth_user subject=$http_x_auth_subject client=$http_x_auth_client\"; }
+    }
+    server {
+        listen LISTEN;
+PROTECTED
+    }
+}";
+
+/// Starts nginx with the configuration that the documentation shows.
+fn nginx(service: &Service) -> Option<(Program, std::net::SocketAddr, Folder)> {
+    let program = ["nginx", "/usr/sbin/nginx"].into_iter().find(|program| {
+        Command::new(program).arg("-v").stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    });
+    let Some(program) = program else {
+        skip("nginx is not installed");
+        return None;
+    };
+    let page = include_str!("../../docs/PRODUCTION.md");
+    let documented =
+        page.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a configuration");
+    let (folder, listen, upstream) = (Folder::create(), free_address(), free_address());
+    let protected = documented
+        .replace("http://127.0.0.1:8000", &format!("http://{}", service.address))
+        .replace("http://127.0.0.1:3000", &format!("http://{upstream}"));
+    let conf = NGINX
+        .replace("PROTECTED", &protected)
+        .replace("UPSTREAM", &upstream.to_string())
+        .replace("LISTEN", &listen.to_string())
+        .replace("DIR", &folder.path().display().to_string());
+    let conf = folder.write("nginx.conf", conf);
+    let program = Program::run(Command::new(program).args(["-e", "stderr", "-c", &conf]));
+    within(TIMEOUT, "nginx listens", || TcpStream::connect(listen).ok());
+    Some((program, listen, folder))
+}
+
+#[test]
+fn nginx_passes_on_the_user_and_refuses_disabled_users_with_401() {
+    let (gatepass, service): (Gatepass, _) = on_sqlite(&[]);
+    let Some((_nginx, address, _folder)) = nginx(&service) else { return };
+    let token = service.token(JOHNDOE);
+    let id = user_id(&service, &token);
+    let request = get("/api/items").header("X-Auth-User", "alice").header("X-Auth-Client", "forged");
+    let reply = request.clone().bearer(&token).send(address);
+    assert_eq!(reply.text(), format!("user=johndoe subject={id} client="), "{reply:?}");
+    let reply = request.send(address);
+    assert_eq!(
+        (reply.status, reply.header("www-authenticate").as_deref()),
+        (401, Some(r#"Bearer realm="api""#))
+    );
+    assert_eq!(get("/api/admin/").bearer(&token).send(address).status, 403);
+    gatepass.done(&["users", "disable", "johndoe"]);
+    within(SECOND, "the user is disabled", || {
+        Some(get("/api/items").bearer(&token).send(address)).filter(|reply| reply.status == 401)
+    });
+}
