@@ -61,7 +61,7 @@ pub(crate) enum Command {
 }
 
 /// The options of `gatepass openapi`.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct OpenapiArguments {
     #[command(flatten)]
     pub(crate) profile: ProfileSettings,

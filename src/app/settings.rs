@@ -25,7 +25,10 @@ use crate::{
     },
     app::{connection::ConnectionTimeouts, cors::CorsOrigins, failure::Failure, tls::TlsFiles},
     auth::{LoginThrottleLimits, RefreshSettings, RefreshTokens},
-    domain::secret::secret,
+    domain::{
+        scope::{InvalidScope, Scope},
+        secret::secret,
+    },
     http::{
         extract::body::BodyLimits,
         middleware::origin_check::OriginCheck,
@@ -189,6 +192,10 @@ pub(crate) struct SecureSettings {
     #[arg(long)]
     pub(crate) require_client: bool,
 
+    /// Add the claims preferred_username, email and name to access tokens, for services that verify them offline
+    #[arg(long)]
+    pub(crate) profile_claims: bool,
+
     /// Time in which a client that lost the response may repeat a refresh, in seconds, at most 60
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(..=60).map(Duration::from_secs))]
     refresh_grace: Duration,
@@ -271,9 +278,13 @@ pub(crate) struct AlgorithmSettings {
 }
 
 /// The settings of the secure profile that change its OpenAPI document.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Secure profile options")]
 pub(crate) struct ApiSettings {
+    /// Scopes of your services and their descriptions, for the Authorize dialog and the metadata
+    #[arg(long, value_name = "SCOPE=DESCRIPTION;…", value_delimiter = ';', value_parser = described_scope)]
+    pub(crate) scope: Vec<(Scope, String)>,
+
     /// Sign-ins that get a refresh token
     #[arg(long, value_name = "SIGN_INS", default_value = "on-request", value_parser = one_of(&[
         ("on-request", "Sign-ins that request the scope offline_access", RefreshTokens::OnRequest),
@@ -557,6 +568,15 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
 fn identifier(text: &str) -> Result<String, &'static str> {
     let is_identifier = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     is_identifier.then(|| text.to_owned()).ok_or("expected a URL such as https://auth.example.com")
+}
+
+fn described_scope(text: &str) -> Result<(Scope, String), String> {
+    let (scope, description) =
+        text.split_once('=').ok_or("expected SCOPE=DESCRIPTION, such as todos:read=Read todos")?;
+    Ok((
+        scope.trim().parse().map_err(|error: InvalidScope| error.to_string())?,
+        description.trim().to_owned(),
+    ))
 }
 
 fn host_name(text: &str) -> Result<String, &'static str> {

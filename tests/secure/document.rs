@@ -127,3 +127,19 @@ fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
     ];
     assert_eq!(operations, expected);
 }
+
+#[test]
+fn scopes_of_settings_are_offered_and_listed() {
+    let (scopes, gatepass) =
+        ("todos:read=Read todos; todos:write = Write todos, and delete them", Gatepass::on_sqlite());
+    let service = serve(&gatepass, &["--scope", scopes]);
+    let document = served_document(&service);
+    let flow = &document["components"]["securitySchemes"]["OAuth2PasswordBearer"]["flows"]["password"];
+    assert_eq!(flow["scopes"]["todos:read"], "Read todos");
+    assert_eq!(flow["scopes"]["todos:write"], "Write todos, and delete them");
+    let metadata = get("/.well-known/oauth-authorization-server").send(service.address).json();
+    assert!(metadata["scopes_supported"].as_array().unwrap().contains(&json!("todos:write")), "{metadata}");
+    gatepass
+        .run(&["openapi", "--profile", "secure", "--scope", "todos"])
+        .fails(2, &["--scope", "SCOPE=DESCRIPTION"]);
+}

@@ -5,10 +5,12 @@ use std::{
     process::{Command, Stdio},
 };
 
+use serde_json::Value;
+
 use crate::{
     secure::{
         Gatepass, JOHNDOE, Program, Reply, SECOND, Service, TIMEOUT, add_client, basic, client_fields,
-        free_address, get, on_sqlite, outcome, post_form, skip, with_service, within,
+        free_address, get, on_sqlite, outcome, post_form, read, skip, with_service, within,
     },
     support::folder::Folder,
 };
@@ -64,16 +66,20 @@ fn username_beyond_ascii_is_sent_in_utf_8() {
 }
 
 #[test]
-fn introspection_returns_the_username_the_email_and_the_name() {
-    let (gatepass, service) = on_sqlite(&[]);
+fn introspection_and_with_profile_claims_tokens_have_the_username_the_email_and_the_name() {
+    let (gatepass, service) = on_sqlite(&["--profile-claims"]);
     let secret = add_client(&gatepass, "api");
     let token = service.token(JOHNDOE);
     let sent =
         post_form("/introspect", format!("token={token}")).header("Authorization", basic("api", &secret));
     let found = sent.send(service.address).json();
-    let profile = ["preferred_username", "email", "name"].map(|claim| found[claim].as_str().unwrap());
-    assert_eq!(profile, ["johndoe", "johndoe@example.com", "John Doe"]);
+    let profile = |claims: &Value| ["preferred_username", "email", "name"].map(|claim| claims[claim].clone());
+    let johndoe = ["johndoe", "johndoe@example.com", "John Doe"].map(Value::from);
+    assert_eq!(profile(&found), johndoe);
     assert_eq!(found["sub"], *user_id(&service, &token));
+    assert_eq!(profile(&read(&token).1), johndoe);
+    let (_gatepass, service) = on_sqlite(&[]);
+    assert_eq!(profile(&read(&service.token(JOHNDOE)).1), [Value::Null, Value::Null, Value::Null]);
 }
 
 const NGINX: &str = "daemon off; master_process off; error_log stderr; pid DIR/pid;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use utoipa::openapi::OpenApi;
 
 use crate::{
@@ -40,11 +41,12 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     metrics.add_token_cache(Arc::clone(&cache));
     let operations = operations(metrics, &database);
 
-    let auth = builder(&database, tokens, &hasher, secure.api, secure.refresh())
+    let auth = builder(&database, tokens, &hasher, &secure.api, secure.refresh())
         .issuer(settings.issuer())
         .clients(SqlClients::new(database.clone()))
         .require_client(secure.require_client)
         .token_cache(cache);
+    let auth = if secure.profile_claims { auth.extra_claims(profile_claims) } else { auth };
     let auth = match secure.login_throttle() {
         Some(limits) => {
             auth.login_throttle(LoginThrottle::new(SqlFailedAttempts::new(database)).limits(limits))
@@ -65,10 +67,10 @@ fn builder(
     database: &Database,
     tokens: JwtTokens,
     hasher: &Argon2Hasher,
-    api: ApiSettings,
+    api: &ApiSettings,
     refresh: RefreshSettings,
 ) -> AuthBuilder<SqlUsers> {
-    Auth::builder(SqlUsers::new(database.clone()))
+    let auth = Auth::builder(SqlUsers::new(database.clone()))
         .passwords(hasher.clone())
         .password_policy(StrengthPolicy::new(hasher))
         .password_context(|user: &User| {
@@ -79,11 +81,7 @@ fn builder(
                 .collect()
         })
         .password_changes()
-        .profile(|user: &User| UserProfile {
-            preferred_username: Some(user.username.clone()),
-            email: user.email.clone(),
-            name: user.full_name.clone(),
-        })
+        .profile(profile)
         .forward_auth()
         .tokens(tokens)
         .sessions(SqlSessions::new(database.clone()))
@@ -92,7 +90,23 @@ fn builder(
         .require_grant_type(api.require_grant_type)
         .documentation("/docs")
         .scope("me", "Read your user, manage your sessions, change your password")
-        .scope("tokens:introspect", "Introspect tokens")
+        .scope("tokens:introspect", "Introspect tokens");
+    api.scope.iter().fold(auth, |auth, (scope, description)| auth.scope(scope.as_str(), description))
+}
+
+fn profile(user: &User) -> UserProfile {
+    UserProfile {
+        preferred_username: Some(user.username.clone()),
+        email: user.email.clone(),
+        name: user.full_name.clone(),
+    }
+}
+
+/// Returns the claims of `--profile-claims`.
+fn profile_claims(user: &User) -> Map<String, Value> {
+    let UserProfile { preferred_username, email, name } = profile(user);
+    let claims = [("preferred_username", preferred_username), ("email", email), ("name", name)];
+    claims.into_iter().filter_map(|(claim, value)| Some((claim.to_owned(), value?.into()))).collect()
 }
 
 /// Adds the readiness check.
@@ -122,6 +136,6 @@ pub(crate) async fn document(api: ApiSettings) -> Result<OpenApi, Failure> {
         ..JwtSettings::new(SigningKeys::directory(directory.path()), "http://127.0.0.1")
     })?;
     let refresh = RefreshSettings { issue: api.refresh_tokens, ..RefreshSettings::default() };
-    let auth = builder(&database, tokens, &Argon2Hasher::default(), api, refresh);
+    let auth = builder(&database, tokens, &Argon2Hasher::default(), &api, refresh);
     Ok(openapi(&auth.issuer("http://127.0.0.1").build()?))
 }
