@@ -1,7 +1,7 @@
-//! `GET /forward-auth`, directly and behind nginx's `auth_request`.
+//! `GET /forward-auth`, directly and behind nginx and Caddy.
 
 use std::{
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     process::{Command, Stdio},
 };
 
@@ -93,44 +93,67 @@ http {
     }
     server {
         listen LISTEN;
-PROTECTED
+        DOCUMENTED
     }
 }";
 
-/// Starts nginx with the configuration that the documentation shows.
-fn nginx(service: &Service) -> Option<(Program, std::net::SocketAddr, Folder)> {
-    let program = ["nginx", "/usr/sbin/nginx"].into_iter().find(|program| {
-        Command::new(program).arg("-v").stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+const CADDY: &str = "{
+    admin off
+    storage file_system DIR
+}
+http://UPSTREAM {
+    respond \"user={header.X-Auth-User} subject={header.X-Auth-Subject} client={header.X-Auth-Client}\"
+}
+http://LISTEN {
+    DOCUMENTED
+}";
+
+/// Starts a proxy with the configuration in this language that the documentation shows. The upstream responds with the
+/// headers that it gets.
+fn proxy(language: &str, template: &str, service: &Service) -> Option<(Program, SocketAddr, Folder)> {
+    let (name, version, run): (_, _, &[&str]) = match language {
+        "nginx" => ("nginx", "-v", &["-e", "stderr", "-c"]),
+        _ => ("caddy", "version", &["run", "--adapter", "caddyfile", "--config"]),
+    };
+    let paths = [name.to_owned(), format!("/usr/sbin/{name}")];
+    let program = paths.into_iter().find(|program| {
+        let run = Command::new(program).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        run.is_ok_and(|status| status.success())
     });
     let Some(program) = program else {
-        skip("nginx is not installed");
+        skip(&format!("{name} is not installed"));
         return None;
     };
     let page = include_str!("../../docs/PRODUCTION.md");
-    let documented =
-        page.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a configuration");
+    let block = page.split(&format!("```{language}\n")).nth(1).expect("a configuration");
+    let documented = block.split("```").next().unwrap();
     let (folder, listen, upstream) = (Folder::create(), free_address(), free_address());
-    let protected = documented
-        .replace("http://127.0.0.1:8000", &format!("http://{}", service.address))
-        .replace("http://127.0.0.1:3000", &format!("http://{upstream}"));
-    let conf = NGINX
-        .replace("PROTECTED", &protected)
+    let configuration = template
+        .replace("DOCUMENTED", documented)
+        .replace("127.0.0.1:8000", &service.address.to_string())
+        .replace("127.0.0.1:3000", &upstream.to_string())
         .replace("UPSTREAM", &upstream.to_string())
         .replace("LISTEN", &listen.to_string())
         .replace("DIR", &folder.path().display().to_string());
-    let conf = folder.write("nginx.conf", conf);
-    let program = Program::run(Command::new(program).args(["-e", "stderr", "-c", &conf]));
-    within(TIMEOUT, "nginx listens", || TcpStream::connect(listen).ok());
+    let configuration = folder.write("configuration", configuration);
+    let program = Program::run(Command::new(program).args(run).arg(configuration));
+    for address in [listen, upstream] {
+        within(TIMEOUT, "the proxy listens", || TcpStream::connect(address).ok());
+    }
     Some((program, listen, folder))
 }
 
-#[test]
-fn nginx_passes_on_the_user_and_refuses_disabled_users_with_401() {
+/// Tests a proxy, whose path /api/admin/ requires a scope that johndoe lacks if `has_admin`.
+fn expect_authentication_by_proxy(language: &str, template: &str, has_admin: bool) {
     let (gatepass, service): (Gatepass, _) = on_sqlite(&[]);
-    let Some((_nginx, address, _folder)) = nginx(&service) else { return };
+    let Some((_proxy, address, _folder)) = proxy(language, template, &service) else { return };
     let token = service.token(JOHNDOE);
     let id = user_id(&service, &token);
-    let request = get("/api/items").header("X-Auth-User", "alice").header("X-Auth-Client", "forged");
+    let host = address.to_string();
+    let request = get("/api/items")
+        .header("Host", &host)
+        .header("X-Auth-User", "alice")
+        .header("X-Auth-Client", "forged");
     let reply = request.clone().bearer(&token).send(address);
     assert_eq!(reply.text(), format!("user=johndoe subject={id} client="), "{reply:?}");
     let reply = request.send(address);
@@ -138,9 +161,24 @@ fn nginx_passes_on_the_user_and_refuses_disabled_users_with_401() {
         (reply.status, reply.header("www-authenticate").as_deref()),
         (401, Some(r#"Bearer realm="api""#))
     );
-    assert_eq!(get("/api/admin/").bearer(&token).send(address).status, 403);
+    if has_admin {
+        assert_eq!(get("/api/admin/").bearer(&token).send(address).status, 403);
+    } else {
+        let narrow = service.token(&format!("{JOHNDOE}&scope=me"));
+        assert_eq!(request.clone().bearer(&narrow).send(address).status, 403);
+    }
     gatepass.done(&["users", "disable", "johndoe"]);
     within(SECOND, "the user is disabled", || {
-        Some(get("/api/items").bearer(&token).send(address)).filter(|reply| reply.status == 401)
+        Some(request.clone().bearer(&token).send(address)).filter(|reply| reply.status == 401)
     });
+}
+
+#[test]
+fn nginx_passes_on_the_user_and_refuses_disabled_users_with_401() {
+    expect_authentication_by_proxy("nginx", NGINX, true);
+}
+
+#[test]
+fn caddy_passes_on_the_user_and_refuses_disabled_users_with_401() {
+    expect_authentication_by_proxy("caddyfile", CADDY, false);
 }
