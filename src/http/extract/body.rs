@@ -15,7 +15,7 @@ const SMALL: usize = 4 * 1024;
 /// The memory for the bodies in flight of this process, in bytes. The first [`SMALL`] bytes of each body have a budget of
 /// their own, so that large bodies do not keep sign-ins out.
 static SMALL_BUDGET: Semaphore = Semaphore::const_new(16 * 1024 * 1024);
-static LARGE_BUDGET: Semaphore = Semaphore::const_new(16 * 1024 * 1024);
+static LARGE_BUDGET: Semaphore = Semaphore::const_new(8 * 1024 * 1024);
 
 /// The limits of a body. Application data can override the default.
 #[derive(Clone, Copy)]
