@@ -164,8 +164,8 @@ pub mod sessions {
     pub use crate::{
         auth::{RefreshSettings, RefreshTokens},
         domain::session::{
-            CredentialsVersion, NewSession, PreviousToken, Rotation, Session, SessionId, SessionOwner,
-            SessionStore, TokenFamily, TokenHash,
+            CredentialsVersion, Delivery, DeliveryUpdate, NewSession, PreviousToken, Rotation, Session,
+            SessionId, SessionOwner, SessionStore, TokenFamily, TokenHash,
         },
     };
 }

@@ -126,6 +126,7 @@ fn check_issued(subject: &str, scope: &str) {
         granted_scopes: granted_scopes.clone(),
         client_id: ClientId::new(scope).ok(),
         session_id: Some(session_id),
+        sequence: Some(7),
         extra_claims: Map::from_iter([(scope.to_owned(), json!(subject))]),
         now: now(),
     };
@@ -211,6 +212,7 @@ fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
         expires_at: Some(Timestamp::from_unix(expires_at)),
         token_id: Some(text("jti")?.into()),
         session_id: text("sid").map(SessionId::new).transpose().ok()?,
+        sequence: number("sid_seq"),
         issuer: Some(ISSUER.into()),
         audience: Some(AUDIENCE.into()),
         ..Claims::new(Subject::new(text("sub")?).ok()?, granted_scopes)

@@ -49,6 +49,7 @@ const EVENTS: [EventCounter; 4] = [
         "outcome",
         &[
             (EventKind::Refreshed, "success"),
+            (EventKind::RefreshRepeated, "repeated"),
             (EventKind::RefreshFailed, "failed"),
             (EventKind::RefreshTokenReused, "reused"),
         ],

@@ -3,14 +3,20 @@
 use std::sync::Arc;
 
 use crate::{
-    auth::{Auth, AuthError, token_cache::Lookup},
+    auth::{
+        Auth, AuthError, Sessions,
+        delivery::{DELIVERY_ATTEMPTS, Use},
+        token_cache::Lookup,
+    },
     domain::{
         backend_error::BackendError,
         claims::Claims,
+        client::ClientInfo,
+        event::{Event, EventKind},
         ports::{TokenVerifier, UserStore},
         scope::GrantedScopes,
         secret::AccessToken,
-        session::SessionStore,
+        session::{DeliveryUpdate, SessionStore},
         time::Timestamp,
         user::AuthUser,
     },
@@ -71,7 +77,7 @@ impl<U: AuthUser> Auth<U> {
             return Ok(Some((claims, Authentication::Invalid)));
         };
         let has_session = match &self.0.sessions {
-            Some(sessions) => sessions.store.is_active(&self.owner(claims.subject.clone()), &claims).await?,
+            Some(sessions) => self.has_session(sessions, &claims, now).await?,
             None => true,
         };
         let authentication = if has_session {
@@ -83,6 +89,46 @@ impl<U: AuthUser> Auth<U> {
             Authentication::Inactive
         };
         Ok(Some((claims, authentication)))
+    }
+
+    /// Returns whether the session of a token is active. Within the grace period after a refresh, records that the client
+    /// received the response. If a response to another sender was received too, two parties have the refresh token, and
+    /// the session ends.
+    async fn has_session(
+        &self,
+        sessions: &Sessions,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Result<bool, BackendError> {
+        let owner = self.owner(claims.subject.clone());
+        for _ in 0..DELIVERY_ATTEMPTS {
+            let Some(delivery) = sessions.store.find_active(&owner, claims).await? else { return Ok(false) };
+            let (Some(id), Some(sequence)) = (&claims.session_id, claims.sequence) else { return Ok(true) };
+            let received = match delivery.used(sequence) {
+                // After the grace period nothing is repeated, so nothing has to be recorded.
+                Use::First(received) if now < delivery.rotated + sessions.refresh.grace => received,
+                Use::First(_) | Use::Repeated => return Ok(true),
+                Use::OfLostResponse => {
+                    log::warn!(
+                        "refresh token of user {} was used by two senders: ended session {id}",
+                        owner.subject
+                    );
+                    self.end(sessions, &owner, id, now).await?;
+                    self.emit(&Event {
+                        subject: Some(&owner.subject),
+                        client_id: claims.client_id.as_ref(),
+                        session_id: Some(id),
+                        ..Event::new(EventKind::RefreshTokenReused, &ClientInfo::default(), now)
+                    });
+                    return Ok(false);
+                }
+            };
+            let update = DeliveryUpdate { session_id: id, from: &delivery, to: &received, request: None };
+            if sessions.store.update_delivery(&update).await? {
+                return Ok(true);
+            }
+        }
+        Err(BackendError::unavailable("too many concurrent requests use the same refresh token"))
     }
 
     /// Verifies a token and returns its claims, unless it is for another kind of user.

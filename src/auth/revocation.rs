@@ -107,7 +107,7 @@ impl<U: AuthUser> Auth<U> {
         let user = self.0.users.find_by_subject(&family.owner.subject).await?;
         Ok(user.filter(AuthUser::is_active).map(|user| {
             let granted_scopes = still_granted(&family, &user);
-            let expires_at = settings.end(family.created, family.rotated);
+            let expires_at = settings.end(family.created, family.delivery.rotated);
             let family = Box::new(TokenFamily { granted_scopes, ..family });
             Introspection::RefreshToken { family, expires_at }
         }))

@@ -330,7 +330,7 @@ impl Drop for Attempt {
 }
 
 /// Returns the part of an address that identifies a subscriber: the IPv4 address or the IPv6 /64 network.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),

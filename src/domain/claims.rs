@@ -26,6 +26,9 @@ pub struct Claims {
     pub token_id: Option<Arc<str>>,
     /// The session that the token belongs to (`sid`).
     pub session_id: Option<SessionId>,
+    /// The number of the response that contained the token within its session (`sid_seq`): 0 for the sign-in, and one
+    /// more for each refresh.
+    pub sequence: Option<u64>,
     /// The issuer (`iss`).
     pub issuer: Option<Arc<str>>,
     /// The audience that the token was accepted for (`aud`).
@@ -44,6 +47,7 @@ impl Claims {
             expires_at: None,
             token_id: None,
             session_id: None,
+            sequence: None,
             issuer: None,
             audience: None,
         }

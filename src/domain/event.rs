@@ -67,6 +67,8 @@ event_kinds! {
     SignInBlocked = "sign_in_blocked",
     /// A refresh token was exchanged for new tokens.
     Refreshed = "refresh",
+    /// A refresh token was used again within the grace period, and the response was repeated.
+    RefreshRepeated = "refresh_repeated",
     /// A refresh token was rejected.
     RefreshFailed = "refresh_failed",
     /// A refresh token was reused, and its session ended.

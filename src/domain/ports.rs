@@ -298,6 +298,7 @@ impl WeakPassword {
 ///             user_kind: Some(new.user_kind.into()),
 ///             client_id: new.client_id.clone(),
 ///             session_id: new.session_id.clone(),
+///             sequence: new.sequence,
 ///             issued_at: Some(new.now),
 ///             expires_at: Some(new.now + LIFETIME),
 ///             ..Claims::new(new.subject.clone(), new.granted_scopes.clone())
@@ -378,6 +379,9 @@ pub struct NewToken {
     pub client_id: Option<ClientId>,
     /// The session that the token belongs to, if there are sessions.
     pub session_id: Option<SessionId>,
+    /// The number of the response within the session. Without it in the token, the use of an access token does not show
+    /// that the client received its response: reuse of a refresh token within the grace period may go unnoticed.
+    pub sequence: Option<u64>,
     /// Additional claims of the application. Claims that Gatepass sets take precedence.
     pub extra_claims: Map<String, Value>,
     /// The time of issue.

@@ -100,14 +100,59 @@ pub struct TokenFamily {
     pub client_id: Option<ClientId>,
     /// The scopes that access tokens of the session may have.
     pub granted_scopes: GrantedScopes,
+    /// The sender of the last request for a token.
+    pub client_info: ClientInfo,
     /// The time of the sign-in.
     pub created: Timestamp,
     /// The hash of the current token.
     pub current: TokenHash,
-    /// The time at which the current token was issued.
-    pub rotated: Timestamp,
     /// The token before the current one, unless the current one is the first.
     pub previous: Option<PreviousToken>,
+    /// The responses that contained the current token.
+    pub delivery: Delivery,
+}
+
+/// The responses that contained the current refresh token of a session, by sequence number, and whether the client
+/// received one. Every token response of a session has a number: 0 for the sign-in, and one more for each refresh. Its
+/// access token carries the number as [`Claims::sequence`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The time at which the current refresh token was issued.
+    pub rotated: Timestamp,
+    /// The number of the first response: that of the rotation, or 0 if no refresh token was rotated yet.
+    pub first: u64,
+    /// The number of the first response to the sender of the last request for a token. Lower numbers from `first` on
+    /// are of responses to other addresses or user agents, which were presumably lost.
+    pub to_sender: u64,
+    /// The number of the last response.
+    pub last: u64,
+    /// Whether an access token with a number of `to_sender` or more was used.
+    pub is_received: bool,
+}
+
+impl Delivery {
+    /// The delivery of the response to a sign-in at `now`.
+    pub fn of_sign_in(now: Timestamp) -> Self {
+        Self { rotated: now, first: 0, to_sender: 0, last: 0, is_received: false }
+    }
+
+    /// The delivery of the response with the number `sequence` to a rotation at `now`.
+    pub fn of_rotation(now: Timestamp, sequence: u64) -> Self {
+        Self { rotated: now, first: sequence, to_sender: sequence, last: sequence, is_received: false }
+    }
+}
+
+/// A change of the [`Delivery`] of a session: a response was repeated, or the client received one.
+#[derive(Clone, Debug)]
+pub struct DeliveryUpdate<'a> {
+    /// The session.
+    pub session_id: &'a SessionId,
+    /// The delivery that was read.
+    pub from: &'a Delivery,
+    /// The new delivery. `rotated` and `first` do not change.
+    pub to: &'a Delivery,
+    /// The sender and the time of the request for a token, if there was one.
+    pub request: Option<(&'a ClientInfo, Timestamp)>,
 }
 
 /// The token before the current one.
@@ -131,6 +176,8 @@ pub struct Rotation<'a> {
     pub to: &'a TokenHash,
     /// The salt that the next token was derived with.
     pub salt: &'a str,
+    /// The sequence number of the response, one more than that of the last response.
+    pub sequence: u64,
     /// The sender of the request.
     pub client_info: &'a ClientInfo,
     /// The time of the request.
@@ -163,16 +210,16 @@ pub trait SessionStore: Send + Sync {
     /// [`BackendError`] if the session could not be stored.
     fn open(&self, session: &NewSession<'_>) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
-    /// Returns whether the session of a token exists, belongs to `owner`, and the token was not
-    /// [revoked](Self::revoke). A token without a session is not active.
+    /// Returns the delivery of the session of a token, or `None` if the session does not exist or does not belong to
+    /// `owner`, or if the token was [revoked](Self::revoke) or has no session: then the token is not active.
     ///
     /// # Errors
     /// [`BackendError`] if the store cannot be read.
-    fn is_active(
+    fn find_active(
         &self,
         owner: &SessionOwner,
         claims: &Claims,
-    ) -> impl Future<Output = Result<bool, BackendError>> + Send;
+    ) -> impl Future<Output = Result<Option<Delivery>, BackendError>> + Send;
 
     /// Revokes one access token; its session stays. Returns whether the token was active until now; a token without
     /// `token_id` or `session_id` never is.
@@ -226,10 +273,22 @@ pub trait SessionStore: Send + Sync {
         name: &TokenHash,
     ) -> impl Future<Output = Result<Option<TokenFamily>, BackendError>> + Send;
 
-    /// Replaces the current refresh token if it still is `rotation.from`. Returns whether it was replaced. The
+    /// Replaces the current refresh token if it still is `rotation.from`, and the last response is still the one before
+    /// `rotation.sequence`. The delivery becomes [`Delivery::of_rotation`]. Returns whether the token was replaced. The
     /// operation is atomic: of two concurrent callers, one succeeds.
     ///
     /// # Errors
     /// [`BackendError`] if the change could not be stored.
     fn rotate(&self, rotation: &Rotation<'_>) -> impl Future<Output = Result<bool, BackendError>> + Send;
+
+    /// Replaces the delivery of a session if it still is `update.from`, and stores the sender and the time of the
+    /// request as those of the last request for a token. Returns whether the delivery was replaced. The operation is
+    /// atomic with respect to itself and to [`rotate`](Self::rotate).
+    ///
+    /// # Errors
+    /// [`BackendError`] if the change could not be stored.
+    fn update_delivery(
+        &self,
+        update: &DeliveryUpdate<'_>,
+    ) -> impl Future<Output = Result<bool, BackendError>> + Send;
 }

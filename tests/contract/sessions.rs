@@ -10,8 +10,8 @@ use std::{
 use gatepass::{
     Claims, ClientId, ClientInfo, GrantedScopes, Timestamp,
     sessions::{
-        CredentialsVersion, NewSession, Rotation, Session, SessionId, SessionOwner, SessionStore,
-        TokenFamily, TokenHash,
+        CredentialsVersion, Delivery, DeliveryUpdate, NewSession, Rotation, Session, SessionId, SessionOwner,
+        SessionStore, TokenFamily, TokenHash,
     },
 };
 
@@ -38,6 +38,8 @@ pub async fn assert_contract<S: SessionStore>(store: &S, [one, other]: [&Session
     suite.token_family_is_found_as_it_was_opened().await;
     suite.rotation_replaces_only_the_current_token().await;
     suite.one_of_two_concurrent_rotations_succeeds().await;
+    suite.delivery_is_replaced_only_if_it_is_the_one_that_was_read().await;
+    suite.one_of_two_concurrent_changes_of_the_delivery_succeeds().await;
     suite.token_family_ends_with_its_session().await;
 }
 
@@ -128,6 +130,7 @@ struct Turn<'a> {
     family: &'a str,
     from: &'a str,
     to: &'a str,
+    sequence: u64,
     now: Timestamp,
 }
 
@@ -138,6 +141,7 @@ impl Turn<'_> {
             from: &hash(self.from),
             to: &hash(self.to),
             salt: &format!("salt of {}", self.to),
+            sequence: self.sequence,
             client_info: &ClientInfo { address: None, user_agent: Some(self.to.to_owned()) },
             now: self.now,
             expires_at: Some(self.now + HOUR),
@@ -148,7 +152,24 @@ impl Turn<'_> {
 
 impl<S: SessionStore> Suite<'_, S> {
     async fn is_active(&self, owner: &SessionOwner, session: &str, token: &str) -> bool {
-        self.store.is_active(owner, &claims(owner, session, token)).await.expect("no error")
+        self.delivery(owner, session, token).await.is_some()
+    }
+
+    async fn delivery(&self, owner: &SessionOwner, session: &str, token: &str) -> Option<Delivery> {
+        self.store.find_active(owner, &claims(owner, session, token)).await.expect("no error")
+    }
+
+    async fn update(
+        &self,
+        session: &str,
+        from: &Delivery,
+        to: &Delivery,
+        sender: Option<&ClientInfo>,
+    ) -> bool {
+        let session_id = &session_id(session);
+        let update =
+            DeliveryUpdate { session_id, from, to, request: sender.map(|sender| (sender, NOW + HOUR / 2)) };
+        self.store.update_delivery(&update).await.expect("no error")
     }
 
     async fn revoke(&self, owner: &SessionOwner, claims: &Claims) -> bool {
@@ -203,10 +224,10 @@ impl<S: SessionStore> Suite<'_, S> {
             assert!(!self.is_active(one, id, "token").await, "{id}");
         }
         let without_id = Claims { token_id: None, ..claims(one, "s", "") };
-        assert!(store.is_active(one, &without_id).await.unwrap(), "a token needs no identifier");
+        assert!(store.find_active(one, &without_id).await.unwrap().is_some(), "a token needs no identifier");
         let without_session = Claims { session_id: None, ..claims(one, "s", "token") };
         assert!(
-            !store.is_active(one, &without_session).await.unwrap(),
+            store.find_active(one, &without_session).await.unwrap().is_none(),
             "a token without a session is not active"
         );
         self.end_all(&[one, other]).await;
@@ -373,8 +394,10 @@ impl<S: SessionStore> Suite<'_, S> {
             (family.client_id.as_ref(), &family.granted_scopes),
             (Some(&web), &opening.granted_scopes)
         );
-        assert_eq!((family.created, family.rotated, family.current.as_str()), (NOW, NOW, "first"));
-        assert_eq!(family.previous, None);
+        assert_eq!((family.created, family.current.as_str()), (NOW, "first"));
+        assert_eq!((family.previous, family.client_info), (None, ClientInfo::default()));
+        assert_eq!(family.delivery, Delivery::of_sign_in(NOW));
+        assert_eq!(self.delivery(one, "s", "token").await, Some(family.delivery));
 
         let opening =
             Opening { granted_scopes: GrantedScopes::All, ..Opening::with_family("t", other, "other") };
@@ -396,18 +419,27 @@ impl<S: SessionStore> Suite<'_, S> {
         assert!(Opening::with_family("s", one, "family").open(store).await);
         assert!(Opening::with_family("t", other, "other").open(store).await);
         let later = NOW + HOUR / 2;
-        let turn = |from, to| Turn { family: "family", from, to, now: later };
-        assert!(turn("first", "second").rotate(store).await);
+        let turn = |from, to, sequence| Turn { family: "family", from, to, sequence, now: later };
+        assert!(turn("first", "second", 1).rotate(store).await);
         let family = self.find("family").await.expect("a family");
-        assert_eq!((family.current.as_str(), family.rotated, family.created), ("second", later, NOW));
+        assert_eq!((family.current.as_str(), family.created), ("second", NOW));
+        assert_eq!(family.client_info.user_agent.as_deref(), Some("second"));
+        assert_eq!(family.delivery, Delivery::of_rotation(later, 1));
+        assert_eq!(self.delivery(one, "s", "token").await, Some(family.delivery));
         let previous = family.previous.as_ref().expect("the previous token");
         assert_eq!((previous.hash.as_str(), previous.salt.as_str()), ("first", "salt of second"));
 
         for from in ["first", "third", "Second", ""] {
-            assert!(!turn(from, "third").rotate(store).await, "{from:?} is not the current token");
+            assert!(!turn(from, "third", 2).rotate(store).await, "{from:?} is not the current token");
+        }
+        for sequence in [0, 1, 3] {
+            assert!(
+                !turn("second", "third", sequence).rotate(store).await,
+                "{sequence} is not the next response"
+            );
         }
         for unknown in UNKNOWN {
-            let stray = Turn { family: unknown, from: "first", to: "third", now: later };
+            let stray = Turn { family: unknown, ..turn("first", "third", 1) };
             assert!(!stray.rotate(store).await, "{unknown:?}");
         }
         assert_eq!(self.find("family").await, Some(family));
@@ -418,7 +450,7 @@ impl<S: SessionStore> Suite<'_, S> {
         let session = &self.list(one, NOW + HOUR).await[0];
         assert_eq!((session.created, session.last_used), (NOW, later));
         assert_eq!(session.client_info.user_agent.as_deref(), Some("second"));
-        assert!(turn("second", "third").rotate(store).await);
+        assert!(turn("second", "third", 2).rotate(store).await);
         self.end_all(&[one, other]).await;
     }
 
@@ -427,7 +459,7 @@ impl<S: SessionStore> Suite<'_, S> {
         for round in 0..20 {
             let name = format!("family {round}");
             assert!(Opening::with_family(&name, one, &name).open(store).await);
-            let turn = |to| Turn { family: &name, from: "first", to, now: NOW };
+            let turn = |to| Turn { family: &name, from: "first", to, sequence: 1, now: NOW };
             let (left, right) = (turn("left"), turn("right"));
             let done = futures_util::future::join(left.rotate(store), right.rotate(store)).await;
             let current = self.find(&name).await.expect("a family").current;
@@ -436,6 +468,76 @@ impl<S: SessionStore> Suite<'_, S> {
                 (false, true) => assert_eq!(current.as_str(), "right"),
                 both => panic!("{both:?}"),
             }
+        }
+        self.end_all(&[one]).await;
+    }
+
+    async fn delivery_is_replaced_only_if_it_is_the_one_that_was_read(&self) {
+        let Self { store, one, other } = *self;
+        assert!(Opening::with_family("s", one, "family").open(store).await);
+        assert!(Opening::with_family("t", other, "other").open(store).await);
+        let turn = Turn { family: "family", from: "first", to: "second", sequence: 1, now: NOW };
+        assert!(turn.rotate(store).await);
+        let rotated = Delivery::of_rotation(NOW, 1);
+        let received = Delivery { is_received: true, ..rotated };
+        assert!(self.update("s", &rotated, &received, None).await);
+        let family = self.find("family").await.expect("a family");
+        assert_eq!((family.delivery, family.current.as_str()), (received, "second"));
+        assert_eq!(
+            family.client_info.user_agent.as_deref(),
+            Some("second"),
+            "there was no request for a token"
+        );
+        assert_eq!(self.list(one, NOW).await[0].last_used, NOW);
+
+        let client_info = ClientInfo {
+            address: Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 8))),
+            user_agent: Some("phone".to_owned()),
+        };
+        let repeated = Delivery { to_sender: 2, last: 2, is_received: false, ..received };
+        for stale in [rotated, Delivery { last: 2, ..received }, Delivery { to_sender: 0, ..received }] {
+            assert!(!self.update("s", &stale, &repeated, Some(&client_info)).await, "{stale:?}");
+        }
+        assert!(!self.update("unknown", &received, &repeated, Some(&client_info)).await);
+        assert!(self.update("s", &received, &repeated, Some(&client_info)).await);
+        let family = self.find("family").await.expect("a family");
+        assert_eq!((family.delivery, family.client_info), (repeated, client_info.clone()));
+        assert_eq!(self.delivery(one, "s", "token").await, Some(repeated));
+        let session = &self.list(one, NOW).await[0];
+        assert_eq!((&session.client_info, session.last_used), (&client_info, NOW + HOUR / 2));
+        assert_eq!(self.delivery(other, "t", "token").await, Some(Delivery::of_sign_in(NOW)));
+
+        let next = Turn { from: "second", to: "third", sequence: 3, ..turn };
+        assert!(next.rotate(store).await);
+        assert_eq!(self.delivery(one, "s", "token").await, Some(Delivery::of_rotation(NOW, 3)));
+        self.end_all(&[one, other]).await;
+    }
+
+    async fn one_of_two_concurrent_changes_of_the_delivery_succeeds(&self) {
+        let Self { store, one, .. } = *self;
+        for round in 0..20 {
+            let name = format!("family {round}");
+            assert!(Opening::with_family(&name, one, &name).open(store).await);
+            let turn = Turn { family: &name, from: "first", to: "second", sequence: 1, now: NOW };
+            assert!(turn.rotate(store).await);
+            let from = Delivery::of_rotation(NOW, 1);
+            let received = Delivery { is_received: true, ..from };
+            let repeated = Delivery { to_sender: 2, last: 2, ..from };
+            let left = self.update(&name, &from, &received, None);
+            let right = self.update(&name, &from, &repeated, None);
+            let expected = match futures_util::future::join(left, right).await {
+                (true, false) => received,
+                (false, true) => repeated,
+                both => panic!("{both:?}"),
+            };
+            assert_eq!(self.delivery(one, &name, "token").await, Some(expected));
+            let turn = Turn { from: "second", to: "third", sequence: expected.last + 1, ..turn };
+            let repeated = Delivery { last: expected.last + 1, ..expected };
+            let done = futures_util::future::join(
+                turn.rotate(store),
+                self.update(&name, &expected, &repeated, None),
+            );
+            assert!(matches!(done.await, (true, false) | (false, true)));
         }
         self.end_all(&[one]).await;
     }
@@ -449,7 +551,10 @@ impl<S: SessionStore> Suite<'_, S> {
         assert!(self.find("family").await.is_some(), "only an access token was revoked");
         assert!(store.end(one, &session_id("s"), NOW).await.unwrap());
         assert!(self.find("family").await.is_none());
-        assert!(!Turn { family: "family", from: "first", to: "second", now: NOW }.rotate(store).await);
+        let turn = Turn { family: "family", from: "first", to: "second", sequence: 1, now: NOW };
+        assert!(!turn.rotate(store).await);
+        let delivery = Delivery::of_sign_in(NOW);
+        assert!(!self.update("s", &delivery, &Delivery { last: 1, ..delivery }, None).await);
         assert!(self.find("family 2").await.is_some());
         store.end_all(one, NOW).await.unwrap();
         assert!(self.find("family 2").await.is_none());

@@ -72,7 +72,7 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
         gatepass.add("alice", &["--scopes", "me", "--disabled"]).done();
         let secret = add_client(gatepass, "web");
         let file = gatepass.folder.file("audit.jsonl");
-        let mut command = serve_command(gatepass, &["--audit-log", &file, "--refresh-grace", "0"]);
+        let mut command = serve_command(gatepass, &["--audit-log", &file]);
         command.env("GATEPASS_LOGIN_THROTTLE", "on").env("GATEPASS_LOGIN_THROTTLE_ACCOUNT_FAILURES", "1");
         let service = Service::run(&mut command);
 
@@ -82,6 +82,8 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
         let by_client = Tokens::of(&signed_in.send(service.address));
         let first = service.sign_in_offline();
         let second = service.refreshed(&first.refresh);
+        assert_eq!(service.refreshed(&first.refresh).refresh, second.refresh);
+        service.refreshed(&second.refresh);
         // Without stored failed attempts, the next attempt is not throttled.
         let refused = |token: &str| {
             assert_eq!(service.refresh(token, "").status, 400);

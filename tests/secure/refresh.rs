@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::secure::{
     JOHNDOE, JOHNDOE_OFFLINE, Reply, SECOND, Service, Tokens, add_client, basic, client_fields,
-    expect_missing, expect_oauth2_error, on_both, on_sqlite, outcome, post_form, read, rows, serve,
-    serve_command, wait_until, with_service,
+    expect_missing, expect_oauth2_error, get, on_both, on_sqlite, outcome, post_form, read, replicas, rows,
+    serve, serve_command, wait_until, with_service, within,
 };
 
 #[track_caller]
@@ -179,6 +179,97 @@ fn repeated_refresh_within_the_grace_period_returns_the_same_refresh_token() {
         let third = service.refreshed(&second.refresh);
         expect_invalid_grant(&service.refresh(&first.refresh, ""));
         expect_ended(&service, &[&first, &second, &repeated, &third]);
+    });
+}
+
+/// The proxies that may set the address of a client.
+const PROXY: [&str; 2] = ["--trusted-proxies", "127.0.0.1"];
+
+fn refresh_from(service: &Service, address: &str, user_agent: &str, token: &str) -> Reply {
+    post_form("/token", format!("grant_type=refresh_token&refresh_token={token}"))
+        .header("X-Forwarded-For", address)
+        .header("User-Agent", user_agent)
+        .send(service.address)
+}
+
+/// The thief has the refresh token and an access token, polls the list of sessions, and repeats the refresh of the user
+/// at once.
+#[test]
+fn thief_who_repeats_each_refresh_from_another_address_is_caught_in_every_round() {
+    on_both(|gatepass| {
+        let replicas = replicas(gatepass, &PROXY);
+        for round in 0..10 {
+            let stolen = replicas[0].sign_in_offline();
+            let thief = || {
+                within(SECOND, "the session of the user changes", || {
+                    let sessions = get("/users/me/sessions").bearer(&stolen.access).send(replicas[1].address);
+                    (sessions.json()[0]["address"] == "203.0.113.7").then_some(())
+                });
+                let repeat = || refresh_from(&replicas[1], "198.51.100.1", "curl", &stolen.refresh);
+                (0..100).map(|_| repeat()).take_while(|reply| reply.status == 200).count()
+            };
+            let user = || {
+                let next = Tokens::of(&refresh_from(&replicas[0], "203.0.113.7", "Firefox", &stolen.refresh));
+                replicas[0].users_me(&next.access);
+                next
+            };
+            let (repeated, next) = std::thread::scope(|scope| {
+                let thief = scope.spawn(thief);
+                let next = user();
+                (thief.join().unwrap(), next)
+            });
+            assert!(repeated <= 10, "{repeated}");
+            assert_eq!(rows(gatepass, "SELECT id FROM sessions").len(), 0, "round {round}");
+            for replica in &replicas {
+                wait_until(SECOND, "the access tokens are rejected", || {
+                    [&stolen, &next].iter().all(|tokens| replica.users_me(&tokens.access).status == 401)
+                });
+            }
+            expect_ended(&replicas[0], &[&stolen, &next]);
+        }
+    });
+}
+
+#[test]
+fn repeated_refresh_after_a_response_arrived_elsewhere_ends_the_session() {
+    with_service(&PROXY, |_, service| {
+        for [address, user_agent] in [["203.0.113.8", "Firefox"], ["203.0.113.7", "curl"]] {
+            let first = service.sign_in_offline();
+            let second = Tokens::of(&refresh_from(&service, "203.0.113.7", "Firefox", &first.refresh));
+            assert_eq!(service.users_me(&second.access).status, 200);
+            let again = Tokens::of(&refresh_from(&service, "203.0.113.7", "Firefox", &first.refresh));
+            assert_eq!(again.refresh, second.refresh);
+            expect_invalid_grant(&refresh_from(&service, address, user_agent, &first.refresh));
+            expect_ended(&service, &[&first, &second, &again]);
+        }
+    });
+}
+
+#[test]
+fn client_that_lost_a_response_and_changes_its_network_goes_on() {
+    on_both(|gatepass| {
+        let replicas = replicas(gatepass, &PROXY);
+        let first = replicas[0].sign_in_offline();
+        let lost = Tokens::of(&refresh_from(&replicas[0], "203.0.113.7", "Firefox", &first.refresh));
+        // An access token from before the refresh does not show that the response arrived.
+        for replica in &replicas {
+            assert_eq!(replica.users_me(&first.access).status, 200);
+        }
+        let mobile = |token: &str| Tokens::of(&refresh_from(&replicas[1], "198.51.100.1", "Firefox", token));
+        let second = mobile(&first.refresh);
+        assert_eq!(second.refresh, lost.refresh);
+        for replica in &replicas {
+            assert_eq!(replica.users_me(&second.access).status, 200);
+        }
+        // A double click, and tabs that start at once.
+        for _ in 0..9 {
+            let again = mobile(&first.refresh);
+            assert_eq!((&again.refresh, replicas[0].users_me(&again.access).status), (&second.refresh, 200));
+        }
+        // The next repetition is one too many, which does not end the session.
+        expect_invalid_grant(&refresh_from(&replicas[1], "198.51.100.1", "Firefox", &first.refresh));
+        let third = mobile(&second.refresh);
+        assert_eq!(replicas[0].users_me(&third.access).status, 200);
     });
 }
 

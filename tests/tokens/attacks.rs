@@ -231,6 +231,7 @@ fn token_with_wrong_or_missing_claim_is_refused() {
         (&["exp", "iat"], times),
         (&["nbf"], json!(["0"])),
         (&["sub", "client_id", "sid"], names),
+        (&["sid_seq"], json!([-1, 0.5, "0", [], true])),
         (&["user_kind"], json!([1, [], {}, true])),
         (&["scope"], json!(["me"])),
         (&["sub"], json!([null])),

@@ -67,6 +67,7 @@ pub fn new_token(now: Timestamp) -> NewToken {
         granted_scopes: GrantedScopes::All,
         client_id: None,
         session_id: None,
+        sequence: None,
         extra_claims: Map::new(),
         now,
     }

@@ -32,6 +32,7 @@ struct Payload {
     nbf: Option<u64>,
     jti: String,
     sid: Option<String>,
+    sid_seq: Option<u64>,
     client_id: Option<String>,
     scope: Option<String>,
     /// Stands for [`GrantedScopes::All`]. A token without `scope` and without this claim grants nothing, so that a
@@ -70,6 +71,7 @@ impl Expected {
             ("iat", json!(new.now.as_unix())),
             ("jti", json!(token_id)),
             ("sid", json!(new.session_id.as_ref().map(SessionId::as_str))),
+            ("sid_seq", json!(new.sequence)),
             ("client_id", json!(new.client_id.as_ref().map(ClientId::as_str))),
             // RFC 6749 does not allow an empty scope.
             ("scope", json!(new.granted_scopes.scope().filter(|scope| !scope.is_empty()))),
@@ -116,6 +118,7 @@ impl Expected {
             expires_at: Some(Timestamp::from_unix(payload.exp)),
             token_id: Some(payload.jti.into()),
             session_id: payload.sid.map(SessionId::new).transpose().ok()?,
+            sequence: payload.sid_seq,
             issuer: Some(Arc::clone(&self.issuer)),
             audience: Some(Arc::clone(&self.audience)),
         })

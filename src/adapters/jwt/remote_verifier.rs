@@ -50,6 +50,7 @@ use crate::domain::{
 ///     granted_scopes: GrantedScopes::Only("items:read".parse()?),
 ///     client_id: None,
 ///     session_id: None,
+///     sequence: None,
 ///     extra_claims: serde_json::Map::new(),
 ///     now,
 /// };

@@ -3,7 +3,7 @@
 use crate::{
     adapters::sql::{
         database::Database,
-        engine::{Row, Statement},
+        engine::{Parameter, Row, Statement},
         pool::Connection,
     },
     domain::{
@@ -13,8 +13,8 @@ use crate::{
         invalidation::Invalidation,
         scope::GrantedScopes,
         session::{
-            CredentialsVersion, NewSession, PreviousToken, Rotation, Session, SessionId, SessionOwner,
-            SessionStore, TokenFamily, TokenHash,
+            CredentialsVersion, Delivery, DeliveryUpdate, NewSession, PreviousToken, Rotation, Session,
+            SessionId, SessionOwner, SessionStore, TokenFamily, TokenHash,
         },
         time::Timestamp,
     },
@@ -31,7 +31,7 @@ const OPEN: &str = "INSERT INTO sessions (id, user_kind, user_id, client_id, sco
                     SELECT $1, user_kind, user_id, $2, $3, $4, $5, $6, $6, $7, $8, $9, $6 \
                     FROM credential_versions WHERE user_kind = $10 AND user_id = $11 AND version = $12 \
                     FOR SHARE";
-const IS_ACTIVE: &str = "SELECT id FROM sessions WHERE user_kind = $1 AND user_id = $2 AND id = $3 \
+const FIND_ACTIVE: &str = "SELECT COALESCE(rotated, created) AS rotated, first_sequence, sender_sequence, last_sequence, received FROM sessions WHERE user_kind = $1 AND user_id = $2 AND id = $3 \
                          AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_id = $4)";
 const REVOKE: &str = "INSERT INTO revoked_tokens (token_id, session_id) \
                       SELECT $4, id FROM sessions WHERE user_kind = $1 AND user_id = $2 AND id = $3 FOR SHARE \
@@ -41,11 +41,13 @@ const LIST: &str = "SELECT id, client_id, address, user_agent, created, last_use
                     ORDER BY last_used DESC, created DESC, id LIMIT 1000";
 const END: &str = "DELETE FROM sessions WHERE user_kind = $1 AND user_id = $2 AND id = $3";
 const END_ALL: &str = "DELETE FROM sessions WHERE user_kind = $1 AND user_id = $2";
-const FIND_FAMILY: &str = "SELECT id, user_kind, user_id, client_id, scopes, created, newest, rotated, previous, \
-                           salt FROM sessions WHERE family = $1";
+const FIND_FAMILY: &str = "SELECT id, user_kind, user_id, client_id, scopes, address, user_agent, created, newest, \
+                           previous, salt, rotated, first_sequence, sender_sequence, last_sequence, received \
+                           FROM sessions WHERE family = $1";
 const ROTATE: &str = "UPDATE sessions SET previous = newest, newest = $1, salt = $2, rotated = $3, \
-                      last_used = $3, address = $4, user_agent = $5, expires = $6 \
-                      WHERE family = $7 AND newest = $8";
+                      last_used = $3, address = $4, user_agent = $5, expires = $6, first_sequence = $7, \
+                      sender_sequence = $7, last_sequence = $7, received = FALSE \
+                      WHERE family = $8 AND newest = $9 AND last_sequence = $7 - 1";
 
 /// Sessions and their refresh tokens in a [`Database`]. The users may be stored anywhere.
 ///
@@ -107,10 +109,14 @@ impl SessionStore for SqlSessions {
         Ok(self.database.pool.execute(open).await? > 0)
     }
 
-    async fn is_active(&self, owner: &SessionOwner, claims: &Claims) -> Result<bool, BackendError> {
-        let Some(id) = &claims.session_id else { return Ok(false) };
-        let find = of_owner(IS_ACTIVE, owner).bind(id).bind(claims.token_id.as_deref());
-        Ok(self.database.pool.fetch_optional(find, |_| Ok(())).await?.is_some())
+    async fn find_active(
+        &self,
+        owner: &SessionOwner,
+        claims: &Claims,
+    ) -> Result<Option<Delivery>, BackendError> {
+        let Some(id) = &claims.session_id else { return Ok(None) };
+        let find = of_owner(FIND_ACTIVE, owner).bind(id).bind(claims.token_id.as_deref());
+        self.database.pool.fetch_optional(find, delivery).await
     }
 
     async fn revoke(
@@ -149,9 +155,36 @@ impl SessionStore for SqlSessions {
             .bind(rotation.client_info.address.map(|address| address.to_string()))
             .bind(rotation.client_info.user_agent.as_deref())
             .bind(rotation.expires_at)
+            .bind(i64::try_from(rotation.sequence)?)
             .bind(rotation.family)
             .bind(rotation.from);
         Ok(self.database.pool.execute(rotate).await? > 0)
+    }
+
+    async fn update_delivery(&self, update: &DeliveryUpdate<'_>) -> Result<bool, BackendError> {
+        let DeliveryUpdate { session_id, from, to, request } = update;
+        let columns = |delivery: &Delivery| -> Result<[(&str, Parameter<'_>); 3], BackendError> {
+            Ok([
+                ("sender_sequence", i64::try_from(delivery.to_sender)?.into()),
+                ("last_sequence", i64::try_from(delivery.last)?.into()),
+                ("received", delivery.is_received.into()),
+            ])
+        };
+        let mut statement = Statement::new("UPDATE sessions SET first_sequence = first_sequence");
+        for (column, value) in columns(to)? {
+            statement.push(&format!(", {column} = ")).push_bind(value);
+        }
+        if let Some((client_info, now)) = request {
+            statement.push(", address = ").push_bind(client_info.address.map(|address| address.to_string()));
+            statement.push(", user_agent = ").push_bind(client_info.user_agent.as_deref());
+            statement.push(", last_used = ").push_bind(*now);
+        }
+        statement.push(" WHERE id = ").push_bind(*session_id);
+        statement.push(" AND first_sequence = ").push_bind(i64::try_from(from.first)?);
+        for (column, value) in columns(from)? {
+            statement.push(&format!(" AND {column} = ")).push_bind(value);
+        }
+        Ok(self.database.pool.execute(statement).await? > 0)
     }
 }
 
@@ -176,12 +209,24 @@ fn session(row: &Row) -> Result<Session, BackendError> {
     Ok(Session {
         id: row.parse("id")?,
         client_id: row.parse_optional("client_id")?,
-        client_info: ClientInfo {
-            address: row.parse_optional("address")?,
-            user_agent: row.get("user_agent")?,
-        },
+        client_info: client_info(row)?,
         created: row.time("created")?,
         last_used: row.time("last_used")?,
+    })
+}
+
+fn client_info(row: &Row) -> Result<ClientInfo, BackendError> {
+    Ok(ClientInfo { address: row.parse_optional("address")?, user_agent: row.get("user_agent")? })
+}
+
+fn delivery(row: &Row) -> Result<Delivery, BackendError> {
+    let sequence = |column| Ok::<_, BackendError>(row.get::<i64>(column)?.try_into()?);
+    Ok(Delivery {
+        rotated: row.time("rotated")?,
+        first: sequence("first_sequence")?,
+        to_sender: sequence("sender_sequence")?,
+        last: sequence("last_sequence")?,
+        is_received: row.get("received")?,
     })
 }
 
@@ -195,10 +240,11 @@ fn token_family(row: &Row) -> Result<TokenFamily, BackendError> {
         },
         client_id: row.parse_optional("client_id")?,
         granted_scopes: row.parse_optional("scopes")?.map_or(GrantedScopes::All, GrantedScopes::Only),
+        client_info: client_info(row)?,
         created: row.time("created")?,
         current: TokenHash::from_stored(row.get("newest")?),
-        rotated: row.time("rotated")?,
         previous: previous.map(|(hash, salt)| PreviousToken { hash: TokenHash::from_stored(hash), salt }),
+        delivery: delivery(row)?,
     })
 }
 

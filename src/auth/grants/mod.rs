@@ -147,7 +147,8 @@ impl<U: AuthUser> Auth<U> {
         let (granted, wants_refresh_token) = self.grant_scopes(user, scopes)?;
         let (now, random) = (self.now(), self.random()?);
         let session_id = self.0.sessions.as_ref().map(|_| token::session_id(&random));
-        let mut tokens = self.issue(user, granted, client_id.cloned(), session_id.clone(), now).await?;
+        let mut tokens =
+            self.issue(user, granted, client_id.cloned(), session_id.clone().map(|id| (id, 0)), now).await?;
         let owner = self.owner(user.subject());
         if let (Some(Sessions { store, refresh }), Some(id)) = (&self.0.sessions, &session_id) {
             tokens.refresh_token = wants_refresh_token.then(|| token::first(&random));
@@ -198,22 +199,24 @@ impl<U: AuthUser> Auth<U> {
         Ok((granted.with(Scope::offline_access()), true))
     }
 
-    /// Issues an access token for a user.
+    /// Issues an access token for a user, with the number of the response within its session.
     async fn issue(
         &self,
         user: &U,
         granted_scopes: GrantedScopes,
         client_id: Option<ClientId>,
-        session_id: Option<SessionId>,
+        session: Option<(SessionId, u64)>,
         now: Timestamp,
     ) -> Result<Tokens, AuthError> {
         let issuer = self.0.issuer.as_ref().ok_or(AuthError::NotConfigured("a token issuer"))?;
+        let (session_id, sequence) = session.unzip();
         let new = NewToken {
             subject: user.subject(),
             user_kind: U::user_kind(),
             granted_scopes,
             client_id,
             session_id,
+            sequence,
             extra_claims: issuer.extra_claims.as_ref().map(|claims| claims(user)).unwrap_or_default(),
             now,
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     auth::{
         Auth, AuthError, Sessions,
+        delivery::{DELIVERY_ATTEMPTS, Repetition, is_same_sender},
         grants::{GrantRequest, Parameter, SignedIn, Tokens},
         refresh_token::{self, TokenParts},
     },
@@ -15,7 +16,7 @@ use crate::{
         ports::UserStore,
         scope::{GrantedScopes, Scope},
         secret::RefreshToken,
-        session::{Rotation, SessionStore, TokenFamily, TokenHash},
+        session::{DeliveryUpdate, Rotation, SessionStore, TokenFamily, TokenHash},
         time::Timestamp,
         user::AuthUser,
     },
@@ -109,14 +110,14 @@ impl RefreshSettings {
         token: &TokenHash,
         now: Timestamp,
     ) -> TokenStatus<'a> {
-        if now >= self.end(family.created, family.rotated) {
+        if now >= self.end(family.created, family.delivery.rotated) {
             return TokenStatus::Expired;
         }
         if *token == family.current {
             return TokenStatus::Current;
         }
         match &family.previous {
-            Some(previous) if *token == previous.hash && now < family.rotated + self.grace => {
+            Some(previous) if *token == previous.hash && now < family.delivery.rotated + self.grace => {
                 TokenStatus::Repeated(&previous.salt)
             }
             _ => TokenStatus::Reused,
@@ -137,15 +138,14 @@ pub struct Refresh<'a> {
     pub client_info: &'a ClientInfo,
 }
 
-/// The maximum number of attempts if concurrent requests rotate the token.
-const ATTEMPTS: usize = 4;
-
 impl<U: AuthUser> Auth<U> {
     /// Exchanges a refresh token for an access token and the next refresh token.
     ///
-    /// A second use within [`RefreshSettings::grace`] returns the same refresh token again, for a client that lost the
-    /// response. A later use ends the session with all its tokens
-    /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)).
+    /// A second use within [`RefreshSettings::grace`] returns the same refresh token again, at most ten times, for a
+    /// client that lost the response. A later use ends the session with all its tokens
+    /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). So does a second use from
+    /// another network or with another user agent, if the access token of one of the responses is used: then two parties
+    /// have the refresh token.
     ///
     /// # Errors
     /// - [`AuthError::InvalidRefreshToken`], [`AuthError::InactiveUser`].
@@ -172,25 +172,43 @@ impl<U: AuthUser> Auth<U> {
         let parts = TokenParts::of(refresh.token).ok_or(AuthError::InvalidRefreshToken)?;
         let (name, hash) = (parts.family_hash(), parts.hash());
         let (now, random) = (self.now(), self.random()?);
-        for _ in 0..ATTEMPTS {
+        for _ in 0..DELIVERY_ATTEMPTS {
             let family = self.find_family(&name).await?.ok_or(AuthError::InvalidRefreshToken)?;
             if family.client_id != refresh.client_id {
                 return Err(AuthError::InvalidRefreshToken);
             }
-            let (salt, rotates) = match sessions.refresh.status(&family, &hash, now) {
-                TokenStatus::Current => (refresh_token::salt(&random), true),
-                TokenStatus::Repeated(salt) => (salt.to_owned(), false),
+            let is_same_sender = is_same_sender(&family.client_info, refresh.client_info);
+            let (salt, repetition) = match sessions.refresh.status(&family, &hash, now) {
+                TokenStatus::Current => (refresh_token::salt(&random), None),
+                TokenStatus::Repeated(salt) => match family.delivery.repeated(is_same_sender) {
+                    Repetition::Allowed(delivery) => (salt.to_owned(), Some(delivery)),
+                    Repetition::TooMany => return Err(AuthError::InvalidRefreshToken),
+                    Repetition::Reuse => {
+                        return self.end_reused(sessions, &family, refresh.client_info, now).await;
+                    }
+                },
                 TokenStatus::Reused => {
-                    self.end_reused(sessions, &family, refresh.client_info, now).await?;
-                    return Err(AuthError::InvalidRefreshToken);
+                    return self.end_reused(sessions, &family, refresh.client_info, now).await;
                 }
                 TokenStatus::Expired => return Err(AuthError::InvalidRefreshToken),
             };
             let user = self.0.users.find_by_subject(&family.owner.subject).await?;
             let user = user.ok_or(AuthError::InvalidRefreshToken)?;
             let granted = scopes_to_refresh(&family, &user, refresh.scopes)?;
-            let session_id = Some(family.session_id.clone());
-            let mut tokens = self.issue(&user, granted, family.client_id.clone(), session_id, now).await?;
+            if let Some(delivery) = &repetition {
+                let update = DeliveryUpdate {
+                    session_id: &family.session_id,
+                    from: &family.delivery,
+                    to: delivery,
+                    request: Some((refresh.client_info, now)),
+                };
+                if !sessions.store.update_delivery(&update).await? {
+                    continue;
+                }
+            }
+            let sequence = family.delivery.last + 1;
+            let session = Some((family.session_id.clone(), sequence));
+            let mut tokens = self.issue(&user, granted, family.client_id.clone(), session, now).await?;
             let next = parts.successor(&salt);
             let end = sessions.refresh.end(family.created, now);
             let rotation = Rotation {
@@ -198,14 +216,17 @@ impl<U: AuthUser> Auth<U> {
                 from: &hash,
                 to: &next.hash,
                 salt: &salt,
+                sequence,
                 client_info: refresh.client_info,
                 now,
                 expires_at: tokens.expires_in.map(|lifetime| end.max(now + lifetime)),
             };
-            if rotates && !sessions.store.rotate(&rotation).await? {
-                continue;
-            }
-            self.emit(&family_event(EventKind::Refreshed, &family, refresh.client_info, now));
+            let event = match repetition {
+                Some(_) => EventKind::RefreshRepeated,
+                None if sessions.store.rotate(&rotation).await? => EventKind::Refreshed,
+                None => continue,
+            };
+            self.emit(&family_event(event, &family, refresh.client_info, now));
             tokens.refresh_token = Some(next.token);
             return Ok(SignedIn { user, tokens });
         }
@@ -223,13 +244,13 @@ impl<U: AuthUser> Auth<U> {
     }
 
     /// Ends a session whose refresh token was reused: the token may have been stolen.
-    async fn end_reused(
+    async fn end_reused<T>(
         &self,
         sessions: &Sessions,
         family: &TokenFamily,
         client_info: &ClientInfo,
         now: Timestamp,
-    ) -> Result<(), BackendError> {
+    ) -> Result<T, AuthError> {
         log::warn!(
             "refresh token of user {} was reused: ended session {}",
             family.owner.subject,
@@ -237,7 +258,7 @@ impl<U: AuthUser> Auth<U> {
         );
         self.end(sessions, &family.owner, &family.session_id, now).await?;
         self.emit(&family_event(EventKind::RefreshTokenReused, family, client_info, now));
-        Ok(())
+        Err(AuthError::InvalidRefreshToken)
     }
 }
 

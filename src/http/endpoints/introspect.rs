@@ -148,7 +148,7 @@ impl<'a> IntrospectionResponse<'a> {
                 scope: family.granted_scopes.scope(),
                 client_id: family.client_id.as_ref().map(|client_id| client_id.as_str()),
                 exp: Some(expires_at.as_unix()),
-                iat: Some(family.rotated.as_unix()),
+                iat: Some(family.delivery.rotated.as_unix()),
                 sub: Some(family.owner.subject.as_str()),
                 sid: Some(family.session_id.as_str()),
                 ..Self::default()

@@ -20,6 +20,7 @@ fn new_token(granted_scopes: GrantedScopes) -> NewToken {
         granted_scopes,
         client_id: None,
         session_id: None,
+        sequence: None,
         extra_claims: Map::new(),
         now: at(1000),
     }
@@ -42,11 +43,12 @@ fn payload_of_new_token_has_the_claims_of_rfc_9068() {
     let new = NewToken {
         client_id: Some(ClientId::new("web").unwrap()),
         session_id: Some(SessionId::new("home").unwrap()),
+        sequence: Some(3),
         ..new_token(GrantedScopes::Only("me users:read".parse().unwrap()))
     };
     let expected = json!({
         "iss": "https://issuer", "sub": "7", "aud": "https://issuer", "exp": 1900, "iat": 1000,
-        "jti": "id", "sid": "home", "client_id": "web", "scope": "me users:read",
+        "jti": "id", "sid": "home", "sid_seq": 3, "client_id": "web", "scope": "me users:read",
         "user_kind": "Member",
     });
     assert_eq!(payload(&new), expected);
@@ -122,6 +124,7 @@ fn extra_claims_are_written_except_reserved_ones() {
         "nbf",
         "jti",
         "sid",
+        "sid_seq",
         "client_id",
         "scope",
         "unrestricted",
@@ -163,19 +166,21 @@ proptest! {
     #[test]
     fn written_claims_are_read_as_the_same_claims(
         sub in "\\PC{1,60}", client_id in prop::option::of("\\PC{1,60}"), sid in prop::option::of("\\PC{1,60}"),
+        sequence: Option<u64>,
         scope in prop::option::of("[a-z: ]{0,20}"),
     ) {
         let new = NewToken {
             subject: Subject::new(sub).unwrap(),
             client_id: client_id.map(|id| ClientId::new(id).unwrap()),
             session_id: sid.map(|id| SessionId::new(id).unwrap()),
+            sequence,
             ..new_token(scope.map_or(GrantedScopes::All, |scope| GrantedScopes::Only(scope.parse().unwrap())))
         };
         let claims = expected().read(expected().write(&new, "id", LIFETIME).as_bytes(), at(1000)).unwrap();
         prop_assert_eq!(claims, Claims {
             subject: new.subject, user_kind: Some("Member".into()), granted_scopes: new.granted_scopes,
             client_id: new.client_id, issued_at: Some(at(1000)), expires_at: Some(at(1900)),
-            token_id: Some("id".into()), session_id: new.session_id, issuer: Some("https://issuer".into()),
+            token_id: Some("id".into()), session_id: new.session_id, sequence, issuer: Some("https://issuer".into()),
             audience: Some("https://issuer".into()),
         });
     }

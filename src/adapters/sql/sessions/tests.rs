@@ -59,8 +59,8 @@ async fn open_with_a_stale_credentials_version_is_rejected() {
             session_id: Some("c".parse().unwrap()),
             ..Claims::new(owner.subject.clone(), GrantedScopes::All)
         };
-        assert!(sessions.is_active(&owner, &claims).await.unwrap());
-        assert!(!sessions.is_active(&staff, &claims).await.unwrap());
+        assert!(sessions.find_active(&owner, &claims).await.unwrap().is_some());
+        assert_eq!(sessions.find_active(&staff, &claims).await.unwrap(), None);
     };
     run(Database::open("sqlite::memory:").await.unwrap()).await;
     on_postgres(run).await;

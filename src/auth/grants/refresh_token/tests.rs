@@ -19,7 +19,8 @@ use crate::{
         },
         secret::{AccessToken, Password, PasswordHash},
         session::{
-            CredentialsVersion, NewSession, PreviousToken, Session, SessionId, SessionOwner, SessionStore,
+            CredentialsVersion, Delivery, NewSession, PreviousToken, Session, SessionId, SessionOwner,
+            SessionStore,
         },
         user::{Account, Subject, Username},
     },
@@ -66,17 +67,21 @@ impl SessionStore for Families {
             owner: session.owner.clone(),
             client_id: session.client_id.cloned(),
             granted_scopes: session.granted_scopes.clone(),
+            client_info: session.client_info.clone(),
             created: session.now,
             current: first.clone(),
-            rotated: session.now,
             previous: None,
+            delivery: Delivery::of_sign_in(session.now),
         };
         self.lock().push((name.clone(), family));
         Ok(true)
     }
 
-    async fn is_active(&self, _: &SessionOwner, claims: &Claims) -> Result<bool, BackendError> {
-        Ok(self.lock().iter().any(|(_, family)| Some(&family.session_id) == claims.session_id.as_ref()))
+    async fn find_active(&self, _: &SessionOwner, claims: &Claims) -> Result<Option<Delivery>, BackendError> {
+        let families = self.lock();
+        let family =
+            families.iter().find(|(_, family)| Some(&family.session_id) == claims.session_id.as_ref());
+        Ok(family.map(|(_, family)| family.delivery))
     }
 
     async fn revoke(&self, _: &SessionOwner, _: &Claims, _: Timestamp) -> Result<bool, BackendError> {
@@ -105,12 +110,27 @@ impl SessionStore for Families {
         before_rotation.into_iter().for_each(|work| work());
         let mut families = self.lock();
         let matches = |(name, family): &&mut (TokenHash, TokenFamily)| {
-            name == rotation.family && family.current == *rotation.from
+            let is_next = family.delivery.last + 1 == rotation.sequence;
+            name == rotation.family && family.current == *rotation.from && is_next
         };
         let Some((_, family)) = families.iter_mut().find(matches) else { return Ok(false) };
         let hash = std::mem::replace(&mut family.current, rotation.to.clone());
         family.previous = Some(PreviousToken { hash, salt: rotation.salt.to_owned() });
-        family.rotated = rotation.now;
+        family.client_info = rotation.client_info.clone();
+        family.delivery = Delivery::of_rotation(rotation.now, rotation.sequence);
+        Ok(true)
+    }
+
+    async fn update_delivery(&self, update: &DeliveryUpdate<'_>) -> Result<bool, BackendError> {
+        let mut families = self.lock();
+        let matches = |(_, family): &&mut (TokenHash, TokenFamily)| {
+            family.session_id == *update.session_id && family.delivery == *update.from
+        };
+        let Some((_, family)) = families.iter_mut().find(matches) else { return Ok(false) };
+        family.delivery = *update.to;
+        if let Some((client_info, _)) = update.request {
+            family.client_info = client_info.clone();
+        }
         Ok(true)
     }
 }
@@ -180,21 +200,23 @@ impl PasswordHasher for AnyPassword {
     }
 }
 
-/// Issues the session identifier as the access token.
+/// Issues the session identifier and the sequence number as the access token.
 struct SessionTokens;
 
 impl TokenIssuer for SessionTokens {
     async fn issue(&self, new: &NewToken) -> Result<IssuedToken, BackendError> {
         let session = new.session_id.as_ref().expect("a session").as_str();
-        Ok(IssuedToken { access_token: session.into(), expires_in: Some(Duration::from_secs(900)) })
+        let access_token = format!("{session} {}", new.sequence.expect("a number")).as_str().into();
+        Ok(IssuedToken { access_token, expires_in: Some(Duration::from_secs(900)) })
     }
 }
 
 impl TokenVerifier for SessionTokens {
     async fn verify(&self, token: &AccessToken, _: Timestamp) -> Result<Option<Claims>, BackendError> {
-        let session_id = SessionId::new(token.expose()).ok();
+        let (session, sequence) = token.expose().split_once(' ').expect("a token of a session");
+        let (session_id, sequence) = (SessionId::new(session).ok(), sequence.parse().ok());
         let subject = Subject::new("johndoe").unwrap();
-        Ok(Some(Claims { session_id, ..Claims::new(subject, GrantedScopes::All) }))
+        Ok(Some(Claims { session_id, sequence, ..Claims::new(subject, GrantedScopes::All) }))
     }
 }
 
@@ -248,10 +270,21 @@ fn use_token(
     now: Timestamp,
     random: u8,
 ) -> Result<Tokens, AuthError> {
+    use_token_from(auth, &ClientInfo::default(), token, scopes, now, random)
+}
+
+fn use_token_from(
+    auth: &TestAuth,
+    client_info: &ClientInfo,
+    token: &str,
+    scopes: &[String],
+    now: Timestamp,
+    random: u8,
+) -> Result<Tokens, AuthError> {
     auth.now.store(now.as_unix(), Ordering::SeqCst);
     auth.random.store(random, Ordering::SeqCst);
-    let (token, client_info) = (RefreshToken::from(token), ClientInfo::default());
-    let refresh = Refresh { token: &token, scopes, client_id: None, client_info: &client_info };
+    let token = RefreshToken::from(token);
+    let refresh = Refresh { token: &token, scopes, client_id: None, client_info };
     Ok(auth.auth.refresh(refresh).now_or_never().unwrap()?.tokens)
 }
 
@@ -265,6 +298,8 @@ struct Model {
     tokens: Vec<String>,
     granted: BTreeSet<String>,
     rotated: Timestamp,
+    /// The number of repetitions since the last rotation.
+    repetitions: u64,
     is_ended: bool,
 }
 
@@ -364,6 +399,7 @@ proptest! {
             tokens: vec![refresh_token(&tokens)],
             granted: scopes(&tokens.granted_scopes),
             rotated: START,
+            repetitions: 0,
             is_ended: false,
         };
         let mut now = START;
@@ -382,6 +418,7 @@ proptest! {
                         prop_assert!(!model.tokens.contains(&next), "a token is issued twice");
                         model.tokens.push(next);
                         model.rotated = now;
+                        model.repetitions = 0;
                     }
                 }
                 Step::Previous(requested) => {
@@ -390,8 +427,11 @@ proptest! {
                     if !is_active || now >= model.rotated + SETTINGS.grace {
                         prop_assert!(is_invalid(result));
                         model.is_ended |= is_active;
+                    } else if model.repetitions == 10 {
+                        prop_assert!(is_invalid(result));
                     } else if let Some(tokens) = model.check_scopes(result, &requested, &allowed)? {
                         prop_assert_eq!(refresh_token(&tokens), model.current());
+                        model.repetitions += 1;
                     }
                 }
                 Step::Older(index) => {
@@ -481,16 +521,52 @@ fn use_after_two_concurrent_rotations_ends_the_session() {
     assert!(families.lock().is_empty());
 }
 
+fn sender(address: u8) -> ClientInfo {
+    ClientInfo { address: Some(std::net::Ipv4Addr::new(203, 0, 113, address).into()), user_agent: None }
+}
+
+#[test]
+fn second_sender_is_found_whichever_response_arrives_first() {
+    let is_valid = |auth: &TestAuth, tokens: &Tokens| {
+        let authentication = auth.auth.authenticate(&tokens.access_token).now_or_never().unwrap().unwrap();
+        matches!(authentication, Authentication::Valid(_))
+    };
+    for victim_is_first in [true, false] {
+        for uses_at in [START, START + SETTINGS.grace, START + Duration::from_secs(9)] {
+            let user = OneUser(Arc::new(Mutex::new(granted(&["a"].into()))));
+            let families = Families::default();
+            let auth = auth_with(&user, &families, SETTINGS);
+            let signed_in = sign_in(&auth, &[]).unwrap();
+            let refresh = |address, random| {
+                use_token_from(&auth, &sender(address), &refresh_token(&signed_in), &[], START, random)
+            };
+            let (victim, thief) = (refresh(1, 1).unwrap(), refresh(2, 2).unwrap());
+            // A token from before the rotation shows nothing.
+            assert!(is_valid(&auth, &signed_in));
+            auth.now.store(uses_at.as_unix(), Ordering::SeqCst);
+            if victim_is_first {
+                assert!(!is_valid(&auth, &victim), "the response to the victim was not lost");
+            } else {
+                assert!(is_valid(&auth, &thief), "the victim might have changed the network");
+                assert!(!is_valid(&auth, &victim));
+            }
+            assert!(!is_valid(&auth, &thief) && !is_valid(&auth, &signed_in));
+            assert!(families.lock().is_empty());
+        }
+    }
+}
+
 fn family(rotated: Timestamp) -> TokenFamily {
     TokenFamily {
         session_id: SessionId::new("session").unwrap(),
         owner: SessionOwner { user_kind: "User".into(), subject: Subject::new("johndoe").unwrap() },
         client_id: None,
         granted_scopes: GrantedScopes::All,
+        client_info: ClientInfo::default(),
         created: START,
         current: TokenHash("current".to_owned()),
-        rotated,
         previous: Some(PreviousToken { hash: TokenHash("previous".to_owned()), salt: "salt".to_owned() }),
+        delivery: Delivery::of_rotation(rotated, 1),
     }
 }
 

@@ -1,0 +1,208 @@
+//! The rules for repeated responses to a refresh: a client that lost the response gets another one, a thief does not.
+
+use crate::{
+    auth::throttle::network,
+    domain::{client::ClientInfo, session::Delivery},
+};
+
+/// The maximum number of repetitions of the response to a rotation.
+const MAX_REPETITIONS: u64 = 10;
+
+/// The maximum number of attempts to change a token family. Each failed attempt means that a concurrent request changed it,
+/// by a rotation, one of the repetitions, or by the use of a token.
+pub(super) const DELIVERY_ATTEMPTS: u64 = MAX_REPETITIONS + 6;
+
+/// The result of another use of the previous refresh token within the grace period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repetition {
+    /// The response is repeated, which changes the delivery.
+    Allowed(Delivery),
+    /// The response was repeated too often.
+    TooMany,
+    /// Another sender received a response: two parties have the refresh token.
+    Reuse,
+}
+
+/// The result of the use of an access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// The client received the current refresh token together with this access token, which changes the delivery.
+    First(Delivery),
+    /// Nothing new: the token is older than the current refresh token, or it is known that the client received one.
+    Repeated,
+    /// The token is of a response that was presumed lost, since another sender requested a repetition: two parties have the
+    /// refresh token.
+    OfLostResponse,
+}
+
+impl Delivery {
+    pub(super) fn repeated(&self, is_same_sender: bool) -> Repetition {
+        if !is_same_sender && self.is_received {
+            return Repetition::Reuse;
+        }
+        if self.last - self.first >= MAX_REPETITIONS {
+            return Repetition::TooMany;
+        }
+        let last = self.last + 1;
+        Repetition::Allowed(match is_same_sender {
+            true => Self { last, ..*self },
+            false => Self { last, to_sender: last, is_received: false, ..*self },
+        })
+    }
+
+    /// Returns what the use of the access token with this number shows.
+    pub(super) fn used(&self, sequence: u64) -> Use {
+        // The response to a sign-in is not repeated.
+        if self.first == 0 || sequence < self.first {
+            Use::Repeated
+        } else if sequence < self.to_sender {
+            Use::OfLostResponse
+        } else if self.is_received {
+            Use::Repeated
+        } else {
+            Use::First(Self { is_received: true, ..*self })
+        }
+    }
+}
+
+/// Returns whether two requests come from the same network, as login throttling counts them, with the same user agent.
+pub(super) fn is_same_sender(one: &ClientInfo, other: &ClientInfo) -> bool {
+    one.address.map(network) == other.address.map(network) && one.user_agent == other.user_agent
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+
+    /// The delivery after a rotation whose response has the number 7.
+    const ROTATED: Delivery = Delivery { rotated: NOW, first: 7, to_sender: 7, last: 7, is_received: false };
+
+    fn allowed(repetition: Repetition) -> Delivery {
+        let Repetition::Allowed(delivery) = repetition else { panic!("{repetition:?}") };
+        delivery
+    }
+
+    fn received(used: Use) -> Delivery {
+        let Use::First(delivery) = used else { panic!("{used:?}") };
+        delivery
+    }
+
+    #[test]
+    fn response_is_repeated_ten_times_to_its_sender_even_if_received() {
+        for start in [ROTATED, received(ROTATED.used(7))] {
+            let last = (0..10).fold(start, |delivery, _| allowed(delivery.repeated(true)));
+            assert_eq!(last, Delivery { last: 17, ..start });
+            assert_eq!(last.repeated(true), Repetition::TooMany);
+        }
+    }
+
+    #[test]
+    fn response_is_repeated_to_another_sender_until_one_was_received() {
+        let moved = allowed(ROTATED.repeated(false));
+        assert_eq!(moved, Delivery { to_sender: 8, last: 8, ..ROTATED });
+        // The client that changed networks goes on, also with a double click.
+        let used = received(moved.used(8));
+        assert_eq!(used.used(8), Use::Repeated);
+        assert_eq!(allowed(used.repeated(true)).used(9), Use::Repeated);
+        // The first response arrived after all, or a third sender has the token.
+        assert_eq!(used.used(7), Use::OfLostResponse);
+        assert_eq!(moved.used(7), Use::OfLostResponse);
+        assert_eq!(used.repeated(false), Repetition::Reuse);
+        assert_eq!(received(ROTATED.used(7)).repeated(false), Repetition::Reuse);
+    }
+
+    #[test]
+    fn token_that_is_older_than_the_rotation_shows_nothing() {
+        for delivery in [ROTATED, allowed(ROTATED.repeated(false)), received(ROTATED.used(7))] {
+            for sequence in [0, 6] {
+                assert_eq!(delivery.used(sequence), Use::Repeated);
+            }
+        }
+        assert_eq!(Delivery::of_sign_in(NOW).used(0), Use::Repeated);
+    }
+
+    #[test]
+    fn senders_are_compared_by_network_and_user_agent() {
+        let sender = |address: &str, user_agent: &str| ClientInfo {
+            address: Some(address.parse().unwrap()),
+            user_agent: Some(user_agent.to_owned()),
+        };
+        let browser = sender("203.0.113.7", "Firefox");
+        assert!(is_same_sender(&browser, &browser));
+        assert!(is_same_sender(&sender("2001:db8::1", "Firefox"), &sender("2001:db8::2", "Firefox")));
+        assert!(is_same_sender(&ClientInfo::default(), &ClientInfo::default()));
+        for other in [
+            sender("203.0.113.8", "Firefox"),
+            sender("203.0.113.7", "curl"),
+            sender("2001:db8::1", "Firefox"),
+            ClientInfo::default(),
+            ClientInfo { user_agent: None, ..browser.clone() },
+        ] {
+            assert!(!is_same_sender(&browser, &other), "{other:?}");
+        }
+        assert!(!is_same_sender(&sender("2001:db8::1", "Firefox"), &sender("2001:db8:0:1::1", "Firefox")));
+    }
+
+    /// A request of the previous token by one of three senders, or a use of the access token of an earlier response.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Repeat(u8),
+        Use(prop::sample::Index),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![(0..3_u8).prop_map(Step::Repeat), any::<prop::sample::Index>().prop_map(Step::Use)]
+    }
+
+    proptest! {
+        /// Whoever has the refresh token besides the client: once tokens of responses to two senders were used, the reuse
+        /// is noticed, and at most ten responses are repeated.
+        #[test]
+        fn no_two_senders_use_tokens_of_one_rotation(steps in vec(step(), 1..40)) {
+            // The sender of each response, and whether its token was used.
+            let (mut responses, mut delivery) = (vec![(0_u8, false)], ROTATED);
+            for step in steps {
+                match step {
+                    Step::Repeat(sender) => {
+                        match delivery.repeated(responses.last().is_some_and(|(last, _)| *last == sender)) {
+                            Repetition::Allowed(next) => {
+                                delivery = next;
+                                responses.push((sender, false));
+                            }
+                            Repetition::TooMany => prop_assert_eq!(responses.len(), 11),
+                            Repetition::Reuse => {
+                                let is_others = |(other, used): &(u8, bool)| *used && *other != sender;
+                                prop_assert!(responses.iter().any(is_others), "no other sender used a token");
+                                return Ok(());
+                            }
+                        }
+                    }
+                    Step::Use(index) => {
+                        let position = index.index(responses.len());
+                        let sender = responses[position].0;
+                        match delivery.used(7 + position as u64) {
+                            Use::First(next) => delivery = next,
+                            Use::Repeated => {}
+                            Use::OfLostResponse => {
+                                let is_others = |(other, _): &(u8, bool)| *other != sender;
+                                prop_assert!(responses[position..].iter().any(is_others), "no other sender asked");
+                                return Ok(());
+                            }
+                        }
+                        responses[position].1 = true;
+                    }
+                }
+                let used: std::collections::BTreeSet<_> =
+                    responses.iter().filter(|(_, used)| *used).map(|(sender, _)| sender).collect();
+                prop_assert!(used.len() <= 1, "{responses:?}");
+                prop_assert!(responses.len() <= 11);
+                prop_assert_eq!(delivery.last, 6 + responses.len() as u64);
+            }
+        }
+    }
+}
