@@ -14,7 +14,7 @@ use crate::{
         client::ClientInfo,
         event::{Event, EventKind},
         ports::{TokenVerifier, UserStore},
-        scope::GrantedScopes,
+        scope::{GrantedScopes, Scope},
         secret::AccessToken,
         session::{DeliveryUpdate, SessionStore},
         time::Timestamp,
@@ -29,7 +29,7 @@ pub struct AuthenticatedUser<U> {
     pub user: U,
     /// The claims of the token.
     pub claims: Claims,
-    /// The scopes of the token that the user still has.
+    /// The scopes of the token that the user still has. Every user has [`Scope::OFFLINE_ACCESS`].
     pub granted_scopes: GrantedScopes,
 }
 
@@ -81,7 +81,7 @@ impl<U: AuthUser> Auth<U> {
             None => true,
         };
         let authentication = if has_session {
-            let granted_scopes = claims.granted_scopes.limited_to(&user.allowed_scopes());
+            let granted_scopes = still_granted(&claims.granted_scopes, &user);
             Authentication::Valid(AuthenticatedUser { user, claims: claims.clone(), granted_scopes }.into())
         } else if user.is_active() {
             Authentication::Invalid
@@ -140,5 +140,14 @@ impl<U: AuthUser> Auth<U> {
         let claims = self.0.verifier.verify(token, now).await?;
         let is_ours = |claims: &Claims| claims.user_kind.as_deref().is_none_or(|kind| kind == U::user_kind());
         Ok(claims.filter(is_ours))
+    }
+}
+
+/// Returns the scopes of a sign-in or a token that the user still has. Every user has [`Scope::OFFLINE_ACCESS`].
+pub(super) fn still_granted(granted: &GrantedScopes, user: &impl AuthUser) -> GrantedScopes {
+    let allowed = user.allowed_scopes();
+    match granted {
+        GrantedScopes::Only(_) => granted.limited_to(&allowed.with(Scope::offline_access())),
+        GrantedScopes::All => allowed,
     }
 }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     auth::{
-        Auth, AuthError, AuthenticatedUser, Authentication,
-        grants::refresh_token::{TokenStatus, still_granted},
-        refresh_token::TokenParts,
+        Auth, AuthError, AuthenticatedUser, Authentication, authenticate::still_granted,
+        grants::refresh_token::TokenStatus, refresh_token::TokenParts,
     },
     domain::{
         backend_error::BackendError,
@@ -106,7 +105,7 @@ impl<U: AuthUser> Auth<U> {
         }
         let user = self.0.users.find_by_subject(&family.owner.subject).await?;
         Ok(user.filter(AuthUser::is_active).map(|user| {
-            let granted_scopes = still_granted(&family, &user);
+            let granted_scopes = still_granted(&family.granted_scopes, &user);
             let expires_at = settings.end(family.created, family.delivery.rotated);
             let family = Box::new(TokenFamily { granted_scopes, ..family });
             Introspection::RefreshToken { family, expires_at }

@@ -52,9 +52,13 @@ fn introspection_of_an_active_token_returns_its_claims_to_users_with_the_scope_a
     let client = client_fields("web", &secret);
     let tokens = Tokens::of(&service.sign_in(&format!("{JOHNDOE_OFFLINE}{client}")));
     let (_, claims) = read(&tokens.access);
+    assert_eq!(
+        (tokens.scope.as_str(), &claims["scope"]),
+        ("me users:read offline_access", &tokens.scope.as_str().into())
+    );
     let (iat, sid, sub) = (claims["iat"].as_u64().unwrap(), &claims["sid"], &claims["sub"]);
     let access = json!({
-        "active": true, "scope": "me users:read", "client_id": "web", "token_type": "bearer",
+        "active": true, "scope": "me users:read offline_access", "client_id": "web", "token_type": "bearer",
         "exp": iat + 900, "iat": iat, "sub": sub, "preferred_username": "johndoe",
         "email": "johndoe@example.com", "name": "John Doe", "aud": "https://api", "iss": "https://auth.example.com",
         "jti": claims["jti"], "sid": sid,
@@ -87,7 +91,7 @@ fn introspection_of_an_active_token_returns_its_claims_to_users_with_the_scope_a
 
     gatepass.done(&["users", "set", "johndoe", "--scopes", "me admin"]);
     wait_until(SECOND, "the access token has fewer scopes", || {
-        auditor.state(&without_client.access)["scope"] == "me"
+        auditor.state(&without_client.access)["scope"] == "me offline_access"
     });
     assert_eq!(auditor.state(&without_client.refresh)["scope"], "me offline_access");
 }

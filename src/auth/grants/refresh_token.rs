@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     auth::{
         Auth, AuthError, Sessions,
+        authenticate::still_granted,
         delivery::{DELIVERY_ATTEMPTS, Repetition, is_same_sender},
         grants::{GrantRequest, Parameter, SignedIn, Tokens},
         refresh_token::{self, TokenParts},
@@ -14,7 +15,7 @@ use crate::{
         client::{ClientId, ClientInfo},
         event::{Event, EventKind},
         ports::UserStore,
-        scope::{GrantedScopes, Scope},
+        scope::GrantedScopes,
         secret::RefreshToken,
         session::{DeliveryUpdate, Rotation, SessionStore, TokenFamily, TokenHash},
         time::Timestamp,
@@ -287,12 +288,7 @@ fn scopes_to_refresh(
     if !family.granted_scopes.covers(requested.iter().map(String::as_str)) {
         return Err(AuthError::ScopeExceeded);
     }
-    still_granted(family, user).grant(requested).ok_or(AuthError::ScopeNotGranted)
-}
-
-/// Returns the scopes of the sign-in that the user still has. Every user has [`Scope::OFFLINE_ACCESS`].
-pub(in crate::auth) fn still_granted(family: &TokenFamily, user: &impl AuthUser) -> GrantedScopes {
-    family.granted_scopes.limited_to(&user.allowed_scopes().with(Scope::offline_access()))
+    still_granted(&family.granted_scopes, user).grant(requested).ok_or(AuthError::ScopeNotGranted)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::{
         ports::{
             IssuedToken, NewToken, PasswordCheck, PasswordHasher, TokenIssuer, TokenVerifier, UserStore,
         },
+        scope::Scope,
         secret::{AccessToken, Password, PasswordHash},
         session::{
             CredentialsVersion, Delivery, NewSession, PreviousToken, Session, SessionId, SessionOwner,
