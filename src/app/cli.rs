@@ -11,7 +11,7 @@ use clap::{
 use crate::app::{
     commands::{
         audit::AuditArguments, check::CheckArguments, clients::ClientsArguments, keys::KeysArguments,
-        users::UsersArguments,
+        sessions::SessionsArguments, users::UsersArguments,
     },
     settings::{ApiSettings, ListenSettings, ProfileSettings, Settings},
 };
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Users(UsersArguments),
     /// Manage clients: programs that request tokens
     Clients(ClientsArguments),
+    /// List or end the sessions of users
+    Sessions(SessionsArguments),
     /// Show or change the keys that sign tokens
     Keys(KeysArguments),
     /// Show the audit trail

@@ -68,6 +68,7 @@ const EVENTS: [EventCounter; 4] = [
             (EventKind::TokenRevoked, "token_revoked"),
             (EventKind::SessionEnded, "session_ended"),
             (EventKind::SessionsEnded, "sessions_ended"),
+            (EventKind::SessionEvicted, "session_evicted"),
             (EventKind::PasswordChanged, "password_changed"),
             (EventKind::RefreshTokenReused, "refresh_token_reused"),
         ],

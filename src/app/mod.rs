@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use crate::app::{
     cli::Command,
-    commands::{audit as audit_commands, check, clients, keys, users},
+    commands::{audit as audit_commands, check, clients, keys, sessions, users},
     failure::Failure,
     settings::Settings,
 };
@@ -39,6 +39,7 @@ pub fn run() -> ExitCode {
         Command::Serve(settings) => serve(&settings),
         Command::Users(arguments) => users::run(arguments),
         Command::Clients(arguments) => clients::run(arguments),
+        Command::Sessions(arguments) => sessions::run(arguments),
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Audit(arguments) => audit_commands::run(arguments),
         Command::Check(arguments) => check::run(&arguments),

@@ -208,6 +208,10 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "SECONDS", default_value = "7776000", value_parser = positive_seconds)]
     refresh_ttl: Duration,
 
+    /// Maximum number of sessions of a user, 1 to 1000; a further sign-in ends the least recently used one
+    #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=1000).try_map(NonZeroU32::try_from))]
+    pub(crate) max_sessions: NonZeroU32,
+
     /// Maximum number of cached tokens; others are looked up in the database
     #[arg(long, value_name = "NUMBER", default_value = "20000", value_parser = positive::<NonZeroUsize>)]
     pub(crate) token_cache_size: NonZeroUsize,

@@ -1,6 +1,9 @@
 //! The builder for [`Auth`].
 
-use std::sync::{Arc, Mutex};
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+};
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -25,6 +28,9 @@ use crate::{
     },
 };
 
+/// The default maximum number of sessions of a user.
+const MAX_SESSIONS: NonZeroU32 = NonZeroU32::new(50).expect("not zero");
+
 /// The builder that [`Auth::builder`] returns. Login throttling is on by default.
 pub struct AuthBuilder<S: UserStore> {
     users: Arc<S>,
@@ -37,6 +43,7 @@ pub struct AuthBuilder<S: UserStore> {
     clients: Option<Arc<DynClientRegistry<'static>>>,
     sessions: Option<Arc<DynSessionStore<'static>>>,
     refresh: Option<RefreshSettings>,
+    max_sessions: Option<NonZeroU32>,
     token_cache: Option<Arc<TokenCache<S::User>>>,
     throttle: Option<LoginThrottle>,
     extra_claims: Option<ExtraClaims<S::User>>,
@@ -62,6 +69,9 @@ pub enum BuildError {
     /// `refresh_tokens` was called without `sessions`.
     #[error("refresh tokens need sessions: call .sessions(…)")]
     RefreshTokensWithoutSessions,
+    /// `max_sessions` was called without `sessions`.
+    #[error("a limit of sessions needs sessions: call .sessions(…)")]
+    MaxSessionsWithoutSessions,
     /// `password_changes` was called without `passwords`.
     #[error("password changes need a password hasher: call .passwords(…)")]
     PasswordChangesWithoutHasher,
@@ -84,6 +94,7 @@ impl<U: AuthUser> Auth<U> {
             clients: None,
             sessions: None,
             refresh: None,
+            max_sessions: None,
             token_cache: None,
             throttle: Some(LoginThrottle::in_memory()),
             extra_claims: None,
@@ -198,6 +209,14 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
     #[must_use]
     pub fn refresh_tokens(mut self, settings: RefreshSettings) -> Self {
         self.refresh = Some(settings);
+        self
+    }
+
+    /// Sets the maximum number of sessions of a user, 50 by default; requires [`sessions`](Self::sessions). A further
+    /// sign-in ends the least recently used session.
+    #[must_use]
+    pub fn max_sessions(mut self, maximum: NonZeroU32) -> Self {
+        self.max_sessions = Some(maximum);
         self
     }
 
@@ -317,6 +336,9 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         if self.refresh.is_some() && self.sessions.is_none() {
             return Err(BuildError::RefreshTokensWithoutSessions);
         }
+        if self.max_sessions.is_some() && self.sessions.is_none() {
+            return Err(BuildError::MaxSessionsWithoutSessions);
+        }
         if self.passwords.is_some() && self.hasher.is_none() {
             return Err(BuildError::PasswordChangesWithoutHasher);
         }
@@ -324,6 +346,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
             return Err(BuildError::ClientRequiredWithoutRegistry);
         }
         let refresh = self.refresh.unwrap_or_default();
+        let maximum = self.max_sessions.unwrap_or(MAX_SESSIONS);
         let extra_claims = self.extra_claims;
         Ok(Auth(Arc::new(Inner {
             users: DynUserStore::new_arc(self.users),
@@ -335,7 +358,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
             password_context: self.password_context,
             profile: self.profile,
             clients: self.clients,
-            sessions: self.sessions.map(|store| Sessions { store, refresh }),
+            sessions: self.sessions.map(|store| Sessions { store, refresh, maximum }),
             token_cache: self.token_cache,
             throttle: self.throttle.map(|throttle| Arc::new(Throttle::new(throttle))),
             password_changes: Mutex::default(),

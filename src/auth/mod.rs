@@ -15,6 +15,7 @@ mod token_cache;
 
 use std::{
     collections::HashSet,
+    num::NonZeroU32,
     sync::{Arc, Mutex},
 };
 
@@ -93,6 +94,8 @@ struct Issuer<U> {
 struct Sessions {
     store: Arc<DynSessionStore<'static>>,
     refresh: RefreshSettings,
+    /// The maximum number of sessions of a user.
+    maximum: NonZeroU32,
 }
 
 type ExtraClaims<U> = Box<dyn Fn(&U) -> Map<String, Value> + Send + Sync>;

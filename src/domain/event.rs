@@ -75,10 +75,12 @@ event_kinds! {
     RefreshTokenReused = "refresh_token_reused",
     /// A token was revoked.
     TokenRevoked = "token_revoked",
-    /// A user ended one session.
+    /// A user or an operator ended one session.
     SessionEnded = "session_ended",
-    /// A user ended all sessions.
+    /// A user or an operator ended all sessions of the user.
     SessionsEnded = "sessions_ended",
+    /// A sign-in ended the least recently used session of the user, who had the maximum number of sessions.
+    SessionEvicted = "session_evicted",
     /// A user changed their password.
     PasswordChanged = "password_changed",
     /// A password change failed: the current password is wrong, or too many attempts failed.

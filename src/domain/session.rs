@@ -2,7 +2,7 @@
 
 #![expect(unreachable_pub, reason = "the code that dynosaur generates")]
 
-use std::borrow::Cow;
+use std::{borrow::Cow, num::NonZeroU32};
 
 use crate::domain::{
     backend_error::BackendError,
@@ -70,6 +70,8 @@ pub struct NewSession<'a> {
     pub expires_at: Option<Timestamp>,
     /// The hashes of the token family's name and of its first token, if the session has refresh tokens.
     pub refresh_token: Option<(&'a TokenHash, &'a TokenHash)>,
+    /// The maximum number of sessions of the user, with this one.
+    pub max_sessions: NonZeroU32,
 }
 
 /// An active session, as its user sees it.
@@ -191,6 +193,9 @@ pub struct Rotation<'a> {
 /// A read must see every write that completed before it. To avoid reads, use a [`TokenCache`](crate::cache::TokenCache)
 /// instead of caching in the store. [`Auth`](crate::Auth) implements the rules of refresh tokens; the store only
 /// compares and swaps.
+///
+/// The store removes sessions some time after they expired, or they accumulate: no method of this trait does. A session
+/// without expiry is removed only when it ends.
 #[dynosaur::dynosaur(pub(crate) DynSessionStore = dyn(box) SessionStore)]
 pub trait SessionStore: Send + Sync {
     /// Returns the version of a user's credentials. For a user that never had a session, any constant version will do.
@@ -202,13 +207,19 @@ pub trait SessionStore: Send + Sync {
         owner: &SessionOwner,
     ) -> impl Future<Output = Result<CredentialsVersion, BackendError>> + Send;
 
-    /// Opens a session and returns `true`, or returns `false` if the version of the user's credentials is no longer
+    /// Opens a session, or returns `None` if the version of the user's credentials is no longer
     /// `session.credentials_version`: a sign-in in progress must not survive a password change. The comparison and the
     /// insertion are atomic with respect to [`end_all`](Self::end_all).
     ///
+    /// If the user then has more than `session.max_sessions` sessions that have not expired, the least recently used
+    /// ones end, and their identifiers are returned. This is atomic with respect to concurrent sign-ins.
+    ///
     /// # Errors
     /// [`BackendError`] if the session could not be stored.
-    fn open(&self, session: &NewSession<'_>) -> impl Future<Output = Result<bool, BackendError>> + Send;
+    fn open(
+        &self,
+        session: &NewSession<'_>,
+    ) -> impl Future<Output = Result<Option<Vec<SessionId>>, BackendError>> + Send;
 
     /// Returns the delivery of the session of a token, or `None` if the session does not exist or does not belong to
     /// `owner`, or if the token was [revoked](Self::revoke) or has no session: then the token is not active.

@@ -28,6 +28,8 @@ const UNKNOWN: [&str; 6] = [" ", "unknown", "' OR '1'='1", "%", "_", "\u{202e}\u
 pub async fn assert_contract<S: SessionStore>(store: &S, [one, other]: [&SessionOwner; 2]) {
     let suite = Suite { store, one, other };
     suite.session_with_stale_credentials_version_is_refused().await;
+    suite.least_recently_used_sessions_over_the_maximum_end().await;
+    suite.concurrent_sign_ins_do_not_exceed_the_maximum().await;
     suite.token_is_active_with_its_session_and_its_owner().await;
     suite.owners_of_two_kinds_with_one_subject_are_two_owners().await;
     suite.revoked_token_leaves_the_others_active().await;
@@ -60,6 +62,7 @@ pub struct Opening<'a> {
     pub now: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub refresh_token: Option<(TokenHash, TokenHash)>,
+    pub max_sessions: u32,
 }
 
 impl<'a> Opening<'a> {
@@ -73,6 +76,7 @@ impl<'a> Opening<'a> {
             now: NOW,
             expires_at: Some(NOW + HOUR),
             refresh_token: None,
+            max_sessions: u32::MAX,
         }
     }
 
@@ -81,8 +85,17 @@ impl<'a> Opening<'a> {
         Self { refresh_token: Some((hash(name), hash("first"))), ..Self::new(id, owner) }
     }
 
-    /// Opens the session with this version of the owner's credentials.
+    /// Opens the session with this version of the owner's credentials. Returns whether it was opened.
     pub async fn open_at<S: SessionStore>(&self, store: &S, version: CredentialsVersion) -> bool {
+        self.evicted(store, version).await.is_some()
+    }
+
+    /// Opens the session, and returns the sessions that it evicted.
+    async fn evicted<S: SessionStore>(
+        &self,
+        store: &S,
+        version: CredentialsVersion,
+    ) -> Option<Vec<SessionId>> {
         let session = NewSession {
             id: &self.id,
             owner: self.owner,
@@ -93,6 +106,7 @@ impl<'a> Opening<'a> {
             now: self.now,
             expires_at: self.expires_at,
             refresh_token: self.refresh_token.as_ref().map(|(family, first)| (family, first)),
+            max_sessions: self.max_sessions.try_into().expect("not zero"),
         };
         store.open(&session).await.expect("no error")
     }
@@ -211,6 +225,58 @@ impl<S: SessionStore> Suite<'_, S> {
             "another owner has another version"
         );
         self.end_all(&[one, other]).await;
+    }
+
+    async fn least_recently_used_sessions_over_the_maximum_end(&self) {
+        let Self { store, one, other } = *self;
+        let namesake = &SessionOwner { user_kind: "AnotherKind".into(), subject: one.subject.clone() };
+        let at = |number| NOW + Duration::from_secs(number);
+        let open = async |owner: &SessionOwner, id: &str, now, max_sessions| {
+            let opening = Opening { now, max_sessions, ..Opening::with_family(id, owner, id) };
+            let evicted = opening.evicted(store, version(store, owner).await).await.expect("opened");
+            let mut evicted: Vec<_> = evicted.iter().map(ToString::to_string).collect();
+            evicted.sort();
+            evicted
+        };
+        let expired = Opening { expires_at: Some(at(1)), ..Opening::new("expired", one) };
+        assert!(expired.open(store).await);
+        for (number, id) in (1..).zip(["a", "b", "c"]) {
+            assert_eq!(open(one, id, at(number), 3).await, [""; 0]);
+        }
+        for owner in [other, namesake] {
+            assert_eq!(open(owner, &owner.user_kind, NOW, 1).await, [""; 0], "another user");
+        }
+        // The oldest session is used.
+        let turn = Turn { family: "a", from: "first", to: "second", sequence: 1, now: at(10) };
+        assert!(turn.rotate(store).await);
+        assert_eq!(open(one, "d", at(11), 3).await, ["b"]);
+        assert!(!self.is_active(one, "b", "token").await);
+        assert!(self.find("b").await.is_none());
+        assert_eq!(self.ids(one, at(11)).await, ["d", "a", "c"]);
+        assert_eq!(open(one, "e", at(11), 2).await, ["a", "c"], "the maximum was lowered");
+        assert_eq!(open(one, "f", at(11), 1).await, ["d", "e"]);
+        assert!(self.is_active(other, &other.user_kind, "token").await);
+        let stale = Opening { max_sessions: 1, ..Opening::new("g", other) };
+        let before = version(store, other).await;
+        self.end_all(&[other]).await;
+        assert!(open(other, "h", NOW, 1).await.is_empty());
+        assert!(!stale.open_at(store, before).await);
+        assert_eq!(self.ids(other, NOW).await, ["h"], "a refused sign-in evicts nothing");
+        self.end_all(&[one, other, namesake]).await;
+    }
+
+    async fn concurrent_sign_ins_do_not_exceed_the_maximum(&self) {
+        let Self { store, one, .. } = *self;
+        let version = version(store, one).await;
+        let sign_ins = (0..24).map(async |number| {
+            let opening = Opening { max_sessions: 5, ..Opening::new(&format!("s{number}"), one) };
+            let evicted = opening.evicted(store, version).await.expect("opened");
+            assert!(self.list(one, NOW).await.len() <= 5);
+            evicted
+        });
+        let evicted = futures_util::future::join_all(sign_ins).await.concat();
+        assert_eq!((evicted.len(), self.list(one, NOW).await.len()), (19, 5), "{evicted:?}");
+        self.end_all(&[one]).await;
     }
 
     async fn token_is_active_with_its_session_and_its_owner(&self) {

@@ -72,7 +72,7 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
         gatepass.add("alice", &["--scopes", "me", "--disabled"]).done();
         let secret = add_client(gatepass, "web");
         let file = gatepass.folder.file("audit.jsonl");
-        let mut command = serve_command(gatepass, &["--audit-log", &file]);
+        let mut command = serve_command(gatepass, &["--audit-log", &file, "--max-sessions", "3"]);
         command.env("GATEPASS_LOGIN_THROTTLE", "on").env("GATEPASS_LOGIN_THROTTLE_ACCOUNT_FAILURES", "1");
         let service = Service::run(&mut command);
 
@@ -94,6 +94,7 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
         let [third, fourth] = [service.sign_in_offline(), service.sign_in_offline()];
         assert_eq!(end_session(&service, &fourth.access, &session_id(&third.access)).status, 204);
         assert_eq!(end_all_sessions(&service, &fourth.access).status, 204);
+        (0..4).for_each(|_| drop(service.sign_in_offline()));
         let fifth = service.sign_in_offline();
         assert_eq!(revoke(&service, &fifth.access, "").status, 200);
         let sixth = service.sign_in_offline();

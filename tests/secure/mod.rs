@@ -21,6 +21,7 @@ mod rehash;
 mod resource_server;
 mod revocation;
 mod revocation_latency;
+mod sessions;
 mod settings;
 mod sign_in;
 mod startup_errors;

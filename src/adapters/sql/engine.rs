@@ -46,9 +46,9 @@ macro_rules! on_engine {
 }
 pub(super) use on_engine;
 
-/// Locks the rows that a statement reads until the transaction ends. SQLite has no such locks, and needs none because
-/// it allows one writer at a time.
-const LOCK: &str = " FOR SHARE";
+/// The clauses that lock the rows that a statement reads until the transaction ends. SQLite has no such locks, and needs
+/// none because it allows one writer at a time.
+const LOCKS: [&str; 2] = [" FOR SHARE", " FOR UPDATE"];
 
 /// A statement for both databases, with its parameters.
 #[derive(Debug)]
@@ -110,9 +110,10 @@ impl<'a> Statement<'a> {
         for<'t> Option<i64>: Encode<'t, DB> + Type<DB>,
         for<'t> bool: Encode<'t, DB> + Type<DB>,
     {
-        let sql = match &self.sql {
-            sql if DB::NAME == Sqlite::NAME && sql.contains(LOCK) => sql.replace(LOCK, "").into(),
-            sql => sql.clone(),
+        let lock = LOCKS.into_iter().find(|lock| DB::NAME == Sqlite::NAME && self.sql.contains(lock));
+        let sql = match lock {
+            Some(lock) => self.sql.replace(lock, "").into(),
+            None => self.sql.clone(),
         };
         let query = match sql {
             Cow::Borrowed(sql) => sqlx::query(sql),

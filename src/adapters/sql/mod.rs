@@ -43,7 +43,7 @@ pub use database::{Database, DatabaseSettings, OpenError};
 pub use failed_attempts::SqlFailedAttempts;
 pub use fields::{InvalidField, InvalidScopes, client_id, email, full_name, is_hidden, scopes, username};
 pub use migrations::Tables;
-pub use sessions::SqlSessions;
+pub use sessions::{SqlSessions, UserSession};
 pub use user::{StoredUser, User};
 pub use username_key::username_key;
 pub use users::{Import, SqlUsers, UserChange};

@@ -2,14 +2,16 @@
 
 use crate::{
     adapters::sql::{
+        audit::{Actor, AuditEntry},
         database::Database,
         engine::{Parameter, Row, Statement},
         pool::Connection,
     },
     domain::{
-        backend_error::BackendError,
+        backend_error::{BackendError, StoreError},
         claims::Claims,
         client::ClientInfo,
+        event::EventKind,
         invalidation::Invalidation,
         scope::GrantedScopes,
         session::{
@@ -30,7 +32,11 @@ const OPEN: &str = "INSERT INTO sessions (id, user_kind, user_id, client_id, sco
                     created, last_used, expires, family, newest, rotated) \
                     SELECT $1, user_kind, user_id, $2, $3, $4, $5, $6, $6, $7, $8, $9, $6 \
                     FROM credential_versions WHERE user_kind = $10 AND user_id = $11 AND version = $12 \
-                    FOR SHARE";
+                    FOR UPDATE";
+/// Ends the least recently used sessions of a user, except the new one and as many as fit.
+const EVICT: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
+                     WHERE user_kind = $1 AND user_id = $2 AND id <> $3 AND (expires IS NULL OR expires > $4) \
+                     ORDER BY last_used DESC, created DESC, id LIMIT 1000000 OFFSET $5) RETURNING id";
 const FIND_ACTIVE: &str = "SELECT COALESCE(rotated, created) AS rotated, first_sequence, sender_sequence, last_sequence, received FROM sessions WHERE user_kind = $1 AND user_id = $2 AND id = $3 \
                          AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_id = $4)";
 const REVOKE: &str = "INSERT INTO revoked_tokens (token_id, session_id) \
@@ -49,18 +55,87 @@ const ROTATE: &str = "UPDATE sessions SET previous = newest, newest = $1, salt =
                       sender_sequence = $7, last_sequence = $7, received = FALSE \
                       WHERE family = $8 AND newest = $9 AND last_sequence = $7 - 1";
 
+const ALL: &str = "SELECT id, user_kind, user_id, client_id, address, user_agent, created, last_used, \
+                   (SELECT username FROM users WHERE users.id = user_id AND user_kind = 'User') AS username \
+                   FROM sessions WHERE (expires IS NULL OR expires > ";
+/// Blocks concurrent sign-ins of all users.
+const RAISE_ALL_VERSIONS: &str = "UPDATE credential_versions SET version = version + 1";
+const END_ALL_USERS: &str = "DELETE FROM sessions";
+
 /// Sessions and their refresh tokens in a [`Database`]. The users may be stored anywhere.
 ///
 /// [`Database::watch`] removes expired sessions, and reports changes to a [`TokenCache`](crate::cache::TokenCache).
 #[derive(Clone, Debug)]
 pub struct SqlSessions {
     database: Database,
+    actor: Option<Actor>,
+}
+
+/// A session with its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserSession {
+    /// The user.
+    pub owner: SessionOwner,
+    /// The username, if the user is in the table of users.
+    pub username: Option<String>,
+    /// The session.
+    pub session: Session,
 }
 
 impl SqlSessions {
     /// Creates the store of the sessions in this database.
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, actor: None }
+    }
+
+    /// Records sessions that end through this handle in the audit trail, as ended by `actor`.
+    #[must_use]
+    pub fn audited(self, actor: Actor) -> Self {
+        Self { actor: Some(actor), ..self }
+    }
+
+    /// Returns at most `limit` sessions that have not expired at `now`, of one user or of all users, the most recently
+    /// used first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub async fn all(
+        &self,
+        owner: Option<&SessionOwner>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<UserSession>, StoreError> {
+        let mut select = Statement::new(ALL);
+        select.push_bind(now).push(")");
+        if let Some(owner) = owner {
+            select.push(" AND user_kind = ").push_bind(&*owner.user_kind);
+            select.push(" AND user_id = ").push_bind(&owner.subject);
+        }
+        select.push(" ORDER BY last_used DESC, created DESC, id LIMIT ").push_bind(i64::from(limit));
+        Ok(self.database.pool.fetch(select, user_session).await?)
+    }
+
+    /// Ends the sessions of all users, also of other kinds. Returns the number of sessions.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the change could not be stored.
+    pub async fn end_all_users(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut transaction = self.database.pool.begin().await?;
+        transaction.execute(Statement::new(RAISE_ALL_VERSIONS)).await?;
+        let ended = transaction.execute(Statement::new(END_ALL_USERS)).await?;
+        let detail = Some(format!("sessions of all users: {ended}"));
+        let entry = self.actor.as_ref().map(|actor| actor.entry(EventKind::SessionsEnded));
+        let entry = entry.map(|entry| AuditEntry { detail, ..entry });
+        self.database.commit(transaction, &Invalidation::Everything, entry, now).await?;
+        Ok(ended)
+    }
+
+    fn entry(&self, kind: EventKind, owner: &SessionOwner, id: Option<&SessionId>) -> Option<AuditEntry> {
+        self.actor.as_ref().map(|actor| AuditEntry {
+            user_id: Some(owner.subject.to_string()),
+            session_id: id.map(ToString::to_string),
+            ..actor.entry(kind)
+        })
     }
 }
 
@@ -85,7 +160,7 @@ impl SessionStore for SqlSessions {
         Ok(CredentialsVersion(version.unwrap_or(0).try_into()?))
     }
 
-    async fn open(&self, session: &NewSession<'_>) -> Result<bool, BackendError> {
+    async fn open(&self, session: &NewSession<'_>) -> Result<Option<Vec<SessionId>>, BackendError> {
         let NewSession { owner, client_info, .. } = session;
         let CredentialsVersion(version) = session.credentials_version;
         if version == 0 {
@@ -106,7 +181,24 @@ impl SessionStore for SqlSessions {
             .bind(&*owner.user_kind)
             .bind(&owner.subject)
             .bind(i64::try_from(version)?);
-        Ok(self.database.pool.execute(open).await? > 0)
+        let mut transaction = self.database.pool.begin().await?;
+        // Locks the version, so that concurrent sign-ins of the user wait and count this session.
+        if transaction.execute(open).await? == 0 {
+            return Ok(None);
+        }
+        let others = i64::from(session.max_sessions.get()) - 1;
+        let evict = of_owner(EVICT, owner).bind(session.id).bind(session.now).bind(others);
+        let evicted: Vec<SessionId> = transaction.fetch(evict, |row| row.parse("id")).await?;
+        let change = match &evicted[..] {
+            [] => {
+                transaction.commit().await?;
+                return Ok(Some(evicted));
+            }
+            [one] => Invalidation::Session(one.clone()),
+            _ => Invalidation::User(owner.subject.clone()),
+        };
+        self.database.commit(transaction, &change, None, session.now).await?;
+        Ok(Some(evicted))
     }
 
     async fn find_active(
@@ -126,7 +218,7 @@ impl SessionStore for SqlSessions {
         now: Timestamp,
     ) -> Result<bool, BackendError> {
         let (Some(id), Some(token_id)) = (&claims.session_id, &claims.token_id) else { return Ok(false) };
-        self.change_session(id, of_owner(REVOKE, owner).bind(id).bind(&**token_id), now).await
+        self.change_session(id, of_owner(REVOKE, owner).bind(id).bind(&**token_id), None, now).await
     }
 
     async fn list(&self, owner: &SessionOwner, now: Timestamp) -> Result<Vec<Session>, BackendError> {
@@ -134,13 +226,15 @@ impl SessionStore for SqlSessions {
     }
 
     async fn end(&self, owner: &SessionOwner, id: &SessionId, now: Timestamp) -> Result<bool, BackendError> {
-        self.change_session(id, of_owner(END, owner).bind(id), now).await
+        let entry = self.entry(EventKind::SessionEnded, owner, Some(id));
+        self.change_session(id, of_owner(END, owner).bind(id), entry, now).await
     }
 
     async fn end_all(&self, owner: &SessionOwner, now: Timestamp) -> Result<(), BackendError> {
         let mut transaction = self.database.pool.begin().await?;
         end_all(&mut transaction, owner).await?;
-        self.database.commit(transaction, &Invalidation::User(owner.subject.clone()), None, now).await
+        let entry = self.entry(EventKind::SessionsEnded, owner, None);
+        self.database.commit(transaction, &Invalidation::User(owner.subject.clone()), entry, now).await
     }
 
     async fn find_token_family(&self, name: &TokenHash) -> Result<Option<TokenFamily>, BackendError> {
@@ -194,13 +288,14 @@ impl SqlSessions {
         &self,
         id: &SessionId,
         statement: Statement<'_>,
+        entry: Option<AuditEntry>,
         now: Timestamp,
     ) -> Result<bool, BackendError> {
         let mut transaction = self.database.pool.begin().await?;
         if transaction.execute(statement).await? == 0 {
             return Ok(false);
         }
-        self.database.commit(transaction, &Invalidation::Session(id.clone()), None, now).await?;
+        self.database.commit(transaction, &Invalidation::Session(id.clone()), entry, now).await?;
         Ok(true)
     }
 }
@@ -213,6 +308,14 @@ fn session(row: &Row) -> Result<Session, BackendError> {
         created: row.time("created")?,
         last_used: row.time("last_used")?,
     })
+}
+
+fn user_session(row: &Row) -> Result<UserSession, BackendError> {
+    Ok(UserSession { owner: owner(row)?, username: row.get("username")?, session: session(row)? })
+}
+
+fn owner(row: &Row) -> Result<SessionOwner, BackendError> {
+    Ok(SessionOwner { user_kind: row.get::<String>("user_kind")?.into(), subject: row.parse("user_id")? })
 }
 
 fn client_info(row: &Row) -> Result<ClientInfo, BackendError> {
@@ -234,10 +337,7 @@ fn token_family(row: &Row) -> Result<TokenFamily, BackendError> {
     let previous = row.get::<Option<String>>("previous")?.zip(row.get::<Option<String>>("salt")?);
     Ok(TokenFamily {
         session_id: row.parse("id")?,
-        owner: SessionOwner {
-            user_kind: row.get::<String>("user_kind")?.into(),
-            subject: row.parse("user_id")?,
-        },
+        owner: owner(row)?,
         client_id: row.parse_optional("client_id")?,
         granted_scopes: row.parse_optional("scopes")?.map_or(GrantedScopes::All, GrantedScopes::Only),
         client_info: client_info(row)?,

@@ -300,7 +300,7 @@ async fn remove(users: &SqlUsers, username: &str, yes: bool) -> Result<(), Failu
     print(format!("removed {name}"))
 }
 
-async fn find(users: &SqlUsers, username: &str) -> Result<StoredUser, Failure> {
+pub(super) async fn find(users: &SqlUsers, username: &str) -> Result<StoredUser, Failure> {
     let name = Username::new(username).map_err(|_| no_such_user(username))?;
     users.find(&name).await?.ok_or_else(|| no_such_user(username))
 }

@@ -45,6 +45,7 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
         .issuer(settings.issuer())
         .clients(SqlClients::new(database.clone()))
         .require_client(secure.require_client)
+        .max_sessions(secure.max_sessions)
         .token_cache(cache);
     let auth = if secure.profile_claims { auth.extra_claims(profile_claims) } else { auth };
     let auth = match secure.login_throttle() {

@@ -15,6 +15,7 @@ use crate::{
     domain::{
         client::{ClientId, ClientInfo},
         event::{Event, EventKind},
+        invalidation::Invalidation,
         ports::{NewToken, TokenIssuer},
         scope::{GrantedScopes, Scope, Scopes},
         secret::{AccessToken, RefreshToken},
@@ -150,7 +151,7 @@ impl<U: AuthUser> Auth<U> {
         let mut tokens =
             self.issue(user, granted, client_id.cloned(), session_id.clone().map(|id| (id, 0)), now).await?;
         let owner = self.owner(user.subject());
-        if let (Some(Sessions { store, refresh }), Some(id)) = (&self.0.sessions, &session_id) {
+        if let (Some(Sessions { store, refresh, maximum }), Some(id)) = (&self.0.sessions, &session_id) {
             tokens.refresh_token = wants_refresh_token.then(|| token::first(&random));
             let hashes = tokens.refresh_token.as_ref().and_then(TokenParts::of);
             let hashes = hashes.map(|parts| (parts.family_hash(), parts.hash()));
@@ -165,9 +166,13 @@ impl<U: AuthUser> Auth<U> {
                 now,
                 expires_at: tokens.expires_in.map(|lifetime| refresh_end.max(now + lifetime)),
                 refresh_token: hashes.as_ref().map(|(family, first)| (family, first)),
+                max_sessions: *maximum,
             };
-            if !store.open(&session).await? {
-                return Ok(None);
+            let Some(evicted) = store.open(&session).await? else { return Ok(None) };
+            for id in &evicted {
+                self.invalidate(Invalidation::Session(id.clone()));
+                let event = Event::new(EventKind::SessionEvicted, client_info, now);
+                self.emit(&Event { subject: Some(&owner.subject), session_id: Some(id), ..event });
             }
         }
         self.emit(&Event {

@@ -61,7 +61,7 @@ impl SessionStore for Families {
         Ok(CredentialsVersion::default())
     }
 
-    async fn open(&self, session: &NewSession<'_>) -> Result<bool, BackendError> {
+    async fn open(&self, session: &NewSession<'_>) -> Result<Option<Vec<SessionId>>, BackendError> {
         let (name, first) = session.refresh_token.expect("the sign-in issues a refresh token");
         let family = TokenFamily {
             session_id: session.id.clone(),
@@ -75,7 +75,7 @@ impl SessionStore for Families {
             delivery: Delivery::of_sign_in(session.now),
         };
         self.lock().push((name.clone(), family));
-        Ok(true)
+        Ok(Some(Vec::new()))
     }
 
     async fn find_active(&self, _: &SessionOwner, claims: &Claims) -> Result<Option<Delivery>, BackendError> {
