@@ -109,17 +109,18 @@ impl<U: AuthUser> Auth<U> {
                 Use::First(received) if now < delivery.rotated + sessions.refresh.grace => received,
                 Use::First(_) | Use::Repeated => return Ok(true),
                 Use::OfLostResponse => {
-                    log::warn!(
-                        "refresh token of user {} was used by two senders: ended session {id}",
-                        owner.subject
-                    );
-                    self.end(sessions, &owner, id, now).await?;
-                    self.emit(&Event {
-                        subject: Some(&owner.subject),
-                        client_id: claims.client_id.as_ref(),
-                        session_id: Some(id),
-                        ..Event::new(EventKind::RefreshTokenReused, &ClientInfo::default(), now)
-                    });
+                    if self.end(sessions, &owner, id, now).await? {
+                        log::warn!(
+                            "refresh token of user {} was used by two senders: ended session {id}",
+                            owner.subject
+                        );
+                        self.emit(&Event {
+                            subject: Some(&owner.subject),
+                            client_id: claims.client_id.as_ref(),
+                            session_id: Some(id),
+                            ..Event::new(EventKind::RefreshTokenReused, &ClientInfo::default(), now)
+                        });
+                    }
                     return Ok(false);
                 }
             };

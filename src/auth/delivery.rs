@@ -160,8 +160,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever has the refresh token besides the client: once tokens of responses to two senders were used, the reuse
-        /// is noticed, and at most ten responses are repeated.
+        /// Reuse is noticed before tokens of responses to two senders are valid, and at most ten responses are repeated.
         #[test]
         fn no_two_senders_use_tokens_of_one_rotation(steps in vec(step(), 1..40)) {
             // The sender of each response, and whether its token was used.

@@ -221,6 +221,7 @@ fn incompatible_parts_are_build_errors() {
             BuildError::PasswordsWithoutTokens,
         ),
         (with_tokens().refresh_tokens(Default::default()), BuildError::RefreshTokensWithoutSessions),
+        (with_tokens().max_sessions(std::num::NonZeroU32::MIN), BuildError::MaxSessionsWithoutSessions),
         (with_tokens().require_client(true), BuildError::ClientRequiredWithoutRegistry),
     ] {
         assert_eq!(builder.build().err(), Some(expected), "{expected}");

@@ -552,7 +552,7 @@ impl<S: SessionStore> Suite<'_, S> {
         assert_eq!(
             family.client_info.user_agent.as_deref(),
             Some("second"),
-            "there was no request for a token"
+            "the sender of the last request did not change"
         );
         assert_eq!(self.list(one, NOW).await[0].last_used, NOW);
 

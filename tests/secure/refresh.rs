@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::secure::{
     JOHNDOE, JOHNDOE_OFFLINE, Reply, SECOND, Service, Tokens, add_client, basic, client_fields,
-    expect_missing, expect_oauth2_error, get, on_both, on_sqlite, outcome, post_form, read, replicas, rows,
-    serve, serve_command, wait_until, with_service, within,
+    expect_missing, expect_oauth2_error, get, on_both, on_sqlite, ops::OPS, ops::metrics, ops::ops_address,
+    outcome, post_form, read, replicas, rows, serve, serve_command, wait_until, with_service, within,
 };
 
 #[track_caller]
@@ -195,7 +195,7 @@ fn refresh_from(service: &Service, address: &str, user_agent: &str, token: &str)
 /// The thief has the refresh token and an access token, polls the list of sessions, and repeats the refresh of the user
 /// at once.
 #[test]
-fn thief_who_repeats_each_refresh_from_another_address_is_caught_in_every_round() {
+fn refresh_repeated_by_a_thief_at_another_address_ends_the_session_in_every_round() {
     on_both(|gatepass| {
         let replicas = replicas(gatepass, &PROXY);
         for round in 0..10 {
@@ -232,7 +232,7 @@ fn thief_who_repeats_each_refresh_from_another_address_is_caught_in_every_round(
 
 #[test]
 fn repeated_refresh_after_a_response_arrived_elsewhere_ends_the_session() {
-    with_service(&PROXY, |_, service| {
+    with_service(&[&PROXY[..], &OPS].concat(), |gatepass, service| {
         for [address, user_agent] in [["203.0.113.8", "Firefox"], ["203.0.113.7", "curl"]] {
             let first = service.sign_in_offline();
             let second = Tokens::of(&refresh_from(&service, "203.0.113.7", "Firefox", &first.refresh));
@@ -241,6 +241,14 @@ fn repeated_refresh_after_a_response_arrived_elsewhere_ends_the_session() {
             assert_eq!(again.refresh, second.refresh);
             expect_invalid_grant(&refresh_from(&service, address, user_agent, &first.refresh));
             expect_ended(&service, &[&first, &second, &again]);
+        }
+        let metrics = metrics(ops_address(&service));
+        for (outcome, event) in [("repeated", "refresh_repeated"), ("reused", "refresh_token_reused")] {
+            assert_eq!(metrics[&format!("gatepass_refreshes_total{{outcome=\"{outcome}\"}}")], 2.0);
+            wait_until(SECOND, "the events are recorded", || {
+                let entries = gatepass.json_lines(&["audit", "list", "--event", event, "--json"]);
+                entries.iter().filter(|entry| entry["username"] == "johndoe").count() == 2
+            });
         }
     });
 }

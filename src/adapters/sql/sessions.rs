@@ -37,8 +37,10 @@ const OPEN: &str = "INSERT INTO sessions (id, user_kind, user_id, client_id, sco
 const EVICT: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
                      WHERE user_kind = $1 AND user_id = $2 AND id <> $3 AND (expires IS NULL OR expires > $4) \
                      ORDER BY last_used DESC, created DESC, id LIMIT 1000000 OFFSET $5) RETURNING id";
-const FIND_ACTIVE: &str = "SELECT COALESCE(rotated, created) AS rotated, first_sequence, sender_sequence, last_sequence, received FROM sessions WHERE user_kind = $1 AND user_id = $2 AND id = $3 \
-                         AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_id = $4)";
+const FIND_ACTIVE: &str = "SELECT COALESCE(rotated, created) AS rotated, first_sequence, sender_sequence, \
+                           last_sequence, received FROM sessions \
+                           WHERE user_kind = $1 AND user_id = $2 AND id = $3 \
+                           AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_id = $4)";
 const REVOKE: &str = "INSERT INTO revoked_tokens (token_id, session_id) \
                       SELECT $4, id FROM sessions WHERE user_kind = $1 AND user_id = $2 AND id = $3 FOR SHARE \
                       ON CONFLICT (token_id) DO NOTHING";
