@@ -79,7 +79,7 @@ const REQUESTS: [Case; 5] = [
         name: "PUT /users/me/password",
         revoke: |scene| {
             let (token, current) = (&scene.second.access, format!("{}'s+own+passphrase", scene.username));
-            expect_success(&change_password(scene.replica(), token, &current, "quite+another+one"));
+            expect_success(&change_password(scene.replica(), token, &current, "purple+teapots+swim+north"));
         },
         extent: Extent::User,
         refresh: INVALID_GRANT,
@@ -187,7 +187,7 @@ impl<'a> Scene<'a> {
 
     /// Runs a command. If it reads a password, it gets a new one.
     fn run(&self, arguments: &[&str]) {
-        self.gatepass.run_with(arguments, "quite another one\n").done();
+        self.gatepass.run_with(arguments, "purple teapots swim north\n").done();
     }
 
     /// Asserts that exactly the tokens within the extent were revoked.
@@ -339,10 +339,10 @@ fn changed_user_is_current_within_a_second_and_a_recreated_user_gets_no_old_toke
     });
     assert_eq!(me.json(), changed);
 
-    gatepass.run_with(&["users", "passwd", "johndoe", "--password-stdin"], "quite another one\n").done();
+    gatepass.run_with(&["users", "passwd", "johndoe", "--password-stdin"], "purple teapots swim north\n").done();
     let incorrect = (400, "Incorrect username or password", None);
     expect(incorrect, &service.sign_in(JOHNDOE), "the old password");
-    service.token("username=johndoe&password=quite+another+one");
+    service.token("username=johndoe&password=purple+teapots+swim+north");
 
     gatepass.done(&["users", "remove", "johndoe", "--yes"]);
     expect(incorrect, &service.sign_in(JOHNDOE), "a removed user");

@@ -16,7 +16,7 @@ use ::phc::{Output, Salt};
 use unicode_normalization::UnicodeNormalization;
 
 #[cfg(feature = "password-policy")]
-pub use self::policy::StrengthPolicy;
+pub use self::policy::{InvalidPasswordBlocklist, PasswordBlocklist, StrengthPolicy};
 use self::{
     argon2id::{Argon2Params, OUTPUT_BYTES, SALT_BYTES},
     pool::Pool,

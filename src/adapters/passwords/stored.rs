@@ -133,5 +133,14 @@ pub(super) fn numbers<const N: usize>(phc: &PasswordHash, names: [&str; N]) -> O
     Some(values)
 }
 
+/// Decodes hexadecimal digits of either case.
+#[cfg(feature = "password-policy")]
+pub(super) fn decode_hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok());
+    bytes.collect::<Option<_>>().filter(|_| rest.is_empty())
+}
+
 #[cfg(test)]
 mod tests;

@@ -197,7 +197,8 @@ async fn run_on(users: &SqlUsers, command: UsersCommand) -> Result<(), Failure> 
             (username, UserChange { email, full_name, scopes, ..default }, "changed", json)
         }
         UsersCommand::Passwd { username, password } => {
-            let hash = password.hash(&find(users, &username).await?.user).await?;
+            let StoredUser { user, password_hash, .. } = find(users, &username).await?;
+            let hash = password.hash(&user, Some(&password_hash)).await?;
             (username, UserChange { password_hash: Some(hash), ..default }, "set the password of", false)
         }
         UsersCommand::Disable { username } => {
@@ -232,7 +233,7 @@ async fn add(users: &SqlUsers, new: AddUser) -> Result<(), Failure> {
         disabled: new.disabled,
         scopes: new.scopes.unwrap_or_else(default_scopes),
     };
-    let password_hash = new.password.hash(&user).await?;
+    let password_hash = new.password.hash(&user, None).await?;
     let account = Account { user, password_hash };
     if !users.insert(&account).await? {
         return Err(taken());
