@@ -1,5 +1,5 @@
 //! Sign-in with your own user table: sqlx, Argon2id, signed tokens. Try: cargo run --example sqlx_sqlite
-//! curl -d username=alice@example.com -d 'password=correct horse' http://127.0.0.1:8080/register
+//! curl -d username=alice@example.com -d 'password=correct horse battery staple' http://127.0.0.1:8080/register
 //! The same for /token, then: curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/greeting
 use actix_web::{App, HttpServer, Responder, error::ErrorBadRequest, get, post, web};
 use gatepass::{Account, ActiveUser, Auth, AuthUser, BackendError, GrantedScopes};

@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::LazyLock};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use gatepass::{
     Password, PasswordCheck, PasswordHash, PasswordHasher,
     passwords::{Argon2Hasher, Argon2Settings},
@@ -30,7 +31,7 @@ pub fn check(input: &[u8]) {
         }
     };
     if is_supported {
-        let cost = Cost::of(text).expect("a supported hash has a cost");
+        let cost = Cost::of(text).unwrap_or_else(|| panic!("a supported hash without a cost: {text}"));
         assert!(cost.is_allowed(), "{text}");
         if !cost.is_cheap() {
             return;
@@ -49,24 +50,52 @@ pub fn check(input: &[u8]) {
 
 /// Returns whether an error message is one of a fixed set.
 fn is_known_message(error: &str) -> bool {
-    let names_kind = ["Argon2", "bcrypt", "scrypt", "PBKDF2"].iter().any(|kind| {
+    let names_kind = ["Argon2", "bcrypt", "scrypt", "PBKDF2", "phpass"].iter().any(|kind| {
         error == format!("malformed {kind} hash")
             || error == format!("{kind} hash with parameters over the limit")
     });
-    names_kind || error == "password hash of an unknown kind"
+    let is_weak = ["MD5 hash", "SHA-1 hash", "SHA-2 hash", "plain text"].iter().any(|kind| {
+        error
+            == format!(
+                "{kind}, which does not protect the password; import the hash ! and set a new password"
+            )
+    });
+    names_kind || is_weak || error == "password hash of an unknown kind"
 }
 
 /// The cost of a hash, parsed independently of Gatepass.
 enum Cost {
-    Argon2 { memory: u64, work: u64 },
-    Bcrypt { log_rounds: u64 },
-    Scrypt { work: u64 },
-    Pbkdf2 { iterations: u64 },
+    Argon2 {
+        memory: u64,
+        work: u64,
+    },
+    Bcrypt {
+        log_rounds: u64,
+    },
+    Scrypt {
+        work: u64,
+    },
+    Pbkdf2 {
+        iterations: u64,
+    },
+    Phpass {
+        log_rounds: u64,
+    },
+    /// The hash of a user without a password.
+    None,
 }
 
 impl Cost {
     fn of(text: &str) -> Option<Self> {
-        let fields: Vec<&str> = text.split(['$', ',']).collect();
+        // The scheme of an LDAP server or of Spring.
+        let text = match text.strip_prefix('{').and_then(|text| text.split_once('}')) {
+            Some((scheme, hash)) if scheme.to_ascii_lowercase().starts_with("pbkdf2") => {
+                return Some(Self::Pbkdf2 { iterations: hash.split('$').next()?.parse().ok()? });
+            }
+            Some((_, hash)) => hash,
+            None => text,
+        };
+        let fields: Vec<&str> = text.split(['$', ',', ':']).collect();
         let named = |name: &str| {
             let value = fields.iter().find_map(|field| field.strip_prefix(name)?.strip_prefix('='))?;
             value.parse::<u64>().ok()
@@ -79,11 +108,35 @@ impl Cost {
             Some(Self::Argon2 { memory, work: memory * named("t")? })
         } else if kind(&["$scrypt$"]) {
             Some(Self::Scrypt { work: (1 << named("ln")?) * named("r")? * named("p")? })
+        } else if kind(&["!"]) {
+            Some(Self::None)
+        } else if kind(&["scrypt$", "scrypt:"]) {
+            // Django has the salt after N, which may be a number too.
+            let numbers: Vec<u64> = if text.starts_with("scrypt:") {
+                fields[1..4].iter().map(|field| field.parse().ok()).collect::<Option<_>>()?
+            } else {
+                [1, 3, 4].iter().map(|index| fields.get(*index)?.parse().ok()).collect::<Option<_>>()?
+            };
+            Some(Self::Scrypt { work: numbers.into_iter().product() })
+        } else if kind(&["pbkdf2:"]) {
+            Some(Self::Pbkdf2 { iterations: fields.get(2)?.parse().ok()? })
+        } else if kind(&["$P$", "$H$"]) {
+            const DIGITS: &str = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+            Some(Self::Phpass { log_rounds: DIGITS.find(text.chars().nth(3)?)? as u64 })
+        } else if kind(&["$bcrypt-sha256$"]) {
+            Some(Self::Bcrypt { log_rounds: named("r").or_else(bare)? })
+        } else if kind(&["$wp$2y$", "$wp$2a$", "$wp$2b$"]) {
+            Some(Self::Bcrypt { log_rounds: fields.get(3)?.parse().ok()? })
+        } else if !text.contains('$') {
+            let bytes = BASE64_STANDARD.decode(text).ok()?;
+            Some(Self::Pbkdf2 { iterations: u32::from_be_bytes(bytes.get(5..9)?.try_into().ok()?).into() })
+        } else if kind(&["$pbkdf2$"]) {
+            Some(Self::Pbkdf2 { iterations: fields.get(2)?.parse().ok()? })
         } else if kind(&["pbkdf2_"]) {
             Some(Self::Pbkdf2 { iterations: bare()? })
         } else if kind(&["$pbkdf2-"]) {
             Some(Self::Pbkdf2 { iterations: named("i").or_else(bare)? })
-        } else if kind(&["$2", "bcrypt$$2"]) {
+        } else if kind(&["$2", "bcrypt$$2", "bcrypt_sha256$$2"]) {
             Some(Self::Bcrypt { log_rounds: bare()? })
         } else {
             None
@@ -97,6 +150,8 @@ impl Cost {
             Self::Bcrypt { log_rounds } => log_rounds <= 14,
             Self::Scrypt { work } => work <= 1 << 21,
             Self::Pbkdf2 { iterations } => iterations <= 4_000_000,
+            Self::Phpass { log_rounds } => log_rounds <= 18,
+            Self::None => true,
         }
     }
 
@@ -107,6 +162,8 @@ impl Cost {
             Self::Bcrypt { log_rounds } => log_rounds <= 4,
             Self::Scrypt { work } => work <= 64,
             Self::Pbkdf2 { iterations } => iterations <= 500,
+            Self::Phpass { log_rounds } => log_rounds <= 9,
+            Self::None => true,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! after it.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     num::{NonZeroU8, NonZeroU32, NonZeroUsize},
     path::PathBuf,
     str::FromStr,
@@ -20,7 +20,7 @@ use clap::{
 use crate::{
     adapters::{
         jwt::{JwtSettings, SigningAlgorithm, SigningKeys},
-        passwords::Argon2Settings,
+        passwords::{Argon2Hasher, Argon2Settings, PasswordBlocklist, StrengthPolicy},
         sql::DatabaseSettings,
     },
     app::{connection::ConnectionTimeouts, cors::CorsOrigins, failure::Failure, tls::TlsFiles},
@@ -180,10 +180,6 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = clap::value_parser!(u8).range(1..).try_map(NonZeroU8::try_from))]
     pub(crate) database_connections: NonZeroU8,
 
-    /// Issuer of tokens: the public URL of the service, the same for all replicas [default: the URL of --bind]
-    #[arg(long, value_name = "URL", value_parser = identifier)]
-    issuer: Option<String>,
-
     /// Audience of tokens [default: the issuer]
     #[arg(long, value_name = "URL", value_parser = identifier)]
     audience: Option<String>,
@@ -221,6 +217,9 @@ pub(crate) struct SecureSettings {
     pub(crate) token_cache_max_staleness: Duration,
 
     #[command(flatten)]
+    issuer: IssuerSettings,
+
+    #[command(flatten)]
     pub(crate) database: DatabaseLocation,
 
     #[command(flatten)]
@@ -236,7 +235,19 @@ pub(crate) struct SecureSettings {
     hash_pool: HashPoolSettings,
 
     #[command(flatten)]
+    passwords: PasswordSettings,
+
+    #[command(flatten)]
     login_throttle: LoginThrottleSettings,
+}
+
+/// The issuer of tokens.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Secure profile options")]
+pub(crate) struct IssuerSettings {
+    /// Issuer of tokens: the public URL of the service, the same for all replicas [default: the URL of --bind]
+    #[arg(long, value_name = "URL", value_parser = identifier)]
+    issuer: Option<String>,
 }
 
 /// The database.
@@ -343,6 +354,19 @@ struct HashPoolSettings {
     hash_max_wait: u64,
 }
 
+/// The rules for new passwords.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Password policy options")]
+pub(crate) struct PasswordSettings {
+    /// Minimum length of new passwords in characters, 8 to 64; existing passwords stay valid
+    #[arg(long, value_name = "NUMBER", default_value_t = 15, value_parser = clap::value_parser!(u8).range(8..=64))]
+    password_min_length: u8,
+
+    /// File of breached passwords to refuse: SHA-1 hashes as Pwned Passwords has them, sorted by hash [default: none]
+    #[arg(long, value_name = "FILE")]
+    password_blocklist: Option<PathBuf>,
+}
+
 /// The limits on failed sign-ins.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Login throttling options")]
@@ -386,13 +410,14 @@ impl Settings {
     /// Returns the issuer of tokens: the setting, or the URL of the address that the service listens on.
     pub(crate) fn issuer(&self) -> String {
         let scheme = if self.listen.tls_cert.is_some() { "https" } else { "http" };
-        self.secure.issuer.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen.bind))
+        self.secure.issuer.issuer.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen.bind))
     }
 
     /// Returns the error about an issuer that is derived from a --bind without a specific address or port.
     pub(crate) fn unreachable_issuer(&self) -> Option<String> {
         let bind = self.listen.bind;
-        let is_unreachable = self.secure.issuer.is_none() && (bind.ip().is_unspecified() || bind.port() == 0);
+        let is_unreachable =
+            self.secure.issuer.issuer.is_none() && (bind.ip().is_unspecified() || bind.port() == 0);
         is_unreachable.then(|| format!("issuer {} is not reachable by clients; set --issuer", self.issuer()))
     }
 
@@ -489,6 +514,14 @@ impl SecureSettings {
         }
     }
 
+    /// Returns the policy for new passwords.
+    ///
+    /// # Errors
+    /// If the blocklist cannot be used.
+    pub(crate) fn password_policy(&self, hasher: &Argon2Hasher) -> Result<StrengthPolicy, Failure> {
+        self.passwords.policy(&self.issuer, hasher)
+    }
+
     /// Returns the limits on failed sign-ins, unless throttling is off.
     pub(crate) fn login_throttle(&self) -> Option<LoginThrottleLimits> {
         let throttle = &self.login_throttle;
@@ -508,6 +541,35 @@ impl SecureSettings {
             idle: self.refresh_idle_ttl,
             absolute: self.refresh_ttl,
         }
+    }
+}
+
+impl IssuerSettings {
+    /// Returns the host of the issuer, unless it is an IP address.
+    fn host(&self) -> Option<String> {
+        let uri: Uri = self.issuer.as_ref()?.parse().ok()?;
+        uri.host().filter(|host| !host.starts_with('[') && host.parse::<IpAddr>().is_err()).map(str::to_owned)
+    }
+}
+
+impl PasswordSettings {
+    /// Returns the policy for new passwords, which is checked on the threads of `hasher`.
+    ///
+    /// # Errors
+    /// If the blocklist cannot be used.
+    pub(crate) fn policy(
+        &self,
+        issuer: &IssuerSettings,
+        hasher: &Argon2Hasher,
+    ) -> Result<StrengthPolicy, Failure> {
+        let policy = StrengthPolicy::new(hasher)
+            .min_characters(self.password_min_length.into())
+            .context(["gatepass"])
+            .context(issuer.host());
+        Ok(match &self.password_blocklist {
+            Some(file) => policy.blocklist(PasswordBlocklist::open(file).map_err(Failure::usage)?),
+            None => policy,
+        })
     }
 }
 

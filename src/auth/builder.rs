@@ -119,7 +119,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the rules for new passwords. Without a policy, a password must have at least 8 characters.
+    /// Sets the rules for new passwords. Without a policy, a password must have at least 15 characters.
     #[must_use]
     pub fn password_policy(mut self, policy: impl PasswordPolicy + 'static) -> Self {
         self.password_policy = Some(DynPasswordPolicy::new_arc(policy));

@@ -22,9 +22,6 @@ use crate::{
     },
 };
 
-/// The minimum length of a new password without a [`PasswordPolicy`](crate::PasswordPolicy), in characters.
-const MIN_CHARACTERS: usize = 8;
-
 /// A change of a user's password.
 #[derive(Debug)]
 pub struct PasswordChange<'a, U> {
@@ -156,12 +153,16 @@ impl<U: AuthUser> Auth<U> {
         password: &Password,
         context: &[&str],
     ) -> Result<PasswordHash, AuthError> {
+        self.check_new_password(password, context).await?;
+        Ok(self.hasher()?.hash(password).await?)
+    }
+
+    async fn check_new_password(&self, password: &Password, context: &[&str]) -> Result<(), AuthError> {
         let checked = match &self.0.password_policy {
             Some(policy) => policy.check(password, context).await?,
-            None => WeakPassword::check_length(password, MIN_CHARACTERS),
+            None => WeakPassword::check_length(password, WeakPassword::MIN_CHARACTERS),
         };
-        checked.map_err(AuthError::WeakPassword)?;
-        Ok(self.hasher()?.hash(password).await?)
+        checked.map_err(AuthError::WeakPassword)
     }
 
     /// Changes a user's password and ends all sessions of the user. The current password is verified first.
@@ -212,7 +213,12 @@ impl<U: AuthUser> Auth<U> {
         let old = self.throttled(subject.as_str(), client_info, verify).await?;
         let context = self.0.password_context.as_ref().map_or_else(Vec::new, |context| context(user));
         let context: Vec<_> = context.iter().map(String::as_str).collect();
-        let new = self.hash_password(new, &context).await?;
+        self.check_new_password(new, &context).await?;
+        // The hasher knows all spellings of a password.
+        if self.hasher()?.verify(new, &old).await? != PasswordCheck::Mismatch {
+            return Err(AuthError::WeakPassword(WeakPassword::Unchanged));
+        }
+        let new = self.hasher()?.hash(new).await?;
         // Sessions end before the change, so that none survives if the second call fails, and after it, for sign-ins in
         // between.
         self.end_sessions(&subject, now).await?;

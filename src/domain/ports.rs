@@ -262,12 +262,30 @@ pub enum WeakPassword {
     /// The password is longer than [`Password::MAX_BYTES`].
     #[error("the password is longer than 1,024 bytes")]
     TooLong,
-    /// The password is common, or similar to a common password or to a word of the context.
-    #[error("the password is among the most common passwords or too easy to guess")]
+    /// The password is common or easy to guess.
+    #[error(
+        "the password is too common or too easy to guess; choose another one, for example four unrelated words"
+    )]
     TooEasy,
+    /// The password consists of little more than words of the context.
+    #[error(
+        "the password is based on the username, the name, the email address or the name of the service; choose a \
+         password that does not contain them"
+    )]
+    UsesContext,
+    /// The password is in a list of breached passwords.
+    #[error("the password is in a list of breached passwords; choose another one")]
+    Breached,
+    /// The new password is the current one.
+    #[error("the new password is the current password; choose another one")]
+    Unchanged,
 }
 
 impl WeakPassword {
+    /// The default of the minimum length in characters, which NIST SP 800-63B-4 section 3.1.1.2 requires of passwords
+    /// without a second factor.
+    pub(crate) const MIN_CHARACTERS: usize = 15;
+
     /// Checks the length of a new password.
     pub(crate) fn check_length(password: &Password, minimum: usize) -> Result<(), Self> {
         if password.expose().len() > Password::MAX_BYTES {

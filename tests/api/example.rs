@@ -9,7 +9,7 @@ use crate::support::{
     http::{Reply, get, post_form},
 };
 
-const ALICE: &str = "username=alice@example.com&password=correct horse";
+const ALICE: &str = "username=alice@example.com&password=correct horse battery staple";
 
 fn register(example: &Example, form: &str) -> Reply {
     post_form("/register", form).send(example.address)
@@ -36,9 +36,12 @@ fn member_of_the_example_registers_signs_in_and_uses_the_token_after_a_restart()
     assert_eq!(greeting(&example, "another").status, 401);
 
     // A second registration of the address gets the same response and does not change the account.
-    let again = register(&example, "username=alice@example.com&password=another horse");
+    let again = register(&example, "username=alice@example.com&password=another horse battery staple");
     assert_eq!((again.status, again.text()), (200, registered.text()));
-    assert_eq!(sign_in(&example, "username=alice@example.com&password=another horse").status, 400);
+    assert_eq!(
+        sign_in(&example, "username=alice@example.com&password=another horse battery staple").status,
+        400
+    );
 
     // Members, keys and tokens survive a restart.
     drop(example);

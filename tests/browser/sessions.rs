@@ -300,7 +300,7 @@ fn password_change_ends_other_sessions_and_signs_in_again() {
         change_password(browser, "wrong", NEW_PASSPHRASE).await;
         expect_rejected(browser, "Password not changed. Incorrect password.", "current-password").await;
         change_password(browser, PASSPHRASE, "password1").await;
-        let why = "Password not changed. New password: the password is among the most common passwords or too easy to guess.";
+        let why = "Password not changed. New password: the password must have at least 15 characters.";
         expect_rejected(browser, why, "new-password").await;
         expect_valid(&service, &other);
 

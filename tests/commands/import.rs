@@ -56,7 +56,7 @@ fn import_reads_json_lines_and_csv() {
     let unnamed = gatepass.folder.write("users", csv());
     gatepass.run(&["users", "import", &unnamed]).fails(2, &["--format"]);
     let imported = gatepass.json(&["users", "import", &unnamed, "--format", "csv"]);
-    assert_eq!(imported, json!({"imported": 2}));
+    assert_eq!(imported, json!({"imported": 2, "updated": 0, "skipped": 0, "invalid": 0}));
     assert_imported(&gatepass);
 }
 
@@ -186,7 +186,7 @@ fn import_errors_in_json_lines_name_line_and_field() {
                 "13: line: expected a JSON object",
                 "14: username: it contains a control character or an invisible one",
                 "15: x\\u{1b}[31m: unknown field",
-                "16: hashed_password: not a supported kind of password hash",
+                "16: hashed_password: password hash of an unknown kind",
                 "17: line: a field appears twice",
                 "18: scopes: they are longer than 2048 bytes, the limit for tokens",
                 "19: scopes: they are longer than 2048 bytes, the limit for tokens",
@@ -232,6 +232,107 @@ fn import_errors_in_csv_name_line_and_field() {
             "1: hashed_password: missing in the header",
         ],
     );
+}
+
+/// A line of JSON for a user with this hash.
+fn user(username: &str, hash: &str) -> String {
+    format!("{}\n", json!({ "username": username, "hashed_password": hash }))
+}
+
+#[test]
+fn skip_invalid_imports_the_valid_users_and_prints_the_reasons_without_hashes() {
+    Gatepass::on_both(|gatepass| {
+        gatepass.add("Taken", &[]).done();
+        let hidden = "c2VjcmV0c2VjcmV0c2VjcmV0";
+        let content = [
+            user("fine", HASH),
+            user("costly", &format!("$argon2id$v=19$m=1048576,t=1,p=1${hidden}${hidden}")),
+            user("unknown", &format!("$6${hidden}")),
+            user("malformed", &format!("pbkdf2_sha256$1000${hidden}")),
+            user("fast", &format!("{{SSHA}}{hidden}")),
+            user("FINE", HASH),
+            user("taken", HASH),
+            "{\n".to_owned(),
+            user("django", "!unusable"),
+        ];
+        let file = gatepass.folder.write("users.jsonl", content.concat());
+        let run = gatepass.run(&["users", "import", &file, "--skip-invalid"]);
+        assert_eq!((run.code, run.out.as_str()), (Some(0), "imported 2 users, skipped 7 invalid\n"));
+        let expected = [
+            "2: hashed_password: Argon2 hash with parameters over the limit",
+            "3: hashed_password: password hash of an unknown kind",
+            "4: hashed_password: malformed PBKDF2 hash",
+            "5: hashed_password: SHA-1 hash, which does not protect the password; import the hash ! and set a new password",
+            "6: username: duplicate of line 1",
+            "7: username: already taken",
+            "8: line: invalid JSON at column 1",
+        ];
+        let expected = expected.map(|error| format!("{file}:{error}"));
+        assert_eq!(run.err.lines().collect::<Vec<_>>(), expected);
+        assert!(!run.err.contains(hidden));
+        assert_eq!(gatepass.usernames(), ["django", "fine", "Taken"]);
+    });
+    let gatepass = Gatepass::on_sqlite();
+    let csv = gatepass.folder.write("users.csv", format!("name,hashed_password\njohndoe,{HASH}\n"));
+    let run = gatepass.run(&["users", "import", &csv, "--skip-invalid"]);
+    assert!(run.code == Some(1) && run.err.contains("2 errors: nothing was imported"), "{}", run.err);
+}
+
+#[test]
+fn on_conflict_skip_keeps_existing_users_and_update_changes_the_fields_of_the_file() {
+    Gatepass::on_both(|gatepass| {
+        let fields =
+            ["--full-name", "John Doe", "--email", "johndoe@example.com", "--scopes", "me users:read"];
+        gatepass.add("JohnDoe", &fields).done();
+        let before = gatepass.json(&["users", "show", "johndoe"]);
+        let old = gatepass.hash("JohnDoe");
+        let csv = format!("username,full_name,hashed_password\njohndoe,Johnny,{HASH}\nalice,,{HASH}\n");
+        let file = gatepass.folder.write("users.csv", csv);
+        gatepass
+            .run(&["users", "import", &file, "--on-conflict", "nothing"])
+            .fails(2, &["error, skip, update"]);
+        let run = gatepass.run(&["users", "import", &file]);
+        assert!(run.code == Some(1) && run.err.contains("2: username: already taken"), "{}", run.err);
+
+        let import = |action| gatepass.done(&["users", "import", &file, "--on-conflict", action]);
+        assert_eq!(import("skip"), "imported 1 user, kept 1 as they are\n");
+        assert_eq!(gatepass.json(&["users", "show", "johndoe"]), before);
+        assert_eq!(gatepass.hash("JohnDoe"), old);
+
+        assert_eq!(import("update"), "imported 0 users, updated 2\n");
+        let after = gatepass.json(&["users", "show", "johndoe"]);
+        for field in ["id", "username", "email", "scopes", "disabled", "created"] {
+            assert_eq!(after[field], before[field], "{field}");
+        }
+        assert_eq!(after["full_name"], "Johnny");
+        assert_eq!(gatepass.json(&["users", "show", "alice"])["full_name"], json!(null));
+        assert_eq!(gatepass.hash("JohnDoe"), HASH);
+        let entries = gatepass.done(&["audit", "list"]);
+        assert!(entries.contains("0 users, 2 updated"), "{entries}");
+    });
+}
+
+#[test]
+fn file_in_utf_16_or_with_carriage_returns_only_fails_with_the_reason() {
+    let gatepass = Gatepass::on_sqlite();
+    let csv = csv();
+    let utf_16 = |bytes: fn(u16) -> [u8; 2]| csv.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    let (little, big) = (utf_16(u16::to_le_bytes), utf_16(u16::to_be_bytes));
+    for (name, content, reason) in [
+        ("le.csv", [b"\xff\xfe", &*little].concat(), "UTF-16; convert it to UTF-8"),
+        ("be.csv", [b"\xfe\xff", &*big].concat(), "UTF-16; convert it to UTF-8"),
+        ("le.jsonl", little, "UTF-16; convert it to UTF-8"),
+        ("be.jsonl", big, "UTF-16; convert it to UTF-8"),
+        ("cr.csv", csv.replace('\n', "\r").into_bytes(), "carriage returns only; convert them to line feeds"),
+        (
+            "cr.jsonl",
+            jsonl().replace('\n', "\r").into_bytes(),
+            "carriage returns only; convert them to line feeds",
+        ),
+    ] {
+        let file = gatepass.folder.write(name, content);
+        gatepass.run(&["users", "import", &file]).fails(1, &["cannot read", name, reason]);
+    }
 }
 
 #[test]

@@ -68,9 +68,58 @@ fn password_stdin_reads_the_first_line_and_refuses_an_empty_one() {
     gatepass.run_with(&["users", "add", "x", "--password-stdin"], "").fails(1, &["empty"]);
     gatepass.run_with(&["users", "add", "x", "--password-stdin"], "\n").fails(1, &["empty"]);
     assert_eq!(gatepass.usernames(), [""; 0]);
-    gatepass.run_with(&["users", "add", "x", "--password-stdin"], "one line\r\nand another").done();
-    let other = gatepass.run_with(&["users", "add", "y", "--password-stdin"], "one line");
+    gatepass
+        .run_with(&["users", "add", "x", "--password-stdin"], "purple teapots in one line\r\nand another")
+        .done();
+    let other = gatepass.run_with(&["users", "add", "y", "--password-stdin"], "purple teapots in one line");
     assert_eq!(other.done(), "added y\n");
+}
+
+#[test]
+fn weak_password_is_refused_with_the_reason() {
+    let gatepass = Gatepass::on_sqlite();
+    let list = gatepass.folder.write("list.txt", "password\n");
+    let empty = gatepass.folder.write("empty.txt", "");
+    // The SHA-1 hash of "we planted four walnut trees".
+    let breached = gatepass.folder.write("breached.txt", "13ce04c880026ae1e858a6ce15a4f5fcdb5b323b:17\n");
+    let add = |password: &str, options: &[&str]| {
+        let arguments =
+            [&["users", "add", "johndoe", "--full-name=John Smith", "--password-stdin"], options].concat();
+        gatepass.run_with(&arguments, &format!("{password}\n"))
+    };
+    let (short, acme) = ("--password-min-length=8", "--issuer=https://auth.acme.example/login");
+    let (common, context) =
+        ("too common or too easy to guess", "choose a password that does not contain them");
+    for (password, options, reason) in [
+        ("h5J!pWz8", &[][..], "at least 15 characters"),
+        ("h5J!pWz", &[short], "at least 8 characters"),
+        ("Password@123", &[short], common),
+        ("johnsmith2025!!", &[], context),
+        ("acmeacmeacme2025", &[], common),
+        ("acmeacmeacme2025", &[acme], context),
+        (
+            "we planted four walnut trees",
+            &["--password-blocklist", &breached],
+            "in a list of breached passwords",
+        ),
+    ] {
+        add(password, options).fails(1, &[reason]);
+    }
+    for (file, reason) in
+        [(&*list, "the line at byte 0 is not a SHA-1 hash"), (&empty, "it is empty"), ("/x", "/x: ")]
+    {
+        add("h5J!pWz8", &["--password-blocklist", file]).fails(2, &["password blocklist", file, reason]);
+        let check = gatepass.run(&["check", "--profile=secure", "--password-blocklist", file]);
+        assert!(check.code == Some(1) && check.out.contains(reason), "{}", check.out);
+        gatepass.run(&["serve", "--profile=secure", "--password-blocklist", file]).fails(2, &[file, reason]);
+    }
+    add("h5J!pWz8", &["--password-min-length=7"]).fails(2, &["--password-min-length", "8..=64"]);
+    assert_eq!(gatepass.usernames(), [""; 0]);
+
+    add("h5J!pWz8", &[short, "--password-blocklist", &breached]).done();
+    let passwd = ["users", "passwd", "johndoe", "--password-stdin", short];
+    gatepass.run_with(&passwd, "h5J!pWz8\n").fails(1, &["the new password is the current password"]);
+    gatepass.run_with(&passwd, "h5J!pWz9\n").done();
 }
 
 #[test]
@@ -137,8 +186,8 @@ fn users_passwd_replaces_the_hash_of_one_user() {
         gatepass.add("johndoe", &[]).done();
         gatepass.add("alice", &[]).done();
         let (before, alice) = (gatepass.hash("johndoe"), gatepass.hash("alice"));
-        let passwd =
-            gatepass.run_with(&["users", "passwd", "johndoe", "--password-stdin"], "another secret\n");
+        let passwd = gatepass
+            .run_with(&["users", "passwd", "johndoe", "--password-stdin"], "purple teapots swim north\n");
         assert_eq!(passwd.done(), "set the password of johndoe\n");
         assert_ne!(gatepass.hash("johndoe"), before);
         assert_eq!(gatepass.hash("alice"), alice);

@@ -87,7 +87,7 @@ async fn password_change_ends_sessions_and_is_an_event_even_if_the_database_fail
     let auth = builder(&folder).await.password_changes().listener(events.clone()).build().unwrap();
     let (token, _) = sign_in(&auth, &[]).await;
     let user = &member(&auth, &token).await.unwrap();
-    let (current, new) = (&"secret".into(), &"a better secret".into());
+    let (current, new) = (&"secret".into(), &"purple teapots swim north".into());
     let client_info = &ClientInfo::default();
     let change = PasswordChange { user, current, new, client_info };
     assert!(auth.change_password(change).await.is_err(), "the sessions cannot be ended once more");

@@ -1,6 +1,9 @@
 //! Password hashes of other programs.
 
-use gatepass::{Password, PasswordCheck, PasswordHasher, passwords::Argon2Settings};
+use gatepass::{
+    Password, PasswordCheck, PasswordHasher,
+    passwords::{Argon2Hasher, Argon2Settings},
+};
 
 use crate::{
     block_on, hasher,
@@ -21,7 +24,7 @@ const CURRENT: Vector = Vector {
 
 /// Returns whether hashes of this kind ignore the end of this password.
 fn truncates(kind: &str, password: &str) -> bool {
-    kind.contains("bcrypt") && password.len() > 72
+    kind.starts_with("bcrypt") && password.len() > 72
 }
 
 fn assert_verifies(vector: &Vector, expected: PasswordCheck) {
@@ -103,6 +106,36 @@ fn sign_in_with_bcrypt_ignores_bytes_after_the_72nd_and_keeps_the_hash() {
     for mistyped in [format!("{long}x"), format!("{}y", &long[..72])] {
         assert!(block_on(sign_in(&auth, NAME, &mistyped)).unwrap());
         assert!(block_on(sign_in(&auth, NAME, long)).unwrap(), "the mistyped password did not replace it");
+    }
+}
+
+#[test]
+fn hash_of_asp_net_core_identity_is_verified() {
+    let _serial = serial();
+    let hasher = hasher(quick());
+    // From the tests of ASP.NET Core.
+    for hash in [
+        "AQAAAAAAAAD6AAAAEAhftMyfTJylOlZT+eEotFXd1elee8ih5WsjXaR3PA9M",
+        "AQAAAAIAAAAyAAAAEOMwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw",
+        "AQAAAAIAAAD6AAAAIJbVi5wbMR+htSfFp8fTw8N8GOS/Sje+S/4YZcgBfU7EQuqv4OkVYmc4VJl9AGZzmRTxSkP7LtVi9IWyUxX8IAAfZ8v\
+         +ZfhjCcudtC1YERSqE1OEdXLW9VukPuJWBBjLuw==",
+    ] {
+        let verify = |password: &str| block_on(hasher.verify(&password.into(), &hash.into())).unwrap();
+        assert_eq!(verify("my password"), PasswordCheck::NeedsRehash, "{hash}");
+        assert_eq!(verify("my passwords"), PasswordCheck::Mismatch, "{hash}");
+    }
+}
+
+#[test]
+fn hash_of_a_user_without_a_password_is_supported_and_matches_nothing() {
+    let _serial = serial();
+    let hasher = hasher(quick());
+    for hash in ["!", "!!", "!dFJ0sYv2aqPXrzOyqzDcAzOyRzsmHdKmFEJt4lUG"] {
+        assert_eq!(Argon2Hasher::check_hash(&hash.into()), Ok(()));
+        for password in ["!", hash, "secret"] {
+            let check = block_on(hasher.verify(&password.into(), &hash.into())).unwrap();
+            assert_eq!(check, PasswordCheck::Mismatch, "{hash}: {password}");
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A stored hash of an unknown kind.
-const UNSUPPORTED: &str = "!";
+const UNSUPPORTED: &str = "unsupported";
 
 #[test]
 fn sign_in_with_an_empty_or_overlong_password_is_refused_before_hashing_for_every_user() {
@@ -97,6 +97,61 @@ fn unsupported_hash_is_a_mismatch_and_check_hash_returns_the_reason_without_the_
         (format!("pbkdf2_sha256$1000$salt${output}"), "malformed"),
         (format!("pbkdf2_sha256$1000$salt${output}=$x"), "malformed"),
         ("pbkdf2_sha256$".into(), "malformed"),
+        (format!("pbkdf2_md5$1000$salt${output}="), "kind"),
+        (format!("bcrypt_sha256$2b$05{bcrypt}"), "malformed"),
+        (format!("bcrypt_sha256$$2b$15{bcrypt}"), "over the limit"),
+        (format!("$bcrypt-sha256$2b,15{bcrypt}$x"), "malformed"),
+        (
+            "$bcrypt-sha256$2b,15$n79VH.0Q2TMWmt3Oqt9uku$Kq4Noyk3094Y2QlB8NdRT8SvGiI4ft2".into(),
+            "over the limit",
+        ),
+        (
+            "$bcrypt-sha256$v=2,t=2b,r=99$n79VH.0Q2TMWmt3Oqt9uku$Kq4Noyk3094Y2QlB8NdRT8SvGiI4ft2".into(),
+            "over the limit",
+        ),
+        (
+            "$bcrypt-sha256$v=3,t=2b,r=5$n79VH.0Q2TMWmt3Oqt9uku$Kq4Noyk3094Y2QlB8NdRT8SvGiI4ft2".into(),
+            "malformed",
+        ),
+        ("$wp$".into(), "malformed"),
+        (format!("$wp$2y$15{bcrypt}"), "over the limit"),
+        (format!("$wp$argon2id$v=19$m=64,t=1,p=1${salt}${output}"), "malformed"),
+        (format!("scrypt$1048576$salt$8$1${output}="), "over the limit"),
+        (format!("scrypt$1000$salt$8$1${output}="), "malformed"),
+        (format!("scrypt$16384$salt$0$1${output}="), "malformed"),
+        ("scrypt:1048576:8:1$salt$00112233445566778899aabbccddeeff".into(), "over the limit"),
+        ("scrypt:32768:8:1$salt$00112233445566778899aabbccddeefg".into(), "malformed"),
+        ("scrypt:32768:8$salt$00112233445566778899aabbccddeeff".into(), "malformed"),
+        ("scrypt:32768:8:1$salt$".into(), "malformed"),
+        (format!("scrypt:32768:8:1$salt${}", "00".repeat(65)), "malformed"),
+        ("pbkdf2:sha256:4000001$salt$00112233445566778899aabbccddeeff".into(), "over the limit"),
+        ("pbkdf2:sha256:1000$salt$001122334455667788".into(), "malformed"),
+        ("pbkdf2:sha256$salt$00112233445566778899aabbccddeeff".into(), "malformed"),
+        ("pbkdf2:md5:1000$salt$00112233445566778899aabbccddeeff".into(), "kind"),
+        // Each 20 bytes cost one more round of SHA-1.
+        (format!("pbkdf2:sha1:1000001$salt${}", "00".repeat(64)), "over the limit"),
+        // Of ASP.NET Core Identity: too many iterations, none, a salt that is too long, another version.
+        ("AQAAAAL/////AAAAEOMwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw".into(), "over the limit"),
+        ("AQAAAAIAAAAAAAAAEOMwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw".into(), "malformed"),
+        ("AQAAAAIAAAAy/////+Mwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw".into(), "kind"),
+        ("AgAAAAIAAAAyAAAAEOMwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw".into(), "kind"),
+        ("$P$B01234567ZQDz7E7u9zLRTi2vCvL0e".into(), "malformed"),
+        ("$P$H01234567ZQDz7E7u9zLRTi2vCvL0e1".into(), "over the limit"),
+        ("$P$401234567ZQDz7E7u9zLRTi2vCvL0e1".into(), "malformed"),
+        ("$P$".into(), "malformed"),
+        (format!("{{CRYPT}}$2b$15{bcrypt}"), "over the limit"),
+        ("{CRYPT}$6$salt$hash".into(), "kind"),
+        ("{CRYPT}!".into(), "kind"),
+        ("{bcrypt}{bcrypt}$2b$".into(), "kind"),
+        ("{unknown}x".into(), "kind"),
+        ("{".into(), "kind"),
+        (format!("{{PBKDF2-SHA256}}4000001${salt}${output}"), "over the limit"),
+        ("{SSHA}DkMTwBl+a/3DQTxCYEApdUtNXGgdUac3".into(), "import the hash !"),
+        ("{sha}5en6G6MezRroT3XKqkdPOmY/BfQ=".into(), "import the hash !"),
+        ("{MD5}Xr4ilOzQ4PCOq3aQ0qbuaQ==".into(), "import the hash !"),
+        ("{noop}secret".into(), "import the hash !"),
+        ("md5$salt$5ebe2294ecd0e0f08eab7690d2a6ee69".into(), "import the hash !"),
+        ("$1$salt$hash".into(), "import the hash !"),
     ] {
         let start = Instant::now();
         let result = block_on(hasher.verify(&"secret".into(), &hash.as_str().into())).unwrap();

@@ -98,8 +98,9 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
         let fifth = service.sign_in_offline();
         assert_eq!(revoke(&service, &fifth.access, "").status, 200);
         let sixth = service.sign_in_offline();
-        let change =
-            |current: &str| change_password(&service, &sixth.access, current, "entirely+another+one").status;
+        let change = |current: &str| {
+            change_password(&service, &sixth.access, current, "purple+teapots+swim+south").status
+        };
         assert_eq!(change("a-wrong-current-one"), 400);
         rows(gatepass, "DELETE FROM failures RETURNING name");
         assert_eq!(change("johndoe's+own+passphrase"), 204);
@@ -157,7 +158,9 @@ fn every_change_by_a_command_is_recorded_and_failed_commands_are_not() {
     on_both(|gatepass| {
         gatepass.add("johndoe", &[]).fails(1, &["taken"]);
         gatepass.done(&["users", "set", "JOHNDOE", "--email", "private@example.com", "--scopes", "me"]);
-        gatepass.run_with(&["users", "passwd", "johndoe", "--password-stdin"], "quite another one\n").done();
+        gatepass
+            .run_with(&["users", "passwd", "johndoe", "--password-stdin"], "purple teapots swim north\n")
+            .done();
         gatepass.done(&["users", "disable", "johndoe"]);
         gatepass.done(&["users", "enable", "johndoe"]);
         let users =

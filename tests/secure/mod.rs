@@ -16,6 +16,7 @@ mod memory;
 mod metadata;
 mod ops;
 mod origins;
+mod password_policy;
 mod refresh;
 mod rehash;
 mod resource_server;

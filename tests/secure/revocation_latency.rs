@@ -7,10 +7,13 @@ use std::{
 
 use serde_json::json;
 
-use crate::secure::{
-    Gatepass, JOHNDOE, Reply, SECOND, Service, Tokens, access_token, add_client, add_johndoe,
-    change_password, client_fields, end_all_sessions, end_session, on_both, on_sqlite, outcome, read,
-    replicas, revoke, session_id, wait_until, with_service, within,
+use crate::{
+    secure::{
+        Gatepass, JOHNDOE, Reply, SECOND, Service, Tokens, access_token, add_client, add_johndoe,
+        change_password, client_fields, end_all_sessions, end_session, on_both, on_sqlite, outcome, read,
+        replicas, revoke, session_id, wait_until, with_service, within,
+    },
+    support::program::HASH,
 };
 
 /// A status, its `detail` and its challenge.
@@ -79,7 +82,7 @@ const REQUESTS: [Case; 5] = [
         name: "PUT /users/me/password",
         revoke: |scene| {
             let (token, current) = (&scene.second.access, format!("{}'s+own+passphrase", scene.username));
-            expect_success(&change_password(scene.replica(), token, &current, "quite+another+one"));
+            expect_success(&change_password(scene.replica(), token, &current, "purple+teapots+swim+north"));
         },
         extent: Extent::User,
         refresh: INVALID_GRANT,
@@ -87,7 +90,18 @@ const REQUESTS: [Case; 5] = [
     },
 ];
 
-const COMMANDS: [Case; 5] = [
+const COMMANDS: [Case; 6] = [
+    Case {
+        name: "users import --on-conflict update",
+        revoke: |scene| {
+            let user = json!({ "username": scene.username, "hashed_password": HASH });
+            let file = scene.gatepass.folder.write("users.jsonl", user.to_string());
+            scene.run(&["users", "import", &file, "--on-conflict", "update"]);
+        },
+        extent: Extent::User,
+        refresh: INVALID_GRANT,
+        refusal: INVALID,
+    },
     Case {
         name: "users passwd",
         revoke: |scene| scene.run(&["users", "passwd", &scene.username, "--password-stdin"]),
@@ -187,7 +201,7 @@ impl<'a> Scene<'a> {
 
     /// Runs a command. If it reads a password, it gets a new one.
     fn run(&self, arguments: &[&str]) {
-        self.gatepass.run_with(arguments, "quite another one\n").done();
+        self.gatepass.run_with(arguments, "purple teapots swim north\n").done();
     }
 
     /// Asserts that exactly the tokens within the extent were revoked.
@@ -339,10 +353,12 @@ fn changed_user_is_current_within_a_second_and_a_recreated_user_gets_no_old_toke
     });
     assert_eq!(me.json(), changed);
 
-    gatepass.run_with(&["users", "passwd", "johndoe", "--password-stdin"], "quite another one\n").done();
+    gatepass
+        .run_with(&["users", "passwd", "johndoe", "--password-stdin"], "purple teapots swim north\n")
+        .done();
     let incorrect = (400, "Incorrect username or password", None);
     expect(incorrect, &service.sign_in(JOHNDOE), "the old password");
-    service.token("username=johndoe&password=quite+another+one");
+    service.token("username=johndoe&password=purple+teapots+swim+north");
 
     gatepass.done(&["users", "remove", "johndoe", "--yes"]);
     expect(incorrect, &service.sign_in(JOHNDOE), "a removed user");

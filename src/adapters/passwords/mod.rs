@@ -3,6 +3,7 @@
 mod argon2id;
 mod bcrypt;
 mod pbkdf2;
+mod phpass;
 #[cfg(feature = "password-policy")]
 mod policy;
 mod pool;
@@ -16,7 +17,7 @@ use ::phc::{Output, Salt};
 use unicode_normalization::UnicodeNormalization;
 
 #[cfg(feature = "password-policy")]
-pub use self::policy::StrengthPolicy;
+pub use self::policy::{InvalidPasswordBlocklist, PasswordBlocklist, StrengthPolicy};
 use self::{
     argon2id::{Argon2Params, OUTPUT_BYTES, SALT_BYTES},
     pool::Pool,
@@ -43,12 +44,19 @@ use crate::domain::{
 ///
 /// # Supported hashes
 ///
-/// | kind | prefix of the stored hash | limit |
+/// | kind | stored hash | limit |
 /// |---|---|---|
 /// | Argon2id, Argon2i | `$argon2id$`, `$argon2i$`; Django's `argon2$argon2id$` | 256 MiB, 1 GiB over all iterations |
 /// | bcrypt | `$2a$`, `$2b$`, `$2y$`; Django's `bcrypt$$2b$` | cost 14 |
-/// | scrypt | `$scrypt$ln=` | N × r × p = 2²¹ (256 MiB) |
-/// | PBKDF2-SHA256 | `$pbkdf2-sha256$i=`; passlib's `$pbkdf2-sha256$29000$`; Django's `pbkdf2_sha256$` | 4 million iterations |
+/// | bcrypt of a hash | Django's `bcrypt_sha256$$2b$`; passlib's `$bcrypt-sha256$`; WordPress' `$wp$2y$` | cost 14 |
+/// | scrypt | `$scrypt$ln=`; Django's `scrypt$16384$`; Werkzeug's `scrypt:32768:8:1$` | N × r × p = 2²¹ (256 MiB) |
+/// | PBKDF2 with SHA-1, SHA-256, SHA-512 | `$pbkdf2-sha256$i=`; passlib's `$pbkdf2-sha256$29000$`; Django's `pbkdf2_sha256$`; Werkzeug's `pbkdf2:sha256:600000$`; ASP.NET Core Identity's `AQAAAA…` | 4 million iterations |
+/// | phpass | `$P$`, `$H$` | 2¹⁸ iterations |
+/// | no password | `!…` | |
+///
+/// The schemes of LDAP servers and Spring may precede a hash: `{bcrypt}`, `{CRYPT}`, `{ARGON2}`, `{PBKDF2-SHA256}`. Fast
+/// hashes such as `{SSHA}` and md5crypt are not supported, because they do not protect passwords. `!` and anything after it
+/// stands for a user without a password.
 ///
 /// If the password matches a hash that is not Argon2id with the current parameters, the result is
 /// [`PasswordCheck::NeedsRehash`], and the sign-in replaces the hash. A hash of another kind or over these limits

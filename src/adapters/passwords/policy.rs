@@ -1,11 +1,16 @@
 //! A password policy that follows
-//! [NIST SP 800-63B section 5.1.1](https://pages.nist.gov/800-63-3/sp800-63b.html#memsecret): a minimum length and no
-//! common passwords, but no composition rules.
+//! [NIST SP 800-63B-4 section 3.1.1.2](https://pages.nist.gov/800-63-4/sp800-63b.html#passwordver): a minimum length, no
+//! common, guessable or breached passwords, and no composition rules.
 
-use std::{ops::RangeInclusive, sync::Arc};
+mod blocklist;
+mod guesses;
 
-use zxcvbn::{Score, zxcvbn};
+use std::sync::Arc;
 
+use unicode_normalization::UnicodeNormalization;
+
+pub use self::blocklist::{InvalidPasswordBlocklist, PasswordBlocklist};
+use self::guesses::Words;
 use super::{Argon2Hasher, normalized, pool::Pool};
 use crate::domain::{
     backend_error::BackendError,
@@ -13,49 +18,87 @@ use crate::domain::{
     secret::Password,
 };
 
-/// The minimum length in characters that NIST requires of passwords chosen by users.
-const MIN_CHARACTERS: usize = 8;
-
-/// The number of characters whose strength is estimated. The time grows faster than quadratically, and further
-/// characters cannot make a password weaker.
-const ESTIMATED_CHARACTERS: usize = 40;
-
-/// The minimum strength: about a million guesses. Common passwords, with or without a digit at the end, take far fewer.
-/// Eight random letters take a hundred million.
-const MIN_SCORE: Score = Score::Two;
-
-/// The minimum and maximum length of a word of the context, in bytes.
-const WORD_BYTES: RangeInclusive<usize> = 3..=100;
-
-/// Rejects new passwords that are short, overlong or easy to guess, by the estimate of
-/// [zxcvbn](https://docs.rs/zxcvbn).
+/// Rejects new passwords that are short, overlong, common, easy to guess or breached.
 ///
-/// An estimate usually takes a millisecond, and up to a tenth of a second for a malicious password. It therefore runs
-/// on the threads of an [`Argon2Hasher`], after a wait in its queue.
+/// The minimum length is 15 characters, as NIST requires of passwords without a second factor. How hard a password is to
+/// guess is estimated from the patterns that [zxcvbn](https://docs.rs/zxcvbn) finds in it: common passwords, words, names,
+/// dates, keyboard patterns and repetitions, and the words of the context. Digits, years and symbols around them, capital
+/// letters and substitutions such as `@` for `a` count little. A password may contain a word of the context if the rest
+/// of it is strong enough.
+///
+/// An estimate usually takes a few milliseconds, and up to some tenths of a second for a malicious password. It therefore
+/// runs on the threads of an [`Argon2Hasher`], after a wait in its queue.
 ///
 /// ```
 /// use gatepass::{BackendError, Password, PasswordPolicy, error::WeakPassword};
 /// use gatepass::passwords::{Argon2Hasher, StrengthPolicy};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let policy = StrengthPolicy::new(&Argon2Hasher::default());
+/// let policy = StrengthPolicy::new(&Argon2Hasher::default())
+///     .min_characters(12)
+///     // With a list of breached passwords: .blocklist(PasswordBlocklist::open("pwned-passwords.txt")?)
+///     .context(["Acme", "acme.example"]);
 /// let check = async |password: &str| policy.check(&Password::from(password), &["johndoe"]).await;
 ///
-/// assert_eq!(check("my dog eats socks").await?, Ok(()));
-/// assert_eq!(check("password1").await?, Err(WeakPassword::TooEasy));
-/// assert_eq!(check("johndoe1").await?, Err(WeakPassword::TooEasy));
+/// assert_eq!(check("purple teapots swim north").await?, Ok(()));
+/// assert_eq!(check("vT9#kLm2xQw").await?, Err(WeakPassword::TooShort { minimum: 12 }));
+/// assert_eq!(check("Password@1234").await?, Err(WeakPassword::TooEasy));
+/// assert_eq!(check("johndoe@acme2025").await?, Err(WeakPassword::UsesContext));
 /// # Ok::<(), BackendError>(())
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug)]
 pub struct StrengthPolicy {
     pool: Arc<Pool>,
+    min_characters: usize,
+    blocklist: Option<PasswordBlocklist>,
+    context: Vec<String>,
 }
 
 impl StrengthPolicy {
+    /// The lowest minimum length, in characters: that of passwords that are used with a second factor.
+    pub const MIN_CHARACTERS: usize = 8;
+
     /// Creates a policy that runs on the threads of this hasher.
     pub fn new(hasher: &Argon2Hasher) -> Self {
-        Self { pool: Arc::clone(&hasher.pool) }
+        Self {
+            pool: Arc::clone(&hasher.pool),
+            min_characters: WeakPassword::MIN_CHARACTERS,
+            blocklist: None,
+            context: Vec::new(),
+        }
+    }
+
+    /// Sets the minimum length, in characters (Unicode scalar values): 15 by default, and at least 8.
+    #[must_use]
+    pub fn min_characters(self, minimum: usize) -> Self {
+        Self { min_characters: minimum.max(Self::MIN_CHARACTERS), ..self }
+    }
+
+    /// Also rejects the passwords of this list, in the spelling of the user and in lower case.
+    #[must_use]
+    pub fn blocklist(self, list: PasswordBlocklist) -> Self {
+        Self { blocklist: Some(list), ..self }
+    }
+
+    /// Adds words to the context of all users, such as the names of the service and of its host.
+    #[must_use]
+    pub fn context<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.context.extend(words.into_iter().map(Into::into));
+        self
+    }
+
+    /// Checks a password in NFKC. `typed` is how the user typed it.
+    fn check_now(&self, password: &Password, typed: &Password, words: &Words) -> Result<(), BackendOrWeak> {
+        guesses::check(password.expose(), words)?;
+        let Some(list) = &self.blocklist else { return Ok(()) };
+        let lowercase = Password::from(password.expose().to_lowercase());
+        for spelling in [typed, password, &lowercase] {
+            if list.contains(spelling.expose())? {
+                return Err(WeakPassword::Breached.into());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -65,35 +108,41 @@ impl PasswordPolicy for StrengthPolicy {
         password: &Password,
         context: &[&str],
     ) -> Result<Result<(), WeakPassword>, BackendError> {
-        if let Err(weak) = WeakPassword::check_length(password, MIN_CHARACTERS) {
-            return Ok(Err(weak));
-        }
         // The hash is that of the normalized password.
-        let password = &normalized(password);
-        if let Err(weak) = WeakPassword::check_length(password, MIN_CHARACTERS) {
-            return Ok(Err(weak));
+        let normalized = normalized(password);
+        for spelling in [password, &normalized] {
+            if let Err(weak) = WeakPassword::check_length(spelling, self.min_characters) {
+                return Ok(Err(weak));
+            }
         }
-        let text = password.expose();
-        let start = text.char_indices().nth(ESTIMATED_CHARACTERS).map_or(text, |(end, _)| &text[..end]);
-        let (start, words) = (Password::from(start), words(context));
+        let context = self.context.iter().map(String::as_str).chain(context.iter().copied());
+        let words = Words::new(context.map(|word| word.nfkc().collect()));
+        let (policy, typed) = (self.clone(), password.clone());
         self.pool
-            .run(0, move |_| {
-                let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                let is_weak = zxcvbn(start.expose(), &words).score() < MIN_SCORE;
-                Ok(if is_weak { Err(WeakPassword::TooEasy) } else { Ok(()) })
+            .run(0, move |_| match policy.check_now(&normalized, &typed, &words) {
+                Ok(()) => Ok(Ok(())),
+                Err(BackendOrWeak::Weak(weak)) => Ok(Err(weak)),
+                Err(BackendOrWeak::Backend(error)) => Err(error),
             })
             .await
     }
 }
 
-/// Returns the words of the context and their parts, such as those of an email address.
-fn words(context: &[&str]) -> Vec<String> {
-    context
-        .iter()
-        .flat_map(|word| [*word].into_iter().chain(word.split(['@', '.', '-', '_', ' '])))
-        .filter(|word| WORD_BYTES.contains(&word.len()))
-        .map(str::to_owned)
-        .collect()
+enum BackendOrWeak {
+    Backend(BackendError),
+    Weak(WeakPassword),
+}
+
+impl From<BackendError> for BackendOrWeak {
+    fn from(error: BackendError) -> Self {
+        Self::Backend(error)
+    }
+}
+
+impl From<WeakPassword> for BackendOrWeak {
+    fn from(weak: WeakPassword) -> Self {
+        Self::Weak(weak)
+    }
 }
 
 #[cfg(test)]

@@ -1,30 +1,41 @@
 //! Stored password hashes of all supported kinds, parsed and checked against the limits.
 
 use ::argon2::Block;
-use ::pbkdf2::{pbkdf2_hmac, sha2::Sha256};
 use ::phc::{Output, PasswordHash};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::{
     argon2id::{Argon2Params, OUTPUT_BYTES, SALT_BYTES},
-    bcrypt, pbkdf2, scrypt,
+    bcrypt::Bcrypt,
+    pbkdf2::{self, Digest, Pbkdf2},
+    phpass, scrypt,
 };
 use crate::domain::backend_error::BackendError;
 
 /// The maximum length of a stored hash, in bytes. Known programs write at most 300.
 const MAX_TEXT: usize = 512;
 
+/// The first character of the hash of a user without a password, as in Django and in /etc/shadow.
+const UNUSABLE: char = '!';
+
 /// A stored hash that can be verified.
 pub(super) enum StoredHash {
-    Bcrypt(String),
-    Derived { kdf: Kdf, salt: Vec<u8>, output: Vec<u8> },
+    Bcrypt(Bcrypt),
+    Derived {
+        kdf: Kdf,
+        salt: Vec<u8>,
+        output: Vec<u8>,
+    },
+    /// Matches no password: the user has none.
+    Unusable,
 }
 
 /// A key derivation function with its parameters.
 pub(super) enum Kdf {
     Argon2(Argon2Params),
-    Pbkdf2 { iterations: u32 },
+    Pbkdf2(Pbkdf2),
+    Phpass { iterations: u32 },
     Scrypt(::scrypt::Params),
 }
 
@@ -41,6 +52,9 @@ pub enum UnsupportedHash {
     /// The hash is of this kind, but its parameters exceed the limit.
     #[error("{0} hash with parameters over the limit")]
     TooCostly(&'static str),
+    /// The hash is of this kind, which reveals passwords to anyone with a copy.
+    #[error("{0}, which does not protect the password; import the hash ! and set a new password")]
+    TooWeak(&'static str),
 }
 
 impl StoredHash {
@@ -48,27 +62,92 @@ impl StoredHash {
         if text.len() > MAX_TEXT {
             return Err(UnsupportedHash::UnknownKind);
         }
-        // Django prepends the name of the kind.
-        let text = match (text.strip_prefix("argon2"), text.strip_prefix("bcrypt$")) {
-            (Some(standard), _) if standard.starts_with("$argon2") => standard,
-            (_, Some(standard)) if standard.starts_with("$2") => standard,
-            _ => text,
-        };
-        if let Some(fields) = text.strip_prefix("pbkdf2_sha256$") {
-            return pbkdf2::parse_django(fields);
+        if text.starts_with(UNUSABLE) {
+            return Ok(Self::Unusable);
         }
+        if let Some((scheme, hash)) = text.strip_prefix('{').and_then(|text| text.split_once('}')) {
+            return Self::parse_with_scheme(scheme, hash);
+        }
+        if let Some(hash) = text.strip_prefix("$wp").filter(|hash| hash.starts_with('$')) {
+            return Bcrypt::parse_wordpress(hash).map(Self::Bcrypt);
+        }
+        if let Some(fields) = text.strip_prefix("scrypt:") {
+            return scrypt::parse_werkzeug(fields);
+        }
+        if let Some(fields) = text.strip_prefix("pbkdf2:") {
+            return pbkdf2::parse_werkzeug(fields);
+        }
+        match text.split_once('$') {
+            Some(("", _)) => Self::parse_crypt(text),
+            Some((kind, fields)) => Self::parse_django(kind, fields),
+            None => pbkdf2::parse_asp_net(text).unwrap_or(Err(UnsupportedHash::UnknownKind)),
+        }
+    }
+
+    /// Parses a hash with the scheme of an LDAP server ([RFC
+    /// 3112](https://www.rfc-editor.org/rfc/rfc3112)), Dovecot or Spring before it, as in `{bcrypt}$2b$…`.
+    fn parse_with_scheme(scheme: &str, hash: &str) -> Result<Self, UnsupportedHash> {
+        match scheme.to_ascii_lowercase().as_str() {
+            "argon2"
+            | "argon2i"
+            | "argon2id"
+            | "argon2@springsecurity_v5_8"
+            | "bcrypt"
+            | "blf-crypt"
+            | "crypt" => Self::parse_crypt(hash),
+            "pbkdf2" | "pbkdf2-sha1" => pbkdf2::parse_passlib(Digest::Sha1, hash),
+            "pbkdf2-sha256" => pbkdf2::parse_passlib(Digest::Sha256, hash),
+            "pbkdf2-sha512" => pbkdf2::parse_passlib(Digest::Sha512, hash),
+            "md5" | "smd5" => Err(UnsupportedHash::TooWeak("MD5 hash")),
+            "sha" | "ssha" => Err(UnsupportedHash::TooWeak("SHA-1 hash")),
+            "sha256" | "ssha256" | "sha512" | "ssha512" => Err(UnsupportedHash::TooWeak("SHA-2 hash")),
+            "cleartext" | "noop" | "plain" => Err(UnsupportedHash::TooWeak("plain text")),
+            _ => Err(UnsupportedHash::UnknownKind),
+        }
+    }
+
+    /// Parses a hash in Django's format, which begins with the name of the kind.
+    fn parse_django(kind: &str, fields: &str) -> Result<Self, UnsupportedHash> {
+        match kind {
+            "argon2" if fields.starts_with("argon2") => Self::parse_crypt(&format!("${fields}")),
+            "bcrypt" => Bcrypt::parse(fields).map(Self::Bcrypt),
+            "bcrypt_sha256" => Bcrypt::parse_django(fields).map(Self::Bcrypt),
+            "pbkdf2_sha1" => pbkdf2::parse_django(Digest::Sha1, fields),
+            "pbkdf2_sha256" => pbkdf2::parse_django(Digest::Sha256, fields),
+            "scrypt" => scrypt::parse_django(fields),
+            "md5" | "unsalted_md5" => Err(UnsupportedHash::TooWeak("MD5 hash")),
+            "sha1" | "unsalted_sha1" => Err(UnsupportedHash::TooWeak("SHA-1 hash")),
+            _ => Err(UnsupportedHash::UnknownKind),
+        }
+    }
+
+    /// Parses a PHC string, or another hash in the format of crypt(3): `$kind$fields`.
+    fn parse_crypt(text: &str) -> Result<Self, UnsupportedHash> {
         let (kind, fields) = text
             .strip_prefix('$')
             .and_then(|text| text.split_once('$'))
             .ok_or(UnsupportedHash::UnknownKind)?;
         match kind {
-            "2a" | "2b" | "2y" => bcrypt::check(text).map(|()| Self::Bcrypt(text.to_owned())),
+            "2a" | "2b" | "2y" => Bcrypt::parse(text).map(Self::Bcrypt),
+            "bcrypt-sha256" => Bcrypt::parse_passlib(fields).map(Self::Bcrypt),
             "argon2i" | "argon2id" => {
                 Self::parse_phc(text, "Argon2", |phc| Argon2Params::parse(phc).map(Kdf::Argon2))
             }
-            "pbkdf2-sha256" if fields.contains('=') => Self::parse_phc(text, "PBKDF2", pbkdf2::parse_phc),
-            "pbkdf2-sha256" => pbkdf2::parse_passlib(fields),
-            "scrypt" => Self::parse_phc(text, "scrypt", |phc| scrypt::parse(phc).map(Kdf::Scrypt)),
+            "pbkdf2" => pbkdf2::parse_passlib(Digest::Sha1, fields),
+            "pbkdf2-sha1" | "pbkdf2-sha256" | "pbkdf2-sha512" => {
+                let digest = kind
+                    .strip_prefix("pbkdf2-")
+                    .and_then(Digest::named)
+                    .ok_or(UnsupportedHash::UnknownKind)?;
+                if fields.contains('=') {
+                    Self::parse_phc(text, "PBKDF2", |phc| pbkdf2::parse_phc(digest, phc))
+                } else {
+                    pbkdf2::parse_passlib(digest, fields)
+                }
+            }
+            "scrypt" => Self::parse_phc(text, "scrypt", |phc| scrypt::parse_phc(phc).map(Kdf::Scrypt)),
+            "P" | "H" => phpass::parse(fields),
+            "1" | "apr1" => Err(UnsupportedHash::TooWeak("MD5 hash")),
             _ => Err(UnsupportedHash::UnknownKind),
         }
     }
@@ -87,14 +166,16 @@ impl StoredHash {
     /// Verifies `password` against the hash, in constant time.
     pub(super) fn matches(&self, password: &[u8], blocks: &mut Vec<Block>) -> Result<bool, BackendError> {
         let (kdf, salt, stored) = match self {
-            Self::Bcrypt(hash) => return bcrypt::matches(hash, password),
+            Self::Bcrypt(bcrypt) => return bcrypt.matches(password),
+            Self::Unusable => return Ok(false),
             Self::Derived { kdf, salt, output } => (kdf, salt, output),
         };
         let mut output = [0; Output::MAX_LENGTH];
         let output = &mut output[..stored.len()];
         match kdf {
             Kdf::Argon2(params) => params.derive(password, salt, blocks, output)?,
-            Kdf::Pbkdf2 { iterations } => pbkdf2_hmac::<Sha256>(password, salt, *iterations, output),
+            Kdf::Pbkdf2(pbkdf2) => pbkdf2.derive(password, salt, output),
+            Kdf::Phpass { iterations } => phpass::derive(password, salt, *iterations, output),
             Kdf::Scrypt(params) => ::scrypt::scrypt(password, salt, params, output)?,
         }
         Ok(output.ct_eq(stored).into())
@@ -102,7 +183,10 @@ impl StoredHash {
 
     /// Returns whether the hash depends on all of the password: bcrypt ignores what follows the 72nd byte.
     pub(super) fn covers(&self, password: &[u8]) -> bool {
-        !matches!(self, Self::Bcrypt(_)) || password.len() <= bcrypt::MAX_PASSWORD
+        match self {
+            Self::Bcrypt(bcrypt) => bcrypt.covers(password),
+            Self::Derived { .. } | Self::Unusable => true,
+        }
     }
 
     /// Returns the memory that verification needs beyond the blocks of a thread (`own`), in KiB.
@@ -131,6 +215,14 @@ pub(super) fn numbers<const N: usize>(phc: &PasswordHash, names: [&str; N]) -> O
         *value = phc.params.get_decimal(name)?;
     }
     Some(values)
+}
+
+/// Decodes hexadecimal digits of either case.
+pub(super) fn decode_hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok());
+    bytes.collect::<Option<_>>().filter(|_| rest.is_empty())
 }
 
 #[cfg(test)]

@@ -197,19 +197,17 @@ impl SqlUsers {
         if keys.is_empty() {
             return Ok(HashSet::new());
         }
-        let mut select = Statement::new(TAKEN);
-        select.push_list(keys.iter().map(|key| (*key).into()));
-        let taken = self.database.pool.fetch(select, |row| row.get("username_key")).await?;
+        let taken = self.database.pool.fetch(taken(keys), |row| row.get("username_key")).await?;
         Ok(taken.into_iter().collect())
     }
 
-    /// Begins a transaction that adds many users.
+    /// Begins a transaction that adds or changes many users.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be written to.
     pub async fn import(&self) -> Result<Import, StoreError> {
-        let transaction = self.database.pool.begin().await?;
-        Ok(Import { transaction, actor: self.actor.clone(), added: 0 })
+        let (database, actor) = (self.database.clone(), self.actor.clone());
+        Ok(Import { transaction: database.pool.begin().await?, database, actor, added: 0, updated: 0 })
     }
 
     fn entry(
@@ -274,12 +272,14 @@ impl PasswordStore for SqlUsers {
     }
 }
 
-/// A transaction that adds many users. If it is dropped without [`commit`](Self::commit), no user is added.
+/// A transaction that adds or changes many users. If it is dropped without [`commit`](Self::commit), nothing changes.
 #[derive(Debug)]
 pub struct Import {
     transaction: Connection,
+    database: Database,
     actor: Option<Actor>,
     added: usize,
+    updated: usize,
 }
 
 impl Import {
@@ -299,17 +299,63 @@ impl Import {
         Ok(inserted == accounts.len() as u64)
     }
 
+    /// Returns which of at most [`BATCH`](Self::BATCH) [username keys](username_key) are taken, including those of users
+    /// that this import added.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub async fn taken(&mut self, keys: &[&str]) -> Result<HashSet<String>, StoreError> {
+        if keys.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let taken = self.transaction.fetch(taken(keys), |row| row.get("username_key")).await?;
+        Ok(taken.into_iter().collect())
+    }
+
+    /// Changes the user with this [username key](username_key). Returns whether the user exists. A new password hash, and
+    /// disabling the user, end all sessions of the user.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the change could not be stored.
+    pub async fn update(&mut self, key: &str, change: &UserChange) -> Result<bool, StoreError> {
+        let find = Statement::new(FIND_BY_KEY).bind(key);
+        let Some(stored) = self.transaction.fetch(find, stored_user).await?.pop() else { return Ok(false) };
+        let subject = stored.user.subject();
+        self.transaction.execute(updating(&subject, change)).await?;
+        let has_new_hash = change.password_hash.as_ref().is_some_and(|hash| *hash != stored.password_hash);
+        if has_new_hash || change.disabled == Some(true) {
+            sessions::end_all(&mut self.transaction, &owner(&subject)).await?;
+        }
+        self.updated += 1;
+        Ok(true)
+    }
+
     /// Commits the transaction.
     ///
     /// # Errors
-    /// [`StoreError`] if the users could not be stored; then no user is added.
+    /// [`StoreError`] if the users could not be stored; then nothing changes.
     pub async fn commit(mut self) -> Result<(), StoreError> {
-        let detail = Some(format!("{} users", self.added));
+        let updated = match self.updated {
+            0 => String::new(),
+            updated => format!(", {updated} updated"),
+        };
+        let detail = Some(format!("{} users{updated}", self.added));
         let entry = self.actor.map(|actor| AuditEntry { detail, ..actor.entry(EventKind::UsersImported) });
+        if self.updated > 0 {
+            let (change, now) = (Invalidation::Everything, Timestamp::now());
+            return Ok(self.database.commit(self.transaction, &change, entry, now).await?);
+        }
         audit::append(&mut self.transaction, entry.as_slice()).await?;
         // No invalidation: new users have no tokens.
         Ok(self.transaction.commit().await?)
     }
+}
+
+/// Returns a query for those of these username keys that are taken.
+fn taken<'a>(keys: &[&'a str]) -> Statement<'a> {
+    let mut select = Statement::new(TAKEN);
+    select.push_list(keys.iter().map(|key| (*key).into()));
+    select
 }
 
 fn owner(subject: &Subject) -> SessionOwner {

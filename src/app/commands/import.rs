@@ -1,14 +1,16 @@
 //! `gatepass users import`: reads a file twice, to check every line and to add the users.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     fs::{self, File},
     io::{self, BufRead, BufReader, Read},
+    mem,
     path::{Path, PathBuf},
 };
 
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::{
     adapters::sql::{Import, SqlUsers},
@@ -28,20 +30,64 @@ const MAX_PRINTED_ERRORS: usize = 100;
 /// The number of usernames per database query.
 const LOOKUP_SIZE: usize = 500;
 
-pub(super) async fn run(
-    users: &SqlUsers,
-    file: &Path,
+#[derive(Clone, Debug, Args)]
+pub(super) struct ImportUsers {
+    /// File to read; - is standard input
+    file: PathBuf,
+    /// Format of the file [default: by its extension, .jsonl or .csv]
+    #[arg(long, value_enum)]
     format: Option<Format>,
+    /// Import the valid users even if other lines are invalid; prints the errors of those
+    #[arg(long)]
+    skip_invalid: bool,
+    /// Action for usernames that are already taken
+    #[arg(long, value_name = "ACTION", value_enum, default_value = "error")]
+    on_conflict: OnConflict,
+    /// Print the result as a JSON object
+    #[arg(long)]
     json: bool,
-) -> Result<(), Failure> {
-    let source = Source::new(file, Format::of(file, format, None)?)?;
-    let imported = check(users, &source).await?;
-    write(users, &source, imported).await?;
-    if json {
-        print_json(&json!({ "imported": imported }))
-    } else {
-        print(format!("imported {}", user_count(imported)))
+}
+
+/// The action for a username that is already taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OnConflict {
+    /// The line is invalid
+    Error,
+    /// Keep the existing user as it is
+    Skip,
+    /// Change the fields that the file contains, and end the sessions if the password or the state changes
+    Update,
+}
+
+/// The result of an import.
+#[derive(Default, Serialize)]
+struct Imported {
+    imported: u64,
+    updated: u64,
+    /// Existing users that were kept as they are.
+    skipped: u64,
+    /// Lines with errors.
+    invalid: u64,
+}
+
+pub(super) async fn run(users: &SqlUsers, arguments: &ImportUsers) -> Result<(), Failure> {
+    let source = Source::new(&arguments.file, Format::of(&arguments.file, arguments.format, None)?)?;
+    let checked = check(users, &source, arguments).await?;
+    let imported = write(users, &source, arguments.on_conflict, checked).await?;
+    if arguments.json {
+        return print_json(&imported);
     }
+    let mut text = format!("imported {}", user_count(imported.imported));
+    for (count, others) in [
+        (imported.updated, format!(", updated {}", imported.updated)),
+        (imported.skipped, format!(", kept {} as they are", imported.skipped)),
+        (imported.invalid, format!(", skipped {} invalid", imported.invalid)),
+    ] {
+        if count > 0 {
+            text += &others;
+        }
+    }
+    print(text)
 }
 
 /// A file that can be read twice.
@@ -104,59 +150,96 @@ fn read_error(name: &str, error: io::Error) -> Failure {
     Failure::failed(format!("cannot read {name}: {error}"))
 }
 
-/// Checks every line and returns the number of users.
-async fn check(users: &SqlUsers, source: &Source) -> Result<u64, Failure> {
+/// The lines of a file that was checked.
+struct Checked {
+    /// The number of valid users.
+    valid: u64,
+    /// The numbers of the other lines.
+    invalid: HashSet<u64>,
+}
+
+/// Checks every line. Fails if one is invalid, unless invalid lines are skipped.
+async fn check(users: &SqlUsers, source: &Source, arguments: &ImportUsers) -> Result<Checked, Failure> {
     let bar = progress_bar("checking");
     let mut records = source.records(&bar)?;
-    let (mut errors, mut names) = (Errors::default(), Names::default());
+    // A file with an invalid header has no valid line.
+    let can_skip = arguments.skip_invalid && records.has_valid_header();
+    let (mut errors, mut names, mut lines) = (Errors::default(), Names::default(), 0);
     while let Some(Line { number, content }) = source.next(&mut records)? {
+        lines += 1;
         match content.and_then(|record| names.add(record, number).map_err(|error| vec![error])) {
             Ok(()) => {}
             Err(line_errors) => line_errors.into_iter().for_each(|error| errors.add(number, error)),
         }
         if names.pending.len() >= LOOKUP_SIZE {
-            names.look_up(users, &mut errors).await?;
+            names.look_up(users, arguments.on_conflict, &mut errors).await?;
         }
     }
-    names.look_up(users, &mut errors).await?;
+    names.look_up(users, arguments.on_conflict, &mut errors).await?;
     bar.finish_and_clear();
+    let invalid = errors.lines.clone();
     match errors.print(&source.name) {
-        0 => Ok(names.lines.len() as u64),
-        1 => Err(Failure::failed("1 error: nothing was imported")),
-        count => Err(Failure::failed(format!("{count} errors: nothing was imported"))),
+        0 => {}
+        _ if can_skip => {}
+        1 => return Err(Failure::failed("1 error: nothing was imported")),
+        count => return Err(Failure::failed(format!("{count} errors: nothing was imported"))),
     }
+    Ok(Checked { valid: lines - invalid.len() as u64, invalid })
 }
 
-/// Adds all users of a checked file in one transaction.
-async fn write(users: &SqlUsers, source: &Source, count: u64) -> Result<(), Failure> {
+/// Writes all valid users of a checked file in one transaction.
+async fn write(
+    users: &SqlUsers,
+    source: &Source,
+    on_conflict: OnConflict,
+    Checked { valid, invalid }: Checked,
+) -> Result<Imported, Failure> {
     let changed =
         || Failure::failed(format!("{} changed during the import: nothing was imported", source.name));
     let bar = progress_bar("importing");
     let mut records = source.records(&bar)?;
     let mut import = users.import().await?;
-    let mut number = 0;
+    let mut result = Imported { invalid: invalid.len() as u64, ..Imported::default() };
     loop {
         let mut batch = Vec::with_capacity(Import::BATCH);
-        for _ in 0..Import::BATCH {
-            let Some(line) = source.next(&mut records)? else { break };
-            let record = line.content.map_err(|_| changed())?;
-            batch.push(record.into_account());
-            number += 1;
+        while batch.len() < Import::BATCH
+            && let Some(line) = source.next(&mut records)?
+        {
+            if !invalid.contains(&line.number) {
+                batch.push(line.content.map_err(|_| changed())?);
+            }
         }
         if batch.is_empty() {
             break;
         }
-        if !import.add(&batch).await? {
+        let existing = if on_conflict == OnConflict::Error {
+            Vec::new()
+        } else {
+            let keys: Vec<_> = batch.iter().map(|record| record.username_key.as_str()).collect();
+            let taken = import.taken(&keys).await?;
+            batch.extract_if(.., |record| taken.contains(&record.username_key)).collect()
+        };
+        if on_conflict == OnConflict::Update {
+            for record in &existing {
+                import.update(&record.username_key, &record.change()).await?;
+            }
+            result.updated += existing.len() as u64;
+        } else {
+            result.skipped += existing.len() as u64;
+        }
+        result.imported += batch.len() as u64;
+        let accounts: Vec<_> = batch.into_iter().map(Record::into_account).collect();
+        if !import.add(&accounts).await? {
             let reason = "a username was taken during the import: nothing was imported";
             return Err(Failure::failed(reason));
         }
     }
-    if number != count {
+    if result.imported + result.updated + result.skipped != valid {
         return Err(changed());
     }
     import.commit().await?;
     bar.finish_and_clear();
-    Ok(())
+    Ok(result)
 }
 
 /// The usernames of a file.
@@ -182,27 +265,37 @@ impl Names {
         }
     }
 
-    async fn look_up(&mut self, users: &SqlUsers, errors: &mut Errors) -> Result<(), Failure> {
-        let keys: Vec<_> = self.pending.iter().map(|(key, _)| key.as_str()).collect();
-        let taken = users.taken(&keys).await?;
-        for (_, number) in self.pending.drain(..).filter(|(key, _)| taken.contains(key)) {
-            errors.add(number, FieldError::new("username", "already taken"));
+    async fn look_up(
+        &mut self,
+        users: &SqlUsers,
+        on_conflict: OnConflict,
+        errors: &mut Errors,
+    ) -> Result<(), Failure> {
+        let pending = mem::take(&mut self.pending);
+        if on_conflict == OnConflict::Error {
+            let keys: Vec<_> = pending.iter().map(|(key, _)| key.as_str()).collect();
+            let taken = users.taken(&keys).await?;
+            for (_, number) in pending.iter().filter(|(key, _)| taken.contains(key)) {
+                errors.add(*number, FieldError::new("username", "already taken"));
+            }
         }
         errors.keep_first();
         Ok(())
     }
 }
 
-/// The first errors of a file, and their number.
+/// The first errors of a file, their number, and the numbers of their lines.
 #[derive(Default)]
 struct Errors {
     first: Vec<(u64, FieldError)>,
     count: usize,
+    lines: HashSet<u64>,
 }
 
 impl Errors {
     fn add(&mut self, number: u64, error: FieldError) {
         self.count += 1;
+        self.lines.insert(number);
         self.first.push((number, error));
         // A lookup may still add errors for the lines since the last one, so more errors are kept than printed.
         if self.first.len() > MAX_PRINTED_ERRORS + 10 * LOOKUP_SIZE {

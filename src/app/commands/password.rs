@@ -11,12 +11,15 @@ use zeroize::Zeroizing;
 
 use crate::{
     adapters::{
-        passwords::{Argon2Hasher, Argon2Settings, StrengthPolicy},
+        passwords::{Argon2Hasher, Argon2Settings},
         sql::User,
     },
-    app::{failure::Failure, settings::Argon2Parameters},
+    app::{
+        failure::Failure,
+        settings::{Argon2Parameters, IssuerSettings, PasswordSettings},
+    },
     domain::{
-        ports::{PasswordHasher, PasswordPolicy},
+        ports::{PasswordCheck, PasswordHasher, PasswordPolicy, WeakPassword},
         secret::{Password, PasswordHash},
     },
 };
@@ -26,28 +29,44 @@ const MAX_LINE: u64 = 64 * 1024;
 
 /// The source of a new password, and the parameters of its hash. A password is never an argument, because every user of the
 /// machine can see the arguments of a process.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct NewPassword {
     /// Read the password from the first line of standard input instead of prompting for it
     #[arg(long)]
     password_stdin: bool,
     #[command(flatten)]
+    rules: PasswordSettings,
+    #[command(flatten)]
+    issuer: IssuerSettings,
+    #[command(flatten)]
     argon2: Argon2Parameters,
 }
 
 impl NewPassword {
-    /// Reads a password, checks it against the password policy, and returns the hash to store.
-    pub(super) async fn hash(self, user: &User) -> Result<PasswordHash, Failure> {
+    /// Reads a password, checks it against the password policy, and returns the hash to store. It must not be the password
+    /// of the current hash.
+    pub(super) async fn hash(
+        self,
+        user: &User,
+        current: Option<&PasswordHash>,
+    ) -> Result<PasswordHash, Failure> {
+        // One thread is enough for one password.
+        let settings = Argon2Settings { threads: Some(NonZeroUsize::MIN), ..self.argon2.hasher() };
+        let hasher = Argon2Hasher::with_settings(settings).map_err(Failure::usage)?;
+        // Before the prompt, so that nobody types a password in vain.
+        let policy = self.rules.policy(&self.issuer, &hasher)?;
         let password = if self.password_stdin { read_line()? } else { prompt_twice()? };
         if password.expose().is_empty() {
             return Err(Failure::failed("the password is empty"));
         }
         let names = [Some(&user.username), user.email.as_ref(), user.full_name.as_ref()];
         let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
-        // One thread is enough for one password.
-        let settings = Argon2Settings { threads: Some(NonZeroUsize::MIN), ..self.argon2.hasher() };
-        let hasher = Argon2Hasher::with_settings(settings).map_err(Failure::usage)?;
-        StrengthPolicy::new(&hasher).check(&password, &names).await??;
+        policy.check(&password, &names).await??;
+        if let Some(current) = current
+            && hasher.verify(&password, current).await? != PasswordCheck::Mismatch
+        {
+            return Err(WeakPassword::Unchanged.into());
+        }
         Ok(hasher.hash(&password).await?)
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::{
     adapters::{
         passwords::Argon2Hasher,
-        sql::{self, StoredUser, User, username_key},
+        sql::{self, StoredUser, User, UserChange, username_key},
         unique_names,
     },
     app::{
@@ -41,11 +41,26 @@ pub(super) struct Record {
     pub(super) username_key: String,
     user: User,
     hashed_password: String,
+    /// The fields that the file contains.
+    fields: Vec<&'static str>,
 }
 
 impl Record {
     pub(super) fn into_account(self) -> Account<User> {
         Account::new(self.user, self.hashed_password)
+    }
+
+    /// Returns the change of an existing user to the fields that the file contains.
+    pub(super) fn change(&self) -> UserChange {
+        let User { email, full_name, disabled, scopes, .. } = &self.user;
+        let has = |field| self.fields.contains(&field);
+        UserChange {
+            email: has("email").then(|| email.clone()),
+            full_name: has("full_name").then(|| full_name.clone()),
+            disabled: has("disabled").then_some(*disabled),
+            scopes: has("scopes").then(|| scopes.clone()),
+            password_hash: Some(self.hashed_password.as_str().into()),
+        }
     }
 }
 
@@ -94,6 +109,11 @@ impl<R: BufRead> Records<R> {
         Ok(records)
     }
 
+    /// Returns whether the columns of a CSV file are valid.
+    pub(super) fn has_valid_header(&self) -> bool {
+        self.header.is_ok()
+    }
+
     /// Returns the next user, or the errors in the next record.
     pub(super) fn next(&mut self) -> Result<Option<Line>, io::Error> {
         if let Err(errors) = &mut self.header {
@@ -127,8 +147,11 @@ impl<R: BufRead> Records<R> {
             *lines += 1;
             if start == 0 {
                 first = *lines;
-                if first == 1 && text.starts_with(BYTE_ORDER_MARK) {
-                    text.drain(..BYTE_ORDER_MARK.len());
+                if first == 1 {
+                    if text.starts_with(BYTE_ORDER_MARK) {
+                        text.drain(..BYTE_ORDER_MARK.len());
+                    }
+                    check_encoding(text)?;
                 }
                 if text.trim_ascii().is_empty() {
                     text.clear();
@@ -148,6 +171,21 @@ impl<R: BufRead> Records<R> {
             }
         }
     }
+}
+
+/// Checks that the first line is not of a file in UTF-16, and that it ends with a line feed.
+fn check_encoding(line: &[u8]) -> Result<(), io::Error> {
+    if line.starts_with(b"\xff\xfe")
+        || line.starts_with(b"\xfe\xff")
+        || line.iter().take(2).any(|byte| *byte == 0)
+    {
+        return Err(io::Error::other("it is in UTF-16; convert it to UTF-8"));
+    }
+    let content = line.strip_suffix(b"\n").unwrap_or(line);
+    if content.strip_suffix(b"\r").unwrap_or(content).contains(&b'\r') {
+        return Err(io::Error::other("its lines end with carriage returns only; convert them to line feeds"));
+    }
+    Ok(())
 }
 
 /// Returns the fields of the one CSV record in a text.
@@ -227,6 +265,7 @@ fn csv_record(columns: &[String], values: &ByteRecord) -> Result<Record, Vec<Fie
 fn record(mut fields: Map<String, Value>, mut errors: Vec<FieldError>) -> Result<Record, Vec<FieldError>> {
     let unknown = fields.keys().filter(|name| !FIELDS.contains(&name.as_str()));
     errors.extend(unknown.map(|name| FieldError::new(name, UNKNOWN_FIELD)));
+    let present = FIELDS.into_iter().filter(|name| fields.contains_key(*name)).collect();
     let mut reader = FieldReader { fields: &mut fields, errors: &mut errors };
     let disabled = reader.field("disabled", |value| match value {
         Value::Null => Ok(false),
@@ -240,15 +279,15 @@ fn record(mut fields: Map<String, Value>, mut errors: Vec<FieldError>) -> Result
     let full_name = reader.text("full_name", |text| sql::full_name(&text));
     let hashed_password =
         reader.text("hashed_password", |text| match Argon2Hasher::check_hash(&(&*text).into()) {
-            _ if text.is_empty() => Err("it is empty"),
-            Err(_) => Err("not a supported kind of password hash"),
+            _ if text.is_empty() => Err("it is empty".to_owned()),
+            Err(error) => Err(error.to_string()),
             Ok(()) => Ok(text),
         });
     if !errors.is_empty() {
         return Err(errors);
     }
     let user = User { id: User::new_id(), username, email, full_name, disabled, scopes };
-    Ok(Record { username_key, user, hashed_password })
+    Ok(Record { username_key, user, hashed_password, fields: present })
 }
 
 /// Reads fields of an object and collects the errors.

@@ -10,7 +10,8 @@ use crate::{
     app::{
         audit::operator,
         commands::{
-            Format, Missing, export, import,
+            Format, Missing, export,
+            import::{self, ImportUsers},
             output::{Output, UserObject, escaped, print, print_json},
             password::NewPassword,
             prompt, with_database,
@@ -94,16 +95,9 @@ enum UsersCommand {
     /// hashed_password. A CSV file has these names in its header. username and hashed_password are required.
     /// A user without scopes in the file gets the scope me.
     /// All lines are checked before any user is added. Errors are printed as FILE:LINE: FIELD: reason.
-    Import {
-        /// File to read; - is standard input
-        file: PathBuf,
-        /// Format of the file [default: by its extension, .jsonl or .csv]
-        #[arg(long, value_enum)]
-        format: Option<Format>,
-        /// Print the result as a JSON object
-        #[arg(long)]
-        json: bool,
-    },
+    /// hashed_password may be a hash of Django, Flask, WordPress, ASP.NET Core Identity, Spring or an LDAP server; ! stands
+    /// for a user without a password.
+    Import(ImportUsers),
     /// Write all users, with their password hashes, to a file that `import` reads
     Export {
         /// File to write; - is standard output
@@ -172,7 +166,7 @@ fn non_empty(text: String) -> Option<String> {
 
 pub(crate) fn run(UsersArguments { database, command }: UsersArguments) -> Result<(), Failure> {
     let missing = match command {
-        UsersCommand::Add(_) | UsersCommand::Import { .. } => Missing::Create,
+        UsersCommand::Add(_) | UsersCommand::Import(_) => Missing::Create,
         _ => Missing::Fail,
     };
     with_database(&database, missing, async |database| {
@@ -188,16 +182,15 @@ async fn run_on(users: &SqlUsers, command: UsersCommand) -> Result<(), Failure> 
         UsersCommand::List { json } => return list(users, json).await,
         UsersCommand::Show { username, json } => return show(&find(users, &username).await?, json),
         UsersCommand::Remove { username, yes } => return remove(users, &username, yes).await,
-        UsersCommand::Import { file, format, json } => {
-            return import::run(users, &file, format, json).await;
-        }
+        UsersCommand::Import(arguments) => return import::run(users, &arguments).await,
         UsersCommand::Export { file, format, yes } => return export::run(users, &file, format, yes).await,
         UsersCommand::Set { username, fields: SetFields { email, full_name, scopes }, json } => {
             let (email, full_name) = (email.map(non_empty), full_name.map(non_empty));
             (username, UserChange { email, full_name, scopes, ..default }, "changed", json)
         }
         UsersCommand::Passwd { username, password } => {
-            let hash = password.hash(&find(users, &username).await?.user).await?;
+            let StoredUser { user, password_hash, .. } = find(users, &username).await?;
+            let hash = password.hash(&user, Some(&password_hash)).await?;
             (username, UserChange { password_hash: Some(hash), ..default }, "set the password of", false)
         }
         UsersCommand::Disable { username } => {
@@ -232,7 +225,7 @@ async fn add(users: &SqlUsers, new: AddUser) -> Result<(), Failure> {
         disabled: new.disabled,
         scopes: new.scopes.unwrap_or_else(default_scopes),
     };
-    let password_hash = new.password.hash(&user).await?;
+    let password_hash = new.password.hash(&user, None).await?;
     let account = Account { user, password_hash };
     if !users.insert(&account).await? {
         return Err(taken());

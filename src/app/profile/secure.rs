@@ -8,7 +8,7 @@ use utoipa::openapi::OpenApi;
 use crate::{
     adapters::{
         jwt::{JwtSettings, JwtTokens, SigningKeys},
-        passwords::{Argon2Hasher, StrengthPolicy},
+        passwords::Argon2Hasher,
         sql::{Database, SqlAudit, SqlClients, SqlFailedAttempts, SqlSessions, SqlUsers, User},
     },
     app::{
@@ -34,6 +34,7 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     database.watch(Arc::clone(&cache) as _, secure.token_cache_max_staleness).await?;
     tokens.watch(Arc::clone(&cache) as _);
     let hasher = Argon2Hasher::with_settings(secure.argon2())?;
+    let policy = secure.password_policy(&hasher)?;
     let writer = SqlAudit::new(database.clone()).writer();
     let audit = AuditTrail::start(settings.operations.audit_log.as_deref(), Some(writer))?;
     let mut metrics = Metrics::new(audit);
@@ -42,6 +43,7 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     let operations = operations(metrics, &database);
 
     let auth = builder(&database, tokens, &hasher, &secure.api, secure.refresh())
+        .password_policy(policy)
         .issuer(settings.issuer())
         .clients(SqlClients::new(database.clone()))
         .require_client(secure.require_client)
@@ -73,7 +75,6 @@ fn builder(
 ) -> AuthBuilder<SqlUsers> {
     let auth = Auth::builder(SqlUsers::new(database.clone()))
         .passwords(hasher.clone())
-        .password_policy(StrengthPolicy::new(hasher))
         .password_context(|user: &User| {
             [Some(&user.username), user.email.as_ref(), user.full_name.as_ref()]
                 .into_iter()

@@ -74,7 +74,7 @@ struct PasswordChangeFormSchema {
     /// The current password.
     #[schema(format = Password, min_length = 1)]
     current_password: String,
-    /// The new password, with at least 8 characters. Common passwords are refused.
+    /// The new password. Passwords that are short, common, easy to guess or breached are refused.
     #[schema(format = Password, min_length = 8)]
     new_password: String,
 }

@@ -6,18 +6,26 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sha1::{Digest, Sha1};
+
 use super::*;
 use crate::adapters::passwords::Argon2Settings;
 
-const TOO_SHORT: Result<(), WeakPassword> = Err(WeakPassword::TooShort { minimum: 8 });
+const TOO_SHORT: Result<(), WeakPassword> = Err(WeakPassword::TooShort { minimum: 15 });
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
+fn check_from(minimum: usize, password: &str) -> Result<(), WeakPassword> {
+    let policy = StrengthPolicy::new(&Argon2Hasher::default()).min_characters(minimum);
+    let policy = policy.context(["gatepass", "auth.acme.example"]);
+    block_on(policy.check(&password.into(), &["johndoe", "jd.smith@example.com", "John Doe", "Jörg"]))
+        .unwrap()
+}
+
 fn check(password: &str) -> Result<(), WeakPassword> {
-    let policy = StrengthPolicy::new(&Argon2Hasher::default());
-    block_on(policy.check(&password.into(), &["johndoe@example.com", "John Doe"])).unwrap()
+    check_from(15, password)
 }
 
 #[test]
@@ -45,56 +53,187 @@ fn check_with_a_full_queue_returns_a_temporary_error() {
     assert_eq!(block_on(check("my cat eats socks")).unwrap(), Ok(()));
 }
 
+/// Common passwords, and what people make of them to satisfy rules.
+const COMMON: [&str; 68] = [
+    "password1",
+    "qwertyuiop",
+    "12345678",
+    "iloveyou",
+    "Password1!",
+    "P@ssw0rd",
+    "trustno1",
+    "aaaaaaaa",
+    "abcdefgh",
+    "summer2024",
+    "01011990",
+    "1q2w3e4r",
+    "Password@123",
+    "Summer2025!",
+    "P@ssw0rd2024!",
+    "Welcome2025!!",
+    "Qwerty123456!",
+    "Admin@12345",
+    "Letmein2024!",
+    "Spring2026#",
+    "Winter2025!!",
+    "January2025!",
+    "Monday@2025",
+    "Company123!",
+    "Changeme123!",
+    "Test1234!@#$",
+    "1q2w3e4r5t6y",
+    "Passwort2025!",
+    "Sommer2025!",
+    "Baseball@12345",
+    "Welcome2Company!",
+    "PurpleElephant7",
+    // 15 characters and more.
+    "Passw0rd!Passw0rd!",
+    "1qaz2wsx3edc4rfv",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "qwertyuiopasdfgh",
+    "!QAZ2wsx#EDC4rfv",
+    "!QAZ@WSX#EDC$RFV",
+    "qwertyuiop[]asdfghjkl",
+    "123456789012345",
+    "111111111111111",
+    "aaaaaaaaaaaaaaaaaaaa",
+    "abcdefghijklmnop",
+    "password12345678",
+    "PasswordPassword1!",
+    "iloveyouiloveyou",
+    "letmeinletmein2025",
+    "Football2025!!!",
+    "Liverpool2024!!!",
+    "Superman12345!!",
+    "Dragon!Dragon!Dragon!",
+    "monkeymonkeymonkey",
+    "administrator2025",
+    "Administrator@123",
+    "Sunshine@2025!!",
+    "Princess12345!!!",
+    "baseball20252025",
+    "Michael19871987!",
+    "Jennifer@1990!!",
+    "qwerty123qwerty123",
+    "asdfghjkl123456",
+    "MyPassword123456",
+    "MyP@ssw0rdIsGood1",
+    "thequickbrownfox",
+    "Monday January 1",
+    "London2025London",
+    // In full width, which is normalized before hashing.
+    "ｐａｓｓｗｏｒｄ１",
+    "ＰＡＳＳＷＯＲＤ１２３４５６７８",
+];
+
+/// Words of the context, and what people make of them.
+const CONTEXTUAL: [&str; 22] = [
+    "johndoe1",
+    "johndoejohndoe",
+    "JOHNDOE7",
+    "Example1",
+    "gatepass123",
+    "Johndoe2025!",
+    "j0hnd0e@2025!",
+    "johndoe48291734",
+    "G@tepass!2025",
+    "smith-example-2025",
+    "jörg2025!!",
+    // 15 characters and more.
+    "jd.smith@example.com",
+    "jd.smith@example.com1",
+    "JohnDoe19851985!",
+    "johnDoe12345678901",
+    "eodnhoj_eodnhoj_1",
+    "gatepass2025!gatepass",
+    "acme2025acme2025",
+    "AcmePassword2025!",
+    "johndoe4829173465",
+    "Gatepass@johndoe1",
+    // In full width.
+    "ｊｏｈｎｄｏｅ１",
+];
+
 #[test]
-fn check_of_common_or_contextual_passwords_returns_too_easy() {
-    for password in [
-        "password1",
-        "qwertyuiop",
-        "12345678",
-        "iloveyou",
-        "Password1!",
-        "P@ssw0rd",
-        "trustno1",
-        "aaaaaaaa",
-        "abcdefgh",
-        "summer2024",
-        "01011990",
-        "1q2w3e4r",
-        // From the context.
-        "johndoe@example.com",
-        "johndoe1",
-        "johndoejohndoe",
-        "Example1",
-        "JOHNDOE7",
-        // In full width, which is normalized before hashing.
-        "ｐａｓｓｗｏｒｄ１",
-        "ｊｏｈｎｄｏｅ１",
-    ] {
-        assert_eq!(check(password), Err(WeakPassword::TooEasy), "{password}");
+fn check_of_weak_passwords_returns_the_reason_with_any_minimum_length() {
+    for (passwords, reason) in
+        [(&COMMON[..], WeakPassword::TooEasy), (&CONTEXTUAL, WeakPassword::UsesContext)]
+    {
+        for password in passwords {
+            assert_eq!(check_from(8, password), Err(reason), "{password}");
+            let expected = if password.chars().count() < 15 { TOO_SHORT } else { Err(reason) };
+            assert_eq!(check(password), expected, "{password}");
+        }
     }
 }
 
 #[test]
 fn check_of_strong_passwords_accepts_them_without_composition_rules() {
-    for password in [
+    let short =
+        ["xkqvzjwp", "BtzKqwPd", "h5J!pWz8", "größte Ökonomie", "vT9#kLm2$xQw", "密码是一个很长的句子"];
+    let long = [
         "correct horse battery staple",
         "my dog eats socks",
         "only lower case letters here",
         "8302 7719 4460 1935",
-        "xkqvzjwp",
-        "BtzKqwPd",
-        "größte Ökonomie",
-        "密码是一个很长的句子",
-    ] {
+        "7hqk-2mzt-9wvx-p4",
+        "xk7Qp2vLm9RtYw3",
+        "fZ3vQ8mT1xK6bR9s",
+        "3f9a1c7e5b2d8046",
+        "purple teapot swims north",
+        "we planted four walnut trees",
+        "tulip-anchor-velvet-92",
+        "johndoe's own passphrase",
+        "丁香花开在窗前的小路上真好看",
+        "наш кот любит спать на печке",
+        "どこかで犬が吠えている静かな夜",
+        "der alte Kahn liegt am Ufer",
+        "mes voisins chantent le mardi",
+        "kufa moto ndege samaki jua",
+    ];
+    for password in short.iter().chain(&long) {
+        assert_eq!(check_from(8, password), Ok(()), "{password}");
+    }
+    for password in long.iter().filter(|password| password.chars().count() >= 15) {
         assert_eq!(check(password), Ok(()), "{password}");
     }
 }
 
 #[test]
+fn check_with_a_blocklist_returns_breached_for_its_passwords_in_any_normalization_form() {
+    let breached = ["purple teapot swims north", "größter gemeinsamer Teiler"];
+    let mut lines = breached.map(|password| {
+        let hash: String = Sha1::digest(password).iter().map(|byte| format!("{byte:02X}")).collect();
+        format!("{hash}:3\r\n")
+    });
+    lines.sort();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, lines.concat()).unwrap();
+    let list = PasswordBlocklist::open(file.path()).unwrap();
+    let policy = StrengthPolicy::new(&Argon2Hasher::default()).blocklist(list);
+    let check = |password: &str| block_on(policy.check(&password.into(), &[]));
+    for password in [
+        "purple teapot swims north",
+        "Purple Teapot swims NORTH",
+        "ｐｕｒｐｌｅ teapot swims north",
+        "größter gemeinsamer Teiler",
+        "gro\u{308}ßter gemeinsamer Teiler",
+    ] {
+        assert_eq!(check(password).unwrap(), Err(WeakPassword::Breached), "{password}");
+    }
+    assert_eq!(check("purple teapot swims south").unwrap(), Ok(()));
+    std::fs::remove_file(&file).unwrap();
+    assert!(check("purple teapot swims south").is_err());
+}
+
+#[test]
 fn minimum_length_is_in_characters_and_maximum_in_bytes() {
     assert_eq!(check(""), TOO_SHORT);
-    assert_eq!(check("xkqvzjw"), TOO_SHORT);
-    assert_eq!(check("密码很长的句子"), TOO_SHORT, "7 characters, 21 bytes");
+    assert_eq!(check("xkqvzjwpkfqmzb"), TOO_SHORT);
+    assert_eq!(check("密码很长的句子的密码很长的句"), TOO_SHORT, "14 characters, 42 bytes");
+    assert_eq!(check_from(1, "xkqvzjw"), Err(WeakPassword::TooShort { minimum: 8 }), "never below 8");
+    assert_eq!(check_from(40, "xk7Qp2vLm9RtYw3"), Err(WeakPassword::TooShort { minimum: 40 }));
     let long = "correct horse battery staple ".repeat(40);
     assert_eq!(check(&long[..1024]), Ok(()));
     assert_eq!(check(&long[..1025]), Err(WeakPassword::TooLong));
@@ -103,11 +242,12 @@ fn minimum_length_is_in_characters_and_maximum_in_bytes() {
 #[test]
 fn check_of_the_slowest_passwords_takes_bounded_time() {
     // The first check loads the word lists.
-    let _ = check("password1");
-    for slow in ["4@8({[<369!1|5$7+%2", "p4$$w0rd7|+%({[<", "password1", "aaaaaaaa", "aA1!", "😀"] {
+    let _ = check("password1password1");
+    for slow in ["4@8({[<369!1|5$7+%2", "p4$$w0rd7|+%({[<", "password1", "aaaaaaaa", "aA1!", "1990", "😀"] {
         let password = slow.repeat(1024 / slow.len());
         let start = Instant::now();
         let _ = check(&password);
+        eprintln!("{slow}: {:?}", start.elapsed());
         // All 1,024 characters would take minutes.
         assert!(start.elapsed() < Duration::from_secs(20), "{slow}: {:?}", start.elapsed());
     }

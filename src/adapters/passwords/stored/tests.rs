@@ -55,6 +55,13 @@ fn stored() -> impl Strategy<Value = String> {
         "$scrypt$",
         "$pbkdf2-sha256$",
         "pbkdf2_sha256$",
+        "pbkdf2_sha1$",
+        "pbkdf2:sha512:",
+        "{PBKDF2-SHA512}",
+        "$pbkdf2$",
+        "scrypt$",
+        "scrypt:",
+        "$P$",
         "$",
         "",
     ];
@@ -64,7 +71,9 @@ fn stored() -> impl Strategy<Value = String> {
 
 fn bcrypt() -> impl Strategy<Value = String> {
     (
-        prop::sample::select(&["$2a$", "$2b$", "$2y$", "bcrypt$$2b$"][..]),
+        prop::sample::select(
+            &["$2a$", "$2b$", "$2y$", "bcrypt$$2b$", "bcrypt_sha256$$2b$", "$wp$2y$", "{CRYPT}$2a$"][..],
+        ),
         "0[0-5]|[2-9][0-9]|.{0,3}",
         "[./A-Za-z0-9]{53}|.{0,60}",
     )

@@ -1,0 +1,212 @@
+//! An estimate of the number of guesses that find a password. All numbers of guesses are powers of ten.
+//!
+//! [zxcvbn](https://docs.rs/zxcvbn) splits a password into patterns and estimates each of them. Its own total is too high
+//! for a password with several patterns, such as `Password@123`. This total is the product of the patterns, and the lowest
+//! of several ways to read a password.
+
+use std::ops::RangeInclusive;
+
+use zxcvbn::{matching::patterns::MatchPattern, zxcvbn};
+
+use crate::domain::ports::WeakPassword;
+
+/// The number of characters that are estimated. The time grows faster than quadratically, and further characters cannot
+/// make a password weaker.
+const MAX_CHARACTERS: usize = 40;
+
+/// The minimum and maximum length of a word of the context, in bytes.
+const WORD_BYTES: RangeInclusive<usize> = 3..=100;
+
+/// The maximum number of words of the context, so that the time is bounded.
+const MAX_WORDS: usize = 100;
+
+/// The guesses for three characters before or after the letters: people add digits, years and symbols to a word.
+const MAX_AFFIX: f64 = 3.0;
+
+/// The minimum guesses for one character, and for two or more.
+const MIN_CHARACTER: f64 = 1.0;
+const MIN_PART: f64 = 1.7;
+
+/// Returns the guesses that a password must take. Eight random characters take 8, and no longer password needs more
+/// than 9, which three unusual words exceed.
+fn required(characters: usize) -> f64 {
+    (3.0 + characters as f64 / 2.0).min(9.0)
+}
+
+/// The words that others may know about a user, and their parts, such as those of an email address, in lower case.
+pub(super) struct Words(Vec<String>);
+
+impl Words {
+    pub(super) fn new(context: impl Iterator<Item = String>) -> Self {
+        let mut words = Vec::new();
+        for word in context {
+            let word = word.to_lowercase();
+            let parts = word.split(|char: char| !char.is_alphanumeric());
+            let together: String = parts.clone().collect();
+            words.extend(parts.map(str::to_owned));
+            words.extend([together, word]);
+        }
+        words.retain(|word| WORD_BYTES.contains(&word.len()));
+        words.sort();
+        words.dedup();
+        words.truncate(MAX_WORDS);
+        Self(words)
+    }
+}
+
+/// Checks that a password in NFKC is hard to guess.
+pub(super) fn check(password: &str, words: &Words) -> Result<(), WeakPassword> {
+    let characters = password.chars().count();
+    let end = password.char_indices().nth(MAX_CHARACTERS).map_or(password.len(), |(end, _)| end);
+    let estimate = Estimator { words: words.0.iter().map(String::as_str).collect() }.lowest(&password[..end]);
+    match estimate {
+        Estimate { guesses, .. } if guesses >= required(characters) => Ok(()),
+        Estimate { uses_context: true, .. } => Err(WeakPassword::UsesContext),
+        Estimate { .. } => Err(WeakPassword::TooEasy),
+    }
+}
+
+/// The guesses for a text, and whether it contains a word of the context.
+#[derive(Clone, Copy, Default)]
+struct Estimate {
+    guesses: f64,
+    uses_context: bool,
+}
+
+impl Estimate {
+    fn and(self, other: Self) -> Self {
+        Self { guesses: self.guesses + other.guesses, uses_context: self.uses_context || other.uses_context }
+    }
+}
+
+struct Estimator<'a> {
+    words: Vec<&'a str>,
+}
+
+impl Estimator<'_> {
+    /// Returns the lowest estimate for several ways to read a password.
+    fn lowest(&self, password: &str) -> Estimate {
+        let core = password.trim_matches(|char: char| !char.is_alphabetic());
+        let core = if core.is_empty() { password } else { core };
+        let plain: String = core.chars().map(without_substitution).collect();
+        let unshifted: String = password.chars().map(without_shift).collect();
+        let affixes = self.affixes(password, core);
+        let estimates = [
+            self.patterns(password),
+            self.patterns(&unshifted),
+            self.parts(core).and(affixes),
+            self.parts(&plain).and(affixes),
+        ];
+        let lowest = estimates.into_iter().min_by(|a, b| a.guesses.total_cmp(&b.guesses));
+        let uses_context = estimates.iter().any(|estimate| estimate.uses_context);
+        Estimate { uses_context, ..lowest.unwrap_or_default() }
+    }
+
+    /// Estimates a text as the patterns that zxcvbn finds.
+    fn patterns(&self, text: &str) -> Estimate {
+        let entropy = zxcvbn(text, &self.words);
+        let estimates = entropy.sequence().iter().map(|pattern| Estimate {
+            guesses: (pattern.guesses.unwrap_or(1) as f64).log10(),
+            uses_context: self.uses_context(&pattern.pattern),
+        });
+        estimates.fold(Estimate::default(), Estimate::and)
+    }
+
+    fn uses_context(&self, pattern: &MatchPattern) -> bool {
+        match pattern {
+            MatchPattern::Dictionary(found) => self.words.contains(&found.matched_word.as_str()),
+            MatchPattern::Repeat(found) => {
+                found.base_matches.iter().any(|found| self.uses_context(&found.pattern))
+            }
+            _ => false,
+        }
+    }
+
+    /// Estimates what is before and after the letters.
+    fn affixes(&self, password: &str, core: &str) -> Estimate {
+        let Some((before, after)) = password.split_once(core) else { return Estimate::default() };
+        let affixes = [before, after].into_iter().filter(|affix| !affix.is_empty());
+        let guesses = affixes.map(|affix| {
+            let limit = MAX_AFFIX.min(affix.chars().count() as f64);
+            self.patterns(affix).guesses.min(limit)
+        });
+        Estimate { guesses: guesses.sum(), uses_context: false }
+    }
+
+    /// Estimates each [part](parts) of a text on its own. A repeated symbol is guessed once.
+    fn parts(&self, text: &str) -> Estimate {
+        let mut seen = Vec::new();
+        let mut total = Estimate::default();
+        for (class, part) in parts(text) {
+            if class == Class::Symbol && seen.contains(&part) {
+                continue;
+            }
+            seen.push(part);
+            let is_one = part.chars().count() == 1;
+            let mut estimate = if is_one { Estimate::default() } else { self.patterns(part) };
+            estimate.guesses = estimate.guesses.max(if is_one { MIN_CHARACTER } else { MIN_PART });
+            total = total.and(estimate);
+        }
+        total
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Uppercase,
+    Letter,
+    Digit,
+    Symbol,
+}
+
+impl Class {
+    fn of(char: char) -> Self {
+        match char {
+            _ if char.is_uppercase() => Self::Uppercase,
+            _ if char.is_alphabetic() => Self::Letter,
+            _ if char.is_numeric() => Self::Digit,
+            _ => Self::Symbol,
+        }
+    }
+}
+
+/// Splits a text into words, numbers and symbols. A capital letter may begin a word.
+fn parts(text: &str) -> Vec<(Class, &str)> {
+    let mut parts = Vec::new();
+    let (mut start, mut last) = (0, None);
+    for (index, char) in text.char_indices() {
+        let class = Class::of(char);
+        let begins_word = last == Some(Class::Uppercase) && text[start..index].chars().count() == 1;
+        if let Some(last) = last
+            && last != class
+            && !(begins_word && class == Class::Letter)
+        {
+            parts.push((last, &text[start..index]));
+            start = index;
+        }
+        last = Some(class);
+    }
+    parts.extend(last.map(|class| (class, &text[start..])));
+    parts
+}
+
+/// Returns the letter that a digit or symbol often stands for.
+fn without_substitution(char: char) -> char {
+    match char {
+        '@' | '4' => 'a',
+        '3' => 'e',
+        '1' | '!' => 'i',
+        '0' => 'o',
+        '$' | '5' => 's',
+        '7' => 't',
+        char => char,
+    }
+}
+
+/// Returns the character on the same key of an American keyboard without Shift: keyboard patterns alternate the two.
+fn without_shift(char: char) -> char {
+    match "!@#$%^&*()".find(char) {
+        Some(index) => char::from(b"1234567890"[index]),
+        None => char.to_ascii_lowercase(),
+    }
+}
