@@ -1,26 +1,28 @@
 //! The command line: commands, their options, and what is printed if it cannot be parsed.
 
-use std::{env, ffi::OsString, process::ExitCode};
+use std::{collections::BTreeSet, env, ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{
-    Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
+    Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
     builder::BoolishValueParser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
 use crate::app::{
     commands::{
-        audit::AuditArguments, check::CheckArguments, clients::ClientsArguments, keys::KeysArguments,
-        sessions::SessionsArguments, users::UsersArguments,
+        audit::AuditArguments, check::CheckArguments, clients::ClientsArguments, config::ConfigArguments,
+        keys::KeysArguments, sessions::SessionsArguments, users::UsersArguments,
     },
     settings::{ApiSettings, ListenSettings, ProfileSettings, Settings},
+    sources::{self, FileValue, variable_name},
 };
 
 const COMMANDS_HELP: &str = "\
 Without a command, gatepass runs the service: `gatepass --bind ADDRESS:PORT` means
 `gatepass serve --bind ADDRESS:PORT`. `gatepass COMMAND --help` explains the options of a command.
-Every option of the service can also be set by an environment variable: --bind by GATEPASS_BIND.
-The command line takes precedence. RUST_LOG sets the log level, such as warn or debug [default: info].";
+Every option of the service can also be set by an environment variable, --bind by GATEPASS_BIND, or
+in the file of --config, as bind = 'ADDRESS:PORT'. The command line takes precedence over variables,
+and variables over the file. RUST_LOG sets the log level, such as warn or debug [default: info].";
 
 const MORE_OPTIONS: &str =
     "--help shows all options. Each can also be set by an environment variable: --bind by GATEPASS_BIND.";
@@ -35,6 +37,9 @@ const COMMON_OPTIONS: [&str; 7] =
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
+    /// Configuration file (TOML) with the names of these options as keys
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Configuration options")]
+    config: Option<PathBuf>,
 }
 
 /// A command and its options.
@@ -56,6 +61,9 @@ pub(crate) enum Command {
     /// Check settings, database and keys; exits with 1 if something is wrong
     #[command(after_help = MORE_OPTIONS, after_long_help = "")]
     Check(Box<CheckArguments>),
+    /// Print the settings of the service and where each value comes from
+    #[command(after_help = MORE_OPTIONS, after_long_help = "")]
+    Config(Box<ConfigArguments>),
     /// Print the OpenAPI document
     Openapi(OpenapiArguments),
     /// Check that the service at --bind responds; exits with 1 if it does not
@@ -83,12 +91,66 @@ pub(crate) struct HealthcheckArguments {
 /// # Errors
 /// The exit code, after printing help or a one-line error.
 pub(crate) fn parse() -> Result<Command, ExitCode> {
-    let arguments = with_command(env::args_os().skip(1).collect());
-    let parsed = match parse_from(&arguments) {
-        Err(error) if is_output(&error) => Err(error),
-        result => check_variables(&command()).and(result),
+    let mut arguments = with_command(env::args_os().skip(1).collect());
+    let mut files = Vec::new();
+    let parsed = parse_with_files(&mut arguments, &mut files);
+    parsed.map_err(|error| report(&error, &arguments, &files))
+}
+
+/// Parses the arguments, reads the files that arguments and variables name, and adds their values to the arguments.
+fn parse_with_files(
+    arguments: &mut Vec<OsString>,
+    files: &mut Vec<FileValue>,
+) -> Result<Command, clap::Error> {
+    let matches = match matches(arguments) {
+        Err(error) if is_output(&error) => return Err(error),
+        result => check_variables(&command()).and(result)?,
     };
-    parsed.map_err(|error| report(&error, &arguments))
+    let mut root = command();
+    // Adds the global options to the subcommands.
+    root.build();
+    let (mut selected, mut own_matches) = (&root, &matches);
+    while let Some((name, below)) = own_matches.subcommand()
+        && let Some(command) = selected.find_subcommand(name)
+    {
+        (selected, own_matches) = (command, below);
+    }
+    *files = sources::read_files(selected, own_matches, service(&root))?;
+    let end = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
+    let added = files.iter().map(|file| format!("--{}={}", file.name, *file.value).into());
+    arguments.splice(end..end, added);
+    let mut command = parse_from(arguments)?;
+    if let Command::Config(config) = &mut command {
+        config.in_force = sources::in_force(selected, own_matches, files);
+    }
+    Ok(command)
+}
+
+/// Returns the command with all settings.
+fn service(root: &clap::Command) -> &clap::Command {
+    root.find_subcommand("serve").unwrap_or(root)
+}
+
+/// Returns a warning for each variable that looks like a setting and is not one.
+pub(crate) fn unknown_variables() -> Vec<String> {
+    let mut root = command();
+    root.build();
+    let settings = || sources::settings(service(&root));
+    let files = settings().filter_map(|(_, arg)| sources::file_variable(arg));
+    let known: BTreeSet<_> = settings().map(|(name, _)| variable_name(name)).chain(files).collect();
+    // Kubernetes sets these in every container of a namespace with a service of the name `gatepass`.
+    let is_of_kubernetes = |name: &str| {
+        name.starts_with("GATEPASS_SERVICE_") || name == "GATEPASS_PORT" || name.starts_with("GATEPASS_PORT_")
+    };
+    let names = env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    let unknown = names.filter(|name| name.starts_with("GATEPASS_") && !known.contains(name));
+    let unknown: BTreeSet<_> = unknown.filter(|name| !is_of_kubernetes(name)).collect();
+    let warning = |name: String| {
+        let hint = sources::suggestion(&name, known.iter().cloned());
+        let hint = hint.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
+        format!("ignoring the unknown environment variable {name}{hint}")
+    };
+    unknown.into_iter().map(warning).collect()
 }
 
 impl Settings {
@@ -117,10 +179,13 @@ fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-fn parse_from(arguments: &[OsString]) -> Result<Command, clap::Error> {
+fn matches(arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
     let name = OsString::from("gatepass");
-    let matches = command().try_get_matches_from([&name].into_iter().chain(arguments))?;
-    Ok(CommandLine::from_arg_matches(&matches)?.command)
+    command().try_get_matches_from([&name].into_iter().chain(arguments))
+}
+
+fn parse_from(arguments: &[OsString]) -> Result<Command, clap::Error> {
+    Ok(CommandLine::from_arg_matches(&matches(arguments)?)?.command)
 }
 
 fn command() -> clap::Command {
@@ -130,7 +195,7 @@ fn command() -> clap::Command {
 /// Applies the rules that all commands share. An option under a help heading is a setting.
 fn configure(command: clap::Command) -> clap::Command {
     let has_commands = command.has_subcommands();
-    let has_many_options = ["serve", "check"].contains(&command.get_name());
+    let has_many_options = ["serve", "check", "config"].contains(&command.get_name());
     // A missing argument is a one-line error like any other.
     command.arg_required_else_help(false).mut_subcommands(configure).mut_args(|arg| {
         let (Some(name), Some(_)) = (arg.get_long().map(str::to_owned), arg.get_help_heading()) else {
@@ -151,8 +216,10 @@ fn configure(command: clap::Command) -> clap::Command {
 
 /// Checks that no variable of an option has white space, a carriage return or quotes around its value, as some env files have.
 fn check_variables(command: &clap::Command) -> Result<(), clap::Error> {
-    for variable in command.get_arguments().filter_map(Arg::get_env) {
-        let value = env::var_os(variable).unwrap_or_default();
+    let own = command.get_arguments().filter_map(|arg| arg.get_env().map(OsString::from));
+    let files = command.get_arguments().filter_map(sources::file_variable).map(OsString::from);
+    for variable in own.chain(files) {
+        let value = env::var_os(&variable).unwrap_or_default();
         let text = value.to_string_lossy();
         let is_quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
         if text.trim() != text || is_quoted('"') || is_quoted('\'') {
@@ -162,11 +229,6 @@ fn check_variables(command: &clap::Command) -> Result<(), clap::Error> {
         }
     }
     command.get_subcommands().try_for_each(check_variables)
-}
-
-/// Returns the environment variable of an option.
-fn variable_name(name: &str) -> String {
-    format!("GATEPASS_{}", name.to_uppercase().replace('-', "_"))
 }
 
 /// Returns a flag that also accepts `=false`: an environment variable needs a value.
@@ -183,11 +245,11 @@ fn optional_boolean(arg: Arg) -> Arg {
 }
 
 /// Prints help as clap formats it, and an error on one line.
-fn report(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+fn report(error: &clap::Error, arguments: &[OsString], files: &[FileValue]) -> ExitCode {
     if is_output(error) {
         return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
-    eprintln!("gatepass: {}", explain(error, arguments));
+    eprintln!("gatepass: {}", explain(error, arguments, files));
     ExitCode::from(2)
 }
 
@@ -196,7 +258,7 @@ fn is_output(error: &clap::Error) -> bool {
     matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
 }
 
-fn explain(error: &clap::Error, arguments: &[OsString]) -> String {
+fn explain(error: &clap::Error, arguments: &[OsString], files: &[FileValue]) -> String {
     let message = error.to_string();
     // The paragraphs of clap's message are the error, tips and the usage.
     let paragraphs = message.split("\n\n").take_while(|text| !text.starts_with("Usage: "));
@@ -209,18 +271,22 @@ fn explain(error: &clap::Error, arguments: &[OsString]) -> String {
         Some(format!(" {}", command.get_name()))
     });
     let path: String = known.collect();
-    format!("{}{}; see gatepass{path} --help", text.trim_start_matches("error: "), source_variable(error))
+    format!("{}{}; see gatepass{path} --help", text.trim_start_matches("error: "), source(error, files))
 }
 
-/// Names the environment variable that an invalid value came from: clap names only the option.
-fn source_variable(error: &clap::Error) -> String {
+/// Names the environment variable or the file that an invalid value came from: clap names only the option.
+fn source(error: &clap::Error, files: &[FileValue]) -> String {
     let (Some(ContextValue::String(option)), Some(ContextValue::String(value))) =
         (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
     else {
         return String::new();
     };
     let option = option.split([' ', '=', '[']).next().unwrap_or_default();
-    let variable = variable_name(option.trim_start_matches('-'));
+    let name = option.trim_start_matches('-');
+    if let Some(file) = files.iter().find(|file| file.name == name) {
+        return format!(" (from {})", file.source);
+    }
+    let variable = variable_name(name);
     let is_argument = env::args_os().skip(1).any(|argument| {
         let argument = argument.to_string_lossy();
         argument.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
@@ -256,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_is_an_option_of_serve() {
+    fn every_setting_is_an_option_of_serve_and_has_a_type() {
         let mut command = command();
         command.build();
         let settings = |command: &clap::Command| -> Vec<String> {
@@ -265,6 +331,9 @@ mod tests {
         };
         let all = settings(command.find_subcommand("serve").unwrap());
         assert!(all.len() > 40, "{all:?}");
+        for (name, arg) in sources::settings(service(&command)) {
+            assert!(sources::has_known_type(arg), "the value name of --{name} belongs in `sources`");
+        }
         for command in with_subcommands(&command) {
             for name in settings(&command) {
                 assert!(all.contains(&name), "{} --{name}", command.get_name());

@@ -6,6 +6,8 @@ use actix_cors::Cors;
 use actix_web::http::{Method, Uri, header};
 use thiserror::Error;
 
+use crate::http::request_id;
+
 /// The time that browsers may cache a preflight response, in seconds. It is the maximum of Chromium.
 const MAX_AGE: usize = 7200;
 
@@ -79,7 +81,7 @@ impl CorsOrigins {
             .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
             // Pages of allowed origins may send any header: their tools add X-Requested-With, traceparent and others.
             .allow_any_header()
-            .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER])
+            .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER, request_id::HEADER])
             .max_age(MAX_AGE);
         self.0.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
     }

@@ -30,9 +30,15 @@ impl Failure {
         Self { exit_code: 0, message: String::new() }
     }
 
+    /// Logs the error, so that it is not printed.
+    pub(crate) fn logged(self) -> Self {
+        log::error!("{}", self.message);
+        Self { message: String::new(), ..self }
+    }
+
     /// Prints the error on one line and returns the exit code.
     pub(crate) fn report(self) -> ExitCode {
-        if self.exit_code > 0 {
+        if self.exit_code > 0 && !self.message.is_empty() {
             eprintln!("gatepass: {}", self.message);
         }
         ExitCode::from(self.exit_code)

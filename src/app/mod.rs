@@ -8,6 +8,7 @@ mod core_dump;
 mod cors;
 mod document;
 pub mod failure;
+mod file_modes;
 mod healthcheck;
 mod logging;
 mod metrics;
@@ -17,14 +18,16 @@ pub mod profile;
 pub mod server;
 pub mod settings;
 mod signals;
+mod sources;
 mod tls;
 
 use std::process::ExitCode;
 
 use crate::app::{
     cli::Command,
-    commands::{audit as audit_commands, check, clients, keys, sessions, users},
+    commands::{audit as audit_commands, check, clients, config, keys, sessions, users},
     failure::Failure,
+    logging::LogFormat,
     settings::Settings,
 };
 
@@ -43,6 +46,7 @@ pub fn run() -> ExitCode {
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Audit(arguments) => audit_commands::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments),
         Command::Openapi(arguments) => document::print(arguments.profile.profile, arguments.api),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments.listen),
     };
@@ -50,10 +54,18 @@ pub fn run() -> ExitCode {
 }
 
 fn serve(settings: &Settings) -> Result<(), Failure> {
-    logging::start();
-    actix_web::rt::System::new().block_on(async {
+    let format = settings.operations.log_format;
+    logging::start(format);
+    cli::unknown_variables().iter().for_each(|warning| log::warn!("{warning}"));
+    let result = actix_web::rt::System::new().block_on(async {
         let server = profile::server(settings).await?;
+        log::info!("gatepass {} with {}", env!("CARGO_PKG_VERSION"), settings.describe());
+        file_modes::warnings(settings).iter().for_each(|warning| log::warn!("{warning}"));
         server.announce();
         Ok(server.run().await?)
-    })
+    });
+    match format {
+        LogFormat::Json => result.map_err(Failure::logged),
+        LogFormat::Text => result,
+    }
 }

@@ -6,6 +6,7 @@ use actix_web::{
     Error,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
+    http::header::{HeaderMap, HeaderValue},
     middleware::Next,
 };
 
@@ -20,10 +21,11 @@ use crate::{
             access_log, origin_check::OriginCheck, panic::catch_panics,
             security_headers::add_security_headers,
         },
+        request_id,
     },
 };
 
-/// The access log, metrics, panic handling, security headers and timeouts in one middleware: each further middleware would
+/// Request IDs, the access log, metrics, panic handling, security headers and timeouts in one middleware: each further middleware would
 /// allocate and move every response.
 pub(super) struct Pipeline {
     /// The maximum size of request target and headers; larger requests get 431.
@@ -31,6 +33,8 @@ pub(super) struct Pipeline {
     pub(super) has_tls: bool,
     /// `None` in the tutorial profile, which responds to all origins and hosts as FastAPI does.
     pub(super) origin_check: Option<OriginCheck>,
+    /// True if responses have the header `X-Request-Id`. FastAPI's do not.
+    pub(super) has_request_id: bool,
     /// `None` if metrics are not served.
     pub(super) metrics: Option<Arc<Metrics>>,
 }
@@ -41,7 +45,16 @@ impl Pipeline {
         request: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<TrackedBody<B>>, Error> {
-        let has_tls = self.has_tls;
+        let id = request_id::of(request.request());
+        request_id::scope(id.clone(), self.handle_with_id(id, request, next)).await
+    }
+
+    async fn handle_with_id<B: MessageBody + Unpin>(
+        self: Rc<Self>,
+        id: HeaderValue,
+        request: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<TrackedBody<B>>, Error> {
         let in_flight = connection::track(&request);
         let log_entry = access_log::Entry::new(&request);
         let timer = self.metrics.as_ref().map(|metrics| (metrics, metrics.requests.start(&request)));
@@ -57,11 +70,14 @@ impl Pipeline {
             catch_panics(request, next).await
         };
         match &mut result {
-            Ok(response) => add_security_headers(response.headers_mut(), has_tls),
-            Err(error) => error.add_response_mapper(move |mut response| {
-                add_security_headers(response.headers_mut(), has_tls);
-                response
-            }),
+            Ok(response) => self.add_headers(response.headers_mut(), id),
+            Err(error) => {
+                let pipeline = Rc::clone(&self);
+                error.add_response_mapper(move |mut response| {
+                    pipeline.add_headers(response.headers_mut(), id.clone());
+                    response
+                });
+            }
         }
         if let Some(entry) = log_entry {
             entry.log(&result);
@@ -70,6 +86,13 @@ impl Pipeline {
             metrics.requests.finish(timer, &result);
         }
         result.map(|response| response.map_body(|_, body| TrackedBody::new(body, in_flight)))
+    }
+
+    fn add_headers(&self, headers: &mut HeaderMap, id: HeaderValue) {
+        add_security_headers(headers, self.has_tls);
+        if self.has_request_id {
+            headers.insert(request_id::HEADER, id);
+        }
     }
 }
 
@@ -91,9 +114,14 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn responses_panics_and_refusals_have_security_headers() {
-        let pipeline =
-            Rc::new(Pipeline { max_header_bytes: 100, has_tls: true, origin_check: None, metrics: None });
+    async fn responses_panics_and_refusals_have_security_headers_and_a_request_id() {
+        let pipeline = Rc::new(Pipeline {
+            max_header_bytes: 100,
+            has_tls: true,
+            origin_check: None,
+            has_request_id: true,
+            metrics: None,
+        });
         let panics_at_once = guard::fn_guard(|_| panic!("a guard panics"));
         let app = App::new()
             .wrap(from_fn(move |request: ServiceRequest, next: Next<_>| {
@@ -114,7 +142,9 @@ mod tests {
                 }
             };
             assert_eq!(found.as_u16(), status, "{path}");
-            for name in [header::X_CONTENT_TYPE_OPTIONS, header::STRICT_TRANSPORT_SECURITY] {
+            for name in
+                [header::X_CONTENT_TYPE_OPTIONS, header::STRICT_TRANSPORT_SECURITY, request_id::HEADER]
+            {
                 assert!(headers.contains_key(&name), "{path} without {name}");
             }
         }

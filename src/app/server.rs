@@ -88,11 +88,16 @@ impl Server {
                 .configure(page.clone())
                 .default_service(if is_fastapi { web::to(absolute_fallback) } else { web::to(fallback) });
         };
-        Self::bind_routes(Arc::new(routes), operations, settings)
+        Self::bind_routes(Arc::new(routes), is_fastapi, operations, settings)
     }
 
     /// Does the work of `bind`. It is not generic, so it is compiled once for both profiles.
-    fn bind_routes(routes: Routes, operations: Operations, settings: &Settings) -> Result<Self, Failure> {
+    fn bind_routes(
+        routes: Routes,
+        is_fastapi: bool,
+        operations: Operations,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
         // Before listening, so that no signal is missed.
         let stop_signals = StopSignals::catch()?;
         let options = &settings.network;
@@ -104,7 +109,9 @@ impl Server {
         let metrics = settings.operations.ops_bind.map(|_| Arc::clone(&operations.metrics));
         let application = move || {
             let (origin_check, metrics) = (origin_check.clone(), metrics.clone());
-            let pipeline = Rc::new(Pipeline { max_header_bytes, has_tls, origin_check, metrics });
+            let has_request_id = !is_fastapi;
+            let pipeline =
+                Rc::new(Pipeline { max_header_bytes, has_tls, origin_check, has_request_id, metrics });
             App::new()
                 .app_data(proxies.clone())
                 .app_data(body_limits)

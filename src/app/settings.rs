@@ -6,7 +6,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     num::{NonZeroU8, NonZeroU32, NonZeroUsize},
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
 };
@@ -23,7 +23,10 @@ use crate::{
         passwords::{Argon2Hasher, Argon2Settings, PasswordBlocklist, StrengthPolicy},
         sql::DatabaseSettings,
     },
-    app::{connection::ConnectionTimeouts, cors::CorsOrigins, failure::Failure, tls::TlsFiles},
+    app::{
+        connection::ConnectionTimeouts, cors::CorsOrigins, failure::Failure, logging::LogFormat, sources,
+        tls::TlsFiles,
+    },
     auth::{LoginThrottleLimits, RefreshSettings, RefreshTokens},
     domain::{
         scope::{InvalidScope, Scope},
@@ -53,6 +56,10 @@ pub struct Settings {
     /// Allow the insecure tutorial profile to listen on addresses other than loopback
     #[arg(long)]
     pub(crate) expose_tutorial: bool,
+
+    /// Allow the secure profile to serve plain HTTP on addresses other than loopback without a trusted proxy
+    #[arg(long)]
+    pub(crate) insecure_http: bool,
 
     /// Time for requests in flight to finish after SIGTERM or SIGINT, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
@@ -166,6 +173,13 @@ pub(crate) struct OperationsSettings {
     /// File to which the audit trail is also written as JSON lines; - is standard output [default: none]
     #[arg(long, value_name = "FILE")]
     pub(crate) audit_log: Option<PathBuf>,
+
+    /// Format of the log on standard error
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of(&[
+        ("text", "Lines of text", LogFormat::Text),
+        ("json", "A JSON object per line", LogFormat::Json),
+    ]))]
+    pub(crate) log_format: LogFormat,
 
     /// Time that entries of the audit trail are kept in the database, in days
     #[arg(long, value_name = "DAYS", default_value = "90", value_parser = positive_days)]
@@ -421,6 +435,45 @@ impl Settings {
         is_unreachable.then(|| format!("issuer {} is not reachable by clients; set --issuer", self.issuer()))
     }
 
+    /// Checks that the profile may listen on the address of --bind.
+    ///
+    /// # Errors
+    /// If others could use the tutorial profile, or read passwords on the network.
+    pub(crate) fn check_address(&self) -> Result<(), Failure> {
+        let address = self.listen.bind;
+        if address.ip().is_loopback() {
+            return Ok(());
+        }
+        match self.profile.profile {
+            Profile::Tutorial if !self.expose_tutorial => Err(Failure::usage(format!(
+                "the tutorial profile is insecure and listens on loopback addresses only, not on {address}; \
+                 to allow other addresses, set --expose-tutorial (GATEPASS_EXPOSE_TUTORIAL=true)"
+            ))),
+            Profile::Secure if !self.is_encrypted() && !self.insecure_http => Err(Failure::usage(format!(
+                "passwords would cross the network unencrypted: {address} is not a loopback address, and TLS is off; \
+                 set --tls-cert and --tls-key, or --trusted-proxies if a proxy terminates TLS; \
+                 to allow plain HTTP, set --insecure-http (GATEPASS_INSECURE_HTTP=true)"
+            ))),
+            Profile::Tutorial | Profile::Secure => Ok(()),
+        }
+    }
+
+    /// Returns whether this process or a proxy terminates TLS.
+    fn is_encrypted(&self) -> bool {
+        self.listen.tls_cert.is_some() || self.network.has_trusted_proxies()
+    }
+
+    /// Describes profile and database for the log, without a password.
+    pub(crate) fn describe(&self) -> String {
+        match self.profile.profile {
+            Profile::Tutorial => "profile tutorial".to_owned(),
+            Profile::Secure => {
+                let database = sources::without_password(self.secure.database.database_url.expose());
+                format!("profile secure, database {database}")
+            }
+        }
+    }
+
     /// Returns the settings of [`JwtTokens`](crate::jwt::JwtTokens).
     pub(crate) fn jwt(&self) -> JwtSettings {
         let (secure, issuer) = (&self.secure, self.issuer());
@@ -472,6 +525,10 @@ impl ListenSettings {
     pub(crate) fn tls(&self) -> Result<Option<TlsFiles>, Failure> {
         TlsFiles::new(self.tls_cert.as_deref(), self.tls_key.as_deref())
     }
+
+    pub(crate) fn tls_key(&self) -> Option<&Path> {
+        self.tls_key.as_deref()
+    }
 }
 
 impl NetworkSettings {
@@ -479,11 +536,14 @@ impl NetworkSettings {
         CorsOrigins::join(&self.cors_origin)
     }
 
+    fn has_trusted_proxies(&self) -> bool {
+        self.trusted_proxies.as_ref().is_some_and(|proxies| !proxies.is_empty())
+    }
+
     /// The time that an idle connection stays open. Behind a proxy it exceeds the 60 seconds of most proxies: one that sends
     /// a request while the connection is being closed responds with 502.
     pub(crate) fn idle_timeout(&self) -> Duration {
-        let default =
-            if self.trusted_proxies.as_ref().is_some_and(|proxies| !proxies.is_empty()) { 75 } else { 5 };
+        let default = if self.has_trusted_proxies() { 75 } else { 5 };
         self.idle_timeout.unwrap_or(Duration::from_secs(default))
     }
 

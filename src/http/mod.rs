@@ -8,5 +8,7 @@ pub(crate) mod extract;
 pub(crate) mod fallback;
 pub(crate) mod middleware;
 pub(crate) mod openapi;
+#[cfg(feature = "service")]
+pub(crate) mod request_id;
 pub(crate) mod trusted_proxies;
 pub(crate) mod validation;

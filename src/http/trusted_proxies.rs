@@ -124,7 +124,8 @@ impl TrustedProxies {
         request.app_data::<web::Data<Self>>().map(|proxies| &***proxies)
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Returns whether an address in canonical form is that of a trusted proxy.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 

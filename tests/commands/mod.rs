@@ -2,6 +2,7 @@
 
 mod check;
 mod clients;
+mod config;
 mod environment;
 mod import;
 mod terminal;

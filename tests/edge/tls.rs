@@ -60,6 +60,7 @@ fn sign_in_works_over_tls_with_http_1_and_http_2() {
     let (folder, certificate) = (Folder::create(), new_certificate());
     write(&folder, &certificate);
     let (program, address) = start(&folder);
+    program.wait_for("key.pem is readable by every user of this system");
     assert!(program.wait_for("listening").contains(&format!("documentation at https://{address}/docs")));
     for (flag, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
         let url = |path: &str| format!("https://{address}{path}");

@@ -12,6 +12,7 @@ mod forward_auth;
 mod input;
 mod introspection;
 mod login_throttle;
+mod logs;
 mod memory;
 mod metadata;
 mod ops;

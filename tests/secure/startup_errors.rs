@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    secure::{Gatepass, Program, add_johndoe, free_address, serve, serve_command},
+    secure::{Gatepass, Program, add_johndoe, free_address, get, serve, serve_command},
     support::program::Run,
 };
 
@@ -106,20 +106,56 @@ fn settings_out_of_range_are_usage_errors() {
     }
 }
 
+#[test]
+fn plain_http_beyond_loopback_needs_tls_a_proxy_or_permission() {
+    let gatepass = Gatepass::on_sqlite();
+    let words = ["unencrypted", "--tls-cert", "--trusted-proxies", "--insecure-http"];
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let refused = ["--bind", address, "--issuer", "https://auth.example.com"];
+        for more in [&[][..], &["--trusted-proxies=none"], &["--insecure-http=false"]] {
+            expect_error(&gatepass, &[&refused, more].concat(), 2, &words);
+            let run = check(&gatepass, &[&refused, more].concat());
+            assert_eq!(run.code, Some(1));
+            assert!(words.iter().all(|word| run.out.contains(word)), "{run:?}");
+        }
+        for more in ["--trusted-proxies=10.0.0.0/8", "--insecure-http"] {
+            check(&gatepass, &[&refused[..], &[more]].concat()).done();
+            let service = serve(&gatepass, &[&refused[..], &[more]].concat());
+            let mut address = service.address;
+            address.set_ip([127, 0, 0, 1].into());
+            assert_eq!(get("/users/me").send(address).status, 401);
+        }
+    }
+}
+
+#[test]
+fn files_with_secrets_that_everyone_can_read_are_reported() {
+    let gatepass = Gatepass::on_sqlite();
+    add_johndoe(&gatepass);
+    let file = gatepass.folder.file("gatepass.db");
+    assert!(check(&gatepass, &[]).done().contains("no file with secrets"));
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let warning = format!("{file} is readable by every user of this system; run: chmod o= {file}");
+    assert!(check(&gatepass, &[]).done().contains(&warning));
+    serve(&gatepass, &[]).program.wait_for(&warning);
+}
+
 /// Runs `gatepass check` with the settings of the service.
 fn check(gatepass: &Gatepass, arguments: &[&str]) -> Run {
-    gatepass.run(&[&["check", "--profile", "secure", "--bind", "127.0.0.1:8000"], arguments].concat())
+    gatepass.run(&[&["check", "--profile=secure"], arguments].concat())
 }
 
 /// Asserts the results of a check with `--json`.
 #[track_caller]
-fn expect_results(run: &Run, expected: [bool; 3]) {
+fn expect_results(run: &Run, [settings, database, keys]: [bool; 3]) {
     let results = run.out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-    for ((result, what), ok) in results.zip(["settings", "database", "keys"]).zip(expected) {
+    for ((result, what), ok) in
+        results.zip(["settings", "database", "keys", "files"]).zip([settings, database, keys, true])
+    {
         assert_eq!((&result["check"], &result["ok"]), (&json!(what), &json!(ok)));
         assert!(result["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{result}");
     }
-    assert_eq!(run.out.lines().count(), 3, "{run:?}");
+    assert_eq!(run.out.lines().count(), 4, "{run:?}");
 }
 
 #[test]
@@ -132,8 +168,8 @@ fn check_succeeds_before_and_after_the_first_start() {
         add_johndoe(gatepass);
         serve(gatepass, &[]);
         let text = check(gatepass, &[]).done();
-        assert_eq!(text.lines().count(), 3, "{text}");
-        for (line, word) in text.lines().zip(["http://127.0.0.1:8000", "up to date", "signs"]) {
+        assert_eq!(text.lines().count(), 4, "{text}");
+        for (line, word) in text.lines().zip(["http://127.0.0.1:8000", "up to date", "signs", "no file"]) {
             assert!(line.contains(" ok: ") && line.contains(word), "{line}");
         }
         expect_results(&check(gatepass, &["--json"]), [true; 3]);

@@ -170,14 +170,17 @@ impl Database {
         })
     }
 
-    /// Returns the file of a SQLite database if it does not exist yet.
-    pub fn missing_file(url: &str) -> Option<PathBuf> {
+    /// Returns the file of a SQLite database.
+    pub fn file(url: &str) -> Option<PathBuf> {
         match parse(url) {
-            Ok(Engine::Sqlite(options)) if !is_memory(url) && !options.get_filename().exists() => {
-                Some(options.get_filename().to_path_buf())
-            }
+            Ok(Engine::Sqlite(options)) if !is_memory(url) => Some(options.get_filename().to_path_buf()),
             _ => None,
         }
+    }
+
+    /// Returns the file of a SQLite database if it does not exist yet.
+    pub fn missing_file(url: &str) -> Option<PathBuf> {
+        Self::file(url).filter(|file| !file.exists())
     }
 
     /// Sets how long entries of the audit trail are kept. Older ones are removed while the database is

@@ -13,6 +13,7 @@ use crate::{
     app::{
         commands::output::Output,
         failure::Failure,
+        file_modes,
         settings::{Profile, Settings},
     },
 };
@@ -40,6 +41,7 @@ pub(crate) fn run(CheckArguments { settings, json }: &CheckArguments) -> Result<
         ("settings", check_settings(settings)),
         ("database", check_database(settings.secure.database.database_url.expose())),
         ("keys", check_keys(settings)),
+        ("files", Ok(check_files(settings))),
     ];
     let mut output = Output::new();
     let mut failed = Vec::new();
@@ -68,6 +70,7 @@ fn check_settings(settings: &Settings) -> Result<String, Failure> {
     if let Some(tls) = settings.listen.tls()? {
         tls.check()?;
     }
+    settings.check_address()?;
     match (settings.profile.profile, settings.unreachable_issuer()) {
         (Profile::Tutorial, _) => {
             Ok("profile tutorial, which is insecure and uses neither database nor keys".to_owned())
@@ -89,6 +92,16 @@ fn check_database(url: &str) -> Result<String, Failure> {
         Tables::Newer => {
             Err(Failure::failed("the tables are from a newer version of Gatepass: update this program"))
         }
+    }
+}
+
+/// Returns warnings, which do not fail the check.
+fn check_files(settings: &Settings) -> String {
+    let warnings = file_modes::warnings(settings);
+    if warnings.is_empty() {
+        "no file with secrets is readable by everyone".to_owned()
+    } else {
+        warnings.join("; ")
     }
 }
 

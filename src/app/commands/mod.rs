@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod clients;
+pub(crate) mod config;
 mod export;
 mod import;
 pub(crate) mod keys;

@@ -26,6 +26,7 @@ use crate::{
 
 /// Builds the service of the secure profile and starts to listen.
 pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
+    settings.check_address()?;
     let secure = &settings.secure;
     let database = Database::open_with(secure.database.database_url.expose(), secure.database()).await?;
     let database = database.with_audit_retention(settings.operations.audit_retention);

@@ -24,13 +24,7 @@ const TOKEN_CACHE_SIZE: NonZeroUsize = NonZeroUsize::new(100).expect("not zero")
 
 /// Builds the service of the tutorial profile and starts to listen.
 pub(super) fn server(settings: &Settings) -> Result<Server, Failure> {
-    let address = settings.listen.bind;
-    if !address.ip().is_loopback() && !settings.expose_tutorial {
-        return Err(Failure::usage(format!(
-            "the tutorial profile is insecure and listens on loopback addresses only, not on {address}; \
-             to allow other addresses, set --expose-tutorial (GATEPASS_EXPOSE_TUTORIAL=true)"
-        )));
-    }
+    settings.check_address()?;
     let cache = Arc::new(TokenCache::new(TOKEN_CACHE_SIZE));
     let audit = AuditTrail::start(settings.operations.audit_log.as_deref(), None)?;
     let mut metrics = Metrics::new(audit);

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
+    net::IpAddr,
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
@@ -25,9 +26,13 @@ pub(crate) fn client_info(request: &HttpRequest) -> ClientInfo {
         let text = String::from_utf8_lossy(value.as_bytes());
         text.chars().filter(|c| !c.is_control()).take(ClientInfo::USER_AGENT_CHARACTERS).collect()
     });
-    let address = request.peer_addr().map(|peer| match TrustedProxies::of(request) {
+    ClientInfo { address: client_address(request), user_agent }
+}
+
+/// Returns the address of the connection, or the one that a trusted proxy forwards.
+pub(crate) fn client_address(request: &HttpRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|peer| match TrustedProxies::of(request) {
         Some(proxies) => proxies.client_address(peer.ip(), request.headers()),
         None => peer.ip().to_canonical(),
-    });
-    ClientInfo { address, user_agent }
+    })
 }

@@ -1,6 +1,6 @@
 //! The access log: a log line for each request.
 
-use std::time::Instant;
+use std::{net::IpAddr, time::Instant};
 
 use actix_web::{
     Error,
@@ -11,10 +11,12 @@ use actix_web::{
 };
 use log::{Level, log_enabled};
 
+use crate::http::extract::client_info::client_address;
+
 /// The log target of these lines.
 const TARGET: &str = "gatepass::access";
 
-/// Logs method, path, status and duration of each request, as middleware. It logs nothing else, because a query, a header or
+/// Logs method, path, status, duration and client address of each request, as middleware. It logs nothing else, because a query, a header or
 /// a body may contain a password or a token.
 ///
 /// ```
@@ -43,6 +45,7 @@ pub(crate) struct Entry {
     start: Instant,
     method: Method,
     path: String,
+    client: Option<IpAddr>,
 }
 
 impl Entry {
@@ -52,12 +55,20 @@ impl Entry {
             start: Instant::now(),
             method: request.method().clone(),
             path: request.path().to_owned(),
+            client: client_address(request.request()),
         })
     }
 
     pub(crate) fn log<B>(self, result: &Result<ServiceResponse<B>, Error>) {
-        let Self { start, method, path } = self;
-        let milliseconds = start.elapsed().as_secs_f64() * 1e3;
-        log::info!(target: TARGET, "{method} {path} {} {milliseconds:.3} ms", super::status(result));
+        let Self { start, method, path, client } = self;
+        let (status, microseconds) = (super::status(result), start.elapsed().as_micros());
+        let milliseconds = microseconds as f64 / 1e3;
+        let client = client.map_or_else(|| "-".to_owned(), |address| address.to_string());
+        log::info!(
+            target: TARGET,
+            method = method.as_str(), path = path.as_str(), status, duration_ms = milliseconds,
+            client = client.as_str();
+            "{method} {path} {status} {milliseconds:.3} ms {client}"
+        );
     }
 }

@@ -1,0 +1,59 @@
+//! Request IDs, which connect the log lines of a request, its response, and the logs of a proxy.
+
+use std::{
+    fmt::Write,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use actix_web::{
+    HttpRequest,
+    http::header::{HeaderName, HeaderValue},
+};
+
+use crate::http::trusted_proxies::TrustedProxies;
+
+/// The header of a request and of its response.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The maximum length of an ID that a proxy sends.
+const MAX_LENGTH: usize = 64;
+
+tokio::task_local! {
+    static CURRENT: HeaderValue;
+}
+
+/// Returns the ID that a trusted proxy sent, or else a new one.
+pub(crate) fn of(request: &HttpRequest) -> HeaderValue {
+    let is_from_proxy = || {
+        let (proxies, peer) = (TrustedProxies::of(request)?, request.peer_addr()?);
+        Some(proxies.trusts(peer.ip().to_canonical()))
+    };
+    let is_valid = |id: &HeaderValue| {
+        let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        (1..=MAX_LENGTH).contains(&id.len()) && id.as_bytes().iter().all(is_allowed)
+    };
+    let given = request.headers().get(HEADER).filter(|id| is_valid(id));
+    given.filter(|_| is_from_proxy() == Some(true)).cloned().unwrap_or_else(generate)
+}
+
+/// Runs a future whose log lines have this ID.
+pub(crate) async fn scope<T>(id: HeaderValue, future: impl Future<Output = T>) -> T {
+    CURRENT.scope(id, future).await
+}
+
+/// Returns the ID of the current request, if there is one.
+pub(crate) fn current() -> Option<HeaderValue> {
+    CURRENT.try_with(HeaderValue::clone).ok()
+}
+
+/// Returns a new ID: random digits of this process, and a number.
+fn generate() -> HeaderValue {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    let mut id = String::with_capacity(32);
+    let _ = write!(id, "{:016x}-{:x}", *PROCESS, NUMBER.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}
