@@ -11,6 +11,7 @@ pub mod failure;
 mod file_modes;
 mod healthcheck;
 mod logging;
+mod memory;
 mod metrics;
 pub mod ops;
 mod pipeline;
@@ -62,6 +63,7 @@ fn serve(settings: &Settings) -> Result<(), Failure> {
         log::info!("gatepass {} with {}", env!("CARGO_PKG_VERSION"), settings.describe());
         file_modes::warnings(settings).iter().for_each(|warning| log::warn!("{warning}"));
         server.announce();
+        let _memory = memory::return_free_memory();
         Ok(server.run().await?)
     });
     match format {

@@ -3,6 +3,7 @@
 mod cors;
 mod headers;
 mod malformed;
+mod memory;
 mod proxies;
 mod slow;
 mod tls;

@@ -1,0 +1,24 @@
+//! The return of free memory to the system after a burst of connections.
+
+use std::{hint, time::Duration};
+
+use tokio::time::sleep;
+
+use crate::adapters::background::{self, BackgroundTask};
+
+/// The time between two returns of free memory.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The size of a block that mimalloc allocates on its own. It is never written to, so it takes no memory.
+const LARGE: usize = 16 * 1024 * 1024;
+
+/// Starts the task that returns free memory. mimalloc does so a second after a block was freed, but only when a large block
+/// is freed after that. An idle service frees none.
+pub(crate) fn return_free_memory() -> BackgroundTask {
+    background::spawn(async {
+        loop {
+            sleep(INTERVAL).await;
+            drop(hint::black_box(Vec::<u8>::with_capacity(LARGE)));
+        }
+    })
+}
