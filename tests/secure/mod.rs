@@ -3,6 +3,7 @@
 mod audit;
 mod concurrent_refresh;
 mod connections;
+mod containers;
 mod crash_recovery;
 mod database_outages;
 mod disk_faults;

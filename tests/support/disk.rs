@@ -56,6 +56,14 @@ impl Disk {
         run(Command::new("mount").args(["-o", "remount,rw"]).arg(self.path()))
     }
 
+    /// Mounts this disk read-only a second time.
+    pub fn read_only(&self) -> Result<Self, String> {
+        let disk = Self { folder: Folder::create() };
+        run(Command::new("mount").arg("--bind").args([self.path(), disk.path()]))?;
+        run(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(disk.path()))?;
+        Ok(disk)
+    }
+
     fn filler(&self) -> PathBuf {
         self.path().join("filler")
     }

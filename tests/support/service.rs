@@ -80,8 +80,13 @@ pub fn gatepass(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
 
 /// The same command under a resource limit such as `--nofile=400`.
 pub fn limited(limit: &str, program: &Command) -> Command {
-    let mut command = Command::new("prlimit");
-    command.arg(limit).arg(program.get_program()).args(program.get_args());
+    wrapped(&["prlimit", limit], program)
+}
+
+/// The same command as arguments of another program.
+pub fn wrapped(by: &[&str], program: &Command) -> Command {
+    let mut command = Command::new(by[0]);
+    command.args(&by[1..]).arg(program.get_program()).args(program.get_args());
     for (name, value) in program.get_envs() {
         match value {
             Some(value) => command.env(name, value),
