@@ -80,6 +80,8 @@ fn service_and_commands_use_the_configuration_file() {
     Run::from(command.output().unwrap()).fails(1, &["gatepass.db does not exist"]);
     gatepass.add("johndoe", &[]).done();
     assert!(Run::from(command.output().unwrap()).done().contains("johndoe"));
+    let mut command = self::gatepass(&["users", "show", "--config", &file, "--", "johndoe"], &[]);
+    assert!(Run::from(command.output().unwrap()).done().contains("johndoe"));
 }
 
 #[test]
