@@ -38,7 +38,13 @@ struct CommandLine {
     #[command(subcommand)]
     command: Command,
     /// Configuration file (TOML) with the names of these options as keys
-    #[arg(long, value_name = "FILE", global = true, help_heading = "Configuration options")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        hide_short_help = true,
+        help_heading = "Configuration options"
+    )]
     config: Option<PathBuf>,
 }
 
@@ -210,7 +216,9 @@ fn configure(command: clap::Command) -> clap::Command {
         } else {
             arg.env(variable)
         };
-        arg.global(has_commands).hide_short_help(has_many_options && !COMMON_OPTIONS.contains(&name.as_str()))
+        let is_hidden =
+            arg.is_hide_short_help_set() || has_many_options && !COMMON_OPTIONS.contains(&name.as_str());
+        arg.global(has_commands).hide_short_help(is_hidden)
     })
 }
 

@@ -46,12 +46,23 @@ pub fn run() -> ExitCode {
         Command::Sessions(arguments) => sessions::run(arguments),
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Audit(arguments) => audit_commands::run(arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Config(arguments) => config::run(&arguments),
+        Command::Check(arguments) => {
+            print_warnings();
+            check::run(&arguments)
+        }
+        Command::Config(arguments) => {
+            print_warnings();
+            config::run(&arguments)
+        }
         Command::Openapi(arguments) => document::print(arguments.profile.profile, arguments.api),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments.listen),
     };
     result.map_or_else(Failure::report, |()| ExitCode::SUCCESS)
+}
+
+/// Prints what `serve` logs about environment variables.
+fn print_warnings() {
+    cli::unknown_variables().iter().for_each(|warning| eprintln!("gatepass: warning: {warning}"));
 }
 
 fn serve(settings: &Settings) -> Result<(), Failure> {

@@ -73,6 +73,11 @@ pub(crate) fn settings(command: &clap::Command) -> impl Iterator<Item = (&str, &
     arguments.filter_map(|arg| Some((arg.get_long()?, arg)))
 }
 
+/// Returns the separator of a setting that is a list.
+fn separator(arg: &Arg) -> char {
+    arg.get_value_delimiter().unwrap_or(',')
+}
+
 /// Returns the environment variable of a setting.
 pub(crate) fn variable_name(name: &str) -> String {
     format!("GATEPASS_{}", name.to_uppercase().replace('-', "_"))
@@ -140,7 +145,8 @@ pub(crate) fn in_force(command: &clap::Command, matches: &ArgMatches, files: &[F
         let file = files.iter().find(|value| value.name == name);
         let given = || {
             let values = matches.get_raw(id)?;
-            Some(values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(","))
+            let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
+            Some(values.join(separator(arg).encode_utf8(&mut [0; 4])))
         };
         let value = file.map(|file| file.value.to_string()).or_else(given);
         let source = match (file, matches.value_source(id)) {
@@ -249,7 +255,8 @@ enum Kind {
     TrueOrFalse,
     OnOrOff,
     Number,
-    List,
+    /// A list with this separator.
+    List(char),
     Text,
 }
 
@@ -259,7 +266,7 @@ impl Kind {
             Some("true|false") => Self::TrueOrFalse,
             Some("on|off") => Self::OnOrOff,
             Some(name) if NUMBERS.contains(&name) => Self::Number,
-            Some(name) if name.ends_with('…') => Self::List,
+            Some(name) if name.ends_with('…') => Self::List(separator(arg)),
             _ => Self::Text,
         }
     }
@@ -276,14 +283,14 @@ impl Kind {
                     Err(_) => return Err("a smaller number"),
                 }
             }
-            (Self::Text | Self::List, DeValue::String(value)) => value.to_string(),
-            (Self::List, DeValue::Array(values)) => {
+            (Self::Text | Self::List(_), DeValue::String(value)) => value.to_string(),
+            (Self::List(separator), DeValue::Array(values)) => {
                 let text = values.iter().map(|value| value.get_ref().as_str().ok_or("an array of strings"));
-                text.collect::<Result<Vec<_>, _>>()?.join(",")
+                text.collect::<Result<Vec<_>, _>>()?.join(separator.encode_utf8(&mut [0; 4]))
             }
             (Self::TrueOrFalse | Self::OnOrOff, _) => return Err("true or false"),
             (Self::Number, _) => return Err("a whole number"),
-            (Self::List, _) => return Err("a string or an array of strings"),
+            (Self::List(_), _) => return Err("a string or an array of strings"),
             (Self::Text, _) => return Err("a string"),
         })
     }

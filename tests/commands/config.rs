@@ -39,7 +39,8 @@ fn flag_precedes_variable_precedes_file_precedes_default() {
         "gatepass.toml",
         "# A comment\nworkers = 3\nissuer = \"https://file.example.com\"\nrequire_client = true\n\
          login-throttle = false\ncors-origin = [\"https://a.example.com\", \"https://b.example.com\"]\n\
-         database-url = \"postgres://gatepass:hush-hush@db/gatepass?sslmode=require\"\nhash-queue = 7\n",
+         database-url = \"postgres://gatepass:hush-hush@db/gatepass?sslmode=require\"\nhash-queue = 7\n\
+         scope = [\"todos:read=Read todos, all of them\", \"todos:write=Change todos\"]\n",
     );
     let variables = [("GATEPASS_CONFIG", file.as_str()), ("GATEPASS_ISSUER", "https://variable.example.com")];
     let arguments = ["--workers=5", "--hash-queue", "8"];
@@ -56,6 +57,9 @@ fn flag_precedes_variable_precedes_file_precedes_default() {
     expect(&found, "bind", json!("127.0.0.1:8000"), &[("source", json!("default"))]);
     let default = [("source", json!("default")), ("default", json!("one per core"))];
     expect(&found, "hash-threads", Value::Null, &default);
+
+    let scopes = "todos:read=Read todos, all of them;todos:write=Change todos";
+    expect(&found, "scope", json!(scopes), &in_file(9));
 
     let text = config(&gatepass, &arguments, &variables).done();
     assert!(!text.contains("hush") && text.lines().count() == found.len(), "{text}");
@@ -161,4 +165,8 @@ fn unknown_variables_are_logged_with_a_suggestion_at_the_start() {
     );
     program.wait_for("GATEPASS_KEYS_DIR_FILE; did you mean GATEPASS_KEYS_DIR?");
     assert_eq!(program.end().matches("ignoring").count(), 2);
+    for command in ["config", "check"] {
+        let run = Run::from(gatepass(&[command], &[variables[0]]).output().unwrap());
+        assert!(run.err.starts_with("gatepass: warning: ignoring the unknown"), "{run:?}");
+    }
 }
