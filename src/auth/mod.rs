@@ -3,6 +3,7 @@
 mod authenticate;
 mod builder;
 mod client;
+mod device_cookie;
 mod error;
 pub(crate) mod grants;
 mod password;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    auth::{Auth, AuthError},
+    auth::{Auth, AuthError, throttle::Target},
     domain::{
         backend_error::BackendError,
         client::ClientInfo,
@@ -77,6 +77,7 @@ impl<U: AuthUser> Auth<U> {
         password: &Password,
         client_info: &ClientInfo,
     ) -> Result<U, AuthError> {
+        self.check_rate(client_info)?;
         Ok(self.verify_account(username, password, client_info).await?.account.user)
     }
 
@@ -86,16 +87,19 @@ impl<U: AuthUser> Auth<U> {
         password: &Password,
         client_info: &ClientInfo,
     ) -> Result<VerifiedAccount<U>, AuthError> {
-        self.throttled(username, client_info, async {
-            // Checked before the store is read, so that it takes the same time for every username.
-            if !password.is_hashable() {
-                return Err(AuthError::InvalidCredentials);
-            }
-            let hasher = self.hasher()?;
-            let account = match Username::new(username) {
-                Ok(username) => self.0.users.find_by_username(&username).await?,
-                Err(_) => None,
-            };
+        // Not counted, because no account has such a password. Checked before the store is read, so that it takes the same
+        // time for every username.
+        if !password.is_hashable() {
+            return Err(AuthError::InvalidCredentials);
+        }
+        let hasher = self.hasher()?;
+        let account = match Username::new(username) {
+            Ok(username) => self.0.users.find_by_username(&username).await?,
+            Err(_) => None,
+        };
+        let subject = account.as_ref().map(|account| account.user.subject());
+        let target = subject.as_ref().map_or(Target::Username(username), Target::User);
+        self.throttled(target, client_info, async {
             // The dummy hash keeps response times equal.
             let hash = account.as_ref().map_or(hasher.dummy_hash(), |account| &account.password_hash);
             let check = hasher.verify(password, hash).await?;
@@ -172,6 +176,7 @@ impl<U: AuthUser> Auth<U> {
     /// [`AuthError::WeakPassword`], [`AuthError::NotConfigured`] without
     /// [`AuthBuilder::password_changes`](crate::auth::AuthBuilder::password_changes), [`AuthError::Backend`].
     pub async fn change_password(&self, change: PasswordChange<'_, U>) -> Result<(), AuthError> {
+        self.check_rate(change.client_info)?;
         let _in_progress = self.start_password_change(change.user.subject())?;
         let result = self.try_change_password(&change).await;
         if let Err(AuthError::IncorrectPassword | AuthError::TooManyAttempts { .. }) = &result {
@@ -209,7 +214,7 @@ impl<U: AuthUser> Auth<U> {
                 PasswordCheck::Match | PasswordCheck::NeedsRehash => Ok(old),
             }
         };
-        let old = self.throttled(subject.as_str(), client_info, verify).await?;
+        let old = self.throttled(Target::User(&subject), client_info, verify).await?;
         let context = self.0.password_context.as_ref().map_or_else(Vec::new, |context| context(user));
         let context: Vec<_> = context.iter().map(String::as_str).collect();
         let new = self.hash_password(new, &context).await?;

@@ -16,7 +16,7 @@ pub struct Event<'a> {
     pub username: Option<&'a str>,
     /// The user, if known.
     pub subject: Option<&'a Subject>,
-    /// The client, if it authenticated.
+    /// The client, if it authenticated; if that failed, the identifier that was sent.
     pub client_id: Option<&'a ClientId>,
     /// The session, if there is one.
     pub session_id: Option<&'a SessionId>,
@@ -65,6 +65,12 @@ event_kinds! {
     SignInInactive = "sign_in_inactive",
     /// A sign-in was throttled; the password was not verified.
     SignInBlocked = "sign_in_blocked",
+    /// Client authentication failed.
+    ClientFailed = "client_failed",
+    /// Client authentication was throttled; the secret was not verified.
+    ClientBlocked = "client_blocked",
+    /// A request was refused because too many came from its address.
+    RateLimited = "rate_limited",
     /// A refresh token was exchanged for new tokens.
     Refreshed = "refresh",
     /// A refresh token was rejected.

@@ -11,10 +11,11 @@ use crate::{
 
 /// The statements, and how long they keep expired rows. The latest change is never removed: replicas compare it with
 /// the one that they have read.
-const STATEMENTS: [(&str, Duration); 3] = [
+const STATEMENTS: [(&str, Duration); 4] = [
     ("DELETE FROM changes WHERE made < $1 AND number < (SELECT number FROM change_counter)", RETENTION),
     ("DELETE FROM sessions WHERE expires < $1", RETENTION),
-    ("DELETE FROM failures WHERE last < $1", FAILED_ATTEMPTS_RETENTION),
+    ("DELETE FROM failures WHERE expires < $1", Duration::ZERO),
+    ("DELETE FROM failures WHERE expires IS NULL AND last < $1", OLD_FAILED_ATTEMPTS_RETENTION),
 ];
 
 /// Removes a batch of old entries of the audit trail. After a change of the retention there may be many.
@@ -26,8 +27,13 @@ const OLD_AUDIT_BATCH: u64 = 5000;
 /// longer clears its token cache.
 const RETENTION: Duration = Duration::from_secs(10 * 60);
 
-/// The retention of failed attempts, longer than they can delay a sign-in.
-const FAILED_ATTEMPTS_RETENTION: Duration = Duration::from_secs(2 * 60 * 60);
+/// The retention of failed attempts of older versions, longer than they can delay a sign-in.
+const OLD_FAILED_ATTEMPTS_RETENTION: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Removes failed attempts above the maximum number, those that expire next first: many addresses must not fill the disk.
+const SURPLUS_FAILED_ATTEMPTS: &str = "DELETE FROM failures WHERE name IN (SELECT name FROM failures \
+                                       ORDER BY expires DESC LIMIT 1000000 OFFSET $1)";
+const MAX_FAILED_ATTEMPTS: i64 = 200_000;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
@@ -49,6 +55,7 @@ async fn run_once(
     for (statement, retention) in STATEMENTS {
         pool.execute(Statement::new(statement).bind(now - retention)).await?;
     }
+    pool.execute(Statement::new(SURPLUS_FAILED_ATTEMPTS).bind(MAX_FAILED_ATTEMPTS)).await?;
     let Some(retention) = audit_retention else { return Ok(()) };
     while pool.execute(Statement::new(OLD_AUDIT).bind(now - retention)).await? == OLD_AUDIT_BATCH {}
     Ok(())

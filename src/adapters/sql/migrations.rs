@@ -7,12 +7,13 @@ use sqlx::{
 };
 
 /// All migrations, in order. Never change one, not even its comments: databases store its checksum.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("users and clients", include_str!("migrations/0001_users_clients.sql")),
     ("sessions", include_str!("migrations/0002_sessions.sql")),
     ("failures", include_str!("migrations/0003_failures.sql")),
     ("audit", include_str!("migrations/0004_audit.sql")),
     ("user kinds", include_str!("migrations/0005_user_kinds.sql")),
+    ("throttling, audit", include_str!("migrations/0006_throttling_audit.sql")),
 ];
 
 /// Not sqlx's default, so that an application can have migrations of its own in the same database.

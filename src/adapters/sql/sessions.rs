@@ -179,6 +179,7 @@ fn session(row: &Row) -> Result<Session, BackendError> {
         client_info: ClientInfo {
             address: row.parse_optional("address")?,
             user_agent: row.get("user_agent")?,
+            device_cookie: None,
         },
         created: row.time("created")?,
         last_used: row.time("last_used")?,

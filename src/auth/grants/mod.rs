@@ -17,7 +17,7 @@ use crate::{
         event::{Event, EventKind},
         ports::{NewToken, TokenIssuer},
         scope::{GrantedScopes, Scope, Scopes},
-        secret::{AccessToken, RefreshToken},
+        secret::{AccessToken, DeviceCookie, RefreshToken},
         session::{CredentialsVersion, NewSession, SessionId, SessionStore},
         time::Timestamp,
         user::AuthUser,
@@ -113,6 +113,8 @@ pub struct Tokens {
     pub granted_scopes: GrantedScopes,
     /// The refresh token, if one was issued.
     pub refresh_token: Option<RefreshToken>,
+    /// The device cookie after a sign-in with login throttling. [`TokenResponse`](crate::TokenResponse) sets it.
+    pub device_cookie: Option<DeviceCookie>,
 }
 
 /// The result of a sign-in or a refresh.
@@ -223,6 +225,7 @@ impl<U: AuthUser> Auth<U> {
             expires_in: issued.expires_in,
             granted_scopes: new.granted_scopes,
             refresh_token: None,
+            device_cookie: None,
         })
     }
 }

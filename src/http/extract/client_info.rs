@@ -7,10 +7,13 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
 
-use crate::{domain::client::ClientInfo, http::trusted_proxies::TrustedProxies};
+use crate::{
+    domain::client::ClientInfo,
+    http::{extract::device_cookie, trusted_proxies::TrustedProxies},
+};
 
-/// Extracts the address of the connection, or the one that a trusted proxy forwards, and the user agent without control
-/// characters.
+/// Extracts the address of the connection, or the one that a trusted proxy forwards, the user agent without control
+/// characters, and the device cookie.
 impl FromRequest for ClientInfo {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
@@ -29,5 +32,5 @@ pub(crate) fn client_info(request: &HttpRequest) -> ClientInfo {
         Some(proxies) => proxies.client_address(peer.ip(), request.headers()),
         None => peer.ip().to_canonical(),
     });
-    ClientInfo { address, user_agent }
+    ClientInfo { address, user_agent, device_cookie: device_cookie::of(request) }
 }
