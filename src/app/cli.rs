@@ -11,7 +11,7 @@ use clap::{
 use crate::app::{
     commands::{
         audit::AuditArguments, check::CheckArguments, clients::ClientsArguments, keys::KeysArguments,
-        users::UsersArguments,
+        throttle::ThrottleArguments, users::UsersArguments,
     },
     settings::{ApiSettings, ListenSettings, ProfileSettings, Settings},
 };
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Clients(ClientsArguments),
     /// Show or change the keys that sign tokens
     Keys(KeysArguments),
+    /// End waits of login throttling
+    Throttle(ThrottleArguments),
     /// Show the audit trail
     Audit(AuditArguments),
     /// Check settings, database and keys; exits with 1 if something is wrong

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use crate::app::{
     cli::Command,
-    commands::{audit as audit_commands, check, clients, keys, users},
+    commands::{audit as audit_commands, check, clients, keys, throttle, users},
     failure::Failure,
     settings::Settings,
 };
@@ -40,6 +40,7 @@ pub fn run() -> ExitCode {
         Command::Users(arguments) => users::run(arguments),
         Command::Clients(arguments) => clients::run(arguments),
         Command::Keys(arguments) => keys::run(&arguments),
+        Command::Throttle(arguments) => throttle::run(arguments),
         Command::Audit(arguments) => audit_commands::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Openapi(arguments) => document::print(arguments.profile.profile, arguments.api),

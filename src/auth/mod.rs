@@ -10,7 +10,7 @@ mod password;
 mod refresh_token;
 mod revocation;
 mod sessions;
-mod throttle;
+pub(crate) mod throttle;
 mod token_cache;
 
 use std::{
@@ -79,6 +79,9 @@ struct Inner<U: AuthUser> {
     throttle: Option<Arc<Throttle>>,
     /// The users whose password is being changed.
     password_changes: Mutex<HashSet<Subject>>,
+    /// Lets one password change at a time use the hasher: a change takes three jobs, and sign-ins must not queue behind
+    /// the changes of many users.
+    password_change_turn: tokio::sync::Mutex<()>,
     listeners: Vec<Arc<dyn EventListener>>,
     rules: Rules,
     clock: Clock,
@@ -198,7 +201,7 @@ impl<U: AuthUser> Auth<U> {
         SessionOwner { user_kind: U::user_kind().into(), subject }
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         (self.0.clock)()
     }
 
@@ -208,7 +211,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(bytes)
     }
 
-    fn emit(&self, event: &Event<'_>) {
+    pub(crate) fn emit(&self, event: &Event<'_>) {
         self.0.listeners.iter().for_each(|listener| listener.on_event(event));
     }
 }

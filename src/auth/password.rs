@@ -208,16 +208,18 @@ impl<U: AuthUser> Auth<U> {
             if !current.is_hashable() {
                 return Err(AuthError::IncorrectPassword);
             }
+            let turn = self.0.password_change_turn.lock().await;
             let old = store.find_hash(&subject).await?.ok_or(AuthError::IncorrectPassword)?;
             match self.hasher()?.verify(current, &old).await? {
                 PasswordCheck::Mismatch => Err(AuthError::IncorrectPassword),
-                PasswordCheck::Match | PasswordCheck::NeedsRehash => Ok(old),
+                PasswordCheck::Match | PasswordCheck::NeedsRehash => Ok((old, turn)),
             }
         };
-        let old = self.throttled(Target::User(&subject), client_info, verify).await?;
+        let (old, turn) = self.throttled(Target::User(&subject), client_info, verify).await?;
         let context = self.0.password_context.as_ref().map_or_else(Vec::new, |context| context(user));
         let context: Vec<_> = context.iter().map(String::as_str).collect();
         let new = self.hash_password(new, &context).await?;
+        drop(turn);
         // Sessions end before the change, so that none survives if the second call fails, and after it, for sign-ins in
         // between.
         self.end_sessions(&subject, now).await?;

@@ -207,7 +207,7 @@ impl FailedAttemptStore for InMemoryFailedAttempts {
 
 /// The account of an attempt, which failures are counted under.
 #[derive(Clone, Copy)]
-pub(super) enum Target<'a> {
+pub(crate) enum Target<'a> {
     /// A user. All names of an account lead to its subject, and so does a change of its password.
     User(&'a Subject),
     /// A username that no user has. It is counted like an account.
@@ -215,6 +215,30 @@ pub(super) enum Target<'a> {
     /// A client, by the identifier as it was sent.
     Client(&'a str),
 }
+
+impl Target<'_> {
+    /// Returns the hash of the account: a username may be long, or a password that was typed into the wrong field.
+    fn hash(self, user_kind: &str, normalize: impl FnOnce(&str) -> String) -> [u8; 32] {
+        let text = match self {
+            Self::User(subject) => format!("user\0{user_kind}\0{}", subject.as_str()),
+            Self::Username(name) => format!("name\0{}", normalize(name)),
+            Self::Client(client_id) => format!("client\0{client_id}"),
+        };
+        Sha256::digest(text).into()
+    }
+
+    /// Returns what the keys of the account begin with.
+    #[cfg(feature = "sql")]
+    pub(crate) fn key(self, user_kind: &str, normalize: impl FnOnce(&str) -> String) -> String {
+        URL_SAFE_NO_PAD.encode(self.hash(user_kind, normalize))
+    }
+}
+
+/// The prefix of the key of an address that failures of clients are counted under.
+pub(crate) const CLIENTS: &str = "clients ";
+
+/// The prefix of the key of a network that an account signed in from.
+pub(crate) const KNOWN: &str = "known ";
 
 impl<U: AuthUser> Auth<U> {
     /// Refuses a request if there were too many from its address, whether or not they failed.
@@ -281,15 +305,10 @@ impl<U: AuthUser> Auth<U> {
     }
 
     fn account(&self, throttle: &Throttle, target: Target<'_>) -> Account {
-        // Hashed: the username may be long, or a password that was typed into the wrong field.
-        let hash = |kind: &str, name: &str| Sha256::digest(format!("{kind}\0{name}")).into();
-        let (hash, addresses) = match target {
-            Target::User(subject) => (hash("user", &format!("{}\0{}", U::user_kind(), subject.as_str())), ""),
-            Target::Username(name) => (hash("name", &throttle.store.normalize_username(name)), ""),
-            // Wrong passwords that a client forwards must not hold up the client itself.
-            Target::Client(client_id) => (hash("client", client_id), "clients "),
-        };
-        Account { hash, addresses }
+        // Wrong passwords that a client forwards must not hold up the client itself.
+        let addresses = if matches!(target, Target::Client(_)) { CLIENTS } else { "" };
+        let normalize = |name: &str| throttle.store.normalize_username(name);
+        Account { hash: target.hash(U::user_kind(), normalize), addresses }
     }
 }
 
@@ -381,7 +400,7 @@ impl Throttle {
         ];
         // Before the store is read, so that each earlier attempt is either still in progress or already in the store.
         let (in_progress, others) = InProgress::start(self, keys.clone());
-        let known = key(format!("known {name} {network}"), NETWORK_KNOWN_FOR);
+        let known = key(format!("{KNOWN}{name} {network}"), NETWORK_KNOWN_FOR);
         keys.push(known.clone());
         let found = self.find(&keys, now).await?;
         let [at_address, address, total, signed_in] = found[..] else {
@@ -522,7 +541,7 @@ impl Drop for Attempt {
 }
 
 /// Returns the part of an address that identifies a subscriber: the IPv4 address or the IPv6 /64 network.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),

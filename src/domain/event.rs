@@ -71,6 +71,10 @@ event_kinds! {
     ClientBlocked = "client_blocked",
     /// A request was refused because too many came from its address.
     RateLimited = "rate_limited",
+    /// A request without a valid access token was refused (401).
+    Unauthorized = "unauthorized",
+    /// A request was refused because its access token lacks a scope (403).
+    Forbidden = "forbidden",
     /// A refresh token was exchanged for new tokens.
     Refreshed = "refresh",
     /// A refresh token was rejected.
@@ -103,10 +107,32 @@ event_kinds! {
     ClientAdded = "client_added",
     /// An operator removed a client; its sessions ended.
     ClientRemoved = "client_removed",
+    /// An operator ended waits of login throttling.
+    ThrottleCleared = "throttle_cleared",
     /// An operator created a signing key.
     KeyRotated = "key_rotated",
     /// An operator removed retired keys.
     KeysPruned = "keys_pruned",
+}
+
+impl EventKind {
+    /// Returns whether the event is a refused attempt, which strangers can repeat at will. The audit trail stores those of
+    /// a minute as one entry with a count.
+    pub fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::SignInFailed
+                | Self::SignInInactive
+                | Self::SignInBlocked
+                | Self::ClientFailed
+                | Self::ClientBlocked
+                | Self::RateLimited
+                | Self::Unauthorized
+                | Self::Forbidden
+                | Self::RefreshFailed
+                | Self::PasswordChangeFailed
+        )
+    }
 }
 
 /// Receives events. The request waits for the listener, so it must not block.

@@ -432,3 +432,34 @@ fn every_request_to_the_oauth_endpoints_is_limited_per_address_except_those_of_a
     }
     assert_eq!(send_from("127.0.8.2", &introspect, &service).status, 200, "another address");
 }
+
+#[test]
+fn operator_ends_the_waits_of_a_user_a_client_or_an_address() {
+    with_throttled(&["--login-throttle-account-total-failures=4"], |gatepass, service| {
+        let secret = add_client(gatepass, "web");
+        let introspect = |secret: &str| {
+            post_form("/introspect", format!("token=x{}", client_fields("web", secret))).send(service.address)
+        };
+        let attempt = |name: &str| service.sign_in(&format!("username={name}&password=wrong"));
+        for name in ["johndoe", "nobody"] {
+            assert_eq!([attempt(name).status, attempt(name).status], [400, 400]);
+        }
+        assert_eq!([introspect("wrong").status, introspect("wrong").status], [401, 401]);
+        rows(gatepass, "UPDATE failures SET count = count + 110 RETURNING name");
+        expect_throttled(&sign_in_from("127.0.0.2", JOHNDOE, &service));
+        expect_throttled(&introspect(&secret));
+
+        let clear = |target: &str| gatepass.done(&["throttle", "clear", target]);
+        assert_eq!(clear("JohnDoe"), "cleared JohnDoe\n");
+        assert_eq!(sign_in_from("127.0.0.2", JOHNDOE, &service).status, 200);
+        expect_throttled(&service.sign_in(JOHNDOE));
+        assert_eq!(clear("web"), "cleared web\n");
+        expect_throttled(&introspect(&secret));
+        assert_eq!(clear("127.0.0.1"), "cleared 127.0.0.1\n");
+        assert_eq!((service.sign_in(JOHNDOE).status, introspect(&secret).status), (200, 200));
+        expect_throttled(&attempt("nobody"));
+        assert_eq!(clear("Nobody"), "cleared Nobody\n");
+        assert_eq!(attempt("nobody").status, 400);
+        assert_eq!(clear("alice"), "alice has no failed attempts\n");
+    });
+}

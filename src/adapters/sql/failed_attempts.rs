@@ -2,13 +2,24 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
+use std::net::IpAddr;
+
 use crate::{
-    adapters::sql::{database::Database, engine::Statement, username_key::username_key},
+    adapters::sql::{
+        User,
+        audit::{self, Actor, AuditEntry},
+        database::Database,
+        engine::Statement,
+        username_key::username_key,
+        users::SqlUsers,
+    },
+    auth::throttle::{CLIENTS, KNOWN, Target, network},
     domain::{
-        backend_error::BackendError,
+        backend_error::{BackendError, StoreError},
+        event::EventKind,
         throttle::{FailedAttemptStore, FailedAttempts, ThrottleKey},
         time::Timestamp,
-        user::Username,
+        user::{AuthUser, Username},
     },
 };
 
@@ -19,6 +30,12 @@ const OR_COUNT: &str = " ON CONFLICT (name) DO UPDATE SET last = excluded.last, 
                         count = CASE WHEN COALESCE(failures.expires, failures.last + 3600) <= excluded.last \
                         THEN 1 ELSE failures.count + 1 END";
 const CLEAR: &str = "DELETE FROM failures WHERE name IN ";
+
+/// The failures of an account, everywhere and at each address.
+const CLEAR_ACCOUNT: &str = "DELETE FROM failures WHERE name = $1 OR substr(name, 1, 44) = $1 || ' '";
+/// The failures of an address, and those of each account at it. $1 has no wildcards of LIKE.
+const CLEAR_ADDRESS: &str = "DELETE FROM failures WHERE (name = $1 OR name LIKE '% ' || $1) \
+                             AND substr(name, 1, length($2)) <> $2";
 
 /// The name of the key of device cookies in the table of secrets.
 const DEVICE_KEY: &str = "device cookies";
@@ -35,6 +52,59 @@ impl SqlFailedAttempts {
     /// Creates the store of the failed attempts in this database.
     pub fn new(database: Database) -> Self {
         Self { database }
+    }
+}
+
+impl SqlFailedAttempts {
+    /// Ends the waits of the user or client with this name, except those of addresses as a whole. Returns whether there
+    /// were failed attempts.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be removed.
+    pub async fn clear_account(&self, name: &str, actor: &Actor) -> Result<bool, StoreError> {
+        let user = match Username::new(name) {
+            Ok(username) => SqlUsers::new(self.database.clone()).find(&username).await?,
+            Err(_) => None,
+        };
+        let subject = user.map(|stored| stored.user.subject());
+        let targets =
+            [Some(Target::Username(name)), Some(Target::Client(name)), subject.as_ref().map(Target::User)];
+        let targets = targets.into_iter().flatten();
+        let keys = targets.map(|target| target.key(User::user_kind(), |name| self.normalize_username(name)));
+        let statements = keys.map(|key| Statement::new(CLEAR_ACCOUNT).bind(key)).collect();
+        let user_id = subject.map(|subject| subject.as_str().to_owned());
+        let detail = Some(audit::clean(name));
+        let entry = AuditEntry { user_id, detail, ..actor.entry(EventKind::ThrottleCleared) };
+        Ok(self.clear_all(statements, entry).await?)
+    }
+
+    /// Ends the waits of an address: its own, and those of each account at it. Returns whether there were failed attempts.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be removed.
+    pub async fn clear_address(&self, address: IpAddr, actor: &Actor) -> Result<bool, StoreError> {
+        let network = network(address).to_string();
+        let clear = |name: String| Statement::new(CLEAR_ADDRESS).bind(name).bind(KNOWN);
+        let statements = vec![clear(format!("{CLIENTS}{network}")), clear(network.clone())];
+        let entry = AuditEntry { detail: Some(network), ..actor.entry(EventKind::ThrottleCleared) };
+        Ok(self.clear_all(statements, entry).await?)
+    }
+
+    async fn clear_all(
+        &self,
+        statements: Vec<Statement<'_>>,
+        entry: AuditEntry,
+    ) -> Result<bool, BackendError> {
+        let mut transaction = self.database.pool.begin().await?;
+        let mut cleared = 0;
+        for statement in statements {
+            cleared += transaction.execute(statement).await?;
+        }
+        if cleared > 0 {
+            audit::append(&mut transaction, &[entry]).await?;
+        }
+        transaction.commit().await?;
+        Ok(cleared > 0)
     }
 }
 

@@ -10,6 +10,7 @@ mod output;
 mod password;
 mod prompt;
 mod record;
+pub(crate) mod throttle;
 pub(crate) mod users;
 
 use std::path::Path;

@@ -50,13 +50,15 @@ async fn introspect<U: AuthUser>(
     let by_token = authorization::credentials(request.headers(), "bearer").is_some();
     if by_token {
         let caller = auth.authenticate_request(request).await.map_err(|response| response.error)?;
-        authorize(caller, &[SCOPE])?;
+        authorize(caller.clone(), &[SCOPE])
+            .inspect_err(|error| auth.report_refusal(request, caller.as_ref(), error))?;
         auth.exempt_from_rate(client_info);
     }
     let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
     let token = reader.required("token");
     let client = reader.client(request);
     if !by_token && auth.client(&client, client_info).await?.is_none() {
+        auth.report_refusal(request, None, &ApiError::NotAuthenticated);
         return Err(ApiError::InvalidClient { by_basic: true });
     }
     reader.finish()?;
