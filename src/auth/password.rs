@@ -77,7 +77,7 @@ impl<U: AuthUser> Auth<U> {
         password: &Password,
         client_info: &ClientInfo,
     ) -> Result<U, AuthError> {
-        self.check_rate(client_info)?;
+        self.check_rate(client_info).await?;
         Ok(self.verify_account(username, password, client_info).await?.account.user)
     }
 
@@ -176,7 +176,7 @@ impl<U: AuthUser> Auth<U> {
     /// [`AuthError::WeakPassword`], [`AuthError::NotConfigured`] without
     /// [`AuthBuilder::password_changes`](crate::auth::AuthBuilder::password_changes), [`AuthError::Backend`].
     pub async fn change_password(&self, change: PasswordChange<'_, U>) -> Result<(), AuthError> {
-        self.check_rate(change.client_info)?;
+        self.check_rate(change.client_info).await?;
         let _in_progress = self.start_password_change(change.user.subject())?;
         let result = self.try_change_password(&change).await;
         if let Err(AuthError::IncorrectPassword | AuthError::TooManyAttempts { .. }) = &result {

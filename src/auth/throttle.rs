@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::{
@@ -19,7 +20,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
 use crate::{
-    auth::{Auth, AuthError, device_cookie},
+    auth::{
+        Auth, AuthError,
+        device_cookie::{self, DeviceId},
+    },
     domain::{
         backend_error::BackendError,
         client::ClientInfo,
@@ -241,12 +245,20 @@ pub(crate) const CLIENTS: &str = "clients ";
 pub(crate) const KNOWN: &str = "known ";
 
 impl<U: AuthUser> Auth<U> {
-    /// Refuses a request if there were too many from its address, whether or not they failed.
-    pub(crate) fn check_rate(&self, client_info: &ClientInfo) -> Result<(), AuthError> {
+    /// Refuses a request if there were too many from its address, whether or not they failed. A device that signed in
+    /// before is not held up by others at its address.
+    pub(crate) async fn check_rate(&self, client_info: &ClientInfo) -> Result<(), AuthError> {
         let Some(throttle) = &self.0.throttle else { return Ok(()) };
         let now = self.now();
         if client_info.address.is_none_or(|address| throttle.is_within_rate(network(address), now)) {
             return Ok(());
+        }
+        if let Some(cookie) = &client_info.device_cookie {
+            let key = throttle.device_key(|| self.random()).await?;
+            let device = device_cookie::verify_any(key, cookie, now);
+            if device.is_some_and(|device| throttle.device_rates.check(device)) {
+                return Ok(());
+            }
         }
         self.emit(&Event::new(EventKind::RateLimited, client_info, now));
         Err(AuthError::TooManyAttempts { retry_after: SECOND })
@@ -324,13 +336,39 @@ pub(super) struct Throttle {
     limits: LoginThrottleLimits,
     /// The key of device cookies, read from the store when it is first needed.
     device_key: OnceCell<[u8; 32]>,
-    rates: DefaultKeyedRateLimiter<IpAddr>,
-    /// The number of networks above which those without recent attempts are removed.
-    rates_limit: AtomicUsize,
+    rates: Rates<IpAddr>,
+    /// The rates of devices with a cookie, while those of their networks are exceeded.
+    device_rates: Rates<DeviceId>,
     /// The networks that clients authenticated from, and when.
     clients: Cache<IpAddr, Timestamp>,
     /// The number of attempts in progress by key. They count as failures until they are done.
     in_progress: Mutex<HashMap<ThrottleKey, u32>>,
+}
+
+/// The rates of requests by sender. A burst may be ten times the rate per second.
+struct Rates<K: Clone + Eq + Hash> {
+    limiter: DefaultKeyedRateLimiter<K>,
+    /// The number of senders above which those without recent requests are removed.
+    limit: AtomicUsize,
+}
+
+impl<K: Clone + Eq + Hash> Rates<K> {
+    fn new(per_second: NonZeroU32) -> Self {
+        let burst = per_second.saturating_mul(const { NonZeroU32::new(10).expect("10 is not zero") });
+        let quota = Quota::per_second(per_second).allow_burst(burst);
+        Self { limiter: RateLimiter::keyed(quota), limit: MIN_RATES_LIMIT.into() }
+    }
+
+    /// Counts a request, and returns whether it is within the rate.
+    fn check(&self, sender: K) -> bool {
+        let is_within = self.limiter.check_key(&sender).is_ok();
+        if self.limiter.len() > self.limit.load(Ordering::Relaxed) {
+            self.limiter.retain_recent();
+            // The number must double before the next cleanup, so its amortized cost is constant.
+            self.limit.store(MIN_RATES_LIMIT.max(2 * self.limiter.len()), Ordering::Relaxed);
+        }
+        is_within
+    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -342,13 +380,12 @@ const CLIENT_EXEMPT_FOR: Duration = Duration::from_secs(60);
 
 impl Throttle {
     pub(super) fn new(LoginThrottle { store, limits }: LoginThrottle) -> Self {
-        let burst = limits.rate.saturating_mul(const { NonZeroU32::new(10).expect("10 is not zero") });
         Self {
             store,
             limits,
             device_key: OnceCell::new(),
-            rates: RateLimiter::keyed(Quota::per_second(limits.rate).allow_burst(burst)),
-            rates_limit: MIN_RATES_LIMIT.into(),
+            rates: Rates::new(limits.rate),
+            device_rates: Rates::new(NonZeroU32::MIN),
             clients: Cache::new(CLIENT_NETWORKS),
             in_progress: Mutex::default(),
         }
@@ -365,7 +402,7 @@ impl Throttle {
     async fn admit(
         self: &Arc<Self>,
         account: &Account,
-        device: Option<device_cookie::DeviceId>,
+        device: Option<DeviceId>,
         client_info: &ClientInfo,
         now: Timestamp,
     ) -> Result<Attempt, AuthError> {
@@ -432,13 +469,7 @@ impl Throttle {
         if self.clients.get(&network).is_some_and(|last| now < last + CLIENT_EXEMPT_FOR) {
             return true;
         }
-        let is_within = self.rates.check_key(&network).is_ok();
-        if self.rates.len() > self.rates_limit.load(Ordering::Relaxed) {
-            self.rates.retain_recent();
-            // The number must double before the next cleanup, so its amortized cost is constant.
-            self.rates_limit.store(MIN_RATES_LIMIT.max(2 * self.rates.len()), Ordering::Relaxed);
-        }
-        is_within
+        self.rates.check(network)
     }
 
     fn in_progress(&self) -> MutexGuard<'_, HashMap<ThrottleKey, u32>> {

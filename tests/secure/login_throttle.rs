@@ -463,3 +463,22 @@ fn operator_ends_the_waits_of_a_user_a_client_or_an_address() {
         assert_eq!(clear("alice"), "alice has no failed attempts\n");
     });
 }
+
+#[test]
+fn device_that_signed_in_before_is_not_held_up_by_the_rate_of_others_at_its_address() {
+    let (_gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-rate=1"]].concat());
+    let cookie = device_cookie(&service.sign_in(JOHNDOE));
+    let exhaust = || {
+        let send = || post_form("/revoke", "token=x").send(service.address);
+        within(20 * SECOND, "the burst is used up", || Some(send()).filter(|reply| reply.status == 429));
+    };
+    exhaust();
+    let forged = format!("{}x", &cookie[..cookie.len() / 2]);
+    expect_throttled(&sign_in_with(&forged, "127.0.0.1", JOHNDOE, &service));
+    assert_eq!(sign_in_with(&cookie, "127.0.0.1", JOHNDOE, &service).status, 200);
+    // The device has a rate of its own.
+    within(30 * SECOND, "the rate of the device is exceeded", || {
+        exhaust();
+        Some(sign_in_with(&cookie, "127.0.0.1", JOHNDOE, &service)).filter(|reply| reply.status == 429)
+    });
+}

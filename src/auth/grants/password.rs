@@ -71,7 +71,7 @@ impl<U: AuthUser> Auth<U> {
     /// - [`AuthError::InvalidClient`] if a client is required and none authenticated.
     /// - [`AuthError::ScopeNotGranted`] only if the password is right.
     pub async fn sign_in(&self, sign_in: SignIn<'_>) -> Result<SignedIn<U>, AuthError> {
-        self.check_rate(sign_in.client_info)?;
+        self.check_rate(sign_in.client_info).await?;
         self.sign_in_within_rate(sign_in).await
     }
 

@@ -157,7 +157,7 @@ impl<U: AuthUser> Auth<U> {
         let handler = move |request: HttpRequest, payload: web::Payload| {
             let auth = auth.clone();
             async move {
-                let result = match auth.check_rate(&client_info(&request)) {
+                let result = match auth.check_rate(&client_info(&request)).await {
                     Ok(()) => handler(&auth, &request, payload.into_inner()).await,
                     Err(error) => Err(error.into()),
                 };
