@@ -35,7 +35,7 @@ const QUEUE_CAPACITY: usize = 8192;
 /// address.
 const MAX_FAILURES: usize = 500;
 
-/// The time after which the entry of a failure takes no more counts. The minute that it is for has ended by then.
+/// The time after the first failure of an entry at which the entry is complete, because its minute has ended.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The maximum number of entries per write, and the minimum time between two writes.

@@ -4,8 +4,8 @@ ALTER TABLE failures ADD COLUMN expires BIGINT;
 
 CREATE INDEX failures_by_expiry ON failures (expires);
 
--- Keys that replicas share, as base64url. The key of device cookies only affects throttling: who has it, but no password,
--- cannot sign in.
+-- Keys that replicas share, as base64url. The key of device cookies only affects throttling: signing in still takes a
+-- password.
 CREATE TABLE secrets (
     name {key} NOT NULL PRIMARY KEY,
     value TEXT NOT NULL
