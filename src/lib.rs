@@ -125,7 +125,7 @@ pub use domain::{
         PasswordStore, TokenIssuer, TokenVerifier, UserStore,
     },
     scope::{GrantedScopes, Scope, Scopes},
-    secret::{AccessToken, ClientSecret, Password, PasswordHash, RefreshToken},
+    secret::{AccessToken, ClientSecret, DeviceCookie, Password, PasswordHash, RefreshToken},
     time::Timestamp,
     user::{Account, AuthUser, Subject, UserProfile, Username},
 };

@@ -1,17 +1,18 @@
 //! The audit trail: writes events to the database and as JSON lines, without delaying requests.
 
 use std::{
+    collections::HashMap,
     env, fs,
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use serde_json::{Value, json};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::spawn_blocking,
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -23,15 +24,21 @@ use crate::{
     },
     domain::{
         backend_error::BackendError,
-        event::{Event, EventListener},
+        event::{Event, EventKind, EventListener},
     },
 };
 
-/// The maximum number of queued entries. Further ones are lost and counted.
+/// The maximum number of queued entries other than failures. Further ones are lost and counted.
 const QUEUE_CAPACITY: usize = 8192;
 
-/// The maximum number of entries per write, and the minimum time between two writes. Together they limit the load of many
-/// failed sign-ins to 2,500 entries and five transactions per second.
+/// The maximum number of failures that are counted apart. Further ones are counted together by kind, without account and
+/// address.
+const MAX_FAILURES: usize = 500;
+
+/// The time after the first failure of an entry at which the entry is complete, because its minute has ended.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The maximum number of entries per write, and the minimum time between two writes.
 const BATCH_SIZE: usize = 500;
 const WRITE_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -63,6 +70,7 @@ pub(crate) struct AuditTrail {
 struct Sink {
     name: &'static str,
     queue: mpsc::Sender<AuditEntry>,
+    failures: Arc<Failures>,
     dropped: Counter,
     /// The deadline for the remaining entries, set when the service stops. The task closes the channel when it ends.
     stop: watch::Sender<Option<Instant>>,
@@ -90,6 +98,7 @@ impl AuditTrail {
 
     fn add(&mut self, name: &'static str, destination: Destination) {
         let (queue, entries) = mpsc::channel(QUEUE_CAPACITY);
+        let failures = Arc::new(Failures::default());
         let (stop, stopping) = watch::channel(None);
         let [written, dropped] =
             [&self.written, &self.dropped].map(|family| family.get_or_create_owned(&[("sink", name)]));
@@ -97,13 +106,21 @@ impl AuditTrail {
             name,
             destination,
             entries,
+            failures: Arc::clone(&failures),
             written,
             dropped: dropped.clone(),
             stop: stopping,
             last_logged: None,
             logged_losses: 0,
         };
-        self.sinks.push(Sink { name, queue, dropped, stop, _task: background::spawn(writer.run()) });
+        self.sinks.push(Sink {
+            name,
+            queue,
+            failures,
+            dropped,
+            stop,
+            _task: background::spawn(writer.run()),
+        });
     }
 
     /// Writes the remaining entries, for at most [`FLUSH_TIMEOUT`]. Later events are lost.
@@ -123,11 +140,75 @@ impl AuditTrail {
 
 impl EventListener for AuditTrail {
     fn on_event(&self, event: &Event<'_>) {
-        for Sink { queue, dropped, .. } in &self.sinks {
-            if queue.try_send(AuditEntry::from(event)).is_err() {
+        let entry = AuditEntry::from(event);
+        let failure = entry.failure();
+        for Sink { queue, failures, dropped, .. } in &self.sinks {
+            if let Some(failure) = &failure {
+                failures.add(failure, &entry, event.kind);
+            } else if queue.try_send(entry.clone()).is_err() {
                 dropped.inc();
             }
         }
+    }
+}
+
+/// The failures of the last minute, and those that were not written yet. Their number is limited, whatever strangers
+/// send, and none is lost: those that exceed it are only counted.
+#[derive(Debug, Default)]
+struct Failures {
+    entries: Mutex<HashMap<String, Failure>>,
+    /// Signals a failure that is not written yet.
+    added: Notify,
+}
+
+#[derive(Debug)]
+struct Failure {
+    /// The count is that of the failures that were not written yet.
+    entry: AuditEntry,
+    first: Instant,
+    written: Option<Instant>,
+}
+
+impl Failures {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Failure>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, key: &str, entry: &AuditEntry, kind: EventKind) {
+        let mut entries = self.lock();
+        let is_other = entries.len() >= MAX_FAILURES && !entries.contains_key(key);
+        let key = if is_other { kind.as_str() } else { key };
+        if let Some(failure) = entries.get_mut(key) {
+            failure.entry.count += 1;
+        } else {
+            let other =
+                || AuditEntry { detail: Some("other".to_owned()), ..AuditEntry::new(kind, entry.time) };
+            let entry = if is_other { other() } else { entry.clone() };
+            let failure = Failure { entry, first: Instant::now(), written: None };
+            entries.insert(key.to_owned(), failure);
+            self.added.notify_one();
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Takes the failures to write: new ones, and those that were written at least `interval` ago.
+    fn take(&self, interval: Duration) -> Vec<AuditEntry> {
+        let mut taken = Vec::new();
+        self.lock().retain(|_, failure| {
+            let is_due = failure.written.is_none_or(|written| written.elapsed() >= interval);
+            let is_over = failure.first.elapsed() >= MINUTE;
+            if failure.entry.count > 0 && (is_due || is_over) && taken.len() < BATCH_SIZE {
+                taken.push((failure.first, failure.entry.clone()));
+                failure.entry.count = 0;
+                failure.written = Some(Instant::now());
+            }
+            failure.entry.count > 0 || !is_over
+        });
+        taken.sort_by_key(|(first, _)| *first);
+        taken.into_iter().map(|(_, entry)| entry).collect()
     }
 }
 
@@ -136,6 +217,7 @@ struct Writer {
     name: &'static str,
     destination: Destination,
     entries: mpsc::Receiver<AuditEntry>,
+    failures: Arc<Failures>,
     written: Counter,
     dropped: Counter,
     stop: watch::Receiver<Option<Instant>>,
@@ -148,14 +230,27 @@ impl Writer {
     async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH_SIZE);
         loop {
+            let mut is_last = false;
             tokio::select! {
-                count = self.entries.recv_many(&mut batch, BATCH_SIZE) => if count == 0 { break },
+                biased;
                 // Closing the channel keeps the entries in it.
                 () = stopped(&mut self.stop), if !self.entries.is_closed() => self.entries.close(),
+                count = self.entries.recv_many(&mut batch, BATCH_SIZE) => is_last = count == 0,
+                () = self.failures.added.notified() => {}
+                () = sleep(WRITE_INTERVAL), if !self.failures.is_empty() => {}
             }
             let next = Instant::now() + WRITE_INTERVAL;
             self.write(&mut batch).await;
+            let interval = if is_last { Duration::ZERO } else { self.destination.count_interval() };
+            // Those that exceed the limit make a second batch.
+            for _ in 0..2 {
+                batch = self.failures.take(interval);
+                self.write(&mut batch).await;
+            }
             self.log_losses(false);
+            if is_last {
+                break;
+            }
             tokio::select! {
                 () = sleep_until(next) => {}
                 () = stopped(&mut self.stop) => {}
@@ -166,7 +261,7 @@ impl Writer {
 
     /// Writes a batch, and retries after temporary failures.
     async fn write(&mut self, batch: &mut Vec<AuditEntry>) {
-        let count = batch.len() as u64;
+        let count = batch.iter().map(|entry| entry.count).sum();
         while !batch.is_empty() {
             let deadline = *self.stop.borrow();
             let limit = deadline.map_or(WRITE_TIMEOUT, |end| WRITE_TIMEOUT.min(end - Instant::now()));
@@ -232,6 +327,15 @@ impl Destination {
         Ok(Self::File(path.to_owned()))
     }
 
+    /// Returns the minimum time between two writes of the count of the same failure. A database adds to the count of its
+    /// row, and a file gets a further line.
+    fn count_interval(&self) -> Duration {
+        match self {
+            Self::Database(_) => Duration::from_secs(1),
+            Self::StandardOutput | Self::File(_) => MINUTE,
+        }
+    }
+
     /// Writes all entries. A failed write to the database wrote none.
     async fn write(&mut self, entries: &[AuditEntry], limit: Duration) -> Result<(), BackendError> {
         let path = match self {
@@ -274,6 +378,7 @@ pub(crate) fn as_json(entry: &AuditEntry) -> Value {
         "user_agent": entry.user_agent,
         "actor": entry.actor,
         "detail": entry.detail,
+        "count": entry.count,
     })
 }
 

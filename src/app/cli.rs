@@ -11,7 +11,7 @@ use clap::{
 use crate::app::{
     commands::{
         audit::AuditArguments, check::CheckArguments, clients::ClientsArguments, config::ConfigArguments,
-        keys::KeysArguments, sessions::SessionsArguments, users::UsersArguments,
+        keys::KeysArguments, sessions::SessionsArguments, throttle::ThrottleArguments, users::UsersArguments,
     },
     settings::{ApiSettings, ListenSettings, ProfileSettings, Settings},
     sources::{self, FileValue, variable_name},
@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Sessions(SessionsArguments),
     /// Show or change the keys that sign tokens
     Keys(KeysArguments),
+    /// End waits of login throttling
+    Throttle(ThrottleArguments),
     /// Show the audit trail
     Audit(AuditArguments),
     /// Check settings, database and keys; exits with 1 if something is wrong

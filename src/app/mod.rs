@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use crate::app::{
     cli::Command,
-    commands::{audit as audit_commands, check, clients, config, keys, sessions, users},
+    commands::{audit as audit_commands, check, clients, config, keys, sessions, throttle, users},
     failure::Failure,
     logging::LogFormat,
     settings::Settings,
@@ -45,6 +45,7 @@ pub fn run() -> ExitCode {
         Command::Clients(arguments) => clients::run(arguments),
         Command::Sessions(arguments) => sessions::run(arguments),
         Command::Keys(arguments) => keys::run(&arguments),
+        Command::Throttle(arguments) => throttle::run(arguments),
         Command::Audit(arguments) => audit_commands::run(arguments),
         Command::Check(arguments) => {
             print_warnings();

@@ -184,6 +184,10 @@ pub(crate) struct OperationsSettings {
     /// Time that entries of the audit trail are kept in the database, in days
     #[arg(long, value_name = "DAYS", default_value = "90", value_parser = positive_days)]
     pub(crate) audit_retention: Duration,
+
+    /// Maximum number of entries of the audit trail in the database; the oldest failures are removed first
+    #[arg(long, value_name = "NUMBER", default_value = "1000000", value_parser = positive::<NonZeroU32>)]
+    pub(crate) audit_max_entries: NonZeroU32,
 }
 
 /// The settings of the secure profile.
@@ -393,6 +397,10 @@ struct LoginThrottleSettings {
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     login_throttle_account_failures: u32,
 
+    /// Failed attempts per account from all addresses before unknown devices and addresses have to wait
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    login_throttle_account_total_failures: u32,
+
     /// Failed attempts per address, for all accounts together, before sign-ins from the address have to wait
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     login_throttle_address_failures: u32,
@@ -401,7 +409,7 @@ struct LoginThrottleSettings {
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=3599))]
     login_throttle_longest_wait: u32,
 
-    /// Maximum number of sign-ins per second from one address, successful or not; a burst may be ten times that
+    /// Maximum number of requests per second from one address to /token, /revoke and /introspect, successful or not; a burst may be ten times that
     #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = positive::<NonZeroU32>)]
     login_throttle_rate: NonZeroU32,
 }
@@ -587,6 +595,7 @@ impl SecureSettings {
         let throttle = &self.login_throttle;
         throttle.login_throttle.then(|| LoginThrottleLimits {
             account_failures: throttle.login_throttle_account_failures,
+            account_total_failures: throttle.login_throttle_account_total_failures,
             address_failures: throttle.login_throttle_address_failures,
             longest_wait: Duration::from_secs(throttle.login_throttle_longest_wait.into()),
             rate: throttle.login_throttle_rate,

@@ -362,6 +362,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
             token_cache: self.token_cache,
             throttle: self.throttle.map(|throttle| Arc::new(Throttle::new(throttle))),
             password_changes: Mutex::default(),
+            password_change_turn: tokio::sync::Mutex::default(),
             listeners: self.listeners,
             rules: self.rules,
             clock: self.clock,

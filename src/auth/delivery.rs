@@ -131,6 +131,7 @@ mod tests {
         let sender = |address: &str, user_agent: &str| ClientInfo {
             address: Some(address.parse().unwrap()),
             user_agent: Some(user_agent.to_owned()),
+            device_cookie: None,
         };
         let browser = sender("203.0.113.7", "Firefox");
         assert!(is_same_sender(&browser, &browser));

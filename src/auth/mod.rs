@@ -4,13 +4,14 @@ mod authenticate;
 mod builder;
 mod client;
 mod delivery;
+mod device_cookie;
 mod error;
 pub(crate) mod grants;
 mod password;
 mod refresh_token;
 mod revocation;
 mod sessions;
-mod throttle;
+pub(crate) mod throttle;
 mod token_cache;
 
 use std::{
@@ -80,6 +81,9 @@ struct Inner<U: AuthUser> {
     throttle: Option<Arc<Throttle>>,
     /// The users whose password is being changed.
     password_changes: Mutex<HashSet<Subject>>,
+    /// Lets one password change at a time use the hasher: a change takes three jobs, and sign-ins must not queue behind
+    /// the changes of many users.
+    password_change_turn: tokio::sync::Mutex<()>,
     listeners: Vec<Arc<dyn EventListener>>,
     rules: Rules,
     clock: Clock,
@@ -201,7 +205,7 @@ impl<U: AuthUser> Auth<U> {
         SessionOwner { user_kind: U::user_kind().into(), subject }
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         (self.0.clock)()
     }
 
@@ -211,7 +215,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(bytes)
     }
 
-    fn emit(&self, event: &Event<'_>) {
+    pub(crate) fn emit(&self, event: &Event<'_>) {
         self.0.listeners.iter().for_each(|listener| listener.on_event(event));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    auth::{Auth, AuthError},
+    auth::{Auth, AuthError, throttle::Target},
     domain::{
         backend_error::BackendError,
         client::ClientInfo,
@@ -74,6 +74,7 @@ impl<U: AuthUser> Auth<U> {
         password: &Password,
         client_info: &ClientInfo,
     ) -> Result<U, AuthError> {
+        self.check_rate(client_info).await?;
         Ok(self.verify_account(username, password, client_info).await?.account.user)
     }
 
@@ -83,16 +84,19 @@ impl<U: AuthUser> Auth<U> {
         password: &Password,
         client_info: &ClientInfo,
     ) -> Result<VerifiedAccount<U>, AuthError> {
-        self.throttled(username, client_info, async {
-            // Checked before the store is read, so that it takes the same time for every username.
-            if !password.is_hashable() {
-                return Err(AuthError::InvalidCredentials);
-            }
-            let hasher = self.hasher()?;
-            let account = match Username::new(username) {
-                Ok(username) => self.0.users.find_by_username(&username).await?,
-                Err(_) => None,
-            };
+        // Not counted, because no account has such a password. Checked before the store is read, so that it takes the same
+        // time for every username.
+        if !password.is_hashable() {
+            return Err(AuthError::InvalidCredentials);
+        }
+        let hasher = self.hasher()?;
+        let account = match Username::new(username) {
+            Ok(username) => self.0.users.find_by_username(&username).await?,
+            Err(_) => None,
+        };
+        let subject = account.as_ref().map(|account| account.user.subject());
+        let target = subject.as_ref().map_or(Target::Username(username), Target::User);
+        self.throttled(target, client_info, async {
             // The dummy hash keeps response times equal.
             let hash = account.as_ref().map_or(hasher.dummy_hash(), |account| &account.password_hash);
             let check = hasher.verify(password, hash).await?;
@@ -173,6 +177,7 @@ impl<U: AuthUser> Auth<U> {
     /// [`AuthError::WeakPassword`], [`AuthError::NotConfigured`] without
     /// [`AuthBuilder::password_changes`](crate::auth::AuthBuilder::password_changes), [`AuthError::Backend`].
     pub async fn change_password(&self, change: PasswordChange<'_, U>) -> Result<(), AuthError> {
+        self.check_rate(change.client_info).await?;
         let _in_progress = self.start_password_change(change.user.subject())?;
         let result = self.try_change_password(&change).await;
         if let Err(AuthError::IncorrectPassword | AuthError::TooManyAttempts { .. }) = &result {
@@ -204,13 +209,14 @@ impl<U: AuthUser> Auth<U> {
             if !current.is_hashable() {
                 return Err(AuthError::IncorrectPassword);
             }
+            let turn = self.0.password_change_turn.lock().await;
             let old = store.find_hash(&subject).await?.ok_or(AuthError::IncorrectPassword)?;
             match self.hasher()?.verify(current, &old).await? {
                 PasswordCheck::Mismatch => Err(AuthError::IncorrectPassword),
-                PasswordCheck::Match | PasswordCheck::NeedsRehash => Ok(old),
+                PasswordCheck::Match | PasswordCheck::NeedsRehash => Ok((old, turn)),
             }
         };
-        let old = self.throttled(subject.as_str(), client_info, verify).await?;
+        let (old, turn) = self.throttled(Target::User(&subject), client_info, verify).await?;
         let context = self.0.password_context.as_ref().map_or_else(Vec::new, |context| context(user));
         let context: Vec<_> = context.iter().map(String::as_str).collect();
         self.check_new_password(new, &context).await?;
@@ -219,6 +225,7 @@ impl<U: AuthUser> Auth<U> {
             return Err(AuthError::WeakPassword(WeakPassword::Unchanged));
         }
         let new = self.hasher()?.hash(new).await?;
+        drop(turn);
         // Sessions end before the change, so that none survives if the second call fails, and after it, for sign-ins in
         // between.
         self.end_sessions(&subject, now).await?;

@@ -1,8 +1,9 @@
 //! Login throttling: after several failures, each further attempt must wait, twice as long each time up to a limit.
-//! Failures are counted per address, so that strangers cannot lock an account.
+//! Strangers cannot lock an account: they delay neither devices nor networks that the account signed in from.
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::{
@@ -16,24 +17,35 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
 
 use crate::{
-    auth::{Auth, AuthError},
+    auth::{
+        Auth, AuthError,
+        device_cookie::{self, DeviceId},
+    },
     domain::{
         backend_error::BackendError,
         client::ClientInfo,
+        event::{Event, EventKind},
+        secret::DeviceCookie,
         throttle::{DynFailedAttemptStore, FailedAttemptStore, FailedAttempts, ThrottleKey},
         time::Timestamp,
-        user::AuthUser,
+        user::{AuthUser, Subject},
     },
 };
 
 /// Limits failed sign-ins: a store of failed attempts, and the limits.
 ///
-/// Attempts are counted per client address, and per account and address. Behind a reverse proxy, all clients have the
-/// address of the proxy, and one of them can lock out the others. To count the real addresses, add
+/// Attempts are counted per client address, per account and address, and per account. Behind a reverse proxy, all clients
+/// have the address of the proxy, and one of them can lock out the others. To count the real addresses, add
 /// [`TrustedProxies`](crate::web::TrustedProxies) to the application:
 /// `.app_data(web::Data::new("10.0.0.0/8".parse::<TrustedProxies>()?))`.
+///
+/// After a sign-in, the token endpoint sets a cookie
+/// ([device cookie](https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies)). Attempts with
+/// the cookie of the account have a count of their own, so that failures of strangers do not delay them. It
+/// authenticates nobody: the password is still required.
 pub struct LoginThrottle {
     store: Arc<DynFailedAttemptStore<'static>>,
     limits: LoginThrottleLimits,
@@ -42,7 +54,7 @@ pub struct LoginThrottle {
 impl LoginThrottle {
     /// Creates a throttle that counts failed attempts in the memory of this process.
     pub fn in_memory() -> Self {
-        Self::new(InMemoryFailedAttempts(Cache::new(100_000), Mutex::default()))
+        Self::new(InMemoryFailedAttempts::new(100_000))
     }
 
     /// Creates a throttle that counts failed attempts in a store, which replicas may share.
@@ -60,28 +72,34 @@ impl LoginThrottle {
 /// The limits of a [`LoginThrottle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoginThrottleLimits {
-    /// The number of failures for one account from one address after which attempts must wait.
+    /// The number of failures for one account from one address, or from one device with a cookie, after which attempts
+    /// must wait.
     pub account_failures: u32,
+    /// The number of failures for one account from all addresses after which attempts must wait, except from devices
+    /// with a cookie and from networks that the account signed in from within 30 days.
+    pub account_total_failures: u32,
     /// The number of failures from one address, over all accounts, after which attempts must wait.
     pub address_failures: u32,
     /// The longest wait. The first wait is one second, and each is twice as long as the one before.
     pub longest_wait: Duration,
-    /// The time after the last failure at which all failures are forgotten. It must exceed the longest wait.
+    /// The time after the last failure at which the failures of an address are forgotten. It must exceed the longest
+    /// wait. Those of an account over all addresses are forgotten after a day, those of a device after 30 days.
     pub forget_after: Duration,
     /// The number of attempts per second from one address, successful or not. A burst may be ten times as large.
     pub rate: NonZeroU32,
 }
 
 impl Default for LoginThrottleLimits {
-    /// Returns limits of 5 failures per account and 100 per address, waits of up to 15 minutes, forgotten after an
-    /// hour, and 50 attempts per second.
+    /// Returns limits of 5 failures per account and address, 100 per account, and 100 per address, waits of up to 15
+    /// minutes, forgotten after an hour, and 50 attempts per second.
     ///
-    /// After about 15 attempts, an attacker gets four per hour at one account from one address. This stays within the
-    /// 100 attempts of [NIST SP 800-63B section 5.2.2](https://pages.nist.gov/800-63-3/sp800-63b.html#throttle) for
-    /// most of a day.
+    /// After about 15 attempts, an attacker gets four per hour at one account from one address. From all addresses
+    /// together, attackers get 100, the limit of
+    /// [NIST SP 800-63B section 5.2.2](https://pages.nist.gov/800-63-3/sp800-63b.html#throttle), and then four per hour.
     fn default() -> Self {
         Self {
             account_failures: 5,
+            account_total_failures: 100,
             address_failures: 100,
             longest_wait: Duration::from_secs(15 * 60),
             forget_after: Duration::from_secs(60 * 60),
@@ -89,6 +107,20 @@ impl Default for LoginThrottleLimits {
         }
     }
 }
+
+/// The failures from one device after which its cookie no longer helps: a stolen cookie allows this many guesses.
+const DEVICE_FAILURES: u32 = 10;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The time after which the failures of an account over all addresses are forgotten.
+const ACCOUNT_FORGET_AFTER: Duration = DAY;
+
+/// The time after which the failures of a device are forgotten.
+const DEVICE_FORGET_AFTER: Duration = DAY.saturating_mul(30);
+
+/// The time for which a network is known after a sign-in.
+const NETWORK_KNOWN_FOR: Duration = DAY.saturating_mul(30);
 
 impl LoginThrottleLimits {
     /// Returns the end of the wait after these failures, if there are at least `allowed`.
@@ -100,140 +132,344 @@ impl LoginThrottleLimits {
     }
 
     /// Returns the failures, or none if they are forgotten.
-    fn recent(&self, failures: FailedAttempts, now: Timestamp) -> FailedAttempts {
+    fn recent(&self, failures: FailedAttempts, forget_after: Duration, now: Timestamp) -> FailedAttempts {
         match failures.last {
             // The clock was wrong at the time: nobody must wait until then.
             Some(last) if last > now + self.longest_wait => FailedAttempts::default(),
-            Some(last) if now < last + self.forget_after => failures,
+            Some(last) if now < last + forget_after => failures,
             _ => FailedAttempts::default(),
         }
     }
+
+    /// Refuses an attempt after `failures` while `others` are in progress.
+    fn check(
+        &self,
+        failures: FailedAttempts,
+        others: u32,
+        allowed: u32,
+        now: Timestamp,
+    ) -> Result<(), AuthError> {
+        if let Some(end) = self.end_of_wait(failures, allowed)
+            && now < end
+        {
+            let left = Duration::from_secs(end.as_unix() - now.as_unix());
+            return Err(AuthError::TooManyAttempts { retry_after: left.min(self.longest_wait) });
+        }
+        // All concurrent attempts may fail, so beyond the limit only one is admitted at a time.
+        if others > 0 && failures.count.saturating_add(others) >= allowed {
+            return Err(AuthError::TooManyAttempts { retry_after: SECOND });
+        }
+        Ok(())
+    }
 }
 
-/// The most recent failed attempts, in memory. The lock makes additions atomic.
-struct InMemoryFailedAttempts(Cache<String, FailedAttempts>, Mutex<()>);
+/// The most recent failed attempts, in memory.
+struct InMemoryFailedAttempts {
+    attempts: Cache<String, FailedAttempts>,
+    /// Makes additions atomic.
+    lock: Mutex<()>,
+    device_key: OnceCell<[u8; 32]>,
+}
+
+impl InMemoryFailedAttempts {
+    fn new(capacity: usize) -> Self {
+        Self { attempts: Cache::new(capacity), lock: Mutex::default(), device_key: OnceCell::new() }
+    }
+}
 
 impl FailedAttemptStore for InMemoryFailedAttempts {
     fn normalize_username(&self, username: &str) -> String {
         username.trim().to_lowercase()
     }
 
-    async fn find(&self, keys: [&ThrottleKey; 2]) -> Result<[FailedAttempts; 2], BackendError> {
-        Ok(keys.map(|key| self.0.get(key.as_str()).unwrap_or_default()))
+    async fn find(&self, keys: &[ThrottleKey]) -> Result<Vec<FailedAttempts>, BackendError> {
+        Ok(keys.iter().map(|key| self.attempts.get(key.as_str()).unwrap_or_default()).collect())
     }
 
-    async fn add(
-        &self,
-        keys: [&ThrottleKey; 2],
-        now: Timestamp,
-        forget_before: Timestamp,
-    ) -> Result<(), BackendError> {
-        let _lock = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+    async fn add(&self, keys: &[ThrottleKey], now: Timestamp) -> Result<(), BackendError> {
+        let _lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         for key in keys {
-            let failures = self.0.get(key.as_str()).filter(|before| before.last > Some(forget_before));
+            let forget_before = now - key.forget_after();
+            let failures = self.attempts.get(key.as_str()).filter(|before| before.last > Some(forget_before));
             let count = failures.unwrap_or_default().count.saturating_add(1);
-            self.0.insert(key.as_str().to_owned(), FailedAttempts { count, last: Some(now) });
+            self.attempts.insert(key.as_str().to_owned(), FailedAttempts { count, last: Some(now) });
         }
         Ok(())
     }
 
-    async fn clear(&self, key: &ThrottleKey) -> Result<(), BackendError> {
-        self.0.remove(key.as_str());
+    async fn clear(&self, keys: &[ThrottleKey]) -> Result<(), BackendError> {
+        for key in keys {
+            self.attempts.remove(key.as_str());
+        }
         Ok(())
+    }
+
+    async fn device_key(&self, new: [u8; 32]) -> Result<[u8; 32], BackendError> {
+        Ok(*self.device_key.get_or_init(async || new).await)
     }
 }
 
+/// The account of an attempt, which failures are counted under.
+#[derive(Clone, Copy)]
+pub(crate) enum Target<'a> {
+    /// A user. All names of an account lead to its subject, and so does a change of its password.
+    User(&'a Subject),
+    /// A username that no user has. It is counted like an account.
+    Username(&'a str),
+    /// A client, by the identifier as it was sent.
+    Client(&'a str),
+}
+
+impl Target<'_> {
+    /// Returns the hash of the account: a username may be long, or a password that was typed into the wrong field.
+    fn hash(self, user_kind: &str, normalize: impl FnOnce(&str) -> String) -> [u8; 32] {
+        let text = match self {
+            Self::User(subject) => format!("user\0{user_kind}\0{}", subject.as_str()),
+            Self::Username(name) => format!("name\0{}", normalize(name)),
+            Self::Client(client_id) => format!("client\0{client_id}"),
+        };
+        Sha256::digest(text).into()
+    }
+
+    /// Returns what the keys of the account begin with.
+    #[cfg(feature = "sql")]
+    pub(crate) fn key(self, user_kind: &str, normalize: impl FnOnce(&str) -> String) -> String {
+        URL_SAFE_NO_PAD.encode(self.hash(user_kind, normalize))
+    }
+}
+
+/// The prefix of the key of an address that failures of clients are counted under.
+pub(crate) const CLIENTS: &str = "clients ";
+
+/// The prefix of the key of a network that an account signed in from.
+pub(crate) const KNOWN: &str = "known ";
+
 impl<U: AuthUser> Auth<U> {
-    /// Runs `verify`, which checks a password of this account, and counts the result. Returns an error instead if too
-    /// many attempts failed.
+    /// Refuses a request if there were too many from its address, whether or not they failed. A device that signed in
+    /// before is not held up by others at its address.
+    pub(crate) async fn check_rate(&self, client_info: &ClientInfo) -> Result<(), AuthError> {
+        let Some(throttle) = &self.0.throttle else { return Ok(()) };
+        let now = self.now();
+        if client_info.address.is_none_or(|address| throttle.is_within_rate(network(address), now)) {
+            return Ok(());
+        }
+        if let Some(cookie) = &client_info.device_cookie {
+            let key = throttle.device_key(|| self.random()).await?;
+            let device = device_cookie::verify_any(key, cookie, now);
+            if device.is_some_and(|device| throttle.device_rates.check(device)) {
+                return Ok(());
+            }
+        }
+        self.emit(&Event::new(EventKind::RateLimited, client_info, now));
+        Err(AuthError::TooManyAttempts { retry_after: SECOND })
+    }
+
+    /// Exempts an address from the rate limit for a minute, because an authenticated client uses it: it may send requests
+    /// for many users.
+    pub(crate) fn exempt_from_rate(&self, client_info: &ClientInfo) {
+        if let Some((throttle, address)) = self.0.throttle.as_ref().zip(client_info.address) {
+            throttle.clients.insert(network(address), self.now());
+        }
+    }
+
+    /// Runs `verify`, which checks a password or secret of this account, and counts the result. Returns an error instead
+    /// if too many attempts failed.
     pub(super) async fn throttled<R>(
         &self,
-        account: &str,
+        target: Target<'_>,
         client_info: &ClientInfo,
         verify: impl Future<Output = Result<R, AuthError>>,
     ) -> Result<R, AuthError> {
         let Some(throttle) = &self.0.throttle else { return verify.await };
-        let attempt = throttle.admit(account, client_info, self.now()).await?;
+        let account = self.account(throttle, target);
+        let device = match &client_info.device_cookie {
+            Some(cookie) => {
+                let key = throttle.device_key(|| self.random()).await?;
+                device_cookie::verify(key, &account.hash, cookie, self.now())
+            }
+            None => None,
+        };
+        let attempt = throttle.admit(&account, device, client_info, self.now()).await?;
         let result = verify.await;
         match &result {
             Ok(_) => attempt.succeeded().await,
             // Counted before the response: if that fails, the client must not learn that the password was wrong.
-            Err(AuthError::InvalidCredentials | AuthError::IncorrectPassword) => attempt.failed().await?,
+            Err(AuthError::InvalidCredentials | AuthError::IncorrectPassword | AuthError::InvalidClient) => {
+                attempt.failed().await?
+            }
             // These errors do not depend on the password, or only occur if it is right.
             Err(_) => attempt.ignored(),
         }
         result
     }
+
+    /// Returns the cookie for a device after a sign-in.
+    pub(super) async fn device_cookie(
+        &self,
+        subject: &Subject,
+        client_info: &ClientInfo,
+    ) -> Result<Option<DeviceCookie>, BackendError> {
+        let Some(throttle) = &self.0.throttle else { return Ok(None) };
+        let key = throttle.device_key(|| self.random()).await?;
+        let account = self.account(throttle, Target::User(subject));
+        let sent = client_info.device_cookie.as_ref();
+        Ok(Some(device_cookie::renew(key, &account.hash, sent, &self.random()?, self.now())))
+    }
+
+    fn account(&self, throttle: &Throttle, target: Target<'_>) -> Account {
+        // Wrong passwords that a client forwards must not hold up the client itself.
+        let addresses = if matches!(target, Target::Client(_)) { CLIENTS } else { "" };
+        let normalize = |name: &str| throttle.store.normalize_username(name);
+        Account { hash: target.hash(U::user_kind(), normalize), addresses }
+    }
+}
+
+/// The keys of an account: its hash, and the prefix of the addresses that its failures are counted under.
+struct Account {
+    hash: [u8; 32],
+    addresses: &'static str,
 }
 
 /// The state of a [`LoginThrottle`].
 pub(super) struct Throttle {
     store: Arc<DynFailedAttemptStore<'static>>,
     limits: LoginThrottleLimits,
-    rates: DefaultKeyedRateLimiter<IpAddr>,
-    /// The number of networks above which those without recent attempts are removed.
-    rates_limit: AtomicUsize,
+    /// The key of device cookies, read from the store when it is first needed.
+    device_key: OnceCell<[u8; 32]>,
+    rates: Rates<IpAddr>,
+    /// The rates of devices with a cookie, while those of their networks are exceeded.
+    device_rates: Rates<DeviceId>,
+    /// The networks that clients authenticated from, and when.
+    clients: Cache<IpAddr, Timestamp>,
     /// The number of attempts in progress by key. They count as failures until they are done.
     in_progress: Mutex<HashMap<ThrottleKey, u32>>,
+}
+
+/// The rates of requests by sender. A burst may be ten times the rate per second.
+struct Rates<K: Clone + Eq + Hash> {
+    limiter: DefaultKeyedRateLimiter<K>,
+    /// The number of senders above which those without recent requests are removed.
+    limit: AtomicUsize,
+}
+
+impl<K: Clone + Eq + Hash> Rates<K> {
+    fn new(per_second: NonZeroU32) -> Self {
+        let burst = per_second.saturating_mul(const { NonZeroU32::new(10).expect("10 is not zero") });
+        let quota = Quota::per_second(per_second).allow_burst(burst);
+        Self { limiter: RateLimiter::keyed(quota), limit: MIN_RATES_LIMIT.into() }
+    }
+
+    /// Counts a request, and returns whether it is within the rate.
+    fn check(&self, sender: K) -> bool {
+        let is_within = self.limiter.check_key(&sender).is_ok();
+        if self.limiter.len() > self.limit.load(Ordering::Relaxed) {
+            self.limiter.retain_recent();
+            // The number must double before the next cleanup, so its amortized cost is constant.
+            self.limit.store(MIN_RATES_LIMIT.max(2 * self.limiter.len()), Ordering::Relaxed);
+        }
+        is_within
+    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 const MIN_RATES_LIMIT: usize = 10_000;
 
+/// The number of networks of clients that are exempt from the rate limit, and the time for which they are.
+const CLIENT_NETWORKS: usize = 1000;
+const CLIENT_EXEMPT_FOR: Duration = Duration::from_secs(60);
+
 impl Throttle {
     pub(super) fn new(LoginThrottle { store, limits }: LoginThrottle) -> Self {
-        let burst = limits.rate.saturating_mul(const { NonZeroU32::new(10).expect("10 is not zero") });
-        let rates = RateLimiter::keyed(Quota::per_second(limits.rate).allow_burst(burst));
-        Self { store, limits, rates, rates_limit: MIN_RATES_LIMIT.into(), in_progress: Mutex::default() }
+        Self {
+            store,
+            limits,
+            device_key: OnceCell::new(),
+            rates: Rates::new(limits.rate),
+            device_rates: Rates::new(NonZeroU32::MIN),
+            clients: Cache::new(CLIENT_NETWORKS),
+            in_progress: Mutex::default(),
+        }
     }
 
-    /// Admits an attempt at an account from an address, or returns [`AuthError::TooManyAttempts`] with the wait.
+    async fn device_key(
+        &self,
+        random: impl FnOnce() -> Result<[u8; 32], BackendError>,
+    ) -> Result<&[u8; 32], BackendError> {
+        self.device_key.get_or_try_init(async || self.store.device_key(random()?).await).await
+    }
+
+    /// Admits an attempt at an account, or returns [`AuthError::TooManyAttempts`] with the wait.
     async fn admit(
         self: &Arc<Self>,
-        account: &str,
+        account: &Account,
+        device: Option<DeviceId>,
+        client_info: &ClientInfo,
+        now: Timestamp,
+    ) -> Result<Attempt, AuthError> {
+        if let Some(device) = device {
+            let name = format!("device {}", URL_SAFE_NO_PAD.encode(device));
+            let key = ThrottleKey { name, forget_after: DEVICE_FORGET_AFTER };
+            let (in_progress, others) = InProgress::start(self, vec![key]);
+            let failures = self.find(&in_progress.keys, now).await?[0];
+            if failures.count < DEVICE_FAILURES {
+                self.limits.check(failures, others[0], self.limits.account_failures, now)?;
+                let outdated = if failures.count > 0 { in_progress.keys.clone() } else { Vec::new() };
+                return Ok(Attempt { in_progress: Some(in_progress), now, outdated, new_network: None });
+            }
+        }
+        self.admit_unknown_device(account, client_info, now).await
+    }
+
+    async fn admit_unknown_device(
+        self: &Arc<Self>,
+        account: &Account,
         client_info: &ClientInfo,
         now: Timestamp,
     ) -> Result<Attempt, AuthError> {
         let network = client_info.address.map(network);
-        if !network.is_none_or(|network| self.is_within_rate(network)) {
-            return Err(AuthError::TooManyAttempts { retry_after: SECOND });
-        }
-        // Before the store is read, so that each earlier attempt is either still in progress or already in the store.
-        let (in_progress, others) = InProgress::start(self, self.keys(account, network));
-        let failures = self.store.find(in_progress.keys()).await?;
-        let failures = failures.map(|failures| self.limits.recent(failures, now));
-        let allowed = [self.limits.account_failures, self.limits.address_failures];
-        for ((failures, others), allowed) in failures.into_iter().zip(others).zip(allowed) {
-            if let Some(end) = self.limits.end_of_wait(failures, allowed)
-                && now < end
-            {
-                let left = Duration::from_secs(end.as_unix() - now.as_unix());
-                return Err(AuthError::TooManyAttempts { retry_after: left.min(self.limits.longest_wait) });
-            }
-            // All concurrent attempts may fail, so beyond the limit only one is admitted at a time.
-            if others > 0 && failures.count.saturating_add(others) >= allowed {
-                return Err(AuthError::TooManyAttempts { retry_after: SECOND });
-            }
-        }
-        Ok(Attempt { in_progress: Some(in_progress), now, has_failures: failures[0].count > 0 })
-    }
-
-    fn is_within_rate(&self, network: IpAddr) -> bool {
-        let is_within = self.rates.check_key(&network).is_ok();
-        if self.rates.len() > self.rates_limit.load(Ordering::Relaxed) {
-            self.rates.retain_recent();
-            // The number must double before the next cleanup, so its amortized cost is constant.
-            self.rates_limit.store(MIN_RATES_LIMIT.max(2 * self.rates.len()), Ordering::Relaxed);
-        }
-        is_within
-    }
-
-    /// Returns the key of the account at this address, and the key of the address.
-    fn keys(&self, account: &str, network: Option<IpAddr>) -> [ThrottleKey; 2] {
         let network = network.map_or_else(|| "unknown".to_owned(), |network| network.to_string());
-        // Hashed: the username may be long, or a password that was typed into the wrong field.
-        let account = URL_SAFE_NO_PAD.encode(Sha256::digest(self.store.normalize_username(account)));
-        [ThrottleKey(format!("{account} {network}")), ThrottleKey(network)]
+        let name = URL_SAFE_NO_PAD.encode(account.hash);
+        let key = |name, forget_after| ThrottleKey { name, forget_after };
+        let mut keys = vec![
+            key(format!("{name} {network}"), self.limits.forget_after),
+            key(format!("{}{network}", account.addresses), self.limits.forget_after),
+            key(name.clone(), ACCOUNT_FORGET_AFTER),
+        ];
+        // Before the store is read, so that each earlier attempt is either still in progress or already in the store.
+        let (in_progress, others) = InProgress::start(self, keys.clone());
+        let known = key(format!("{KNOWN}{name} {network}"), NETWORK_KNOWN_FOR);
+        keys.push(known.clone());
+        let found = self.find(&keys, now).await?;
+        let [at_address, address, total, signed_in] = found[..] else {
+            return Err(BackendError::new("the store of failed attempts has not returned every key").into());
+        };
+        self.limits.check(at_address, others[0], self.limits.account_failures, now)?;
+        self.limits.check(address, others[1], self.limits.address_failures, now)?;
+        let is_known = signed_in.last.is_some();
+        if !is_known {
+            self.limits.check(total, others[2], self.limits.account_total_failures, now)?;
+        }
+        // A sign-in from a known network, where the total was not checked, does not show that other attempts are harmless:
+        // they must not get another hundred guesses each time that the owner signs in.
+        let outdated = [(at_address.count > 0, 0), (total.count > 0 && !is_known, 2)];
+        let outdated = outdated.iter().filter(|(is_outdated, _)| *is_outdated);
+        let outdated = outdated.map(|(_, index)| keys[*index].clone()).collect();
+        let is_new = signed_in.last.is_none_or(|last| last + DAY <= now);
+        Ok(Attempt { in_progress: Some(in_progress), now, outdated, new_network: is_new.then_some(known) })
+    }
+
+    /// Returns the failed attempts under each key that are not forgotten.
+    async fn find(&self, keys: &[ThrottleKey], now: Timestamp) -> Result<Vec<FailedAttempts>, BackendError> {
+        let found = self.store.find(keys).await?;
+        let recent = |(failures, key): (_, &ThrottleKey)| self.limits.recent(failures, key.forget_after, now);
+        Ok(found.into_iter().zip(keys).map(recent).collect())
+    }
+
+    fn is_within_rate(&self, network: IpAddr, now: Timestamp) -> bool {
+        if self.clients.get(&network).is_some_and(|last| now < last + CLIENT_EXEMPT_FOR) {
+            return true;
+        }
+        self.rates.check(network)
     }
 
     fn in_progress(&self) -> MutexGuard<'_, HashMap<ThrottleKey, u32>> {
@@ -244,29 +480,25 @@ impl Throttle {
 /// The entry of an attempt in [`Throttle::in_progress`].
 struct InProgress {
     throttle: Arc<Throttle>,
-    keys: [ThrottleKey; 2],
+    keys: Vec<ThrottleKey>,
 }
 
 impl InProgress {
     /// Adds an entry, and returns the number of others under each key.
-    fn start(throttle: &Arc<Throttle>, keys: [ThrottleKey; 2]) -> (Self, [u32; 2]) {
+    fn start(throttle: &Arc<Throttle>, keys: Vec<ThrottleKey>) -> (Self, Vec<u32>) {
         let mut in_progress = throttle.in_progress();
-        let others = keys.each_ref().map(|key| {
+        let mut add = |key: &ThrottleKey| {
             let number = in_progress.entry(key.clone()).or_default();
             *number += 1;
             *number - 1
-        });
+        };
+        let others = keys.iter().map(&mut add).collect();
         drop(in_progress);
         (Self { throttle: Arc::clone(throttle), keys }, others)
     }
 
-    fn keys(&self) -> [&ThrottleKey; 2] {
-        self.keys.each_ref()
-    }
-
     async fn count_failure(&self, now: Timestamp) -> Result<(), BackendError> {
-        let Throttle { store, limits, .. } = &*self.throttle;
-        store.add(self.keys(), now, now - limits.forget_after).await
+        self.throttle.store.add(&self.keys, now).await
     }
 }
 
@@ -289,7 +521,10 @@ impl Drop for InProgress {
 struct Attempt {
     in_progress: Option<InProgress>,
     now: Timestamp,
-    has_failures: bool,
+    /// The failures to clear if the attempt succeeds. Those of the address stay.
+    outdated: Vec<ThrottleKey>,
+    /// The network that is known if the attempt succeeds.
+    new_network: Option<ThrottleKey>,
 }
 
 impl Attempt {
@@ -300,12 +535,19 @@ impl Attempt {
         counted
     }
 
-    /// Clears the failures of this account at this address; those of the address stay.
     async fn succeeded(mut self) {
-        let Some(in_progress) = self.in_progress.take().filter(|_| self.has_failures) else { return };
-        if let Err(error) = in_progress.throttle.store.clear(&in_progress.keys[0]).await {
-            // Not fatal: the password is right, and the failures only reduce further attempts.
+        let Some(in_progress) = self.in_progress.take() else { return };
+        let store = &in_progress.throttle.store;
+        // Not fatal: the password is right, and the failures only reduce further attempts.
+        if !self.outdated.is_empty()
+            && let Err(error) = store.clear(&self.outdated).await
+        {
             log::warn!("cannot clear failed attempts after a sign-in: {error}");
+        }
+        if let Some(network) = self.new_network.take()
+            && let Err(error) = store.add(&[network], self.now).await
+        {
+            log::warn!("cannot store the network of a sign-in: {error}");
         }
     }
 
@@ -330,7 +572,7 @@ impl Drop for Attempt {
 }
 
 /// Returns the part of an address that identifies a subscriber: the IPv4 address or the IPv6 /64 network.
-pub(super) fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -346,6 +588,7 @@ mod tests {
 
     const LIMITS: LoginThrottleLimits = LoginThrottleLimits {
         account_failures: 5,
+        account_total_failures: 100,
         address_failures: 100,
         longest_wait: Duration::from_secs(900),
         forget_after: Duration::from_secs(3600),
@@ -379,21 +622,21 @@ mod tests {
 
     #[test]
     fn in_memory_store_counts_forgets_and_clears() {
-        let store = InMemoryFailedAttempts(Cache::new(100), Mutex::default());
-        let keys = ["a", "b"].map(|key| ThrottleKey(key.to_owned()));
-        let [a, b] = keys.each_ref();
-        let add = |now, before| {
-            let (now, before) = (Timestamp::from_unix(now), Timestamp::from_unix(before));
-            store.add([a, b], now, before).now_or_never().unwrap().unwrap();
+        let store = InMemoryFailedAttempts::new(100);
+        let forget_after = Duration::from_secs(9);
+        let keys = ["a", "b"].map(|key| ThrottleKey { name: key.to_owned(), forget_after });
+        let add = |now| store.add(&keys, Timestamp::from_unix(now)).now_or_never().unwrap().unwrap();
+        let find = || {
+            let found = store.find(&keys).now_or_never().unwrap().unwrap();
+            found.iter().map(|failures| failures.count).collect::<Vec<_>>()
         };
-        let find = || store.find([a, b]).now_or_never().unwrap().unwrap().map(|failures| failures.count);
         assert_eq!(find(), [0, 0]);
-        add(10, 0);
-        add(11, 0);
+        add(10);
+        add(11);
         assert_eq!(find(), [2, 2]);
-        store.clear(a).now_or_never().unwrap().unwrap();
+        store.clear(&keys[..1]).now_or_never().unwrap().unwrap();
         assert_eq!(find(), [0, 2]);
-        add(20, 11);
+        add(20);
         assert_eq!(find(), [1, 1], "the failure at 11 is forgotten");
     }
 
@@ -409,7 +652,7 @@ mod tests {
         #[test]
         fn failure_in_the_future_delays_at_most_twice_the_longest_wait(now in 0_u64..1 << 40, ahead in 0_u64..10_000) {
             let (time, failed) = (Timestamp::from_unix(now), failures(50, now + ahead));
-            let end = LIMITS.end_of_wait(LIMITS.recent(failed, time), 5);
+            let end = LIMITS.end_of_wait(LIMITS.recent(failed, LIMITS.forget_after, time), 5);
             prop_assert_eq!(end.is_some(), ahead <= 900);
             prop_assert!(end.is_none_or(|end| end <= Timestamp::from_unix(now + 2 * 900)));
         }
@@ -418,7 +661,7 @@ mod tests {
         fn failures_are_forgotten_after_an_hour(count: u32, last in 0_u64..1 << 40, age in 0_u64..10_000) {
             let now = Timestamp::from_unix(last + age);
             let expected = if age < 3600 { failures(count, last) } else { FailedAttempts::default() };
-            prop_assert_eq!(LIMITS.recent(failures(count, last), now), expected);
+            prop_assert_eq!(LIMITS.recent(failures(count, last), LIMITS.forget_after, now), expected);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::domain::name::name;
+use crate::domain::{name::name, secret::DeviceCookie};
 
 name! {
     /// The identifier of a registered client
@@ -17,6 +17,8 @@ pub struct ClientInfo {
     pub address: Option<IpAddr>,
     /// The `User-Agent` header, at most [`ClientInfo::USER_AGENT_CHARACTERS`] long.
     pub user_agent: Option<String>,
+    /// The device cookie of an earlier sign-in.
+    pub device_cookie: Option<DeviceCookie>,
 }
 
 impl ClientInfo {

@@ -16,7 +16,7 @@ pub struct Event<'a> {
     pub username: Option<&'a str>,
     /// The user, if known.
     pub subject: Option<&'a Subject>,
-    /// The client, if it authenticated.
+    /// The client, if it authenticated; if that failed, the identifier that was sent.
     pub client_id: Option<&'a ClientId>,
     /// The session, if there is one.
     pub session_id: Option<&'a SessionId>,
@@ -65,6 +65,16 @@ event_kinds! {
     SignInInactive = "sign_in_inactive",
     /// A sign-in was throttled; the password was not verified.
     SignInBlocked = "sign_in_blocked",
+    /// Client authentication failed.
+    ClientFailed = "client_failed",
+    /// Client authentication was throttled; the secret was not verified.
+    ClientBlocked = "client_blocked",
+    /// A request was refused because too many came from its address.
+    RateLimited = "rate_limited",
+    /// A request without a valid access token was refused (401).
+    Unauthorized = "unauthorized",
+    /// A request was refused because its access token lacks a scope (403).
+    Forbidden = "forbidden",
     /// A refresh token was exchanged for new tokens.
     Refreshed = "refresh",
     /// A refresh token was used again within the grace period, and the response was repeated.
@@ -101,10 +111,32 @@ event_kinds! {
     ClientAdded = "client_added",
     /// An operator removed a client; its sessions ended.
     ClientRemoved = "client_removed",
+    /// An operator ended waits of login throttling.
+    ThrottleCleared = "throttle_cleared",
     /// An operator created a signing key.
     KeyRotated = "key_rotated",
     /// An operator removed retired keys.
     KeysPruned = "keys_pruned",
+}
+
+impl EventKind {
+    /// Returns whether the event is a refused attempt, which strangers can repeat at will. The audit trail stores those of
+    /// a minute as one entry with a count.
+    pub fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::SignInFailed
+                | Self::SignInInactive
+                | Self::SignInBlocked
+                | Self::ClientFailed
+                | Self::ClientBlocked
+                | Self::RateLimited
+                | Self::Unauthorized
+                | Self::Forbidden
+                | Self::RefreshFailed
+                | Self::PasswordChangeFailed
+        )
+    }
 }
 
 /// Receives events. The request waits for the listener, so it must not block.

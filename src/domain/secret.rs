@@ -1,5 +1,7 @@
 //! Secrets: `Debug` prints `[redacted]`, and the memory is wiped on drop.
 
+use std::time::Duration;
+
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -70,6 +72,24 @@ impl PartialEq for PasswordHash {
         self.0 == other.0
     }
 }
+
+secret! {
+    /// The value of a device cookie, which exempts a device from the failed attempts of strangers. It authenticates nobody.
+    DeviceCookie
+}
+
+impl DeviceCookie {
+    /// The lifetime of the cookie after a sign-in.
+    pub const LIFETIME: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+}
+
+impl PartialEq for DeviceCookie {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for DeviceCookie {}
 
 secret! {
     /// An access token ([RFC 6749 section 1.4](https://www.rfc-editor.org/rfc/rfc6749#section-1.4)).

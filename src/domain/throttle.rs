@@ -1,17 +1,28 @@
-//! Failed attempts to authenticate with a password, counted to slow down guessing.
+//! Failed attempts to authenticate with a password or a secret, counted to slow down guessing.
 
 #![expect(unreachable_pub, reason = "the code that dynosaur generates")]
 
+use std::time::Duration;
+
 use crate::domain::{backend_error::BackendError, time::Timestamp};
 
-/// The key that failed attempts are counted under: an address, or an account together with an address.
+/// The key that failed attempts are counted under, such as an account together with an address. Some keys mark networks
+/// that an account signed in from; for a store they are the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ThrottleKey(pub(crate) String);
+pub struct ThrottleKey {
+    pub(crate) name: String,
+    pub(crate) forget_after: Duration,
+}
 
 impl ThrottleKey {
     /// Returns the key: at most 100 printable ASCII characters.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
+    }
+
+    /// Returns the time after the last addition at which the count is forgotten. A store may then remove it.
+    pub fn forget_after(&self) -> Duration {
+        self.forget_after
     }
 }
 
@@ -27,34 +38,40 @@ pub struct FailedAttempts {
 /// Storage for failed attempts, which replicas can share.
 #[dynosaur::dynosaur(pub(crate) DynFailedAttemptStore = dyn(box) FailedAttemptStore)]
 pub trait FailedAttemptStore: Send + Sync {
-    /// Returns the same string for all spellings of a username that belong to one account, whether or not the account
-    /// exists. Otherwise another spelling would allow further attempts.
+    /// Returns the same string for all spellings of a username that belong to one account. Only usernames without an
+    /// account are counted under it; if their spellings had different counts, responses would reveal which accounts exist.
     fn normalize_username(&self, username: &str) -> String;
 
-    /// Returns the failed attempts under two keys.
+    /// Returns the failed attempts under each key, in the order of the keys.
     ///
     /// # Errors
     /// [`BackendError`] if the store cannot be read.
     fn find(
         &self,
-        keys: [&ThrottleKey; 2],
-    ) -> impl Future<Output = Result<[FailedAttempts; 2], BackendError>> + Send;
+        keys: &[ThrottleKey],
+    ) -> impl Future<Output = Result<Vec<FailedAttempts>, BackendError>> + Send;
 
-    /// Adds one failure under both keys. The count restarts at one if the last failure was at `forget_before` or
-    /// earlier.
+    /// Adds one failure under every key. A count restarts at one if its last failure was
+    /// [`forget_after`](ThrottleKey::forget_after) ago or earlier.
     ///
     /// # Errors
     /// [`BackendError`] if the failure could not be stored.
     fn add(
         &self,
-        keys: [&ThrottleKey; 2],
+        keys: &[ThrottleKey],
         now: Timestamp,
-        forget_before: Timestamp,
     ) -> impl Future<Output = Result<(), BackendError>> + Send;
 
-    /// Removes the failures under a key.
+    /// Removes the failures under every key.
     ///
     /// # Errors
     /// [`BackendError`] if the failures could not be removed.
-    fn clear(&self, key: &ThrottleKey) -> impl Future<Output = Result<(), BackendError>> + Send;
+    fn clear(&self, keys: &[ThrottleKey]) -> impl Future<Output = Result<(), BackendError>> + Send;
+
+    /// Returns the secret key that authenticates device cookies. If none is stored yet, stores and returns `new`, or the
+    /// key that another replica stored concurrently.
+    ///
+    /// # Errors
+    /// [`BackendError`] if the key cannot be read or stored.
+    fn device_key(&self, new: [u8; 32]) -> impl Future<Output = Result<[u8; 32], BackendError>> + Send;
 }

@@ -417,3 +417,27 @@ fn errors_in_csv_name_the_line_with_either_line_ending() {
         assert_eq!(lines, ["4", "4", "7", "8", "9", "10"], "{}", run.err);
     }
 }
+
+#[test]
+fn exported_csv_starts_no_formula_and_can_be_imported_again() {
+    let names = ["=1+1", "+49 30 1234", "-x", "@home", "'=quoted", "plain's"];
+    let line = |(number, name): (usize, &&str)| {
+        format!(
+            "{}\n",
+            json!({ "username": format!("user{number}"), "full_name": name, "hashed_password": HASH })
+        )
+    };
+    let input: String = names.iter().enumerate().map(line).collect();
+    let [first, second] = [(); 2].map(|()| Gatepass::on_sqlite());
+    first.run_with(&["users", "import", "-", "--format=jsonl"], &input).done();
+    let csv = first.done(&["users", "export", "--format=csv"]);
+    for line in csv.lines().skip(1) {
+        let full_name = line.split(',').nth(2).unwrap();
+        assert!(!full_name.starts_with(['=', '+', '-', '@']), "{line}");
+    }
+    second.run_with(&["users", "import", "-", "--format=csv"], &csv).done();
+    let users = second.json_lines(&["users", "list", "--json"]);
+    let imported: Vec<_> = users.iter().map(|user| user["full_name"].as_str().unwrap()).collect();
+    assert_eq!(imported, names);
+    assert_eq!(second.done(&["users", "export", "--format=csv"]), csv);
+}

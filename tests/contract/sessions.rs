@@ -156,7 +156,7 @@ impl Turn<'_> {
             to: &hash(self.to),
             salt: &format!("salt of {}", self.to),
             sequence: self.sequence,
-            client_info: &ClientInfo { address: None, user_agent: Some(self.to.to_owned()) },
+            client_info: &ClientInfo { user_agent: Some(self.to.to_owned()), ..ClientInfo::default() },
             now: self.now,
             expires_at: Some(self.now + HOUR),
         };
@@ -352,6 +352,7 @@ impl<S: SessionStore> Suite<'_, S> {
         let client_info = ClientInfo {
             address: Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7))),
             user_agent: Some("Mozilla/5.0 'quoted'; \u{1f600}".to_owned()),
+            device_cookie: None,
         };
         for (id, now, expires_at) in [
             ("b", 2, Some(second(10))),
@@ -559,6 +560,7 @@ impl<S: SessionStore> Suite<'_, S> {
         let client_info = ClientInfo {
             address: Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 8))),
             user_agent: Some("phone".to_owned()),
+            ..ClientInfo::default()
         };
         let repeated = Delivery { to_sender: 2, last: 2, is_received: false, ..received };
         for stale in [rotated, Delivery { last: 2, ..received }, Delivery { to_sender: 0, ..received }] {

@@ -3,9 +3,9 @@
 use std::{io::Write, net::TcpStream, time::Duration};
 
 use crate::secure::{
-    Gatepass, JOHNDOE, Reply, SECOND, Service, change_password, concurrently, connect_from,
-    expect_oauth2_error, on_both, on_sqlite, ops::metrics, ops::ops_address, post_form, read_reply, replicas,
-    rows, wait_until, with_service, within,
+    Gatepass, JOHNDOE, Reply, Request, SECOND, Service, add_client, change_password, client_fields,
+    concurrently, connect_from, expect_oauth2_error, on_both, on_sqlite, ops::metrics, ops::ops_address,
+    post_form, read_reply, replicas, rows, wait_until, with_service, within,
 };
 
 /// The third failed attempt has to wait.
@@ -18,14 +18,35 @@ fn with_throttled(more: &[&str], test: impl Fn(&Gatepass, Service)) {
 }
 
 fn sign_in_from(source: &str, form: &str, service: &Service) -> Reply {
+    send_from(source, &post_form("/token", form), service)
+}
+
+fn send_from(source: &str, request: &Request, service: &Service) -> Reply {
     let mut stream = TcpStream::from(connect_from(source, service.address));
-    stream.write_all(&post_form("/token", form).bytes()).unwrap();
+    stream.write_all(&request.bytes()).unwrap();
     read_reply(&mut stream).expect("a response")
+}
+
+/// The device cookie in a response, as `NAME=VALUE`.
+#[track_caller]
+fn device_cookie(reply: &Reply) -> String {
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let cookie = reply.header("set-cookie").expect("a cookie");
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+/// Signs in from this address with a device cookie.
+fn sign_in_with(cookie: &str, source: &str, form: &str, service: &Service) -> Reply {
+    send_from(source, &post_form("/token", form).header("Cookie", cookie), service)
 }
 
 /// The stored numbers of failed attempts at accounts.
 fn failed_attempts(gatepass: &Gatepass) -> Vec<String> {
-    rows(gatepass, "SELECT CAST(count AS TEXT) FROM failures WHERE name LIKE '% %' ORDER BY name")
+    rows(
+        gatepass,
+        "SELECT CAST(count AS TEXT) FROM failures \
+         WHERE name LIKE '% %' AND name NOT LIKE 'known %' AND name NOT LIKE 'clients %' ORDER BY name",
+    )
 }
 
 /// Adds failed attempts to all accounts that have any, so that their waits outlast the test.
@@ -67,7 +88,7 @@ fn waits_double_with_each_failed_attempt_up_to_the_longest_wait_and_reset_after_
             assert!((wait - 3..=wait).contains(&retry_after), "{retry_after} of {wait}");
             expect_throttled(&service.sign_in(JOHNDOE));
         }
-        rows(gatepass, "UPDATE failures SET last = last - 3600 RETURNING name");
+        rows(gatepass, "UPDATE failures SET last = last - 3600, expires = expires - 3600 RETURNING name");
         assert_eq!(service.sign_in(WRONG).status, 400);
         assert_eq!(failed_attempts(gatepass), ["1"]);
     });
@@ -182,6 +203,7 @@ fn attempt_of_a_client_that_disconnects_is_counted_as_failed() {
         wait_until(60 * SECOND, "the attempt is counted", || {
             failed_attempts(&gatepass) == [attempts.to_string()]
         });
+        wait_until(60 * SECOND, "the hash ends", || metrics(ops)["gatepass_hash_running"] == 0.0);
     }
     add_ten_failed_attempts(&gatepass);
     expect_throttled(&service.sign_in(attempt));
@@ -222,4 +244,241 @@ fn sign_in_whose_failure_cannot_be_counted_returns_500() {
         let reply = service.sign_in(form);
         assert_eq!((reply.status, &reply.json()["detail"]), (500, &"Internal Server Error".into()));
     }
+}
+
+/// The third failed attempt at johndoe from one address has to wait, and the 21st from all addresses.
+const TOTAL: [&str; 3] = [
+    "--login-throttle=on",
+    "--login-throttle-account-failures=2",
+    "--login-throttle-account-total-failures=20",
+];
+
+/// Guesses from one address after another, until a new address is throttled, and returns the number of checked passwords.
+fn guess_from_many_addresses(service: &Service) -> usize {
+    // Another spelling of the username is the same account.
+    let forms = [WRONG, "username=%20JOHNDOE&password=wrong"];
+    let attempts = (0..150).flat_map(|number| forms.map(|form| (format!("127.0.1.{number}"), form)));
+    let checked = attempts.take_while(|(source, form)| sign_in_from(source, form, service).status == 400);
+    checked.count()
+}
+
+#[test]
+fn guesses_at_one_account_from_many_addresses_are_limited_together() {
+    with_service(&TOTAL, |gatepass, service| {
+        assert_eq!(service.sign_in(JOHNDOE).status, 200);
+        let checked = guess_from_many_addresses(&service);
+        assert!((20..=23).contains(&checked), "{checked} passwords were checked");
+        rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name NOT LIKE '% %' RETURNING name");
+
+        // Addresses from which johndoe signed in are not delayed. A sign-in from there does not end the wait elsewhere.
+        assert_eq!(service.sign_in(JOHNDOE).status, 200);
+        assert!(expect_throttled(&sign_in_from("127.0.2.1", JOHNDOE, &service)) > 800);
+        // Other accounts are not delayed.
+        gatepass.add("alice", &[]).done();
+        let alice = "username=alice&password=alice's+own+passphrase";
+        assert_eq!(sign_in_from("127.0.2.1", alice, &service).status, 200);
+
+        // After the wait, the correct password from an unknown address resets the count.
+        rows(gatepass, "UPDATE failures SET last = last - 1000 WHERE name NOT LIKE '% %' RETURNING name");
+        assert_eq!(sign_in_from("127.0.2.1", JOHNDOE, &service).status, 200);
+        assert_eq!(sign_in_from("127.0.2.2", WRONG, &service).status, 400);
+        assert_eq!(sign_in_from("127.0.2.3", JOHNDOE, &service).status, 200);
+    });
+}
+
+#[test]
+fn password_change_and_sign_in_share_their_failed_attempts() {
+    let (gatepass, service) = on_sqlite(&THROTTLED);
+    let token = service.token(JOHNDOE);
+    let change = || change_password(&service, &token, "wrong", "a+fine+new+passphrase");
+    assert_eq!([service.sign_in("username=JohnDoe&password=wrong").status, change().status], [400, 400]);
+    assert_eq!(failed_attempts(&gatepass), ["2"]);
+    add_ten_failed_attempts(&gatepass);
+    expect_throttled(&change());
+    expect_throttled(&service.sign_in(JOHNDOE));
+}
+
+#[test]
+fn device_that_signed_in_before_is_not_delayed_by_failures_of_strangers() {
+    on_both(|gatepass| {
+        gatepass.add("alice", &[]).done();
+        let arguments = [&TOTAL[..], &["--login-throttle-address-failures=4"]].concat();
+        let [service, other] = replicas(gatepass, &arguments);
+        let cookie = device_cookie(&sign_in_from("127.0.3.1", JOHNDOE, &service));
+        let alice = "username=alice&password=alice's+own+passphrase";
+        let of_alice = device_cookie(&sign_in_from("127.0.3.2", alice, &service));
+        guess_from_many_addresses(&service);
+        for _ in 0..2 {
+            sign_in_from("127.0.4.1", WRONG, &service);
+            sign_in_from("127.0.4.1", "username=nobody&password=wrong", &service);
+        }
+        rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name NOT LIKE 'known %' RETURNING name");
+
+        // Neither the account nor the address may sign in, but the device may, at every replica.
+        expect_throttled(&sign_in_from("127.0.4.1", JOHNDOE, &service));
+        for service in [&service, &other] {
+            let renewed = device_cookie(&sign_in_with(&cookie, "127.0.4.1", JOHNDOE, service));
+            assert_ne!(renewed, "gatepass_device=");
+        }
+        // The cookie is for one account, and authentic.
+        expect_throttled(&sign_in_with(&of_alice, "127.0.4.1", JOHNDOE, &service));
+        let forged = format!("{}A", &cookie[..cookie.len() - 1]);
+        for forged in [&*forged, "gatepass_device=", "gatepass_device=..", &"x".repeat(5000)] {
+            expect_throttled(&sign_in_with(forged, "127.0.4.1", JOHNDOE, &service));
+        }
+
+        // A second account on the device does not replace the first one.
+        let both = device_cookie(&sign_in_with(&cookie, "127.0.3.2", alice, &service));
+        assert_eq!(sign_in_with(&both, "127.0.4.1", JOHNDOE, &service).status, 200);
+        assert!(!cookie.contains("johndoe") && !cookie.contains("am9obmRvZ"), "{cookie}");
+    });
+}
+
+#[test]
+fn stolen_device_cookie_allows_few_guesses() {
+    with_throttled(&[], |gatepass, service| {
+        let cookie = device_cookie(&service.sign_in(JOHNDOE));
+        let guess = || sign_in_with(&cookie, "127.0.5.1", WRONG, &service).status;
+        assert_eq!([guess(), guess(), guess()], [400, 400, 429]);
+        // The failures of the device do not delay others.
+        assert_eq!(failed_attempts(gatepass), ["2"], "those of the device");
+        assert_eq!(sign_in_from("127.0.5.1", JOHNDOE, &service).status, 200);
+
+        // With each wait over at once, ten guesses are all.
+        let mut checked = 2;
+        for _ in 0..20 {
+            rows(
+                gatepass,
+                "UPDATE failures SET last = last - 1000 WHERE name LIKE 'device %' RETURNING name",
+            );
+            checked += usize::from(guess() == 400);
+        }
+        // Two more count like those of any unknown device at this address.
+        assert!((12..=13).contains(&checked), "{checked} guesses");
+        add_ten_failed_attempts(gatepass);
+        expect_throttled(&sign_in_with(&cookie, "127.0.5.1", JOHNDOE, &service));
+    });
+}
+
+#[test]
+fn device_cookie_is_bound_to_the_host_if_the_client_uses_https() {
+    let (_gatepass, service) = on_sqlite(&["--login-throttle=on", "--trusted-proxies=127.0.0.1"]);
+    let attributes = "; Path=/; Max-Age=15552000; HttpOnly; SameSite=Strict";
+    let cookie = service.sign_in(JOHNDOE).header("set-cookie").unwrap();
+    assert!(cookie.starts_with("gatepass_device=") && cookie.ends_with(attributes), "{cookie}");
+    let by_proxy = post_form("/token", JOHNDOE).header("X-Forwarded-Proto", "https");
+    let reply = by_proxy.send(service.address);
+    let cookie = reply.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-gatepass_device="), "{cookie}");
+    assert!(cookie.ends_with(&format!("{attributes}; Secure")), "{cookie}");
+
+    // Only a sign-in with throttling sets it.
+    assert_eq!(service.sign_in(WRONG).header("set-cookie"), None);
+    let refreshed = service.refresh(&service.sign_in_offline().refresh, "");
+    assert_eq!((refreshed.status, refreshed.header("set-cookie")), (200, None));
+    let (_gatepass, without) = on_sqlite(&[]);
+    assert_eq!(without.sign_in(JOHNDOE).header("set-cookie"), None);
+}
+
+#[test]
+fn wrong_client_secrets_are_throttled_and_passwords_do_not_throttle_clients() {
+    with_throttled(&["--login-throttle-address-failures=4"], |gatepass, service| {
+        let secret = add_client(gatepass, "web");
+        let introspect = |source: &str, secret: &str| {
+            let form = format!("token=x{}", client_fields("web", secret));
+            send_from(source, &post_form("/introspect", form), &service)
+        };
+        assert_eq!(introspect("127.0.0.1", &secret).status, 200);
+        let statuses: Vec<_> = (0..60).map(|_| introspect("127.0.6.1", "wrong").status).collect();
+        let checked = statuses.iter().filter(|status| **status == 401).count();
+        assert!((2..=5).contains(&checked), "{checked} secrets were checked");
+        assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 60 - checked);
+        rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name NOT LIKE 'known %' RETURNING name");
+        expect_throttled(&introspect("127.0.6.1", &secret));
+        assert_eq!(introspect("127.0.0.1", &secret).status, 200);
+
+        // Wrong passwords that a client forwards throttle its users, not the client itself.
+        for username in ["a", "b", "c", "d"] {
+            let form = format!("username={username}&password=wrong{}", client_fields("web", &secret));
+            assert_eq!(service.sign_in(&form).status, 400);
+        }
+        rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name = '127.0.0.1' RETURNING name");
+        expect_throttled(&service.sign_in(&format!("{JOHNDOE}{}", client_fields("web", &secret))));
+        assert_eq!(introspect("127.0.0.1", &secret).status, 200);
+    });
+}
+
+#[test]
+fn every_request_to_the_oauth_endpoints_is_limited_per_address_except_those_of_authenticated_clients() {
+    let (gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-rate=1"]].concat());
+    let secret = add_client(&gatepass, "web");
+    for (number, (path, form)) in [
+        ("/token", "grant_type=refresh_token&refresh_token=x"),
+        ("/token", "grant_type=nonsense"),
+        ("/revoke", "token=x"),
+        ("/introspect", "token=x"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let send = || send_from(&format!("127.0.7.{number}"), &post_form(path, form), &service);
+        let throttled =
+            within(20 * SECOND, "the burst is used up", || Some(send()).filter(|r| r.status == 429));
+        assert_eq!(expect_throttled(&throttled), 1, "{path} {form}");
+    }
+    let introspect = post_form("/introspect", format!("token=x{}", client_fields("web", &secret)));
+    for _ in 0..40 {
+        assert_eq!(send_from("127.0.8.1", &introspect, &service).status, 200);
+    }
+    assert_eq!(send_from("127.0.8.2", &introspect, &service).status, 200, "another address");
+}
+
+#[test]
+fn operator_ends_the_waits_of_a_user_a_client_or_an_address() {
+    with_throttled(&["--login-throttle-account-total-failures=4"], |gatepass, service| {
+        let secret = add_client(gatepass, "web");
+        let introspect = |secret: &str| {
+            post_form("/introspect", format!("token=x{}", client_fields("web", secret))).send(service.address)
+        };
+        let attempt = |name: &str| service.sign_in(&format!("username={name}&password=wrong"));
+        for name in ["johndoe", "nobody"] {
+            assert_eq!([attempt(name).status, attempt(name).status], [400, 400]);
+        }
+        assert_eq!([introspect("wrong").status, introspect("wrong").status], [401, 401]);
+        rows(gatepass, "UPDATE failures SET count = count + 110 RETURNING name");
+        expect_throttled(&sign_in_from("127.0.0.2", JOHNDOE, &service));
+        expect_throttled(&introspect(&secret));
+
+        let clear = |target: &str| gatepass.done(&["throttle", "clear", target]);
+        assert_eq!(clear("JohnDoe"), "cleared JohnDoe\n");
+        assert_eq!(sign_in_from("127.0.0.2", JOHNDOE, &service).status, 200);
+        expect_throttled(&service.sign_in(JOHNDOE));
+        assert_eq!(clear("web"), "cleared web\n");
+        expect_throttled(&introspect(&secret));
+        assert_eq!(clear("127.0.0.1"), "cleared 127.0.0.1\n");
+        assert_eq!((service.sign_in(JOHNDOE).status, introspect(&secret).status), (200, 200));
+        expect_throttled(&attempt("nobody"));
+        assert_eq!(clear("Nobody"), "cleared Nobody\n");
+        assert_eq!(attempt("nobody").status, 400);
+        assert_eq!(clear("alice"), "alice has no failed attempts\n");
+    });
+}
+
+#[test]
+fn device_that_signed_in_before_is_not_held_up_by_the_rate_of_others_at_its_address() {
+    let (_gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-rate=1"]].concat());
+    let cookie = device_cookie(&service.sign_in(JOHNDOE));
+    let exhaust = || {
+        let send = || post_form("/revoke", "token=x").send(service.address);
+        within(20 * SECOND, "the burst is used up", || Some(send()).filter(|reply| reply.status == 429));
+    };
+    exhaust();
+    let forged = format!("{}x", &cookie[..cookie.len() / 2]);
+    expect_throttled(&sign_in_with(&forged, "127.0.0.1", JOHNDOE, &service));
+    assert_eq!(sign_in_with(&cookie, "127.0.0.1", JOHNDOE, &service).status, 200);
+    // The device has a rate of its own.
+    within(30 * SECOND, "the rate of the device is exceeded", || {
+        exhaust();
+        Some(sign_in_with(&cookie, "127.0.0.1", JOHNDOE, &service)).filter(|reply| reply.status == 429)
+    });
 }

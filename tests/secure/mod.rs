@@ -9,6 +9,7 @@ mod database_outages;
 mod disk_faults;
 mod document;
 mod errors;
+mod flood;
 mod forward_auth;
 mod input;
 mod introspection;

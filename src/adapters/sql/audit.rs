@@ -1,7 +1,9 @@
 //! The table of the audit trail.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use crate::{
@@ -22,18 +24,21 @@ use crate::{
 const MAX_TEXT: usize = 256;
 
 const INSERT: &str = "INSERT INTO audit (time, event, username, username_key, user_id, client_id, session_id, \
-                      address, user_agent, actor, detail)";
+                      address, user_agent, actor, detail, count, failure)";
+
+/// Failures of the same kind, account, address and minute are one entry.
+const OR_COUNT: &str = " ON CONFLICT (failure) DO UPDATE SET count = audit.count + excluded.count";
 
 /// An entry without a username gets that of the user, if the user still exists.
 const SELECT: &str = "SELECT id, time, event, \
                       COALESCE(username, (SELECT username FROM users WHERE id = user_id)) AS username, \
-                      user_id, client_id, session_id, address, user_agent, actor, detail \
+                      user_id, client_id, session_id, address, user_agent, actor, detail, count \
                       FROM audit WHERE time >= ";
 
 /// An entry of the audit trail: who did what, when and from where. It never contains a secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// The time of the event.
+    /// The time of the event, or of the first one that was counted.
     pub time: Timestamp,
     /// The kind of event: the name of an [`EventKind`](crate::events::EventKind) of this or another version.
     pub event: String,
@@ -53,12 +58,49 @@ pub struct AuditEntry {
     pub actor: Option<String>,
     /// Further details, such as the names of changed fields.
     pub detail: Option<String>,
+    /// The number of events: refused attempts of the same kind, account, address and minute are one entry.
+    pub count: u64,
 }
 
 impl AuditEntry {
     /// Creates an entry without details.
     pub fn new(kind: EventKind, time: Timestamp) -> Self {
-        Self { time, event: kind.as_str().to_owned(), ..Self::default() }
+        Self {
+            time,
+            event: kind.as_str().to_owned(),
+            username: None,
+            user_id: None,
+            client_id: None,
+            session_id: None,
+            address: None,
+            user_agent: None,
+            actor: None,
+            detail: None,
+            count: 1,
+        }
+    }
+
+    /// Returns the hash of what failures have in common that are counted as one entry; `None` for other events.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let is_failure = |kind: &&EventKind| kind.is_failure() && kind.as_str() == self.event;
+        EventKind::ALL.iter().find(is_failure)?;
+        let minute = (self.time.as_unix() / 60).to_string();
+        let username = self.username.as_deref().map(username_key);
+        let parts = [
+            Some(self.event.as_str()),
+            Some(&minute),
+            self.address.as_deref(),
+            username.as_deref(),
+            self.user_id.as_deref(),
+            self.client_id.as_deref(),
+            self.detail.as_deref(),
+        ];
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part.unwrap_or_default());
+            hash.update([0]);
+        }
+        Some(URL_SAFE_NO_PAD.encode(hash.finalize()))
     }
 }
 
@@ -136,7 +178,8 @@ impl SqlAudit {
         Self { database }
     }
 
-    /// Adds the entries, all or none.
+    /// Adds the entries, all or none. A failure ([`EventKind::is_failure`]) of the same account, address and minute as a
+    /// stored one is added to the count of that entry.
     ///
     /// # Errors
     /// [`StoreError`] if the entries could not be stored.
@@ -173,7 +216,7 @@ pub(super) async fn append(connection: &mut Connection, entries: &[AuditEntry]) 
     if entries.is_empty() {
         return Ok(());
     }
-    connection.execute(insertion(entries)).await.map(drop)
+    connection.execute(insertion(&counted(entries))).await.map(drop)
 }
 
 /// Writes to the audit trail on a connection of its own, so that it and requests do not wait for each other.
@@ -191,9 +234,24 @@ impl AuditWriter {
     }
 }
 
-fn insertion(entries: &[AuditEntry]) -> Statement<'_> {
+/// Adds up the failures that are one entry, because PostgreSQL cannot change a row twice in a statement.
+fn counted(entries: &[AuditEntry]) -> Vec<(&AuditEntry, u64, Option<String>)> {
+    let mut counted: Vec<(&AuditEntry, u64, Option<String>)> = Vec::with_capacity(entries.len());
+    let mut positions = HashMap::new();
+    for entry in entries {
+        let failure = entry.failure();
+        let position = failure.clone().map(|failure| *positions.entry(failure).or_insert(counted.len()));
+        match position.and_then(|position| counted.get_mut(position)) {
+            Some((_, count, _)) => *count = count.saturating_add(entry.count),
+            None => counted.push((entry, entry.count, failure)),
+        }
+    }
+    counted
+}
+
+fn insertion<'a>(entries: &'a [(&'a AuditEntry, u64, Option<String>)]) -> Statement<'a> {
     let mut insert = Statement::new(INSERT);
-    insert.push_rows(entries.iter().map(|entry| {
+    insert.push_rows(entries.iter().map(|(entry, count, failure)| {
         let username = entry.username.as_deref();
         let key = username.map(username_key);
         [
@@ -208,8 +266,11 @@ fn insertion(entries: &[AuditEntry]) -> Statement<'_> {
             entry.user_agent.as_deref().into(),
             entry.actor.as_deref().into(),
             entry.detail.as_deref().into(),
+            i64::try_from(*count).unwrap_or(i64::MAX).into(),
+            failure.as_deref().into(),
         ]
     }));
+    insert.push(OR_COUNT);
     insert
 }
 
@@ -248,5 +309,6 @@ fn entry(row: &Row) -> Result<AuditEntry, BackendError> {
         user_agent: row.get("user_agent")?,
         actor: row.get("actor")?,
         detail: row.get("detail")?,
+        count: row.get::<i64>("count")?.try_into().unwrap_or(1),
     })
 }

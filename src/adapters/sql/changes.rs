@@ -90,7 +90,7 @@ impl Database {
         let listener = Listener {
             invalidator,
             _feed: background::spawn(feed.run()),
-            _cleanup: background::spawn(cleanup::run(self.pool.clone(), self.audit_retention)),
+            _cleanup: background::spawn(cleanup::run(self.pool.clone(), self.audit_limits)),
         };
         self.listeners.0.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
         Ok(())

@@ -11,54 +11,86 @@ use crate::{
 
 /// The statements, and how long they keep expired rows. The latest change is never removed: replicas compare it with
 /// the one that they have read.
-const STATEMENTS: [(&str, Duration); 3] = [
+const STATEMENTS: [(&str, Duration); 4] = [
     ("DELETE FROM changes WHERE made < $1 AND number < (SELECT number FROM change_counter)", RETENTION),
     ("DELETE FROM sessions WHERE expires < $1", RETENTION),
-    ("DELETE FROM failures WHERE last < $1", FAILED_ATTEMPTS_RETENTION),
+    ("DELETE FROM failures WHERE expires < $1", Duration::ZERO),
+    ("DELETE FROM failures WHERE expires IS NULL AND last < $1", OLD_FAILED_ATTEMPTS_RETENTION),
 ];
 
-/// Removes a batch of old entries of the audit trail. After a change of the retention there may be many.
+/// The number of entries of the audit trail that one statement removes. After a change of the limits there may be many.
+const AUDIT_BATCH: i64 = 5000;
 const OLD_AUDIT: &str = "DELETE FROM audit WHERE id IN \
-                         (SELECT id FROM audit WHERE time < $1 ORDER BY time LIMIT 5000)";
-const OLD_AUDIT_BATCH: u64 = 5000;
+                         (SELECT id FROM audit WHERE time < $2 ORDER BY time LIMIT $1)";
+const OLDEST_FAILURES: &str = "DELETE FROM audit WHERE id IN \
+                               (SELECT id FROM audit WHERE failure IS NOT NULL ORDER BY time LIMIT $1)";
+const OLDEST_AUDIT: &str = "DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY time LIMIT $1)";
+const COUNT_AUDIT: &str = "SELECT COUNT(*) AS number FROM audit";
+
+/// The limits of the audit trail.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AuditLimits {
+    pub(super) retention: Option<Duration>,
+    pub(super) max_entries: Option<u32>,
+}
 
 /// The retention of changes and of expired sessions, with their revoked tokens. A replica that was disconnected for
 /// longer clears its token cache.
 const RETENTION: Duration = Duration::from_secs(10 * 60);
 
-/// The retention of failed attempts, longer than they can delay a sign-in.
-const FAILED_ATTEMPTS_RETENTION: Duration = Duration::from_secs(2 * 60 * 60);
+/// The retention of failed attempts of older versions, longer than they can delay a sign-in.
+const OLD_FAILED_ATTEMPTS_RETENTION: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Removes failed attempts above the maximum number, those that expire next first: many addresses must not fill the disk.
+const SURPLUS_FAILED_ATTEMPTS: &str = "DELETE FROM failures WHERE name IN (SELECT name FROM failures \
+                                       ORDER BY expires DESC LIMIT 1000000 OFFSET $1)";
+const MAX_FAILED_ATTEMPTS: i64 = 200_000;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Removes expired rows once a minute.
-pub(super) async fn run(pool: Pool, audit_retention: Option<Duration>) {
+pub(super) async fn run(pool: Pool, audit: AuditLimits) {
     loop {
         sleep(INTERVAL).await;
-        if let Err(error) = run_once(&pool, audit_retention, Timestamp::now()).await {
+        if let Err(error) = run_once(&pool, audit, Timestamp::now()).await {
             log::warn!("cannot remove expired rows from the database: {error}");
         }
     }
 }
 
-async fn run_once(
-    pool: &Pool,
-    audit_retention: Option<Duration>,
-    now: Timestamp,
-) -> Result<(), BackendError> {
+async fn run_once(pool: &Pool, audit: AuditLimits, now: Timestamp) -> Result<(), BackendError> {
     for (statement, retention) in STATEMENTS {
         pool.execute(Statement::new(statement).bind(now - retention)).await?;
     }
-    let Some(retention) = audit_retention else { return Ok(()) };
-    while pool.execute(Statement::new(OLD_AUDIT).bind(now - retention)).await? == OLD_AUDIT_BATCH {}
+    pool.execute(Statement::new(SURPLUS_FAILED_ATTEMPTS).bind(MAX_FAILED_ATTEMPTS)).await?;
+    if let Some(retention) = audit.retention {
+        let remove = || Statement::new(OLD_AUDIT).bind(AUDIT_BATCH).bind(now - retention);
+        while pool.execute(remove()).await? == AUDIT_BATCH as u64 {}
+    }
+    if let Some(max_entries) = audit.max_entries {
+        while let Some(surplus) = surplus_audit(pool, max_entries).await? {
+            // Failures first: strangers must not be able to remove the record of successes.
+            for statement in [OLDEST_FAILURES, OLDEST_AUDIT] {
+                if pool.execute(Statement::new(statement).bind(surplus.min(AUDIT_BATCH))).await? > 0 {
+                    break;
+                }
+            }
+        }
+    }
     Ok(())
+}
+
+/// Returns the number of entries above the limit. Counted before each batch, because replicas may remove some.
+async fn surplus_audit(pool: &Pool, max_entries: u32) -> Result<Option<i64>, BackendError> {
+    let count = pool.fetch_optional(Statement::new(COUNT_AUDIT), |row| row.get::<i64>("number")).await?;
+    Ok(count.map(|count| count - i64::from(max_entries)).filter(|surplus| *surplus > 0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        adapters::sql::{AuditEntry, AuditFilter, Database, SqlAudit},
+        adapters::sql::{AuditEntry, AuditFilter, Database, SqlAudit, testing::on_postgres},
         domain::event::EventKind,
     };
 
@@ -75,10 +107,57 @@ mod tests {
             let page = audit.list(&AuditFilter::default(), None, 20_000).await.unwrap();
             page.entries.iter().map(|entry| entry.time.as_unix()).collect::<Vec<_>>()
         };
-        run_once(&database.pool, None, Timestamp::from_unix(10_000)).await.unwrap();
+        run_once(&database.pool, AuditLimits::default(), Timestamp::from_unix(10_000)).await.unwrap();
         assert_eq!(remaining().await.len(), 12_003);
-        let retention = Some(Duration::from_secs(8000));
-        run_once(&database.pool, retention, Timestamp::from_unix(10_000)).await.unwrap();
+        let limits = AuditLimits { retention: Some(Duration::from_secs(8000)), max_entries: None };
+        run_once(&database.pool, limits, Timestamp::from_unix(10_000)).await.unwrap();
         assert_eq!(remaining().await, [3000, 2000]);
+    }
+
+    async fn assert_full_trail_loses_the_oldest_failures_first(database: Database) {
+        let audit = SqlAudit::new(database.clone());
+        let at = |kind, second| AuditEntry::new(kind, Timestamp::from_unix(second));
+        let success = |second| at(EventKind::SignedIn, second);
+        let failures = (0..10).map(|minute| at(EventKind::SignInFailed, 1000 + 60 * minute));
+        audit.append(&failures.collect::<Vec<_>>()).await.unwrap();
+        audit.append(&[success(10), success(20), success(2000)]).await.unwrap();
+        // Each remaining row, as its time and count.
+        let remaining = async |max_entries| {
+            let limits = AuditLimits { retention: None, max_entries: Some(max_entries) };
+            run_once(&database.pool, limits, Timestamp::from_unix(10_000)).await.unwrap();
+            let page = audit.list(&AuditFilter::default(), None, 100).await.unwrap();
+            page.entries.iter().map(|entry| entry.time.as_unix()).collect::<Vec<_>>()
+        };
+        assert_eq!(remaining(13).await.len(), 13);
+        assert_eq!(remaining(5).await, [2000, 1540, 1480, 20, 10]);
+        assert_eq!(remaining(2).await, [2000, 20]);
+    }
+
+    #[tokio::test]
+    async fn full_audit_trail_loses_the_oldest_failures_first() {
+        let database = Database::open("sqlite::memory:").await.unwrap();
+        assert_full_trail_loses_the_oldest_failures_first(database).await;
+        on_postgres(assert_full_trail_loses_the_oldest_failures_first).await;
+    }
+
+    async fn assert_failed_attempts_are_bounded(database: Database) {
+        let insert = "INSERT INTO failures (name, count, last, expires) WITH RECURSIVE n(i) AS \
+                      (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200100) \
+                      SELECT CAST(i AS TEXT), 1, 1000, 1000 + i FROM n";
+        database.pool.execute(Statement::new(insert)).await.unwrap();
+        let count = async |sql| {
+            let count = database.pool.fetch_optional(Statement::new(sql), |row| row.get::<i64>("number"));
+            count.await.unwrap().unwrap()
+        };
+        run_once(&database.pool, AuditLimits::default(), Timestamp::from_unix(1050)).await.unwrap();
+        assert_eq!(count("SELECT COUNT(*) AS number FROM failures").await, MAX_FAILED_ATTEMPTS);
+        assert_eq!(count("SELECT MIN(expires) AS number FROM failures").await, 1101);
+    }
+
+    #[tokio::test]
+    async fn failed_attempts_that_expire_next_are_removed_above_the_maximum() {
+        let database = Database::open("sqlite::memory:").await.unwrap();
+        assert_failed_attempts_are_bounded(database).await;
+        on_postgres(assert_failed_attempts_are_bounded).await;
     }
 }

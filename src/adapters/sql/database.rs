@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::{
     adapters::sql::{
         changes::Listeners,
+        cleanup::AuditLimits,
         engine::{Engine, on_engine},
         migrations::{self, Tables},
         pool::{Pool, is_alive, no_response},
@@ -49,7 +50,7 @@ pub struct Database {
     pub(super) pool: Pool,
     ping_pool: Pool,
     pub(super) listeners: Arc<Listeners>,
-    pub(super) audit_retention: Option<Duration>,
+    pub(super) audit_limits: AuditLimits,
 }
 
 /// The settings of a [`Database`].
@@ -148,7 +149,12 @@ impl Database {
             }
         };
         let pool = Pool::new(connections, settings.has_timeouts.then_some(REQUEST_TIMEOUT), is_memory);
-        Ok(Self { ping_pool: pool.dedicated(), pool, listeners: Arc::default(), audit_retention: None })
+        Ok(Self {
+            ping_pool: pool.dedicated(),
+            pool,
+            listeners: Arc::default(),
+            audit_limits: AuditLimits::default(),
+        })
     }
 
     /// Compares the tables of the database with those of this version. Changes neither tables nor files.
@@ -187,7 +193,14 @@ impl Database {
     /// [watched](Self::watch).
     #[must_use]
     pub fn with_audit_retention(self, retention: Duration) -> Self {
-        Self { audit_retention: Some(retention), ..self }
+        Self { audit_limits: AuditLimits { retention: Some(retention), ..self.audit_limits }, ..self }
+    }
+
+    /// Sets the maximum number of entries of the audit trail. Above it, the oldest failures are removed first, then the
+    /// oldest of the other entries, while the database is [watched](Self::watch).
+    #[must_use]
+    pub fn with_audit_max_entries(self, max_entries: u32) -> Self {
+        Self { audit_limits: AuditLimits { max_entries: Some(max_entries), ..self.audit_limits }, ..self }
     }
 
     /// Checks that the database responds within `limit` and can be written to. Uses a connection of its own, so that a

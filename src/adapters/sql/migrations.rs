@@ -7,13 +7,14 @@ use sqlx::{
 };
 
 /// All migrations, in order. Never change one, not even its comments: databases store its checksum.
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: [(&str, &str); 7] = [
     ("users and clients", include_str!("migrations/0001_users_clients.sql")),
     ("sessions", include_str!("migrations/0002_sessions.sql")),
     ("failures", include_str!("migrations/0003_failures.sql")),
     ("audit", include_str!("migrations/0004_audit.sql")),
     ("user kinds", include_str!("migrations/0005_user_kinds.sql")),
     ("delivery", include_str!("migrations/0006_delivery.sql")),
+    ("throttling, audit", include_str!("migrations/0007_throttling_audit.sql")),
 ];
 
 /// Not sqlx's default, so that an application can have migrations of its own in the same database.
@@ -94,14 +95,11 @@ fn is_missing_table(error: &dyn DatabaseError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
     use tempfile::tempdir;
 
+    use super::*;
     use crate::{
-        adapters::sql::{
-            Database, SqlSessions, SqlUsers, User, postgres,
-            testing::{account, open_file},
-        },
+        adapters::sql::{Database, SqlSessions, User, postgres, testing::open_file},
         domain::{
             claims::Claims,
             scope::GrantedScopes,
@@ -113,27 +111,24 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
-    /// Returns the SQL that restores the tables of version 4, with two sessions of this user and a revoked token.
-    fn downgrade(user_id: &str, key: &str) -> String {
-        let old = include_str!("migrations/0002_sessions.sql").replace("{key}", key);
-        let old = old.split("-- What changed lately").next().unwrap();
-        format!(
-            "DROP TABLE revoked_tokens; DROP TABLE sessions; DROP TABLE credential_versions;
-             DELETE FROM gatepass_migrations WHERE version >= 5;
-             {old}
-             INSERT INTO sessions (id, user_id, scopes, created, last_used, family, newest, rotated)
-             VALUES ('s', '{user_id}', 'me', 1, 2, 'family', 'current', 2),
-                    ('t', '{user_id}', NULL, 1, 1, NULL, NULL, 1);
-             INSERT INTO revoked_tokens (token_id, session_id) VALUES ('revoked', 's')"
-        )
-    }
+    /// A user, sessions and a revoked token in the tables of version 4.
+    const ROWS: &str = "
+        INSERT INTO users (id, username, username_key, disabled, scopes, password_hash, created, changed)
+        VALUES ('018bcfe5-6800-7000-8707-070707070707', 'johndoe', 'johndoe', FALSE, 'me', 'hash', 1, 1);
+        INSERT INTO clients (client_id, secret_hash, created) VALUES ('web', 'hash', 1);
+        INSERT INTO sessions (id, user_id, client_id, scopes, created, last_used, family, newest, rotated)
+        VALUES ('s', '018bcfe5-6800-7000-8707-070707070707', 'web', 'me', 1, 2, 'family', 'current', 2),
+               ('t', '018bcfe5-6800-7000-8707-070707070707', NULL, NULL, 1, 1, NULL, NULL, 1);
+        INSERT INTO revoked_tokens (token_id, session_id) VALUES ('revoked', 's');
+        INSERT INTO failures (name, count, last) VALUES ('203.0.113.7', 3, 1);
+        INSERT INTO audit (time, event, username) VALUES (1, 'sign_in_failed', 'johndoe'), (2, 'sign_in', 'johndoe')";
 
-    /// Adds a user, and returns the owner of the user's sessions.
-    async fn add_user(database: Database) -> SessionOwner {
-        let account = account("johndoe");
-        assert!(SqlUsers::new(database.clone()).insert(&account).await.unwrap());
-        database.close().await;
-        SessionOwner { user_kind: User::user_kind().into(), subject: account.user.subject() }
+    /// Returns the migrations up to version 4.
+    fn old_migrator(database: &str) -> Migrator {
+        let old = migrator(database).iter().filter(|migration| migration.version <= 4).cloned().collect();
+        let mut migrator = Migrator::with_migrations(old);
+        migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
+        migrator
     }
 
     async fn assert_sessions_migrated(database: Database, owner: &SessionOwner) {
@@ -161,19 +156,30 @@ mod tests {
 
     #[tokio::test]
     async fn sessions_of_an_older_version_survive_the_migration() {
+        let owner = SessionOwner {
+            user_kind: User::user_kind().into(),
+            subject: "018bcfe5-6800-7000-8707-070707070707".parse().unwrap(),
+        };
         let directory = tempdir().unwrap();
-        let owner = add_user(open_file(&directory).await).await;
         let url = format!("sqlite:{}", directory.path().join("gatepass.db").display());
-        let mut connection = SqliteConnection::connect(&url).await.unwrap();
-        let downgrade_sqlite = AssertSqlSafe(downgrade(owner.subject.as_str(), "TEXT"));
-        sqlx::raw_sql(downgrade_sqlite).execute(&mut connection).await.unwrap();
+        let mut connection = SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
+        old_migrator(<Sqlite as sqlx::Database>::NAME)
+            .run_direct(None, &mut connection, false)
+            .await
+            .unwrap();
+        sqlx::raw_sql(ROWS).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         assert_sessions_migrated(open_file(&directory).await, &owner).await;
 
         match postgres::Database::create() {
             Ok(postgres) => {
-                let owner = add_user(Database::open(&postgres.url).await.unwrap()).await;
-                postgres.execute(&downgrade(owner.subject.as_str(), "TEXT COLLATE \"C\""));
+                let mut connection = PgConnection::connect(&postgres.url).await.unwrap();
+                old_migrator(<Postgres as sqlx::Database>::NAME)
+                    .run_direct(None, &mut connection, false)
+                    .await
+                    .unwrap();
+                sqlx::raw_sql(ROWS).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
                 assert_sessions_migrated(Database::open(&postgres.url).await.unwrap(), &owner).await;
             }
             Err(reason) => eprintln!("skipped on PostgreSQL: {reason}"),

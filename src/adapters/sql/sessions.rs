@@ -321,7 +321,8 @@ fn owner(row: &Row) -> Result<SessionOwner, BackendError> {
 }
 
 fn client_info(row: &Row) -> Result<ClientInfo, BackendError> {
-    Ok(ClientInfo { address: row.parse_optional("address")?, user_agent: row.get("user_agent")? })
+    let (address, user_agent) = (row.parse_optional("address")?, row.get("user_agent")?);
+    Ok(ClientInfo { address, user_agent, device_cookie: None })
 }
 
 fn delivery(row: &Row) -> Result<Delivery, BackendError> {

@@ -1,6 +1,7 @@
 //! `gatepass audit`: shows the audit trail.
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
 use crate::{
     adapters::sql::{AuditEntry, AuditFilter, SqlAudit},
@@ -8,7 +9,7 @@ use crate::{
         audit::as_json,
         commands::{
             Missing,
-            output::{Output, escaped},
+            output::{Output, csv_line, escape_formula, escaped},
             with_database,
         },
         failure::Failure,
@@ -50,8 +51,11 @@ struct ListAudit {
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     limit: u32,
     /// Print each entry as a line of JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "csv")]
     json: bool,
+    /// Print comma-separated values with a header; cells that spreadsheets would take for formulas begin with '
+    #[arg(long)]
+    csv: bool,
 }
 
 fn since(text: &str) -> Result<Timestamp, &'static str> {
@@ -91,17 +95,28 @@ pub(crate) fn run(AuditArguments { database, command }: AuditArguments) -> Resul
 }
 
 async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
-    let ListAudit { since, user, event, limit, json } = arguments;
+    let ListAudit { since, user, event, limit, json, csv } = arguments;
     let filter = AuditFilter { since, user, kind: event };
     let mut output = Output::new();
-    if !json {
+    if csv {
+        let any = as_json(&AuditEntry::new(EventKind::SignedIn, Timestamp::default()));
+        output.line(csv_line(any.as_object().into_iter().flatten().map(|(name, _)| name)))?;
+    } else if !json {
         output.line(row(["TIME", "EVENT", "USER", "ADDRESS", "DETAILS"]))?;
     }
     let (mut remaining, mut after) = (limit, None);
     while remaining > 0 {
         let page = audit.list(&filter, after, remaining.min(PAGE_SIZE)).await?;
         for entry in &page.entries {
-            if json { output.line(as_json(entry))? } else { output.line(text(entry))? }
+            match as_json(entry) {
+                entry if json => output.line(entry)?,
+                entry if csv => {
+                    output.line(csv_line(
+                        entry.as_object().into_iter().flatten().map(|(_, value)| cell(value)),
+                    ))?;
+                }
+                _ => output.line(text(entry))?,
+            }
         }
         remaining -= page.entries.len() as u32;
         after = page.next;
@@ -112,10 +127,20 @@ async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
     output.finish()
 }
 
+/// Returns the content of a CSV cell.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => escape_formula(text).into_owned(),
+        value => value.to_string(),
+    }
+}
+
 fn text(entry: &AuditEntry) -> String {
     let named =
         |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {}", escaped(value)));
     let details = [
+        (entry.count > 1).then(|| format!("{} times", entry.count)),
         entry.actor.as_deref().map(|actor| format!("by {}", escaped(actor))),
         entry.detail.as_deref().map(escaped),
         named("client", &entry.client_id),

@@ -12,6 +12,7 @@ mod password;
 mod prompt;
 mod record;
 pub(crate) mod sessions;
+pub(crate) mod throttle;
 pub(crate) mod users;
 
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! The output of commands.
 
 use std::{
+    borrow::Cow,
     fmt::Display,
     io::{self, BufWriter, StdoutLock, Write},
 };
@@ -73,4 +74,45 @@ pub(super) fn user_count(count: u64) -> String {
 /// Escapes control characters and invisible characters, so that untrusted text cannot control the terminal.
 pub(super) fn escaped(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) { c.escape_unicode().to_string() } else { c.into() }).collect()
+}
+
+/// Returns a record of a CSV file, without the line break.
+pub(super) fn csv_line<T: AsRef<[u8]>>(cells: impl IntoIterator<Item = T>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Writing to memory does not fail.
+    let _ = writer.write_record(cells);
+    let line = String::from_utf8_lossy(&writer.into_inner().unwrap_or_default()).into_owned();
+    line.strip_suffix('\n').map(str::to_owned).unwrap_or(line)
+}
+
+/// Returns whether a spreadsheet takes the text for a formula, or would if it did not begin with single quotes.
+fn is_formula(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
+/// Puts a single quote before a text that a spreadsheet would take for a formula
+/// ([CSV injection](https://owasp.org/www-community/attacks/CSV_Injection)). [`unescape_formula`] removes it.
+pub(super) fn escape_formula(text: &str) -> Cow<'_, str> {
+    if is_formula(text) { format!("'{text}").into() } else { text.into() }
+}
+
+/// Returns the text that [`escape_formula`] was called with.
+pub(super) fn unescape_formula(text: &str) -> &str {
+    text.strip_prefix('\'').filter(|text| is_formula(text)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_cells_start_no_formula_and_can_be_read_back() {
+        for text in
+            ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''-x", "'", "plain", "", "a=b", "'a"]
+        {
+            let escaped = escape_formula(text);
+            assert!(!escaped.starts_with(['=', '+', '-', '@', '\t', '\r']), "{escaped:?}");
+            assert_eq!(unescape_formula(&escaped), text);
+        }
+    }
 }

@@ -17,7 +17,10 @@ use crate::{
         unique_names,
     },
     app::{
-        commands::{Format, output::escaped},
+        commands::{
+            Format,
+            output::{escape_formula, escaped, unescape_formula},
+        },
         document::default_scopes,
     },
     domain::{
@@ -254,7 +257,7 @@ fn csv_record(columns: &[String], values: &ByteRecord) -> Result<Record, Vec<Fie
             (_, Ok("")) => Value::Null,
             ("disabled", Ok("true")) => Value::Bool(true),
             ("disabled", Ok("false")) => Value::Bool(false),
-            (_, Ok(text)) => text.into(),
+            (_, Ok(text)) => unescape_formula(text).into(),
         };
         fields.insert(column.clone(), value);
     }
@@ -373,14 +376,17 @@ impl<W: Write> RecordWriter<W> {
                 serde_json::to_writer(&mut *writer, &record)?;
                 writer.write_all(b"\n")
             }
-            Self::Csv(writer) => Ok(writer.write_record([
-                user.username.as_str(),
-                user.email.as_deref().unwrap_or_default(),
-                user.full_name.as_deref().unwrap_or_default(),
-                if user.disabled { "true" } else { "false" },
-                &user.scopes.to_string(),
-                hashed_password,
-            ])?),
+            Self::Csv(writer) => {
+                let cells = [
+                    user.username.as_str(),
+                    user.email.as_deref().unwrap_or_default(),
+                    user.full_name.as_deref().unwrap_or_default(),
+                    if user.disabled { "true" } else { "false" },
+                    &user.scopes.to_string(),
+                    hashed_password,
+                ];
+                Ok(writer.write_record(cells.map(escape_formula).iter().map(|cell| cell.as_bytes()))?)
+            }
         }
     }
 

@@ -29,7 +29,9 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     settings.check_address()?;
     let secure = &settings.secure;
     let database = Database::open_with(secure.database.database_url.expose(), secure.database()).await?;
-    let database = database.with_audit_retention(settings.operations.audit_retention);
+    let database = database
+        .with_audit_retention(settings.operations.audit_retention)
+        .with_audit_max_entries(settings.operations.audit_max_entries.get());
     let tokens = JwtTokens::open_with(settings.jwt())?;
     let cache = Arc::new(TokenCache::new(secure.token_cache_size));
     database.watch(Arc::clone(&cache) as _, secure.token_cache_max_staleness).await?;

@@ -18,7 +18,7 @@ use crate::{
         invalidation::Invalidation,
         ports::{NewToken, TokenIssuer},
         scope::{GrantedScopes, Scope, Scopes},
-        secret::{AccessToken, RefreshToken},
+        secret::{AccessToken, DeviceCookie, RefreshToken},
         session::{CredentialsVersion, NewSession, SessionId, SessionStore},
         time::Timestamp,
         user::AuthUser,
@@ -114,6 +114,8 @@ pub struct Tokens {
     pub granted_scopes: GrantedScopes,
     /// The refresh token, if one was issued.
     pub refresh_token: Option<RefreshToken>,
+    /// The device cookie after a sign-in with login throttling. [`TokenResponse`](crate::TokenResponse) sets it.
+    pub device_cookie: Option<DeviceCookie>,
 }
 
 /// The result of a sign-in or a refresh.
@@ -231,6 +233,7 @@ impl<U: AuthUser> Auth<U> {
             expires_in: issued.expires_in,
             granted_scopes: new.granted_scopes,
             refresh_token: None,
+            device_cookie: None,
         })
     }
 }

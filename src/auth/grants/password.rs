@@ -41,7 +41,7 @@ pub(super) async fn grant<U: AuthUser>(
         client_id: request.client_id,
         client_info: &request.client_info,
     };
-    Ok(auth.sign_in(sign_in).await?.tokens)
+    Ok(auth.sign_in_within_rate(sign_in).await?.tokens)
 }
 
 /// A sign-in with a password.
@@ -71,6 +71,12 @@ impl<U: AuthUser> Auth<U> {
     /// - [`AuthError::InvalidClient`] if a client is required and none authenticated.
     /// - [`AuthError::ScopeNotGranted`] only if the password is right.
     pub async fn sign_in(&self, sign_in: SignIn<'_>) -> Result<SignedIn<U>, AuthError> {
+        self.check_rate(sign_in.client_info).await?;
+        self.sign_in_within_rate(sign_in).await
+    }
+
+    /// Signs a user in if the rate of requests was checked before.
+    async fn sign_in_within_rate(&self, sign_in: SignIn<'_>) -> Result<SignedIn<U>, AuthError> {
         if !is_enabled(self) {
             return Err(AuthError::UnsupportedGrant);
         }
@@ -114,7 +120,12 @@ impl<U: AuthUser> Auth<U> {
                 client_id: sign_in.client_id.as_ref(),
                 client_info,
             };
-            if let Some(tokens) = self.start_session(&request).await? {
+            if let Some(mut tokens) = self.start_session(&request).await? {
+                match self.device_cookie(&user.subject(), client_info).await {
+                    Ok(cookie) => tokens.device_cookie = cookie,
+                    // Not fatal: the device is unknown at the next sign-in.
+                    Err(error) => log::warn!("cannot create a device cookie: {error}"),
+                }
                 return Ok(SignedIn { user, tokens });
             }
         }

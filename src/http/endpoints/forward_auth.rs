@@ -65,11 +65,12 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
     let required = required.ok_or(ApiError::MalformedBody("The query parameter scope is invalid"))?;
     let authentication = auth.authenticate_request(request).await.map_err(|response| response.error)?;
     let required: Vec<_> = required.iter().map(|scope| scope.as_str()).collect();
-    let user = match authorize(authentication, &required) {
+    let user = authorize(authentication.clone(), &required).map_err(|error| {
         // nginx accepts no other status than 401 and 403.
-        Err(ApiError::InactiveUser) => return Err(ApiError::InvalidToken),
-        result => result?,
-    };
+        let error = if matches!(error, ApiError::InactiveUser) { ApiError::InvalidToken } else { error };
+        auth.report_refusal(request, authentication.as_ref(), &error);
+        error
+    })?;
     let profile = auth.profile(&user);
     let scopes = user.granted_scopes().scope().unwrap_or_default();
     let client_id = user.claims().client_id.as_ref().map_or("", |client_id| client_id.as_str());

@@ -9,8 +9,11 @@ use crate::{
     domain::user::{AuthUser, UserProfile},
     http::{
         endpoints::{Endpoint, revoke::TokenFormSchema},
-        error::{ApiError, ErrorBody, FormOrUserErrorBody},
-        extract::{authorization, field_reader::FieldReader, form_data::FormData, users::authorize},
+        error::{ApiError, ErrorBody, FormOrUserErrorBody, OAuth2ErrorBody},
+        extract::{
+            authorization, client_info::client_info, field_reader::FieldReader, form_data::FormData,
+            users::authorize,
+        },
         openapi::responses::{InvalidBody, Unavailable},
     },
 };
@@ -43,15 +46,19 @@ async fn introspect<U: AuthUser>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
+    let client_info = &client_info(request);
     let by_token = authorization::credentials(request.headers(), "bearer").is_some();
     if by_token {
         let caller = auth.authenticate_request(request).await.map_err(|response| response.error)?;
-        authorize(caller, &[SCOPE])?;
+        authorize(caller.clone(), &[SCOPE])
+            .inspect_err(|error| auth.report_refusal(request, caller.as_ref(), error))?;
+        auth.exempt_from_rate(client_info);
     }
     let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
     let token = reader.required("token");
     let client = reader.client(request);
-    if !by_token && auth.client(&client).await?.is_none() {
+    if !by_token && auth.client(&client, client_info).await?.is_none() {
+        auth.report_refusal(request, None, &ApiError::NotAuthenticated);
         return Err(ApiError::InvalidClient { by_basic: true });
     }
     reader.finish()?;
@@ -189,6 +196,9 @@ impl<'a> IntrospectionResponse<'a> {
         (status = 403, description = "The bearer token lacks the scope `tokens:introspect`", body = ErrorBody,
             headers(("WWW-Authenticate" = String, description = "`Bearer`, with the error and the required scope"))),
         InvalidBody,
+        (status = 429, body = OAuth2ErrorBody,
+            description = "`temporarily_unavailable`: too many requests from this address, or too many wrong client secrets",
+            headers(("Retry-After" = String, description = "The time to wait, in seconds"))),
         Unavailable,
     ),
 )]

@@ -30,10 +30,13 @@ use utoipa::openapi::{OpenApi, security::SecurityRequirement};
 
 use crate::{
     auth::{Auth, AuthError},
-    domain::{client::ClientId, user::AuthUser},
+    domain::{
+        client::{ClientId, ClientInfo},
+        user::AuthUser,
+    },
     http::{
         error::{ApiError, ErrorResponse},
-        extract::{client_credentials::ClientCredentials, users::RequiredScopes},
+        extract::{client_credentials::ClientCredentials, client_info::client_info, users::RequiredScopes},
         openapi::OAuth2PasswordBearer,
     },
 };
@@ -133,14 +136,19 @@ impl<U: AuthUser> Auth<U> {
     }
 
     /// Authenticates the client of a request.
-    async fn client(&self, client: &ClientCredentials) -> Result<Option<ClientId>, ApiError> {
+    async fn client(
+        &self,
+        client: &ClientCredentials,
+        client_info: &ClientInfo,
+    ) -> Result<Option<ClientId>, ApiError> {
+        let ClientCredentials { client_id, client_secret, .. } = client;
         let client_id =
-            self.authenticate_client(client.client_id.as_deref(), client.client_secret.as_ref()).await;
+            self.authenticate_client(client_id.as_deref(), client_secret.as_ref(), client_info).await;
         client_id.map_err(|error| client.error(error))
     }
 
-    /// Returns a resource whose `handler` receives POST requests. No cache may store the response
-    /// ([RFC 6749 section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
+    /// Returns a resource whose `handler` receives POST requests, unless too many come from one address. No cache may
+    /// store the response ([RFC 6749 section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
     fn post<H>(&self, path: &str, handler: H) -> Resource
     where
         H: AsyncFn(&Auth<U>, &HttpRequest, Payload) -> Result<HttpResponse, ApiError> + Copy + 'static,
@@ -148,7 +156,13 @@ impl<U: AuthUser> Auth<U> {
         let auth = self.clone();
         let handler = move |request: HttpRequest, payload: web::Payload| {
             let auth = auth.clone();
-            async move { auth.no_store(handler(&auth, &request, payload.into_inner()).await) }
+            async move {
+                let result = match auth.check_rate(&client_info(&request)).await {
+                    Ok(()) => handler(&auth, &request, payload.into_inner()).await,
+                    Err(error) => Err(error.into()),
+                };
+                auth.no_store(result)
+            }
         };
         resource::at(path, "POST", self.error_format()).route(resource::route(&[Method::POST]).to(handler))
     }

@@ -43,8 +43,9 @@ async fn revoke<U: AuthUser>(
     let client = reader.client(request);
     // `token_type_hint` is ignored: the token itself shows its kind.
     reader.finish()?;
-    let client_id = auth.client(&client).await?;
-    let revoked = auth.revoke(&token, client_id.as_ref(), &client_info(request)).await;
+    let client_info = client_info(request);
+    let client_id = auth.client(&client, &client_info).await?;
+    let revoked = auth.revoke(&token, client_id.as_ref(), &client_info).await;
     revoked.map_err(|error| client.error(error))?;
     Ok(HttpResponse::Ok().finish())
 }
@@ -87,6 +88,9 @@ pub(crate) struct TokenFormSchema {
         (status = 401, description = "`invalid_client`: client authentication failed", body = OAuth2ErrorBody,
             headers(("WWW-Authenticate" = String, description = "`Basic`, if the client used HTTP Basic"))),
         InvalidBody,
+        (status = 429, body = OAuth2ErrorBody,
+            description = "`temporarily_unavailable`: too many requests from this address, or too many wrong client secrets",
+            headers(("Retry-After" = String, description = "The time to wait, in seconds"))),
         Unavailable,
     ),
 )]

@@ -2,7 +2,12 @@
 
 use std::collections::HashMap;
 
-use actix_web::{HttpRequest, HttpResponse, Resource, Responder, body::BoxBody, dev::Payload, http::header};
+use actix_web::{
+    HttpRequest, HttpResponse, Resource, Responder,
+    body::BoxBody,
+    dev::Payload,
+    http::header::{self, HeaderValue},
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{
@@ -22,7 +27,7 @@ use crate::{
     http::{
         endpoints::Endpoint,
         error::{ApiError, ErrorBody, OAuth2ErrorBody, ValidationErrorBody},
-        extract::{client_info::client_info, field_reader::FieldReader, form_data::FormData},
+        extract::{client_info::client_info, device_cookie, field_reader::FieldReader, form_data::FormData},
         openapi::responses::{InvalidBody, Unavailable},
     },
 };
@@ -64,10 +69,10 @@ async fn token<U: AuthUser>(
     let scopes = reader.scopes();
     let client = reader.client(request);
     reader.finish()?;
-    let client_id = auth.client(&client).await?;
-    let request = GrantRequest { parameters, scopes, client_id, client_info: client_info(request) };
-    let tokens = auth.grant(grant, request).await?;
-    Ok(HttpResponse::Ok().json(TokenResponse::from(tokens)))
+    let client_info = client_info(request);
+    let client_id = auth.client(&client, &client_info).await?;
+    let tokens = auth.grant(grant, GrantRequest { parameters, scopes, client_id, client_info }).await?;
+    Ok(TokenResponse::from(tokens).response(request))
 }
 
 /// Returns the grants that a form may name. They include the password grant even if it is off, because it is the default.
@@ -96,6 +101,15 @@ impl TokenResponse {
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(name.into(), value.into());
         self
+    }
+
+    fn response(&self, request: &HttpRequest) -> HttpResponse {
+        let mut response = HttpResponse::Ok().json(self);
+        let cookie = self.tokens.device_cookie.as_ref();
+        if let Some(cookie) = cookie.and_then(|cookie| device_cookie::set_cookie(request, cookie)) {
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+        response
     }
 }
 
@@ -127,12 +141,14 @@ impl Serialize for TokenResponse {
     }
 }
 
-/// Status 200 with `Cache-Control: no-store`.
+/// Status 200 with `Cache-Control: no-store`. After a sign-in with login throttling, the response sets the device cookie.
 impl Responder for TokenResponse {
     type Body = BoxBody;
 
-    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(self)
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        let mut response = self.response(request);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
     }
 }
 
@@ -269,7 +285,11 @@ fn token_operation_fastapi() {}
     ),
     responses(
         (status = 200, description = "The tokens", body = ref("#/components/schemas/TokenResponse"),
-            headers(("Cache-Control" = String, description = "no-store")),
+            headers(
+                ("Cache-Control" = String, description = "no-store"),
+                ("Set-Cookie" = String, description = "A device cookie, which only affects login throttling: \
+                    failed attempts from elsewhere do not delay a device that signed in before"),
+            ),
             example = json!({
                 "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.…",
                 "token_type": "bearer",
@@ -294,7 +314,8 @@ fn token_operation_fastapi() {}
             })),
         InvalidBody,
         (status = 429, body = OAuth2ErrorBody,
-            description = "`temporarily_unavailable`: too many failed attempts for this account or from this address",
+            description = "`temporarily_unavailable`: too many failed attempts for this account or client, or too many requests \
+                from this address",
             headers(("Retry-After" = String, description = "The time to wait, in seconds")),
             example = json!({
                 "detail": "Too many failed attempts, try again later",

@@ -8,10 +8,13 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
 
-use crate::{domain::client::ClientInfo, http::trusted_proxies::TrustedProxies};
+use crate::{
+    domain::client::ClientInfo,
+    http::{extract::device_cookie, trusted_proxies::TrustedProxies},
+};
 
-/// Extracts the address of the connection, or the one that a trusted proxy forwards, and the user agent without control
-/// characters.
+/// Extracts the address of the connection, or the one that a trusted proxy forwards, the user agent without control
+/// characters, and the device cookie.
 impl FromRequest for ClientInfo {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
@@ -26,7 +29,7 @@ pub(crate) fn client_info(request: &HttpRequest) -> ClientInfo {
         let text = String::from_utf8_lossy(value.as_bytes());
         text.chars().filter(|c| !c.is_control()).take(ClientInfo::USER_AGENT_CHARACTERS).collect()
     });
-    ClientInfo { address: client_address(request), user_agent }
+    ClientInfo { address: client_address(request), user_agent, device_cookie: device_cookie::of(request) }
 }
 
 /// Returns the address of the connection, or the one that a trusted proxy forwards.

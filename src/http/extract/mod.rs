@@ -5,6 +5,7 @@ pub(crate) mod bearer;
 pub(crate) mod body;
 pub(crate) mod client_credentials;
 pub(crate) mod client_info;
+pub(crate) mod device_cookie;
 pub(crate) mod field_reader;
 pub(crate) mod form_data;
 mod header_parameters;

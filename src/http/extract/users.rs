@@ -13,10 +13,16 @@ use futures_util::future::{FutureExt, LocalBoxFuture};
 
 use crate::{
     auth::{Auth, AuthError, AuthenticatedUser, Authentication},
-    domain::{claims::Claims, error_format::ErrorFormat, scope::GrantedScopes, user::AuthUser},
+    domain::{
+        claims::Claims,
+        error_format::ErrorFormat,
+        event::{Event, EventKind},
+        scope::GrantedScopes,
+        user::AuthUser,
+    },
     http::{
         error::{ApiError, ErrorResponse},
-        extract::bearer::BearerToken,
+        extract::{bearer::BearerToken, client_info::client_info},
     },
 };
 
@@ -166,6 +172,26 @@ impl<U: AuthUser> Auth<U> {
         };
         result.map_err(|error| ApiError::from(error).in_format(self.error_format()))
     }
+
+    /// Emits the event of a request that is refused because of its token.
+    pub(crate) fn report_refusal(
+        &self,
+        request: &HttpRequest,
+        authentication: Option<&Authentication<U>>,
+        error: &ApiError,
+    ) {
+        let kind = match error {
+            ApiError::NotAuthenticated | ApiError::InvalidToken => EventKind::Unauthorized,
+            ApiError::InsufficientScope { .. } => EventKind::Forbidden,
+            _ => return,
+        };
+        let subject = match authentication {
+            Some(Authentication::Valid(user)) => Some(user.user.subject()),
+            _ => None,
+        };
+        let client_info = client_info(request);
+        self.emit(&Event { subject: subject.as_ref(), ..Event::new(kind, &client_info, self.now()) });
+    }
 }
 
 impl<U: AuthUser> RequestAuthentication<U> {
@@ -213,7 +239,10 @@ fn extract<U: AuthUser, T: 'static>(
     async move {
         let auth = auth_of::<U>(&request).map_err(|error| error.in_format(&ErrorFormat::default()))?;
         let authentication = auth.authenticate_request(&request).await?;
-        check(authentication).map_err(|error| error.in_format(auth.error_format()))
+        check(authentication.clone()).map_err(|error| {
+            auth.report_refusal(&request, authentication.as_ref(), &error);
+            error.in_format(auth.error_format())
+        })
     }
     .boxed_local()
 }

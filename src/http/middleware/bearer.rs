@@ -45,7 +45,10 @@ impl<U: AuthUser> Auth<U> {
             let auth = auth.clone();
             Box::pin(async move {
                 let checked = auth.authenticate_request(request.request()).await.and_then(|authentication| {
-                    authorize(authentication, R::SCOPES).map_err(|error| error.in_format(auth.error_format()))
+                    authorize(authentication.clone(), R::SCOPES).map_err(|error| {
+                        auth.report_refusal(request.request(), authentication.as_ref(), &error);
+                        error.in_format(auth.error_format())
+                    })
                 });
                 match checked {
                     Ok(_) => Ok(request),

@@ -523,7 +523,8 @@ fn use_after_two_concurrent_rotations_ends_the_session() {
 }
 
 fn sender(address: u8) -> ClientInfo {
-    ClientInfo { address: Some(std::net::Ipv4Addr::new(203, 0, 113, address).into()), user_agent: None }
+    let address = Some(std::net::Ipv4Addr::new(203, 0, 113, address).into());
+    ClientInfo { address, ..ClientInfo::default() }
 }
 
 #[test]

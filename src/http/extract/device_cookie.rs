@@ -1,0 +1,40 @@
+//! The device cookie, which shows that a device has signed in before.
+
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderValue},
+};
+
+use crate::{domain::secret::DeviceCookie, http::trusted_proxies::RequestedHost};
+
+/// The maximum length of a device cookie in bytes.
+const MAX_BYTES: usize = 1000;
+
+/// Returns the name of the cookie. Over TLS, browsers accept `__Host-` cookies only from the service itself.
+fn name(is_secure: bool) -> &'static str {
+    if is_secure { "__Host-gatepass_device" } else { "gatepass_device" }
+}
+
+/// Returns whether the client used TLS, up to the service or up to a trusted proxy.
+fn is_secure(request: &HttpRequest) -> bool {
+    RequestedHost::of(request).scheme == "https"
+}
+
+/// Returns the device cookie of a request.
+pub(super) fn of(request: &HttpRequest) -> Option<DeviceCookie> {
+    let mut headers = request.headers().get_all(header::COOKIE).peekable();
+    headers.peek()?;
+    let name = name(is_secure(request));
+    let mut pairs = headers.filter_map(|header| header.to_str().ok()).flat_map(|header| header.split(';'));
+    let value = pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))?;
+    (value.len() <= MAX_BYTES).then(|| value.into())
+}
+
+/// Returns the header that sets the device cookie in the response to a request.
+pub(crate) fn set_cookie(request: &HttpRequest, cookie: &DeviceCookie) -> Option<HeaderValue> {
+    let is_secure = is_secure(request);
+    let (name, value, lifetime) = (name(is_secure), cookie.expose(), DeviceCookie::LIFETIME.as_secs());
+    let secure = if is_secure { "; Secure" } else { "" };
+    let text = format!("{name}={value}; Path=/; Max-Age={lifetime}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::try_from(text).ok()
+}
