@@ -20,7 +20,9 @@ kill -INT $!
 wait $! || true
 "#;
 
-const PROGRAM: &str = "/usr/sbin/pgbouncer";
+/// The variable with the path of another version than Debian's.
+const PROGRAM: &str = "GATEPASS_TEST_PGBOUNCER";
+const DEBIAN: &str = "/usr/sbin/pgbouncer";
 const PORT: u16 = 6432;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -35,7 +37,8 @@ impl PgBouncer {
     pub fn start(database: &Database, settings: &str) -> Result<Self, String> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let (_, server) = database.url.split_once("?host=").ok_or("PostgreSQL has no Unix socket")?;
-        if !PathBuf::from(PROGRAM).exists() {
+        let program = env::var(PROGRAM).unwrap_or_else(|_| DEBIAN.to_owned());
+        if !PathBuf::from(&program).exists() {
             return Err("PgBouncer is not installed".into());
         }
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -52,7 +55,7 @@ impl PgBouncer {
         // The socket's folder belongs to the user that runs PgBouncer, which refuses to run as root.
         Command::new("chmod").arg("777").arg(&folder).status().map_err(|error| error.to_string())?;
         let mut command = as_postgres();
-        command.args(["-c", SERVE, "sh", PROGRAM]).arg(&folder).current_dir("/");
+        command.args(["-c", SERVE, "sh", &program]).arg(&folder).current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let shell = command.spawn().map_err(|error| format!("PgBouncer does not start: {error}"))?;
         let (bouncer, end) = (Self { folder, shell }, Instant::now() + TIMEOUT);
