@@ -30,9 +30,9 @@ fn behind(settings: &str) -> Option<(Gatepass, PgBouncer, Database)> {
 
 /// Uses two replicas, with more connections than PgBouncer has to the server.
 fn exercise(gatepass: &Gatepass) {
+    let arguments = [&ISSUER[..], &["--hash-max-wait", "30000"]].concat();
     let (status, replicas) = thread::scope(|scope| {
         // Both migrate the new database.
-        let arguments = [&ISSUER[..], &["--hash-max-wait", "30000"]].concat();
         let replicas = [(); 2].map(|()| scope.spawn(|| serve(gatepass, &arguments)));
         let replicas = replicas.map(|replica| replica.join().unwrap());
         add_johndoe(gatepass);
