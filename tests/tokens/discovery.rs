@@ -100,7 +100,7 @@ fn tokens(issuer: &str) -> Tokens {
     })
 }
 
-/// Whether the token is genuine; `None` before the first keys.
+/// Returns whether the token is genuine; `None` before the first keys.
 fn verified(remote: &RemoteJwtVerifier, token: &str) -> Option<bool> {
     let verified = remote.verify(&AccessToken::from(token), now()).now_or_never().unwrap();
     verified.ok().map(|claims| claims.is_some())
