@@ -90,6 +90,7 @@
 //! - `service` (default): the `gatepass` program, which libraries do not need: set `default-features = false`.
 //! - `docs`: embedded Swagger UI at `/docs`.
 //! - `jwt`: signed access tokens.
+//! - `remote-jwks`: fetches the keys of another service, to verify its tokens.
 //! - `argon2`: password hashing.
 //! - `password-policy`: rejects weak passwords.
 //! - `sql`: users, clients and sessions in SQLite or PostgreSQL.

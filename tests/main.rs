@@ -9,6 +9,7 @@ mod contract;
 mod corpus;
 mod edge;
 mod fastapi;
+mod interop;
 mod program;
 mod schemathesis;
 mod secure;

@@ -79,7 +79,8 @@ pub fn secure(on: On, data: &Data, arguments: &[&str]) -> Result<Server> {
     Server::start(on, PROGRAM, |command, address| {
         isolate(command).args(["--bind", &address.to_string(), "--profile", "secure"]);
         command.args(["--issuer", "http://127.0.0.1", "--database-url", &data.database_url]);
-        command.arg("--keys-dir").arg(&data.keys).args(arguments);
+        // Not the default: the services that Gatepass is compared with use Ed25519 too.
+        command.args(["--algorithm", "EdDSA"]).arg("--keys-dir").arg(&data.keys).args(arguments);
     })
 }
 

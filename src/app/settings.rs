@@ -302,12 +302,14 @@ pub(crate) struct KeySettings {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Key options")]
 pub(crate) struct AlgorithmSettings {
-    /// Signature algorithm of access tokens
-    #[arg(long, default_value = "EdDSA", value_parser = one_of(&[
-        ("EdDSA", "Ed25519; other services verify tokens with the public key", SigningAlgorithm::EdDsa),
+    /// Signature algorithm of new keys; existing keys keep theirs [default: that of the newest key; ES256 for the first]
+    #[arg(long, value_parser = one_of(&[
+        ("ES256", "ECDSA with P-256; nearly all libraries verify it with the public key", SigningAlgorithm::Es256),
+        ("RS256", "RSA with 3072 bits, for services whose libraries verify nothing else", SigningAlgorithm::Rs256),
+        ("EdDSA", "Ed25519; some libraries cannot verify it", SigningAlgorithm::EdDsa),
         ("HS256", "HMAC with SHA-256, as in FastAPI's tutorial; verifying tokens requires the secret key", SigningAlgorithm::Hs256),
     ]))]
-    pub(crate) algorithm: SigningAlgorithm,
+    pub(crate) algorithm: Option<SigningAlgorithm>,
 }
 
 /// The settings of the secure profile that change its OpenAPI document.

@@ -135,6 +135,11 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
+    /// Returns the algorithms of the keys that verify access tokens.
+    pub(crate) fn token_algorithms(&self) -> Vec<&'static str> {
+        self.0.issuer.as_ref().map_or_else(Vec::new, |issuer| issuer.tokens.algorithms(self.now()))
+    }
+
     /// Returns whether both are clones of the same `Auth`.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

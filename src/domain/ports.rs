@@ -352,6 +352,12 @@ pub trait TokenIssuer: Send + Sync {
         let _ = now;
         Ok(None)
     }
+
+    /// Returns the algorithms (`alg`) of the keys that verify tokens at `now`; an empty list if tokens are not signed.
+    fn algorithms(&self, now: Timestamp) -> Vec<&'static str> {
+        let _ = now;
+        Vec::new()
+    }
 }
 
 /// Verifies access tokens.
@@ -375,6 +381,10 @@ impl<T: TokenIssuer> TokenIssuer for Arc<T> {
 
     fn key_set(&self, now: Timestamp) -> Result<Option<KeySet>, BackendError> {
         T::key_set(self, now)
+    }
+
+    fn algorithms(&self, now: Timestamp) -> Vec<&'static str> {
+        T::algorithms(self, now)
     }
 }
 

@@ -15,7 +15,7 @@ use gatepass::{
 
 use crate::{
     contract::users,
-    support::{folder::Folder, new_postgres, program::Gatepass},
+    support::{folder::Folder, new_postgres, pgbouncer::PgBouncer, program::Gatepass, skip},
 };
 
 pub const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
@@ -25,21 +25,27 @@ fn without_timeouts() -> DatabaseSettings {
     DatabaseSettings { has_timeouts: false, ..DatabaseSettings::default() }
 }
 
-/// Runs a test on a new PostgreSQL database.
-pub fn on_postgres<F: Future<Output = ()>>(run: impl Fn(Database) -> F) {
-    if let Some(postgres) = new_postgres() {
-        System::new().block_on(async { run(Database::open(&postgres.url).await.unwrap()).await });
+/// Runs a test with the URL of a new PostgreSQL database, and of another one behind PgBouncer in transaction mode.
+fn on_postgres_urls(run: impl AsyncFn(&str)) {
+    let Some(postgres) = new_postgres() else { return };
+    System::new().block_on(run(&postgres.url));
+    let Some(postgres) = new_postgres() else { return };
+    match PgBouncer::start(&postgres, "pool_mode = transaction") {
+        Ok(bouncer) => System::new().block_on(run(&bouncer.url(&postgres))),
+        Err(why) => skip(format!("behind PgBouncer: {why}")),
     }
 }
 
-/// Runs a test with the URL of a new SQLite and a new PostgreSQL database.
+/// Runs a test on a new PostgreSQL database, and on another one behind PgBouncer.
+pub fn on_postgres<F: Future<Output = ()>>(run: impl Fn(Database) -> F) {
+    on_postgres_urls(async |url| run(Database::open(url).await.unwrap()).await);
+}
+
+/// Runs a test with the URL of a new SQLite and of new PostgreSQL databases.
 fn on_both_urls(run: impl AsyncFn(&str)) {
     let folder = Folder::create();
-    let postgres = new_postgres();
-    let sqlite = format!("sqlite:{}", folder.file("gatepass.db"));
-    for url in [Some(&sqlite), postgres.as_ref().map(|database| &database.url)].into_iter().flatten() {
-        System::new().block_on(run(url));
-    }
+    System::new().block_on(run(&format!("sqlite:{}", folder.file("gatepass.db"))));
+    on_postgres_urls(run);
 }
 
 /// Runs a test on a new SQLite and a new PostgreSQL database.

@@ -76,8 +76,7 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
         gatepass.add("alice", &["--scopes", "me", "--disabled"]).done();
         let secret = add_client(gatepass, "web");
         let file = gatepass.folder.file("audit.jsonl");
-        let arguments =
-            ["--audit-log", &file, "--refresh-grace=0", "--login-throttle-rate=10", "--max-sessions=3"];
+        let arguments = ["--audit-log", &file, "--max-sessions=3", "--login-throttle-rate=10"];
         let mut command = serve_command(gatepass, &arguments);
         command.env("GATEPASS_LOGIN_THROTTLE", "on").env("GATEPASS_LOGIN_THROTTLE_ACCOUNT_FAILURES", "1");
         let service = Service::run(&mut command);

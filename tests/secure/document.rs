@@ -31,7 +31,7 @@ fn document_matches_the_snapshot_and_the_printed_document() {
     assert_eq!(printed, document);
     let keys = "/.well-known/jwks.json";
     let hs256 = printed_document(&gatepass, &["--profile", "secure", "--algorithm", "HS256"]);
-    assert!(printed["paths"].get(keys).is_some() && hs256["paths"].get(keys).is_none(), "{hs256}");
+    assert!(printed["paths"].get(keys).is_some() && hs256 == printed, "{hs256}");
     assert_ne!(printed_document(&gatepass, &[]), printed, "the document of the tutorial profile");
 }
 

@@ -121,7 +121,7 @@ fn proxy(language: &str, template: &str, service: &Service) -> Option<(Program, 
         run.is_ok_and(|status| status.success())
     });
     let Some(program) = program else {
-        skip(&format!("{name} is not installed"));
+        skip(format!("{name} is not installed"));
         return None;
     };
     let page = include_str!("../../docs/PRODUCTION.md");

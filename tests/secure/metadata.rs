@@ -62,6 +62,7 @@ fn metadata_matches_the_settings_and_the_behavior() {
         "token_endpoint": url("/token"),
         "token_endpoint_auth_methods_supported": methods,
         "jwks_uri": url("/.well-known/jwks.json"),
+        "access_token_signing_alg_values_supported": ["ES256"],
         "scopes_supported": ["me", "tokens:introspect", "offline_access"],
         "response_types_supported": [],
         "grant_types_supported": ["password", "refresh_token"],
@@ -92,9 +93,10 @@ fn metadata_matches_the_settings_and_the_behavior() {
     expect_methods(&service);
     assert_eq!(post_form("/introspect", "token=x").send(service.address).status, 401);
 
-    let (service, hs256) = start(&["--algorithm", "HS256"]);
-    assert_eq!(hs256, with(&default, json!({ "jwks_uri": null })));
-    assert_eq!(get("/.well-known/jwks.json").send(service.address).status, 404);
+    let (service, hs256) = start(&["--algorithm", "HS256", "--keys-dir", "secrets"]);
+    // A secret is not published.
+    assert_eq!(hs256, with(&default, json!({ "access_token_signing_alg_values_supported": ["HS256"] })));
+    assert_eq!(get("/.well-known/jwks.json").send(service.address).json(), json!({ "keys": [] }));
     let token = service.token(JOHNDOE);
     assert_eq!((&read(&token).0["alg"], service.users_me(&token).status), (&json!("HS256"), 200));
 

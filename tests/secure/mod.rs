@@ -20,6 +20,7 @@ mod metadata;
 mod ops;
 mod origins;
 mod password_policy;
+mod pgbouncer;
 mod refresh;
 mod rehash;
 mod resource_server;

@@ -1,14 +1,15 @@
 //! examples/resource_server.rs: another service, which verifies tokens of this one.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
-use ed25519_dalek::SigningKey;
-use serde_json::json;
+use gatepass::jwt::SigningAlgorithm;
+use rcgen::generate_simple_self_signed;
+use serde_json::{Value, json};
 
 use crate::{
     secure::{
-        Gatepass, JOHNDOE, Reply, SECOND, Service, free_address, get, outcome, read, serve, wait_until,
-        within,
+        Gatepass, JOHNDOE, Program, Reply, SECOND, Service, free_address, get, outcome, read, serve,
+        serve_command, throughout, wait_until, within,
     },
     support::{example::Example, forge::Forge, forge::kid, forge::part, forge::with},
 };
@@ -59,7 +60,7 @@ fn example_accepts_tokens_of_its_issuer_and_refuses_forged_ones() {
     let [header, payload] = [0, 1].map(|index| part(&token, index));
     let issuer = Forge::with_key_of(&gatepass.folder.path().join("keys"));
     assert_eq!(items(example, &issuer.sign(&header, &payload)).status, 200, "the forge works");
-    let stranger = Forge { key: SigningKey::from_bytes(&[7; 32]), kid: kid(&token) };
+    let stranger = Forge::stranger(SigningAlgorithm::Es256, &kid(&token));
     let expired = payload["iat"].as_u64().map(|iat| json!(iat - 60));
     for (what, forged) in [
         ("signature of another key", stranger.sign(&header, &payload)),
@@ -82,7 +83,7 @@ fn example_accepts_tokens_of_its_issuer_and_refuses_forged_ones() {
 #[test]
 fn example_is_short_enough_to_copy() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/resource_server.rs");
-    assert!(fs::read_to_string(source).unwrap().lines().count() <= 130);
+    assert!(fs::read_to_string(source).unwrap().lines().count() <= 40);
 }
 
 #[test]
@@ -116,9 +117,39 @@ fn example_keeps_its_keys_while_the_issuer_is_unreachable() {
     let token = service.token(JOHNDOE);
     service.program.end();
     assert_eq!(items(&example, &token).status, 200);
-    // An unknown key causes a fetch, which fails and is logged.
-    let unknown = Forge { key: SigningKey::from_bytes(&[7; 32]), kid: "unknown".into() };
+    // An unknown key causes a fetch, which fails.
+    let unknown = Forge::stranger(SigningAlgorithm::Es256, "unknown");
     assert_eq!(items(&example, &unknown.sign(unknown.header(), part(&token, 1))).status, 401);
-    example.program.wait_for("/.well-known/jwks.json: ");
     assert_eq!(items(&example, &token).status, 200);
+}
+
+#[test]
+fn example_fetches_keys_over_tls_only_from_a_trusted_certificate() {
+    let gatepass = Gatepass::on_sqlite();
+    gatepass.add("johndoe", &["--scopes", "items:read"]).done();
+    let [trusted, other] = [(); 2].map(|()| generate_simple_self_signed(["localhost".to_owned()]).unwrap());
+    let folder = &gatepass.folder;
+    let cert = folder.write("cert.pem", trusted.cert.pem());
+    let key = folder.write("key.pem", trusted.signing_key.serialize_pem());
+    let address = free_address();
+    let issuer = format!("https://localhost:{}", address.port());
+    let bind = address.to_string();
+    let tls = ["--bind", &bind, "--issuer", &issuer, "--tls-cert", &cert, "--tls-key", &key];
+    let program = Program::run(&mut serve_command(&gatepass, &tls));
+    program.address_after("listening on https://");
+    let form = JOHNDOE.replace('+', "%20");
+    let output = Command::new("curl")
+        .args(["--silent", "--cacert", &cert, "-d", &form, &format!("{issuer}/token")])
+        .output()
+        .expect("curl");
+    let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let token = reply["access_token"].as_str().expect("a token");
+    let start = |roots: &str| {
+        let variables = [("ISSUER", &*issuer), ("AUDIENCE", &issuer), ("SSL_CERT_FILE", roots)];
+        Example::start("resource_server", folder.path(), &variables)
+    };
+    let example = start(&cert);
+    wait_until(FETCH, "the keys are fetched", || items(&example, token).status == 200);
+    let other = start(&folder.write("other.pem", other.cert.pem()));
+    throughout(2 * SECOND, || assert_eq!(items(&other, token).status, 503));
 }

@@ -37,7 +37,7 @@ fn token_has_the_claims_of_rfc_9068() {
     assert_eq!(service.address, address);
     let (header, claims) = read(&service.token(&format!("{JOHNDOE}&scope=me")));
     let keys = get("/.well-known/jwks.json").send(address).json();
-    assert_eq!(header, json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": keys["keys"][0]["kid"] }));
+    assert_eq!(header, json!({ "typ": "at+jwt", "alg": "ES256", "kid": keys["keys"][0]["kid"] }));
 
     let id = gatepass.json(&["users", "show", "johndoe"])["id"].clone();
     assert_eq!(id.as_str().unwrap().chars().nth(14), Some('7'), "a UUIDv7: {id}");

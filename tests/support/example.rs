@@ -15,7 +15,7 @@ use super::{
 
 /// A running example, which ends with the test.
 pub struct Example {
-    pub program: Program,
+    _program: Program,
     pub address: SocketAddr,
 }
 
@@ -29,6 +29,6 @@ impl Example {
         command.arg(address.to_string()).current_dir(folder).envs(variables.iter().copied());
         let program = Program::run(&mut command);
         wait_until(TIMEOUT, "the example listens", || TcpStream::connect(address).is_ok());
-        Self { program, address }
+        Self { _program: program, address }
     }
 }

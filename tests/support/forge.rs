@@ -3,8 +3,10 @@
 use std::{fs, path::Path};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ed25519_dalek::{Signer, SigningKey, pkcs8::DecodePrivateKey};
+use ed25519_dalek::pkcs8::{PrivateKeyInfoRef, SecretDocument};
+use gatepass::jwt::{JwtSettings, JwtTokens, SigningAlgorithm, SigningKeys};
 use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -40,23 +42,47 @@ pub fn key_files(directory: &Path, extension: &str) -> Vec<(String, String)> {
     files
 }
 
-/// Signs any header and payload.
+/// Signs any header and payload, with another library than ours.
 #[derive(Clone)]
 pub struct Forge {
-    pub key: SigningKey,
+    pub algorithm: Algorithm,
     pub kid: String,
+    pub pem: String,
+    pub key: EncodingKey,
 }
 
 impl Forge {
     /// The oldest key of a directory.
     pub fn with_key_of(directory: &Path) -> Self {
         let (name, pem) = key_files(directory, "pem").remove(0);
-        let kid = name.split_once('-').unwrap().1.to_owned();
-        Self { key: SigningKey::from_pkcs8_pem(&pem).expect("a PEM"), kid }
+        Self::with_pem(pem, name.split_once('-').unwrap().1)
+    }
+
+    /// A private key in PEM.
+    pub fn with_pem(pem: String, kid: &str) -> Self {
+        let (_, document) = SecretDocument::from_pem(&pem).expect("a PEM");
+        let info: PrivateKeyInfoRef<'_> = document.decode_msg().expect("PKCS#8");
+        let (algorithm, key) = match info.algorithm.oid.to_string().as_str() {
+            "1.2.840.10045.2.1" => (Algorithm::ES256, EncodingKey::from_ec_der(document.as_bytes())),
+            "1.2.840.113549.1.1.1" => {
+                (Algorithm::RS256, EncodingKey::from_rsa_der(info.private_key.as_bytes()))
+            }
+            _ => (Algorithm::EdDSA, EncodingKey::from_ed_der(document.as_bytes())),
+        };
+        Self { algorithm, kid: kid.to_owned(), pem, key }
+    }
+
+    /// A new key that calls itself `kid`.
+    pub fn stranger(algorithm: SigningAlgorithm, kid: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut settings = JwtSettings::new(SigningKeys::directory(folder.path()), "");
+        settings.algorithm = Some(algorithm);
+        JwtTokens::open_with(settings).expect("a key");
+        Self { kid: kid.to_owned(), ..Self::with_key_of(folder.path()) }
     }
 
     pub fn header(&self) -> Value {
-        json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": self.kid })
+        json!({ "typ": "at+jwt", "alg": format!("{:?}", self.algorithm), "kid": self.kid })
     }
 
     /// A token with exactly this header and payload.
@@ -66,8 +92,8 @@ impl Forge {
 
     pub fn sign_bytes(&self, header: &[u8], payload: &[u8]) -> String {
         let signed = format!("{}.{}", base64url(header), base64url(payload));
-        let signature = self.key.sign(signed.as_bytes()).to_bytes();
-        format!("{signed}.{}", base64url(signature))
+        let signature = crypto::sign(signed.as_bytes(), &self.key, self.algorithm).expect("a signature");
+        format!("{signed}.{signature}")
     }
 }
 

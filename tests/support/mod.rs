@@ -6,6 +6,8 @@ pub mod example;
 pub mod folder;
 pub mod forge;
 pub mod http;
+pub mod node;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod postgres_proxy;
 pub mod program;

@@ -75,7 +75,8 @@ fn with_database(server: &str, name: &str) -> String {
     format!("{host}/{name}?{parameters}")
 }
 
-fn psql(url: &str, statement: &str) -> Result<String, String> {
+/// Runs a statement and returns its output, or the error message.
+pub fn psql(url: &str, statement: &str) -> Result<String, String> {
     let psql = binaries().map_or_else(|_| "psql".into(), |folder| folder.join("psql"));
     let output = Command::new(psql)
         .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--command", statement, url])
@@ -205,14 +206,7 @@ impl Server {
     }
 
     fn shell(&self, script: &str) -> Command {
-        // PostgreSQL refuses to run as root.
-        let mut command = if is_root() {
-            let mut command = Command::new("runuser");
-            command.args(["-u", "postgres", "--", "sh"]);
-            command
-        } else {
-            Command::new("sh")
-        };
+        let mut command = as_postgres();
         command.args(["-c", script, "sh"]).args([&self.binaries, &self.folder]);
         command.arg(self.options).current_dir("/");
         command
@@ -233,6 +227,16 @@ fn start_cluster() -> Result<String, String> {
     // Standard input is closed when this process ends, and then the server ends.
     mem::forget(server);
     Ok(url)
+}
+
+/// A shell of the user that runs PostgreSQL, which refuses to run as root.
+pub fn as_postgres() -> Command {
+    if !is_root() {
+        return Command::new("sh");
+    }
+    let mut command = Command::new("runuser");
+    command.args(["-u", "postgres", "--", "sh"]);
+    command
 }
 
 fn is_root() -> bool {

@@ -59,7 +59,8 @@ impl Environment {
     }
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+/// Runs a command that must succeed.
+pub fn run(command: &mut Command) -> Result<(), String> {
     let output = command.output().map_err(|error| format!("{command:?} does not start: {error}"))?;
     if output.status.success() {
         return Ok(());

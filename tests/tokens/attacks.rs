@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use ed25519_dalek::{SigningKey, pkcs8::EncodePublicKey, pkcs8::spki::der::pem::LineEnding};
+use ed25519_dalek::{
+    SigningKey,
+    pkcs8::{DecodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding},
+};
 use futures_util::FutureExt;
 use gatepass::{
     Timestamp, TokenIssuer,
@@ -162,7 +165,7 @@ fn token_with_wrong_missing_or_additional_header_member_is_refused() {
 #[test]
 fn hs256_token_with_public_key_as_secret_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
-    let public = target.forge.key.verifying_key();
+    let public = SigningKey::from_pkcs8_pem(&target.forge.pem).unwrap().verifying_key();
     let pem = public.to_public_key_pem(LineEnding::LF).unwrap();
     let der = public.to_public_key_der().unwrap();
     let x = base64url(public.as_bytes());
@@ -186,9 +189,8 @@ fn hs256_token_with_public_key_as_secret_is_refused() {
 #[test]
 fn token_with_its_own_key_in_the_header_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
-    let stranger = Forge { key: SigningKey::from_bytes(&[7; 32]), kid: target.forge.kid.clone() };
-    let jwk =
-        json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(stranger.key.verifying_key().as_bytes()) });
+    let stranger = Forge::stranger(SigningAlgorithm::EdDsa, &target.forge.kid);
+    let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(SigningKey::from_pkcs8_pem(&stranger.pem).unwrap().verifying_key().as_bytes()) });
     for (name, value) in [
         ("jwk", jwk.clone()),
         ("jwk", with(&jwk, "kid", json!(stranger.kid))),
@@ -451,21 +453,20 @@ fn forged_hs256_token_is_refused() {
     for wrong in [format!("{signed}."), format!("{signed}.{cut}"), format!("{token}A"), format!("{token}=")] {
         assert_eq!(claims(&wrong), None, "{wrong}");
     }
-    let forge = Forge { key: SigningKey::from_bytes(&[7; 32]), kid: kid(&token) };
+    let forge = Forge::stranger(SigningAlgorithm::EdDsa, &kid(&token));
     assert_eq!(claims(&forge.sign(forge.header(), &payload)), None);
 }
 
 #[test]
 fn token_of_another_algorithm_is_refused() {
-    let eddsa = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    let mut settings = eddsa.settings.clone();
-    settings.algorithm = SigningAlgorithm::Hs256;
-    let hs256 = JwtTokens::open_at(settings, at(1000)).expect("a directory with keys of both algorithms");
-    let (signed, authenticated) = (issue(&eddsa.tokens, at(1000)), issue(&hs256, at(1000)));
-    assert!(verify(&eddsa.tokens, &signed, at(1000)).is_some());
-    assert!(verify(&hs256, &authenticated, at(1000)).is_some());
-    assert_eq!(verify(&eddsa.tokens, &authenticated, at(1000)), None);
-    assert_eq!(verify(&hs256, &signed, at(1000)), None);
+    let all = [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256]
+        .map(|algorithm| Tokens::open(algorithm, at(1000)));
+    for (index, one) in all.iter().enumerate() {
+        let token = issue(&one.tokens, at(1000));
+        for (other, tokens) in all.iter().enumerate() {
+            assert_eq!(verify(&tokens.tokens, &token, at(1000)).is_some(), index == other);
+        }
+    }
 }
 
 #[test]

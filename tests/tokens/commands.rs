@@ -1,10 +1,11 @@
 //! The commands `gatepass keys`.
 
-use std::path::Path;
+use std::{io::Write, os::unix::fs::MetadataExt, path::Path, process::Stdio};
 
+use gatepass::jwt::SigningAlgorithm;
 use serde_json::Value;
 
-use crate::support::service::gatepass;
+use crate::support::{forge::Forge, service::gatepass};
 
 struct Keys<'a>(&'a Path);
 
@@ -27,11 +28,14 @@ impl Keys<'_> {
 
 #[test]
 fn keys_are_created_and_listed() {
-    for algorithm in ["EdDSA", "HS256"] {
+    for algorithm in ["ES256", "RS256", "EdDSA", "HS256"] {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys(&folder.path().join("keys"));
         let first = keys.json(&["rotate", "--algorithm", algorithm]);
-        assert_eq!(first["key"]["state"], "signing");
+        assert_eq!(
+            (&first["key"]["state"], &first["key"]["algorithm"]),
+            (&"signing".into(), &algorithm.into())
+        );
         let next = keys.json(&["rotate", "--algorithm", algorithm]);
         assert_eq!(next["key"]["state"], "next");
         let (created, signs_at) = (next["key"]["created"].as_u64(), next["key"]["signs_at"].as_u64());
@@ -46,10 +50,57 @@ fn keys_are_created_and_listed() {
         assert_eq!((code, err.as_str(), out.lines().count()), (Some(0), "", 2));
         let lines: Vec<_> = out.lines().collect();
         assert!(lines[0].contains(first["key"]["kid"].as_str().unwrap()), "{out}");
+        assert!(lines.iter().all(|line| line.contains(algorithm)), "{out}");
         assert!(lines[0].contains("signing") && lines[1].contains("next: signs in"), "{out}");
         // Without retired keys, prune does not ask for confirmation.
         assert_eq!(keys.json(&["prune", "--algorithm", algorithm])["removed"], Value::Array(vec![]));
     }
+}
+
+#[test]
+fn algorithm_of_the_next_key_is_that_of_the_option_or_of_the_newest_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Keys(&folder.path().join("keys"));
+    for (arguments, expected) in [
+        (&[][..], "ES256"),
+        (&["--algorithm", "EdDSA"], "EdDSA"),
+        (&[], "EdDSA"),
+        (&["--algorithm", "HS256"], "HS256"),
+        (&[], "HS256"),
+        (&["--algorithm", "ES256"], "ES256"),
+    ] {
+        assert_eq!(keys.json(&[&["rotate"], arguments].concat())["key"]["algorithm"], expected);
+    }
+    assert_eq!(keys.json(&["list"])["keys"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn own_key_is_imported_from_a_file_or_standard_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Keys(&folder.path().join("keys"));
+    let file = folder.path().join("own.pem");
+    std::fs::write(&file, Forge::stranger(SigningAlgorithm::Rs256, "").pem).unwrap();
+    let imported = keys.json(&["import", file.to_str().unwrap()]);
+    assert_eq!(imported["key"]["algorithm"], "RS256");
+    assert_eq!(std::fs::metadata(imported["key"]["file"].as_str().unwrap()).unwrap().mode() & 0o777, 0o600);
+
+    let (code, out, err) = keys.run(&["import", file.to_str().unwrap()]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(err.contains("exists already") && !err.contains("BEGIN"), "{err}");
+    let (code, _, err) = keys.run(&["import", "missing.pem"]);
+    assert!(code == Some(1) && err.starts_with("gatepass: missing.pem: "), "{err}");
+
+    let mut command = gatepass(&["keys", "import", "-"], &[("GATEPASS_KEYS_DIR", keys.0.to_str().unwrap())]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(Forge::stranger(SigningAlgorithm::EdDsa, "").pem.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(out.starts_with("imported ") && out.contains("(EdDSA): next"), "{out}");
 }
 
 #[test]
@@ -70,7 +121,7 @@ fn prune_removes_retired_keys_after_confirmation() {
 
     let (code, out, err) = keys.run(&["rotate"]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
-    assert!(out.starts_with("created ") && out.contains("next: signs in 300 s"), "{out}");
+    assert!(out.starts_with("created ") && out.contains("(ES256): next: signs in 300 s"), "{out}");
     let count = || keys.run(&["list"]).1.lines().count();
     assert_eq!(count(), 3, "rotation removes nothing: it may not know the lifetime of the service's tokens");
 

@@ -76,7 +76,7 @@ fn directory_and_first_key_are_created_for_the_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
         let keys_dir = folder.path().join("a/b/keys");
         let mut settings = JwtSettings::new(SigningKeys::directory(&keys_dir), ISSUER);
-        settings.algorithm = algorithm;
+        settings.algorithm = Some(algorithm);
         let first = JwtTokens::open_at(settings.clone(), at(1000)).unwrap();
         assert_eq!(mode(&keys_dir), 0o700);
         let keys = KeyDirectory::new(&keys_dir, &settings);
@@ -93,7 +93,7 @@ fn directory_and_first_key_are_created_for_the_owner_alone() {
 #[test]
 fn other_files_in_the_directory_are_ignored() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    for name in ["README", ".new-x7f3Ab", "1000-kid.pem.bak", "pem", ".DS_Store", "1000-kid.hs256"] {
+    for name in ["README", ".new-x7f3Ab", "1000-kid.pem.bak", "pem", ".DS_Store", "1000-kid.der"] {
         fs::write(tokens.keys_dir.join(name), "x").unwrap();
     }
     fs::create_dir(tokens.keys_dir.join("lost+found")).unwrap();
@@ -318,7 +318,7 @@ fn error_at_run_time_is_logged_once_and_the_last_keys_remain() {
     let own = opened.keys().list_at(at(1000)).unwrap().remove(0).file;
     let name = "1500-damaged-while-it-runs.pem";
     let damaged = keys_dir.join(name);
-    let message = format!("{}: not an Ed25519 private key", damaged.display());
+    let message = format!("{}: not a private key in PKCS#8 PEM", damaged.display());
 
     write_key(keys_dir, name, "garbage");
     for _ in 0..5 {

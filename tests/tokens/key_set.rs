@@ -1,14 +1,40 @@
 //! Tokens that another service verifies with the published keys.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use gatepass::{
-    AccessToken, TokenVerifier,
-    jwt::{InvalidKeySet, RemoteJwtVerifier, SigningAlgorithm},
+    AccessToken, Auth, AuthUser, NewToken, TokenIssuer, TokenVerifier,
+    auth::Authentication,
+    cache::TokenCache,
+    jwt::{InvalidKeySet, RemoteJwtVerifier, SigningAlgorithm, TokenUser, TokenUsers},
 };
 
-use crate::tokens::service::{ISSUER, Tokens, at, issue, key_set, verify};
+use crate::tokens::service::{ISSUER, Tokens, at, issue, key_set, new_token, verify};
+
+#[test]
+fn cached_token_is_invalid_after_its_key_left_the_key_set() {
+    let [one, other] = [(); 2].map(|()| Tokens::open(SigningAlgorithm::Es256, at(1000)));
+    let [keys, other_keys] = [&one, &other].map(|tokens| key_set(&tokens.tokens, at(1000)));
+    let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
+    let cache = Arc::new(TokenCache::new(NonZeroUsize::MIN));
+    remote.watch(cache.clone());
+    remote.set_keys(&keys).unwrap();
+    let auth = Auth::builder(TokenUsers).token_verifier(remote.clone()).token_cache(cache.clone());
+    let auth = auth.clock(|| at(1000)).build().unwrap();
+    let new = NewToken { user_kind: TokenUser::user_kind(), ..new_token(at(1000)) };
+    let token = one.tokens.issue(&new).now_or_never().unwrap().unwrap().access_token;
+    let authenticate = || auth.authenticate(&token).now_or_never().unwrap().unwrap();
+    for _ in 0..2 {
+        let Authentication::Valid(found) = authenticate() else { panic!("it is valid") };
+        assert_eq!(found.user.subject(), 1_u64.into());
+        // The same keys change nothing.
+        remote.set_keys(&keys).unwrap();
+    }
+    assert_eq!((cache.stats().hits, cache.stats().entries), (1, 1));
+    remote.set_keys(other_keys).unwrap();
+    assert!(matches!(authenticate(), Authentication::Invalid));
+}
 
 #[test]
 fn verify_before_the_first_keys_returns_temporary_error() {

@@ -37,7 +37,7 @@ pub struct Tokens {
 
 impl Tokens {
     pub fn open(algorithm: SigningAlgorithm, now: Timestamp) -> Self {
-        Self::open_with(now, |settings| settings.algorithm = algorithm)
+        Self::open_with(now, |settings| settings.algorithm = Some(algorithm))
     }
 
     pub fn open_with(now: Timestamp, change: impl FnOnce(&mut JwtSettings)) -> Self {

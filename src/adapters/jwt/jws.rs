@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
 use super::{algorithm::Verify, key::Key};
-use crate::adapters::unique_names;
+use crate::{adapters::unique_names, domain::backend_error::BackendError};
 
 /// The type of an access token ([RFC 9068 section 2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)).
 pub(super) const ACCESS_TOKEN: &str = "at+jwt";
@@ -29,7 +29,7 @@ pub(super) struct UnverifiedToken<'a> {
 struct Header {
     typ: String,
     alg: String,
-    kid: String,
+    kid: Option<String>,
 }
 
 impl Header {
@@ -59,24 +59,33 @@ impl<'a> UnverifiedToken<'a> {
     }
 
     /// Returns the kid in the header.
-    pub(super) fn kid(&self) -> &str {
-        &self.header.kid
+    pub(super) fn kid(&self) -> Option<&str> {
+        self.header.kid.as_deref()
     }
 
-    /// Returns the payload if `key` signed the token with its algorithm.
+    /// Returns the algorithm in the header, which is true only if the key has it too.
+    pub(super) fn alg(&self) -> &str {
+        &self.header.alg
+    }
+
+    /// Returns the payload if `key` signed the token with one of its algorithms.
     pub(super) fn payload_signed_by(&self, key: &dyn Verify) -> Option<Vec<u8>> {
-        let is_genuine = self.header.alg == key.alg() && key.verifies(self.signed, &self.signature);
+        let alg = self.alg();
+        let is_genuine = key.algorithms().contains(&alg) && key.verifies(alg, self.signed, &self.signature);
         is_genuine.then(|| URL_SAFE_NO_PAD.decode(self.payload).ok())?
     }
 }
 
 /// Signs a payload and returns the token.
-pub(super) fn sign(key: &Key, payload: &str) -> String {
+///
+/// # Errors
+/// [`BackendError`] if the key cannot sign.
+pub(super) fn sign(key: &Key, payload: &str) -> Result<String, BackendError> {
     let mut token = format!("{}.{}", key.header, URL_SAFE_NO_PAD.encode(payload));
-    let signature = URL_SAFE_NO_PAD.encode(key.material.sign(token.as_bytes()));
+    let signature = URL_SAFE_NO_PAD.encode(key.material.sign(token.as_bytes())?);
     token.push('.');
     token.push_str(&signature);
-    token
+    Ok(token)
 }
 
 #[cfg(test)]
@@ -108,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn header_with_more_or_fewer_than_three_members_is_rejected() {
+    fn header_with_other_members_or_without_typ_or_alg_is_rejected() {
         let json = r#"{"typ":"at+jwt","alg":"EdDSA","kid":"k"}"#;
         assert!(is_accepted(json));
         for more in
@@ -116,7 +125,17 @@ mod tests {
         {
             assert!(!is_accepted(&json.replace('}', &format!(",{more}}}"))), "{more}");
         }
-        for json in [r#"{"typ":"at+jwt","alg":"EdDSA"}"#, r#"["at+jwt","EdDSA","k"]"#, "{}", ""] {
+        assert!(
+            is_accepted(r#"{"typ":"at+jwt","alg":"EdDSA"}"#),
+            "other issuers may have one key without a kid"
+        );
+        for json in [
+            r#"{"typ":"at+jwt","kid":"k"}"#,
+            r#"{"alg":"EdDSA","kid":"k"}"#,
+            r#"["at+jwt","EdDSA","k"]"#,
+            "{}",
+            "",
+        ] {
             assert!(!is_accepted(json), "{json}");
         }
     }

@@ -5,10 +5,9 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 use super::{
-    algorithm::{PublicKeyMembers, Sign, SigningAlgorithm},
+    algorithm::{self, PublicKeyMembers, Sign, SigningAlgorithm},
     jws::ACCESS_TOKEN,
     key_error::Reason,
 };
@@ -53,39 +52,44 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// Generates a key and the text of its file.
-    pub(super) fn generate(
-        algorithm: SigningAlgorithm,
-        created: Timestamp,
-    ) -> Result<(Self, Zeroizing<String>), Reason> {
-        let (material, text) = algorithm.generate()?;
+    /// Creates a key from its material.
+    pub(super) fn new(material: Box<dyn Sign>, created: Timestamp) -> Result<Self, Reason> {
         let kid = match material.public_key() {
             Some(public_key) => thumbprint(&public_key),
             // A thumbprint would reveal a hash of the secret in every token (RFC 7638 section 7).
             None => random_id()?,
         };
-        Ok((Self::new(KeyName { created, kid }, material), text))
+        Ok(Self::with_name(KeyName { created, kid }, material))
     }
 
-    /// Parses the name and the text of a key file.
-    pub(super) fn parse(name: KeyName, algorithm: SigningAlgorithm, text: &str) -> Result<Self, Reason> {
-        let material = algorithm.parse(text)?;
+    /// Parses the text of a key file with this name and extension.
+    pub(super) fn parse(name: KeyName, extension: &str, text: &str) -> Result<Self, Reason> {
+        let material = algorithm::parse(extension, text)?;
         match material.public_key().as_ref().map(thumbprint) {
             Some(kid) if kid != name.kid => Err(Reason::WrongKid(kid)),
-            _ => Ok(Self::new(name, material)),
+            _ => Ok(Self::with_name(name, material)),
         }
     }
 
     /// Creates a key that has no file.
     pub(super) fn without_file(material: Box<dyn Sign>) -> Self {
         let kid = material.public_key().as_ref().map_or_else(|| "secret".into(), thumbprint);
-        Self::new(KeyName { created: Timestamp::from_unix(0), kid }, material)
+        Self::with_name(KeyName { created: Timestamp::from_unix(0), kid }, material)
     }
 
-    fn new(name: KeyName, material: Box<dyn Sign>) -> Self {
-        let header =
-            json!({ "typ": ACCESS_TOKEN, "alg": material.verifier().alg(), "kid": name.kid }).to_string();
+    fn with_name(name: KeyName, material: Box<dyn Sign>) -> Self {
+        let alg = material.algorithm().name();
+        let header = json!({ "typ": ACCESS_TOKEN, "alg": alg, "kid": name.kid }).to_string();
         Self { name, material, header: URL_SAFE_NO_PAD.encode(header) }
+    }
+
+    pub(super) fn algorithm(&self) -> SigningAlgorithm {
+        self.material.algorithm()
+    }
+
+    /// Returns the name of the key file.
+    pub(super) fn file_name(&self) -> String {
+        format!("{}.{}", self.name, self.algorithm().extension())
     }
 
     /// Returns the public key as a JWK ([RFC 7517 section 4](https://www.rfc-editor.org/rfc/rfc7517#section-4)); `None`
@@ -95,7 +99,7 @@ impl Key {
         jwk.extend([
             ("kid", self.name.kid.clone()),
             ("use", "sig".into()),
-            ("alg", self.material.verifier().alg().into()),
+            ("alg", self.algorithm().name().into()),
         ]);
         Some(jwk)
     }
@@ -122,18 +126,20 @@ pub(super) fn random_id() -> Result<String, getrandom::Error> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use zeroize::Zeroizing;
 
     use super::*;
 
     fn generate(algorithm: SigningAlgorithm) -> (Key, Zeroizing<String>) {
-        Key::generate(algorithm, Timestamp::from_unix(7)).unwrap()
+        let (material, text) = algorithm.generate().unwrap();
+        (Key::new(material, Timestamp::from_unix(7)).unwrap(), text)
     }
 
     #[test]
     fn generated_key_file_is_parsed_as_the_same_key() {
-        for algorithm in [SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256] {
+        for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256] {
             let (key, text) = generate(algorithm);
-            let parsed = Key::parse(key.name.clone(), algorithm, &text).unwrap();
+            let parsed = Key::parse(key.name.clone(), algorithm.extension(), &text).unwrap();
             assert_eq!((&parsed.name, &parsed.header), (&key.name, &key.header));
         }
     }
@@ -141,7 +147,7 @@ mod tests {
     #[test]
     fn key_under_the_name_of_another_key_is_rejected() {
         let [(one, _), (_, other)] = [(); 2].map(|()| generate(SigningAlgorithm::EdDsa));
-        let error = Key::parse(one.name, SigningAlgorithm::EdDsa, &other).unwrap_err();
+        let error = Key::parse(one.name, "pem", &other).unwrap_err();
         assert!(matches!(error, Reason::WrongKid(_)), "{error}");
     }
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{
     access,
-    algorithm::SigningAlgorithm,
+    algorithm::{self, Sign, SigningAlgorithm},
     key::{Key, KeyName},
     key_error::{KeyError, Reason, at},
     schedule::{KeyState, Rotation, Schedule},
@@ -51,7 +51,7 @@ const MAX_FILE_LENGTH: u64 = 16 * 1024;
 #[derive(Clone, Debug)]
 pub struct KeyDirectory {
     path: PathBuf,
-    algorithm: SigningAlgorithm,
+    algorithm: Option<SigningAlgorithm>,
     rotation: Rotation,
 }
 
@@ -62,6 +62,8 @@ pub struct ListedKey {
     pub kid: String,
     /// The creation time.
     pub created: Timestamp,
+    /// The algorithm of its tokens.
+    pub algorithm: SigningAlgorithm,
     /// The key file.
     pub file: PathBuf,
     /// The state of the key.
@@ -69,8 +71,8 @@ pub struct ListedKey {
 }
 
 impl KeyDirectory {
-    /// Creates a handle to the keys in `path`, with the algorithm and the durations of `settings`. Does not access the
-    /// disk.
+    /// Creates a handle to the keys in `path`, with the durations of `settings` and its algorithm for new keys. Does not
+    /// access the disk.
     pub fn new(path: impl Into<PathBuf>, settings: &JwtSettings) -> Self {
         Self { path: path.into(), algorithm: settings.algorithm, rotation: settings.rotation() }
     }
@@ -84,13 +86,23 @@ impl KeyDirectory {
     }
 
     /// Creates the next key. It signs after the activation delay, or at once if it is the first one. Running services
-    /// notice it within a second.
+    /// notice it within a second. Its algorithm is that of the settings, or that of the newest key.
     ///
     /// # Errors
     /// [`KeyError`] as for [`list`](Self::list), if the key cannot be written, or if the creation time of the newest
     /// key is over a minute ahead of the clock: the next key would not sign before that time.
     pub fn rotate(&self) -> Result<ListedKey, KeyError> {
         self.rotate_at(Timestamp::now())
+    }
+
+    /// Adds a private key in PKCS#8 PEM as the next key: P-256 for ES256, RSA with 2048 to 4096 bits for RS256, or Ed25519
+    /// for EdDSA.
+    ///
+    /// # Errors
+    /// [`KeyError`] as for [`rotate`](Self::rotate), or if the text is not such a key, or the directory has it already.
+    pub fn import(&self, pem: &str) -> Result<ListedKey, KeyError> {
+        let imported = algorithm::import(pem.trim()).map_err(at("imported key".as_ref()))?;
+        self.add(Timestamp::now(), |_| Ok(imported))
     }
 
     /// Removes the retired keys and returns them.
@@ -110,7 +122,8 @@ impl KeyDirectory {
         let listed = keys.iter().enumerate().map(|(index, key)| ListedKey {
             kid: key.name.kid.clone(),
             created: key.name.created,
-            file: self.path.join(self.file_name(&key.name)),
+            algorithm: key.algorithm(),
+            file: self.path.join(key.file_name()),
             state: schedule.state(index, now),
         });
         Ok(listed.collect())
@@ -119,24 +132,40 @@ impl KeyDirectory {
     /// Does the same as [`rotate`](Self::rotate) at a fixed time, for tests.
     #[doc(hidden)]
     pub fn rotate_at(&self, now: Timestamp) -> Result<ListedKey, KeyError> {
+        self.add(now, |newest| self.algorithm.or(newest).unwrap_or_default().generate())
+    }
+
+    /// Adds a key, which `make` returns with the text of its file, given the algorithm of the newest key.
+    fn add(
+        &self,
+        now: Timestamp,
+        make: impl FnOnce(Option<SigningAlgorithm>) -> Result<Material, Reason>,
+    ) -> Result<ListedKey, KeyError> {
         self.create_directory()?;
         let _lock = self.lock()?;
         // Lists the keys first, so that a damaged one is reported before another one is added.
-        let newest = self.list_at(now)?.pop();
+        let keys = self.list_at(now)?;
         self.remove_unfinished()?;
+        let newest = keys.last();
         let created = match newest {
             Some(newest) if newest.created > now + MAX_AHEAD => {
                 let seconds = newest.created.as_unix().saturating_sub(now.as_unix());
-                let name = self.file_name(&KeyName { created: now, kid: newest.kid });
+                let stem = KeyName { created: now, kid: newest.kid.clone() };
+                let name = format!("{stem}.{}", newest.algorithm.extension());
                 return Err(Reason::Ahead { seconds, name }.at(&newest.file));
             }
             // Later than all other keys. Otherwise it might sign at once.
             Some(newest) => now.max(newest.created + Duration::from_secs(1)),
             None => now,
         };
-        let name = self.create(created)?;
+        let (material, text) = make(newest.map(|key| key.algorithm)).map_err(at(&self.path))?;
+        let key = Key::new(material, created).map_err(at(&self.path))?;
+        if let Some(known) = keys.iter().find(|known| known.kid == key.name.kid) {
+            return Err(Reason::AlreadyExists.at(&known.file));
+        }
+        self.write(&key, &text)?;
         let mut keys = self.list_at(now)?.into_iter();
-        keys.find(|key| key.kid == name.kid).ok_or_else(|| self.no_key())
+        keys.find(|listed| listed.kid == key.name.kid).ok_or_else(|| self.no_key())
     }
 
     /// Does the same as [`prune`](Self::prune) at a fixed time, for tests.
@@ -157,8 +186,7 @@ impl KeyDirectory {
     pub(super) fn open(&self, now: Timestamp) -> Result<Vec<Arc<Key>>, KeyError> {
         self.create_directory()?;
         access::restrict_to_owner(&self.path);
-        for entry in
-            self.entries()?.iter().filter(|entry| self.stem(&entry.file_name().to_string_lossy()).is_some())
+        for entry in self.entries()?.iter().filter(|entry| is_key_file(&entry.file_name().to_string_lossy()))
         {
             access::restrict_to_owner(&entry.path());
         }
@@ -168,7 +196,9 @@ impl KeyDirectory {
             // Another process may have been first.
             keys = self.read_all()?;
             if keys.is_empty() {
-                self.create(now)?;
+                let (material, text) =
+                    self.algorithm.unwrap_or_default().generate().map_err(at(&self.path))?;
+                self.write(&Key::new(material, now).map_err(at(&self.path))?, &text)?;
                 keys = self.read_all()?;
             }
         }
@@ -187,10 +217,10 @@ impl KeyDirectory {
         let (mut keys, mut errors) = (Vec::new(), Vec::new());
         for entry in self.entries()? {
             let file = entry.file_name().to_string_lossy().into_owned();
-            let Some(stem) = self.stem(&file) else { continue };
-            match known.iter().find(|key| key.name.to_string() == stem) {
+            let Some((stem, extension)) = algorithm::split_file_name(&file) else { continue };
+            match known.iter().find(|key| key.file_name() == file) {
                 Some(known) => keys.push(Arc::clone(known)),
-                None => match self.load(&entry.path(), stem) {
+                None => match self.load(&entry.path(), stem, extension) {
                     Ok(key) => keys.push(Arc::new(key)),
                     // The file was removed concurrently.
                     Err(Reason::Io(error)) if error.kind() == ErrorKind::NotFound => {}
@@ -202,18 +232,14 @@ impl KeyDirectory {
         Ok((keys, errors))
     }
 
-    fn load(&self, path: &Path, stem: &str) -> Result<Key, Reason> {
+    fn load(&self, path: &Path, stem: &str, extension: &str) -> Result<Key, Reason> {
         let file = access::open_key(path, &self.path)?;
         let mut text = Zeroizing::new(String::with_capacity(1024));
         if file.take(MAX_FILE_LENGTH).read_to_string(&mut text)? as u64 == MAX_FILE_LENGTH {
             return Err(Reason::TooLong);
         }
-        let name = KeyName::parse(stem).ok_or(Reason::FileName(self.algorithm.extension()))?;
-        Key::parse(name, self.algorithm, &text)
-    }
-
-    fn file_name(&self, name: &KeyName) -> String {
-        format!("{name}.{}", self.algorithm.extension())
+        let name = KeyName::parse(stem).ok_or_else(|| Reason::FileName(extension.to_owned()))?;
+        Key::parse(name, extension, &text)
     }
 
     pub(super) fn no_key(&self) -> KeyError {
@@ -222,10 +248,6 @@ impl KeyDirectory {
 
     pub(super) fn rotation(&self) -> Rotation {
         self.rotation
-    }
-
-    fn stem<'a>(&self, file: &'a str) -> Option<&'a str> {
-        file.strip_suffix(self.algorithm.extension())?.strip_suffix('.')
     }
 
     fn entries(&self) -> Result<Vec<DirEntry>, KeyError> {
@@ -243,10 +265,9 @@ impl KeyDirectory {
         Ok(())
     }
 
-    /// Creates a key. Its file is written atomically.
-    fn create(&self, created: Timestamp) -> Result<KeyName, KeyError> {
-        let (key, text) = Key::generate(self.algorithm, created).map_err(at(&self.path))?;
-        let path = self.path.join(self.file_name(&key.name));
+    /// Writes the file of a key, atomically.
+    fn write(&self, key: &Key, text: &str) -> Result<(), KeyError> {
+        let path = self.path.join(key.file_name());
         let write = || {
             // tempfile creates files with mode 0600.
             let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.path)?;
@@ -259,8 +280,7 @@ impl KeyDirectory {
             File::open(&self.path)?.sync_all()?;
             io::Result::Ok(())
         };
-        write().map_err(at(&path))?;
-        Ok(key.name)
+        write().map_err(at(&path))
     }
 
     fn create_directory(&self) -> Result<(), KeyError> {
@@ -278,4 +298,11 @@ impl KeyDirectory {
         file.lock().map_err(at(&path))?;
         Ok(file)
     }
+}
+
+/// A key and the text of its file.
+type Material = (Box<dyn Sign>, Zeroizing<String>);
+
+fn is_key_file(name: &str) -> bool {
+    algorithm::split_file_name(name).is_some()
 }

@@ -31,11 +31,13 @@ pub(super) enum Reason {
     #[error("other users can add keys to this directory (mode {0:03o}): chmod 700 it")]
     DirectoryMode(u32),
     #[error("not a key file name: expected SECONDS-KID.{0} with the creation time as a Unix timestamp")]
-    FileName(&'static str),
+    FileName(String),
     #[error("the file name does not match the key: the kid of the key is {0}")]
     WrongKid(String),
     #[error("{0}")]
     InvalidKey(String),
+    #[error("this key exists already")]
+    AlreadyExists,
     #[error(
         "this key was created {seconds} s ahead of the clock, and the next key would not sign before that time: \
          correct the clock, or rename this file to {name}"
@@ -47,6 +49,8 @@ pub(super) enum Reason {
     NoKey,
     #[error("cannot get random bytes from the operating system: {0}")]
     NoRandomness(#[from] getrandom::Error),
+    #[error("cannot get random bytes from the operating system")]
+    NoRandomBytes,
 }
 
 impl Reason {

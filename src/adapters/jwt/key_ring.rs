@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    algorithm::PublicKeyMembers,
+    algorithm::{PublicKeyMembers, SigningAlgorithm},
     key::{Key, KeyName},
     key_directory::KeyDirectory,
     key_error::KeyError,
@@ -57,9 +57,14 @@ impl KeyRing {
             }
             Source::Fixed(key) => (None, vec![Arc::clone(key)]),
         };
+        let schedule = Schedule::new(&keys, settings.rotation());
+        let (own, wanted) = (keys[schedule.signing(now)].algorithm(), settings.algorithm);
+        if directory.is_some() && wanted.is_some_and(|wanted| wanted != own) {
+            log::warn!("the key that signs is for {}: another algorithm is for new keys only", own.name());
+        }
         Ok(Self {
             directory,
-            keys: RwLock::new(Keys { schedule: Schedule::new(&keys, settings.rotation()), keys }),
+            keys: RwLock::new(Keys { schedule, keys }),
             errors: Mutex::default(),
             invalidators: Mutex::default(),
             unknown_kid: Notify::new(),
@@ -85,6 +90,17 @@ impl KeyRing {
     /// Returns the public keys that verify, including those that do not sign yet.
     pub(super) fn public_keys(&self, now: Timestamp) -> Vec<PublicKeyMembers> {
         self.read().published(now).filter_map(|key| key.jwk()).collect()
+    }
+
+    /// Returns the algorithms of the keys that verify.
+    pub(super) fn algorithms(&self, now: Timestamp) -> Vec<SigningAlgorithm> {
+        let mut algorithms = Vec::new();
+        for key in self.read().published(now) {
+            if !algorithms.contains(&key.algorithm()) {
+                algorithms.push(key.algorithm());
+            }
+        }
+        algorithms
     }
 
     /// Registers an invalidator for the removal of keys.

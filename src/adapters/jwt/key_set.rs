@@ -1,7 +1,5 @@
 //! Public key sets of other services.
 
-use std::collections::HashMap;
-
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -10,7 +8,7 @@ use super::algorithm::{self, Verify};
 use crate::adapters::unique_names;
 
 /// The maximum length of a key set, in bytes.
-const MAX_LENGTH: usize = 64 * 1024;
+pub(super) const MAX_LENGTH: usize = 64 * 1024;
 
 /// The reason why a JSON Web Key Set cannot be used to verify tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -22,16 +20,41 @@ pub enum InvalidKeySet {
     /// The JSON text is not an object with a list of `keys`.
     #[error("not a JSON Web Key Set")]
     NotAKeySet,
-    /// Two keys that verify tokens have the same `kid`.
-    #[error("two keys have the kid {0:?}")]
+    /// Two keys that verify tokens with the same algorithm have the same `kid`.
+    #[error("two keys of one algorithm have the kid {0:?}")]
     DuplicateKid(String),
     /// No key verifies tokens.
-    #[error("no usable key: an Ed25519 key for signatures is required")]
+    #[error(
+        "no usable key for signatures: P-256, P-384, RSA with at least 2048 bits, or Ed25519 is required"
+    )]
     NoUsableKey,
 }
 
-/// Public keys by kid; at least one.
-pub(super) type PublicKeys = HashMap<String, Box<dyn Verify>>;
+/// The public keys of a set; at least one.
+pub(super) struct PublicKeys(Vec<PublicKey>);
+
+struct PublicKey {
+    kid: Option<String>,
+    key: Box<dyn Verify>,
+}
+
+impl PublicKeys {
+    /// Returns the key with this kid and algorithm. If the token or the set has no kid
+    /// ([RFC 7517 section 4.5](https://www.rfc-editor.org/rfc/rfc7517#section-4.5)), that is the only key of the algorithm.
+    pub(super) fn find(&self, kid: Option<&str>, alg: &str) -> Option<&dyn Verify> {
+        let of_algorithm = || self.0.iter().filter(|key| key.key.algorithms().contains(&alg));
+        if self.has(kid) {
+            return of_algorithm().find(|key| key.kid.as_deref() == kid).map(|key| &*key.key);
+        }
+        let mut candidates = of_algorithm().filter(|key| kid.is_none() || key.kid.is_none());
+        candidates.next().filter(|_| candidates.next().is_none()).map(|key| &*key.key)
+    }
+
+    /// Returns whether a key has this kid.
+    pub(super) fn has(&self, kid: Option<&str>) -> bool {
+        kid.is_some() && self.0.iter().any(|key| key.kid.as_deref() == kid)
+    }
+}
 
 #[derive(Deserialize)]
 struct Set {
@@ -45,118 +68,31 @@ pub(super) fn parse(json: &[u8]) -> Result<PublicKeys, InvalidKeySet> {
         return Err(InvalidKeySet::TooLong);
     }
     let set: Set = unique_names::parse(json).ok_or(InvalidKeySet::NotAKeySet)?;
-    let mut keys = PublicKeys::new();
-    for (kid, key) in set.keys.iter().filter_map(parse_key) {
-        if keys.insert(kid.to_owned(), key).is_some() {
-            return Err(InvalidKeySet::DuplicateKid(kid.to_owned()));
+    let mut keys = PublicKeys(Vec::new());
+    for new in set.keys.iter().filter_map(parse_key) {
+        let is_known = |alg| keys.has(new.kid.as_deref()) && keys.find(new.kid.as_deref(), alg).is_some();
+        if new.key.algorithms().iter().any(|alg| is_known(alg)) {
+            return Err(InvalidKeySet::DuplicateKid(new.kid.unwrap_or_default()));
         }
+        keys.0.push(new);
     }
-    if keys.is_empty() { Err(InvalidKeySet::NoUsableKey) } else { Ok(keys) }
+    if keys.0.is_empty() { Err(InvalidKeySet::NoUsableKey) } else { Ok(keys) }
 }
 
-/// Parses a JWK and its kid, if it verifies tokens
-/// ([RFC 7517 section 4](https://www.rfc-editor.org/rfc/rfc7517#section-4)).
-fn parse_key(jwk: &Value) -> Option<(&str, Box<dyn Verify>)> {
+/// Parses a JWK, if it verifies tokens ([RFC 7517 section 4](https://www.rfc-editor.org/rfc/rfc7517#section-4)).
+fn parse_key(jwk: &Value) -> Option<PublicKey> {
     let key = algorithm::parse_jwk(jwk)?;
     let verifies = |operations: &Value| {
         operations
             .as_array()
             .is_some_and(|operations| operations.iter().any(|operation| operation == "verify"))
     };
-    let is_usable = jwk.get("use").is_none_or(|purpose| purpose == "sig")
-        && jwk.get("alg").is_none_or(|alg| alg == key.alg())
-        && jwk.get("key_ops").is_none_or(verifies);
-    is_usable.then_some((jwk["kid"].as_str()?, key))
+    let is_usable =
+        jwk.get("use").is_none_or(|purpose| purpose == "sig") && jwk.get("key_ops").is_none_or(verifies);
+    let kid = jwk.get("kid").map(|kid| kid.as_str().map(ToOwned::to_owned));
+    // A kid of another type than string is invalid.
+    is_usable.then_some(PublicKey { kid: kid.map_or(Some(None), |kid| kid.map(Some))?, key })
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    /// Returns the key of RFC 8037 appendix A.2 with `changes`, of which `null` removes a member.
-    fn jwk(changes: Value) -> Value {
-        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
-        let mut jwk =
-            json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": "one", "use": "sig", "alg": "EdDSA" });
-        let members = jwk.as_object_mut().unwrap();
-        for (name, value) in changes.as_object().unwrap() {
-            match value {
-                Value::Null => drop(members.shift_remove(name)),
-                value => drop(members.insert(name.clone(), value.clone())),
-            }
-        }
-        jwk
-    }
-
-    fn parse_set(keys: impl Into<Value>) -> Result<PublicKeys, InvalidKeySet> {
-        parse(json!({ "keys": keys.into() }).to_string().as_bytes())
-    }
-
-    #[test]
-    fn key_with_or_without_optional_members_is_usable() {
-        for changes in [
-            json!({}),
-            json!({ "use": null, "alg": null }),
-            json!({ "key_ops": ["verify"] }),
-            json!({ "x5t": "whatever", "exp": 1 }),
-        ] {
-            assert!(parse_set([jwk(changes.clone())]).unwrap().contains_key("one"), "{changes}");
-        }
-    }
-
-    #[test]
-    fn keys_of_other_types_and_purposes_are_ignored() {
-        let others = [
-            json!({ "kty": "RSA" }),
-            json!({ "kty": "EC", "crv": "P-256" }),
-            json!({ "crv": "X25519" }),
-            json!({ "crv": "Ed448" }),
-            json!({ "use": "enc" }),
-            json!({ "key_ops": ["sign"] }),
-            json!({ "alg": "ES256" }),
-            json!({ "kid": null }),
-            json!({ "kid": 7 }),
-            json!({ "x": null }),
-            json!({ "x": "" }),
-            json!({ "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHUR" }),
-            json!({ "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=" }),
-            // The neutral element of the curve, for which anyone can forge signatures.
-            json!({ "x": "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }),
-        ];
-        for other in &others {
-            assert_eq!(parse_set([jwk(other.clone())]).err().unwrap(), InvalidKeySet::NoUsableKey, "{other}");
-        }
-        let mut set: Vec<_> = others.into_iter().map(jwk).collect();
-        set.extend([json!("a key"), json!(["OKP", "Ed25519"]), json!(null), jwk(json!({}))]);
-        let keys = parse_set(set).unwrap();
-        assert_eq!(keys.keys().collect::<Vec<_>>(), ["one"]);
-    }
-
-    #[test]
-    fn two_usable_keys_with_one_kid_are_rejected() {
-        let twice = parse_set([jwk(json!({})), jwk(json!({}))]).err().unwrap();
-        assert_eq!(twice, InvalidKeySet::DuplicateKid("one".into()));
-        // RFC 7517 section 4.5: keys of different types may share a kid.
-        assert!(parse_set([jwk(json!({ "kty": "RSA" })), jwk(json!({}))]).is_ok());
-        assert!(parse_set([jwk(json!({})), jwk(json!({ "kid": "two" }))]).is_ok());
-    }
-
-    #[test]
-    fn text_that_is_not_a_key_set_is_rejected() {
-        for json in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[],"keys":[]}"#, "<html>"] {
-            assert_eq!(parse(json.as_bytes()).err().unwrap(), InvalidKeySet::NotAKeySet, "{json}");
-        }
-        assert_eq!(parse_set(json!([])).err().unwrap(), InvalidKeySet::NoUsableKey);
-    }
-
-    #[test]
-    fn key_set_longer_than_64_kib_is_rejected() {
-        let mut json = json!({ "keys": [jwk(json!({}))] }).to_string();
-        json.extend(std::iter::repeat_n(' ', MAX_LENGTH - json.len()));
-        assert!(parse(json.as_bytes()).is_ok());
-        json.push(' ');
-        assert_eq!(parse(json.as_bytes()).err().unwrap(), InvalidKeySet::TooLong);
-    }
-}
+mod tests;

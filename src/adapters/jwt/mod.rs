@@ -10,6 +10,8 @@
 mod access;
 mod algorithm;
 mod claims;
+#[cfg(feature = "remote-jwks")]
+mod fetcher;
 mod jws;
 mod key;
 mod key_directory;
@@ -19,8 +21,11 @@ mod key_set;
 mod remote_verifier;
 mod schedule;
 mod settings;
+mod token_user;
 mod tokens;
 
+#[cfg(feature = "remote-jwks")]
+pub use self::fetcher::InvalidIssuer;
 pub use self::{
     algorithm::SigningAlgorithm,
     key_directory::{KeyDirectory, ListedKey},
@@ -29,5 +34,6 @@ pub use self::{
     remote_verifier::RemoteJwtVerifier,
     schedule::KeyState,
     settings::{JwtSettings, SigningKeys},
+    token_user::{TokenUser, TokenUsers},
     tokens::JwtTokens,
 };

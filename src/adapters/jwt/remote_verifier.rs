@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -14,22 +14,29 @@ use super::{
     key_set::{self, InvalidKeySet, PublicKeys},
 };
 use crate::domain::{
-    backend_error::BackendError, claims::Claims, ports::TokenVerifier, secret::AccessToken, time::Timestamp,
+    backend_error::BackendError,
+    claims::Claims,
+    invalidation::{CacheInvalidator, Invalidation},
+    ports::TokenVerifier,
+    secret::AccessToken,
+    time::Timestamp,
 };
 
 /// Verifies the access tokens of another service offline, with the public keys of its JSON Web Key Set
 /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)). Clones are cheap and share the keys.
 ///
-/// It accepts tokens that [`JwtTokens`](crate::jwt::JwtTokens) issues with EdDSA, and tokens of other issuers with the
-/// same claims ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)), with or without `user_kind`. A token is accepted
-/// until it expires, even if its issuer revokes it.
+/// It accepts tokens that [`JwtTokens`](crate::jwt::JwtTokens) signs with a private key, and tokens of other issuers with
+/// the same claims ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)), with or without `user_kind`. The algorithms are
+/// ES256, ES384, RS256, PS256 and EdDSA with Ed25519; RSA keys need at least 2048 bits. A token is accepted until it
+/// expires, even if its issuer revokes it.
 ///
-/// Your application fetches the keys and passes the body of `/.well-known/jwks.json` to [`set_keys`](Self::set_keys):
-/// at startup, when the response's `max-age` has passed, and when [`unknown_key`](Self::unknown_key) returns. Wait some
-/// seconds between two fetches, since anyone can send tokens with unknown keys. `examples/resource_server.rs` does all
-/// of this. Before the first keys, [`verify`](TokenVerifier::verify) returns a temporary [`BackendError`] (status 503).
-/// With a [`TokenCache`](crate::cache::TokenCache), send
-/// [`Invalidation::Everything`](crate::cache::Invalidation::Everything) after each change of the keys.
+/// With the feature `remote-jwks`, `RemoteJwtVerifier::discover` fetches the keys itself: see
+/// `examples/resource_server.rs`. Otherwise your application fetches the keys and passes the body of
+/// `/.well-known/jwks.json` to [`set_keys`](Self::set_keys): at startup, when the response's `max-age` has passed, and
+/// when [`unknown_key`](Self::unknown_key) returns. Wait some seconds between two fetches, since anyone can send tokens
+/// with unknown keys. Before the first keys, [`verify`](TokenVerifier::verify) returns a temporary [`BackendError`]
+/// (status 503). If you use a [`TokenCache`](crate::cache::TokenCache), pass it to [`watch`](Self::watch), so that a
+/// change of the keys also invalidates cached tokens.
 ///
 /// ```
 /// use gatepass::jwt::{JwtSettings, JwtTokens, RemoteJwtVerifier, SigningKeys};
@@ -70,13 +77,33 @@ use crate::domain::{
 pub struct RemoteJwtVerifier {
     expected: Expected,
     shared: Arc<Shared>,
+    /// The task that fetches keys until the last clone is dropped.
+    #[cfg(feature = "remote-jwks")]
+    _fetcher: Option<Arc<crate::adapters::background::BackgroundTask>>,
 }
 
 #[derive(Default)]
-struct Shared {
+pub(super) struct Shared {
     /// `None` before the first keys.
     keys: RwLock<Option<Arc<PublicKeys>>>,
-    unknown_key: Notify,
+    /// The text of the last key set.
+    json: Mutex<Vec<u8>>,
+    invalidators: Mutex<Vec<Arc<dyn CacheInvalidator>>>,
+    pub(super) unknown_key: Notify,
+}
+
+impl Shared {
+    pub(super) fn set_keys(&self, json: &[u8]) -> Result<(), InvalidKeySet> {
+        let mut last = self.json.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = key_set::parse(json)?;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
+        if *last != json {
+            *last = json.to_vec();
+            let invalidators = self.invalidators.lock().unwrap_or_else(PoisonError::into_inner);
+            invalidators.iter().for_each(|invalidator| invalidator.invalidate(&Invalidation::Everything));
+        }
+        Ok(())
+    }
 }
 
 impl RemoteJwtVerifier {
@@ -84,7 +111,40 @@ impl RemoteJwtVerifier {
     /// leeway.
     pub fn new(issuer: impl Into<Arc<str>>, audience: impl Into<Arc<str>>) -> Self {
         let (issuer, audience) = (issuer.into(), audience.into());
-        Self { expected: Expected { issuer, audience, leeway: Duration::ZERO }, shared: Arc::default() }
+        Self {
+            expected: Expected { issuer, audience, leeway: Duration::ZERO },
+            shared: Arc::default(),
+            #[cfg(feature = "remote-jwks")]
+            _fetcher: None,
+        }
+    }
+
+    /// Creates a verifier that fetches the keys of the issuer in the background, at the `jwks_uri` of its metadata
+    /// ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414), or OpenID Connect Discovery). Both URLs must be `https`, except
+    /// to this machine. Redirects are not followed.
+    ///
+    /// Keys are fetched again when their `max-age` has passed (1 minute to 1 hour) and when a token has an unknown key, at
+    /// most every 5 seconds. If a fetch fails, the reason is logged, the known keys stay in use, and further attempts
+    /// follow, at least once a minute.
+    ///
+    /// # Errors
+    /// [`InvalidIssuer`](crate::jwt::InvalidIssuer) if the issuer is not such a URL, or the operating system has no root
+    /// certificates. The issuer need not be reachable.
+    #[cfg(feature = "remote-jwks")]
+    pub fn discover(
+        issuer: impl Into<Arc<str>>,
+        audience: impl Into<Arc<str>>,
+    ) -> Result<Self, super::InvalidIssuer> {
+        let mut verifier = Self::new(issuer, audience);
+        let fetcher = super::fetcher::Fetcher::new(Arc::clone(&verifier.expected.issuer))?;
+        let task = crate::adapters::background::spawn(fetcher.run(Arc::clone(&verifier.shared)));
+        verifier._fetcher = Some(Arc::new(task));
+        Ok(verifier)
+    }
+
+    /// Invalidates cached tokens whenever the keys change.
+    pub fn watch(&self, invalidator: Arc<dyn CacheInvalidator>) {
+        self.shared.invalidators.lock().unwrap_or_else(PoisonError::into_inner).push(invalidator);
     }
 
     /// Sets the tolerated difference between the clocks of the two services, in whole seconds. Tokens are accepted for
@@ -95,15 +155,12 @@ impl RemoteJwtVerifier {
         self
     }
 
-    /// Replaces the keys with those of a JSON Web Key Set. Ignores keys of other types, for other purposes or without
-    /// `kid`.
+    /// Replaces the keys with those of a JSON Web Key Set. Ignores keys of other types and for other purposes.
     ///
     /// # Errors
     /// [`InvalidKeySet`] if the text is not a usable key set; the previous keys remain.
     pub fn set_keys(&self, json: impl AsRef<[u8]>) -> Result<(), InvalidKeySet> {
-        let keys = key_set::parse(json.as_ref())?;
-        *self.shared.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
-        Ok(())
+        self.shared.set_keys(json.as_ref())
     }
 
     /// Waits until a token with an unknown key arrives, such as the first token of a new key. Returns at once if
@@ -114,11 +171,13 @@ impl RemoteJwtVerifier {
 
     fn claims(&self, token: &str, keys: &PublicKeys, now: Timestamp) -> Option<Claims> {
         let token = UnverifiedToken::parse(token)?;
-        let Some(key) = keys.get(token.kid()) else {
-            self.shared.unknown_key.notify_one();
+        let Some(key) = keys.find(token.kid(), token.alg()) else {
+            if !keys.has(token.kid()) {
+                self.shared.unknown_key.notify_one();
+            }
             return None;
         };
-        self.expected.read(&token.payload_signed_by(&**key)?, now)
+        self.expected.read(&token.payload_signed_by(key)?, now)
     }
 }
 

@@ -26,10 +26,12 @@ impl SigningKeys {
         Self(Source::Directory(path.into()))
     }
 
-    /// Uses a private key in PKCS#8 PEM, as `openssl genpkey -algorithm ed25519` prints it.
+    /// Uses a private key in PKCS#8 PEM, as `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256` prints it.
+    /// The kind of key determines the algorithm: P-256 signs with ES256, RSA (2048 to 4096 bits) with RS256, Ed25519 with
+    /// EdDSA.
     ///
     /// # Errors
-    /// [`KeyError`] if the text is not an Ed25519 private key in PKCS#8 PEM.
+    /// [`KeyError`] if the text is not such a key in PKCS#8 PEM.
     pub fn pem(pem: &str) -> Result<Self, KeyError> {
         Self::fixed(algorithm::parse_pem(pem.trim()))
     }
@@ -65,8 +67,9 @@ impl SigningKeys {
 pub struct JwtSettings {
     /// The keys that sign tokens.
     pub keys: SigningKeys,
-    /// The algorithm of the keys in a directory. [`SigningKeys::pem`] and [`SigningKeys::secret`] imply theirs.
-    pub algorithm: SigningAlgorithm,
+    /// The algorithm of new keys in a directory. `None` is that of the newest key, or the default for the first one.
+    /// Existing keys keep theirs.
+    pub algorithm: Option<SigningAlgorithm>,
     /// The time for which a new key is published before it signs.
     pub activation_delay: Duration,
     /// The issuer of the tokens (`iss`).
@@ -81,13 +84,13 @@ pub struct JwtSettings {
 }
 
 impl JwtSettings {
-    /// Creates the default settings: EdDSA, a lifetime of 15 minutes, no leeway, an activation delay of 5 minutes, and
-    /// the issuer as the audience.
+    /// Creates the default settings: ES256 for the first key, a lifetime of 15 minutes, no leeway, an activation delay of
+    /// 5 minutes, and the issuer as the audience.
     pub fn new(keys: SigningKeys, issuer: impl Into<Arc<str>>) -> Self {
         let issuer = issuer.into();
         Self {
             keys,
-            algorithm: SigningAlgorithm::EdDsa,
+            algorithm: None,
             activation_delay: Duration::from_secs(300),
             audience: Arc::clone(&issuer),
             issuer,

@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use serde_json::json;
 
 use super::{
+    algorithm::SigningAlgorithm,
     claims::Expected,
     jws::{self, MAX_TOKEN_LENGTH, UnverifiedToken},
     key::random_id,
@@ -86,11 +87,11 @@ impl JwtTokens {
         Self::open_with(JwtSettings::new(SigningKeys::directory(keys_dir), issuer))
     }
 
-    /// Uses one private key in PKCS#8 PEM. A change of the key invalidates all access tokens; only keys in a directory
-    /// can be rotated.
+    /// Uses one private key in PKCS#8 PEM, see [`SigningKeys::pem`]. A change of the key invalidates all access tokens;
+    /// only keys in a directory can be rotated.
     ///
     /// # Errors
-    /// [`KeyError`] if the text is not an Ed25519 private key in PKCS#8 PEM.
+    /// [`KeyError`] if the text is not such a key.
     pub fn from_pem(pem: &str, issuer: impl Into<Arc<str>>) -> Result<Self, KeyError> {
         Self::open_with(JwtSettings::new(SigningKeys::pem(pem)?, issuer))
     }
@@ -133,7 +134,7 @@ impl JwtTokens {
 
     fn claims(&self, token: &str, now: Timestamp) -> Option<Claims> {
         let token = UnverifiedToken::parse(token)?;
-        let key = self.ring.verifying(token.kid(), now)?;
+        let key = self.ring.verifying(token.kid()?, now)?;
         let payload = token.payload_signed_by(key.material.verifier())?;
         self.expected.read(&payload, now).filter(|claims| claims.user_kind.is_some())
     }
@@ -142,7 +143,7 @@ impl JwtTokens {
 impl TokenIssuer for JwtTokens {
     async fn issue(&self, new: &NewToken) -> Result<IssuedToken, BackendError> {
         let payload = self.expected.write(new, &random_id()?, self.access_token_ttl);
-        let token = jws::sign(&self.ring.signing(new.now), &payload);
+        let token = jws::sign(&self.ring.signing(new.now), &payload)?;
         if token.len() > MAX_TOKEN_LENGTH {
             let length = token.len();
             return Err(BackendError::new(format!(
@@ -156,7 +157,13 @@ impl TokenIssuer for JwtTokens {
         let keys = self.ring.public_keys(now);
         // Half the delay, so that every cached set has a new key well before it signs.
         let max_age = self.activation_delay / 2;
-        Ok((!keys.is_empty()).then(|| KeySet { json: json!({ "keys": keys }).to_string(), max_age }))
+        // A directory may get its first public key later.
+        let has_keys = !keys.is_empty() || self.ring.directory.is_some();
+        Ok(has_keys.then(|| KeySet { json: json!({ "keys": keys }).to_string(), max_age }))
+    }
+
+    fn algorithms(&self, now: Timestamp) -> Vec<&'static str> {
+        self.ring.algorithms(now).into_iter().map(SigningAlgorithm::name).collect()
     }
 }
 

@@ -5,9 +5,10 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool, SqliteConnection, SqlitePool,
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Row, SqliteConnection, SqlitePool,
     migrate::MigrateError,
     postgres::{PgConnectOptions, PgPoolOptions},
+    raw_sql,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use thiserror::Error;
@@ -43,6 +44,12 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// The time limits that PostgreSQL enforces, for statements and for the wait for a lock. Those in the URL take
 /// precedence.
 const TIMEOUTS: [(&str, &str); 2] = [("statement_timeout", "10s"), ("lock_timeout", "5s")];
+
+/// Begins a transaction with these time limits, for connections through a pooler, where a session has no settings.
+const BEGIN_WITH_TIMEOUTS: &str = "BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'";
+
+/// A setting with which a connection tests whether the settings of its startup message reach PostgreSQL.
+const SESSION_MARK: &str = "gatepass.session";
 
 /// Connections to SQLite or PostgreSQL. Clones share them.
 #[derive(Clone, Debug)]
@@ -123,6 +130,10 @@ impl Database {
     /// [sqlx supports](https://docs.rs/sqlx/latest/sqlx/postgres/struct.PgConnectOptions.html), such as
     /// `?sslmode=verify-full`.
     ///
+    /// The server may be PgBouncer, in session or in transaction mode: if the settings of a connection do not reach
+    /// PostgreSQL, or the URL has `?statement-cache-capacity=0`, no statement is prepared under a name, and each runs in
+    /// a transaction that sets its own time limits.
+    ///
     /// Every call to a store fails with a [temporary error](StoreError::is_temporary) after ten seconds, even if the
     /// database does not respond at all. PostgreSQL itself ends a statement after ten seconds and the wait for a lock
     /// after five, unless the URL sets other limits (`?options[statement_timeout]=1min`).
@@ -140,15 +151,21 @@ impl Database {
     pub async fn open_with(url: &str, settings: DatabaseSettings) -> Result<Self, OpenError> {
         let (options, is_memory) = (parse(url)?, is_memory(url));
         let database = describe(&options);
+        let mut pooled = false;
         let connections = match options {
             Engine::Sqlite(options) => {
                 open_sqlite(*options, settings, is_memory, &database).await.map(Engine::Sqlite)?
             }
             Engine::Postgres(options) => {
-                open_postgres(*options, settings, &database).await.map(Engine::Postgres)?
+                let (pool, is_pooled) = open_postgres(*options, settings, &database).await?;
+                pooled = is_pooled;
+                Engine::Postgres(pool)
             }
         };
-        let pool = Pool::new(connections, settings.has_timeouts.then_some(REQUEST_TIMEOUT), is_memory);
+        let mut pool = Pool::new(connections, settings.has_timeouts.then_some(REQUEST_TIMEOUT), is_memory);
+        if pooled {
+            pool = pool.behind_pooler(if settings.has_timeouts { BEGIN_WITH_TIMEOUTS } else { "BEGIN" });
+        }
         Ok(Self {
             ping_pool: pool.dedicated(),
             pool,
@@ -166,11 +183,11 @@ impl Database {
         let options = parse(url)?;
         let database = describe(&options);
         let connection = match options {
-            Engine::Sqlite(options) => connect_read_only(*options, &database).await.map(Engine::Sqlite)?,
-            Engine::Postgres(options) => connect_postgres(&options, &database).await.map(Engine::Postgres)?,
+            Engine::Sqlite(options) => connect_read_only(*options).await.map(Engine::Sqlite),
+            Engine::Postgres(options) => connect_postgres(&options).await.map(Engine::Postgres),
         };
-        on_engine!(connection, mut connection => {
-            let tables = migrations::compare(&mut connection).await.map_err(cannot_migrate)?;
+        on_engine!(connection.map_err(cannot_connect(&database))?, mut connection => {
+            let tables = migrations::inspect(&mut connection).await.map_err(cannot_migrate)?;
             connection.close().await.map_err(cannot_connect(&database))?;
             Ok(tables)
         })
@@ -239,7 +256,9 @@ fn parse(url: &str) -> Result<Options, OpenError> {
         }
         Some(("postgres" | "postgresql", _)) => {
             let options: PgConnectOptions = url.parse().map_err(invalid)?;
-            Ok(Engine::Postgres(options.application_name(env!("CARGO_PKG_NAME")).into()))
+            // PgBouncer refuses a setting for floating-point numbers; we have none.
+            let options = options.extra_float_digits(None).application_name(env!("CARGO_PKG_NAME"));
+            Ok(Engine::Postgres(options.into()))
         }
         _ => Err(OpenError::UnknownUrl),
     }
@@ -309,39 +328,61 @@ async fn connect_sqlite(
     }
 }
 
+/// Returns the pool, and whether its connections are those of a pooler.
 async fn open_postgres(
     options: PgConnectOptions,
     settings: DatabaseSettings,
     database: &str,
-) -> Result<PgPool, OpenError> {
+) -> Result<(PgPool, bool), OpenError> {
     // Not through the pool, which would retry, hide the cause, and apply time limits to migrations.
-    let mut connection = connect_postgres(&options, database).await?;
+    let (mut connection, has_session) = detect_session(&options).await.map_err(cannot_connect(database))?;
     migrations::migrate_postgres(&mut connection).await.map_err(cannot_migrate)?;
     connection.close().await.map_err(cannot_connect(database))?;
+    let is_pooled = !has_session || !has_statement_cache(&options);
     let given = options.get_options().unwrap_or_default().to_owned();
     let timeouts = TIMEOUTS.iter().filter(|(name, _)| settings.has_timeouts && !given.contains(name));
-    let options = options.options(timeouts.copied());
+    let options = if is_pooled { options } else { options.options(timeouts.copied()) };
     let pool = PgPoolOptions::new().max_connections(settings.connections.get().into());
     // sqlx's own `test_before_acquire` has no time limit.
     let pool = pool.acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false).before_acquire(is_alive);
-    Ok(pool.connect_lazy_with(options))
+    Ok((pool.connect_lazy_with(options), is_pooled))
 }
 
-async fn connect_postgres(options: &PgConnectOptions, database: &str) -> Result<PgConnection, OpenError> {
-    let connected = timeout(ACQUIRE_TIMEOUT, options.connect()).await;
-    connected.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(cannot_connect(database))
+/// Connects, and returns whether the settings of the startup message reach PostgreSQL. A pooler refuses or ignores them.
+async fn detect_session(options: &PgConnectOptions) -> Result<(PgConnection, bool), sqlx::Error> {
+    let mut connection = match connect_postgres(&options.clone().options([(SESSION_MARK, "on")])).await {
+        Err(error) if is_unsupported_setting(&error) => return Ok((connect_postgres(options).await?, false)),
+        connection => connection?,
+    };
+    let mark = raw_sql(AssertSqlSafe(format!("SELECT current_setting('{SESSION_MARK}', true)")));
+    let mark = timeout(ACQUIRE_TIMEOUT, mark.fetch_one(&mut connection)).await;
+    let mark: Option<String> = mark.unwrap_or(Err(sqlx::Error::PoolTimedOut))?.try_get(0)?;
+    Ok((connection, mark.as_deref() == Some("on")))
+}
+
+async fn connect_postgres(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    // The statements of migrations are closed by the names in this cache.
+    let options = options.clone().statement_cache_capacity(100);
+    timeout(ACQUIRE_TIMEOUT, options.connect()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Returns whether a pooler refused a setting of the startup message.
+fn is_unsupported_setting(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
+}
+
+fn has_statement_cache(options: &PgConnectOptions) -> bool {
+    let url = options.to_url_lossy();
+    !url.query_pairs().any(|(name, value)| name == "statement-cache-capacity" && value == "0")
 }
 
 /// Connects to a SQLite file without writing to it or creating files next to it.
-async fn connect_read_only(
-    options: SqliteConnectOptions,
-    database: &str,
-) -> Result<SqliteConnection, OpenError> {
+async fn connect_read_only(options: SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     // Without a write-ahead log, no process is writing. SQLite creates no log for an immutable file.
     let mut log = options.get_filename().as_os_str().to_owned();
     log.push("-wal");
     let options = options.read_only(true).immutable(!Path::new(&log).exists());
-    options.connect().await.map_err(cannot_connect(database))
+    options.connect().await
 }
 
 /// Creates the file of a SQLite database, or checks that an existing one may be read and written. SQLite gives the files

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, str::FromStr};
 
 use sqlx::{
-    AssertSqlSafe, Database, Decode, Encode, Postgres, Row as _, Sqlite, Type, postgres::PgRow, query::Query,
-    sqlite::SqliteRow,
+    AssertSqlSafe, Database, Decode, Encode, Postgres, RawSql, Row as _, Sqlite, Type, postgres::PgRow,
+    query::Query, raw_sql, sqlite::SqliteRow,
 };
 
 use crate::domain::{
@@ -55,6 +55,8 @@ const LOCKS: [&str; 2] = [" FOR SHARE", " FOR UPDATE"];
 pub(super) struct Statement<'a> {
     sql: Cow<'static, str>,
     parameters: Vec<Parameter<'a>>,
+    /// Sent without being prepared first.
+    is_simple: bool,
 }
 
 /// The value of a parameter.
@@ -67,7 +69,17 @@ pub(super) enum Parameter<'a> {
 
 impl<'a> Statement<'a> {
     pub(super) fn new(sql: &'static str) -> Self {
-        Self { sql: sql.into(), parameters: Vec::new() }
+        Self { sql: sql.into(), parameters: Vec::new(), is_simple: false }
+    }
+
+    /// Creates a statement that is sent without being prepared: one that begins or ends a transaction.
+    pub(super) fn simple(sql: &'static str) -> Self {
+        Self { is_simple: true, ..Self::new(sql) }
+    }
+
+    /// Returns the statement if it is sent without being prepared.
+    pub(super) fn unprepared(&self) -> Option<RawSql> {
+        self.is_simple.then(|| raw_sql(AssertSqlSafe(self.sql.clone())))
     }
 
     /// Sets the next parameter.

@@ -2,8 +2,10 @@
 
 use sqlx::{
     AssertSqlSafe, Connection, Database, PgConnection, Postgres, SqlSafeStr, Sqlite, SqliteConnection,
+    database::HasStatementCache,
     error::DatabaseError,
     migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator},
+    raw_sql,
 };
 
 /// All migrations, in order. Never change one, not even its comments: databases store its checksum.
@@ -60,12 +62,33 @@ pub(super) async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<
     Ok(transaction.commit().await?)
 }
 
+/// Migrates in a transaction with a lock of our own: sqlx's lock is one of the session, which a pooler may change after
+/// each statement.
 pub(super) async fn migrate_postgres(connection: &mut PgConnection) -> Result<(), MigrateError> {
-    migrator(Postgres::NAME).run_direct(None, connection, false).await
+    let mut transaction = connection.begin().await?;
+    raw_sql("SELECT pg_advisory_xact_lock(hashtext('gatepass_migrations'))")
+        .execute(&mut *transaction)
+        .await?;
+    migrator(Postgres::NAME).set_locking(false).run_direct(None, &mut *transaction, false).await?;
+    // They would stay in a session that a pooler gives to others.
+    transaction.clear_cached_statements().await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Compares the tables in a transaction, which changes nothing.
+pub(super) async fn inspect<C>(connection: &mut C) -> Result<Tables, MigrateError>
+where
+    C: Connection<Database: Database<Connection = C> + HasStatementCache> + Migrate,
+{
+    let mut transaction = connection.begin().await?;
+    let tables = compare(&mut *transaction).await?;
+    transaction.clear_cached_statements().await?;
+    transaction.rollback().await?;
+    Ok(tables)
 }
 
 /// Compares the migrations that the database has recorded with those of this version.
-pub(super) async fn compare<C: Connection + Migrate>(connection: &mut C) -> Result<Tables, MigrateError> {
+async fn compare<C: Connection + Migrate>(connection: &mut C) -> Result<Tables, MigrateError> {
     let applied = match connection.list_applied_migrations(MIGRATIONS_TABLE).await {
         Err(MigrateError::Execute(sqlx::Error::Database(error))) if is_missing_table(&*error) => {
             return Ok(Tables::Older);

@@ -1,4 +1,7 @@
 //! Connection pools with time limits, which close connections that stop responding.
+//!
+//! A pooler such as PgBouncer may run each transaction of a connection in another session. Behind one, every statement
+//! runs in a transaction, with time limits for this transaction, and none is prepared under a name.
 
 use std::{io, time::Duration};
 
@@ -17,6 +20,8 @@ use crate::{
     domain::backend_error::BackendError,
 };
 
+const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
 const READ_ONLY: &str = "SELECT current_setting('transaction_read_only') AS is_read_only";
 
 /// The time limit for a ping, both before a connection is used and when it returns to the pool.
@@ -30,6 +35,10 @@ pub(super) struct Pool {
     timeout: Option<Duration>,
     /// The database is in memory: it ends with its only connection, which is never closed.
     is_memory: bool,
+    /// The statements that begin a transaction.
+    begin: &'static str,
+    /// The connections are those of a pooler.
+    is_pooled: bool,
 }
 
 /// A connection of a [`Pool`]. On drop, it rolls back an open transaction and returns to the pool.
@@ -41,6 +50,8 @@ pub(super) struct Connection {
     inner: Option<TypedConnection>,
     deadline: Option<Instant>,
     is_memory: bool,
+    /// The statements that begin a transaction for a single statement, if each needs one.
+    begin: Option<&'static str>,
     is_in_transaction: bool,
     /// A statement did not finish: it timed out, or its caller was cancelled.
     is_interrupted: bool,
@@ -54,7 +65,14 @@ impl Pool {
         timeout: Option<Duration>,
         is_memory: bool,
     ) -> Self {
-        Self { connections, timeout, is_memory }
+        // Without IMMEDIATE, a transaction that reads before it writes fails if another process wrote in between.
+        let begin = if matches!(connections, Engine::Sqlite(_)) { "BEGIN IMMEDIATE" } else { "BEGIN" };
+        Self { connections, timeout, is_memory, begin, is_pooled: false }
+    }
+
+    /// Returns the pool for connections through a pooler, where these statements begin a transaction.
+    pub(super) fn behind_pooler(self, begin: &'static str) -> Self {
+        Self { begin, is_pooled: true, ..self }
     }
 
     /// Returns a pool with one connection of its own, for work that must not wait for requests. A database in memory
@@ -77,6 +95,7 @@ impl Pool {
             inner: Some(inner.map_err(backend_error)?),
             deadline,
             is_memory: self.is_memory,
+            begin: self.is_pooled.then_some(self.begin),
             is_in_transaction: false,
             is_interrupted: false,
         })
@@ -86,9 +105,7 @@ impl Pool {
     pub(super) async fn begin(&self) -> Result<Connection, BackendError> {
         let mut connection = self.acquire().await?;
         connection.is_in_transaction = true;
-        // Without IMMEDIATE, a transaction that reads before it writes fails if another process wrote in between.
-        let begin = if matches!(self.connections, Engine::Sqlite(_)) { "BEGIN IMMEDIATE" } else { "BEGIN" };
-        connection.execute(Statement::new(begin)).await?;
+        connection.execute(Statement::simple(self.begin)).await?;
         Ok(connection)
     }
 
@@ -150,13 +167,20 @@ impl Connection {
     #[expect(clippy::expect_used, reason = "the connection is taken only on drop")]
     async fn run(&mut self, statement: &Statement<'_>) -> Result<(u64, Vec<Row>), BackendError> {
         self.is_interrupted = true;
-        let is_in_transaction = self.is_in_transaction;
+        let (is_in_transaction, begin) = (self.is_in_transaction, self.begin);
         let connection = self.inner.as_mut().expect("the connection is not dropped");
         let work = async {
-            match send(connection, statement).await {
+            match begin {
+                Some(begin) if !is_in_transaction => {
+                    return send_in_transaction(connection, begin, statement).await;
+                }
+                Some(_) => return send(connection, statement, false).await,
+                None => {}
+            }
+            match send(connection, statement, true).await {
                 Err(error) if is_outdated_plan(&error) && !is_in_transaction => {
                     on_engine!(&mut *connection, connection => connection.clear_cached_statements().await?);
-                    send(connection, statement).await
+                    send(connection, statement, true).await
                 }
                 result => result,
             }
@@ -170,19 +194,36 @@ impl Connection {
     }
 
     pub(super) async fn commit(mut self) -> Result<(), BackendError> {
-        self.execute(Statement::new("COMMIT")).await?;
+        self.execute(Statement::simple(COMMIT)).await?;
         self.is_in_transaction = false;
         Ok(())
     }
 }
 
+/// Sends a statement in a transaction of its own.
+async fn send_in_transaction(
+    connection: &mut TypedConnection,
+    begin: &'static str,
+    statement: &Statement<'_>,
+) -> Result<(u64, Vec<Row>), sqlx::Error> {
+    send(connection, &Statement::simple(begin), false).await?;
+    let result = send(connection, statement, false).await;
+    let end = if result.is_ok() { COMMIT } else { ROLLBACK };
+    send(connection, &Statement::simple(end), false).await.and(result)
+}
+
+/// Sends a statement. If it is `persistent`, the connection prepares it once and keeps it under a name.
 async fn send(
     connection: &mut TypedConnection,
     statement: &Statement<'_>,
+    persistent: bool,
 ) -> Result<(u64, Vec<Row>), sqlx::Error> {
     on_engine!(connection, Engine(connection) => {
         let (mut changed, mut rows) = (0, Vec::new());
-        let mut results = (&mut **connection).fetch_many(statement.query());
+        let mut results = match statement.unprepared() {
+            Some(query) => (&mut **connection).fetch_many(query),
+            None => (&mut **connection).fetch_many(statement.query().persistent(persistent)),
+        };
         while let Some(result) = results.try_next().await? {
             match result {
                 Either::Left(result) => changed += result.rows_affected(),
@@ -213,7 +254,7 @@ async fn give_back<DB: sqlx::Database>(mut connection: PoolConnection<DB>, rollb
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
-    let is_ready = !rollback || matches!(timeout(limit, connection.execute("ROLLBACK")).await, Ok(Ok(_)));
+    let is_ready = !rollback || matches!(timeout(limit, connection.execute(ROLLBACK)).await, Ok(Ok(_)));
     if is_ready || limit == Duration::MAX {
         let _ = timeout(limit, connection.return_to_pool()).await;
     } else {

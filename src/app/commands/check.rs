@@ -112,7 +112,10 @@ fn check_keys(settings: &Settings) -> Result<String, Failure> {
     }
     let keys = KeyDirectory::new(directory, &settings.jwt()).list()?;
     Ok(match keys.iter().find(|key| key.state == KeyState::Signing) {
-        Some(key) => format!("{} in {}; {} signs", keys.len(), directory.display(), key.kid),
+        Some(key) => {
+            let algorithm = key.algorithm.name();
+            format!("{} in {}; {} signs with {algorithm}", keys.len(), directory.display(), key.kid)
+        }
         None => format!("none in {} yet; the first start creates one", directory.display()),
     })
 }

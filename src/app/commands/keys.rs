@@ -1,10 +1,15 @@
 //! `gatepass keys`: the keys that sign tokens.
 
-use std::path::Path;
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
 
 use actix_web::rt::Runtime;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::{
     adapters::{
@@ -22,6 +27,9 @@ use crate::{
     },
     domain::{event::EventKind, time::Timestamp},
 };
+
+/// The maximum length of an imported key, in bytes.
+const MAX_KEY: u64 = 16 * 1024;
 
 const COMPROMISED_KEY_HELP: &str = "\
 If a key is compromised, run `gatepass keys rotate`, then delete the file of that key (`gatepass keys list --json` \
@@ -48,8 +56,19 @@ enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Create the next key, which signs after --key-activation-delay; running services load it within a second
+    /// Create the next key, which signs after --key-activation-delay; running services load it within a second. With
+    /// --algorithm, the service changes to that algorithm; no token becomes invalid
     Rotate {
+        /// Print a JSON object, with times as Unix timestamps in seconds
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        database: DatabaseLocation,
+    },
+    /// Add a private key of your own as the next key
+    Import {
+        /// A file with a P-256, RSA (2048 to 4096 bits) or Ed25519 key in PKCS#8 PEM; - reads standard input
+        file: PathBuf,
         /// Print a JSON object, with times as Unix timestamps in seconds
         #[arg(long)]
         json: bool,
@@ -77,12 +96,10 @@ pub(crate) fn run(KeysArguments { keys, signing, command }: &KeysArguments) -> R
     match command {
         KeysCommand::List { json } => list(&directory.list()?, &keys.keys_dir, *json, now),
         KeysCommand::Rotate { database, json } => {
-            let key = directory.rotate()?;
-            record(EventKind::KeyRotated, key.kid.clone(), database);
-            if *json {
-                return print_json(&json!({ "key": as_json(&key) }));
-            }
-            print(format!("created {}: {}", key.kid, state(key.state, now)))
+            added("created", &directory.rotate()?, database, *json, now)
+        }
+        KeysCommand::Import { file, database, json } => {
+            added("imported", &directory.import(&read_key(file)?)?, database, *json, now)
         }
         KeysCommand::Prune { database, yes, json } => {
             let mut retired = directory.list()?;
@@ -113,6 +130,32 @@ pub(crate) fn run(KeysArguments { keys, signing, command }: &KeysArguments) -> R
     }
 }
 
+/// Records and prints a new key.
+fn added(
+    verb: &str,
+    key: &ListedKey,
+    database: &DatabaseLocation,
+    json: bool,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    record(EventKind::KeyRotated, key.kid.clone(), database);
+    if json {
+        return print_json(&json!({ "key": as_json(key) }));
+    }
+    print(format!("{verb} {} ({}): {}", key.kid, key.algorithm.name(), state(key.state, now)))
+}
+
+fn read_key(file: &Path) -> Result<Zeroizing<String>, Failure> {
+    let mut text = Zeroizing::new(String::with_capacity(MAX_KEY as usize));
+    let read = if file == Path::new("-") {
+        io::stdin().take(MAX_KEY).read_to_string(&mut text)
+    } else {
+        File::open(file).and_then(|file| file.take(MAX_KEY).read_to_string(&mut text))
+    };
+    read.map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
+    Ok(text)
+}
+
 fn list(keys: &[ListedKey], directory: &Path, json: bool, now: Timestamp) -> Result<(), Failure> {
     if json {
         return print_json(&json!({ "keys": all(keys) }));
@@ -125,7 +168,8 @@ fn list(keys: &[ListedKey], directory: &Path, json: bool, now: Timestamp) -> Res
     let mut output = Output::new();
     for key in keys {
         let (created, state) = (key.created.to_string(), state(key.state, now));
-        output.line(format!("{:width$}  created {created}  {state}", key.kid))?;
+        let algorithm = key.algorithm.name();
+        output.line(format!("{:width$}  {algorithm}  created {created}  {state}", key.kid))?;
     }
     output.finish()
 }
@@ -187,6 +231,7 @@ fn as_json(key: &ListedKey) -> Value {
     };
     json!({
         "kid": key.kid,
+        "algorithm": key.algorithm.name(),
         "created": key.created.as_unix(),
         "state": state,
         "signs_at": signs_at,

@@ -65,8 +65,9 @@ fn respond<U: AuthUser>(auth: &Auth<U>) -> Result<HttpResponse, ApiError> {
     responses((status = 200, description = "The keys", body = serde_json::Value,
         headers(("Cache-Control" = String, description = "The time that the keys may be cached")),
         example = json!({ "keys": [{
-            "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
-            "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "use": "sig", "alg": "EdDSA",
+            "kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM", "kid": "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s",
+            "use": "sig", "alg": "ES256",
         }] }))),
 )]
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]

@@ -57,6 +57,10 @@ struct ServerMetadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     jwks_uri: Option<String>,
+    /// The algorithms that sign access tokens, including those of keys that do not sign yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, example = json!(["ES256"]))]
+    access_token_signing_alg_values_supported: Vec<&'static str>,
     /// The scopes that can be requested.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -101,6 +105,7 @@ impl<'a> ServerMetadata<'a> {
             token_endpoint: url("/token"),
             token_endpoint_auth_methods_supported: AUTH_METHODS,
             jwks_uri: endpoint(jwks::PATH),
+            access_token_signing_alg_values_supported: auth.token_algorithms(),
             scopes_supported: auth.scopes().map(|(scope, _)| scope).collect(),
             response_types_supported: [],
             grant_types_supported: auth.grants().into_iter().map(|grant| grant.name()).collect(),

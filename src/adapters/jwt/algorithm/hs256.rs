@@ -5,8 +5,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{PublicKeyMembers, Sign, Verify};
-use crate::adapters::jwt::key_error::Reason;
+use super::{PublicKeyMembers, Sign, SigningAlgorithm, Verify};
+use crate::{adapters::jwt::key_error::Reason, domain::backend_error::BackendError};
 
 pub(super) const ALG: &str = "HS256";
 
@@ -38,19 +38,23 @@ pub(in crate::adapters::jwt) fn from_secret(secret: &[u8]) -> Result<Box<dyn Sig
 }
 
 impl Verify for Hmac<Sha256> {
-    fn alg(&self) -> &'static str {
-        ALG
+    fn algorithms(&self) -> &'static [&'static str] {
+        &[ALG]
     }
 
-    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    fn verifies(&self, _: &str, message: &[u8], signature: &[u8]) -> bool {
         // In constant time.
         self.clone().chain_update(message).verify_slice(signature).is_ok()
     }
 }
 
 impl Sign for Hmac<Sha256> {
-    fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.clone().chain_update(message).finalize().into_bytes().to_vec()
+    fn algorithm(&self) -> SigningAlgorithm {
+        SigningAlgorithm::Hs256
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BackendError> {
+        Ok(self.clone().chain_update(message).finalize().into_bytes().to_vec())
     }
 
     fn verifier(&self) -> &dyn Verify {

@@ -1,24 +1,35 @@
 //! The algorithms that sign and verify tokens. To add one, add a file in this folder and an arm in each `match` here.
 
+mod ecdsa;
 mod eddsa;
 mod hs256;
+mod pem;
+mod rsa;
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 pub(super) use self::{
-    eddsa::{parse_jwk, parse_pem},
     hs256::from_secret,
+    pem::{import, parse as parse_pem},
 };
 use super::key_error::Reason;
+use crate::domain::backend_error::BackendError;
 
 /// The algorithm that signs tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SigningAlgorithm {
-    /// EdDSA with Ed25519 ([RFC 8037](https://www.rfc-editor.org/rfc/rfc8037)). Other services can verify tokens with
-    /// the public keys.
+    /// ECDSA with P-256 and SHA-256 ([RFC 7518 section 3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)). Other
+    /// services can verify tokens with the public keys, and nearly all libraries support it.
     #[default]
+    Es256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256
+    /// ([RFC 7518 section 3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)), for services whose libraries support
+    /// nothing else. Tokens are longer, and signing takes more time.
+    Rs256,
+    /// EdDSA with Ed25519 ([RFC 8037](https://www.rfc-editor.org/rfc/rfc8037)). Some libraries do not support it.
     EdDsa,
     /// HMAC with SHA-256 ([RFC 7518 section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)), as in FastAPI's
     /// tutorial. Only holders of the secret can verify tokens.
@@ -29,6 +40,8 @@ impl SigningAlgorithm {
     /// Returns the name in the header of a token (`alg`).
     pub fn name(self) -> &'static str {
         match self {
+            Self::Es256 => ecdsa::ALG,
+            Self::Rs256 => rsa::ALG,
             Self::EdDsa => eddsa::ALG,
             Self::Hs256 => hs256::ALG,
         }
@@ -37,41 +50,64 @@ impl SigningAlgorithm {
     /// Returns the extension of key files.
     pub(super) fn extension(self) -> &'static str {
         match self {
-            Self::EdDsa => "pem",
-            Self::Hs256 => "hs256",
+            Self::Es256 | Self::Rs256 | Self::EdDsa => PEM,
+            Self::Hs256 => SECRET,
         }
     }
 
     /// Generates a key and the text of its file.
     pub(super) fn generate(self) -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {
         match self {
+            Self::Es256 => ecdsa::generate(),
+            Self::Rs256 => rsa::generate(),
             Self::EdDsa => eddsa::generate(),
             Self::Hs256 => hs256::generate(),
         }
     }
-
-    /// Parses the text of a key file.
-    pub(super) fn parse(self, text: &str) -> Result<Box<dyn Sign>, Reason> {
-        match self {
-            Self::EdDsa => eddsa::parse_pem(text),
-            Self::Hs256 => hs256::parse(text),
-        }
-    }
 }
 
-/// A key that verifies signatures of one algorithm.
-pub(super) trait Verify: Send + Sync {
-    /// Returns the only algorithm of the key, so that a token cannot choose another
-    /// ([RFC 8725 section 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1)).
-    fn alg(&self) -> &'static str;
+const PEM: &str = "pem";
+const SECRET: &str = "hs256";
 
-    /// Returns whether `signature` is valid for `message`.
-    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool;
+/// Splits the name of a key file into stem and extension; returns `None` for other files.
+pub(super) fn split_file_name(name: &str) -> Option<(&str, &str)> {
+    name.rsplit_once('.').filter(|(_, extension)| [PEM, SECRET].contains(extension))
+}
+
+/// Parses the text of a key file with this extension. The key, not the caller, determines the algorithm.
+pub(super) fn parse(extension: &str, text: &str) -> Result<Box<dyn Sign>, Reason> {
+    if extension == SECRET { hs256::parse(text) } else { pem::parse(text) }
+}
+
+/// Parses the public key of a JWK; returns `None` if its type or algorithm is not supported.
+pub(super) fn parse_jwk(jwk: &Value) -> Option<Box<dyn Verify>> {
+    let key = match jwk["kty"].as_str()? {
+        "EC" => ecdsa::parse_jwk(jwk),
+        "RSA" => rsa::parse_jwk(jwk),
+        "OKP" => eddsa::parse_jwk(jwk),
+        _ => None,
+    };
+    key.filter(|key| jwk.get("alg").is_none_or(|alg| key.algorithms().iter().any(|own| alg == own)))
+}
+
+/// A key that verifies signatures.
+pub(super) trait Verify: Send + Sync {
+    /// Returns the algorithms of the key, so that a token cannot choose another
+    /// ([RFC 8725 section 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1)). It is one, except for an RSA key whose
+    /// issuer names none.
+    fn algorithms(&self) -> &'static [&'static str];
+
+    /// Returns whether `signature` is valid for `message` with `alg`, which is one of the key's algorithms.
+    fn verifies(&self, alg: &str, message: &[u8], signature: &[u8]) -> bool;
 }
 
 /// A key that signs.
 pub(super) trait Sign: Send + Sync {
-    fn sign(&self, message: &[u8]) -> Vec<u8>;
+    fn algorithm(&self) -> SigningAlgorithm;
+
+    /// # Errors
+    /// [`BackendError`] if the operating system returns no random bytes.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BackendError>;
 
     /// Returns the key that verifies the signatures.
     fn verifier(&self) -> &dyn Verify;
@@ -88,16 +124,20 @@ pub(super) type PublicKeyMembers = BTreeMap<&'static str, String>;
 mod tests {
     use super::*;
 
-    const ALL: [SigningAlgorithm; 2] = [SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256];
+    const ALL: [SigningAlgorithm; 4] =
+        [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256];
 
     #[test]
     fn key_parsed_from_a_generated_file_verifies_its_signatures() {
         for algorithm in ALL {
             let (key, text) = algorithm.generate().unwrap();
-            let parsed = algorithm.parse(&text).unwrap();
-            assert_eq!((parsed.verifier().alg(), parsed.public_key()), (algorithm.name(), key.public_key()));
-            assert!(parsed.verifier().verifies(b"message", &key.sign(b"message")));
-            assert!(!parsed.verifier().verifies(b"massage", &key.sign(b"message")));
+            let parsed = parse(algorithm.extension(), &text).unwrap();
+            assert_eq!((parsed.algorithm(), parsed.public_key()), (algorithm, key.public_key()));
+            let (verifier, alg) = (parsed.verifier(), algorithm.name());
+            assert_eq!(verifier.algorithms(), [alg]);
+            let signature = key.sign(b"message").unwrap();
+            assert!(verifier.verifies(alg, b"message", &signature));
+            assert!(!verifier.verifies(alg, b"massage", &signature));
         }
     }
 
@@ -105,9 +145,9 @@ mod tests {
     fn truncated_or_padded_signature_does_not_verify() {
         for algorithm in ALL {
             let (key, _) = algorithm.generate().unwrap();
-            let signature = key.sign(b"message");
+            let signature = key.sign(b"message").unwrap();
             for wrong in [&[][..], &signature[1..], &[&signature[..], &[0]].concat()] {
-                assert!(!key.verifier().verifies(b"message", wrong));
+                assert!(!key.verifier().verifies(algorithm.name(), b"message", wrong));
             }
         }
     }

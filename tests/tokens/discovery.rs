@@ -1,0 +1,226 @@
+//! Keys that a verifier fetches from an issuer.
+
+use std::{
+    collections::HashMap,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex, MutexGuard},
+    thread,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
+use gatepass::{
+    AccessToken, TokenVerifier,
+    jwt::{RemoteJwtVerifier, SigningAlgorithm},
+};
+use serde_json::json;
+
+use crate::{
+    support::wait::{TIMEOUT, throughout, wait_until},
+    tokens::service::{Tokens, issue, key_set, now},
+};
+
+const METADATA: &str = "/.well-known/oauth-authorization-server";
+
+/// An issuer with any responses.
+#[derive(Clone)]
+struct Issuer {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Status line, further headers and body by path; other paths are not found.
+    responses: HashMap<String, (&'static str, String, Vec<u8>)>,
+    /// The paths of all requests.
+    requests: Vec<(Instant, String)>,
+}
+
+impl Issuer {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let issuer = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
+        let own = issuer.clone();
+        thread::spawn(move || listener.incoming().flatten().for_each(|stream| own.respond(stream)));
+        issuer
+    }
+
+    fn respond(&self, mut stream: TcpStream) {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            if stream.read(&mut byte).unwrap_or(0) == 0 {
+                return;
+            }
+            head.extend(byte);
+        }
+        let path = String::from_utf8(head).unwrap().split(' ').nth(1).unwrap().to_owned();
+        let missing = ("404 Not Found", String::new(), Vec::new());
+        let (status, headers, body) = self.lock().responses.get(&path).cloned().unwrap_or(missing);
+        self.lock().requests.push((Instant::now(), path));
+        let head = format!(
+            "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        // A client that has seen enough may close the connection.
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    fn set(&self, path: &str, status: &'static str, headers: &str, body: impl ToString) {
+        let response = (status, headers.to_owned(), body.to_string().into_bytes());
+        self.lock().responses.insert(path.to_owned(), response);
+    }
+
+    /// Responds to the metadata at `path`.
+    fn set_metadata(&self, path: &str, issuer: &str, jwks_uri: &str) {
+        self.set(path, "200 OK", "", json!({ "issuer": issuer, "jwks_uri": jwks_uri, "x": 1 }));
+    }
+
+    /// The number of requests of this path.
+    fn count(&self, path: &str) -> usize {
+        self.lock().requests.iter().filter(|(_, requested)| requested == path).count()
+    }
+}
+
+/// Tokens of this issuer.
+fn tokens(issuer: &str) -> Tokens {
+    Tokens::open_with(now(), |settings| {
+        (settings.issuer, settings.audience) = (issuer.into(), issuer.into());
+        settings.activation_delay = Duration::ZERO;
+    })
+}
+
+/// Returns whether the token is genuine; `None` before the first keys.
+fn verified(remote: &RemoteJwtVerifier, token: &str) -> Option<bool> {
+    let verified = remote.verify(&AccessToken::from(token), now()).now_or_never().unwrap();
+    verified.ok().map(|claims| claims.is_some())
+}
+
+#[test]
+fn keys_are_discovered_by_each_form_of_metadata() {
+    for (path, metadata) in [
+        ("", METADATA.to_owned()),
+        ("/", METADATA.to_owned()),
+        ("", "/.well-known/openid-configuration".to_owned()),
+        ("/realms/one", format!("{METADATA}/realms/one")),
+        ("/realms/one", "/realms/one/.well-known/openid-configuration".to_owned()),
+        ("/realms/one", format!("/realms/one{METADATA}")),
+    ] {
+        let issuer = Issuer::start();
+        let url = issuer.url(path);
+        let tokens = tokens(&url);
+        issuer.set_metadata(&metadata, &url, &issuer.url("/keys"));
+        issuer.set("/keys", "200 OK", "", key_set(&tokens.tokens, now()));
+        let remote = RemoteJwtVerifier::discover(url.as_str(), url.as_str()).unwrap();
+        let token = issue(&tokens.tokens, now());
+        wait_until(TIMEOUT, &metadata, || verified(&remote, &token) == Some(true));
+    }
+}
+
+#[test]
+fn unknown_keys_cause_a_fetch_at_most_every_five_seconds() {
+    let issuer = Issuer::start();
+    let url = issuer.url("");
+    let tokens = tokens(&url);
+    issuer.set_metadata(METADATA, &url, &issuer.url("/keys"));
+    issuer.set("/keys", "200 OK", "Cache-Control: max-age=3600\r\n", key_set(&tokens.tokens, now()));
+    let remote = RemoteJwtVerifier::discover(url.as_str(), url.as_str()).unwrap();
+    let old = issue(&tokens.tokens, now());
+    wait_until(TIMEOUT, "the keys are fetched", || verified(&remote, &old) == Some(true));
+
+    tokens.keys().rotate().unwrap();
+    tokens.tokens.refresh();
+    let new = issue(&tokens.tokens, now() + Duration::from_secs(1));
+    let clone = remote.clone();
+    drop(remote);
+    throughout(Duration::from_secs(6), || assert_eq!(verified(&clone, &new), Some(false)));
+    assert!((2..=3).contains(&issuer.count("/keys")), "{}", issuer.count("/keys"));
+    issuer.set("/keys", "200 OK", "", key_set(&tokens.tokens, now()));
+    wait_until(TIMEOUT, "the new key is fetched", || verified(&clone, &new) == Some(true));
+    let fetches: Vec<_> = issuer.lock().requests.iter().map(|(at, path)| (*at, path.clone())).collect();
+    let keys: Vec<_> = fetches.iter().filter(|(_, path)| path == "/keys").map(|(at, _)| *at).collect();
+    assert!(keys.windows(2).all(|pair| pair[1] - pair[0] > Duration::from_millis(4900)), "{keys:?}");
+
+    // Errors of the issuer do not remove the keys.
+    for (status, body) in
+        [("500 Internal Server Error", ""), ("200 OK", "<html>"), ("200 OK", r#"{"keys":[]}"#)]
+    {
+        issuer.set("/keys", status, "", body);
+        let before = issuer.count("/keys");
+        let unknown = tokens_of_an_unknown_key(&url);
+        wait_until(TIMEOUT, "the keys are fetched again", || {
+            assert_eq!((verified(&clone, &unknown), verified(&clone, &new)), (Some(false), Some(true)));
+            issuer.count("/keys") > before
+        });
+    }
+    // The task ends with the last clone.
+    drop(clone);
+    let count = issuer.lock().requests.len();
+    throughout(Duration::from_secs(6), || assert!(issuer.lock().requests.len() <= count + 1));
+}
+
+fn tokens_of_an_unknown_key(issuer: &str) -> String {
+    issue(&tokens(issuer).tokens, now())
+}
+
+#[test]
+fn keys_are_not_fetched_from_a_wrong_place() {
+    let [issuer, other] = [(); 2].map(|()| Issuer::start());
+    let url = issuer.url("");
+    let tokens = tokens(&url);
+    let keys = key_set(&tokens.tokens, now());
+    other.set("/keys", "200 OK", "", &keys);
+    issuer.set("/keys", "200 OK", "", &keys);
+    let redirect = format!("Location: {}\r\n", other.url("/keys"));
+    issuer.set("/moved", "302 Found", &redirect, "");
+    issuer.set("/large", "200 OK", "", format!("{keys}{}", " ".repeat(1 << 20)));
+    let token = issue(&tokens.tokens, now());
+    let endless = format!("{}?", issuer.url("/keys"));
+    thread::scope(|scope| {
+        // The verifiers run at the same time, each with an issuer of its own path.
+        for (path, metadata_issuer, jwks_uri) in [
+            ("/issuer", other.url(""), issuer.url("/keys")),
+            ("/slash", issuer.url("/slash/"), issuer.url("/keys")),
+            ("/http", issuer.url("/http"), "http://auth.example.com/keys".to_owned()),
+            ("/file", issuer.url("/file"), "file:///etc/passwd".to_owned()),
+            ("/redirect", issuer.url("/redirect"), issuer.url("/moved")),
+            ("/size", issuer.url("/size"), issuer.url("/large")),
+            ("/missing", issuer.url("/missing"), endless.clone()),
+        ] {
+            let (issuer, token) = (&issuer, &token);
+            scope.spawn(move || {
+                let metadata = format!("{METADATA}{path}");
+                issuer.set_metadata(&metadata, &metadata_issuer, &jwks_uri);
+                let url = issuer.url(path);
+                let remote = RemoteJwtVerifier::discover(url.as_str(), url.as_str()).unwrap();
+                // The second attempt begins after the first one failed.
+                wait_until(TIMEOUT, path, || {
+                    assert_eq!(verified(&remote, token), None, "{path}");
+                    issuer.count(&metadata) >= 2
+                });
+            });
+        }
+    });
+    assert_eq!(other.lock().requests.len(), 0, "redirects are not followed");
+}
+
+#[test]
+fn issuer_without_https_is_refused_except_on_this_machine() {
+    for url in ["auth.example.com", "http://auth.example.com", "https://johndoe:secret@auth.example.com", ""]
+    {
+        let error = RemoteJwtVerifier::discover(url, url).unwrap_err().to_string();
+        assert!(error.contains("https"), "{error}");
+    }
+    RemoteJwtVerifier::discover("https://auth.example.invalid", "x").expect("it need not be reachable");
+    assert_eq!(SigningAlgorithm::default(), SigningAlgorithm::Es256);
+}
