@@ -1,42 +1,77 @@
-//! Client authentication.
+//! Client authentication, and the limits of clients.
+
+use std::borrow::Cow;
 
 use crate::{
-    auth::{Auth, AuthError},
-    domain::{client::ClientId, ports::ClientRegistry, secret::ClientSecret, user::AuthUser},
+    auth::{Auth, AuthError, grants::GrantType},
+    domain::{
+        client::{Client, ClientId, ClientSecretHash},
+        ports::ClientRegistry,
+        secret::ClientSecret,
+        user::AuthUser,
+    },
 };
 
 impl<U: AuthUser> Auth<U> {
     /// Authenticates the client of a request
-    /// ([RFC 6749 section 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). Returns `None` if the request
-    /// has no client credentials and needs none. Without a [`ClientRegistry`], client credentials are ignored.
+    /// ([RFC 6749 section 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). A public client sends only its
+    /// identifier. A request without credentials is one of the
+    /// [default client](crate::auth::AuthBuilder::default_client_id). Without a [`ClientRegistry`], client credentials are
+    /// ignored, and all requests are those of the default client.
     ///
     /// # Errors
-    /// [`AuthError::InvalidClient`] for an unknown client, a wrong secret, an identifier or a secret alone, and for
-    /// missing credentials if a client is required; [`AuthError::Backend`].
+    /// [`AuthError::InvalidClient`] for an unknown client, a wrong or missing secret, a secret of a public client, and for
+    /// missing credentials if a registered client is required; [`AuthError::Backend`].
     pub async fn authenticate_client(
         &self,
         client_id: Option<&str>,
         secret: Option<&ClientSecret>,
-    ) -> Result<Option<ClientId>, AuthError> {
-        let Some(registry) = &self.0.clients else { return Ok(None) };
-        match (client_id, secret) {
-            (None, None) if !self.0.rules.require_client => Ok(None),
-            (Some(client_id), Some(secret)) => {
-                let client_id = ClientId::new(client_id).map_err(|_| AuthError::InvalidClient)?;
-                match registry.authenticate(&client_id, secret).await? {
-                    true => Ok(Some(client_id)),
-                    false => Err(AuthError::InvalidClient),
-                }
-            }
-            _ => Err(AuthError::InvalidClient),
+    ) -> Result<Client, AuthError> {
+        let Some(registry) = &self.0.clients else { return Ok(self.default_client()) };
+        let default_id = &self.0.default_client_id;
+        if !self.0.rules.require_client
+            && secret.is_none()
+            && client_id.is_none_or(|client_id| client_id == default_id.as_str())
+        {
+            return Ok(self.default_client());
         }
+        let id = client_id.and_then(|client_id| ClientId::new(client_id).ok());
+        let id = id.ok_or(AuthError::InvalidClient)?;
+        let client = match registry.find(&id).await? {
+            Some(client) => client,
+            // No secret has this hash. Comparing it keeps response times equal for unknown clients.
+            None => Client::confidential(id, [ClientSecretHash::from_stored("-".repeat(43))]),
+        };
+        if client.accepts(secret, self.now()) { Ok(client) } else { Err(AuthError::InvalidClient) }
     }
 
-    /// Rejects a token request without an authenticated client if one is required.
-    pub(super) fn check_client_required(&self, client_id: Option<&ClientId>) -> Result<(), AuthError> {
-        if self.0.rules.require_client && client_id.is_none() {
-            return Err(AuthError::InvalidClient);
-        }
-        Ok(())
+    /// Returns the default client, which has no limits and needs no registration.
+    fn default_client(&self) -> Client {
+        Client::public(self.0.default_client_id.clone())
+    }
+
+    /// Returns the client of a request, or the default client, if it may use a grant.
+    pub(super) fn client_for<'a>(
+        &self,
+        client: Option<&'a Client>,
+        grant: GrantType,
+    ) -> Result<Cow<'a, Client>, AuthError> {
+        let client = match client {
+            Some(client) => Cow::Borrowed(client),
+            None if self.0.rules.require_client => return Err(AuthError::InvalidClient),
+            None => Cow::Owned(self.default_client()),
+        };
+        if client.allows_grant(grant.name()) { Ok(client) } else { Err(AuthError::UnauthorizedClient) }
+    }
+
+    /// Returns the identifier for sessions and events, which have none for the default client.
+    pub(super) fn stored_id<'a>(&self, client: &'a Client) -> Option<&'a ClientId> {
+        Some(&client.id).filter(|id| **id != self.0.default_client_id)
+    }
+
+    /// Returns the client of a session or token. Sessions of the default client have none, and so have tokens that older
+    /// versions issued.
+    pub(crate) fn client_id_of<'a>(&'a self, stored: Option<&'a ClientId>) -> &'a ClientId {
+        stored.unwrap_or(&self.0.default_client_id)
     }
 }

@@ -16,7 +16,7 @@ pub struct Event<'a> {
     pub username: Option<&'a str>,
     /// The user, if known.
     pub subject: Option<&'a Subject>,
-    /// The client, if it authenticated.
+    /// The client; `None` for the default client.
     pub client_id: Option<&'a ClientId>,
     /// The session, if there is one.
     pub session_id: Option<&'a SessionId>,
@@ -65,6 +65,8 @@ event_kinds! {
     SignInInactive = "sign_in_inactive",
     /// A sign-in was throttled; the password was not verified.
     SignInBlocked = "sign_in_blocked",
+    /// A client got a token for itself.
+    ClientTokenIssued = "token_issued",
     /// A refresh token was exchanged for new tokens.
     Refreshed = "refresh",
     /// A refresh token was used again within the grace period, and the response was repeated.
@@ -99,6 +101,8 @@ event_kinds! {
     UsersImported = "users_imported",
     /// An operator registered a client.
     ClientAdded = "client_added",
+    /// An operator changed a client or its secrets.
+    ClientChanged = "client_changed",
     /// An operator removed a client; its sessions ended.
     ClientRemoved = "client_removed",
     /// An operator created a signing key.

@@ -7,13 +7,14 @@ use sqlx::{
 };
 
 /// All migrations, in order. Never change one, not even its comments: databases store its checksum.
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: [(&str, &str); 7] = [
     ("users and clients", include_str!("migrations/0001_users_clients.sql")),
     ("sessions", include_str!("migrations/0002_sessions.sql")),
     ("failures", include_str!("migrations/0003_failures.sql")),
     ("audit", include_str!("migrations/0004_audit.sql")),
     ("user kinds", include_str!("migrations/0005_user_kinds.sql")),
     ("delivery", include_str!("migrations/0006_delivery.sql")),
+    ("clients", include_str!("migrations/0007_clients.sql")),
 ];
 
 /// Not sqlx's default, so that an application can have migrations of its own in the same database.
@@ -99,11 +100,12 @@ mod tests {
 
     use crate::{
         adapters::sql::{
-            Database, SqlSessions, SqlUsers, User, postgres,
+            Database, SqlClients, SqlSessions, SqlUsers, User, postgres,
             testing::{account, open_file},
         },
         domain::{
             claims::Claims,
+            client::{Client, ClientSecretHash},
             scope::GrantedScopes,
             session::{SessionOwner, SessionStore, TokenHash},
             time::Timestamp,
@@ -113,14 +115,17 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
-    /// Returns the SQL that restores the tables of version 4, with two sessions of this user and a revoked token.
+    /// Returns the SQL that restores the tables of version 4, with a client, two sessions of this user and a revoked token.
     fn downgrade(user_id: &str, key: &str) -> String {
-        let old = include_str!("migrations/0002_sessions.sql").replace("{key}", key);
-        let old = old.split("-- What changed lately").next().unwrap();
+        let clients = include_str!("migrations/0001_users_clients.sql").replace("{key}", key);
+        let clients = &clients[clients.find("CREATE TABLE clients").unwrap()..];
+        let sessions = include_str!("migrations/0002_sessions.sql").replace("{key}", key);
+        let sessions = sessions.split("-- What changed lately").next().unwrap();
         format!(
-            "DROP TABLE revoked_tokens; DROP TABLE sessions; DROP TABLE credential_versions;
+            "DROP TABLE revoked_tokens; DROP TABLE sessions; DROP TABLE credential_versions; DROP TABLE clients;
              DELETE FROM gatepass_migrations WHERE version >= 5;
-             {old}
+             {clients} {sessions}
+             INSERT INTO clients (client_id, secret_hash, created) VALUES ('web', 'hash', 1);
              INSERT INTO sessions (id, user_id, scopes, created, last_used, family, newest, rotated)
              VALUES ('s', '{user_id}', 'me', 1, 2, 'family', 'current', 2),
                     ('t', '{user_id}', NULL, 1, 1, NULL, NULL, 1);
@@ -136,7 +141,12 @@ mod tests {
         SessionOwner { user_kind: User::user_kind().into(), subject: account.user.subject() }
     }
 
-    async fn assert_sessions_migrated(database: Database, owner: &SessionOwner) {
+    async fn assert_migrated(database: Database, owner: &SessionOwner) {
+        let web = SqlClients::new(database.clone()).find(&"web".parse().unwrap()).await.unwrap().unwrap();
+        let secret = ClientSecretHash::from_stored("hash".into());
+        let expected =
+            Client { introspect_all: true, ..Client::confidential(web.client.id.clone(), [secret]) };
+        assert_eq!((web.client, web.secret_created), (expected, Some(Timestamp::from_unix(1))));
         let sessions = SqlSessions::new(database);
         let listed = sessions.list(owner, NOW).await.unwrap();
         assert_eq!(listed.iter().map(|session| session.id.as_str()).collect::<Vec<_>>(), ["s", "t"]);
@@ -160,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sessions_of_an_older_version_survive_the_migration() {
+    async fn clients_and_sessions_of_an_older_version_survive_the_migration() {
         let directory = tempdir().unwrap();
         let owner = add_user(open_file(&directory).await).await;
         let url = format!("sqlite:{}", directory.path().join("gatepass.db").display());
@@ -168,13 +178,13 @@ mod tests {
         let downgrade_sqlite = AssertSqlSafe(downgrade(owner.subject.as_str(), "TEXT"));
         sqlx::raw_sql(downgrade_sqlite).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        assert_sessions_migrated(open_file(&directory).await, &owner).await;
+        assert_migrated(open_file(&directory).await, &owner).await;
 
         match postgres::Database::create() {
             Ok(postgres) => {
                 let owner = add_user(Database::open(&postgres.url).await.unwrap()).await;
                 postgres.execute(&downgrade(owner.subject.as_str(), "TEXT COLLATE \"C\""));
-                assert_sessions_migrated(Database::open(&postgres.url).await.unwrap(), &owner).await;
+                assert_migrated(Database::open(&postgres.url).await.unwrap(), &owner).await;
             }
             Err(reason) => eprintln!("skipped on PostgreSQL: {reason}"),
         }

@@ -26,15 +26,18 @@ use actix_web::{
     },
     web,
 };
-use utoipa::openapi::{OpenApi, security::SecurityRequirement};
+use utoipa::openapi::{
+    OpenApi,
+    security::{ClientCredentials as ClientCredentialsFlow, Flow, Password, Scopes, SecurityRequirement},
+};
 
 use crate::{
-    auth::{Auth, AuthError},
-    domain::{client::ClientId, user::AuthUser},
+    auth::{Auth, AuthError, grants::GrantType},
+    domain::{client::Client, scope::Scope, user::AuthUser},
     http::{
         error::{ApiError, ErrorResponse},
         extract::{client_credentials::ClientCredentials, users::RequiredScopes},
-        openapi::OAuth2PasswordBearer,
+        openapi::add_security_scheme,
     },
 };
 
@@ -103,11 +106,12 @@ impl<U: AuthUser> Auth<U> {
     /// its scopes, to merge into your own.
     pub fn openapi(&self) -> OpenApi {
         let mut document = self.documented(oauth_endpoints());
-        let scopes: Vec<_> = self.scopes().collect();
-        utoipa::Modify::modify(
-            &OAuth2PasswordBearer { scopes: &scopes, ..OAuth2PasswordBearer },
-            &mut document,
-        );
+        let password = Flow::Password(Password::new("token", Scopes::from_iter(self.scopes())));
+        let own_scopes = self.scopes().filter(|(scope, _)| *scope != Scope::OFFLINE_ACCESS);
+        let client_credentials = self.grants().contains(&GrantType::ClientCredentials).then(|| {
+            Flow::ClientCredentials(ClientCredentialsFlow::new("token", Scopes::from_iter(own_scopes)))
+        });
+        add_security_scheme(&mut document, [password].into_iter().chain(client_credentials));
         document
     }
 
@@ -133,10 +137,14 @@ impl<U: AuthUser> Auth<U> {
     }
 
     /// Authenticates the client of a request.
-    async fn client(&self, client: &ClientCredentials) -> Result<Option<ClientId>, ApiError> {
-        let client_id =
-            self.authenticate_client(client.client_id.as_deref(), client.client_secret.as_ref()).await;
-        client_id.map_err(|error| client.error(error))
+    async fn client(&self, credentials: &ClientCredentials) -> Result<Client, ApiError> {
+        if credentials.is_ambiguous && !self.error_format().is_fastapi() {
+            let message = "The client must authenticate by HTTP Basic or in the form, not by both";
+            return Err(ApiError::InvalidRequest(message));
+        }
+        let ClientCredentials { client_id, client_secret, .. } = credentials;
+        let client = self.authenticate_client(client_id.as_deref(), client_secret.as_ref()).await;
+        client.map_err(|error| credentials.error(error))
     }
 
     /// Returns a resource whose `handler` receives POST requests. No cache may store the response
@@ -148,7 +156,14 @@ impl<U: AuthUser> Auth<U> {
         let auth = self.clone();
         let handler = move |request: HttpRequest, payload: web::Payload| {
             let auth = auth.clone();
-            async move { auth.no_store(handler(&auth, &request, payload.into_inner()).await) }
+            async move {
+                let is_ambiguous = request.headers().get_all(header::AUTHORIZATION).nth(1).is_some();
+                if is_ambiguous && !auth.error_format().is_fastapi() {
+                    let error = ApiError::InvalidRequest("The request has several Authorization headers");
+                    return auth.no_store(Err(error));
+                }
+                auth.no_store(handler(&auth, &request, payload.into_inner()).await)
+            }
         };
         resource::at(path, "POST", self.error_format()).route(resource::route(&[Method::POST]).to(handler))
     }

@@ -9,7 +9,7 @@ use utoipa::{
     OpenApi,
     openapi::{
         self, RefOr, Required, Schema,
-        schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type},
+        schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type},
     },
 };
 
@@ -62,10 +62,11 @@ async fn token<U: AuthUser>(
         .map(|parameter| (parameter.name, reader.required(parameter.name).into()))
         .collect();
     let scopes = reader.scopes();
-    let client = reader.client(request);
+    let audiences = if auth.has_audiences() { reader.audiences() } else { Vec::new() };
+    let credentials = reader.client(request);
     reader.finish()?;
-    let client_id = auth.client(&client).await?;
-    let request = GrantRequest { parameters, scopes, client_id, client_info: client_info(request) };
+    let client = auth.client(&credentials).await?;
+    let request = GrantRequest { parameters, scopes, audiences, client, client_info: client_info(request) };
     let tokens = auth.grant(grant, request).await?;
     Ok(HttpResponse::Ok().json(TokenResponse::from(tokens)))
 }
@@ -188,6 +189,12 @@ fn request_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
             form = form.required(parameter.name);
         }
     }
+    if auth.has_audiences() {
+        let description =
+            "The audiences of the access token (RFC 8707). The parameter `audience` is the same.";
+        let resource = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
+        form = form.property("resource", resource.description(Some(description)));
+    }
     form.property("scope", text("The requested scopes, separated by spaces.").default(Some("".into())))
         .property("client_id", text("The identifier of the client, unless it uses HTTP Basic."))
         .property("client_secret", password("The secret of the client, unless it uses HTTP Basic."))
@@ -257,7 +264,7 @@ fn token_operation_fastapi() {}
 
 /// Issue tokens
 ///
-/// Exchanges a username and a password, or a refresh token, for an access token (RFC 6749).
+/// Exchanges a username and a password, a refresh token, or the credentials of a client for an access token (RFC 6749).
 #[utoipa::path(
     post,
     path = "/token",
@@ -278,7 +285,8 @@ fn token_operation_fastapi() {}
             })),
         (status = 400, body = OAuth2ErrorBody,
             description = "`invalid_grant`: incorrect username or password, an inactive user, or an invalid refresh token. \
-                `invalid_scope`: none of the requested scopes can be granted. `unsupported_grant_type`: the grant type is \
+                `invalid_scope`: none of the requested scopes can be granted. `invalid_target`: a requested audience is unknown or \
+                not allowed. `unauthorized_client`: the client may not use the grant. `unsupported_grant_type`: the grant type is \
                 unknown or turned off. `invalid_request`: fields are missing, or the body is malformed",
             example = json!({
                 "detail": "Incorrect username or password",
