@@ -68,6 +68,7 @@
 //! | sign in against your own users | [`UserStore`], [`AuthUser`] |
 //! | configure authentication | [`Auth::builder`] |
 //! | get the user in a handler | [`ActiveUser`], [`CurrentUser`], [`MaybeUser`] |
+//! | accept tokens of clients without a user | [`CurrentClient`] |
 //! | protect a whole `web::scope` | [`Auth::require`] |
 #![cfg_attr(
     feature = "argon2",
@@ -118,8 +119,8 @@ pub use adapters::tutorial;
 pub use auth::{Auth, AuthError};
 pub use domain::{
     backend_error::BackendError,
-    claims::Claims,
-    client::{ClientId, ClientInfo},
+    claims::{Audience, Claims},
+    client::{Client, ClientId, ClientInfo, ClientKind, ClientSecretHash},
     error_format::ErrorFormat,
     ports::{
         ClientRegistry, IssuedToken, KeySet, NewToken, PasswordCheck, PasswordHasher, PasswordPolicy,
@@ -136,6 +137,7 @@ pub use http::{
     endpoints::token::TokenResponse,
     extract::{
         bearer::BearerToken,
+        client::CurrentClient,
         password_form::{PasswordRequestForm, StrictPasswordRequestForm},
         users::{ActiveUser, CurrentUser, MaybeUser, NoScope, RequiredScopes},
     },

@@ -10,7 +10,8 @@ use ed25519_dalek::{
     pkcs8::{EncodePrivateKey, spki::der::pem::LineEnding},
 };
 use gatepass::{
-    AccessToken, Claims, ClientId, GrantedScopes, NewToken, Subject, Timestamp, TokenIssuer, TokenVerifier,
+    AccessToken, Audience, Claims, ClientId, GrantedScopes, NewToken, Subject, Timestamp, TokenIssuer,
+    TokenVerifier,
     jwt::{JwtSettings, JwtTokens, RemoteJwtVerifier, SigningKeys},
     sessions::SessionId,
 };
@@ -127,6 +128,7 @@ fn check_issued(subject: &str, scope: &str) {
         user_kind: USER_KIND,
         granted_scopes: granted_scopes.clone(),
         client_id: ClientId::new(scope).ok(),
+        audiences: Vec::new(),
         session_id: Some(session_id),
         sequence: Some(7),
         extra_claims: Map::from_iter([(scope.to_owned(), json!(subject))]),
@@ -192,10 +194,12 @@ fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
     let claims: Map<String, Value> = serde_json::from_slice(&payload).ok()?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let number = |name: &str| claims.get(name).and_then(Value::as_u64);
-    let is_for_us = match claims.get("aud")? {
-        Value::Array(many) => many.iter().any(|one| one == AUDIENCE),
-        one => one == AUDIENCE,
+    let aud = match claims.get("aud")? {
+        Value::Array(many) => many.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?,
+        one => vec![one.as_str()?],
     };
+    let is_for_us = aud.contains(&AUDIENCE);
+    let audiences = aud.into_iter().filter_map(|audience| Audience::new(audience).ok()).collect();
     let (issued_at, expires_at) = (number("iat")?, number("exp")?);
     // The clock of the issuer may be 5 seconds ahead.
     let latest = NOW + 5;
@@ -217,7 +221,7 @@ fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
         session_id: text("sid").map(SessionId::new).transpose().ok()?,
         sequence: number("sid_seq"),
         issuer: Some(ISSUER.into()),
-        audience: Some(AUDIENCE.into()),
+        audiences,
         ..Claims::new(Subject::new(text("sub")?).ok()?, granted_scopes)
     })
 }

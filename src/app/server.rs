@@ -77,7 +77,7 @@ impl Server {
     /// If it cannot listen on that address, or a file or the document is invalid.
     pub fn bind<U: AuthUser + Serialize>(service: Service<U>, settings: &Settings) -> Result<Self, Failure> {
         let Service { auth, document, profile, operations } = service;
-        let (docs, page) = (docs::routes(&document)?, pages::routes(profile)?);
+        let (docs, page) = (docs::routes(&document)?, pages::routes(profile, auth.own_audience())?);
         let is_fastapi = auth.error_format().is_fastapi();
         // Paths are matched in this order: the most frequent one comes first.
         let routes = move |app: &mut web::ServiceConfig| {

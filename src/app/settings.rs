@@ -21,7 +21,7 @@ use crate::{
     adapters::{
         jwt::{JwtSettings, SigningAlgorithm, SigningKeys},
         passwords::{Argon2Hasher, Argon2Settings, PasswordBlocklist, StrengthPolicy},
-        sql::DatabaseSettings,
+        sql::{self, DatabaseSettings},
     },
     app::{
         connection::ConnectionTimeouts, cors::CorsOrigins, failure::Failure, logging::LogFormat, sources,
@@ -29,6 +29,8 @@ use crate::{
     },
     auth::{LoginThrottleLimits, RefreshSettings, RefreshTokens},
     domain::{
+        claims::Audience,
+        client::ClientId,
         scope::{InvalidScope, Scope},
         secret::secret,
     },
@@ -198,11 +200,15 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = clap::value_parser!(u8).range(1..).try_map(NonZeroU8::try_from))]
     pub(crate) database_connections: NonZeroU8,
 
-    /// Audience of tokens [default: the issuer]
-    #[arg(long, value_name = "URL", value_parser = identifier)]
-    audience: Option<String>,
+    /// Audiences that clients may request tokens for; the first is that of other tokens [default: the issuer]
+    #[arg(long, value_name = "URL,…", value_delimiter = ',', value_parser = audience)]
+    audience: Vec<Audience>,
 
-    /// Refuse sign-ins without the credentials of a registered client
+    /// Client ID of requests without a client, which belong to a public first-party client
+    #[arg(long, value_name = "ID", default_value = "gatepass", value_parser = sql::client_id)]
+    pub(crate) default_client_id: ClientId,
+
+    /// Refuse token requests without a registered client
     #[arg(long)]
     pub(crate) require_client: bool,
 
@@ -486,11 +492,18 @@ impl Settings {
 
     /// Returns the settings of [`JwtTokens`](crate::jwt::JwtTokens).
     pub(crate) fn jwt(&self) -> JwtSettings {
-        let (secure, issuer) = (&self.secure, self.issuer());
-        JwtSettings {
-            audience: secure.audience.as_deref().unwrap_or(&issuer).into(),
-            ..secure.keys.jwt(secure.api.signing, &issuer)
+        self.secure.keys.jwt(self.secure.api.signing, &self.issuer())
+    }
+
+    /// Returns the audiences that clients may request tokens for. They include the issuer, which is the audience of this
+    /// service itself.
+    pub(crate) fn audiences(&self) -> Result<Vec<Audience>, Failure> {
+        let own = audience(&self.issuer()).map_err(Failure::usage)?;
+        let mut audiences = self.secure.audience.clone();
+        if !audiences.contains(&own) {
+            audiences.push(own);
         }
+        Ok(audiences)
     }
 
     /// Returns the check of origins and host names in the secure profile.
@@ -680,7 +693,7 @@ fn one_of<T: Copy + Send + Sync + 'static>(
     })
 }
 
-fn on_or_off() -> impl TypedValueParser<Value = bool> {
+pub(crate) fn on_or_off() -> impl TypedValueParser<Value = bool> {
     PossibleValuesParser::new(["on", "off"]).map(|given| given == "on")
 }
 
@@ -697,7 +710,7 @@ fn positive_days(text: &str) -> Result<Duration, &'static str> {
     positive_seconds(text).map(|days| days * 24 * 60 * 60)
 }
 
-fn seconds(text: &str) -> Result<Duration, &'static str> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
     let seconds = text.parse::<u32>().map_err(|_| "expected a whole number of seconds")?;
     Ok(Duration::from_secs(seconds.into()))
 }
@@ -721,6 +734,11 @@ fn host_name(text: &str) -> Result<String, &'static str> {
     let is_name =
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     is_name.then(|| text.to_owned()).ok_or("expected a host name without a port, such as auth.example.com")
+}
+
+/// Parses an audience.
+pub(crate) fn audience(text: &str) -> Result<Audience, String> {
+    Audience::new(identifier(text)?).map_err(|error| error.to_string())
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {

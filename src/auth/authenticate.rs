@@ -6,17 +6,18 @@ use crate::{
     auth::{
         Auth, AuthError, Sessions,
         delivery::{DELIVERY_ATTEMPTS, Use},
+        grants::GrantType,
         token_cache::Lookup,
     },
     domain::{
         backend_error::BackendError,
         claims::Claims,
-        client::ClientInfo,
+        client::{Client, ClientId, ClientInfo},
         event::{Event, EventKind},
-        ports::{TokenVerifier, UserStore},
+        ports::{ClientRegistry, TokenVerifier, UserStore},
         scope::{GrantedScopes, Scope},
         secret::AccessToken,
-        session::{DeliveryUpdate, SessionStore},
+        session::{DeliveryUpdate, SessionOwner, SessionStore},
         time::Timestamp,
         user::AuthUser,
     },
@@ -33,15 +34,37 @@ pub struct AuthenticatedUser<U> {
     pub granted_scopes: GrantedScopes,
 }
 
+/// The client of a valid access token that it requested for itself.
+#[derive(Clone, Debug)]
+pub struct AuthenticatedClient {
+    /// The client.
+    pub client_id: ClientId,
+    /// The claims of the token.
+    pub claims: Claims,
+    /// The scopes of the token that the client still has.
+    pub granted_scopes: GrantedScopes,
+}
+
 /// The result of [`Auth::authenticate`].
 #[derive(Clone, Debug)]
 pub enum Authentication<U> {
     /// The token is valid; its user may be inactive.
     Valid(Arc<AuthenticatedUser<U>>),
+    /// The token is a valid one of a client, without a user.
+    Client(Arc<AuthenticatedClient>),
     /// The token was valid until its user was disabled and the session ended.
     Inactive,
     /// The token is not genuine, has expired or was revoked, its session has ended, or its user no longer exists.
     Invalid,
+}
+
+/// The tokens to accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Accepted {
+    /// Tokens for this application.
+    OwnAudience,
+    /// All tokens of the issuer, to introspect or revoke them.
+    AnyAudience,
 }
 
 impl<U: AuthUser> Auth<U> {
@@ -50,16 +73,44 @@ impl<U: AuthUser> Auth<U> {
     /// # Errors
     /// [`AuthError::Backend`] if a store or the token service fails, or if the token cache is stale.
     pub async fn authenticate(&self, token: &AccessToken) -> Result<Authentication<U>, AuthError> {
+        self.authenticate_for(token, Accepted::OwnAudience).await
+    }
+
+    /// Does the same as [`authenticate`](Self::authenticate) for tokens of another audience, for example to authenticate the
+    /// requests of another service.
+    ///
+    /// # Errors
+    /// Those of [`authenticate`](Self::authenticate).
+    pub async fn authenticate_for_audience(
+        &self,
+        token: &AccessToken,
+        audience: &str,
+    ) -> Result<Authentication<U>, AuthError> {
+        let authentication = self.authenticate_for(token, Accepted::AnyAudience).await?;
+        let claims = match &authentication {
+            Authentication::Valid(user) => &user.claims,
+            Authentication::Client(client) => &client.claims,
+            Authentication::Inactive | Authentication::Invalid => return Ok(authentication),
+        };
+        let is_for_audience = claims.audiences.iter().any(|one| one.as_str() == audience);
+        Ok(if is_for_audience { authentication } else { Authentication::Invalid })
+    }
+
+    pub(super) async fn authenticate_for(
+        &self,
+        token: &AccessToken,
+        accepted: Accepted,
+    ) -> Result<Authentication<U>, AuthError> {
         let now = self.now();
         let Some(cache) = &self.0.token_cache else {
-            let found = self.look_up(token, now).await?;
+            let found = self.look_up(token, accepted, now).await?;
             return Ok(found.map_or(Authentication::Invalid, |(_, authentication)| authentication));
         };
-        let miss = match cache.lookup(token.expose(), now)? {
+        let miss = match cache.lookup(token.expose(), accepted, now)? {
             Lookup::Hit(authentication) => return Ok(authentication),
             Lookup::Miss(miss) => miss,
         };
-        let Some((claims, authentication)) = self.look_up(token, now).await? else {
+        let Some((claims, authentication)) = self.look_up(token, accepted, now).await? else {
             return Ok(Authentication::Invalid);
         };
         cache.insert(miss, &claims, authentication.clone());
@@ -70,17 +121,18 @@ impl<U: AuthUser> Auth<U> {
     async fn look_up(
         &self,
         token: &AccessToken,
+        accepted: Accepted,
         now: Timestamp,
     ) -> Result<Option<(Claims, Authentication<U>)>, BackendError> {
-        let Some(claims) = self.verified_claims(token, now).await? else { return Ok(None) };
+        let Some(claims) = self.verified_claims(token, accepted, now).await? else { return Ok(None) };
+        if claims.is_of_client() {
+            let authentication = self.look_up_client(&claims, now).await?;
+            return Ok(Some((claims, authentication)));
+        }
         let Some(user) = self.0.users.find_by_subject(&claims.subject).await? else {
             return Ok(Some((claims, Authentication::Invalid)));
         };
-        let has_session = match &self.0.sessions {
-            Some(sessions) => self.has_session(sessions, &claims, now).await?,
-            None => true,
-        };
-        let authentication = if has_session {
+        let authentication = if self.has_session(&claims, now).await? {
             let granted_scopes = still_granted(&claims.granted_scopes, &user);
             Authentication::Valid(AuthenticatedUser { user, claims: claims.clone(), granted_scopes }.into())
         } else if user.is_active() {
@@ -91,16 +143,58 @@ impl<U: AuthUser> Auth<U> {
         Ok(Some((claims, authentication)))
     }
 
+    /// Finds the client of a token without a user.
+    async fn look_up_client(
+        &self,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Result<Authentication<U>, BackendError> {
+        let own_subject = |id: &&ClientId| id.subject().is_ok_and(|subject| subject == claims.subject);
+        let Some(client_id) = claims.client_id.as_ref().filter(own_subject) else {
+            return Ok(Authentication::Invalid);
+        };
+        let granted_scopes = match (&self.0.clients, &self.0.issuer) {
+            (Some(registry), _) => match registry.find(client_id).await? {
+                Some(client) if client.allows_grant(GrantType::ClientCredentials.name()) => {
+                    claims.granted_scopes.limited_to(&client.scopes)
+                }
+                _ => return Ok(Authentication::Invalid),
+            },
+            // The issuer is another service, which knows its clients.
+            (None, None) => claims.granted_scopes.clone(),
+            (None, Some(_)) => return Ok(Authentication::Invalid),
+        };
+        if !self.has_session(claims, now).await? {
+            return Ok(Authentication::Invalid);
+        }
+        let (client_id, claims) = (client_id.clone(), claims.clone());
+        Ok(Authentication::Client(AuthenticatedClient { client_id, claims, granted_scopes }.into()))
+    }
+
+    /// Returns whether the session of a token is active, if there are sessions.
+    async fn has_session(&self, claims: &Claims, now: Timestamp) -> Result<bool, BackendError> {
+        match &self.0.sessions {
+            Some(sessions) => self.is_active(sessions, claims, now).await,
+            None => Ok(true),
+        }
+    }
+
+    /// Returns the owner of a token's session.
+    pub(super) fn owner_of_token(&self, claims: &Claims) -> SessionOwner {
+        let kind = if claims.is_of_client() { Client::USER_KIND } else { U::user_kind() };
+        SessionOwner { user_kind: kind.into(), subject: claims.subject.clone() }
+    }
+
     /// Returns whether the session of a token is active. Within the grace period after a refresh, records that the client
     /// received the response. If a response to another sender was received too, two parties have the refresh token, and
     /// the session ends.
-    async fn has_session(
+    async fn is_active(
         &self,
         sessions: &Sessions,
         claims: &Claims,
         now: Timestamp,
     ) -> Result<bool, BackendError> {
-        let owner = self.owner(claims.subject.clone());
+        let owner = self.owner_of_token(claims);
         for _ in 0..DELIVERY_ATTEMPTS {
             let Some(delivery) = sessions.store.find_active(&owner, claims).await? else { return Ok(false) };
             let (Some(id), Some(sequence)) = (&claims.session_id, claims.sequence) else { return Ok(true) };
@@ -116,7 +210,10 @@ impl<U: AuthUser> Auth<U> {
                         );
                         self.emit(&Event {
                             subject: Some(&owner.subject),
-                            client_id: claims.client_id.as_ref(),
+                            client_id: claims
+                                .client_id
+                                .as_ref()
+                                .filter(|id| **id != self.0.default_client_id),
                             session_id: Some(id),
                             ..Event::new(EventKind::RefreshTokenReused, &ClientInfo::default(), now)
                         });
@@ -136,10 +233,16 @@ impl<U: AuthUser> Auth<U> {
     pub(super) async fn verified_claims(
         &self,
         token: &AccessToken,
+        accepted: Accepted,
         now: Timestamp,
     ) -> Result<Option<Claims>, BackendError> {
-        let claims = self.0.verifier.verify(token, now).await?;
-        let is_ours = |claims: &Claims| claims.user_kind.as_deref().is_none_or(|kind| kind == U::user_kind());
+        let claims = match accepted {
+            Accepted::OwnAudience => self.0.verifier.verify(token, now).await?,
+            Accepted::AnyAudience => self.0.verifier.verify_any_audience(token, now).await?,
+        };
+        let is_ours = |claims: &Claims| {
+            claims.is_of_client() || claims.user_kind.as_deref().is_none_or(|kind| kind == U::user_kind())
+        };
         Ok(claims.filter(is_ours))
     }
 }

@@ -15,6 +15,8 @@ use crate::{
     },
     domain::{
         backend_error::BackendError,
+        claims::Audience,
+        client::{Client, ClientId},
         error_format::ErrorFormat,
         event::EventListener,
         ports::{
@@ -41,6 +43,7 @@ pub struct AuthBuilder<S: UserStore> {
     password_policy: Option<Arc<DynPasswordPolicy<'static>>>,
     password_context: Option<PasswordContext<S::User>>,
     clients: Option<Arc<DynClientRegistry<'static>>>,
+    default_client_id: ClientId,
     sessions: Option<Arc<DynSessionStore<'static>>>,
     refresh: Option<RefreshSettings>,
     max_sessions: Option<NonZeroU32>,
@@ -66,6 +69,11 @@ pub enum BuildError {
     /// `passwords` was called, but no token issuer was set.
     #[error("sign-in needs a token issuer: call .tokens(…) instead of .token_verifier(…)")]
     PasswordsWithoutTokens,
+    /// The kind of user is [`Client::USER_KIND`].
+    #[error(
+        "the kind of user \"client\" stands for clients: rename the user type, or override AuthUser::user_kind"
+    )]
+    ReservedUserKind,
     /// `refresh_tokens` was called without `sessions`.
     #[error("refresh tokens need sessions: call .sessions(…)")]
     RefreshTokensWithoutSessions,
@@ -92,6 +100,7 @@ impl<U: AuthUser> Auth<U> {
             password_policy: None,
             password_context: None,
             clients: None,
+            default_client_id: ClientId::from_static("gatepass"),
             sessions: None,
             refresh: None,
             max_sessions: None,
@@ -190,10 +199,18 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the registry that authenticates clients. Without it, client credentials are ignored.
+    /// Sets the registry of clients. Without it, client credentials are ignored.
     #[must_use]
     pub fn clients(mut self, registry: impl ClientRegistry + 'static) -> Self {
         self.clients = Some(DynClientRegistry::new_arc(registry));
+        self
+    }
+
+    /// Sets the identifier of the default client (`client_id` in tokens), `gatepass` unless set. Requests without a client are
+    /// those of this public client. It has no limits; do not register a client with this identifier.
+    #[must_use]
+    pub fn default_client_id(mut self, client_id: ClientId) -> Self {
+        self.default_client_id = client_id;
         self
     }
 
@@ -263,6 +280,18 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
+    /// Sets the audiences that clients may request tokens for with the parameter `resource`
+    /// ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707)) or `audience`. Tokens of other requests are for the first one.
+    /// Without this call, all tokens are for the issuer's own audience.
+    ///
+    /// List the issuer's own audience too, such as [`JwtSettings::audience`](crate::jwt::JwtSettings::audience): this
+    /// application accepts only tokens for that one.
+    #[must_use]
+    pub fn audiences(mut self, audiences: impl IntoIterator<Item = Audience>) -> Self {
+        self.rules.audiences = audiences.into_iter().collect();
+        self
+    }
+
     /// Sets the URL at which clients reach the endpoints, such as `https://auth.example.com`, and publishes the server
     /// metadata ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)).
     #[must_use]
@@ -285,7 +314,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Requires client authentication for every token request.
+    /// Requires a registered client for every token request: there is no default client.
     #[must_use]
     pub fn require_client(mut self, required: bool) -> Self {
         self.rules.require_client = required;
@@ -330,6 +359,9 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
     /// [`BuildError`] if a required part is missing.
     pub fn build(self) -> Result<Auth<S::User>, BuildError> {
         let verifier = self.verifier.ok_or(BuildError::NoTokens)?;
+        if S::User::user_kind() == Client::USER_KIND {
+            return Err(BuildError::ReservedUserKind);
+        }
         if self.hasher.is_some() && self.issuer.is_none() {
             return Err(BuildError::PasswordsWithoutTokens);
         }
@@ -358,6 +390,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
             password_context: self.password_context,
             profile: self.profile,
             clients: self.clients,
+            default_client_id: self.default_client_id,
             sessions: self.sessions.map(|store| Sessions { store, refresh, maximum }),
             token_cache: self.token_cache,
             throttle: self.throttle.map(|throttle| Arc::new(Throttle::new(throttle))),

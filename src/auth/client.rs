@@ -1,9 +1,11 @@
-//! Client authentication.
+//! Client authentication, and the limits of clients.
+
+use std::borrow::Cow;
 
 use crate::{
-    auth::{Auth, AuthError, throttle::Target},
+    auth::{Auth, AuthError, grants::GrantType, throttle::Target},
     domain::{
-        client::{ClientId, ClientInfo},
+        client::{Client, ClientId, ClientInfo, ClientSecretHash},
         event::{Event, EventKind},
         ports::{ClientRegistry, DynClientRegistry},
         secret::ClientSecret,
@@ -13,31 +15,46 @@ use crate::{
 
 impl<U: AuthUser> Auth<U> {
     /// Authenticates the client of a request
-    /// ([RFC 6749 section 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). Returns `None` if the request
-    /// has no client credentials and needs none. Without a [`ClientRegistry`], client credentials are ignored.
+    /// ([RFC 6749 section 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). A public client sends only its
+    /// identifier. A request without credentials is one of the
+    /// [default client](crate::auth::AuthBuilder::default_client_id). Without a [`ClientRegistry`], client credentials are
+    /// ignored, and all requests are those of the default client.
     ///
     /// # Errors
-    /// [`AuthError::InvalidClient`] for an unknown client, a wrong secret, an identifier or a secret alone, and for
-    /// missing credentials if a client is required; [`AuthError::TooManyAttempts`]; [`AuthError::Backend`].
+    /// [`AuthError::InvalidClient`] for an unknown client, a wrong or missing secret, a secret of a public client, and for
+    /// missing credentials if a registered client is required; [`AuthError::TooManyAttempts`]; [`AuthError::Backend`].
     pub async fn authenticate_client(
         &self,
         client_id: Option<&str>,
         secret: Option<&ClientSecret>,
         client_info: &ClientInfo,
-    ) -> Result<Option<ClientId>, AuthError> {
-        let Some(registry) = &self.0.clients else { return Ok(None) };
-        let result = match (client_id, secret) {
-            (None, None) if !self.0.rules.require_client => return Ok(None),
-            (Some(client_id), Some(secret)) => {
-                let verify = verify(registry, client_id, secret);
-                self.throttled(Target::Client(client_id), client_info, verify).await
+    ) -> Result<Client, AuthError> {
+        let Some(registry) = &self.0.clients else { return Ok(self.default_client()) };
+        let default_id = &self.0.default_client_id;
+        if !self.0.rules.require_client
+            && secret.is_none()
+            && client_id.is_none_or(|client_id| client_id == default_id.as_str())
+        {
+            return Ok(self.default_client());
+        }
+        let result = match client_id {
+            None => Err(AuthError::InvalidClient),
+            Some(client_id) => {
+                let verify = self.verify_client(registry, client_id, secret);
+                // Without a secret, there is nothing to guess.
+                match secret {
+                    Some(_) => self.throttled(Target::Client(client_id), client_info, verify).await,
+                    None => verify.await,
+                }
             }
-            _ => Err(AuthError::InvalidClient),
         };
         let kind = match result {
-            Ok(client_id) => {
-                self.exempt_from_rate(client_info);
-                return Ok(Some(client_id));
+            Ok(client) => {
+                // Anyone can send the identifier of a public client.
+                if !client.is_public() {
+                    self.exempt_from_rate(client_info);
+                }
+                return Ok(client);
             }
             Err(AuthError::InvalidClient) => EventKind::ClientFailed,
             Err(AuthError::TooManyAttempts { .. }) => EventKind::ClientBlocked,
@@ -46,26 +63,51 @@ impl<U: AuthUser> Auth<U> {
         let client_id = client_id.and_then(|client_id| ClientId::new(client_id).ok());
         let event = Event::new(kind, client_info, self.now());
         self.emit(&Event { client_id: client_id.as_ref(), ..event });
-        result.map(Some)
+        result
     }
 
-    /// Rejects a token request without an authenticated client if one is required.
-    pub(super) fn check_client_required(&self, client_id: Option<&ClientId>) -> Result<(), AuthError> {
-        if self.0.rules.require_client && client_id.is_none() {
-            return Err(AuthError::InvalidClient);
-        }
-        Ok(())
+    async fn verify_client(
+        &self,
+        registry: &DynClientRegistry<'static>,
+        client_id: &str,
+        secret: Option<&ClientSecret>,
+    ) -> Result<Client, AuthError> {
+        let id = ClientId::new(client_id).map_err(|_| AuthError::InvalidClient)?;
+        let client = match registry.find(&id).await? {
+            Some(client) => client,
+            // No secret has this hash. Comparing it keeps response times equal for unknown clients.
+            None => Client::confidential(id, [ClientSecretHash::from_stored("-".repeat(43))]),
+        };
+        if client.accepts(secret, self.now()) { Ok(client) } else { Err(AuthError::InvalidClient) }
     }
-}
 
-async fn verify(
-    registry: &DynClientRegistry<'static>,
-    client_id: &str,
-    secret: &ClientSecret,
-) -> Result<ClientId, AuthError> {
-    let client_id = ClientId::new(client_id).map_err(|_| AuthError::InvalidClient)?;
-    match registry.authenticate(&client_id, secret).await? {
-        true => Ok(client_id),
-        false => Err(AuthError::InvalidClient),
+    /// Returns the default client, which has no limits and needs no registration.
+    fn default_client(&self) -> Client {
+        Client::public(self.0.default_client_id.clone())
+    }
+
+    /// Returns the client of a request, or the default client, if it may use a grant.
+    pub(super) fn client_for<'a>(
+        &self,
+        client: Option<&'a Client>,
+        grant: GrantType,
+    ) -> Result<Cow<'a, Client>, AuthError> {
+        let client = match client {
+            Some(client) => Cow::Borrowed(client),
+            None if self.0.rules.require_client => return Err(AuthError::InvalidClient),
+            None => Cow::Owned(self.default_client()),
+        };
+        if client.allows_grant(grant.name()) { Ok(client) } else { Err(AuthError::UnauthorizedClient) }
+    }
+
+    /// Returns the identifier for sessions and events, which have none for the default client.
+    pub(super) fn stored_id<'a>(&self, client: &'a Client) -> Option<&'a ClientId> {
+        Some(&client.id).filter(|id| **id != self.0.default_client_id)
+    }
+
+    /// Returns the client of a session or token. Sessions of the default client have none, and so have tokens that older
+    /// versions issued.
+    pub(crate) fn client_id_of<'a>(&'a self, stored: Option<&'a ClientId>) -> &'a ClientId {
+        stored.unwrap_or(&self.0.default_client_id)
     }
 }

@@ -16,9 +16,11 @@ pub enum AuthError {
     ScopeNotGranted,
     /// The request includes scopes that were not granted at the sign-in.
     ScopeExceeded,
+    /// A requested audience is unknown, not allowed for the client, or was not granted at the sign-in.
+    InvalidTarget,
     /// The refresh token is unknown, expired, was used before, or belongs to another client.
     InvalidRefreshToken,
-    /// The token was issued to another client, or without one.
+    /// The token was issued to another client.
     IssuedToAnotherClient,
     /// Too many attempts failed.
     TooManyAttempts {
@@ -27,6 +29,8 @@ pub enum AuthError {
     },
     /// The client is unknown, its secret is wrong, or a required client did not authenticate.
     InvalidClient,
+    /// The client may not use the grant.
+    UnauthorizedClient,
     /// The grant is turned off or not configured.
     UnsupportedGrant,
     /// The current password is wrong, or was changed concurrently.
@@ -46,10 +50,12 @@ impl fmt::Display for AuthError {
             Self::InactiveUser => "inactive user",
             Self::ScopeNotGranted => "none of the requested scopes can be granted",
             Self::ScopeExceeded => "more scopes were requested than the sign-in was granted",
+            Self::InvalidTarget => "a requested audience is unknown or not allowed",
             Self::InvalidRefreshToken => "invalid refresh token",
             Self::IssuedToAnotherClient => "the token was issued to another client",
             Self::TooManyAttempts { .. } => "too many failed attempts",
             Self::InvalidClient => "client authentication failed",
+            Self::UnauthorizedClient => "the client is not allowed to use this grant type",
             Self::UnsupportedGrant => "unsupported grant type",
             Self::IncorrectPassword => "incorrect password",
             Self::WeakPassword(reason) => return fmt::Display::fmt(reason, f),

@@ -1,5 +1,6 @@
 //! The use cases, as methods of [`Auth`]: authenticate, sign in, refresh, revoke, introspect, change a password.
 
+mod audience;
 mod authenticate;
 mod builder;
 mod client;
@@ -23,7 +24,7 @@ use std::{
 use serde_json::{Map, Value};
 
 pub use self::{
-    authenticate::{AuthenticatedUser, Authentication},
+    authenticate::{AuthenticatedClient, AuthenticatedUser, Authentication},
     builder::{AuthBuilder, BuildError},
     error::AuthError,
     grants::{
@@ -39,6 +40,8 @@ pub use self::{
 use self::{grants::GrantType, throttle::Throttle};
 use crate::domain::{
     backend_error::BackendError,
+    claims::Audience,
+    client::ClientId,
     error_format::ErrorFormat,
     event::{Event, EventListener},
     invalidation::{CacheInvalidator, Invalidation},
@@ -76,6 +79,7 @@ struct Inner<U: AuthUser> {
     password_context: Option<PasswordContext<U>>,
     profile: Option<Profile<U>>,
     clients: Option<Arc<DynClientRegistry<'static>>>,
+    default_client_id: ClientId,
     sessions: Option<Sessions>,
     token_cache: Option<Arc<TokenCache<U>>>,
     throttle: Option<Arc<Throttle>>,
@@ -120,6 +124,7 @@ struct Rules {
     base_url: Option<String>,
     documentation: Option<String>,
     scopes: Vec<(String, String)>,
+    audiences: Vec<Audience>,
 }
 
 impl<U: AuthUser> Auth<U> {
@@ -189,6 +194,15 @@ impl<U: AuthUser> Auth<U> {
     /// Returns what clients may learn about a user.
     pub(crate) fn profile(&self, user: &U) -> UserProfile {
         self.0.profile.as_ref().map(|profile| profile(user)).unwrap_or_default()
+    }
+
+    /// Returns whether clients can choose among audiences.
+    pub(crate) fn has_audiences(&self) -> bool {
+        !self.0.rules.audiences.is_empty()
+    }
+
+    pub(crate) fn has_clients(&self) -> bool {
+        self.0.clients.is_some()
     }
 
     pub(crate) fn has_password_changes(&self) -> bool {

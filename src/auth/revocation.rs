@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use crate::{
     auth::{
-        Auth, AuthError, AuthenticatedUser, Authentication, authenticate::still_granted,
-        grants::refresh_token::TokenStatus, refresh_token::TokenParts,
+        Auth, AuthError, AuthenticatedClient, AuthenticatedUser, Authentication,
+        authenticate::{Accepted, still_granted},
+        grants::refresh_token::TokenStatus,
+        refresh_token::TokenParts,
     },
     domain::{
         backend_error::BackendError,
-        client::{ClientId, ClientInfo},
+        client::{Client, ClientId, ClientInfo},
         event::{Event, EventKind},
         invalidation::Invalidation,
         ports::UserStore,
@@ -25,6 +27,8 @@ use crate::{
 pub enum Introspection<U> {
     /// An access token.
     AccessToken(Arc<AuthenticatedUser<U>>),
+    /// An access token that a client requested for itself.
+    ClientToken(Arc<AuthenticatedClient>),
     /// A refresh token.
     RefreshToken {
         /// The token family, with the scopes that the user still has.
@@ -35,45 +39,80 @@ pub enum Introspection<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Revokes a token ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)). An access token is revoked alone, a
-    /// refresh token with its whole session. An invalid token is not an error.
+    /// Revokes a token ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)) of a client; `None` stands for the default client.
+    /// An access token is revoked alone, a refresh token with its whole session. An invalid token is not an error.
     ///
     /// # Errors
-    /// [`AuthError::InvalidClient`] if the token was issued to a client and no client authenticated,
     /// [`AuthError::IssuedToAnotherClient`], [`AuthError::Backend`].
     pub async fn revoke(
         &self,
         token: &str,
-        client_id: Option<&ClientId>,
+        client: Option<&Client>,
         client_info: &ClientInfo,
     ) -> Result<(), AuthError> {
         let Some(sessions) = &self.0.sessions else { return Ok(()) };
+        let check_client = |stored: Option<&ClientId>| {
+            let own = self.client_id_of(client.map(|client| &client.id));
+            if self.client_id_of(stored) == own { Ok(()) } else { Err(AuthError::IssuedToAnotherClient) }
+        };
         let now = self.now();
         let (was_active, subject, session_id) = if let Some(family) = self.family_of(token).await? {
-            check_client(family.client_id.as_ref(), client_id)?;
+            check_client(family.client_id.as_ref())?;
             let ended = self.end(sessions, &family.owner, &family.session_id, now).await?;
-            (ended, family.owner.subject, Some(family.session_id))
-        } else if let Some(claims) = self.verified_claims(&AccessToken::from(token), now).await? {
-            check_client(claims.client_id.as_ref(), client_id)?;
-            let owner = self.owner(claims.subject.clone());
+            (ended, Some(family.owner.subject), Some(family.session_id))
+        } else if let Some(claims) =
+            self.verified_claims(&AccessToken::from(token), Accepted::AnyAudience, now).await?
+        {
+            check_client(claims.client_id.as_ref())?;
+            let (owner, is_of_client) = (self.owner_of_token(&claims), claims.is_of_client());
             let was_active = sessions.store.revoke(&owner, &claims, now).await?;
             self.invalidate(match &claims.session_id {
                 Some(id) => Invalidation::Session(id.clone()),
                 None => Invalidation::User(claims.subject.clone()),
             });
-            (was_active, claims.subject, claims.session_id)
+            (was_active, Some(claims.subject).filter(|_| !is_of_client), claims.session_id)
         } else {
             return Ok(());
         };
         if was_active {
             self.emit(&Event {
-                subject: Some(&subject),
-                client_id,
+                subject: subject.as_ref(),
+                client_id: client.and_then(|client| self.stored_id(client)),
                 session_id: session_id.as_ref(),
                 ..Event::new(EventKind::TokenRevoked, client_info, now)
             });
         }
         Ok(())
+    }
+
+    /// Returns the content of a token if a client may see it: a token that was issued to the client, or an access token for an
+    /// audience that is the client or is listed in [`Client::audiences`]. With [`Client::introspect_all`] it may see all
+    /// tokens.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidClient`] for a public client, since anyone can send its identifier; [`AuthError::Backend`].
+    pub async fn introspect_as(
+        &self,
+        client: &Client,
+        token: &str,
+    ) -> Result<Option<Introspection<U>>, AuthError> {
+        if client.is_public() {
+            return Err(AuthError::InvalidClient);
+        }
+        let is_visible = |introspection: &Introspection<U>| {
+            let (issued_to, audiences) = match introspection {
+                Introspection::AccessToken(user) => (&user.claims.client_id, &user.claims.audiences[..]),
+                Introspection::ClientToken(client) => {
+                    (&client.claims.client_id, &client.claims.audiences[..])
+                }
+                Introspection::RefreshToken { family, .. } => (&family.client_id, &[][..]),
+            };
+            let listed = client.audiences.as_deref().unwrap_or_default();
+            client.introspect_all
+                || *self.client_id_of(issued_to.as_ref()) == client.id
+                || audiences.iter().any(|one| listed.contains(one) || one.as_str() == client.id.as_str())
+        };
+        Ok(self.introspect(token).await?.filter(is_visible))
     }
 
     /// Returns the content of a token, or `None` if it is not valid
@@ -85,8 +124,9 @@ impl<U: AuthUser> Auth<U> {
         if let Some(family) = self.family_of(token).await? {
             return Ok(self.introspect_refresh_token(token, family).await?);
         }
-        Ok(match self.authenticate(&AccessToken::from(token)).await? {
+        Ok(match self.authenticate_for(&AccessToken::from(token), Accepted::AnyAudience).await? {
             Authentication::Valid(user) if user.user.is_active() => Some(Introspection::AccessToken(user)),
+            Authentication::Client(client) => Some(Introspection::ClientToken(client)),
             _ => None,
         })
     }
@@ -118,14 +158,5 @@ impl<U: AuthUser> Auth<U> {
             Some(parts) => self.find_family(&parts.family_hash()).await,
             None => Ok(None),
         }
-    }
-}
-
-/// Checks that the token was issued to this client, or without a client if none authenticated.
-fn check_client(owner: Option<&ClientId>, client_id: Option<&ClientId>) -> Result<(), AuthError> {
-    match (owner, client_id) {
-        (Some(_), None) => Err(AuthError::InvalidClient),
-        (owner, client_id) if owner == client_id => Ok(()),
-        _ => Err(AuthError::IssuedToAnotherClient),
     }
 }

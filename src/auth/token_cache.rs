@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::{
-    auth::Authentication,
+    auth::{Authentication, authenticate::Accepted},
     domain::{
         backend_error::BackendError,
         claims::Claims,
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// A cache of results of [`Auth::authenticate`](crate::Auth::authenticate), by the SHA-256 of the token. Rarely used
+/// A cache of results of [`Auth::authenticate`](crate::Auth::authenticate) and of introspection, by the SHA-256 of the token. Rarely used
 /// tokens are evicted. An entry is valid until its token expires or is [invalidated](CacheInvalidator::invalidate).
 ///
 /// The cache must receive every change: code that writes to a [`UserStore`](crate::UserStore) or a
@@ -76,6 +76,16 @@ pub struct TokenCacheStats {
 
 /// The SHA-256 of a token.
 type TokenDigest = [u8; 32];
+
+/// Returns the key of a token. A result for any audience has another key, so that a token for another service is never
+/// accepted here.
+fn digest(token: &str, accepted: Accepted) -> TokenDigest {
+    match accepted {
+        Accepted::OwnAudience => Sha256::digest(token),
+        Accepted::AnyAudience => Sha256::new_with_prefix("any audience ").chain_update(token).finalize(),
+    }
+    .into()
+}
 
 #[derive(Clone)]
 struct Entry<U> {
@@ -137,13 +147,18 @@ impl<U: Clone> TokenCache<U> {
         }
     }
 
-    pub(super) fn lookup(&self, token: &str, now: Timestamp) -> Result<Lookup<U>, BackendError> {
+    pub(super) fn lookup(
+        &self,
+        token: &str,
+        accepted: Accepted,
+        now: Timestamp,
+    ) -> Result<Lookup<U>, BackendError> {
         if self.is_disconnected.load(Ordering::Acquire)
             || now.as_unix() > self.synced_until.load(Ordering::Acquire)
         {
             return Err(BackendError::unavailable(Stale));
         }
-        let digest: TokenDigest = Sha256::digest(token).into();
+        let digest = digest(token, accepted);
         let generation = self.generation.load(Ordering::Acquire);
         match self.tokens.get(&digest) {
             Some(entry) if entry.expires_at.is_none_or(|end| now < end) => {
@@ -191,10 +206,15 @@ impl<U: Clone + Send + Sync + 'static> CacheInvalidator for TokenCache<U> {
             Invalidation::Session(id) => {
                 index.sessions.remove(id).iter().for_each(|session| remove(&session.tokens));
             }
-            Invalidation::Client(client_id) => index
-                .sessions
-                .extract_if(|_, session| session.client_id.as_ref() == Some(client_id))
-                .for_each(|(_, session)| remove(&session.tokens)),
+            Invalidation::Client(client_id) => {
+                index
+                    .sessions
+                    .extract_if(|_, session| session.client_id.as_ref() == Some(client_id))
+                    .for_each(|(_, session)| remove(&session.tokens));
+                // The client's own tokens, which may have no session.
+                let own = client_id.subject().ok().and_then(|subject| index.users.remove(&subject));
+                own.iter().for_each(|tokens| remove(tokens));
+            }
             Invalidation::Everything => {
                 *index = Index::default();
                 self.tokens.clear();

@@ -3,20 +3,31 @@
 use std::sync::Arc;
 
 use crate::domain::{
-    client::ClientId, scope::GrantedScopes, session::SessionId, time::Timestamp, user::Subject,
+    client::{Client, ClientId},
+    name::name,
+    scope::GrantedScopes,
+    session::SessionId,
+    time::Timestamp,
+    user::Subject,
 };
+
+name! {
+    /// The identifier of a service that accepts tokens, such as its URL
+    /// (`aud`, [RFC 7519 section 4.1.3](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.3)).
+    Audience, "audience", 255 bytes
+}
 
 /// The claims of a valid access token
 /// ([RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// The user that the token was issued to (`sub`).
+    /// The user that the token was issued to (`sub`), or [`ClientId::subject`].
     pub subject: Subject,
     /// The kind of user, [`AuthUser::user_kind`](crate::AuthUser::user_kind), if the token names one.
     pub user_kind: Option<Arc<str>>,
     /// The scopes that the token was issued with (`scope`).
     pub granted_scopes: GrantedScopes,
-    /// The client that requested the token (`client_id`), if it authenticated.
+    /// The client that requested the token (`client_id`), if the token names one.
     pub client_id: Option<ClientId>,
     /// The time of issue (`iat`).
     pub issued_at: Option<Timestamp>,
@@ -31,11 +42,16 @@ pub struct Claims {
     pub sequence: Option<u64>,
     /// The issuer (`iss`).
     pub issuer: Option<Arc<str>>,
-    /// The audience that the token was accepted for (`aud`).
-    pub audience: Option<Arc<str>>,
+    /// The audiences of the token (`aud`).
+    pub audiences: Vec<Audience>,
 }
 
 impl Claims {
+    /// Returns whether a client requested the token for itself, without a user.
+    pub fn is_of_client(&self) -> bool {
+        self.user_kind.as_deref() == Some(Client::USER_KIND)
+    }
+
     /// Creates claims that have only a subject and scopes.
     pub fn new(subject: Subject, granted_scopes: GrantedScopes) -> Self {
         Self {
@@ -49,7 +65,7 @@ impl Claims {
             session_id: None,
             sequence: None,
             issuer: None,
-            audience: None,
+            audiences: Vec::new(),
         }
     }
 }

@@ -16,7 +16,7 @@ pub struct Event<'a> {
     pub username: Option<&'a str>,
     /// The user, if known.
     pub subject: Option<&'a Subject>,
-    /// The client, if it authenticated; if that failed, the identifier that was sent.
+    /// The client; `None` for the default client. If its authentication failed, the identifier that was sent.
     pub client_id: Option<&'a ClientId>,
     /// The session, if there is one.
     pub session_id: Option<&'a SessionId>,
@@ -75,6 +75,8 @@ event_kinds! {
     Unauthorized = "unauthorized",
     /// A request was refused because its access token lacks a scope (403).
     Forbidden = "forbidden",
+    /// A client got a token for itself.
+    ClientTokenIssued = "token_issued",
     /// A refresh token was exchanged for new tokens.
     Refreshed = "refresh",
     /// A refresh token was used again within the grace period, and the response was repeated.
@@ -109,6 +111,8 @@ event_kinds! {
     UsersImported = "users_imported",
     /// An operator registered a client.
     ClientAdded = "client_added",
+    /// An operator changed a client or its secrets.
+    ClientChanged = "client_changed",
     /// An operator removed a client; its sessions ended.
     ClientRemoved = "client_removed",
     /// An operator ended waits of login throttling.

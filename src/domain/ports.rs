@@ -11,10 +11,10 @@ use thiserror::Error;
 
 use crate::domain::{
     backend_error::BackendError,
-    claims::Claims,
-    client::ClientId,
+    claims::{Audience, Claims},
+    client::{Client, ClientId},
     scope::GrantedScopes,
-    secret::{AccessToken, ClientSecret, Password, PasswordHash},
+    secret::{AccessToken, Password, PasswordHash},
     session::SessionId,
     time::Timestamp,
     user::{Account, AuthUser, Subject, Username},
@@ -363,7 +363,8 @@ pub trait TokenIssuer: Send + Sync {
 /// Verifies access tokens.
 #[dynosaur::dynosaur(pub(crate) DynTokenVerifier = dyn(box) TokenVerifier)]
 pub trait TokenVerifier: Send + Sync {
-    /// Returns the claims of a token, or `None` if it is not genuine or not valid at `now`.
+    /// Returns the claims of a token, or `None` if it is not genuine, not valid at `now` or not for this application's
+    /// audience.
     ///
     /// # Errors
     /// [`BackendError`] if the token cannot be verified now, for example because no keys were fetched yet.
@@ -372,6 +373,19 @@ pub trait TokenVerifier: Send + Sync {
         token: &AccessToken,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Claims>, BackendError>> + Send;
+
+    /// Does the same as [`verify`](Self::verify), but for any audience: an issuer introspects and revokes tokens that it
+    /// issued for others. The default is `verify`.
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify).
+    fn verify_any_audience(
+        &self,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Claims>, BackendError>> + Send {
+        self.verify(token, now)
+    }
 }
 
 impl<T: TokenIssuer> TokenIssuer for Arc<T> {
@@ -392,6 +406,14 @@ impl<T: TokenVerifier> TokenVerifier for Arc<T> {
     async fn verify(&self, token: &AccessToken, now: Timestamp) -> Result<Option<Claims>, BackendError> {
         T::verify(self, token, now).await
     }
+
+    async fn verify_any_audience(
+        &self,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> Result<Option<Claims>, BackendError> {
+        T::verify_any_audience(self, token, now).await
+    }
 }
 
 /// The content of an access token to issue.
@@ -403,8 +425,10 @@ pub struct NewToken {
     pub user_kind: &'static str,
     /// The scopes.
     pub granted_scopes: GrantedScopes,
-    /// The client that requested the token, if it authenticated.
+    /// The client that requested the token. [`Auth`](crate::Auth) always sets it.
     pub client_id: Option<ClientId>,
+    /// The audiences; empty for the issuer's own.
+    pub audiences: Vec<Audience>,
     /// The session that the token belongs to, if there are sessions.
     pub session_id: Option<SessionId>,
     /// The number of the response within the session. Without it in the token, the use of an access token does not show
@@ -434,17 +458,14 @@ pub struct KeySet {
     pub max_age: Duration,
 }
 
-/// Registered clients.
+/// The registered clients.
 #[dynosaur::dynosaur(pub(crate) DynClientRegistry = dyn(box) ClientRegistry)]
 pub trait ClientRegistry: Send + Sync {
-    /// Returns whether the secret is that of the client, compared in constant time. Returns `false` for an unknown
-    /// client.
+    /// Returns the client with this identifier, or `None` if it is not registered. [`Auth`](crate::Auth) compares the
+    /// secret.
     ///
     /// # Errors
     /// [`BackendError`] if the registry cannot be read.
-    fn authenticate(
-        &self,
-        client_id: &ClientId,
-        secret: &ClientSecret,
-    ) -> impl Future<Output = Result<bool, BackendError>> + Send;
+    fn find(&self, client_id: &ClientId)
+    -> impl Future<Output = Result<Option<Client>, BackendError>> + Send;
 }

@@ -6,7 +6,7 @@ use std::{borrow::Cow, num::NonZeroU32};
 
 use crate::domain::{
     backend_error::BackendError,
-    claims::Claims,
+    claims::{Audience, Claims},
     client::{ClientId, ClientInfo},
     name::name,
     scope::GrantedScopes,
@@ -58,10 +58,12 @@ pub struct NewSession<'a> {
     pub owner: &'a SessionOwner,
     /// The version of the user's credentials that were verified.
     pub credentials_version: CredentialsVersion,
-    /// The client that signed the user in, if it authenticated.
+    /// The client that signed the user in; `None` for the default client.
     pub client_id: Option<&'a ClientId>,
     /// The scopes that tokens of the session may have.
     pub granted_scopes: &'a GrantedScopes,
+    /// The audiences that tokens of the session may have; empty for the issuer's own.
+    pub audiences: &'a [Audience],
     /// The sender of the request.
     pub client_info: &'a ClientInfo,
     /// The time of the sign-in.
@@ -79,7 +81,7 @@ pub struct NewSession<'a> {
 pub struct Session {
     /// The identifier.
     pub id: SessionId,
-    /// The client that signed the user in, if it authenticated.
+    /// The client that signed the user in; `None` for the default client.
     pub client_id: Option<ClientId>,
     /// The sender of the last request for a token.
     pub client_info: ClientInfo,
@@ -98,10 +100,12 @@ pub struct TokenFamily {
     pub session_id: SessionId,
     /// The user.
     pub owner: SessionOwner,
-    /// The client that the tokens were issued to, if it authenticated.
+    /// The client that the tokens were issued to; `None` for the default client.
     pub client_id: Option<ClientId>,
     /// The scopes that access tokens of the session may have.
     pub granted_scopes: GrantedScopes,
+    /// The audiences that access tokens of the session may have; empty for the issuer's own.
+    pub audiences: Vec<Audience>,
     /// The sender of the last request for a token.
     pub client_info: ClientInfo,
     /// The time of the sign-in.

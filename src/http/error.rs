@@ -43,7 +43,7 @@ pub enum ApiError {
         /// The required scopes, separated by spaces.
         scope: String,
     },
-    /// 400: the user of the token is not active.
+    /// 401, or 400 in FastAPI's format: the user of the token is not active.
     #[error("Inactive user")]
     InactiveUser,
     /// 400: the username is unknown or the password is wrong.
@@ -58,10 +58,13 @@ pub enum ApiError {
     /// 400: more scopes were requested than the sign-in was granted.
     #[error("More scopes are requested than the sign-in was granted")]
     ScopeExceeded,
+    /// 400: a requested audience is unknown or not allowed.
+    #[error("A requested audience is unknown or not allowed")]
+    InvalidTarget,
     /// 400: the refresh token is not valid, or belongs to another client.
     #[error("Invalid refresh token")]
     InvalidRefreshToken,
-    /// 400: the token was issued to another client, or without a client.
+    /// 400: the token was issued to another client.
     #[error("The token was issued to another client")]
     IssuedToAnotherClient,
     /// 429: there were too many failed attempts.
@@ -79,6 +82,9 @@ pub enum ApiError {
         /// True if the client used HTTP Basic.
         by_basic: bool,
     },
+    /// 400: the client may not use the grant.
+    #[error("The client is not allowed to use this grant type")]
+    UnauthorizedClient,
     /// 400: the password grant is turned off.
     #[error("Signing in with a password is turned off")]
     UnsupportedGrant,
@@ -88,6 +94,9 @@ pub enum ApiError {
     /// 400: the body does not match its Content-Type.
     #[error("{0}")]
     MalformedBody(&'static str),
+    /// 400: the parts of the request contradict each other.
+    #[error("{0}")]
+    InvalidRequest(&'static str),
     /// 400: the body ends too early or violates HTTP.
     #[error("There was an error parsing the body")]
     UnreadableBody,
@@ -178,7 +187,7 @@ pub struct OAuth2ErrorBody<'a> {
 }
 
 /// The body of a 400 response of an endpoint with a form and a token: an OAuth 2.0 error about the form, or an error with
-/// `detail` alone about the user.
+/// `detail` alone about the password.
 pub(crate) struct FormOrUserErrorBody;
 
 impl PartialSchema for FormOrUserErrorBody {
@@ -238,16 +247,20 @@ impl ApiError {
             }
             Self::InsufficientScope { .. } | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::HostNotAllowed => StatusCode::MISDIRECTED_REQUEST,
+            Self::InactiveUser if !format.is_fastapi() => StatusCode::UNAUTHORIZED,
             Self::InactiveUser
             | Self::InvalidCredentials
             | Self::InactiveAccount
             | Self::ScopeNotGranted
             | Self::ScopeExceeded
+            | Self::InvalidTarget
             | Self::InvalidRefreshToken
             | Self::IssuedToAnotherClient
             | Self::IncorrectPassword
+            | Self::UnauthorizedClient
             | Self::UnsupportedGrant
             | Self::MalformedBody(_)
+            | Self::InvalidRequest(_)
             | Self::UnreadableBody => StatusCode::BAD_REQUEST,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -271,7 +284,10 @@ impl ApiError {
             | Self::InvalidRefreshToken
             | Self::IssuedToAnotherClient => Some("invalid_grant"),
             Self::ScopeNotGranted | Self::ScopeExceeded => Some("invalid_scope"),
+            // RFC 8707 section 2.
+            Self::InvalidTarget => Some("invalid_target"),
             Self::InvalidClient { .. } => Some("invalid_client"),
+            Self::UnauthorizedClient => Some("unauthorized_client"),
             Self::UnsupportedGrant => Some("unsupported_grant_type"),
             // The code of RFC 6749 section 4.1.2.1 for temporary overload. Section 5.2 has none.
             Self::TooManyAttempts { .. } => Some("temporarily_unavailable"),
@@ -280,6 +296,7 @@ impl ApiError {
             }
             Self::InvalidForm(_)
             | Self::MalformedBody(_)
+            | Self::InvalidRequest(_)
             | Self::UnreadableBody
             | Self::BodyTimeout
             | Self::BodyTooLarge { .. } => Some("invalid_request"),
@@ -290,7 +307,7 @@ impl ApiError {
     /// Returns the error code of RFC 6750 section 3.1, which is part of the challenge.
     fn bearer_code(&self) -> Option<&'static str> {
         match self {
-            Self::InvalidToken => Some("invalid_token"),
+            Self::InvalidToken | Self::InactiveUser => Some("invalid_token"),
             Self::InsufficientScope { .. } => Some("insufficient_scope"),
             _ => None,
         }
@@ -300,7 +317,8 @@ impl ApiError {
         match self {
             Self::NotAuthenticated | Self::InvalidToken if format.is_fastapi() => Some(Challenge::Bearer),
             Self::NotAuthenticated => Some(Challenge::NoToken),
-            Self::InvalidToken => Some(Challenge::InvalidToken),
+            Self::InactiveUser if format.is_fastapi() => None,
+            Self::InvalidToken | Self::InactiveUser => Some(Challenge::InvalidToken),
             Self::InsufficientScope { scope } => Some(Challenge::InsufficientScope(scope)),
             Self::InvalidClient { by_basic: true } => Some(Challenge::Basic),
             _ => None,
@@ -417,10 +435,12 @@ impl From<AuthError> for ApiError {
             AuthError::InactiveUser => Self::InactiveAccount,
             AuthError::ScopeNotGranted => Self::ScopeNotGranted,
             AuthError::ScopeExceeded => Self::ScopeExceeded,
+            AuthError::InvalidTarget => Self::InvalidTarget,
             AuthError::InvalidRefreshToken => Self::InvalidRefreshToken,
             AuthError::IssuedToAnotherClient => Self::IssuedToAnotherClient,
             AuthError::TooManyAttempts { retry_after } => Self::TooManyAttempts { retry_after },
             AuthError::InvalidClient => Self::InvalidClient { by_basic: false },
+            AuthError::UnauthorizedClient => Self::UnauthorizedClient,
             AuthError::UnsupportedGrant => Self::UnsupportedGrant,
             AuthError::IncorrectPassword => Self::IncorrectPassword,
             AuthError::WeakPassword(reason) => {

@@ -270,7 +270,8 @@ async fn sign_in_returns_the_user_and_a_token_with_extra_claims() {
         username: "johndoe@example.com",
         password: &"secret".into(),
         scopes: &[],
-        client_id: None,
+        audiences: &[],
+        client: None,
         client_info: &ClientInfo::default(),
     };
     let signed_in = auth.sign_in(sign_in).await.unwrap();

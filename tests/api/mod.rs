@@ -1,5 +1,6 @@
 //! The library and the tutorial profile, over real sockets. `fastapi` compares the tutorial profile with FastAPI.
 
+mod clients;
 mod documents;
 mod example;
 mod library;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use gatepass::{
-    Claims, ClientId, ClientInfo, GrantedScopes, Timestamp,
+    Audience, Claims, ClientId, ClientInfo, GrantedScopes, Timestamp,
     sessions::{
         CredentialsVersion, Delivery, DeliveryUpdate, NewSession, Rotation, Session, SessionId, SessionOwner,
         SessionStore, TokenFamily, TokenHash,
@@ -58,6 +58,7 @@ pub struct Opening<'a> {
     pub owner: &'a SessionOwner,
     pub client_id: Option<&'a ClientId>,
     pub granted_scopes: GrantedScopes,
+    pub audiences: Vec<Audience>,
     pub client_info: ClientInfo,
     pub now: Timestamp,
     pub expires_at: Option<Timestamp>,
@@ -72,6 +73,7 @@ impl<'a> Opening<'a> {
             owner,
             client_id: None,
             granted_scopes: GrantedScopes::Only("me".parse().unwrap()),
+            audiences: Vec::new(),
             client_info: ClientInfo::default(),
             now: NOW,
             expires_at: Some(NOW + HOUR),
@@ -102,6 +104,7 @@ impl<'a> Opening<'a> {
             credentials_version: version,
             client_id: self.client_id,
             granted_scopes: &self.granted_scopes,
+            audiences: &self.audiences,
             client_info: &self.client_info,
             now: self.now,
             expires_at: self.expires_at,
@@ -453,13 +456,15 @@ impl<S: SessionStore> Suite<'_, S> {
     async fn token_family_is_found_as_it_was_opened(&self) {
         let Self { store, one, other } = *self;
         let web = ClientId::new("web").unwrap();
-        let opening = Opening { client_id: Some(&web), ..Opening::with_family("s", one, "family") };
+        let audiences = ["https://api", "an audience with spaces"].map(|text| text.parse().unwrap()).to_vec();
+        let opening =
+            Opening { client_id: Some(&web), audiences, ..Opening::with_family("s", one, "family") };
         assert!(opening.open(store).await);
         let family = self.find("family").await.expect("a family");
         assert_eq!((&family.owner, family.session_id.as_str()), (one, "s"));
         assert_eq!(
-            (family.client_id.as_ref(), &family.granted_scopes),
-            (Some(&web), &opening.granted_scopes)
+            (family.client_id.as_ref(), &family.granted_scopes, &family.audiences),
+            (Some(&web), &opening.granted_scopes, &opening.audiences)
         );
         assert_eq!((family.created, family.current.as_str()), (NOW, "first"));
         assert_eq!((family.previous, family.client_info), (None, ClientInfo::default()));
@@ -470,7 +475,10 @@ impl<S: SessionStore> Suite<'_, S> {
             Opening { granted_scopes: GrantedScopes::All, ..Opening::with_family("t", other, "other") };
         assert!(opening.open(store).await);
         let family = self.find("other").await.expect("a family");
-        assert_eq!((family.granted_scopes, family.client_id), (GrantedScopes::All, None));
+        assert_eq!(
+            (family.granted_scopes, family.client_id, family.audiences),
+            (GrantedScopes::All, None, vec![])
+        );
 
         for id in ["without a family", "another without a family"] {
             assert!(Opening::new(id, one).open(store).await);

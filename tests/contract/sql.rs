@@ -5,8 +5,8 @@ use std::{fs, future::Future};
 use actix_web::rt::System;
 use futures_util::TryStreamExt;
 use gatepass::{
-    Account, AuthUser, ClientId, ClientRegistry, ClientSecret, GrantedScopes, PasswordHash, Subject,
-    Timestamp, UserStore, Username,
+    Account, AuthUser, Client, ClientId, ClientRegistry, ClientSecret, ClientSecretHash, GrantedScopes,
+    PasswordHash, Subject, Timestamp, UserStore, Username,
     sql::{
         Database, DatabaseSettings, Import, OpenError, SqlClients, SqlUsers, StoredUser, Tables, User,
         UserChange,
@@ -275,15 +275,18 @@ fn username_inserted_concurrently_belongs_to_one_user() {
 fn client_authenticates_only_with_its_secret() {
     on_both(async |database| {
         let clients = SqlClients::new(database);
+        let client =
+            |id: &ClientId, secret: &_| Client::confidential(id.clone(), [ClientSecretHash::of(secret)]);
         let (web, secret) = (ClientId::new("web").unwrap(), ClientSecret::generate().unwrap());
         let start = Timestamp::now();
-        assert!(clients.add(&web, &secret).await.unwrap(), "the identifier is free");
+        assert!(clients.add(&client(&web, &secret), "").await.unwrap(), "the identifier is free");
         let (app, other) = (ClientId::new("app").unwrap(), ClientSecret::generate().unwrap());
-        assert!(clients.add(&app, &other).await.unwrap(), "the identifier is free");
-        assert!(!clients.add(&web, &other).await.unwrap());
+        assert!(clients.add(&client(&app, &other), "").await.unwrap(), "the identifier is free");
+        assert!(!clients.add(&client(&web, &other), "").await.unwrap());
 
         let authenticates = async |id: &str, secret: &str| {
-            clients.authenticate(&ClientId::new(id).unwrap(), &ClientSecret::from(secret)).await.unwrap()
+            let found = ClientRegistry::find(&clients, &ClientId::new(id).unwrap()).await.unwrap();
+            found.is_some_and(|client| client.accepts(Some(&ClientSecret::from(secret)), Timestamp::now()))
         };
         assert!(authenticates("web", secret.expose()).await);
         for (id, wrong) in [
@@ -297,10 +300,10 @@ fn client_authenticates_only_with_its_secret() {
             assert!(!authenticates(id, wrong).await, "{id:?}");
         }
 
-        let names = clients.all().await.unwrap().into_iter().map(|client| client.client_id.to_string());
+        let names = clients.all().await.unwrap().into_iter().map(|client| client.client.id.to_string());
         assert_eq!(names.collect::<Vec<_>>(), ["app", "web"]);
         let found = clients.find(&web).await.unwrap().expect("a client");
-        assert!(found.client_id == web && found.created >= start);
+        assert!(found.client.id == web && found.created >= start);
         for nobody in ["WEB", "nobody", "%"] {
             assert_eq!(clients.find(&nobody.parse().unwrap()).await.unwrap(), None, "{nobody:?}");
         }

@@ -41,7 +41,7 @@ async fn builder(folder: &Folder) -> AuthBuilder<Members> {
 async fn sign_in(auth: &Auth<Member>, scopes: &[String]) -> (AccessToken, Option<RefreshToken>) {
     let (username, password) = ("johndoe@example.com", &"secret".into());
     let client_info = &ClientInfo::default();
-    let sign_in = SignIn { username, password, scopes, client_id: None, client_info };
+    let sign_in = SignIn { username, password, scopes, audiences: &[], client: None, client_info };
     let tokens = auth.sign_in(sign_in).await.unwrap().tokens;
     // Caches the token.
     let _ = member(auth, &tokens.access_token).await.expect("a valid token");
@@ -51,7 +51,7 @@ async fn sign_in(auth: &Auth<Member>, scopes: &[String]) -> (AccessToken, Option
 async fn member(auth: &Auth<Member>, token: &AccessToken) -> Option<Member> {
     match auth.authenticate(token).await.unwrap() {
         Authentication::Valid(user) => Some(user.user.clone()),
-        Authentication::Inactive | Authentication::Invalid => None,
+        _ => None,
     }
 }
 

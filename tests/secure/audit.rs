@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 
 use crate::{
     secure::{
-        Gatepass, JOHNDOE, JOHNDOE_OFFLINE, Program, SECOND, Service, Tokens, add_client, add_johndoe, basic,
-        change_password, client_fields, connect, connect_from, end_all_sessions, end_session, get, on_both,
-        on_postgres, ops::OPS, ops::metrics, ops::ops_address, post_form, proxied_postgres, read, read_reply,
-        revoke, rows, serve, serve_command, session_id, wait_until, with_locked_tables, within,
+        Gatepass, JOHNDOE, JOHNDOE_OFFLINE, Program, SECOND, Service, Tokens, add_client, add_client_with,
+        add_johndoe, basic, change_password, client_fields, connect, connect_from, end_all_sessions,
+        end_session, get, on_both, on_postgres, ops::OPS, ops::metrics, ops::ops_address, post_form,
+        proxied_postgres, read, read_reply, revoke, rows, serve, serve_command, session_id, wait_until,
+        with_locked_tables, within,
     },
     support::program::HASH,
 };
@@ -128,6 +129,10 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
             read_reply(&mut stream).filter(|reply| reply.status == 429)
         });
 
+        let own = ["--grants", "client_credentials", "--scopes", "reports:read"];
+        let own = client_fields("reports", &add_client_with(gatepass, "reports", &own));
+        service.token(&format!("grant_type=client_credentials{own}"));
+
         let log = stop(service);
         assert!(!log.contains("lost"), "{log}");
         let (entries, lines) = (listed(gatepass, &[]), lines(gatepass));
@@ -194,6 +199,7 @@ fn every_change_by_a_command_is_recorded_and_failed_commands_are_not() {
             ["a", "b", "c"].map(|name| json!({ "username": name, "hashed_password": HASH }).to_string());
         gatepass.run_with(&["users", "import", "-", "--format", "jsonl"], &users.join("\n")).done();
         let secret = add_client(gatepass, "web");
+        gatepass.done(&["clients", "update", "web", "--scopes", "me"]);
         gatepass.done(&["clients", "remove", "web", "--yes"]);
         rows(gatepass, "INSERT INTO failures (name, count, last) VALUES ('192.0.2.1', 1, 1) RETURNING name");
         gatepass.done(&["throttle", "clear", "192.0.2.1"]);
@@ -222,6 +228,7 @@ fn every_change_by_a_command_is_recorded_and_failed_commands_are_not() {
             ("user_enabled", "johndoe", json!(null)),
             ("users_imported", "", json!("3 users")),
             ("client_added", "", json!(null)),
+            ("client_changed", "", json!("scopes")),
             ("client_removed", "", json!(null)),
             ("throttle_cleared", "", json!("192.0.2.1")),
             ("user_removed", "johndoe", json!(null)),

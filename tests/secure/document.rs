@@ -43,7 +43,7 @@ fn document_without_the_password_grant_has_no_password_field() {
     document.as_object_mut().unwrap().remove("servers");
     assert_eq!(printed_document(&gatepass, &[&["--profile", "secure"], &off[..]].concat()), document);
     let form = &document["components"]["schemas"]["TokenRequestForm"]["properties"];
-    assert_eq!(form["grant_type"]["pattern"], "^(refresh_token)$");
+    assert_eq!(form["grant_type"]["pattern"], "^(refresh_token|client_credentials)$");
     assert_eq!(form.get("password"), None);
 }
 

@@ -58,7 +58,21 @@ fn refused_token_request_returns_the_documented_error() {
     let boundary = "Missing boundary in multipart.";
     expect_error(&malformed.send(service.address), 400, "invalid_request", boundary.into(), boundary);
 
-    let other = service.sign_in(&format!("{JOHNDOE}&grant_type=client_credentials"));
+    let json = request("POST", "/token").header("Content-Type", "application/json").body("{}");
+    let form = "The body must be a form: send it as application/x-www-form-urlencoded";
+    expect_error(&json.send(service.address), 400, "invalid_request", form.into(), form);
+    for path in ["/token", "/revoke", "/introspect"] {
+        let client = || post_form(path, JOHNDOE).header("Authorization", basic("web", "x"));
+        let several = "The request has several Authorization headers";
+        let twice = client().header("Authorization", basic("web", "x"));
+        expect_error(&twice.send(service.address), 400, "invalid_request", several.into(), several);
+        let both = "The client must authenticate by HTTP Basic or in the form, not by both";
+        let both_form = post_form(path, format!("{JOHNDOE}&token=x&client_id=web&client_secret=x"));
+        let both_form = both_form.header("Authorization", basic("web", "x"));
+        expect_error(&both_form.send(service.address), 400, "invalid_request", both.into(), both);
+    }
+
+    let other = service.sign_in(&format!("{JOHNDOE}&grant_type=implicit"));
     assert_eq!((other.status, &other.json()["error"]), (400, &"unsupported_grant_type".into()));
     assert_eq!(other.json()["detail"][0]["loc"], json!(["body", "grant_type"]));
 

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::{
     secure::{
-        Gatepass, JOHNDOE, Program, Reply, SECOND, Service, TIMEOUT, add_client, basic, client_fields,
-        free_address, get, on_sqlite, outcome, post_form, read, skip, with_service, within,
+        Gatepass, JOHNDOE, Program, Reply, SECOND, Service, TIMEOUT, add_client, add_client_with, basic,
+        client_fields, free_address, get, on_sqlite, outcome, post_form, read, skip, with_service, within,
     },
     support::folder::Folder,
 };
@@ -68,7 +68,7 @@ fn username_beyond_ascii_is_sent_in_utf_8() {
 #[test]
 fn introspection_and_with_profile_claims_tokens_have_the_username_the_email_and_the_name() {
     let (gatepass, service) = on_sqlite(&["--profile-claims"]);
-    let secret = add_client(&gatepass, "api");
+    let secret = add_client_with(&gatepass, "api", &["--introspect-all"]);
     let token = service.token(JOHNDOE);
     let sent =
         post_form("/introspect", format!("token={token}")).header("Authorization", basic("api", &secret));
@@ -155,7 +155,7 @@ fn expect_authentication_by_proxy(language: &str, template: &str, has_admin: boo
         .header("X-Auth-User", "alice")
         .header("X-Auth-Client", "forged");
     let reply = request.clone().bearer(&token).send(address);
-    assert_eq!(reply.text(), format!("user=johndoe subject={id} client="), "{reply:?}");
+    assert_eq!(reply.text(), format!("user=johndoe subject={id} client=gatepass"), "{reply:?}");
     let reply = request.send(address);
     assert_eq!(
         (reply.status, reply.header("www-authenticate").as_deref()),

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::secure::{
-    Gatepass, ISSUER, JOHNDOE, JOHNDOE_OFFLINE, Reply, SECOND, Service, Tokens, add_client, add_johndoe,
-    basic, client_fields, expect_missing, expect_oauth2_error, get, on_sqlite, outcome, post_form, read,
-    revoke, serve, wait_until, with_service, with_wrong_signature,
+    Gatepass, ISSUER, JOHNDOE, JOHNDOE_OFFLINE, Reply, SECOND, Service, Tokens, add_client, add_client_with,
+    add_johndoe, basic, client_fields, expect_missing, expect_oauth2_error, get, on_sqlite, outcome,
+    post_form, read, revoke, serve, wait_until, with_service, with_wrong_signature,
 };
 
 /// A user with the scope that introspection requires.
@@ -46,11 +46,12 @@ impl<'a> Auditor<'a> {
 
 #[test]
 fn introspection_of_an_active_token_returns_its_claims_to_users_with_the_scope_and_to_clients() {
-    let (gatepass, service) = on_sqlite(&[&ISSUER[..], &["--audience", "https://api"]].concat());
+    let (gatepass, service) =
+        on_sqlite(&[&ISSUER[..], &["--audience", "https://auth.example.com,https://api"]].concat());
     let auditor = Auditor::add(&gatepass, &service);
-    let secret = add_client(&gatepass, "web");
+    let secret = add_client_with(&gatepass, "web", &["--introspect-all"]);
     let client = client_fields("web", &secret);
-    let tokens = Tokens::of(&service.sign_in(&format!("{JOHNDOE_OFFLINE}{client}")));
+    let tokens = Tokens::of(&service.sign_in(&format!("{JOHNDOE_OFFLINE}{client}&resource=https://api")));
     let (_, claims) = read(&tokens.access);
     assert_eq!(
         (tokens.scope.as_str(), &claims["scope"]),
@@ -85,7 +86,7 @@ fn introspection_of_an_active_token_returns_its_claims_to_users_with_the_scope_a
     let without_client = service.sign_in_offline();
     for token in [&without_client.access, &without_client.refresh] {
         let state = auditor.state(token);
-        assert_eq!((&state["active"], state.get("client_id")), (&true.into(), None), "{state}");
+        assert_eq!((&state["active"], &state["client_id"]), (&true.into(), &"gatepass".into()), "{state}");
     }
     assert_eq!(auditor.state(&service.token(&format!("{JOHNDOE}&scope=me")))["scope"], "me");
 

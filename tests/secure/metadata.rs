@@ -54,7 +54,8 @@ fn metadata_matches_the_settings_and_the_behavior() {
         (service, metadata)
     };
     let url = |path: &str| format!("{}{path}", ISSUER[1]);
-    let methods = json!(["client_secret_basic", "client_secret_post"]);
+    let methods = json!(["none", "client_secret_basic", "client_secret_post"]);
+    let with_secret = json!(["client_secret_basic", "client_secret_post"]);
 
     let (service, default) = start(&[]);
     let expected = json!({
@@ -65,11 +66,11 @@ fn metadata_matches_the_settings_and_the_behavior() {
         "access_token_signing_alg_values_supported": ["ES256"],
         "scopes_supported": ["me", "tokens:introspect", "offline_access"],
         "response_types_supported": [],
-        "grant_types_supported": ["password", "refresh_token"],
+        "grant_types_supported": ["password", "refresh_token", "client_credentials"],
         "revocation_endpoint": url("/revoke"),
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint": url("/introspect"),
-        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": with_secret,
         "service_documentation": url("/docs"),
     });
     assert_eq!(default, expected);
@@ -102,7 +103,7 @@ fn metadata_matches_the_settings_and_the_behavior() {
 
     let (service, never) = start(&["--refresh-tokens", "never"]);
     let changes = json!({
-        "grant_types_supported": ["password"], "scopes_supported": ["me", "tokens:introspect"],
+        "grant_types_supported": ["password", "client_credentials"], "scopes_supported": ["me", "tokens:introspect"],
     });
     assert_eq!(never, with(&default, changes));
     assert_eq!(service.refresh("x", "").json()["error"], "unsupported_grant_type");
@@ -118,7 +119,10 @@ fn metadata_matches_the_settings_and_the_behavior() {
     assert_eq!((refused.status, &refused.json()["error"]), (401, &"invalid_client".into()));
 
     let (service, off) = start(&["--password-grant", "off"]);
-    assert_eq!(off, with(&default, json!({ "grant_types_supported": ["refresh_token"] })));
+    assert_eq!(
+        off,
+        with(&default, json!({ "grant_types_supported": ["refresh_token", "client_credentials"] }))
+    );
     assert_eq!(service.sign_in(JOHNDOE).json()["error"], "unsupported_grant_type");
     assert_eq!(service.refresh("x", "").json()["error"], "invalid_grant");
 }

@@ -1,6 +1,9 @@
 //! The secure profile over HTTP: the program, its commands and its clients.
 
+mod audiences;
 mod audit;
+mod client_credentials;
+mod clients;
 mod concurrent_refresh;
 mod connections;
 mod containers;
@@ -45,9 +48,9 @@ use crate::support::{
     postgres_proxy::PostgresProxy,
     program::Gatepass,
     secure_profile::{
-        JOHNDOE, JOHNDOE_OFFLINE, SECOND, Service, Tokens, access_token, add_client, add_johndoe, basic,
-        expect_missing, expect_oauth2_error, free_address, outcome, proxied_postgres, read, rows, serve,
-        serve_command,
+        JOHNDOE, JOHNDOE_OFFLINE, SECOND, Service, Tokens, access_token, add_client, add_client_with,
+        add_johndoe, basic, expect_missing, expect_oauth2_error, free_address, outcome, proxied_postgres,
+        read, rows, serve, serve_command,
     },
     service::{Program, TIMEOUT},
     skip,

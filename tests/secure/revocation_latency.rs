@@ -21,7 +21,7 @@ type Refusal = (u16, &'static str, Option<&'static str>);
 
 const INVALID: Refusal =
     (401, "Could not validate credentials", Some(r#"Bearer realm="api", error="invalid_token""#));
-const INACTIVE: Refusal = (400, "Inactive user", None);
+const INACTIVE: Refusal = (401, "Inactive user", Some(r#"Bearer realm="api", error="invalid_token""#));
 const NARROWED: Refusal =
     (403, "Not enough permissions", Some(r#"Bearer realm="api", error="insufficient_scope", scope="me""#));
 
@@ -329,7 +329,7 @@ fn tokens_of_a_disabled_user_stay_revoked_after_the_user_is_enabled() {
         assert_eq!(service.users_me(&tokens.access).status, 200);
         gatepass.done(&["users", "disable", "johndoe"]);
         expect_soon(INACTIVE);
-        expect(INACTIVE, &service.sign_in(JOHNDOE), "sign-in of a disabled user");
+        expect((400, "Inactive user", None), &service.sign_in(JOHNDOE), "sign-in of a disabled user");
         gatepass.done(&["users", "enable", "johndoe"]);
         expect_soon(INVALID);
         assert_eq!(service.refresh(&tokens.refresh, "").json()["error"], "invalid_grant");

@@ -1,6 +1,6 @@
 //! Settings of the secure profile.
 
-use crate::secure::{ISSUER, JOHNDOE, on_sqlite, outcome, read, serve};
+use crate::secure::{ISSUER, JOHNDOE, on_sqlite, outcome, serve};
 
 #[test]
 fn without_the_password_grant_sign_ins_are_refused_and_sessions_stay_active() {
@@ -19,18 +19,4 @@ fn without_the_password_grant_sign_ins_are_refused_and_sessions_stay_active() {
         tokens = service.refreshed(&tokens.refresh);
         assert_eq!(service.users_me(&tokens.access).status, 200);
     }
-}
-
-#[test]
-fn token_has_the_issuer_and_audience_of_the_settings_and_other_audiences_are_refused() {
-    let (gatepass, own) = on_sqlite(&ISSUER);
-    let (issuer, audience) = (ISSUER[1], "https://api.example.com");
-    let service = serve(&gatepass, &[&ISSUER[..], &["--audience", audience]].concat());
-    let tokens = [&own, &service].map(|service| service.token(JOHNDOE));
-    for (token, audience) in tokens.iter().zip([issuer, audience]) {
-        let (_, claims) = read(token);
-        assert_eq!((&claims["iss"], &claims["aud"]), (&issuer.into(), &audience.into()));
-    }
-    assert_eq!(tokens.each_ref().map(|token| own.users_me(token).status), [200, 401]);
-    assert_eq!(tokens.each_ref().map(|token| service.users_me(token).status), [401, 200]);
 }

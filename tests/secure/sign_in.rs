@@ -45,7 +45,7 @@ fn token_has_the_claims_of_rfc_9068() {
     let jti = claims["jti"].as_str().unwrap();
     let expected = json!({
         "iss": issuer, "sub": id, "user_kind": "User", "aud": issuer, "exp": iat + 900, "iat": iat, "jti": jti,
-        "sid": claims["sid"], "sid_seq": 0, "scope": "me",
+        "sid": claims["sid"], "sid_seq": 0, "client_id": "gatepass", "scope": "me",
     });
     assert_eq!(claims, expected);
     assert_eq!(claims["sid"].as_str().unwrap().len(), 22);

@@ -219,3 +219,15 @@ fn commands_with_an_unreachable_database_fail_with_one_line_except_keys_rotate()
     gatepass.done(&["keys", "rotate"]);
     assert!(!gatepass.folder.path().join("gatepass.db").exists());
 }
+
+#[test]
+fn start_with_a_registered_client_that_has_the_id_of_the_default_client_fails() {
+    let gatepass = Gatepass::on_sqlite();
+    gatepass.done(&["clients", "add", "gatepass", "--public"]);
+    expect_error(
+        &gatepass,
+        &[],
+        2,
+        &["client gatepass is registered", "--require-client", "--default-client-id"],
+    );
+}

@@ -40,6 +40,8 @@ def legacy(client_id="", scope=("me", "users:read")):
 
 for client_id, options in [
     ("", {}),
+    ("gatepass", {}),
+    ("app", {}),
     ("web", {"client_secret": secret}),
     ("web", {"client_secret": secret, "include_client_id": True}),
 ]:
@@ -85,9 +87,9 @@ for client_id, auth in [("", None), ("web", HTTPBasicAuth("web", secret))]:
     session.scope = STAYS
     is_johndoe(session.get(ME))
     equal(len(saved), 1)
-    raises(InvalidGrantError, lambda: session.refresh_token(TOKEN, refresh_token="x" * 86, auth=auth))
+    raises(InvalidGrantError, lambda: session.refresh_token(TOKEN, refresh_token="x" * 86))
     session.scope = [*STAYS, "admin"]
-    raises(InvalidScopeError, lambda: session.refresh_token(TOKEN, auth=auth))
+    raises(InvalidScopeError, lambda: session.refresh_token(TOKEN))
 
 
 # Authlib, as a registered client by HTTP Basic and in the form, and as a public client.

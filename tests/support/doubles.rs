@@ -9,10 +9,10 @@ use std::{
 };
 
 use gatepass::{
-    AccessToken, Account, Auth, AuthUser, BackendError, Claims, ClientId, ClientRegistry, ClientSecret,
-    ErrorFormat, GrantedScopes, IssuedToken, NewToken, Password, PasswordCheck, PasswordHash, PasswordHasher,
-    PasswordStore, Subject, Timestamp, TokenIssuer, TokenVerifier, UserStore, Username, auth::AuthBuilder,
-    sql::Database, tutorial::InsecureSubjectTokens,
+    AccessToken, Account, Auth, AuthUser, BackendError, Claims, Client, ClientId, ClientRegistry,
+    ClientSecretHash, ErrorFormat, GrantedScopes, IssuedToken, NewToken, Password, PasswordCheck,
+    PasswordHash, PasswordHasher, PasswordStore, Subject, Timestamp, TokenIssuer, TokenVerifier, UserStore,
+    Username, auth::AuthBuilder, sql::Database, tutorial::InsecureSubjectTokens,
 };
 use serde::Serialize;
 
@@ -257,7 +257,9 @@ impl TokenVerifier for ReadableTokens {
 pub struct OneClient;
 
 impl ClientRegistry for OneClient {
-    async fn authenticate(&self, client_id: &ClientId, secret: &ClientSecret) -> Result<bool, BackendError> {
-        Ok(client_id.as_str() == "web" && secret.expose() == "web-secret")
+    async fn find(&self, client_id: &ClientId) -> Result<Option<Client>, BackendError> {
+        let secret = ClientSecretHash::of(&"web-secret".into());
+        let web = Client::confidential(client_id.clone(), [secret]);
+        Ok((client_id.as_str() == "web").then_some(web))
     }
 }

@@ -89,7 +89,12 @@ pub fn basic(client_id: &str, secret: &str) -> String {
 
 /// Registers a client and returns its secret.
 pub fn add_client(gatepass: &Gatepass, client_id: &str) -> String {
-    let client = gatepass.json(&["clients", "add", client_id]);
+    add_client_with(gatepass, client_id, &[])
+}
+
+/// Registers a confidential client with options and returns its secret.
+pub fn add_client_with(gatepass: &Gatepass, client_id: &str, options: &[&str]) -> String {
+    let client = gatepass.json(&[&["clients", "add", client_id], options].concat());
     client["client_secret"].as_str().expect("a secret").to_owned()
 }
 

@@ -66,6 +66,7 @@ pub fn new_token(now: Timestamp) -> NewToken {
         user_kind: Member::user_kind(),
         granted_scopes: GrantedScopes::All,
         client_id: None,
+        audiences: Vec::new(),
         session_id: None,
         sequence: None,
         extra_claims: Map::new(),

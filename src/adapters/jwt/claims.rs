@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     adapters::unique_names,
     domain::{
-        claims::Claims,
+        claims::{Audience, Claims},
         client::ClientId,
         ports::NewToken,
         scope::{GrantedScopes, Scopes},
@@ -26,7 +26,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 struct Payload {
     iss: String,
     sub: String,
-    aud: Audience,
+    aud: Aud,
     exp: u64,
     iat: u64,
     nbf: Option<u64>,
@@ -44,7 +44,7 @@ struct Payload {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Audience {
+enum Aud {
     One(String),
     Many(Vec<String>),
 }
@@ -66,7 +66,7 @@ impl Expected {
             ("iss", json!(*self.issuer)),
             ("sub", json!(new.subject.as_str())),
             ("user_kind", json!(new.user_kind)),
-            ("aud", json!(*self.audience)),
+            ("aud", self.aud(&new.audiences)),
             ("exp", json!((new.now + lifetime).as_unix())),
             ("iat", json!(new.now.as_unix())),
             ("jti", json!(token_id)),
@@ -87,19 +87,33 @@ impl Expected {
         Value::Object(payload).to_string()
     }
 
+    fn aud(&self, audiences: &[Audience]) -> Value {
+        match audiences {
+            [] => json!(*self.audience),
+            [one] => json!(one.as_str()),
+            several => several.iter().map(Audience::as_str).collect(),
+        }
+    }
+
     /// Parses the payload of a signed token. Returns `None` unless issuer and audience match and the token is valid at
     /// `now`.
     pub(super) fn read(&self, payload: &[u8], now: Timestamp) -> Option<Claims> {
+        self.read_any_audience(payload, now)
+            .filter(|claims| claims.audiences.iter().any(|audience| audience.as_str() == &*self.audience))
+    }
+
+    /// Parses the payload of a signed token for any audience.
+    pub(super) fn read_any_audience(&self, payload: &[u8], now: Timestamp) -> Option<Claims> {
         let payload: Payload = unique_names::parse(payload)?;
-        let is_for_audience = match &payload.aud {
-            Audience::One(one) => **one == *self.audience,
-            Audience::Many(many) => many.iter().any(|one| **one == *self.audience),
+        let audiences = match payload.aud {
+            Aud::One(one) => vec![one],
+            Aud::Many(many) => many,
         };
         let has_begun = |time| Timestamp::from_unix(time) <= now + self.leeway.max(CLOCK_TOLERANCE);
         let is_valid = now < Timestamp::from_unix(payload.exp) + self.leeway
             && has_begun(payload.iat)
             && payload.nbf.is_none_or(has_begun);
-        if *payload.iss != *self.issuer || !is_for_audience || !is_valid {
+        if *payload.iss != *self.issuer || !is_valid {
             return None;
         }
         let granted_scopes = match (payload.scope, payload.unrestricted) {
@@ -120,7 +134,7 @@ impl Expected {
             session_id: payload.sid.map(SessionId::new).transpose().ok()?,
             sequence: payload.sid_seq,
             issuer: Some(Arc::clone(&self.issuer)),
-            audience: Some(Arc::clone(&self.audience)),
+            audiences: audiences.into_iter().filter_map(|audience| Audience::new(audience).ok()).collect(),
         })
     }
 }

@@ -56,6 +56,7 @@ use crate::domain::{
 ///     user_kind: "Member",
 ///     granted_scopes: GrantedScopes::Only("items:read".parse()?),
 ///     client_id: None,
+///     audiences: Vec::new(),
 ///     session_id: None,
 ///     sequence: None,
 ///     extra_claims: serde_json::Map::new(),

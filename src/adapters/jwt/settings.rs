@@ -74,7 +74,8 @@ pub struct JwtSettings {
     pub activation_delay: Duration,
     /// The issuer of the tokens (`iss`).
     pub issuer: Arc<str>,
-    /// The audience of the tokens (`aud`).
+    /// The audience of this application (`aud`): that of tokens unless they are issued for others, and the only one that
+    /// [`JwtTokens`](crate::jwt::JwtTokens) accepts.
     pub audience: Arc<str>,
     /// The lifetime of a token.
     pub access_token_ttl: Duration,

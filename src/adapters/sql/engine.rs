@@ -188,8 +188,16 @@ impl Row {
     }
 
     pub(super) fn time(&self, column: &str) -> Result<Timestamp, BackendError> {
-        Ok(Timestamp::from_unix(self.get::<i64>(column)?.try_into().unwrap_or(0)))
+        Ok(timestamp(self.get(column)?))
     }
+
+    pub(super) fn optional_time(&self, column: &str) -> Result<Option<Timestamp>, BackendError> {
+        Ok(self.get::<Option<i64>>(column)?.map(timestamp))
+    }
+}
+
+fn timestamp(seconds: i64) -> Timestamp {
+    Timestamp::from_unix(seconds.try_into().unwrap_or(0))
 }
 
 pub(super) fn seconds(time: Timestamp) -> i64 {

@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 /// All migrations, in order. Never change one, not even its comments: databases store its checksum.
-const MIGRATIONS: [(&str, &str); 7] = [
+const MIGRATIONS: [(&str, &str); 8] = [
     ("users and clients", include_str!("migrations/0001_users_clients.sql")),
     ("sessions", include_str!("migrations/0002_sessions.sql")),
     ("failures", include_str!("migrations/0003_failures.sql")),
@@ -17,6 +17,7 @@ const MIGRATIONS: [(&str, &str); 7] = [
     ("user kinds", include_str!("migrations/0005_user_kinds.sql")),
     ("delivery", include_str!("migrations/0006_delivery.sql")),
     ("throttling, audit", include_str!("migrations/0007_throttling_audit.sql")),
+    ("clients", include_str!("migrations/0008_clients.sql")),
 ];
 
 /// Not sqlx's default, so that an application can have migrations of its own in the same database.
@@ -122,9 +123,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        adapters::sql::{Database, SqlSessions, User, postgres, testing::open_file},
+        adapters::sql::{Database, SqlClients, SqlSessions, User, postgres, testing::open_file},
         domain::{
             claims::Claims,
+            client::{Client, ClientSecretHash},
             scope::GrantedScopes,
             session::{SessionOwner, SessionStore, TokenHash},
             time::Timestamp,
@@ -154,7 +156,12 @@ mod tests {
         migrator
     }
 
-    async fn assert_sessions_migrated(database: Database, owner: &SessionOwner) {
+    async fn assert_migrated(database: Database, owner: &SessionOwner) {
+        let web = SqlClients::new(database.clone()).find(&"web".parse().unwrap()).await.unwrap().unwrap();
+        let secret = ClientSecretHash::from_stored("hash".into());
+        let expected =
+            Client { introspect_all: true, ..Client::confidential(web.client.id.clone(), [secret]) };
+        assert_eq!((web.client, web.secret_created), (expected, Some(Timestamp::from_unix(1))));
         let sessions = SqlSessions::new(database);
         let listed = sessions.list(owner, NOW).await.unwrap();
         assert_eq!(listed.iter().map(|session| session.id.as_str()).collect::<Vec<_>>(), ["s", "t"]);
@@ -178,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sessions_of_an_older_version_survive_the_migration() {
+    async fn clients_and_sessions_of_an_older_version_survive_the_migration() {
         let owner = SessionOwner {
             user_kind: User::user_kind().into(),
             subject: "018bcfe5-6800-7000-8707-070707070707".parse().unwrap(),
@@ -192,7 +199,7 @@ mod tests {
             .unwrap();
         sqlx::raw_sql(ROWS).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        assert_sessions_migrated(open_file(&directory).await, &owner).await;
+        assert_migrated(open_file(&directory).await, &owner).await;
 
         match postgres::Database::create() {
             Ok(postgres) => {
@@ -203,7 +210,7 @@ mod tests {
                     .unwrap();
                 sqlx::raw_sql(ROWS).execute(&mut connection).await.unwrap();
                 connection.close().await.unwrap();
-                assert_sessions_migrated(Database::open(&postgres.url).await.unwrap(), &owner).await;
+                assert_migrated(Database::open(&postgres.url).await.unwrap(), &owner).await;
             }
             Err(reason) => eprintln!("skipped on PostgreSQL: {reason}"),
         }

@@ -38,7 +38,7 @@ mod username_key;
 mod users;
 
 pub use audit::{Actor, AuditCursor, AuditEntry, AuditFilter, AuditPage, AuditWriter, SqlAudit};
-pub use clients::{RegisteredClient, SqlClients};
+pub use clients::{ClientChange, OldSecret, RegisteredClient, SqlClients};
 pub use database::{Database, DatabaseSettings, OpenError};
 pub use failed_attempts::SqlFailedAttempts;
 pub use fields::{InvalidField, InvalidScopes, client_id, email, full_name, is_hidden, scopes, username};

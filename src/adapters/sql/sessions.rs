@@ -3,6 +3,7 @@
 use crate::{
     adapters::sql::{
         audit::{Actor, AuditEntry},
+        clients,
         database::Database,
         engine::{Parameter, Row, Statement},
         pool::Connection,
@@ -29,8 +30,8 @@ const RAISE_VERSION: &str = "INSERT INTO credential_versions (user_kind, user_id
                              ON CONFLICT (user_kind, user_id) \
                              DO UPDATE SET version = credential_versions.version + 1";
 const OPEN: &str = "INSERT INTO sessions (id, user_kind, user_id, client_id, scopes, address, user_agent, \
-                    created, last_used, expires, family, newest, rotated) \
-                    SELECT $1, user_kind, user_id, $2, $3, $4, $5, $6, $6, $7, $8, $9, $6 \
+                    created, last_used, expires, family, newest, rotated, audiences) \
+                    SELECT $1, user_kind, user_id, $2, $3, $4, $5, $6, $6, $7, $8, $9, $6, $13 \
                     FROM credential_versions WHERE user_kind = $10 AND user_id = $11 AND version = $12 \
                     FOR UPDATE";
 /// Ends the least recently used sessions of a user, except the new one and as many as fit.
@@ -49,7 +50,7 @@ const LIST: &str = "SELECT id, client_id, address, user_agent, created, last_use
                     ORDER BY last_used DESC, created DESC, id LIMIT 1000";
 const END: &str = "DELETE FROM sessions WHERE user_kind = $1 AND user_id = $2 AND id = $3";
 const END_ALL: &str = "DELETE FROM sessions WHERE user_kind = $1 AND user_id = $2";
-const FIND_FAMILY: &str = "SELECT id, user_kind, user_id, client_id, scopes, address, user_agent, created, newest, \
+const FIND_FAMILY: &str = "SELECT id, user_kind, user_id, client_id, scopes, audiences, address, user_agent, created, newest, \
                            previous, salt, rotated, first_sequence, sender_sequence, last_sequence, received \
                            FROM sessions WHERE family = $1";
 const ROTATE: &str = "UPDATE sessions SET previous = newest, newest = $1, salt = $2, rotated = $3, \
@@ -182,7 +183,8 @@ impl SessionStore for SqlSessions {
             .bind(first.map(|hash| hash.as_str()))
             .bind(&*owner.user_kind)
             .bind(&owner.subject)
-            .bind(i64::try_from(version)?);
+            .bind(i64::try_from(version)?)
+            .bind((!session.audiences.is_empty()).then(|| clients::lines(session.audiences)));
         let mut transaction = self.database.pool.begin().await?;
         // Locks the version, so that concurrent sign-ins of the user wait and count this session.
         if transaction.execute(open).await? == 0 {
@@ -343,6 +345,7 @@ fn token_family(row: &Row) -> Result<TokenFamily, BackendError> {
         owner: owner(row)?,
         client_id: row.parse_optional("client_id")?,
         granted_scopes: row.parse_optional("scopes")?.map_or(GrantedScopes::All, GrantedScopes::Only),
+        audiences: clients::audiences(row)?.unwrap_or_default(),
         client_info: client_info(row)?,
         created: row.time("created")?,
         current: TokenHash::from_stored(row.get("newest")?),

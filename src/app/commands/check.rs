@@ -67,6 +67,7 @@ pub(crate) fn run(CheckArguments { settings, json }: &CheckArguments) -> Result<
 
 fn check_settings(settings: &Settings) -> Result<String, Failure> {
     settings.secure.password_policy(&Argon2Hasher::with_settings(settings.secure.argon2())?)?;
+    settings.audiences()?;
     if let Some(tls) = settings.listen.tls()? {
         tls.check()?;
     }

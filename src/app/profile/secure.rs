@@ -18,7 +18,7 @@ use crate::{
         metrics::Metrics,
         ops::{self, Operations},
         server::{Server, Service},
-        settings::{ApiSettings, Settings},
+        settings::{ApiSettings, SecureSettings, Settings},
     },
     auth::{Auth, AuthBuilder, LoginThrottle, RefreshSettings, TokenCache},
     domain::user::UserProfile,
@@ -32,6 +32,7 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     let database = database
         .with_audit_retention(settings.operations.audit_retention)
         .with_audit_max_entries(settings.operations.audit_max_entries.get());
+    check_default_client(secure, &database).await?;
     let tokens = JwtTokens::open_with(settings.jwt())?;
     let cache = Arc::new(TokenCache::new(secure.token_cache_size));
     database.watch(Arc::clone(&cache) as _, secure.token_cache_max_staleness).await?;
@@ -48,7 +49,8 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     let auth = builder(&database, tokens, &hasher, &secure.api, secure.refresh())
         .password_policy(policy)
         .issuer(settings.issuer())
-        .clients(SqlClients::new(database.clone()))
+        .audiences(settings.audiences()?)
+        .default_client_id(secure.default_client_id.clone())
         .require_client(secure.require_client)
         .max_sessions(secure.max_sessions)
         .token_cache(cache);
@@ -66,6 +68,18 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
         log::warn!("{warning}");
     }
     Ok(server)
+}
+
+/// Checks that no client is registered with the ID of the default client, since its limits would have no effect.
+async fn check_default_client(secure: &SecureSettings, database: &Database) -> Result<(), Failure> {
+    let id = &secure.default_client_id;
+    if !secure.require_client && SqlClients::new(database.clone()).find(id).await?.is_some() {
+        return Err(Failure::usage(format!(
+            "client {id} is registered, but requests without a client have this ID too: set --require-client or another \
+             --default-client-id, or remove the client"
+        )));
+    }
+    Ok(())
 }
 
 /// Adds the parts that determine the OpenAPI document.
@@ -90,6 +104,7 @@ fn builder(
         .forward_auth()
         .tokens(tokens)
         .sessions(SqlSessions::new(database.clone()))
+        .clients(SqlClients::new(database.clone()))
         .refresh_tokens(refresh)
         .password_grant(api.password_grant)
         .require_grant_type(api.require_grant_type)
@@ -142,5 +157,6 @@ pub(crate) async fn document(api: ApiSettings) -> Result<OpenApi, Failure> {
     })?;
     let refresh = RefreshSettings { issue: api.refresh_tokens, ..RefreshSettings::default() };
     let auth = builder(&database, tokens, &Argon2Hasher::default(), &api, refresh);
-    Ok(openapi(&auth.issuer("http://127.0.0.1").build()?))
+    let issuer = "http://127.0.0.1";
+    Ok(openapi(&auth.issuer(issuer).audiences([issuer.parse()?]).build()?))
 }

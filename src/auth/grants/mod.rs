@@ -1,9 +1,10 @@
 //! The grants: each exchanges a token request for tokens. To add one, add a file and a line in `grants!`.
 
+pub(crate) mod client_credentials;
 pub(crate) mod password;
 pub(crate) mod refresh_token;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, num::NonZeroU32, time::Duration};
 
 use zeroize::Zeroizing;
 
@@ -13,13 +14,15 @@ use crate::{
         refresh_token::{self as token, TokenParts},
     },
     domain::{
-        client::{ClientId, ClientInfo},
+        backend_error::BackendError,
+        claims::Audience,
+        client::{Client, ClientInfo},
         event::{Event, EventKind},
         invalidation::Invalidation,
         ports::{NewToken, TokenIssuer},
         scope::{GrantedScopes, Scope, Scopes},
         secret::{AccessToken, DeviceCookie, RefreshToken},
-        session::{CredentialsVersion, NewSession, SessionId, SessionStore},
+        session::{CredentialsVersion, NewSession, SessionId, SessionOwner, SessionStore},
         time::Timestamp,
         user::AuthUser,
     },
@@ -64,6 +67,7 @@ macro_rules! grants {
                 grant: GrantType,
                 request: GrantRequest,
             ) -> Result<Tokens, AuthError> {
+                self.client_for(Some(&request.client), grant)?;
                 match grant {
                     $(GrantType::$variant => $module::grant(self, request).await,)*
                 }
@@ -75,6 +79,7 @@ macro_rules! grants {
 grants! {
     Password: password = "password",
     RefreshToken: refresh_token = "refresh_token",
+    ClientCredentials: client_credentials = "client_credentials",
 }
 
 /// A required parameter of a grant.
@@ -91,7 +96,8 @@ pub(crate) struct GrantRequest {
     /// The values of [`GrantType::parameters`]. Some are secret.
     pub(crate) parameters: HashMap<&'static str, Zeroizing<String>>,
     pub(crate) scopes: Vec<String>,
-    pub(crate) client_id: Option<ClientId>,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) client: Client,
     pub(crate) client_info: ClientInfo,
 }
 
@@ -127,15 +133,23 @@ pub struct SignedIn<U> {
     pub tokens: Tokens,
 }
 
-/// An authenticated user who requests tokens.
+/// A request for tokens of an authenticated user, or of the client itself.
 struct AuthenticatedRequest<'a, U> {
-    user: &'a U,
-    username: &'a str,
+    /// The user; `None` for the client itself.
+    user: Option<&'a U>,
+    username: Option<&'a str>,
     /// The version of the credentials that were verified.
     credentials_version: CredentialsVersion,
     scopes: &'a [String],
-    client_id: Option<&'a ClientId>,
+    audiences: &'a [String],
+    client: &'a Client,
     client_info: &'a ClientInfo,
+}
+
+/// What a token may be used for.
+struct Granted {
+    scopes: GrantedScopes,
+    audiences: Vec<Audience>,
 }
 
 impl<U: AuthUser> Auth<U> {
@@ -145,14 +159,24 @@ impl<U: AuthUser> Auth<U> {
         &self,
         request: &AuthenticatedRequest<'_, U>,
     ) -> Result<Option<Tokens>, AuthError> {
-        let AuthenticatedRequest { user, username, credentials_version, scopes, client_id, client_info } =
-            *request;
-        let (granted, wants_refresh_token) = self.grant_scopes(user, scopes)?;
+        let AuthenticatedRequest {
+            user,
+            username,
+            credentials_version,
+            scopes,
+            audiences,
+            client,
+            client_info,
+        } = *request;
+        let (scopes, wants_refresh_token) = self.grant_scopes(user, client, scopes)?;
+        let audiences = self.audiences(client, audiences)?;
+        let granted = Granted { scopes, audiences: audiences.clone() };
+        let client_id = self.stored_id(client);
         let (now, random) = (self.now(), self.random()?);
         let session_id = self.0.sessions.as_ref().map(|_| token::session_id(&random));
-        let mut tokens =
-            self.issue(user, granted, client_id.cloned(), session_id.clone().map(|id| (id, 0)), now).await?;
-        let owner = self.owner(user.subject());
+        let owner = self.owner_of(user, client)?;
+        let session = session_id.clone().map(|id| (id, 0));
+        let mut tokens = self.issue(&owner, user, granted, client, session, now).await?;
         if let (Some(Sessions { store, refresh, maximum }), Some(id)) = (&self.0.sessions, &session_id) {
             tokens.refresh_token = wants_refresh_token.then(|| token::first(&random));
             let hashes = tokens.refresh_token.as_ref().and_then(TokenParts::of);
@@ -164,11 +188,13 @@ impl<U: AuthUser> Auth<U> {
                 credentials_version,
                 client_id,
                 granted_scopes: &tokens.granted_scopes,
+                audiences: &audiences,
                 client_info,
                 now,
                 expires_at: tokens.expires_in.map(|lifetime| refresh_end.max(now + lifetime)),
                 refresh_token: hashes.as_ref().map(|(family, first)| (family, first)),
-                max_sessions: *maximum,
+                // Every token of a client has its own session.
+                max_sessions: if user.is_some() { *maximum } else { NonZeroU32::MAX },
             };
             let Some(evicted) = store.open(&session).await? else { return Ok(None) };
             for id in &evicted {
@@ -177,23 +203,30 @@ impl<U: AuthUser> Auth<U> {
                 self.emit(&Event { subject: Some(&owner.subject), session_id: Some(id), ..event });
             }
         }
+        let kind = if user.is_some() { EventKind::SignedIn } else { EventKind::ClientTokenIssued };
         self.emit(&Event {
-            username: Some(username),
-            subject: Some(&owner.subject),
+            username,
+            subject: user.map(|_| &owner.subject),
             client_id,
             session_id: session_id.as_ref(),
-            ..Event::new(EventKind::SignedIn, client_info, now)
+            ..Event::new(kind, client_info, now)
         });
         Ok(Some(tokens))
     }
 
     /// Returns the granted scopes, and whether to issue a refresh token.
-    fn grant_scopes(&self, user: &U, requested: &[String]) -> Result<(GrantedScopes, bool), AuthError> {
-        let settings = self.refresh_settings();
+    fn grant_scopes(
+        &self,
+        user: Option<&U>,
+        client: &Client,
+        requested: &[String],
+    ) -> Result<(GrantedScopes, bool), AuthError> {
+        let may_refresh = user.is_some() && client.allows_grant(GrantType::RefreshToken.name());
+        let settings = self.refresh_settings().filter(|_| may_refresh);
         let is_offline_access = |scope: &String| settings.is_some() && scope == Scope::OFFLINE_ACCESS;
         let (offline_access, others): (Vec<_>, Vec<_>) =
             requested.iter().cloned().partition(is_offline_access);
-        let allowed = user.allowed_scopes();
+        let allowed = user.map_or(GrantedScopes::All, AuthUser::allowed_scopes).limited_to(&client.scopes);
         if offline_access.is_empty() {
             let granted = allowed.grant(&others).ok_or(AuthError::ScopeNotGranted)?;
             return Ok((granted, settings.is_some_and(|settings| settings.issue == RefreshTokens::Always)));
@@ -206,25 +239,44 @@ impl<U: AuthUser> Auth<U> {
         Ok((granted.with(Scope::offline_access()), true))
     }
 
-    /// Issues an access token for a user, with the number of the response within its session.
+    /// Returns the owner of a session: a user or a client.
+    fn owner_of(&self, user: Option<&U>, client: &Client) -> Result<SessionOwner, BackendError> {
+        match user {
+            Some(user) => Ok(self.owner(user.subject())),
+            None => Ok(SessionOwner { user_kind: Client::USER_KIND.into(), subject: client.id.subject()? }),
+        }
+    }
+
+    /// Returns the version of the owner's credentials; zero without sessions.
+    async fn credentials_version(&self, owner: &SessionOwner) -> Result<CredentialsVersion, BackendError> {
+        match &self.0.sessions {
+            Some(sessions) => sessions.store.credentials_version(owner).await,
+            None => Ok(CredentialsVersion::default()),
+        }
+    }
+
+    /// Issues an access token, with the number of the response within its session.
     async fn issue(
         &self,
-        user: &U,
-        granted_scopes: GrantedScopes,
-        client_id: Option<ClientId>,
+        owner: &SessionOwner,
+        user: Option<&U>,
+        granted: Granted,
+        client: &Client,
         session: Option<(SessionId, u64)>,
         now: Timestamp,
     ) -> Result<Tokens, AuthError> {
         let issuer = self.0.issuer.as_ref().ok_or(AuthError::NotConfigured("a token issuer"))?;
+        let extra_claims = user.zip(issuer.extra_claims.as_ref()).map(|(user, claims)| claims(user));
         let (session_id, sequence) = session.unzip();
         let new = NewToken {
-            subject: user.subject(),
-            user_kind: U::user_kind(),
-            granted_scopes,
-            client_id,
+            subject: owner.subject.clone(),
+            user_kind: if user.is_some() { U::user_kind() } else { Client::USER_KIND },
+            granted_scopes: granted.scopes,
+            audiences: granted.audiences,
+            client_id: Some(client.id.clone()),
             session_id,
             sequence,
-            extra_claims: issuer.extra_claims.as_ref().map(|claims| claims(user)).unwrap_or_default(),
+            extra_claims: extra_claims.unwrap_or_default(),
             now,
         };
         let issued = issuer.tokens.issue(&new).await?;

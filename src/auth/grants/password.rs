@@ -3,11 +3,11 @@
 use crate::{
     auth::{
         Auth, AuthError,
-        grants::{AuthenticatedRequest, GrantRequest, Parameter, SignedIn, Tokens},
+        grants::{AuthenticatedRequest, GrantRequest, GrantType, Parameter, SignedIn, Tokens},
         password::VerifiedAccount,
     },
     domain::{
-        client::{ClientId, ClientInfo},
+        client::{Client, ClientInfo},
         event::{Event, EventKind},
         secret::Password,
         session::{CredentialsVersion, SessionStore},
@@ -38,7 +38,8 @@ pub(super) async fn grant<U: AuthUser>(
         username: &username,
         password: &password,
         scopes: &request.scopes,
-        client_id: request.client_id,
+        audiences: &request.audiences,
+        client: Some(&request.client),
         client_info: &request.client_info,
     };
     Ok(auth.sign_in_within_rate(sign_in).await?.tokens)
@@ -51,10 +52,12 @@ pub struct SignIn<'a> {
     pub username: &'a str,
     /// The password.
     pub password: &'a Password,
-    /// The requested scopes; an empty list requests all scopes of the user.
+    /// The requested scopes; an empty list requests all scopes of the user that the client may have.
     pub scopes: &'a [String],
-    /// The client, if it authenticated.
-    pub client_id: Option<ClientId>,
+    /// The requested audiences; an empty list requests the default.
+    pub audiences: &'a [String],
+    /// The authenticated client; `None` for the default client.
+    pub client: Option<&'a Client>,
     /// The sender of the request.
     pub client_info: &'a ClientInfo,
 }
@@ -68,8 +71,9 @@ impl<U: AuthUser> Auth<U> {
     /// # Errors
     /// - Those of [`verify_password`](Self::verify_password).
     /// - [`AuthError::UnsupportedGrant`] if the password grant is off or no password hasher is set.
-    /// - [`AuthError::InvalidClient`] if a client is required and none authenticated.
-    /// - [`AuthError::ScopeNotGranted`] only if the password is right.
+    /// - [`AuthError::InvalidClient`] if a registered client is required and none authenticated,
+    ///   [`AuthError::UnauthorizedClient`] if the client may not use the password grant.
+    /// - [`AuthError::ScopeNotGranted`] and [`AuthError::InvalidTarget`] only if the password is right.
     pub async fn sign_in(&self, sign_in: SignIn<'_>) -> Result<SignedIn<U>, AuthError> {
         self.check_rate(sign_in.client_info).await?;
         self.sign_in_within_rate(sign_in).await
@@ -80,8 +84,8 @@ impl<U: AuthUser> Auth<U> {
         if !is_enabled(self) {
             return Err(AuthError::UnsupportedGrant);
         }
-        self.check_client_required(sign_in.client_id.as_ref())?;
-        let result = self.try_sign_in(&sign_in).await;
+        let client = self.client_for(sign_in.client, GrantType::Password)?;
+        let result = self.try_sign_in(&sign_in, &client).await;
         let kind = match &result {
             Err(AuthError::InvalidCredentials) => EventKind::SignInFailed,
             Err(AuthError::InactiveUser) => EventKind::SignInInactive,
@@ -90,13 +94,13 @@ impl<U: AuthUser> Auth<U> {
         };
         self.emit(&Event {
             username: Some(sign_in.username),
-            client_id: sign_in.client_id.as_ref(),
+            client_id: self.stored_id(&client),
             ..Event::new(kind, sign_in.client_info, self.now())
         });
         result
     }
 
-    async fn try_sign_in(&self, sign_in: &SignIn<'_>) -> Result<SignedIn<U>, AuthError> {
+    async fn try_sign_in(&self, sign_in: &SignIn<'_>, client: &Client) -> Result<SignedIn<U>, AuthError> {
         for _ in 0..ATTEMPTS {
             let SignIn { username, password, client_info, .. } = sign_in;
             let verified = self.verify_account(username, password, client_info).await?;
@@ -113,11 +117,12 @@ impl<U: AuthUser> Auth<U> {
             let VerifiedAccount { account, .. } = verified;
             let user = account.user;
             let request = AuthenticatedRequest {
-                user: &user,
-                username,
+                user: Some(&user),
+                username: Some(username),
                 credentials_version: version,
                 scopes: sign_in.scopes,
-                client_id: sign_in.client_id.as_ref(),
+                audiences: sign_in.audiences,
+                client,
                 client_info,
             };
             if let Some(mut tokens) = self.start_session(&request).await? {

@@ -7,15 +7,15 @@ use crate::{
         Auth, AuthError, Sessions,
         authenticate::still_granted,
         delivery::{DELIVERY_ATTEMPTS, Repetition, is_same_sender},
-        grants::{GrantRequest, Parameter, SignedIn, Tokens},
+        grants::{GrantRequest, GrantType, Granted, Parameter, SignedIn, Tokens},
         refresh_token::{self, TokenParts},
     },
     domain::{
         backend_error::BackendError,
-        client::{ClientId, ClientInfo},
+        client::{Client, ClientInfo},
         event::{Event, EventKind},
         ports::UserStore,
-        scope::GrantedScopes,
+        scope::{GrantedScopes, Scope},
         secret::RefreshToken,
         session::{DeliveryUpdate, Rotation, SessionStore, TokenFamily, TokenHash},
         time::Timestamp,
@@ -42,7 +42,8 @@ pub(super) async fn grant<U: AuthUser>(
     let refresh = Refresh {
         token: &token,
         scopes: &request.scopes,
-        client_id: request.client_id,
+        audiences: &request.audiences,
+        client: Some(&request.client),
         client_info: &request.client_info,
     };
     Ok(auth.refresh(refresh).await?.tokens)
@@ -133,8 +134,10 @@ pub struct Refresh<'a> {
     pub token: &'a RefreshToken,
     /// The requested scopes; an empty list requests all scopes that the sign-in was granted.
     pub scopes: &'a [String],
-    /// The client, if it authenticated.
-    pub client_id: Option<ClientId>,
+    /// The requested audiences; an empty list requests all audiences of the sign-in.
+    pub audiences: &'a [String],
+    /// The authenticated client; `None` for the default client.
+    pub client: Option<&'a Client>,
     /// The sender of the request.
     pub client_info: &'a ClientInfo,
 }
@@ -150,23 +153,25 @@ impl<U: AuthUser> Auth<U> {
     ///
     /// # Errors
     /// - [`AuthError::InvalidRefreshToken`], [`AuthError::InactiveUser`].
-    /// - [`AuthError::InvalidClient`] if a client is required and none authenticated.
+    /// - [`AuthError::InvalidClient`] if a registered client is required and none authenticated,
+    ///   [`AuthError::UnauthorizedClient`] if the client may not use the refresh token grant.
     /// - [`AuthError::ScopeExceeded`] for scopes that the sign-in was not granted.
-    /// - [`AuthError::ScopeNotGranted`] for scopes that the user no longer has.
+    /// - [`AuthError::ScopeNotGranted`] for scopes that the user or the client no longer has.
+    /// - [`AuthError::InvalidTarget`] for audiences that the sign-in was not granted.
     /// - [`AuthError::Backend`].
     pub async fn refresh(&self, refresh: Refresh<'_>) -> Result<SignedIn<U>, AuthError> {
-        self.check_client_required(refresh.client_id.as_ref())?;
-        let result = self.try_refresh(&refresh).await;
+        let client = self.client_for(refresh.client, GrantType::RefreshToken)?;
+        let result = self.try_refresh(&refresh, &client).await;
         if let Err(AuthError::InvalidRefreshToken) = &result {
             self.emit(&Event {
-                client_id: refresh.client_id.as_ref(),
+                client_id: self.stored_id(&client),
                 ..Event::new(EventKind::RefreshFailed, refresh.client_info, self.now())
             });
         }
         result
     }
 
-    async fn try_refresh(&self, refresh: &Refresh<'_>) -> Result<SignedIn<U>, AuthError> {
+    async fn try_refresh(&self, refresh: &Refresh<'_>, client: &Client) -> Result<SignedIn<U>, AuthError> {
         let Some(sessions) = self.0.sessions.as_ref().filter(|_| self.refresh_settings().is_some()) else {
             return Err(AuthError::InvalidRefreshToken);
         };
@@ -175,7 +180,7 @@ impl<U: AuthUser> Auth<U> {
         let (now, random) = (self.now(), self.random()?);
         for _ in 0..DELIVERY_ATTEMPTS {
             let family = self.find_family(&name).await?.ok_or(AuthError::InvalidRefreshToken)?;
-            if family.client_id != refresh.client_id {
+            if *self.client_id_of(family.client_id.as_ref()) != client.id {
                 return Err(AuthError::InvalidRefreshToken);
             }
             let is_same_sender = is_same_sender(&family.client_info, refresh.client_info);
@@ -195,7 +200,10 @@ impl<U: AuthUser> Auth<U> {
             };
             let user = self.0.users.find_by_subject(&family.owner.subject).await?;
             let user = user.ok_or(AuthError::InvalidRefreshToken)?;
-            let granted = scopes_to_refresh(&family, &user, refresh.scopes)?;
+            let granted = Granted {
+                scopes: scopes_to_refresh(&family, &user, client, refresh.scopes)?,
+                audiences: self.audiences_to_refresh(&family, client, refresh.audiences)?,
+            };
             if let Some(delivery) = &repetition {
                 let update = DeliveryUpdate {
                     session_id: &family.session_id,
@@ -209,7 +217,7 @@ impl<U: AuthUser> Auth<U> {
             }
             let sequence = family.delivery.last + 1;
             let session = Some((family.session_id.clone(), sequence));
-            let mut tokens = self.issue(&user, granted, family.client_id.clone(), session, now).await?;
+            let mut tokens = self.issue(&family.owner, Some(&user), granted, client, session, now).await?;
             let next = parts.successor(&salt);
             let end = sessions.refresh.end(family.created, now);
             let rotation = Rotation {
@@ -280,6 +288,7 @@ fn family_event<'a>(
 fn scopes_to_refresh(
     family: &TokenFamily,
     user: &impl AuthUser,
+    client: &Client,
     requested: &[String],
 ) -> Result<GrantedScopes, AuthError> {
     if !user.is_active() {
@@ -288,7 +297,9 @@ fn scopes_to_refresh(
     if !family.granted_scopes.covers(requested.iter().map(String::as_str)) {
         return Err(AuthError::ScopeExceeded);
     }
-    still_granted(&family.granted_scopes, user).grant(requested).ok_or(AuthError::ScopeNotGranted)
+    let client_scopes = client.scopes.with(Scope::offline_access());
+    let allowed = still_granted(&family.granted_scopes, user).limited_to(&client_scopes);
+    allowed.grant(requested).ok_or(AuthError::ScopeNotGranted)
 }
 
 #[cfg(test)]

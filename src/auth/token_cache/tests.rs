@@ -18,7 +18,7 @@ fn claims(user: &str, session: &str) -> Claims {
 
 /// Looks a token up; returns `None` if it is cached.
 fn miss(cache: &TokenCache<()>, token: &str, now: Timestamp) -> Option<Miss> {
-    match cache.lookup(token, now).expect("the cache is not stale") {
+    match cache.lookup(token, Accepted::OwnAudience, now).expect("the cache is not stale") {
         Lookup::Hit(_) => None,
         Lookup::Miss(miss) => Some(miss),
     }
@@ -37,7 +37,8 @@ fn fill(cache: &TokenCache<()>, token: &str, claims: &Claims) {
 #[test]
 fn lookup_after_the_sync_deadline_is_an_error() {
     let cache = cache_of(1);
-    let is_usable = |second| cache.lookup("token", Timestamp::from_unix(second)).is_ok();
+    let is_usable =
+        |second| cache.lookup("token", Accepted::OwnAudience, Timestamp::from_unix(second)).is_ok();
     assert!(is_usable(u64::MAX), "without a deadline");
     cache.synced_until(Timestamp::from_unix(10));
     assert!(is_usable(10) && !is_usable(11));
@@ -53,7 +54,7 @@ fn lookup_returns_the_inserted_result() {
     let granted_scopes = claims.granted_scopes.clone();
     let user = Arc::new(AuthenticatedUser { user: (), claims: claims.clone(), granted_scopes });
     cache.insert(missed, &claims, Authentication::Valid(Arc::clone(&user)));
-    match cache.lookup("token", NOW).unwrap() {
+    match cache.lookup("token", Accepted::OwnAudience, NOW).unwrap() {
         Lookup::Hit(Authentication::Valid(found)) => assert!(Arc::ptr_eq(&found, &user)),
         _ => panic!("the token is not cached"),
     }
@@ -68,7 +69,10 @@ fn lookup_while_disconnected_is_a_temporary_error() {
     let missed = miss(&cache, "other", NOW).unwrap();
     cache.disconnected();
     for token in ["token", "other"] {
-        assert!(cache.lookup(token, NOW).err().expect("an error").is_temporary(), "{token}");
+        assert!(
+            cache.lookup(token, Accepted::OwnAudience, NOW).err().expect("an error").is_temporary(),
+            "{token}"
+        );
     }
     // Invalidations take effect while the cache is disconnected.
     cache.invalidate(&Invalidation::User(Subject::new("1").unwrap()));

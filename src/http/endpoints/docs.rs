@@ -3,6 +3,7 @@
 use std::{io, sync::Arc};
 
 use actix_web::{http::Uri, web::ServiceConfig};
+use serde_json::Value;
 use utoipa::openapi::{
     OpenApi, RefOr, Server,
     security::{Flow, SecurityScheme},
@@ -44,7 +45,7 @@ pub fn routes(document: &OpenApi) -> io::Result<impl FnOnce(&mut ServiceConfig) 
     let policy =
         [POLICY.to_owned()].into_iter().chain(token_origins(&document)).collect::<Vec<_>>().join(" ");
     Ok(asset::routes([
-        ("/openapi.json", Asset::new(JSON, document.to_json()?)?),
+        ("/openapi.json", Asset::new(JSON, json(&document)?)?),
         ("/docs", Asset::new(HTML, page(&document.info.title))?.with_content_security_policy(policy)),
         ("/docs/favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
         ("/docs/docs.js", Asset::new(JAVASCRIPT, include_str!("../../../static/docs.js"))?),
@@ -52,6 +53,22 @@ pub fn routes(document: &OpenApi) -> io::Result<impl FnOnce(&mut ServiceConfig) 
         ("/docs/swagger-ui.css", swagger_ui_file("swagger-ui.css", CSS)?),
         ("/docs/swagger-ui-bundle.js", swagger_ui_file("swagger-ui-bundle.js", JAVASCRIPT)?),
     ]))
+}
+
+/// Returns a document as JSON. Swagger UI shows the flows of a security scheme in their order, and most people sign in with a
+/// password.
+fn json(document: &OpenApi) -> io::Result<String> {
+    let mut document = serde_json::to_value(document)?;
+    let schemes = document.pointer_mut("/components/securitySchemes").and_then(Value::as_object_mut);
+    for scheme in schemes.into_iter().flat_map(|schemes| schemes.values_mut()) {
+        let flows = scheme.get_mut("flows").and_then(Value::as_object_mut);
+        if let Some((flows, last)) =
+            flows.and_then(|flows| flows.shift_remove("clientCredentials").map(|last| (flows, last)))
+        {
+            flows.insert("clientCredentials".to_owned(), last);
+        }
+    }
+    Ok(document.to_string())
 }
 
 /// Returns the origins of the absolute token URLs in a document: the sign-in services that the page may call.

@@ -1,7 +1,7 @@
 //! `GET /forward-auth`: authenticates requests for a reverse proxy.
 
 use actix_web::{
-    HttpRequest, HttpResponse, Resource,
+    FromRequest as _, HttpRequest, HttpResponse, Resource,
     http::header::{HeaderName, HeaderValue},
     web,
 };
@@ -14,7 +14,7 @@ use crate::{
     http::{
         endpoints::{Endpoint, resource},
         error::{ApiError, ErrorBody},
-        extract::users::authorize,
+        extract::{bearer::BearerToken, users::authorize},
         openapi::responses::Unavailable,
     },
 };
@@ -39,6 +39,9 @@ struct Query {
     #[serde(default)]
     #[param(example = "items:read", pattern = r"^[ !#-\[\]-~]*$")]
     scope: String,
+    /// The audience that the token must have. The default is that of this service.
+    #[param(nullable = false)]
+    audience: Option<String>,
 }
 
 impl<U: AuthUser> Auth<U> {
@@ -46,7 +49,8 @@ impl<U: AuthUser> Auth<U> {
     /// nginx's `auth_request`, Traefik's `forwardAuth`, Caddy's `forward_auth`.
     ///
     /// A valid token of an active user gets status 200 and the headers `X-Auth-Subject`, `X-Auth-User`, `X-Auth-Scopes`
-    /// and `X-Auth-Client`, any other request 401. The query `?scope=…` requires scopes; a token without them gets 403.
+    /// and `X-Auth-Client`, any other request 401. The query `?scope=…` requires scopes; a token without them gets 403. `?audience=…` accepts tokens for that audience instead
+    /// of those for this application.
     /// A header without a value is empty, so that the proxy replaces one that the client sent.
     pub fn forward_auth_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
@@ -59,11 +63,19 @@ impl<U: AuthUser> Auth<U> {
 }
 
 async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
-    let required = web::Query::<Query>::from_query(request.query_string()).ok();
-    let required = required.and_then(|query| query.scope.parse::<Scopes>().ok());
+    let query = web::Query::<Query>::from_query(request.query_string()).ok();
+    let query =
+        query.and_then(|web::Query(query)| Some((query.scope.parse::<Scopes>().ok()?, query.audience)));
     // A query that cannot be read comes from the configuration of the proxy.
-    let required = required.ok_or(ApiError::MalformedBody("The query parameter scope is invalid"))?;
-    let authentication = auth.authenticate_request(request).await.map_err(|response| response.error)?;
+    let (required, audience) =
+        query.ok_or(ApiError::MalformedBody("The query parameter scope is invalid"))?;
+    let authentication = match audience {
+        None => auth.authenticate_request(request).await.map_err(|response| response.error)?,
+        Some(audience) => match BearerToken::extract(request).await {
+            Ok(BearerToken(token)) => Some(auth.authenticate_for_audience(&token, &audience).await?),
+            Err(_) => None,
+        },
+    };
     let required: Vec<_> = required.iter().map(|scope| scope.as_str()).collect();
     let user = authorize(authentication.clone(), &required).map_err(|error| {
         // nginx accepts no other status than 401 and 403.
@@ -73,7 +85,7 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
     })?;
     let profile = auth.profile(&user);
     let scopes = user.granted_scopes().scope().unwrap_or_default();
-    let client_id = user.claims().client_id.as_ref().map_or("", |client_id| client_id.as_str());
+    let client_id = auth.client_id_of(user.claims().client_id.as_ref()).as_str();
     let mut response = HttpResponse::Ok();
     for (name, value) in [
         ("x-auth-subject", user.subject().as_str()),
@@ -103,7 +115,7 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
             ("X-Auth-Subject" = String, description = "The identifier of the user"),
             ("X-Auth-User" = String, description = "The username, in UTF-8"),
             ("X-Auth-Scopes" = String, description = "The scopes of the request, separated by spaces"),
-            ("X-Auth-Client" = String, description = "The client that requested the token; empty without one"),
+            ("X-Auth-Client" = String, description = "The client that requested the token"),
         )),
         (status = 400, description = "The query parameter `scope` is invalid", body = ErrorBody),
         (status = 401, description = "The token is missing or invalid, or its user is disabled", body = ErrorBody,

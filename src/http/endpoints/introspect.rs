@@ -6,10 +6,14 @@ use utoipa::{OpenApi, ToSchema};
 
 use crate::{
     auth::{Auth, Introspection},
-    domain::user::{AuthUser, UserProfile},
+    domain::{
+        claims::Audience,
+        client::Client,
+        user::{AuthUser, UserProfile},
+    },
     http::{
         endpoints::{Endpoint, revoke::TokenFormSchema},
-        error::{ApiError, ErrorBody, FormOrUserErrorBody, OAuth2ErrorBody},
+        error::{ApiError, ErrorBody, OAuth2ErrorBody},
         extract::{
             authorization, client_info::client_info, field_reader::FieldReader, form_data::FormData,
             users::authorize,
@@ -35,7 +39,8 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 
 impl<U: AuthUser> Auth<U> {
     /// Returns the introspection endpoint ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)) at a path of your own,
-    /// for registered clients and for users with the scope `tokens:introspect`.
+    /// for confidential clients and for users with the scope `tokens:introspect`. A client sees the tokens of
+    /// [`Auth::introspect_as`].
     pub fn introspection_endpoint(&self, path: &str) -> Resource {
         self.post(path, introspect)
     }
@@ -56,13 +61,18 @@ async fn introspect<U: AuthUser>(
     }
     let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
     let token = reader.required("token");
-    let client = reader.client(request);
-    if !by_token && auth.client(&client, client_info).await?.is_none() {
+    let credentials = reader.client(request);
+    // Public clients, and so the default client, may not introspect: anyone can send their identifier.
+    let client = if by_token { None } else { Some(auth.client(&credentials, client_info).await?) };
+    if client.as_ref().is_some_and(Client::is_public) {
         auth.report_refusal(request, None, &ApiError::NotAuthenticated);
-        return Err(ApiError::InvalidClient { by_basic: true });
+        return Err(ApiError::InvalidClient { by_basic: credentials.is_empty() || credentials.by_basic });
     }
     reader.finish()?;
-    let introspection = auth.introspect(&token).await?;
+    let introspection = match &client {
+        Some(client) => auth.introspect_as(client, &token).await?,
+        None => auth.introspect(&token).await?,
+    };
     let response =
         introspection.as_ref().map(|introspection| IntrospectionResponse::new(auth, introspection));
     Ok(HttpResponse::Ok().json(response.unwrap_or_default()))
@@ -73,11 +83,11 @@ async fn introspect<U: AuthUser>(
 pub(crate) struct IntrospectionResponse<'a> {
     /// True if the token is valid.
     active: bool,
-    /// The scopes of the token that the user still has, separated by spaces.
+    /// The scopes of the token that its owner still has, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "me users:read")]
     scope: Option<String>,
-    /// The identifier of the client that requested the token, if it authenticated.
+    /// The identifier of the client that requested the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     client_id: Option<&'a str>,
@@ -93,7 +103,7 @@ pub(crate) struct IntrospectionResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     iat: Option<u64>,
-    /// The identifier of the user.
+    /// The identifier of the user; `client:` and the identifier of the client for a token without a user.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     sub: Option<&'a str>,
@@ -109,10 +119,11 @@ pub(crate) struct IntrospectionResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "John Doe")]
     name: Option<String>,
-    /// The audience of the token.
+    /// The audience of the token, or a list of audiences.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    aud: Option<&'a str>,
+    #[schema(value_type = Value)]
+    aud: Option<Aud<'a>>,
     /// The issuer of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -127,39 +138,62 @@ pub(crate) struct IntrospectionResponse<'a> {
     sid: Option<&'a str>,
 }
 
+/// The audience of a token; a list only if there are several
+/// ([RFC 7519 section 4.1.3](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.3)).
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Aud<'a> {
+    One(&'a str),
+    Many(Vec<&'a str>),
+}
+
+impl<'a> Aud<'a> {
+    fn of(audiences: &'a [Audience]) -> Option<Self> {
+        match audiences {
+            [] => None,
+            [one] => Some(Self::One(one.as_str())),
+            several => Some(Self::Many(several.iter().map(Audience::as_str).collect())),
+        }
+    }
+}
+
 impl<'a> IntrospectionResponse<'a> {
-    fn new<U: AuthUser>(auth: &Auth<U>, introspection: &'a Introspection<U>) -> Self {
-        match introspection {
-            Introspection::AccessToken(user) => {
-                let claims = &user.claims;
-                let UserProfile { preferred_username, email, name } = auth.profile(&user.user);
-                Self {
+    fn new<U: AuthUser>(auth: &'a Auth<U>, introspection: &'a Introspection<U>) -> Self {
+        let (claims, granted_scopes) = match introspection {
+            Introspection::AccessToken(user) => (&user.claims, &user.granted_scopes),
+            Introspection::ClientToken(client) => (&client.claims, &client.granted_scopes),
+            Introspection::RefreshToken { family, expires_at } => {
+                return Self {
                     active: true,
-                    scope: user.granted_scopes.scope(),
-                    client_id: claims.client_id.as_ref().map(|client_id| client_id.as_str()),
-                    token_type: Some("bearer"),
-                    exp: claims.expires_at.map(|time| time.as_unix()),
-                    iat: claims.issued_at.map(|time| time.as_unix()),
-                    sub: Some(claims.subject.as_str()),
-                    preferred_username,
-                    email,
-                    name,
-                    aud: claims.audience.as_deref(),
-                    iss: claims.issuer.as_deref(),
-                    jti: claims.token_id.as_deref(),
-                    sid: claims.session_id.as_ref().map(|id| id.as_str()),
-                }
+                    scope: family.granted_scopes.scope(),
+                    client_id: Some(auth.client_id_of(family.client_id.as_ref()).as_str()),
+                    exp: Some(expires_at.as_unix()),
+                    iat: Some(family.delivery.rotated.as_unix()),
+                    sub: Some(family.owner.subject.as_str()),
+                    sid: Some(family.session_id.as_str()),
+                    ..Self::default()
+                };
             }
-            Introspection::RefreshToken { family, expires_at } => Self {
-                active: true,
-                scope: family.granted_scopes.scope(),
-                client_id: family.client_id.as_ref().map(|client_id| client_id.as_str()),
-                exp: Some(expires_at.as_unix()),
-                iat: Some(family.delivery.rotated.as_unix()),
-                sub: Some(family.owner.subject.as_str()),
-                sid: Some(family.session_id.as_str()),
-                ..Self::default()
-            },
+        };
+        let profile = match introspection {
+            Introspection::AccessToken(user) => auth.profile(&user.user),
+            _ => UserProfile::default(),
+        };
+        Self {
+            active: true,
+            scope: granted_scopes.scope(),
+            client_id: Some(auth.client_id_of(claims.client_id.as_ref()).as_str()),
+            token_type: Some("bearer"),
+            exp: claims.expires_at.map(|time| time.as_unix()),
+            iat: claims.issued_at.map(|time| time.as_unix()),
+            sub: Some(claims.subject.as_str()),
+            preferred_username: profile.preferred_username,
+            email: profile.email,
+            name: profile.name,
+            aud: Aud::of(&claims.audiences),
+            iss: claims.issuer.as_deref(),
+            jti: claims.token_id.as_deref(),
+            sid: claims.session_id.as_ref().map(|id| id.as_str()),
         }
     }
 }
@@ -167,7 +201,8 @@ impl<'a> IntrospectionResponse<'a> {
 /// Introspect a token
 ///
 /// Returns whether an access token or a refresh token is valid, and its claims (RFC 7662). Requires the credentials of a
-/// registered client, or the bearer token of a user with the scope `tokens:introspect`.
+/// confidential client, or the bearer token of a user with the scope `tokens:introspect`. Tokens that a client may not see are
+/// inactive.
 #[utoipa::path(
     post,
     path = "/introspect",
@@ -188,9 +223,8 @@ impl<'a> IntrospectionResponse<'a> {
                 }))),
                 ("inactive" = (value = json!({ "active": false }))),
             )),
-        (status = 400, body = FormOrUserErrorBody,
-            description = "`invalid_request`: the form has no token, or the body is malformed; or the user of the bearer token is \
-                disabled"),
+        (status = 400, body = OAuth2ErrorBody,
+            description = "`invalid_request`: the form has no token, or the body is malformed"),
         (status = 401, description = "Neither valid client credentials nor a valid bearer token", body = ErrorBody,
             headers(("WWW-Authenticate" = String, description = "`Basic` or `Bearer`"))),
         (status = 403, description = "The bearer token lacks the scope `tokens:introspect`", body = ErrorBody,

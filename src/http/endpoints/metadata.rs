@@ -52,7 +52,7 @@ struct ServerMetadata<'a> {
     #[schema(example = "https://auth.example.com/token")]
     token_endpoint: String,
     /// The methods of client authentication at the token endpoint.
-    token_endpoint_auth_methods_supported: &'static [&'static str],
+    token_endpoint_auth_methods_supported: Vec<&'static str>,
     /// The URL of the public keys that verify tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -76,7 +76,7 @@ struct ServerMetadata<'a> {
     /// The methods of client authentication at the revocation endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    revocation_endpoint_auth_methods_supported: Option<&'static [&'static str]>,
+    revocation_endpoint_auth_methods_supported: Option<Vec<&'static str>>,
     /// The URL of the introspection endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -84,16 +84,20 @@ struct ServerMetadata<'a> {
     /// The methods of client authentication at the introspection endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    introspection_endpoint_auth_methods_supported: Option<&'static [&'static str]>,
+    introspection_endpoint_auth_methods_supported: Option<Vec<&'static str>>,
     /// The URL of the documentation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     service_documentation: Option<String>,
 }
 
-/// The methods of client authentication ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)). `none`
-/// is not supported: a client that sends its identifier must authenticate.
-const AUTH_METHODS: &[&str] = &["client_secret_basic", "client_secret_post"];
+/// Returns the methods of client authentication
+/// ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)). `none` is that of public clients.
+fn auth_methods<U: AuthUser>(auth: &Auth<U>) -> Vec<&'static str> {
+    let with_secret: &[&str] =
+        if auth.has_clients() { &["client_secret_basic", "client_secret_post"] } else { &[] };
+    ["none"].iter().chain(with_secret).copied().collect()
+}
 
 impl<'a> ServerMetadata<'a> {
     fn of<U: AuthUser>(auth: &'a Auth<U>) -> Self {
@@ -103,16 +107,17 @@ impl<'a> ServerMetadata<'a> {
         Self {
             issuer,
             token_endpoint: url("/token"),
-            token_endpoint_auth_methods_supported: AUTH_METHODS,
+            token_endpoint_auth_methods_supported: auth_methods(auth),
             jwks_uri: endpoint(jwks::PATH),
             access_token_signing_alg_values_supported: auth.token_algorithms(),
             scopes_supported: auth.scopes().map(|(scope, _)| scope).collect(),
             response_types_supported: [],
             grant_types_supported: auth.grants().into_iter().map(|grant| grant.name()).collect(),
             revocation_endpoint: endpoint("/revoke"),
-            revocation_endpoint_auth_methods_supported: endpoint("/revoke").map(|_| AUTH_METHODS),
+            revocation_endpoint_auth_methods_supported: endpoint("/revoke").map(|_| auth_methods(auth)),
             introspection_endpoint: endpoint("/introspect"),
-            introspection_endpoint_auth_methods_supported: endpoint("/introspect").map(|_| AUTH_METHODS),
+            introspection_endpoint_auth_methods_supported: endpoint("/introspect")
+                .map(|_| auth_methods(auth).split_off(1)),
             service_documentation: auth.documentation_path().map(url),
         }
     }

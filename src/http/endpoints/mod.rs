@@ -26,18 +26,22 @@ use actix_web::{
     },
     web,
 };
-use utoipa::openapi::{OpenApi, security::SecurityRequirement};
+use utoipa::openapi::{
+    OpenApi,
+    security::{ClientCredentials as ClientCredentialsFlow, Flow, Password, Scopes, SecurityRequirement},
+};
 
 use crate::{
-    auth::{Auth, AuthError},
+    auth::{Auth, AuthError, grants::GrantType},
     domain::{
-        client::{ClientId, ClientInfo},
+        client::{Client, ClientInfo},
+        scope::Scope,
         user::AuthUser,
     },
     http::{
         error::{ApiError, ErrorResponse},
         extract::{client_credentials::ClientCredentials, client_info::client_info, users::RequiredScopes},
-        openapi::OAuth2PasswordBearer,
+        openapi::add_security_scheme,
     },
 };
 
@@ -106,11 +110,12 @@ impl<U: AuthUser> Auth<U> {
     /// its scopes, to merge into your own.
     pub fn openapi(&self) -> OpenApi {
         let mut document = self.documented(oauth_endpoints());
-        let scopes: Vec<_> = self.scopes().collect();
-        utoipa::Modify::modify(
-            &OAuth2PasswordBearer { scopes: &scopes, ..OAuth2PasswordBearer },
-            &mut document,
-        );
+        let password = Flow::Password(Password::new("token", Scopes::from_iter(self.scopes())));
+        let own_scopes = self.scopes().filter(|(scope, _)| *scope != Scope::OFFLINE_ACCESS);
+        let client_credentials = self.grants().contains(&GrantType::ClientCredentials).then(|| {
+            Flow::ClientCredentials(ClientCredentialsFlow::new("token", Scopes::from_iter(own_scopes)))
+        });
+        add_security_scheme(&mut document, [password].into_iter().chain(client_credentials));
         document
     }
 
@@ -138,13 +143,17 @@ impl<U: AuthUser> Auth<U> {
     /// Authenticates the client of a request.
     async fn client(
         &self,
-        client: &ClientCredentials,
+        credentials: &ClientCredentials,
         client_info: &ClientInfo,
-    ) -> Result<Option<ClientId>, ApiError> {
-        let ClientCredentials { client_id, client_secret, .. } = client;
-        let client_id =
+    ) -> Result<Client, ApiError> {
+        if credentials.is_ambiguous && !self.error_format().is_fastapi() {
+            let message = "The client must authenticate by HTTP Basic or in the form, not by both";
+            return Err(ApiError::InvalidRequest(message));
+        }
+        let ClientCredentials { client_id, client_secret, .. } = credentials;
+        let client =
             self.authenticate_client(client_id.as_deref(), client_secret.as_ref(), client_info).await;
-        client_id.map_err(|error| client.error(error))
+        client.map_err(|error| credentials.error(error))
     }
 
     /// Returns a resource whose `handler` receives POST requests, unless too many come from one address. No cache may
@@ -157,6 +166,11 @@ impl<U: AuthUser> Auth<U> {
         let handler = move |request: HttpRequest, payload: web::Payload| {
             let auth = auth.clone();
             async move {
+                let is_ambiguous = request.headers().get_all(header::AUTHORIZATION).nth(1).is_some();
+                if is_ambiguous && !auth.error_format().is_fastapi() {
+                    let error = ApiError::InvalidRequest("The request has several Authorization headers");
+                    return auth.no_store(Err(error));
+                }
                 let result = match auth.check_rate(&client_info(&request)).await {
                     Ok(()) => handler(&auth, &request, payload.into_inner()).await,
                     Err(error) => Err(error.into()),

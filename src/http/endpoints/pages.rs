@@ -14,16 +14,21 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const PROFILES: [&str; 2] = ["tutorial", "secure"];
 
 /// Returns the routes of the start page, with the parts between `<!--NAME-->` and `<!--/NAME-->` only if `profile` is NAME.
+/// `audience` is the audience that the page requests tokens for, unless it is the default.
 ///
 /// # Errors
 /// If a file cannot be compressed.
-pub(crate) fn routes(profile: &str) -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>> {
+pub(crate) fn routes(
+    profile: &str,
+    audience: Option<&str>,
+) -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>> {
     let page = PROFILES
         .into_iter()
         .filter(|other| *other != profile)
         .fold(include_str!("../../../static/index.html").to_owned(), |page, other| {
             without(&page, &format!("<!--{other}-->"), &format!("<!--/{other}-->"))
         });
+    let page = page.replace("<!--resource-->", &audience.map(resource_field).unwrap_or_default());
     Ok(asset::routes([
         ("/", Asset::new(HTML, page)?.with_content_security_policy(POLICY)),
         ("/static/start.css", Asset::new(CSS, include_str!("../../../static/start.css"))?),
@@ -35,6 +40,12 @@ pub(crate) fn routes(profile: &str) -> io::Result<impl FnOnce(&mut ServiceConfig
         ("/static/session.js", Asset::new(JAVASCRIPT, include_str!("../../../static/session.js"))?),
         ("/static/favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
     ]))
+}
+
+/// Returns the form field that requests an audience, which consists of visible ASCII characters.
+fn resource_field(audience: &str) -> String {
+    let value = audience.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    format!(r#"<input type="hidden" name="resource" value="{value}">"#)
 }
 
 /// Removes each part of a text from `start` to the next `end`.

@@ -93,7 +93,7 @@ struct PasswordChangeFormSchema {
             headers(("Cache-Control" = String, description = "no-store"))),
         (status = 400, body = FormOrUserErrorBody,
             description = "The current password is wrong; a field is missing or the new password is too weak \
-                (`invalid_request`); or the user is disabled",
+                (`invalid_request`)",
             example = json!({ "detail": "Incorrect password" })),
         Unauthorized,
         InvalidBody,

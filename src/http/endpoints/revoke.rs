@@ -1,6 +1,7 @@
 //! `POST /revoke`: revokes a token ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)).
 
 use actix_web::{HttpRequest, HttpResponse, Resource, dev::Payload};
+use serde_json::json;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::{
@@ -40,14 +41,14 @@ async fn revoke<U: AuthUser>(
 ) -> Result<HttpResponse, ApiError> {
     let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
     let token = reader.required("token");
-    let client = reader.client(request);
+    let credentials = reader.client(request);
     // `token_type_hint` is ignored: the token itself shows its kind.
     reader.finish()?;
     let client_info = client_info(request);
-    let client_id = auth.client(&client, &client_info).await?;
-    let revoked = auth.revoke(&token, client_id.as_ref(), &client_info).await;
-    revoked.map_err(|error| client.error(error))?;
-    Ok(HttpResponse::Ok().finish())
+    let client = auth.client(&credentials, &client_info).await?;
+    auth.revoke(&token, Some(&client), &client_info).await?;
+    // Some clients cannot read a response without a body.
+    Ok(HttpResponse::Ok().json(json!({})))
 }
 
 /// A request to revoke or introspect a token.
@@ -80,8 +81,8 @@ pub(crate) struct TokenFormSchema {
     operation_id = "revoke_token",
     request_body(content = TokenFormSchema, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "The token is no longer valid",
-            headers(("Cache-Control" = String, description = "no-store"))),
+        (status = 200, description = "The token is no longer valid", body = Object,
+            headers(("Cache-Control" = String, description = "no-store")), example = json!({})),
         (status = 400, body = OAuth2ErrorBody,
             description = "`invalid_request`: the form has no token, or the body is malformed. `invalid_grant`: the token was \
                 issued to another client"),

@@ -15,7 +15,7 @@ use crate::{
         endpoints::{Endpoint, resource},
         error::{ApiError, ErrorBody, ErrorResponse},
         extract::users::{ActiveUser, RequiredScopes},
-        openapi::responses::{Disabled, Unauthorized, Unavailable},
+        openapi::responses::{Unauthorized, Unavailable},
     },
 };
 
@@ -148,7 +148,6 @@ impl<'a> SessionObject<'a> {
     responses(
         (status = 200, description = "The sessions", body = [SessionObject],
             headers(("Cache-Control" = String, description = "no-store"))),
-        Disabled,
         Unauthorized,
         Unavailable,
     ),
@@ -166,7 +165,6 @@ fn list_sessions_operation() {}
     operation_id = "end_sessions",
     responses(
         (status = 204, description = "The sessions have ended"),
-        Disabled,
         Unauthorized,
         Unavailable,
     ),
@@ -185,7 +183,6 @@ fn end_sessions_operation() {}
     params(("id" = String, Path, description = "The identifier of the session")),
     responses(
         (status = 204, description = "The session has ended"),
-        Disabled,
         Unauthorized,
         (status = 404, description = "You have no such session", body = ErrorBody,
             example = json!({ "detail": "Not Found" })),

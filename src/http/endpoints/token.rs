@@ -14,7 +14,7 @@ use utoipa::{
     OpenApi,
     openapi::{
         self, RefOr, Required, Schema,
-        schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type},
+        schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type},
     },
 };
 
@@ -67,11 +67,13 @@ async fn token<U: AuthUser>(
         .map(|parameter| (parameter.name, reader.required(parameter.name).into()))
         .collect();
     let scopes = reader.scopes();
-    let client = reader.client(request);
+    let audiences = if auth.has_audiences() { reader.audiences() } else { Vec::new() };
+    let credentials = reader.client(request);
     reader.finish()?;
     let client_info = client_info(request);
-    let client_id = auth.client(&client, &client_info).await?;
-    let tokens = auth.grant(grant, GrantRequest { parameters, scopes, client_id, client_info }).await?;
+    let client = auth.client(&credentials, &client_info).await?;
+    let request_of_grant = GrantRequest { parameters, scopes, audiences, client, client_info };
+    let tokens = auth.grant(grant, request_of_grant).await?;
     Ok(TokenResponse::from(tokens).response(request))
 }
 
@@ -204,6 +206,12 @@ fn request_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
             form = form.required(parameter.name);
         }
     }
+    if auth.has_audiences() {
+        let description =
+            "The audiences of the access token (RFC 8707). The parameter `audience` is the same.";
+        let resource = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
+        form = form.property("resource", resource.description(Some(description)));
+    }
     form.property("scope", text("The requested scopes, separated by spaces.").default(Some("".into())))
         .property("client_id", text("The identifier of the client, unless it uses HTTP Basic."))
         .property("client_secret", password("The secret of the client, unless it uses HTTP Basic."))
@@ -273,7 +281,7 @@ fn token_operation_fastapi() {}
 
 /// Issue tokens
 ///
-/// Exchanges a username and a password, or a refresh token, for an access token (RFC 6749).
+/// Exchanges a username and a password, a refresh token, or the credentials of a client for an access token (RFC 6749).
 #[utoipa::path(
     post,
     path = "/token",
@@ -298,7 +306,8 @@ fn token_operation_fastapi() {}
             })),
         (status = 400, body = OAuth2ErrorBody,
             description = "`invalid_grant`: incorrect username or password, an inactive user, or an invalid refresh token. \
-                `invalid_scope`: none of the requested scopes can be granted. `unsupported_grant_type`: the grant type is \
+                `invalid_scope`: none of the requested scopes can be granted. `invalid_target`: a requested audience is unknown or \
+                not allowed. `unauthorized_client`: the client may not use the grant. `unsupported_grant_type`: the grant type is \
                 unknown or turned off. `invalid_request`: fields are missing, or the body is malformed",
             example = json!({
                 "detail": "Incorrect username or password",

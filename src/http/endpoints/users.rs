@@ -14,7 +14,7 @@ use crate::{
         endpoints::{require_scopes, resource},
         error::ErrorBody,
         extract::users::{ActiveUser, RequiredScopes},
-        openapi::responses::{Disabled, Unauthorized, Unavailable},
+        openapi::responses::{Unauthorized, Unavailable},
     },
 };
 
@@ -82,7 +82,6 @@ fn read_users_me_operation_fastapi() {}
     operation_id = "read_users_me",
     responses(
         (status = 200, description = "The user", body = ref("#/components/schemas/User")),
-        Disabled,
         Unauthorized,
         Unavailable,
     ),

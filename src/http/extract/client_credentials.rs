@@ -20,6 +20,8 @@ pub(crate) struct ClientCredentials {
     pub(crate) client_secret: Option<ClientSecret>,
     /// True for HTTP Basic, false for the form.
     pub(crate) by_basic: bool,
+    /// The form has other credentials than HTTP Basic.
+    pub(crate) is_ambiguous: bool,
 }
 
 impl ClientCredentials {
@@ -32,8 +34,8 @@ impl ClientCredentials {
         };
         Self::decode(&credentials).unwrap_or_else(|| Self {
             client_id: Some(String::new()),
-            client_secret: None,
             by_basic: true,
+            ..Self::default()
         })
     }
 
@@ -47,6 +49,7 @@ impl ClientCredentials {
             client_id: Some(mem::take(&mut *client_id)).filter(|text| !text.is_empty()),
             client_secret: Some(client_secret).filter(|text| !text.is_empty()).map(ClientSecret::from),
             by_basic: true,
+            is_ambiguous: false,
         })
     }
 

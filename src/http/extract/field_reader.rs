@@ -54,6 +54,17 @@ impl FieldReader {
         self.optional("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect()
     }
 
+    /// Returns the requested audiences: the values of `resource` and `audience`, which may be repeated.
+    pub(crate) fn audiences(&mut self) -> Vec<String> {
+        let mut audiences = Vec::new();
+        for name in ["resource", "audience"] {
+            while self.fields.contains(name) {
+                audiences.extend(self.optional(name));
+            }
+        }
+        audiences
+    }
+
     /// Returns the credentials of the client, in the form or by HTTP Basic. The two are not mixed: RFC 6749 section 2.3 allows
     /// one method per request.
     pub(crate) fn client(&mut self, request: &HttpRequest) -> ClientCredentials {
@@ -62,8 +73,12 @@ impl FieldReader {
             client_id: self.optional("client_id"),
             client_secret: self.optional("client_secret").map(ClientSecret::from),
             by_basic: false,
+            is_ambiguous: false,
         };
-        if !basic.is_empty() && form.add_nothing_to(&basic) { basic } else { form }
+        match (basic.is_empty(), form.add_nothing_to(&basic)) {
+            (false, true) => basic,
+            (is_form, _) => ClientCredentials { is_ambiguous: !is_form, ..form },
+        }
     }
 
     pub(crate) fn add_error(&mut self, error: FieldError) {

@@ -29,6 +29,9 @@ const MAX_BYTES: usize = 64 * 1024;
 /// The maximum size of a form in the tutorial, whose original has a limit for each field only.
 const FASTAPI_BYTES: usize = 1024 * 1024;
 
+const NOT_A_FORM: ApiError =
+    ApiError::MalformedBody("The body must be a form: send it as application/x-www-form-urlencoded");
+
 const NOT_UTF_8: ApiError = ApiError::MalformedBody("The form is not valid UTF-8");
 
 const TOO_MANY_FIELDS: ApiError =
@@ -46,7 +49,8 @@ pub(crate) enum FormValue {
 }
 
 impl FormData {
-    /// Reads the body of `request`. A body of another type is a form without fields. In FastAPI's format bytes that are not
+    /// Reads the body of `request`. A body of another type is an error, or in FastAPI's format a form without fields. In that
+    /// format bytes that are not
     /// UTF-8 are replaced, as FastAPI does; in others they are an error, since two passwords could become one.
     pub(crate) async fn read(
         request: &HttpRequest,
@@ -66,9 +70,15 @@ impl FormData {
                     .ok_or(ApiError::MalformedBody("Missing boundary in multipart."))?;
                 read_multipart(&body, boundary, parameters.get("charset").map(Vec::as_slice), is_lossy)?
             }
+            _ if !is_lossy && !body.is_empty() => return Err(NOT_A_FORM),
             _ => Vec::new(),
         };
         Ok(Self(fields))
+    }
+
+    /// Returns whether there is a field with this name.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|(field, _)| field == name)
     }
 
     /// Removes a field and returns its value, the last one if the field is repeated.

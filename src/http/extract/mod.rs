@@ -3,6 +3,7 @@
 pub(crate) mod authorization;
 pub(crate) mod bearer;
 pub(crate) mod body;
+pub(crate) mod client;
 pub(crate) mod client_credentials;
 pub(crate) mod client_info;
 pub(crate) mod device_cookie;

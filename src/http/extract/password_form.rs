@@ -8,7 +8,7 @@ use futures_util::{FutureExt, TryFutureExt, future::LocalBoxFuture};
 use crate::{
     auth::SignIn,
     domain::{
-        client::{ClientId, ClientInfo},
+        client::{Client, ClientInfo},
         error_format::ErrorFormat,
         secret::{ClientSecret, Password},
     },
@@ -59,11 +59,11 @@ pub struct PasswordRequestForm {
 }
 
 impl PasswordRequestForm {
-    /// Returns the argument for [`Auth::sign_in`](crate::Auth::sign_in). `client_id` is the result of
-    /// [`Auth::authenticate_client`](crate::Auth::authenticate_client).
-    pub fn sign_in<'a>(&'a self, client_id: Option<ClientId>, client_info: &'a ClientInfo) -> SignIn<'a> {
+    /// Returns the argument for [`Auth::sign_in`](crate::Auth::sign_in). `client` is the result of
+    /// [`Auth::authenticate_client`](crate::Auth::authenticate_client), or `None` for the default client.
+    pub fn sign_in<'a>(&'a self, client: Option<&'a Client>, client_info: &'a ClientInfo) -> SignIn<'a> {
         let Self { username, password, scopes, .. } = self;
-        SignIn { username, password, scopes, client_id, client_info }
+        SignIn { username, password, scopes, audiences: &[], client, client_info }
     }
 }
 

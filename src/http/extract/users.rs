@@ -67,7 +67,7 @@ impl RequiredScopes for NoScope {
 #[derive(Clone, Debug)]
 pub struct CurrentUser<U>(Arc<AuthenticatedUser<U>>);
 
-/// An active [`CurrentUser`]. For an inactive user the response is 400 `Inactive user`, and for a token without the scopes
+/// An active [`CurrentUser`]. For an inactive user the response is 401, or 400 in FastAPI's format, and for a token without the scopes
 /// `R` ([`RequiredScopes`]) 403.
 ///
 /// Make it the first argument of a handler, so that an unauthorized request is refused before its body is read.
@@ -220,7 +220,7 @@ pub(crate) fn authorize<U: AuthUser>(
 ) -> Result<CurrentUser<U>, ApiError> {
     match authentication {
         None => Err(ApiError::NotAuthenticated),
-        Some(Authentication::Invalid) => Err(ApiError::InvalidToken),
+        Some(Authentication::Invalid | Authentication::Client(_)) => Err(ApiError::InvalidToken),
         Some(Authentication::Inactive) => Err(ApiError::InactiveUser),
         Some(Authentication::Valid(user)) if !user.user.is_active() => Err(ApiError::InactiveUser),
         Some(Authentication::Valid(user)) if !user.granted_scopes.covers(scopes.iter().copied()) => {
@@ -231,7 +231,7 @@ pub(crate) fn authorize<U: AuthUser>(
 }
 
 /// Extracts the result of `check` for the authentication of a request.
-fn extract<U: AuthUser, T: 'static>(
+pub(super) fn extract<U: AuthUser, T: 'static>(
     request: &HttpRequest,
     check: impl FnOnce(Option<Authentication<U>>) -> Result<T, ApiError> + 'static,
 ) -> LocalBoxFuture<'static, Result<T, ErrorResponse>> {
@@ -266,7 +266,9 @@ impl<U: AuthUser> FromRequest for MaybeUser<U> {
             None => Ok(Self::Anonymous),
             Some(Authentication::Valid(user)) if user.user.is_active() => Ok(Self::Active(CurrentUser(user))),
             Some(Authentication::Valid(user)) => Ok(Self::Inactive(CurrentUser(user))),
-            Some(Authentication::Inactive | Authentication::Invalid) => Err(ApiError::InvalidToken),
+            Some(Authentication::Client(_) | Authentication::Inactive | Authentication::Invalid) => {
+                Err(ApiError::InvalidToken)
+            }
         })
     }
 }
@@ -279,7 +281,9 @@ impl<U: AuthUser> FromRequest for CurrentUser<U> {
         extract(request, |authentication: Option<Authentication<U>>| match authentication {
             None => Err(ApiError::NotAuthenticated),
             Some(Authentication::Valid(user)) => Ok(Self(user)),
-            Some(Authentication::Inactive | Authentication::Invalid) => Err(ApiError::InvalidToken),
+            Some(Authentication::Client(_) | Authentication::Inactive | Authentication::Invalid) => {
+                Err(ApiError::InvalidToken)
+            }
         })
     }
 }

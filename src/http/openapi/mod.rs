@@ -50,12 +50,14 @@ pub const OAuth2PasswordBearer: OAuth2PasswordBearer<'static> =
 impl Modify for OAuth2PasswordBearer<'_> {
     fn modify(&self, document: &mut openapi::OpenApi) {
         let scopes = ScopeDescriptions::from_iter(self.scopes.iter().copied());
-        let flow = Flow::Password(Password::new(self.token_url, scopes));
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("OAuth2PasswordBearer", SecurityScheme::OAuth2(OAuth2::new([flow])));
+        add_security_scheme(document, [Flow::Password(Password::new(self.token_url, scopes))]);
     }
+}
+
+/// Adds the security scheme with these flows.
+pub(crate) fn add_security_scheme(document: &mut openapi::OpenApi, flows: impl IntoIterator<Item = Flow>) {
+    let scheme = SecurityScheme::OAuth2(OAuth2::new(flows));
+    document.components.get_or_insert_default().add_security_scheme("OAuth2PasswordBearer", scheme);
 }
 
 /// Serializes scopes as a list of strings.

@@ -10,7 +10,7 @@ use crate::http::error::{ErrorBody, OAuth2ErrorBody};
 pub(crate) enum Unauthorized {
     #[response(
         status = 401,
-        description = "The token is missing or invalid",
+        description = "The token is missing or invalid, or its user is disabled",
         headers(("WWW-Authenticate" = String, description = "`Bearer`, with the error if the token is invalid")),
         example = json!({ "detail": "Could not validate credentials" }),
     )]
@@ -23,16 +23,6 @@ pub(crate) enum Unauthorized {
     )]
     InsufficientScope(ErrorBody),
 }
-
-/// The user of the token is disabled.
-#[derive(IntoResponses)]
-#[response(
-    status = 400,
-    description = "The user is disabled",
-    example = json!({ "detail": "Inactive user" }),
-)]
-#[expect(dead_code, reason = "only its documentation is used")]
-pub(crate) struct Disabled(ErrorBody);
 
 /// The service is overloaded, or the database is not reachable.
 #[derive(IntoResponses)]

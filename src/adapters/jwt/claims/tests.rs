@@ -19,6 +19,7 @@ fn new_token(granted_scopes: GrantedScopes) -> NewToken {
         user_kind: "Member",
         granted_scopes,
         client_id: None,
+        audiences: Vec::new(),
         session_id: None,
         sequence: None,
         extra_claims: Map::new(),
@@ -181,7 +182,7 @@ proptest! {
             subject: new.subject, user_kind: Some("Member".into()), granted_scopes: new.granted_scopes,
             client_id: new.client_id, issued_at: Some(at(1000)), expires_at: Some(at(1900)),
             token_id: Some("id".into()), session_id: new.session_id, sequence, issuer: Some("https://issuer".into()),
-            audience: Some("https://issuer".into()),
+            audiences: vec!["https://issuer".parse().unwrap()],
         });
     }
 

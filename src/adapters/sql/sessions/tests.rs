@@ -8,7 +8,11 @@ use crate::{
         SqlClients, SqlUsers, User, UserChange,
         testing::{account, on_postgres},
     },
-    domain::{ports::PasswordStore, secret::ClientSecret, user::AuthUser},
+    domain::{
+        client::{Client, ClientId},
+        ports::PasswordStore,
+        user::AuthUser,
+    },
 };
 
 const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
@@ -30,6 +34,7 @@ async fn open(
         credentials_version,
         client_id: None,
         granted_scopes: &GrantedScopes::All,
+        audiences: &[],
         client_info: &ClientInfo::default(),
         now: NOW,
         expires_at: None,
@@ -150,8 +155,8 @@ async fn revoke_while_the_session_ends_concurrently_is_not_an_error() {
 async fn removing_a_client_ends_its_sessions() {
     let database = Database::open("sqlite::memory:").await.unwrap();
     let (clients, sessions) = (SqlClients::new(database.clone()), SqlSessions::new(database));
-    let client_id = "web".parse().unwrap();
-    assert!(clients.add(&client_id, &ClientSecret::generate().unwrap()).await.unwrap());
+    let client_id: ClientId = "web".parse().unwrap();
+    assert!(clients.add(&Client::public(client_id.clone()), "").await.unwrap());
     let (owner, id) = (member(7), "s".parse().unwrap());
     let session = NewSession {
         id: &id,
@@ -159,6 +164,7 @@ async fn removing_a_client_ends_its_sessions() {
         credentials_version: CredentialsVersion(0),
         client_id: Some(&client_id),
         granted_scopes: &GrantedScopes::All,
+        audiences: &[],
         client_info: &ClientInfo::default(),
         now: NOW,
         expires_at: None,

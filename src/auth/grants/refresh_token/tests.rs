@@ -68,6 +68,7 @@ impl SessionStore for Families {
             owner: session.owner.clone(),
             client_id: session.client_id.cloned(),
             granted_scopes: session.granted_scopes.clone(),
+            audiences: session.audiences.to_vec(),
             client_info: session.client_info.clone(),
             created: session.now,
             current: first.clone(),
@@ -258,7 +259,8 @@ fn sign_in(auth: &TestAuth, scopes: &[String]) -> Result<Tokens, AuthError> {
         username: "johndoe",
         password: &"secret".into(),
         scopes,
-        client_id: None,
+        audiences: &[],
+        client: None,
         client_info: &ClientInfo::default(),
     };
     Ok(auth.auth.sign_in(sign_in).now_or_never().unwrap()?.tokens)
@@ -285,7 +287,7 @@ fn use_token_from(
     auth.now.store(now.as_unix(), Ordering::SeqCst);
     auth.random.store(random, Ordering::SeqCst);
     let token = RefreshToken::from(token);
-    let refresh = Refresh { token: &token, scopes, client_id: None, client_info };
+    let refresh = Refresh { token: &token, scopes, audiences: &[], client: None, client_info };
     Ok(auth.auth.refresh(refresh).now_or_never().unwrap()?.tokens)
 }
 
@@ -564,6 +566,7 @@ fn family(rotated: Timestamp) -> TokenFamily {
         owner: SessionOwner { user_kind: "User".into(), subject: Subject::new("johndoe").unwrap() },
         client_id: None,
         granted_scopes: GrantedScopes::All,
+        audiences: Vec::new(),
         client_info: ClientInfo::default(),
         created: START,
         current: TokenHash("current".to_owned()),

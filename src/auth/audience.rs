@@ -1,0 +1,73 @@
+//! The audiences of tokens ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707)).
+
+use crate::{
+    auth::{Auth, AuthError},
+    domain::{claims::Audience, client::Client, session::TokenFamily, user::AuthUser},
+};
+
+impl<U: AuthUser> Auth<U> {
+    /// Returns the audiences of the tokens of a sign-in: the requested ones, or else the first that the client may have. Returns
+    /// none if the application has not set any; the token is then for the issuer's own audience.
+    pub(super) fn audiences(
+        &self,
+        client: &Client,
+        requested: &[String],
+    ) -> Result<Vec<Audience>, AuthError> {
+        let mut allowed = self.allowed_audiences(client);
+        if requested.is_empty() {
+            allowed.truncate(1);
+        }
+        self.restrict(allowed, client, requested)
+    }
+
+    /// Returns the audiences of a refreshed token: those of the sign-in that the client may still have, or the requested ones of
+    /// these.
+    pub(super) fn audiences_to_refresh(
+        &self,
+        family: &TokenFamily,
+        client: &Client,
+        requested: &[String],
+    ) -> Result<Vec<Audience>, AuthError> {
+        let mut allowed = self.allowed_audiences(client);
+        if family.audiences.is_empty() {
+            // A session of an older version.
+            allowed.truncate(1);
+        } else {
+            allowed.retain(|audience| family.audiences.contains(audience));
+        }
+        self.restrict(allowed, client, requested)
+    }
+
+    /// Returns the audiences of this application that the client may request tokens for. The first is the default.
+    fn allowed_audiences(&self, client: &Client) -> Vec<Audience> {
+        let known = &self.0.rules.audiences;
+        match &client.audiences {
+            None => known.clone(),
+            Some(own) => own.iter().filter(|audience| known.contains(audience)).cloned().collect(),
+        }
+    }
+
+    /// Returns the audience of this service, if tokens are for another one unless it is requested.
+    #[cfg(feature = "service")]
+    pub(crate) fn own_audience(&self) -> Option<&str> {
+        let default = self.0.rules.audiences.first()?;
+        self.base_url().filter(|own| *own != default.as_str())
+    }
+
+    fn restrict(
+        &self,
+        mut allowed: Vec<Audience>,
+        client: &Client,
+        requested: &[String],
+    ) -> Result<Vec<Audience>, AuthError> {
+        let is_allowed = |name: &String| allowed.iter().any(|audience| audience.as_str() == name);
+        let has_none = allowed.is_empty() && (self.has_audiences() || client.audiences.is_some());
+        if has_none || !requested.iter().all(is_allowed) {
+            return Err(AuthError::InvalidTarget);
+        }
+        if !requested.is_empty() {
+            allowed.retain(|audience| requested.iter().any(|name| audience.as_str() == name));
+        }
+        Ok(allowed)
+    }
+}

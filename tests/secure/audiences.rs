@@ -1,0 +1,163 @@
+//! The audiences of tokens (RFC 8707), and which tokens clients may introspect.
+
+use serde_json::{Value, json};
+
+use crate::secure::{
+    Gatepass, ISSUER, JOHNDOE, JOHNDOE_OFFLINE, Reply, Service, Tokens, add_client, add_client_with,
+    client_fields, end_all_sessions, expect_oauth2_error, get, on_both, on_sqlite, post_form, read, revoke,
+    serve,
+};
+
+const API: &str = "https://api.example.com";
+const FILES: &str = "https://files.example.com";
+const INVALID_TARGET: &str = "A requested audience is unknown or not allowed";
+
+/// A service whose clients may request tokens for two APIs, and for the service itself.
+fn with_apis(gatepass: &Gatepass) -> Service {
+    serve(gatepass, &[&ISSUER[..], &["--audience", &format!("{API},{FILES}")]].concat())
+}
+
+#[track_caller]
+fn expect_invalid_target(reply: &Reply) {
+    expect_oauth2_error(reply, 400, "invalid_target", INVALID_TARGET);
+}
+
+/// The audience of an access token.
+fn aud(token: &str) -> Value {
+    read(token).1["aud"].clone()
+}
+
+#[test]
+fn token_for_an_api_does_not_open_the_account_of_its_user() {
+    on_both(|gatepass| {
+        let service = with_apis(gatepass);
+        let (default, own) =
+            (service.token(JOHNDOE), service.token(&format!("{JOHNDOE}&resource={}", ISSUER[1])));
+        assert_eq!((aud(&default), aud(&own)), (json!(API), json!(ISSUER[1])));
+        // The token of the service itself is for the service alone.
+        let sessions = |token: &str| get("/users/me/sessions").bearer(token).send(service.address);
+        assert_eq!(sessions(&own).json().as_array().map(Vec::len), Some(2));
+        service.expect_invalid(&[&default]);
+        let page = get("/").send(service.address).text();
+        let field = format!(r#"<input type="hidden" name="resource" value="{}">"#, ISSUER[1]);
+        assert!(page.contains(&field), "the start page requests tokens for the service itself");
+        assert_eq!((sessions(&default).status, end_all_sessions(&service, &default).status), (401, 401));
+        let introspect = post_form("/introspect", format!("token={own}")).bearer(&default);
+        assert_eq!(introspect.send(service.address).status, 401);
+        // A proxy in front of the API names the audience.
+        let forward_auth = |token: &str, query: &str| {
+            get(&format!("/forward-auth{query}")).bearer(token).send(service.address).status
+        };
+        let for_api = format!("?scope=me&audience={API}");
+        assert_eq!([&default, &own].map(|token| forward_auth(token, &for_api)), [200, 401]);
+        assert_eq!([&default, &own].map(|token| forward_auth(token, "")), [401, 200]);
+        assert_eq!(end_all_sessions(&service, &own).status, 204);
+        assert_eq!(forward_auth(&default, &for_api), 401, "the session has ended");
+    });
+}
+
+#[test]
+fn without_other_audiences_the_issuer_is_the_audience() {
+    let (_gatepass, service) = on_sqlite(&ISSUER);
+    for fields in
+        ["", "&resource=https://auth.example.com", "&audience=https://auth.example.com", "&resource="]
+    {
+        let token = service.token(&format!("{JOHNDOE}{fields}"));
+        assert_eq!((aud(&token), service.users_me(&token).status), (json!(ISSUER[1]), 200));
+    }
+    assert!(!get("/").send(service.address).text().contains("resource"));
+    for unknown in [API, "https://auth.example.com/", "x"] {
+        expect_invalid_target(&service.sign_in(&format!("{JOHNDOE}&resource={unknown}")));
+    }
+    // Only the right password reveals which audiences exist.
+    let wrong = service.sign_in("username=johndoe&password=wrong&resource=x");
+    assert_eq!(wrong.json()["error"], "invalid_grant");
+}
+
+#[test]
+fn client_chooses_among_its_audiences_and_a_refresh_does_not_widen_them() {
+    on_both(|gatepass| {
+        let service = with_apis(gatepass);
+        let secret =
+            add_client_with(gatepass, "web", &["--audiences", &format!("{FILES} {API} https://other")]);
+        let web = client_fields("web", &secret);
+        let sign_in = |fields: &str| service.sign_in(&format!("{JOHNDOE_OFFLINE}{web}{fields}"));
+        let both = format!("&resource={API}&audience={FILES}");
+        for (fields, audience) in
+            [("", json!(FILES)), (&format!("&resource={API}"), json!(API)), (&both, json!([FILES, API]))]
+        {
+            assert_eq!(aud(&Tokens::of(&sign_in(fields)).access), audience, "{fields}");
+        }
+        for refused in [ISSUER[1], "https://other", "nonsense"] {
+            expect_invalid_target(&sign_in(&format!("&resource={API}&resource={refused}")));
+        }
+
+        let tokens = Tokens::of(&sign_in(&both));
+        let next = service.refreshed_by(&tokens.refresh, &format!("{web}&resource={API}"));
+        assert_eq!(aud(&next.access), API);
+        let next = service.refreshed_by(&next.refresh, &web);
+        assert_eq!(aud(&next.access), json!([FILES, API]));
+        let narrow = Tokens::of(&sign_in(&format!("&resource={API}")));
+        expect_invalid_target(&service.refresh(&narrow.refresh, &format!("{web}&resource={FILES}")));
+
+        // The client and the service may lose an audience.
+        gatepass.done(&["clients", "update", "web", "--audiences", FILES]);
+        expect_invalid_target(&service.refresh(&narrow.refresh, &web));
+        let next = service.refreshed_by(&next.refresh, &web);
+        assert_eq!(aud(&next.access), FILES);
+        let without_files = serve(gatepass, &ISSUER);
+        expect_invalid_target(&without_files.refresh(&next.refresh, &web));
+        service.refreshed_by(&next.refresh, &web);
+    });
+}
+
+#[test]
+fn client_introspects_its_own_tokens_those_for_its_audiences_or_all() {
+    let (gatepass, _) = on_sqlite(&[]);
+    let service = with_apis(&gatepass);
+    let add = |id: &str, options: &[&str]| client_fields(id, &add_client_with(&gatepass, id, options));
+    let [web, other] = ["web", "other"].map(|id| client_fields(id, &add_client(&gatepass, id)));
+    let api = add("api", &["--audiences", API]);
+    let all = add("gateway", &["--introspect-all"]);
+    let sign_in = |fields: &str| Tokens::of(&service.sign_in(&format!("{JOHNDOE_OFFLINE}{web}{fields}")));
+    let (for_api, for_files) = (sign_in(""), sign_in(&format!("&resource={FILES}")));
+    let state = |client: &str, token: &str| {
+        let reply = post_form("/introspect", format!("token={token}{client}")).send(service.address);
+        assert_eq!(reply.status, 200);
+        reply.json()
+    };
+    let inactive = json!({ "active": false });
+    for (token, viewers) in [
+        (&for_api.access, [true, false, true, true]),
+        (&for_api.refresh, [true, false, false, true]),
+        (&for_files.access, [true, false, false, true]),
+        (&for_files.refresh, [true, false, false, true]),
+    ] {
+        for (client, is_visible) in [&web, &other, &api, &all].into_iter().zip(viewers) {
+            let state = state(client, token);
+            assert_eq!(state["active"], is_visible, "{client}");
+            assert!(is_visible || state == inactive, "{state}");
+        }
+    }
+    let both = sign_in(&format!("&resource={FILES}&resource={API}"));
+    assert_eq!(state(&api, &both.access)["aud"], json!([API, FILES]));
+    assert_eq!(state(&api, &service.token(JOHNDOE))["client_id"], "gatepass");
+
+    gatepass.done(&["clients", "update", "gateway", "--introspect-all=off"]);
+    assert_eq!(state(&all, &for_api.access), inactive);
+    // A token for another audience is revoked by its client, and by no other.
+    assert_eq!(revoke(&service, &for_files.access, &all).json()["error"], "invalid_grant");
+    assert_eq!(revoke(&service, &for_files.access, &web).status, 200);
+    assert_eq!(state(&web, &for_files.access), inactive);
+}
+
+#[test]
+fn public_client_does_not_introspect() {
+    let (gatepass, service) = on_sqlite(&[]);
+    gatepass.done(&["clients", "add", "app", "--public"]);
+    let token = service.token(&format!("{JOHNDOE}&client_id=app"));
+    for fields in ["&client_id=app", "&client_id=gatepass", ""] {
+        let reply = post_form("/introspect", format!("token={token}{fields}")).send(service.address);
+        expect_oauth2_error(&reply, 401, "invalid_client", "Incorrect client credentials");
+    }
+}

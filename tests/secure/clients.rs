@@ -1,0 +1,153 @@
+//! Clients: public and confidential ones, the default client, their grants and scopes, and their secrets.
+
+use crate::secure::{
+    ISSUER, JOHNDOE, JOHNDOE_OFFLINE, Reply, SECOND, Service, Tokens, add_client, add_client_with, basic,
+    client_fields, expect_oauth2_error, on_both, on_sqlite, post_form, read, revoke, serve, wait_until,
+};
+
+const INCORRECT: &str = "Incorrect client credentials";
+const NOT_ALLOWED: &str = "The client is not allowed to use this grant type";
+
+#[track_caller]
+fn expect_invalid_client(reply: &Reply) {
+    expect_oauth2_error(reply, 401, "invalid_client", INCORRECT);
+}
+
+fn sign_in_as(service: &Service, fields: &str) -> Reply {
+    service.sign_in(&format!("{JOHNDOE_OFFLINE}{fields}"))
+}
+
+/// The client in a token.
+fn client_of(tokens: &Tokens) -> String {
+    read(&tokens.access).1["client_id"].as_str().expect("a client").to_owned()
+}
+
+#[test]
+fn public_client_needs_no_secret_and_confidential_client_needs_its_own() {
+    on_both(|gatepass| {
+        gatepass.done(&["clients", "add", "app", "--public"]);
+        let secret = add_client(gatepass, "web");
+        let service = serve(gatepass, &["--require-client"]);
+        let web = client_fields("web", &secret);
+        for (fields, client_id) in [("&client_id=app", "app"), (&web, "web")] {
+            let tokens = Tokens::of(&sign_in_as(&service, fields));
+            assert_eq!(client_of(&tokens), client_id);
+            let next = service.refreshed_by(&tokens.refresh, fields);
+            assert_eq!(client_of(&next), client_id);
+            for other in ["&client_id=app", &web].into_iter().filter(|other| *other != fields) {
+                let refused = service.refresh(&next.refresh, other);
+                expect_oauth2_error(&refused, 400, "invalid_grant", "Invalid refresh token");
+            }
+            assert_eq!(revoke(&service, &next.refresh, fields).status, 200);
+            service.expect_invalid(&[&tokens.access, &next.access]);
+        }
+        // An empty secret is an absent one, also in HTTP Basic.
+        let by_basic = post_form("/token", JOHNDOE).header("Authorization", basic("app", ""));
+        assert_eq!(by_basic.send(service.address).status, 200);
+        for fields in ["", "&client_id=web", &client_fields("app", &secret), "&client_id=nobody"] {
+            expect_invalid_client(&sign_in_as(&service, fields));
+        }
+    });
+}
+
+#[test]
+fn request_without_a_client_is_one_of_the_default_client() {
+    let (gatepass, service) = on_sqlite(&ISSUER);
+    let named = |id: &str| format!("&client_id={id}");
+    for fields in ["", &named("gatepass")] {
+        let tokens = Tokens::of(&sign_in_as(&service, fields));
+        assert_eq!(client_of(&tokens), "gatepass");
+        let next = service.refreshed_by(&tokens.refresh, &named("gatepass"));
+        let last = service.refreshed(&next.refresh);
+        assert_eq!(client_of(&last), "gatepass");
+        assert_eq!(revoke(&service, &last.access, "").status, 200);
+        service.expect_invalid(&[&last.access]);
+    }
+    expect_invalid_client(&sign_in_as(&service, &client_fields("gatepass", "secret")));
+
+    let renamed = serve(&gatepass, &[&ISSUER[..], &["--default-client-id", "start-page"]].concat());
+    assert_eq!(client_of(&renamed.sign_in_offline()), "start-page");
+    expect_invalid_client(&sign_in_as(&renamed, &named("gatepass")));
+    let strict = serve(&gatepass, &[&ISSUER[..], &["--require-client"]].concat());
+    for fields in ["", &named("gatepass")] {
+        expect_invalid_client(&sign_in_as(&strict, fields));
+    }
+
+    // Without a default client, its ID is free.
+    gatepass.done(&["clients", "add", "gatepass", "--public", "--scopes", "me"]);
+    assert_eq!(Tokens::of(&sign_in_as(&strict, &named("gatepass"))).scope, "me offline_access");
+}
+
+#[test]
+fn client_uses_only_its_grants() {
+    let (gatepass, service) = on_sqlite(&[]);
+    let password_only = client_fields("web", &add_client_with(&gatepass, "web", &["--grants", "password"]));
+    let reply = sign_in_as(&service, &password_only);
+    assert_eq!((&reply.json()["scope"], reply.json().get("refresh_token")), (&"me users:read".into(), None));
+
+    let full = client_fields("app", &add_client(&gatepass, "app"));
+    let tokens = Tokens::of(&sign_in_as(&service, &full));
+    gatepass.done(&["clients", "update", "app", "--grants", "refresh_token"]);
+    expect_oauth2_error(&sign_in_as(&service, &full), 400, "unauthorized_client", NOT_ALLOWED);
+    let next = service.refreshed_by(&tokens.refresh, &full);
+    gatepass.done(&["clients", "update", "app", "--grants", "password"]);
+    let refused = service.refresh(&next.refresh, &full);
+    expect_oauth2_error(&refused, 400, "unauthorized_client", NOT_ALLOWED);
+    assert_eq!(service.users_me(&next.access).status, 200);
+}
+
+#[test]
+fn granted_scopes_are_requested_by_the_client_and_allowed_to_user_and_client() {
+    let (gatepass, service) = on_sqlite(&[]);
+    let secret = add_client_with(&gatepass, "web", &["--scopes", "users:read admin"]);
+    let client = client_fields("web", &secret);
+    let scope =
+        |requested: &str| service.sign_in(&format!("{JOHNDOE}{client}{requested}")).json()["scope"].clone();
+    assert_eq!(scope(""), "users:read");
+    assert_eq!(scope("&scope=me+users:read+admin"), "users:read");
+    for refused in ["&scope=me", "&scope=admin"] {
+        let reply = service.sign_in(&format!("{JOHNDOE}{client}{refused}"));
+        expect_oauth2_error(&reply, 400, "invalid_scope", "None of the requested scopes can be granted");
+    }
+    let tokens = Tokens::of(&sign_in_as(&service, &client));
+    assert_eq!(tokens.scope, "users:read offline_access");
+    // A refresh follows the client's scopes in both directions, within those of the sign-in.
+    gatepass.done(&["clients", "update", "web", "--scopes", "me"]);
+    let next = service.refreshed_by(&tokens.refresh, &client);
+    assert_eq!(next.scope, "offline_access");
+    gatepass.done(&["clients", "update", "web", "--scopes", "all"]);
+    assert_eq!(service.refreshed_by(&next.refresh, &client).scope, "users:read offline_access");
+}
+
+#[test]
+fn secret_is_rotated_without_ending_sessions() {
+    on_both(|gatepass| {
+        let service = serve(gatepass, &[]);
+        let first = client_fields("web", &add_client(gatepass, "web"));
+        let rotate = |options: &[&str]| {
+            let client = gatepass.json(&[&["clients", "rotate-secret", "web"], options].concat());
+            client_fields("web", client["client_secret"].as_str().expect("a secret"))
+        };
+        let tokens = Tokens::of(&sign_in_as(&service, &first));
+        let second = rotate(&[]);
+        let tokens = service.refreshed_by(&tokens.refresh, &second);
+        let tokens = service.refreshed_by(&tokens.refresh, &first);
+        let third = gatepass.run(&["clients", "rotate-secret", "web"]);
+        third.fails(1, &["web already has two secrets", "--revoke-old"]);
+
+        gatepass.done(&["clients", "rotate-secret", "web", "--revoke-old"]);
+        expect_invalid_client(&service.refresh(&tokens.refresh, &first));
+        let tokens = service.refreshed_by(&tokens.refresh, &second);
+        gatepass.run(&["clients", "rotate-secret", "web", "--revoke-old"]).fails(1, &["has no old secret"]);
+
+        let third = rotate(&["--grace", "2"]);
+        let tokens = service.refreshed_by(&tokens.refresh, &second);
+        wait_until(5 * SECOND, "the old secret expires", || sign_in_as(&service, &second).status == 401);
+        let fourth = rotate(&["--grace", "0"]);
+        for revoked in [&second, &third] {
+            expect_invalid_client(&service.refresh(&tokens.refresh, revoked));
+        }
+        service.refreshed_by(&tokens.refresh, &fourth);
+        assert_eq!(service.users_me(&tokens.access).status, 200);
+    });
+}
