@@ -171,7 +171,7 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
             "own passphrase",
             "own+passphrase",
             "a-wrong-current-one",
-            "entirely",
+            "teapots",
             "wrong-guess",
             "a-wrong-client",
         ];
