@@ -203,7 +203,7 @@ fn command() -> clap::Command {
 /// Applies the rules that all commands share. An option under a help heading is a setting.
 fn configure(command: clap::Command) -> clap::Command {
     let has_commands = command.has_subcommands();
-    let has_many_options = ["serve", "check", "config"].contains(&command.get_name());
+    let has_many_options = ["serve", "check", "config", "add", "passwd"].contains(&command.get_name());
     // A missing argument is a one-line error like any other.
     command.arg_required_else_help(false).mut_subcommands(configure).mut_args(|arg| {
         let (Some(name), Some(_)) = (arg.get_long().map(str::to_owned), arg.get_help_heading()) else {
