@@ -251,7 +251,9 @@ impl<U: AuthUser> Auth<U> {
 pub(super) fn still_granted(granted: &GrantedScopes, user: &impl AuthUser) -> GrantedScopes {
     let allowed = user.allowed_scopes();
     match granted {
-        GrantedScopes::Only(_) => granted.limited_to(&allowed.with(Scope::offline_access())),
+        GrantedScopes::Only(_) => {
+            granted.limited_to(&allowed.with(Scope::offline_access()).with(Scope::openid()))
+        }
         GrantedScopes::All => allowed,
     }
 }

@@ -179,8 +179,9 @@ impl<U: AuthUser> Auth<U> {
         let offline_access = self
             .refresh_settings()
             .map(|_| (Scope::OFFLINE_ACCESS, "Stay signed in: request a refresh token"));
+        let openid = self.has_profile().then_some((Scope::OPENID, "Read your profile at /userinfo"));
         let scopes = self.0.rules.scopes.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-        scopes.chain(offline_access)
+        scopes.chain(openid).chain(offline_access)
     }
 
     pub(crate) fn has_sessions(&self) -> bool {
@@ -189,6 +190,10 @@ impl<U: AuthUser> Auth<U> {
 
     pub(crate) fn has_forward_auth(&self) -> bool {
         self.0.rules.forward_auth
+    }
+
+    pub(crate) fn has_profile(&self) -> bool {
+        self.0.profile.is_some()
     }
 
     /// Returns what clients may learn about a user.

@@ -19,6 +19,16 @@ impl Scope {
     /// user may request it, since it grants no access.
     pub const OFFLINE_ACCESS: &str = "offline_access";
 
+    /// The scope that allows a token at the UserInfo endpoint
+    /// ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)). Every
+    /// user may request it.
+    pub const OPENID: &str = "openid";
+
+    /// Returns the scope [`OPENID`](Self::OPENID).
+    pub fn openid() -> Self {
+        Self(Self::OPENID.into())
+    }
+
     /// Returns the scope [`OFFLINE_ACCESS`](Self::OFFLINE_ACCESS).
     pub fn offline_access() -> Self {
         Self(Self::OFFLINE_ACCESS.into())

@@ -20,6 +20,7 @@ mod login_throttle;
 mod logs;
 mod memory;
 mod metadata;
+mod openid;
 mod ops;
 mod origins;
 mod password_policy;

@@ -223,20 +223,32 @@ impl<U: AuthUser> Auth<U> {
     ) -> Result<(GrantedScopes, bool), AuthError> {
         let may_refresh = user.is_some() && client.allows_grant(GrantType::RefreshToken.name());
         let settings = self.refresh_settings().filter(|_| may_refresh);
-        let is_offline_access = |scope: &String| settings.is_some() && scope == Scope::OFFLINE_ACCESS;
-        let (offline_access, others): (Vec<_>, Vec<_>) =
-            requested.iter().cloned().partition(is_offline_access);
+        let offers_openid = user.is_some() && self.has_profile();
+        // Every user may have these scopes.
+        let (common, others): (Vec<_>, Vec<_>) = requested.iter().cloned().partition(|scope| {
+            scope == Scope::OFFLINE_ACCESS && settings.is_some() || scope == Scope::OPENID && offers_openid
+        });
+        let is_requested = |scope| common.iter().any(|common| common == scope);
+        let (offline_access, openid) = (is_requested(Scope::OFFLINE_ACCESS), is_requested(Scope::OPENID));
         let allowed = user.map_or(GrantedScopes::All, AuthUser::allowed_scopes).limited_to(&client.scopes);
-        if offline_access.is_empty() {
-            let granted = allowed.grant(&others).ok_or(AuthError::ScopeNotGranted)?;
-            return Ok((granted, settings.is_some_and(|settings| settings.issue == RefreshTokens::Always)));
-        }
-        // A request for `offline_access` alone is not one for all scopes.
-        let granted = match allowed {
-            GrantedScopes::Only(_) if others.is_empty() => Scopes::default().into(),
-            allowed => allowed.grant(&others).ok_or(AuthError::ScopeNotGranted)?,
+        let mut granted = match allowed {
+            // A request for these scopes alone is not one for all scopes.
+            GrantedScopes::Only(_) if others.is_empty() && !common.is_empty() => Scopes::default().into(),
+            allowed => match allowed.grant(&others) {
+                Some(granted) => granted,
+                // OpenID Connect clients also request `profile` and `email`, and unknown scopes are ignored.
+                None if openid => Scopes::default().into(),
+                None => return Err(AuthError::ScopeNotGranted),
+            },
         };
-        Ok((granted.with(Scope::offline_access()), true))
+        if openid {
+            granted = granted.with(Scope::openid());
+        }
+        if offline_access {
+            granted = granted.with(Scope::offline_access());
+        }
+        let is_always = settings.is_some_and(|settings| settings.issue == RefreshTokens::Always);
+        Ok((granted, offline_access || is_always))
     }
 
     /// Returns the owner of a session: a user or a client.

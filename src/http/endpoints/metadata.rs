@@ -22,9 +22,23 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
     }
 }
 
+pub(super) fn openid_endpoint<U: AuthUser>() -> Endpoint<U> {
+    #[derive(OpenApi)]
+    #[openapi(paths(read_openid_metadata_operation))]
+    struct MetadataApi;
+    Endpoint {
+        path: "/.well-known/openid-configuration",
+        is_enabled: |auth| auth.base_url().is_some() && auth.has_profile(),
+        resource: |auth, path| auth.metadata_endpoint(path),
+        openapi: |_| MetadataApi::openapi(),
+    }
+}
+
 impl<U: AuthUser> Auth<U> {
     /// Returns the endpoint of the server metadata ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)) at a path of your
-    /// own. The metadata are the endpoints of [`routes`](Self::routes), the grants and the scopes.
+    /// own. The metadata are the endpoints of [`routes`](Self::routes), the grants and the scopes. They are also those of
+    /// [OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html), except that no
+    /// authorization endpoint and no ID tokens exist.
     pub fn metadata_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let metadata = move || {
@@ -85,6 +99,18 @@ struct ServerMetadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     introspection_endpoint_auth_methods_supported: Option<Vec<&'static str>>,
+    /// The URL of the UserInfo endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    userinfo_endpoint: Option<String>,
+    /// The claims that the UserInfo endpoint returns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    claims_supported: Option<[&'static str; 4]>,
+    /// Always `public`: a user has the same `sub` for all clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    subject_types_supported: Option<[&'static str; 1]>,
     /// The URL of the documentation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -118,6 +144,9 @@ impl<'a> ServerMetadata<'a> {
             introspection_endpoint: endpoint("/introspect"),
             introspection_endpoint_auth_methods_supported: endpoint("/introspect")
                 .map(|_| auth_methods(auth).split_off(1)),
+            userinfo_endpoint: endpoint("/userinfo"),
+            claims_supported: auth.has_profile().then_some(["sub", "preferred_username", "email", "name"]),
+            subject_types_supported: auth.has_profile().then_some(["public"]),
             service_documentation: auth.documentation_path().map(url),
         }
     }
@@ -136,3 +165,18 @@ impl<'a> ServerMetadata<'a> {
 )]
 #[expect(dead_code, reason = "carries the documentation of the handler")]
 fn read_metadata_operation() {}
+
+/// Read the OpenID Connect metadata
+///
+/// Returns the same metadata as `/.well-known/oauth-authorization-server`, for clients of OpenID Connect Discovery. The service has
+/// no authorization endpoint and issues no ID tokens.
+#[utoipa::path(
+    get,
+    path = "/.well-known/openid-configuration",
+    tag = "OpenID Connect",
+    operation_id = "read_openid_metadata",
+    responses((status = 200, description = "The metadata", body = ServerMetadata,
+        headers(("Cache-Control" = String, description = "The time that the metadata may be cached")))),
+)]
+#[expect(dead_code, reason = "carries the documentation of the handler")]
+fn read_openid_metadata_operation() {}

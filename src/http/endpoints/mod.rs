@@ -15,6 +15,7 @@ pub(crate) mod resource;
 pub(crate) mod revoke;
 pub(crate) mod sessions;
 pub(crate) mod token;
+pub(crate) mod userinfo;
 pub(crate) mod users;
 
 use actix_web::{
@@ -54,14 +55,16 @@ pub(crate) struct Endpoint<U: AuthUser> {
 }
 
 /// Returns the endpoints of OAuth 2.0.
-fn oauth_endpoints<U: AuthUser>() -> [Endpoint<U>; 6] {
+fn oauth_endpoints<U: AuthUser>() -> [Endpoint<U>; 8] {
     [
         token::endpoint(),
         revoke::endpoint(),
         introspect::endpoint(),
         forward_auth::endpoint(),
         jwks::endpoint(),
+        userinfo::endpoint(),
         metadata::endpoint(),
+        metadata::openid_endpoint(),
     ]
 }
 
@@ -78,6 +81,8 @@ impl<U: AuthUser> Auth<U> {
     /// - `GET /forward-auth`, with [`forward_auth`](crate::auth::AuthBuilder::forward_auth)
     /// - `GET /.well-known/jwks.json`, if other services can verify the tokens
     /// - `GET /.well-known/oauth-authorization-server`, with an [issuer](crate::auth::AuthBuilder::issuer)
+    /// - `GET /userinfo`, with a [profile](crate::auth::AuthBuilder::profile), and then
+    ///   `GET /.well-known/openid-configuration`
     ///
     /// The routes also make the extractors [`ActiveUser`](crate::ActiveUser), [`CurrentUser`](crate::CurrentUser) and
     /// [`MaybeUser`](crate::MaybeUser) work in the whole application.

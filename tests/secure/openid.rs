@@ -1,0 +1,53 @@
+//! The scope `openid`, `/userinfo` and the metadata of OpenID Connect.
+
+use serde_json::json;
+
+use crate::secure::{ISSUER, JOHNDOE, Tokens, get, on_sqlite, outcome, post_form, read, request, serve};
+
+#[test]
+fn token_with_the_scope_openid_reads_the_profile() {
+    let (_gatepass, service) = on_sqlite(&[]);
+    // Unknown scopes are ignored.
+    let reply = service.sign_in(&format!("{JOHNDOE}&scope=openid+profile+email+offline_access"));
+    let tokens = Tokens::of(&reply);
+    assert_eq!(tokens.scope, "openid offline_access");
+    let profile = json!({
+        "sub": read(&tokens.access).1["sub"], "preferred_username": "johndoe", "email": "johndoe@example.com",
+        "name": "John Doe",
+    });
+    let refreshed = service.refreshed(&tokens.refresh);
+    assert_eq!(refreshed.scope, "openid offline_access");
+    for (method, token) in [("GET", &tokens.access), ("POST", &tokens.access), ("GET", &refreshed.access)] {
+        let reply = request(method, "/userinfo").bearer(token).send(service.address);
+        assert_eq!((reply.status, reply.json()), (200, profile.clone()));
+        assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
+    }
+    assert_eq!(service.users_me(&tokens.access).status, 403);
+
+    let userinfo = |token: &str| outcome(&get("/userinfo").bearer(token).send(service.address));
+    let challenge = r#"Bearer realm="api", error="insufficient_scope", scope="openid""#.to_owned();
+    assert_eq!(userinfo(&service.token(JOHNDOE)), (403, "Not enough permissions".into(), Some(challenge)));
+    let both = Tokens::of(&service.sign_in(&format!("{JOHNDOE}&scope=openid+me+offline_access")));
+    assert_eq!(both.scope, "me openid offline_access");
+    assert_eq!(get("/userinfo").send(service.address).status, 401);
+    let invalid = post_form("/token", format!("{JOHNDOE}&scope=profile")).send(service.address);
+    assert_eq!(invalid.json()["error"], "invalid_scope");
+}
+
+#[test]
+fn openid_metadata_name_the_endpoints_and_no_authorization_endpoint() {
+    let (gatepass, service) = on_sqlite(&ISSUER);
+    let metadata = get("/.well-known/openid-configuration").send(service.address).json();
+    let oauth = get("/.well-known/oauth-authorization-server").send(service.address).json();
+    assert_eq!(metadata, oauth);
+    assert_eq!(metadata["userinfo_endpoint"], "https://auth.example.com/userinfo");
+    assert_eq!(metadata["jwks_uri"], "https://auth.example.com/.well-known/jwks.json");
+    assert_eq!(metadata["response_types_supported"], json!([]));
+    assert_eq!(metadata["subject_types_supported"], json!(["public"]));
+    assert!(metadata["scopes_supported"].as_array().unwrap().contains(&json!("openid")));
+    assert!(metadata.get("authorization_endpoint").is_none());
+    drop(service);
+    // Without a profile, as in the tutorial, there is no OpenID Connect.
+    let tutorial = serve(&gatepass, &["--profile", "tutorial"]);
+    assert_eq!(get("/.well-known/openid-configuration").send(tutorial.address).status, 404);
+}
