@@ -27,7 +27,7 @@ and variables over the file. RUST_LOG sets the log level, such as warn or debug 
 const MORE_OPTIONS: &str =
     "--help shows all options. Each can also be set by an environment variable: --bind by GATEPASS_BIND.";
 
-/// The options of the service that most people need. Only `--help` shows the others.
+/// The settings that most people need. Only `--help` shows the others.
 const COMMON_OPTIONS: [&str; 7] =
     ["profile", "bind", "expose-tutorial", "tls-cert", "database-url", "keys-dir", "issuer"];
 
@@ -203,7 +203,6 @@ fn command() -> clap::Command {
 /// Applies the rules that all commands share. An option under a help heading is a setting.
 fn configure(command: clap::Command) -> clap::Command {
     let has_commands = command.has_subcommands();
-    let has_many_options = ["serve", "check", "config", "add", "passwd"].contains(&command.get_name());
     // A missing argument is a one-line error like any other.
     command.arg_required_else_help(false).mut_subcommands(configure).mut_args(|arg| {
         let (Some(name), Some(_)) = (arg.get_long().map(str::to_owned), arg.get_help_heading()) else {
@@ -218,8 +217,7 @@ fn configure(command: clap::Command) -> clap::Command {
         } else {
             arg.env(variable)
         };
-        let is_hidden =
-            arg.is_hide_short_help_set() || has_many_options && !COMMON_OPTIONS.contains(&name.as_str());
+        let is_hidden = arg.is_hide_short_help_set() || !COMMON_OPTIONS.contains(&name.as_str());
         arg.global(has_commands).hide_short_help(is_hidden)
     })
 }
