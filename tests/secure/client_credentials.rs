@@ -42,7 +42,7 @@ fn token_of_a_client_has_no_user_and_does_not_open_an_account() {
         }
         let expected = json!({
             "iss": ISSUER[1], "sub": "client:reports", "user_kind": "client", "aud": ISSUER[1],
-            "client_id": "reports", "scope": "me reports:read",
+            "client_id": "reports", "scope": "me reports:read", "sid_seq": 0,
         });
         assert_eq!(claims, expected);
         assert_eq!((&introspected["active"], &introspected["sub"]), (&json!(true), &json!("client:reports")));
