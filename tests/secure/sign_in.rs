@@ -27,6 +27,7 @@ fn sign_in_returns_a_token_that_gets_the_profile() {
             r#"{{"id":"{id}","username":"johndoe","email":"johndoe@example.com","full_name":"John Doe","disabled":false,"scopes":["me","users:read"]}}"#
         );
         assert_eq!((me.status, me.text()), (200, profile));
+        assert_eq!(me.header("cache-control").as_deref(), Some("no-store"));
     });
 }
 

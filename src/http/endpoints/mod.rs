@@ -29,7 +29,10 @@ use actix_web::{
 };
 use utoipa::openapi::{
     OpenApi,
-    security::{ClientCredentials as ClientCredentialsFlow, Flow, Password, Scopes, SecurityRequirement},
+    security::{
+        ClientCredentials as ClientCredentialsFlow, Flow, HttpAuthScheme, HttpBuilder, Password, Scopes,
+        SecurityRequirement, SecurityScheme,
+    },
 };
 
 use crate::{
@@ -121,6 +124,12 @@ impl<U: AuthUser> Auth<U> {
             Flow::ClientCredentials(ClientCredentialsFlow::new("token", Scopes::from_iter(own_scopes)))
         });
         add_security_scheme(&mut document, [password].into_iter().chain(client_credentials));
+        if self.has_endpoint("/introspect") {
+            let description = "The identifier and the secret of a confidential client, for `/introspect`.";
+            let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).description(Some(description));
+            let components = document.components.get_or_insert_default();
+            components.add_security_scheme("ClientBasic", SecurityScheme::Http(basic.build()));
+        }
         document
     }
 

@@ -60,13 +60,13 @@ pub(crate) struct TokenFormSchema {
     #[schema(min_length = 1)]
     token: String,
     /// The kind of the token. This hint is optional and has no effect.
-    #[schema(example = "refresh_token", nullable = false)]
+    #[schema(example = "refresh_token", default = "", nullable = false)]
     token_type_hint: Option<String>,
     /// The identifier of the client, unless it uses HTTP Basic.
-    #[schema(nullable = false)]
+    #[schema(default = "", nullable = false)]
     client_id: Option<String>,
     /// The secret of the client, unless it uses HTTP Basic.
-    #[schema(format = Password, nullable = false)]
+    #[schema(format = Password, default = "", nullable = false)]
     client_secret: Option<String>,
 }
 

@@ -178,6 +178,11 @@ fn text(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description))
 }
 
+/// Adds an empty default: Swagger UI would send `string`.
+fn optional(schema: ObjectBuilder) -> ObjectBuilder {
+    schema.default(Some("".into()))
+}
+
 fn password(description: &str) -> ObjectBuilder {
     text(description).format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
 }
@@ -200,7 +205,10 @@ fn request_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
     }
     for parameter in grants.iter().flat_map(|grant| grant.parameters()) {
         let schema = if parameter.is_password { password } else { text }(parameter.description);
-        let schema = schema.min_length(Some(1)).examples(parameter.example);
+        let schema = match parameter.example {
+            Some(example) => schema.min_length(Some(1)).examples([example]),
+            None => optional(schema),
+        };
         form = form.property(parameter.name, schema);
         if grants.len() == 1 {
             form = form.required(parameter.name);
@@ -212,9 +220,9 @@ fn request_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
         let resource = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
         form = form.property("resource", resource.description(Some(description)));
     }
-    form.property("scope", text("The requested scopes, separated by spaces.").default(Some("".into())))
-        .property("client_id", text("The identifier of the client, unless it uses HTTP Basic."))
-        .property("client_secret", password("The secret of the client, unless it uses HTTP Basic."))
+    form.property("scope", optional(text("The requested scopes, separated by spaces.")))
+        .property("client_id", optional(text("The identifier of the client, unless it uses HTTP Basic.")))
+        .property("client_secret", optional(password("The secret of the client, unless it uses HTTP Basic.")))
         .into()
 }
 

@@ -1,6 +1,8 @@
 //! `GET /users/me`: the current user.
 
-use actix_web::{Resource, web};
+use std::future::ready;
+
+use actix_web::{HttpResponse, Resource};
 use serde::Serialize;
 use utoipa::{
     OpenApi, ToSchema,
@@ -22,7 +24,13 @@ impl<U: AuthUser + Serialize> Auth<U> {
     /// Returns an endpoint that responds to `GET` with the current user as JSON, for active users whose token has the
     /// scopes `R`.
     pub fn user_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
-        let route = resource::get_route().to(read_users_me::<U, R>).wrap(self.require::<R>());
+        let auth = self.clone();
+        let read = move |me: ActiveUser<U, R>| {
+            let response = HttpResponse::Ok().json(me.into_inner());
+            // FastAPI's response has no Cache-Control.
+            ready(if auth.error_format().is_fastapi() { response } else { auth.no_store(Ok(response)) })
+        };
+        let route = resource::get_route().to(read).wrap(self.require::<R>());
         resource::at(path, "GET, HEAD", self.error_format()).route(route)
     }
 
@@ -45,10 +53,6 @@ impl<U: AuthUser + Serialize> Auth<U> {
         document.components.get_or_insert_default().schemas.insert("User".into(), U::schema());
         document
     }
-}
-
-async fn read_users_me<U: AuthUser + Serialize, R: RequiredScopes>(me: ActiveUser<U, R>) -> web::Json<U> {
-    web::Json(me.into_inner())
 }
 
 /// Read the current user
