@@ -56,7 +56,7 @@ fn stop(mut service: Service) -> String {
 /// All events that commands cause, or all that requests cause.
 fn event_names(by_commands: bool) -> BTreeSet<&'static str> {
     let is_by_command = |name: &&str| {
-        ["user_", "users_", "throttle_", "client_added", "client_removed", "key_", "keys_"]
+        ["user_", "users_", "throttle_", "client_added", "client_changed", "client_removed", "key_", "keys_"]
             .iter()
             .any(|of| name.starts_with(of))
     };
