@@ -243,8 +243,18 @@ fn parse(path: &str, text: &str, all: &clap::Command) -> Result<Vec<FileValue>, 
 /// Returns whether the value name of a setting has a type, so that a new one is not taken for text by mistake.
 #[cfg(test)]
 pub(crate) fn has_known_type(arg: &Arg) -> bool {
-    const TEXTS: [&str; 9] =
-        ["ADDRESS:PORT", "ALGORITHM", "DIRECTORY", "FILE", "FORMAT", "HEADER", "PROFILE", "SIGN_INS", "URL"];
+    const TEXTS: [&str; 10] = [
+        "ADDRESS:PORT",
+        "ALGORITHM",
+        "DIRECTORY",
+        "FILE",
+        "FORMAT",
+        "HEADER",
+        "ID",
+        "PROFILE",
+        "SIGN_INS",
+        "URL",
+    ];
     let name = arg.get_value_names().and_then(<[_]>::first).map_or("", |name| name.as_str());
     Kind::of(arg) != Kind::Text || TEXTS.contains(&name)
 }
