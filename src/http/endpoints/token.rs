@@ -193,10 +193,10 @@ fn request_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
     let names: Vec<_> = grants.iter().map(|grant| grant.name()).collect();
     // The default is the password grant.
     let is_required = auth.requires_grant_type() || !grants.contains(&GrantType::Password);
-    let (alternatives, optional) = (names.join("|"), if is_required { "" } else { "?" });
+    let (alternatives, suffix) = (names.join("|"), if is_required { "" } else { "?" });
     let grant_type =
         text(if is_required { "The grant type." } else { "The grant type. The default is `password`." })
-            .pattern(Some(format!("^({alternatives}){optional}$")))
+            .pattern(Some(format!("^({alternatives}){suffix}$")))
             .examples(names.first().copied());
     let mut form =
         ObjectBuilder::new().description(Some("A token request.")).property("grant_type", grant_type);
