@@ -187,7 +187,7 @@ pub(crate) struct OperationsSettings {
     #[arg(long, value_name = "DAYS", default_value = "90", value_parser = positive_days)]
     pub(crate) audit_retention: Duration,
 
-    /// Maximum number of entries of the audit trail in the database; the oldest failures are removed first
+    /// Maximum number of failures and routine events in the audit trail of the database; the oldest are removed first
     #[arg(long, value_name = "NUMBER", default_value = "1000000", value_parser = positive::<NonZeroU32>)]
     pub(crate) audit_max_entries: NonZeroU32,
 }

@@ -42,6 +42,13 @@ pub(super) struct VerifiedAccount<U> {
     renewed: Option<PasswordHash>,
 }
 
+impl<U> VerifiedAccount<U> {
+    /// Returns the hash that is stored now.
+    pub(super) fn password_hash(&self) -> &PasswordHash {
+        self.renewed.as_ref().unwrap_or(&self.account.password_hash)
+    }
+}
+
 /// The entry of a password change in `Inner::password_changes`, until it is dropped.
 struct PasswordChangeInProgress<'a> {
     subjects: &'a Mutex<HashSet<Subject>>,
@@ -95,12 +102,15 @@ impl<U: AuthUser> Auth<U> {
             Err(_) => None,
         };
         let subject = account.as_ref().map(|account| account.user.subject());
-        let target = subject.as_ref().map_or(Target::Username(username), Target::User);
+        let target = match (&subject, &account) {
+            (Some(subject), Some(account)) => Target::User(subject, &account.password_hash),
+            _ => Target::Username(username),
+        };
         self.throttled(target, client_info, async {
             // The dummy hash keeps response times equal.
             let hash = account.as_ref().map_or(hasher.dummy_hash(), |account| &account.password_hash);
             let check = hasher.verify(password, hash).await?;
-            let account = match account {
+            let account = match account.clone() {
                 Some(account) if check != PasswordCheck::Mismatch => account,
                 _ => return Err(AuthError::InvalidCredentials),
             };
@@ -205,18 +215,18 @@ impl<U: AuthUser> Auth<U> {
         let PasswordChange { user, current, new, client_info } = change;
         let (subject, now) = (user.subject(), self.now());
         let store = self.0.passwords.as_ref().ok_or(AuthError::NotConfigured("a password store"))?;
+        let old = store.find_hash(&subject).await?.ok_or(AuthError::IncorrectPassword)?;
         let verify = async {
             if !current.is_hashable() {
                 return Err(AuthError::IncorrectPassword);
             }
             let turn = self.0.password_change_turn.lock().await;
-            let old = store.find_hash(&subject).await?.ok_or(AuthError::IncorrectPassword)?;
             match self.hasher()?.verify(current, &old).await? {
                 PasswordCheck::Mismatch => Err(AuthError::IncorrectPassword),
-                PasswordCheck::Match | PasswordCheck::NeedsRehash => Ok((old, turn)),
+                PasswordCheck::Match | PasswordCheck::NeedsRehash => Ok(turn),
             }
         };
-        let (old, turn) = self.throttled(Target::User(&subject), client_info, verify).await?;
+        let turn = self.throttled(Target::User(&subject, &old), client_info, verify).await?;
         let context = self.0.password_context.as_ref().map_or_else(Vec::new, |context| context(user));
         let context: Vec<_> = context.iter().map(String::as_str).collect();
         self.check_new_password(new, &context).await?;

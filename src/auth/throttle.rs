@@ -28,7 +28,7 @@ use crate::{
         backend_error::BackendError,
         client::ClientInfo,
         event::{Event, EventKind},
-        secret::DeviceCookie,
+        secret::{DeviceCookie, PasswordHash},
         throttle::{DynFailedAttemptStore, FailedAttemptStore, FailedAttempts, ThrottleKey},
         time::Timestamp,
         user::{AuthUser, Subject},
@@ -212,8 +212,9 @@ impl FailedAttemptStore for InMemoryFailedAttempts {
 /// The account of an attempt, which failures are counted under.
 #[derive(Clone, Copy)]
 pub(crate) enum Target<'a> {
-    /// A user. All names of an account lead to its subject, and so does a change of its password.
-    User(&'a Subject),
+    /// A user, with the stored hash of the password. All names of an account lead to its subject, and so does a change of
+    /// its password.
+    User(&'a Subject, &'a PasswordHash),
     /// A username that no user has. It is counted like an account.
     Username(&'a str),
     /// A client, by the identifier as it was sent.
@@ -224,7 +225,7 @@ impl Target<'_> {
     /// Returns the hash of the account: a username may be long, or a password that was typed into the wrong field.
     fn hash(self, user_kind: &str, normalize: impl FnOnce(&str) -> String) -> [u8; 32] {
         let text = match self {
-            Self::User(subject) => format!("user\0{user_kind}\0{}", subject.as_str()),
+            Self::User(subject, _) => format!("user\0{user_kind}\0{}", subject.as_str()),
             Self::Username(name) => format!("name\0{}", normalize(name)),
             Self::Client(client_id) => format!("client\0{client_id}"),
         };
@@ -285,7 +286,7 @@ impl<U: AuthUser> Auth<U> {
         let device = match &client_info.device_cookie {
             Some(cookie) => {
                 let key = throttle.device_key(|| self.random()).await?;
-                device_cookie::verify(key, &account.hash, cookie, self.now())
+                device_cookie::verify(key, &account.credentials, cookie, self.now())
             }
             None => None,
         };
@@ -307,27 +308,34 @@ impl<U: AuthUser> Auth<U> {
     pub(super) async fn device_cookie(
         &self,
         subject: &Subject,
+        password_hash: &PasswordHash,
         client_info: &ClientInfo,
     ) -> Result<Option<DeviceCookie>, BackendError> {
         let Some(throttle) = &self.0.throttle else { return Ok(None) };
         let key = throttle.device_key(|| self.random()).await?;
-        let account = self.account(throttle, Target::User(subject));
+        let account = self.account(throttle, Target::User(subject, password_hash));
         let sent = client_info.device_cookie.as_ref();
-        Ok(Some(device_cookie::renew(key, &account.hash, sent, &self.random()?, self.now())))
+        Ok(Some(device_cookie::renew(key, &account.credentials, sent, &self.random()?, self.now())))
     }
 
     fn account(&self, throttle: &Throttle, target: Target<'_>) -> Account {
-        // Wrong passwords that a client forwards must not hold up the client itself.
-        let addresses = if matches!(target, Target::Client(_)) { CLIENTS } else { "" };
         let normalize = |name: &str| throttle.store.normalize_username(name);
-        Account { hash: target.hash(U::user_kind(), normalize), addresses }
+        let hash = target.hash(U::user_kind(), normalize);
+        let password_hash = match target {
+            Target::User(_, password_hash) => password_hash.expose(),
+            Target::Username(_) | Target::Client(_) => "",
+        };
+        let credentials = Sha256::new().chain_update(hash).chain_update(password_hash).finalize().into();
+        Account { hash, credentials, is_client: matches!(target, Target::Client(_)) }
     }
 }
 
-/// The keys of an account: its hash, and the prefix of the addresses that its failures are counted under.
+/// The account of an attempt.
 struct Account {
     hash: [u8; 32],
-    addresses: &'static str,
+    /// A hash of the account and its password: devices and networks are no longer known after a change of the password.
+    credentials: [u8; 32],
+    is_client: bool,
 }
 
 /// The state of a [`LoginThrottle`].
@@ -413,8 +421,10 @@ impl Throttle {
             let failures = self.find(&in_progress.keys, now).await?[0];
             if failures.count < DEVICE_FAILURES {
                 self.limits.check(failures, others[0], self.limits.account_failures, now)?;
-                let outdated = if failures.count > 0 { in_progress.keys.clone() } else { Vec::new() };
-                return Ok(Attempt { in_progress: Some(in_progress), now, outdated, new_network: None });
+                // The failures stay: whoever copied the cookie must not get more guesses when the owner signs in. The
+                // owner's device gets a new ID.
+                let in_progress = Some(in_progress);
+                return Ok(Attempt { in_progress, now, outdated: Vec::new(), new_network: None });
             }
         }
         self.admit_unknown_device(account, client_info, now).await
@@ -426,28 +436,44 @@ impl Throttle {
         client_info: &ClientInfo,
         now: Timestamp,
     ) -> Result<Attempt, AuthError> {
-        let network = client_info.address.map(network);
-        let network = network.map_or_else(|| "unknown".to_owned(), |network| network.to_string());
+        let address = client_info.address.map(network);
+        // All users of a server's application share its address.
+        let is_shared = address.is_some_and(|address| self.has_client(address, now));
+        let network = address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
         let name = URL_SAFE_NO_PAD.encode(account.hash);
         let key = |name, forget_after| ThrottleKey { name, forget_after };
+        // Wrong passwords that a client forwards must not hold up the client itself.
+        let prefix = if account.is_client { CLIENTS } else { "" };
         let mut keys = vec![
             key(format!("{name} {network}"), self.limits.forget_after),
-            key(format!("{}{network}", account.addresses), self.limits.forget_after),
-            key(name.clone(), ACCOUNT_FORGET_AFTER),
+            key(format!("{prefix}{network}"), self.limits.forget_after),
         ];
+        if !account.is_client {
+            keys.push(key(name, ACCOUNT_FORGET_AFTER));
+        }
         // Before the store is read, so that each earlier attempt is either still in progress or already in the store.
         let (in_progress, others) = InProgress::start(self, keys.clone());
-        let known = key(format!("{KNOWN}{name} {network}"), NETWORK_KNOWN_FOR);
+        let known = format!("{KNOWN}{} {network}", URL_SAFE_NO_PAD.encode(account.credentials));
+        let known = key(known, NETWORK_KNOWN_FOR);
         keys.push(known.clone());
         let found = self.find(&keys, now).await?;
-        let [at_address, address, total, signed_in] = found[..] else {
-            return Err(BackendError::new("the store of failed attempts has not returned every key").into());
-        };
-        self.limits.check(at_address, others[0], self.limits.account_failures, now)?;
-        self.limits.check(address, others[1], self.limits.address_failures, now)?;
+        let missing = || BackendError::new("the store of failed attempts has not returned every key");
+        let (at_address, address) = found.first().zip(found.get(1)).ok_or_else(missing)?;
+        if account.is_client {
+            // Secrets cannot be guessed, and clients send many requests at once: only failures are counted.
+            self.limits.check(*at_address, 0, self.limits.account_failures, now)?;
+            self.limits.check(*address, 0, self.limits.address_failures, now)?;
+            let outdated = if at_address.count > 0 { vec![keys[0].clone()] } else { Vec::new() };
+            return Ok(Attempt { in_progress: Some(in_progress), now, outdated, new_network: None });
+        }
+        let (total, signed_in) = found.get(2).zip(found.get(3)).ok_or_else(missing)?;
+        self.limits.check(*at_address, others[0], self.limits.account_failures, now)?;
+        if !is_shared {
+            self.limits.check(*address, others[1], self.limits.address_failures, now)?;
+        }
         let is_known = signed_in.last.is_some();
         if !is_known {
-            self.limits.check(total, others[2], self.limits.account_total_failures, now)?;
+            self.limits.check(*total, others[2], self.limits.account_total_failures, now)?;
         }
         // A sign-in from a known network, where the total was not checked, does not show that other attempts are harmless:
         // they must not get another hundred guesses each time that the owner signs in.
@@ -466,10 +492,12 @@ impl Throttle {
     }
 
     fn is_within_rate(&self, network: IpAddr, now: Timestamp) -> bool {
-        if self.clients.get(&network).is_some_and(|last| now < last + CLIENT_EXEMPT_FOR) {
-            return true;
-        }
-        self.rates.check(network)
+        self.has_client(network, now) || self.rates.check(network)
+    }
+
+    /// Returns whether a client authenticated from a network within the last minute.
+    fn has_client(&self, network: IpAddr, now: Timestamp) -> bool {
+        self.clients.get(&network).is_some_and(|last| now < last + CLIENT_EXEMPT_FOR)
     }
 
     fn in_progress(&self) -> MutexGuard<'_, HashMap<ThrottleKey, u32>> {

@@ -22,10 +22,15 @@ const STATEMENTS: [(&str, Duration); 4] = [
 const AUDIT_BATCH: i64 = 5000;
 const OLD_AUDIT: &str = "DELETE FROM audit WHERE id IN \
                          (SELECT id FROM audit WHERE time < $2 ORDER BY time LIMIT $1)";
-const OLDEST_FAILURES: &str = "DELETE FROM audit WHERE id IN \
-                               (SELECT id FROM audit WHERE failure IS NOT NULL ORDER BY time LIMIT $1)";
-const OLDEST_AUDIT: &str = "DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY time LIMIT $1)";
-const COUNT_AUDIT: &str = "SELECT COUNT(*) AS number FROM audit";
+
+/// The kinds of entries whose number is limited: failures, and routine events, which any user can cause at will. Each may be
+/// half of the trail, so that neither removes the other. The remaining entries, such as changes by operators and of
+/// passwords, are only removed by the retention.
+const LIMITED: [&str; 2] = [
+    "failure IS NOT NULL",
+    "event IN ('sign_in', 'refresh', 'refresh_repeated', 'token_issued', 'token_revoked', 'session_ended', \
+     'sessions_ended', 'session_evicted')",
+];
 
 /// The limits of the audit trail.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,9 +46,14 @@ const RETENTION: Duration = Duration::from_secs(10 * 60);
 /// The retention of failed attempts of older versions, longer than they can delay a sign-in.
 const OLD_FAILED_ATTEMPTS_RETENTION: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// Removes failed attempts above the maximum number, those that expire next first: many addresses must not fill the disk.
+/// Removes failed attempts above the maximum number: many addresses must not fill the disk. Low counts go first, so that
+/// many guesses at one account stay counted. Known networks have a maximum of their own.
 const SURPLUS_FAILED_ATTEMPTS: &str = "DELETE FROM failures WHERE name IN (SELECT name FROM failures \
-                                       ORDER BY expires DESC LIMIT 1000000 OFFSET $1)";
+                                       WHERE name NOT LIKE 'known %' \
+                                       ORDER BY count DESC, COALESCE(expires, last + 3600) DESC \
+                                       LIMIT 1000000 OFFSET $1)";
+const SURPLUS_NETWORKS: &str = "DELETE FROM failures WHERE name IN (SELECT name FROM failures \
+                                WHERE name LIKE 'known %' ORDER BY expires DESC LIMIT 1000000 OFFSET $1)";
 const MAX_FAILED_ATTEMPTS: i64 = 200_000;
 
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -62,18 +72,19 @@ async fn run_once(pool: &Pool, audit: AuditLimits, now: Timestamp) -> Result<(),
     for (statement, retention) in STATEMENTS {
         pool.execute(Statement::new(statement).bind(now - retention)).await?;
     }
-    pool.execute(Statement::new(SURPLUS_FAILED_ATTEMPTS).bind(MAX_FAILED_ATTEMPTS)).await?;
+    for statement in [SURPLUS_FAILED_ATTEMPTS, SURPLUS_NETWORKS] {
+        pool.execute(Statement::new(statement).bind(MAX_FAILED_ATTEMPTS)).await?;
+    }
     if let Some(retention) = audit.retention {
         let remove = || Statement::new(OLD_AUDIT).bind(AUDIT_BATCH).bind(now - retention);
         while pool.execute(remove()).await? == AUDIT_BATCH as u64 {}
     }
     if let Some(max_entries) = audit.max_entries {
-        while let Some(surplus) = surplus_audit(pool, max_entries).await? {
-            // Failures first: strangers must not be able to remove the record of successes.
-            for statement in [OLDEST_FAILURES, OLDEST_AUDIT] {
-                if pool.execute(Statement::new(statement).bind(surplus.min(AUDIT_BATCH))).await? > 0 {
-                    break;
-                }
+        for kind in LIMITED {
+            while let Some(surplus) = surplus_audit(pool, kind, max_entries / 2).await? {
+                let mut oldest = Statement::new("DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE ");
+                oldest.push(kind).push(" ORDER BY time LIMIT ").push_bind(surplus.min(AUDIT_BATCH)).push(")");
+                pool.execute(oldest).await?;
             }
         }
     }
@@ -81,8 +92,14 @@ async fn run_once(pool: &Pool, audit: AuditLimits, now: Timestamp) -> Result<(),
 }
 
 /// Returns the number of entries above the limit. Counted before each batch, because replicas may remove some.
-async fn surplus_audit(pool: &Pool, max_entries: u32) -> Result<Option<i64>, BackendError> {
-    let count = pool.fetch_optional(Statement::new(COUNT_AUDIT), |row| row.get::<i64>("number")).await?;
+async fn surplus_audit(
+    pool: &Pool,
+    kind: &'static str,
+    max_entries: u32,
+) -> Result<Option<i64>, BackendError> {
+    let mut count = Statement::new("SELECT COUNT(*) AS number FROM audit WHERE ");
+    count.push(kind);
+    let count = pool.fetch_optional(count, |row| row.get::<i64>("number")).await?;
     Ok(count.map(|count| count - i64::from(max_entries)).filter(|surplus| *surplus > 0))
 }
 
@@ -114,48 +131,56 @@ mod tests {
         assert_eq!(remaining().await, [3000, 2000]);
     }
 
-    async fn assert_full_trail_loses_the_oldest_failures_first(database: Database) {
+    async fn assert_full_trail_loses_the_oldest_failures_and_routine_events(database: Database) {
         let audit = SqlAudit::new(database.clone());
         let at = |kind, second| AuditEntry::new(kind, Timestamp::from_unix(second));
-        let success = |second| at(EventKind::SignedIn, second);
         let failures = (0..10).map(|minute| at(EventKind::SignInFailed, 1000 + 60 * minute));
         audit.append(&failures.collect::<Vec<_>>()).await.unwrap();
-        audit.append(&[success(10), success(20), success(2000)]).await.unwrap();
-        // Each remaining row, as its time and count.
+        let routine = (0..5).map(|second| at(EventKind::Refreshed, 2000 + second));
+        audit.append(&routine.collect::<Vec<_>>()).await.unwrap();
+        audit.append(&[at(EventKind::PasswordChanged, 10), at(EventKind::UserChanged, 20)]).await.unwrap();
+        // The times of the remaining entries.
         let remaining = async |max_entries| {
             let limits = AuditLimits { retention: None, max_entries: Some(max_entries) };
             run_once(&database.pool, limits, Timestamp::from_unix(10_000)).await.unwrap();
             let page = audit.list(&AuditFilter::default(), None, 100).await.unwrap();
             page.entries.iter().map(|entry| entry.time.as_unix()).collect::<Vec<_>>()
         };
-        assert_eq!(remaining(13).await.len(), 13);
-        assert_eq!(remaining(5).await, [2000, 1540, 1480, 20, 10]);
-        assert_eq!(remaining(2).await, [2000, 20]);
+        assert_eq!(remaining(20).await.len(), 17);
+        assert_eq!(remaining(6).await, [2004, 2003, 2002, 1540, 1480, 1420, 20, 10]);
+        assert_eq!(remaining(2).await, [2004, 1540, 20, 10]);
     }
 
     #[tokio::test]
-    async fn full_audit_trail_loses_the_oldest_failures_first() {
+    async fn full_audit_trail_loses_the_oldest_failures_and_routine_events() {
         let database = Database::open("sqlite::memory:").await.unwrap();
-        assert_full_trail_loses_the_oldest_failures_first(database).await;
-        on_postgres(assert_full_trail_loses_the_oldest_failures_first).await;
+        assert_full_trail_loses_the_oldest_failures_and_routine_events(database).await;
+        on_postgres(assert_full_trail_loses_the_oldest_failures_and_routine_events).await;
     }
 
     async fn assert_failed_attempts_are_bounded(database: Database) {
         let insert = "INSERT INTO failures (name, count, last, expires) WITH RECURSIVE n(i) AS \
                       (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200100) \
-                      SELECT CAST(i AS TEXT), 1, 1000, 1000 + i FROM n";
-        database.pool.execute(Statement::new(insert)).await.unwrap();
+                      SELECT PREFIX || CAST(i AS TEXT), CASE WHEN i < 10 THEN 5 ELSE 1 END, 1000, 1000 + i FROM n";
+        for prefix in ["'203.0.113.'", "'known '"] {
+            let insert = insert.replace("PREFIX", prefix);
+            let mut statement = Statement::new("");
+            statement.push(&insert);
+            database.pool.execute(statement).await.unwrap();
+        }
         let count = async |sql| {
             let count = database.pool.fetch_optional(Statement::new(sql), |row| row.get::<i64>("number"));
             count.await.unwrap().unwrap()
         };
-        run_once(&database.pool, AuditLimits::default(), Timestamp::from_unix(1050)).await.unwrap();
-        assert_eq!(count("SELECT COUNT(*) AS number FROM failures").await, MAX_FAILED_ATTEMPTS);
-        assert_eq!(count("SELECT MIN(expires) AS number FROM failures").await, 1101);
+        run_once(&database.pool, AuditLimits::default(), Timestamp::from_unix(1000)).await.unwrap();
+        let others = "SELECT COUNT(*) AS number FROM failures WHERE name NOT LIKE 'known %'";
+        assert_eq!(count(others).await, MAX_FAILED_ATTEMPTS);
+        assert_eq!(count("SELECT COUNT(*) AS number FROM failures").await, 2 * MAX_FAILED_ATTEMPTS);
+        assert_eq!(count("SELECT COUNT(*) AS number FROM failures WHERE count = 5").await, 9);
     }
 
     #[tokio::test]
-    async fn failed_attempts_that_expire_next_are_removed_above_the_maximum() {
+    async fn surplus_of_failed_attempts_loses_low_counts_first() {
         let database = Database::open("sqlite::memory:").await.unwrap();
         assert_failed_attempts_are_bounded(database).await;
         on_postgres(assert_failed_attempts_are_bounded).await;

@@ -66,13 +66,13 @@ impl SqlFailedAttempts {
             Ok(username) => SqlUsers::new(self.database.clone()).find(&username).await?,
             Err(_) => None,
         };
-        let subject = user.map(|stored| stored.user.subject());
-        let targets =
-            [Some(Target::Username(name)), Some(Target::Client(name)), subject.as_ref().map(Target::User)];
+        let user = user.map(|stored| (stored.user.subject(), stored.password_hash));
+        let target = user.as_ref().map(|(subject, password_hash)| Target::User(subject, password_hash));
+        let targets = [Some(Target::Username(name)), Some(Target::Client(name)), target];
         let targets = targets.into_iter().flatten();
         let keys = targets.map(|target| target.key(User::user_kind(), |name| self.normalize_username(name)));
         let statements = keys.map(|key| Statement::new(CLEAR_ACCOUNT).bind(key)).collect();
-        let user_id = subject.map(|subject| subject.as_str().to_owned());
+        let user_id = user.as_ref().map(|(subject, _)| subject.as_str().to_owned());
         let detail = Some(audit::clean(name));
         let entry = AuditEntry { user_id, detail, ..actor.entry(EventKind::ThrottleCleared) };
         Ok(self.clear_all(statements, entry).await?)

@@ -4,7 +4,6 @@ use crate::{
     auth::{
         Auth, AuthError,
         grants::{AuthenticatedRequest, GrantRequest, GrantType, Parameter, SignedIn, Tokens},
-        password::VerifiedAccount,
     },
     domain::{
         client::{Client, ClientInfo},
@@ -114,8 +113,8 @@ impl<U: AuthUser> Auth<U> {
                     continue;
                 }
             }
-            let VerifiedAccount { account, .. } = verified;
-            let user = account.user;
+            let password_hash = verified.password_hash().clone();
+            let user = verified.account.user;
             let request = AuthenticatedRequest {
                 user: Some(&user),
                 username: Some(username),
@@ -126,7 +125,7 @@ impl<U: AuthUser> Auth<U> {
                 client_info,
             };
             if let Some(mut tokens) = self.start_session(&request).await? {
-                match self.device_cookie(&user.subject(), client_info).await {
+                match self.device_cookie(&user.subject(), &password_hash, client_info).await {
                     Ok(cookie) => tokens.device_cookie = cookie,
                     // Not fatal: the device is unknown at the next sign-in.
                     Err(error) => log::warn!("cannot create a device cookie: {error}"),

@@ -12,14 +12,11 @@ CREATE TABLE secrets (
 );
 
 -- Failures of one kind, account, address and minute are one row with a count, found by the hash of these (`failure`). Other
--- entries have no hash.
+-- entries have no hash, and neither have failures of older versions.
 ALTER TABLE audit ADD COLUMN count BIGINT NOT NULL DEFAULT 1;
 ALTER TABLE audit ADD COLUMN failure {key};
 
-UPDATE audit SET failure = 'entry ' || CAST(id AS TEXT)
-WHERE event IN ('sign_in_failed', 'sign_in_inactive', 'sign_in_blocked', 'refresh_failed', 'password_change_failed');
-
 CREATE UNIQUE INDEX audit_by_failure ON audit (failure);
 
--- The oldest failures, which are removed first if the table is full.
+-- The oldest failures, which are removed if there are too many.
 CREATE INDEX audit_failures_by_time ON audit (time) WHERE failure IS NOT NULL;
