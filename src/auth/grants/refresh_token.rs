@@ -297,7 +297,7 @@ fn scopes_to_refresh(
     if !family.granted_scopes.covers(requested.iter().map(String::as_str)) {
         return Err(AuthError::ScopeExceeded);
     }
-    let client_scopes = client.scopes.with(Scope::offline_access());
+    let client_scopes = client.scopes.with(Scope::offline_access()).with(Scope::openid());
     let allowed = still_granted(&family.granted_scopes, user).limited_to(&client_scopes);
     allowed.grant(requested).ok_or(AuthError::ScopeNotGranted)
 }
