@@ -34,6 +34,10 @@ impl<U: AuthUser> Auth<U> {
             allowed.truncate(1);
         } else {
             allowed.retain(|audience| family.audiences.contains(audience));
+            if allowed.is_empty() && requested.is_empty() {
+                // No refresh can succeed any more: the client has to sign in again.
+                return Err(AuthError::InvalidRefreshToken);
+            }
         }
         self.restrict(allowed, client, requested)
     }

@@ -185,8 +185,8 @@ impl<U: AuthUser> Auth<U> {
         SessionOwner { user_kind: kind.into(), subject: claims.subject.clone() }
     }
 
-    /// Returns whether the session of a token is active. Within the grace period after a refresh, records that the client
-    /// received the response. If a response to another sender was received too, two parties have the refresh token, and
+    /// Returns whether the session of a token is active. While a response may be repeated, records that the client received
+    /// it. If a response to another sender was received too, two parties have the refresh token, and
     /// the session ends.
     async fn is_active(
         &self,
@@ -199,8 +199,7 @@ impl<U: AuthUser> Auth<U> {
             let Some(delivery) = sessions.store.find_active(&owner, claims).await? else { return Ok(false) };
             let (Some(id), Some(sequence)) = (&claims.session_id, claims.sequence) else { return Ok(true) };
             let received = match delivery.used(sequence) {
-                // After the grace period nothing is repeated, so nothing has to be recorded.
-                Use::First(received) if now < delivery.rotated + sessions.refresh.grace => received,
+                Use::First(received) if sessions.refresh.may_repeat(&delivery, now) => received,
                 Use::First(_) | Use::Repeated => return Ok(true),
                 Use::OfLostResponse => {
                     if self.end(sessions, &owner, id, now).await? {
@@ -210,10 +209,7 @@ impl<U: AuthUser> Auth<U> {
                         );
                         self.emit(&Event {
                             subject: Some(&owner.subject),
-                            client_id: claims
-                                .client_id
-                                .as_ref()
-                                .filter(|id| **id != self.0.default_client_id),
+                            client_id: claims.client_id.as_ref().and_then(|id| self.registered_id(id)),
                             session_id: Some(id),
                             ..Event::new(EventKind::RefreshTokenReused, &ClientInfo::default(), now)
                         });

@@ -102,7 +102,13 @@ impl<U: AuthUser> Auth<U> {
 
     /// Returns the identifier for sessions and events, which have none for the default client.
     pub(super) fn stored_id<'a>(&self, client: &'a Client) -> Option<&'a ClientId> {
-        Some(&client.id).filter(|id| **id != self.0.default_client_id)
+        self.registered_id(&client.id)
+    }
+
+    /// Returns an identifier, unless it is that of the default client. If a registered client is required, there is no default
+    /// client, and a registered one may have its identifier.
+    pub(super) fn registered_id<'a>(&self, id: &'a ClientId) -> Option<&'a ClientId> {
+        Some(id).filter(|id| self.0.rules.require_client || **id != self.0.default_client_id)
     }
 
     /// Returns the client of a session or token. Sessions of the default client have none, and so have tokens that older

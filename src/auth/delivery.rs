@@ -17,9 +17,10 @@ pub(super) const DELIVERY_ATTEMPTS: u64 = MAX_REPETITIONS + 6;
 pub(super) enum Repetition {
     /// The response is repeated, which changes the delivery.
     Allowed(Delivery),
-    /// The response was repeated too often.
+    /// The response was repeated too often to the only sender.
     TooMany,
-    /// Another sender received a response: two parties have the refresh token.
+    /// Two parties have the refresh token: another sender received a response, or several senders repeated the request too
+    /// often.
     Reuse,
 }
 
@@ -41,7 +42,8 @@ impl Delivery {
             return Repetition::Reuse;
         }
         if self.last - self.first >= MAX_REPETITIONS {
-            return Repetition::TooMany;
+            let is_only_sender = is_same_sender && self.to_sender == self.first;
+            return if is_only_sender { Repetition::TooMany } else { Repetition::Reuse };
         }
         let last = self.last + 1;
         Repetition::Allowed(match is_same_sender {
@@ -117,6 +119,22 @@ mod tests {
     }
 
     #[test]
+    fn too_many_repetitions_by_several_senders_are_reuse() {
+        let repeat = |delivery: Delivery, senders: &[bool]| {
+            senders.iter().fold(delivery, |delivery, is_same| allowed(delivery.repeated(*is_same)))
+        };
+        let by_one = repeat(ROTATED, &[true; 10]);
+        assert_eq!([true, false].map(|same| by_one.repeated(same)), [Repetition::TooMany, Repetition::Reuse]);
+        // A thief requested all repetitions, the last one, or one of them.
+        for switch in [0, 9, 4] {
+            let mut senders = [true; 10];
+            senders[switch] = false;
+            let by_two = repeat(ROTATED, &senders);
+            assert_eq!([true, false].map(|same| by_two.repeated(same)), [Repetition::Reuse; 2], "{switch}");
+        }
+    }
+
+    #[test]
     fn token_that_is_older_than_the_rotation_shows_nothing() {
         for delivery in [ROTATED, allowed(ROTATED.repeated(false)), received(ROTATED.used(7))] {
             for sequence in [0, 6] {
@@ -174,9 +192,14 @@ mod tests {
                                 delivery = next;
                                 responses.push((sender, false));
                             }
-                            Repetition::TooMany => prop_assert_eq!(responses.len(), 11),
+                            Repetition::TooMany => {
+                                prop_assert_eq!(responses.len(), 11);
+                                prop_assert!(responses.iter().all(|(other, _)| *other == sender), "{responses:?}");
+                            }
                             Repetition::Reuse => {
-                                let is_others = |(other, used): &(u8, bool)| *used && *other != sender;
+                                let is_others = |(other, used): &(u8, bool)| {
+                                    *other != sender && (*used || responses.len() == 11)
+                                };
                                 prop_assert!(responses.iter().any(is_others), "no other sender used a token");
                                 return Ok(());
                             }

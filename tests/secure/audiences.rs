@@ -22,6 +22,12 @@ fn expect_invalid_target(reply: &Reply) {
     expect_oauth2_error(reply, 400, "invalid_target", INVALID_TARGET);
 }
 
+/// Asserts that the client has to sign in again, because no audience of the sign-in is left.
+#[track_caller]
+fn expect_lost(reply: &Reply) {
+    expect_oauth2_error(reply, 400, "invalid_grant", "Invalid refresh token");
+}
+
 /// The audience of an access token.
 fn aud(token: &str) -> Value {
     read(token).1["aud"].clone()
@@ -102,11 +108,12 @@ fn client_chooses_among_its_audiences_and_a_refresh_does_not_widen_them() {
 
         // The client and the service may lose an audience.
         gatepass.done(&["clients", "update", "web", "--audiences", FILES]);
-        expect_invalid_target(&service.refresh(&narrow.refresh, &web));
+        expect_lost(&service.refresh(&narrow.refresh, &web));
+        expect_invalid_target(&service.refresh(&narrow.refresh, &format!("{web}&resource={API}")));
         let next = service.refreshed_by(&next.refresh, &web);
         assert_eq!(aud(&next.access), FILES);
         let without_files = serve(gatepass, &ISSUER);
-        expect_invalid_target(&without_files.refresh(&next.refresh, &web));
+        expect_lost(&without_files.refresh(&next.refresh, &web));
         service.refreshed_by(&next.refresh, &web);
     });
 }

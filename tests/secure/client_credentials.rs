@@ -36,6 +36,7 @@ fn token_of_a_client_has_no_user_and_does_not_open_an_account() {
         let (_, mut claims) = read(&token);
         let introspected =
             post_form("/introspect", format!("token={token}{reports}")).send(service.address).json();
+        assert_eq!(introspected["user_kind"], "client");
         for time_or_id in ["iat", "exp", "jti", "sid"] {
             let claim = claims.as_object_mut().unwrap().remove(time_or_id);
             assert_eq!(claim.as_ref(), introspected.get(time_or_id), "{time_or_id}");

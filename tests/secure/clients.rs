@@ -2,7 +2,7 @@
 
 use crate::secure::{
     ISSUER, JOHNDOE, JOHNDOE_OFFLINE, Reply, SECOND, Service, Tokens, add_client, add_client_with, basic,
-    client_fields, expect_oauth2_error, on_both, on_sqlite, post_form, read, revoke, serve, wait_until,
+    client_fields, expect_oauth2_error, on_both, on_sqlite, post_form, read, revoke, rows, serve, wait_until,
 };
 
 const INCORRECT: &str = "Incorrect client credentials";
@@ -75,7 +75,14 @@ fn request_without_a_client_is_one_of_the_default_client() {
 
     // Without a default client, its ID is free.
     gatepass.done(&["clients", "add", "gatepass", "--public", "--scopes", "me"]);
-    assert_eq!(Tokens::of(&sign_in_as(&strict, &named("gatepass"))).scope, "me offline_access");
+    let tokens = Tokens::of(&sign_in_as(&strict, &named("gatepass")));
+    assert_eq!(tokens.scope, "me offline_access");
+    let tokens = strict.refreshed_by(&tokens.refresh, &named("gatepass"));
+    assert_eq!(rows(&gatepass, "SELECT id FROM sessions WHERE client_id = 'gatepass'").len(), 1);
+    gatepass.done(&["clients", "remove", "gatepass", "--yes"]);
+    wait_until(SECOND, "the sessions of the removed client end", || {
+        strict.users_me(&tokens.access).status == 401
+    });
 }
 
 #[test]
@@ -143,7 +150,11 @@ fn secret_is_rotated_without_ending_sessions() {
         let third = rotate(&["--grace", "2"]);
         let tokens = service.refreshed_by(&tokens.refresh, &second);
         wait_until(5 * SECOND, "the old secret expires", || revoke(&service, "x", &second).status == 401);
+        // An expired secret is removed too: the clock of another replica may be behind.
+        gatepass.done(&["clients", "rotate-secret", "web", "--revoke-old"]);
         let fourth = rotate(&["--grace", "0"]);
+        let old = rows(gatepass, "SELECT client_id FROM clients WHERE old_secret_hash IS NOT NULL");
+        assert!(old.is_empty(), "the old secret ends at once, whatever the clocks of replicas");
         for revoked in [&second, &third] {
             expect_invalid_client(&service.refresh(&tokens.refresh, revoked));
         }

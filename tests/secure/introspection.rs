@@ -60,13 +60,13 @@ fn introspection_of_an_active_token_returns_its_claims_to_users_with_the_scope_a
     let (iat, sid, sub) = (claims["iat"].as_u64().unwrap(), &claims["sid"], &claims["sub"]);
     let access = json!({
         "active": true, "scope": "me users:read offline_access", "client_id": "web", "token_type": "bearer",
-        "exp": iat + 900, "iat": iat, "sub": sub, "preferred_username": "johndoe",
+        "exp": iat + 900, "iat": iat, "sub": sub, "user_kind": "User", "preferred_username": "johndoe",
         "email": "johndoe@example.com", "name": "John Doe", "aud": "https://api", "iss": "https://auth.example.com",
         "jti": claims["jti"], "sid": sid,
     });
     let refresh = json!({
         "active": true, "scope": "me users:read offline_access", "client_id": "web",
-        "exp": iat + 1_209_600, "iat": iat, "sub": sub, "sid": sid,
+        "exp": iat + 1_209_600, "iat": iat, "sub": sub, "user_kind": "User", "sid": sid,
     });
     for (token, expected) in [(&tokens.access, access), (&tokens.refresh, refresh)] {
         assert_eq!(auditor.state(token), expected);

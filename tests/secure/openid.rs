@@ -2,11 +2,14 @@
 
 use serde_json::json;
 
-use crate::secure::{ISSUER, JOHNDOE, Tokens, get, on_sqlite, outcome, post_form, read, request, serve};
+use crate::secure::{
+    ISSUER, JOHNDOE, Tokens, add_client_with, client_fields, get, on_sqlite, outcome, post_form, read,
+    request, serve,
+};
 
 #[test]
 fn token_with_the_scope_openid_reads_the_profile() {
-    let (_gatepass, service) = on_sqlite(&[]);
+    let (gatepass, service) = on_sqlite(&[]);
     // Unknown scopes are ignored.
     let reply = service.sign_in(&format!("{JOHNDOE}&scope=openid+profile+email+offline_access"));
     let tokens = Tokens::of(&reply);
@@ -29,6 +32,16 @@ fn token_with_the_scope_openid_reads_the_profile() {
     assert_eq!(userinfo(&service.token(JOHNDOE)), (403, "Not enough permissions".into(), Some(challenge)));
     let both = Tokens::of(&service.sign_in(&format!("{JOHNDOE}&scope=openid+me+offline_access")));
     assert_eq!(both.scope, "me openid offline_access");
+    // The limits of a client do not include `openid`, nor at a refresh.
+    let web = client_fields("web", &add_client_with(&gatepass, "web", &["--scopes", "me"]));
+    let limited = service.sign_in(&format!("{JOHNDOE}{web}&scope=openid+me+users:read+offline_access"));
+    let limited = Tokens::of(&limited);
+    let refreshed = service.refreshed_by(&limited.refresh, &web);
+    assert_eq!(
+        (&*limited.scope, &*refreshed.scope),
+        ("me openid offline_access", "me openid offline_access")
+    );
+    assert_eq!(get("/userinfo").bearer(&refreshed.access).send(service.address).status, 200);
     assert_eq!(get("/userinfo").send(service.address).status, 401);
     let invalid = post_form("/token", format!("{JOHNDOE}&scope=profile")).send(service.address);
     assert_eq!(invalid.json()["error"], "invalid_scope");

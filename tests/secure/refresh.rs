@@ -274,10 +274,43 @@ fn client_that_lost_a_response_and_changes_its_network_goes_on() {
             let again = mobile(&first.refresh);
             assert_eq!((&again.refresh, replicas[0].users_me(&again.access).status), (&second.refresh, 200));
         }
-        // The next repetition is one too many, which does not end the session.
-        expect_invalid_grant(&refresh_from(&replicas[1], "198.51.100.1", "Firefox", &first.refresh));
         let third = mobile(&second.refresh);
         assert_eq!(replicas[0].users_me(&third.access).status, 200);
+    });
+}
+
+#[test]
+fn too_many_repetitions_end_the_session_unless_they_have_one_sender() {
+    with_service(&PROXY, |_, service| {
+        let (user, thief) = ("203.0.113.7", "198.51.100.1");
+        for (repeating, last, is_active) in [(user, user, true), (user, thief, false), (thief, user, false)] {
+            let refresh = |address, token: &str| refresh_from(&service, address, "Firefox", token);
+            let first = service.sign_in_offline();
+            let second = Tokens::of(&refresh(user, &first.refresh));
+            for _ in 0..10 {
+                assert_eq!(Tokens::of(&refresh(repeating, &first.refresh)).refresh, second.refresh);
+            }
+            expect_invalid_grant(&refresh(last, &first.refresh));
+            if is_active {
+                assert_eq!(service.users_me(&Tokens::of(&refresh(user, &second.refresh)).access).status, 200);
+            } else {
+                expect_ended(&service, &[&first, &second]);
+            }
+        }
+    });
+}
+
+#[test]
+fn receipt_is_recorded_on_a_replica_whose_clock_is_ahead() {
+    with_service(&PROXY, |gatepass, service| {
+        let first = service.sign_in_offline();
+        let second = Tokens::of(&refresh_from(&service, "203.0.113.7", "Firefox", &first.refresh));
+        // Moving the refresh into the past has the effect of a clock that is ahead.
+        rows(gatepass, "UPDATE sessions SET rotated = rotated - 40 RETURNING id");
+        assert_eq!(service.users_me(&second.access).status, 200);
+        rows(gatepass, "UPDATE sessions SET rotated = rotated + 40 RETURNING id");
+        expect_invalid_grant(&refresh_from(&service, "198.51.100.1", "curl", &first.refresh));
+        expect_ended(&service, &[&first, &second]);
     });
 }
 

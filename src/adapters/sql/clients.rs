@@ -42,8 +42,10 @@ const ROTATE: &str = "UPDATE clients SET old_secret_hash = secret_hash, \
                       old_secret_created = COALESCE(secret_created, created), old_secret_expires = $1, \
                       secret_hash = $2, secret_created = $3 WHERE client_id = $4 AND NOT is_public \
                       AND (old_secret_expires IS NULL OR old_secret_expires <= $5)";
+const REPLACE: &str = "UPDATE clients SET old_secret_hash = NULL, old_secret_created = NULL, old_secret_expires = NULL, \
+                       secret_hash = $1, secret_created = $2 WHERE client_id = $3 AND NOT is_public";
 const REVOKE_OLD: &str = "UPDATE clients SET old_secret_hash = NULL, old_secret_created = NULL, \
-                          old_secret_expires = NULL WHERE client_id = $1 AND old_secret_expires > $2";
+                          old_secret_expires = NULL WHERE client_id = $1 AND old_secret_hash IS NOT NULL";
 const REMOVE: &str = "DELETE FROM clients WHERE client_id = $1";
 const END_SESSIONS: &str = "DELETE FROM sessions WHERE client_id = $1";
 
@@ -250,19 +252,23 @@ impl SqlClients {
         grace: Duration,
     ) -> Result<bool, StoreError> {
         let now = Timestamp::now();
-        let replaceable = if grace.is_zero() { i64::MAX.into() } else { Parameter::from(now) };
         let hash = ClientSecretHash::of(secret);
-        let rotate = Statement::new(ROTATE).bind(now + grace).bind(hash.as_str()).bind(now).bind(client_id);
-        let detail = Some("new secret".to_owned());
-        self.change(client_id, rotate.bind(replaceable), detail).await
+        let statement = if grace.is_zero() {
+            // Ends the old secret at once, also on replicas whose clock is behind.
+            Statement::new(REPLACE).bind(hash.as_str()).bind(now).bind(client_id)
+        } else {
+            let rotate = Statement::new(ROTATE).bind(now + grace).bind(hash.as_str());
+            rotate.bind(now).bind(client_id).bind(now)
+        };
+        self.change(client_id, statement, Some("new secret".to_owned())).await
     }
 
-    /// Revokes the older of two secrets. Returns whether there were two valid secrets.
+    /// Revokes the older of two secrets. Returns whether there were two secrets; the older one may have expired.
     ///
     /// # Errors
     /// [`StoreError`] if the change could not be stored.
     pub async fn revoke_old_secret(&self, client_id: &ClientId) -> Result<bool, StoreError> {
-        let revoke = Statement::new(REVOKE_OLD).bind(client_id).bind(Timestamp::now());
+        let revoke = Statement::new(REVOKE_OLD).bind(client_id);
         self.change(client_id, revoke, Some("old secret revoked".to_owned())).await
     }
 

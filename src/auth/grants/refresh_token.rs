@@ -17,7 +17,7 @@ use crate::{
         ports::UserStore,
         scope::{GrantedScopes, Scope},
         secret::RefreshToken,
-        session::{DeliveryUpdate, Rotation, SessionStore, TokenFamily, TokenHash},
+        session::{Delivery, DeliveryUpdate, Rotation, SessionStore, TokenFamily, TokenHash},
         time::Timestamp,
         user::AuthUser,
     },
@@ -48,6 +48,9 @@ pub(super) async fn grant<U: AuthUser>(
     };
     Ok(auth.refresh(refresh).await?.tokens)
 }
+
+/// The expected maximum difference between the clocks of two replicas.
+const CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
 
 /// The sign-ins that get a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +109,11 @@ impl RefreshSettings {
         (now + self.idle).min(created + self.absolute)
     }
 
+    /// Returns whether this replica, or one whose clock differs by less than [`CLOCK_DIFFERENCE`], may repeat a response.
+    pub(in crate::auth) fn may_repeat(&self, delivery: &Delivery, now: Timestamp) -> bool {
+        !self.grace.is_zero() && now < delivery.rotated + self.grace + CLOCK_DIFFERENCE
+    }
+
     pub(in crate::auth) fn status<'a>(
         &self,
         family: &'a TokenFamily,
@@ -148,16 +156,16 @@ impl<U: AuthUser> Auth<U> {
     /// A second use within [`RefreshSettings::grace`] returns the same refresh token again, at most ten times, for a
     /// client that lost the response. A later use ends the session with all its tokens
     /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). So does a second use from
-    /// another network or with another user agent, if the access token of one of the responses is used: then two parties
-    /// have the refresh token.
+    /// another network or with another user agent, if the access token of one of the responses is used, or if it is
+    /// followed by too many repetitions: then two parties have the refresh token.
     ///
     /// # Errors
-    /// - [`AuthError::InvalidRefreshToken`], [`AuthError::InactiveUser`].
+    /// - [`AuthError::InvalidRefreshToken`], also if no audience of the sign-in is left; [`AuthError::InactiveUser`].
     /// - [`AuthError::InvalidClient`] if a registered client is required and none authenticated,
     ///   [`AuthError::UnauthorizedClient`] if the client may not use the refresh token grant.
     /// - [`AuthError::ScopeExceeded`] for scopes that the sign-in was not granted.
     /// - [`AuthError::ScopeNotGranted`] for scopes that the user or the client no longer has.
-    /// - [`AuthError::InvalidTarget`] for audiences that the sign-in was not granted.
+    /// - [`AuthError::InvalidTarget`] for requested audiences that the sign-in was not granted.
     /// - [`AuthError::Backend`].
     pub async fn refresh(&self, refresh: Refresh<'_>) -> Result<SignedIn<U>, AuthError> {
         let client = self.client_for(refresh.client, GrantType::RefreshToken)?;
@@ -297,7 +305,7 @@ fn scopes_to_refresh(
     if !family.granted_scopes.covers(requested.iter().map(String::as_str)) {
         return Err(AuthError::ScopeExceeded);
     }
-    let client_scopes = client.scopes.with(Scope::offline_access());
+    let client_scopes = client.scopes.with(Scope::offline_access()).with(Scope::openid());
     let allowed = still_granted(&family.granted_scopes, user).limited_to(&client_scopes);
     allowed.grant(requested).ok_or(AuthError::ScopeNotGranted)
 }

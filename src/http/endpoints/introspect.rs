@@ -107,6 +107,10 @@ pub(crate) struct IntrospectionResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     sub: Option<&'a str>,
+    /// The kind of user; `client` for a token without a user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "User")]
+    user_kind: Option<&'a str>,
     /// The username.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "johndoe")]
@@ -170,6 +174,7 @@ impl<'a> IntrospectionResponse<'a> {
                     exp: Some(expires_at.as_unix()),
                     iat: Some(family.delivery.rotated.as_unix()),
                     sub: Some(family.owner.subject.as_str()),
+                    user_kind: Some(&family.owner.user_kind),
                     sid: Some(family.session_id.as_str()),
                     ..Self::default()
                 };
@@ -187,6 +192,7 @@ impl<'a> IntrospectionResponse<'a> {
             exp: claims.expires_at.map(|time| time.as_unix()),
             iat: claims.issued_at.map(|time| time.as_unix()),
             sub: Some(claims.subject.as_str()),
+            user_kind: claims.user_kind.as_deref(),
             preferred_username: profile.preferred_username,
             email: profile.email,
             name: profile.name,
@@ -217,7 +223,7 @@ impl<'a> IntrospectionResponse<'a> {
                 ("active" = (value = json!({
                     "active": true, "scope": "me", "token_type": "bearer", "exp": 1_700_000_900,
                     "iat": 1_700_000_000, "sub": "018bcfe5-6800-7000-8707-070707070707",
-                    "preferred_username": "johndoe", "email": "johndoe@example.com", "name": "John Doe",
+                    "user_kind": "User", "preferred_username": "johndoe", "email": "johndoe@example.com", "name": "John Doe",
                     "aud": "https://auth.example.com", "iss": "https://auth.example.com",
                     "jti": "p1k4Hx0OqkKrVXtOPFcPqw", "sid": "zPzzXSOkRz6jKfYn7lLDRg",
                 }))),

@@ -175,3 +175,22 @@ async fn removing_a_client_ends_its_sessions() {
     assert!(clients.remove(&client_id).await.unwrap());
     assert_eq!(sessions.list(&owner, NOW).await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn open_without_a_maximum_does_not_search_for_sessions_to_evict() {
+    on_postgres(async |database| {
+        // Runs for each statement, also if it deletes nothing.
+        for statement in [
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN RAISE EXCEPTION ''searched''; END'",
+            "CREATE TRIGGER refuse BEFORE DELETE ON sessions FOR EACH STATEMENT EXECUTE FUNCTION refuse()",
+        ] {
+            database.pool.execute(Statement::new(statement)).await.unwrap();
+        }
+        let sessions = SqlSessions::new(database);
+        let owner = member(7);
+        assert!(open(&sessions, &owner, "a", CredentialsVersion(0)).await);
+        sessions.end(&owner, &SessionId::new("a").unwrap(), NOW).await.unwrap_err();
+    })
+    .await;
+}
