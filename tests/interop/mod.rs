@@ -1,4 +1,4 @@
-//! JWT libraries of other languages verify our tokens of each algorithm: docs/INTEROP.md.
+//! Libraries of other languages verify our tokens, and OAuth clients sign in: docs/INTEROP.md.
 
 use std::{
     collections::BTreeMap,
@@ -6,91 +6,244 @@ use std::{
     process::Command,
 };
 
-use gatepass::jwt::SigningAlgorithm;
+use jsonwebtoken::{DecodingKey, Validation, jwk::JwkSet};
+use rcgen::generate_simple_self_signed;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{
-    support::{
-        forge::{base64url, key_files, part, with},
-        node, python, skip,
-    },
-    tokens::service::{ISSUER, Tokens, now, serve, sign_in},
+use crate::support::{
+    forge::{base64url, key_files, kid, part, with},
+    http::get,
+    node,
+    program::Gatepass,
+    python,
+    secure_profile::{JOHNDOE, Service, add_client_with, add_johndoe, free_address, serve, serve_command},
+    service::Program,
+    skip,
 };
 
-/// The result of a library.
+const ALGORITHMS: [&str; 4] = ["ES256", "RS256", "EdDSA", "HS256"];
+
+/// Libraries, and the algorithms that they verify.
+const PYTHON_VERIFIERS: &[(&str, &str)] = &[
+    ("PyJWT", "ES256 RS256 EdDSA HS256"),
+    ("joserfc", "ES256 RS256 EdDSA HS256"),
+    ("jwcrypto", "ES256 RS256 EdDSA HS256"),
+    ("python-jose", "ES256 RS256 HS256"),
+    ("Authlib", "ES256 RS256 EdDSA HS256"),
+    ("Authlib JWTBearerTokenValidator", "ES256 RS256 HS256"),
+];
+const JAVASCRIPT_VERIFIERS: &[(&str, &str)] = &[
+    ("jose", "ES256 RS256 EdDSA HS256"),
+    ("jsonwebtoken and jwks-rsa", "ES256 RS256 HS256"),
+    ("oauth4webapi", "ES256 RS256 EdDSA"),
+    ("express-oauth2-jwt-bearer", "ES256 RS256 EdDSA"),
+    ("@fastify/jwt and get-jwks", "ES256 RS256 HS256"),
+];
+
+/// Clients, and the steps that they complete; after a colon, the error of the next step.
+const PYTHON_CLIENTS: &[(&str, &str)] = &[
+    ("oauthlib and requests-oauthlib", "password refresh revoke"),
+    ("Authlib", "password refresh revoke client_credentials introspect"),
+    ("httpx-auth", "client_credentials password refresh"),
+    ("httpx-oauth", "refresh revoke"),
+    ("httpx-oauth OpenID", ": KeyError: 'authorization_endpoint'"),
+];
+const JAVASCRIPT_CLIENTS: &[(&str, &str)] = &[
+    ("openid-client", "password refresh userinfo revoke client_credentials introspect"),
+    ("oauth4webapi", "client_credentials introspect revoke"),
+    ("simple-oauth2", "client_credentials password refresh revoke"),
+    (
+        "oidc-client-ts",
+        "password refresh revoke: Error: Metadata does not contain property authorization_endpoint",
+    ),
+];
+
+/// The result of a program.
 #[derive(Debug, Deserialize)]
 struct Outcome {
     version: String,
-    sub: Option<String>,
+    /// The subjects of the verified tokens.
+    #[serde(default)]
+    subjects: Vec<Value>,
+    /// The steps that a client completed.
+    #[serde(default)]
+    done: Vec<String>,
     error: Option<String>,
 }
 
-/// The libraries that have no EdDSA.
-const WITHOUT_EDDSA: [&str; 2] = ["python-jose", "jsonwebtoken and jwks-rsa"];
-
-/// A signed token, the same with another payload, and the keys.
-fn request(tokens: &Tokens, algorithm: SigningAlgorithm) -> Value {
-    let address = serve(&tokens.tokens);
-    let token = sign_in(address);
-    let [header, _, signature] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
-    let payload = base64url(with(&part(&token, 1), "sub", json!("2")).to_string());
-    let mut request = json!({
-        "alg": algorithm.name(), "issuer": ISSUER, "audience": ISSUER, "token": token,
-        "forged": format!("{header}.{payload}.{signature}"),
-        "jwks_uri": format!("http://{address}/.well-known/jwks.json"),
-    });
-    if let Some((_, secret)) = key_files(&tokens.keys_dir, "hs256").first() {
-        let kid = part(&token, 0)["kid"].clone();
-        let key = json!({ "kty": "oct", "k": secret.trim(), "kid": kid, "alg": "HS256", "use": "sig" });
-        request["keys"] = json!({ "keys": [key] });
-    }
-    request
+/// A script and the program that runs it.
+struct Script {
+    program: PathBuf,
+    path: PathBuf,
 }
 
-/// Runs a script on a token of each algorithm.
-fn verify(program: &Path, script: &Path) {
-    for algorithm in
-        [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256]
-    {
-        let tokens = Tokens::open(algorithm, now());
-        let request = request(&tokens, algorithm).to_string();
-        let mut command = Command::new(program);
-        command.arg(script).arg(request).env("PYTHONDONTWRITEBYTECODE", "1");
-        let output = command.current_dir(script.parent().unwrap()).output().expect("the script runs");
+impl Script {
+    fn python(name: &str) -> Option<Self> {
+        static ENVIRONMENT: python::Environment = python::Environment::of("interop");
+        let program = ENVIRONMENT.program("python").inspect_err(|why| skip(why)).ok()?;
+        Some(Self { program, path: source(name) })
+    }
+
+    fn javascript(name: &str) -> Option<Self> {
+        let path = node::install(&source("package.json"), &source(name)).inspect_err(|why| skip(why)).ok()?;
+        Some(Self { program: "node".into(), path })
+    }
+
+    /// Runs the script with the address and the certificate of the service, and other members of the request.
+    fn run(&self, server: &Server, mut request: Value) -> BTreeMap<String, Outcome> {
+        request["issuer"] = json!(server.issuer);
+        let mut command = Command::new(&self.program);
+        command.arg(&self.path).arg(request.to_string()).current_dir(self.path.parent().unwrap());
+        for variable in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
+            command.env(variable, &server.certificate);
+        }
+        command.env("PYTHONDONTWRITEBYTECODE", "1").env("NO_PROXY", "*");
+        let output = command.output().expect("the script runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let results: BTreeMap<String, Outcome> = serde_json::from_slice(&output.stdout).expect("JSON");
-        assert!(results.len() >= 2);
-        for (library, result) in results {
-            let has_algorithm =
-                algorithm != SigningAlgorithm::EdDsa || !WITHOUT_EDDSA.contains(&library.as_str());
-            eprintln!("{} {library} {}: {:?}", algorithm.name(), result.version, result.error);
-            assert_eq!(
-                result.sub.as_deref(),
-                has_algorithm.then_some("1"),
-                "{algorithm:?} {library}: {result:?}"
-            );
+        let outcomes: BTreeMap<String, Outcome> = serde_json::from_slice(&output.stdout).expect("JSON");
+        for (name, Outcome { version, error, .. }) in &outcomes {
+            eprintln!("{name} {version}: {error:?}");
+        }
+        outcomes
+    }
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(name)
+}
+
+/// The program with TLS, with johndoe, the public client `app` and the client `web`.
+struct Server {
+    gatepass: Gatepass,
+    issuer: String,
+    certificate: String,
+    /// The secret of `web`.
+    secret: String,
+    /// The program without TLS, with the same issuer, database and keys.
+    plain: Service,
+    _tls: Program,
+}
+
+impl Server {
+    fn start(algorithm: &str) -> Self {
+        let gatepass = Gatepass::on_sqlite();
+        add_johndoe(&gatepass);
+        gatepass.done(&["clients", "add", "app", "--public"]);
+        let grants = ["--grants", "password refresh_token client_credentials"];
+        let scopes = ["--scopes", "me openid offline_access reports:read"];
+        let secret = add_client_with(&gatepass, "web", &[grants, scopes].concat());
+
+        let certificate = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let key = gatepass.folder.write("key.pem", certificate.signing_key.serialize_pem());
+        let certificate = gatepass.folder.write("cert.pem", certificate.cert.pem());
+        let bind = free_address().to_string();
+        let tls = ["--bind", &bind, "--tls-cert", &certificate, "--tls-key", &key, "--algorithm", algorithm];
+        let tls = Program::run(&mut serve_command(&gatepass, &tls));
+        let issuer = format!("https://{}", tls.address_after("listening on https://"));
+        let plain = serve(&gatepass, &["--issuer", &issuer]);
+        Self { gatepass, issuer, certificate, secret, plain, _tls: tls }
+    }
+
+    /// Tokens of the default client and of a public client, the first with another payload, and the keys.
+    fn tokens(&self, algorithm: &str) -> Value {
+        let [token, public] =
+            ["", "&client_id=app"].map(|more| self.plain.token(&format!("{JOHNDOE}{more}")));
+        let [header, _, signature] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
+        let payload = base64url(with(&part(&token, 1), "sub", json!("2")).to_string());
+        let mut request = json!({
+            "alg": algorithm, "audience": self.issuer, "forged": format!("{header}.{payload}.{signature}"),
+            "jwks_uri": format!("{}/.well-known/jwks.json", self.issuer),
+        });
+        if let Some((_, secret)) = key_files(&self.gatepass.folder.path().join("keys"), "hs256").first() {
+            let kid = part(&token, 0)["kid"].clone();
+            let key = json!({ "kty": "oct", "k": secret.trim(), "kid": kid, "alg": "HS256", "use": "sig" });
+            request["keys"] = json!({ "keys": [key] });
+        }
+        request["tokens"] = json!([token, public]);
+        request
+    }
+}
+
+#[track_caller]
+fn expect(found: &BTreeMap<String, String>, expected: &[(&str, &str)]) {
+    let expected = expected.iter().map(|(name, what)| (name.to_string(), what.to_string())).collect();
+    assert_eq!(found, &expected);
+}
+
+/// Lets the libraries of a script verify tokens of each algorithm.
+fn verify(script: Option<Script>, expected: &[(&str, &str)]) {
+    let Some(script) = script else { return };
+    let mut verified = BTreeMap::<String, String>::new();
+    for algorithm in ALGORITHMS {
+        let server = Server::start(algorithm);
+        let request = server.tokens(algorithm);
+        let subject = part(request["tokens"][0].as_str().unwrap(), 1)["sub"].clone();
+        for (name, outcome) in script.run(&server, request) {
+            let algorithms = verified.entry(name).or_default();
+            if outcome.error.is_none() {
+                assert_eq!(outcome.subjects, [subject.clone(), subject.clone()]);
+                *algorithms = format!("{algorithms} {algorithm}").trim_start().to_owned();
+            }
         }
     }
+    expect(&verified, expected);
 }
 
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(name)
+/// Lets the clients of a script sign in.
+fn sign_in(script: Option<Script>, expected: &[(&str, &str)]) {
+    let Some(script) = script else { return };
+    let server = Server::start("ES256");
+    let request =
+        json!({ "secret": server.secret, "username": "johndoe", "password": "johndoe's own passphrase" });
+    let outcomes = script.run(&server, request).into_iter().map(|(name, outcome)| {
+        let error = outcome.error.map(|error| format!(": {error}")).unwrap_or_default();
+        (name, outcome.done.join(" ") + &error)
+    });
+    expect(&outcomes.collect(), expected);
 }
 
 #[test]
 fn python_libraries_verify_our_tokens() {
-    static ENVIRONMENT: python::Environment = python::Environment::of("interop");
-    match ENVIRONMENT.program("python") {
-        Ok(python) => verify(&python, &script("verify.py")),
-        Err(why) => skip(why),
-    }
+    verify(Script::python("verify.py"), PYTHON_VERIFIERS);
 }
 
 #[test]
 fn javascript_libraries_verify_our_tokens() {
-    match node::install(&script("package.json"), &script("verify.mjs")) {
-        Ok(script) => verify("node".as_ref(), &script),
-        Err(why) => skip(why),
+    verify(Script::javascript("verify.mjs"), JAVASCRIPT_VERIFIERS);
+}
+
+#[test]
+fn jsonwebtoken_for_rust_verifies_our_tokens() {
+    for algorithm in ALGORITHMS {
+        let server = Server::start(algorithm);
+        let request = server.tokens(algorithm);
+        let published = || get("/.well-known/jwks.json").send(server.plain.address).json();
+        let keys = request.get("keys").cloned().unwrap_or_else(published);
+        let keys: JwkSet = serde_json::from_value(keys).expect("a key set");
+        let mut validation = Validation::new(algorithm.parse().expect("an algorithm"));
+        validation.set_issuer(&[&server.issuer]);
+        validation.set_audience(&[&server.issuer]);
+        let verify = |token: &Value| {
+            let token = token.as_str().expect("a token");
+            let key =
+                DecodingKey::from_jwk(keys.find(&kid(token)).expect("the key")).expect("a supported key");
+            jsonwebtoken::decode::<Value>(token, &key, &validation)
+        };
+        for token in request["tokens"].as_array().expect("tokens") {
+            let claims = verify(token).expect("a valid token").claims;
+            assert_eq!(claims, part(token.as_str().unwrap(), 1), "{algorithm}");
+        }
+        assert!(verify(&request["forged"]).is_err(), "{algorithm}");
     }
+}
+
+#[test]
+fn python_clients_sign_in_refresh_and_revoke() {
+    sign_in(Script::python("clients.py"), PYTHON_CLIENTS);
+}
+
+#[test]
+fn javascript_clients_sign_in_refresh_and_revoke() {
+    sign_in(Script::javascript("clients.mjs"), JAVASCRIPT_CLIENTS);
 }

@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import jwt as pyjwt
 from authlib.jose import JsonWebKey, JsonWebToken
+from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
 from jose import jwt as python_jose
 from joserfc import jwk as joserfc_jwk
 from joserfc import jwt as joserfc_jwt
@@ -50,15 +51,27 @@ def verify_authlib(token):
     return claims
 
 
+class Rfc9068Validator(JWTBearerTokenValidator):
+    def get_jwks(self):
+        return joserfc_jwk.KeySet.import_key_set(keys)
+
+
+def verify_authlib_rfc9068(token):
+    validator = Rfc9068Validator(issuer=issuer, resource_server=audience)
+    claims = validator.authenticate_token(token)
+    validator.validate_token(claims, ["me"], None)
+    return claims
+
+
 def run(verify):
     try:
-        subject = verify(request["token"])["sub"]
+        subjects = [verify(token)["sub"] for token in request["tokens"]]
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
     try:
         verify(request["forged"])
     except Exception:
-        return {"sub": subject}
+        return {"subjects": subjects}
     return {"error": "accepts a forged token"}
 
 
@@ -68,5 +81,7 @@ libraries = {
     "jwcrypto": verify_jwcrypto,
     "python-jose": verify_python_jose,
     "Authlib": verify_authlib,
+    "Authlib JWTBearerTokenValidator": verify_authlib_rfc9068,
 }
-print(json.dumps({name: {"version": version(name), **run(verify)} for name, verify in libraries.items()}))
+results = {name: {"version": version(name.split()[0]), **run(verify)} for name, verify in libraries.items()}
+print(json.dumps(results))
