@@ -70,6 +70,16 @@ fn expect_clean_sessions(url: &str, database: &Database) {
 }
 
 #[test]
+fn socket_may_be_a_default_of_the_environment() {
+    let Some(database) = new_postgres() else { return };
+    let Some((_, folder)) = database.url.split_once("?host=") else { return skip("no Unix socket") };
+    let mut gatepass = Gatepass::on_sqlite();
+    gatepass.url = format!("postgres:///{}?user=postgres", database.execute("SELECT current_database()"));
+    let listed = gatepass.command(&["users", "list"]).env("PGHOST", folder).output().unwrap();
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+}
+
+#[test]
 fn service_works_behind_pgbouncer_in_session_mode() {
     let Some((gatepass, _bouncer, _database)) = behind("pool_mode = session\ndefault_pool_size = 60") else {
         return;

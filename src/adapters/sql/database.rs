@@ -13,6 +13,7 @@ use sqlx::{
 };
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout};
+use url::Url;
 
 use crate::{
     adapters::sql::{
@@ -50,6 +51,9 @@ const BEGIN_WITH_TIMEOUTS: &str = "BEGIN; SET LOCAL statement_timeout = '10s'; S
 
 /// A setting with which a connection tests whether the settings of its startup message reach PostgreSQL.
 const SESSION_MARK: &str = "gatepass.session";
+
+const MISPLACED_PASSWORD: &str =
+    "percent-encode / as %2F, ? as %3F, # as %23 and @ as %40 in user, password and parameters";
 
 /// Connections to SQLite or PostgreSQL. Clones share them.
 #[derive(Clone, Debug)]
@@ -157,7 +161,8 @@ impl Database {
                 open_sqlite(*options, settings, is_memory, &database).await.map(Engine::Sqlite)?
             }
             Engine::Postgres(options) => {
-                let (pool, is_pooled) = open_postgres(*options, settings, &database).await?;
+                let (pool, is_pooled) =
+                    open_postgres(*options, has_statement_cache(url), settings, &database).await?;
                 pooled = is_pooled;
                 Engine::Postgres(pool)
             }
@@ -255,6 +260,9 @@ fn parse(url: &str) -> Result<Options, OpenError> {
             Ok(Engine::Sqlite(options.busy_timeout(BUSY_TIMEOUT).into()))
         }
         Some(("postgres" | "postgresql", _)) => {
+            if Url::parse(url).is_ok_and(|url| has_misplaced_password(&url)) {
+                return Err(OpenError::InvalidUrl(MISPLACED_PASSWORD.into()));
+            }
             let options: PgConnectOptions = url.parse().map_err(invalid)?;
             // PgBouncer refuses a setting for floating-point numbers; we have none.
             let options = options.extra_float_digits(None).application_name(env!("CARGO_PKG_NAME"));
@@ -331,6 +339,7 @@ async fn connect_sqlite(
 /// Returns the pool, and whether its connections are those of a pooler.
 async fn open_postgres(
     options: PgConnectOptions,
+    has_statement_cache: bool,
     settings: DatabaseSettings,
     database: &str,
 ) -> Result<(PgPool, bool), OpenError> {
@@ -338,7 +347,7 @@ async fn open_postgres(
     let (mut connection, has_session) = detect_session(&options).await.map_err(cannot_connect(database))?;
     migrations::migrate_postgres(&mut connection).await.map_err(cannot_migrate)?;
     connection.close().await.map_err(cannot_connect(database))?;
-    let is_pooled = !has_session || !has_statement_cache(&options);
+    let is_pooled = !has_session || !has_statement_cache;
     let given = options.get_options().unwrap_or_default().to_owned();
     let timeouts = TIMEOUTS.iter().filter(|(name, _)| settings.has_timeouts && !given.contains(name));
     let options = if is_pooled { options } else { options.options(timeouts.copied()) };
@@ -371,9 +380,19 @@ fn is_unsupported_setting(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
 }
 
-fn has_statement_cache(options: &PgConnectOptions) -> bool {
-    let url = options.to_url_lossy();
-    !url.query_pairs().any(|(name, value)| name == "statement-cache-capacity" && value == "0")
+/// Returns whether a URL permits named statements. sqlx has the default for other URLs.
+fn has_statement_cache(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else { return true };
+    let capacity = url.query_pairs().filter(|(name, _)| name == "statement-cache-capacity").last();
+    capacity.is_none_or(|(_, value)| value.parse() != Ok(0))
+}
+
+/// Returns whether a part of a PostgreSQL URL after the host may be the rest of a password with an unescaped `/`, `?` or
+/// `#`.
+pub(crate) fn has_misplaced_password(url: &Url) -> bool {
+    url.fragment().is_some()
+        || url.path().contains('@')
+        || url.query().is_some_and(|query| query.contains('@'))
 }
 
 /// Connects to a SQLite file without writing to it or creating files next to it.
@@ -449,4 +468,47 @@ fn cannot_connect(database: &str) -> impl Fn(sqlx::Error) -> OpenError {
 
 fn cannot_migrate(error: MigrateError) -> OpenError {
     OpenError::Migrate(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statement_cache_is_off_only_if_the_url_says_so() {
+        for (url, expected) in [
+            ("postgres:///gatepass", true),
+            ("postgres:///gatepass?host=/run/postgresql", true),
+            ("postgres:///gatepass?host=::1", true),
+            ("postgres://db/gatepass?statement-cache-capacity=10", true),
+            ("postgres://db/gatepass?statement-cache-capacity=0&statement-cache-capacity=1", true),
+            ("postgres:///gatepass?host=::1&statement%2Dcache-capacity=0", false),
+            ("postgres://db/gatepass?sslmode=require&statement-cache-capacity=00", false),
+        ] {
+            parse(url).unwrap();
+            assert_eq!(has_statement_cache(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn url_with_an_unescaped_character_in_its_password_is_refused_without_the_password() {
+        for url in [
+            "postgres://u:123/s3cret@db/d",
+            "postgres://u:s3cret?x@db/d",
+            "postgres://u:123?s3cret@db/d",
+            "postgres://u:123#s3cret@db/d",
+            "postgres://u:1@2/s3cret@db/d",
+            "postgres://u@db/d?password=1#s3cret",
+            "postgresql:/u:s3cret@db/d",
+            "postgres:u:s3cret@db/d",
+        ] {
+            let error = parse(url).unwrap_err().to_string();
+            assert!(
+                error.starts_with("invalid database URL: ") && !error.contains("s3cret"),
+                "{url}: {error}"
+            );
+        }
+        let url = parse("postgres://u%40x:%2F%3F%23%40@db/d?user=a%40b&password=c%23").unwrap();
+        assert_eq!(describe(&url), "d at db:5432");
+    }
 }

@@ -39,6 +39,8 @@ mod users;
 
 pub use audit::{Actor, AuditCursor, AuditEntry, AuditFilter, AuditPage, AuditWriter, SqlAudit};
 pub use clients::{ClientChange, OldSecret, RegisteredClient, SqlClients};
+#[cfg(feature = "service")]
+pub(crate) use database::has_misplaced_password;
 pub use database::{Database, DatabaseSettings, OpenError};
 pub use failed_attempts::SqlFailedAttempts;
 pub use fields::{InvalidField, InvalidScopes, client_id, email, full_name, is_hidden, scopes, username};
