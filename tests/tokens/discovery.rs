@@ -169,6 +169,36 @@ fn unknown_keys_cause_a_fetch_at_most_every_five_seconds() {
     throughout(Duration::from_secs(6), || assert!(issuer.lock().requests.len() <= count + 1));
 }
 
+#[test]
+fn keys_are_found_where_the_issuer_moved_them_while_the_old_url_responds() {
+    let issuer = Issuer::start();
+    let url = issuer.url("");
+    let tokens = tokens(&url);
+    issuer.set_metadata(METADATA, &url, &issuer.url("/old"));
+    issuer.set("/old", "200 OK", "Cache-Control: max-age=3600\r\n", key_set(&tokens.tokens, now()));
+    let remote = RemoteJwtVerifier::discover(url.as_str(), url.as_str()).unwrap();
+    let old = issue(&tokens.tokens, now());
+    wait_until(TIMEOUT, "the keys are fetched", || verified(&remote, &old) == Some(true));
+
+    tokens.keys().rotate().unwrap();
+    tokens.tokens.refresh();
+    let new = issue(&tokens.tokens, now() + Duration::from_secs(1));
+    issuer.set_metadata(METADATA, &url, &issuer.url("/new"));
+    issuer.set("/new", "200 OK", "", key_set(&tokens.tokens, now()));
+    wait_until(TIMEOUT, "the new URL is found", || verified(&remote, &new) == Some(true));
+    let fetches: Vec<_> = issuer.lock().requests.iter().map(|(at, path)| (*at, path.clone())).collect();
+    let keys: Vec<_> = fetches.iter().filter(|(_, path)| path != METADATA).map(|(at, _)| *at).collect();
+    assert!(keys.windows(2).all(|pair| pair[1] - pair[0] > Duration::from_millis(4900)), "{fetches:?}");
+
+    // Without metadata, the known URL stays in use.
+    issuer.set(METADATA, "500 Internal Server Error", "", "");
+    let (unknown, before) = (tokens_of_an_unknown_key(&url), issuer.count("/new"));
+    wait_until(Duration::from_secs(60), "the keys are fetched without metadata", || {
+        assert_eq!(verified(&remote, &unknown), Some(false));
+        issuer.count("/new") >= before + 2
+    });
+}
+
 fn tokens_of_an_unknown_key(issuer: &str) -> String {
     issue(&tokens(issuer).tokens, now())
 }

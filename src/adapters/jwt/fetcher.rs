@@ -61,6 +61,8 @@ pub(super) struct Fetcher {
     metadata: Vec<String>,
     /// The URL of the keys, once it is known.
     jwks_uri: Option<String>,
+    /// The metadata are read again before the next fetch.
+    is_stale: bool,
 }
 
 impl Fetcher {
@@ -84,13 +86,15 @@ impl Fetcher {
             issuer,
             is_https,
             jwks_uri: None,
+            is_stale: true,
         })
     }
 
     /// Fetches the keys now, when they expire, and when a token has an unknown key. While the issuer is unreachable, the
-    /// known keys stay in use.
+    /// known keys stay in use. The metadata are read again when the keys expire, after a failure, and if a token has an
+    /// unknown key that a fetch did not find.
     pub(super) async fn run(mut self, shared: Arc<Shared>) {
-        let mut retry = MIN_PAUSE;
+        let (mut retry, mut has_unknown_key) = (MIN_PAUSE, false);
         loop {
             let fetched = spawn_blocking(|| {
                 let keys = self.fetch();
@@ -98,28 +102,38 @@ impl Fetcher {
             });
             let Ok((fetcher, keys)) = fetched.await else { return };
             self = fetcher;
-            let set = keys.and_then(|(json, max_age)| Ok(shared.set_keys(&json).map(|()| max_age)?));
+            let set = keys.and_then(|(json, max_age)| Ok((shared.set_keys(&json)?, max_age)));
             let pause = match set {
-                Ok(max_age) => {
+                Ok((is_changed, max_age)) => {
                     retry = MIN_PAUSE;
+                    // The issuer may have moved its keys, while the old URL still responds.
+                    self.is_stale = has_unknown_key && !is_changed;
                     max_age
                 }
                 Err(error) => {
                     log::warn!("cannot fetch the keys of {}: {error}", self.issuer);
-                    self.jwks_uri = None;
+                    self.is_stale = true;
                     retry = (retry * 2).min(MAX_RETRY);
                     retry / 2
                 }
             };
             sleep(MIN_PAUSE).await;
-            let _ = timeout(pause.saturating_sub(MIN_PAUSE), shared.unknown_key.notified()).await;
+            let wait = timeout(pause.saturating_sub(MIN_PAUSE), shared.unknown_key.notified());
+            has_unknown_key = wait.await.is_ok();
+            self.is_stale |= !has_unknown_key;
         }
     }
 
     /// Returns the key set and the time for which it may be cached. Blocks.
     fn fetch(&mut self) -> Result<(Vec<u8>, Duration), BackendError> {
-        let jwks_uri = match self.jwks_uri.take() {
-            Some(jwks_uri) => jwks_uri,
+        let known = self.jwks_uri.take();
+        let jwks_uri = match known {
+            Some(known) if !self.is_stale => known,
+            // Without metadata, the last URL may still have newer keys.
+            Some(known) => self.discover().unwrap_or_else(|error| {
+                log::warn!("cannot read the metadata of {}: {error}", self.issuer);
+                known
+            }),
             None => self.discover()?,
         };
         let fetched = self.get(&jwks_uri)?;

@@ -94,16 +94,18 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn set_keys(&self, json: &[u8]) -> Result<(), InvalidKeySet> {
+    /// Replaces the keys, and returns whether the text of the key set is another one.
+    pub(super) fn set_keys(&self, json: &[u8]) -> Result<bool, InvalidKeySet> {
         let mut last = self.json.lock().unwrap_or_else(PoisonError::into_inner);
         let keys = key_set::parse(json)?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
-        if *last != json {
+        let is_changed = *last != json;
+        if is_changed {
             *last = json.to_vec();
             let invalidators = self.invalidators.lock().unwrap_or_else(PoisonError::into_inner);
             invalidators.iter().for_each(|invalidator| invalidator.invalidate(&Invalidation::Everything));
         }
-        Ok(())
+        Ok(is_changed)
     }
 }
 
@@ -125,7 +127,8 @@ impl RemoteJwtVerifier {
     /// to this machine. Redirects are not followed.
     ///
     /// Keys are fetched again when their `max-age` has passed (1 minute to 1 hour) and when a token has an unknown key, at
-    /// most every 5 seconds. If a fetch fails, the reason is logged, the known keys stay in use, and further attempts
+    /// most every 5 seconds. The metadata are read again when the keys have expired, and if a fetch did not find the unknown
+    /// key. If a fetch fails, the reason is logged, the known keys stay in use, and further attempts
     /// follow, at least once a minute.
     ///
     /// # Errors
@@ -161,7 +164,8 @@ impl RemoteJwtVerifier {
     /// # Errors
     /// [`InvalidKeySet`] if the text is not a usable key set; the previous keys remain.
     pub fn set_keys(&self, json: impl AsRef<[u8]>) -> Result<(), InvalidKeySet> {
-        self.shared.set_keys(json.as_ref())
+        self.shared.set_keys(json.as_ref())?;
+        Ok(())
     }
 
     /// Waits until a token with an unknown key arrives, such as the first token of a new key. Returns at once if
