@@ -9,7 +9,9 @@ use std::{
     thread,
 };
 
-use gatepass::jwt::{JwtSettings, JwtTokens, KeyDirectory, KeyState, SigningAlgorithm, SigningKeys};
+use gatepass::jwt::{
+    JwtSettings, JwtTokens, KeyDirectory, KeyState, RemoteJwtVerifier, SigningAlgorithm, SigningKeys,
+};
 use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
         http::get,
         wait::{TIMEOUT, wait_until},
     },
-    tokens::service::{ISSUER, Tokens, at, issue, now, serve, sign_in, users_me, verify},
+    tokens::service::{ISSUER, Tokens, at, issue, key_set, now, serve, sign_in, users_me, verify},
 };
 
 const BOTH: [SigningAlgorithm; 2] = [SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256];
@@ -99,6 +101,36 @@ fn other_files_in_the_directory_are_ignored() {
     fs::create_dir(tokens.keys_dir.join("lost+found")).unwrap();
     JwtTokens::open_at(tokens.settings.clone(), at(1000)).expect("one key");
     assert_eq!(tokens.keys().list_at(at(1000)).unwrap().len(), 1);
+}
+
+#[test]
+fn newest_of_two_files_with_one_key_is_used_and_the_other_is_reported() {
+    LazyLock::force(&LOG);
+    for algorithm in BOTH {
+        let tokens = Tokens::open(algorithm, at(1000));
+        let old = tokens.keys().list_at(at(1000)).unwrap().remove(0);
+        let name = old.file.file_name().unwrap().to_str().unwrap();
+        let copy = name.replacen("1000-", "1500-", 1);
+        write_key(&tokens.keys_dir, &copy, fs::read(&old.file).unwrap());
+        let report = format!("{}: the newer file {copy} has the same key ID", old.file.display());
+
+        tokens.tokens.refresh();
+        tokens.tokens.refresh();
+        assert_eq!(logged(&report), 1);
+        let restarted = JwtTokens::open_at(tokens.settings.clone(), at(2000)).expect("one key");
+        assert_eq!(logged(&report), 2);
+        let token = issue(&restarted, at(2000));
+        assert!(verify(&tokens.tokens, &token, at(2000)).is_some());
+        for issuer in [&tokens.tokens, &restarted] {
+            if algorithm != SigningAlgorithm::Hs256 {
+                let set = key_set(issuer, at(2000)).to_string();
+                assert_eq!(set.matches(&old.kid).count(), 1, "{set}");
+                RemoteJwtVerifier::new(ISSUER, ISSUER).set_keys(set).unwrap();
+            }
+        }
+        let listed = tokens.keys().list_at(at(2000)).unwrap();
+        assert_eq!((listed.len(), listed[0].created), (1, at(1500)));
+    }
 }
 
 #[test]

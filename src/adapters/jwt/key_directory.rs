@@ -207,11 +207,17 @@ impl KeyDirectory {
 
     fn read_all(&self) -> Result<Vec<Arc<Key>>, KeyError> {
         let (keys, errors) = self.read(&[])?;
-        errors.into_iter().next().map_or(Ok(keys), Err)
+        for error in errors {
+            if !error.is_superfluous_file() {
+                return Err(error);
+            }
+            log::error!("{error}");
+        }
+        Ok(keys)
     }
 
-    /// Reads the keys, oldest first, and returns them with the errors of unusable ones. Files of `known` keys are not
-    /// read again, because the key of a name never changes.
+    /// Reads the keys, oldest first, and returns them with the errors of unusable ones. Of several files with one kid, the
+    /// newest is used. Files of `known` keys are not read again, because the key of a name never changes.
     pub(super) fn read(&self, known: &[Arc<Key>]) -> Result<(Vec<Arc<Key>>, Vec<KeyError>), KeyError> {
         access::check_directory(&self.path)?;
         let (mut keys, mut errors) = (Vec::new(), Vec::new());
@@ -229,7 +235,17 @@ impl KeyDirectory {
             }
         }
         keys.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok((keys, errors))
+        let mut newest: Vec<Arc<Key>> = Vec::with_capacity(keys.len());
+        for key in keys.into_iter().rev() {
+            match newest.iter().find(|newer| newer.name.kid == key.name.kid) {
+                Some(newer) => {
+                    errors.push(Reason::SameKid(newer.file_name()).at(&self.path.join(key.file_name())));
+                }
+                None => newest.push(key),
+            }
+        }
+        newest.reverse();
+        Ok((newest, errors))
     }
 
     fn load(&self, path: &Path, stem: &str, extension: &str) -> Result<Key, Reason> {

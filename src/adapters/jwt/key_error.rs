@@ -38,6 +38,8 @@ pub(super) enum Reason {
     InvalidKey(String),
     #[error("this key exists already")]
     AlreadyExists,
+    #[error("the newer file {0} has the same key ID, so this file is not used: remove one of them")]
+    SameKid(String),
     #[error(
         "this key was created {seconds} s ahead of the clock, and the next key would not sign before that time: \
          correct the clock, or rename this file to {name}"
@@ -51,6 +53,13 @@ pub(super) enum Reason {
     NoRandomness(#[from] getrandom::Error),
     #[error("cannot get random bytes from the operating system")]
     NoRandomBytes,
+}
+
+impl KeyError {
+    /// Returns whether the key can do without this file.
+    pub(super) fn is_superfluous_file(&self) -> bool {
+        matches!(self.reason, Reason::SameKid(_))
+    }
 }
 
 impl Reason {

@@ -61,7 +61,7 @@ struct Set {
     keys: Vec<Value>,
 }
 
-/// Parses a key set. Keys of other types and for other purposes are ignored
+/// Parses a key set. Keys of other types and for other purposes are ignored, and so are repeated keys
 /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
 pub(super) fn parse(json: &[u8]) -> Result<PublicKeys, InvalidKeySet> {
     if json.len() > MAX_LENGTH {
@@ -69,7 +69,9 @@ pub(super) fn parse(json: &[u8]) -> Result<PublicKeys, InvalidKeySet> {
     }
     let set: Set = unique_names::parse(json).ok_or(InvalidKeySet::NotAKeySet)?;
     let mut keys = PublicKeys(Vec::new());
-    for new in set.keys.iter().filter_map(parse_key) {
+    let is_first = |(index, jwk): &(usize, &Value)| !set.keys[..*index].contains(jwk);
+    let first = set.keys.iter().enumerate().filter(is_first);
+    for new in first.filter_map(|(_, jwk)| parse_key(jwk)) {
         let is_known = |alg| keys.has(new.kid.as_deref()) && keys.find(new.kid.as_deref(), alg).is_some();
         if new.key.algorithms().iter().any(|alg| is_known(alg)) {
             return Err(InvalidKeySet::DuplicateKid(new.kid.unwrap_or_default()));

@@ -86,8 +86,13 @@ fn keys_of_other_types_and_purposes_are_ignored() {
 
 #[test]
 fn two_usable_keys_with_one_kid_are_rejected() {
-    let twice = parse_set([jwk(json!({})), jwk(json!({}))]).err().unwrap();
+    let twice = parse_set([jwk(json!({})), jwk(json!({ "use": null }))]).err().unwrap();
     assert_eq!(twice, InvalidKeySet::DuplicateKid("one".into()));
+    assert_eq!(
+        parse_set([jwk(json!({})), ec(json!({})), jwk(json!({}))]).unwrap().0.len(),
+        2,
+        "the same key"
+    );
     // RFC 7517 section 4.5: keys of different types may share a kid.
     assert_eq!(parse_set([ec(json!({})), rsa(json!({})), jwk(json!({}))]).unwrap().0.len(), 3);
     assert!(parse_set([rsa(json!({ "alg": "RS256" })), rsa(json!({ "alg": "PS256" }))]).is_ok());
