@@ -306,9 +306,57 @@ fn on_conflict_skip_keeps_existing_users_and_update_changes_the_fields_of_the_fi
         }
         assert_eq!(after["full_name"], "Johnny");
         assert_eq!(gatepass.json(&["users", "show", "alice"])["full_name"], json!(null));
+        // The file may be older than the user's password.
+        assert_eq!((gatepass.hash("JohnDoe"), gatepass.hash("alice")), (old, HASH.to_owned()));
+        let update = ["users", "import", &file, "--on-conflict", "update", "--update-passwords"];
+        assert_eq!(gatepass.done(&update), "imported 0 users, updated 2\n");
         assert_eq!(gatepass.hash("JohnDoe"), HASH);
+        gatepass.run(&["users", "import", &file, "--update-passwords"]).fails(2, &["--on-conflict update"]);
         let entries = gatepass.done(&["audit", "list"]);
         assert!(entries.contains("0 users, 2 updated"), "{entries}");
+    });
+}
+
+#[test]
+fn update_without_a_value_keeps_state_scopes_and_password() {
+    Gatepass::on_both(|gatepass| {
+        gatepass.add("johndoe", &["--scopes", "me users:read", "--email", "johndoe@example.com"]).done();
+        gatepass.done(&["users", "disable", "johndoe"]);
+        let hash = gatepass.hash("johndoe");
+        let expect = |scopes: &[&str], disabled: bool| {
+            let shown = gatepass.json(&["users", "show", "johndoe"]);
+            assert_eq!((&shown["scopes"], &shown["disabled"]), (&json!(scopes), &json!(disabled)));
+            assert_eq!((&shown["full_name"], gatepass.hash("johndoe")), (&json!("Johnny"), hash.clone()));
+        };
+        let update = ["--on-conflict", "update", "--update-passwords"];
+        for (name, content) in [
+            ("a.csv", "username,full_name,disabled,scopes,hashed_password\njohndoe,Johnny,,,\n"),
+            ("b.csv", "username,full_name\njohndoe,Johnny\n"),
+            (
+                "a.jsonl",
+                r#"{"username":"johndoe","full_name":"Johnny","disabled":null,"scopes":null,"hashed_password":null}"#,
+            ),
+            ("b.jsonl", r#"{"username":"johndoe","full_name":"Johnny"}"#),
+        ] {
+            let file = gatepass.folder.write(name, content);
+            let updated = gatepass.done(&[&["users", "import", &file], &update[..]].concat());
+            assert_eq!(updated, "imported 0 users, updated 1\n", "{name}");
+            expect(&["me", "users:read"], true);
+        }
+        let values =
+            gatepass.folder.write("c.jsonl", r#"{"username":"johndoe","disabled":false,"scopes":[]}"#);
+        gatepass.done(&[&["users", "import", &values], &update[..]].concat());
+        expect(&[], false);
+
+        // New users need a hash.
+        let other = "username,full_name\njohndoe,Changed\nalice,Alice\n";
+        let other = gatepass.folder.write("new.csv", other);
+        let run = gatepass.run(&[&["users", "import", &other], &update[..]].concat());
+        let errors =
+            format!("{other}:3: hashed_password: it is empty\ngatepass: 1 error: nothing was imported\n");
+        assert_eq!((run.code, run.err), (Some(1), errors));
+        expect(&[], false);
+        assert_eq!(gatepass.usernames(), ["johndoe"]);
     });
 }
 

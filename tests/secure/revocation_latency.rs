@@ -92,11 +92,11 @@ const REQUESTS: [Case; 5] = [
 
 const COMMANDS: [Case; 6] = [
     Case {
-        name: "users import --on-conflict update",
+        name: "users import --update-passwords",
         revoke: |scene| {
             let user = json!({ "username": scene.username, "hashed_password": HASH });
             let file = scene.gatepass.folder.write("users.jsonl", user.to_string());
-            scene.run(&["users", "import", &file, "--on-conflict", "update"]);
+            scene.run(&["users", "import", &file, "--on-conflict", "update", "--update-passwords"]);
         },
         extent: Extent::User,
         refresh: INVALID_GRANT,

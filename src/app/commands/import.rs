@@ -43,6 +43,9 @@ pub(super) struct ImportUsers {
     /// Action for usernames that are already taken
     #[arg(long, value_name = "ACTION", value_enum, default_value = "error")]
     on_conflict: OnConflict,
+    /// With --on-conflict update: also replace password hashes
+    #[arg(long)]
+    update_passwords: bool,
     /// Print the result as a JSON object
     #[arg(long)]
     json: bool,
@@ -55,7 +58,7 @@ enum OnConflict {
     Error,
     /// Keep the existing user as it is
     Skip,
-    /// Change the fields that the file contains, and end the sessions if the password or the state changes
+    /// Change the fields that the file contains, except the password hash
     Update,
 }
 
@@ -71,9 +74,14 @@ struct Imported {
 }
 
 pub(super) async fn run(users: &SqlUsers, arguments: &ImportUsers) -> Result<(), Failure> {
-    let source = Source::new(&arguments.file, Format::of(&arguments.file, arguments.format, None)?)?;
+    let updates = arguments.on_conflict == OnConflict::Update;
+    if arguments.update_passwords && !updates {
+        return Err(Failure::usage("--update-passwords needs --on-conflict update"));
+    }
+    let format = Format::of(&arguments.file, arguments.format, None)?;
+    let source = Source::new(&arguments.file, format, !updates)?;
     let checked = check(users, &source, arguments).await?;
-    let imported = write(users, &source, arguments.on_conflict, checked).await?;
+    let imported = write(users, &source, arguments, checked).await?;
     if arguments.json {
         return print_json(&imported);
     }
@@ -94,6 +102,8 @@ pub(super) async fn run(users: &SqlUsers, arguments: &ImportUsers) -> Result<(),
 struct Source {
     name: String,
     format: Format,
+    /// Every user must have a password hash. Otherwise, only new users must.
+    requires_hash: bool,
     content: Content,
 }
 
@@ -103,10 +113,10 @@ enum Content {
 }
 
 impl Source {
-    fn new(file: &Path, format: Format) -> Result<Self, Failure> {
+    fn new(file: &Path, format: Format, requires_hash: bool) -> Result<Self, Failure> {
         let name = escaped(&file.to_string_lossy());
         let content = Content::of(file).map_err(|error| read_error(&name, error))?;
-        Ok(Self { name, format, content })
+        Ok(Self { name, format, requires_hash, content })
     }
 
     /// Opens the users of the file. Reading them moves the progress bar.
@@ -120,7 +130,7 @@ impl Source {
         };
         let opened = reader.and_then(|(reader, length)| {
             bar.set_length(length);
-            Records::new(reader, self.format)
+            Records::new(reader, self.format, self.requires_hash)
         });
         opened.map_err(|error| read_error(&self.name, error))
     }
@@ -191,7 +201,7 @@ async fn check(users: &SqlUsers, source: &Source, arguments: &ImportUsers) -> Re
 async fn write(
     users: &SqlUsers,
     source: &Source,
-    on_conflict: OnConflict,
+    &ImportUsers { on_conflict, update_passwords, .. }: &ImportUsers,
     Checked { valid, invalid }: Checked,
 ) -> Result<Imported, Failure> {
     let changed =
@@ -221,14 +231,19 @@ async fn write(
         };
         if on_conflict == OnConflict::Update {
             for record in &existing {
-                import.update(&record.username_key, &record.change()).await?;
+                import.update(&record.username_key, &record.change(update_passwords)).await?;
             }
             result.updated += existing.len() as u64;
         } else {
             result.skipped += existing.len() as u64;
         }
         result.imported += batch.len() as u64;
-        let accounts: Vec<_> = batch.into_iter().map(Record::into_account).collect();
+        let accounts: Option<Vec<_>> = batch.into_iter().map(Record::into_account).collect();
+        let accounts = accounts.ok_or_else(|| {
+            Failure::failed(
+                "a user without hashed_password was removed during the import: nothing was imported",
+            )
+        })?;
         if !import.add(&accounts).await? {
             let reason = "a username was taken during the import: nothing was imported";
             return Err(Failure::failed(reason));
@@ -247,8 +262,8 @@ async fn write(
 struct Names {
     /// The line of each username.
     lines: HashMap<Box<str>, u64>,
-    /// The usernames that were not looked up in the database yet.
-    pending: Vec<(String, u64)>,
+    /// The usernames that were not looked up in the database yet, with their lines and whether these have a password hash.
+    pending: Vec<(String, u64, bool)>,
 }
 
 impl Names {
@@ -259,7 +274,8 @@ impl Names {
             }
             Entry::Vacant(entry) => {
                 entry.insert(number);
-                self.pending.push((record.username_key, number));
+                let has_hash = record.has_hash();
+                self.pending.push((record.username_key, number, has_hash));
                 Ok(())
             }
         }
@@ -271,12 +287,16 @@ impl Names {
         on_conflict: OnConflict,
         errors: &mut Errors,
     ) -> Result<(), Failure> {
-        let pending = mem::take(&mut self.pending);
-        if on_conflict == OnConflict::Error {
-            let keys: Vec<_> = pending.iter().map(|(key, _)| key.as_str()).collect();
-            let taken = users.taken(&keys).await?;
-            for (_, number) in pending.iter().filter(|(key, _)| taken.contains(key)) {
-                errors.add(*number, FieldError::new("username", "already taken"));
+        let mut pending = mem::take(&mut self.pending);
+        // The result for the others does not depend on the database.
+        pending.retain(|(_, _, has_hash)| on_conflict == OnConflict::Error || !has_hash);
+        let keys: Vec<_> = pending.iter().map(|(key, ..)| key.as_str()).collect();
+        let taken = users.taken(&keys).await?;
+        for (key, number, has_hash) in &pending {
+            match (taken.contains(key), has_hash) {
+                (true, true) => errors.add(*number, FieldError::new("username", "already taken")),
+                (false, false) => errors.add(*number, FieldError::no_hash()),
+                _ => {}
             }
         }
         errors.keep_first();

@@ -39,22 +39,31 @@ const FIELDS: [&str; 6] = ["username", "email", "full_name", "disabled", "scopes
 
 const UNKNOWN_FIELD: &str = "unknown field";
 
+const NO_HASH: &str = "it is empty";
+
 /// A user in a file.
 pub(super) struct Record {
     pub(super) username_key: String,
     user: User,
-    hashed_password: String,
+    /// `None` if the file has no hash and need not have one.
+    hashed_password: Option<String>,
     /// The fields that the file contains.
     fields: Vec<&'static str>,
 }
 
 impl Record {
-    pub(super) fn into_account(self) -> Account<User> {
-        Account::new(self.user, self.hashed_password)
+    pub(super) fn has_hash(&self) -> bool {
+        self.hashed_password.is_some()
     }
 
-    /// Returns the change of an existing user to the fields that the file contains.
-    pub(super) fn change(&self) -> UserChange {
+    /// Returns the new user, if the file contains a password hash.
+    pub(super) fn into_account(self) -> Option<Account<User>> {
+        Some(Account::new(self.user, self.hashed_password?))
+    }
+
+    /// Returns the change of an existing user to the fields that the file contains. The password hash is one of them only if
+    /// `update_passwords` is set.
+    pub(super) fn change(&self, update_passwords: bool) -> UserChange {
         let User { email, full_name, disabled, scopes, .. } = &self.user;
         let has = |field| self.fields.contains(&field);
         UserChange {
@@ -62,7 +71,7 @@ impl Record {
             full_name: has("full_name").then(|| full_name.clone()),
             disabled: has("disabled").then_some(*disabled),
             scopes: has("scopes").then(|| scopes.clone()),
-            password_hash: Some(self.hashed_password.as_str().into()),
+            password_hash: self.hashed_password.as_deref().filter(|_| update_passwords).map(Into::into),
         }
     }
 }
@@ -76,6 +85,11 @@ pub(super) struct FieldError {
 impl FieldError {
     pub(super) fn new(field: &str, reason: impl Display) -> Self {
         Self { field: escaped(field), reason: reason.to_string() }
+    }
+
+    /// The error for a new user without a password hash.
+    pub(super) fn no_hash() -> Self {
+        Self::new("hashed_password", NO_HASH)
     }
 
     fn line(reason: impl Display) -> Vec<Self> {
@@ -93,6 +107,8 @@ pub(super) struct Line {
 pub(super) struct Records<R> {
     reader: R,
     format: Format,
+    /// Every user must have a password hash.
+    requires_hash: bool,
     /// The number of lines that were read.
     lines: u64,
     text: Vec<u8>,
@@ -102,12 +118,19 @@ pub(super) struct Records<R> {
 }
 
 impl<R: BufRead> Records<R> {
-    pub(super) fn new(reader: R, format: Format) -> Result<Self, io::Error> {
-        let mut records =
-            Self { reader, format, lines: 0, text: Vec::new(), header_line: 1, header: Ok(Vec::new()) };
+    pub(super) fn new(reader: R, format: Format, requires_hash: bool) -> Result<Self, io::Error> {
+        let mut records = Self {
+            reader,
+            format,
+            requires_hash,
+            lines: 0,
+            text: Vec::new(),
+            header_line: 1,
+            header: Ok(Vec::new()),
+        };
         if format == Format::Csv {
             records.header_line = records.read()?.unwrap_or(1);
-            records.header = csv_fields(&records.text).and_then(|header| columns(&header));
+            records.header = csv_fields(&records.text).and_then(|header| columns(&header, requires_hash));
         }
         Ok(records)
     }
@@ -128,9 +151,9 @@ impl<R: BufRead> Records<R> {
         let Some(number) = self.read()? else { return Ok(None) };
         let content = match (self.format, &self.header) {
             (Format::Csv, Ok(columns)) => {
-                csv_fields(&self.text).and_then(|fields| csv_record(columns, &fields))
+                csv_fields(&self.text).and_then(|fields| csv_record(columns, &fields, self.requires_hash))
             }
-            _ => json_record(self.text.trim_ascii()),
+            _ => json_record(self.text.trim_ascii(), self.requires_hash),
         };
         Ok(Some(Line { number, content }))
     }
@@ -211,7 +234,7 @@ fn csv_fields(text: &[u8]) -> Result<ByteRecord, Vec<FieldError>> {
 }
 
 /// Reads the header of a CSV file.
-fn columns(header: &ByteRecord) -> Result<Vec<String>, Vec<FieldError>> {
+fn columns(header: &ByteRecord, requires_hash: bool) -> Result<Vec<String>, Vec<FieldError>> {
     let columns: Vec<_> = header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
     let mut errors = Vec::new();
     for (position, column) in columns.iter().enumerate() {
@@ -222,16 +245,17 @@ fn columns(header: &ByteRecord) -> Result<Vec<String>, Vec<FieldError>> {
         }
     }
     for required in ["username", "hashed_password"] {
-        if !columns.iter().any(|column| column == required) {
+        let is_required = requires_hash || required == "username";
+        if is_required && !columns.iter().any(|column| column == required) {
             errors.push(FieldError::new(required, "missing in the header"));
         }
     }
     if errors.is_empty() { Ok(columns) } else { Err(errors) }
 }
 
-fn json_record(line: &[u8]) -> Result<Record, Vec<FieldError>> {
+fn json_record(line: &[u8], requires_hash: bool) -> Result<Record, Vec<FieldError>> {
     match unique_names::parse(line) {
-        Some(fields) => record(fields, Vec::new()),
+        Some(fields) => record(fields, Vec::new(), requires_hash),
         None => Err(FieldError::line(match serde_json::from_slice(line) {
             Ok(Value::Object(_)) => "a field appears twice".to_owned(),
             Ok(_) => "expected a JSON object".to_owned(),
@@ -241,7 +265,11 @@ fn json_record(line: &[u8]) -> Result<Record, Vec<FieldError>> {
 }
 
 /// Reads a CSV record like the JSON object with the same fields.
-fn csv_record(columns: &[String], values: &ByteRecord) -> Result<Record, Vec<FieldError>> {
+fn csv_record(
+    columns: &[String],
+    values: &ByteRecord,
+    requires_hash: bool,
+) -> Result<Record, Vec<FieldError>> {
     if values.len() != columns.len() {
         let (found, expected) = (values.len(), columns.len());
         return Err(FieldError::line(format!("expected {expected} fields as in the header, found {found}")));
@@ -261,14 +289,28 @@ fn csv_record(columns: &[String], values: &ByteRecord) -> Result<Record, Vec<Fie
         };
         fields.insert(column.clone(), value);
     }
-    record(fields, errors)
+    let has_blank_scopes = fields.get("scopes").is_some_and(|scopes| scopes == "");
+    let mut record = record(fields, errors, requires_hash)?;
+    if has_blank_scopes {
+        record.fields.retain(|field| *field != "scopes");
+    }
+    Ok(record)
 }
 
 /// Checks the fields of a user. `errors` are those that were already found.
-fn record(mut fields: Map<String, Value>, mut errors: Vec<FieldError>) -> Result<Record, Vec<FieldError>> {
+fn record(
+    mut fields: Map<String, Value>,
+    mut errors: Vec<FieldError>,
+    requires_hash: bool,
+) -> Result<Record, Vec<FieldError>> {
     let unknown = fields.keys().filter(|name| !FIELDS.contains(&name.as_str()));
     errors.extend(unknown.map(|name| FieldError::new(name, UNKNOWN_FIELD)));
-    let present = FIELDS.into_iter().filter(|name| fields.contains_key(*name)).collect();
+    // A user always has a state and scopes, so null cannot be a new value of these.
+    let is_present = |name: &&str| match fields.get(*name) {
+        Some(Value::Null) => !["disabled", "scopes"].contains(name),
+        value => value.is_some(),
+    };
+    let present = FIELDS.into_iter().filter(is_present).collect();
     let mut reader = FieldReader { fields: &mut fields, errors: &mut errors };
     let disabled = reader.field("disabled", |value| match value {
         Value::Null => Ok(false),
@@ -282,9 +324,10 @@ fn record(mut fields: Map<String, Value>, mut errors: Vec<FieldError>) -> Result
     let full_name = reader.text("full_name", |text| sql::full_name(&text));
     let hashed_password =
         reader.text("hashed_password", |text| match Argon2Hasher::check_hash(&(&*text).into()) {
-            _ if text.is_empty() => Err("it is empty".to_owned()),
+            _ if text.is_empty() && requires_hash => Err(NO_HASH.to_owned()),
+            _ if text.is_empty() => Ok(None),
             Err(error) => Err(error.to_string()),
-            Ok(()) => Ok(text),
+            Ok(()) => Ok(Some(text)),
         });
     if !errors.is_empty() {
         return Err(errors);
