@@ -68,7 +68,7 @@ struct Line {
 
 /// Checks lines at equal distances.
 fn check(file: &File) -> io::Result<()> {
-    let length = file.metadata()?.len();
+    let length = content_length(file)?;
     if length == 0 {
         return Err(invalid("it is empty"));
     }
@@ -76,7 +76,7 @@ fn check(file: &File) -> io::Result<()> {
     for sample in 0..SAMPLES {
         // Also near the end, where another file may have been appended.
         let position = (length - 1).saturating_sub(MAX_LINE as u64) * sample / (SAMPLES - 1);
-        let Some(line) = line_at(file, position)? else { continue };
+        let Some(line) = line_at(file, position, length)? else { continue };
         if last.as_ref().is_some_and(|last| last.start < line.start && last.hash >= line.hash) {
             return Err(unsorted(line.start));
         }
@@ -88,11 +88,12 @@ fn check(file: &File) -> io::Result<()> {
 /// Returns whether a sorted file contains a hash.
 fn find(file: &File, hash: &Hash) -> io::Result<bool> {
     // A line with the hash starts at `low` or later, and before `high`.
-    let (mut low, mut high) = (0, file.metadata()?.len());
+    let length = content_length(file)?;
+    let (mut low, mut high) = (0, length);
     let (mut below, mut above) = (Hash::default(), [0xff; 20]);
     while low < high {
         let middle = low.midpoint(high);
-        let Some(line) = line_at(file, middle)?.filter(|line| line.start < high) else {
+        let Some(line) = line_at(file, middle, length)?.filter(|line| line.start < high) else {
             high = middle;
             continue;
         };
@@ -108,13 +109,31 @@ fn find(file: &File, hash: &Hash) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Returns the first line that starts at this position or later; `None` at the end of the file.
-fn line_at(mut file: &File, position: u64) -> io::Result<Option<Line>> {
+/// Returns the length of a file without the white space at its end.
+fn content_length(mut file: &File) -> io::Result<u64> {
+    let mut end = file.metadata()?.len();
+    let mut bytes = Vec::with_capacity(MAX_LINE);
+    while end > 0 {
+        let start = end.saturating_sub(MAX_LINE as u64);
+        file.seek(SeekFrom::Start(start))?;
+        bytes.clear();
+        file.take(end - start).read_to_end(&mut bytes)?;
+        let content = bytes.trim_ascii_end().len();
+        if content > 0 {
+            return Ok(start + content as u64);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// Returns the first line that starts at this position or later; `None` at the end of the content.
+fn line_at(mut file: &File, position: u64, content_length: u64) -> io::Result<Option<Line>> {
     // A line starts after a line feed, which may be the byte before the position.
     let from = position.saturating_sub(1);
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::with_capacity(2 * MAX_LINE);
-    file.take(2 * MAX_LINE as u64).read_to_end(&mut bytes)?;
+    file.take(content_length.saturating_sub(from).min(2 * MAX_LINE as u64)).read_to_end(&mut bytes)?;
     let line_feed = |bytes: &[u8]| bytes.iter().position(|byte| *byte == b'\n').map(|index| index + 1);
     let skipped = match (position, line_feed(&bytes)) {
         (0, _) => 0,
@@ -192,13 +211,22 @@ mod tests {
                 .enumerate()
                 .map(|(number, hash)| format!("{hash}{}", ENDINGS[number % 4]))
                 .collect();
-            for content in [lines.clone(), lines.to_lowercase(), lines.trim_end().to_owned()] {
+            let blank_end = |blank: &str| format!("{lines}{}", blank.repeat(100));
+            for content in [
+                lines.clone(),
+                lines.to_lowercase(),
+                lines.trim_end().to_owned(),
+                blank_end("\n"),
+                blank_end(" \r\n"),
+            ] {
                 let file = file(content);
                 let list = PasswordBlocklist::open(file.path()).unwrap();
                 for number in 0..count {
                     assert!(list.contains(&format!("password{number}")).unwrap(), "{number} of {count}");
                     assert!(!list.contains(&format!("Password{number}")).unwrap(), "{number} of {count}");
                 }
+                // After the last line.
+                assert!(!find(&File::open(&file).unwrap(), &[0xff; 20]).unwrap());
             }
         }
     }
@@ -212,7 +240,8 @@ mod tests {
             sorted(["x".to_owned()]).iter().map(|hash| format!("{}:3\n", &hash[..32])).collect();
         for (content, reason) in [
             ("", "it is empty"),
-            ("\n", "the line at byte 0"),
+            ("\n", "it is empty"),
+            (&format!("\n{}\n", hash("x")), "the line at byte 0"),
             ("password\nsecret\n", "the line at byte 0"),
             (&"x".repeat(1000), "the line at byte 0"),
             (&ntlm, "the line at byte 0"),
