@@ -128,8 +128,12 @@ fn parse_with_files(
     let added = files.iter().map(|file| format!("--{}={}", file.name, *file.value).into());
     arguments.splice(end..end, added);
     let mut command = parse_from(arguments)?;
-    if let Command::Config(config) = &mut command {
-        config.in_force = sources::in_force(selected, own_matches, files);
+    let password_files = files.iter().filter_map(FileValue::password_file).collect();
+    match &mut command {
+        Command::Config(config) => config.in_force = sources::in_force(selected, own_matches, files),
+        Command::Serve(settings) => settings.password_files = password_files,
+        Command::Check(check) => check.settings.password_files = password_files,
+        _ => {}
     }
     Ok(command)
 }

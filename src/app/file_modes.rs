@@ -15,7 +15,8 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
         Profile::Tutorial => None,
         Profile::Secure => Database::file(settings.secure.database.database_url.expose()),
     };
-    let files = key.into_iter().chain(database).filter(|file| is_readable_by_everyone(file));
+    let files = key.into_iter().chain(database).chain(settings.password_files.iter().cloned());
+    let files = files.filter(|file| is_readable_by_everyone(file));
     let warning = |file: std::path::PathBuf| {
         let file = file.display();
         format!("{file} is readable by every user of this system; run: chmod o= {file}")

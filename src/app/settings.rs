@@ -55,6 +55,10 @@ pub struct Settings {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) workers: Option<u16>,
 
+    /// The files with a password of the database, which `cli` adds.
+    #[arg(skip)]
+    pub(crate) password_files: Vec<PathBuf>,
+
     /// Allow the insecure tutorial profile to listen on addresses other than loopback
     #[arg(long)]
     pub(crate) expose_tutorial: bool,

@@ -1,18 +1,28 @@
 //! Where settings come from. In order of precedence: flags, environment variables and the files that they name, the
 //! configuration file, defaults.
 
-use std::{env, fmt, fs::File, io::Read, path::Path};
+use std::{
+    env, fmt,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use clap::{Arg, ArgMatches, error::ErrorKind, parser::ValueSource};
 use toml::de::{DeTable, DeValue};
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::adapters::sql::has_misplaced_password;
+
 /// The maximum size of a configuration file and of a file with a secret, in bytes.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 /// The setting that names the configuration file.
 const CONFIG: &str = "config";
+
+/// The setting that may contain a password.
+const DATABASE_URL: &str = "database-url";
 
 /// The value names of numbers in the help.
 const NUMBERS: [&str; 6] = ["BYTES", "DAYS", "KIB", "MILLISECONDS", "NUMBER", "SECONDS"];
@@ -54,6 +64,19 @@ pub(crate) struct FileValue {
     pub(crate) name: String,
     pub(crate) value: Zeroizing<String>,
     pub(crate) source: Source,
+}
+
+impl FileValue {
+    /// Returns the file, if it contains the password of the database.
+    pub(crate) fn password_file(&self) -> Option<PathBuf> {
+        match &self.source {
+            Source::SecretFile { path, .. } | Source::ConfigFile { path, .. } => {
+                let is_secret = self.name == DATABASE_URL && without_password(&self.value) != *self.value;
+                is_secret.then(|| path.into())
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A setting in force.
@@ -182,6 +205,9 @@ pub(crate) fn without_password(database_url: &str) -> String {
     }
     // Only URLs that can be parsed are printed: in others, the password could be anywhere.
     let Ok(mut url) = Url::parse(database_url) else { return REDACTED.to_owned() };
+    if has_misplaced_password(&url) {
+        return REDACTED.to_owned();
+    }
     if url.password().is_some() && url.set_password(Some(REDACTED)).is_err() {
         return REDACTED.to_owned();
     }
@@ -321,6 +347,11 @@ mod tests {
             ),
             ("postgres://u@db/d?passw%6Frd=s3cret&user=x", "postgres://u@db/d?password=REDACTED&user=x"),
             ("postgres://u:s3/cret@db/d", "REDACTED"),
+            ("postgres://u:12/s3cret@db/d", "REDACTED"),
+            ("postgres://u:12?s3cret@db/d", "REDACTED"),
+            ("postgres://u:12#s3cret@db/d", "REDACTED"),
+            ("postgres://u@db/d?password=12#s3cret", "REDACTED"),
+            ("postgres:u:s3cret@db/d", "REDACTED"),
             ("s3cret", "REDACTED"),
         ] {
             assert_eq!(without_password(url), shown);

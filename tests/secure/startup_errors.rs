@@ -53,6 +53,8 @@ fn start_with_an_unusable_database_fails() {
     }
     let port = format!("postgres://gatepass:{HUSH}@localhost:port/gatepass");
     expect_error(&with_url(&port), &[], 1, &["invalid database URL", "port"]);
+    let unescaped = with_url(&format!("postgres://gatepass:1/{HUSH}@localhost/gatepass"));
+    expect_error(&unescaped, &[], 1, &["invalid database URL", "%2F"]);
 
     let text = Gatepass::on_sqlite();
     text.folder.write("gatepass.db", "Dear diary, ".repeat(100));
@@ -138,6 +140,24 @@ fn files_with_secrets_that_everyone_can_read_are_reported() {
     let warning = format!("{file} is readable by every user of this system; run: chmod o= {file}");
     assert!(check(&gatepass, &[]).done().contains(&warning));
     serve(&gatepass, &[]).program.wait_for(&warning);
+
+    // Files with the URL of a database, if it has a password.
+    let [with_password, without] =
+        [":hush", ""].map(|password| format!("postgres://gatepass{password}@{}/gatepass", free_address()));
+    for (url, is_reported) in [(&with_password, true), (&without, false)] {
+        let config = gatepass.folder.write("gatepass.toml", format!("database-url = '{url}'\n"));
+        let secret = gatepass.folder.write("database-url", url);
+        for (file, variable) in [(&config, "GATEPASS_CONFIG"), (&secret, "GATEPASS_DATABASE_URL_FILE")] {
+            for mode in [0o644, 0o640] {
+                fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
+                let mut command = gatepass.command(&["check", "--profile=secure"]);
+                let run = command.env_remove("GATEPASS_DATABASE_URL").env(variable, file).output().unwrap();
+                let out = String::from_utf8(run.stdout).unwrap();
+                assert_eq!(out.contains(&format!("chmod o= {file}")), is_reported && mode == 0o644, "{out}");
+                assert!(out.contains("127.0.0.1") && !out.contains("hush"), "{out}");
+            }
+        }
+    }
 }
 
 /// Runs `gatepass check` with the settings of the service.

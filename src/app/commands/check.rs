@@ -25,7 +25,7 @@ pub(crate) struct CheckArguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 #[derive(Serialize)]
