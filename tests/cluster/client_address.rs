@@ -11,16 +11,20 @@ use crate::{
 };
 
 #[test]
-fn session_has_the_address_of_the_connection_despite_forged_forwarding_headers() {
+fn session_has_the_address_of_the_connection_and_a_new_request_id_despite_forged_headers() {
     let Some(mut cluster) = Cluster::create() else { return };
     let _replicas = [cluster.start_replica(), cluster.start_replica()];
     let forged = post_form("/token", JOHNDOE)
         .header("X-Forwarded-For", "6.6.6.6, 127.0.0.1")
         .header("Forwarded", "for=6.6.6.6")
+        .header("X-Request-Id", "forged")
         .bytes();
     let mut stream = TcpStream::from(connect_from("127.0.0.77", cluster.address));
     stream.write_all(&forged).unwrap();
-    let token = access_token(&read_reply(&mut stream).expect("a response"));
+    let reply = read_reply(&mut stream).expect("a response");
+    let id = reply.header("X-Request-Id").expect("an ID");
+    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "nginx's ID, not {id}");
+    let token = access_token(&reply);
     let sessions = get("/users/me/sessions").bearer(&token).send(cluster.address).json();
     assert_eq!(sessions[0]["address"], "127.0.0.77", "{sessions}");
 }
