@@ -1,6 +1,7 @@
 //! Clients that send requests without a pause and record every request that failed.
 
 use std::{
+    mem,
     net::SocketAddr,
     sync::{
         Arc,
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 use crate::support::{
     http::{Request, get, post_form},
-    secure_profile::{JOHNDOE, JOHNDOE_OFFLINE, Tokens},
+    secure_profile::{JOHNDOE_OFFLINE, Tokens},
     service::TIMEOUT,
     wait::wait_until,
 };
@@ -37,6 +38,8 @@ const CLIENTS: [Work; 8] = [
     Work::Refresh,
     Work::Refresh,
 ];
+
+const ALICE: &str = "username=alice&password=alice's+own+passphrase";
 
 /// The time without a response after which every client is considered to wait.
 const STALL: Duration = Duration::from_millis(300);
@@ -103,9 +106,16 @@ impl Load {
     }
 
     /// Stops the clients, and returns their failed requests.
-    pub fn stop(self) -> Vec<String> {
+    pub fn stop(mut self) -> Vec<String> {
         self.shared.is_over.store(true, Ordering::Relaxed);
-        self.threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        mem::take(&mut self.threads).into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    }
+}
+
+/// Stops the clients of a test that failed.
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::Relaxed);
     }
 }
 
@@ -123,7 +133,8 @@ fn send(work: Work, tokens: &mut Tokens, address: SocketAddr) -> Result<(), Stri
             let username = text(&send(get("/users/me").bearer(&tokens.access))?, "username")?;
             if username == "johndoe" { Ok(()) } else { Err(format!("another user: {username}")) }
         }
-        Work::SignIn => text(&send(post_form("/token", JOHNDOE))?, "access_token").map(drop),
+        // Another user, whose sessions do not evict those of the other clients.
+        Work::SignIn => text(&send(post_form("/token", ALICE))?, "access_token").map(drop),
         Work::Refresh => {
             let form = format!("grant_type=refresh_token&refresh_token={}", tokens.refresh);
             let response = send(post_form("/token", form))?;

@@ -52,6 +52,7 @@ impl Cluster {
         let nginx = Nginx::start(names.address, port)?;
         let gatepass = Gatepass::on_postgres(postgres::Database::create()?);
         add_johndoe(&gatepass);
+        gatepass.add("alice", &[]).done();
         Ok(Self { address: nginx.address, names, gatepass, port, network, next: 1, _nginx: nginx })
     }
 

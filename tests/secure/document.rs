@@ -91,7 +91,7 @@ fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
             };
             assert_eq!(anonymous, 401, "{name}");
             // A client may authenticate instead.
-            let by_client = json!({ "ClientBasic": [] });
+            let by_client = json!({ "RegisteredClient": [] });
             let by_token: Vec<_> = security.iter().filter(|requirement| **requirement != by_client).collect();
             assert_eq!(by_token.len(), 1, "{name}");
             let required = by_token[0]["OAuth2PasswordBearer"].as_array().expect("scopes");
@@ -126,6 +126,7 @@ fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
         "POST /introspect",
         "POST /revoke",
         "POST /token",
+        "POST /userinfo",
         "PUT /users/me/password",
     ];
     assert_eq!(operations, expected);

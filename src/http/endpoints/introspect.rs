@@ -214,7 +214,7 @@ impl<'a> IntrospectionResponse<'a> {
     path = "/introspect",
     tag = "OAuth2",
     operation_id = "introspect_token",
-    security(("ClientBasic" = []), ("OAuth2PasswordBearer" = ["tokens:introspect"])),
+    security(("RegisteredClient" = []), ("OAuth2PasswordBearer" = ["tokens:introspect"])),
     request_body(content = TokenFormSchema, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "The state of the token", body = IntrospectionResponse,

@@ -128,7 +128,7 @@ impl<U: AuthUser> Auth<U> {
             let description = "The identifier and the secret of a confidential client, for `/introspect`.";
             let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).description(Some(description));
             let components = document.components.get_or_insert_default();
-            components.add_security_scheme("ClientBasic", SecurityScheme::Http(basic.build()));
+            components.add_security_scheme("RegisteredClient", SecurityScheme::Http(basic.build()));
         }
         document
     }

@@ -20,7 +20,7 @@ use crate::{
 
 pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
     #[derive(OpenApi)]
-    #[openapi(paths(read_userinfo_operation))]
+    #[openapi(paths(read_userinfo_operation, read_userinfo_by_post_operation))]
     struct UserinfoApi;
     Endpoint {
         path: "/userinfo",
@@ -94,3 +94,23 @@ struct UserinfoResponse<'a> {
 )]
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]
 fn read_userinfo_operation() {}
+
+/// Read the profile of the current user by POST
+///
+/// Returns the claims of the user whose token was sent (UserInfo of OpenID Connect). The token must have the scope `openid`, which
+/// every user may request.
+#[utoipa::path(
+    post,
+    path = "/userinfo",
+    tag = "OpenID Connect",
+    operation_id = "read_userinfo_by_post",
+    security(("OAuth2PasswordBearer" = ["openid"])),
+    responses(
+        (status = 200, description = "The claims of the user", body = UserinfoResponse,
+            headers(("Cache-Control" = String, description = "no-store"))),
+        Unauthorized,
+        Unavailable,
+    ),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+fn read_userinfo_by_post_operation() {}
