@@ -106,28 +106,33 @@ impl<U: AuthUser> Auth<U> {
             (Some(subject), Some(account)) => Target::User(subject, &account.password_hash),
             _ => Target::Username(username),
         };
-        self.throttled(target, client_info, async {
-            // The dummy hash keeps response times equal.
-            let hash = account.as_ref().map_or(hasher.dummy_hash(), |account| &account.password_hash);
-            let check = hasher.verify(password, hash).await?;
-            let account = match account.clone() {
-                Some(account) if check != PasswordCheck::Mismatch => account,
-                _ => return Err(AuthError::InvalidCredentials),
-            };
-            if !account.user.is_active() && !self.0.rules.inactive_users_sign_in {
-                return Err(AuthError::InactiveUser);
-            }
-            let mut renewed = None;
-            if check == PasswordCheck::NeedsRehash {
-                match self.renew_hash(hasher, &account, password).await {
-                    Ok(hash) => renewed = Some(hash),
-                    // Not fatal: the password is right, and the next sign-in tries again.
-                    Err(error) => log::warn!("cannot replace an outdated password hash: {error}"),
+        let verified = self
+            .throttled(target, client_info, async {
+                // The dummy hash keeps response times equal.
+                let hash = account.as_ref().map_or(hasher.dummy_hash(), |account| &account.password_hash);
+                let check = hasher.verify(password, hash).await?;
+                let account = match account.clone() {
+                    Some(account) if check != PasswordCheck::Mismatch => account,
+                    _ => return Err(AuthError::InvalidCredentials),
+                };
+                if !account.user.is_active() && !self.0.rules.inactive_users_sign_in {
+                    return Err(AuthError::InactiveUser);
                 }
-            }
-            Ok(VerifiedAccount { account, renewed })
-        })
-        .await
+                let mut renewed = None;
+                if check == PasswordCheck::NeedsRehash {
+                    match self.renew_hash(hasher, &account, password).await {
+                        Ok(hash) => renewed = Some(hash),
+                        // Not fatal: the password is right, and the next sign-in tries again.
+                        Err(error) => log::warn!("cannot replace an outdated password hash: {error}"),
+                    }
+                }
+                Ok(VerifiedAccount { account, renewed })
+            })
+            .await?;
+        if let Some(hash) = &verified.renewed {
+            self.remember_network(&verified.account.user.subject(), hash, client_info).await;
+        }
+        Ok(verified)
     }
 
     async fn renew_hash(

@@ -304,6 +304,21 @@ impl<U: AuthUser> Auth<U> {
         result
     }
 
+    /// Remembers the network of a sign-in that replaced the stored hash of the password: networks are known with a hash.
+    pub(super) async fn remember_network(
+        &self,
+        subject: &Subject,
+        password_hash: &PasswordHash,
+        client_info: &ClientInfo,
+    ) {
+        let Some((throttle, address)) = self.0.throttle.as_ref().zip(client_info.address) else { return };
+        let known =
+            self.account(throttle, Target::User(subject, password_hash)).known(&network(address).to_string());
+        if let Err(error) = throttle.store.add(&[known], self.now()).await {
+            log::warn!("cannot store the network of a sign-in: {error}");
+        }
+    }
+
     /// Returns the cookie for a device after a sign-in.
     pub(super) async fn device_cookie(
         &self,
@@ -336,6 +351,14 @@ struct Account {
     /// A hash of the account and its password: devices and networks are no longer known after a change of the password.
     credentials: [u8; 32],
     is_client: bool,
+}
+
+impl Account {
+    /// Returns the key of a network that the account signed in from.
+    fn known(&self, network: &str) -> ThrottleKey {
+        let name = format!("{KNOWN}{} {network}", URL_SAFE_NO_PAD.encode(self.credentials));
+        ThrottleKey { name, forget_after: NETWORK_KNOWN_FOR }
+    }
 }
 
 /// The state of a [`LoginThrottle`].
@@ -453,8 +476,7 @@ impl Throttle {
         }
         // Before the store is read, so that each earlier attempt is either still in progress or already in the store.
         let (in_progress, others) = InProgress::start(self, keys.clone());
-        let known = format!("{KNOWN}{} {network}", URL_SAFE_NO_PAD.encode(account.credentials));
-        let known = key(known, NETWORK_KNOWN_FOR);
+        let known = account.known(&network);
         keys.push(known.clone());
         let found = self.find(&keys, now).await?;
         let missing = || BackendError::new("the store of failed attempts has not returned every key");

@@ -152,7 +152,8 @@ fn check_under_attack(mode: &[&str]) {
     let [p50, p99] = [50, 99].map(|percent| times[times.len() * percent / 100]);
     let memory = peak_memory(program.child.id());
     eprintln!("{mode:?}: {} requests, p50 {p50:?}, p99 {p99:?}, {memory} KiB", times.len());
-    assert!(times.len() > 20 && p99 < SECOND, "{} requests, p99 {p99:?}", times.len());
+    // Other tests run at the same time. If slow clients blocked workers, requests would wait for the timeouts.
+    assert!(times.len() > 20 && p99 < 4 * SECOND, "{} requests, p99 {p99:?}", times.len());
     // 400 copies of the largest file would be 600 MiB.
     assert!(memory < 250 * 1024, "{memory} KiB");
 }

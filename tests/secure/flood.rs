@@ -136,7 +136,13 @@ fn timed(send: impl Fn() -> Reply) -> Duration {
 #[test]
 fn two_hundred_password_changes_hardly_delay_sign_ins_and_other_requests() {
     const CHANGES: usize = 200;
-    let hashing = ["--argon2-memory=8192", "--argon2-iterations=1", "--workers=2", "--response-timeout=600"];
+    let hashing = [
+        "--argon2-memory=8192",
+        "--argon2-iterations=1",
+        "--workers=2",
+        "--response-timeout=600",
+        "--max-sessions=1000",
+    ];
     let (gatepass, service) = on_sqlite(&hashing);
     let hash = gatepass.hash("johndoe");
     let user = |number| format!("{{\"username\":\"user{number}\",\"hashed_password\":\"{hash}\"}}\n");

@@ -64,13 +64,16 @@ fn metadata_matches_the_settings_and_the_behavior() {
         "token_endpoint_auth_methods_supported": methods,
         "jwks_uri": url("/.well-known/jwks.json"),
         "access_token_signing_alg_values_supported": ["ES256"],
-        "scopes_supported": ["me", "tokens:introspect", "offline_access"],
+        "scopes_supported": ["me", "tokens:introspect", "openid", "offline_access"],
         "response_types_supported": [],
         "grant_types_supported": ["password", "refresh_token", "client_credentials"],
         "revocation_endpoint": url("/revoke"),
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint": url("/introspect"),
         "introspection_endpoint_auth_methods_supported": with_secret,
+        "userinfo_endpoint": url("/userinfo"),
+        "claims_supported": ["sub", "preferred_username", "email", "name"],
+        "subject_types_supported": ["public"],
         "service_documentation": url("/docs"),
     });
     assert_eq!(default, expected);
@@ -103,7 +106,8 @@ fn metadata_matches_the_settings_and_the_behavior() {
 
     let (service, never) = start(&["--refresh-tokens", "never"]);
     let changes = json!({
-        "grant_types_supported": ["password", "client_credentials"], "scopes_supported": ["me", "tokens:introspect"],
+        "grant_types_supported": ["password", "client_credentials"],
+        "scopes_supported": ["me", "tokens:introspect", "openid"],
     });
     assert_eq!(never, with(&default, changes));
     assert_eq!(service.refresh("x", "").json()["error"], "unsupported_grant_type");
