@@ -67,8 +67,8 @@ fn incomplete_bodies_of_1000_connections_take_bounded_memory_and_sign_ins_succee
     access_token(&service.sign_in(JOHNDOE));
     let growth = resident_bytes(&service).saturating_sub(before);
     eprintln!("{} MiB for the bodies of {CONNECTIONS} connections", growth / 1024 / 1024);
-    // Up to 64 KiB of each connection are in the buffers of Actix, and 20 MiB in those of bodies.
-    assert!(growth < 96 * 1024 * 1024, "{growth} bytes");
+    // Measured: 56 to 60 MiB, of which 12 MiB are in the buffers of bodies and the rest in those of Actix.
+    assert!(growth < 70 * 1024 * 1024, "{growth} bytes");
 
     let mut statuses: Vec<u16> = Vec::new();
     wait_until(Duration::from_secs(30), "a response to some", || {
