@@ -1,4 +1,4 @@
-//! Where settings come from. In order of precedence: flags, environment variables and the files that they name, the
+//! The sources of settings. In order of precedence: flags, environment variables and the files that they name, the
 //! configuration file, defaults.
 
 use std::{

@@ -497,8 +497,8 @@ impl Throttle {
         if !is_known {
             self.limits.check(*total, others[2], self.limits.account_total_failures, now)?;
         }
-        // A sign-in from a known network, where the total was not checked, does not show that other attempts are harmless:
-        // they must not get another hundred guesses each time that the owner signs in.
+        // The total is not checked for known networks, and sign-ins from them do not reset it: attackers must not get another
+        // hundred guesses each time that the owner signs in.
         let outdated = [(at_address.count > 0, 0), (total.count > 0 && !is_known, 2)];
         let outdated = outdated.iter().filter(|(is_outdated, _)| *is_outdated);
         let outdated = outdated.map(|(_, index)| keys[*index].clone()).collect();

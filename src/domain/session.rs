@@ -132,7 +132,7 @@ pub struct Delivery {
     pub to_sender: u64,
     /// The number of the last response.
     pub last: u64,
-    /// Whether an access token with a number of `to_sender` or more was used.
+    /// True after an access token with a number of `to_sender` or more was used.
     pub is_received: bool,
 }
 

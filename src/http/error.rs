@@ -340,8 +340,17 @@ impl ApiError {
             Self::TooManyAttempts { .. } => {
                 error_log::log(Level::Warn, "login throttled after too many failed attempts".to_owned());
             }
-            Self::OriginNotAllowed | Self::HostNotAllowed => {
-                error_log::log(Level::Info, format!("refused a request: {self}"));
+            Self::OriginNotAllowed => {
+                error_log::log(
+                    Level::Info,
+                    format!("refused a request: {self}; --cors-origin allows origins"),
+                );
+            }
+            Self::HostNotAllowed => {
+                error_log::log(
+                    Level::Info,
+                    format!("refused a request: {self}; --allowed-hosts allows host names"),
+                );
             }
             _ => {}
         }

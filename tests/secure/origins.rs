@@ -59,6 +59,7 @@ fn service_on_loopback_refuses_foreign_host_names() {
         is_refused
     };
     assert!(refused(&service, "evil.example:8000"));
+    service.program.wait_for("--allowed-hosts allows host names");
     for host in ["localhost:1", "127.0.0.1", "[::1]", "10.0.0.7:8000", "auth.example.com"] {
         assert!(!refused(&service, host), "{host}");
     }

@@ -29,7 +29,7 @@ pub(super) struct Bcrypt {
     prehash: Prehash,
 }
 
-/// What is hashed by bcrypt.
+/// The input of bcrypt.
 enum Prehash {
     /// The password.
     None,

@@ -146,7 +146,7 @@ struct AuthenticatedRequest<'a, U> {
     client_info: &'a ClientInfo,
 }
 
-/// What a token may be used for.
+/// The scopes and audiences of a token.
 struct Granted {
     scopes: GrantedScopes,
     audiences: Vec<Audience>,

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, Resource, http::Method};
 use serde::Serialize;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::{OpenApi, ToSchema, openapi};
 
 use crate::{
     auth::Auth,
@@ -20,14 +20,26 @@ use crate::{
 
 pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
     #[derive(OpenApi)]
-    #[openapi(paths(read_userinfo_operation, read_userinfo_by_post_operation))]
+    #[openapi(paths(read_userinfo_operation))]
     struct UserinfoApi;
     Endpoint {
         path: "/userinfo",
         is_enabled: Auth::has_profile,
         resource: |auth, path| auth.userinfo_endpoint(path),
-        openapi: |_| UserinfoApi::openapi(),
+        openapi: |_| with_post(UserinfoApi::openapi()),
     }
+}
+
+/// Adds POST, which responds like GET.
+fn with_post(mut document: openapi::OpenApi) -> openapi::OpenApi {
+    for item in document.paths.paths.values_mut() {
+        item.post = item.get.clone();
+        if let Some(post) = &mut item.post {
+            post.operation_id = Some("read_userinfo_by_post".into());
+            post.summary = Some("Read the profile of the current user by POST".into());
+        }
+    }
+    document
 }
 
 impl<U: AuthUser> Auth<U> {
@@ -94,23 +106,3 @@ struct UserinfoResponse<'a> {
 )]
 #[expect(dead_code, reason = "carries the documentation of the generic handler")]
 fn read_userinfo_operation() {}
-
-/// Read the profile of the current user by POST
-///
-/// Returns the claims of the user whose token was sent (UserInfo of OpenID Connect). The token must have the scope `openid`, which
-/// every user may request.
-#[utoipa::path(
-    post,
-    path = "/userinfo",
-    tag = "OpenID Connect",
-    operation_id = "read_userinfo_by_post",
-    security(("OAuth2PasswordBearer" = ["openid"])),
-    responses(
-        (status = 200, description = "The claims of the user", body = UserinfoResponse,
-            headers(("Cache-Control" = String, description = "no-store"))),
-        Unauthorized,
-        Unavailable,
-    ),
-)]
-#[expect(dead_code, reason = "carries the documentation of the generic handler")]
-fn read_userinfo_by_post_operation() {}
