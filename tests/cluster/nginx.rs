@@ -1,17 +1,13 @@
 //! nginx with the configuration of docker-compose.yml.
 
 use std::{
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     process::{Command, Stdio},
 };
 
 use crate::{
     cluster::compose::nginx_conf,
-    support::{
-        folder::Folder,
-        secure_profile::{free_address, within},
-        service::{Program, TIMEOUT},
-    },
+    support::{folder::Folder, secure_profile::free_address, service::Program},
 };
 
 pub struct Nginx {
@@ -36,10 +32,9 @@ impl Nginx {
             (" /tmp/", &format!(" {}/", folder.path().display())),
         ]);
         let conf = folder.write("nginx.conf", conf);
-        let program = Program::run(Command::new(program).args(["-e", "stderr", "-c", &conf]));
-        let nginx = Self { address, program, _folder: folder };
-        within(TIMEOUT, "nginx listens", || TcpStream::connect(address).ok());
-        Ok(nginx)
+        let mut program = Program::run(Command::new(program).args(["-e", "stderr", "-c", &conf]));
+        program.wait_until_listening(address);
+        Ok(Self { address, program, _folder: folder })
     }
 }
 

@@ -1,7 +1,7 @@
 //! `GET /forward-auth`, directly and behind nginx and Caddy.
 
 use std::{
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     process::{Command, Stdio},
 };
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     secure::{
-        Gatepass, JOHNDOE, Program, Reply, SECOND, Service, TIMEOUT, add_client, add_client_with, basic,
+        Gatepass, JOHNDOE, Program, Reply, SECOND, Service, add_client, add_client_with, basic,
         client_fields, free_address, get, on_sqlite, outcome, post_form, read, skip, with_service, within,
     },
     support::folder::Folder,
@@ -136,9 +136,9 @@ fn proxy(language: &str, template: &str, service: &Service) -> Option<(Program, 
         .replace("LISTEN", &listen.to_string())
         .replace("DIR", &folder.path().display().to_string());
     let configuration = folder.write("configuration", configuration);
-    let program = Program::run(Command::new(program).args(run).arg(configuration));
+    let mut program = Program::run(Command::new(program).args(run).arg(configuration));
     for address in [listen, upstream] {
-        within(TIMEOUT, "the proxy listens", || TcpStream::connect(address).ok());
+        program.wait_until_listening(address);
     }
     Some((program, listen, folder))
 }

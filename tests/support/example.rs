@@ -1,17 +1,8 @@
 //! The programs in `examples/`, started as a user would start them.
 
-use std::{
-    env,
-    net::{SocketAddr, TcpStream},
-    path::Path,
-    process::Command,
-};
+use std::{env, net::SocketAddr, path::Path, process::Command};
 
-use super::{
-    secure_profile::free_address,
-    service::Program,
-    wait::{TIMEOUT, wait_until},
-};
+use super::{secure_profile::free_address, service::Program};
 
 /// A running example, which ends with the test.
 pub struct Example {
@@ -27,8 +18,8 @@ impl Example {
         let address = free_address();
         let mut command = Command::new(program);
         command.arg(address.to_string()).current_dir(folder).envs(variables.iter().copied());
-        let program = Program::run(&mut command);
-        wait_until(TIMEOUT, "the example listens", || TcpStream::connect(address).is_ok());
+        let mut program = Program::run(&mut command);
+        program.wait_until_listening(address);
         Self { _program: program, address }
     }
 }

@@ -1,8 +1,9 @@
 //! The program with the secure profile, and requests to it.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     process::Command,
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -185,10 +186,21 @@ pub fn proxied_postgres() -> Option<(Gatepass, PostgresProxy, postgres::Database
     Some((gatepass, proxy, database))
 }
 
-/// An address on which nothing listens.
+/// An address on which nothing listens. Its port is below the ephemeral ports (from 32768 on), so that no other test's
+/// connection or `bind` to port 0 takes it before the program that is meant to listen there.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(50);
+    (0..PORTS)
+        .map(|_| first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS)
+        .map(|offset| u16::try_from(10_000 + offset).unwrap())
+        // Some programs, such as Caddy, listen on all addresses.
+        .find(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok())
+        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .expect("a free port")
 }
+
+const PORTS: u32 = 20_000;
 
 /// Asserts an error of RFC 6749 section 5.2 that also has FastAPI's `detail`.
 #[track_caller]

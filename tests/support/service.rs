@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, LazyLock, Mutex, mpsc},
     thread,
@@ -143,6 +143,19 @@ impl Program {
             assert!(!left.is_zero(), "no {texts:?} in the log: {lines:#?}");
             lines = self.log.1.wait_timeout(lines, left).unwrap().0;
         }
+    }
+
+    /// Waits until the program listens on this address.
+    #[track_caller]
+    pub fn wait_until_listening(&mut self, address: SocketAddr) {
+        within(TIMEOUT, &format!("the program listens on {address}"), || {
+            let connected = TcpStream::connect(address).ok();
+            if connected.is_none() {
+                let exited = self.child.try_wait().unwrap();
+                assert!(exited.is_none(), "{exited:?} before it listened on {address}: {}", self.log());
+            }
+            connected
+        });
     }
 
     /// The log so far.
