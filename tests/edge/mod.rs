@@ -2,6 +2,7 @@
 
 mod cors;
 mod headers;
+mod http2;
 mod malformed;
 mod memory;
 mod proxies;

@@ -13,7 +13,6 @@ use base64::{
 };
 use serde_json::{Value, json};
 
-pub use super::wait::within;
 use crate::support::{
     http::{Reply, get, post_form},
     new_postgres, postgres,

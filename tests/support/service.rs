@@ -1,6 +1,7 @@
 //! Services under test: in this process, or the program as a child process.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
@@ -173,6 +174,13 @@ impl Program {
         let line = self.wait_for(text);
         let address = line.split(text).nth(1).and_then(|rest| rest.split([',', ' ']).next()).unwrap();
         address.parse().unwrap_or_else(|_| panic!("an address in {line:?}"))
+    }
+
+    /// The resident memory of the program.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the resident memory");
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     #[cfg(unix)]
