@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::{
-    browser::webdriver::{Browser, browse},
+    browser::webdriver::{Browser, ENTER, ESCAPE, TAB, browse},
     support::service::tutorial,
 };
 
 pub const DIALOG: &str = ".dialog-ux";
+pub const LOG_OUT: &str = ".dialog-ux .auth-btn-wrapper .btn:not(.btn-done)";
 const OPERATION: &str = "#operations-Users-read_users_me";
 
 pub fn johndoe() -> Value {
@@ -53,13 +54,72 @@ fn authorized_request_succeeds_until_logout_and_nothing_external_is_loaded_or_st
 }
 
 #[test]
+fn chapter_works_by_keyboard_and_the_focus_stays_in_the_dialog() {
+    browse(async |browser| {
+        open(browser, &format!("http://{}/docs", tutorial())).await;
+        browser.tab_to(".auth-wrapper > .authorize").await;
+        browser.press(ENTER).await;
+        browser.expect_focus("#oauth_username").await;
+        let outside = "!document.querySelector('dialog:modal').contains(document.activeElement)\
+             && document.activeElement !== document.body";
+        for _ in 0..12 {
+            browser.press(TAB).await;
+            assert_eq!(browser.evaluate(outside).await, false);
+        }
+        browser.press(ESCAPE).await;
+        browser.expect_hidden(DIALOG).await;
+        browser.expect_focus(".auth-wrapper > .authorize").await;
+
+        for (username, password, is_correct) in
+            [("johndoe", "wrong", false), ("johndoe", "secret", true), ("alice", "secret2", true)]
+        {
+            browser.press(ENTER).await;
+            browser.expect_focus("#oauth_username").await;
+            browser.press(&format!("{username}{TAB}{password}{ENTER}")).await;
+            if !is_correct {
+                expect_error(browser, "Incorrect username or password").await;
+                browser.expect_focus("#oauth_password").await;
+                browser.press(ESCAPE).await;
+                continue;
+            }
+            expect_authorized(browser).await;
+            browser.expect_focus(".btn-done").await;
+            browser.press(ENTER).await;
+            browser.expect_hidden(DIALOG).await;
+            if username == "johndoe" {
+                browser.tab_to(&format!("{OPERATION} .opblock-summary-control")).await;
+                browser.press(ENTER).await;
+                browser.expect_displayed(&format!("{OPERATION} .try-out__btn")).await;
+                browser.tab_to(&format!("{OPERATION} .try-out__btn")).await;
+                browser.press(ENTER).await;
+            }
+            browser.expect_displayed(&format!("{OPERATION} .execute")).await;
+            browser.tab_to(&format!("{OPERATION} .execute")).await;
+            browser.press(ENTER).await;
+            let (status, body) = match username {
+                "johndoe" => (200, johndoe()),
+                _ => (400, json!({ "detail": "Inactive user" })),
+            };
+            expect_response(browser, status, &body).await;
+            browser.tab_to(".auth-wrapper > .authorize").await;
+            browser.press(ENTER).await;
+            browser.expect_focus(".btn-done").await;
+            browser.tab_to(LOG_OUT).await;
+            browser.press(ENTER).await;
+            browser.expect_focus("#oauth_username").await;
+            browser.press(ESCAPE).await;
+            browser.expect_focus(".auth-wrapper > .authorize").await;
+        }
+    });
+}
+
+#[test]
 fn authorization_with_wrong_password_shows_an_error_and_sends_no_token() {
     browse(async |browser| {
         open(browser, &format!("http://{}/docs", tutorial())).await;
         fill_in(browser, "johndoe", "wrong").await;
         submit(browser).await;
-        // Swagger UI shows `error` of RFC 6749, which FastAPI's response lacks, or else the status.
-        browser.expect_text(&format!("{DIALOG} .errors span"), "Error: Bad Request").await;
+        expect_error(browser, "Incorrect username or password").await;
         browser.screenshot("docs-wrong-password").await;
         close(browser).await;
         try_out(browser).await;
@@ -96,15 +156,21 @@ pub async fn fill_in(browser: &Browser, username: &str, password: &str) {
     browser.fill("#oauth_password", password).await;
 }
 
-/// Ticks scopes in the Authorize dialog. The checkboxes themselves are invisible.
-pub async fn tick(browser: &Browser, scopes: &[&str]) {
-    for scope in scopes {
-        let id = format!("{scope}-password-checkbox-OAuth2PasswordBearer");
-        browser.click(&format!("{DIALOG} .scopes label[for='{id}'] .item")).await;
+/// Clears all scopes in the Authorize dialog except these.
+pub async fn keep_scopes(browser: &Browser, scopes: &[&str]) {
+    let all = "[...document.querySelectorAll('.dialog-ux [id*=-password-checkbox-]')]\
+         .filter((box) => box.checked).map((box) => box.value)";
+    let all: Vec<String> = serde_json::from_value(browser.evaluate(all).await).unwrap();
+    assert!(scopes.iter().all(|scope| all.iter().any(|one| one == scope)), "{scopes:?} of {all:?}");
+    for scope in all.iter().filter(|scope| !scopes.contains(&scope.as_str())) {
+        browser
+            .click(&format!("{DIALOG} .scopes input[id='{scope}-password-checkbox-OAuth2PasswordBearer']"))
+            .await;
     }
-    let ticked =
-        "[...document.querySelectorAll('.dialog-ux .scopes input')].filter((box) => box.checked).length";
-    browser.expect("ticked scopes", json!(scopes.len()), async || browser.evaluate(ticked).await).await;
+}
+
+pub async fn expect_error(browser: &Browser, message: &str) {
+    browser.expect_text(&format!("{DIALOG} .errors span"), message).await;
 }
 
 pub async fn submit(browser: &Browser) {
@@ -112,7 +178,7 @@ pub async fn submit(browser: &Browser) {
 }
 
 pub async fn expect_authorized(browser: &Browser) {
-    browser.expect_text(&format!("{DIALOG} .auth-container h6"), "Authorized").await;
+    browser.expect_text(&format!("{DIALOG} .auth-container h4"), "Authorized").await;
 }
 
 pub async fn authorize(browser: &Browser, username: &str, password: &str) {
@@ -123,7 +189,7 @@ pub async fn authorize(browser: &Browser, username: &str, password: &str) {
 
 async fn log_out(browser: &Browser) {
     browser.click(".auth-wrapper > .authorize").await;
-    browser.click(&format!("{DIALOG} .auth-btn-wrapper .btn:not(.btn-done)")).await;
+    browser.click(LOG_OUT).await;
     browser.expect_displayed("#oauth_username").await;
 }
 
@@ -142,6 +208,10 @@ pub async fn try_out(browser: &Browser) {
 /// Executes the request and expects this response.
 pub async fn execute(browser: &Browser, status: u16, body: &Value) {
     browser.click(&format!("{OPERATION} .execute")).await;
+    expect_response(browser, status, body).await;
+}
+
+async fn expect_response(browser: &Browser, status: u16, body: &Value) {
     let response = format!("{OPERATION} .live-responses-table .response");
     browser
         .expect("the status and the body", (status.to_string(), Some(body.clone())), async || {

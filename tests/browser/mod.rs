@@ -1,5 +1,6 @@
 //! Swagger UI at `/docs` and the start page at `/` in Chromium.
 
+mod accessibility;
 mod docs;
 mod other_origin;
 mod prefix;

@@ -51,7 +51,7 @@ fn swagger_ui_of_another_origin_signs_in_and_sends_requests() {
         run(listener, service.address);
         docs::open(browser, &format!("{origin}/docs")).await;
         docs::fill_in(browser, "johndoe", PASSPHRASE).await;
-        docs::tick(browser, &["me"]).await;
+        docs::keep_scopes(browser, &["me"]).await;
         docs::submit(browser).await;
         expect_authorized(browser).await;
         docs::close(browser).await;

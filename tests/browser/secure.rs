@@ -10,15 +10,19 @@ use crate::browser::{
 };
 
 #[test]
-fn authorization_with_or_without_a_ticked_scope_gives_access_to_users_me() {
+fn authorization_with_all_some_or_no_scopes_gives_access_to_users_me() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
-        for scopes in [&["me"][..], &[]] {
+        let all = ["me", "offline_access", "openid", "tokens:introspect"];
+        for (scopes, granted) in
+            [(&all[..], "me openid offline_access"), (&["me"], "me"), (&[], "me users:read")]
+        {
             docs::open(browser, &format!("http://{}/docs", service.address)).await;
             docs::fill_in(browser, "johndoe", PASSPHRASE).await;
-            docs::tick(browser, scopes).await;
+            docs::keep_scopes(browser, scopes).await;
             docs::submit(browser).await;
             docs::expect_authorized(browser).await;
+            browser.expect_text(&format!("{DIALOG} dl > div:last-child dd"), granted).await;
             browser.screenshot("secure-docs").await;
             docs::close(browser).await;
             docs::try_out(browser).await;
@@ -36,8 +40,7 @@ fn authorization_with_wrong_password_shows_the_oauth2_error() {
         docs::open(browser, &format!("http://{}/docs", service.address)).await;
         docs::fill_in(browser, "johndoe", "wrong").await;
         docs::submit(browser).await;
-        let error = "Error: Bad Request, error: invalid_grant, description: Incorrect username or password";
-        browser.expect_text(&format!("{DIALOG} .errors span"), error).await;
+        docs::expect_error(browser, "Incorrect username or password").await;
         browser.screenshot("secure-docs-wrong-password").await;
         docs::close(browser).await;
         docs::try_out(browser).await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     browser::{
-        docs::{self, DIALOG},
+        docs::{self, DIALOG, LOG_OUT},
         start_page,
         webdriver::{Browser, browse},
     },
@@ -25,8 +25,6 @@ const SMALL_PHONE: (u32, u32) = (360, 740);
 /// The number of token requests of the page.
 const TOKEN_REQUESTS: &str =
     "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/token')).length";
-
-const LOG_OUT: &str = ".dialog-ux .auth-btn-wrapper .btn:not(.btn-done)";
 
 /// A service with the user johndoe, and its database.
 pub fn serve(arguments: &[&str]) -> (Gatepass, Service) {
@@ -59,16 +57,10 @@ async fn expect_sessions(browser: &Browser, number: usize) {
     browser.expect("the sessions", json!(number), async || browser.evaluate(count).await).await;
 }
 
-async fn expect_focus(browser: &Browser, id: &str) {
-    browser
-        .expect("the focus", json!(id), async || browser.evaluate("document.activeElement.id").await)
-        .await;
-}
-
 async fn expect_signed_out(browser: &Browser) {
     browser.expect_displayed("#sign-in").await;
     browser.expect_hidden("#account").await;
-    expect_focus(browser, "username").await;
+    browser.expect_focus("#username").await;
     let known = "['token', 'session-list', 'password'].map((id) => document.getElementById(id))\
          .map((element) => element.value ?? element.textContent)";
     assert_eq!(browser.evaluate(known).await, json!(["", "", ""]), "the page still contains user data");
@@ -230,7 +222,7 @@ fn sessions_are_listed_and_another_one_can_be_ended() {
 
         browser.click("[aria-label='End the session curl/8.14.1']").await;
         expect_sessions(browser, 1).await;
-        expect_focus(browser, "sessions-title").await;
+        browser.expect_focus("#sessions-title").await;
         expect_invalid(&service, &other);
         expect_valid(&service, &token);
     });
@@ -282,7 +274,7 @@ async fn change_password(browser: &Browser, current: &str, new: &str) {
 
 async fn expect_rejected(browser: &Browser, why: &str, field: &str) {
     browser.expect_text("#password-error", why).await;
-    expect_focus(browser, field).await;
+    browser.expect_focus(&format!("#{field}")).await;
     let marked = "[...document.querySelectorAll('#account [aria-invalid]')].map(({ id }) => id)";
     assert_eq!(browser.evaluate(marked).await, json!([field]));
 }
@@ -306,7 +298,7 @@ fn password_change_ends_other_sessions_and_signs_in_again() {
 
         change_password(browser, PASSPHRASE, NEW_PASSPHRASE).await;
         browser.expect_text("#notice", "Password changed. All other sessions have ended.").await;
-        expect_focus(browser, "display-name").await;
+        browser.expect_focus("#display-name").await;
         let is_visible = "document.querySelector('#notice').getBoundingClientRect().top >= 0";
         assert_eq!(browser.evaluate(is_visible).await, true, "the notice is not visible");
         expect_sessions(browser, 1).await;
@@ -370,7 +362,7 @@ fn account_fits((width, height): (u32, u32), name: &str) {
 async fn authorize(browser: &Browser, service: &Service) {
     docs::open(browser, &format!("{}docs", start(service))).await;
     docs::fill_in(browser, "johndoe", PASSPHRASE).await;
-    docs::tick(browser, &["me", "offline_access"]).await;
+    docs::keep_scopes(browser, &["me", "offline_access"]).await;
     docs::submit(browser).await;
     docs::expect_authorized(browser).await;
 }
@@ -423,6 +415,20 @@ fn swagger_ui_refreshes_an_expired_token() {
         docs::execute(browser, 200, &profile).await;
         browser.expect("another token", true, async || sent_token(browser).await != first).await;
         assert_eq!(browser.stored().await, Vec::<Value>::new());
+    });
+}
+
+#[test]
+fn swagger_ui_opens_the_padlocks_when_a_token_without_a_refresh_token_expires() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&["--access-token-ttl", "3"]);
+        docs::open(browser, &format!("{}docs", start(&service))).await;
+        docs::fill_in(browser, "johndoe", PASSPHRASE).await;
+        docs::keep_scopes(browser, &["me"]).await;
+        docs::submit(browser).await;
+        docs::expect_authorized(browser).await;
+        docs::close(browser).await;
+        browser.expect_displayed(".auth-wrapper > .authorize.unlocked").await;
     });
 }
 

@@ -3,16 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::{
-    browser::webdriver::{Browser, browse},
+    browser::webdriver::{Browser, ENTER, TAB, browse},
     support::service::tutorial,
 };
 
 const DESKTOP: (u32, u32) = (1280, 900);
 const PHONE: (u32, u32) = (390, 844);
 const SMALL_PHONE: (u32, u32) = (360, 740);
-
-const TAB: char = '\u{E004}';
-const ENTER: char = '\u{E007}';
 
 fn start() -> String {
     format!("http://{}/", tutorial())
@@ -183,7 +180,7 @@ fn sign_in_and_out_work_with_the_keyboard() {
         browser.press(&format!("secret{ENTER}")).await;
         browser.expect_displayed("#profile").await;
         tab_to(browser, "sign-out").await;
-        browser.press(&ENTER.to_string()).await;
+        browser.press(ENTER).await;
         expect_signed_out(browser).await;
     });
 }
@@ -193,7 +190,7 @@ async fn tab_to(browser: &Browser, id: &str) {
         if browser.evaluate("document.activeElement.id").await == id {
             return;
         }
-        browser.press(&TAB.to_string()).await;
+        browser.press(TAB).await;
     }
     panic!("Tab does not reach #{id}");
 }

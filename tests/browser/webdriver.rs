@@ -28,6 +28,11 @@ use crate::support::{
 /// The variable that makes the tests save screenshots in `target/tmp/screenshots`.
 const SCREENSHOTS: &str = "GATEPASS_SCREENSHOTS";
 
+// Keys, as WebDriver encodes them.
+pub const TAB: &str = "\u{E004}";
+pub const ENTER: &str = "\u{E007}";
+pub const ESCAPE: &str = "\u{E00C}";
+
 const CHROMIUM: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 const FLAGS: [&str; 11] = [
@@ -165,6 +170,7 @@ impl Browser {
         self.cdp("Network.clearBrowserCache", json!({}));
         self.cdp("Network.clearBrowserCookies", json!({}));
         self.cdp("Browser.resetPermissions", json!({}));
+        self.prefer_color_scheme("light");
         self.resize(1280, 900);
     }
 
@@ -204,6 +210,24 @@ impl Browser {
             presses.then(KeyAction::Down { value }).then(KeyAction::Up { value })
         });
         self.client.perform_actions(presses).await.unwrap_or_else(|error| panic!("{keys:?}: {error}"));
+    }
+
+    /// Presses Tab until the element has the focus.
+    pub async fn tab_to(&self, css: &str) {
+        let has_focus = format!("document.activeElement?.matches({css:?}) ?? false");
+        for _ in 0..200 {
+            if self.evaluate(&has_focus).await == true {
+                return;
+            }
+            self.press(TAB).await;
+        }
+        panic!("Tab does not reach {css}");
+    }
+
+    /// Waits until the element has the focus.
+    pub async fn expect_focus(&self, css: &str) {
+        let focus = format!("document.activeElement?.matches({css:?}) ?? false");
+        self.expect(&format!("the focus on {css}"), json!(true), async || self.evaluate(&focus).await).await;
     }
 
     /// The visible text of the element; empty if the element is missing or hidden.
@@ -246,6 +270,17 @@ impl Browser {
     pub async fn evaluate(&self, expression: &str) -> Value {
         let script = format!("return {expression}");
         self.client.execute(&script, Vec::new()).await.unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// Runs a script in the page.
+    pub async fn run(&self, script: &str) {
+        self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("a script: {error}"));
+    }
+
+    /// Lets pages be `light` or `dark`.
+    pub fn prefer_color_scheme(&self, scheme: &str) {
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        self.cdp("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
     }
 
     /// Everything that the site has stored in the browser.

@@ -49,6 +49,8 @@ pub fn routes(document: &OpenApi) -> io::Result<impl FnOnce(&mut ServiceConfig) 
         ("/docs", Asset::new(HTML, page(&document.info.title))?.with_content_security_policy(policy)),
         ("/docs/favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
         ("/docs/docs.js", Asset::new(JAVASCRIPT, include_str!("../../../static/docs.js"))?),
+        ("/docs/authorize.js", Asset::new(JAVASCRIPT, include_str!("../../../static/authorize.js"))?),
+        ("/docs/tokens.js", Asset::new(JAVASCRIPT, include_str!("../../../static/tokens.js"))?),
         ("/docs/docs.css", Asset::new(CSS, include_str!("../../../static/docs.css"))?),
         ("/docs/swagger-ui.css", swagger_ui_file("swagger-ui.css", CSS)?),
         ("/docs/swagger-ui-bundle.js", swagger_ui_file("swagger-ui-bundle.js", JAVASCRIPT)?),

@@ -1,0 +1,98 @@
+//! axe-core finds no accessibility fault on the pages, in light and dark, except those of Swagger UI itself.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::Value;
+
+use crate::{
+    browser::{
+        docs, sessions, start_page,
+        webdriver::{Browser, browse},
+    },
+    support::{node, service::tutorial, skip},
+};
+
+/// Faults of Swagger UI, which its plain page of the same version has too.
+const OF_SWAGGER_UI: [&str; 6] = [
+    "button-name",
+    "heading-order",
+    "label",
+    "landmark-unique",
+    "nested-interactive",
+    "scrollable-region-focusable",
+];
+
+/// The source of axe-core, which is installed with the packages of the interop suite.
+fn axe() -> Option<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+    let script = node::install(&folder.join("package.json"), &folder.join("verify.mjs"));
+    let script = script.inspect_err(|why| skip(why)).ok()?;
+    Some(fs::read_to_string(script.with_file_name("node_modules/axe-core/axe.min.js")).expect("axe-core"))
+}
+
+/// The rules that the page breaks, each with the first place.
+async fn faults(browser: &Browser, axe: &str) -> BTreeSet<(String, String)> {
+    browser.run(axe).await;
+    let found = "axe.run({ resultTypes: ['violations'] })\
+         .then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html]))";
+    let found: Vec<(String, String)> = serde_json::from_value(browser.evaluate(found).await).unwrap();
+    found.into_iter().collect()
+}
+
+async fn expect_no_faults(browser: &Browser, axe: &str, page: &str) {
+    assert_eq!(faults(browser, axe).await, BTreeSet::new(), "{page}");
+}
+
+async fn expect_no_faults_of_ours(browser: &Browser, axe: &str, page: &str) {
+    let mut faults = faults(browser, axe).await;
+    faults.retain(|(rule, _)| !OF_SWAGGER_UI.contains(&rule.as_str()));
+    assert_eq!(faults, BTreeSet::new(), "{page}");
+}
+
+#[test]
+fn documentation_and_its_dialog_have_no_accessibility_faults() {
+    let Some(axe) = axe() else { return };
+    browse(async |browser| {
+        // Its page has everything that the page of the tutorial has.
+        let (_gatepass, service) = sessions::serve(&[]);
+        for scheme in ["light", "dark"] {
+            browser.prefer_color_scheme(scheme);
+            browser.open("about:blank").await;
+            docs::open(browser, &format!("http://{}/docs", service.address)).await;
+            docs::fill_in(browser, "johndoe", "wrong").await;
+            docs::submit(browser).await;
+            docs::expect_error(browser, "Incorrect username or password").await;
+            expect_no_faults(browser, &axe, &format!("the {scheme} dialog with an error")).await;
+            browser.screenshot(&format!("docs-dialog-{scheme}")).await;
+            docs::close(browser).await;
+            docs::authorize(browser, "johndoe", sessions::PASSPHRASE).await;
+            expect_no_faults(browser, &axe, &format!("the {scheme} dialog of an authorized user")).await;
+            docs::close(browser).await;
+            docs::try_out(browser).await;
+            docs::execute(browser, 200, &sessions::profile(&service)).await;
+            expect_no_faults_of_ours(browser, &axe, &format!("{scheme} /docs")).await;
+        }
+    });
+}
+
+#[test]
+fn start_page_has_no_accessibility_faults() {
+    let Some(axe) = axe() else { return };
+    browse(async |browser| {
+        let (_gatepass, secure) = sessions::serve(&[]);
+        for scheme in ["light", "dark"] {
+            browser.prefer_color_scheme(scheme);
+            for (service, password) in [(tutorial(), "secret"), (secure.address, sessions::PASSPHRASE)] {
+                let page = format!("/ at {service}, {scheme}");
+                browser.open("about:blank").await;
+                browser.open(&format!("http://{service}/")).await;
+                start_page::sign_in(browser, "johndoe", "wrong").await;
+                start_page::expect_error(browser, "Incorrect username or password").await;
+                expect_no_faults(browser, &axe, &format!("{page}, with an error")).await;
+                start_page::sign_in(browser, "johndoe", password).await;
+                browser.expect_displayed("#profile").await;
+                expect_no_faults(browser, &axe, &format!("{page}, signed in")).await;
+            }
+        }
+    });
+}
