@@ -1,4 +1,4 @@
-// Swagger UI with two plugins.
+// Swagger UI with plugins.
 
 import { authorizeDialog } from "./authorize.js";
 import { tokenManager } from "./tokens.js";
@@ -8,6 +8,11 @@ const followColorScheme = () => document.documentElement.classList.toggle("dark-
 dark.addEventListener("change", followColorScheme);
 followColorScheme();
 
+// Swagger UI puts the link of an operation into a button, where no link may be. Opening an operation still changes the URL.
+const withoutNestedLinks = ({ React }) => ({
+  components: { DeepLink: ({ text }) => React.createElement("span", null, text) },
+});
+
 // persistAuthorization stays off: it would write the token into localStorage.
 SwaggerUIBundle({
   url: "openapi.json",
@@ -15,7 +20,7 @@ SwaggerUIBundle({
   deepLinking: true,
   defaultModelsExpandDepth: 0,
   presets: [SwaggerUIBundle.presets.apis],
-  plugins: [tokenManager, authorizeDialog],
+  plugins: [tokenManager, authorizeDialog, withoutNestedLinks],
   layout: "BaseLayout",
   validatorUrl: null,
 });
