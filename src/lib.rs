@@ -77,6 +77,7 @@
 #![cfg_attr(feature = "jwt", doc = "| issue signed tokens, or verify those of another service | [`jwt`] |")]
 #![cfg_attr(feature = "sql", doc = "| store users, clients and sessions in SQLite or PostgreSQL | [`sql`] |")]
 //! | revoke tokens and issue refresh tokens | [`sessions`] |
+//! | sign browsers in with a cookie | [`web::CookieTransport`] |
 //! | avoid database queries in every request | [`cache`] |
 //! | slow down password guessing | [`throttle`] |
 //! | write an endpoint of your own | [`PasswordRequestForm`], [`Auth::sign_in`], [`TokenResponse`] |
@@ -206,8 +207,9 @@ pub mod jwt {
     pub use crate::adapters::jwt::*;
 }
 
-/// Middleware and services for every request: access log, panics, unknown paths, proxies.
+/// Middleware and services for every request: access log, panics, unknown paths, proxies; session cookies.
 pub mod web {
+    pub use crate::auth::CookieTransport;
     pub use crate::http::{
         fallback::{absolute_fallback, fallback},
         middleware::{access_log::access_log, origin_check::OriginCheck, panic::catch_panics},
@@ -219,3 +221,8 @@ pub mod web {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The Rust of docs/cookies.md runs as a test.
+#[cfg(all(doctest, feature = "argon2", feature = "jwt", feature = "sql"))]
+#[doc = include_str!("../docs/cookies.md")]
+struct Cookies;

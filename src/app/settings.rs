@@ -27,7 +27,7 @@ use crate::{
         connection::ConnectionTimeouts, cors::CorsOrigins, failure::Failure, logging::LogFormat, sources,
         tls::TlsFiles,
     },
-    auth::{LoginThrottleLimits, RefreshSettings, RefreshTokens},
+    auth::{CookieTransport, LoginThrottleLimits, RefreshSettings, RefreshTokens},
     domain::{
         claims::Audience,
         client::ClientId,
@@ -212,10 +212,6 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "ID", default_value = "gatepass", value_parser = sql::client_id)]
     pub(crate) default_client_id: ClientId,
 
-    /// Refuse token requests without a registered client
-    #[arg(long)]
-    pub(crate) require_client: bool,
-
     /// Add the claims preferred_username, email and name to access tokens, for services that verify them offline
     #[arg(long)]
     pub(crate) profile_claims: bool,
@@ -231,6 +227,14 @@ pub(crate) struct SecureSettings {
     /// Lifetime of a session's refresh tokens, from the sign-in, in seconds; the default is 90 days
     #[arg(long, value_name = "SECONDS", default_value = "7776000", value_parser = positive_seconds)]
     refresh_ttl: Duration,
+
+    /// Lifetime of session cookies, from the sign-in, in seconds; the default is 8 hours
+    #[arg(long, value_name = "SECONDS", default_value = "28800", value_parser = positive_seconds)]
+    session_cookie_ttl: Duration,
+
+    /// Time without requests after which a session cookie ends, in seconds; the default is 1 hour
+    #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = positive_seconds)]
+    session_cookie_idle_ttl: Duration,
 
     /// Maximum number of sessions of a user, 1 to 1000; a further sign-in ends the least recently used one
     #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=1000).try_map(NonZeroU32::try_from))]
@@ -346,6 +350,14 @@ pub(crate) struct ApiSettings {
     #[arg(long)]
     pub(crate) require_grant_type: bool,
 
+    /// Refuse token requests without a registered client; turns session cookies off
+    #[arg(long)]
+    pub(crate) require_client: bool,
+
+    /// Let browsers sign in with a session cookie at /login
+    #[arg(long, value_name = "on|off", default_value = "on", action = ArgAction::Set, hide_possible_values = true, value_parser = on_or_off())]
+    session_cookies: bool,
+
     #[command(flatten)]
     pub(crate) signing: AlgorithmSettings,
 }
@@ -421,7 +433,7 @@ struct LoginThrottleSettings {
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=3599))]
     login_throttle_longest_wait: u32,
 
-    /// Maximum number of requests per second from one address to /token, /revoke and /introspect, successful or not; a burst may be ten times that
+    /// Maximum number of requests per second from one address to /token, /login, /logout, /revoke and /introspect, successful or not; a burst may be ten times that
     #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = positive::<NonZeroU32>)]
     login_throttle_rate: NonZeroU32,
 }
@@ -515,22 +527,35 @@ impl Settings {
         if self.profile.profile == Profile::Tutorial {
             return None;
         }
-        let issuer = self.issuer();
-        // Behind a proxy that does not forward the host, the service's own pages have the origin of the issuer.
-        let own_origin = issuer.parse::<Uri>().ok();
-        let own_origin = own_origin.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?)));
-        let own_origin = own_origin.map(|(scheme, authority)| format!("{scheme}://{authority}"));
-        let cors_origins = self.network.cors_origins();
-        let origins = cors_origins.iter().map(str::to_owned).chain(own_origin);
-        let check = OriginCheck::default().allow_origins(origins);
+        let check = OriginCheck::default().allow_origins(self.origins());
         let allowed = &self.network.allowed_hosts;
         let has_proxy = self.network.trusted_proxies.as_ref().is_some_and(|proxies| !proxies.is_empty());
         // Proxies pass on any host name.
         if allowed.is_empty() && (has_proxy || !self.listen.bind.ip().to_canonical().is_loopback()) {
             return Some(check);
         }
-        let issuer_host = issuer.parse::<Uri>().ok().and_then(|uri| Some(uri.host()?.to_owned()));
+        let issuer_host = self.issuer().parse::<Uri>().ok().and_then(|uri| Some(uri.host()?.to_owned()));
         Some(check.only_hosts(allowed.iter().cloned().chain(issuer_host)))
+    }
+
+    /// Returns the origins whose pages may send requests that change something, besides that of each request itself.
+    fn origins(&self) -> Vec<String> {
+        let issuer = self.issuer();
+        // Behind a proxy that does not forward the host, the service's own pages have the origin of the issuer.
+        let own_origin = issuer.parse::<Uri>().ok();
+        let own_origin = own_origin.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?)));
+        let own_origin = own_origin.map(|(scheme, authority)| format!("{scheme}://{authority}"));
+        let cors_origins = self.network.cors_origins();
+        cors_origins.iter().map(str::to_owned).chain(own_origin).collect()
+    }
+
+    /// Returns the session cookies, which need TLS unless the issuer is an `http` URL.
+    pub(crate) fn cookies(&self) -> CookieTransport {
+        let cookies = CookieTransport::default()
+            .lifetime(self.secure.session_cookie_ttl)
+            .idle_timeout(self.secure.session_cookie_idle_ttl)
+            .allow_origins(self.origins());
+        if self.issuer().starts_with("http://") { cookies.insecure_http() } else { cookies }
     }
 
     /// Returns the proxies whose forwarding header is trusted. The tutorial profile trusts the same ones as FastAPI's
@@ -629,6 +654,13 @@ impl SecureSettings {
             idle: self.refresh_idle_ttl,
             absolute: self.refresh_ttl,
         }
+    }
+}
+
+impl ApiSettings {
+    /// Returns whether browsers can sign in with a cookie, which they do as the default client.
+    pub(crate) fn has_cookies(&self) -> bool {
+        self.session_cookies && !self.require_client
     }
 }
 

@@ -65,6 +65,8 @@ pub(super) enum Accepted {
     OwnAudience,
     /// All tokens of the issuer, to introspect or revoke them.
     AnyAudience,
+    /// Session cookies, and no tokens.
+    Cookie,
 }
 
 impl<U: AuthUser> Auth<U> {
@@ -102,17 +104,27 @@ impl<U: AuthUser> Auth<U> {
         accepted: Accepted,
     ) -> Result<Authentication<U>, AuthError> {
         let now = self.now();
+        let look_up = async { Ok(self.look_up(token, accepted, now).await?) };
+        self.cached(token.expose(), accepted, now, look_up).await
+    }
+
+    /// Finds a token or a cookie in the cache, or else looks it up and caches the result. One that `look_up` does not find
+    /// is invalid.
+    pub(super) async fn cached(
+        &self,
+        secret: &str,
+        accepted: Accepted,
+        now: Timestamp,
+        look_up: impl Future<Output = Result<Option<(Claims, Authentication<U>)>, AuthError>>,
+    ) -> Result<Authentication<U>, AuthError> {
         let Some(cache) = &self.0.token_cache else {
-            let found = self.look_up(token, accepted, now).await?;
-            return Ok(found.map_or(Authentication::Invalid, |(_, authentication)| authentication));
+            return Ok(look_up.await?.map_or(Authentication::Invalid, |(_, authentication)| authentication));
         };
-        let miss = match cache.lookup(token.expose(), accepted, now)? {
+        let miss = match cache.lookup(secret, accepted, now)? {
             Lookup::Hit(authentication) => return Ok(authentication),
             Lookup::Miss(miss) => miss,
         };
-        let Some((claims, authentication)) = self.look_up(token, accepted, now).await? else {
-            return Ok(Authentication::Invalid);
-        };
+        let Some((claims, authentication)) = look_up.await? else { return Ok(Authentication::Invalid) };
         cache.insert(miss, &claims, authentication.clone());
         Ok(authentication)
     }
@@ -235,6 +247,7 @@ impl<U: AuthUser> Auth<U> {
         let claims = match accepted {
             Accepted::OwnAudience => self.0.verifier.verify(token, now).await?,
             Accepted::AnyAudience => self.0.verifier.verify_any_audience(token, now).await?,
+            Accepted::Cookie => return Ok(None),
         };
         let is_ours = |claims: &Claims| {
             claims.is_of_client() || claims.user_kind.as_deref().is_none_or(|kind| kind == U::user_kind())

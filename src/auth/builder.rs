@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use crate::{
     auth::{
-        Auth, ExtraClaims, Inner, Issuer, LoginThrottle, PasswordContext, Profile, RefreshSettings, Rules,
-        Sessions, TokenCache, throttle::Throttle,
+        Auth, CookieTransport, ExtraClaims, Inner, Issuer, LoginThrottle, PasswordContext, Profile,
+        RefreshSettings, Rules, Sessions, TokenCache, throttle::Throttle,
     },
     domain::{
         backend_error::BackendError,
@@ -47,6 +47,7 @@ pub struct AuthBuilder<S: UserStore> {
     sessions: Option<Arc<DynSessionStore<'static>>>,
     refresh: Option<RefreshSettings>,
     max_sessions: Option<NonZeroU32>,
+    cookies: Option<CookieTransport>,
     token_cache: Option<Arc<TokenCache<S::User>>>,
     throttle: Option<LoginThrottle>,
     extra_claims: Option<ExtraClaims<S::User>>,
@@ -80,6 +81,20 @@ pub enum BuildError {
     /// `max_sessions` was called without `sessions`.
     #[error("a limit of sessions needs sessions: call .sessions(…)")]
     MaxSessionsWithoutSessions,
+    /// `cookies` was called without `sessions`.
+    #[error("session cookies need sessions: call .sessions(…)")]
+    CookiesWithoutSessions,
+    /// `cookies` was called without `passwords`.
+    #[error("session cookies need a password hasher: call .passwords(…)")]
+    CookiesWithoutHasher,
+    /// `cookies` and `require_client` were called: browsers sign in as the default client.
+    #[error("session cookies are those of the default client: remove .require_client(true)")]
+    CookiesWithoutDefaultClient,
+    /// The name of the session cookie is invalid.
+    #[error(
+        "the name of the session cookie must have 1 to 64 letters, digits, hyphens, dots and underscores"
+    )]
+    InvalidCookieName,
     /// `password_changes` was called without `passwords`.
     #[error("password changes need a password hasher: call .passwords(…)")]
     PasswordChangesWithoutHasher,
@@ -104,6 +119,7 @@ impl<U: AuthUser> Auth<U> {
             sessions: None,
             refresh: None,
             max_sessions: None,
+            cookies: None,
             token_cache: None,
             throttle: Some(LoginThrottle::in_memory()),
             extra_claims: None,
@@ -234,6 +250,14 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
     #[must_use]
     pub fn max_sessions(mut self, maximum: NonZeroU32) -> Self {
         self.max_sessions = Some(maximum);
+        self
+    }
+
+    /// Lets browsers sign in with a session cookie at `POST /login` and sign out at `POST /logout`; requires
+    /// [`sessions`](Self::sessions) and [`passwords`](Self::passwords). Browsers are the default client.
+    #[must_use]
+    pub fn cookies(mut self, transport: CookieTransport) -> Self {
+        self.cookies = Some(transport);
         self
     }
 
@@ -377,6 +401,18 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         if self.rules.require_client && self.clients.is_none() {
             return Err(BuildError::ClientRequiredWithoutRegistry);
         }
+        if let Some(cookies) = &self.cookies {
+            cookies.check()?;
+            if self.sessions.is_none() {
+                return Err(BuildError::CookiesWithoutSessions);
+            }
+            if self.hasher.is_none() {
+                return Err(BuildError::CookiesWithoutHasher);
+            }
+            if self.rules.require_client {
+                return Err(BuildError::CookiesWithoutDefaultClient);
+            }
+        }
         let refresh = self.refresh.unwrap_or_default();
         let maximum = self.max_sessions.unwrap_or(MAX_SESSIONS);
         let extra_claims = self.extra_claims;
@@ -392,6 +428,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
             clients: self.clients,
             default_client_id: self.default_client_id,
             sessions: self.sessions.map(|store| Sessions { store, refresh, maximum }),
+            cookies: self.cookies,
             token_cache: self.token_cache,
             throttle: self.throttle.map(|throttle| Arc::new(Throttle::new(throttle))),
             password_changes: Mutex::default(),

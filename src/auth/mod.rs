@@ -4,6 +4,7 @@ mod audience;
 mod authenticate;
 mod builder;
 mod client;
+mod cookies;
 mod delivery;
 mod device_cookie;
 mod error;
@@ -26,6 +27,7 @@ use serde_json::{Map, Value};
 pub use self::{
     authenticate::{AuthenticatedClient, AuthenticatedUser, Authentication},
     builder::{AuthBuilder, BuildError},
+    cookies::CookieTransport,
     error::AuthError,
     grants::{
         SignedIn, Tokens,
@@ -81,6 +83,7 @@ struct Inner<U: AuthUser> {
     clients: Option<Arc<DynClientRegistry<'static>>>,
     default_client_id: ClientId,
     sessions: Option<Sessions>,
+    cookies: Option<CookieTransport>,
     token_cache: Option<Arc<TokenCache<U>>>,
     throttle: Option<Arc<Throttle>>,
     /// The users whose password is being changed.
@@ -186,6 +189,10 @@ impl<U: AuthUser> Auth<U> {
 
     pub(crate) fn has_sessions(&self) -> bool {
         self.0.sessions.is_some()
+    }
+
+    pub(crate) fn has_cookies(&self) -> bool {
+        self.0.cookies.is_some()
     }
 
     pub(crate) fn has_forward_auth(&self) -> bool {

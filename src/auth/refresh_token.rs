@@ -11,7 +11,7 @@ use crate::domain::{
 };
 
 /// 256 bits in base64url.
-const PART_LENGTH: usize = 43;
+pub(super) const PART_LENGTH: usize = 43;
 
 /// The two parts of a refresh token, 256 bits each: the name of its family, which all tokens of the family share, and a
 /// part of its own. The family name is secret too. Stores keep only the hashes of both.
@@ -67,12 +67,17 @@ pub(super) fn session_id(random: &[u8; 32]) -> SessionId {
     SessionId::new(&derive(random, "session")[..22]).unwrap_or_else(|_| unreachable!("base64url"))
 }
 
+/// Creates the value of a session cookie.
+pub(super) fn cookie(random: &[u8; 32]) -> Zeroizing<String> {
+    derive(random, "session cookie")
+}
+
 /// Creates the salt that the next token is derived with.
 pub(super) fn salt(random: &[u8; 32]) -> String {
     URL_SAFE_NO_PAD.encode(random)
 }
 
-fn hash(part: &str) -> TokenHash {
+pub(super) fn hash(part: &str) -> TokenHash {
     TokenHash(URL_SAFE_NO_PAD.encode(Sha256::digest(part)))
 }
 

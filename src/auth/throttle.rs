@@ -265,6 +265,28 @@ impl<U: AuthUser> Auth<U> {
         Err(AuthError::TooManyAttempts { retry_after: SECOND })
     }
 
+    /// Looks up a secret, and counts the request if nothing was found: anyone can invent secrets, and each costs a query. While
+    /// the rate of the address is exceeded, nothing is looked up.
+    pub(super) async fn limit_failures<T>(
+        &self,
+        client_info: &ClientInfo,
+        look_up: impl Future<Output = Result<Option<T>, BackendError>>,
+    ) -> Result<Option<T>, AuthError> {
+        let Some((throttle, address)) = self.0.throttle.as_ref().zip(client_info.address) else {
+            return Ok(look_up.await?);
+        };
+        let (network, now) = (network(address), self.now());
+        if throttle.exceeded.get(&network) == Some(now) {
+            self.emit(&Event::new(EventKind::RateLimited, client_info, now));
+            return Err(AuthError::TooManyAttempts { retry_after: SECOND });
+        }
+        let found = look_up.await?;
+        if found.is_none() && !throttle.is_within_rate(network, now) {
+            throttle.exceeded.insert(network, now);
+        }
+        Ok(found)
+    }
+
     /// Exempts an address from the rate limit for a minute, because an authenticated client uses it: it may send requests
     /// for many users.
     pub(crate) fn exempt_from_rate(&self, client_info: &ClientInfo) {
@@ -370,6 +392,8 @@ pub(super) struct Throttle {
     rates: Rates<IpAddr>,
     /// The rates of devices with a cookie, while those of their networks are exceeded.
     device_rates: Rates<DeviceId>,
+    /// The networks whose failed look-ups exceeded the rate, and when.
+    exceeded: Cache<IpAddr, Timestamp>,
     /// The networks that clients authenticated from, and when.
     clients: Cache<IpAddr, Timestamp>,
     /// The number of attempts in progress by key. They count as failures until they are done.
@@ -405,7 +429,7 @@ impl<K: Clone + Eq + Hash> Rates<K> {
 const SECOND: Duration = Duration::from_secs(1);
 const MIN_RATES_LIMIT: usize = 10_000;
 
-/// The number of networks of clients that are exempt from the rate limit, and the time for which they are.
+/// The number of networks that are remembered as exempt from the rate limit, or over it, and the time of the exemption.
 const CLIENT_NETWORKS: usize = 1000;
 const CLIENT_EXEMPT_FOR: Duration = Duration::from_secs(60);
 
@@ -417,6 +441,7 @@ impl Throttle {
             device_key: OnceCell::new(),
             rates: Rates::new(limits.rate),
             device_rates: Rates::new(NonZeroU32::MIN),
+            exceeded: Cache::new(CLIENT_NETWORKS),
             clients: Cache::new(CLIENT_NETWORKS),
             in_progress: Mutex::default(),
         }

@@ -77,12 +77,13 @@ pub struct TokenCacheStats {
 /// The SHA-256 of a token.
 type TokenDigest = [u8; 32];
 
-/// Returns the key of a token. A result for any audience has another key, so that a token for another service is never
-/// accepted here.
+/// Returns the key of a token or a cookie. A result for any audience has another key, so that a token for another service is
+/// never accepted here. So has a cookie, which is never accepted as a token.
 fn digest(token: &str, accepted: Accepted) -> TokenDigest {
     match accepted {
         Accepted::OwnAudience => Sha256::digest(token),
         Accepted::AnyAudience => Sha256::new_with_prefix("any audience ").chain_update(token).finalize(),
+        Accepted::Cookie => Sha256::new_with_prefix("cookie ").chain_update(token).finalize(),
     }
     .into()
 }

@@ -70,7 +70,8 @@ pub struct NewSession<'a> {
     pub now: Timestamp,
     /// The time from which no token of the session is valid, if there is one.
     pub expires_at: Option<Timestamp>,
-    /// The hashes of the token family's name and of its first token, if the session has refresh tokens.
+    /// The hashes of the token family's name and of its first token, if the session has refresh tokens. For a session with a
+    /// cookie, both are the hash of the cookie.
     pub refresh_token: Option<(&'a TokenHash, &'a TokenHash)>,
     /// The maximum number of sessions of the user, with this one.
     pub max_sessions: NonZeroU32,

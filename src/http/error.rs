@@ -28,7 +28,7 @@ use crate::{
 
 /// The reason why a request was refused. As a response it has FastAPI's format, `{"detail": …}`. An [`ErrorResponse`] has the
 /// [`ErrorFormat`] of an [`Auth`](crate::Auth).
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum ApiError {
     /// 401: the request has no token.

@@ -181,3 +181,34 @@ fn issuer_with_tls_is_an_https_url() {
     // A client without TLS gets no response and delays nobody.
     assert!(std::panic::catch_unwind(|| get("/users/me").send(address)).is_err());
 }
+
+#[test]
+fn session_cookie_over_tls_is_kept_by_a_client_that_enforces_its_prefix() {
+    let (folder, certificate) = (Folder::create(), new_certificate());
+    let [cert, key] = write(&folder, &certificate);
+    let gatepass = Gatepass::on_sqlite();
+    add_johndoe(&gatepass);
+    let arguments = ["--tls-cert", &cert, "--tls-key", &key, "--login-throttle", "on"];
+    let program = Program::run(&mut serve_command(&gatepass, &arguments));
+    let address = program.address_after("listening on https://");
+    let url = |path: &str| format!("https://{address}{path}");
+    for version in ["--http2", "--http1.1"] {
+        let jar = folder.file(version);
+        let run = |arguments: &[&str]| {
+            let same_origin = "Sec-Fetch-Site: same-origin";
+            let arguments = [&[version, "-b", &jar, "-c", &jar, "-H", same_origin][..], arguments].concat();
+            printed(&curl(&folder, &certificate, &arguments))
+        };
+        assert!(run(&["-d", JOHNDOE, &url("/login")]).ends_with(" 204"));
+        let cookies = fs::read_to_string(&jar).unwrap();
+        for name in ["__Host-gatepass_session", "__Host-gatepass_device"] {
+            let line = cookies.lines().find(|line| line.contains(name));
+            // Domain, subdomains, path, secure.
+            assert!(line.expect(name).starts_with("#HttpOnly_127.0.0.1\tFALSE\t/\tTRUE\t"), "{cookies}");
+        }
+        assert!(run(&[&url("/users/me")]).contains("johndoe@example.com"));
+        assert!(run(&["-d", "", &url("/logout")]).ends_with(" 204"));
+        assert!(!fs::read_to_string(&jar).unwrap().contains("session"));
+        assert!(run(&[&url("/users/me")]).ends_with(" 401"));
+    }
+}

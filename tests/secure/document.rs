@@ -81,8 +81,10 @@ fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
         for (method, operation) in methods.as_object().unwrap() {
             let method = method.to_uppercase();
             let name = format!("{method} {path}");
-            let send = |token: &str| request(&method, path).bearer(token).send(service.address);
-            let anonymous = request(&method, path).send(service.address).status;
+            // `/login` and `/logout` are for pages of the service.
+            let request = || request(&method, path).header("Sec-Fetch-Site", "same-origin");
+            let send = |token: &str| request().bearer(token).send(service.address);
+            let anonymous = request().send(service.address).status;
             assert!(![404, 405].contains(&anonymous), "{name}: {anonymous}");
             operations.push(name.clone());
             let Some(security) = operation.get("security").and_then(Value::as_array) else {
@@ -90,9 +92,11 @@ fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
                 continue;
             };
             assert_eq!(anonymous, 401, "{name}");
-            // A client may authenticate instead.
-            let by_client = json!({ "RegisteredClient": [] });
-            let by_token: Vec<_> = security.iter().filter(|requirement| **requirement != by_client).collect();
+            // A client or a cookie may authenticate instead.
+            let others = [json!({ "RegisteredClient": [] }), json!({ "SessionCookie": [] })];
+            let by_token: Vec<_> =
+                security.iter().filter(|requirement| !others.contains(requirement)).collect();
+            assert_eq!(security.contains(&others[1]), path != "/introspect", "{name}");
             assert_eq!(by_token.len(), 1, "{name}");
             let required = by_token[0]["OAuth2PasswordBearer"].as_array().expect("scopes");
             let required: Vec<_> = required.iter().map(|scope| scope.as_str().unwrap()).collect();
@@ -124,6 +128,8 @@ fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
         "GET /users/me",
         "GET /users/me/sessions",
         "POST /introspect",
+        "POST /login",
+        "POST /logout",
         "POST /revoke",
         "POST /token",
         "POST /userinfo",

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::{
     secure::{
-        Gatepass, JOHNDOE, Program, Reply, SECOND, Service, add_client, add_client_with, basic,
-        client_fields, free_address, get, on_sqlite, outcome, post_form, read, skip, with_service, within,
+        Gatepass, JOHNDOE, Program, Reply, Request, SECOND, Service, add_client, add_client_with, basic,
+        client_fields, free_address, get, on_sqlite, outcome, post_form, read, request, skip, with_service,
+        within,
     },
     support::folder::Folder,
 };
@@ -181,4 +182,149 @@ fn nginx_passes_on_the_user_and_refuses_disabled_users_with_401() {
 #[test]
 fn caddy_passes_on_the_user_and_refuses_disabled_users_with_401() {
     expect_authentication_by_proxy("caddyfile", CADDY, false);
+}
+
+/// The request as a page of the proxied application sends it.
+fn from_own_page(request: Request, address: SocketAddr) -> Request {
+    let request = request.header("Host", address.to_string()).header("Origin", format!("http://{address}"));
+    request.header("Sec-Fetch-Site", "same-origin")
+}
+
+/// Tests that a browser signs in and out through a proxy.
+fn expect_cookies_by_proxy(language: &str, template: &str) {
+    let (_gatepass, service): (Gatepass, _) = on_sqlite(&["--trusted-proxies", "127.0.0.1"]);
+    let Some((_proxy, address, _folder)) = proxy(language, template, &service) else { return };
+    let host = address.to_string();
+    let html = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
+    let form = || post_form("/login", format!("{JOHNDOE}&next=/api/items")).header("Accept", html);
+    let foreign = form().header("Host", &host).header("Origin", "https://evil.example");
+    assert_eq!(foreign.send(address).status, 403);
+    // A browser without `Sec-Fetch-Site`.
+    let old = form().header("Host", &host).header("Origin", format!("http://{host}"));
+    assert_eq!(old.send(address).status, 303);
+    let signed_in = from_own_page(form(), address).send(address);
+    assert_eq!((signed_in.status, signed_in.header("location").as_deref()), (303, Some("/api/items")));
+    let cookies = signed_in.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    let cookie =
+        cookies.map(|(_, value)| value.split(';').next().unwrap().to_owned()).next().expect("a cookie");
+
+    let send = |method: &str, headers: &[(&str, &str)]| {
+        let request = request(method, "/api/items").header("Host", &host).header("Cookie", &cookie);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        let request =
+            if method == "POST" { request.header("Content-Type", "text/plain").body("x") } else { request };
+        request.send(address)
+    };
+    // A link on another site, a bookmark, and a script of the application.
+    for headers in [
+        &[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Accept", html)][..],
+        &[("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "navigate")],
+        &[("Sec-Fetch-Site", "same-origin")],
+        &[],
+    ] {
+        let reply = send("GET", headers);
+        assert!(reply.text().starts_with("user=johndoe subject="), "{headers:?}: {reply:?}");
+    }
+    let own = format!("http://{host}");
+    for method in ["POST", "DELETE"] {
+        for headers in [&[("Sec-Fetch-Site", "same-origin")][..], &[("Origin", own.as_str())]] {
+            assert_eq!(send(method, headers).status, 200, "{method} {headers:?}");
+        }
+        for headers in [
+            &[
+                ("Sec-Fetch-Site", "cross-site"),
+                ("Origin", "https://evil.example"),
+                ("Sec-Fetch-Mode", "navigate"),
+            ][..],
+            &[("Sec-Fetch-Site", "same-site"), ("Origin", "http://other.example.com")],
+            &[("Origin", "null")],
+            &[],
+            &[("Sec-Fetch-Site", "same-site"), ("X-Original-Method", "GET")],
+            &[("Sec-Fetch-Site", "same-site"), ("X-Forwarded-Method", "GET")],
+        ] {
+            assert_eq!(send(method, headers).status, 403, "{method} {headers:?}");
+        }
+    }
+    let log_out = post_form("/logout", "").header("Cookie", &cookie);
+    assert_eq!(
+        log_out.clone().header("Host", &host).header("Sec-Fetch-Site", "cross-site").send(address).status,
+        403
+    );
+    assert_eq!(send("GET", &[]).status, 200);
+    assert_eq!(from_own_page(log_out, address).send(address).status, 204);
+    assert_eq!(send("GET", &[]).status, 401);
+}
+
+#[test]
+fn browser_signs_in_and_out_through_nginx() {
+    expect_cookies_by_proxy("nginx", NGINX);
+}
+
+#[test]
+fn browser_signs_in_and_out_through_caddy() {
+    expect_cookies_by_proxy("caddyfile", CADDY);
+}
+
+#[test]
+fn request_with_a_cookie_needs_the_same_origin_unless_it_is_known_to_be_safe() {
+    let (_gatepass, service) = on_sqlite(&["--audience", "https://api.example.com"]);
+    let signed_in =
+        post_form("/login", JOHNDOE).header("Sec-Fetch-Site", "same-origin").send(service.address);
+    let cookie = signed_in.header("set-cookie").expect("a cookie").split(';').next().unwrap().to_owned();
+    let status = |headers: &[(&str, &str)]| {
+        let request = get("/forward-auth?scope=me").header("Cookie", &cookie);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        request.send(service.address).status
+    };
+    let (same_site, cross_site) = (("Sec-Fetch-Site", "same-site"), ("Sec-Fetch-Site", "cross-site"));
+    let origin = ("Origin", "http://other.example.com");
+    for safe in ["GET", "HEAD", "OPTIONS"] {
+        for name in ["X-Original-Method", "X-Forwarded-Method"] {
+            assert_eq!(status(&[(name, safe), same_site, origin]), 200, "{name}: {safe}");
+        }
+    }
+    for method in ["POST", "PUT", "DELETE", "PATCH", "get", "", "QUERY"] {
+        assert_eq!(status(&[("X-Forwarded-Method", method), cross_site]), 403, "{method}");
+        assert_eq!(status(&[("X-Forwarded-Method", method)]), 403, "{method}");
+        assert_eq!(
+            status(&[("X-Forwarded-Method", "GET"), ("X-Original-Method", method), same_site]),
+            403,
+            "{method}"
+        );
+        assert_eq!(
+            status(&[("X-Original-Method", method), ("Sec-Fetch-Site", "same-origin")]),
+            200,
+            "{method}"
+        );
+    }
+    assert_eq!(status(&[("X-Forwarded-Method", "GET"), ("X-Forwarded-Method", "POST"), same_site]), 403);
+    assert_eq!(status(&[("X-Forwarded-Method", "GET"), ("Sec-WebSocket-Version", "13"), same_site]), 403);
+    // The proxy does not send the method. A link works, a form and a script of another origin do not.
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    for (headers, expected) in [
+        (&[][..], 200),
+        (&[cross_site], 200),
+        (&[same_site], 200),
+        (&[cross_site, ("Sec-Fetch-Mode", "navigate")], 200),
+        (&[same_site, origin], 403),
+        (&[same_site, form], 403),
+        (&[form], 403),
+        (&[("Origin", "null")], 403),
+        (&[("Sec-Fetch-Site", "same-origin"), form, origin], 200),
+    ] {
+        assert_eq!(status(headers), expected, "{headers:?}");
+    }
+    // An audience is that of tokens. Tokens need no headers.
+    let for_audience = get("/forward-auth?audience=https://api.example.com");
+    assert_eq!(
+        identity(&for_audience.clone().header("Cookie", &cookie).send(service.address))[3],
+        "gatepass"
+    );
+    let other = get("/forward-auth?audience=https://files.example.com").bearer(&service.token(JOHNDOE));
+    assert_eq!(other.header("Cookie", &cookie).send(service.address).status, 401);
+    let by_token = for_audience
+        .bearer(&service.token(JOHNDOE))
+        .header("X-Forwarded-Method", "POST")
+        .header("Sec-Fetch-Site", "cross-site");
+    assert_eq!(by_token.send(service.address).status, 200);
 }

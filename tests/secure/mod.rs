@@ -7,6 +7,7 @@ mod clients;
 mod concurrent_refresh;
 mod connections;
 mod containers;
+mod cookies;
 mod crash_recovery;
 mod database_outages;
 mod disk_faults;

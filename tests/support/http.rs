@@ -117,6 +117,8 @@ fn try_exchange(address: SocketAddr, bytes: &[u8]) -> Option<Reply> {
     secrets::record_request(bytes);
     let reply = read_reply(&mut stream)?;
     secrets::record_reply(&reply.body);
+    let cookies = reply.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    cookies.for_each(|(_, value)| secrets::record_cookies(value));
     Some(reply)
 }
 

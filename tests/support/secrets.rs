@@ -70,7 +70,7 @@ const FIELDS: [&str; 7] = [
     "token",
 ];
 
-/// Records the secrets in a request's form and `Authorization` header.
+/// Records the secrets in a request's form, `Authorization` header and session cookie.
 pub fn record_request(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
@@ -92,7 +92,16 @@ pub fn record_request(bytes: &[u8]) {
             }
             _ => {}
         }
+        if name == "Cookie" {
+            record_cookies(value);
+        }
     }
+}
+
+/// Records the session cookies in a `Cookie` or `Set-Cookie` header.
+pub fn record_cookies(header: &str) {
+    let pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(name, _)| name.ends_with("gatepass_session")).for_each(|(_, value)| record(value));
 }
 
 /// Records the secrets in a response.

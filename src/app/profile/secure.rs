@@ -20,7 +20,7 @@ use crate::{
         server::{Server, Service},
         settings::{ApiSettings, SecureSettings, Settings},
     },
-    auth::{Auth, AuthBuilder, LoginThrottle, RefreshSettings, TokenCache},
+    auth::{Auth, AuthBuilder, CookieTransport, LoginThrottle, RefreshSettings, TokenCache},
     domain::user::UserProfile,
 };
 
@@ -46,12 +46,11 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     metrics.add_token_cache(Arc::clone(&cache));
     let operations = operations(metrics, &database);
 
-    let auth = builder(&database, tokens, &hasher, &secure.api, secure.refresh())
+    let auth = builder(&database, tokens, &hasher, &secure.api, secure.refresh(), settings.cookies())
         .password_policy(policy)
         .issuer(settings.issuer())
         .audiences(settings.audiences()?)
         .default_client_id(secure.default_client_id.clone())
-        .require_client(secure.require_client)
         .max_sessions(secure.max_sessions)
         .token_cache(cache);
     let auth = if secure.profile_claims { auth.extra_claims(profile_claims) } else { auth };
@@ -73,7 +72,7 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
 /// Checks that no client is registered with the ID of the default client, since its limits would have no effect.
 async fn check_default_client(secure: &SecureSettings, database: &Database) -> Result<(), Failure> {
     let id = &secure.default_client_id;
-    if !secure.require_client && SqlClients::new(database.clone()).find(id).await?.is_some() {
+    if !secure.api.require_client && SqlClients::new(database.clone()).find(id).await?.is_some() {
         return Err(Failure::usage(format!(
             "client {id} is registered, but requests without a client have this ID too: set --require-client or another \
              --default-client-id, or remove the client"
@@ -89,6 +88,7 @@ fn builder(
     hasher: &Argon2Hasher,
     api: &ApiSettings,
     refresh: RefreshSettings,
+    cookies: CookieTransport,
 ) -> AuthBuilder<SqlUsers> {
     let auth = Auth::builder(SqlUsers::new(database.clone()))
         .passwords(hasher.clone())
@@ -108,9 +108,11 @@ fn builder(
         .refresh_tokens(refresh)
         .password_grant(api.password_grant)
         .require_grant_type(api.require_grant_type)
+        .require_client(api.require_client)
         .documentation("/docs")
         .scope("me", "Read your user, manage your sessions, change your password")
         .scope("tokens:introspect", "Introspect tokens");
+    let auth = if api.has_cookies() { auth.cookies(cookies) } else { auth };
     api.scope.iter().fold(auth, |auth, (scope, description)| auth.scope(scope.as_str(), description))
 }
 
@@ -156,7 +158,8 @@ pub(crate) async fn document(api: ApiSettings) -> Result<OpenApi, Failure> {
         ..JwtSettings::new(SigningKeys::directory(directory.path()), "http://127.0.0.1")
     })?;
     let refresh = RefreshSettings { issue: api.refresh_tokens, ..RefreshSettings::default() };
-    let auth = builder(&database, tokens, &Argon2Hasher::default(), &api, refresh);
+    let auth =
+        builder(&database, tokens, &Argon2Hasher::default(), &api, refresh, CookieTransport::default());
     let issuer = "http://127.0.0.1";
     Ok(openapi(&auth.issuer(issuer).audiences([issuer.parse()?]).build()?))
 }

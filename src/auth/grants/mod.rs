@@ -1,6 +1,7 @@
 //! The grants: each exchanges a token request for tokens. To add one, add a file and a line in `grants!`.
 
 pub(crate) mod client_credentials;
+mod cookie;
 pub(crate) mod password;
 pub(crate) mod refresh_token;
 
@@ -16,7 +17,7 @@ use crate::{
     domain::{
         backend_error::BackendError,
         claims::Audience,
-        client::{Client, ClientInfo},
+        client::{Client, ClientId, ClientInfo},
         event::{Event, EventKind},
         invalidation::Invalidation,
         ports::{NewToken, TokenIssuer},
@@ -160,13 +161,7 @@ impl<U: AuthUser> Auth<U> {
         request: &AuthenticatedRequest<'_, U>,
     ) -> Result<Option<Tokens>, AuthError> {
         let AuthenticatedRequest {
-            user,
-            username,
-            credentials_version,
-            scopes,
-            audiences,
-            client,
-            client_info,
+            user, credentials_version, scopes, audiences, client, client_info, ..
         } = *request;
         let (scopes, wants_refresh_token) = self.grant_scopes(user, client, scopes)?;
         let audiences = self.audiences(client, audiences)?;
@@ -177,7 +172,8 @@ impl<U: AuthUser> Auth<U> {
         let owner = self.owner_of(user, client)?;
         let session = session_id.clone().map(|id| (id, 0));
         let mut tokens = self.issue(&owner, user, granted, client, session, now).await?;
-        if let (Some(Sessions { store, refresh, maximum }), Some(id)) = (&self.0.sessions, &session_id) {
+        if let (Some(sessions), Some(id)) = (&self.0.sessions, &session_id) {
+            let Sessions { refresh, maximum, .. } = sessions;
             tokens.refresh_token = wants_refresh_token.then(|| token::first(&random));
             let hashes = tokens.refresh_token.as_ref().and_then(TokenParts::of);
             let hashes = hashes.map(|parts| (parts.family_hash(), parts.hash()));
@@ -196,22 +192,42 @@ impl<U: AuthUser> Auth<U> {
                 // Every token of a client has its own session.
                 max_sessions: if user.is_some() { *maximum } else { NonZeroU32::MAX },
             };
-            let Some(evicted) = store.open(&session).await? else { return Ok(None) };
-            for id in &evicted {
-                self.invalidate(Invalidation::Session(id.clone()));
-                let event = Event::new(EventKind::SessionEvicted, client_info, now);
-                self.emit(&Event { subject: Some(&owner.subject), session_id: Some(id), ..event });
+            if !self.open(sessions, &session).await? {
+                return Ok(None);
             }
         }
+        self.emit_start(request, &owner, client_id, session_id.as_ref(), now);
+        Ok(Some(tokens))
+    }
+
+    /// Opens a session. Returns `false` if the credentials were changed concurrently.
+    async fn open(&self, sessions: &Sessions, session: &NewSession<'_>) -> Result<bool, BackendError> {
+        let Some(evicted) = sessions.store.open(session).await? else { return Ok(false) };
+        for id in &evicted {
+            self.invalidate(Invalidation::Session(id.clone()));
+            let event = Event::new(EventKind::SessionEvicted, session.client_info, session.now);
+            self.emit(&Event { subject: Some(&session.owner.subject), session_id: Some(id), ..event });
+        }
+        Ok(true)
+    }
+
+    fn emit_start(
+        &self,
+        request: &AuthenticatedRequest<'_, U>,
+        owner: &SessionOwner,
+        client_id: Option<&ClientId>,
+        session_id: Option<&SessionId>,
+        now: Timestamp,
+    ) {
+        let user = request.user;
         let kind = if user.is_some() { EventKind::SignedIn } else { EventKind::ClientTokenIssued };
         self.emit(&Event {
-            username,
+            username: request.username,
             subject: user.map(|_| &owner.subject),
             client_id,
-            session_id: session_id.as_ref(),
-            ..Event::new(kind, client_info, now)
+            session_id,
+            ..Event::new(kind, request.client_info, now)
         });
-        Ok(Some(tokens))
     }
 
     /// Returns the granted scopes, and whether to issue a refresh token.

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         client::{Client, ClientInfo},
         event::{Event, EventKind},
-        secret::Password,
+        secret::{DeviceCookie, Password},
         session::{CredentialsVersion, SessionStore},
         user::AuthUser,
     },
@@ -41,7 +41,7 @@ pub(super) async fn grant<U: AuthUser>(
         client: Some(&request.client),
         client_info: &request.client_info,
     };
-    Ok(auth.sign_in_within_rate(sign_in).await?.tokens)
+    Ok(SignedIn::from(auth.sign_in_within_rate(sign_in, &IssueTokens).await?).tokens)
 }
 
 /// A sign-in with a password.
@@ -61,6 +61,46 @@ pub struct SignIn<'a> {
     pub client_info: &'a ClientInfo,
 }
 
+/// The last step of a sign-in, which opens the session.
+pub(super) trait Start<U: AuthUser> {
+    /// What the user gets: tokens or a cookie.
+    type Credentials;
+
+    /// Opens the session. Returns `None` if the user's credentials were changed concurrently.
+    fn start(
+        &self,
+        auth: &Auth<U>,
+        request: &AuthenticatedRequest<'_, U>,
+    ) -> impl Future<Output = Result<Option<Self::Credentials>, AuthError>> + Send;
+}
+
+struct IssueTokens;
+
+impl<U: AuthUser> Start<U> for IssueTokens {
+    type Credentials = Tokens;
+
+    async fn start(
+        &self,
+        auth: &Auth<U>,
+        request: &AuthenticatedRequest<'_, U>,
+    ) -> Result<Option<Tokens>, AuthError> {
+        auth.start_session(request).await
+    }
+}
+
+/// A session that a sign-in started.
+pub(crate) struct Started<U, T> {
+    user: U,
+    pub(crate) credentials: T,
+    pub(crate) device_cookie: Option<DeviceCookie>,
+}
+
+impl<U> From<Started<U, Tokens>> for SignedIn<U> {
+    fn from(Started { user, credentials, device_cookie }: Started<U, Tokens>) -> Self {
+        Self { user, tokens: Tokens { device_cookie, ..credentials } }
+    }
+}
+
 /// The maximum number of attempts if the account is changed concurrently.
 const ATTEMPTS: usize = 3;
 
@@ -75,16 +115,20 @@ impl<U: AuthUser> Auth<U> {
     /// - [`AuthError::ScopeNotGranted`] and [`AuthError::InvalidTarget`] only if the password is right.
     pub async fn sign_in(&self, sign_in: SignIn<'_>) -> Result<SignedIn<U>, AuthError> {
         self.check_rate(sign_in.client_info).await?;
-        self.sign_in_within_rate(sign_in).await
+        Ok(self.sign_in_within_rate(sign_in, &IssueTokens).await?.into())
     }
 
     /// Signs a user in if the rate of requests was checked before.
-    async fn sign_in_within_rate(&self, sign_in: SignIn<'_>) -> Result<SignedIn<U>, AuthError> {
+    pub(super) async fn sign_in_within_rate<T: Start<U>>(
+        &self,
+        sign_in: SignIn<'_>,
+        last_step: &T,
+    ) -> Result<Started<U, T::Credentials>, AuthError> {
         if !is_enabled(self) {
             return Err(AuthError::UnsupportedGrant);
         }
         let client = self.client_for(sign_in.client, GrantType::Password)?;
-        let result = self.try_sign_in(&sign_in, &client).await;
+        let result = self.try_sign_in(&sign_in, &client, last_step).await;
         let kind = match &result {
             Err(AuthError::InvalidCredentials) => EventKind::SignInFailed,
             Err(AuthError::InactiveUser) => EventKind::SignInInactive,
@@ -99,7 +143,12 @@ impl<U: AuthUser> Auth<U> {
         result
     }
 
-    async fn try_sign_in(&self, sign_in: &SignIn<'_>, client: &Client) -> Result<SignedIn<U>, AuthError> {
+    async fn try_sign_in<T: Start<U>>(
+        &self,
+        sign_in: &SignIn<'_>,
+        client: &Client,
+        last_step: &T,
+    ) -> Result<Started<U, T::Credentials>, AuthError> {
         for _ in 0..ATTEMPTS {
             let SignIn { username, password, client_info, .. } = sign_in;
             let verified = self.verify_account(username, password, client_info).await?;
@@ -124,13 +173,13 @@ impl<U: AuthUser> Auth<U> {
                 client,
                 client_info,
             };
-            if let Some(mut tokens) = self.start_session(&request).await? {
-                match self.device_cookie(&user.subject(), &password_hash, client_info).await {
-                    Ok(cookie) => tokens.device_cookie = cookie,
-                    // Not fatal: the device is unknown at the next sign-in.
-                    Err(error) => log::warn!("cannot create a device cookie: {error}"),
-                }
-                return Ok(SignedIn { user, tokens });
+            if let Some(credentials) = last_step.start(self, &request).await? {
+                let device_cookie = self.device_cookie(&user.subject(), &password_hash, client_info).await;
+                // Not fatal: the device is unknown at the next sign-in.
+                let device_cookie = device_cookie
+                    .inspect_err(|error| log::warn!("cannot create a device cookie: {error}"))
+                    .unwrap_or_default();
+                return Ok(Started { user, credentials, device_cookie });
             }
         }
         Err(AuthError::InvalidCredentials)

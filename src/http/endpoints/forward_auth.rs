@@ -14,7 +14,7 @@ use crate::{
     http::{
         endpoints::{Endpoint, resource},
         error::{ApiError, ErrorBody},
-        extract::{bearer::BearerToken, users::authorize},
+        extract::{bearer::BearerToken, cookie, users::authorize},
         openapi::responses::Unavailable,
     },
 };
@@ -27,7 +27,7 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
         path: "/forward-auth",
         is_enabled: Auth::has_forward_auth,
         resource: |auth, path| auth.forward_auth_endpoint(path),
-        openapi: |_| ForwardAuthApi::openapi(),
+        openapi: |auth| auth.accept_cookie(ForwardAuthApi::openapi()),
     }
 }
 
@@ -51,6 +51,9 @@ impl<U: AuthUser> Auth<U> {
     /// A valid token of an active user gets status 200 and the headers `X-Auth-Subject`, `X-Auth-User`, `X-Auth-Scopes`
     /// and `X-Auth-Client`, any other request 401. The query `?scope=…` requires scopes; a token without them gets 403. `?audience=…` accepts tokens for that audience instead
     /// of those for this application.
+    /// A [session cookie](crate::web::CookieTransport) is accepted too, for all audiences. If the proxy sends the method of the
+    /// original request, as `X-Forwarded-Method` or `X-Original-Method`, requests of other origins with unsafe methods get 403.
+    /// Otherwise all requests of other origins do, except navigations without a form.
     /// A header without a value is empty, so that the proxy replaces one that the client sent.
     pub fn forward_auth_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
@@ -69,12 +72,18 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
     // A query that cannot be read comes from the configuration of the proxy.
     let (required, audience) =
         query.ok_or(ApiError::MalformedBody("The query parameter scope is invalid"))?;
-    let authentication = match audience {
-        None => auth.authenticate_request(request).await.map_err(|response| response.error)?,
-        Some(audience) => match BearerToken::extract(request).await {
-            Ok(BearerToken(token)) => Some(auth.authenticate_for_audience(&token, &audience).await?),
-            Err(_) => None,
-        },
+    if let Some(cookies) = auth.cookies()
+        && auth.session_cookie(request).is_some()
+        && !cookie::is_forwarded_request_safe(request)
+    {
+        cookie::check_origin(cookies, request)?;
+    }
+    let authentication = match (audience, BearerToken::extract(request).await) {
+        (Some(audience), Ok(BearerToken(token))) => {
+            Some(auth.authenticate_for_audience(&token, &audience).await?)
+        }
+        // A cookie has no audience: browsers send it only to the host that set it.
+        _ => auth.authenticate_request(request).await.map_err(|response| response.error)?,
     };
     let required: Vec<_> = required.iter().map(|scope| scope.as_str()).collect();
     let user = authorize(authentication.clone(), &required).map_err(|error| {
@@ -121,7 +130,8 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
         (status = 401, description = "The token is missing or invalid, or its user is disabled", body = ErrorBody,
             headers(("WWW-Authenticate" = String, description = "`Bearer`, with the error if the token is invalid")),
             example = json!({ "detail": "Not authenticated" })),
-        (status = 403, description = "The token lacks a required scope", body = ErrorBody,
+        (status = 403, description = "The token lacks a required scope, or a page of another origin sent a request with a cookie",
+            body = ErrorBody,
             headers(("WWW-Authenticate" = String, description = "`Bearer`, with the error and the required scopes")),
             example = json!({ "detail": "Not enough permissions" })),
         Unavailable,

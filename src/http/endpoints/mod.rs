@@ -7,6 +7,7 @@ pub mod docs;
 pub(crate) mod forward_auth;
 pub(crate) mod introspect;
 pub(crate) mod jwks;
+pub(crate) mod login;
 pub(crate) mod metadata;
 #[cfg(feature = "service")]
 pub(crate) mod pages;
@@ -29,9 +30,10 @@ use actix_web::{
 };
 use utoipa::openapi::{
     OpenApi,
+    path::Operation,
     security::{
-        ClientCredentials as ClientCredentialsFlow, Flow, HttpAuthScheme, HttpBuilder, Password, Scopes,
-        SecurityRequirement, SecurityScheme,
+        ApiKey, ApiKeyValue, ClientCredentials as ClientCredentialsFlow, Flow, HttpAuthScheme, HttpBuilder,
+        Password, Scopes, SecurityRequirement, SecurityScheme,
     },
 };
 
@@ -58,11 +60,13 @@ pub(crate) struct Endpoint<U: AuthUser> {
 }
 
 /// Returns the endpoints of OAuth 2.0.
-fn oauth_endpoints<U: AuthUser>() -> [Endpoint<U>; 8] {
+fn oauth_endpoints<U: AuthUser>() -> [Endpoint<U>; 10] {
     [
         token::endpoint(),
         revoke::endpoint(),
         introspect::endpoint(),
+        login::endpoint(),
+        login::logout_endpoint(),
         forward_auth::endpoint(),
         jwks::endpoint(),
         userinfo::endpoint(),
@@ -81,6 +85,7 @@ impl<U: AuthUser> Auth<U> {
     ///
     /// - `POST /token`
     /// - `POST /revoke` and `POST /introspect`, with a session store
+    /// - `POST /login` and `POST /logout`, with [`cookies`](crate::auth::AuthBuilder::cookies)
     /// - `GET /forward-auth`, with [`forward_auth`](crate::auth::AuthBuilder::forward_auth)
     /// - `GET /.well-known/jwks.json`, if other services can verify the tokens
     /// - `GET /.well-known/oauth-authorization-server`, with an [issuer](crate::auth::AuthBuilder::issuer)
@@ -130,12 +135,20 @@ impl<U: AuthUser> Auth<U> {
             let components = document.components.get_or_insert_default();
             components.add_security_scheme("RegisteredClient", SecurityScheme::Http(basic.build()));
         }
+        if let Some(cookies) = self.cookies() {
+            let description =
+                "The session cookie that `/login` sets. Over plain HTTP, its name has no `__Host-`."
+                    .to_owned();
+            let cookie = ApiKeyValue::with_description(cookies.documented_name(), description);
+            let scheme = SecurityScheme::ApiKey(ApiKey::Cookie(cookie));
+            document.components.get_or_insert_default().add_security_scheme(COOKIE, scheme);
+        }
         document
     }
 
     /// Returns the OpenAPI document of [`account_routes`](Self::account_routes), to merge into your own.
     pub fn account_openapi<R: RequiredScopes>(&self) -> OpenApi {
-        require_scopes::<R>(self.documented(account_endpoints::<U, R>()))
+        self.require_scopes::<R>(self.documented(account_endpoints::<U, R>()))
     }
 
     fn documented<const N: usize>(&self, endpoints: [Endpoint<U>; N]) -> OpenApi {
@@ -212,14 +225,32 @@ impl ClientCredentials {
     }
 }
 
-/// Adds the required scopes to all operations of a document.
-fn require_scopes<R: RequiredScopes>(mut document: OpenApi) -> OpenApi {
-    for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
+/// The name of the security scheme of session cookies.
+const COOKIE: &str = "SessionCookie";
+
+impl<U: AuthUser> Auth<U> {
+    /// Adds the required scopes to all operations of a document.
+    fn require_scopes<R: RequiredScopes>(&self, mut document: OpenApi) -> OpenApi {
+        for operation in operations(&mut document) {
             let requirement = SecurityRequirement::new("OAuth2PasswordBearer", R::SCOPES.iter().copied());
             operation.security = Some(vec![requirement]);
         }
+        self.accept_cookie(document)
     }
-    document
+
+    /// Adds the session cookie, if there are cookies, as an alternative to the token of all operations of a document.
+    fn accept_cookie(&self, mut document: OpenApi) -> OpenApi {
+        if self.has_cookies() {
+            for operation in operations(&mut document) {
+                let requirement = SecurityRequirement::new(COOKIE, [""; 0]);
+                operation.security.get_or_insert_default().push(requirement);
+            }
+        }
+        document
+    }
+}
+
+fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+    let items = document.paths.paths.values_mut();
+    items.flat_map(|item| [&mut item.get, &mut item.put, &mut item.post, &mut item.delete]).flatten()
 }

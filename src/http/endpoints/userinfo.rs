@@ -26,7 +26,7 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
         path: "/userinfo",
         is_enabled: Auth::has_profile,
         resource: |auth, path| auth.userinfo_endpoint(path),
-        openapi: |_| with_post(UserinfoApi::openapi()),
+        openapi: |auth| auth.accept_cookie(with_post(UserinfoApi::openapi())),
     }
 }
 

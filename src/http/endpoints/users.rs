@@ -13,7 +13,7 @@ use crate::{
     auth::Auth,
     domain::user::AuthUser,
     http::{
-        endpoints::{require_scopes, resource},
+        endpoints::resource,
         error::ErrorBody,
         extract::users::{ActiveUser, RequiredScopes},
         openapi::responses::{Unauthorized, Unavailable},
@@ -48,7 +48,7 @@ impl<U: AuthUser + Serialize> Auth<U> {
         let mut document = if self.error_format().is_fastapi() {
             FastApi::openapi()
         } else {
-            require_scopes::<R>(OAuth2::openapi())
+            self.require_scopes::<R>(OAuth2::openapi())
         };
         document.components.get_or_insert_default().schemas.insert("User".into(), U::schema());
         document

@@ -5,7 +5,10 @@ use actix_web::{
     http::header::{self, HeaderValue},
 };
 
-use crate::{domain::secret::DeviceCookie, http::trusted_proxies::RequestedHost};
+use crate::{
+    domain::secret::DeviceCookie,
+    http::{extract::cookie, trusted_proxies::RequestedHost},
+};
 
 /// The maximum length of a device cookie in bytes.
 const MAX_BYTES: usize = 1000;
@@ -22,12 +25,10 @@ fn is_secure(request: &HttpRequest) -> bool {
 
 /// Returns the device cookie of a request.
 pub(super) fn of(request: &HttpRequest) -> Option<DeviceCookie> {
-    let mut headers = request.headers().get_all(header::COOKIE).peekable();
-    headers.peek()?;
-    let name = name(is_secure(request));
-    let mut pairs = headers.filter_map(|header| header.to_str().ok()).flat_map(|header| header.split(';'));
-    let value = pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))?;
-    (value.len() <= MAX_BYTES).then(|| value.into())
+    if !request.headers().contains_key(header::COOKIE) {
+        return None;
+    }
+    cookie::value(request, name(is_secure(request)), MAX_BYTES).map(DeviceCookie::from)
 }
 
 /// Returns the header that sets the device cookie in the response to a request.

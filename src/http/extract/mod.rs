@@ -6,6 +6,7 @@ pub(crate) mod body;
 pub(crate) mod client;
 pub(crate) mod client_credentials;
 pub(crate) mod client_info;
+pub(crate) mod cookie;
 pub(crate) mod device_cookie;
 pub(crate) mod field_reader;
 pub(crate) mod form_data;

@@ -12,7 +12,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
 use crate::{
-    auth::{Auth, AuthError, AuthenticatedUser, Authentication},
+    auth::{Auth, AuthenticatedUser, Authentication},
     domain::{
         claims::Claims,
         error_format::ErrorFormat,
@@ -22,7 +22,7 @@ use crate::{
     },
     http::{
         error::{ApiError, ErrorResponse},
-        extract::{bearer::BearerToken, client_info::client_info},
+        extract::{bearer::BearerToken, client_info::client_info, cookie},
     },
 };
 
@@ -61,7 +61,8 @@ impl RequiredScopes for NoScope {
     const SCOPES: &'static [&'static str] = &[];
 }
 
-/// The owner of the request's token, active or not. Without a valid token the response is 401.
+/// The user that a request's token or [session cookie](crate::web::CookieTransport) belongs to, active or not. Without a valid one
+/// the response is 401.
 ///
 /// Requires [`Auth::routes`] in the application, or [`Auth::bearer`] around the handler.
 #[derive(Clone, Debug)]
@@ -75,10 +76,11 @@ pub struct CurrentUser<U>(Arc<AuthenticatedUser<U>>);
 pub struct ActiveUser<U, R = NoScope>(CurrentUser<U>, PhantomData<R>);
 
 /// The current user of a route that does not require one. For an invalid token the response is 401, so that clients notice
-/// that they are no longer signed in.
+/// that they are no longer signed in. A [session cookie](crate::web::CookieTransport) that is not valid is ignored: the browser of a user
+/// whose session has ended must still get public pages.
 #[derive(Clone, Debug)]
 pub enum MaybeUser<U> {
-    /// The request has no token.
+    /// The request has no token and no valid session cookie.
     Anonymous,
     /// The user of the token is active.
     Active(CurrentUser<U>),
@@ -146,7 +148,7 @@ impl<U, R> Deref for ActiveUser<U, R> {
 /// token.
 struct RequestAuthentication<U: AuthUser> {
     auth: Auth<U>,
-    result: Result<Option<Authentication<U>>, AuthError>,
+    result: Result<Option<Authentication<U>>, ApiError>,
 }
 
 impl<U: AuthUser> Auth<U> {
@@ -161,16 +163,34 @@ impl<U: AuthUser> Auth<U> {
         let result = match stored {
             Some(result) => result,
             None => {
-                let result = match BearerToken::extract(request).await {
-                    Ok(BearerToken(token)) => self.authenticate(&token).await.map(Some),
-                    Err(_) => Ok(None),
-                };
+                let result = self.authenticate_by_header(request).await;
                 let stored = RequestAuthentication { auth: self.clone(), result: result.clone() };
                 request.extensions_mut().insert(stored);
                 result
             }
         };
-        result.map_err(|error| ApiError::from(error).in_format(self.error_format()))
+        result.map_err(|error| error.in_format(self.error_format()))
+    }
+
+    /// Authenticates a request by its bearer token or its session cookie.
+    async fn authenticate_by_header(
+        &self,
+        request: &HttpRequest,
+    ) -> Result<Option<Authentication<U>>, ApiError> {
+        if let Ok(BearerToken(token)) = BearerToken::extract(request).await {
+            return Ok(Some(self.authenticate(&token).await?));
+        }
+        let Some((cookie, cookies)) = self.session_cookie(request).zip(self.cookies()) else {
+            return Ok(None);
+        };
+        if !cookie::is_safe(request) {
+            cookie::check_origin(cookies, request)?;
+        }
+        Ok(match self.authenticate_cookie(cookie, &client_info(request)).await? {
+            // Browsers send cookies to public pages too, which must not fail.
+            Authentication::Invalid => None,
+            authentication => Some(authentication),
+        })
     }
 
     /// Emits the event of a request that is refused because of its token.
@@ -195,7 +215,7 @@ impl<U: AuthUser> Auth<U> {
 }
 
 impl<U: AuthUser> RequestAuthentication<U> {
-    fn of(&self, auth: &Auth<U>) -> Option<Result<Option<Authentication<U>>, AuthError>> {
+    fn of(&self, auth: &Auth<U>) -> Option<Result<Option<Authentication<U>>, ApiError>> {
         self.auth.is(auth).then(|| self.result.clone())
     }
 }

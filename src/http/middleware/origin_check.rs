@@ -62,28 +62,38 @@ impl OriginCheck {
             return Err(ApiError::HostNotAllowed);
         }
         let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-        if !is_safe && !self.is_allowed_origin(request) {
+        // Clients other than browsers send neither header.
+        if !is_safe && !is_from_origin(request, &self.origins, None).unwrap_or(true) {
             return Err(ApiError::OriginNotAllowed);
         }
         Ok(())
     }
+}
 
-    fn is_allowed_origin(&self, request: &HttpRequest) -> bool {
-        let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
-        let origin = header("origin");
-        if origin.is_some_and(|origin| self.origins.iter().any(|allowed| allowed == origin)) {
-            return true;
+/// Returns whether the page that sent a request has the origin of the service or one of `origins`; `None` if no header shows
+/// the origin. With `scheme`, the page must have this scheme too.
+pub(crate) fn is_from_origin(
+    request: &HttpRequest,
+    origins: &[String],
+    scheme: Option<&str>,
+) -> Option<bool> {
+    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let origin = header("origin");
+    if origin.is_some_and(|origin| origins.iter().any(|allowed| allowed == origin)) {
+        return Some(true);
+    }
+    match (header("sec-fetch-site"), origin) {
+        // `none`: the user entered the URL. Pages cannot set this header.
+        (Some(site), _) => Some(["same-origin", "none"].contains(&site)),
+        // Browsers of before 2023, and plain HTTP.
+        (None, Some(origin)) => {
+            let host = RequestedHost::of(request).host;
+            let is_own = |(own, authority): (&str, &str)| {
+                scheme.is_none_or(|scheme| own == scheme) && authority.eq_ignore_ascii_case(&host)
+            };
+            Some(origin.split_once("://").is_some_and(is_own))
         }
-        match (header("sec-fetch-site"), origin) {
-            // `none`: the user entered the URL. Pages cannot set this header.
-            (Some(site), _) => ["same-origin", "none"].contains(&site),
-            // Browsers of before 2023.
-            (None, Some(origin)) => {
-                let host = RequestedHost::of(request).host;
-                origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(&host))
-            }
-            (None, None) => true,
-        }
+        (None, None) => None,
     }
 }
 

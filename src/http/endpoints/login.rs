@@ -1,0 +1,306 @@
+//! `POST /login` and `POST /logout`: sign-in and sign-out of a browser, with a session cookie.
+
+use actix_web::{
+    HttpRequest, HttpResponse, Resource,
+    dev::Payload,
+    http::header::{self, HeaderValue},
+};
+use utoipa::{OpenApi, ToSchema};
+
+use crate::{
+    auth::{Auth, AuthError, CookieTransport, SignIn},
+    domain::{secret::Password, user::AuthUser},
+    http::{
+        endpoints::Endpoint,
+        error::{ApiError, ErrorBody, OAuth2ErrorBody},
+        extract::{
+            client_info::client_info,
+            cookie::{check_origin, cookie_of},
+            device_cookie,
+            field_reader::FieldReader,
+            form_data::FormData,
+        },
+        openapi::responses::{InvalidBody, Unavailable},
+        validation::FieldError,
+    },
+};
+
+/// The maximum length of the path that a response redirects to, in bytes.
+const MAX_NEXT_BYTES: usize = 2048;
+
+pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
+    #[derive(OpenApi)]
+    #[openapi(paths(login_operation))]
+    struct LoginApi;
+    Endpoint {
+        path: "/login",
+        is_enabled: Auth::has_cookies,
+        resource: |auth, path| auth.login_endpoint(path),
+        openapi: |_| LoginApi::openapi(),
+    }
+}
+
+pub(super) fn logout_endpoint<U: AuthUser>() -> Endpoint<U> {
+    #[derive(OpenApi)]
+    #[openapi(paths(logout_operation))]
+    struct LogoutApi;
+    Endpoint {
+        path: "/logout",
+        is_enabled: Auth::has_cookies,
+        resource: |auth, path| auth.logout_endpoint(path),
+        openapi: |_| LogoutApi::openapi(),
+    }
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// Returns the endpoint at a path of your own that signs a browser in with a [session cookie](CookieTransport). The form has
+    /// the fields `username` and `password`, and optionally `next`, a path of this origin.
+    ///
+    /// Requests that accept `text/html`, such as those of HTML forms, are redirected to `next` or `/`. Others get 204.
+    /// Errors are those of the token endpoint. A request must come from a page of the same origin, or it gets 403.
+    pub fn login_endpoint(&self, path: &str) -> Resource {
+        self.post(path, login)
+    }
+
+    /// Returns the endpoint at a path of your own that ends the session of the [session cookie](CookieTransport) and deletes the
+    /// cookie. The response and the optional field `next` are those of [`login_endpoint`](Self::login_endpoint).
+    pub fn logout_endpoint(&self, path: &str) -> Resource {
+        self.post(path, logout)
+    }
+
+    fn transport(&self) -> Result<&CookieTransport, ApiError> {
+        self.cookies().ok_or_else(|| AuthError::NotConfigured("session cookies").into())
+    }
+}
+
+async fn login<U: AuthUser>(
+    auth: &Auth<U>,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let cookies = auth.transport()?;
+    // Otherwise another page could sign its visitor in as the attacker.
+    check_origin(cookies, request)?;
+    let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
+    let username = reader.required("username");
+    let password = Password::from(reader.required("password"));
+    let next = next(&mut reader);
+    reader.finish()?;
+    let client_info = client_info(request);
+    let sign_in = SignIn {
+        username: &username,
+        password: &password,
+        scopes: &[],
+        audiences: &[],
+        client: None,
+        client_info: &client_info,
+    };
+    let started = auth.sign_in_with_cookie(sign_in, cookie_of(cookies, request)).await?;
+    let mut response = respond(request, &next);
+    let device = started.device_cookie.as_ref();
+    if let Some(cookie) = device.and_then(|cookie| device_cookie::set_cookie(request, cookie)) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    set_cookie(&mut response, cookies, Some(&started.credentials.0))?;
+    Ok(response)
+}
+
+async fn logout<U: AuthUser>(
+    auth: &Auth<U>,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let cookies = auth.transport()?;
+    check_origin(cookies, request)?;
+    let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
+    let next = next(&mut reader);
+    reader.finish()?;
+    if let Some(cookie) = cookie_of(cookies, request) {
+        auth.end_cookie_session(cookie, &client_info(request)).await?;
+    }
+    let mut response = respond(request, &next);
+    set_cookie(&mut response, cookies, None)?;
+    Ok(response)
+}
+
+/// Reads the path to redirect to.
+fn next(reader: &mut FieldReader) -> String {
+    let next = reader.optional("next").unwrap_or_else(|| "/".to_owned());
+    if !is_own_path(&next) {
+        reader
+            .add_error(FieldError::invalid("next", "expected a path of this service, such as /items".into()));
+    }
+    next
+}
+
+/// Returns whether a URL is a path of the same origin: browsers treat `\` like `/`, skip some control characters, and take
+/// what follows two slashes for a host.
+fn is_own_path(url: &str) -> bool {
+    url.len() <= MAX_NEXT_BYTES
+        && url.starts_with('/')
+        && !url.starts_with("//")
+        && url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+}
+
+/// Redirects the navigation of a page, and responds with 204 to scripts.
+fn respond(request: &HttpRequest, next: &str) -> HttpResponse {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accept.is_some_and(|accept| accept.contains("text/html")) {
+        HttpResponse::SeeOther().insert_header((header::LOCATION, next)).finish()
+    } else {
+        HttpResponse::NoContent().finish()
+    }
+}
+
+fn set_cookie(
+    response: &mut HttpResponse,
+    cookies: &CookieTransport,
+    value: Option<&str>,
+) -> Result<(), ApiError> {
+    let header = HeaderValue::try_from(cookies.set_cookie(value)).map_err(|_| ApiError::Internal)?;
+    response.headers_mut().append(header::SET_COOKIE, header);
+    Ok(())
+}
+
+/// A sign-in of a browser.
+#[derive(ToSchema)]
+#[schema(as = LoginForm)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct LoginFormSchema {
+    /// The username.
+    #[schema(min_length = 1, example = "johndoe")]
+    username: String,
+    /// The password.
+    #[schema(format = Password, min_length = 1, example = "secret")]
+    password: String,
+    /// The path that HTML forms are redirected to. The default is `/`.
+    #[schema(
+        default = "",
+        nullable = false,
+        max_length = 2048,
+        pattern = r"^(/([!-.0-\[\]-~][!-\[\]-~]*)?)?$",
+        example = "/items"
+    )]
+    next: Option<String>,
+}
+
+/// A sign-out of a browser.
+#[derive(ToSchema)]
+#[schema(as = LogoutForm)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct LogoutFormSchema {
+    /// The path that HTML forms are redirected to. The default is `/`.
+    #[schema(
+        default = "",
+        nullable = false,
+        max_length = 2048,
+        pattern = r"^(/([!-.0-\[\]-~][!-\[\]-~]*)?)?$",
+        example = "/"
+    )]
+    next: Option<String>,
+}
+
+/// Sign a browser in
+///
+/// Takes a username and a password and sets the session cookie. The request must come from a page of the same origin.
+#[utoipa::path(
+    post,
+    path = "/login",
+    tag = "Cookies",
+    operation_id = "log_in",
+    request_body(content = LoginFormSchema, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 204, description = "Signed in",
+            headers(("Set-Cookie" = String, description = "The session cookie; a device cookie as at `/token`"))),
+        (status = 303, description = "Signed in, if the request accepts `text/html`",
+            headers(("Location" = String, description = "The path in `next`"))),
+        (status = 400, body = OAuth2ErrorBody,
+            description = "`invalid_grant`: incorrect username or password, or an inactive user. `invalid_request`: a field is missing, \
+                `next` is not a path, or the body is malformed. `invalid_scope`: the user has no scope. \
+                `unsupported_grant_type`: signing in with a password is turned off",
+            example = json!({
+                "detail": "Incorrect username or password",
+                "error": "invalid_grant",
+                "error_description": "Incorrect username or password",
+            })),
+        (status = 403, description = "The request does not come from a page of the same origin", body = ErrorBody,
+            example = json!({ "detail": "Requests from this origin are not allowed" })),
+        InvalidBody,
+        (status = 429, body = OAuth2ErrorBody,
+            description = "`temporarily_unavailable`: too many failed attempts for this account, or too many requests from this address",
+            headers(("Retry-After" = String, description = "The time to wait, in seconds"))),
+        Unavailable,
+    ),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+fn login_operation() {}
+
+/// Sign a browser out
+///
+/// Ends the session of the session cookie and deletes the cookie. The request must come from a page of the same origin.
+#[utoipa::path(
+    post,
+    path = "/logout",
+    tag = "Cookies",
+    operation_id = "log_out",
+    request_body(content = LogoutFormSchema, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 204, description = "Signed out, also if there was no session",
+            headers(("Set-Cookie" = String, description = "Deletes the session cookie"))),
+        (status = 303, description = "Signed out, if the request accepts `text/html`",
+            headers(("Location" = String, description = "The path in `next`"))),
+        (status = 400, body = OAuth2ErrorBody,
+            description = "`invalid_request`: `next` is not a path, or the body is malformed"),
+        (status = 403, description = "The request does not come from a page of the same origin", body = ErrorBody,
+            example = json!({ "detail": "Requests from this origin are not allowed" })),
+        InvalidBody,
+        (status = 429, body = OAuth2ErrorBody,
+            description = "`temporarily_unavailable`: too many requests from this address",
+            headers(("Retry-After" = String, description = "The time to wait, in seconds"))),
+        Unavailable,
+    ),
+)]
+#[expect(dead_code, reason = "carries the documentation of the generic handler")]
+fn logout_operation() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_the_same_origin_are_redirected_to() {
+        for path in [
+            "/",
+            "/items?page=2#top",
+            "/a//b",
+            "/%2F%2Fevil.example",
+            "/@evil.example",
+            "/:80",
+            "/.//evil.example",
+        ] {
+            assert!(is_own_path(path), "{path}");
+        }
+        let long = format!("/{}", "x".repeat(MAX_NEXT_BYTES));
+        for url in [
+            "",
+            "items",
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            " //evil.example",
+            "https://evil.example",
+            "https:evil.example",
+            "javascript:alert(1)",
+            "/a b",
+            "/\u{e9}",
+            "/\r\nSet-Cookie: x=1",
+            "/\0",
+            &long,
+        ] {
+            assert!(!is_own_path(url), "{url:?}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Cookies: their values, and the session cookie of a request.
+
+use actix_web::{
+    HttpRequest,
+    http::{Method, header},
+};
+
+use crate::{
+    auth::{Auth, CookieTransport},
+    domain::user::AuthUser,
+    http::{error::ApiError, middleware::origin_check::is_from_origin, trusted_proxies::RequestedHost},
+};
+
+/// The maximum length of a session cookie in bytes. Longer ones are not ours.
+const MAX_BYTES: usize = 100;
+
+/// The methods that change nothing.
+const SAFE_METHODS: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
+
+/// Returns the value of a cookie ([RFC 6265 section 4.2](https://www.rfc-editor.org/rfc/rfc6265#section-4.2)) of at most
+/// `max_bytes` bytes.
+pub(super) fn value<'a>(request: &'a HttpRequest, name: &str, max_bytes: usize) -> Option<&'a str> {
+    let headers = request.headers().get_all(header::COOKIE).filter_map(|header| header.to_str().ok());
+    let mut pairs = headers.flat_map(|header| header.split(';'));
+    let value = pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))?;
+    (value.len() <= max_bytes).then_some(value)
+}
+
+/// Returns whether a request changes nothing. A WebSocket handshake is a GET request, but what is sent afterwards may change
+/// anything.
+pub(crate) fn is_safe(request: &HttpRequest) -> bool {
+    SAFE_METHODS.contains(request.method()) && !request.headers().contains_key("sec-websocket-version")
+}
+
+/// Returns whether the request that a proxy wants to have authenticated changes nothing.
+pub(crate) fn is_forwarded_request_safe(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    // A page of another origin cannot set these headers.
+    let mut methods =
+        headers.get_all("x-original-method").chain(headers.get_all("x-forwarded-method")).peekable();
+    let is_safe_method = if methods.peek().is_some() {
+        methods.all(|method| SAFE_METHODS.iter().any(|safe| safe.as_str().as_bytes() == method.as_bytes()))
+    } else {
+        // Browsers send `Origin` with every method but GET and HEAD, and forms have a content type.
+        !headers.contains_key(header::ORIGIN) && !headers.contains_key(header::CONTENT_TYPE)
+    };
+    is_safe_method && is_safe(request)
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// Returns the session cookie that authenticates a request. An `Authorization` header takes precedence.
+    pub(crate) fn session_cookie<'a>(&self, request: &'a HttpRequest) -> Option<&'a str> {
+        let cookies = self.cookies()?;
+        if request.headers().contains_key(header::AUTHORIZATION) {
+            return None;
+        }
+        cookie_of(cookies, request)
+    }
+}
+
+/// Returns the session cookie of a request.
+pub(crate) fn cookie_of<'a>(cookies: &CookieTransport, request: &'a HttpRequest) -> Option<&'a str> {
+    value(request, &cookies.cookie_name(), MAX_BYTES)
+}
+
+/// Refuses a request unless it comes from a page of the same origin or an allowed one. Without a header that shows the origin it is
+/// refused too.
+///
+/// # Errors
+/// [`ApiError::OriginNotAllowed`].
+pub(crate) fn check_origin(cookies: &CookieTransport, request: &HttpRequest) -> Result<(), ApiError> {
+    let scheme = if cookies.is_secure() { "https" } else { RequestedHost::of(request).scheme };
+    match is_from_origin(request, cookies.origins(), Some(scheme)) {
+        Some(true) => Ok(()),
+        Some(false) | None => Err(ApiError::OriginNotAllowed),
+    }
+}

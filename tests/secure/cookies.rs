@@ -1,0 +1,667 @@
+//! Session cookies: `/login`, `/logout`, the rule against requests of other origins, and the library without the service.
+
+use std::{net::SocketAddr, sync::mpsc, thread};
+
+use actix_web::{App, HttpServer, Responder, web};
+use gatepass::{
+    ActiveUser, Auth, ErrorFormat, GrantedScopes, MaybeUser, RequiredScopes, Timestamp,
+    auth::{AuthBuilder, LoginThrottle, LoginThrottleLimits},
+    error::BuildError,
+    sql::{Database, SqlSessions},
+    tutorial::InsecureSubjectTokens,
+    web::CookieTransport,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    secure::{
+        Gatepass, JOHNDOE, JOHNDOE_OFFLINE, Reply, Request, SECOND, Service, add_client_with, basic,
+        change_password, end_all_sessions, expect_missing, expect_oauth2_error, get, on_both, on_sqlite,
+        outcome, post_form, replicas, request, revoke, rows, serve, serve_command, wait_until, with_service,
+        within,
+    },
+    support::{
+        doubles::{AgeingHasher, Member, Members, OneClient},
+        service::TIMEOUT,
+    },
+};
+
+const FOREIGN: &str = "Requests from this origin are not allowed";
+
+/// The request as a script of the same origin sends it.
+fn from_own_page(request: Request) -> Request {
+    request.header("Sec-Fetch-Site", "same-origin")
+}
+
+fn log_in(service: &Service, form: &str) -> Reply {
+    from_own_page(post_form("/login", form)).send(service.address)
+}
+
+/// The header that sets or deletes the session cookie.
+#[track_caller]
+fn set_cookie(reply: &Reply) -> String {
+    let headers = reply
+        .headers
+        .iter()
+        .filter(|(name, value)| name == "set-cookie" && !value.contains("gatepass_device="));
+    let headers: Vec<_> = headers.collect();
+    assert_eq!(headers.len(), 1, "{reply:?}");
+    headers[0].1.clone()
+}
+
+/// The session cookie that the response sets, as `NAME=VALUE`.
+#[track_caller]
+fn cookie_in(reply: &Reply) -> String {
+    assert!([204, 303].contains(&reply.status), "{reply:?}");
+    set_cookie(reply).split(';').next().unwrap().to_owned()
+}
+
+/// Signs johndoe in and returns the cookie.
+#[track_caller]
+fn cookie(service: &Service) -> String {
+    cookie_in(&log_in(service, JOHNDOE))
+}
+
+fn value(cookie: &str) -> &str {
+    cookie.split_once('=').unwrap().1
+}
+
+fn users_me(service: &Service, cookie: &str) -> Reply {
+    get("/users/me").header("Cookie", cookie).send(service.address)
+}
+
+fn log_out(service: &Service, cookie: &str) -> Reply {
+    from_own_page(request("POST", "/logout")).header("Cookie", cookie).send(service.address)
+}
+
+#[track_caller]
+fn expect_anonymous(reply: &Reply) {
+    let challenge = Some(r#"Bearer realm="api""#.to_owned());
+    assert_eq!(outcome(reply), (401, "Not authenticated".into(), challenge));
+}
+
+#[test]
+fn cookie_authenticates_on_all_replicas_until_the_sign_out() {
+    on_both(|gatepass| {
+        let [first, second] = [(); 2].map(|()| serve(gatepass, &["--issuer", "http://auth.example.com"]));
+        let signed_in = log_in(&first, JOHNDOE);
+        assert_eq!((signed_in.status, signed_in.text()), (204, String::new()));
+        assert_eq!(signed_in.header("cache-control").as_deref(), Some("no-store"));
+        let cookie = cookie_in(&signed_in);
+        let flags = "; Path=/; Max-Age=28800; HttpOnly; SameSite=Lax";
+        assert_eq!(set_cookie(&signed_in), format!("{cookie}{flags}"));
+        assert!(cookie.starts_with("gatepass_session=") && value(&cookie).len() == 43, "{cookie}");
+
+        for replica in [&first, &second] {
+            assert_eq!(users_me(replica, &cookie).json()["username"], "johndoe");
+        }
+        let sessions = get("/users/me/sessions").header("Cookie", &cookie).send(first.address).json();
+        assert_eq!((sessions.as_array().unwrap().len(), &sessions[0]["current"]), (1, &json!(true)));
+        // The database does not have the cookie.
+        let stored = rows(gatepass, "SELECT family || ' ' || newest FROM sessions");
+        assert!(!stored[0].contains(value(&cookie)), "{stored:?}");
+
+        let signed_out = log_out(&first, &cookie);
+        assert_eq!(signed_out.status, 204);
+        assert_eq!(set_cookie(&signed_out), "gatepass_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
+        expect_anonymous(&users_me(&first, &cookie));
+        within(SECOND, "the other replica refuses the cookie", || {
+            Some(users_me(&second, &cookie)).filter(|reply| reply.status == 401)
+        });
+        assert_eq!(rows(gatepass, "SELECT id FROM sessions"), [""; 0]);
+        assert_eq!(log_out(&first, &cookie).status, 204);
+        wait_until(SECOND, "the events are recorded", || {
+            let entries = gatepass.json_lines(&["audit", "list", "--json"]);
+            let names = entries.iter().map(|entry| entry["event"].as_str().unwrap());
+            let of_cookie = names.filter(|name| ["sign_in", "session_ended"].contains(name));
+            let text = Value::from(entries.clone()).to_string();
+            assert!(!text.contains(value(&cookie)), "{text}");
+            of_cookie.eq(["session_ended", "sign_in"])
+                && entries
+                    .iter()
+                    .any(|entry| entry["username"] == "johndoe" && entry["session_id"] == sessions[0]["id"])
+        });
+    });
+}
+
+#[test]
+fn https_issuer_gets_the_host_prefix_and_secure() {
+    let (gatepass, service) =
+        on_sqlite(&["--issuer", "https://auth.example.com", "--session-cookie-ttl", "60"]);
+    let signed_in = log_in(&service, JOHNDOE);
+    let cookie = cookie_in(&signed_in);
+    assert!(cookie.starts_with("__Host-gatepass_session="), "{cookie}");
+    let flags = "; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure";
+    assert_eq!(set_cookie(&signed_in), format!("{cookie}{flags}"));
+    assert_eq!(users_me(&service, &cookie).status, 200);
+    // Another service on the host can set a cookie without the prefix.
+    expect_anonymous(&users_me(&service, cookie.trim_start_matches("__Host-")));
+    drop(service);
+    // `--session-cookies off` and `--require-client` remove the endpoints.
+    for arguments in [&["--session-cookies", "off"][..], &["--require-client"]] {
+        let service = serve(&gatepass, &[&["--issuer", "https://auth.example.com"], arguments].concat());
+        assert_eq!(log_in(&service, JOHNDOE).status, 404);
+        expect_anonymous(&users_me(&service, &cookie));
+    }
+}
+
+#[test]
+fn refused_sign_in_returns_the_errors_of_the_token_endpoint_and_sets_no_cookie() {
+    let (gatepass, service) = on_sqlite(&[]);
+    gatepass.add("alice", &["--disabled"]).done();
+    for (form, detail) in [
+        ("username=johndoe&password=wrong", "Incorrect username or password"),
+        ("username=nobody&password=wrong", "Incorrect username or password"),
+        ("username=alice&password=alice's+own+passphrase", "Inactive user"),
+    ] {
+        let reply = log_in(&service, form);
+        expect_oauth2_error(&reply, 400, "invalid_grant", detail);
+        assert_eq!(reply.header("set-cookie"), None);
+    }
+    expect_missing(&log_in(&service, "username=johndoe"), "password");
+    let json = request("POST", "/login").header("Content-Type", "application/json").body("{}");
+    assert_eq!(from_own_page(json).send(service.address).status, 400);
+    assert_eq!(rows(&gatepass, "SELECT id FROM sessions"), [""; 0]);
+    drop(service);
+    let service = serve(&gatepass, &["--password-grant", "off"]);
+    let reply = log_in(&service, JOHNDOE);
+    expect_oauth2_error(&reply, 400, "unsupported_grant_type", "Signing in with a password is turned off");
+}
+
+#[test]
+fn navigation_is_redirected_to_a_path_of_the_same_origin_only() {
+    let (gatepass, service) = on_sqlite(&[]);
+    let navigate = |path: &str, form: &str| {
+        let accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+        from_own_page(post_form(path, form)).header("Accept", accept).send(service.address)
+    };
+    for (next, location) in
+        [("", "/"), ("&next=", "/"), ("&next=%2Fitems%3Fpage%3D2%26a%3D%2F%2Fb", "/items?page=2&a=//b")]
+    {
+        let reply = navigate("/login", &format!("{JOHNDOE}{next}"));
+        assert_eq!((reply.status, reply.header("location").as_deref()), (303, Some(location)));
+        let signed_out = post_form("/logout", &next[next.len().min(1)..]).header("Cookie", cookie_in(&reply));
+        let reply = from_own_page(signed_out).header("Accept", "text/html").send(service.address);
+        assert_eq!((reply.status, reply.header("location").as_deref()), (303, Some(location)));
+    }
+    for next in [
+        "https://evil.example/",
+        "//evil.example",
+        "///evil.example",
+        "/%5Cevil.example",
+        "%5C%5Cevil.example",
+        "/%09/evil.example",
+        "%20//evil.example",
+        "javascript:alert(1)",
+        "evil",
+        "/%0D%0ASet-Cookie:%20a=b",
+        "/%C3%A9",
+    ] {
+        for reply in [
+            navigate("/login", &format!("{JOHNDOE}&next={next}")),
+            log_in(&service, &format!("{JOHNDOE}&next={next}")),
+        ] {
+            assert_eq!(
+                (reply.status, reply.header("location"), reply.header("set-cookie")),
+                (400, None, None),
+                "{next}"
+            );
+            assert_eq!(reply.json()["detail"][0]["loc"], json!(["body", "next"]), "{next}");
+        }
+        assert_eq!(navigate("/logout", &format!("next={next}")).status, 400);
+    }
+    assert_eq!(rows(&gatepass, "SELECT id FROM sessions"), [""; 0]);
+}
+
+#[test]
+fn only_pages_of_the_same_or_an_allowed_origin_may_change_something_with_the_cookie() {
+    let (_gatepass, service) = on_sqlite(&["--cors-origin", "https://app.example.com"]);
+    let cookie = cookie(&service);
+    let host = service.address.to_string();
+    let own = format!("http://{host}");
+    let (tls, other_port) = (format!("https://{host}"), "http://127.0.0.1:1".to_owned());
+    for (headers, is_allowed) in [
+        (vec![("Sec-Fetch-Site", "same-origin")], true),
+        (vec![("Sec-Fetch-Site", "none")], true),
+        (vec![("Origin", own.as_str())], true),
+        (vec![("Origin", "https://app.example.com")], true),
+        (vec![("Origin", "https://app.example.com"), ("Sec-Fetch-Site", "same-site")], true),
+        (vec![("Origin", own.as_str()), ("Sec-Fetch-Site", "same-origin")], true),
+        (vec![], false),
+        (vec![("Referer", own.as_str())], false),
+        (vec![("Origin", tls.as_str())], false),
+        (vec![("Origin", other_port.as_str())], false),
+        (vec![("Origin", "https://evil.example")], false),
+        (vec![("Origin", "null")], false),
+        (vec![("Origin", "")], false),
+        (vec![("Sec-Fetch-Site", "same-site")], false),
+        (vec![("Sec-Fetch-Site", "cross-site")], false),
+        (vec![("Sec-Fetch-Site", "cross-site"), ("Origin", own.as_str())], false),
+        (vec![("Sec-Fetch-Site", "Same-Origin")], false),
+    ] {
+        let send = |request: Request| {
+            let request = headers
+                .iter()
+                .fold(request.header("Host", &host), |request, (name, value)| request.header(name, value));
+            request.send(service.address)
+        };
+        let with_cookie = |request: Request| send(request.header("Cookie", &cookie));
+        let delete = || request("DELETE", "/users/me/sessions/unknown");
+        let password = post_form("/login", "username=johndoe&password=wrong");
+        for (reply, allowed) in [
+            (with_cookie(delete()), 404),
+            (send(password), 400),
+            (with_cookie(post_form("/logout", "next=x")), 400),
+            (send(post_form("/logout", "next=x")), 400),
+        ] {
+            let expected = if is_allowed { allowed } else { 403 };
+            assert_eq!(reply.status, expected, "{headers:?}: {reply:?}");
+            if !is_allowed {
+                assert_eq!(outcome(&reply), (403, FOREIGN.into(), None));
+            }
+        }
+        // Reading is up to CORS, and the cookie is valid all the time.
+        assert_eq!(with_cookie(get("/users/me")).status, 200, "{headers:?}");
+        assert_eq!(with_cookie(request("HEAD", "/users/me")).status, 200, "{headers:?}");
+        // A WebSocket is not only read.
+        let handshake = get("/users/me").header("Sec-WebSocket-Version", "13").header("Upgrade", "websocket");
+        assert_eq!(with_cookie(handshake).status, if is_allowed { 200 } else { 403 }, "{headers:?}");
+        // Programs send tokens, and need no header.
+        if headers.is_empty() {
+            let token = service.token(JOHNDOE);
+            assert_eq!(send(delete().bearer(&token)).status, 404);
+            assert_eq!(with_cookie(delete().bearer(&token)).status, 404);
+        }
+    }
+}
+
+#[test]
+fn cookie_is_no_token_and_tokens_are_no_cookies() {
+    with_service(&[], |gatepass, service| {
+        let cookie = cookie(&service);
+        let secret = value(&cookie);
+        service.expect_invalid(&[secret, &cookie]);
+        for token in [secret.to_owned(), format!("{secret}{secret}")] {
+            assert_eq!(service.refresh(&token, "").status, 400);
+            assert_eq!(revoke(&service, &token, "").status, 200);
+        }
+        let api = add_client_with(gatepass, "api", &["--introspect-all"]);
+        let introspected =
+            post_form("/introspect", format!("token={secret}")).header("Authorization", basic("api", &api));
+        assert_eq!(introspected.send(service.address).json(), json!({ "active": false }));
+        // The endpoint wants client credentials or a token.
+        let by_cookie = from_own_page(post_form("/introspect", "token=x")).header("Cookie", &cookie);
+        assert_eq!(by_cookie.send(service.address).status, 401);
+        assert_eq!(users_me(&service, &cookie).status, 200, "the session is still active");
+
+        let tokens = service.sign_in_offline();
+        let name = cookie.split('=').next().unwrap();
+        for token in [
+            tokens.access.as_str(),
+            tokens.refresh.as_str(),
+            &tokens.refresh[..43],
+            &tokens.refresh[43..],
+            "",
+            &"x".repeat(43),
+        ] {
+            expect_anonymous(&users_me(&service, &format!("{name}={token}")));
+        }
+        // An Authorization header takes precedence, also an invalid one and one of another scheme.
+        for header in ["Bearer x", "Bearer", "Basic am9obmRvZTpzZWNyZXQ="] {
+            let both = get("/users/me").header("Cookie", &cookie).header("Authorization", header);
+            assert_eq!(both.send(service.address).status, 401, "{header}");
+        }
+        gatepass.add("alice", &["--scopes", "me"]).done();
+        let alice = service.token("username=alice&password=alice's+own+passphrase");
+        let both = get("/users/me").header("Cookie", &cookie).bearer(&alice).send(service.address);
+        assert_eq!(both.json()["username"], "alice");
+    });
+}
+
+#[test]
+fn cookie_ends_with_its_session_within_a_second() {
+    on_both(|gatepass| {
+        let services = replicas(gatepass, &[]);
+        let own_password = "johndoe's own passphrase".to_owned();
+        let mut password = own_password.clone();
+        type End<'a> = &'a dyn Fn(&Service, &str);
+        let by_operator: End<'_> = &|_, _| drop(gatepass.done(&["sessions", "end", "johndoe"]));
+        let by_disabling: End<'_> = &|_, _| {
+            gatepass.done(&["users", "disable", "johndoe"]);
+            gatepass.done(&["users", "enable", "johndoe"]);
+        };
+        let by_itself: End<'_> = &|service, cookie| {
+            let end = from_own_page(request("DELETE", "/users/me/sessions")).header("Cookie", cookie);
+            assert_eq!(end.send(service.address).status, 204);
+        };
+        let by_other_device: End<'_> = &|service, _| {
+            let token = service.token(JOHNDOE);
+            assert_eq!(end_all_sessions(service, &token).status, 204);
+        };
+        let by_password_change: End<'_> = &|service, _| {
+            let token = service.token(JOHNDOE);
+            let reply =
+                change_password(service, &token, "johndoe's+own+passphrase", "purple-otters-juggle-lanterns");
+            assert_eq!(reply.status, 204, "{reply:?}");
+        };
+        for (what, end) in [
+            ("operator", by_operator),
+            ("disabled", by_disabling),
+            ("itself", by_itself),
+            ("other device", by_other_device),
+            ("password change", by_password_change),
+        ] {
+            let form = format!("username=johndoe&password={}", password.replace(' ', "+"));
+            let cookie = cookie_in(&log_in(&services[0], &form));
+            for service in &services {
+                assert_eq!(users_me(service, &cookie).status, 200, "{what}");
+            }
+            end(&services[0], &cookie);
+            for service in &services {
+                within(SECOND, what, || Some(users_me(service, &cookie)).filter(|reply| reply.status == 401));
+            }
+            if what == "password change" {
+                password = "purple-otters-juggle-lanterns".to_owned();
+            }
+        }
+        assert_ne!(password, own_password);
+    });
+}
+
+#[test]
+fn cookie_expires_after_its_lifetime_cached_or_not() {
+    let (gatepass, service) = on_sqlite(&["--session-cookie-ttl", "2"]);
+    let cached = cookie(&service);
+    let is_valid = |cookie: &str| users_me(&service, cookie).status == 200;
+    assert!(is_valid(&cached));
+    wait_until(4 * SECOND, "the cookie expires", || !is_valid(&cached));
+    let fresh = cookie(&service);
+    rows(&gatepass, "UPDATE sessions SET created = created - 2 RETURNING id");
+    expect_anonymous(&users_me(&service, &fresh));
+    assert_eq!(log_out(&service, &fresh).status, 204);
+}
+
+#[test]
+fn cookie_ends_without_requests_and_requests_are_recorded_now_and_then() {
+    on_both(|gatepass| {
+        let start =
+            || serve(gatepass, &["--session-cookie-idle-ttl", "1000", "--issuer", "http://auth.example.com"]);
+        let services = [start(), start()];
+        let cookie = cookie(&services[0]);
+        let last_use = || {
+            let query = "SELECT CAST(rotated - created AS TEXT) || ' ' || CAST(last_used - created AS TEXT) FROM sessions";
+            rows(gatepass, query)
+        };
+        let is_valid = |service: &Service| users_me(service, &cookie).status == 200;
+        assert!(is_valid(&services[0]));
+        assert_eq!(last_use(), ["0 0"], "a use within 100 seconds is not recorded");
+        let update = "UPDATE sessions SET created = created - 900, rotated = rotated - 900, last_used = last_used - 900, \
+                      expires = expires - 900 RETURNING id";
+        rows(gatepass, update);
+        assert!(is_valid(&services[1]));
+        let recorded = last_use();
+        let is_now = |seconds: &str| (900..960).contains(&seconds.parse::<u32>().unwrap());
+        assert!(recorded[0].split(' ').all(is_now), "{recorded:?}");
+        assert!((0..3).all(|_| is_valid(&services[1])));
+        assert_eq!(last_use(), recorded);
+        rows(gatepass, "UPDATE sessions SET rotated = rotated - 1000 RETURNING id");
+        expect_anonymous(&users_me(&start(), &cookie));
+    });
+}
+
+#[test]
+fn tabs_of_a_browser_share_a_session_and_a_new_sign_in_replaces_it() {
+    with_service(&["--max-sessions", "2"], |gatepass, service| {
+        let (other_browser, first) = (cookie(&service), cookie(&service));
+        let again = from_own_page(post_form("/login", JOHNDOE)).header("Cookie", &first);
+        let second = cookie_in(&again.send(service.address));
+        // Both tabs send the second cookie now. The first one is useless, and has not cost the other browser its session.
+        expect_anonymous(&users_me(&service, &first));
+        for cookie in [&other_browser, &second] {
+            assert_eq!(users_me(&service, cookie).status, 200);
+        }
+        // A failed sign-in changes nothing.
+        let failed =
+            from_own_page(post_form("/login", "username=johndoe&password=wrong")).header("Cookie", &second);
+        assert_eq!(failed.send(service.address).status, 400);
+        assert_eq!(users_me(&service, &second).status, 200);
+        rows(gatepass, "UPDATE sessions SET last_used = last_used - 10 RETURNING id");
+        let third = cookie(&service);
+        assert_eq!(users_me(&service, &third).status, 200);
+        let left = [&other_browser, &second].map(|cookie| users_me(&service, cookie).status);
+        assert!(left.contains(&401), "a third session ends the least recently used one: {left:?}");
+    });
+}
+
+#[test]
+fn failed_attempts_are_shared_with_the_token_endpoint() {
+    let arguments = ["--login-throttle=on", "--login-throttle-account-failures=2"];
+    with_service(&arguments, |gatepass, service| {
+        let signed_in = log_in(&service, JOHNDOE);
+        let device = signed_in.headers.iter().find(|(_, value)| value.starts_with("gatepass_device="));
+        let device = device.expect("a device cookie").1.split(';').next().unwrap();
+        for reply in [
+            log_in(&service, "username=johndoe&password=wrong"),
+            service.sign_in("username=johndoe&password=wrong"),
+        ] {
+            assert_eq!(reply.status, 400);
+        }
+        // The waits outlast the test.
+        rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name LIKE '% %' RETURNING name");
+        for reply in [service.sign_in(JOHNDOE), log_in(&service, JOHNDOE)] {
+            expect_oauth2_error(
+                &reply,
+                429,
+                "temporarily_unavailable",
+                "Too many failed attempts, try again later",
+            );
+        }
+        // The device that signed in before does not wait, and its session goes on.
+        let known = from_own_page(post_form("/login", JOHNDOE)).header("Cookie", device);
+        assert_eq!(known.send(service.address).status, 204);
+        assert_eq!(users_me(&service, &cookie_in(&signed_in)).status, 200);
+    });
+}
+
+#[test]
+fn invented_cookies_are_limited_by_address_and_known_ones_are_not() {
+    let (_gatepass, service) = on_sqlite(&["--login-throttle=on", "--login-throttle-rate=1"]);
+    let cookie = cookie(&service);
+    assert_eq!(users_me(&service, &cookie).status, 200);
+    let invented = |number: u32| users_me(&service, &format!("gatepass_session={number:043}")).status;
+    let statuses: Vec<_> = (0..40_u32).map(invented).collect();
+    assert!(statuses.contains(&429), "{statuses:?}");
+    assert!(statuses.iter().filter(|status| **status == 401).count() >= 8, "{statuses:?}");
+    assert_eq!(users_me(&service, &cookie).status, 200, "the cached cookie costs no query");
+    // Values of another length cost none either.
+    assert!(
+        (0..40).all(|number: u32| users_me(&service, &format!("gatepass_session={number}")).status == 401)
+    );
+}
+
+#[test]
+fn cookie_is_found_among_others_up_to_the_limit_of_the_head() {
+    let (_gatepass, service) = on_sqlite(&[]);
+    let cookie = cookie(&service);
+    let found = |header: &str| users_me(&service, header).status;
+    let others =
+        format!("a=b; session={}; __Host-gatepass_session=x; c=\"gatepass_session\"", "x".repeat(9000));
+    for header in [format!("{others}; {cookie}"), format!("{cookie}; {others}"), format!("a=b;{cookie} ;c=d")]
+    {
+        assert_eq!(found(&header), 200);
+    }
+    let several = get("/users/me").header("Cookie", "a=b").header("Cookie", &cookie);
+    assert_eq!(several.send(service.address).status, 200);
+    for header in [
+        format!("x{cookie}"),
+        cookie.to_uppercase(),
+        format!("{cookie}x"),
+        format!("{cookie}{}", "x".repeat(10_000)),
+        format!("gatepass_session=\"{}\"", value(&cookie)),
+        "gatepass_session".to_owned(),
+    ] {
+        assert_eq!(found(&header), 401, "{}", &header[..header.len().min(80)]);
+    }
+    assert_eq!(found(&format!("{cookie}; a={}", "x".repeat(17_000))), 431);
+}
+
+struct Admin;
+
+impl RequiredScopes for Admin {
+    const SCOPES: &'static [&'static str] = &["admin"];
+}
+
+async fn maybe(user: MaybeUser<Member>) -> impl Responder {
+    user.active().map_or("anonymous".to_owned(), |user| user.email.clone())
+}
+
+async fn change(me: ActiveUser<Member>) -> impl Responder {
+    format!("changed by {}", me.email)
+}
+
+fn builder(database: &Database) -> AuthBuilder<Members> {
+    Auth::builder(Members::with(GrantedScopes::Only("me".parse().unwrap())))
+        .passwords(AgeingHasher::default())
+        .tokens(InsecureSubjectTokens)
+        .error_format(ErrorFormat::OAuth2)
+        .sessions(SqlSessions::new(database.clone()))
+}
+
+/// An application with its own users and handlers, but without the service.
+fn application() -> SocketAddr {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async {
+            let database = Database::open("sqlite::memory:").await.unwrap();
+            let limits = LoginThrottleLimits { account_failures: 1, ..LoginThrottleLimits::default() };
+            let auth = builder(&database)
+                // The wait after a failed attempt does not end during the test.
+                .clock(|| Timestamp::from_unix(1_900_000_000))
+                .login_throttle(LoginThrottle::in_memory().limits(limits))
+                .cookies(
+                    CookieTransport::default().name("members").allow_origins(["https://app.example.com"]),
+                )
+                .build()
+                .unwrap();
+            let server = HttpServer::new(move || {
+                App::new()
+                    .configure(auth.routes())
+                    .service(auth.login_endpoint("/api/sign-in"))
+                    .route("/maybe", web::get().to(maybe))
+                    .route("/maybe", web::post().to(maybe))
+                    .route("/change", web::post().to(change))
+                    .service(
+                        web::scope("/bearer")
+                            .wrap(auth.bearer())
+                            .route("", web::post().to(maybe))
+                            .route("/public", web::post().to(async || "public")),
+                    )
+                    .service(
+                        web::scope("/admin")
+                            .wrap(auth.require::<Admin>())
+                            .route("", web::get().to(async || "admin")),
+                    )
+                    .service(
+                        web::scope("/me").wrap(auth.require::<MeScope>()).route("", web::to(async || "me")),
+                    )
+            });
+            let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+            send.send(server.addrs()[0]).unwrap();
+            server.run().await
+        })
+    });
+    receive.recv_timeout(TIMEOUT).unwrap()
+}
+
+struct MeScope;
+
+impl RequiredScopes for MeScope {
+    const SCOPES: &'static [&'static str] = &["me"];
+}
+
+#[test]
+fn library_signs_in_users_of_its_own_table_with_cookies() {
+    let address = application();
+    let form = "username=johndoe@example.com&password=secret";
+    let cookie = cookie_in(&from_own_page(post_form("/login", form)).send(address));
+    assert!(cookie.starts_with("__Host-members="), "{cookie}");
+    let with = |request: Request, cookie: &str| request.header("Cookie", cookie).send(address);
+    assert_eq!(with(get("/maybe"), &cookie).text(), "johndoe@example.com");
+    assert_eq!(with(get("/me"), &cookie).text(), "me");
+    assert_eq!(with(get("/admin"), &cookie).status, 403);
+    // Public pages do not fail because of an old cookie.
+    for old in ["__Host-members=x", &format!("__Host-members={}", "x".repeat(43))] {
+        assert_eq!(with(get("/maybe"), old).text(), "anonymous");
+        assert_eq!(with(get("/me"), old).status, 401);
+    }
+    assert_eq!(get("/maybe").send(address).text(), "anonymous");
+    assert_eq!(get("/maybe").bearer("99").send(address).status, 401, "an invalid token is an error");
+
+    // The service is behind TLS, which the application need not know.
+    let own = post_form("/change", "")
+        .header("Host", "www.example.com")
+        .header("Origin", "https://www.example.com");
+    assert_eq!(with(own, &cookie).text(), "changed by johndoe@example.com");
+    let allowed = post_form("/change", "").header("Origin", "https://app.example.com");
+    assert_eq!(with(allowed, &cookie).status, 200);
+    for path in ["/change", "/me", "/maybe", "/bearer"] {
+        let foreign = post_form(path, "").header("Sec-Fetch-Site", "same-site");
+        assert_eq!(outcome(&with(foreign, &cookie)), (403, FOREIGN.into(), None), "{path}");
+    }
+    assert_eq!(with(post_form("/bearer/public", ""), &cookie).text(), "public");
+    let bearer = post_form("/change", "").header("Sec-Fetch-Site", "cross-site").bearer("1");
+    // Browsers do not send tokens on their own.
+    assert_eq!(bearer.send(address).status, 401, "the token has no session");
+
+    let elsewhere = from_own_page(post_form("/api/sign-in", form)).send(address);
+    let second = cookie_in(&elsewhere);
+    assert_eq!(with(from_own_page(post_form("/logout", "")), &second).status, 204);
+    assert_eq!(with(get("/maybe"), &second).text(), "anonymous");
+    assert_eq!(with(get("/maybe"), &cookie).text(), "johndoe@example.com");
+    let wrong =
+        || from_own_page(post_form("/login", "username=johndoe@example.com&password=wrong")).send(address);
+    assert_eq!([wrong().status, wrong().status], [400, 429]);
+}
+
+#[test]
+fn incompatible_parts_do_not_build() {
+    let cookies = CookieTransport::default;
+    actix_web::rt::System::new().block_on(async {
+        let database = Database::open("sqlite::memory:").await.unwrap();
+        let base = || Auth::builder(Members::default()).tokens(InsecureSubjectTokens).cookies(cookies());
+        let error = base().passwords(AgeingHasher::default()).build().err();
+        assert_eq!(error, Some(BuildError::CookiesWithoutSessions));
+        assert_eq!(error.unwrap().to_string(), "session cookies need sessions: call .sessions(…)");
+        let error = base().sessions(SqlSessions::new(database.clone())).build().err();
+        assert_eq!(error, Some(BuildError::CookiesWithoutHasher));
+        let error =
+            builder(&database).clients(OneClient).require_client(true).cookies(cookies()).build().err();
+        assert_eq!(error, Some(BuildError::CookiesWithoutDefaultClient));
+        for name in ["", "a b", "a=b", "a;b", "é", &"x".repeat(65)] {
+            let error = builder(&database).cookies(cookies().name(name)).build().err();
+            assert_eq!(error, Some(BuildError::InvalidCookieName), "{name:?}");
+        }
+        // Without cookies, the document and the routes have nothing of them.
+        let (without, with) =
+            (builder(&database).build().unwrap(), builder(&database).cookies(cookies()).build().unwrap());
+        let document = |auth: &Auth<Member>| serde_json::to_value(auth.openapi()).unwrap();
+        assert!(document(&without)["paths"].get("/login").is_none());
+        let document = document(&with);
+        assert!(document["paths"]["/login"].get("post").is_some());
+        let scheme = &document["components"]["securitySchemes"]["SessionCookie"];
+        assert_eq!(
+            [&scheme["type"], &scheme["in"], &scheme["name"]],
+            ["apiKey", "cookie", "__Host-gatepass_session"]
+        );
+    });
+}
+
+#[test]
+fn refresh_tokens_are_not_issued_with_cookies() {
+    let gatepass = Gatepass::on_sqlite();
+    crate::secure::add_johndoe(&gatepass);
+    let service = Service::run(&mut serve_command(&gatepass, &["--refresh-tokens", "always"]));
+    let reply = log_in(&service, JOHNDOE_OFFLINE);
+    assert_eq!((reply.status, reply.body.len()), (204, 0));
+    assert_eq!(rows(&gatepass, "SELECT family FROM sessions WHERE family <> newest"), [""; 0]);
+}
