@@ -64,7 +64,7 @@ impl<U: AuthUser> Start<U> for SetCookie<'_> {
             max_sessions: sessions.maximum,
         };
         if let Some(replaced) = self.replaced {
-            // First, so that it does not count for the maximum number of sessions.
+            // First: the new session must not evict another one in its place.
             auth.end_cookie_session(replaced, client_info).await?;
         }
         if !auth.open(sessions, &session).await? {

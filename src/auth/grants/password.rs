@@ -63,7 +63,7 @@ pub struct SignIn<'a> {
 
 /// The last step of a sign-in, which opens the session.
 pub(super) trait Start<U: AuthUser> {
-    /// What the user gets: tokens or a cookie.
+    /// The credentials of later requests: tokens or a cookie.
     type Credentials;
 
     /// Opens the session. Returns `None` if the user's credentials were changed concurrently.

@@ -245,7 +245,7 @@ fn login_operation() {}
     operation_id = "log_out",
     request_body(content = LogoutFormSchema, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 204, description = "Signed out, also if there was no session",
+        (status = 204, description = "Signed out. A missing session is not an error",
             headers(("Set-Cookie" = String, description = "Deletes the session cookie"))),
         (status = 303, description = "Signed out, if the request accepts `text/html`",
             headers(("Location" = String, description = "The path in `next`"))),
