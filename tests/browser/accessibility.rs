@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use serde_json::Value;
-
 use crate::{
     browser::{
         docs, sessions, start_page,
