@@ -86,6 +86,10 @@
 //! | return your own error bodies | [`ErrorFormat`], [`error`] |
 //! | run behind a proxy, log requests | [`web`] |
 //! | keep an audit trail | [`events`] |
+#![cfg_attr(
+    feature = "testing",
+    doc = "| test your application, or a store that you implemented | [`testing`] |"
+)]
 //!
 //! # Features
 //!
@@ -96,6 +100,7 @@
 //! - `argon2`: password hashing.
 //! - `password-policy`: rejects weak passwords.
 //! - `sql`: users, clients and sessions in SQLite or PostgreSQL.
+//! - `testing`: test doubles for applications, and contract suites for stores. Enable it for `dev-dependencies` only.
 //!
 //! # Security
 //!
@@ -113,6 +118,8 @@ mod http;
 
 #[cfg(feature = "service")]
 pub mod app;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(feature = "sql")]
 pub use adapters::sql;
@@ -226,3 +233,8 @@ struct Readme;
 #[cfg(all(doctest, feature = "argon2", feature = "jwt", feature = "sql"))]
 #[doc = include_str!("../docs/cookies.md")]
 struct Cookies;
+
+/// The Rust of docs/testing.md compiles.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../docs/testing.md")]
+struct TestingPage;

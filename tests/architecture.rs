@@ -6,11 +6,12 @@ use std::{
 };
 
 /// Each layer, the layers that it may import from, and the crates and items that it must not use.
-const LAYERS: [(&str, &[&str], &[&str]); 5] = [
+const LAYERS: [(&str, &[&str], &[&str]); 6] = [
     ("domain", &[], &["actix", "utoipa", "sqlx", "log::", "clap"]),
     ("auth", &["domain"], &["actix", "utoipa", "sqlx", "SystemTime", "clap"]),
     ("adapters", &["domain", "auth"], &["actix", "clap"]),
     ("http", &["domain", "auth"], &["sqlx", "clap"]),
+    ("testing", &["domain", "auth", "adapters", "http"], &["sqlx", "clap"]),
     ("app", &["domain", "auth", "adapters", "http"], &[]),
 ];
 
@@ -33,17 +34,22 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     files
 }
 
-/// The layers that code imports: the first word after each `crate::`, or all words of a group.
+/// The layers that code imports: the first word after each `crate::`, or that of each item of a group.
 fn imports(code: &str) -> Vec<&str> {
-    let is_separator = |c: char| !c.is_alphanumeric() && c != '_';
     let imports = code.split("crate::").skip(1).flat_map(|rest| {
-        let (text, count) = match rest.strip_prefix('{') {
-            Some(group) => (group.split(';').next().unwrap_or_default(), usize::MAX),
-            None => (rest, 1),
+        let mut depth = 0;
+        let is_separator = |c: char| {
+            depth += i32::from(c == '{') - i32::from(c == '}');
+            depth == 1 && matches!(c, '{' | ',')
         };
-        text.split(is_separator).take(count)
+        match rest.strip_prefix('{') {
+            Some(_) => rest.split(';').next().unwrap_or_default().split(is_separator).collect(),
+            None => vec![rest],
+        }
     });
-    imports.filter(|import| LAYERS.iter().any(|(layer, ..)| layer == import)).collect()
+    let is_end = |c: char| !c.is_alphanumeric() && c != '_';
+    let words = imports.filter_map(|item| item.trim().split(is_end).next());
+    words.filter(|import| LAYERS.iter().any(|(layer, ..)| layer == import)).collect()
 }
 
 #[test]
@@ -95,6 +101,6 @@ fn every_folder_of_src_is_a_layer() {
 #[test]
 fn imports_finds_paths_and_groups() {
     let code =
-        "use crate::{\n    auth::{Auth, Tokens},\n    domain::user::User,\n};\nfn f() { crate::http::x() }";
+        "use crate::{\n    auth::{Auth, app},\n    domain::user::User,\n};\nfn f() { crate::http::x() }";
     assert_eq!(imports(code), ["auth", "domain", "http"]);
 }

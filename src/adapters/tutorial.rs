@@ -132,7 +132,7 @@ pub struct InsecureFakeHasher {
 }
 
 impl InsecureFakeHasher {
-    fn fake_hash(password: &Password) -> String {
+    pub(crate) fn fake_hash(password: &Password) -> String {
         format!("fakehashed{}", password.expose())
     }
 }

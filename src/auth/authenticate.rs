@@ -34,6 +34,13 @@ pub struct AuthenticatedUser<U> {
     pub granted_scopes: GrantedScopes,
 }
 
+impl<U: AuthUser> AuthenticatedUser<U> {
+    pub(crate) fn new(user: U, claims: Claims) -> Self {
+        let granted_scopes = still_granted(&claims.granted_scopes, &user);
+        Self { user, claims, granted_scopes }
+    }
+}
+
 /// The client of a valid access token that it requested for itself.
 #[derive(Clone, Debug)]
 pub struct AuthenticatedClient {
@@ -145,8 +152,7 @@ impl<U: AuthUser> Auth<U> {
             return Ok(Some((claims, Authentication::Invalid)));
         };
         let authentication = if self.has_session(&claims, now).await? {
-            let granted_scopes = still_granted(&claims.granted_scopes, &user);
-            Authentication::Valid(AuthenticatedUser { user, claims: claims.clone(), granted_scopes }.into())
+            Authentication::Valid(AuthenticatedUser::new(user, claims.clone()).into())
         } else if user.is_active() {
             Authentication::Invalid
         } else {

@@ -164,7 +164,7 @@ impl LoginThrottleLimits {
 }
 
 /// The most recent failed attempts, in memory.
-struct InMemoryFailedAttempts {
+pub(crate) struct InMemoryFailedAttempts {
     attempts: Cache<String, FailedAttempts>,
     /// Makes additions atomic.
     lock: Mutex<()>,
@@ -172,7 +172,7 @@ struct InMemoryFailedAttempts {
 }
 
 impl InMemoryFailedAttempts {
-    fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self { attempts: Cache::new(capacity), lock: Mutex::default(), device_key: OnceCell::new() }
     }
 }

@@ -22,6 +22,24 @@ use crate::domain::{
 
 /// Storage for your users. Implement it with plain `async fn`.
 ///
+/// # Rules
+///
+/// The suite `gatepass::testing::contract::user_store` (feature `testing`) checks these rules.
+///
+/// - **unknown-user**: A username or subject that does not exist is `Ok(None)`, whatever its text. An error would be a response
+///   with the status 500, for text that anyone can send.
+/// - **distinct-subjects**: Two accounts have two subjects, which never change. Otherwise one user would get the data of the
+///   other.
+/// - **found-by-subject**: `find_by_subject` returns the same user as `find_by_username`, with the same state and scopes: a
+///   token contains only the subject.
+/// - **replace-hash**: `replace_hash` stores the hash byte for byte, for this user only. A hash that was cut off locks the user
+///   out; those of Argon2id have about 100 characters.
+/// - **replace-compares**: `replace_hash` does nothing if the stored hash is not `old`, compared byte for byte: a concurrent
+///   password change must win.
+/// - **replace-unknown**: `replace_hash` changes nothing if the user does not exist. It may return an error.
+///
+/// # Example
+///
 /// ```
 /// use std::collections::HashMap;
 /// use gatepass::{Account, AuthUser, BackendError, PasswordHash, Subject, UserStore, Username};
@@ -52,7 +70,7 @@ use crate::domain::{
 ///         old: &PasswordHash,
 ///         new: &PasswordHash,
 ///     ) -> Result<(), BackendError> {
-///         let id = subject.as_str().parse()?;
+///         let Ok(id) = subject.as_str().parse() else { return Ok(()) };
 ///         if let Some(account) = self.0.write().await.get_mut(&id)
 ///             && account.password_hash == *old
 ///         {
@@ -120,6 +138,19 @@ impl<S: UserStore> UserStore for Arc<S> {
 }
 
 /// Storage for users that can change their passwords through Gatepass.
+///
+/// # Rules
+///
+/// The suite `gatepass::testing::contract::password_store` (feature `testing`) checks these rules.
+///
+/// - **same-hash**: `find_hash` returns the hash that the [`UserStore`] returns, because sign-ins verify that one.
+/// - **unknown-account**: For a user that does not exist, `find_hash` returns `None`, and `change_password` returns `false` and
+///   changes nothing.
+/// - **change-replaces**: `change_password` stores the hash byte for byte, for this user only.
+/// - **change-compares**: `change_password` returns `false` and changes nothing if the stored hash is not `old`, which is the
+///   hash that the current password was verified with.
+/// - **change-once**: The comparison and the change are atomic. Of concurrent changes one returns `true`, and its password is
+///   stored. Otherwise a user would be informed of a new password that does not work.
 #[dynosaur::dynosaur(pub(crate) DynPasswordStore = dyn(box) PasswordStore)]
 pub trait PasswordStore: Send + Sync {
     /// Returns the stored hash of this user's password, or `None` for an unknown user.
@@ -132,7 +163,7 @@ pub trait PasswordStore: Send + Sync {
     ) -> impl Future<Output = Result<Option<PasswordHash>, BackendError>> + Send;
 
     /// Replaces the stored hash `old` with `new` and returns `true`, or returns `false` if the stored hash is no longer
-    /// `old`.
+    /// `old` or the user does not exist.
     ///
     /// [`Auth`](crate::Auth) then ends the sessions of the user. A store that keeps users and sessions in one database
     /// should do both in one transaction, so that a crash between the two leaves no session open.
@@ -459,6 +490,17 @@ pub struct KeySet {
 }
 
 /// The registered clients.
+///
+/// # Rules
+///
+/// The suite `gatepass::testing::contract::client_registry` (feature `testing`) checks these rules.
+///
+/// - **registered-client**: A registered client is returned with all fields as they were registered: its grants, scopes and
+///   audiences limit its tokens.
+/// - **unknown-client**: A client that is not registered is `Ok(None)`, whatever its identifier. An error would be a response
+///   with the status 500, for text that anyone can send.
+/// - **exact-client-id**: Identifiers are compared byte for byte. Failed attempts are counted under the identifier of the
+///   request, so another spelling would allow further guesses.
 #[dynosaur::dynosaur(pub(crate) DynClientRegistry = dyn(box) ClientRegistry)]
 pub trait ClientRegistry: Send + Sync {
     /// Returns the client with this identifier, or `None` if it is not registered. [`Auth`](crate::Auth) compares the

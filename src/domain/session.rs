@@ -52,7 +52,7 @@ impl TokenHash {
 /// A session to open.
 #[derive(Clone, Debug)]
 pub struct NewSession<'a> {
-    /// The identifier: random and unique.
+    /// The identifier: 128 random bits, as 22 characters of base64url.
     pub id: &'a SessionId,
     /// The user.
     pub owner: &'a SessionOwner,
@@ -197,10 +197,69 @@ pub struct Rotation<'a> {
 ///
 /// A read must see every write that completed before it. To avoid reads, use a [`TokenCache`](crate::cache::TokenCache)
 /// instead of caching in the store. [`Auth`](crate::Auth) implements the rules of refresh tokens; the store only
-/// compares and swaps.
+/// compares and swaps. All times are arguments, and a store needs no clock.
 ///
-/// The store removes sessions some time after they expired, or they accumulate: no method of this trait does. A session
-/// without expiry is removed only when it ends.
+/// # Rules
+///
+/// The suite `gatepass::testing::contract::session_store` (feature `testing`) checks these rules.
+///
+/// Versions of credentials:
+///
+/// - **stable-version**: Reading the version, opening a session and ending one do not change it. Otherwise sign-ins in
+///   progress would fail.
+/// - **end-all**: `end_all` ends every session of the user and raises the version, also without sessions: a sign-in may be
+///   in progress. Other users keep their sessions and versions.
+/// - **stale-version**: `open` with an older version returns `None` and changes nothing, so that a sign-in in progress does not
+///   survive a password change.
+/// - **atomic-end-all**: The comparison and the insertion of `open` are atomic with respect to `end_all`. Otherwise a session
+///   that is opened concurrently would survive a password change.
+///
+/// Tokens and owners:
+///
+/// - **active-session**: All tokens of a session are active from `open` until the session ends. The identifier is compared
+///   byte for byte.
+/// - **incomplete-token**: A token without `session_id` is not active: it could not be revoked. A token without `token_id` is
+///   active with its session. `revoke` returns `false` for both.
+/// - **owner**: Only the owner finds, lists, revokes and ends a session. Users of two kinds with the same subject are two
+///   owners: customer 7 is not staff member 7.
+/// - **revoke**: `revoke` ends one access token for as long as its session lasts, also after a refresh. The session and its
+///   other tokens stay. It returns `true` only if the token was active, so that each revocation is reported once.
+///
+/// Lists and ends:
+///
+/// - **list-order**: `list` returns the session first that was last used, by a sign-in or a request for a token.
+/// - **list-expiry**: `list` contains the sessions whose `expires_at` is later than `now`, and those without. Users end
+///   sessions from this list, so none may be missing.
+/// - **list-content**: `list` returns the fields that `open` stored, byte for byte.
+/// - **end-once**: `end` ends one session. It returns `true` only for the first call, so that each end is reported once.
+/// - **eviction**: If the user has more than `max_sessions` sessions that have not expired, `open` ends the least recently
+///   used ones, never the new one, and returns their identifiers, so that caches drop their tokens.
+/// - **concurrent-maximum**: Concurrent sign-ins do not exceed the maximum, and each ended session is returned once.
+/// - **unknown-session**: A user, a session or a token that does not exist is `None`, `false` or an empty list, whatever its
+///   text, and not an error: identifiers are in requests from outside.
+///
+/// Refresh tokens:
+///
+/// - **family-content**: `find_token_family` and `find_active` return what `open` stored. An empty set of scopes is not
+///   [`GrantedScopes::All`].
+/// - **exact-family**: A family is found by its name alone, which is compared byte for byte. A comparison that ignores case
+///   would make guessing easier.
+/// - **rotate-compares**: `rotate` replaces the token only if the current one is `from` and the last response has the number
+///   `sequence - 1`. Otherwise it changes nothing, and the reuse of a stolen token is noticed.
+/// - **rotate-once**: Of concurrent calls of `rotate` for the same token, one succeeds. Otherwise a thief and the user could
+///   both get tokens.
+/// - **rotate-extends**: `rotate` stores the sender, the time of the last use and the new expiry. Otherwise a session in use
+///   would be removed or evicted.
+/// - **delivery-compares**: `update_delivery` replaces the delivery only if it equals `from` (except for `rotated`, which
+///   changes together with `first`). Without a request, sender and last use stay.
+/// - **delivery-once**: Of concurrent calls of `update_delivery` and `rotate` for the same delivery, one succeeds. Otherwise the
+///   record of which response arrived would be wrong.
+/// - **family-ends**: A family ends with its session, and not with an access token.
+///
+/// The suite cannot check the following, since no method of this trait does it:
+///
+/// - Pruning: the store removes sessions some time after they expired, or they accumulate. A session without expiry is
+///   removed only when it ends. A revoked token is kept as long as its session.
 #[dynosaur::dynosaur(pub(crate) DynSessionStore = dyn(box) SessionStore)]
 pub trait SessionStore: Send + Sync {
     /// Returns the version of a user's credentials. For a user that never had a session, any constant version will do.

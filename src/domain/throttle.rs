@@ -35,7 +35,27 @@ pub struct FailedAttempts {
     pub last: Option<Timestamp>,
 }
 
-/// Storage for failed attempts, which replicas can share.
+/// Storage for failed attempts, which replicas can share. All times are arguments, and a store needs no clock.
+///
+/// # Rules
+///
+/// The suite `gatepass::testing::contract::failed_attempt_store` (feature `testing`) checks these rules.
+///
+/// - **no-failures**: `find` returns [`FailedAttempts::default`] for a key without failures.
+/// - **order-of-keys**: `find` returns one result for each key, in the order of the keys: each key has a limit of its own.
+/// - **counts-every-key**: `add` adds one under every key, and stores the time. An attempt that is not counted is a free guess.
+/// - **exact-key**: Keys are compared byte for byte. Otherwise two accounts would share a count.
+/// - **forgets**: `add` restarts a count at one if its last failure was the key's `forget_after` ago or earlier, and only then.
+///   Otherwise old failures would delay users, or attackers could wait for new guesses.
+/// - **clears**: `clear` removes the failures under the given keys only.
+/// - **atomic-count**: Concurrent calls of `add` are all counted. Otherwise attackers could guess in parallel.
+/// - **device-key**: `device_key` returns the same key to all callers, also concurrent ones. Otherwise cookies of one replica
+///   would not be valid at another.
+///
+/// The suite cannot check the following:
+///
+/// - Usernames: `normalize_username` depends on the usernames of the application.
+/// - Pruning: the store may remove failures that are forgotten, and should, since strangers add them.
 #[dynosaur::dynosaur(pub(crate) DynFailedAttemptStore = dyn(box) FailedAttemptStore)]
 pub trait FailedAttemptStore: Send + Sync {
     /// Returns the same string for all spellings of a username that belong to one account. Only usernames without an

@@ -6,4 +6,6 @@ mod example;
 mod library;
 mod limits;
 mod rfc;
+mod testing;
+mod todos;
 mod tutorial;

@@ -6,17 +6,15 @@ use actix_web::rt::System;
 use futures_util::TryStreamExt;
 use gatepass::{
     Account, AuthUser, Client, ClientId, ClientRegistry, ClientSecret, ClientSecretHash, GrantedScopes,
-    PasswordHash, Subject, Timestamp, UserStore, Username,
+    PasswordHash, Scopes, Subject, Timestamp, UserStore, Username,
     sql::{
-        Database, DatabaseSettings, Import, OpenError, SqlClients, SqlUsers, StoredUser, Tables, User,
-        UserChange,
+        Database, DatabaseSettings, Import, OpenError, SqlClients, SqlFailedAttempts, SqlUsers, StoredUser,
+        Tables, User, UserChange,
     },
+    testing::contract,
 };
 
-use crate::{
-    contract::users,
-    support::{folder::Folder, new_postgres, pgbouncer::PgBouncer, program::Gatepass, skip},
-};
+use crate::support::{folder::Folder, new_postgres, pgbouncer::PgBouncer, program::Gatepass, skip};
 
 pub const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
@@ -90,8 +88,42 @@ fn sql_users_fulfill_the_contract() {
         let users = SqlUsers::new(database);
         add(&users, "johndoe").await;
         add(&users, "Straße").await;
-        users::assert_contract(users.clone(), ["johndoe", "Straße"]).await;
-        users::assert_contract(users, ["JohnDoe", "STRASSE"]).await;
+        for usernames in [["johndoe", "Straße"], ["JohnDoe", "STRASSE"]] {
+            contract::user_store(&users, usernames).await.unwrap();
+            contract::password_store(&users, usernames).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn sql_clients_fulfill_the_contract() {
+    on_both(async |database| {
+        let clients = SqlClients::new(database);
+        let secret = ClientSecretHash::of(&ClientSecret::generate().unwrap());
+        let reports = Client {
+            grants: vec!["client_credentials".into()],
+            scopes: GrantedScopes::Only("reports:read reports:write".parse().unwrap()),
+            audiences: Some(vec!["https://api.example.com".parse().unwrap(), "two words".parse().unwrap()]),
+            introspect_all: true,
+            ..Client::confidential("reports".parse().unwrap(), [secret])
+        };
+        let none = Client {
+            grants: vec![],
+            scopes: GrantedScopes::Only(Scopes::default()),
+            ..Client::public("Mobile App".parse().unwrap())
+        };
+        let registered = [Client::public("web".parse().unwrap()), reports, none];
+        for client in &registered {
+            assert!(clients.add(client, "").await.unwrap(), "the identifier is free");
+        }
+        contract::client_registry(&clients, &registered).await.unwrap();
+    });
+}
+
+#[test]
+fn sql_failed_attempts_fulfill_the_contract() {
+    on_both(async |database| {
+        contract::failed_attempt_store(&SqlFailedAttempts::new(database)).await.unwrap();
     });
 }
 

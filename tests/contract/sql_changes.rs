@@ -9,17 +9,16 @@ use std::{
 
 use actix_web::rt::System;
 use gatepass::{
-    AuthUser, Client, ClientId, PasswordStore, Subject, Timestamp,
+    AuthUser, Claims, Client, ClientId, GrantedScopes, PasswordStore, Subject, Timestamp,
     cache::{CacheInvalidator, Invalidation},
-    sessions::{SessionOwner, SessionStore},
+    sessions::{SessionId, SessionOwner, SessionStore},
     sql::{Database, SqlClients, SqlSessions, SqlUsers, UserChange},
 };
 
 use crate::{
     contract::{
-        sessions::{Opening, claims, session_id},
         sql::{NOW, add},
-        sql_sessions::owner,
+        sql_sessions::{open_at, owner, version},
     },
     support::{folder::Folder, new_postgres, postgres, wait::wait_until},
 };
@@ -134,7 +133,8 @@ fn change_is_reported_at_once_in_its_process_and_within_a_second_in_others() {
         let web = ClientId::new("web").unwrap();
         assert!(clients.add(&Client::public(web.clone()), "").await.unwrap());
         for id in ["a", "b"] {
-            assert!(Opening::new(id, &owner).open(&sessions).await);
+            let version = version(&sessions, &owner).await;
+            assert!(open_at(&sessions, (id, &owner, None), version).await);
         }
         assert_eq!(own.events(), [], "no cached token depends on these");
 
@@ -146,11 +146,17 @@ fn change_is_reported_at_once_in_its_process_and_within_a_second_in_others() {
             own.wait_for(&change, SECOND);
         };
         let changed = || Invalidation::User(subject.clone());
-        assert!(sessions.end(&owner, &session_id("a"), NOW).await.unwrap());
-        expect(Invalidation::Session(session_id("a")));
-        assert!(!sessions.end(&owner, &session_id("a"), NOW).await.unwrap());
-        assert!(sessions.revoke(&owner, &claims(&owner, "b", "token"), NOW).await.unwrap());
-        expect(Invalidation::Session(session_id("b")));
+        let [a, b] = ["a", "b"].map(|id| SessionId::new(id).unwrap());
+        assert!(sessions.end(&owner, &a, NOW).await.unwrap());
+        expect(Invalidation::Session(a.clone()));
+        assert!(!sessions.end(&owner, &a, NOW).await.unwrap());
+        let token = Claims {
+            session_id: Some(b.clone()),
+            token_id: Some("token".into()),
+            ..Claims::new(owner.subject.clone(), GrantedScopes::All)
+        };
+        assert!(sessions.revoke(&owner, &token, NOW).await.unwrap());
+        expect(Invalidation::Session(b));
         sessions.end_all(&owner, NOW).await.unwrap();
         expect(changed());
         assert!(users.change_password(&subject, &"hash".into(), &"new".into(), NOW).await.unwrap());

@@ -1,17 +1,17 @@
 //! SQL sessions: the contract, and changes that end sessions.
 
+use std::num::NonZeroU32;
+
 use actix_web::rt::spawn;
 use futures_util::future::{join, join_all};
 use gatepass::{
-    AuthUser, Client, ClientId, PasswordStore, UserStore,
-    sessions::{SessionOwner, SessionStore, TokenHash},
+    AuthUser, Client, ClientId, ClientInfo, GrantedScopes, PasswordStore, UserStore,
+    sessions::{CredentialsVersion, NewSession, SessionOwner, SessionStore, TokenHash},
     sql::{SqlClients, SqlSessions, SqlUsers, User, UserChange},
+    testing::contract,
 };
 
-use crate::contract::{
-    sessions::{self, Opening, version},
-    sql::{NOW, add, on_both, on_postgres},
-};
+use crate::contract::sql::{NOW, add, on_both, on_postgres};
 
 /// The owner of a user's sessions.
 pub fn owner(user: &User) -> SessionOwner {
@@ -28,19 +28,48 @@ async fn ids(store: &SqlSessions, owner: &SessionOwner) -> Vec<String> {
     sessions.into_iter().map(|session| session.id.to_string()).collect()
 }
 
+pub async fn version(store: &SqlSessions, owner: &SessionOwner) -> CredentialsVersion {
+    store.credentials_version(owner).await.unwrap()
+}
+
+/// Opens a session whose token family has the same name. Returns whether it was opened.
+pub async fn open_at(
+    store: &SqlSessions,
+    (id, owner, client_id): (&str, &SessionOwner, Option<&ClientId>),
+    credentials_version: CredentialsVersion,
+) -> bool {
+    let hash = TokenHash::from_stored(id.to_owned());
+    let session = NewSession {
+        id: &id.parse().unwrap(),
+        owner,
+        credentials_version,
+        client_id,
+        granted_scopes: &GrantedScopes::All,
+        audiences: &[],
+        client_info: &ClientInfo::default(),
+        now: NOW,
+        expires_at: None,
+        refresh_token: Some((&hash, &hash)),
+        max_sessions: NonZeroU32::MAX,
+    };
+    store.open(&session).await.unwrap().is_some()
+}
+
 #[test]
 fn sql_sessions_of_our_users_fulfill_the_contract() {
     on_both(async |database| {
         let users = SqlUsers::new(database.clone());
         let [one, other] = [add(&users, "johndoe").await, add(&users, "alice").await];
-        sessions::assert_contract(&SqlSessions::new(database), [&owner(&one), &owner(&other)]).await;
+        let (store, owners) = (SqlSessions::new(database), [&owner(&one), &owner(&other)]);
+        contract::session_store(&store, owners, Some(&"web".parse().unwrap())).await.unwrap();
     });
 }
 
 #[test]
 fn sql_sessions_of_an_application_table_fulfill_the_contract() {
     on_both(async |database| {
-        sessions::assert_contract(&SqlSessions::new(database), [&member(7), &member(8)]).await;
+        let owners = [&member(7), &member(8)];
+        contract::session_store(&SqlSessions::new(database), owners, None).await.unwrap();
     });
 }
 
@@ -56,8 +85,8 @@ fn changes_of_a_user_or_a_client_end_sessions() {
         let open = async |owner: &SessionOwner| {
             for (id, client_id) in [("of a client", Some(client_id)), ("of no client", None)] {
                 let id = format!("{id} {}", owner.subject);
-                let opening = Opening { client_id, ..Opening::with_family(&id, owner, &id) };
-                assert!(opening.open(&store).await, "{id}");
+                let version = version(&store, owner).await;
+                assert!(open_at(&store, (&id, owner, client_id), version).await, "{id}");
             }
         };
         open(one).await;
@@ -72,11 +101,11 @@ fn changes_of_a_user_or_a_client_end_sessions() {
         assert!(!users.change_password(&subject, &"hash".into(), &"lost".into(), NOW).await.unwrap());
         assert_eq!(ids(&store, one).await.len(), 2, "none of these ends a session");
 
-        let late = Opening::new("late", one);
+        let late = ("late", one, None);
         let before = version(&store, one).await;
         assert!(users.change_password(&subject, &"rehashed".into(), &"new".into(), NOW).await.unwrap());
         assert_eq!(ids(&store, one).await, [""; 0]);
-        assert!(!late.open_at(&store, before).await, "a sign-in was in progress");
+        assert!(!open_at(&store, late, before).await, "a sign-in was in progress");
         let set = UserChange { password_hash: Some("set".into()), ..UserChange::default() };
         let disabled = |disabled| UserChange { disabled: Some(disabled), ..UserChange::default() };
         for changes in [vec![set], vec![disabled(true), disabled(false)]] {
@@ -86,7 +115,7 @@ fn changes_of_a_user_or_a_client_end_sessions() {
                 assert!(users.update(&subject, change).await.unwrap());
                 assert_eq!(ids(&store, one).await, [""; 0]);
             }
-            assert!(!late.open_at(&store, before).await, "a sign-in was in progress");
+            assert!(!open_at(&store, late, before).await, "a sign-in was in progress");
         }
 
         open(one).await;
@@ -101,7 +130,7 @@ fn changes_of_a_user_or_a_client_end_sessions() {
         assert_eq!(users.find_hash(&subject).await.unwrap(), None);
         assert_eq!(ids(&store, one).await, [""; 0]);
         assert!(store.find_token_family(&family).await.unwrap().is_none());
-        assert!(!late.open_at(&store, before).await, "a sign-in was in progress");
+        assert!(!open_at(&store, late, before).await, "a sign-in was in progress");
         assert_eq!(ids(&store, other).await.len(), 1);
     });
 }
@@ -116,11 +145,11 @@ fn sign_in_concurrent_with_a_change_of_the_user_leaves_no_session() {
         let disabled = |disabled| UserChange { disabled: Some(disabled), ..UserChange::default() };
         let (mut old, mut contested) = ("hash".to_owned(), 0);
         for round in 0..80 {
-            let version = version(&store, &owner).await;
+            let version = self::version(&store, &owner).await;
             let sign_ins = (0..8).map(|number| {
                 let (store, owner) = (store.clone(), owner.clone());
                 let id = format!("{round} {number}");
-                spawn(async move { Opening::new(&id, &owner).open_at(&store, version).await })
+                spawn(async move { open_at(&store, (&id, &owner, None), version).await })
             });
             let new = format!("hash {round}");
             let change = async {
@@ -136,7 +165,8 @@ fn sign_in_concurrent_with_a_change_of_the_user_leaves_no_session() {
             let count = opened.into_iter().filter(|opened| *opened.as_ref().unwrap()).count();
             contested += usize::from((1..8).contains(&count));
             if round % 2 == 0 {
-                assert!(Opening::new(&format!("{round}"), &owner).open(&store).await);
+                let version = self::version(&store, &owner).await;
+                assert!(open_at(&store, (&format!("{round}"), &owner, None), version).await);
                 old = new;
             } else {
                 assert!(users.update(&subject, disabled(false)).await.unwrap());

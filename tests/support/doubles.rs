@@ -52,7 +52,6 @@ pub struct Members(Arc<Inner>);
 struct Inner {
     accounts: Mutex<Vec<Account<Member>>>,
     lookups: AtomicUsize,
-    loses_new_hashes: bool,
     /// Closed after a password change.
     database: Option<Database>,
 }
@@ -66,7 +65,7 @@ impl Default for Members {
 impl Members {
     pub fn new(accounts: Vec<Account<Member>>) -> Self {
         let (accounts, lookups) = (Mutex::new(accounts), AtomicUsize::new(0));
-        Self(Arc::new(Inner { accounts, lookups, loses_new_hashes: false, database: None }))
+        Self(Arc::new(Inner { accounts, lookups, database: None }))
     }
 
     /// Both members have these allowed scopes.
@@ -79,11 +78,6 @@ impl Members {
             account(1, "johndoe@example.com", false, "old:secret"),
             account(2, "alice@example.com", true, "new:secret2"),
         ])
-    }
-
-    /// Ignores calls of `replace_hash`.
-    pub fn losing_new_hashes(self) -> Self {
-        Self(Arc::new(Inner { loses_new_hashes: true, ..Arc::into_inner(self.0).unwrap() }))
     }
 
     /// Closes a database as soon as a password is changed.
@@ -101,6 +95,13 @@ impl Members {
     /// The number of users that were loaded by subject.
     pub fn lookups(&self) -> usize {
         self.0.lookups.load(Ordering::SeqCst)
+    }
+
+    fn replace(&self, subject: &Subject, old: &PasswordHash, new: &PasswordHash) -> bool {
+        let mut accounts = self.0.accounts.lock().unwrap();
+        let is_theirs = |account: &&mut Account<Member>| account.user.subject() == *subject;
+        let account = accounts.iter_mut().find(is_theirs).filter(|account| account.password_hash == *old);
+        account.map(|account| account.password_hash = new.clone()).is_some()
     }
 
     pub fn hash_of(&self, id: u64) -> String {
@@ -147,12 +148,7 @@ impl UserStore for Members {
         old: &PasswordHash,
         new: &PasswordHash,
     ) -> Result<(), BackendError> {
-        let mut accounts = self.0.accounts.lock().unwrap();
-        for account in accounts.iter_mut().filter(|account| account.user.subject() == *subject) {
-            if account.password_hash == *old && !self.0.loses_new_hashes {
-                account.password_hash = new.clone();
-            }
-        }
+        self.replace(subject, old, new);
         Ok(())
     }
 }
@@ -171,11 +167,11 @@ impl PasswordStore for Members {
         new: &PasswordHash,
         _: Timestamp,
     ) -> Result<bool, BackendError> {
-        self.replace_hash(subject, old, new).await?;
+        let changed = self.replace(subject, old, new);
         if let Some(database) = &self.0.database {
             database.close().await;
         }
-        Ok(true)
+        Ok(changed)
     }
 }
 

@@ -1,0 +1,55 @@
+//! The rules of [`ClientRegistry`].
+
+use crate::{
+    domain::{
+        client::{Client, ClientId},
+        ports::ClientRegistry,
+    },
+    testing::contract::{Check, Contract, Violation, ensure, ensure_eq, unknown_names},
+};
+
+/// Checks the rules of [`ClientRegistry`] with these clients, which are registered. Include a public and a confidential
+/// one, and one with fewer scopes, grants and audiences than the default.
+///
+/// # Errors
+/// [`Violation`], the first rule that the registry breaks.
+pub async fn client_registry<R: ClientRegistry>(registry: &R, clients: &[Client]) -> Result<(), Violation> {
+    let contract = Contract { name: "ClientRegistry", source: include_str!("../../domain/ports.rs") };
+    contract.check("registered-client", registered_client(registry, clients)).await?;
+    contract.check("unknown-client", unknown_client(registry)).await?;
+    contract.check("exact-client-id", exact_client_id(registry, clients)).await
+}
+
+async fn registered_client<R: ClientRegistry>(registry: &R, clients: &[Client]) -> Check {
+    ensure!(!clients.is_empty(), "the suite needs a registered client");
+    for client in clients {
+        ensure_eq!(registry.find(&client.id).await?.as_ref(), Some(client), "the client {}", client.id);
+    }
+    Ok(())
+}
+
+async fn unknown_client<R: ClientRegistry>(registry: &R) -> Check {
+    for name in unknown_names(255) {
+        let found = registry.find(&client_id(&name)).await?;
+        ensure_eq!(found, None, "the client {name:?}");
+    }
+    Ok(())
+}
+
+async fn exact_client_id<R: ClientRegistry>(registry: &R, clients: &[Client]) -> Check {
+    for client in clients {
+        let id = client.id.as_str();
+        for other in [id.to_uppercase(), id.to_lowercase(), format!("{id} "), format!(" {id}")] {
+            let is_registered = clients.iter().any(|client| client.id.as_str() == other);
+            if other.len() <= 255 && !is_registered {
+                let found = registry.find(&client_id(&other)).await?;
+                ensure_eq!(found, None, "the client {other:?}, next to {id:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn client_id(id: &str) -> ClientId {
+    ClientId::new(id).unwrap_or_else(|error| panic!("{error}"))
+}

@@ -1,0 +1,140 @@
+//! Suites for stores of your own: the rules of each trait, as functions that take a store.
+//!
+//! A suite reads and changes the store through the trait alone. It stops at the first [`Violation`], whose text contains
+//! the rule from the documentation of the trait:
+//!
+//! ```
+//! # #[derive(Clone)] struct Member { id: i64 }
+//! # impl gatepass::AuthUser for Member {
+//! #     fn subject(&self) -> gatepass::Subject { self.id.into() }
+//! #     fn is_active(&self) -> bool { true }
+//! #     fn allowed_scopes(&self) -> gatepass::GrantedScopes { gatepass::GrantedScopes::All }
+//! # }
+//! use gatepass::testing::{TestUsers, contract};
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! // In your test: your store, on an empty test database.
+//! let store = TestUsers::new([("johndoe", "secret", Member { id: 1 }), ("alice", "secret2", Member { id: 2 })]);
+//! contract::user_store(&store, ["johndoe", "alice"]).await.unwrap();
+//! # });
+//! ```
+
+mod clients;
+mod failed_attempts;
+mod passwords;
+mod sessions;
+mod users;
+
+use std::{error::Error, fmt};
+
+use crate::domain::backend_error::BackendError;
+
+pub use self::{
+    clients::client_registry, failed_attempts::failed_attempt_store, passwords::password_store,
+    sessions::session_store, users::user_store,
+};
+
+/// A rule that a store broke. `Debug` prints the same text as `Display`, so that `unwrap` shows it.
+pub struct Violation {
+    contract: Contract,
+    rule: &'static str,
+    found: String,
+}
+
+impl Violation {
+    /// Returns the name of the rule, as in the documentation of the trait.
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { contract, rule, found } = self;
+        write!(f, "{} breaks the rule `{rule}`: {found}\n  {rule}: {}", contract.name, contract.text(rule))
+    }
+}
+
+impl fmt::Debug for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for Violation {}
+
+/// A trait whose documentation has rules.
+#[derive(Clone, Copy)]
+struct Contract {
+    name: &'static str,
+    /// The source file of the trait.
+    source: &'static str,
+}
+
+impl Contract {
+    async fn check(self, rule: &'static str, check: impl Future<Output = Check>) -> Result<(), Violation> {
+        check.await.map_err(|Failure(found)| Violation { contract: self, rule, found })
+    }
+
+    /// Returns the text of a rule, `- **rule**: text`, in the documentation of the trait.
+    fn text(self, rule: &str) -> String {
+        let end = self.source.find(&format!("pub trait {}:", self.name)).unwrap_or_default();
+        let start = self.source[..end].rfind("\n\n").unwrap_or_default();
+        let mut lines =
+            self.source[start..end].lines().map(|line| line.strip_prefix("///").unwrap_or("").trim());
+        let label = format!("- **{rule}**: ");
+        let first = lines.find_map(|line| line.strip_prefix(&label)).unwrap_or_default();
+        let rest = lines.take_while(|line| !line.is_empty() && !line.starts_with("- "));
+        [first].into_iter().chain(rest).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The finding of a check that failed.
+struct Failure(String);
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Self {
+        Self(format!("the store returned an error: {error}"))
+    }
+}
+
+type Check = Result<(), Failure>;
+
+/// Fails with a message unless the condition is true.
+macro_rules! ensure {
+    ($condition:expr, $($found:tt)+) => {
+        if !$condition {
+            return Err($crate::testing::contract::Failure(format!($($found)+)));
+        }
+    };
+}
+
+/// Fails with a message and both values unless they are equal.
+macro_rules! ensure_eq {
+    ($left:expr, $right:expr, $($found:tt)+) => {
+        match (&$left, &$right) {
+            (left, right) => ensure!(left == right, "{}: {left:?}, not {right:?}", format!($($found)+)),
+        }
+    };
+}
+
+use ensure;
+use ensure_eq;
+
+/// Names that nobody has. Some are likely to break a store.
+const UNKNOWN: [&str; 9] = [
+    " ",
+    "nobody",
+    "' OR '1'='1",
+    "%",
+    "_",
+    "../../etc/passwd",
+    "\u{202e}eodnhoj",
+    "18446744073709551616",
+    "\u{1f600}",
+];
+
+/// Returns these and a name of the maximum length.
+fn unknown_names(max_bytes: usize) -> impl Iterator<Item = String> {
+    UNKNOWN.into_iter().map(str::to_owned).chain(["x".repeat(max_bytes)])
+}

@@ -1,0 +1,778 @@
+//! The rules of [`SessionStore`].
+
+use std::{cell::RefCell, net::Ipv4Addr, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::{join, join_all};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    domain::{
+        claims::{Audience, Claims},
+        client::{ClientId, ClientInfo},
+        scope::GrantedScopes,
+        session::{
+            CredentialsVersion, Delivery, DeliveryUpdate, NewSession, Rotation, Session, SessionId,
+            SessionOwner, SessionStore, TokenFamily, TokenHash,
+        },
+        time::Timestamp,
+        user::Subject,
+    },
+    testing::{
+        auth::random,
+        contract::{Check, Contract, Failure, Violation, ensure, ensure_eq, unknown_names},
+    },
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Checks the rules of [`SessionStore`] with two owners, whose sessions end, and a client that their sessions may belong to;
+/// `None` if the application has no clients.
+///
+/// The identifiers, tokens and times of the suite are new, like those of a real sign-in.
+///
+/// # Errors
+/// [`Violation`], the first rule that the store breaks.
+pub async fn session_store<S: SessionStore>(
+    store: &S,
+    owners: [&SessionOwner; 2],
+    client: Option<&ClientId>,
+) -> Result<(), Violation> {
+    let contract = Contract { name: "SessionStore", source: include_str!("../../domain/session.rs") };
+    macro_rules! check {
+        ($($rule:literal $check:ident)*) => {$(
+            contract.check($rule, async {
+                let case = Case::new(store, owners, client).await?;
+                case.$check().await
+            }).await?;
+        )*};
+    }
+    check! {
+        "stable-version" stable_version
+        "end-all" end_all
+        "active-session" active_session
+        "stale-version" stale_version
+        "atomic-end-all" atomic_end_all
+        "incomplete-token" incomplete_token
+        "owner" owner
+        "revoke" revoke
+        "list-order" list_order
+        "list-expiry" list_expiry
+        "list-content" list_content
+        "end-once" end_once
+        "eviction" eviction
+        "concurrent-maximum" concurrent_maximum
+        "unknown-session" unknown_session
+        "family-content" family_content
+        "exact-family" exact_family
+        "rotate-compares" rotate_compares
+        "rotate-once" rotate_once
+        "rotate-extends" rotate_extends
+        "delivery-compares" delivery_compares
+        "delivery-once" delivery_once
+        "family-ends" family_ends
+    }
+    Ok(())
+}
+
+/// The check of one rule: two owners without sessions, and new identifiers.
+struct Case<'a, S> {
+    store: &'a S,
+    one: &'a SessionOwner,
+    other: &'a SessionOwner,
+    client: Option<&'a ClientId>,
+    now: Timestamp,
+    /// Makes the identifiers of this check unique.
+    salt: String,
+    /// The identifiers of sessions with the names that messages use.
+    labels: RefCell<Vec<(SessionId, String)>>,
+}
+
+/// A session to open.
+struct Opening<'a> {
+    label: &'a str,
+    owner: &'a SessionOwner,
+    client_id: Option<&'a ClientId>,
+    granted_scopes: GrantedScopes,
+    audiences: Vec<Audience>,
+    client_info: ClientInfo,
+    now: Timestamp,
+    expires_at: Option<Timestamp>,
+    has_family: bool,
+    max_sessions: u32,
+}
+
+/// The replacement of a token in the family of a session.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    family: &'a str,
+    from: &'a str,
+    to: &'a str,
+    sequence: u64,
+    now: Timestamp,
+}
+
+impl<'a, S: SessionStore> Case<'a, S> {
+    async fn new(
+        store: &'a S,
+        [one, other]: [&'a SessionOwner; 2],
+        client: Option<&'a ClientId>,
+    ) -> Result<Self, Failure> {
+        let (salt, now) = (random()?, Timestamp::now());
+        for owner in [one, other] {
+            store.end_all(owner, now).await?;
+        }
+        Ok(Self { store, one, other, client, now, salt, labels: RefCell::default() })
+    }
+
+    fn after(&self, seconds: u64) -> Timestamp {
+        self.now + Duration::from_secs(seconds)
+    }
+
+    /// A hash of 43 characters.
+    fn hash(&self, label: &str) -> TokenHash {
+        TokenHash(URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{} {label}", self.salt))))
+    }
+
+    fn family(&self, label: &str) -> TokenHash {
+        self.hash(&format!("family {label}"))
+    }
+
+    /// The salt of a token: 43 characters.
+    fn salt(&self, token: &str) -> String {
+        self.hash(&format!("salt of {token}")).0
+    }
+
+    /// An identifier of 22 characters.
+    fn id(&self, label: &str) -> SessionId {
+        let id = session_id(&self.hash(&format!("session {label}")).as_str()[..22]);
+        self.labels.borrow_mut().push((id.clone(), label.to_owned()));
+        id
+    }
+
+    fn label(&self, id: &SessionId) -> String {
+        let labels = self.labels.borrow();
+        labels
+            .iter()
+            .find(|(known, _)| known == id)
+            .map_or_else(|| id.to_string(), |(_, label)| label.clone())
+    }
+
+    /// The claims of a token in a session.
+    fn claims(&self, owner: &SessionOwner, session: &str, token: &str) -> Claims {
+        Claims {
+            user_kind: Some(owner.user_kind.as_ref().into()),
+            client_id: self.client.cloned(),
+            issued_at: Some(self.now),
+            expires_at: Some(self.now + HOUR),
+            token_id: Some(self.hash(token).as_str().into()),
+            session_id: Some(self.id(session)),
+            sequence: Some(0),
+            ..Claims::new(owner.subject.clone(), GrantedScopes::All)
+        }
+    }
+
+    async fn version(&self, owner: &SessionOwner) -> Result<CredentialsVersion, Failure> {
+        Ok(self.store.credentials_version(owner).await?)
+    }
+
+    /// A session with refresh tokens, whose first one is `first`.
+    fn opening<'b>(&self, label: &'b str, owner: &'b SessionOwner) -> Opening<'b>
+    where
+        'a: 'b,
+    {
+        Opening {
+            label,
+            owner,
+            client_id: self.client,
+            granted_scopes: GrantedScopes::All,
+            audiences: Vec::new(),
+            client_info: ClientInfo::default(),
+            now: self.now,
+            expires_at: Some(self.now + HOUR),
+            has_family: true,
+            max_sessions: u32::MAX,
+        }
+    }
+
+    /// Opens a session, and returns the sessions that ended; `None` if it was refused.
+    async fn try_open(
+        &self,
+        opening: &Opening<'_>,
+        version: CredentialsVersion,
+    ) -> Result<Option<Vec<String>>, Failure> {
+        let (family, first) = (self.family(opening.label), self.hash(&format!("{} first", opening.label)));
+        let session = NewSession {
+            id: &self.id(opening.label),
+            owner: opening.owner,
+            credentials_version: version,
+            client_id: opening.client_id,
+            granted_scopes: &opening.granted_scopes,
+            audiences: &opening.audiences,
+            client_info: &opening.client_info,
+            now: opening.now,
+            expires_at: opening.expires_at,
+            refresh_token: opening.has_family.then_some((&family, &first)),
+            max_sessions: opening.max_sessions.try_into().unwrap_or(std::num::NonZeroU32::MAX),
+        };
+        let evicted = self.store.open(&session).await?;
+        Ok(evicted.map(|evicted| {
+            let mut labels: Vec<_> = evicted.iter().map(|id| self.label(id)).collect();
+            labels.sort();
+            labels
+        }))
+    }
+
+    async fn open_with(&self, opening: &Opening<'_>) -> Result<Vec<String>, Failure> {
+        let evicted = self.try_open(opening, self.version(opening.owner).await?).await?;
+        evicted.ok_or_else(|| Failure("a session with the current version was refused".to_owned()))
+    }
+
+    async fn open(&self, label: &str, owner: &SessionOwner) -> Check {
+        self.open_with(&self.opening(label, owner)).await.map(drop)
+    }
+
+    async fn delivery(&self, owner: &SessionOwner, session: &str) -> Result<Option<Delivery>, Failure> {
+        Ok(self.store.find_active(owner, &self.claims(owner, session, "token")).await?)
+    }
+
+    async fn is_active(&self, owner: &SessionOwner, session: &str, token: &str) -> Result<bool, Failure> {
+        Ok(self.store.find_active(owner, &self.claims(owner, session, token)).await?.is_some())
+    }
+
+    async fn revoke_token(&self, owner: &SessionOwner, claims: &Claims) -> Result<bool, Failure> {
+        Ok(self.store.revoke(owner, claims, self.now).await?)
+    }
+
+    async fn end(&self, owner: &SessionOwner, id: &SessionId) -> Result<bool, Failure> {
+        Ok(self.store.end(owner, id, self.now).await?)
+    }
+
+    async fn sessions(&self, owner: &SessionOwner, now: Timestamp) -> Result<Vec<Session>, Failure> {
+        Ok(self.store.list(owner, now).await?)
+    }
+
+    async fn list(&self, owner: &SessionOwner, now: Timestamp) -> Result<Vec<String>, Failure> {
+        Ok(self.sessions(owner, now).await?.iter().map(|session| self.label(&session.id)).collect())
+    }
+
+    async fn find(&self, label: &str) -> Result<Option<TokenFamily>, Failure> {
+        Ok(self.store.find_token_family(&self.family(label)).await?)
+    }
+
+    async fn found(&self, label: &str) -> Result<TokenFamily, Failure> {
+        let family = self.find(label).await?;
+        family.ok_or_else(|| Failure("the token family of an active session was not found".to_owned()))
+    }
+
+    fn turn<'b>(&self, family: &'b str, from: &'b str, to: &'b str, sequence: u64) -> Turn<'b> {
+        Turn { family, from, to, sequence, now: self.now }
+    }
+
+    async fn rotate(&self, turn: Turn<'_>) -> Result<bool, Failure> {
+        let Turn { family, from, to, sequence, now } = turn;
+        let salt = self.salt(to);
+        let rotation = Rotation {
+            family: &self.family(family),
+            from: &self.hash(&format!("{family} {from}")),
+            to: &self.hash(&format!("{family} {to}")),
+            salt: &salt,
+            sequence,
+            client_info: &sender(to),
+            now,
+            expires_at: Some(now + HOUR),
+        };
+        Ok(self.store.rotate(&rotation).await?)
+    }
+
+    async fn update(
+        &self,
+        session: &str,
+        [from, to]: [&Delivery; 2],
+        request: Option<(&ClientInfo, Timestamp)>,
+    ) -> Result<bool, Failure> {
+        let session_id = &self.id(session);
+        Ok(self.store.update_delivery(&DeliveryUpdate { session_id, from, to, request }).await?)
+    }
+
+    async fn stable_version(&self) -> Check {
+        let first = self.version(self.one).await?;
+        ensure_eq!(self.version(self.one).await?, first, "the version after it was read");
+        self.open("a", self.one).await?;
+        ensure_eq!(self.version(self.one).await?, first, "the version after a sign-in");
+        self.rotate(self.turn("a", "first", "second", 1)).await?;
+        self.end(self.one, &self.id("a")).await?;
+        ensure_eq!(self.version(self.one).await?, first, "the version after a session ended");
+        Ok(())
+    }
+
+    async fn end_all(&self) -> Check {
+        for (label, owner) in [("a", self.one), ("b", self.one), ("c", self.other)] {
+            self.open(label, owner).await?;
+        }
+        let untouched = self.version(self.other).await?;
+        for sessions in ["two sessions", "no session"] {
+            let before = self.version(self.one).await?;
+            self.store.end_all(self.one, self.now).await?;
+            ensure_eq!(self.list(self.one, self.now).await?, [""; 0], "sessions of the user");
+            ensure!(
+                self.version(self.one).await? > before,
+                "the version of a user with {sessions} did not grow"
+            );
+        }
+        ensure!(!self.is_active(self.one, "a", "token").await?, "a token is active after its session ended");
+        ensure_eq!(self.list(self.other, self.now).await?, ["c"], "sessions of another user");
+        ensure_eq!(self.version(self.other).await?, untouched, "the version of another user");
+        self.open("d", self.one).await
+    }
+
+    async fn stale_version(&self) -> Check {
+        self.open("a", self.one).await?;
+        let stale = self.version(self.one).await?;
+        self.store.end_all(self.one, self.now).await?;
+        self.open("b", self.one).await?;
+        let late = Opening { max_sessions: 1, ..self.opening("late", self.one) };
+        let opened = self.try_open(&late, stale).await?;
+        ensure_eq!(opened, None, "the result of a sign-in that began before all sessions ended");
+        ensure!(!self.is_active(self.one, "late", "token").await?, "a refused session is active");
+        ensure!(self.find("late").await?.is_none(), "a refused session has a token family");
+        ensure_eq!(self.list(self.one, self.now).await?, ["b"], "sessions after a refused sign-in");
+        Ok(())
+    }
+
+    async fn atomic_end_all(&self) -> Check {
+        for round in 0..10 {
+            let version = self.version(self.one).await?;
+            let labels: Vec<_> = (0..8).map(|number| format!("{round} {number}")).collect();
+            let sign_ins = labels
+                .iter()
+                .map(async |label| self.try_open(&self.opening(label, self.one), version).await.map(drop));
+            let (opened, ended) = join(join_all(sign_ins), self.store.end_all(self.one, self.now)).await;
+            ended?;
+            opened.into_iter().collect::<Check>()?;
+            let left = self.list(self.one, self.now).await?;
+            ensure_eq!(left, [""; 0], "sessions of sign-ins that began before all sessions ended");
+        }
+        Ok(())
+    }
+
+    async fn active_session(&self) -> Check {
+        ensure!(!self.is_active(self.one, "a", "token").await?, "a token is active without its session");
+        self.open("a", self.one).await?;
+        for token in ["token", "another token"] {
+            ensure!(
+                self.is_active(self.one, "a", token).await?,
+                "a token of an active session is not active"
+            );
+        }
+        for id in similar(self.id("a").as_str()) {
+            let claims = Claims { session_id: Some(session_id(&id)), ..self.claims(self.one, "a", "token") };
+            let found = self.store.find_active(self.one, &claims).await?;
+            ensure_eq!(found, None, "a session with an identifier like that of an active one");
+        }
+        Ok(())
+    }
+
+    async fn incomplete_token(&self) -> Check {
+        self.open("a", self.one).await?;
+        let without_id = Claims { token_id: None, ..self.claims(self.one, "a", "token") };
+        let without_session = Claims { session_id: None, ..self.claims(self.one, "a", "token") };
+        for claims in [&without_id, &without_session] {
+            ensure!(!self.revoke_token(self.one, claims).await?, "an incomplete token was revoked");
+        }
+        let found = self.store.find_active(self.one, &without_id).await?;
+        ensure!(found.is_some(), "a token without an identifier is not active");
+        let found = self.store.find_active(self.one, &without_session).await?;
+        ensure!(found.is_none(), "a token without a session is active");
+        ensure!(self.is_active(self.one, "a", "token").await?, "another token was revoked");
+        Ok(())
+    }
+
+    async fn owner(&self) -> Check {
+        let another_kind = SessionOwner { user_kind: "AnotherKind".into(), ..self.one.clone() };
+        self.open("a", self.one).await?;
+        let before = self.version(self.one).await?;
+        for owner in [self.other, &another_kind] {
+            ensure!(!self.is_active(owner, "a", "token").await?, "the session is active for {owner:?}");
+            ensure!(!self.end(owner, &self.id("a")).await?, "the session was ended for {owner:?}");
+            let claims = self.claims(owner, "a", "token");
+            ensure!(!self.revoke_token(owner, &claims).await?, "a token was revoked for {owner:?}");
+            ensure_eq!(self.list(owner, self.now).await?, [""; 0], "sessions of {owner:?}");
+            // A store may refuse an owner that does not exist.
+            let _ = self.store.end_all(owner, self.now).await;
+        }
+        ensure!(
+            self.is_active(self.one, "a", "token").await?,
+            "the session or the token is no longer active"
+        );
+        ensure_eq!(self.list(self.one, self.now).await?, ["a"], "sessions of the owner");
+        ensure_eq!(self.version(self.one).await?, before, "the version of the owner");
+        ensure_eq!(&self.found("a").await?.owner, self.one, "the owner");
+        Ok(())
+    }
+
+    async fn revoke(&self) -> Check {
+        self.open("a", self.one).await?;
+        self.open("b", self.other).await?;
+        let token = self.claims(self.one, "a", "token");
+        for was_active in [true, false] {
+            ensure_eq!(
+                self.revoke_token(self.one, &token).await?,
+                was_active,
+                "whether the token was active"
+            );
+            ensure!(!self.is_active(self.one, "a", "token").await?, "the revoked token is active");
+        }
+        ensure!(self.is_active(self.one, "a", "another token").await?, "another token was revoked too");
+        ensure!(
+            self.is_active(self.other, "b", "a third token").await?,
+            "a token of another user was revoked"
+        );
+        ensure_eq!(self.list(self.one, self.now).await?, ["a"], "sessions of the owner");
+        ensure!(self.rotate(self.turn("a", "first", "second", 1)).await?, "the session cannot be refreshed");
+        ensure!(!self.is_active(self.one, "a", "token").await?, "the token is active again after a refresh");
+        Ok(())
+    }
+
+    async fn list_order(&self) -> Check {
+        for (label, seconds) in [("b", 2), ("a", 1), ("d", 4), ("c", 3)] {
+            let now = self.after(seconds);
+            self.open_with(&Opening { now, ..self.opening(label, self.one) }).await?;
+        }
+        self.open("e", self.other).await?;
+        ensure_eq!(self.list(self.one, self.after(5)).await?, ["d", "c", "b", "a"], "sessions");
+        let turn = Turn { now: self.after(6), ..self.turn("a", "first", "second", 1) };
+        ensure!(self.rotate(turn).await?, "the current token was not replaced");
+        ensure_eq!(
+            self.list(self.one, self.after(7)).await?,
+            ["a", "d", "c", "b"],
+            "sessions after a refresh"
+        );
+        ensure_eq!(self.list(self.other, self.after(7)).await?, ["e"], "sessions of another user");
+        Ok(())
+    }
+
+    async fn list_expiry(&self) -> Check {
+        let ends = [("b", Some(self.after(7200))), ("a", None), ("c", Some(self.after(3600)))];
+        for (seconds, (label, expires_at)) in (1..).zip(ends) {
+            let now = self.after(seconds);
+            self.open_with(&Opening { now, expires_at, ..self.opening(label, self.one) }).await?;
+        }
+        for (seconds, labels) in [
+            (3599, &["c", "a", "b"][..]),
+            (3600, &["a", "b"]),
+            (7199, &["a", "b"]),
+            (7200, &["a"]),
+            (1_000_000_000, &["a"]),
+        ] {
+            ensure_eq!(self.list(self.one, self.after(seconds)).await?, labels, "sessions after {seconds} s");
+        }
+        Ok(())
+    }
+
+    async fn list_content(&self) -> Check {
+        let opening =
+            Opening { client_info: sender("list"), now: self.after(1), ..self.opening("a", self.one) };
+        self.open_with(&opening).await?;
+        let without_client = Opening { client_id: None, has_family: false, ..self.opening("b", self.one) };
+        self.open_with(&without_client).await?;
+        let sessions = self.sessions(self.one, self.after(2)).await?;
+        let expected = [opening, without_client].map(|opening| Session {
+            id: self.id(opening.label),
+            client_id: opening.client_id.cloned(),
+            client_info: opening.client_info,
+            created: opening.now,
+            last_used: opening.now,
+        });
+        ensure_eq!(sessions, expected, "sessions");
+        Ok(())
+    }
+
+    async fn end_once(&self) -> Check {
+        for (label, owner) in [("a", self.one), ("b", self.one), ("c", self.other)] {
+            self.open(label, owner).await?;
+        }
+        for was_open in [true, false] {
+            ensure_eq!(self.end(self.one, &self.id("a")).await?, was_open, "whether there was a session");
+            ensure!(!self.is_active(self.one, "a", "token").await?, "a token of the session is active");
+        }
+        ensure_eq!(self.list(self.one, self.now).await?, ["b"], "sessions of the owner");
+        ensure!(self.is_active(self.one, "b", "token").await?, "another session ended too");
+        ensure!(self.is_active(self.other, "c", "token").await?, "a session of another user ended too");
+        Ok(())
+    }
+
+    async fn eviction(&self) -> Check {
+        let open = async |label, owner, seconds, max_sessions| {
+            let now = self.after(seconds);
+            self.open_with(&Opening { now, max_sessions, ..self.opening(label, owner) }).await
+        };
+        let expired = Opening { expires_at: Some(self.after(1)), ..self.opening("expired", self.one) };
+        self.open_with(&expired).await?;
+        ensure_eq!(open("other", self.other, 0, 1).await?, [""; 0], "evicted sessions of another user");
+        for (seconds, label) in (2..).zip(["a", "b", "c"]) {
+            ensure_eq!(open(label, self.one, seconds, 3).await?, [""; 0], "evicted below the maximum");
+        }
+        let turn = Turn { now: self.after(10), ..self.turn("a", "first", "second", 1) };
+        ensure!(self.rotate(turn).await?, "the current token was not replaced");
+        ensure_eq!(open("d", self.one, 11, 3).await?, ["b"], "evicted, if the oldest session was used last");
+        ensure!(!self.is_active(self.one, "b", "token").await?, "an evicted session is active");
+        ensure!(self.find("b").await?.is_none(), "an evicted session has a token family");
+        ensure_eq!(self.list(self.one, self.after(11)).await?, ["d", "a", "c"], "sessions");
+        ensure_eq!(open("e", self.one, 12, 2).await?, ["a", "c"], "evicted after the maximum was lowered");
+        ensure_eq!(open("f", self.one, 12, 1).await?, ["d", "e"], "evicted for a maximum of one");
+        ensure!(self.is_active(self.other, "other", "token").await?, "a session of another user ended too");
+        Ok(())
+    }
+
+    async fn concurrent_maximum(&self) -> Check {
+        let version = self.version(self.one).await?;
+        let labels: Vec<_> = (0..24).map(|number| number.to_string()).collect();
+        let sign_ins = labels.iter().map(async |label| {
+            let opening = Opening { max_sessions: 5, ..self.opening(label, self.one) };
+            let evicted = self.try_open(&opening, version).await?;
+            let open = self.list(self.one, self.now).await?.len();
+            ensure!(open <= 5, "{open} sessions with a maximum of 5");
+            Ok(evicted.map_or(0, |evicted| evicted.len()))
+        });
+        let evicted: Vec<usize> = join_all(sign_ins).await.into_iter().collect::<Result<_, _>>()?;
+        ensure_eq!(self.list(self.one, self.now).await?.len(), 5, "sessions after 24 sign-ins");
+        ensure_eq!(evicted.iter().sum::<usize>(), 19, "evicted sessions");
+        Ok(())
+    }
+
+    async fn unknown_session(&self) -> Check {
+        self.open("a", self.one).await?;
+        for name in unknown_names(255) {
+            let subject = Subject::new(&*name).unwrap_or_else(|error| panic!("{error}"));
+            let (nobody, id) = (SessionOwner { subject, ..self.one.clone() }, session_id(&name));
+            let unknown = Claims { session_id: Some(id.clone()), ..self.claims(self.one, "a", "token") };
+            for (owner, claims) in [(&nobody, self.claims(self.one, "a", "token")), (self.one, unknown)] {
+                ensure!(self.store.find_active(owner, &claims).await?.is_none(), "{name:?} is active");
+                ensure!(!self.revoke_token(owner, &claims).await?, "a token of {name:?} was revoked");
+            }
+            ensure_eq!(self.list(&nobody, self.now).await?, [""; 0], "sessions of the user {name:?}");
+            ensure!(!self.end(&nobody, &self.id("a")).await?, "a session of the user {name:?} ended");
+            ensure!(!self.end(self.one, &id).await?, "the session {name:?} ended");
+            let token = Claims { token_id: Some((*name).into()), ..self.claims(self.one, "a", "token") };
+            ensure!(
+                self.store.find_active(self.one, &token).await?.is_some(),
+                "the token {name:?} is revoked"
+            );
+        }
+        ensure!(self.find("a").await?.is_some(), "the token family ended");
+        ensure!(self.find("unknown").await?.is_none(), "an unknown token family was found");
+        ensure_eq!(self.list(self.one, self.now).await?, ["a"], "sessions of the owner");
+        Ok(())
+    }
+
+    async fn family_content(&self) -> Check {
+        let audience = |text: &str| text.parse().unwrap_or_else(|error| panic!("{error}"));
+        let scopes = "me todos:read".parse().unwrap_or_else(|error| panic!("{error}"));
+        let one = Opening {
+            granted_scopes: GrantedScopes::Only(scopes),
+            audiences: vec![audience("https://api.example.com"), audience("an audience with spaces")],
+            client_info: sender("family"),
+            ..self.opening("a", self.one)
+        };
+        let all = Opening { client_id: None, ..self.opening("b", self.other) };
+        let none = Opening {
+            granted_scopes: GrantedScopes::Only(Default::default()),
+            ..self.opening("c", self.one)
+        };
+        for opening in [one, all, none] {
+            self.open_with(&opening).await?;
+            let expected = TokenFamily {
+                session_id: self.id(opening.label),
+                owner: opening.owner.clone(),
+                client_id: opening.client_id.cloned(),
+                granted_scopes: opening.granted_scopes,
+                audiences: opening.audiences,
+                client_info: opening.client_info,
+                created: opening.now,
+                current: self.hash(&format!("{} first", opening.label)),
+                previous: None,
+                delivery: Delivery::of_sign_in(opening.now),
+            };
+            ensure_eq!(self.found(opening.label).await?, expected, "the token family");
+            let delivery = self.delivery(opening.owner, opening.label).await?;
+            ensure_eq!(delivery, Some(expected.delivery), "the delivery of the session");
+        }
+        Ok(())
+    }
+
+    async fn exact_family(&self) -> Check {
+        self.open("a", self.one).await?;
+        for label in ["b", "c"] {
+            self.open_with(&Opening { has_family: false, ..self.opening(label, self.one) }).await?;
+        }
+        let names = similar(self.family("a").as_str()).map(TokenHash);
+        for name in names.into_iter().chain([self.hash("a first"), self.family("b")]) {
+            let found = self.store.find_token_family(&name).await?;
+            ensure!(found.is_none(), "a token family was found by another name");
+        }
+        Ok(())
+    }
+
+    async fn rotate_compares(&self) -> Check {
+        self.open("a", self.one).await?;
+        self.open("b", self.other).await?;
+        ensure!(
+            self.rotate(self.turn("a", "first", "second", 1)).await?,
+            "the current token was not replaced"
+        );
+        let family = self.found("a").await?;
+        ensure_eq!(family.current, self.hash("a second"), "the current token");
+        ensure_eq!(family.delivery, Delivery::of_rotation(self.now, 1), "the delivery");
+        let previous = family.previous.as_ref().map(|previous| (&previous.hash, previous.salt.as_str()));
+        let (first, salt) = (self.hash("a first"), self.salt("second"));
+        ensure_eq!(previous, Some((&first, &*salt)), "the previous token");
+        for from in ["first", "third"] {
+            let replaced = self.rotate(self.turn("a", from, "third", 2)).await?;
+            ensure!(!replaced, "a token that is not the current one was replaced");
+        }
+        for sequence in [0, 1, 3] {
+            let replaced = self.rotate(self.turn("a", "second", "third", sequence)).await?;
+            ensure!(!replaced, "the response after number 1 got number {sequence}");
+        }
+        let replaced = self.rotate(self.turn("unknown", "first", "second", 1)).await?;
+        ensure!(!replaced, "a token of an unknown family was replaced");
+        ensure_eq!(self.found("a").await?, family, "the token family after refused rotations");
+        let untouched = self.found("b").await?;
+        ensure_eq!(untouched.current, self.hash("b first"), "the current token of another family");
+        ensure!(self.rotate(self.turn("a", "second", "third", 2)).await?, "the next token was not replaced");
+        Ok(())
+    }
+
+    async fn rotate_once(&self) -> Check {
+        for round in 0..20 {
+            let label = round.to_string();
+            self.open(&label, self.one).await?;
+            let turn = |to| self.rotate(self.turn(&label, "first", to, 1));
+            let (left, right) = join(turn("left"), turn("right")).await;
+            let done = (left?, right?);
+            ensure!(done.0 != done.1, "of two concurrent rotations, {done:?} succeeded");
+            let winner = if done.0 { "left" } else { "right" };
+            let expected = self.hash(&format!("{label} {winner}"));
+            ensure_eq!(self.found(&label).await?.current, expected, "the current token");
+        }
+        Ok(())
+    }
+
+    async fn rotate_extends(&self) -> Check {
+        self.open("a", self.one).await?;
+        let later = self.now + HOUR / 2;
+        let turn = Turn { now: later, ..self.turn("a", "first", "second", 1) };
+        ensure!(self.rotate(turn).await?, "the current token was not replaced");
+        let family = self.found("a").await?;
+        ensure_eq!((family.created, family.client_info), (self.now, sender("second")), "time and sender");
+        let used = (self.now, later, sender("second"));
+        let sessions = self.sessions(self.one, self.now + HOUR).await?;
+        let found: Vec<_> =
+            sessions.into_iter().map(|one| (one.created, one.last_used, one.client_info)).collect();
+        ensure_eq!(found, [used], "the listed session");
+        let end = later + HOUR;
+        ensure_eq!(self.list(self.one, end).await?, [""; 0], "sessions after the new expiry");
+        Ok(())
+    }
+
+    async fn delivery_compares(&self) -> Check {
+        self.open("a", self.one).await?;
+        self.open("b", self.other).await?;
+        ensure!(
+            self.rotate(self.turn("a", "first", "second", 1)).await?,
+            "the current token was not replaced"
+        );
+        let rotated = Delivery::of_rotation(self.now, 1);
+        let received = Delivery { is_received: true, ..rotated };
+        ensure!(self.update("a", [&rotated, &received], None).await?, "the delivery was not replaced");
+        let family = self.found("a").await?;
+        ensure_eq!(family.delivery, received, "the delivery");
+        ensure_eq!(family.client_info, sender("second"), "the sender, without a request for a token");
+
+        let (phone, later) = (sender("phone"), self.after(60));
+        let repeated = Delivery { to_sender: 2, last: 2, is_received: false, ..received };
+        for stale in [rotated, Delivery { last: 2, ..received }, Delivery { to_sender: 0, ..received }] {
+            let replaced = self.update("a", [&stale, &repeated], Some((&phone, later))).await?;
+            ensure!(!replaced, "a delivery was replaced that is not {stale:?}");
+        }
+        let replaced = self.update("unknown", [&received, &repeated], None).await?;
+        ensure!(!replaced, "the delivery of an unknown session was replaced");
+        let replaced = self.update("a", [&received, &repeated], Some((&phone, later))).await?;
+        ensure!(replaced, "the second delivery was not replaced");
+        let family = self.found("a").await?;
+        ensure_eq!((family.delivery, family.client_info), (repeated, phone.clone()), "delivery and sender");
+        ensure_eq!(self.delivery(self.one, "a").await?, Some(repeated), "the delivery of the session");
+        let used = self.sessions(self.one, self.now).await?.pop().map(|one| (one.client_info, one.last_used));
+        ensure_eq!(used, Some((phone, later)), "the last request of the listed session");
+        let untouched = self.delivery(self.other, "b").await?;
+        ensure_eq!(untouched, Some(Delivery::of_sign_in(self.now)), "the delivery of another session");
+        ensure!(self.rotate(self.turn("a", "second", "third", 3)).await?, "the next token was not replaced");
+        let rotated = Some(Delivery::of_rotation(self.now, 3));
+        ensure_eq!(self.delivery(self.one, "a").await?, rotated, "the delivery after a rotation");
+        Ok(())
+    }
+
+    async fn delivery_once(&self) -> Check {
+        for round in 0..20 {
+            let label = round.to_string();
+            self.open(&label, self.one).await?;
+            self.rotate(self.turn(&label, "first", "second", 1)).await?;
+            let from = Delivery::of_rotation(self.now, 1);
+            let received = Delivery { is_received: true, ..from };
+            let repeated = Delivery { to_sender: 2, last: 2, ..from };
+            let update = |to| self.update(&label, [&from, to], None);
+            let (left, right) = join(update(&received), update(&repeated)).await;
+            let done = (left?, right?);
+            ensure!(done.0 != done.1, "of two concurrent updates, {done:?} succeeded");
+            let stored = if done.0 { received } else { repeated };
+            ensure_eq!(self.delivery(self.one, &label).await?, Some(stored), "the delivery");
+            let next = Delivery { last: stored.last + 1, ..stored };
+            let turn = self.turn(&label, "second", "third", stored.last + 1);
+            let (rotated, updated) =
+                join(self.rotate(turn), self.update(&label, [&stored, &next], None)).await;
+            let done = (rotated?, updated?);
+            ensure!(done.0 != done.1, "of a concurrent rotation and update, {done:?} succeeded");
+        }
+        Ok(())
+    }
+
+    async fn family_ends(&self) -> Check {
+        for label in ["a", "b"] {
+            self.open(label, self.one).await?;
+        }
+        self.revoke_token(self.one, &self.claims(self.one, "a", "token")).await?;
+        ensure!(self.find("a").await?.is_some(), "the token family ended with an access token");
+        ensure!(self.end(self.one, &self.id("a")).await?, "the session was not found");
+        ensure!(self.find("a").await?.is_none(), "the token family is found after its session ended");
+        let replaced = self.rotate(self.turn("a", "first", "second", 1)).await?;
+        ensure!(!replaced, "a refresh token was replaced after its session ended");
+        let delivery = Delivery::of_sign_in(self.now);
+        let updated = self.update("a", [&delivery, &Delivery { last: 1, ..delivery }], None).await?;
+        ensure!(!updated, "the delivery was replaced after the session ended");
+        ensure!(self.find("b").await?.is_some(), "the token family of another session ended too");
+        self.store.end_all(self.one, self.now).await?;
+        ensure!(self.find("b").await?.is_none(), "the token family is found after all sessions ended");
+        Ok(())
+    }
+}
+
+/// The sender of a request, told apart by the user agent.
+fn sender(user_agent: &str) -> ClientInfo {
+    ClientInfo {
+        address: Some(Ipv4Addr::new(203, 0, 113, 7).into()),
+        user_agent: Some(format!("'{user_agent}'; \u{1f600}")),
+        device_cookie: None,
+    }
+}
+
+/// Returns names that a store must not confuse with this one: in another case, shorter, and patterns of LIKE.
+fn similar(name: &str) -> [String; 4] {
+    let other_case = |c: char| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+    let (shorter, pattern) = (&name[..name.len() - 1], format!("{}%", &name[..name.len() - 1]));
+    [name.chars().map(other_case).collect(), shorter.to_owned(), pattern, "_".repeat(name.len())]
+}
+
+fn session_id(id: &str) -> SessionId {
+    SessionId::new(id).unwrap_or_else(|error| panic!("{error}"))
+}
