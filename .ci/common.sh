@@ -1,6 +1,5 @@
 # What `.ci/run` and `.ci/nightly` share. Needs Rust, a C compiler, Debian, crates.io and root.
-set -euo pipefail
-cd "$(dirname "$0")/.."
+source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
 
 missing=()
 command -v c++ > /dev/null || missing+=(g++)
@@ -14,17 +13,16 @@ command -v slowhttptest > /dev/null || missing+=(slowhttptest)
 command -v caddy > /dev/null || missing+=(caddy)
 command -v npm > /dev/null || missing+=(nodejs npm)
 command -v curl > /dev/null || missing+=(curl)
+# The tests of completions and man pages.
+command -v zsh > /dev/null || missing+=(zsh)
+command -v fish > /dev/null || missing+=(fish)
+command -v man > /dev/null || missing+=(man-db)
+command -v mandoc > /dev/null || missing+=(mandoc)
 if [ ${#missing[@]} -gt 0 ]; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q
     apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
-
-# Tools that are built once, in the target folder.
-export PATH="$PWD/target/tools/bin:$PATH"
-tool() { command -v "$1" > /dev/null || cargo install --quiet --locked --root target/tools "$1@$2"; }
-
-step() { printf '\n=== %s\n' "$*"; "$@"; }
 
 # Runs every fuzz target for this many seconds. The properties are in fuzz/src. Gatepass has no unsafe code: the stable
 # compiler without a sanitizer is enough.

@@ -102,12 +102,16 @@
 //! - `sql`: users, clients and sessions in SQLite or PostgreSQL.
 //! - `testing`: test doubles for applications, and contract suites for stores. Enable it for `dev-dependencies` only.
 //!
+//! The library needs Rust 1.89 or later. With `sql` or `service` it needs Rust 1.94, as sqlx does.
+//!
 //! # Security
 //!
 //! Everything in [`tutorial`] is **insecure**: it reproduces FastAPI's tutorial. RFC 9700 forbids the password grant
 //! ([section 2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4)), because it shows passwords to clients and does not
 //! work with second factors: use it for your own clients only.
 
+// docs.rs shows which feature an item needs. docs.rs sets the configuration, as `.ci/run` does.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes))]
 

@@ -10,6 +10,7 @@ mod corpus;
 mod edge;
 mod fastapi;
 mod interop;
+mod package;
 mod program;
 mod schemathesis;
 mod secure;

@@ -10,8 +10,15 @@ use clap::{
 
 use crate::app::{
     commands::{
-        audit::AuditArguments, check::CheckArguments, clients::ClientsArguments, config::ConfigArguments,
-        keys::KeysArguments, sessions::SessionsArguments, throttle::ThrottleArguments, users::UsersArguments,
+        audit::AuditArguments,
+        check::CheckArguments,
+        clients::ClientsArguments,
+        config::ConfigArguments,
+        generated::{CompletionsArguments, ManArguments},
+        keys::KeysArguments,
+        sessions::SessionsArguments,
+        throttle::ThrottleArguments,
+        users::UsersArguments,
     },
     settings::{ApiSettings, ListenSettings, ProfileSettings, Settings},
     sources::{self, FileValue, variable_name},
@@ -76,6 +83,10 @@ pub(crate) enum Command {
     Openapi(OpenapiArguments),
     /// Check that the service at --bind responds; exits with 1 if it does not
     Healthcheck(HealthcheckArguments),
+    /// Print a script for a shell that completes commands and options
+    Completions(CompletionsArguments),
+    /// Print the man page of a command
+    Man(ManArguments),
 }
 
 /// The options of `gatepass openapi`.
@@ -200,7 +211,8 @@ fn parse_from(arguments: &[OsString]) -> Result<Command, clap::Error> {
     Ok(CommandLine::from_arg_matches(&matches(arguments)?)?.command)
 }
 
-fn command() -> clap::Command {
+/// Returns the definition of the command line.
+pub(crate) fn command() -> clap::Command {
     configure(CommandLine::command())
 }
 

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use crate::app::{
     cli::Command,
-    commands::{audit as audit_commands, check, clients, config, keys, sessions, throttle, users},
+    commands::{audit as audit_commands, check, clients, config, generated, keys, sessions, throttle, users},
     failure::Failure,
     logging::LogFormat,
     settings::Settings,
@@ -57,6 +57,8 @@ pub fn run() -> ExitCode {
         }
         Command::Openapi(arguments) => document::print(arguments.profile.profile, arguments.api),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments.listen),
+        Command::Completions(arguments) => generated::completions(&arguments),
+        Command::Man(arguments) => generated::man(&arguments),
     };
     result.map_or_else(Failure::report, |()| ExitCode::SUCCESS)
 }

@@ -46,6 +46,13 @@ use crate::{
 /// ([device cookie](https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies)). Attempts with
 /// the cookie of the account have a count of their own, so that failures of strangers do not delay them. It
 /// authenticates nobody: the password is still required.
+///
+/// ```
+/// use gatepass::throttle::{LoginThrottle, LoginThrottleLimits};
+///
+/// let limits = LoginThrottleLimits { account_failures: 3, ..LoginThrottleLimits::default() };
+/// let throttle = LoginThrottle::in_memory().limits(limits); // for `AuthBuilder::login_throttle`
+/// ```
 pub struct LoginThrottle {
     store: Arc<DynFailedAttemptStore<'static>>,
     limits: LoginThrottleLimits,

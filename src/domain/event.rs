@@ -144,6 +144,23 @@ impl EventKind {
 }
 
 /// Receives events. The request waits for the listener, so it must not block.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use gatepass::events::{Event, EventListener};
+///
+/// /// Counts failed attempts.
+/// #[derive(Default)]
+/// struct Failures(AtomicU64);
+///
+/// impl EventListener for Failures {
+///     fn on_event(&self, event: &Event<'_>) {
+///         if event.kind.is_failure() {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+/// ```
 pub trait EventListener: Send + Sync + 'static {
     /// Handles an event.
     fn on_event(&self, event: &Event<'_>);

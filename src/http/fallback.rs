@@ -24,6 +24,9 @@ const PATH: &AsciiSet = &QUERY.add(b'?').add(b'#');
 ///
 /// The location is a relative URL ([RFC 3986 section 5.2](https://www.rfc-editor.org/rfc/rfc3986#section-5.2)): it stays right
 /// behind a proxy that removes a prefix of the path or terminates TLS.
+///
+/// # Errors
+/// [`ApiError`] with status 404, unless the response is a redirect.
 pub async fn fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let path = without_slashes(&request)?;
     let up = "../".repeat(request.match_info().as_str().len() - path.len());
@@ -32,8 +35,10 @@ pub async fn fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
 }
 
 /// Redirects like [`fallback`], but with an absolute URL, as Starlette does. Its scheme and host are those of the request, or those
-/// that a
-/// [trusted proxy](crate::web::TrustedProxies) forwards.
+/// that a [trusted proxy](crate::web::TrustedProxies) forwards.
+///
+/// # Errors
+/// As for [`fallback`].
 pub async fn absolute_fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let path = without_slashes(&request)?;
     let RequestedHost { scheme, host } = RequestedHost::of(&request);

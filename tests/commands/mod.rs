@@ -4,6 +4,7 @@ mod check;
 mod clients;
 mod config;
 mod environment;
+mod generated;
 mod import;
 mod terminal;
 mod users;

@@ -180,9 +180,8 @@ impl Shared {
         let mut state = self.lock();
         while !state.is_closed {
             let available = MAX_EXTRA_MEMORY - state.extra_memory;
-            if let Some(Job { extra_memory, work }) =
-                state.queue.pop_front_if(|job| job.extra_memory <= available)
-            {
+            let has_memory = state.queue.front().is_some_and(|job| job.extra_memory <= available);
+            if has_memory && let Some(Job { extra_memory, work }) = state.queue.pop_front() {
                 state.load.running += 1;
                 state.extra_memory += extra_memory;
                 return Some((work, Running { shared: self, extra_memory, start: Instant::now() }));

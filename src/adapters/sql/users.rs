@@ -124,6 +124,9 @@ impl SqlUsers {
     }
 
     /// Returns all users, ordered by username. Reads them in pages, so that memory use does not grow with their number.
+    ///
+    /// # Errors
+    /// An item is a [`StoreError`] if the database cannot be read.
     pub fn all(&self) -> impl Stream<Item = Result<StoredUser, StoreError>> + '_ {
         let pages = stream::try_unfold(String::new(), async |after| {
             let read = |row: &Row| Ok((row.get::<String>("username_key")?, stored_user(row)?));

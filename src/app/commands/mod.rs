@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod clients;
 pub(crate) mod config;
 mod export;
+pub(crate) mod generated;
 mod import;
 pub(crate) mod keys;
 mod output;

@@ -37,6 +37,26 @@ impl<U: AuthUser> Auth<U> {
     /// resource or a whole scope: `web::scope("/admin").wrap(auth.require::<Admin>())`.
     ///
     /// In a wrapped scope, this includes requests with unknown paths and methods.
+    ///
+    /// ```
+    /// use actix_web::web;
+    /// use gatepass::{Auth, AuthUser, RequiredScopes};
+    ///
+    /// struct Admin;
+    ///
+    /// impl RequiredScopes for Admin {
+    ///     const SCOPES: &'static [&'static str] = &["admin"];
+    /// }
+    ///
+    /// async fn purge() -> &'static str {
+    ///     "purged"
+    /// }
+    ///
+    /// fn configure<U: AuthUser>(auth: &Auth<U>, app: &mut web::ServiceConfig) {
+    ///     let admin = web::scope("/admin").wrap(auth.require::<Admin>());
+    ///     app.configure(auth.routes()).service(admin.route("/purge", web::post().to(purge)));
+    /// }
+    /// ```
     pub fn require<R: RequiredScopes>(
         &self,
     ) -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Validated + Clone + use<U, R>> {

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Builds the Debian package: `packaging/build.sh [PROFILE]`, with the profile dist if none is named. Prints its path.
+source "$(dirname "$0")/../.ci/tools.sh"
+tool cargo-deb 3.8.0
+profile=${1:-dist}
+
+cargo build --quiet --locked --bin gatepass --profile "$profile"
+directory=${CARGO_TARGET_DIR:-target}/${profile/#dev/debug}
+
+# Man pages and completions come from the program itself.
+rm -rf target/packaging
+mkdir -p target/packaging
+install --strip "$directory/gatepass" target/packaging/gatepass
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) target/packaging/gatepass man --directory target/packaging/man
+for shell in bash zsh fish; do
+    target/packaging/gatepass completions "$shell" > "target/packaging/gatepass.$shell"
+done
+
+# --fast: compresses the large program of the profile dev less.
+options=()
+[ "$profile" != dev ] || options+=(--fast)
+cargo deb --quiet --locked --no-build --no-strip "${options[@]}" --output target/packaging/gatepass.deb
+echo target/packaging/gatepass.deb

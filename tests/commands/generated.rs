@@ -1,0 +1,138 @@
+//! Completions and man pages, as shells and `man` read them.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::support::{
+    folder::Folder,
+    program::{Gatepass, Run},
+    service, skip,
+};
+
+fn gatepass(arguments: &[&str]) -> Run {
+    Run::from(service::gatepass(arguments, &[]).output().unwrap())
+}
+
+/// Runs a program that may be missing, in a wide window.
+fn try_run(program: &str, arguments: &[&str]) -> Option<Run> {
+    let run = Command::new(program).args(arguments).env("MANWIDTH", "200").stdin(Stdio::null()).output();
+    run.map(Run::from).inspect_err(|error| skip(format!("{program}: {error}"))).ok()
+}
+
+/// Writes the completion script of a shell to a file.
+fn script(folder: &Folder, shell: &str) -> String {
+    let script = folder.file(shell);
+    fs::write(&script, gatepass(&["completions", shell]).done()).unwrap();
+    script
+}
+
+/// A line before the cursor, and a word that completes it.
+const LINES: [(&str, &str); 4] = [
+    ("gatepass us", "users"),
+    ("gatepass users a", "add"),
+    ("gatepass serve --prof", "--profile"),
+    ("gatepass serve --profile s", "secure"),
+];
+
+#[test]
+fn bash_completes_commands_options_and_values() {
+    let folder = Folder::create();
+    let script = script(&folder, "bash");
+    for (line, expected) in LINES {
+        // What bash does when TAB is pressed: it calls the function that `complete -F` registered.
+        let press_tab = format!(
+            "source {script}; [[ $(complete -p gatepass) =~ -F\\ ([^\\ ]+) ]]; \
+             COMP_LINE='{line}' COMP_POINT=${{#COMP_LINE}}; read -ra COMP_WORDS <<< \"$COMP_LINE\"; COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             \"${{BASH_REMATCH[1]}}\" gatepass \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"; \
+             printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let Some(run) = try_run("bash", &["--norc", "-c", &press_tab]) else { return };
+        let words = run.done();
+        assert!(words.lines().any(|word| word == expected), "{line}: {words}");
+    }
+}
+
+#[test]
+fn fish_completes_commands_options_and_values() {
+    let folder = Folder::create();
+    let script = script(&folder, "fish");
+    for (line, expected) in LINES {
+        let press_tab = format!("source {script}; complete --do-complete '{line}'");
+        let Some(run) = try_run("fish", &["--no-config", "-c", &press_tab]) else { return };
+        let words = run.done();
+        let has_word = words.lines().any(|line| line.split('\t').next() == Some(expected));
+        assert!(has_word, "{line}: {words}");
+    }
+}
+
+#[test]
+fn zsh_loads_the_completion_script() {
+    let folder = Folder::create();
+    let file = script(&folder, "zsh");
+    let load = format!(
+        "autoload -Uz compinit; compinit -D -u; source {file}; [[ ${{_comps[gatepass]}} == _gatepass ]]"
+    );
+    for arguments in [["-f", "-n", &file].as_slice(), &["-f", "-c", &load]] {
+        let Some(run) = try_run("zsh", arguments) else { return };
+        assert_eq!(run.done(), "");
+    }
+}
+
+#[test]
+fn completions_for_an_unknown_shell_fail() {
+    gatepass(&["completions", "tcsh"]).fails(2, &["tcsh", "bash"]);
+    gatepass(&["completions"]).fails(2, &["SHELL"]);
+}
+
+#[test]
+fn man_pages_describe_every_command_and_render_without_warnings() {
+    let folder = Folder::create();
+    let pages = folder.file("pages");
+    assert_eq!(gatepass(&["man", "--directory", &pages]).done(), "");
+    let mut names: Vec<_> = fs::read_dir(&pages).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    for name in ["gatepass.1", "gatepass-serve.1", "gatepass-users-add.1", "gatepass-man.1"] {
+        assert!(names.iter().any(|page| page == name), "{name} in {names:?}");
+    }
+    for (page, words) in [
+        ("gatepass", ["gatepass-users(1)", "EXIT STATUS"]),
+        ("gatepass-serve", ["GATEPASS_DATABASE_URL", "Number of threads that serve requests"]),
+        ("gatepass-users-add", ["--password-stdin", "gatepass users add"]),
+    ] {
+        let path = format!("{pages}/{page}.1");
+        let Some(run) = try_run("man", &["-l", &path]) else { return };
+        let text = run.done();
+        assert!(words.iter().all(|word| text.contains(word)), "{page}: {text}");
+        let command: Vec<_> = page.split('-').skip(1).collect();
+        let printed = gatepass(&[&["man"], &*command].concat()).done();
+        assert_eq!(printed, fs::read_to_string(&path).unwrap(), "{page}");
+    }
+    let paths: Vec<_> = names.iter().map(|name| Path::new(&pages).join(name)).collect();
+    let paths: Vec<_> = paths.iter().map(|path| path.to_str().unwrap()).collect();
+    for (program, options) in
+        [("mandoc", ["-T", "lint", "-W", "warning"].as_slice()), ("man", &["--warnings", "-l"])]
+    {
+        let Some(run) = try_run(program, &[options, &paths].concat()) else { return };
+        assert!(run.out.starts_with(if program == "man" { "gatepass" } else { "" }), "{}", run.out);
+        assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{program}: {}", run.out);
+    }
+}
+
+#[test]
+fn generated_text_contains_no_value_of_the_environment() {
+    let gatepass = Gatepass::on_sqlite();
+    for arguments in [["completions", "bash"], ["man", "serve"]] {
+        let text = gatepass.done(&arguments);
+        assert!(!text.contains(gatepass.folder.path().to_str().unwrap()), "{arguments:?}");
+    }
+}
+
+#[test]
+fn man_of_an_unknown_command_and_an_unwritable_directory_fail() {
+    gatepass(&["man", "users", "ad"]).fails(2, &["gatepass users", "ad", "add, list"]);
+    gatepass(&["man", "check", "x"]).fails(2, &["gatepass check has no commands"]);
+    gatepass(&["man", "--directory", "/proc/pages"]).fails(1, &["cannot write /proc/pages"]);
+}
