@@ -14,6 +14,9 @@ command -v slowhttptest > /dev/null || missing+=(slowhttptest)
 command -v caddy > /dev/null || missing+=(caddy)
 command -v npm > /dev/null || missing+=(nodejs npm)
 command -v curl > /dev/null || missing+=(curl)
+command -v jq > /dev/null || missing+=(jq)
+command -v psql > /dev/null || missing+=(postgresql-client)
+command -v sqlite3 > /dev/null || missing+=(sqlite3)
 if [ ${#missing[@]} -gt 0 ]; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q
