@@ -3,7 +3,7 @@
 use gatepass::{
     Account, AuthUser, BackendError, GrantedScopes, PasswordHash, Subject, UserStore, Username,
 };
-use sea_orm::{DatabaseConnection, QueryOrder, QuerySelect, Set, TryInsertResult, prelude::*};
+use sea_orm::{DatabaseConnection, QueryOrder, QuerySelect, Set, SqlErr, prelude::*};
 use serde::Serialize;
 
 type Result<T> = std::result::Result<T, BackendError>;
@@ -132,10 +132,12 @@ impl Users {
             password_hash: Set(hash.expose().to_owned()),
             ..Default::default()
         };
-        let insert = row::Entity::insert(user).on_conflict_do_nothing_on([row::Column::Email]);
-        match insert.exec_with_returning(&self.0).await? {
-            TryInsertResult::Inserted(row) => Ok(Some(row.into())),
-            TryInsertResult::Conflicted | TryInsertResult::Empty => Ok(None),
+        match user.insert(&self.0).await {
+            Ok(row) => Ok(Some(row.into())),
+            Err(error) => match error.sql_err() {
+                Some(SqlErr::UniqueConstraintViolation(_)) => Ok(None),
+                _ => Err(error.into()),
+            },
         }
     }
 
