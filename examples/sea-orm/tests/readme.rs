@@ -8,7 +8,7 @@ fn commands_of_the_readme_print_what_it_shows() {
         return;
     };
     let variables = [("DATABASE_URL", &*database.url)];
-    let example = Example::start(env!("CARGO_BIN_EXE_sea-orm-postgres"), &variables);
+    let example = Example::start(env!("CARGO_BIN_EXE_sea-orm-example"), &variables);
     example.run_file(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
     example.run(OTHER_REQUESTS);
     // The tables of Gatepass are in a schema of their own.

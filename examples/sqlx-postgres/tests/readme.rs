@@ -10,7 +10,7 @@ fn commands_of_the_readme_print_what_it_shows() {
         return;
     };
     let variables = [("DATABASE_URL", &*database.url)];
-    let example = Example::start(env!("CARGO_BIN_EXE_sqlx-postgres"), &variables);
+    let example = Example::start(env!("CARGO_BIN_EXE_sqlx-postgres-example"), &variables);
     example.run_file(README);
     example.run(OTHER_REQUESTS);
 }

@@ -6,7 +6,7 @@ const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
 #[test]
 fn commands_of_the_readme_print_what_it_shows() {
-    let example = Example::start(env!("CARGO_BIN_EXE_sqlx-sqlite"), &[]);
+    let example = Example::start(env!("CARGO_BIN_EXE_sqlx-sqlite-example"), &[]);
     example.run_file(README);
     example.run(OTHER_REQUESTS);
 }
