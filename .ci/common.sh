@@ -18,6 +18,9 @@ command -v zsh > /dev/null || missing+=(zsh)
 command -v fish > /dev/null || missing+=(fish)
 command -v man > /dev/null || missing+=(man-db)
 command -v mandoc > /dev/null || missing+=(mandoc)
+command -v jq > /dev/null || missing+=(jq)
+command -v psql > /dev/null || missing+=(postgresql-client)
+command -v sqlite3 > /dev/null || missing+=(sqlite3)
 if [ ${#missing[@]} -gt 0 ]; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q

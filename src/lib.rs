@@ -58,8 +58,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `examples/sqlx_sqlite.rs` is a complete version of this application, with a database; `examples/resource_server.rs` only
-//! verifies the tokens of another service.
+//! The folder `examples` of the repository has complete applications to copy: with sqlx, Diesel or SeaORM, with several kinds of
+//! users, and one that only verifies the tokens of another service.
 //!
 //! # Where to find what
 //!

@@ -31,6 +31,7 @@ pub use self::{
     error::AuthError,
     grants::{
         SignedIn, Tokens,
+        external::ExternalSignIn,
         password::SignIn,
         refresh_token::{Refresh, RefreshSettings, RefreshTokens},
     },

@@ -254,8 +254,12 @@ pub(crate) const KNOWN: &str = "known ";
 
 impl<U: AuthUser> Auth<U> {
     /// Refuses a request if there were too many from its address, whether or not they failed. A device that signed in
-    /// before is not held up by others at its address.
-    pub(crate) async fn check_rate(&self, client_info: &ClientInfo) -> Result<(), AuthError> {
+    /// before is not held up by others at its address. Sign-ins check the rate themselves; call it in other endpoints that
+    /// hash a password, such as a registration.
+    ///
+    /// # Errors
+    /// [`AuthError::TooManyAttempts`], [`AuthError::Backend`].
+    pub async fn check_rate(&self, client_info: &ClientInfo) -> Result<(), AuthError> {
         let Some(throttle) = &self.0.throttle else { return Ok(()) };
         let now = self.now();
         if client_info.address.is_none_or(|address| throttle.is_within_rate(network(address), now)) {

@@ -77,6 +77,21 @@ macro_rules! name {
             }
         }
 
+        /// Serializes as a string.
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        /// Deserializes a string and validates it.
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                <String as ::serde::Deserialize>::deserialize(deserializer)
+                    .and_then(|text| Self::new(text).map_err(::serde::de::Error::custom))
+            }
+        }
+
         impl ::std::fmt::Display for $name {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(&self.0)
@@ -100,5 +115,8 @@ mod tests {
             assert_eq!(Subject::new(text).unwrap().as_str(), text);
         }
         assert_eq!(Username::new("").unwrap_err().to_string(), "invalid username: it is empty");
+        assert_eq!(serde_json::from_str::<Username>(r#""jörg""#).unwrap().as_str(), "jörg");
+        assert!(serde_json::from_str::<Username>(r#""john\ndoe""#).is_err());
+        assert_eq!(serde_json::to_string(&Subject::new("7").unwrap()).unwrap(), r#""7""#);
     }
 }

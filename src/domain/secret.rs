@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, de::Error};
+
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -61,6 +63,14 @@ impl Password {
     }
 }
 
+/// Deserializes from a string. The error does not contain the value.
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let password = String::deserialize(deserializer);
+        password.map(Self::from).map_err(|_| D::Error::custom("expected a string"))
+    }
+}
+
 secret! {
     /// A stored password hash, in a format that the [`PasswordHasher`](crate::PasswordHasher) reads.
     PasswordHash
@@ -116,6 +126,13 @@ mod tests {
             assert_eq!(Password::from("x".repeat(length)).is_hashable(), hashable, "{length} bytes");
         }
         assert!(!Password::from("é".repeat(513)).is_hashable(), "the limit is in bytes, not in characters");
+    }
+
+    #[test]
+    fn password_is_deserialized_from_a_string_and_the_error_does_not_contain_another_value() {
+        assert_eq!(serde_json::from_str::<Password>(r#""secret""#).unwrap().expose(), "secret");
+        let error = serde_json::from_str::<Password>("123456").unwrap_err().to_string();
+        assert!(error.starts_with("expected a string") && !error.contains("123456"), "{error}");
     }
 
     #[test]

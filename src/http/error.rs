@@ -142,6 +142,14 @@ pub enum ApiError {
     /// 500: a bug in the service.
     #[error("Internal Server Error")]
     Internal,
+    /// An error of your application: see [`ApiError::new`].
+    #[error("{detail}")]
+    Application {
+        /// The status of the response.
+        status: StatusCode,
+        /// The error in a sentence.
+        detail: Cow<'static, str>,
+    },
 }
 
 /// An [`ApiError`] in an [`ErrorFormat`].
@@ -235,6 +243,19 @@ impl ResponseError for ErrorResponse {
 }
 
 impl ApiError {
+    /// Creates an error of your application, so that all errors have the same format.
+    ///
+    /// ```
+    /// use actix_web::{ResponseError, http::StatusCode};
+    /// use gatepass::error::ApiError;
+    ///
+    /// let taken = ApiError::new(StatusCode::CONFLICT, "This email address is taken");
+    /// assert_eq!(taken.error_response().status(), 409); // {"detail":"This email address is taken"}
+    /// ```
+    pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::Application { status, detail: detail.into() }
+    }
+
     /// Returns this error in a format.
     pub fn in_format(self, format: &ErrorFormat) -> ErrorResponse {
         ErrorResponse { error: self, format: format.clone() }
@@ -273,6 +294,7 @@ impl ApiError {
             Self::Backend { error } if error.is_temporary() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Backend { .. } | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Application { status, .. } => *status,
         }
     }
 

@@ -66,7 +66,7 @@ impl FieldError {
     }
 
     /// Returns an error for an invalid value. The value may be a secret, so the error does not include it.
-    pub(crate) fn invalid(field: &'static str, reason: String) -> Self {
+    pub fn invalid(field: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: "value_error", loc: ["body", field], msg: reason.into(), input: Value::Null, ctx: None }
     }
 

@@ -1,4 +1,4 @@
-//! `examples/sqlx_sqlite.rs`.
+//! `examples/minimal`.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn greeting(example: &Example, token: &str) -> Reply {
 #[test]
 fn member_of_the_example_registers_signs_in_and_uses_the_token_after_a_restart() {
     let folder = TempDir::new().unwrap();
-    let example = Example::start("sqlx_sqlite", folder.path(), &[]);
+    let example = Example::start("minimal", folder.path(), &[]);
     assert_eq!(sign_in(&example, ALICE).status, 400);
     let registered = register(&example, ALICE);
     assert_eq!(registered.status, 200);
@@ -45,14 +45,14 @@ fn member_of_the_example_registers_signs_in_and_uses_the_token_after_a_restart()
 
     // Members, keys and tokens survive a restart.
     drop(example);
-    let example = Example::start("sqlx_sqlite", folder.path(), &[]);
+    let example = Example::start("minimal", folder.path(), &[]);
     assert_eq!(greeting(&example, &token).text(), "Hello, alice@example.com");
     assert_eq!(sign_in(&example, ALICE).status, 200);
 }
 
 #[test]
 fn example_has_at_most_80_lines_and_main_at_most_15() {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sqlx_sqlite.rs");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/minimal/src/main.rs");
     let source = fs::read_to_string(source).unwrap();
     assert!(source.lines().count() <= 80);
     let main = source.lines().skip_while(|line| !line.starts_with("async fn main")).skip(1);

@@ -3,7 +3,7 @@
 use std::{fs, future::Future};
 
 use actix_web::rt::System;
-use futures_util::TryStreamExt;
+use futures_util::{TryStreamExt, future::join_all};
 use gatepass::{
     Account, AuthUser, Client, ClientId, ClientRegistry, ClientSecret, ClientSecretHash, GrantedScopes,
     PasswordHash, Scopes, Subject, Timestamp, UserStore, Username,
@@ -421,6 +421,51 @@ fn files(folder: &Folder) -> Vec<(std::ffi::OsString, Vec<u8>)> {
         entries.map(|entry| (entry.file_name(), fs::read(entry.path()).unwrap())).collect();
     files.sort();
     files
+}
+
+#[test]
+fn tables_are_created_in_a_schema_next_to_a_table_of_the_same_name() {
+    let users = "CREATE TABLE users (id BIGINT PRIMARY KEY)";
+    let in_schema = DatabaseSettings { schema: Some("gatepass"), ..DatabaseSettings::default() };
+    let Some(postgres) = new_postgres() else { return };
+    postgres.execute(users);
+    System::new().block_on(async {
+        let error = Database::open(&postgres.url).await.unwrap_err();
+        assert!(matches!(error, OpenError::NameTaken(_)), "{error}");
+        assert!(error.to_string().contains("DatabaseSettings::schema"), "{error}");
+        for opened in join_all((0..4).map(|_| Database::open_with(&postgres.url, in_schema))).await {
+            let users = SqlUsers::new(opened.unwrap());
+            assert!(find(&users, "johndoe").await.is_none());
+        }
+        let invalid = DatabaseSettings { schema: Some("a; DROP TABLE users"), ..in_schema };
+        let error = Database::open_with(&postgres.url, invalid).await.unwrap_err();
+        assert!(matches!(error, OpenError::Schema { .. }), "{error}");
+    });
+    assert_eq!(postgres.execute("SELECT count(*) FROM users"), "0");
+    let tables = "SELECT count(*) > 5 FROM pg_tables WHERE schemaname = 'gatepass'";
+    assert_eq!(postgres.execute(tables), "t");
+    match PgBouncer::start(&postgres, "pool_mode = transaction") {
+        Ok(bouncer) => System::new().block_on(async {
+            let error = Database::open_with(&bouncer.url(&postgres), in_schema).await.unwrap_err();
+            assert!(matches!(error, OpenError::Schema { .. } | OpenError::Connect { .. }), "{error}");
+        }),
+        Err(why) => skip(format!("behind PgBouncer: {why}")),
+    }
+}
+
+#[test]
+fn sqlite_file_with_tables_of_another_application_is_refused_and_has_no_schemas() {
+    let folder = Folder::create();
+    let url = format!("sqlite:{}", folder.file("app.db"));
+    System::new().block_on(async {
+        let pool = sqlx::SqlitePool::connect(&format!("{url}?mode=rwc")).await.unwrap();
+        sqlx::query("CREATE TABLE users (id INTEGER PRIMARY KEY)").execute(&pool).await.unwrap();
+        let error = Database::open(&url).await.unwrap_err();
+        assert!(matches!(error, OpenError::NameTaken(_)), "{error}");
+        let in_schema = DatabaseSettings { schema: Some("gatepass"), ..DatabaseSettings::default() };
+        let error = Database::open_with(&url, in_schema).await.unwrap_err();
+        assert!(matches!(error, OpenError::Schema { .. }), "{error}");
+    });
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::{
 };
 
 use gatepass::{
-    AccessToken, Auth, ClientInfo, RefreshToken, Subject,
-    auth::{AuthBuilder, Authentication, PasswordChange, SignIn},
+    AccessToken, Auth, AuthError, ClientInfo, RefreshToken, Subject,
+    auth::{AuthBuilder, Authentication, ExternalSignIn, PasswordChange, SignIn},
     cache::TokenCache,
     events::{Event, EventKind, EventListener},
     jwt::JwtTokens,
@@ -95,4 +95,27 @@ async fn password_change_ends_sessions_and_is_an_event_even_if_the_database_fail
     assert_eq!(events.0.lock().unwrap().last(), Some(&EventKind::PasswordChanged));
     let auth = builder(&folder).await.build().unwrap();
     assert_eq!(member(&auth, &token).await, None, "the session ended before the change");
+}
+
+#[actix_web::test]
+async fn external_sign_in_opens_a_session_for_an_active_user_without_a_password() {
+    let folder = Folder::create();
+    let events = Arc::new(Events::default());
+    let auth = builder(&folder).await.password_grant(false).listener(events.clone()).build().unwrap();
+    let client_info = &ClientInfo::default();
+    let sign_in = async |id: u64, scopes: &[String]| {
+        let subject = &Subject::from(id);
+        let sign_in = ExternalSignIn { subject, scopes, audiences: &[], client: None, client_info };
+        auth.sign_in_external(sign_in).await
+    };
+
+    let tokens = sign_in(1, &["offline_access".into()]).await.unwrap().tokens;
+    assert!(tokens.refresh_token.is_some());
+    assert_eq!(member(&auth, &tokens.access_token).await.unwrap().id, 1);
+    assert_eq!(events.0.lock().unwrap().last(), Some(&EventKind::SignedIn));
+    auth.end_all_sessions(&Subject::from(1_u64), client_info).await.unwrap();
+    assert_eq!(member(&auth, &tokens.access_token).await, None, "the session has ended");
+
+    assert!(matches!(sign_in(2, &[]).await, Err(AuthError::InactiveUser)), "alice is suspended");
+    assert!(matches!(sign_in(3, &[]).await, Err(AuthError::InvalidCredentials)), "there is no such user");
 }

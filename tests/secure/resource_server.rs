@@ -1,4 +1,4 @@
-//! examples/resource_server.rs: another service, which verifies tokens of this one.
+//! examples/resource-server: another service, which verifies tokens of this one.
 
 use std::{fs, process::Command, time::Duration};
 
@@ -82,7 +82,7 @@ fn example_accepts_tokens_of_its_issuer_and_refuses_forged_ones() {
 
 #[test]
 fn example_is_short_enough_to_copy() {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/resource_server.rs");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/resource-server/src/main.rs");
     assert!(fs::read_to_string(source).unwrap().lines().count() <= 40);
 }
 

@@ -17,7 +17,7 @@ impl Example {
         let program = tests.ancestors().nth(2).unwrap().join("examples").join(name);
         let address = free_address();
         let mut command = Command::new(program);
-        command.arg(address.to_string()).current_dir(folder).envs(variables.iter().copied());
+        command.env("BIND", address.to_string()).current_dir(folder).envs(variables.iter().copied());
         let mut program = Program::run(&mut command);
         program.wait_until_listening(address);
         Self { _program: program, address }

@@ -31,7 +31,7 @@ use crate::domain::{
 /// expires, even if its issuer revokes it.
 ///
 /// With the feature `remote-jwks`, `RemoteJwtVerifier::discover` fetches the keys itself: see
-/// `examples/resource_server.rs`. Otherwise your application fetches the keys and passes the body of
+/// `examples/resource-server`. Otherwise your application fetches the keys and passes the body of
 /// `/.well-known/jwks.json` to [`set_keys`](Self::set_keys): at startup, when the response's `max-age` has passed, and
 /// when [`unknown_key`](Self::unknown_key) returns. Wait some seconds between two fetches, since anyone can send tokens
 /// with unknown keys. Before the first keys, [`verify`](TokenVerifier::verify) returns a temporary [`BackendError`]

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -37,9 +37,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// The time limit of a poll, after which the connection is replaced.
 const POLL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The listeners that are notified of changes that are written through a [`Database`].
+/// The listeners that are notified of changes that are written through a [`Database`], and the task that
+/// [`Database::remove_expired`] starts.
 #[derive(Default)]
-pub(super) struct Listeners(Mutex<Vec<Listener>>);
+pub(super) struct Listeners(Mutex<Vec<Listener>>, OnceLock<BackgroundTask>);
 
 struct Listener {
     invalidator: Arc<dyn CacheInvalidator>,
@@ -94,6 +95,14 @@ impl Database {
         };
         self.listeners.0.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
         Ok(())
+    }
+
+    /// Removes expired sessions and other expired rows once a minute, in the background, until the last clone of this
+    /// `Database` is dropped. Otherwise they accumulate. [`watch`](Self::watch) does this too.
+    pub fn remove_expired(&self) {
+        self.listeners
+            .1
+            .get_or_init(|| background::spawn(cleanup::run(self.pool.clone(), self.audit_limits)));
     }
 
     /// Commits a transaction with a change for the change feed and an entry for the audit trail. The listeners of this

@@ -6,6 +6,7 @@ use std::{
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Row, SqliteConnection, SqlitePool,
+    error::DatabaseError,
     migrate::MigrateError,
     postgres::{PgConnectOptions, PgPoolOptions},
     raw_sql,
@@ -84,13 +85,19 @@ pub struct DatabaseSettings {
     pub connections: NonZeroU8,
     /// Applies the time limits of [`Database::open`], as is the default. Turn them off for long work such as an import.
     pub has_timeouts: bool,
+    /// The schema of the tables on PostgreSQL, which is created if it does not exist. Set it if your application has tables
+    /// of its own in the database: both may have a table `users`. `None` is the default schema of the database user.
+    ///
+    /// It consists of lower-case ASCII letters, digits and `_`. SQLite has no schemas: use another file. A pooler in
+    /// transaction mode does not support it.
+    pub schema: Option<&'static str>,
 }
 
 const CONNECTIONS: NonZeroU8 = NonZeroU8::new(10).expect("10 is not zero");
 
 impl Default for DatabaseSettings {
     fn default() -> Self {
-        Self { connections: CONNECTIONS, has_timeouts: true }
+        Self { connections: CONNECTIONS, has_timeouts: true, schema: None }
     }
 }
 
@@ -120,6 +127,17 @@ pub enum OpenError {
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },
+    /// The schema is not valid, or the database does not support it.
+    #[error("cannot use the schema {schema:?}: {reason}")]
+    Schema {
+        /// The name of the schema.
+        schema: &'static str,
+        /// The reason.
+        reason: &'static str,
+    },
+    /// The database has a table of another application with the name of one of ours.
+    #[error("{0}: set DatabaseSettings::schema, or use another database for the tables of Gatepass")]
+    NameTaken(#[source] Box<dyn Error + Send + Sync>),
     /// The tables could not be created or migrated.
     #[error("cannot migrate the tables of the database: {0}")]
     Migrate(#[source] Box<dyn Error + Send + Sync>),
@@ -155,6 +173,7 @@ impl Database {
     pub async fn open_with(url: &str, settings: DatabaseSettings) -> Result<Self, OpenError> {
         let (options, is_memory) = (parse(url)?, is_memory(url));
         let database = describe(&options);
+        check_schema(settings.schema, &options)?;
         let mut pooled = false;
         let connections = match options {
             Engine::Sqlite(options) => {
@@ -343,9 +362,19 @@ async fn open_postgres(
     settings: DatabaseSettings,
     database: &str,
 ) -> Result<(PgPool, bool), OpenError> {
+    let options = match settings.schema {
+        Some(schema) => options.options([("search_path", schema)]),
+        None => options,
+    };
     // Not through the pool, which would retry, hide the cause, and apply time limits to migrations.
     let (mut connection, has_session) = detect_session(&options).await.map_err(cannot_connect(database))?;
-    migrations::migrate_postgres(&mut connection).await.map_err(cannot_migrate)?;
+    if let Some(schema) = settings.schema.filter(|_| !has_session) {
+        return Err(OpenError::Schema {
+            schema,
+            reason: "the pooler does not support settings of a session",
+        });
+    }
+    migrations::migrate_postgres(&mut connection, settings.schema).await.map_err(cannot_migrate)?;
     connection.close().await.map_err(cannot_connect(database))?;
     let is_pooled = !has_session || !has_statement_cache;
     let given = options.get_options().unwrap_or_default().to_owned();
@@ -466,8 +495,32 @@ fn cannot_connect(database: &str) -> impl Fn(sqlx::Error) -> OpenError {
     }
 }
 
+/// Checks the name of a schema, which becomes part of SQL statements.
+fn check_schema(schema: Option<&'static str>, options: &Options) -> Result<(), OpenError> {
+    let Some(schema) = schema else { return Ok(()) };
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let reason = match options {
+        Engine::Sqlite(_) => "SQLite has no schemas, use another file",
+        _ if schema.is_empty() || schema.len() > 63 || !schema.bytes().all(is_word) => {
+            "use 1 to 63 lower-case ASCII letters, digits and _"
+        }
+        _ => return Ok(()),
+    };
+    Err(OpenError::Schema { schema, reason })
+}
+
 fn cannot_migrate(error: MigrateError) -> OpenError {
-    OpenError::Migrate(error.into())
+    match error {
+        MigrateError::ExecuteMigration(sqlx::Error::Database(error), _) if is_name_taken(&*error) => {
+            OpenError::NameTaken(error)
+        }
+        error => OpenError::Migrate(error.into()),
+    }
+}
+
+/// PostgreSQL has an error code for an existing table; SQLite reports a general error.
+fn is_name_taken(error: &dyn DatabaseError) -> bool {
+    error.code().is_some_and(|code| code == "42P07") || error.message().ends_with("already exists")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use sqlx::{
     database::HasStatementCache,
     error::DatabaseError,
     migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator},
-    raw_sql,
+    query, raw_sql,
 };
 
 /// All migrations, in order. Never change one, not even its comments: databases store its checksum.
@@ -64,12 +64,23 @@ pub(super) async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<
 }
 
 /// Migrates in a transaction with a lock of our own: sqlx's lock is one of the session, which a pooler may change after
-/// each statement.
-pub(super) async fn migrate_postgres(connection: &mut PgConnection) -> Result<(), MigrateError> {
+/// each statement. Creates the schema first, if it does not exist.
+pub(super) async fn migrate_postgres(
+    connection: &mut PgConnection,
+    schema: Option<&str>,
+) -> Result<(), MigrateError> {
     let mut transaction = connection.begin().await?;
     raw_sql("SELECT pg_advisory_xact_lock(hashtext('gatepass_migrations'))")
         .execute(&mut *transaction)
         .await?;
+    if let Some(schema) = schema {
+        // CREATE SCHEMA IF NOT EXISTS needs the privilege to create schemas even if the schema exists.
+        let exists = query("SELECT FROM pg_namespace WHERE nspname = $1").bind(schema);
+        if exists.fetch_optional(&mut *transaction).await?.is_none() {
+            let create = AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
+            raw_sql(create).execute(&mut *transaction).await?;
+        }
+    }
     migrator(Postgres::NAME).set_locking(false).run_direct(None, &mut *transaction, false).await?;
     // They would stay in a session that a pooler gives to others.
     transaction.clear_cached_statements().await?;

@@ -69,7 +69,8 @@ const END_ALL_USERS: &str = "DELETE FROM sessions";
 
 /// Sessions and their refresh tokens in a [`Database`]. The users may be stored anywhere.
 ///
-/// [`Database::watch`] removes expired sessions, and reports changes to a [`TokenCache`](crate::cache::TokenCache).
+/// [`Database::remove_expired`] removes expired sessions. [`Database::watch`] does this too, and reports changes to a
+/// [`TokenCache`](crate::cache::TokenCache).
 #[derive(Clone, Debug)]
 pub struct SqlSessions {
     database: Database,

@@ -2,6 +2,7 @@
 
 pub(crate) mod client_credentials;
 mod cookie;
+pub(crate) mod external;
 pub(crate) mod password;
 pub(crate) mod refresh_token;
 

@@ -102,7 +102,7 @@ impl<U> From<Started<U, Tokens>> for SignedIn<U> {
 }
 
 /// The maximum number of attempts if the account is changed concurrently.
-const ATTEMPTS: usize = 3;
+pub(super) const ATTEMPTS: usize = 3;
 
 impl<U: AuthUser> Auth<U> {
     /// Signs a user in with a password.

@@ -127,8 +127,7 @@ async fn logout<U: AuthUser>(
 fn next(reader: &mut FieldReader) -> String {
     let next = reader.optional("next").unwrap_or_else(|| "/".to_owned());
     if !is_own_path(&next) {
-        reader
-            .add_error(FieldError::invalid("next", "expected a path of this service, such as /items".into()));
+        reader.add_error(FieldError::invalid("next", "expected a path of this service, such as /items"));
     }
     next
 }

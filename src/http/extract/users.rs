@@ -53,6 +53,28 @@ pub trait RequiredScopes: 'static {
     const SCOPES: &'static [&'static str];
 }
 
+/// Defines types that implement [`RequiredScopes`].
+///
+/// ```
+/// gatepass::required_scopes! {
+///     pub struct ReadItems = ["items:read"];
+///     pub struct ChangeItems = ["items:read", "items:write"];
+/// }
+/// # use gatepass::RequiredScopes;
+/// assert_eq!(ChangeItems::SCOPES, ["items:read", "items:write"]);
+/// ```
+#[macro_export]
+macro_rules! required_scopes {
+    ($($(#[$attribute:meta])* $visibility:vis struct $name:ident = [$($scope:literal),+ $(,)?];)+) => {$(
+        $(#[$attribute])*
+        $visibility struct $name;
+
+        impl $crate::RequiredScopes for $name {
+            const SCOPES: &'static [&'static str] = &[$($scope),+];
+        }
+    )+};
+}
+
 /// No required scopes.
 #[derive(Clone, Copy, Debug)]
 pub struct NoScope;

@@ -9,12 +9,16 @@ use utoipa::{
     Modify, PartialSchema, ToSchema,
     openapi::{
         self, RefOr, Schema,
-        schema::{ArrayBuilder, ObjectBuilder, Type},
+        schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type},
         security::{Flow, OAuth2, Password, Scopes as ScopeDescriptions, SecurityScheme},
     },
 };
 
-use crate::domain::scope::Scopes;
+use crate::domain::{
+    scope::Scopes,
+    secret::Password as Secret,
+    user::{Subject, Username},
+};
 
 /// The security scheme `OAuth2PasswordBearer`, with which the Authorize button of Swagger UI signs in at `token`, relative to
 /// the URL of the document. [`Auth::openapi`](crate::Auth::openapi) includes it.
@@ -77,4 +81,26 @@ impl ToSchema for Scopes {
     fn name() -> Cow<'static, str> {
         "Scopes".into()
     }
+}
+
+macro_rules! string_schema {
+    ($($name:ident $text:literal $format:expr;)+) => {$(
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new().schema_type(Type::String).format($format).into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                $text.into()
+            }
+        }
+    )+};
+}
+
+string_schema! {
+    Secret "Password" Some(SchemaFormat::KnownFormat(KnownFormat::Password));
+    Subject "Subject" None;
+    Username "Username" None;
 }

@@ -1,6 +1,4 @@
-//! Sign-in with your own user table: sqlx, Argon2id, signed tokens. Try: cargo run --example sqlx_sqlite
-//! curl -d username=alice@example.com -d 'password=correct horse battery staple' http://127.0.0.1:8080/register
-//! The same for /token, then: curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/greeting
+//! Sign-in with your own user table: sqlx, Argon2id, signed tokens. README.md shows how to use it.
 use actix_web::{App, HttpServer, Responder, error::ErrorBadRequest, get, post, web};
 use gatepass::{Account, ActiveUser, Auth, AuthUser, BackendError, GrantedScopes};
 use gatepass::{PasswordHash as Hash, PasswordRequestForm, Subject, UserStore, Username};
@@ -62,7 +60,7 @@ async fn register(app: Shared, form: PasswordRequestForm) -> actix_web::Result<i
 async fn greeting(me: ActiveUser<Member>) -> String {
     format!("Hello, {}", me.email)
 }
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS members (id INTEGER PRIMARY KEY,
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS members (id INTEGER PRIMARY KEY AUTOINCREMENT,
     email TEXT UNIQUE NOT NULL, hash TEXT NOT NULL, is_active BOOLEAN NOT NULL DEFAULT TRUE)";
 #[actix_web::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
@@ -75,6 +73,6 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let shared = web::Data::new((auth.clone(), pool));
     let app = move || App::new().app_data(shared.clone()).configure(auth.routes());
     let server = HttpServer::new(move || app().service(register).service(greeting));
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
+    let address = std::env::var("BIND").unwrap_or("127.0.0.1:8080".into());
     Ok(server.bind(address)?.run().await?)
 }

@@ -1,16 +1,13 @@
 //! A resource server: an API without users or passwords that verifies the access tokens of a running Gatepass offline.
-//! Try it: gatepass users add johndoe --scopes items:read && gatepass serve --profile secure
-//! cargo run --example resource_server --features remote-jwks
-//! curl -H "Authorization: Bearer $ACCESS_TOKEN" http://127.0.0.1:8002/items
+//! README.md shows how to use it.
 use actix_web::{App, HttpServer, get, web};
 use gatepass::jwt::{RemoteJwtVerifier, TokenUser, TokenUsers};
-use gatepass::{ActiveUser, Auth, AuthUser, GrantedScopes, RequiredScopes};
+use gatepass::{ActiveUser, Auth, AuthUser, GrantedScopes, required_scopes};
 use serde_json::{Value, json};
 use std::{env, error::Error, time::Duration};
 
-struct ReadItems;
-impl RequiredScopes for ReadItems {
-    const SCOPES: &'static [&'static str] = &["items:read"];
+required_scopes! {
+    struct ReadItems = ["items:read"];
 }
 
 #[get("/items")]
@@ -26,7 +23,7 @@ async fn items(caller: ActiveUser<TokenUser, ReadItems>) -> web::Json<Value> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let issuer = env::var("ISSUER").unwrap_or("http://127.0.0.1:8000".into());
     let audience = env::var("AUDIENCE").unwrap_or(issuer.clone()); // as in `gatepass serve --audience`
-    let address = env::args().nth(1).unwrap_or("127.0.0.1:8002".into());
+    let address = env::var("BIND").unwrap_or("127.0.0.1:8002".into());
     let tokens = RemoteJwtVerifier::discover(issuer, audience)?.leeway(Duration::from_secs(5));
     let auth = Auth::builder(TokenUsers).token_verifier(tokens).build()?;
     HttpServer::new(move || App::new().configure(auth.routes()).service(items))

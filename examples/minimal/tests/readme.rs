@@ -1,0 +1,9 @@
+//! The commands of README.md print what README.md shows.
+
+use support::Example;
+
+#[test]
+fn commands_of_the_readme_print_what_it_shows() {
+    let example = Example::start(env!("CARGO_BIN_EXE_minimal"), &[]);
+    example.run_file(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+}

@@ -1,0 +1,50 @@
+//! A limit per user on one route.
+
+use std::num::NonZeroU32;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::{Error, middleware::Next, web};
+use gatepass::error::ApiError;
+use gatepass::{ActiveUser, Auth, AuthUser, Subject};
+use governor::clock::Clock;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use crate::users::User;
+
+/// Above this number of users, those that are below their limit are forgotten.
+const MAX_USERS: usize = 10_000;
+
+/// Counts requests of each user in memory.
+pub struct PerUserLimit(DefaultKeyedRateLimiter<Subject>);
+
+impl PerUserLimit {
+    pub fn per_minute(requests: NonZeroU32) -> Self {
+        Self(RateLimiter::keyed(Quota::per_minute(requests)))
+    }
+
+    fn check(&self, user: &Subject) -> Result<(), ApiError> {
+        if self.0.len() > MAX_USERS {
+            self.0.retain_recent();
+        }
+        self.0
+            .check_key(user)
+            .map_err(|until| ApiError::TooManyAttempts {
+                retry_after: until.wait_time_from(self.0.clock().now()),
+            })
+    }
+}
+
+/// Middleware for one route, resource or scope: `.wrap(from_fn(limit_per_user))`.
+pub async fn limit_per_user<B: MessageBody>(
+    auth: Auth<User>,
+    me: ActiveUser<User>,
+    limit: web::Data<PerUserLimit>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    limit
+        .check(&me.subject())
+        .map_err(|error| auth.error_response(error))?;
+    next.call(request).await
+}

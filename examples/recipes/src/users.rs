@@ -1,0 +1,69 @@
+//! Users in memory. An application has them in a database.
+
+use gatepass::{
+    Account, AuthUser, BackendError, GrantedScopes, PasswordHash, Scopes, Subject, UserStore,
+    Username,
+};
+
+#[derive(Clone)]
+pub struct User {
+    pub id: i64,
+    pub username: String,
+    pub email: String,
+    pub tenant: String,
+    pub is_editor: bool,
+    pub scopes: Scopes,
+}
+
+impl AuthUser for User {
+    fn subject(&self) -> Subject {
+        self.id.into()
+    }
+
+    fn is_active(&self) -> bool {
+        true
+    }
+
+    fn allowed_scopes(&self) -> GrantedScopes {
+        self.scopes.clone().into()
+    }
+}
+
+pub struct Users(pub Vec<Account<User>>);
+
+impl UserStore for Users {
+    type User = User;
+
+    /// Finds a user by email address or username. A username must not contain `@`, or a user could choose the address of
+    /// another one as the username. In SQL: `WHERE email = lower($1) OR username = lower($1)`.
+    async fn find_by_username(
+        &self,
+        name: &Username,
+    ) -> Result<Option<Account<User>>, BackendError> {
+        let name = name.as_str().to_lowercase();
+        let is_name = |account: &&Account<User>| {
+            let user = &account.user;
+            if name.contains('@') {
+                user.email == name
+            } else {
+                user.username == name
+            }
+        };
+        Ok(self.0.iter().find(is_name).cloned())
+    }
+
+    async fn find_by_subject(&self, id: &Subject) -> Result<Option<User>, BackendError> {
+        let id: i64 = id.as_str().parse()?;
+        let mut users = self.0.iter().map(|account| &account.user);
+        Ok(users.find(|user| user.id == id).cloned())
+    }
+
+    async fn replace_hash(
+        &self,
+        _: &Subject,
+        _: &PasswordHash,
+        _: &PasswordHash,
+    ) -> Result<(), BackendError> {
+        Ok(()) // the users are constant
+    }
+}

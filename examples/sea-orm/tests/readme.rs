@@ -1,0 +1,35 @@
+//! The commands of README.md print what README.md shows.
+
+use support::{Example, new_postgres};
+
+#[test]
+fn commands_of_the_readme_print_what_it_shows() {
+    let Some(database) = new_postgres() else {
+        return;
+    };
+    let variables = [("DATABASE_URL", &*database.url)];
+    let example = Example::start(env!("CARGO_BIN_EXE_sea-orm-example"), &variables);
+    example.run_file(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    example.run(OTHER_REQUESTS);
+    // The tables of Gatepass are in a schema of their own.
+    assert_eq!(
+        database.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"),
+        "1"
+    );
+}
+
+const OTHER_REQUESTS: &str = r#"
+```console
+$ curl -s -w ' %{http_code}' --json '{"email": "JohnDoe@example.com", "full_name": "J", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/users
+{"detail":"The address is taken"} 409
+$ psql "$DATABASE_URL" -c "UPDATE users SET roles = '{admin}' WHERE email = 'johndoe@example.com'"
+UPDATE 1
+$ TOKEN=$(curl -s -d username=JohnDoe@Example.com -d 'password=glacier violin marmalade' http://127.0.0.1:8080/token | jq -r .access_token)
+$ curl -s -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/users
+[{"id":1,"email":"johndoe@example.com","full_name":"John Doe","is_active":true,"roles":["admin"]}]
+$ curl -s -X DELETE -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/users/me/sessions
+204
+$ curl -s -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/users
+{"detail":"Could not validate credentials"}
+```
+"#;

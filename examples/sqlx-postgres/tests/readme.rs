@@ -1,0 +1,39 @@
+//! The commands of README.md print what README.md shows.
+
+use support::{Example, new_postgres};
+
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+
+#[test]
+fn commands_of_the_readme_print_what_it_shows() {
+    let Some(database) = new_postgres() else {
+        return;
+    };
+    let variables = [("DATABASE_URL", &*database.url)];
+    let example = Example::start(env!("CARGO_BIN_EXE_sqlx-postgres-example"), &variables);
+    example.run_file(README);
+    example.run(OTHER_REQUESTS);
+}
+
+const OTHER_REQUESTS: &str = r#"
+```console
+$ curl -s http://127.0.0.1:8080/api/v1/openapi.json | jq -c '.components.securitySchemes.OAuth2PasswordBearer.flows.password, .servers, (.paths | keys)'
+{"tokenUrl":"token","scopes":{"me":"Read your account","users:read":"Read all accounts"}}
+[{"url":"."}]
+["/.well-known/jwks.json","/token","/users","/users/me"]
+$ curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8080/api/v1/docs
+200
+$ curl -s -w ' %{http_code}' http://127.0.0.1:8080/api/v1/users/me
+{"detail":"Not authenticated"} 401
+$ curl -s -w ' %{http_code}' --json '{"email": "alice@example.com", "full_name": "Alice", "password": "short"}' http://127.0.0.1:8080/api/v1/users
+{"detail":[{…}],"error":"invalid_request",…} 400
+$ curl -s -w ' %{http_code}' --json '{"email": "alice", "full_name": "Alice", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/api/v1/users
+{"detail":"Not a name or email address"} 400
+$ curl -s -o /dev/null -w '%{http_code}' --json '{"email": "johndoe@example.com", "full_name": "J", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/api/v1/users
+409
+$ curl -s -D - -o /dev/null -X OPTIONS -H 'Origin: http://localhost:5173' -H 'Access-Control-Request-Method: GET' -H 'Access-Control-Request-Headers: authorization' http://127.0.0.1:8080/api/v1/users/me | grep -i allow-origin
+access-control-allow-origin: http://localhost:5173
+$ curl -s -d username=johndoe@example.com -d 'password=glacier violin marmalade' http://127.0.0.1:8080/api/v1/token
+{"detail":"Inactive user","error":"invalid_grant",…}
+```
+"#;

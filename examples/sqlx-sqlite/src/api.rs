@@ -1,0 +1,66 @@
+//! The endpoints. All errors have one format: `{"detail": …}`.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError, Result, get, post, web};
+use gatepass::error::ApiError;
+use gatepass::{ActiveUser, Auth, ClientInfo, Password, required_scopes};
+use serde::Deserialize;
+use utoipa::{OpenApi, ToSchema};
+
+use crate::users::{User, Users};
+
+required_scopes! {
+    pub struct Me = ["me"];
+    struct ReadUsers = ["users:read"];
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(register, list_users))]
+pub struct Document;
+
+#[derive(Deserialize, ToSchema)]
+struct Registration {
+    email: String,
+    full_name: String,
+    password: Password,
+}
+
+#[utoipa::path(responses((status = 201, body = User), (status = 409, description = "Taken")))]
+#[post("/users")]
+async fn register(
+    auth: Auth<User>,
+    users: web::Data<Users>,
+    client: ClientInfo,
+    new: web::Json<Registration>,
+) -> Result<HttpResponse> {
+    auth.check_rate(&client).await?;
+    let is_text = |text: &str| !text.is_empty() && !text.contains(char::is_control);
+    if !is_text(&new.full_name) || !is_text(&new.email) || !new.email.contains('@') {
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "Not a name or email address").into());
+    }
+    let known_words = [&*new.email, &new.full_name];
+    let hash = auth.hash_password(&new.password, &known_words).await?;
+    match users.add(&new.email, &new.full_name, &hash).await? {
+        Some(user) => Ok(HttpResponse::Created().json(user)),
+        None => Err(ApiError::new(StatusCode::CONFLICT, "The address is taken").into()),
+    }
+}
+
+#[utoipa::path(
+    security(("OAuth2PasswordBearer" = ["users:read"])),
+    responses((status = 200, body = Vec<User>)),
+)]
+#[get("/users")]
+async fn list_users(
+    _: ActiveUser<User, ReadUsers>,
+    users: web::Data<Users>,
+) -> Result<web::Json<Vec<User>>> {
+    Ok(web::Json(users.list().await?))
+}
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    let json = web::JsonConfig::default()
+        .limit(4096)
+        .error_handler(|error, _| ApiError::new(error.status_code(), error.to_string()).into());
+    config.app_data(json).service((register, list_users));
+}

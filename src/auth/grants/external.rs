@@ -1,0 +1,71 @@
+//! Sign-ins that the application authenticates itself.
+
+use crate::{
+    auth::{
+        Auth, AuthError,
+        grants::{AuthenticatedRequest, GrantType, SignedIn, password::ATTEMPTS},
+    },
+    domain::{
+        client::{Client, ClientInfo},
+        event::{Event, EventKind},
+        ports::UserStore,
+        user::{AuthUser, Subject},
+    },
+};
+
+/// A sign-in of a user that your application has authenticated by other means than a password, such as a passkey, a link in
+/// an email, or another identity provider.
+#[derive(Debug)]
+pub struct ExternalSignIn<'a> {
+    /// The user.
+    pub subject: &'a Subject,
+    /// The requested scopes; an empty list requests all scopes of the user that the client may have.
+    pub scopes: &'a [String],
+    /// The requested audiences; an empty list requests the default.
+    pub audiences: &'a [String],
+    /// The authenticated client, which must be allowed to use the password grant; `None` for the default client.
+    pub client: Option<&'a Client>,
+    /// The sender of the request.
+    pub client_info: &'a ClientInfo,
+}
+
+impl<U: AuthUser> Auth<U> {
+    /// Signs in a user that your application has authenticated: issues tokens and opens a session, as
+    /// [`sign_in`](Self::sign_in) does. **It verifies no credentials.** Neither a password hasher nor the password grant is
+    /// needed.
+    ///
+    /// # Errors
+    /// - [`AuthError::InvalidCredentials`] if the user does not exist, [`AuthError::InactiveUser`].
+    /// - [`AuthError::InvalidClient`] if a registered client is required and none is given,
+    ///   [`AuthError::UnauthorizedClient`] if the client may not use the password grant.
+    /// - [`AuthError::ScopeNotGranted`], [`AuthError::InvalidTarget`].
+    /// - [`AuthError::NotConfigured`] without a token issuer, [`AuthError::Backend`].
+    pub async fn sign_in_external(&self, sign_in: ExternalSignIn<'_>) -> Result<SignedIn<U>, AuthError> {
+        let ExternalSignIn { subject, scopes, audiences, client, client_info } = sign_in;
+        let client = self.client_for(client, GrantType::Password)?;
+        let owner = self.owner(subject.clone());
+        for _ in 0..ATTEMPTS {
+            // The version is read before the user: if the user is disabled from here on, no session opens.
+            let credentials_version = self.credentials_version(&owner).await?;
+            let user = self.0.users.find_by_subject(subject).await?.ok_or(AuthError::InvalidCredentials)?;
+            if !user.is_active() && !self.0.rules.inactive_users_sign_in {
+                let event = Event::new(EventKind::SignInInactive, client_info, self.now());
+                self.emit(&Event { subject: Some(subject), client_id: self.stored_id(&client), ..event });
+                return Err(AuthError::InactiveUser);
+            }
+            let request = AuthenticatedRequest {
+                user: Some(&user),
+                username: None,
+                credentials_version,
+                scopes,
+                audiences,
+                client: &client,
+                client_info,
+            };
+            if let Some(tokens) = self.start_session(&request).await? {
+                return Ok(SignedIn { user, tokens });
+            }
+        }
+        Err(AuthError::InvalidCredentials)
+    }
+}
