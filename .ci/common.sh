@@ -13,7 +13,9 @@ command -v slowhttptest > /dev/null || missing+=(slowhttptest)
 [ -x /usr/sbin/nginx ] || command -v nginx > /dev/null || missing+=(nginx-light)
 command -v caddy > /dev/null || missing+=(caddy)
 command -v npm > /dev/null || missing+=(nodejs npm)
-command -v curl > /dev/null || missing+=(curl)
+for program in curl openssl sqlite3; do
+    command -v "$program" > /dev/null || missing+=("$program")
+done
 if [ ${#missing[@]} -gt 0 ]; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q
@@ -25,6 +27,12 @@ export PATH="$PWD/target/tools/bin:$PATH"
 tool() { command -v "$1" > /dev/null || cargo install --quiet --locked --root target/tools "$1@$2"; }
 
 step() { printf '\n=== %s\n' "$*"; "$@"; }
+
+# Builds the book in target/book; warnings are errors.
+book() {
+    local output
+    output=$(mdbook build 2>&1) && ! grep -E 'WARN|ERROR' <<< "$output"
+}
 
 # Runs every fuzz target for this many seconds. The properties are in fuzz/src. Gatepass has no unsafe code: the stable
 # compiler without a sanitizer is enough.
