@@ -31,7 +31,8 @@ step() { printf '\n=== %s\n' "$*"; "$@"; }
 # Builds the book in target/book; warnings are errors.
 book() {
     local output
-    output=$(mdbook build 2>&1) && ! grep -E 'WARN|ERROR' <<< "$output"
+    output=$(mdbook build 2>&1) || { echo "$output"; return 1; }
+    ! grep -E 'WARN|ERROR' <<< "$output"
 }
 
 # Runs every fuzz target for this many seconds. The properties are in fuzz/src. Gatepass has no unsafe code: the stable
