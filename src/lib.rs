@@ -218,7 +218,7 @@ pub mod web {
 }
 
 /// The Rust of the README and of the book, which runs as tests.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "remote-jwks", feature = "service"))]
 mod pages {
     #[doc = include_str!("../README.md")]
     struct Readme;

@@ -159,7 +159,9 @@ fn http_api_page_is_current() {
                     ("OAuth2PasswordBearer", scopes) => {
                         format!("an access token with `{}`", scopes.join(" "))
                     }
-                    _ => "a confidential client".to_owned(),
+                    ("SessionCookie", _) => "the session cookie".to_owned(),
+                    ("RegisteredClient", _) => "a confidential client".to_owned(),
+                    (other, _) => panic!("{other} has no description here"),
                 }
             };
             let requires: Vec<_> = schemes.flatten().map(requirement).collect();

@@ -1,7 +1,7 @@
 //! Password hashing through the public API: the hasher, and sign-ins with it.
 
 #[path = "../support/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the other tests use the rest")]
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod support;
 
 mod kinds;

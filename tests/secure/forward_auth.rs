@@ -221,7 +221,11 @@ fn from_own_page(request: Request, address: SocketAddr) -> Request {
 /// Tests that a browser signs in and out through a proxy.
 fn expect_cookies_by_proxy(language: &str, template: &str) {
     let (_gatepass, service): (Gatepass, _) = on_sqlite(&["--trusted-proxies", "127.0.0.1"]);
-    let Some((_proxy, address, _folder)) = proxy(language, template, &service) else { return };
+    let Some((_proxy, address, _folder)) =
+        proxy(language, "Authenticate requests in the proxy", template, &service)
+    else {
+        return;
+    };
     let host = address.to_string();
     let html = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
     let form = || post_form("/login", format!("{JOHNDOE}&next=/api/items")).header("Accept", html);
