@@ -12,20 +12,27 @@ command -v slowhttptest > /dev/null || missing+=(slowhttptest)
 [ -x /usr/sbin/nginx ] || command -v nginx > /dev/null || missing+=(nginx-light)
 command -v caddy > /dev/null || missing+=(caddy)
 command -v npm > /dev/null || missing+=(nodejs npm)
-command -v curl > /dev/null || missing+=(curl)
 # The tests of completions and man pages.
 command -v zsh > /dev/null || missing+=(zsh)
 command -v fish > /dev/null || missing+=(fish)
 command -v man > /dev/null || missing+=(man-db)
 command -v mandoc > /dev/null || missing+=(mandoc)
-command -v jq > /dev/null || missing+=(jq)
 command -v psql > /dev/null || missing+=(postgresql-client)
-command -v sqlite3 > /dev/null || missing+=(sqlite3)
+for program in curl jq openssl sqlite3; do
+    command -v "$program" > /dev/null || missing+=("$program")
+done
 if [ ${#missing[@]} -gt 0 ]; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q
     apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
+
+# Builds the book in target/book; warnings are errors.
+book() {
+    local output
+    output=$(mdbook build 2>&1) || { echo "$output"; return 1; }
+    ! grep -E 'WARN|ERROR' <<< "$output"
+}
 
 # Runs every fuzz target for this many seconds. The properties are in fuzz/src. Gatepass has no unsafe code: the stable
 # compiler without a sanitizer is enough.

@@ -228,17 +228,20 @@ pub mod web {
     };
 }
 
-/// The README's Rust runs as a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
-
-/// The Rust of docs/cookies.md runs as a test.
-#[cfg(all(doctest, feature = "argon2", feature = "jwt", feature = "sql"))]
-#[doc = include_str!("../docs/cookies.md")]
-struct Cookies;
-
-/// The Rust of docs/testing.md compiles.
-#[cfg(all(doctest, feature = "testing"))]
-#[doc = include_str!("../docs/testing.md")]
-struct TestingPage;
+/// The Rust of the README and of the book, which runs as tests.
+#[cfg(all(doctest, feature = "remote-jwks", feature = "service"))]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/cookies.md")]
+    struct Cookies;
+    #[doc = include_str!("../docs/other-services.md")]
+    struct OtherServices;
+    #[doc = include_str!("../docs/own-table.md")]
+    struct OwnTable;
+    #[doc = include_str!("../docs/scopes.md")]
+    struct Scopes;
+    #[cfg(feature = "testing")]
+    #[doc = include_str!("../docs/testing.md")]
+    struct Testing;
+}

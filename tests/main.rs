@@ -7,6 +7,7 @@ mod cluster;
 mod commands;
 mod contract;
 mod corpus;
+mod docs;
 mod edge;
 mod fastapi;
 mod interop;

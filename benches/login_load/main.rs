@@ -1,7 +1,7 @@
 //! The response times of other requests while many clients sign in, and the share of the cores that sign-ins can use, in
-//! the secure profile. docs/BENCHMARKS.md explains the method.
+//! the secure profile. docs/benchmarks.md explains the method.
 //!
-//! `cargo bench --bench login_load` prints the results; `-- --write` also writes them into docs/BENCHMARKS.md.
+//! `cargo bench --bench login_load` prints the results; `-- --write` also writes them into docs/benchmarks.md.
 
 mod hashing;
 mod probe;
@@ -13,5 +13,5 @@ mod support;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    support::run("BENCHMARKS.md", |is_quick| rounds::measure(if is_quick { 1 } else { 7 }))
+    support::run("benchmarks.md", |is_quick| rounds::measure(if is_quick { 1 } else { 7 }))
 }

@@ -1,7 +1,7 @@
 //! Requests per second of both profiles, compared with bare Actix handlers, FastAPI's chapters and hand-written
-//! services; the cost of new tokens, memory and start time. docs/BENCHMARKS.md explains the method.
+//! services; the cost of new tokens, memory and start time. docs/benchmarks.md explains the method.
 //!
-//! `cargo bench --bench requests` prints the results. `-- --write` also writes them into docs/BENCHMARKS.md, and
+//! `cargo bench --bench requests` prints the results. `-- --write` also writes them into docs/benchmarks.md, and
 //! `-- --quick` only checks that everything works.
 
 mod bare;
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         [hand_written::ARGUMENT, framework, users, url, address] => {
             exit_code(hand_written::serve(framework, users, url, address))
         }
-        _ => support::run("BENCHMARKS.md", |is_quick| measure(if is_quick { &QUICK } else { &FULL })),
+        _ => support::run("benchmarks.md", |is_quick| measure(if is_quick { &QUICK } else { &FULL })),
     }
 }
 

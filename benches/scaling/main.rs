@@ -1,7 +1,7 @@
 //! The load that replicas put on one PostgreSQL server, and the maximum load that the server can handle. See
-//! docs/SCALING.md for the method.
+//! docs/scaling.md for the method.
 //!
-//! `cargo bench --bench scaling` prints the results; `-- --write` also writes them into docs/SCALING.md.
+//! `cargo bench --bench scaling` prints the results; `-- --write` also writes them into docs/scaling.md.
 
 #[path = "../../tests/support/postgres.rs"]
 #[expect(dead_code, reason = "tests use the rest")]
@@ -16,5 +16,5 @@ mod work;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    support::run("SCALING.md", |is_quick| rounds::measure(if is_quick { 1 } else { 5 }))
+    support::run("scaling.md", |is_quick| rounds::measure(if is_quick { 1 } else { 5 }))
 }

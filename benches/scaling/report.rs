@@ -1,4 +1,4 @@
-//! The results as Markdown, for the terminal and for docs/SCALING.md.
+//! The results as Markdown, for the terminal and for docs/scaling.md.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! An hour of constant moderate load on the secure profile: memory, open files and response times must not grow.
-//! docs/BENCHMARKS.md explains the load and the criteria.
+//! docs/benchmarks.md explains the load and the criteria.
 //!
 //! `cargo bench --bench soak_test` runs for an hour and prints the results; `-- --minutes 10` sets the length, and
-//! `-- --write` also writes the results into docs/BENCHMARKS.md.
+//! `-- --write` also writes the results into docs/benchmarks.md.
 
 mod report;
 mod run;
@@ -16,7 +16,7 @@ use std::{env, process::ExitCode};
 use support::{Result, has_argument};
 
 fn main() -> ExitCode {
-    support::run("BENCHMARKS.md", |is_quick| run::measure(if is_quick { 1 } else { minutes()? }))
+    support::run("benchmarks.md", |is_quick| run::measure(if is_quick { 1 } else { minutes()? }))
 }
 
 fn minutes() -> Result<u32> {

@@ -1,4 +1,4 @@
-//! The results as Markdown, for the terminal and for docs/BENCHMARKS.md.
+//! The results as Markdown, for the terminal and for docs/benchmarks.md.
 
 use std::fmt;
 

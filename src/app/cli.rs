@@ -211,6 +211,13 @@ fn parse_from(arguments: &[OsString]) -> Result<Command, clap::Error> {
     Ok(CommandLine::from_arg_matches(&matches(arguments)?)?.command)
 }
 
+/// Returns the command line with all commands and options, as documentation and shell completions need it.
+pub fn command_line() -> clap::Command {
+    let mut command = command();
+    command.build();
+    command
+}
+
 /// Returns the definition of the command line.
 pub(crate) fn command() -> clap::Command {
     configure(CommandLine::command())

@@ -24,6 +24,7 @@ mod tls;
 
 use std::process::ExitCode;
 
+pub use crate::app::cli::command_line;
 use crate::app::{
     cli::Command,
     commands::{audit as audit_commands, check, clients, config, generated, keys, sessions, throttle, users},

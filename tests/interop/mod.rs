@@ -1,4 +1,4 @@
-//! Libraries of other languages verify our tokens, and OAuth clients sign in: docs/INTEROP.md.
+//! Libraries of other languages verify our tokens, and OAuth clients sign in: docs/other-services.md.
 
 use std::{
     collections::BTreeMap,

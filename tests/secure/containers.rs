@@ -1,4 +1,4 @@
-//! The service as docs/KUBERNETES.md runs it: another user, a working directory that is read-only, and keys in a Secret.
+//! The service as docs/kubernetes.md runs it: another user, a working directory that is read-only, and keys in a Secret.
 
 use std::{
     fs::{self, Permissions},

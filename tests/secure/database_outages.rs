@@ -15,7 +15,7 @@ use crate::{
     support::postgres::Server,
 };
 
-/// The maximum wait for the database, according to docs/PRODUCTION.md, with tolerance for a busy machine.
+/// The maximum wait for the database, according to docs/reliability.md, with tolerance for a busy machine.
 const LIMIT: Duration = Duration::from_secs(12);
 
 /// Every kind of request that needs the database.

@@ -1,4 +1,4 @@
-//! Error responses, in the order of the table in docs/PRODUCTION.md.
+//! Error responses, in the order of the table in docs/errors.md.
 
 use serde_json::{Value, json};
 

@@ -109,9 +109,20 @@ http://LISTEN {
     DOCUMENTED
 }";
 
-/// Starts a proxy with the configuration in this language that the documentation shows. The upstream responds with the
-/// headers that it gets.
-fn proxy(language: &str, template: &str, service: &Service) -> Option<(Program, SocketAddr, Folder)> {
+/// The first code block in this language.
+fn block<'a>(text: &'a str, language: &str) -> &'a str {
+    let block = text.split(&format!("```{language}\n")).nth(1).expect("a code block");
+    block.split("```").next().unwrap()
+}
+
+/// Starts a proxy with the first configuration in this language below a heading of the documentation. The upstream
+/// responds with the headers that it gets.
+fn proxy(
+    language: &str,
+    heading: &str,
+    template: &str,
+    service: &Service,
+) -> Option<(Program, SocketAddr, Folder)> {
     let (name, version, run): (_, _, &[&str]) = match language {
         "nginx" => ("nginx", "-v", &["-e", "stderr", "-c"]),
         _ => ("caddy", "version", &["run", "--adapter", "caddyfile", "--config"]),
@@ -125,9 +136,9 @@ fn proxy(language: &str, template: &str, service: &Service) -> Option<(Program, 
         skip(format!("{name} is not installed"));
         return None;
     };
-    let page = include_str!("../../docs/PRODUCTION.md");
-    let block = page.split(&format!("```{language}\n")).nth(1).expect("a configuration");
-    let documented = block.split("```").next().unwrap();
+    let page = include_str!("../../docs/proxies.md");
+    let (_, section) = page.split_once(&format!("\n## {heading}\n")).expect("the section");
+    let documented = block(section, language);
     let (folder, listen, upstream) = (Folder::create(), free_address(), free_address());
     let configuration = template
         .replace("DOCUMENTED", documented)
@@ -147,7 +158,8 @@ fn proxy(language: &str, template: &str, service: &Service) -> Option<(Program, 
 /// Tests a proxy, whose path /api/admin/ requires a scope that johndoe lacks if `has_admin`.
 fn expect_authentication_by_proxy(language: &str, template: &str, has_admin: bool) {
     let (gatepass, service): (Gatepass, _) = on_sqlite(&[]);
-    let Some((_proxy, address, _folder)) = proxy(language, template, &service) else { return };
+    let heading = "Authenticate requests in the proxy";
+    let Some((_proxy, address, _folder)) = proxy(language, heading, template, &service) else { return };
     let token = service.token(JOHNDOE);
     let id = user_id(&service, &token);
     let host = address.to_string();
@@ -180,6 +192,22 @@ fn nginx_passes_on_the_user_and_refuses_disabled_users_with_401() {
 }
 
 #[test]
+fn nginx_replaces_forwarded_headers_of_the_client() {
+    let (_gatepass, service) = on_sqlite(&["--trusted-proxies", "127.0.0.1"]);
+    let Some((_proxy, address, _folder)) = proxy("nginx", "The client's address", NGINX, &service) else {
+        return;
+    };
+    let request = get("/users/me").header("Host", address.to_string());
+    let forged = request.header("X-Request-Id", "forged").header("X-Forwarded-For", "192.0.2.1");
+    let id = forged.send(address).header("x-request-id").expect("an ID");
+    assert_eq!(id.len(), 32, "the ID is nginx's: {id}");
+    let line = within(SECOND, "the request is logged", || {
+        service.program.log().lines().find(|line| line.contains(&id)).map(str::to_owned)
+    });
+    assert!(line.contains(" 127.0.0.1 ") && !line.contains("192.0.2.1"), "{line}");
+}
+
+#[test]
 fn caddy_passes_on_the_user_and_refuses_disabled_users_with_401() {
     expect_authentication_by_proxy("caddyfile", CADDY, false);
 }
@@ -193,7 +221,11 @@ fn from_own_page(request: Request, address: SocketAddr) -> Request {
 /// Tests that a browser signs in and out through a proxy.
 fn expect_cookies_by_proxy(language: &str, template: &str) {
     let (_gatepass, service): (Gatepass, _) = on_sqlite(&["--trusted-proxies", "127.0.0.1"]);
-    let Some((_proxy, address, _folder)) = proxy(language, template, &service) else { return };
+    let Some((_proxy, address, _folder)) =
+        proxy(language, "Authenticate requests in the proxy", template, &service)
+    else {
+        return;
+    };
     let host = address.to_string();
     let html = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
     let form = || post_form("/login", format!("{JOHNDOE}&next=/api/items")).header("Accept", html);
