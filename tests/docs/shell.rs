@@ -69,7 +69,7 @@ impl Shell {
         symlink(env!("CARGO_BIN_EXE_gatepass"), bin.join("gatepass")).unwrap();
         // `cargo run` of the tutorial starts the example, which Cargo has built with the tests.
         let example = env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples/minimal");
-        let script = format!("#!/bin/sh\nexec {} {}\n", example.display(), addresses[1].1);
+        let script = format!("#!/bin/sh\nBIND={} exec {}\n", addresses[1].1, example.display());
         fs::write(bin.join("cargo"), script).unwrap();
         assert!(Command::new("chmod").arg("+x").arg(bin.join("cargo")).status().unwrap().success());
         let mut command = Command::new("bash");
