@@ -21,7 +21,7 @@ const CHEAP: [&str; 3] = ["--argon2-memory=8", "--argon2-iterations=1", "--argon
 /// The lifetime of tokens in seconds.
 const TOKEN_TTL: &str = "2592000";
 /// The age up to which a database is used again: its tokens must stay valid during the run.
-const KEPT: Duration = Duration::from_hours(20 * 24);
+const KEPT: Duration = Duration::from_secs(20 * 24 * 60 * 60);
 
 pub struct Population {
     pub data: Data,
