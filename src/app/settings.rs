@@ -527,7 +527,9 @@ impl Settings {
         if self.profile.profile == Profile::Tutorial {
             return None;
         }
-        let check = OriginCheck::default().allow_origins(self.origins());
+        let cors_origins = self.network.cors_origins();
+        let origins = cors_origins.iter().map(str::to_owned).chain(self.own_origin());
+        let check = OriginCheck::default().allow_origins(origins);
         let allowed = &self.network.allowed_hosts;
         let has_proxy = self.network.trusted_proxies.as_ref().is_some_and(|proxies| !proxies.is_empty());
         // Proxies pass on any host name.
@@ -538,23 +540,19 @@ impl Settings {
         Some(check.only_hosts(allowed.iter().cloned().chain(issuer_host)))
     }
 
-    /// Returns the origins whose pages may send requests that change something, besides that of each request itself.
-    fn origins(&self) -> Vec<String> {
-        let issuer = self.issuer();
-        // Behind a proxy that does not forward the host, the service's own pages have the origin of the issuer.
-        let own_origin = issuer.parse::<Uri>().ok();
-        let own_origin = own_origin.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?)));
-        let own_origin = own_origin.map(|(scheme, authority)| format!("{scheme}://{authority}"));
-        let cors_origins = self.network.cors_origins();
-        cors_origins.iter().map(str::to_owned).chain(own_origin).collect()
+    /// Returns the origin of the issuer, which the service's own pages have behind a proxy that does not forward the host.
+    fn own_origin(&self) -> Option<String> {
+        let issuer = self.issuer().parse::<Uri>().ok()?;
+        Some(format!("{}://{}", issuer.scheme_str()?, issuer.authority()?))
     }
 
-    /// Returns the session cookies, which need TLS unless the issuer is an `http` URL.
+    /// Returns the session cookies, which need TLS unless the issuer is an `http` URL. Pages of `--cors-origin` may call the
+    /// service with tokens, but not act for the browser's user.
     pub(crate) fn cookies(&self) -> CookieTransport {
         let cookies = CookieTransport::default()
             .lifetime(self.secure.session_cookie_ttl)
             .idle_timeout(self.secure.session_cookie_idle_ttl)
-            .allow_origins(self.origins());
+            .allow_origins(self.own_origin());
         if self.issuer().starts_with("http://") { cookies.insecure_http() } else { cookies }
     }
 

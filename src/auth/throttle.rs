@@ -265,6 +265,17 @@ impl<U: AuthUser> Auth<U> {
         if client_info.address.is_none_or(|address| throttle.is_within_rate(network(address), now)) {
             return Ok(());
         }
+        self.admit_known_device(throttle, client_info, now).await
+    }
+
+    /// Refuses a request from an address whose rate is exceeded, unless it comes from a device that signed in before and is
+    /// within its own rate.
+    async fn admit_known_device(
+        &self,
+        throttle: &Throttle,
+        client_info: &ClientInfo,
+        now: Timestamp,
+    ) -> Result<(), AuthError> {
         if let Some(cookie) = &client_info.device_cookie {
             let key = throttle.device_key(|| self.random()).await?;
             let device = device_cookie::verify_any(key, cookie, now);
@@ -277,7 +288,7 @@ impl<U: AuthUser> Auth<U> {
     }
 
     /// Looks up a secret, and counts the request if nothing was found: anyone can invent secrets, and each costs a query. While
-    /// the rate of the address is exceeded, nothing is looked up.
+    /// the rate of the address is exceeded, nothing is looked up, except for devices that signed in before.
     pub(super) async fn limit_failures<T>(
         &self,
         client_info: &ClientInfo,
@@ -288,8 +299,7 @@ impl<U: AuthUser> Auth<U> {
         };
         let (network, now) = (network(address), self.now());
         if throttle.exceeded.get(&network) == Some(now) {
-            self.emit(&Event::new(EventKind::RateLimited, client_info, now));
-            return Err(AuthError::TooManyAttempts { retry_after: SECOND });
+            self.admit_known_device(throttle, client_info, now).await?;
         }
         let found = look_up.await?;
         if found.is_none() && !throttle.is_within_rate(network, now) {

@@ -78,14 +78,10 @@ pub struct TokenCacheStats {
 type TokenDigest = [u8; 32];
 
 /// Returns the key of a token or a cookie. A result for any audience has another key, so that a token for another service is
-/// never accepted here. So has a cookie, which is never accepted as a token.
+/// never accepted here. So has a cookie, which is never accepted as a token. Each key begins with the kind: a sender chooses
+/// the text of a token, and must not choose its kind.
 fn digest(token: &str, accepted: Accepted) -> TokenDigest {
-    match accepted {
-        Accepted::OwnAudience => Sha256::digest(token),
-        Accepted::AnyAudience => Sha256::new_with_prefix("any audience ").chain_update(token).finalize(),
-        Accepted::Cookie => Sha256::new_with_prefix("cookie ").chain_update(token).finalize(),
-    }
-    .into()
+    Sha256::new_with_prefix([accepted as u8]).chain_update(token).finalize().into()
 }
 
 #[derive(Clone)]

@@ -57,6 +57,8 @@ fn token_for_an_api_does_not_open_the_account_of_its_user() {
         let for_api = format!("?scope=me&audience={API}");
         assert_eq!([&default, &own].map(|token| forward_auth(token, &for_api)), [200, 401]);
         assert_eq!([&default, &own].map(|token| forward_auth(token, "")), [401, 200]);
+        // It is cached for its own audience. Text before the token does not select that entry.
+        service.expect_invalid(&[&default, &format!("any audience {default}"), &format!("1{default}")]);
         assert_eq!(end_all_sessions(&service, &own).status, 204);
         assert_eq!(forward_auth(&default, &for_api), 401, "the session has ended");
     });

@@ -157,7 +157,7 @@ fn proxy(
 
 /// Tests a proxy, whose path /api/admin/ requires a scope that johndoe lacks if `has_admin`.
 fn expect_authentication_by_proxy(language: &str, template: &str, has_admin: bool) {
-    let (gatepass, service): (Gatepass, _) = on_sqlite(&[]);
+    let (gatepass, service): (Gatepass, _) = on_sqlite(&["--trusted-proxies", "127.0.0.1"]);
     let heading = "Authenticate requests in the proxy";
     let Some((_proxy, address, _folder)) = proxy(language, heading, template, &service) else { return };
     let token = service.token(JOHNDOE);
@@ -165,6 +165,7 @@ fn expect_authentication_by_proxy(language: &str, template: &str, has_admin: boo
     let host = address.to_string();
     let request = get("/api/items")
         .header("Host", &host)
+        .header("X-Forwarded-For", "192.0.2.1")
         .header("X-Auth-User", "alice")
         .header("X-Auth-Client", "forged");
     let reply = request.clone().bearer(&token).send(address);
@@ -184,6 +185,8 @@ fn expect_authentication_by_proxy(language: &str, template: &str, has_admin: boo
     within(SECOND, "the user is disabled", || {
         Some(request.clone().bearer(&token).send(address)).filter(|reply| reply.status == 401)
     });
+    let log = service.program.log();
+    assert!(log.contains("/forward-auth") && !log.contains("192.0.2.1"), "a forged address: {log}");
 }
 
 #[test]

@@ -242,7 +242,7 @@ fn login_operation() {}
     path = "/logout",
     tag = "Cookies",
     operation_id = "log_out",
-    request_body(content = Option<LogoutFormSchema>, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = LogoutFormSchema, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 204, description = "Signed out. A missing session is not an error",
             headers(("Set-Cookie" = String, description = "Deletes the session cookie"))),

@@ -27,8 +27,9 @@ impl<U: AuthUser + Serialize> Auth<U> {
         let auth = self.clone();
         let read = move |me: ActiveUser<U, R>| {
             let response = HttpResponse::Ok().json(me.into_inner());
-            // FastAPI's response has no Cache-Control.
-            ready(if auth.error_format().is_fastapi() { response } else { auth.no_store(Ok(response)) })
+            // FastAPI's response has no Cache-Control. Shared caches do not store responses to a token, but those to a cookie.
+            let is_stored = auth.error_format().is_fastapi() && !auth.has_cookies();
+            ready(if is_stored { response } else { auth.no_store(Ok(response)) })
         };
         let route = resource::get_route().to(read).wrap(self.require::<R>());
         resource::at(path, "GET, HEAD", self.error_format()).route(route)

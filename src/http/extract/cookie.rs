@@ -20,10 +20,13 @@ const SAFE_METHODS: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
 /// Returns the value of a cookie ([RFC 6265 section 4.2](https://www.rfc-editor.org/rfc/rfc6265#section-4.2)) of at most
 /// `max_bytes` bytes.
 pub(super) fn value<'a>(request: &'a HttpRequest, name: &str, max_bytes: usize) -> Option<&'a str> {
-    let headers = request.headers().get_all(header::COOKIE).filter_map(|header| header.to_str().ok());
-    let mut pairs = headers.flat_map(|header| header.split(';'));
-    let value = pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))?;
-    (value.len() <= max_bytes).then_some(value)
+    // Other cookies may have any bytes. Only ASCII white space is removed, as by browsers: otherwise a cookie whose name begins
+    // with other white space could pass for one with the prefix `__Host-`.
+    let headers = request.headers().get_all(header::COOKIE);
+    let mut pairs = headers.flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
+    let is_named = |pair: &'a [u8]| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=");
+    let value = pairs.find_map(is_named).filter(|value| value.len() <= max_bytes)?;
+    str::from_utf8(value).ok()
 }
 
 /// Returns whether a request changes nothing. A WebSocket handshake is a GET request, but what is sent afterwards may change
