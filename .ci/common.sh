@@ -3,6 +3,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
 
 missing=()
 command -v c++ > /dev/null || missing+=(g++)
+command -v git > /dev/null || missing+=(git)
 command -v chromium > /dev/null || missing+=(chromium)
 command -v chromedriver > /dev/null || missing+=(chromium-driver)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null || missing+=(postgresql)
@@ -18,14 +19,17 @@ command -v fish > /dev/null || missing+=(fish)
 command -v man > /dev/null || missing+=(man-db)
 command -v mandoc > /dev/null || missing+=(mandoc)
 command -v psql > /dev/null || missing+=(postgresql-client)
+# Tests run the programs kill and pgrep; cargo-deb runs dpkg-shlibdeps.
+type -P kill pgrep > /dev/null || missing+=(procps)
+command -v dpkg-shlibdeps > /dev/null || missing+=(dpkg-dev)
 for program in curl jq openssl sqlite3; do
     command -v "$program" > /dev/null || missing+=("$program")
 done
-if [ ${#missing[@]} -gt 0 ]; then
-    export DEBIAN_FRONTEND=noninteractive
+install_packages() {
     apt-get update -q
-    apt-get install -y -q --no-install-recommends "${missing[@]}"
-fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+}
+[ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 
 # Builds the book in target/book; warnings are errors.
 book() {

@@ -433,7 +433,7 @@ struct LoginThrottleSettings {
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=3599))]
     login_throttle_longest_wait: u32,
 
-    /// Maximum number of requests per second from one address to /token, /login, /logout, /revoke and /introspect, successful or not; a burst may be ten times that
+    /// Maximum number of requests per second from one address to /token, /login, /logout, /revoke and /introspect, of password changes and of unknown session cookies, successful or not; a burst may be ten times that
     #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = positive::<NonZeroU32>)]
     login_throttle_rate: NonZeroU32,
 }

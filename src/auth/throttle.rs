@@ -257,6 +257,11 @@ impl<U: AuthUser> Auth<U> {
     /// before is not held up by others at its address. Sign-ins check the rate themselves; call it in other endpoints that
     /// hash a password, such as a registration.
     ///
+    /// The request is counted together with sign-ins, under [`LoginThrottleLimits::rate`]: 50 requests per second from one
+    /// address by default, with bursts of up to 500. The limit protects the threads for hashing. To keep scripts from
+    /// creating accounts, also set a lower limit of your own. Requests without an address are not limited, and nothing is
+    /// if login throttling is off.
+    ///
     /// # Errors
     /// [`AuthError::TooManyAttempts`], [`AuthError::Backend`].
     pub async fn check_rate(&self, client_info: &ClientInfo) -> Result<(), AuthError> {

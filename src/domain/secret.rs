@@ -64,6 +64,9 @@ impl Password {
 }
 
 /// Deserializes from a string. The error does not contain the value.
+///
+/// Only the password itself is wiped from memory. The request body that it was read from and the buffers of the
+/// deserializer are not, for example with `web::Json`.
 impl<'de> Deserialize<'de> for Password {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let password = String::deserialize(deserializer);

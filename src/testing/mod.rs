@@ -4,8 +4,14 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! gatepass = { version = "0.1", default-features = false, features = ["testing"] }
+//! gatepass = { path = "../gatepass", default-features = false, features = ["testing"] }
 //! ```
+//!
+//! The path is that of a clone of the repository. After the first release, write `version = "0.1"` instead.
+//!
+//! It is in neither `default` nor `service`. Cargo unifies features, though: `cargo build --all-targets`, `--all-features`,
+//! and a virtual workspace without `resolver` also enable it in the program. This is harmless: the feature only adds items.
+//! Only code can sign a request in with [`SignedIn`], and nothing that a client sends has this effect.
 //!
 //! - [`TestAuth`] is an [`Auth`](crate::Auth) with users in memory and a clock that the test sets.
 //! - [`SignedIn::signed_in`] makes a test request one of a user, without a token.

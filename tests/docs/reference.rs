@@ -1,4 +1,4 @@
-//! The reference pages that are generated from the program.
+//! The parts of pages that are generated: the reference from the program, and the program of the tutorial from its example.
 //!
 //! `UPDATE_DOCS=1 cargo test --test integration docs::reference` writes them.
 
@@ -173,6 +173,12 @@ fn http_api_page_is_current() {
         }
     }
     expect_generated("http-api.md", "http-api", &page);
+}
+
+#[test]
+fn program_of_the_tutorial_is_the_example() {
+    let program = read("examples/minimal/src/main.rs");
+    expect_generated("first-application.md", "program", &format!("```rust,ignore\n{}\n```", program.trim()));
 }
 
 #[test]

@@ -98,7 +98,11 @@ impl Database {
     }
 
     /// Removes expired sessions and other expired rows once a minute, in the background, until the last clone of this
-    /// `Database` is dropped. Otherwise they accumulate. [`watch`](Self::watch) does this too.
+    /// `Database` is dropped. Otherwise they accumulate. [`watch`](Self::watch) does this too: after both, the cleanup runs
+    /// twice, which does no harm.
+    ///
+    /// Set the limits of the audit trail first: [`with_audit_retention`](Self::with_audit_retention) and
+    /// [`with_audit_max_entries`](Self::with_audit_max_entries) have no effect on a cleanup that runs already.
     pub fn remove_expired(&self) {
         self.listeners
             .1

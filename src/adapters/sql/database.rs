@@ -230,15 +230,16 @@ impl Database {
         Self::file(url).filter(|file| !file.exists())
     }
 
-    /// Sets how long entries of the audit trail are kept. Older ones are removed while the database is
-    /// [watched](Self::watch).
+    /// Sets how long entries of the audit trail are kept. Older ones are removed after a call of [`watch`](Self::watch) or
+    /// [`remove_expired`](Self::remove_expired); set the limit before it.
     #[must_use]
     pub fn with_audit_retention(self, retention: Duration) -> Self {
         Self { audit_limits: AuditLimits { retention: Some(retention), ..self.audit_limits }, ..self }
     }
 
     /// Sets the maximum number of entries of the audit trail. Above it, the oldest failures are removed first, then the
-    /// oldest of the other entries, while the database is [watched](Self::watch).
+    /// oldest of the other entries, after a call of [`watch`](Self::watch) or [`remove_expired`](Self::remove_expired); set the
+    /// limit before it.
     #[must_use]
     pub fn with_audit_max_entries(self, max_entries: u32) -> Self {
         Self { audit_limits: AuditLimits { max_entries: Some(max_entries), ..self.audit_limits }, ..self }

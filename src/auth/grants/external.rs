@@ -34,6 +34,12 @@ impl<U: AuthUser> Auth<U> {
     /// [`sign_in`](Self::sign_in) does. **It verifies no credentials.** Neither a password hasher nor the password grant is
     /// needed.
     ///
+    /// - Nothing is throttled: limit guesses at your credentials yourself, for example with
+    ///   [`check_rate`](Self::check_rate).
+    /// - The event of a sign-in is [`EventKind::SignedIn`], as with a password. An unknown subject emits no event.
+    /// - If the password of the user changes between your check and this call, the session is opened all the same. Call it
+    ///   directly after your check.
+    ///
     /// # Errors
     /// - [`AuthError::InvalidCredentials`] if the user does not exist, [`AuthError::InactiveUser`].
     /// - [`AuthError::InvalidClient`] if a registered client is required and none is given,
