@@ -1,4 +1,6 @@
-//! A single-page application that signs in with a session cookie. Try it: cargo run, then open http://localhost:8080
+//! A single-page application that signs in with a session cookie. README.md shows how to run and use it.
+
+use std::{env, error::Error};
 
 use actix_web::{
     App, HttpResponse, HttpServer, Responder, Result,
@@ -9,12 +11,12 @@ use actix_web::{
     post, web,
 };
 use gatepass::{
-    Account, ActiveUser, Auth, AuthUser, BackendError, MaybeUser, PasswordRequestForm,
+    Account, ActiveUser, Auth, AuthUser, BackendError, ClientInfo, MaybeUser, PasswordRequestForm,
     error::StoreError,
     jwt::JwtTokens,
     passwords::Argon2Hasher,
     sql::{self, Database, SqlSessions, SqlUsers, User},
-    web::CookieTransport,
+    web::{CookieTransport, TrustedProxies},
 };
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
@@ -70,13 +72,14 @@ async fn add_note(
     Ok(HttpResponse::NoContent())
 }
 
-/// In production, confirm the address by email and limit the rate.
 #[post("/api/register")]
 async fn register(
     auth: Auth<User>,
     users: web::Data<SqlUsers>,
+    client: ClientInfo,
     form: PasswordRequestForm,
 ) -> Result<impl Responder> {
+    auth.check_rate(&client).await?;
     let username = sql::username(&form.username).map_err(ErrorBadRequest)?;
     let password_hash = auth
         .hash_password(&form.password, &[username.as_str()])
@@ -118,21 +121,26 @@ async fn script() -> impl Responder {
 }
 
 #[actix_web::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into());
+async fn main() -> Result<(), Box<dyn Error>> {
+    let address = env::var("BIND").unwrap_or("127.0.0.1:8080".into());
+    let issuer = env::var("ISSUER").unwrap_or(format!("http://{address}"));
+    let proxies = env::var("TRUSTED_PROXIES").unwrap_or_default();
+    let proxies = web::Data::new(proxies.parse::<TrustedProxies>()?);
     let database = Database::open("sqlite:spa.db").await?;
+    database.remove_expired();
     let pool = SqlitePool::connect("sqlite:spa.db").await?;
     sqlx::query("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, text TEXT NOT NULL)")
         .execute(&pool)
         .await?;
     let users = SqlUsers::new(database.clone());
-    // In production, behind TLS: CookieTransport::default(). The name is for other applications on localhost.
-    let cookies = CookieTransport::default()
-        .name("spa_session")
-        .insecure_http();
+    // The name is for other applications on localhost.
+    let mut cookies = CookieTransport::default().name("spa_session");
+    if !issuer.starts_with("https://") {
+        cookies = cookies.insecure_http(); // for development
+    }
     let auth = Auth::builder(users.clone())
         .passwords(Argon2Hasher::default())
-        .tokens(JwtTokens::open("keys", "http://localhost:8080")?)
+        .tokens(JwtTokens::open("keys", issuer)?)
         .sessions(SqlSessions::new(database))
         .cookies(cookies)
         .build()?;
@@ -148,6 +156,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .fold(DefaultHeaders::new(), |headers, header| headers.add(header));
         App::new()
             .wrap(headers)
+            .app_data(proxies.clone())
             .app_data(pool.clone())
             .app_data(users.clone())
             .configure(auth.routes()) // with POST /login and POST /logout

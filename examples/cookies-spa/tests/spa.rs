@@ -1,53 +1,18 @@
 //! The page's requests, as a browser sends them.
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-};
-
 use awc::{Client, http::header};
-use tempfile::TempDir;
+use support::Example;
 
-struct Spa {
-    child: Child,
-    url: String,
-    _folder: TempDir,
-}
-
-impl Drop for Spa {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn start() -> Spa {
-    let folder = TempDir::new().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cookies-spa"));
-    command
-        .arg("127.0.0.1:0")
-        .current_dir(&folder)
-        .stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut url = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut url)
-        .unwrap();
-    Spa {
-        child,
-        url: url.trim().to_owned(),
-        _folder: folder,
-    }
-}
+const PROGRAM: &str = env!("CARGO_BIN_EXE_cookies-spa");
 
 /// Sends a request with a cookie, and returns the status, the cookie in the response, and the body.
 async fn send(
-    spa: &Spa,
+    spa: &Example,
     path: &str,
     cookie: &str,
     form: Option<&[(&str, &str)]>,
 ) -> (u16, Option<String>, String) {
-    let (client, url) = (Client::default(), format!("{}{path}", spa.url));
+    let (client, url) = (Client::default(), format!("http://{}{path}", spa.address));
     let request = if form.is_some() {
         client.post(url)
     } else {
@@ -74,7 +39,7 @@ async fn send(
 
 #[actix_web::test]
 async fn user_registers_signs_in_writes_a_note_and_signs_out() {
-    let spa = start();
+    let spa = Example::start(PROGRAM, &[]);
     let johndoe = [
         ("username", "johndoe"),
         ("password", "purple otters juggle lanterns"),
@@ -107,7 +72,7 @@ async fn user_registers_signs_in_writes_a_note_and_signs_out() {
 
     // A page of a sibling domain.
     let foreign = Client::default()
-        .post(format!("{}/api/notes", spa.url))
+        .post(format!("http://{}/api/notes", spa.address))
         .insert_header((header::COOKIE, cookie.as_str()));
     let foreign = foreign
         .insert_header(("Sec-Fetch-Site", "same-site"))
@@ -137,8 +102,12 @@ async fn user_registers_signs_in_writes_a_note_and_signs_out() {
 
 #[actix_web::test]
 async fn page_has_a_strict_policy_and_never_writes_markup() {
-    let spa = start();
-    let page = Client::default().get(&spa.url).send().await.unwrap();
+    let spa = Example::start(PROGRAM, &[]);
+    let page = Client::default()
+        .get(format!("http://{}", spa.address))
+        .send()
+        .await
+        .unwrap();
     let policy = page
         .headers()
         .get(header::CONTENT_SECURITY_POLICY)
@@ -160,4 +129,25 @@ async fn page_has_a_strict_policy_and_never_writes_markup() {
     ] {
         assert!(!script.contains(forbidden), "{forbidden}");
     }
+}
+
+#[actix_web::test]
+async fn cookie_of_an_https_application_is_secure() {
+    let https = [("ISSUER", "https://notes.example.com")];
+    let spa = Example::start(PROGRAM, &https);
+    spa.run(SECURE);
+}
+
+const SECURE: &str = r#"
+```console
+$ curl -d username=johndoe -d 'password=purple otters juggle lanterns' http://127.0.0.1:8080/api/register
+$ curl -s -D - -o /dev/null -H 'Sec-Fetch-Site: same-origin' -d username=johndoe -d 'password=purple otters juggle lanterns' http://127.0.0.1:8080/login | grep -i spa_session
+set-cookie: __Host-spa_session=…; Secure
+```
+"#;
+
+#[test]
+fn commands_of_the_readme_print_what_it_shows() {
+    let spa = Example::start(PROGRAM, &[]);
+    spa.run_file(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 }

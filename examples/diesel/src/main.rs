@@ -11,7 +11,7 @@ use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use gatepass::passwords::{Argon2Hasher, StrengthPolicy};
 use gatepass::sql::{Database, DatabaseSettings, SqlSessions};
-use gatepass::web::{access_log, fallback};
+use gatepass::web::{TrustedProxies, access_log, fallback};
 use gatepass::{Auth, jwt::JwtTokens};
 
 #[actix_web::main]
@@ -19,6 +19,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
     let address = env::var("BIND").unwrap_or("127.0.0.1:8080".into());
     let issuer = env::var("ISSUER").unwrap_or(format!("http://{address}"));
+    let proxies = env::var("TRUSTED_PROXIES").unwrap_or_default();
+    let proxies = web::Data::new(proxies.parse::<TrustedProxies>()?);
     let url = env::var("DATABASE_URL")?;
     let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new(&url);
     let pool = Pool::builder(manager).build()?;
@@ -36,6 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = move || {
         App::new()
             .wrap(from_fn(access_log))
+            .app_data(proxies.clone())
             .app_data(web::Data::new(users.clone()))
             .configure(auth.routes()) // POST /token and POST /revoke
             .configure(auth.account_routes::<api::Me>()) // GET and DELETE /users/me/sessions

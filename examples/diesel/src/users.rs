@@ -63,7 +63,10 @@ impl UserStore for Users {
     }
 
     async fn find_by_subject(&self, id: &Subject) -> Result<Option<User>> {
-        let id: i64 = id.as_str().parse()?;
+        // A subject that is not a number belongs to no user.
+        let Ok(id) = id.as_str().parse::<i64>() else {
+            return Ok(None);
+        };
         let user = users::table.find(id).select(User::as_select());
         Ok(user.first(&mut self.0.get().await?).await.optional()?)
     }
@@ -74,7 +77,9 @@ impl UserStore for Users {
         old: &PasswordHash,
         new: &PasswordHash,
     ) -> Result<()> {
-        let id: i64 = id.as_str().parse()?;
+        let Ok(id) = id.as_str().parse::<i64>() else {
+            return Ok(());
+        };
         let user = users::table
             .find(id)
             .filter(users::password_hash.eq(old.expose()));

@@ -1,10 +1,10 @@
 //! Sign-in with your own user table: sqlx, Argon2id, signed tokens. README.md shows how to use it.
-use actix_web::{App, HttpServer, Responder, error::ErrorBadRequest, get, post, web};
-use gatepass::{Account, ActiveUser, Auth, AuthUser, BackendError, GrantedScopes};
+use actix_web::{App, HttpServer, Result as Reply, error::ErrorBadRequest, get, post, web};
+use gatepass::{Account, ActiveUser, Auth, AuthUser, BackendError, ClientInfo, GrantedScopes};
 use gatepass::{PasswordHash as Hash, PasswordRequestForm, Subject, UserStore, Username};
 use gatepass::{jwt::JwtTokens, passwords::Argon2Hasher};
 use sqlx::{FromRow, Row, SqlitePool, query, query_as};
-
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt as _};
 #[derive(Clone, FromRow)]
 struct Member {
     id: i64,
@@ -29,10 +29,9 @@ impl UserStore for Members {
     type User = Member;
     async fn find_by_username(&self, name: &Username) -> Result<Option<Account<Member>>> {
         let select = query("SELECT * FROM members WHERE email = lower($1)").bind(name.as_str());
-        let Some(row) = select.fetch_optional(&self.0).await? else {
-            return Ok(None);
-        };
-        let (member, hash): (_, String) = (Member::from_row(&row)?, row.get("hash"));
+        let row = select.fetch_optional(&self.0).await?;
+        let Some(row) = row else { return Ok(None) };
+        let (member, hash): (_, String) = (Member::from_row(&row)?, row.try_get("hash")?);
         Ok(Some(Account::new(member, hash)))
     }
     async fn find_by_subject(&self, subject: &Subject) -> Result<Option<Member>> {
@@ -45,16 +44,17 @@ impl UserStore for Members {
         Ok(update.bind(old.expose()).execute(&self.0).await.map(drop)?)
     }
 }
-#[post("/register")] // in production: confirm the address by email, and limit the rate
-async fn register(app: Shared, form: PasswordRequestForm) -> actix_web::Result<impl Responder> {
+#[post("/register")] // in production, confirm the address by email
+async fn register(app: Shared, client: ClientInfo, form: PasswordRequestForm) -> Reply<String> {
     let (auth, pool) = app.get_ref();
-    let (name, password) = (&form.username, &form.password);
-    let email = Username::new(name.clone()).map_err(ErrorBadRequest)?;
-    let hash = auth.hash_password(password, &[name]).await?;
+    auth.check_rate(&client).await?;
+    let email = Username::new(form.username.clone()).map_err(ErrorBadRequest)?;
+    let email = email.as_str();
+    let hash = auth.hash_password(&form.password, &[email]).await?;
     let insert = "INSERT INTO members (email, hash) VALUES (lower($1), $2) ON CONFLICT DO NOTHING";
-    let insert = query(insert).bind(email.as_str()).bind(hash.expose());
+    let insert = query(insert).bind(email).bind(hash.expose());
     insert.execute(pool).await.map_err(BackendError::from)?;
-    Ok("Sign in, unless the address was taken.")
+    Ok("Sign in, unless the address was taken.".into())
 }
 #[get("/greeting")]
 async fn greeting(me: ActiveUser<Member>) -> String {
@@ -64,7 +64,9 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS members (id INTEGER PRIMARY KEY 
     email TEXT UNIQUE NOT NULL, hash TEXT NOT NULL, is_active BOOLEAN NOT NULL DEFAULT TRUE)";
 #[actix_web::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let pool = SqlitePool::connect("sqlite:members.db?mode=rwc").await?;
+    let mut f = OpenOptions::new(); // no other user of the machine may read the hashes
+    f.append(true).create(true).mode(0o600).open("members.db")?;
+    let pool = SqlitePool::connect("sqlite:members.db").await?;
     query(TABLE).execute(&pool).await?;
     let auth = Auth::builder(Members(pool.clone()))
         .passwords(Argon2Hasher::default())

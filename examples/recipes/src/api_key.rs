@@ -5,7 +5,7 @@ use std::{collections::HashMap, future::Future, pin::Pin};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, get, web};
 use gatepass::error::{ApiError, ErrorResponse};
-use gatepass::{ActiveUser, ClientSecret, ClientSecretHash};
+use gatepass::{ActiveUser, Auth, ClientSecret, ClientSecretHash};
 
 use crate::users::User;
 
@@ -42,11 +42,17 @@ impl FromRequest for Caller {
             .get("X-Api-Key")
             .map(|key| key.to_str().unwrap_or_default());
         let name = key.map(|key| keys.and_then(|keys| keys.find(key)).cloned());
+        let auth = Auth::<User>::from_request(request, payload);
         let user = ActiveUser::from_request(request, payload);
         Box::pin(async move {
             match name {
                 Some(Some(name)) => Ok(Self::Program(name)),
-                Some(None) => Err(ApiError::InvalidToken.in_format(&Default::default())),
+                Some(None) => {
+                    let auth = auth
+                        .await
+                        .map_err(|error| error.in_format(&Default::default()))?;
+                    Err(auth.error_response(ApiError::InvalidToken))
+                }
                 None => Ok(Self::User(user.await?)),
             }
         })

@@ -8,8 +8,9 @@ pub mod users;
 
 use std::{num::NonZeroU32, sync::Arc};
 
-use actix_web::{middleware::from_fn, web};
-use gatepass::{Auth, ErrorFormat, error::BuildError, jwt::JwtTokens, passwords::Argon2Hasher};
+use actix_web::{ResponseError, middleware::from_fn, web};
+use gatepass::error::{ApiError, BuildError};
+use gatepass::{Auth, ErrorFormat, jwt::JwtTokens, passwords::Argon2Hasher};
 
 use crate::{api_key::ApiKeys, limit::PerUserLimit, login::Links, users::User, users::Users};
 
@@ -32,7 +33,13 @@ pub fn routes(
     let limit = Arc::new(PerUserLimit::per_minute(NonZeroU32::MIN.saturating_add(1)));
     let (keys, links) = (web::Data::new(keys), web::Data::new(links));
     move |config: &mut web::ServiceConfig| {
+        let errors = auth.clone();
+        let json = web::JsonConfig::default().error_handler(move |error, _| {
+            let error = ApiError::new(error.status_code(), error.to_string());
+            errors.error_response(error).into()
+        });
         config
+            .app_data(json)
             .app_data(keys)
             .app_data(links)
             .configure(auth.routes())

@@ -39,7 +39,7 @@ pub async fn login(
     Ok(TokenResponse::from(signed_in.tokens).with("username", signed_in.user.username))
 }
 
-/// The body of all errors, also of `/token` and of the extractors.
+/// The body of all errors, also of `/token` and of the extractors of Gatepass.
 pub fn error_body(error: &ErrorSummary<'_>) -> String {
     let ErrorSummary {
         status,

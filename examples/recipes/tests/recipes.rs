@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix_web::test::{TestRequest, init_service, try_call_service};
 use actix_web::{App, body::to_bytes};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use gatepass::{Account, ClientSecretHash, PasswordHasher};
+use gatepass::{Account, ClientSecretHash, PasswordHasher, Subject, UserStore};
 use gatepass::{jwt::JwtTokens, passwords::Argon2Hasher};
 use recipes::{api_key::ApiKeys, auth, login::Links, routes, users::User, users::Users};
 use serde_json::{Value, json};
@@ -144,6 +144,19 @@ async fn routes_are_protected_as_documented() {
 }
 
 #[actix_web::test]
+async fn subject_that_is_not_a_number_is_unknown() {
+    let subject = Subject::new("johndoe").unwrap();
+    assert!(
+        users()
+            .await
+            .find_by_subject(&subject)
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[actix_web::test]
 async fn limit_is_per_user() {
     let directory = TempDir::new().unwrap();
     let app = app!(directory);
@@ -165,7 +178,8 @@ async fn api_key_replaces_a_token() {
         send!(app, with_key(CODE)),
         ok("report for the program backup")
     );
-    assert_eq!(send!(app, with_key("wrong")).0, 401);
+    let invalid = error(401, Some("invalid_token"), "Could not validate credentials");
+    assert_eq!(send!(app, with_key("wrong")), invalid);
     assert_eq!(send!(app, anonymous("/report")).0, 401);
     let alice = token!(app, "alice");
     assert_eq!(send!(app, get("/report", &alice)), ok("report for alice"));
@@ -193,6 +207,12 @@ async fn sign_ins_of_all_kinds_return_a_token_with_own_claims() {
     assert_eq!(field(&payload, "tenant"), "wonderland");
     let wrong = error(400, Some("invalid_grant"), "Incorrect username or password");
     assert_eq!(send!(app, login("wrong")), wrong);
+    let malformed = TestRequest::post()
+        .uri("/login")
+        .set_json(json!({ "password": PASSWORD }));
+    let (status, body) = send!(app, malformed);
+    let message = "Json deserialize error: missing field `name` at line 1 column 39";
+    assert_eq!((status, body), error(400, None, message));
 
     let with_link = |code: &'static str| TestRequest::post().uri("/login/link").set_payload(code);
     let (status, body) = send!(app, with_link(CODE));

@@ -101,7 +101,10 @@ impl UserStore for Users {
     }
 
     async fn find_by_subject(&self, id: &Subject) -> Result<Option<User>> {
-        let id: i64 = id.as_str().parse()?;
+        // A subject that is not a number belongs to no user.
+        let Ok(id) = id.as_str().parse::<i64>() else {
+            return Ok(None);
+        };
         let user = row::Entity::find_by_id(id).into_partial_model();
         Ok(user.one(&self.0).await?)
     }
@@ -112,7 +115,9 @@ impl UserStore for Users {
         old: &PasswordHash,
         new: &PasswordHash,
     ) -> Result<()> {
-        let id: i64 = id.as_str().parse()?;
+        let Ok(id) = id.as_str().parse::<i64>() else {
+            return Ok(());
+        };
         row::Entity::update_many()
             .filter(row::Column::Id.eq(id))
             .filter(row::Column::PasswordHash.eq(old.expose()))

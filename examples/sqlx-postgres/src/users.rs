@@ -50,7 +50,11 @@ impl UserStore for Users {
     }
 
     async fn find_by_subject(&self, id: &Subject) -> Result<Option<User>> {
-        let select = query_as("SELECT * FROM users WHERE id = $1::bigint").bind(id.as_str());
+        // A subject that is not a number belongs to no user.
+        let Ok(id) = id.as_str().parse::<i64>() else {
+            return Ok(None);
+        };
+        let select = query_as("SELECT * FROM users WHERE id = $1").bind(id);
         Ok(select.fetch_optional(&self.0).await?)
     }
 
@@ -60,9 +64,12 @@ impl UserStore for Users {
         old: &PasswordHash,
         new: &PasswordHash,
     ) -> Result<()> {
-        query("UPDATE users SET password_hash = $1 WHERE id = $2::bigint AND password_hash = $3")
+        let Ok(id) = id.as_str().parse::<i64>() else {
+            return Ok(());
+        };
+        query("UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3")
             .bind(new.expose())
-            .bind(id.as_str())
+            .bind(id)
             .bind(old.expose())
             .execute(&self.0)
             .await?;

@@ -9,7 +9,10 @@ fn commands_of_the_readme_print_what_it_shows() {
     let Some(database) = new_postgres() else {
         return;
     };
-    let variables = [("DATABASE_URL", &*database.url)];
+    let variables = [
+        ("DATABASE_URL", &*database.url),
+        ("FRONTEND", "https://app.example.com"),
+    ];
     let example = Example::start(env!("CARGO_BIN_EXE_sqlx-postgres-example"), &variables);
     example.run_file(README);
     example.run(OTHER_REQUESTS);
@@ -17,6 +20,10 @@ fn commands_of_the_readme_print_what_it_shows() {
 
 const OTHER_REQUESTS: &str = r#"
 ```console
+$ curl -s -w ' %{http_code}' --json '{"email": " alice@example.com", "full_name": "Alice", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/api/v1/users
+{"detail":"Not a name or email address"} 400
+$ curl -s -w ' %{http_code}' --json "{\"email\": \"a@$(printf %01023d 1)\", \"full_name\": \"Alice\", \"password\": \"glacier violin marmalade\"}" http://127.0.0.1:8080/api/v1/users
+{"detail":"Json deserialize error: …"} 400
 $ curl -s http://127.0.0.1:8080/api/v1/openapi.json | jq -c '.components.securitySchemes.OAuth2PasswordBearer.flows.password, .servers, (.paths | keys)'
 {"tokenUrl":"token","scopes":{"me":"Read your account","users:read":"Read all accounts"}}
 [{"url":"."}]
@@ -31,8 +38,10 @@ $ curl -s -w ' %{http_code}' --json '{"email": "alice", "full_name": "Alice", "p
 {"detail":"Not a name or email address"} 400
 $ curl -s -o /dev/null -w '%{http_code}' --json '{"email": "johndoe@example.com", "full_name": "J", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/api/v1/users
 409
-$ curl -s -D - -o /dev/null -X OPTIONS -H 'Origin: http://localhost:5173' -H 'Access-Control-Request-Method: GET' -H 'Access-Control-Request-Headers: authorization' http://127.0.0.1:8080/api/v1/users/me | grep -i allow-origin
-access-control-allow-origin: http://localhost:5173
+$ curl -s -D - -o /dev/null -X OPTIONS -H 'Origin: https://app.example.com' -H 'Access-Control-Request-Method: GET' -H 'Access-Control-Request-Headers: authorization' http://127.0.0.1:8080/api/v1/users/me | grep -i allow-origin
+access-control-allow-origin: https://app.example.com
+$ curl -s -D - -o /dev/null -X OPTIONS -H 'Origin: http://localhost:5173' -H 'Access-Control-Request-Method: GET' http://127.0.0.1:8080/api/v1/users/me | grep -c -i allow-origin
+0
 $ curl -s -d username=johndoe@example.com -d 'password=glacier violin marmalade' http://127.0.0.1:8080/api/v1/token
 {"detail":"Inactive user","error":"invalid_grant",…}
 ```

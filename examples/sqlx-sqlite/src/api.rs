@@ -1,9 +1,9 @@
-//! The endpoints. All errors have one format: `{"detail": …}`.
+//! The endpoints. All errors have the default format: `{"detail": …}`.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError, Result, get, post, web};
 use gatepass::error::ApiError;
-use gatepass::{ActiveUser, Auth, ClientInfo, Password, required_scopes};
+use gatepass::{ActiveUser, Auth, ClientInfo, Password, Username, required_scopes};
 use serde::Deserialize;
 use utoipa::{OpenApi, ToSchema};
 
@@ -20,7 +20,7 @@ pub struct Document;
 
 #[derive(Deserialize, ToSchema)]
 struct Registration {
-    email: String,
+    email: Username,
     full_name: String,
     password: Password,
 }
@@ -34,13 +34,15 @@ async fn register(
     new: web::Json<Registration>,
 ) -> Result<HttpResponse> {
     auth.check_rate(&client).await?;
+    let email = new.email.as_str();
     let is_text = |text: &str| !text.is_empty() && !text.contains(char::is_control);
-    if !is_text(&new.full_name) || !is_text(&new.email) || !new.email.contains('@') {
+    let is_email = email.contains('@') && !email.contains(char::is_whitespace);
+    if !is_text(&new.full_name) || !is_text(email) || !is_email {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "Not a name or email address").into());
     }
-    let known_words = [&*new.email, &new.full_name];
+    let known_words = [email, &new.full_name];
     let hash = auth.hash_password(&new.password, &known_words).await?;
-    match users.add(&new.email, &new.full_name, &hash).await? {
+    match users.add(email, &new.full_name, &hash).await? {
         Some(user) => Ok(HttpResponse::Created().json(user)),
         None => Err(ApiError::new(StatusCode::CONFLICT, "The address is taken").into()),
     }

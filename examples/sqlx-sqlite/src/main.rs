@@ -3,12 +3,12 @@
 mod api;
 mod users;
 
-use std::{env, error::Error};
+use std::{env, error::Error, fs::OpenOptions, os::unix::fs::OpenOptionsExt};
 
 use actix_cors::Cors;
 use actix_web::{App, HttpServer, middleware::from_fn, web};
 use gatepass::passwords::{Argon2Hasher, StrengthPolicy};
-use gatepass::web::{access_log, fallback};
+use gatepass::web::{TrustedProxies, access_log, fallback};
 use gatepass::{Auth, docs, jwt::JwtTokens};
 use sqlx::SqlitePool;
 use utoipa::OpenApi;
@@ -18,7 +18,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
     let address = env::var("BIND").unwrap_or("127.0.0.1:8080".into());
     let issuer = env::var("ISSUER").unwrap_or(format!("http://{address}"));
-    let pool = SqlitePool::connect("sqlite:app.db?mode=rwc").await?;
+    let frontend = env::var("FRONTEND").ok();
+    let proxies = env::var("TRUSTED_PROXIES").unwrap_or_default();
+    let proxies = web::Data::new(proxies.parse::<TrustedProxies>()?);
+    // The file has password hashes: no other user of the machine may read it.
+    let mut file = OpenOptions::new();
+    file.append(true).create(true).mode(0o600).open("app.db")?;
+    let pool = SqlitePool::connect("sqlite:app.db").await?;
     sqlx::migrate!().run(&pool).await?;
 
     let users = users::Users(pool);
@@ -37,8 +43,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let docs = docs::routes(&document)?;
 
     let app = move || {
-        // The address of your frontend, if it is another one.
-        let cors = Cors::default().allowed_origin("http://localhost:5173");
+        let cors = frontend
+            .iter()
+            .fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
         let api = web::scope("/api/v1")
             .app_data(web::Data::new(users.clone()))
             .configure(auth.routes())
@@ -48,6 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         App::new()
             .wrap(cors.allow_any_method().allow_any_header())
             .wrap(from_fn(access_log))
+            .app_data(proxies.clone())
             .service(api)
             .default_service(web::to(fallback))
     };

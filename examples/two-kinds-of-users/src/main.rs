@@ -2,15 +2,15 @@
 
 mod users;
 
-use std::{env, error::Error, sync::Arc};
+use std::{env, error::Error, fs::OpenOptions, os::unix::fs::OpenOptionsExt, sync::Arc};
 
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, HttpServer, ResponseError, Result, get, post, web};
 use gatepass::error::ApiError;
 use gatepass::passwords::{Argon2Hasher, StrengthPolicy};
-use gatepass::web::{access_log, fallback};
-use gatepass::{ActiveUser, Auth, ClientInfo, NoScope, Password, jwt::JwtTokens};
+use gatepass::web::{TrustedProxies, access_log, fallback};
+use gatepass::{ActiveUser, Auth, ClientInfo, NoScope, Password, Username, jwt::JwtTokens};
 use serde::Deserialize;
 use sqlx::SqlitePool;
 
@@ -18,7 +18,7 @@ use crate::users::{Customer, Kind, Staff, Users};
 
 #[derive(Deserialize)]
 struct Registration {
-    email: String,
+    email: Username,
     password: Password,
 }
 
@@ -30,11 +30,13 @@ async fn register(
     new: web::Json<Registration>,
 ) -> Result<HttpResponse> {
     auth.check_rate(&client).await?;
-    if !new.email.contains('@') || new.email.contains(char::is_control) {
+    let email = new.email.as_str();
+    let is_hidden = |c: char| c.is_whitespace() || c.is_control();
+    if !email.contains('@') || email.contains(is_hidden) {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "Not an email address").into());
     }
-    let hash = auth.hash_password(&new.password, &[&new.email]).await?;
-    match customers.add(&new.email, &hash).await? {
+    let hash = auth.hash_password(&new.password, &[email]).await?;
+    match customers.add(email, &hash).await? {
         Some(customer) => Ok(HttpResponse::Created().json(customer)),
         None => Err(ApiError::new(StatusCode::CONFLICT, "The address is taken").into()),
     }
@@ -68,7 +70,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
     let address = env::var("BIND").unwrap_or("127.0.0.1:8080".into());
     let issuer = env::var("ISSUER").unwrap_or(format!("http://{address}"));
-    let pool = SqlitePool::connect("sqlite:app.db?mode=rwc").await?;
+    let proxies = env::var("TRUSTED_PROXIES").unwrap_or_default();
+    let proxies = web::Data::new(proxies.parse::<TrustedProxies>()?);
+    // The file has password hashes: no other user of the machine may read it.
+    let mut file = OpenOptions::new();
+    file.append(true).create(true).mode(0o600).open("app.db")?;
+    let pool = SqlitePool::connect("sqlite:app.db").await?;
 
     // Both share the keys, and the threads that hash passwords.
     let (tokens, hasher) = (JwtTokens::open("keys", issuer)?, Argon2Hasher::default());
@@ -96,6 +103,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .service(list_customers);
         App::new()
             .wrap(from_fn(access_log))
+            .app_data(proxies.clone())
             .app_data(json)
             .app_data(web::Data::from(Arc::clone(&customers)))
             .service(

@@ -20,12 +20,14 @@ pub trait Kind: AuthUser + Unpin + for<'row> FromRow<'row, SqliteRow> {
 pub struct Customer {
     id: i64,
     email: String,
+    is_active: bool,
 }
 
 #[derive(Clone, FromRow, Serialize)]
 pub struct Staff {
     id: i64,
     email: String,
+    is_active: bool,
 }
 
 macro_rules! kind {
@@ -40,7 +42,7 @@ macro_rules! kind {
             }
 
             fn is_active(&self) -> bool {
-                true
+                self.is_active
             }
 
             fn allowed_scopes(&self) -> GrantedScopes {
@@ -103,7 +105,8 @@ impl<K: Kind> Users<K> {
         let table = K::TABLE;
         let create = format!(
             "CREATE TABLE IF NOT EXISTS {table} (id INTEGER PRIMARY KEY AUTOINCREMENT,
-             email TEXT UNIQUE NOT NULL, password_hash TEXT NOT NULL)"
+             email TEXT UNIQUE NOT NULL, password_hash TEXT NOT NULL,
+             is_active BOOLEAN NOT NULL DEFAULT TRUE)"
         );
         query(AssertSqlSafe(create)).execute(pool).await?;
         Ok(Self {

@@ -15,6 +15,10 @@ fn commands_of_the_readme_print_what_it_shows() {
 
 const OTHER_REQUESTS: &str = r#"
 ```console
+$ stat -c %a app.db
+600
+$ curl -s -w ' %{http_code}' --json '{"email": "johndoe@example.com ", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/customers
+{"detail":"Not an email address"} 400
 $ curl -s -w ' %{http_code}' http://127.0.0.1:8080/staff/customers
 {"detail":"Not authenticated"} 401
 $ curl -s -w ' %{http_code}' -H "Authorization: Bearer $JOHNDOE" http://127.0.0.1:8080/staff/unknown

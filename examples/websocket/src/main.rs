@@ -9,9 +9,9 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, HttpServer, ResponseError, Result, post, web};
 use gatepass::error::ApiError;
 use gatepass::passwords::{Argon2Hasher, StrengthPolicy};
-use gatepass::sql::{Database, SqlSessions, SqlUsers, User};
-use gatepass::web::{access_log, fallback};
-use gatepass::{Account, Auth, BackendError, ClientInfo, Password, Username};
+use gatepass::sql::{self, Database, SqlSessions, SqlUsers, User};
+use gatepass::web::{TrustedProxies, access_log, fallback};
+use gatepass::{Account, Auth, BackendError, ClientInfo, Password};
 use gatepass::{jwt::JwtTokens, required_scopes};
 use serde::Deserialize;
 use tokio::sync::broadcast::channel;
@@ -24,7 +24,7 @@ required_scopes! {
 
 #[derive(Deserialize)]
 struct Registration {
-    username: Username,
+    username: String,
     password: Password,
 }
 
@@ -36,11 +36,15 @@ async fn register(
     new: web::Json<Registration>,
 ) -> Result<HttpResponse> {
     auth.check_rate(&client).await?;
-    let username = new.username.as_str();
-    let password_hash = auth.hash_password(&new.password, &[username]).await?;
+    // Also refuses names that look like another one because of invisible characters.
+    let username = sql::username(&new.username)
+        .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let password_hash = auth
+        .hash_password(&new.password, &[username.as_str()])
+        .await?;
     let user = User {
         id: User::new_id(),
-        username: username.to_owned(),
+        username: username.to_string(),
         email: None,
         full_name: None,
         disabled: false,
@@ -62,6 +66,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
     let address = env::var("BIND").unwrap_or("127.0.0.1:8080".into());
     let issuer = env::var("ISSUER").unwrap_or(format!("http://{address}"));
+    let proxies = env::var("TRUSTED_PROXIES").unwrap_or_default();
+    let proxies = web::Data::new(proxies.parse::<TrustedProxies>()?);
     let database = Database::open("sqlite:app.db").await?;
 
     let (messages, changes) = (channel(1000).0, channel(1000).0);
@@ -85,6 +91,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .error_handler(|error, _| ApiError::new(error.status_code(), error.to_string()).into());
         App::new()
             .wrap(from_fn(access_log))
+            .app_data(proxies.clone())
             .app_data(json)
             .app_data(shared.clone())
             .app_data(web::Data::new(users.clone()))

@@ -162,4 +162,15 @@ fn connection_without_a_valid_token_is_closed() {
 fn commands_of_the_readme_print_what_it_shows() {
     let example = Example::start(env!("CARGO_BIN_EXE_websocket"), &[]);
     example.run_file(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    example.run(IMPERSONATION);
 }
+
+/// A zero-width space, and a space at the end.
+const IMPERSONATION: &str = r#"
+```console
+$ curl -s -w ' %{http_code}' --json '{"username": "john\u200bdoe", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/users
+{"detail":"it contains a control character or an invisible one"} 400
+$ curl -s -w ' %{http_code}' --json '{"username": "johndoe ", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/users
+{"detail":"it begins or ends with white space"} 400
+```
+"#;

@@ -140,6 +140,9 @@ impl SqlUsers {
 
     /// Adds a user. Returns whether the name was free.
     ///
+    /// Checks only that the name is a [`Username`]. Check names that people choose with [`username`](crate::sql::username)
+    /// first: it also refuses invisible characters and surrounding white space.
+    ///
     /// # Errors
     /// [`StoreError`] if the name is not a [`Username`], or the user could not be stored.
     pub async fn insert(&self, account: &Account<User>) -> Result<bool, StoreError> {

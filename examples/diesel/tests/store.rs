@@ -1,0 +1,30 @@
+//! The store obeys the rules of `UserStore`, also for subjects that are not numbers.
+
+#[path = "../src/users.rs"]
+mod users;
+
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, deadpool::Pool};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use gatepass::{PasswordHash, testing::contract};
+use support::new_postgres;
+
+const EMAILS: [&str; 2] = ["johndoe@example.com", "alice@example.com"];
+
+#[actix_web::test]
+async fn store_obeys_the_contract() {
+    let Some(database) = new_postgres() else {
+        return;
+    };
+    let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new(&database.url);
+    let pool = Pool::builder(manager).build().unwrap();
+    let schema = include_str!("../schema.sql");
+    let mut connection = pool.get().await.unwrap();
+    connection.batch_execute(schema).await.unwrap();
+    let users = users::Users(pool);
+    for email in EMAILS {
+        let hash = PasswordHash::from("a hash");
+        assert!(users.add(email, "Name", &hash).await.unwrap().is_some());
+    }
+    contract::user_store(&users, EMAILS).await.unwrap();
+    assert_eq!(users.list().await.unwrap().len(), 2);
+}
