@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::{App, get, http::StatusCode, test, test::TestRequest, web::ServiceConfig};
-use gatepass::{ActiveUser, Auth, AuthUser, GrantedScopes, RequiredScopes, Subject};
+use gatepass::{ActiveUser, Auth, AuthUser, GrantedScopes, Subject};
 
 #[derive(Clone)]
 struct Member {
@@ -23,10 +23,8 @@ impl AuthUser for Member {
     }
 }
 
-struct ReadTodos;
-
-impl RequiredScopes for ReadTodos {
-    const SCOPES: &'static [&'static str] = &["todos:read"];
+gatepass::required_scopes! {
+    struct ReadTodos = ["todos:read"];
 }
 
 #[get("/todos")]

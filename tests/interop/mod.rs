@@ -1,4 +1,4 @@
-//! Libraries of other languages verify our tokens, and OAuth clients sign in: docs/other-services.md.
+//! Libraries of other languages verify our tokens, and OAuth clients sign in: docs/interop.md.
 
 use std::{
     collections::BTreeMap,

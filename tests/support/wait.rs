@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The default deadline.
-pub const TIMEOUT: Duration = Duration::from_secs(60);
+/// The default deadline. Programs start slowly while the system still writes what was built and installed just before.
+pub const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Polls until there is a value, and returns it.
 ///
