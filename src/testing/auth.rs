@@ -117,7 +117,7 @@ impl<U: AuthUser> TestUsers<U> {
     /// Replaces the user with the same subject, for example to disable it.
     ///
     /// # Panics
-    /// If there is no user with this subject.
+    /// If no user has this subject.
     pub fn update(&self, user: U) {
         let updated = self.change(&user.subject(), |account| account.user = user.clone());
         assert!(updated.is_some(), "no user has the subject {}", user.subject());

@@ -149,11 +149,12 @@ fn check_under_attack(mode: &[&str]) {
         thread::park_timeout(Duration::from_millis(10));
     }
     times.sort();
-    let [p50, p90] = [50, 90].map(|percent| times[times.len() * percent / 100]);
+    // One request of few may wait for the rest of the system.
+    let [p50, p99] = [50, 99].map(|percent| times[(times.len() * percent / 100).min(times.len() - 2)]);
     let memory = peak_memory(program.child.id());
-    eprintln!("{mode:?}: {} requests, p50 {p50:?}, p90 {p90:?}, {memory} KiB", times.len());
-    // Other tests run at the same time. If slow clients blocked workers, most requests would wait for the timeouts.
-    assert!(times.len() > 20 && p90 < 4 * SECOND, "{} requests, p90 {p90:?}", times.len());
+    eprintln!("{mode:?}: {} requests, p50 {p50:?}, p99 {p99:?}, {memory} KiB", times.len());
+    // Other tests run at the same time. If slow clients blocked workers, requests would wait for the timeouts.
+    assert!(times.len() > 20 && p99 < 4 * SECOND, "{} requests, p99 {p99:?}", times.len());
     // 400 copies of the largest file would be 600 MiB.
     assert!(memory < 250 * 1024, "{memory} KiB");
 }

@@ -1,4 +1,4 @@
-//! API keys beside tokens, for programs that have no user.
+//! API keys in addition to tokens, for programs that have no user.
 
 use std::{collections::HashMap, future::Future, pin::Pin};
 

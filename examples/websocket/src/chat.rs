@@ -27,13 +27,13 @@ enum Request {
     Text(String),
 }
 
-/// What all connections of this process share.
+/// The state that all connections of this process share.
 pub struct Chat {
     pub messages: Sender<String>,
     pub changes: Sender<Invalidation>,
 }
 
-/// Passes changes of sessions and users on to the connections. An error means that there are none.
+/// Passes changes of sessions and users on to the connections. An error means that no connection is open.
 pub struct Changes(pub Sender<Invalidation>);
 
 impl CacheInvalidator for Changes {

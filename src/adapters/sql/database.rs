@@ -88,8 +88,8 @@ pub struct DatabaseSettings {
     /// The schema of the tables on PostgreSQL, which is created if it does not exist. Set it if your application has tables
     /// of its own in the database: both may have a table `users`. `None` is the default schema of the database user.
     ///
-    /// It consists of lower-case ASCII letters, digits and `_`. SQLite has no schemas: use another file. A pooler in
-    /// transaction mode does not support it.
+    /// It consists of lower-case ASCII letters, digits and `_`. SQLite has no schemas: use another file. It is
+    /// refused behind a pooler such as PgBouncer.
     pub schema: Option<&'static str>,
 }
 
@@ -368,16 +368,16 @@ async fn open_postgres(
         None => options,
     };
     // Not through the pool, which would retry, hide the cause, and apply time limits to migrations.
-    let (mut connection, has_session) = detect_session(&options).await.map_err(cannot_connect(database))?;
-    if let Some(schema) = settings.schema.filter(|_| !has_session) {
-        return Err(OpenError::Schema {
-            schema,
-            reason: "the pooler does not support settings of a session",
-        });
+    let detected = detect_session(&options).await;
+    let is_refused = detected.as_ref().is_err_and(is_unsupported_setting);
+    let is_pooled = detected.as_ref().is_ok_and(|(_, has_session)| !has_session) || !has_statement_cache;
+    // In another session, the statements would reach tables of the application with the same names.
+    if let Some(schema) = settings.schema.filter(|_| is_refused || is_pooled) {
+        return Err(OpenError::Schema { schema, reason: "poolers do not support settings of a session" });
     }
+    let (mut connection, _) = detected.map_err(cannot_connect(database))?;
     migrations::migrate_postgres(&mut connection, settings.schema).await.map_err(cannot_migrate)?;
     connection.close().await.map_err(cannot_connect(database))?;
-    let is_pooled = !has_session || !has_statement_cache;
     let given = options.get_options().unwrap_or_default().to_owned();
     let timeouts = TIMEOUTS.iter().filter(|(name, _)| settings.has_timeouts && !given.contains(name));
     let options = if is_pooled { options } else { options.options(timeouts.copied()) };

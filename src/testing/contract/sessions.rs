@@ -757,7 +757,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
     }
 }
 
-/// The sender of a request, told apart by the user agent.
+/// The sender of a request, identified by the user agent.
 fn sender(user_agent: &str) -> ClientInfo {
     ClientInfo {
         address: Some(Ipv4Addr::new(203, 0, 113, 7).into()),
