@@ -1,7 +1,8 @@
 //! The endpoints. All errors have the default format: `{"detail": …}`.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, ResponseError, Result, get, post, web};
+use actix_web::web::{self, Data, Json};
+use actix_web::{HttpResponse, ResponseError, Result, get, post};
 use gatepass::error::ApiError;
 use gatepass::{ActiveUser, Auth, ClientInfo, Password, Username, required_scopes};
 use serde::Deserialize;
@@ -29,15 +30,14 @@ struct Registration {
 #[post("/users")]
 async fn register(
     auth: Auth<User>,
-    users: web::Data<Users>,
+    users: Data<Users>,
     client: ClientInfo,
-    new: web::Json<Registration>,
+    new: Json<Registration>,
 ) -> Result<HttpResponse> {
     auth.check_rate(&client).await?;
     let email = new.email.as_str();
-    let is_text = |text: &str| !text.is_empty() && !text.contains(char::is_control);
     let is_email = email.contains('@') && !email.contains(char::is_whitespace);
-    if !is_text(&new.full_name) || !is_text(email) || !is_email {
+    if !is_email || new.full_name.is_empty() || new.full_name.contains(char::is_control) {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "Not a name or email address").into());
     }
     let known_words = [email, &new.full_name];
@@ -53,11 +53,8 @@ async fn register(
     responses((status = 200, body = Vec<User>)),
 )]
 #[get("/users")]
-async fn list_users(
-    _: ActiveUser<User, ReadUsers>,
-    users: web::Data<Users>,
-) -> Result<web::Json<Vec<User>>> {
-    Ok(web::Json(users.list().await?))
+async fn list_users(_: ActiveUser<User, ReadUsers>, users: Data<Users>) -> Result<Json<Vec<User>>> {
+    Ok(Json(users.list().await?))
 }
 
 pub fn routes(config: &mut web::ServiceConfig) {

@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
     let address = env::var("BIND").unwrap_or("127.0.0.1:8080".into());
     let issuer = env::var("ISSUER").unwrap_or(format!("http://{address}"));
-    let frontend = env::var("FRONTEND").ok();
+    let frontend = env::var("FRONTEND").unwrap_or(issuer.clone());
     let proxies = env::var("TRUSTED_PROXIES").unwrap_or_default();
     let proxies = web::Data::new(proxies.parse::<TrustedProxies>()?);
     let pool = PgPool::connect(&env::var("DATABASE_URL")?).await?;
@@ -33,16 +33,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .scope("me", "Read your account")
         .scope("users:read", "Read all accounts")
         .build()?;
-    let document = api::Document::openapi();
-    let document = document
+    let document = api::Document::openapi()
         .merge_from(auth.openapi())
         .merge_from(auth.user_openapi::<api::Me>());
     let docs = docs::routes(&document)?;
 
     let app = move || {
-        let cors = frontend
-            .iter()
-            .fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
+        let cors = Cors::default().allowed_origin(&frontend);
         let api = web::scope("/api/v1")
             .app_data(web::Data::new(users.clone()))
             .configure(auth.routes())
