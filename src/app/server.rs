@@ -26,7 +26,7 @@ use crate::{
     auth::Auth,
     domain::user::AuthUser,
     http::{
-        endpoints::{docs, pages},
+        endpoints::docs,
         fallback::{absolute_fallback, fallback},
     },
 };
@@ -37,7 +37,8 @@ const H2_STREAM_WINDOW: u32 = 64 * 1024;
 /// The same for all streams of a connection together.
 const H2_CONNECTION_WINDOW: u32 = 256 * 1024;
 
-type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+/// Routes of an application. Each worker thread configures its own.
+pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
 /// The composition of a profile.
 pub struct Service<U: AuthUser> {
@@ -45,8 +46,8 @@ pub struct Service<U: AuthUser> {
     pub auth: Auth<U>,
     /// The OpenAPI document.
     pub document: OpenApi,
-    /// The name of the profile, which selects parts of the start page.
-    pub profile: &'static str,
+    /// The pages for people, besides the documentation.
+    pub pages: Routes,
     /// Health checks and metrics.
     pub operations: Operations,
 }
@@ -76,8 +77,8 @@ impl Server {
     /// # Errors
     /// If it cannot listen on that address, or a file or the document is invalid.
     pub fn bind<U: AuthUser + Serialize>(service: Service<U>, settings: &Settings) -> Result<Self, Failure> {
-        let Service { auth, document, profile, operations } = service;
-        let (docs, page) = (docs::routes(&document)?, pages::routes(profile, auth.own_audience())?);
+        let Service { auth, document, pages, operations } = service;
+        let docs = docs::routes(&document)?;
         let is_fastapi = auth.error_format().is_fastapi();
         // Paths are matched in this order: the most frequent one comes first.
         let routes = move |app: &mut web::ServiceConfig| {
@@ -85,7 +86,7 @@ impl Server {
                 .configure(auth.routes())
                 .configure(auth.account_routes::<Me>())
                 .configure(docs.clone())
-                .configure(page.clone())
+                .configure(&*pages)
                 .default_service(if is_fastapi { web::to(absolute_fallback) } else { web::to(fallback) });
         };
         Self::bind_routes(Arc::new(routes), is_fastapi, operations, settings)

@@ -10,24 +10,44 @@ use crate::support::{
     service::tutorial,
 };
 
-const PATHS: [&str; 16] = [
-    "/",
-    "/static/start.css",
-    "/static/start.js",
-    "/static/account.js",
-    "/static/api.js",
-    "/static/curl.js",
-    "/static/dom.js",
-    "/static/session.js",
-    "/static/favicon.svg",
-    "/docs",
-    "/docs/favicon.svg",
-    "/docs/docs.css",
-    "/docs/docs.js",
-    "/docs/swagger-ui.css",
-    "/docs/swagger-ui-bundle.js",
-    "/openapi.json",
+/// The pages and the document.
+const PAGES: [&str; 3] = ["/", "/docs", "/openapi.json"];
+
+/// The scripts, styles and pictures of the pages, without the version in their paths.
+const FILES: [(&str, &[&str]); 2] = [
+    (
+        "static",
+        &["start.css", "start.js", "account.js", "api.js", "curl.js", "dom.js", "session.js", "favicon.svg"],
+    ),
+    (
+        "docs",
+        &[
+            "favicon.svg",
+            "docs.css",
+            "docs.js",
+            "authorize.js",
+            "tokens.js",
+            "swagger-ui.css",
+            "swagger-ui-bundle.js",
+        ],
+    ),
 ];
+
+/// Returns the URL of a folder of files with its version, which its page contains.
+fn folder_url(folder: &str) -> String {
+    let page = get(if folder == "static" { "/" } else { "/docs" }).send(tutorial()).text();
+    let (_, url) = page.split_once(&format!("href=\"{folder}/")).expect("a versioned URL");
+    format!("/{folder}/{}", url.split('/').next().unwrap())
+}
+
+/// Returns the paths of all files, and those of the pages.
+fn paths() -> Vec<String> {
+    let files = FILES.iter().flat_map(|(folder, files)| {
+        let folder = folder_url(folder);
+        files.iter().map(move |file| format!("{folder}/{file}"))
+    });
+    PAGES.into_iter().map(str::to_owned).chain(files).collect()
+}
 
 fn unpacked(reply: &Reply) -> Vec<u8> {
     let mut plain = Vec::new();
@@ -37,7 +57,7 @@ fn unpacked(reply: &Reply) -> Vec<u8> {
 
 #[test]
 fn file_is_served_to_get_and_head_and_compressed_only_if_accepted() {
-    for path in PATHS {
+    for path in &paths() {
         let plain = get(path).send(tutorial());
         assert_eq!((plain.status, plain.header("content-encoding")), (200, None), "{path}");
         let gzip = get(path).header("Accept-Encoding", "gzip, deflate, br").send(tutorial());
@@ -57,7 +77,7 @@ fn file_is_served_to_get_and_head_and_compressed_only_if_accepted() {
 
 #[test]
 fn file_with_a_matching_etag_returns_304() {
-    for path in PATHS {
+    for path in &paths() {
         let etag = get(path).send(tutorial()).header("etag").expect("an ETag");
         for known in [etag.clone(), format!("\"other\", {etag}"), "*".into()] {
             let reply = get(path).header("If-None-Match", known).send(tutorial());
@@ -65,6 +85,31 @@ fn file_with_a_matching_etag_returns_304() {
             assert_eq!(reply.header("etag").as_ref(), Some(&etag), "{path}");
         }
         assert_eq!(get(path).header("If-None-Match", "\"other\"").send(tutorial()).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn file_is_cached_for_a_year_at_its_version_and_nothing_else_is() {
+    for (folder, files) in FILES {
+        let url = folder_url(folder);
+        for file in files {
+            let reply = get(&format!("{url}/{file}")).send(tutorial());
+            let cached = Some("public, max-age=31536000, immutable");
+            assert_eq!(reply.header("cache-control").as_deref(), cached, "{file}");
+            let unchanged = get(&format!("{url}/{file}"))
+                .header("If-None-Match", reply.header("etag").unwrap())
+                .send(tutorial());
+            assert_eq!((unchanged.status, unchanged.header("cache-control").as_deref()), (304, cached));
+            // A replica of another version returned the page.
+            let other = get(&format!("/{folder}/0123456789abcdef/{file}")).send(tutorial());
+            assert_eq!((other.status, other.header("cache-control").as_deref()), (200, Some("no-cache")));
+            assert_eq!(other.body, reply.body, "{file}");
+        }
+        assert_eq!(get(&format!("{url}/other.js")).send(tutorial()).status, 404);
+    }
+    for page in PAGES {
+        let reply = get(page).send(tutorial());
+        assert_eq!(reply.header("cache-control").as_deref(), Some("no-cache"), "{page}");
     }
 }
 

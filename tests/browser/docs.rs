@@ -36,7 +36,7 @@ fn authorized_request_succeeds_until_logout_and_nothing_external_is_loaded_or_st
         let loaded =
             browser.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)").await;
         let loaded: Vec<String> = serde_json::from_value(loaded).unwrap();
-        assert!(loaded.contains(&format!("{origin}docs/swagger-ui-bundle.js")), "{loaded:#?}");
+        assert!(loaded.iter().any(|url| url.ends_with("/swagger-ui-bundle.js")), "{loaded:#?}");
         for url in loaded {
             assert!(url.starts_with(&origin) || url.starts_with("data:"), "{url}");
         }

@@ -119,7 +119,7 @@ fn concurrent_requests_share_one_refresh() {
         let (_gatepass, service) = serve(&[]);
         browser.open(&start(&service)).await;
         let script = format!(
-            "Promise.all([import('/static/session.js'), import('/static/api.js')])\
+            "Promise.all([import('/static/any-version/session.js'), import('/static/any-version/api.js')])\
              .then(async ([{{ Session }}, {{ newContext, send }}]) => {{\
                  const fields = new URLSearchParams({{\
                      username: 'johndoe', password: \"{PASSPHRASE}\", scope: 'me offline_access' }});\

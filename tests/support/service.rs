@@ -40,7 +40,7 @@ pub fn tutorial() -> SocketAddr {
 
 /// Starts a service for an `Auth`.
 pub fn spawn<U: AuthUser + Serialize>(auth: Auth<U>, document: OpenApi) -> SocketAddr {
-    spawn_service(Service { auth, document, profile: "tutorial", operations: Operations::default() })
+    spawn_service(Service { auth, document, pages: Arc::new(|_| {}), operations: Operations::default() })
 }
 
 /// Starts a service as a profile composes it.

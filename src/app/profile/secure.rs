@@ -22,6 +22,7 @@ use crate::{
     },
     auth::{Auth, AuthBuilder, CookieTransport, LoginThrottle, RefreshSettings, TokenCache},
     domain::user::UserProfile,
+    http::endpoints::pages,
 };
 
 /// Builds the service of the secure profile and starts to listen.
@@ -61,7 +62,8 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
         None => auth.without_login_throttle(),
     };
     let auth = operations.metrics.listen(auth).build()?;
-    let service = Service { document: openapi(&auth), auth, profile: "secure", operations };
+    let pages = Arc::new(pages::routes("secure", auth.own_audience())?);
+    let service = Service { document: openapi(&auth), auth, pages, operations };
     let server = Server::bind(service, settings)?;
     if let Some(warning) = settings.unreachable_issuer() {
         log::warn!("{warning}");

@@ -17,6 +17,7 @@ use crate::{
     },
     auth::{Auth, AuthBuilder, TokenCache},
     domain::error_format::ErrorFormat,
+    http::endpoints::pages,
 };
 
 /// The capacity of the token cache: the tokens of both users, and some invalid ones.
@@ -31,7 +32,8 @@ pub(super) fn server(settings: &Settings) -> Result<Server, Failure> {
     metrics.add_token_cache(Arc::clone(&cache));
     let auth = metrics.listen(builder().token_cache(cache)).build()?;
     let operations = Operations::new(metrics);
-    let service = Service { document: openapi(&auth), auth, profile: "tutorial", operations };
+    let pages = Arc::new(pages::routes("tutorial", None)?);
+    let service = Service { document: openapi(&auth), auth, pages, operations };
     let server = Server::bind(service, settings)?;
     log::warn!("the tutorial profile is INSECURE: for learning and prototypes, never for real users");
     Ok(server)

@@ -1,4 +1,7 @@
 //! Embedded files: compressed, and cached by clients until they change.
+//!
+//! Pages have fixed URLs, and browsers ask for a new version every time ([`Asset::respond`]). Their scripts and styles are in an
+//! [`AssetFolder`], whose URL changes with its content.
 
 use std::{
     collections::hash_map::DefaultHasher,
@@ -66,8 +69,16 @@ impl Asset {
         Self { content_security_policy: Some(policy.into()), ..self }
     }
 
-    /// Responds with the file, or with 304 if the client has it.
+    /// Responds with the file, or with 304 if the client has it. The client may use the file again only after another request.
     pub(crate) fn respond(&self, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+        self.respond_with(request, "no-cache")
+    }
+
+    fn respond_with(
+        &self,
+        request: &HttpRequest,
+        cache_control: &'static str,
+    ) -> Result<HttpResponse, ApiError> {
         let unchanged = match IfNoneMatch::parse(request) {
             Ok(IfNoneMatch::Any) => true,
             Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&self.etag)),
@@ -76,7 +87,7 @@ impl Asset {
         let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         response
             .insert_header(header::ETag(self.etag.clone()))
-            .insert_header((header::CACHE_CONTROL, "no-cache"))
+            .insert_header((header::CACHE_CONTROL, cache_control))
             .insert_header((header::VARY, "Accept-Encoding"));
         // A 304 has them too, because its headers replace those in the cache (RFC 9111 section 3.2).
         if let Some(policy) = &self.content_security_policy {
@@ -116,11 +127,61 @@ fn accepts_gzip(request: &HttpRequest) -> bool {
 /// Returns routes that serve `assets` at their paths.
 pub(crate) fn routes(
     assets: impl IntoIterator<Item = (&'static str, Asset)>,
-) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send {
+) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send + Sync {
     let assets: Vec<_> = assets.into_iter().map(|(path, asset)| (path, Arc::new(asset))).collect();
     move |config: &mut web::ServiceConfig| {
         for (path, asset) in assets {
             config.service(resource::get(path, move |request: HttpRequest| ready(asset.respond(&request))));
+        }
+    }
+}
+
+/// The part of the path that names the version of a folder.
+const VERSION: &str = "asset_version";
+
+/// Files below a path with the hash of them all, such as `/static/9f86d081884c7d65/start.js`. They never change there, so
+/// browsers use them for a year without another request. The files can refer to each other by relative URLs.
+pub(crate) struct AssetFolder {
+    name: &'static str,
+    version: String,
+    assets: Vec<(&'static str, Arc<Asset>)>,
+}
+
+impl AssetFolder {
+    /// Creates the folder `name` with these files.
+    pub(crate) fn new(name: &'static str, assets: impl IntoIterator<Item = (&'static str, Asset)>) -> Self {
+        let assets: Vec<_> = assets.into_iter().map(|(file, asset)| (file, Arc::new(asset))).collect();
+        let mut hasher = DefaultHasher::new();
+        for (file, asset) in &assets {
+            (file, asset.etag.tag()).hash(&mut hasher);
+        }
+        Self { name, version: format!("{:016x}", hasher.finish()), assets }
+    }
+
+    /// Returns the URL of the folder relative to a page next to it, such as `static/9f86d081884c7d65/`.
+    pub(crate) fn url(&self) -> String {
+        format!("{}/{}/", self.name, self.version)
+    }
+
+    /// Returns a page with the version in the URLs of this folder, which the page's source has without it: `"static/start.js"`.
+    pub(crate) fn link(&self, page: &str) -> String {
+        page.replace(&format!("\"{}/", self.name), &format!("\"{}", self.url()))
+    }
+
+    /// Returns the routes of the files. Another version in the path returns the file too, but uncached: while replicas are
+    /// upgraded, the page of one may come with the files of another.
+    pub(crate) fn routes(self) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send + Sync {
+        let Self { name, version, assets } = self;
+        move |config: &mut web::ServiceConfig| {
+            for (file, asset) in assets {
+                let version = version.clone();
+                let respond = move |request: HttpRequest| {
+                    let is_current = request.match_info().get(VERSION) == Some(version.as_str());
+                    let cached = if is_current { "public, max-age=31536000, immutable" } else { "no-cache" };
+                    ready(asset.respond_with(&request, cached))
+                };
+                config.service(resource::get(&format!("/{name}/{{{VERSION}}}/{file}"), respond));
+            }
         }
     }
 }

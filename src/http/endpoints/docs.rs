@@ -10,7 +10,7 @@ use utoipa::openapi::{
 };
 use utoipa_swagger_ui::Config;
 
-use crate::http::endpoints::asset::{self, Asset, CSS, HTML, JAVASCRIPT, JSON, SVG};
+use crate::http::endpoints::asset::{self, Asset, AssetFolder, CSS, HTML, JAVASCRIPT, JSON, SVG};
 
 /// The Content Security Policy of the page. Swagger UI uses inline styles, and data: URLs for icons.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -44,17 +44,27 @@ pub fn routes(document: &OpenApi) -> io::Result<impl FnOnce(&mut ServiceConfig) 
     document.servers.get_or_insert_with(|| vec![Server::new(".")]);
     let policy =
         [POLICY.to_owned()].into_iter().chain(token_origins(&document)).collect::<Vec<_>>().join(" ");
-    Ok(asset::routes([
+    let folder = AssetFolder::new(
+        "docs",
+        [
+            ("favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
+            ("docs.js", Asset::new(JAVASCRIPT, include_str!("../../../static/docs.js"))?),
+            ("authorize.js", Asset::new(JAVASCRIPT, include_str!("../../../static/authorize.js"))?),
+            ("tokens.js", Asset::new(JAVASCRIPT, include_str!("../../../static/tokens.js"))?),
+            ("docs.css", Asset::new(CSS, include_str!("../../../static/docs.css"))?),
+            ("swagger-ui.css", swagger_ui_file("swagger-ui.css", CSS)?),
+            ("swagger-ui-bundle.js", swagger_ui_file("swagger-ui-bundle.js", JAVASCRIPT)?),
+        ],
+    );
+    let page = folder.link(&page(&document.info.title));
+    let pages = asset::routes([
         ("/openapi.json", Asset::new(JSON, json(&document)?)?),
-        ("/docs", Asset::new(HTML, page(&document.info.title))?.with_content_security_policy(policy)),
-        ("/docs/favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
-        ("/docs/docs.js", Asset::new(JAVASCRIPT, include_str!("../../../static/docs.js"))?),
-        ("/docs/authorize.js", Asset::new(JAVASCRIPT, include_str!("../../../static/authorize.js"))?),
-        ("/docs/tokens.js", Asset::new(JAVASCRIPT, include_str!("../../../static/tokens.js"))?),
-        ("/docs/docs.css", Asset::new(CSS, include_str!("../../../static/docs.css"))?),
-        ("/docs/swagger-ui.css", swagger_ui_file("swagger-ui.css", CSS)?),
-        ("/docs/swagger-ui-bundle.js", swagger_ui_file("swagger-ui-bundle.js", JAVASCRIPT)?),
-    ]))
+        ("/docs", Asset::new(HTML, page)?.with_content_security_policy(policy)),
+    ]);
+    let files = folder.routes();
+    Ok(move |config: &mut ServiceConfig| {
+        config.configure(pages).configure(files);
+    })
 }
 
 /// Returns a document as JSON. Swagger UI shows the flows of a security scheme in their order, and most people sign in with a

@@ -4,7 +4,7 @@ use std::io;
 
 use actix_web::web::ServiceConfig;
 
-use crate::http::endpoints::asset::{self, Asset, CSS, HTML, JAVASCRIPT, SVG};
+use crate::http::endpoints::asset::{self, Asset, AssetFolder, CSS, HTML, JAVASCRIPT, SVG};
 
 /// The Content Security Policy of the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -21,7 +21,7 @@ const PROFILES: [&str; 2] = ["tutorial", "secure"];
 pub(crate) fn routes(
     profile: &str,
     audience: Option<&str>,
-) -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>> {
+) -> io::Result<impl Fn(&mut ServiceConfig) + Send + Sync + use<>> {
     let page = PROFILES
         .into_iter()
         .filter(|other| *other != profile)
@@ -29,17 +29,24 @@ pub(crate) fn routes(
             without(&page, &format!("<!--{other}-->"), &format!("<!--/{other}-->"))
         });
     let page = page.replace("<!--resource-->", &audience.map(resource_field).unwrap_or_default());
-    Ok(asset::routes([
-        ("/", Asset::new(HTML, page)?.with_content_security_policy(POLICY)),
-        ("/static/start.css", Asset::new(CSS, include_str!("../../../static/start.css"))?),
-        ("/static/start.js", Asset::new(JAVASCRIPT, include_str!("../../../static/start.js"))?),
-        ("/static/account.js", Asset::new(JAVASCRIPT, include_str!("../../../static/account.js"))?),
-        ("/static/api.js", Asset::new(JAVASCRIPT, include_str!("../../../static/api.js"))?),
-        ("/static/curl.js", Asset::new(JAVASCRIPT, include_str!("../../../static/curl.js"))?),
-        ("/static/dom.js", Asset::new(JAVASCRIPT, include_str!("../../../static/dom.js"))?),
-        ("/static/session.js", Asset::new(JAVASCRIPT, include_str!("../../../static/session.js"))?),
-        ("/static/favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
-    ]))
+    let folder = AssetFolder::new(
+        "static",
+        [
+            ("start.css", Asset::new(CSS, include_str!("../../../static/start.css"))?),
+            ("start.js", Asset::new(JAVASCRIPT, include_str!("../../../static/start.js"))?),
+            ("account.js", Asset::new(JAVASCRIPT, include_str!("../../../static/account.js"))?),
+            ("api.js", Asset::new(JAVASCRIPT, include_str!("../../../static/api.js"))?),
+            ("curl.js", Asset::new(JAVASCRIPT, include_str!("../../../static/curl.js"))?),
+            ("dom.js", Asset::new(JAVASCRIPT, include_str!("../../../static/dom.js"))?),
+            ("session.js", Asset::new(JAVASCRIPT, include_str!("../../../static/session.js"))?),
+            ("favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
+        ],
+    );
+    let page = Asset::new(HTML, folder.link(&page))?.with_content_security_policy(POLICY);
+    let (pages, files) = (asset::routes([("/", page)]), folder.routes());
+    Ok(move |config: &mut ServiceConfig| {
+        config.configure(pages.clone()).configure(files.clone());
+    })
 }
 
 /// Returns the form field that requests an audience, which consists of visible ASCII characters.
