@@ -1,4 +1,4 @@
-//! The package: README.md has no broken links, inside and outside of the repository.
+//! The package: its files, and the relative links of README.md in the repository and on crates.io.
 
 use std::{
     collections::BTreeSet,

@@ -18,7 +18,7 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
 
 #[test]
 fn program_without_a_command_serves_and_logs_its_address() {
-    // If port 8000 is taken on this machine, the error shows the default as well.
+    // If port 8000 is taken, the error shows the default address instead.
     for arguments in [vec![], vec!["serve"]] {
         let mut program = Program::start(&arguments, &[]);
         let line = program.wait_for_any(&["listening on http://127.0.0.1:8000,", "127.0.0.1:8000 is taken"]);
@@ -64,7 +64,7 @@ fn log_reports_the_workers_and_the_insecure_profile_by_default() {
 }
 
 #[test]
-fn help_explains_every_setting() {
+fn help_shows_commands_flags_variables_and_defaults() {
     let commands = run(&["--help"], &[]).done();
     for word in ["serve", "healthcheck", "RUST_LOG"] {
         assert!(commands.contains(word), "{word}: {commands}");
@@ -116,7 +116,7 @@ fn serve_on_an_unusable_address_fails_with_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     run(&["--bind", &address], &[]).fails(1, &[&address, "taken", "--bind"]);
-    // No machine has this address: it is for documentation (RFC 5737).
+    // No machine has this address: it is reserved for documentation (RFC 5737).
     let arguments = ["--bind", "192.0.2.1:8000", "--expose-tutorial"];
     run(&arguments, &[]).fails(1, &["192.0.2.1:8000"]);
 }
@@ -139,7 +139,7 @@ fn tutorial_listens_on_public_addresses_only_with_expose_tutorial() {
 }
 
 #[test]
-fn access_log_has_one_line_per_request_without_secrets() {
+fn access_log_shows_requests_without_secrets() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "trace")]);
     let address = program.address();
     post_form("/token?password=secret-in-query", "username=johndoe&password=secret-in-form").send(address);
@@ -233,7 +233,7 @@ fn healthcheck_succeeds_if_a_service_responds() {
     assert_eq!(run(&["healthcheck", "--bind", &address], &[]).done(), "");
     assert_eq!(run(&["healthcheck"], &[("GATEPASS_BIND", &address)]).done(), "");
 
-    // The healthcheck of a service on all addresses connects to this machine.
+    // The healthcheck of a service on all addresses connects to the loopback address.
     let everywhere = Program::start(&["--bind", "0.0.0.0:0", "--expose-tutorial"], &[]);
     let bind = format!("0.0.0.0:{}", everywhere.address().port());
     assert_eq!(run(&["healthcheck", "--bind", &bind], &[]).done(), "");
@@ -257,7 +257,7 @@ fn healthcheck_fails_on_an_error_status() {
 }
 
 #[test]
-fn healthcheck_of_a_service_that_does_not_respond_fails_after_three_seconds() {
+fn healthcheck_of_a_service_that_does_not_respond_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {

@@ -16,13 +16,13 @@ fn gatepass(arguments: &[&str]) -> Run {
     Run::from(service::gatepass(arguments, &[]).output().unwrap())
 }
 
-/// Runs a program that may be missing, in a wide window.
+/// Runs a program, with lines of 200 columns if it is `man`. Returns `None`, which skips the test, if it is missing.
 fn try_run(program: &str, arguments: &[&str]) -> Option<Run> {
     let run = Command::new(program).args(arguments).env("MANWIDTH", "200").stdin(Stdio::null()).output();
     run.map(Run::from).inspect_err(|error| skip(format!("{program}: {error}"))).ok()
 }
 
-/// Writes the completion script of a shell to a file.
+/// Writes the completion script of a shell to a file, and returns its path.
 fn script(folder: &Folder, shell: &str) -> String {
     let script = folder.file(shell);
     fs::write(&script, gatepass(&["completions", shell]).done()).unwrap();
@@ -42,7 +42,7 @@ fn bash_completes_commands_options_and_values() {
     let folder = Folder::create();
     let script = script(&folder, "bash");
     for (line, expected) in LINES {
-        // What bash does when TAB is pressed: it calls the function that `complete -F` registered.
+        // When TAB is pressed, bash calls the function that `complete -F` registered.
         let press_tab = format!(
             "source {script}; [[ $(complete -p gatepass) =~ -F\\ ([^\\ ]+) ]]; \
              COMP_LINE='{line}' COMP_POINT=${{#COMP_LINE}}; read -ra COMP_WORDS <<< \"$COMP_LINE\"; COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \

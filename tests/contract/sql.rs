@@ -177,7 +177,7 @@ fn username_in_another_spelling_is_taken() {
 }
 
 #[test]
-fn username_with_sql_is_stored_as_text() {
+fn username_with_sql_is_stored_unchanged() {
     let names = ["'; DROP TABLE users; --", "%", "_", "$1", "\\", "a\"b", "𝒋𝒐𝒉𝒏", "-- x", "NULL"];
     on_both(async |database| {
         let users = SqlUsers::new(database);
@@ -232,7 +232,7 @@ fn update_changes_only_the_given_fields() {
 }
 
 #[test]
-fn removed_user_is_unknown_and_the_username_free() {
+fn removed_user_is_unknown_and_the_username_is_free() {
     on_both(async |database| {
         let users = SqlUsers::new(database);
         let subject = add(&users, "johndoe").await.subject();
@@ -356,7 +356,7 @@ fn stored_users_survive_a_restart() {
 }
 
 #[test]
-fn new_database_is_opened_concurrently() {
+fn new_database_can_be_opened_concurrently() {
     on_both_urls(async |url| {
         std::thread::scope(|scope| {
             for number in 0..8 {
@@ -374,7 +374,7 @@ fn new_database_is_opened_concurrently() {
 
 #[cfg(unix)]
 #[test]
-fn sqlite_files_are_readable_only_for_their_owner() {
+fn sqlite_files_are_readable_only_by_their_owner() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::create();
     let file = folder.file("gatepass.db");
@@ -458,7 +458,7 @@ fn tables_are_created_in_a_schema_next_to_a_table_of_the_same_name() {
 }
 
 #[test]
-fn sqlite_file_with_tables_of_another_application_is_refused_and_has_no_schemas() {
+fn sqlite_file_of_another_application_is_refused_with_or_without_a_schema() {
     let folder = Folder::create();
     let url = format!("sqlite:{}", folder.file("app.db"));
     System::new().block_on(async {

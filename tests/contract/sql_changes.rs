@@ -243,7 +243,7 @@ fn change_feed_ends_with_its_database() {
 }
 
 #[test]
-fn busy_database_in_memory_is_watched_without_interruption() {
+fn busy_in_memory_database_is_watched_without_interruption() {
     System::new().block_on(async {
         let database = Database::open("sqlite::memory:").await.unwrap();
         let recorder = Recorder::watch(&database, Duration::from_millis(500)).await;

@@ -120,7 +120,7 @@ fn calls_return_temporary_errors_while_the_database_is_unreachable() {
 }
 
 #[test]
-fn cancelled_calls_leave_the_pool_usable() {
+fn canceled_calls_leave_the_pool_usable() {
     through_proxy(async |database, proxy| {
         let users = SqlUsers::new(database);
         add(&users, "johndoe").await;

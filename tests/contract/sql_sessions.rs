@@ -74,7 +74,7 @@ fn sql_sessions_of_an_application_table_fulfill_the_contract() {
 }
 
 #[test]
-fn changes_of_a_user_or_a_client_end_sessions() {
+fn password_change_disabling_and_removal_end_sessions() {
     on_both(async |database| {
         let users = SqlUsers::new(database.clone());
         let (store, clients) = (SqlSessions::new(database.clone()), SqlClients::new(database));

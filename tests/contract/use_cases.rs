@@ -81,7 +81,7 @@ async fn ended_session_is_removed_from_the_token_cache_without_a_change_feed() {
 }
 
 #[actix_web::test]
-async fn password_change_ends_sessions_and_is_an_event_even_if_the_database_fails_halfway() {
+async fn password_change_ends_sessions_and_emits_an_event_even_if_the_database_fails_halfway() {
     let folder = Folder::create();
     let events = Arc::new(Events::default());
     let auth = builder(&folder).await.password_changes().listener(events.clone()).build().unwrap();

@@ -185,14 +185,14 @@ fn commands_of_every_page_succeed_with_the_documented_output() {
 }
 
 #[test]
-fn blocks_that_do_not_run_are_counted() {
+fn no_further_block_is_marked_norun() {
     let pages = names().into_iter().map(|name| split(&read(&format!("docs/{name}"))).0);
     let count = pages.flatten().filter(|block| block.attribute("norun").is_some()).count();
     assert_eq!(count, NOT_RUN, "lower NOT_RUN if fewer blocks are marked `norun`; do not raise it");
 }
 
 #[test]
-fn placeholder_stands_for_any_text() {
+fn ellipsis_matches_any_text() {
     for (output, expected, matching) in [
         ("a\n", "a", true),
         ("ab", "a", false),

@@ -84,7 +84,7 @@ async fn connection_with_150_requests_gets_503_for_50() {
 }
 
 #[actix_web::test]
-async fn incomplete_bodies_of_four_connections_take_bounded_memory() {
+async fn incomplete_bodies_of_four_connections_use_less_than_64_mib() {
     let server = server();
     // The first connection takes what each connection takes.
     send(&server, 1, 0).await;

@@ -66,7 +66,7 @@ fn sign_in_with_a_full_queue_returns_503_while_other_requests_succeed() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn concurrent_sign_ins_use_the_memory_of_the_hashing_threads() {
+fn memory_of_concurrent_sign_ins_is_bounded_by_the_hashing_threads() {
     let _serial = serial();
     const THREADS: usize = 4;
     let settings = Argon2Settings {

@@ -38,7 +38,7 @@ fn sign_in_with_an_empty_or_overlong_password_is_refused_before_hashing_for_ever
 }
 
 #[test]
-fn password_of_1_to_1024_bytes_is_hashed() {
+fn only_passwords_of_1_to_1024_bytes_are_hashed() {
     let _serial = serial();
     let (hasher, longest) = (hasher(quick()), "é".repeat(512));
     for refused in ["", &"x".repeat(1025)] {
