@@ -18,7 +18,7 @@ use crate::support::{folder::Folder, new_postgres, pgbouncer::PgBouncer, program
 
 pub const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
-/// Settings for long transactions.
+/// Settings for calls that may wait longer than the default timeouts.
 fn without_timeouts() -> DatabaseSettings {
     DatabaseSettings { has_timeouts: false, ..DatabaseSettings::default() }
 }
@@ -39,14 +39,14 @@ pub fn on_postgres<F: Future<Output = ()>>(run: impl Fn(Database) -> F) {
     on_postgres_urls(async |url| run(Database::open(url).await.unwrap()).await);
 }
 
-/// Runs a test with the URL of a new SQLite and of new PostgreSQL databases.
+/// Runs a test with the URL of a new SQLite database, and with those of [`on_postgres_urls`].
 fn on_both_urls(run: impl AsyncFn(&str)) {
     let folder = Folder::create();
     System::new().block_on(run(&format!("sqlite:{}", folder.file("gatepass.db"))));
     on_postgres_urls(run);
 }
 
-/// Runs a test on a new SQLite and a new PostgreSQL database.
+/// Runs a test on a new SQLite database, and on those of [`on_postgres`].
 pub fn on_both<F: Future<Output = ()>>(run: impl Fn(Database) -> F) {
     let folder = Folder::create();
     let sqlite = format!("sqlite:{}", folder.file("gatepass.db"));
@@ -170,7 +170,7 @@ fn username_in_another_spelling_is_taken() {
                 assert_eq!(find(&users, other).await.expect("a user").user.username, name);
             }
         }
-        // A dotless i is a letter of its own.
+        // The dotless i is a different letter.
         add(&users, "ınci").await;
         assert_eq!(names(&users).await.len(), 5);
     });
@@ -225,7 +225,11 @@ fn update_changes_only_the_given_fields() {
         assert_eq!((alice.changed, alice.user.email.as_deref()), (alice.created, Some("alice@example.com")));
         users.replace_hash(&alice.user.subject(), &"hash".into(), &"renewed".into()).await.unwrap();
         let alice = find(&users, "alice").await.unwrap();
-        assert_eq!((alice.password_hash.expose(), alice.changed), ("renewed", alice.created), "no change");
+        assert_eq!(
+            (alice.password_hash.expose(), alice.changed),
+            ("renewed", alice.created),
+            "a rehash does not set `changed`"
+        );
         let nobody = Subject::new("nobody").unwrap();
         assert!(!users.update(&nobody, UserChange::default()).await.unwrap());
     });
@@ -386,7 +390,7 @@ fn sqlite_files_are_readable_only_by_their_owner() {
             files += 1;
             assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
         }
-        assert_eq!(files, 3, "the database, its write-ahead log and its index");
+        assert_eq!(files, 3, "the database, its write-ahead log and the index of the log");
     });
 }
 
@@ -437,7 +441,7 @@ fn tables_are_created_in_a_schema_next_to_a_table_of_the_same_name() {
             let users = SqlUsers::new(opened.unwrap());
             assert!(find(&users, "johndoe").await.is_none());
         }
-        // The URL asks for the treatment of a pooler, which may run each transaction in another session.
+        // With this option, the server is treated as a pooler, which may run each transaction in another session.
         let pooled = format!("{}&statement-cache-capacity=0", postgres.url);
         let error = Database::open_with(&pooled, in_schema).await.unwrap_err();
         assert!(matches!(error, OpenError::Schema { .. }), "{error}");
@@ -526,7 +530,7 @@ fn lock_timeout_is_a_temporary_error() {
     let Some(postgres) = new_postgres() else { return };
     System::new().block_on(async {
         let limited = SqlUsers::new(Database::open(&postgres.url).await.unwrap());
-        // Options in the URL take precedence.
+        // Options in the URL take precedence over the default timeouts.
         let hasty = format!("{}&options[lock_timeout]=100ms", postgres.url);
         let hasty = SqlUsers::new(Database::open(&hasty).await.unwrap());
         let patient = SqlUsers::new(Database::open_with(&postgres.url, without_timeouts()).await.unwrap());
@@ -572,13 +576,13 @@ fn concurrent_writers_wait_and_readers_do_not() {
     let folder = Folder::create();
     let url = format!("sqlite:{}", folder.file("gatepass.db"));
     System::new().block_on(async {
-        // Two pools, as two processes have.
+        // Two pools, like those of two processes.
         let (one, other) = (Database::open(&url).await.unwrap(), Database::open(&url).await.unwrap());
         let (one, other) = (SqlUsers::new(one), SqlUsers::new(other));
         let mut import = one.import().await.unwrap();
         assert!(import.add(&[account("johndoe")]).await.unwrap(), "the name is free");
         assert_eq!(names(&other).await, [""; 0]);
-        let third = Database::open(&url).await.expect("a third one opens concurrently");
+        let third = Database::open(&url).await.expect("a third pool opens during the import");
         assert_eq!(names(&SqlUsers::new(third)).await, [""; 0]);
 
         let waiting = actix_web::rt::spawn(async move { add(&other, "alice").await });
@@ -596,7 +600,7 @@ fn file_that_a_process_opened_twice_keeps_its_write_ahead_log() {
         let _second = Database::open(&gatepass.url).await.unwrap();
         let users = SqlUsers::new(first);
         assert!(users.insert(&account("johndoe")).await.unwrap());
-        // The last connection to a file removes the log. This process still has connections.
+        // The last connection to a file removes its log. The command must not, because this process still has connections.
         assert_eq!(gatepass.usernames(), ["johndoe"]);
         assert!(users.insert(&account("alice")).await.unwrap());
         assert_eq!(gatepass.usernames(), ["alice", "johndoe"]);

@@ -9,7 +9,7 @@ use crate::support::{
     service::{Program, tutorial},
 };
 
-/// The status of the response; `None` if the connection is closed without one.
+/// Returns the status of the response, or `None` if the connection is closed without one.
 fn status(bytes: &[u8]) -> Option<u16> {
     let mut stream = connect(tutorial());
     let _ = stream.write_all(bytes);

@@ -1,4 +1,4 @@
-//! The memory of many connections, which the service returns to the system.
+//! The memory of many connections is returned to the system when they close.
 
 use std::{io::Write, time::Instant};
 

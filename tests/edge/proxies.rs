@@ -10,7 +10,7 @@ fn with(request: Request, headers: &[(&str, &str)]) -> Request {
     headers.iter().fold(request, |request, (name, value)| request.header(name, value))
 }
 
-/// The location of a redirect of a request with these headers.
+/// Returns the `Location` of the redirect that a request with these headers gets.
 fn location(service: &Service, headers: &[(&str, &str)]) -> String {
     with(get("/users/me/"), headers).send(service.address).header("location").expect("a redirect")
 }

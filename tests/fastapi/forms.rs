@@ -1,4 +1,4 @@
-//! Urlencoded forms, and bodies that are not forms.
+//! Urlencoded forms, bodies that are not forms, and unusual headers.
 
 use crate::{
     fastapi::servers::{compare, servers},
