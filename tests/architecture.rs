@@ -1,4 +1,4 @@
-//! The layers of docs/architecture.md: a module imports only from the layers that its own may use.
+//! The layers of docs/architecture.md: a module imports only from its own layer and those that it may use.
 
 use std::{
     fs,
@@ -68,7 +68,7 @@ fn layers_import_only_from_allowed_layers() {
 }
 
 #[test]
-fn inner_layers_do_not_use_frameworks() {
+fn layers_do_not_use_forbidden_crates_or_items() {
     for (layer, _, forbidden) in LAYERS {
         for (path, code) in sources(layer) {
             for name in forbidden {

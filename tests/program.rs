@@ -168,7 +168,7 @@ fn access_log_escapes_control_characters_of_paths() {
 }
 
 #[test]
-fn rust_log_turns_the_access_log_off() {
+fn rust_log_can_turn_the_access_log_off() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "info,gatepass::access=off")]);
     get("/nope").send(program.address());
     let log = program.end();
@@ -176,7 +176,7 @@ fn rust_log_turns_the_access_log_off() {
 }
 
 #[test]
-fn signal_lets_requests_in_progress_finish_and_exits_with_0() {
+fn program_finishes_requests_after_a_signal_and_exits_with_0() {
     for signal in ["TERM", "INT"] {
         let mut program = Program::start(&["--bind", "127.0.0.1:0", "--workers", "1"], &[]);
         let address = program.address();
@@ -191,7 +191,7 @@ fn signal_lets_requests_in_progress_finish_and_exits_with_0() {
 }
 
 #[test]
-fn signal_right_after_the_address_is_logged_exits_with_0() {
+fn program_exits_with_0_on_a_signal_right_after_logging_its_address() {
     for _ in 0..3 {
         let mut program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
         program.wait_for("listening on");

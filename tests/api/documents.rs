@@ -56,7 +56,7 @@ fn unpacked(reply: &Reply) -> Vec<u8> {
 }
 
 #[test]
-fn file_is_served_to_get_and_head_and_compressed_only_if_accepted() {
+fn pages_and_files_are_served_to_get_and_head_and_compressed_only_if_accepted() {
     for path in &paths() {
         let plain = get(path).send(tutorial());
         assert_eq!((plain.status, plain.header("content-encoding")), (200, None), "{path}");

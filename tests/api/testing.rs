@@ -131,7 +131,7 @@ async fn test_users_fulfill_the_contracts() {
 }
 
 #[test]
-fn page_shows_the_application_and_its_tests() {
+fn testing_page_shows_the_application_and_its_tests() {
     let (page, example) = (include_str!("../../docs/testing.md"), include_str!("todos.rs"));
     let (application, tests) = example.split_once("// The tests.\n").expect("two parts");
     for part in [application.split_once("\n\n").expect("a heading").1, tests] {

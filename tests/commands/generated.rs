@@ -88,7 +88,7 @@ fn completions_for_an_unknown_shell_fail() {
 }
 
 #[test]
-fn man_pages_describe_every_command_and_render_without_warnings() {
+fn man_pages_are_written_and_render_without_warnings() {
     let folder = Folder::create();
     let pages = folder.file("pages");
     assert_eq!(gatepass(&["man", "--directory", &pages]).done(), "");
@@ -122,7 +122,7 @@ fn man_pages_describe_every_command_and_render_without_warnings() {
 }
 
 #[test]
-fn generated_text_contains_no_value_of_the_environment() {
+fn completions_and_man_pages_contain_no_values_of_the_environment() {
     let gatepass = Gatepass::on_sqlite();
     for arguments in [["completions", "bash"], ["man", "serve"]] {
         let text = gatepass.done(&arguments);
@@ -131,7 +131,7 @@ fn generated_text_contains_no_value_of_the_environment() {
 }
 
 #[test]
-fn man_of_an_unknown_command_and_an_unwritable_directory_fail() {
+fn man_with_an_unknown_command_or_an_unwritable_directory_fails() {
     gatepass(&["man", "users", "ad"]).fails(2, &["gatepass users", "ad", "add, list"]);
     gatepass(&["man", "check", "x"]).fails(2, &["gatepass check has no commands"]);
     gatepass(&["man", "--directory", "/proc/pages"]).fails(1, &["cannot write /proc/pages"]);

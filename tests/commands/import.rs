@@ -361,7 +361,7 @@ fn update_without_a_value_keeps_state_scopes_and_password() {
 }
 
 #[test]
-fn file_in_utf_16_or_with_carriage_returns_only_fails_with_the_reason() {
+fn import_of_utf_16_or_of_lines_with_only_carriage_returns_fails_with_the_reason() {
     let gatepass = Gatepass::on_sqlite();
     let csv = csv();
     let utf_16 = |bytes: fn(u16) -> [u8; 2]| csv.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
@@ -429,7 +429,7 @@ fn killed_import_adds_all_users_or_none() {
         other.done(&["users", "import", &file]);
         let usual = start.elapsed();
         let mut killed = 0;
-        // At most of these times, the import is writing.
+        // Most of these times fall within the writes.
         for percent in [15, 30, 45, 60, 75, 90, 1000] {
             let mut command = gatepass.command(&["users", "import", &file]);
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -452,7 +452,7 @@ fn killed_import_adds_all_users_or_none() {
 }
 
 #[test]
-fn errors_in_csv_name_the_line_with_either_line_ending() {
+fn csv_errors_name_the_line_with_lf_and_with_crlf() {
     let gatepass = Gatepass::on_sqlite();
     let csv = "username,full_name,hashed_password\n\njohndoe,John Doe,HASH\n,\"Alice\nin two lines\",HASH\n\n\
                bob,Bob\neve,\"Eve\",HASH,more\n,Mallory,HASH\ntrent,\"Trent,HASH\n";

@@ -74,7 +74,7 @@ impl Terminal {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    /// Waits for `prompt` and presses Ctrl-C until `end` is shown: the program may ignore it at first.
+    /// Waits for `prompt`, and presses Ctrl-C until `end` is shown: once may be too early for the program.
     fn interrupt(&mut self, prompt: &str, end: &str) {
         let late = Instant::now() + TIMEOUT;
         while !self.seen.contains(end) {

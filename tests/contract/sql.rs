@@ -572,7 +572,7 @@ fn statement_timeout_is_a_temporary_error() {
 }
 
 #[test]
-fn concurrent_writers_wait_and_readers_do_not() {
+fn concurrent_sqlite_writers_wait_and_readers_do_not() {
     let folder = Folder::create();
     let url = format!("sqlite:{}", folder.file("gatepass.db"));
     System::new().block_on(async {
@@ -593,7 +593,7 @@ fn concurrent_writers_wait_and_readers_do_not() {
 }
 
 #[test]
-fn file_that_a_process_opened_twice_keeps_its_write_ahead_log() {
+fn sqlite_file_that_a_process_opened_twice_keeps_its_write_ahead_log() {
     let gatepass = Gatepass::on_sqlite();
     System::new().block_on(async {
         let first = Database::open(&gatepass.url).await.unwrap();

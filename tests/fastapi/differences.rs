@@ -162,7 +162,7 @@ fn decoding_of_text_differs_only_as_documented() {
     let read = |reply: Reply| reply.json()["detail"][0]["input"].as_str().expect("text").to_owned();
     for (why, request, gatepass, fastapi) in [
         (
-            "bytes in an urlencoded form are UTF-8 (URL Standard section 5.1), not Latin-1",
+            "bytes in a urlencoded form are UTF-8 (URL Standard section 5.1), not Latin-1",
             post_form("/token", "grant_type=é"),
             "é",
             "Ã©",

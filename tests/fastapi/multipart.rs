@@ -141,7 +141,7 @@ fn multipart_framing_matches_fastapi() {
         ("LF after a value", good().replace("johndoe~", "johndoe\n")),
         ("CR instead of CRLF", good().replace('~', "\r")),
         ("percent-encoded body", "--b%0D%0A".into()),
-        ("an urlencoded form", "username=johndoe&password=secret".into()),
+        ("a urlencoded form", "username=johndoe&password=secret".into()),
     ]);
 }
 

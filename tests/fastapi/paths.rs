@@ -30,7 +30,7 @@ fn unknown_methods_match_fastapi() {
 }
 
 #[test]
-fn other_methods_of_the_documentation_match_fastapi() {
+fn other_methods_on_documentation_paths_match_fastapi() {
     compare(requests(&["/docs", "/openapi.json"], &["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]));
 }
 
