@@ -1,4 +1,4 @@
-//! The layers: a module imports only from the layers above it.
+//! The layers of docs/architecture.md: a module imports only from its own layer and those that it may use.
 
 use std::{
     fs,
@@ -34,7 +34,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     files
 }
 
-/// The layers that code imports: the first word after each `crate::`, or that of each item of a group.
+/// Returns the layers that code imports from: the word after each `crate::`, or the first word of each item in braces.
 fn imports(code: &str) -> Vec<&str> {
     let imports = code.split("crate::").skip(1).flat_map(|rest| {
         let mut depth = 0;
@@ -53,13 +53,13 @@ fn imports(code: &str) -> Vec<&str> {
 }
 
 #[test]
-fn layers_import_only_from_layers_above() {
+fn layers_import_only_from_allowed_layers() {
     let mut count = 0;
-    for (layer, above, _) in LAYERS {
+    for (layer, allowed, _) in LAYERS {
         for (path, code) in sources(layer) {
             for import in imports(&code) {
                 count += 1;
-                let is_allowed = import == layer || above.contains(&import);
+                let is_allowed = import == layer || allowed.contains(&import);
                 assert!(is_allowed, "{}: {layer} must not import from {import}", path.display());
             }
         }
@@ -68,7 +68,7 @@ fn layers_import_only_from_layers_above() {
 }
 
 #[test]
-fn inner_layers_do_not_use_frameworks() {
+fn layers_do_not_use_forbidden_crates_or_items() {
     for (layer, _, forbidden) in LAYERS {
         for (path, code) in sources(layer) {
             for name in forbidden {

@@ -1,4 +1,4 @@
-//! The fuzz targets with the recorded inputs of `cargo fuzz`.
+//! Runs the checks of the fuzz targets on the inputs that `cargo fuzz` recorded.
 
 #[path = "../fuzz/src/lib.rs"]
 mod checks;
@@ -10,7 +10,7 @@ fn replay(target: &str, check: fn(&[u8])) {
     let mut count = 0;
     for entry in fs::read_dir(&folder).expect("the corpus").flatten() {
         let path = entry.path();
-        // The output is displayed if the check fails.
+        // If the check fails, the output names the input.
         println!("{}", path.display());
         check(&fs::read(&path).expect("an input"));
         count += 1;

@@ -1,4 +1,5 @@
-//! All integration tests are one binary, which is linked once. `cargo test --test integration -- api::` runs one suite.
+//! The integration tests are modules of one binary, which is linked once. `cargo test --test integration -- api::` runs one
+//! of them.
 
 mod api;
 mod architecture;

@@ -1,4 +1,4 @@
-//! The package: README.md has no broken links, inside and outside of the repository.
+//! The package: its files, and the relative links of README.md in the repository and on crates.io.
 
 use std::{
     collections::BTreeSet,
@@ -62,7 +62,7 @@ fn is_url(target: &str) -> bool {
 }
 
 #[test]
-fn links_of_the_readme_point_to_files_and_headings() {
+fn relative_links_of_the_readme_resolve() {
     let page = fs::read_to_string(root().join("README.md")).unwrap();
     let links = links(&page);
     assert!(links.len() > 10, "only {} links found", links.len());

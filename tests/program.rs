@@ -18,7 +18,7 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
 
 #[test]
 fn program_without_a_command_serves_and_logs_its_address() {
-    // If port 8000 is taken on this machine, the error shows the default as well.
+    // If port 8000 is taken, the error shows the default address instead.
     for arguments in [vec![], vec!["serve"]] {
         let mut program = Program::start(&arguments, &[]);
         let line = program.wait_for_any(&["listening on http://127.0.0.1:8000,", "127.0.0.1:8000 is taken"]);
@@ -64,7 +64,7 @@ fn log_reports_the_workers_and_the_insecure_profile_by_default() {
 }
 
 #[test]
-fn help_explains_every_setting() {
+fn help_shows_commands_flags_variables_and_defaults() {
     let commands = run(&["--help"], &[]).done();
     for word in ["serve", "healthcheck", "RUST_LOG"] {
         assert!(commands.contains(word), "{word}: {commands}");
@@ -116,7 +116,7 @@ fn serve_on_an_unusable_address_fails_with_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     run(&["--bind", &address], &[]).fails(1, &[&address, "taken", "--bind"]);
-    // No machine has this address: it is for documentation (RFC 5737).
+    // No machine has this address: it is reserved for documentation (RFC 5737).
     let arguments = ["--bind", "192.0.2.1:8000", "--expose-tutorial"];
     run(&arguments, &[]).fails(1, &["192.0.2.1:8000"]);
 }
@@ -139,7 +139,7 @@ fn tutorial_listens_on_public_addresses_only_with_expose_tutorial() {
 }
 
 #[test]
-fn access_log_has_one_line_per_request_without_secrets() {
+fn access_log_shows_requests_without_secrets() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "trace")]);
     let address = program.address();
     post_form("/token?password=secret-in-query", "username=johndoe&password=secret-in-form").send(address);
@@ -168,7 +168,7 @@ fn access_log_escapes_control_characters_of_paths() {
 }
 
 #[test]
-fn rust_log_turns_the_access_log_off() {
+fn rust_log_can_turn_the_access_log_off() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "info,gatepass::access=off")]);
     get("/nope").send(program.address());
     let log = program.end();
@@ -176,7 +176,7 @@ fn rust_log_turns_the_access_log_off() {
 }
 
 #[test]
-fn signal_lets_requests_in_progress_finish_and_exits_with_0() {
+fn program_finishes_requests_after_a_signal_and_exits_with_0() {
     for signal in ["TERM", "INT"] {
         let mut program = Program::start(&["--bind", "127.0.0.1:0", "--workers", "1"], &[]);
         let address = program.address();
@@ -191,7 +191,7 @@ fn signal_lets_requests_in_progress_finish_and_exits_with_0() {
 }
 
 #[test]
-fn signal_right_after_the_address_is_logged_exits_with_0() {
+fn program_exits_with_0_on_a_signal_right_after_logging_its_address() {
     for _ in 0..3 {
         let mut program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
         program.wait_for("listening on");
@@ -233,7 +233,7 @@ fn healthcheck_succeeds_if_a_service_responds() {
     assert_eq!(run(&["healthcheck", "--bind", &address], &[]).done(), "");
     assert_eq!(run(&["healthcheck"], &[("GATEPASS_BIND", &address)]).done(), "");
 
-    // The healthcheck of a service on all addresses connects to this machine.
+    // The healthcheck of a service on all addresses connects to the loopback address.
     let everywhere = Program::start(&["--bind", "0.0.0.0:0", "--expose-tutorial"], &[]);
     let bind = format!("0.0.0.0:{}", everywhere.address().port());
     assert_eq!(run(&["healthcheck", "--bind", &bind], &[]).done(), "");
@@ -257,7 +257,7 @@ fn healthcheck_fails_on_an_error_status() {
 }
 
 #[test]
-fn healthcheck_of_a_service_that_does_not_respond_fails_after_three_seconds() {
+fn healthcheck_of_a_service_that_does_not_respond_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {

@@ -10,7 +10,7 @@ use aho_corasick::AhoCorasick;
 use base64::{Engine, prelude::*};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The encodings in which a secret may be in a log.
+/// Returns the encodings in which a log may contain a secret.
 fn encodings(secret: &str) -> Vec<String> {
     let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
     let mut encodings = vec![
@@ -22,8 +22,8 @@ fn encodings(secret: &str) -> Vec<String> {
         secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
         format!("{:?}", secret.as_bytes()).trim_matches(['[', ']']).to_owned(),
     ];
-    // Base64 of a longer text contains one of these three, depending on the secret's offset. The first and last characters
-    // depend on the text around the secret.
+    // Base64 of a longer input contains one of these three, depending on the secret's offset. The characters cut off at
+    // either end also depend on the bytes next to the secret.
     for start in 0..3 {
         let shifted = [vec![0; start], secret.as_bytes().to_vec()].concat();
         for engine in [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD] {
@@ -34,7 +34,7 @@ fn encodings(secret: &str) -> Vec<String> {
     encodings
 }
 
-/// The secrets that are in a log, the number of logs, and the number of secrets.
+/// Returns the secrets that were found in the logs, the number of logs, and the number of secrets.
 fn leaks(folder: &Path) -> (BTreeSet<String>, usize, usize) {
     let (mut logs, mut secrets) = (String::new(), BTreeSet::new());
     let mut files = 0;
@@ -61,7 +61,7 @@ fn leaks(folder: &Path) -> (BTreeSet<String>, usize, usize) {
     (found, files, secrets.len())
 }
 
-/// The line without its time: most lines are repeated at other times.
+/// Removes the time of a log line, so that repetitions of a line are searched only once.
 fn without_time(line: &str) -> &str {
     line.split_once("Z ").map_or(line, |(_, rest)| rest)
 }

@@ -1,4 +1,4 @@
-//! Tokens of clients in an application of its own.
+//! Client credentials tokens in an application that uses the library.
 
 use actix_web::{App, Either, HttpResponse, http::StatusCode, test, web};
 use gatepass::{
@@ -15,7 +15,7 @@ impl RequiredScopes for Reports {
     const SCOPES: &'static [&'static str] = &["reports:read"];
 }
 
-/// A registry with one client, which gets tokens for itself.
+/// A registry of one client, which may use the client credentials grant.
 struct OwnTokens;
 
 impl ClientRegistry for OwnTokens {
@@ -54,7 +54,7 @@ fn routes(config: &mut web::ServiceConfig) {
 }
 
 #[actix_web::test]
-async fn token_of_a_client_is_accepted_by_its_extractor_alone() {
+async fn client_token_is_accepted_only_by_the_client_extractor() {
     let members = || Members::with(GrantedScopes::Only("me".parse().unwrap()));
     let auth =
         Auth::builder(members()).passwords(AgeingHasher::default()).tokens(tokens()).clients(OwnTokens);
@@ -62,7 +62,7 @@ async fn token_of_a_client_is_accepted_by_its_extractor_alone() {
     let flows = serde_json::to_value(auth.openapi()).unwrap();
     let flows = &flows["components"]["securitySchemes"]["OAuth2PasswordBearer"]["flows"];
     assert_eq!(flows["clientCredentials"]["tokenUrl"], "token");
-    // A service that only verifies the tokens, without a registry.
+    // This service only verifies the tokens, and has no client registry.
     let remote = Auth::builder(members()).token_verifier(tokens()).build().unwrap();
     let guarded = web::scope("/guarded").wrap(auth.require::<Reports>()).route("", web::get().to(ok));
     let app = App::new().configure(auth.routes()).configure(routes).service(guarded);
@@ -100,7 +100,7 @@ async fn token_of_a_client_is_accepted_by_its_extractor_alone() {
 }
 
 #[actix_web::test]
-async fn user_kind_of_clients_is_refused_for_users() {
+async fn user_model_with_the_user_kind_of_clients_fails_to_build() {
     #[derive(Clone)]
     struct Customer;
     impl AuthUser for Customer {

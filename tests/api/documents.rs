@@ -10,10 +10,10 @@ use crate::support::{
     service::tutorial,
 };
 
-/// The pages and the document.
+/// The paths of the pages and of the OpenAPI document.
 const PAGES: [&str; 3] = ["/", "/docs", "/openapi.json"];
 
-/// The scripts, styles and pictures of the pages, without the version in their paths.
+/// The folders and names of the scripts, styles and images. Their paths also contain a version.
 const FILES: [(&str, &[&str]); 2] = [
     (
         "static",
@@ -33,14 +33,14 @@ const FILES: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// Returns the URL of a folder of files with its version, which its page contains.
+/// Returns the path of a folder with its current version, as its page links to it.
 fn folder_url(folder: &str) -> String {
     let page = get(if folder == "static" { "/" } else { "/docs" }).send(tutorial()).text();
     let (_, url) = page.split_once(&format!("href=\"{folder}/")).expect("a versioned URL");
     format!("/{folder}/{}", url.split('/').next().unwrap())
 }
 
-/// Returns the paths of all files, and those of the pages.
+/// Returns the paths of the pages, the OpenAPI document and all files.
 fn paths() -> Vec<String> {
     let files = FILES.iter().flat_map(|(folder, files)| {
         let folder = folder_url(folder);
@@ -56,7 +56,7 @@ fn unpacked(reply: &Reply) -> Vec<u8> {
 }
 
 #[test]
-fn file_is_served_to_get_and_head_and_compressed_only_if_accepted() {
+fn pages_and_files_are_served_to_get_and_head_and_compressed_only_if_accepted() {
     for path in &paths() {
         let plain = get(path).send(tutorial());
         assert_eq!((plain.status, plain.header("content-encoding")), (200, None), "{path}");
@@ -76,7 +76,7 @@ fn file_is_served_to_get_and_head_and_compressed_only_if_accepted() {
 }
 
 #[test]
-fn file_with_a_matching_etag_returns_304() {
+fn request_with_a_matching_etag_returns_304() {
     for path in &paths() {
         let etag = get(path).send(tutorial()).header("etag").expect("an ETag");
         for known in [etag.clone(), format!("\"other\", {etag}"), "*".into()] {
@@ -89,7 +89,7 @@ fn file_with_a_matching_etag_returns_304() {
 }
 
 #[test]
-fn file_is_cached_for_a_year_at_its_version_and_nothing_else_is() {
+fn only_files_with_their_current_version_are_cached_for_a_year() {
     for (folder, files) in FILES {
         let url = folder_url(folder);
         for file in files {
@@ -100,7 +100,7 @@ fn file_is_cached_for_a_year_at_its_version_and_nothing_else_is() {
                 .header("If-None-Match", reply.header("etag").unwrap())
                 .send(tutorial());
             assert_eq!((unchanged.status, unchanged.header("cache-control").as_deref()), (304, cached));
-            // A replica of another version returned the page.
+            // A replica of another version may have returned the page that links to the file.
             let other = get(&format!("/{folder}/0123456789abcdef/{file}")).send(tutorial());
             assert_eq!((other.status, other.header("cache-control").as_deref()), (200, Some("no-cache")));
             assert_eq!(other.body, reply.body, "{file}");
@@ -114,7 +114,7 @@ fn file_is_cached_for_a_year_at_its_version_and_nothing_else_is() {
 }
 
 #[test]
-fn content_security_policy_of_pages_allows_only_own_scripts_and_no_frames() {
+fn content_security_policy_of_pages_allows_only_own_scripts_and_forbids_framing() {
     for (path, scripts) in [("/", "script-src 'self'; style-src 'self';"), ("/docs", "script-src 'self';")] {
         let policy = get(path).send(tutorial()).header("content-security-policy").expect("a policy");
         assert!(policy.starts_with("default-src 'none';"), "{policy}");

@@ -1,4 +1,4 @@
-//! `examples/minimal`.
+//! The example `examples/minimal`.
 
 use std::fs;
 

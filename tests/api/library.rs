@@ -143,7 +143,7 @@ async fn accept_any_bearer(
     Ok(request)
 }
 
-/// A sign-in endpoint of the application's own.
+/// The application's own sign-in endpoint.
 async fn login(
     auth: Auth<Member>,
     client_info: ClientInfo,
@@ -249,7 +249,7 @@ fn custom_error_format_is_used_for_all_errors() {
 }
 
 #[test]
-fn unknown_path_with_a_token_calls_no_store() {
+fn request_for_an_unknown_path_with_a_token_does_not_query_the_store() {
     let Application { address, members, .. } = application();
     for path in ["/unknown", "/token/unknown", "/"] {
         assert_eq!(get(path).bearer("1").send(address).status, 404);
@@ -281,7 +281,7 @@ async fn sign_in_returns_the_user_and_a_token_with_extra_claims() {
 }
 
 #[test]
-fn bearer_token_extractor_returns_any_token_and_works_in_http_authentication() {
+fn bearer_token_extractor_returns_any_token_and_works_with_actix_web_httpauth() {
     let Application { address, .. } = application();
     assert_eq!(get("/token-of").bearer("99").send(address).text(), "99");
     assert_eq!(get("/token-of").send(address).status, 401);
@@ -407,7 +407,7 @@ fn form_has_scopes_as_list_and_client_from_form_or_basic() {
         ),
         (form("&client_id=web&client_secret=s%2B"), r#"None johndoe [] Some("web") Some("s+")"#),
         (form("&client_id=&client_secret="), r#"None johndoe [] None None"#),
-        // web:s+ with its plus form-urlencoded, as RFC 6749 section 2.3.1 requires
+        // web:s+, form-urlencoded before Base64 as RFC 6749 section 2.3.1 requires
         (basic(form(""), "Basic d2ViOnMlMkI="), r#"None johndoe [] Some("web") Some("s+")"#),
         (basic(form(""), "basic   d2ViOnMlMkI="), r#"None johndoe [] Some("web") Some("s+")"#),
         (basic(form(""), "Basic Og=="), r#"None johndoe [] None None"#),

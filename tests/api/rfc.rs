@@ -166,9 +166,9 @@ fn challenge_contains_the_error_of_the_token() {
 }
 
 #[test]
-fn named_client_must_authenticate() {
+fn client_that_a_request_names_must_authenticate() {
     let address = default_service();
-    // web:web-secret, web:wrong, other:web-secret, an empty name and an empty secret
+    // In Base64: web:web-secret, web:wrong, other:web-secret, and an empty name with an empty secret.
     let [right, wrong, other, empty] =
         ["d2ViOndlYi1zZWNyZXQ=", "d2ViOndyb25n", "b3RoZXI6d2ViLXNlY3JldA==", "Og=="]
             .map(|credentials| sign_in("").header("Authorization", format!("Basic {credentials}")));
@@ -234,7 +234,7 @@ fn incompatible_parts_are_build_errors() {
 #[test]
 fn malformed_or_contradictory_client_credentials_are_refused() {
     let address = default_service();
-    // web:web-secret
+    // web:web-secret in Base64.
     let basic = "Basic d2ViOndlYi1zZWNyZXQ=";
     for (fields, credentials, status) in [
         ("&client_id=web", basic, 200),

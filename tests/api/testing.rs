@@ -1,4 +1,4 @@
-//! The module for tests of applications.
+//! `gatepass::testing`, the test doubles for applications.
 
 use actix_web::{
     App, HttpResponse,
@@ -41,7 +41,7 @@ async fn maybe(_: MaybeUser<Member>) -> HttpResponse {
     HttpResponse::Ok().finish()
 }
 
-/// Routes for each way to require a user.
+/// One route for each way to get or require a user.
 fn routes(auth: &Auth<Member>) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     let (auth, endpoints) = (auth.clone(), auth.routes());
     move |config| {
@@ -73,7 +73,7 @@ async fn signed_in_request_is_authorized_without_the_store() {
     for (user, scopes, active, current) in [
         (Some(&johndoe), "todos:read", ok, ok),
         (Some(&johndoe), "", forbidden, ok),
-        // Users do not have more scopes than they are allowed to have.
+        // `todos:write` is not the required scope.
         (Some(&johndoe), "todos:write", forbidden, ok),
         (Some(&alice), "todos:read", unauthorized, ok),
         (None, "", unauthorized, unauthorized),
@@ -131,7 +131,7 @@ async fn test_users_fulfill_the_contracts() {
 }
 
 #[test]
-fn page_shows_the_application_and_its_tests() {
+fn testing_page_shows_the_application_and_its_tests() {
     let (page, example) = (include_str!("../../docs/testing.md"), include_str!("todos.rs"));
     let (application, tests) = example.split_once("// The tests.\n").expect("two parts");
     for part in [application.split_once("\n\n").expect("a heading").1, tests] {

@@ -1,4 +1,4 @@
-//! The tutorial profile, beyond the comparison with FastAPI.
+//! Properties of the tutorial profile that the comparison with FastAPI does not test.
 
 use crate::support::{
     http::{Reply, post_form, request},

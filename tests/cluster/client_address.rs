@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn session_has_the_address_of_the_connection_and_a_new_request_id_despite_forged_headers() {
+fn forged_headers_change_neither_the_address_of_a_session_nor_the_request_id() {
     let Some(mut cluster) = Cluster::create() else { return };
     let _replicas = [cluster.start_replica(), cluster.start_replica()];
     let forged = post_form("/token", JOHNDOE)
@@ -23,7 +23,10 @@ fn session_has_the_address_of_the_connection_and_a_new_request_id_despite_forged
     stream.write_all(&forged).unwrap();
     let reply = read_reply(&mut stream).expect("a response");
     let id = reply.header("X-Request-Id").expect("an ID");
-    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "nginx's ID, not {id}");
+    assert!(
+        id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "expected an ID by nginx, not {id}"
+    );
     let token = access_token(&reply);
     let sessions = get("/users/me/sessions").bearer(&token).send(cluster.address).json();
     assert_eq!(sessions[0]["address"], "127.0.0.77", "{sessions}");

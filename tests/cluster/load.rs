@@ -27,7 +27,7 @@ enum Work {
     Refresh,
 }
 
-/// The requests of each client.
+/// The kind of requests that each client sends.
 const CLIENTS: [Work; 8] = [
     Work::Profile,
     Work::Profile,
@@ -41,7 +41,7 @@ const CLIENTS: [Work; 8] = [
 
 const ALICE: &str = "username=alice&password=alice's+own+passphrase";
 
-/// The time without a response after which every client is considered to wait.
+/// The time without any response after which the clients count as stalled.
 const STALL: Duration = Duration::from_millis(300);
 
 pub struct Load {
@@ -94,10 +94,10 @@ impl Load {
         });
     }
 
-    /// Waits until no client receives responses any more.
+    /// Waits until the clients are stalled.
     pub fn wait_until_stalled(&self) {
         let (mut last, mut since) = (self.responses(), Instant::now());
-        wait_until(TIMEOUT, "every client waits", || {
+        wait_until(TIMEOUT, "the clients stall", || {
             if self.responses() != last {
                 (last, since) = (self.responses(), Instant::now());
             }
@@ -119,7 +119,7 @@ impl Drop for Load {
     }
 }
 
-/// Sends one request. Returns why it failed.
+/// Sends one request. Returns the reason if it fails.
 fn send(work: Work, tokens: &mut Tokens, address: SocketAddr) -> Result<(), String> {
     let send = |request: Request| -> Result<Value, String> {
         let reply = request.try_send(address).ok_or("no response")?;
@@ -133,7 +133,7 @@ fn send(work: Work, tokens: &mut Tokens, address: SocketAddr) -> Result<(), Stri
             let username = text(&send(get("/users/me").bearer(&tokens.access))?, "username")?;
             if username == "johndoe" { Ok(()) } else { Err(format!("another user: {username}")) }
         }
-        // Another user, whose sessions do not evict those of the other clients.
+        // Alice signs in, so that new sessions do not evict those of the other clients.
         Work::SignIn => text(&send(post_form("/token", ALICE))?, "access_token").map(drop),
         Work::Refresh => {
             let form = format!("grant_type=refresh_token&refresh_token={}", tokens.refresh);

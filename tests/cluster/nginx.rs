@@ -38,7 +38,7 @@ impl Nginx {
     }
 }
 
-/// The configuration of docker-compose.yml with these texts replaced.
+/// Returns the configuration of docker-compose.yml with these strings replaced.
 fn adapted_conf(replaced: &[(&str, &str)]) -> String {
     replaced.iter().fold(nginx_conf(), |conf, (old, new)| {
         assert!(conf.contains(old), "no {old:?} in {conf}");
@@ -48,7 +48,7 @@ fn adapted_conf(replaced: &[(&str, &str)]) -> String {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // After SIGKILL, its workers would go on.
+        // SIGKILL would leave nginx's workers running.
         self.program.signal("TERM");
         let _ = self.program.child.wait();
     }

@@ -15,7 +15,7 @@ fn no_request_fails_while_replicas_are_killed_stopped_and_started() {
     let before = load.responses();
     killed.service.program.signal("KILL");
     killed.service.program.wait();
-    // For a while, the name server still returns its address, which refuses connections.
+    // The name server still returns the address of the killed replica, which refuses connections.
     load.wait_for_responses(3);
     cluster.names.remove(killed.address);
     let after_kill = load.responses() - before;

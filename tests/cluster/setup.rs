@@ -23,7 +23,7 @@ pub struct Cluster {
     gatepass: Gatepass,
     port: u16,
     network: [u8; 3],
-    /// The last part of the next replica's address.
+    /// The last byte of the next replica's address.
     next: u8,
     _nginx: Nginx,
 }
@@ -34,8 +34,8 @@ pub struct Replica {
 }
 
 impl Cluster {
-    /// A cluster with johndoe as a user and no replica yet; `None` if something is not installed, after reporting the
-    /// test as left out.
+    /// Creates a cluster with the users johndoe and alice and without replicas. Returns `None`, which skips the test, if
+    /// nginx, PostgreSQL or a second loopback address is missing.
     pub fn create() -> Option<Self> {
         Self::try_create().inspect_err(|why| skip(why)).ok()
     }
@@ -48,7 +48,7 @@ impl Cluster {
         let [.., process] = process::id().to_be_bytes();
         let network @ [a, b, c] = [127, 1 + NUMBER.fetch_add(1, Ordering::Relaxed), process];
         TcpListener::bind((Ipv4Addr::new(a, b, c, 1), port))
-            .map_err(|error| format!("127.0.0.1 is the only loopback address: {error}"))?;
+            .map_err(|error| format!("cannot listen on loopback addresses other than 127.0.0.1: {error}"))?;
         let nginx = Nginx::start(names.address, port)?;
         let gatepass = Gatepass::on_postgres(postgres::Database::create()?);
         add_johndoe(&gatepass);

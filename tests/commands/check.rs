@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::program::Gatepass;
 
-/// The result of the check of the database: `ok` and `detail`.
+/// Runs `gatepass check` and returns `ok` and `detail` of its database check.
 fn database(gatepass: &Gatepass) -> (bool, String) {
     let run = gatepass.run(&["check", "--json"]);
     let found = run.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());

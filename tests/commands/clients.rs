@@ -91,7 +91,7 @@ fn update_changes_only_the_given_fields_and_list_shows_them() {
 }
 
 #[test]
-fn change_that_does_not_fit_the_client_is_refused() {
+fn invalid_client_commands_fail_with_the_reason() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.done(&["clients", "add", "app", "--public"]);
     for (arguments, code, messages) in [

@@ -17,7 +17,7 @@ fn config(gatepass: &Gatepass, arguments: &[&str], variables: &[(&str, &str)]) -
     Run::from(command.output().unwrap())
 }
 
-/// The settings that `gatepass config --json` prints.
+/// Returns the settings that `gatepass config --json` prints.
 fn settings(gatepass: &Gatepass, arguments: &[&str], variables: &[(&str, &str)]) -> Vec<Value> {
     let out = config(gatepass, &[arguments, &["--json"]].concat(), variables).done();
     out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
@@ -33,7 +33,7 @@ fn expect(settings: &[Value], name: &str, value: Value, source: &[(&str, Value)]
 }
 
 #[test]
-fn flag_precedes_variable_precedes_file_precedes_default() {
+fn setting_comes_from_flag_then_variable_then_file_then_default() {
     let gatepass = Gatepass::on_sqlite();
     let file = gatepass.folder.write(
         "gatepass.toml",
@@ -79,7 +79,7 @@ fn service_and_commands_use_the_configuration_file() {
     let mut command = self::gatepass(&["serve", "--config", &file], &[]);
     let program = Program::run(command.current_dir(gatepass.folder.path()));
     assert_eq!(get("/users/me").bearer("johndoe").send(program.address()).status, 200);
-    // Commands ignore the settings that they do not read.
+    // Commands ignore settings in the file that they do not use.
     let mut command = self::gatepass(&["users", "list", "--config", &file], &[]);
     Run::from(command.output().unwrap()).fails(1, &["gatepass.db does not exist"]);
     gatepass.add("johndoe", &[]).done();
@@ -150,7 +150,7 @@ fn secret_is_read_from_the_file_that_a_variable_names() {
 }
 
 #[test]
-fn unknown_variables_are_logged_with_a_suggestion_at_the_start() {
+fn unknown_variables_are_logged_with_a_suggestion_at_startup() {
     let variables = [
         ("GATEPASS_WORKER", "1"),
         ("GATEPASS_KEYS_DIR_FILE", "x"),

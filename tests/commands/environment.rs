@@ -1,10 +1,10 @@
-//! Environment variables as Compose files and env files leave them.
+//! Environment variables that are empty, quoted or padded, as Compose files and env files often set them.
 
 use serde_json::json;
 
 use crate::support::{program::Gatepass, service::gatepass};
 
-/// The variables of all options of the service.
+/// Returns the names of the environment variables of all options of `serve`.
 fn variables() -> Vec<String> {
     let help = gatepass(&["serve", "--help"], &[]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
@@ -44,7 +44,7 @@ fn variable_with_quotes_or_white_space_around_its_value_is_refused_by_name() {
 }
 
 #[test]
-fn user_without_scopes_has_the_scope_me() {
+fn user_added_without_the_option_scopes_has_the_scope_me() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("johndoe", &[]).done();
     gatepass.add("alice", &["--scopes", ""]).done();

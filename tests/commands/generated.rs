@@ -16,13 +16,13 @@ fn gatepass(arguments: &[&str]) -> Run {
     Run::from(service::gatepass(arguments, &[]).output().unwrap())
 }
 
-/// Runs a program that may be missing, in a wide window.
+/// Runs a program, with lines of 200 columns if it is `man`. Returns `None`, which skips the test, if it is missing.
 fn try_run(program: &str, arguments: &[&str]) -> Option<Run> {
     let run = Command::new(program).args(arguments).env("MANWIDTH", "200").stdin(Stdio::null()).output();
     run.map(Run::from).inspect_err(|error| skip(format!("{program}: {error}"))).ok()
 }
 
-/// Writes the completion script of a shell to a file.
+/// Writes the completion script of a shell to a file, and returns its path.
 fn script(folder: &Folder, shell: &str) -> String {
     let script = folder.file(shell);
     fs::write(&script, gatepass(&["completions", shell]).done()).unwrap();
@@ -42,7 +42,7 @@ fn bash_completes_commands_options_and_values() {
     let folder = Folder::create();
     let script = script(&folder, "bash");
     for (line, expected) in LINES {
-        // What bash does when TAB is pressed: it calls the function that `complete -F` registered.
+        // When TAB is pressed, bash calls the function that `complete -F` registered.
         let press_tab = format!(
             "source {script}; [[ $(complete -p gatepass) =~ -F\\ ([^\\ ]+) ]]; \
              COMP_LINE='{line}' COMP_POINT=${{#COMP_LINE}}; read -ra COMP_WORDS <<< \"$COMP_LINE\"; COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
@@ -88,7 +88,7 @@ fn completions_for_an_unknown_shell_fail() {
 }
 
 #[test]
-fn man_pages_describe_every_command_and_render_without_warnings() {
+fn man_pages_are_written_and_render_without_warnings() {
     let folder = Folder::create();
     let pages = folder.file("pages");
     assert_eq!(gatepass(&["man", "--directory", &pages]).done(), "");
@@ -122,7 +122,7 @@ fn man_pages_describe_every_command_and_render_without_warnings() {
 }
 
 #[test]
-fn generated_text_contains_no_value_of_the_environment() {
+fn completions_and_man_pages_contain_no_values_of_the_environment() {
     let gatepass = Gatepass::on_sqlite();
     for arguments in [["completions", "bash"], ["man", "serve"]] {
         let text = gatepass.done(&arguments);
@@ -131,7 +131,7 @@ fn generated_text_contains_no_value_of_the_environment() {
 }
 
 #[test]
-fn man_of_an_unknown_command_and_an_unwritable_directory_fail() {
+fn man_with_an_unknown_command_or_an_unwritable_directory_fails() {
     gatepass(&["man", "users", "ad"]).fails(2, &["gatepass users", "ad", "add, list"]);
     gatepass(&["man", "check", "x"]).fails(2, &["gatepass check has no commands"]);
     gatepass(&["man", "--directory", "/proc/pages"]).fails(1, &["cannot write /proc/pages"]);

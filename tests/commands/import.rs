@@ -124,7 +124,7 @@ fn exported_file_is_private_and_replaces_another_only_with_confirmation() {
     assert_eq!(left, ["bare.csv", "gatepass.db", "users.csv", "users.csv.part"]);
 }
 
-/// Asserts that a file is refused with these errors, and that the users stay the same.
+/// Asserts that the import of a file fails with these errors and does not change the users.
 fn assert_errors(gatepass: &Gatepass, name: &str, content: &[u8], errors: &[&str]) {
     let before = gatepass.usernames();
     let file = gatepass.folder.write(name, content);
@@ -205,7 +205,7 @@ fn import_errors_in_csv_name_line_and_field() {
         b,HASH,maybe\n\
         \"c\nd\",HASH,false\n";
     let content = [text, "\u{0},HASH,false\n,,\n"].concat().replace("HASH", HASH).into_bytes();
-    // Not UTF-8.
+    // Replaces NUL with a byte that is never valid in UTF-8.
     let content: Vec<u8> = content.into_iter().map(|byte| if byte == 0 { 0xff } else { byte }).collect();
     assert_errors(
         &gatepass,
@@ -234,7 +234,7 @@ fn import_errors_in_csv_name_line_and_field() {
     );
 }
 
-/// A line of JSON for a user with this hash.
+/// Returns a line of JSON for a user with this hash.
 fn user(username: &str, hash: &str) -> String {
     format!("{}\n", json!({ "username": username, "hashed_password": hash }))
 }
@@ -361,7 +361,7 @@ fn update_without_a_value_keeps_state_scopes_and_password() {
 }
 
 #[test]
-fn file_in_utf_16_or_with_carriage_returns_only_fails_with_the_reason() {
+fn import_of_utf_16_or_of_lines_with_only_carriage_returns_fails_with_the_reason() {
     let gatepass = Gatepass::on_sqlite();
     let csv = csv();
     let utf_16 = |bytes: fn(u16) -> [u8; 2]| csv.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
@@ -419,7 +419,7 @@ fn import_of_an_unreadable_file_fails_with_one_line() {
 }
 
 #[test]
-fn killed_import_adds_no_user_or_all() {
+fn killed_import_adds_all_users_or_none() {
     Gatepass::on_both(|gatepass| {
         gatepass.add("johndoe", &[]).done();
         let file = gatepass.folder.write("users.jsonl", users_jsonl(6000));
@@ -429,7 +429,7 @@ fn killed_import_adds_no_user_or_all() {
         other.done(&["users", "import", &file]);
         let usual = start.elapsed();
         let mut killed = 0;
-        // Most of these times are during the writes.
+        // Most of these times fall within the writes.
         for percent in [15, 30, 45, 60, 75, 90, 1000] {
             let mut command = gatepass.command(&["users", "import", &file]);
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -452,7 +452,7 @@ fn killed_import_adds_no_user_or_all() {
 }
 
 #[test]
-fn errors_in_csv_name_the_line_with_either_line_ending() {
+fn csv_errors_name_the_line_with_lf_and_with_crlf() {
     let gatepass = Gatepass::on_sqlite();
     let csv = "username,full_name,hashed_password\n\njohndoe,John Doe,HASH\n,\"Alice\nin two lines\",HASH\n\n\
                bob,Bob\neve,\"Eve\",HASH,more\n,Mallory,HASH\ntrent,\"Trent,HASH\n";
@@ -467,7 +467,7 @@ fn errors_in_csv_name_the_line_with_either_line_ending() {
 }
 
 #[test]
-fn exported_csv_starts_no_formula_and_can_be_imported_again() {
+fn exported_csv_contains_no_formulas_and_can_be_imported_again() {
     let names = ["=1+1", "+49 30 1234", "-x", "@home", "'=quoted", "plain's"];
     let line = |(number, name): (usize, &&str)| {
         format!(

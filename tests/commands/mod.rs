@@ -1,4 +1,4 @@
-//! The commands for users and clients, with a new database for each test.
+//! The commands for users, clients and settings, completions and man pages. Each test has its own database.
 
 mod check;
 mod clients;

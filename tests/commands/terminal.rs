@@ -1,4 +1,4 @@
-//! Prompts and the progress bar on a terminal, which is `script` of util-linux.
+//! Prompts and the progress bar on a terminal that `script` of util-linux emulates.
 
 use std::{
     io::{Read, Write},
@@ -74,7 +74,7 @@ impl Terminal {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    /// Waits for `prompt` and presses Ctrl-C, repeatedly if the program was not ready yet, until `end` is shown.
+    /// Waits for `prompt`, and presses Ctrl-C until `end` is shown: once may be too early for the program.
     fn interrupt(&mut self, prompt: &str, end: &str) {
         let late = Instant::now() + TIMEOUT;
         while !self.seen.contains(end) {
@@ -91,7 +91,7 @@ impl Terminal {
         }
     }
 
-    /// The exit code and all output.
+    /// Waits for the program to exit, and returns its exit code and all output.
     fn end(mut self) -> (Option<i32>, String) {
         while let Ok(bytes) = self.output.recv_timeout(TIMEOUT) {
             self.seen += &String::from_utf8_lossy(&bytes);

@@ -149,7 +149,7 @@ fn users_list_is_sorted_by_username() {
 #[test]
 fn command_with_closed_output_succeeds() {
     let gatepass = Gatepass::on_sqlite();
-    // More than the buffer of a pipe.
+    // The output does not fit into the buffer of a pipe.
     let file = gatepass.folder.write("users.jsonl", users_jsonl(1000));
     gatepass.done(&["users", "import", &file]);
     for arguments in [["users", "list"], ["users", "export"]] {

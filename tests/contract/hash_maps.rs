@@ -1,4 +1,4 @@
-//! Sessions in hash maps, written from the documentation of [`SessionStore`].
+//! A session store of hash maps, written from the documentation of [`SessionStore`] alone.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -52,7 +52,7 @@ impl Tables {
         self.versions.get(owner).copied().unwrap_or_default()
     }
 
-    /// The sessions that have not expired, most recently used first.
+    /// Returns the owner's sessions that have not expired, most recently used first.
     fn list(&self, owner: &SessionOwner, now: Timestamp) -> Vec<Session> {
         let rows = self.sessions.values().filter(|row| row.is_listed(owner, now));
         let mut sessions: Vec<_> = rows.map(|row| row.session.clone()).collect();

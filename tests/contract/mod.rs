@@ -1,4 +1,4 @@
-//! The contracts of stores, and the SQL stores.
+//! The contract suites for stores, and further tests of the SQL stores.
 
 mod broken;
 pub mod hash_maps;

@@ -18,7 +18,7 @@ use crate::support::{folder::Folder, new_postgres, pgbouncer::PgBouncer, program
 
 pub const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
-/// Settings for long transactions.
+/// Settings for calls that may wait longer than the default timeouts.
 fn without_timeouts() -> DatabaseSettings {
     DatabaseSettings { has_timeouts: false, ..DatabaseSettings::default() }
 }
@@ -39,14 +39,14 @@ pub fn on_postgres<F: Future<Output = ()>>(run: impl Fn(Database) -> F) {
     on_postgres_urls(async |url| run(Database::open(url).await.unwrap()).await);
 }
 
-/// Runs a test with the URL of a new SQLite and of new PostgreSQL databases.
+/// Runs a test with the URL of a new SQLite database, and with those of [`on_postgres_urls`].
 fn on_both_urls(run: impl AsyncFn(&str)) {
     let folder = Folder::create();
     System::new().block_on(run(&format!("sqlite:{}", folder.file("gatepass.db"))));
     on_postgres_urls(run);
 }
 
-/// Runs a test on a new SQLite and a new PostgreSQL database.
+/// Runs a test on a new SQLite database, and on those of [`on_postgres`].
 pub fn on_both<F: Future<Output = ()>>(run: impl Fn(Database) -> F) {
     let folder = Folder::create();
     let sqlite = format!("sqlite:{}", folder.file("gatepass.db"));
@@ -170,14 +170,14 @@ fn username_in_another_spelling_is_taken() {
                 assert_eq!(find(&users, other).await.expect("a user").user.username, name);
             }
         }
-        // A dotless i is a letter of its own.
+        // The dotless i is a different letter.
         add(&users, "ınci").await;
         assert_eq!(names(&users).await.len(), 5);
     });
 }
 
 #[test]
-fn username_with_sql_is_stored_as_text() {
+fn username_with_sql_is_stored_unchanged() {
     let names = ["'; DROP TABLE users; --", "%", "_", "$1", "\\", "a\"b", "𝒋𝒐𝒉𝒏", "-- x", "NULL"];
     on_both(async |database| {
         let users = SqlUsers::new(database);
@@ -225,14 +225,18 @@ fn update_changes_only_the_given_fields() {
         assert_eq!((alice.changed, alice.user.email.as_deref()), (alice.created, Some("alice@example.com")));
         users.replace_hash(&alice.user.subject(), &"hash".into(), &"renewed".into()).await.unwrap();
         let alice = find(&users, "alice").await.unwrap();
-        assert_eq!((alice.password_hash.expose(), alice.changed), ("renewed", alice.created), "no change");
+        assert_eq!(
+            (alice.password_hash.expose(), alice.changed),
+            ("renewed", alice.created),
+            "a rehash does not set `changed`"
+        );
         let nobody = Subject::new("nobody").unwrap();
         assert!(!users.update(&nobody, UserChange::default()).await.unwrap());
     });
 }
 
 #[test]
-fn removed_user_is_unknown_and_the_username_free() {
+fn removed_user_is_unknown_and_the_username_is_free() {
     on_both(async |database| {
         let users = SqlUsers::new(database);
         let subject = add(&users, "johndoe").await.subject();
@@ -356,7 +360,7 @@ fn stored_users_survive_a_restart() {
 }
 
 #[test]
-fn new_database_is_opened_concurrently() {
+fn new_database_can_be_opened_concurrently() {
     on_both_urls(async |url| {
         std::thread::scope(|scope| {
             for number in 0..8 {
@@ -374,7 +378,7 @@ fn new_database_is_opened_concurrently() {
 
 #[cfg(unix)]
 #[test]
-fn sqlite_files_are_readable_only_for_their_owner() {
+fn sqlite_files_are_readable_only_by_their_owner() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::create();
     let file = folder.file("gatepass.db");
@@ -386,7 +390,7 @@ fn sqlite_files_are_readable_only_for_their_owner() {
             files += 1;
             assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
         }
-        assert_eq!(files, 3, "the database, its write-ahead log and its index");
+        assert_eq!(files, 3, "the database, its write-ahead log and the index of the log");
     });
 }
 
@@ -437,7 +441,7 @@ fn tables_are_created_in_a_schema_next_to_a_table_of_the_same_name() {
             let users = SqlUsers::new(opened.unwrap());
             assert!(find(&users, "johndoe").await.is_none());
         }
-        // The URL asks for the treatment of a pooler, which may run each transaction in another session.
+        // With this option, the server is treated as a pooler, which may run each transaction in another session.
         let pooled = format!("{}&statement-cache-capacity=0", postgres.url);
         let error = Database::open_with(&pooled, in_schema).await.unwrap_err();
         assert!(matches!(error, OpenError::Schema { .. }), "{error}");
@@ -458,7 +462,7 @@ fn tables_are_created_in_a_schema_next_to_a_table_of_the_same_name() {
 }
 
 #[test]
-fn sqlite_file_with_tables_of_another_application_is_refused_and_has_no_schemas() {
+fn sqlite_file_of_another_application_is_refused_with_or_without_a_schema() {
     let folder = Folder::create();
     let url = format!("sqlite:{}", folder.file("app.db"));
     System::new().block_on(async {
@@ -526,7 +530,7 @@ fn lock_timeout_is_a_temporary_error() {
     let Some(postgres) = new_postgres() else { return };
     System::new().block_on(async {
         let limited = SqlUsers::new(Database::open(&postgres.url).await.unwrap());
-        // Options in the URL take precedence.
+        // Options in the URL take precedence over the default timeouts.
         let hasty = format!("{}&options[lock_timeout]=100ms", postgres.url);
         let hasty = SqlUsers::new(Database::open(&hasty).await.unwrap());
         let patient = SqlUsers::new(Database::open_with(&postgres.url, without_timeouts()).await.unwrap());
@@ -568,17 +572,17 @@ fn statement_timeout_is_a_temporary_error() {
 }
 
 #[test]
-fn concurrent_writers_wait_and_readers_do_not() {
+fn concurrent_sqlite_writers_wait_and_readers_do_not() {
     let folder = Folder::create();
     let url = format!("sqlite:{}", folder.file("gatepass.db"));
     System::new().block_on(async {
-        // Two pools, as two processes have.
+        // Two pools, like those of two processes.
         let (one, other) = (Database::open(&url).await.unwrap(), Database::open(&url).await.unwrap());
         let (one, other) = (SqlUsers::new(one), SqlUsers::new(other));
         let mut import = one.import().await.unwrap();
         assert!(import.add(&[account("johndoe")]).await.unwrap(), "the name is free");
         assert_eq!(names(&other).await, [""; 0]);
-        let third = Database::open(&url).await.expect("a third one opens concurrently");
+        let third = Database::open(&url).await.expect("a third pool opens during the import");
         assert_eq!(names(&SqlUsers::new(third)).await, [""; 0]);
 
         let waiting = actix_web::rt::spawn(async move { add(&other, "alice").await });
@@ -589,14 +593,14 @@ fn concurrent_writers_wait_and_readers_do_not() {
 }
 
 #[test]
-fn file_that_a_process_opened_twice_keeps_its_write_ahead_log() {
+fn sqlite_file_that_a_process_opened_twice_keeps_its_write_ahead_log() {
     let gatepass = Gatepass::on_sqlite();
     System::new().block_on(async {
         let first = Database::open(&gatepass.url).await.unwrap();
         let _second = Database::open(&gatepass.url).await.unwrap();
         let users = SqlUsers::new(first);
         assert!(users.insert(&account("johndoe")).await.unwrap());
-        // The last connection to a file removes the log. This process still has connections.
+        // The last connection to a file removes its log. The command must not, because this process still has connections.
         assert_eq!(gatepass.usernames(), ["johndoe"]);
         assert!(users.insert(&account("alice")).await.unwrap());
         assert_eq!(gatepass.usernames(), ["alice", "johndoe"]);

@@ -68,7 +68,7 @@ impl Recorder {
         mem::take(&mut *self.0.lock().unwrap())
     }
 
-    /// Waits until the last event is this one, and returns all events so far.
+    /// Waits until the last event is this one, and removes and returns all events so far.
     #[track_caller]
     fn wait_for(&self, event: &Event, limit: Duration) -> Vec<Event> {
         wait_until(limit, &format!("{event:?}"), || self.0.lock().unwrap().last() == Some(event));
@@ -84,7 +84,7 @@ fn user(id: &str) -> Event {
     Invalidated(Invalidation::User(Subject::new(id).unwrap()))
 }
 
-/// Runs a test with the URL of a new database of each kind and a function that runs statements there.
+/// Runs a test with the URL of a new database of each kind, and a way to run statements there.
 fn on_both<F: Future<Output = ()>>(run: impl Fn(String, Statement) -> F) {
     let folder = Folder::create();
     let sqlite = format!("sqlite:{}", folder.file("gatepass.db"));
@@ -115,7 +115,7 @@ impl Statement {
     }
 }
 
-/// Writes a change of user 7, as another process does.
+/// Statements that write a change of user 7, as another process does.
 const USER_7: &str = "UPDATE change_counter SET number = number + 1;
      INSERT INTO changes (number, kind, name, made) SELECT number, 'user', '7', 0 FROM change_counter";
 
@@ -126,7 +126,6 @@ fn change_is_reported_at_once_in_its_process_and_within_a_second_in_others() {
         let own = Recorder::watch(&here, 5 * SECOND).await;
         let remote = Recorder::watch(&there, 5 * SECOND).await;
         let (users, clients) = (SqlUsers::new(here.clone()), SqlClients::new(here.clone()));
-        // Through a clone.
         let sessions = SqlSessions::new(here.clone());
         let johndoe = add(&users, "johndoe").await;
         let (subject, owner) = (johndoe.subject(), owner(&johndoe));
@@ -142,7 +141,7 @@ fn change_is_reported_at_once_in_its_process_and_within_a_second_in_others() {
             let change = Invalidated(change);
             assert_eq!(own.events().first(), Some(&change), "at once");
             assert_eq!(remote.wait_for(&change, SECOND), slice::from_ref(&change));
-            // The own process reads it from the table as well.
+            // This process also reads the change from the table.
             own.wait_for(&change, SECOND);
         };
         let changed = || Invalidation::User(subject.clone());
@@ -215,7 +214,7 @@ fn lost_change_feed_is_reported_and_missed_changes_come_before_reconnection() {
         statement.run(&format!("ALTER TABLE elsewhere RENAME TO changes; {USER_7}")).await;
         assert_eq!(recorder.wait_for(&Reconnected, SECOND), [user("7"), Reconnected]);
 
-        // Changes are missing: anything may have changed.
+        // A gap in the numbers: changes were missed, so anything may have changed.
         statement.run(&format!("{USER_7}; {USER_7}; DELETE FROM changes WHERE number < 4")).await;
         let everything = Invalidated(Invalidation::Everything);
         assert_eq!(recorder.wait_for(&everything, SECOND), slice::from_ref(&everything));
@@ -243,7 +242,7 @@ fn change_feed_ends_with_its_database() {
 }
 
 #[test]
-fn busy_database_in_memory_is_watched_without_interruption() {
+fn busy_in_memory_database_is_watched_without_interruption() {
     System::new().block_on(async {
         let database = Database::open("sqlite::memory:").await.unwrap();
         let recorder = Recorder::watch(&database, Duration::from_millis(500)).await;

@@ -26,8 +26,8 @@ fn through_proxy(run: impl AsyncFn(Database, &PostgresProxy)) {
     }
 }
 
-/// Adds and finds a user `count` times concurrently. Returns how many calls succeeded; the others were temporary errors,
-/// and all ended in time.
+/// Adds and finds a user `count` times concurrently, and returns the number of successes. Asserts that all calls end in
+/// time, and that the others fail with temporary errors.
 async fn call(users: &SqlUsers, count: usize) -> usize {
     let calls = (0..count).map(|_| {
         let users = users.clone();
@@ -58,7 +58,7 @@ async fn wait_for_activity(proxy: &PostgresProxy, before: usize) {
 async fn expect_recovery(users: &SqlUsers) {
     let start = Instant::now();
     while users.find(&Username::new("johndoe").unwrap()).await.is_err() {
-        assert!(start.elapsed() < 5 * SECOND, "it does not recover");
+        assert!(start.elapsed() < 5 * SECOND, "the pool did not recover within 5 s");
     }
     assert_eq!(call(users, 20).await, 20);
 }
@@ -120,7 +120,7 @@ fn calls_return_temporary_errors_while_the_database_is_unreachable() {
 }
 
 #[test]
-fn cancelled_calls_leave_the_pool_usable() {
+fn canceled_calls_leave_the_pool_usable() {
     through_proxy(async |database, proxy| {
         let users = SqlUsers::new(database);
         add(&users, "johndoe").await;

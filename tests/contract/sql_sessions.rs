@@ -13,12 +13,12 @@ use gatepass::{
 
 use crate::contract::sql::{NOW, add, on_both, on_postgres};
 
-/// The owner of a user's sessions.
+/// Returns the owner of a user's sessions.
 pub fn owner(user: &User) -> SessionOwner {
     SessionOwner { user_kind: User::user_kind().into(), subject: user.subject() }
 }
 
-/// A user in a table of the application.
+/// Returns the owner of the sessions of a user in a table of the application.
 fn member(id: u64) -> SessionOwner {
     SessionOwner { user_kind: "Member".into(), subject: id.into() }
 }
@@ -32,7 +32,7 @@ pub async fn version(store: &SqlSessions, owner: &SessionOwner) -> CredentialsVe
     store.credentials_version(owner).await.unwrap()
 }
 
-/// Opens a session whose token family has the same name. Returns whether it was opened.
+/// Opens a session whose ID is also its token family and the hash of its refresh token. Returns whether it was opened.
 pub async fn open_at(
     store: &SqlSessions,
     (id, owner, client_id): (&str, &SessionOwner, Option<&ClientId>),
@@ -74,7 +74,7 @@ fn sql_sessions_of_an_application_table_fulfill_the_contract() {
 }
 
 #[test]
-fn changes_of_a_user_or_a_client_end_sessions() {
+fn password_change_disabling_and_removal_end_sessions() {
     on_both(async |database| {
         let users = SqlUsers::new(database.clone());
         let (store, clients) = (SqlSessions::new(database.clone()), SqlClients::new(database));
@@ -135,7 +135,7 @@ fn changes_of_a_user_or_a_client_end_sessions() {
     });
 }
 
-/// SQLite has one writer at a time: only on PostgreSQL is this a race.
+/// This is a race only on PostgreSQL: SQLite has one writer at a time.
 #[test]
 fn sign_in_concurrent_with_a_change_of_the_user_leaves_no_session() {
     on_postgres(async |database| {

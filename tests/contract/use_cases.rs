@@ -1,4 +1,4 @@
-//! Use cases of an application with its own user table, and sessions in a database.
+//! Use cases of an application with its own user table and with sessions in a database.
 
 use std::{
     num::NonZeroUsize,
@@ -66,7 +66,7 @@ async fn ended_session_is_removed_from_the_token_cache_without_a_change_feed() {
     assert_eq!(member(&auth, &token).await, None, "the access token is revoked");
 
     let (token, refresh_token) = sign_in(&auth, &["offline_access".into()]).await;
-    auth.revoke(refresh_token.expect("it was requested").expose(), None, client_info).await.unwrap();
+    auth.revoke(refresh_token.expect("a refresh token").expose(), None, client_info).await.unwrap();
     assert_eq!(member(&auth, &token).await, None, "the session is revoked");
 
     let (token, _) = sign_in(&auth, &[]).await;
@@ -81,7 +81,7 @@ async fn ended_session_is_removed_from_the_token_cache_without_a_change_feed() {
 }
 
 #[actix_web::test]
-async fn password_change_ends_sessions_and_is_an_event_even_if_the_database_fails_halfway() {
+async fn password_change_ends_sessions_and_emits_an_event_even_if_the_database_fails_halfway() {
     let folder = Folder::create();
     let events = Arc::new(Events::default());
     let auth = builder(&folder).await.password_changes().listener(events.clone()).build().unwrap();
@@ -90,7 +90,7 @@ async fn password_change_ends_sessions_and_is_an_event_even_if_the_database_fail
     let (current, new) = (&"secret".into(), &"purple teapots swim north".into());
     let client_info = &ClientInfo::default();
     let change = PasswordChange { user, current, new, client_info };
-    assert!(auth.change_password(change).await.is_err(), "the sessions cannot be ended once more");
+    assert!(auth.change_password(change).await.is_err(), "ending the sessions again fails");
 
     assert_eq!(events.0.lock().unwrap().last(), Some(&EventKind::PasswordChanged));
     let auth = builder(&folder).await.build().unwrap();
@@ -117,5 +117,5 @@ async fn external_sign_in_opens_a_session_for_an_active_user_without_a_password(
     assert_eq!(member(&auth, &tokens.access_token).await, None, "the session has ended");
 
     assert!(matches!(sign_in(2, &[]).await, Err(AuthError::InactiveUser)), "alice is suspended");
-    assert!(matches!(sign_in(3, &[]).await, Err(AuthError::InvalidCredentials)), "there is no such user");
+    assert!(matches!(sign_in(3, &[]).await, Err(AuthError::InvalidCredentials)), "the user does not exist");
 }

@@ -1,13 +1,13 @@
-//! Links of the documentation resolve, and the summary lists every page.
+//! The links of the documentation resolve, the summary lists every page, and the Rust of the pages is compiled.
 
 use std::collections::HashSet;
 
 use crate::docs::page::{names, read, root, split};
 
-/// Markdown files outside of docs/ whose links are checked too.
+/// The Markdown files outside of docs/ whose links are checked too.
 const OTHERS: [&str; 4] = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
 
-/// The targets of the links and images in a text, without HTML comments.
+/// Returns the targets of the links and images of a page, except those in HTML comments.
 fn targets(text: &str) -> Vec<String> {
     let mut visible = String::new();
     let mut rest = text;
@@ -20,7 +20,7 @@ fn targets(text: &str) -> Vec<String> {
     ends.map(|(target, _)| target.to_owned()).collect()
 }
 
-/// The anchors of the headings of a page, as mdBook and GitHub make them.
+/// Returns the anchors of a page's headings, as mdBook and GitHub generate them.
 fn anchors(text: &str) -> HashSet<String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     let anchor = |line: &str| -> String {
@@ -46,7 +46,7 @@ fn relative_links_and_anchors_resolve() {
             let (file, anchor) = target.split_once('#').unwrap_or((&target, ""));
             let linked = if file.is_empty() { path.clone() } else { format!("{folder}{file}") };
             assert!(root().join(&linked).exists(), "{path} links to {target}, which does not exist");
-            // mdBook turns such a link into one to a page that is not in the book.
+            // mdBook turns a link to a .md file outside of docs/ into a link to a page that does not exist.
             let leaves_the_book = folder == "docs/" && file.starts_with("../") && file.ends_with(".md");
             assert!(!leaves_the_book, "{path} links to {target}, which is not a page of the book");
             if !anchor.is_empty() {
@@ -73,6 +73,6 @@ fn every_page_with_rust_is_compiled() {
         let has_rust =
             blocks.iter().any(|block| block.language() == "rust" && block.attribute("ignore").is_none());
         let is_compiled = library.contains(&format!("include_str!(\"../docs/{name}\")"));
-        assert_eq!(has_rust, is_compiled, "{name}: src/lib.rs includes the pages with Rust, as tests");
+        assert_eq!(has_rust, is_compiled, "{name}: src/lib.rs must include exactly the pages with Rust");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-/// The directory of the repository.
+/// Returns the directory of the repository.
 pub fn root() -> PathBuf {
     env!("CARGO_MANIFEST_DIR").into()
 }
@@ -12,7 +12,7 @@ pub fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The names of all pages, sorted.
+/// Returns the names of all pages, sorted.
 pub fn names() -> Vec<String> {
     let files = fs::read_dir(root().join("docs")).expect("docs").flatten();
     let names = files.map(|file| file.file_name().into_string().expect("UTF-8"));
@@ -36,7 +36,7 @@ impl Block {
         self.info.split(',').next().unwrap_or_default()
     }
 
-    /// The value of an attribute; empty if it has none.
+    /// Returns the value of an attribute, which is empty for an attribute without `=`.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         let mut attributes =
             self.info.split(',').skip(1).map(|text| text.split_once('=').unwrap_or((text, "")));
@@ -44,7 +44,7 @@ impl Block {
     }
 }
 
-/// The code blocks of a page, and its text without them.
+/// Returns the code blocks of a page, and its text without them.
 pub fn split(page: &str) -> (Vec<Block>, String) {
     let (mut blocks, mut text) = (Vec::<Block>::new(), String::new());
     let mut is_open = false;
@@ -79,6 +79,6 @@ pub fn expect_generated(page: &str, name: &str, expected: &str) {
         fs::write(root().join(&path), current).expect("a page");
     } else {
         let command = "UPDATE_DOCS=1 cargo test --test integration docs::reference";
-        assert!(text == current, "{path} is not current; update it with `{command}`");
+        assert!(text == current, "{path} is out of date; update it with `{command}`");
     }
 }

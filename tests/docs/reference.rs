@@ -1,4 +1,4 @@
-//! The parts of pages that are generated: the reference from the program, and the program of the tutorial from its example.
+//! The generated parts of pages: the reference, from the program, and the program of the tutorial, from its example.
 //!
 //! `UPDATE_DOCS=1 cargo test --test integration docs::reference` writes them.
 
@@ -13,7 +13,7 @@ use crate::{
     support::{http::get, program::Gatepass, secure_profile::serve},
 };
 
-/// Replaces characters that end a cell of a table.
+/// Escapes or replaces characters that would end a table cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
@@ -26,7 +26,7 @@ fn help(arg: &Arg) -> String {
     arg.get_help().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The help of an argument, and the default that it states in brackets.
+/// Returns the help of an argument, and the default that the help states in brackets.
 fn described(arg: &Arg) -> (String, Option<String>) {
     let help = help(arg);
     match help.split_once(" [default: ").and_then(|(text, rest)| Some((text, rest.strip_suffix(']')?))) {
@@ -35,7 +35,7 @@ fn described(arg: &Arg) -> (String, Option<String>) {
     }
 }
 
-/// The possible values of an argument with their meaning, for the description.
+/// Returns the possible values of an argument with their meaning, to append to the description.
 fn values(arg: &Arg) -> String {
     let values = arg.get_possible_values();
     let described = values.iter().filter_map(|value| {
@@ -45,7 +45,7 @@ fn values(arg: &Arg) -> String {
     if described.is_empty() { String::new() } else { format!(". {}", described.join(". ")) }
 }
 
-/// The settings: options under a help heading.
+/// Returns the settings of a command: its options under a help heading.
 fn settings(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     let options = command.get_arguments().filter(|arg| arg.get_help_heading().is_some());
     options.filter_map(|arg| Some((arg.get_long()?, arg)))
@@ -91,7 +91,7 @@ fn settings_page_is_current() {
     expect_generated("settings.md", "settings", &page);
 }
 
-/// Writes the commands below `command` that have no commands of their own.
+/// Writes a section for each command below `command`.
 fn write_commands(page: &mut String, path: &str, command: &Command) {
     for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
         let path = format!("{path} {}", child.get_name());
@@ -161,7 +161,7 @@ fn http_api_page_is_current() {
                     }
                     ("SessionCookie", _) => "the session cookie".to_owned(),
                     ("RegisteredClient", _) => "a confidential client".to_owned(),
-                    (other, _) => panic!("{other} has no description here"),
+                    (other, _) => panic!("{other} is missing in this test"),
                 }
             };
             let requires: Vec<_> = schemes.flatten().map(requirement).collect();

@@ -1,8 +1,8 @@
 //! The commands of the tutorials and how-to guides, run in order by bash as a reader would.
 //!
 //! Blocks of the language `sh` run in one shell per page, in a new directory. A block with `background` starts a service, and
-//! the next one runs when it listens; `background=PORT` names its port. The output must be that of the `text` or `json` block
-//! that follows, in which `…` stands for any text. Blocks with `norun` do not run.
+//! the next block runs once the service listens; `background=PORT` specifies its port. If a `text` or `json` block follows, it
+//! must match the output; `…` in it stands for any text. Blocks with `norun` do not run.
 
 use std::{
     env, fs,
@@ -24,13 +24,13 @@ use crate::{
     },
 };
 
-/// The number of blocks with `norun`. It may only fall.
+/// The number of blocks with `norun`, which must not grow.
 const NOT_RUN: usize = 15;
 
-/// The ports of the pages. Each page gets free ones instead.
+/// The ports that the pages use. The test replaces them with free ones.
 const PORTS: [&str; 3] = ["8000", "8080", "9000"];
 
-/// The programs that the commands of the pages use, besides those of every system.
+/// The programs that the pages use and that may be missing.
 const PROGRAMS: [&str; 3] = ["curl", "openssl", "sqlite3"];
 
 /// The line that ends the output of a block.
@@ -47,7 +47,7 @@ struct Shell {
 }
 
 impl Drop for Shell {
-    /// Also ends the services that the page started.
+    /// Ends the shell and the services that the page started.
     fn drop(&mut self) {
         if let Ok(pid) = i32::try_from(self.child.id())
             && let Some(pid) = Pid::from_raw(pid)
@@ -80,7 +80,7 @@ impl Shell {
             .current_dir(&work)
             .env("PATH", format!("{}:{}", bin.display(), env::var("PATH").unwrap()))
             .env("GATEPASS_BIND", &addresses[0].1)
-            // A reader's first sign-ins; the machine may be busy.
+            // On a busy machine, sign-ins may wait longer than the default allows.
             .env("GATEPASS_HASH_MAX_WAIT", "60000")
             .process_group(0)
             .stdin(Stdio::piped())
@@ -97,7 +97,7 @@ impl Shell {
         self.addresses.iter().fold(text.to_owned(), replace)
     }
 
-    /// Runs a block and returns its output. `None` if a command failed.
+    /// Runs a block and returns its output, as an error if a command failed.
     fn run(&mut self, block: &Block) -> Result<String, String> {
         let text = self.with_addresses(&block.text);
         writeln!(self.stdin, "{{\n{text}\n}} < /dev/null\necho; echo '{END}'").unwrap();
@@ -125,7 +125,9 @@ impl Shell {
         let port = if port.is_empty() { PORTS[0] } else { port };
         let (_, address) =
             self.addresses.iter().find(|(old, _)| old.ends_with(port)).expect("a port of PORTS");
-        wait_until(TIMEOUT, &format!("line {}: listens", block.line), || TcpStream::connect(address).is_ok());
+        wait_until(TIMEOUT, &format!("the service of line {} listens", block.line), || {
+            TcpStream::connect(address).is_ok()
+        });
     }
 }
 
@@ -185,14 +187,14 @@ fn commands_of_every_page_succeed_with_the_documented_output() {
 }
 
 #[test]
-fn blocks_that_do_not_run_are_counted() {
+fn no_further_block_is_marked_norun() {
     let pages = names().into_iter().map(|name| split(&read(&format!("docs/{name}"))).0);
     let count = pages.flatten().filter(|block| block.attribute("norun").is_some()).count();
     assert_eq!(count, NOT_RUN, "lower NOT_RUN if fewer blocks are marked `norun`; do not raise it");
 }
 
 #[test]
-fn placeholder_stands_for_any_text() {
+fn ellipsis_matches_any_text() {
     for (output, expected, matching) in [
         ("a\n", "a", true),
         ("ab", "a", false),

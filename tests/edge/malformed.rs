@@ -9,7 +9,7 @@ use crate::support::{
     service::{Program, tutorial},
 };
 
-/// The status of the response; `None` if the connection is closed without one.
+/// Returns the status of the response, or `None` if the connection is closed without one.
 fn status(bytes: &[u8]) -> Option<u16> {
     let mut stream = connect(tutorial());
     let _ = stream.write_all(bytes);
@@ -22,7 +22,7 @@ fn status(bytes: &[u8]) -> Option<u16> {
 }
 
 #[test]
-fn malformed_request_returns_4xx() {
+fn malformed_or_unusual_request_returns_4xx() {
     let head = |line: &str, headers: &str| format!("{line}\r\n{headers}\r\n").into_bytes();
     let post = |headers: &str, body: &str| {
         let form = "Content-Type: application/x-www-form-urlencoded\r\n";
@@ -112,7 +112,7 @@ fn malformed_requests_log_no_errors() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
     #[test]
-    fn random_bytes_never_get_5xx(
+    fn random_request_never_returns_5xx(
         method in "(GET|POST|HEAD|[ -~]{0,8})",
         target in "(/token|/users/me/?|/docs|[ -~]{0,40})",
         headers in proptest::collection::vec("(Host|Content-Length|Transfer-Encoding|Content-Type|Expect|Connection|Authorization|[ -~]{1,12}): ?(x|chunked|close|[0-9]{1,4}|multipart/form-data; boundary=x|[ -~]{0,40})", 0..6),

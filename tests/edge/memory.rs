@@ -1,4 +1,4 @@
-//! The memory of many connections, which the service returns to the system.
+//! The memory of many connections is returned to the system when they close.
 
 use std::{io::Write, time::Instant};
 
@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 #[test]
-fn memory_of_many_slow_connections_is_returned_within_a_minute() {
+fn memory_of_many_slow_connections_is_returned_to_the_system() {
     const MIB: u64 = 1024 * 1024;
     let arguments = ["--bind", "127.0.0.1:0", "--workers", "2", "--header-timeout", "60"];
     let program = Program::start(&arguments, &[]);

@@ -10,13 +10,13 @@ fn with(request: Request, headers: &[(&str, &str)]) -> Request {
     headers.iter().fold(request, |request, (name, value)| request.header(name, value))
 }
 
-/// The location of a redirect of a request with these headers.
+/// Returns the `Location` of the redirect that a request with these headers gets.
 fn location(service: &Service, headers: &[(&str, &str)]) -> String {
     with(get("/users/me/"), headers).send(service.address).header("location").expect("a redirect")
 }
 
 #[test]
-fn address_scheme_and_host_come_from_the_set_header_of_trusted_proxies_only() {
+fn address_scheme_and_host_come_only_from_the_configured_header_of_trusted_proxies() {
     let gatepass = Gatepass::on_sqlite();
     add_johndoe(&gatepass);
     // The first address is forged by the client.

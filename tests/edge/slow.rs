@@ -17,7 +17,7 @@ use crate::support::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A service with timeouts of one second, and three for responses.
+/// Starts a service with timeouts of one second, and of three seconds for responses.
 fn with_short_timeouts(more: &[&str]) -> Program {
     let arguments =
         ["--bind", "127.0.0.1:0", "--workers", "1", "--header-timeout", "1", "--idle-timeout", "1"];
@@ -26,7 +26,7 @@ fn with_short_timeouts(more: &[&str]) -> Program {
     Program::start(&[&arguments[..], &limits, more].concat(), &variables)
 }
 
-/// The time until the service closes a connection on which this was sent.
+/// Sends `bytes`, runs `then`, and returns the time until the service closes the connection.
 fn time_to_close(
     address: SocketAddr,
     bytes: &[u8],
@@ -54,7 +54,7 @@ fn send_endlessly(mut stream: TcpStream) {
     while stream.write_all(&chunk).is_ok() {}
 }
 
-/// A name, the bytes that a client sends first, and how it goes on.
+/// A name, the bytes that the client sends first, and what the client does next.
 type Case = (&'static str, Vec<u8>, fn(TcpStream));
 
 #[test]
@@ -96,7 +96,7 @@ fn slow_connections_are_closed() {
 fn connection_of_a_client_that_does_not_read_is_closed() {
     let program = with_short_timeouts(&[]);
     let mut stream = connect(program.address());
-    // More than the socket buffers of the system hold.
+    // The responses do not fit into the socket buffers of the system.
     let request = "GET /docs/any-version/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20);
     stream.write_all(request.as_bytes()).unwrap();
     let start = Instant::now();
@@ -108,7 +108,7 @@ fn connection_of_a_client_that_does_not_read_is_closed() {
 fn connections_over_the_limit_wait() {
     let program = with_short_timeouts(&["--max-connections", "4"]);
     let address = program.address();
-    // These idle connections take all slots for a second, until they are closed.
+    // These idle connections take all slots until the service closes them, after a second.
     let _idle: Vec<_> = (0..4).map(|_| connect(address)).collect();
     let start = Instant::now();
     let mut waiting = connect(address);
@@ -129,7 +129,7 @@ fn number_of_connections_is_limited_by_file_descriptors() {
     }
 }
 
-/// Sends requests while `slowhttptest` runs hundreds of slow clients.
+/// Sends requests while `slowhttptest` runs 400 slow clients, and checks response times and memory.
 fn check_under_attack(mode: &[&str]) {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[("RUST_LOG", "info,gatepass::access=off")]);
     let address = program.address();
@@ -149,11 +149,11 @@ fn check_under_attack(mode: &[&str]) {
         thread::park_timeout(Duration::from_millis(10));
     }
     times.sort();
-    // One request of few may wait for the rest of the system.
+    // With up to 100 samples, p99 would be the slowest request, which other tests may have delayed.
     let [p50, p99] = [50, 99].map(|percent| times[(times.len() * percent / 100).min(times.len() - 2)]);
     let memory = peak_memory(program.child.id());
     eprintln!("{mode:?}: {} requests, p50 {p50:?}, p99 {p99:?}, {memory} KiB", times.len());
-    // Other tests run at the same time. If slow clients blocked workers, requests would wait for the timeouts.
+    // The limit allows for other tests. If slow clients blocked workers, requests would wait for the timeouts.
     assert!(times.len() > 20 && p99 < 4 * SECOND, "{} requests, p99 {p99:?}", times.len());
     // 400 copies of the largest file would be 600 MiB.
     assert!(memory < 250 * 1024, "{memory} KiB");
@@ -169,7 +169,7 @@ fn slow_heads_bodies_and_readers_do_not_delay_other_clients() {
     check_under_attack(&["-X", "-w", "10", "-y", "20", "-n", "1", "-z", "32", "-k", "3"]);
 }
 
-/// The peak memory of a process in KiB.
+/// Returns the peak memory of a process in KiB.
 fn peak_memory(id: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

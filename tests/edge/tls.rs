@@ -1,4 +1,4 @@
-//! TLS: the certificate, HTTP/2, and what happens when the files change.
+//! TLS: certificates, their renewal, HTTP/2, and the `__Host-` prefix of cookies.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ fn new_certificate() -> CertifiedKey<KeyPair> {
     generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap()
 }
 
-/// Writes a certificate and its key.
+/// Writes a certificate and its key, and returns the paths of the files.
 fn write(folder: &Folder, certificate: &CertifiedKey<KeyPair>) -> [String; 2] {
     [
         folder.write("cert.pem", certificate.cert.pem()),
@@ -38,7 +38,7 @@ fn start(folder: &Folder) -> (Program, SocketAddr) {
     (program, address)
 }
 
-/// Runs curl, which trusts only this certificate and prints the body, the HTTP version and the status.
+/// Runs curl, which trusts only `trusted`, and prints the body, the HTTP version and the status.
 fn curl(folder: &Folder, trusted: &CertifiedKey<KeyPair>, arguments: &[&str]) -> Output {
     let ca = folder.write("trusted.pem", trusted.cert.pem());
     Command::new("curl")
@@ -73,13 +73,13 @@ fn sign_in_works_over_tls_with_http_1_and_http_2() {
         let redirect = printed(&curl(&folder, &certificate, &[flag, "-i", &url("/users/me/")]));
         assert!(redirect.contains(&format!("location: https://{address}/users/me")), "{redirect}");
         assert!(redirect.contains("strict-transport-security: max-age=31536000"), "{redirect}");
-        // The limits are those of plain HTTP.
+        // The size limits of heads and bodies are the same as without TLS.
         let large = format!("x: {}", "x".repeat(17_000));
         let refused = printed(&curl(&folder, &certificate, &[flag, "-H", &large, &url("/users/me")]));
         assert!(refused.ends_with(&format!(" {version} 431")), "{refused}");
         let long = folder.write("long", "x".repeat(2 << 20));
         let refused = curl(&folder, &certificate, &[flag, "-d", &format!("@{long}"), &url("/token")]);
-        // With HTTP/2 Actix may end the stream before the response is sent.
+        // With HTTP/2, Actix may reset the stream before it sends the response.
         let is_reset = version == "2" && refused.status.code() == Some(92);
         assert!(is_reset || printed(&refused).ends_with(&format!(" {version} 413")), "{refused:?}");
     }
@@ -178,7 +178,7 @@ fn issuer_with_tls_is_an_https_url() {
         serde_json::Deserializer::from_str(&response).into_iter().next().unwrap().unwrap();
     let (_, claims) = read(response["access_token"].as_str().unwrap());
     assert_eq!(claims["iss"], "https://127.0.0.1:0");
-    // A client without TLS gets no response and delays nobody.
+    // A client without TLS gets no response.
     assert!(std::panic::catch_unwind(|| get("/users/me").send(address)).is_err());
 }
 
@@ -203,7 +203,7 @@ fn session_cookie_over_tls_is_kept_by_a_client_that_enforces_its_prefix() {
         let cookies = fs::read_to_string(&jar).unwrap();
         for name in ["__Host-gatepass_session", "__Host-gatepass_device"] {
             let line = cookies.lines().find(|line| line.contains(name));
-            // Domain, subdomains, path, secure.
+            // The columns: domain, whether for subdomains, path, whether for TLS only.
             assert!(line.expect(name).starts_with("#HttpOnly_127.0.0.1\tFALSE\t/\tTRUE\t"), "{cookies}");
         }
         assert!(run(&[&url("/users/me")]).contains("johndoe@example.com"));

@@ -8,7 +8,7 @@ use crate::{
 struct Difference {
     why: &'static str,
     request: Request,
-    /// Both responses as they are displayed; `…` stands for any end.
+    /// The expected responses, as `Response` formats them. A final `…` stands for any text.
     gatepass: &'static str,
     fastapi: &'static str,
 }
@@ -162,7 +162,7 @@ fn decoding_of_text_differs_only_as_documented() {
     let read = |reply: Reply| reply.json()["detail"][0]["input"].as_str().expect("text").to_owned();
     for (why, request, gatepass, fastapi) in [
         (
-            "bytes in an urlencoded form are UTF-8 (URL Standard section 5.1), not Latin-1",
+            "bytes in a urlencoded form are UTF-8 (URL Standard section 5.1), not Latin-1",
             post_form("/token", "grant_type=é"),
             "é",
             "Ã©",
@@ -197,7 +197,7 @@ fn decoding_of_text_differs_only_as_documented() {
 fn token_response_is_not_cacheable_unlike_fastapis() {
     let Some(servers) = servers() else { return };
     let sign_in = post_form("/token", "username=johndoe&password=secret");
-    // RFC 6749 section 5.1.
+    // RFC 6749 section 5.1 requires it.
     assert_eq!(sign_in.send(servers.gatepass).header("cache-control").as_deref(), Some("no-store"));
     assert_eq!(sign_in.send(servers.fastapi).header("cache-control"), None);
 }

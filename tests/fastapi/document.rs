@@ -1,10 +1,10 @@
-//! The OpenAPI document in other tools.
+//! The OpenAPI document in a validator and in a client generator.
 
 use std::{env, path::PathBuf, process::Command};
 
 use crate::support::{folder::Folder, http::get, python, service::tutorial, skip};
 
-/// Writes the OpenAPI document to a folder; `None`, and the test is skipped, without Python.
+/// Writes the OpenAPI document to a new folder. Returns `None`, which skips the test, if Python is missing.
 fn document() -> Option<(Folder, String)> {
     python::program("python").inspect_err(|why| skip(why)).ok()?;
     let folder = Folder::create();
@@ -12,7 +12,7 @@ fn document() -> Option<(Folder, String)> {
     Some((folder, document))
 }
 
-/// A program of the environment, with the environment's other programs in its path.
+/// Returns a command for a program in the Python virtual environment, with the environment's programs first in `PATH`.
 fn program(name: &str) -> Command {
     let program = python::program(name).unwrap();
     let others = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect::<Vec<_>>();

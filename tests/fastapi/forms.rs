@@ -1,4 +1,4 @@
-//! Urlencoded forms, and bodies that are not forms.
+//! Urlencoded forms, bodies that are not forms, and unusual headers.
 
 use crate::{
     fastapi::servers::{compare, servers},
@@ -234,7 +234,7 @@ fn content_type_matches_fastapi() {
 }
 
 #[test]
-fn body_that_is_not_a_form_matches_fastapi() {
+fn unusual_content_types_and_headers_match_fastapi() {
     let of = |content_type: &str, body: &[u8]| -> Request {
         request("POST", "/token").header("Content-Type", content_type).body(body)
     };

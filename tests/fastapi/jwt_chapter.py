@@ -1,5 +1,5 @@
-"""What FastAPI's chapter "OAuth2 with Password (and hashing), Bearer with JWT tokens" arrives at: its steps and
-its libraries, with one user in a dict. The benchmarks measure it."""
+"""The program of FastAPI's chapter "OAuth2 with Password (and hashing), Bearer with JWT tokens": the same steps and
+libraries, with one user in a dict. The benchmarks measure it."""
 
 import secrets
 from datetime import datetime, timedelta, timezone
@@ -15,10 +15,10 @@ from pydantic import BaseModel
 ALGORITHM = "HS256"
 LIFETIME = timedelta(minutes=30)
 
-# One worker: nobody else needs to know it.
+# Random, because it is not shared with other workers.
 secret_key = secrets.token_hex(32)
 password_hash = PasswordHash.recommended()
-decoy_hash = password_hash.hash("decoy")
+dummy_hash = password_hash.hash("dummy")
 users_db = {
     "johndoe": {
         "username": "johndoe",
@@ -83,7 +83,7 @@ async def get_current_active_user(current_user: Annotated[User, Depends(get_curr
 @app.post("/token")
 async def login(form_data: Annotated[OAuth2PasswordRequestForm, Depends()]) -> Token:
     user = get_user(users_db, form_data.username)
-    is_right = password_hash.verify(form_data.password, user.hashed_password if user else decoy_hash)
+    is_right = password_hash.verify(form_data.password, user.hashed_password if user else dummy_hash)
     if user is None or not is_right:
         raise unauthorized("Incorrect username or password")
     claims = {"sub": user.username, "exp": datetime.now(timezone.utc) + LIFETIME}

@@ -1,8 +1,8 @@
-//! The tutorial profile compared with FastAPI: both get the same bytes and must respond with the same bytes.
+//! The tutorial profile compared with FastAPI: both get the same bytes and must return the same response.
 //!
 //! `chapter.py` is the program of FastAPI's tutorial. The status, `Content-Type`, `WWW-Authenticate`, `Allow`, `Location`
-//! and the body are compared. `differences.rs` tests what differs on purpose, or because FastAPI's response is an
-//! accident of Python:
+//! and the body are compared. `differences.rs` tests the differences, which are deliberate or due to Python's
+//! peculiarities:
 //!
 //! - HEAD works wherever GET does, and `Allow` contains it.
 //! - `/` is a start page. ReDoc is not supported.
@@ -10,7 +10,7 @@
 //! - A body that does not arrive within 10 seconds returns 408.
 //! - A token response has `Cache-Control: no-store`.
 //! - If a file is sent instead of text, `input` has its name and its size instead of a Python object.
-//! - Bytes beyond ASCII in an urlencoded form are UTF-8, as the URL Standard requires, not Latin-1.
+//! - Non-ASCII bytes in a urlencoded form are UTF-8, as the URL Standard requires, not Latin-1.
 //! - The charsets of a multipart form are those of the Encoding Standard, as in browsers, not Python's.
 //! - `%2F` in a path does not separate segments, and `%0A` at its end is a part of it.
 //! - Any token is a method. The server itself responds to invalid HTTP and URLs with 400 and without a body.

@@ -71,7 +71,7 @@ fn multipart_sign_in_matches_fastapi() {
 
 #[test]
 fn multipart_file_matches_fastapi() {
-    // `input` differs for files instead of text: these files have other names or are replaced.
+    // Errors about a file in a text field differ in `input`. These files cause no such errors.
     let file = |name: &str, filename: &str| {
         format!(
             "--b~Content-Disposition: form-data; name=\"{name}\"; filename=\"{filename}\"~\
@@ -141,7 +141,7 @@ fn multipart_framing_matches_fastapi() {
         ("LF after a value", good().replace("johndoe~", "johndoe\n")),
         ("CR instead of CRLF", good().replace('~', "\r")),
         ("percent-encoded body", "--b%0D%0A".into()),
-        ("an urlencoded form", "username=johndoe&password=secret".into()),
+        ("a urlencoded form", "username=johndoe&password=secret".into()),
     ]);
 }
 

@@ -5,13 +5,13 @@ use crate::{
     support::http::{Request, post_form, request},
 };
 
-/// All combinations of targets and methods.
+/// Returns all combinations of targets and methods.
 fn requests(targets: &[&str], methods: &[&str]) -> Vec<(String, Request)> {
     let pairs = targets.iter().flat_map(|target| methods.iter().map(move |method| (method, target)));
     pairs.map(|(method, target)| (format!("{method} {target}"), request(method, target))).collect()
 }
 
-/// Request targets, one a line.
+/// Request targets, one per line.
 const TARGETS: &str = include_str!("paths.txt");
 
 #[test]
@@ -30,7 +30,7 @@ fn unknown_methods_match_fastapi() {
 }
 
 #[test]
-fn other_methods_of_the_documentation_match_fastapi() {
+fn other_methods_on_documentation_paths_match_fastapi() {
     compare(requests(&["/docs", "/openapi.json"], &["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]));
 }
 

@@ -12,11 +12,11 @@ use crate::{
     support::http::{Request, get, post_form, request},
 };
 
-/// Compares random requests. The smallest request with different responses fails.
+/// Compares the responses to random requests. Panics with the smallest request whose responses differ.
 fn compare_any(requests: impl Strategy<Value = Request>) {
     let Some(servers) = servers() else { return };
     let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    // The same requests each time: a failure is caused by a change.
+    // A fixed seed: only a change of the code can make the test fail.
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(6749);
     }
@@ -32,7 +32,7 @@ fn compare_any(requests: impl Strategy<Value = Request>) {
     }
 }
 
-/// Concatenated fragments, with a byte of `other` in between now and then.
+/// Concatenates random fragments. One piece in ten is a byte of `other` instead.
 fn concatenated(
     fragments: &'static [&'static str],
     other: impl Strategy<Value = u8>,
@@ -53,7 +53,7 @@ fn random_urlencoded_form_matches_fastapi() {
         "%94%91", "%ff", "%C0%80", "\r\n", "\"", "\\", "[]",
     ];
     let form = concatenated(fragments, 0..0x80u8, 0..14);
-    // A valid end: more of the forms reach the password check.
+    // With a valid end, more of the forms reach the password check.
     let form = (form, any::<bool>()).prop_map(|(mut form, good)| {
         if good {
             form.extend(b"&username=johndoe&password=secret");

@@ -27,7 +27,7 @@ pub enum Parser {
     H11,
 }
 
-/// Both servers; `None`, and the test is skipped, without FastAPI.
+/// Starts both servers. Returns `None`, which skips the test, if FastAPI is missing.
 pub fn servers() -> Option<Servers> {
     servers_with(Parser::Httptools)
 }
@@ -39,10 +39,10 @@ fn servers_with(parser: Parser) -> Option<Servers> {
     Some(Servers { gatepass: tutorial(), fastapi, _uvicorn: uvicorn })
 }
 
-/// The FastAPI that concurrent tests share. It ends with the last of them.
+/// Returns the FastAPI server that concurrent tests share. The server stops when the last of them ends.
 fn running(parser: Parser) -> Arc<Program> {
     static RUNNING: [Mutex<Weak<Program>>; 2] = [Mutex::new(Weak::new()), Mutex::new(Weak::new())];
-    // A start that failed in another test is repeated.
+    // The lock is poisoned if the start failed in another test: try again.
     let mut running = RUNNING[parser as usize].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     running.upgrade().unwrap_or_else(|| {
         let program = Arc::new(Program::run(
@@ -77,7 +77,7 @@ impl From<Reply> for Response {
     }
 }
 
-/// `401 www-authenticate: Bearer {"detail":"Not authenticated"}`; a Content-Type of JSON is left out.
+/// Formats a response as `401 www-authenticate: Bearer {"detail":"Not authenticated"}`, without a Content-Type of JSON.
 impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status)?;
@@ -89,16 +89,16 @@ impl fmt::Display for Response {
 }
 
 impl Servers {
-    /// The responses of Gatepass and of FastAPI.
+    /// Returns the responses of Gatepass and of FastAPI.
     pub fn respond(&self, bytes: &[u8]) -> (Response, Response) {
         (exchange(self.gatepass, bytes).into(), exchange(self.fastapi, bytes).into())
     }
 
-    /// The request and both responses, if they differ.
+    /// Returns the request and both responses as text if the responses differ.
     pub fn difference(&self, bytes: &[u8]) -> Option<String> {
         let (gatepass, mut fastapi) = self.respond(bytes);
         for (_, allow) in fastapi.headers.iter_mut().filter(|(name, _)| *name == "allow") {
-            // A known difference: HEAD works wherever GET does. FastAPI's order is that of a Python set.
+            // A known difference: HEAD works wherever GET does. FastAPI's methods have the arbitrary order of a Python set.
             if matches!(&**allow, "GET" | "HEAD, GET") {
                 *allow = "GET, HEAD".into();
             }

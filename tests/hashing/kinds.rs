@@ -12,7 +12,7 @@ use crate::{
     support::vectors::{OUTDATED, PASSWORDS, Vector},
 };
 
-/// Hashes by argon2-cffi with the parameters of the tests' hasher: m=4096, t=2, p=1.
+/// Hashes by argon2-cffi with the same parameters as [`quick`].
 const CURRENT: Vector = Vector {
     kind: "Argon2id, current parameters",
     hashes: [
@@ -149,7 +149,7 @@ fn password_in_another_unicode_normalization_form_is_the_same_password() {
         assert_eq!(block_on(hasher.verify(&typed.into(), &hash)).unwrap(), PasswordCheck::Match, "{typed:?}");
         assert_eq!(block_on(hasher.verify(&"cafe fin".into(), &hash)).unwrap(), PasswordCheck::Mismatch);
     }
-    // argon2-cffi hashed this decomposed password as it was typed, with the hasher's own parameters.
+    // A hash of the decomposed password by argon2-cffi, which does not normalize. Its parameters are current.
     let imported =
         "$argon2id$v=19$m=4096,t=2,p=1$BNJ92cyug5eCb71k8s7XKA$AMtyGRESPdWPnryawIf+2YahDfmcNPf4dCd67NB8+8w"
             .into();

@@ -17,13 +17,13 @@ use std::{
 
 use gatepass::passwords::{Argon2Hasher, Argon2Settings};
 
-/// Runs one test of this binary at a time: some measure time and memory.
+/// Lets one test of this binary run at a time, because some measure time and memory.
 fn serial() -> MutexGuard<'static, ()> {
     static SERIAL: Mutex<()> = Mutex::new(());
     SERIAL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Parameters that are fast and still take most of a sign-in's time.
+/// Parameters of fast hashes that still account for most of a sign-in's time.
 fn quick() -> Argon2Settings {
     Argon2Settings { memory: 4096, ..Argon2Settings::default() }
 }

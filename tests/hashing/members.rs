@@ -25,7 +25,7 @@ pub fn auth(members: &Members, hasher: Argon2Hasher) -> Auth<Member> {
 /// Signs in and returns whether the credentials are right.
 ///
 /// # Errors
-/// Any other error than invalid credentials.
+/// Any error other than invalid credentials.
 pub async fn sign_in(auth: &Auth<Member>, name: &str, password: &str) -> Result<bool, AuthError> {
     match auth.verify_password(name, &password.into(), &ClientInfo::default()).await {
         Ok(_) => Ok(true),

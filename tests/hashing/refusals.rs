@@ -38,7 +38,7 @@ fn sign_in_with_an_empty_or_overlong_password_is_refused_before_hashing_for_ever
 }
 
 #[test]
-fn password_of_1_to_1024_bytes_is_hashed() {
+fn only_passwords_of_1_to_1024_bytes_are_hashed() {
     let _serial = serial();
     let (hasher, longest) = (hasher(quick()), "é".repeat(512));
     for refused in ["", &"x".repeat(1025)] {
@@ -128,9 +128,9 @@ fn unsupported_hash_is_a_mismatch_and_check_hash_returns_the_reason_without_the_
         ("pbkdf2:sha256:1000$salt$001122334455667788".into(), "malformed"),
         ("pbkdf2:sha256$salt$00112233445566778899aabbccddeeff".into(), "malformed"),
         ("pbkdf2:md5:1000$salt$00112233445566778899aabbccddeeff".into(), "kind"),
-        // Each 20 bytes cost one more round of SHA-1.
+        // Every 20 bytes of output repeat all iterations.
         (format!("pbkdf2:sha1:1000001$salt${}", "00".repeat(64)), "over the limit"),
-        // Of ASP.NET Core Identity: too many iterations, none, a salt that is too long, another version.
+        // ASP.NET Core Identity: too many iterations, no iterations, a salt that is too long, another version.
         ("AQAAAAL/////AAAAEOMwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw".into(), "over the limit"),
         ("AQAAAAIAAAAAAAAAEOMwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw".into(), "malformed"),
         ("AQAAAAIAAAAy/////+Mwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw".into(), "kind"),

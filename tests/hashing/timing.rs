@@ -44,7 +44,7 @@ fn assert_takes_as_long_as_an_unknown_user(hash: PasswordHash, hasher: Argon2Has
 }
 
 fn assert_takes_as_long(auth: &Auth<Member>, password: &str) {
-    // Other programs run on the machine: one attempt with equal times is enough.
+    // One attempt with equal times is enough: other programs may disturb the rest.
     let mut apart = Vec::new();
     for _ in 0..ATTEMPTS {
         let (known, unknown) = medians(auth, password);
@@ -57,7 +57,7 @@ fn assert_takes_as_long(auth: &Auth<Member>, password: &str) {
     panic!("the medians differ by over 5 % each time: {apart:?}");
 }
 
-/// Measures failed sign-ins of a known and of an unknown user in turns, and returns the medians.
+/// Alternates failed sign-ins of a known and of an unknown user, and returns the median times.
 fn medians(auth: &Auth<Member>, password: &str) -> (Duration, Duration) {
     let time = |name| {
         let start = Instant::now();

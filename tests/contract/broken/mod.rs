@@ -1,4 +1,4 @@
-//! Stores that break one rule each: every documented rule has a store that its suite catches.
+//! Stores that break one rule each. The contract suites must catch a broken store for every documented rule.
 
 mod sessions;
 mod small_stores;
@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use gatepass::testing::contract::Violation;
 
-/// Asserts that `run`, which runs a suite on a store with a fault, finds the rule that the table names, and that the table
-/// has all rules of a trait.
+/// Asserts that `run`, which runs a suite on a store with a fault, reports the rule that `table` has for the fault. Also
+/// asserts that `table` has all documented rules of the trait `name`.
 async fn assert_caught<F: Copy + std::fmt::Debug>(
     (name, source): (&str, &str),
     table: &[(F, &str)],

@@ -1,4 +1,4 @@
-//! Broken stores of sessions.
+//! Broken session stores.
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Mutex};
 
@@ -52,7 +52,7 @@ enum Fault {
     KeepsFamilies,
 }
 
-/// A store with one fault, and what it remembers for it.
+/// A store with one fault, and the data that the faults need.
 struct Broken {
     inner: InMemorySessions,
     fault: Fault,
@@ -77,7 +77,7 @@ impl Broken {
         SessionOwner { user_kind: kind, subject: owner.subject.clone() }
     }
 
-    /// Ends sessions until the maximum is kept, those with the smallest `rank` first.
+    /// Ends the sessions over the maximum, those with the smallest `rank` first, and returns their IDs.
     async fn evict(
         &self,
         new: &NewSession<'_>,
@@ -97,7 +97,7 @@ impl Broken {
         Ok(self.inner.list(owner, Timestamp::default()).await?.pop().map(|session| session.id))
     }
 
-    /// The stored delivery of a session, whoever the owner is.
+    /// Returns the stored delivery of a session of any owner.
     async fn delivery(&self, id: &SessionId) -> Result<Option<Delivery>> {
         let opened = self.opened.lock().unwrap().clone();
         let Some((owner, ..)) = opened.iter().find(|(_, opened, _)| opened == id) else { return Ok(None) };

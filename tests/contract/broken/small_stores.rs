@@ -1,4 +1,4 @@
-//! Broken registries of clients and stores of failed attempts.
+//! Broken client registries and stores of failed attempts.
 
 use std::{collections::HashMap, sync::Mutex};
 
@@ -80,7 +80,7 @@ impl Attempts {
         if self.fault == Fault::IgnoresCase { name.to_lowercase() } else { name.to_owned() }
     }
 
-    /// The keys that a call changes.
+    /// Returns the keys that a call changes: only the first, if the store has this fault.
     fn changed<'a>(&self, fault: Fault, keys: &'a [ThrottleKey]) -> &'a [ThrottleKey] {
         if self.fault == fault { &keys[..1] } else { keys }
     }

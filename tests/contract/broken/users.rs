@@ -1,4 +1,4 @@
-//! Broken stores of users and passwords.
+//! Broken user and password stores.
 
 use gatepass::{
     Account, BackendError, PasswordHash, PasswordStore, Subject, Timestamp, UserStore, Username,
