@@ -56,7 +56,7 @@ pub fn get(target: &str) -> Request {
     request("GET", target)
 }
 
-/// A POST of an urlencoded form.
+/// A POST of a urlencoded form.
 pub fn post_form(target: &str, form: impl AsRef<[u8]>) -> Request {
     request("POST", target).header("Content-Type", "application/x-www-form-urlencoded").body(form)
 }
