@@ -169,6 +169,38 @@ fn users_remove_prompts_for_confirmation() {
 }
 
 #[test]
+fn lists_have_colours_on_a_terminal_unless_no_color_is_set() {
+    if lacks_terminal() {
+        return;
+    }
+    let gatepass = Gatepass::on_sqlite();
+    gatepass.add("johndoe", &[]).done();
+    gatepass.add("alice", &["--disabled"]).done();
+    let shown = |arguments: &[&str], environment: &str| {
+        let script = format!("env {environment} GATEPASS");
+        let (code, seen) = Terminal::start_in(&gatepass, arguments, &script).end();
+        assert_eq!(code, Some(0), "{seen}");
+        seen
+    };
+    let (bold, dimmed, green, escape) = ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[32m", "\u{1b}");
+    let colours = "-u NO_COLOR TERM=xterm";
+    let list = shown(&["users", "list"], colours);
+    for line in [format!("{bold}USERNAME "), format!("{dimmed}alice "), "\njohndoe ".to_owned()] {
+        assert!(list.contains(&line), "no {line:?} in {list:?}");
+    }
+    assert!(shown(&["check", "--profile=tutorial"], colours).contains(&format!("{green}ok")));
+    for (arguments, environment) in [
+        (&["users", "list"][..], "NO_COLOR=1 TERM=xterm"),
+        (&["users", "list"], "-u NO_COLOR TERM=dumb"),
+        (&["users", "list", "--json"], colours),
+    ] {
+        let seen = shown(arguments, environment);
+        assert!(seen.contains("alice") && !seen.contains(escape), "{seen:?}");
+    }
+    assert!(!gatepass.done(&["users", "list"]).contains(escape));
+}
+
+#[test]
 fn import_shows_progress_on_a_terminal_only() {
     if lacks_terminal() {
         return;

@@ -147,6 +147,86 @@ fn users_list_is_sorted_by_username() {
 }
 
 #[test]
+fn columns_of_users_list_are_aligned_for_wide_characters() {
+    let gatepass = Gatepass::on_sqlite();
+    gatepass.add("田中", &["--full-name", "田中 太郎", "--disabled"]).done();
+    gatepass.add("johndoe", &["--full-name", "e\u{301}", "--email", &format!("{}@x", "x".repeat(50))]).done();
+    gatepass.add("😀", &["--email", "smile@example.com"]).done();
+    let spaces = |count| " ".repeat(count);
+    let expected = [
+        format!("USERNAME  EMAIL{}FULL NAME  STATE     SCOPES\n", spaces(37)),
+        format!("johndoe   {}@x  e\u{301}          enabled   me\n", "x".repeat(50)),
+        format!("田中      -{}田中 太郎  disabled  me\n", spaces(41)),
+        format!("😀        smile@example.com{}-          enabled   me\n", spaces(25)),
+    ];
+    assert_eq!(gatepass.done(&["users", "list"]), expected.concat());
+}
+
+#[test]
+fn users_list_filters_by_username_email_and_full_name_and_ignores_case() {
+    Gatepass::on_both(|gatepass| {
+        let add = |name: &str, email: &str, full_name: &str| {
+            gatepass.add(name, &["--email", email, "--full-name", full_name]).done();
+        };
+        add("johndoe", "JohnDoe@Example.com", "John Doe");
+        add("Straße", "", "Jürgen Groß");
+        add("100%_\\", "", "Иван Петров");
+        let list = |options: &[&str]| {
+            let users = gatepass.json_lines(&[&["users", "list", "--json"], options].concat());
+            users.iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let [percent, john, street] = ["100%_\\", "johndoe", "Straße"];
+        for (filter, expected) in [
+            ("JOHN", &[john][..]),
+            ("n do", &[john]),
+            ("example.COM", &[john]),
+            ("STRASSE", &[street]),
+            ("straße", &[street]),
+            ("JÜRGEN", &[street]),
+            ("ju\u{308}rgen GROß", &[street]),
+            ("иВАН п", &[percent]),
+            ("Petrov", &[]),
+            ("%", &[percent]),
+            ("_", &[percent]),
+            ("\\", &[percent]),
+            ("' OR '1'='1", &[]),
+            ("o", &[john, street]),
+            ("", &[percent, john, street]),
+        ] {
+            assert_eq!(list(&["--filter", filter]), expected, "{filter:?}");
+        }
+        gatepass.run(&["users", "list", "--filter", &"x".repeat(256)]).fails(2, &["255 characters"]);
+
+        // More than one page of the database, and a filter that each page passes.
+        let file = gatepass.folder.write("users.jsonl", users_jsonl(1200));
+        gatepass.done(&["users", "import", &file]);
+        assert_eq!(list(&["--filter", "USER"]).len(), 1200);
+        assert_eq!(
+            list(&["--filter", "R119"]),
+            ["user119"]
+                .into_iter()
+                .map(str::to_owned)
+                .chain((1190..1200).map(|n| format!("user{n}")))
+                .collect::<Vec<_>>()
+        );
+    });
+}
+
+#[test]
+fn users_list_beyond_its_limit_reports_that_there_are_more() {
+    let gatepass = Gatepass::on_sqlite();
+    for name in ["alice", "bob", "carol"] {
+        gatepass.add(name, &[]).done();
+    }
+    let run = gatepass.run(&["users", "list", "--limit", "2"]);
+    assert_eq!((run.code, run.out.lines().count()), (Some(0), 3), "{}", run.out);
+    assert_eq!(run.err, "gatepass: there are more than 2 users; set --limit to list them\n");
+    assert_eq!(gatepass.done(&["users", "list", "--limit=3"]).lines().count(), 4);
+    assert_eq!(gatepass.done(&["users", "list", "--limit=1", "--filter=BOB"]).lines().count(), 2);
+    gatepass.run(&["users", "list", "--limit", "0"]).fails(2, &["--limit"]);
+}
+
+#[test]
 fn command_with_closed_output_succeeds() {
     let gatepass = Gatepass::on_sqlite();
     // The output does not fit into the buffer of a pipe.

@@ -13,6 +13,7 @@ use crate::{
         pool::Connection,
         sessions,
         user::{StoredUser, User},
+        user_search::UserSearch,
         username_key::username_key,
     },
     domain::{
@@ -41,7 +42,7 @@ macro_rules! select_users {
 
 const FIND_BY_KEY: &str = select_users!("username_key = $1");
 const FIND_BY_ID: &str = select_users!("id = $1");
-const PAGE: &str = select_users!("username_key > $1 ORDER BY username_key LIMIT 500");
+const PAGE: &str = select_users!("username_key > $1");
 const TAKEN: &str = "SELECT username_key FROM users WHERE username_key IN ";
 const REPLACE_HASH: &str = "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3";
 const CHANGE_PASSWORD: &str =
@@ -128,12 +129,33 @@ impl SqlUsers {
     /// # Errors
     /// An item is a [`StoreError`] if the database cannot be read.
     pub fn all(&self) -> impl Stream<Item = Result<StoredUser, StoreError>> + '_ {
-        let pages = stream::try_unfold(String::new(), async |after| {
+        self.pages(None)
+    }
+
+    /// Returns the users whose username, email address or full name contains `text`, ignoring case, ordered by username.
+    /// Reads them in pages, as [`all`](Self::all) does.
+    ///
+    /// # Errors
+    /// An item is a [`StoreError`] if the database cannot be read.
+    pub fn search(&self, text: &str) -> impl Stream<Item = Result<StoredUser, StoreError>> + '_ {
+        self.pages(Some(UserSearch::new(text)))
+    }
+
+    fn pages(&self, search: Option<UserSearch>) -> impl Stream<Item = Result<StoredUser, StoreError>> + '_ {
+        let pages = stream::try_unfold((String::new(), search), async |(after, search)| {
             let read = |row: &Row| Ok((row.get::<String>("username_key")?, stored_user(row)?));
-            let page = self.database.pool.fetch(Statement::new(PAGE).bind(after), read).await?;
+            let mut select = Statement::new(PAGE).bind(after);
+            if let Some(search) = &search {
+                search.push_condition(&mut select);
+            }
+            select.push(" ORDER BY username_key LIMIT 500");
+            let mut page = self.database.pool.fetch(select, read).await?;
             let Some((last, _)) = page.last() else { return Ok::<_, StoreError>(None) };
             let last = last.clone();
-            Ok(Some((stream::iter(page.into_iter().map(|(_, user)| Ok(user))), last)))
+            page.retain(|(key, stored)| {
+                search.as_ref().is_none_or(|search| search.matches(key, &stored.user))
+            });
+            Ok(Some((stream::iter(page.into_iter().map(|(_, user)| Ok(user))), (last, search))))
         });
         pages.try_flatten()
     }

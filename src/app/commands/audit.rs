@@ -9,7 +9,7 @@ use crate::{
         audit::as_json,
         commands::{
             Missing,
-            output::{Output, csv_line, escape_formula, escaped},
+            output::{FAILED, Output, PLAIN, Table, csv_line, escape_formula, escaped},
             with_database,
         },
         failure::Failure,
@@ -98,11 +98,10 @@ async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
     let ListAudit { since, user, event, limit, json, csv } = arguments;
     let filter = AuditFilter { since, user, kind: event };
     let mut output = Output::new();
+    let mut table = Table::new(["TIME", "EVENT", "USER", "ADDRESS", "DETAILS"]);
     if csv {
         let any = as_json(&AuditEntry::new(EventKind::SignedIn, Timestamp::default()));
         output.line(csv_line(any.as_object().into_iter().flatten().map(|(name, _)| name)))?;
-    } else if !json {
-        output.line(row(["TIME", "EVENT", "USER", "ADDRESS", "DETAILS"]))?;
     }
     let (mut remaining, mut after) = (limit, None);
     while remaining > 0 {
@@ -115,7 +114,12 @@ async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
                         entry.as_object().into_iter().flatten().map(|(_, value)| cell(value)),
                     ))?;
                 }
-                _ => output.line(text(entry))?,
+                _ => {
+                    let is_failure =
+                        EventKind::ALL.iter().any(|kind| kind.is_failure() && kind.as_str() == entry.event);
+                    let style = if is_failure { FAILED } else { PLAIN };
+                    table.row(&mut output, style, columns(entry))?;
+                }
             }
         }
         remaining -= page.entries.len() as u32;
@@ -123,6 +127,9 @@ async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
         if after.is_none() {
             break;
         }
+    }
+    if !json && !csv {
+        table.print(&mut output)?;
     }
     output.finish()
 }
@@ -136,7 +143,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-fn text(entry: &AuditEntry) -> String {
+fn columns(entry: &AuditEntry) -> [String; 5] {
     let named =
         |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {}", escaped(value)));
     let details = [
@@ -150,11 +157,7 @@ fn text(entry: &AuditEntry) -> String {
     let details = details.into_iter().flatten().collect::<Vec<_>>().join("; ");
     let user = entry.username.as_deref().or(entry.user_id.as_deref()).unwrap_or("-");
     let address = entry.address.as_deref().unwrap_or("-");
-    row([&entry.time.to_string(), &entry.event, &escaped(user), address, &details])
-}
-
-fn row([time, event, user, address, details]: [&str; 5]) -> String {
-    format!("{time:<20}  {event:<22}  {user:<20}  {address:<15}  {details}").trim_end().to_owned()
+    [entry.time.to_string(), entry.event.to_string(), escaped(user), address.to_owned(), details]
 }
 
 #[cfg(test)]

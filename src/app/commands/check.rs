@@ -11,7 +11,7 @@ use crate::{
         sql::{Database, Tables},
     },
     app::{
-        commands::output::Output,
+        commands::output::{FAILED, IN_ORDER, Output},
         failure::Failure,
         file_modes,
         settings::{Profile, Settings},
@@ -51,7 +51,8 @@ pub(crate) fn run(CheckArguments { settings, json }: &CheckArguments) -> Result<
         if *json {
             output.json(&CheckResult { check, ok, detail })?;
         } else {
-            output.line(format!("{check:<10} {}: {detail}", if ok { "ok" } else { "FAILED" }))?;
+            let (style, state) = if ok { (IN_ORDER, "ok") } else { (FAILED, "FAILED") };
+            output.line(format!("{check:<10} {style}{state}{style:#}: {detail}"))?;
         }
         if !ok {
             failed.push(check);

@@ -11,7 +11,7 @@ use crate::{
         audit::operator,
         commands::{
             Missing,
-            output::{Output, escaped, print, print_json},
+            output::{Output, PLAIN, Table, escaped, print, print_json},
             prompt, with_database,
         },
         failure::Failure,
@@ -242,12 +242,7 @@ fn check(client: &Client, change: &ClientChange) -> Result<(), Failure> {
 
 async fn list(clients: &SqlClients, json: bool) -> Result<(), Failure> {
     let mut output = Output::new();
-    let row = |[client, kind, grants, scopes, created]: [&str; 5]| {
-        format!("{client:<20}  {kind:<12}  {grants:<24}  {scopes:<24}  {created}")
-    };
-    if !json {
-        output.line(row(["CLIENT", "KIND", "GRANTS", "SCOPES", "CREATED"]))?;
-    }
+    let mut table = Table::new(["CLIENT", "KIND", "GRANTS", "SCOPES", "CREATED"]);
     for registered in clients.all().await? {
         if json {
             output.json(&object(&registered))?;
@@ -257,7 +252,11 @@ async fn list(clients: &SqlClients, json: bool) -> Result<(), Failure> {
         let kind = if client.is_public() { "public" } else { "confidential" };
         let scopes = client.scopes.scope().unwrap_or("all".into());
         let id = escaped(client.id.as_str());
-        output.line(row([&id, kind, &client.grants.join(" "), &scopes, &created.to_string()]))?;
+        let cells = [id, kind.to_owned(), client.grants.join(" "), scopes.to_string(), created.to_string()];
+        table.row(&mut output, PLAIN, cells)?;
+    }
+    if !json {
+        table.print(&mut output)?;
     }
     output.finish()
 }

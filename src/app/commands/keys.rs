@@ -19,7 +19,7 @@ use crate::{
     app::{
         audit::operator,
         commands::{
-            output::{Output, print, print_json},
+            output::{IN_ORDER, Output, PLAIN, UNUSED, print, print_json},
             prompt,
         },
         failure::Failure,
@@ -167,9 +167,15 @@ fn list(keys: &[ListedKey], directory: &Path, json: bool, now: Timestamp) -> Res
     let width = keys.iter().map(|key| key.kid.len()).max().unwrap_or(0);
     let mut output = Output::new();
     for key in keys {
+        let style = match key.state {
+            KeyState::Signing => IN_ORDER,
+            KeyState::Retired => UNUSED,
+            _ => PLAIN,
+        };
         let (created, state) = (key.created.to_string(), state(key.state, now));
         let algorithm = key.algorithm.name();
-        output.line(format!("{:width$}  {algorithm}  created {created}  {state}", key.kid))?;
+        output
+            .line(format!("{style}{:width$}  {algorithm}  created {created}  {state}{style:#}", key.kid))?;
     }
     output.finish()
 }

@@ -6,19 +6,32 @@ use std::{
     io::{self, BufWriter, StdoutLock, Write},
 };
 
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 use crate::{
     adapters::sql::{StoredUser, User, is_hidden},
     app::failure::Failure,
 };
 
-/// Standard output, buffered. If the reader closes it, as `head` does, the command ends with exit code 0.
-pub(super) struct Output(BufWriter<StdoutLock<'static>>);
+/// The style of something that failed.
+pub(super) const FAILED: Style = AnsiColor::Red.on_default();
+/// The style of something that is in order.
+pub(super) const IN_ORDER: Style = AnsiColor::Green.on_default();
+/// The style of something that is not in use, such as a disabled user.
+pub(super) const UNUSED: Style = Style::new().dimmed();
+pub(super) const PLAIN: Style = Style::new();
+const HEADER: Style = Style::new().bold();
+
+/// Standard output, buffered. It has styles only on a terminal, and not if `NO_COLOR` is set. If the reader closes it, as
+/// `head` does, the command ends with exit code 0.
+pub(super) struct Output(BufWriter<AutoStream<StdoutLock<'static>>>);
 
 impl Output {
     pub(super) fn new() -> Self {
-        Self(BufWriter::new(io::stdout().lock()))
+        Self(BufWriter::new(AutoStream::auto(io::stdout().lock())))
     }
 
     pub(super) fn line(&mut self, line: impl Display) -> Result<(), Failure> {
@@ -31,6 +44,59 @@ impl Output {
 
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         self.0.flush().map_err(write_failure)
+    }
+}
+
+/// A table whose columns are as wide as their cells on a terminal, where some characters take two columns and others none.
+pub(super) struct Table<const N: usize> {
+    rows: Vec<(Style, [String; N])>,
+    widths: [usize; N],
+}
+
+impl<const N: usize> Table<N> {
+    /// The number of rows that are held to measure the columns. Later rows can only widen them.
+    const AHEAD: usize = 500;
+    /// The maximum width of a column. A longer cell moves the rest of its row.
+    const MAX_WIDTH: usize = 40;
+
+    pub(super) fn new(header: [&str; N]) -> Self {
+        let mut table = Self { rows: Vec::new(), widths: [0; N] };
+        table.push(HEADER, header.map(str::to_owned));
+        table
+    }
+
+    /// Adds a row, and prints the rows before if there are many.
+    pub(super) fn row(
+        &mut self,
+        output: &mut Output,
+        style: Style,
+        cells: [String; N],
+    ) -> Result<(), Failure> {
+        if self.rows.len() == Self::AHEAD {
+            self.print(output)?;
+        }
+        self.push(style, cells);
+        Ok(())
+    }
+
+    /// Prints the rows that are left.
+    pub(super) fn print(&mut self, output: &mut Output) -> Result<(), Failure> {
+        for (style, cells) in self.rows.drain(..) {
+            let padded = cells
+                .iter()
+                .zip(self.widths)
+                .map(|(cell, width)| format!("{cell}{:1$}", "", width.saturating_sub(cell.width())));
+            let line = padded.collect::<Vec<_>>().join("  ");
+            output.line(format_args!("{style}{}{style:#}", line.trim_end()))?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, style: Style, cells: [String; N]) {
+        for (width, cell) in self.widths.iter_mut().zip(&cells) {
+            *width = cell.width().min(Self::MAX_WIDTH).max(*width);
+        }
+        self.rows.push((style, cells));
     }
 }
 

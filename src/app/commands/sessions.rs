@@ -9,7 +9,7 @@ use crate::{
         audit::operator,
         commands::{
             Missing,
-            output::{Output, escaped, print},
+            output::{Output, PLAIN, Table, escaped, print},
             prompt, users, with_database,
         },
         failure::Failure,
@@ -93,11 +93,16 @@ async fn list(database: &Database, arguments: ListSessions) -> Result<(), Failur
     let has_more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let mut output = Output::new();
-    if !json {
-        output.line(row(["USER", "SESSION", "LAST USED", "ADDRESS", "DETAILS"]))?;
-    }
+    let mut table = Table::new(["USER", "SESSION", "LAST USED", "ADDRESS", "DETAILS"]);
     for session in &found {
-        if json { output.json(&as_json(session))? } else { output.line(text(session))? }
+        if json {
+            output.json(&as_json(session))?;
+        } else {
+            table.row(&mut output, PLAIN, columns(session))?;
+        }
+    }
+    if !json {
+        table.print(&mut output)?;
     }
     output.finish()?;
     if has_more {
@@ -106,7 +111,7 @@ async fn list(database: &Database, arguments: ListSessions) -> Result<(), Failur
     Ok(())
 }
 
-fn text(UserSession { owner, username, session }: &UserSession) -> String {
+fn columns(UserSession { owner, username, session }: &UserSession) -> [String; 5] {
     let details = [
         Some(format!("since {}", session.created)),
         session.client_id.as_ref().map(|client_id| format!("client {}", escaped(client_id.as_str()))),
@@ -114,17 +119,13 @@ fn text(UserSession { owner, username, session }: &UserSession) -> String {
     ];
     let details = details.into_iter().flatten().collect::<Vec<_>>().join("; ");
     let address = session.client_info.address.map_or_else(|| "-".to_owned(), |address| address.to_string());
-    row([
-        &escaped(username.as_deref().unwrap_or(owner.subject.as_str())),
-        &escaped(session.id.as_str()),
-        &session.last_used.to_string(),
-        &address,
-        &details,
-    ])
-}
-
-fn row([user, session, last_used, address, details]: [&str; 5]) -> String {
-    format!("{user:<20}  {session:<22}  {last_used:<20}  {address:<15}  {details}")
+    [
+        escaped(username.as_deref().unwrap_or(owner.subject.as_str())),
+        escaped(session.id.as_str()),
+        session.last_used.to_string(),
+        address,
+        details,
+    ]
 }
 
 fn as_json(UserSession { owner, username, session }: &UserSession) -> serde_json::Value {

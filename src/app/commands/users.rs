@@ -3,7 +3,7 @@
 use std::{path::PathBuf, pin::pin};
 
 use clap::{Args, Subcommand};
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 
 use crate::{
     adapters::sql::{self, InvalidField, SqlUsers, StoredUser, User, UserChange},
@@ -12,7 +12,7 @@ use crate::{
         commands::{
             Format, Missing, export,
             import::{self, ImportUsers},
-            output::{Output, UserObject, escaped, print, print_json},
+            output::{Output, PLAIN, Table, UNUSED, UserObject, escaped, print, print_json},
             password::NewPassword,
             prompt, with_database,
         },
@@ -41,11 +41,7 @@ enum UsersCommand {
     /// Add a user; prompts for the password
     Add(AddUser),
     /// List the users by name
-    List {
-        /// Print each user as a line of JSON
-        #[arg(long)]
-        json: bool,
-    },
+    List(ListUsers),
     /// Show a user
     Show {
         /// Username, case-insensitive
@@ -113,6 +109,19 @@ enum UsersCommand {
 }
 
 #[derive(Clone, Debug, Args)]
+struct ListUsers {
+    /// List only users whose username, email address or full name contains this text, case-insensitive
+    #[arg(long, value_name = "TEXT", value_parser = filter)]
+    filter: Option<String>,
+    /// Maximum number of users [default: all]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Print each user as a line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
 struct AddUser {
     /// Username, unique regardless of case
     #[arg(value_parser = sql::username)]
@@ -160,6 +169,15 @@ fn full_name(text: &str) -> Result<String, InvalidField> {
     sql::full_name(text).map(Option::unwrap_or_default)
 }
 
+/// Parses a text to search for: no field is longer than 255 characters.
+fn filter(text: &str) -> Result<String, &'static str> {
+    if text.chars().nth(255).is_some() {
+        Err("it is longer than 255 characters")
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
 fn non_empty(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
@@ -179,7 +197,7 @@ async fn run_on(users: &SqlUsers, command: UsersCommand) -> Result<(), Failure> 
     let default = UserChange::default();
     let (username, change, verb, json) = match command {
         UsersCommand::Add(user) => return add(users, user).await,
-        UsersCommand::List { json } => return list(users, json).await,
+        UsersCommand::List(arguments) => return list(users, arguments).await,
         UsersCommand::Show { username, json } => return show(&find(users, &username).await?, json),
         UsersCommand::Remove { username, yes } => return remove(users, &username, yes).await,
         UsersCommand::Import(arguments) => return import::run(users, &arguments).await,
@@ -238,24 +256,35 @@ async fn add(users: &SqlUsers, new: AddUser) -> Result<(), Failure> {
     print(format!("added {username}"))
 }
 
-async fn list(users: &SqlUsers, json: bool) -> Result<(), Failure> {
+async fn list(users: &SqlUsers, ListUsers { filter, limit, json }: ListUsers) -> Result<(), Failure> {
+    let mut found = pin!(match &filter {
+        Some(text) => users.search(text).left_stream(),
+        None => users.all().right_stream(),
+    });
     let mut output = Output::new();
-    let row = |[username, email, full_name, state, scopes]: [&str; 5]| {
-        format!("{username:<20}  {email:<30}  {full_name:<20}  {state:<8}  {scopes}").trim_end().to_owned()
-    };
-    if !json {
-        output.line(row(["USERNAME", "EMAIL", "FULL NAME", "STATE", "SCOPES"]))?;
-    }
-    let mut all = pin!(users.all());
-    while let Some(stored) = all.try_next().await? {
+    let mut table = Table::new(["USERNAME", "EMAIL", "FULL NAME", "STATE", "SCOPES"]);
+    let (mut listed, mut has_more) = (0, false);
+    while let Some(stored) = found.try_next().await? {
+        has_more = limit == Some(listed);
+        if has_more {
+            break;
+        }
+        listed += 1;
         if json {
             output.json(&UserObject::from(&stored))?;
         } else {
-            let [username, email, full_name, state, scopes] = columns(&stored.user);
-            output.line(row([&username, &email, &full_name, &state, &scopes]))?;
+            let style = if stored.user.disabled { UNUSED } else { PLAIN };
+            table.row(&mut output, style, columns(&stored.user))?;
         }
     }
-    output.finish()
+    if !json {
+        table.print(&mut output)?;
+    }
+    output.finish()?;
+    if has_more {
+        eprintln!("gatepass: there are more than {listed} users; set --limit to list them");
+    }
+    Ok(())
 }
 
 fn show(stored: &StoredUser, json: bool) -> Result<(), Failure> {
