@@ -44,8 +44,8 @@ fn with_post(mut document: openapi::OpenApi) -> openapi::OpenApi {
 
 impl<U: AuthUser> Auth<U> {
     /// Returns the UserInfo endpoint
-    /// ([OpenID Connect Core section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)) at a path of your
-    /// own. It returns the [profile](crate::auth::AuthBuilder::profile) of users whose token has the scope `openid`.
+    /// ([OpenID Connect Core section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)) at `path`. It
+    /// returns the [profile](crate::auth::AuthBuilder::profile) of users whose token has the scope `openid`.
     pub fn userinfo_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let respond = move |request: HttpRequest| {
