@@ -40,7 +40,7 @@ const H2_CONNECTION_WINDOW: u32 = 256 * 1024;
 /// Routes of an application. Each worker thread configures its own.
 pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
-/// The composition of a profile.
+/// The parts of a service, which the profile provides.
 pub struct Service<U: AuthUser> {
     /// The use cases with the adapters of the profile.
     pub auth: Auth<U>,
@@ -116,7 +116,7 @@ impl Server {
             App::new()
                 .app_data(proxies.clone())
                 .app_data(body_limits)
-                // The last one is the outermost.
+                // The middleware that is added last is the outermost.
                 .wrap(Condition::new(cors.is_enabled(), cors.middleware()))
                 .wrap(from_fn(move |request: ServiceRequest, next: Next<_>| {
                     Rc::clone(&pipeline).handle(request, next)

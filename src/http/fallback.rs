@@ -34,8 +34,8 @@ pub async fn fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     Ok(redirect(&request, &up, name))
 }
 
-/// Redirects like [`fallback`], but with an absolute URL, as Starlette does. Its scheme and host are those of the request, or those
-/// that a [trusted proxy](crate::web::TrustedProxies) forwards.
+/// Redirects like [`fallback`], but with an absolute URL, as Starlette does. Its scheme and host are those of the request, or
+/// those that a [trusted proxy](crate::web::TrustedProxies) forwards.
 ///
 /// # Errors
 /// As for [`fallback`].

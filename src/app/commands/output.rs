@@ -132,7 +132,7 @@ impl<'a> From<&'a StoredUser> for UserObject<'a> {
     }
 }
 
-/// Returns a number of users in words: `1 user`, `2 users`.
+/// Formats a number of users: `1 user`, `2 users`.
 pub(super) fn user_count(count: u64) -> String {
     format!("{count} user{}", if count == 1 { "" } else { "s" })
 }
@@ -151,12 +151,12 @@ pub(super) fn csv_line<T: AsRef<[u8]>>(cells: impl IntoIterator<Item = T>) -> St
     line.strip_suffix('\n').map(str::to_owned).unwrap_or(line)
 }
 
-/// Returns whether a spreadsheet takes the text for a formula, or would if it did not begin with single quotes.
+/// Returns whether a spreadsheet would treat `text` as a formula if it had no leading single quotes.
 fn is_formula(text: &str) -> bool {
     text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
-/// Puts a single quote before a text that a spreadsheet would take for a formula
+/// Puts a single quote before a string that a spreadsheet would treat as a formula
 /// ([CSV injection](https://owasp.org/www-community/attacks/CSV_Injection)). [`unescape_formula`] removes it.
 pub(super) fn escape_formula(text: &str) -> Cow<'_, str> {
     if is_formula(text) { format!("'{text}").into() } else { text.into() }
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escaped_cells_start_no_formula_and_can_be_read_back() {
+    fn escaped_cells_are_not_formulas_and_can_be_unescaped() {
         for text in
             ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''-x", "'", "plain", "", "a=b", "'a"]
         {

@@ -114,8 +114,8 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
 
 /// Authenticate a request for a proxy
 ///
-/// Returns the user that sent a request, for reverse proxies that authenticate requests before they forward them (`auth_request` of
-/// nginx, `forwardAuth` of Traefik, `forward_auth` of Caddy).
+/// Returns the user that sent a request, for reverse proxies that authenticate requests before they forward them (`auth_request`
+/// of nginx, `forwardAuth` of Traefik, `forward_auth` of Caddy).
 #[utoipa::path(
     get,
     path = "/forward-auth",

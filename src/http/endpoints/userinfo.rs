@@ -66,7 +66,8 @@ async fn userinfo<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Result<
     Ok(HttpResponse::Ok().json(UserinfoResponse { sub, preferred_username, email, name }))
 }
 
-/// The claims of a user ([OpenID Connect Core section 5.1](https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims)).
+/// The claims of a user
+/// ([OpenID Connect Core section 5.1](https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims)).
 #[derive(Serialize, ToSchema)]
 #[schema(description = "The claims of a user (OpenID Connect Core section 5.1).")]
 struct UserinfoResponse<'a> {

@@ -12,10 +12,10 @@ use crate::http::error::ApiError;
 /// The buffer size of an ordinary form, in bytes.
 const SMALL: usize = 4 * 1024;
 
-/// The memory of this process for bodies of up to [`SMALL`] bytes, in bytes. It is separate, so that large bodies do not keep
-/// sign-ins out.
+/// The memory of this process for the first [`SMALL`] bytes of each body, in bytes. It is separate, so that large bodies do
+/// not keep sign-ins out.
 static SMALL_BUDGET: Semaphore = Semaphore::const_new(16 * 1024 * 1024);
-/// The memory of this process for larger bodies, in bytes.
+/// The memory of this process for bodies that exceed [`SMALL`], in bytes.
 static LARGE_BUDGET: Semaphore = Semaphore::const_new(8 * 1024 * 1024);
 
 /// The limits of a body. Application data can override the default.
