@@ -31,7 +31,7 @@ pub(crate) struct CompletionsArguments {
 /// The arguments of `gatepass man`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ManArguments {
-    /// Command that the page describes, such as `users add` [default: all commands in short]
+    /// Command that the page describes, such as `users add` [default: a summary of all commands]
     #[arg(value_name = "COMMAND")]
     command: Vec<String>,
 

@@ -54,9 +54,9 @@ pub(super) struct ImportUsers {
 /// The action for a username that is already taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum OnConflict {
-    /// The line is invalid
+    /// Treat the line as invalid
     Error,
-    /// Keep the existing user as it is
+    /// Keep the existing user unchanged
     Skip,
     /// Change the fields that the file contains, except the password hash
     Update,
