@@ -132,7 +132,10 @@ impl AuditTrail {
         for Sink { name, stop, .. } in &self.sinks {
             let remaining = deadline + RETRY_DELAY - Instant::now();
             if timeout(remaining, stop.closed()).await.is_err() {
-                log::error!("audit trail ({name}) is incomplete: the last entries were not written in time");
+                let seconds = FLUSH_TIMEOUT.as_secs();
+                log::error!(
+                    "audit trail ({name}) is incomplete: the last entries were not written within {seconds} s"
+                );
             }
         }
     }
@@ -153,7 +156,7 @@ impl EventListener for AuditTrail {
 }
 
 /// The failures of the last minute, and those that are not written yet. Clients can cause any number of failures, so the
-/// number of entries is limited. Failures beyond the limit are not lost, but share an entry for each kind.
+/// number of entries is limited. Failures beyond the limit are not lost, but counted in one entry for each kind.
 #[derive(Debug, Default)]
 struct Failures {
     entries: Mutex<HashMap<String, Failure>>,

@@ -34,7 +34,7 @@ and variables over the file. RUST_LOG sets the log level, such as warn or debug 
 const MORE_OPTIONS: &str =
     "--help shows all options. Each can also be set by an environment variable: --bind by GATEPASS_BIND.";
 
-/// The settings that most people need. Only `--help` shows the others.
+/// The settings that most users need. `-h` shows only these, and `--help` all.
 const COMMON_OPTIONS: [&str; 7] =
     ["profile", "bind", "expose-tutorial", "tls-cert", "database-url", "keys-dir", "issuer"];
 

@@ -65,7 +65,7 @@ pub struct Server {
 pub(super) fn bind_failure(address: SocketAddr, option: &str, cause: io::Error) -> Failure {
     Failure::failed(match cause.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("{address} is taken by another program; stop it or choose another port with {option}")
+            format!("{address} is in use by another program; stop it, or choose another port with {option}")
         }
         _ => format!("cannot listen on {address} ({option}): {cause}"),
     })

@@ -204,7 +204,7 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = clap::value_parser!(u8).range(1..).try_map(NonZeroU8::try_from))]
     pub(crate) database_connections: NonZeroU8,
 
-    /// Audiences that clients may request tokens for; the first is the default of token requests [default: the issuer]
+    /// Audiences that clients may request tokens for; the first applies if a request names none [default: the issuer]
     #[arg(long, value_name = "URL,…", value_delimiter = ',', value_parser = audience)]
     audience: Vec<Audience>,
 
@@ -459,7 +459,7 @@ impl Settings {
         self.secure.issuer.issuer.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen.bind))
     }
 
-    /// Returns an error if the issuer is derived from a --bind without a specific address or port.
+    /// Returns an error message if the issuer is derived from a --bind without a specific address or port.
     pub(crate) fn unreachable_issuer(&self) -> Option<String> {
         let bind = self.listen.bind;
         let is_unreachable =

@@ -298,7 +298,7 @@ impl ApiError {
         }
     }
 
-    /// Returns the error code of RFC 6749 section 5.2, or `None` if the section has no code for this error.
+    /// Returns the error code of OAuth 2.0, mostly of RFC 6749 section 5.2, or `None` for errors without a code.
     fn oauth2_code(&self) -> Option<&'static str> {
         match self {
             Self::InvalidCredentials

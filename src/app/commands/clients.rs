@@ -224,18 +224,18 @@ fn changed(client: Client, change: &ClientChange) -> Client {
 fn check(client: &Client, change: &ClientChange) -> Result<(), Failure> {
     if client.allows_grant(GrantType::ClientCredentials.name()) {
         if client.is_public() {
-            let message = "a public client cannot use client_credentials, since anyone can send its ID: register a confidential one";
+            let message = "a public client cannot use client_credentials, since anyone can send its ID: register a confidential client";
             return Err(Failure::usage(message));
         }
         if change.grants.is_some() && client.scopes == GrantedScopes::All && change.scopes.is_none() {
-            let message = "client_credentials needs --scopes: the scopes of the client's own tokens, which no user limits";
+            let message = "the grant client_credentials needs --scopes, since no user limits the scopes of the client's tokens";
             return Err(Failure::usage(message));
         }
         let too_long = "the ID of a client with the grant client_credentials must not exceed 248 bytes";
         client.id.subject().map_err(|_| Failure::usage(too_long))?;
     }
     if client.is_public() && client.introspect_all {
-        let message = "a public client cannot introspect tokens, since anyone can send its ID: register a confidential one";
+        let message = "a public client cannot introspect tokens, since anyone can send its ID: register a confidential client";
         return Err(Failure::usage(message));
     }
     Ok(())

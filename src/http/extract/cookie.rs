@@ -11,7 +11,7 @@ use crate::{
     http::{error::ApiError, middleware::origin_check::is_from_origin, trusted_proxies::RequestedHost},
 };
 
-/// The maximum length of a session cookie in bytes. Longer ones are not ours.
+/// The maximum length of a session cookie in bytes. Longer cookies are not session cookies of Gatepass.
 const MAX_BYTES: usize = 100;
 
 /// The methods that change nothing.
