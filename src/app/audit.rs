@@ -160,7 +160,7 @@ impl EventListener for AuditTrail {
 #[derive(Debug, Default)]
 struct Failures {
     entries: Mutex<HashMap<String, Failure>>,
-    /// Signals a failure that is not written yet.
+    /// The signal that a new failure waits to be written.
     added: Notify,
 }
 

@@ -192,7 +192,7 @@ impl<B: MessageBody + Unpin> MessageBody for TrackedBody<B> {
 #[cfg(unix)]
 pub(super) fn limit(wanted: u32, database_connections: u32) -> u32 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    // For logs, keys, the runtime and background tasks.
+    // The files of logs, keys, the runtime and background tasks.
     const OTHER_FILES: u64 = 108;
     let reserved = OTHER_FILES + u64::from(database_connections) * 2;
     let needed = u64::from(wanted) * 2 + reserved;

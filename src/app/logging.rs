@@ -72,7 +72,7 @@ fn write_json(formatter: &mut Formatter, record: &Record<'_>) -> io::Result<()> 
     writeln!(formatter)
 }
 
-/// Adds the fields of a log record to a JSON object.
+/// A visitor that adds the fields of a log record to a JSON object.
 struct Fields<'a>(&'a mut Map<String, serde_json::Value>);
 
 impl<'kvs> VisitSource<'kvs> for Fields<'_> {

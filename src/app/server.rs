@@ -31,10 +31,10 @@ use crate::{
     },
 };
 
-/// The bytes of a request body that a client may send before they are read, for each stream of HTTP/2.
+/// The number of bytes of a request body that an HTTP/2 client may send before they are read, for each stream.
 const H2_STREAM_WINDOW: u32 = 64 * 1024;
 
-/// The same for all streams of a connection together.
+/// The number of such bytes for all streams of a connection together.
 const H2_CONNECTION_WINDOW: u32 = 256 * 1024;
 
 /// Routes of an application. Each worker thread configures its own.

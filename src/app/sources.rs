@@ -266,7 +266,7 @@ fn parse(path: &str, text: &str, all: &clap::Command) -> Result<Vec<FileValue>, 
     Ok(values)
 }
 
-/// Returns whether the value name of a setting has a type, so that a new one is not taken for text by mistake.
+/// Returns whether the value name of a setting has a type, so that a new one is not treated as text by mistake.
 #[cfg(test)]
 pub(crate) fn has_known_type(arg: &Arg) -> bool {
     const TEXTS: [&str; 10] = [

@@ -108,7 +108,7 @@ impl TrustedProxies {
         Self { networks: networks.into_iter().map(IpNet::from).collect(), header: ProxyHeader::default() }
     }
 
-    /// Sets the header that the proxies set.
+    /// Selects the header that the proxies set.
     #[must_use]
     pub fn with_header(self, header: ProxyHeader) -> Self {
         Self { header, ..self }

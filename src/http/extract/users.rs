@@ -75,7 +75,7 @@ macro_rules! required_scopes {
     )+};
 }
 
-/// No required scopes.
+/// An empty list of required scopes.
 #[derive(Clone, Copy, Debug)]
 pub struct NoScope;
 
