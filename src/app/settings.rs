@@ -131,7 +131,8 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "ORIGIN,…")]
     cors_origin: Vec<CorsOrigins>,
 
-    /// Host names of the service besides localhost and the issuer's [default: any; on loopback addresses without trusted proxies: none]
+    /// Host names of the service besides localhost and the issuer's
+    /// [default: any; on loopback addresses without trusted proxies: none]
     #[arg(long, value_name = "HOST,…", value_delimiter = ',', value_parser = host_name)]
     allowed_hosts: Vec<String>,
 
@@ -433,7 +434,8 @@ struct LoginThrottleSettings {
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=3599))]
     login_throttle_longest_wait: u32,
 
-    /// Maximum number of requests per second from one address to /token, /login, /logout, /revoke and /introspect, of password changes and of unknown session cookies, successful or not; a burst may be ten times that
+    /// Maximum number of requests per second from one address to /token, /login, /logout, /revoke and /introspect, of password
+    /// changes and of unknown session cookies, successful or not; a burst may be ten times that
     #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = positive::<NonZeroU32>)]
     login_throttle_rate: NonZeroU32,
 }

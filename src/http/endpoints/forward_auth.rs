@@ -49,7 +49,7 @@ impl<U: AuthUser> Auth<U> {
     /// `auth_request`, Traefik's `forwardAuth`, Caddy's `forward_auth`.
     ///
     /// A valid token of an active user gets status 200 and the headers `X-Auth-Subject`, `X-Auth-User`, `X-Auth-Scopes` and
-    /// `X-Auth-Client`. Any other request gets 401. A header without a value is sent empty, so that the proxy replaces one that
+    /// `X-Auth-Client`. Requests without one get 401. A header without a value is sent empty, so that the proxy replaces one that
     /// the client sent. The query `?scope=…` requires scopes; a token without them gets 403. `?audience=…` accepts tokens for
     /// that audience instead of those for this application.
     ///
