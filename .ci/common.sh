@@ -1,4 +1,4 @@
-# What `.ci/run` and `.ci/nightly` share. Needs Rust, a C compiler, Debian, crates.io and root.
+# Functions that `.ci/run` and `.ci/nightly` share. Needs Rust, a C compiler, Debian, crates.io and root.
 source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
 
 missing=()
@@ -47,7 +47,7 @@ fuzz() {
     targets=$(cargo fuzz list)
     for target in $targets; do
         mkdir -p "target/corpus/$target"
-        # cargo-fuzz writes new inputs to the first folder.
+        # cargo-fuzz writes new inputs to the first directory.
         step cargo fuzz run --sanitizer none "$target" "target/corpus/$target" "fuzz/corpus/$target" -- \
             -max_total_time="$1" -timeout=10 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1
     done

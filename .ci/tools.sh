@@ -1,4 +1,4 @@
-# What all scripts share: tools that are built once, in the target folder.
+# Functions that all scripts share. Tools are built once, in the target directory.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH="$PWD/target/tools/bin:$PATH"

@@ -16,7 +16,7 @@ outside() {
     dpkg-deb --info "$package"
     root=$(mktemp -d)
     unshare --mount --net --pid --ipc --uts --cgroup --fork --kill-child packaging/test.sh --boot "$root" "$package" &
-    # unshare ignores SIGTERM. With it, all processes of the copy end.
+    # unshare ignores SIGTERM. When it is killed, all processes of the copy end.
     trap "kill -KILL $!; wait; rmdir $root" EXIT
     until init=$(pgrep --parent $! systemd); do sleep 0.1; done
     enter() { nsenter --target "$init" --all --root --wdns=/ /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"; }
@@ -34,7 +34,7 @@ boot() {
     cp "$package" "$root/root/opt/gatepass.deb"
     cp packaging/test.sh "$root/root/opt/"
     cd "$root/root"
-    # Images of containers forbid packages to start services.
+    # In container images, this file keeps packages from starting services.
     rm -f usr/sbin/policy-rc.d
     mount -t proc proc proc
     mount -t sysfs sysfs sys
@@ -131,9 +131,9 @@ check() {
     echo '== Removal keeps configuration and data, and a purge keeps data.'
     dpkg --remove gatepass
     [ "$(property ActiveState)" != active ] || fail 'a removal stops the service'
-    [ ! -e /usr/bin/gatepass ] && [ -e $config ] && [ -e $state/gatepass.db ] || fail 'what a removal keeps'
+    [ ! -e /usr/bin/gatepass ] && [ -e $config ] && [ -e $state/gatepass.db ] || fail 'a removal keeps configuration and data'
     dpkg --purge gatepass
-    [ ! -e $config ] && [ -e $state/gatepass.db ] && id gatepass > /dev/null || fail 'what a purge keeps'
+    [ ! -e $config ] && [ -e $state/gatepass.db ] && id gatepass > /dev/null || fail 'a purge keeps data and user, but not the configuration'
     echo 'The package works.'
 }
 

@@ -1,4 +1,4 @@
-//! The number of hashes that the cores can compute: Argon2id alone, with the parameters and the priority of the service.
+//! The number of hashes per second that the cores can compute: Argon2id alone, with the service's parameters and priority.
 
 use std::{
     path::Path,
@@ -30,7 +30,7 @@ pub fn measure(length: Duration) -> Result<Hashing> {
 }
 
 fn hash_until(end: Instant) -> Result<(f64, f64)> {
-    // The priority of the service's hashing threads: other programs take the same share from both.
+    // The priority of the service's hashing threads, so that other programs take the same share of CPU time from both.
     #[cfg(target_os = "linux")]
     rustix::process::setpriority_process(None, 19)?;
     let params = Params::default();

@@ -19,15 +19,16 @@ pub const HASHING: Duration = Duration::from_secs(1);
 pub const QUIET: Duration = Duration::from_secs(2);
 /// The duration of the load in seconds.
 pub const LOAD: u64 = 5;
-/// The time at the start and end of the load that is not measured: the queue may not be full.
+/// The time at the start and end of the load that is not measured, since the queue may not be full.
 const MARGIN: Duration = Duration::from_millis(500);
 
 pub struct Results(pub Vec<Round>);
 
 pub struct Round {
     pub hashing: [Hashing; 2],
-    /// Latencies of GET /users/me.
+    /// The latencies of GET /users/me without load.
     pub quiet: Vec<Duration>,
+    /// The latencies of GET /users/me under load.
     pub loaded: Vec<Duration>,
     pub sign_ins: Outcome,
     /// The CPU time under load in seconds.

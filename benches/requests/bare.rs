@@ -26,7 +26,7 @@ pub fn start(on: On, response: &Response) -> Result<Server> {
 }
 
 pub fn serve(address: &str, headers: &str, body: &str) -> Result<()> {
-    // The process ends with the handler. A static response is not copied.
+    // The strings may leak, since the process ends with the handler. Static strings are not copied for each response.
     let leak = |text: &str| -> &'static str { text.to_owned().leak() };
     let body = leak(body);
     let headers = headers.lines().filter_map(|line| line.split_once(": "));

@@ -1,4 +1,4 @@
-//! The cases, each with a server that runs, and the rounds in which they take turns.
+//! The cases, each with a running server, and the rounds in which they take turns.
 
 use std::rc::Rc;
 
@@ -36,7 +36,7 @@ const GOALS: [(Name, Name, f64); 5] = [
 
 /// The cases that are measured at several numbers of connections.
 const VARIED: [&str; 6] = [BARE_TUTORIAL, TUTORIAL, SECURE_SQLITE, AXUM_MEMORY, AXUM_SQLITE, FASTAPI_JWT];
-/// The length of one case in a round.
+/// The duration of one case in a round, in seconds.
 pub const SECONDS: u64 = 2;
 const NUMBERS: [usize; 4] = [1, 8, 64, 256];
 
@@ -157,7 +157,7 @@ impl Cases {
 
     fn add(&mut self, name: Name, bare: Name, server: &Rc<Server>, exchanges: &[Exchange]) -> Result<()> {
         let first = server.first_response(&exchanges[0].request)?;
-        // No measured request is the first one with its token.
+        // Each request is sent once before, so that no measured request is the first one with its token.
         for_each(server.address, exchanges, |connection, exchange| exchange.check(connection))?;
         let load = Load::new(exchanges.iter().map(|exchange| &exchange.request), Some(first.length()))?;
         self.0.push(Case { name, bare, server: Rc::clone(server), load, rounds: Vec::new() });

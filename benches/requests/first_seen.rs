@@ -1,5 +1,5 @@
-//! Tokens that the service sees for the first time, compared with a bare Ed25519 verification and one query for
-//! everything that has to be known about the token's owner.
+//! Tokens that the service sees for the first time, compared with a bare Ed25519 verification and one query for the token's
+//! user, session and revocation.
 
 use std::{
     hint::black_box,
@@ -18,7 +18,7 @@ use crate::{
     support::{Connection, On, Result, Server, Spread, Table, cpu_time, gatepass, percentile},
 };
 
-/// Tokens before those that are measured: connections are opened and statements prepared.
+/// The number of tokens that are used before the measured ones, to open connections and prepare statements.
 const TOKENS_BEFORE: usize = 100;
 
 /// The user, whether the session is active, and whether the token was revoked.
@@ -27,9 +27,11 @@ const QUERY: &str = "SELECT username, email, full_name, disabled, scopes, \
                      AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_id = $3) AS is_active \
                      FROM users WHERE id = $1";
 
-/// Microseconds for a token: elapsed, by the median, and on a core.
+/// The cost of one token in microseconds.
 struct Cost {
+    /// The median latency.
     elapsed: f64,
+    /// The CPU time.
     cpu: f64,
 }
 
@@ -89,7 +91,7 @@ fn gatepass_cost(population: &Population, on: On, exchanges: &[Exchange]) -> Res
     Ok((Cost { elapsed: first.elapsed - again.elapsed, cpu: first.cpu - again.cpu }, key))
 }
 
-/// One request at a time, so that a request waits only for itself.
+/// Sends one request at a time, so that no request waits for another.
 fn send(connection: &mut Connection, server: &Server, exchanges: &[Exchange]) -> Result<Cost> {
     let (mut latencies, cpu) = (Vec::new(), server.cpu_time());
     for exchange in exchanges {
@@ -110,7 +112,7 @@ impl Cost {
 struct Prepared {
     signed: Vec<u8>,
     signature: Signature,
-    /// The ids of the user, the session and the token.
+    /// The IDs of the user, the session and the token.
     ids: [String; 3],
 }
 
@@ -127,7 +129,7 @@ impl Prepared {
     }
 }
 
-/// Verifies the tokens and queries what belongs to them; a macro, since the connections have different types.
+/// Verifies the tokens and queries their users and sessions. A macro, since the connections have different types.
 macro_rules! verify_all {
     ($connection:expr, $key:expr, $tokens:expr) => {{
         let mut connection = $connection;

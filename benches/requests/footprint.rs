@@ -1,4 +1,4 @@
-//! The start time and the memory of the service as a user starts it.
+//! The start time and the memory of the service, which runs on all cores.
 
 use std::{
     thread,
@@ -47,7 +47,7 @@ fn starts(request: &str, start: impl Fn() -> Result<Server>) -> Result<(Spread, 
     Ok((Spread::of(first_response), Spread::of(resident)))
 }
 
-/// The resident memory in MiB after every valid token was used twice: the second time it may be cached.
+/// The resident memory in MiB after every valid token was used twice. For the second use, the token may be cached.
 fn memory_after_use(population: &Population, arguments: &[&str]) -> Result<f64> {
     eprintln!("{} tokens are used …", population.tokens.len());
     let server = gatepass::secure(On::AnyCore, &population.data, arguments)?;

@@ -25,7 +25,7 @@ use crate::{
     support::{On, Result, Server, requests},
 };
 
-/// The argument that starts this program as a hand-written service. The framework, the place of the users, their
+/// The argument that starts this program as a hand-written service. The framework, `memory` or `sqlite`, the URL of the
 /// database and the address follow it.
 pub const ARGUMENT: &str = "--hand-written";
 
@@ -54,7 +54,7 @@ struct Verifier {
     key: DecodingKey,
     validation: Validation,
     users: HashMap<String, User>,
-    /// None if all users are in memory.
+    /// `None` if all users are in memory.
     pool: Option<SqlitePool>,
 }
 
@@ -121,7 +121,7 @@ fn serve_axum(users: &str, database_url: &str, address: &str) -> Result<()> {
     async fn read_users_me(CurrentUser(user): CurrentUser) -> Json<User> {
         Json(user)
     }
-    // One worker.
+    // One worker, like the other services.
     Builder::new_current_thread().enable_all().build()?.block_on(async {
         let verifier = Arc::new(Verifier::open(users, database_url).await?);
         let router = Router::new().route("/users/me", get(read_users_me)).with_state(verifier);

@@ -27,20 +27,20 @@ use support::{CONNECTIONS, On, Result, Table, check_wrk, exit_code, gatepass::Da
 /// The size of a run.
 pub struct Plan {
     pub rounds: usize,
-    /// Users in the large database.
+    /// The number of users in the large database.
     pub users: usize,
-    /// Their valid tokens, which the memory is measured with.
+    /// The number of valid tokens with which the memory is measured.
     pub all_tokens: usize,
-    /// Tokens that requests carry in turn.
+    /// The number of tokens that requests carry in turn.
     pub tokens: usize,
-    /// New tokens in a round, after some that are not measured.
+    /// The number of new tokens in a round that are measured.
     pub first_seen: usize,
 }
 
 const FULL: Plan =
     Plan { rounds: 9, users: 1_000_000, all_tokens: 100_000, tokens: 10_000, first_seen: 5_000 };
 const QUICK: Plan = Plan { rounds: 2, users: 2_000, all_tokens: 2_000, tokens: 1_000, first_seen: 200 };
-/// Users in the small database.
+/// The number of users in the small database.
 const FEW: usize = 1_000;
 const CRATES: [&str; 4] = ["actix-web", "axum", "jsonwebtoken", "sqlx"];
 
@@ -73,7 +73,7 @@ fn measure(plan: &Plan) -> Result<String> {
     });
     let on_postgres = on_postgres.transpose()?;
 
-    // Before the cores are separated: a user's service has all of them.
+    // The footprint is measured before the cores are separated, since these services use all of them.
     let mut goals = Table::of_goals();
     footprint::measure(&many, &mut goals)?;
 

@@ -20,7 +20,7 @@ const HASH: &str =
 const CHEAP: [&str; 3] = ["--argon2-memory=8", "--argon2-iterations=1", "--argon2-parallelism=1"];
 /// The lifetime of tokens in seconds.
 const TOKEN_TTL: &str = "2592000";
-/// The age up to which a database is used again: its tokens must stay valid during the run.
+/// The age up to which a database is reused: its tokens must stay valid during the run.
 const KEPT: Duration = Duration::from_secs(20 * 24 * 60 * 60);
 
 pub struct Population {
@@ -34,7 +34,7 @@ pub struct Token {
     pub text: String,
 }
 
-/// A request and a text that its response contains.
+/// A request, and a string that its response must contain.
 pub struct Exchange {
     pub request: String,
     pub expected: String,
@@ -51,7 +51,7 @@ impl Exchange {
 }
 
 impl Population {
-    /// A SQLite database, which an earlier run may have left.
+    /// Users in a SQLite database, which is reused if an earlier run created it.
     pub fn sqlite(users: usize, tokens: usize) -> Result<Self> {
         let migrations =
             fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/adapters/sql/migrations"))?.count();
@@ -100,7 +100,7 @@ impl Population {
         Ok(Self { data, tokens })
     }
 
-    /// `count` of the tokens, in even steps through all of them.
+    /// `count` of the tokens, evenly spaced.
     pub fn some(&self, count: usize) -> impl Iterator<Item = &Token> {
         self.tokens.iter().step_by((self.tokens.len() / count).max(1)).take(count)
     }
@@ -117,7 +117,7 @@ pub fn sign_in(username: &str) -> String {
     requests::sign_in(username, PASSWORD)
 }
 
-/// All names and so all responses have the same length.
+/// A username. All names, and therefore all responses, have the same length.
 fn username(number: usize) -> String {
     format!("johndoe{number:07}")
 }

@@ -32,7 +32,7 @@ const ARGUMENTS: [&str; 4] = [
     // Hashing does not load PostgreSQL, and expensive hashes would slow down everything else.
     "--argon2-memory=64",
     "--argon2-iterations=1",
-    // Throttling is on, but all clients have the same address.
+    // Throttling stays on, but with a high rate limit, since all clients have the same address.
     "--login-throttle-rate=1000000",
     // Connections are idle while clients wait for each other.
     "--idle-timeout=300",

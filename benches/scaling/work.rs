@@ -14,7 +14,7 @@ const EACH: usize = 200;
 /// The number of requests of each kind by all clients.
 pub const REQUESTS: f64 = (EACH * USERS) as f64;
 
-/// A kind of request, in the order in which a client sends them. Each uses the tokens of the previous one.
+/// The kinds of requests, in the order in which a client sends them. Each kind uses the tokens of the previous one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     SignIn,

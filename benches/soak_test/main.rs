@@ -26,5 +26,5 @@ fn minutes() -> Result<u32> {
     let minutes = env::args().skip_while(|argument| argument != "--minutes").nth(1);
     let minutes =
         minutes.and_then(|minutes| minutes.parse().ok()).filter(|minutes| (1..=24 * 60).contains(minutes));
-    minutes.ok_or_else(|| "--minutes takes a number from 1 to 1440".into())
+    minutes.ok_or_else(|| "--minutes must be a number from 1 to 1440".into())
 }

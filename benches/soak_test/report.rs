@@ -8,7 +8,8 @@ use crate::{
     tasks::TASKS,
 };
 
-/// A value of samples with its decimals and unit, and whether its medians in the first and the last quarter are close.
+/// A goal: its description, the value of a sample, the number of decimals, the unit, and a function that compares the
+/// medians of the first and the last quarter.
 type Goal = (&'static str, fn(&Sample) -> f64, usize, &'static str, fn(f64, f64) -> bool);
 
 const GOALS: [Goal; 5] = [

@@ -18,7 +18,7 @@ use crate::{
 
 /// The size of the token cache, which is full after a minute and a half.
 pub const CACHED: u32 = 1000;
-/// The most samples; in a longer run they are taken less often than once a second.
+/// The maximum number of samples. A run of more than ten minutes has less than one sample a second.
 const SAMPLES: u32 = 600;
 
 pub struct Results {
@@ -46,7 +46,7 @@ pub struct Sample {
 pub struct Tally {
     pub runs: usize,
     pub busy: usize,
-    /// From the time at which it was due to its end.
+    /// The time of each run from when it was due to its end.
     pub latencies: Vec<Duration>,
 }
 
@@ -56,12 +56,12 @@ pub fn measure(minutes: u32) -> Result<Results> {
         // Everything expires within the run.
         &["--access-token-ttl", &ttl, "--refresh-idle-ttl", "60", "--refresh-ttl", "120"][..],
         &["--token-cache-size", &cached],
-        // On a busy machine clients are late, and hashes take long.
+        // On a busy machine, clients are late and hashing is slow.
         &["--hash-max-wait", "60000", "--idle-timeout", "60"],
     ];
     let Service { server, data, .. } = &Service::start(&arguments.concat())?;
     let sessions = Mutex::new(Sessions::default());
-    // The tasks need a token at once.
+    // The tasks need tokens from the start.
     let mut first = Client::new(server.address, &sessions);
     for turn in 0..4 {
         first.sign_in(turn)?;
@@ -122,7 +122,7 @@ impl Run {
         let mut due = self.start;
         for turn in 0.. {
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            // Not before the last sample, which needs the connections of this client.
+            // Clients keep their connections until the last sample, which counts the open files.
             if self.is_over.load(Ordering::Relaxed) {
                 break;
             }

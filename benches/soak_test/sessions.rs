@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// In seconds: short, so that tokens expire all the time.
+/// The access token lifetime in seconds. It is short, so that tokens expire all the time.
 pub const ACCESS_TOKEN_TTL: u64 = 40;
-/// Older tokens are not used: they might expire while a request waits on a busy machine.
+/// The age up to which tokens are used. Older ones might expire while a request waits on a busy machine.
 const USED: Duration = Duration::from_secs(ACCESS_TOKEN_TTL - 15);
-/// Older tokens have expired: the service rounds to seconds.
+/// The age at which a token has expired, even though the service rounds to seconds.
 const EXPIRED: Duration = Duration::from_secs(ACCESS_TOKEN_TTL + 2);
-/// Older sessions are not refreshed any more, and expire.
+/// The age up to which sessions are refreshed. Older ones expire.
 const REFRESHED: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
@@ -35,13 +35,13 @@ impl Sessions {
         self.refreshed.push_back(session);
     }
 
-    /// Takes the session that was refreshed first.
+    /// Takes the session whose last refresh is the longest ago.
     pub fn next_to_refresh(&mut self) -> Option<Session> {
         let is_refreshed = |session: &Session| session.began.elapsed() < REFRESHED;
         std::iter::from_fn(|| self.refreshed.pop_front()).find(is_refreshed)
     }
 
-    /// A valid token, another one each turn.
+    /// A valid token, a different one each turn.
     pub fn valid_token(&self, turn: usize) -> Option<String> {
         let old = self.tokens.partition_point(|(issued, _)| issued.elapsed() > USED);
         // A prime, so that neighbours in age are not neighbours in turn.

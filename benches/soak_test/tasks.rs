@@ -38,7 +38,7 @@ pub enum Outcome {
     NothingToDo,
 }
 
-/// The latency of the first task has a goal. The second and the third are sign-ins.
+/// The tasks. The report expects this order: the latency of the first one has a goal, and the second and third are sign-ins.
 pub const TASKS: [Task; 8] = [
     Task::every(5, "GET /users/me with a cached token", |client, turn| {
         let token = client.sessions().valid_token(turn);
@@ -133,7 +133,7 @@ impl<'a> Client<'a> {
     fn send(&mut self, request: &str) -> Result<Response> {
         let turn = self.requests % CONNECTIONS;
         self.requests += 1;
-        // The service closes connections that stay unused.
+        // Connections are opened when they are first used, since the service closes idle ones.
         if turn == self.connections.len() {
             self.connections.push(Connection::open(self.address)?);
         }

@@ -61,7 +61,7 @@ impl Connection {
 }
 
 impl Response {
-    /// None if the response is incomplete.
+    /// Returns `None` if the response is incomplete.
     fn parse(bytes: &[u8]) -> Result<Option<Self>> {
         let mut headers = [httparse::EMPTY_HEADER; 32];
         let mut response = httparse::Response::new(&mut headers);
@@ -80,18 +80,18 @@ impl Response {
         self.head.len() + self.body.len()
     }
 
-    /// Fails unless the response has this status and contains this text.
+    /// Fails unless the response has this status and its body contains `text`.
     pub fn expect(self, status: u16, text: &str) -> Result<Self> {
         if self.status == status && self.body.contains(text) {
             return Ok(self);
         }
-        Err(format!("expected {status} and {text:?}: {self:?}").into())
+        Err(format!("expected status {status} and {text:?} in the body: {self:?}").into())
     }
 
-    /// A text field of the JSON body.
+    /// A string field of the JSON body.
     pub fn field(&self, name: &str) -> Result<String> {
         let body: Value = serde_json::from_str(&self.body)?;
-        body[name].as_str().map(str::to_owned).ok_or_else(|| format!("no {name}: {self:?}").into())
+        body[name].as_str().map(str::to_owned).ok_or_else(|| format!("no string {name:?}: {self:?}").into())
     }
 }
 

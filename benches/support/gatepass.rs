@@ -1,4 +1,4 @@
-//! The built program, without the settings of the user that runs the benchmark and without a log.
+//! The program `gatepass`, run without a log and without the settings of the user that runs the benchmark.
 
 use std::{
     env, fs,
@@ -25,7 +25,7 @@ pub struct Service {
 impl Service {
     /// Starts the service without login throttling: all clients have the same address.
     pub fn start(arguments: &[&str]) -> Result<Self> {
-        // Not in the directory for temporary files: it may be in memory, which needs no fsync.
+        // The system's directory for temporary files may be in memory, where fsync costs nothing.
         let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
         let data = Data::sqlite(directory.path());
         data.add_user("johndoe", PASSWORD)?;
@@ -42,7 +42,7 @@ pub struct Data {
 }
 
 impl Data {
-    /// SQLite and keys in this directory.
+    /// A SQLite database and keys in this directory.
     pub fn sqlite(directory: &Path) -> Self {
         let database = directory.join("gatepass.db");
         Self { database_url: format!("sqlite:{}", database.display()), keys: directory.join("keys") }
@@ -79,7 +79,7 @@ pub fn secure(on: On, data: &Data, arguments: &[&str]) -> Result<Server> {
     Server::start(on, PROGRAM, |command, address| {
         isolate(command).args(["--bind", &address.to_string(), "--profile", "secure"]);
         command.args(["--issuer", "http://127.0.0.1", "--database-url", &data.database_url]);
-        // Not the default: the services that Gatepass is compared with use Ed25519 too.
+        // Not the default: the bare verification that Gatepass is compared with uses Ed25519 too.
         command.args(["--algorithm", "EdDSA"]).arg("--keys-dir").arg(&data.keys).args(arguments);
     })
 }

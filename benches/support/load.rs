@@ -16,15 +16,16 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/support/load.
 /// Requests that are sent in turn.
 pub struct Load {
     requests: NamedTempFile,
-    /// The length of every response, all of which must be successful. Without it, wrk counts statuses.
+    /// The length that every response must have, with a successful status. If `None`, wrk counts statuses instead.
     length: Option<usize>,
 }
 
 pub struct Outcome {
     pub responses: f64,
     pub seconds: f64,
-    /// In milliseconds.
+    /// The median latency in milliseconds.
     pub p50: f64,
+    /// The 99th percentile of the latency in milliseconds.
     pub p99: f64,
     /// The CPU time of wrk in seconds.
     pub cpu: f64,
@@ -78,9 +79,7 @@ impl Load {
         let is_wrong =
             self.length.is_some() && (unsuccessful > 0.0 || (bytes / responses - length).abs() > 1.0);
         if failed > 0.0 || is_wrong {
-            return Err(
-                format!("wrong responses, which have {length} bytes if they are right: {output}").into()
-            );
+            return Err(format!("wrong responses; the expected length is {length} bytes: {output}").into());
         }
         let (seconds, cpu) = (micros / 1e6, cpu / 1e6);
         Ok(Outcome { responses, seconds, p50: p50 / 1e3, p99: p99 / 1e3, cpu, statuses: [ok, bad, busy] })

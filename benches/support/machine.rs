@@ -29,8 +29,8 @@ pub fn output_of(program: &Path, arguments: &[&str]) -> String {
     )
 }
 
-/// Moves this process to the last of its cores, and returns the first, which servers then have to themselves. None if
-/// there is only one core or no `taskset`.
+/// Moves this process to the last of its cores, and returns the first one for the servers. `None` if there is only one core
+/// or no `taskset`.
 pub fn separate_cores() -> Option<usize> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?.trim();

@@ -12,10 +12,10 @@ use std::{
 
 use super::{Connection, Response, Result};
 
-/// The longest time that a server may take to start.
+/// The timeout for the first response of a server.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A process that ends when the value is dropped.
+/// A process that is killed when the value is dropped.
 pub struct Server {
     process: Child,
     pub address: SocketAddr,
@@ -103,7 +103,7 @@ impl Drop for Server {
     }
 }
 
-/// The CPU time in seconds of the running threads of a process, which is an ID or `self`; 0 without /proc.
+/// The CPU time in seconds of the running threads of a process; 0 without /proc. `process` is an ID or `self`.
 pub fn cpu_time(process: &str) -> f64 {
     let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     threads.map(|thread| thread_cpu_time(&thread.path())).sum()

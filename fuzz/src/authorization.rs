@@ -1,4 +1,4 @@
-//! The `Authorization` header. An input is its value.
+//! The `Authorization` header. An input is the value of the header.
 
 use actix_web::http::header::HeaderValue;
 use base64::{Engine, prelude::BASE64_STANDARD};

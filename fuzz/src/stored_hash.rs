@@ -1,4 +1,4 @@
-//! Stored password hashes. An input is the text of one.
+//! Stored password hashes. An input is one hash.
 
 use std::{num::NonZeroUsize, sync::LazyLock};
 

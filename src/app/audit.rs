@@ -31,11 +31,11 @@ use crate::{
 /// The maximum number of queued entries other than failures. Further ones are lost and counted.
 const QUEUE_CAPACITY: usize = 8192;
 
-/// The maximum number of failures that are counted apart. Further ones are counted together by kind, without account and
-/// address.
+/// The maximum number of failures that are counted separately. Further ones are counted together by kind, without account
+/// and address.
 const MAX_FAILURES: usize = 500;
 
-/// The time after the first failure of an entry at which the entry is complete, because its minute has ended.
+/// The period that one entry counts failures for. Later failures start a new entry.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The maximum number of entries per write, and the minimum time between two writes.
@@ -45,7 +45,7 @@ const WRITE_INTERVAL: Duration = Duration::from_millis(200);
 /// The timeout of one write to the database.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The time between a failed write and its repetition.
+/// The time between a failed write and the next attempt.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The time for writing the remaining entries when the service stops.
@@ -78,7 +78,7 @@ struct Sink {
 }
 
 impl AuditTrail {
-    /// Starts a trail to the file `lines` and to the database; `None` without a destination.
+    /// Starts an audit trail that is written to the file `lines` and to the database. Returns `None` without either.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -132,7 +132,10 @@ impl AuditTrail {
         for Sink { name, stop, .. } in &self.sinks {
             let remaining = deadline + RETRY_DELAY - Instant::now();
             if timeout(remaining, stop.closed()).await.is_err() {
-                log::error!("audit trail ({name}) is incomplete: the last entries were not written in time");
+                let seconds = FLUSH_TIMEOUT.as_secs();
+                log::error!(
+                    "audit trail ({name}) is incomplete: the last entries were not written within {seconds} s"
+                );
             }
         }
     }
@@ -152,18 +155,18 @@ impl EventListener for AuditTrail {
     }
 }
 
-/// The failures of the last minute, and those that were not written yet. Their number is limited, whatever strangers
-/// send, and none is lost: those that exceed it are only counted.
+/// The failures of the last minute, and those that are not written yet. Clients can cause any number of failures, so the
+/// number of entries is limited. Failures beyond the limit are not lost, but counted in one entry for each kind.
 #[derive(Debug, Default)]
 struct Failures {
     entries: Mutex<HashMap<String, Failure>>,
-    /// Signals a failure that is not written yet.
+    /// The signal that a new failure waits to be written.
     added: Notify,
 }
 
 #[derive(Debug)]
 struct Failure {
-    /// The count is that of the failures that were not written yet.
+    /// The entry, whose count is the number of failures that are not written yet.
     entry: AuditEntry,
     first: Instant,
     written: Option<Instant>,
@@ -222,7 +225,7 @@ struct Writer {
     dropped: Counter,
     stop: watch::Receiver<Option<Instant>>,
     last_logged: Option<Instant>,
-    /// The number of lost entries that were logged.
+    /// The number of lost entries that the log has reported.
     logged_losses: u64,
 }
 
@@ -242,7 +245,7 @@ impl Writer {
             let next = Instant::now() + WRITE_INTERVAL;
             self.write(&mut batch).await;
             let interval = if is_last { Duration::ZERO } else { self.destination.count_interval() };
-            // Those that exceed the limit make a second batch.
+            // Entries for failures beyond the limit may need a second batch.
             for _ in 0..2 {
                 batch = self.failures.take(interval);
                 self.write(&mut batch).await;
@@ -336,7 +339,7 @@ impl Destination {
         }
     }
 
-    /// Writes all entries. A failed write to the database wrote none.
+    /// Writes all entries. If a write to the database fails, it has written none of them.
     async fn write(&mut self, entries: &[AuditEntry], limit: Duration) -> Result<(), BackendError> {
         let path = match self {
             Self::Database(writer) => return Ok(writer.append(entries, limit).await?),

@@ -1,4 +1,4 @@
-//! The command line: commands, their options, and what is printed if it cannot be parsed.
+//! The command line: commands, their options, and the errors for invalid arguments.
 
 use std::{collections::BTreeSet, env, ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -34,7 +34,7 @@ and variables over the file. RUST_LOG sets the log level, such as warn or debug 
 const MORE_OPTIONS: &str =
     "--help shows all options. Each can also be set by an environment variable: --bind by GATEPASS_BIND.";
 
-/// The settings that most people need. Only `--help` shows the others.
+/// The settings that most users need. `-h` shows only these, and `--help` all.
 const COMMON_OPTIONS: [&str; 7] =
     ["profile", "bind", "expose-tutorial", "tls-cert", "database-url", "keys-dir", "issuer"];
 
@@ -83,7 +83,7 @@ pub(crate) enum Command {
     Openapi(OpenapiArguments),
     /// Check that the service at --bind responds; exits with 1 if it does not
     Healthcheck(HealthcheckArguments),
-    /// Print a script for a shell that completes commands and options
+    /// Print a shell script that completes commands and options
     Completions(CompletionsArguments),
     /// Print the man page of a command
     Man(ManArguments),
@@ -154,14 +154,14 @@ fn service(root: &clap::Command) -> &clap::Command {
     root.find_subcommand("serve").unwrap_or(root)
 }
 
-/// Returns a warning for each variable that looks like a setting and is not one.
+/// Returns a warning for each variable that begins with `GATEPASS_` but is not a setting.
 pub(crate) fn unknown_variables() -> Vec<String> {
     let mut root = command();
     root.build();
     let settings = || sources::settings(service(&root));
     let files = settings().filter_map(|(_, arg)| sources::file_variable(arg));
     let known: BTreeSet<_> = settings().map(|(name, _)| variable_name(name)).chain(files).collect();
-    // Kubernetes sets these in every container of a namespace with a service of the name `gatepass`.
+    // Kubernetes sets these in every container of a namespace that has a service named `gatepass`.
     let is_of_kubernetes = |name: &str| {
         name.starts_with("GATEPASS_SERVICE_") || name == "GATEPASS_PORT" || name.starts_with("GATEPASS_PORT_")
     };
@@ -180,7 +180,7 @@ impl Settings {
     /// Returns the settings of a service that is started with these arguments.
     ///
     /// # Errors
-    /// If an argument is wrong.
+    /// If an argument is invalid.
     pub fn from_arguments<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<Self, clap::Error> {
         let arguments = with_command(arguments.into_iter().map(OsString::from).collect());
         match parse_from(&arguments)? {
@@ -226,7 +226,7 @@ pub(crate) fn command() -> clap::Command {
 /// Applies the rules that all commands share. An option under a help heading is a setting.
 fn configure(command: clap::Command) -> clap::Command {
     let has_commands = command.has_subcommands();
-    // A missing argument is a one-line error like any other.
+    // Without its required arguments, a command prints an error like any other instead of its help.
     command.arg_required_else_help(false).mut_subcommands(configure).mut_args(|arg| {
         let (Some(name), Some(_)) = (arg.get_long().map(str::to_owned), arg.get_help_heading()) else {
             return arg;
@@ -234,7 +234,7 @@ fn configure(command: clap::Command) -> clap::Command {
         let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
         let arg = if is_flag { optional_boolean(arg) } else { arg };
         let variable = variable_name(&name);
-        // `${VAR:-}` of Compose sets an empty variable.
+        // An empty variable is ignored: Compose sets one for `${VAR:-}`.
         let arg = if env::var_os(&variable).is_some_and(|value| value.is_empty()) {
             arg
         } else {
@@ -275,7 +275,7 @@ fn optional_boolean(arg: Arg) -> Arg {
         .value_parser(BoolishValueParser::new())
 }
 
-/// Prints help as clap formats it, and an error on one line.
+/// Prints help in clap's format, and an error on one line.
 fn report(error: &clap::Error, arguments: &[OsString], files: &[FileValue]) -> ExitCode {
     if is_output(error) {
         return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -363,7 +363,7 @@ mod tests {
         let all = settings(command.find_subcommand("serve").unwrap());
         assert!(all.len() > 40, "{all:?}");
         for (name, arg) in sources::settings(service(&command)) {
-            assert!(sources::has_known_type(arg), "the value name of --{name} belongs in `sources`");
+            assert!(sources::has_known_type(arg), "add the value name of --{name} to `sources`");
         }
         for command in with_subcommands(&command) {
             for name in settings(&command) {

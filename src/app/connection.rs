@@ -1,7 +1,7 @@
 //! Timeouts for slow clients, and the maximum number of connections.
 //!
 //! Actix limits the time for the head of the first request, and the idle time after it. This module also closes the
-//! connections of clients that send a later head slowly, read a response slowly, or go on sending a refused body.
+//! connections of clients that send a later head slowly, read a response slowly, or keep sending a refused body.
 
 use std::{
     any::Any,
@@ -29,8 +29,8 @@ const MAX_REQUESTS: usize = 100;
 /// The number of concurrent requests at which the connection is closed.
 const TOO_MANY_REQUESTS: usize = 1000;
 
-/// The maximum number of response bytes passed to Actix at once. Actix copies them, so they limit the memory for each slow
-/// client.
+/// The maximum number of response bytes passed to Actix at once. Actix copies them, so this limits the memory that a slow
+/// client can occupy.
 const CHUNK: usize = 16 * 1024;
 
 /// The timeouts of a connection.
@@ -64,7 +64,7 @@ pub(super) struct InFlight {
     pub(super) is_over_limit: bool,
 }
 
-/// A response body that ends its request when it is dropped.
+/// A response body. The request is in flight until the body is dropped.
 pub(super) struct TrackedBody<B> {
     body: B,
     /// The part of the last chunk that was not passed to Actix yet.
@@ -188,11 +188,11 @@ impl<B: MessageBody + Unpin> MessageBody for TrackedBody<B> {
 }
 
 /// Returns the number of connections that this process can have, at most `wanted`, and raises its limit of file descriptors
-/// as far as the system allows. A connection takes two file descriptors, and so does a connection to the database.
+/// as far as the system allows. A connection uses two file descriptors, and so does a connection to the database.
 #[cfg(unix)]
 pub(super) fn limit(wanted: u32, database_connections: u32) -> u32 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    // For logs, keys, the runtime and background tasks.
+    // The files of logs, keys, the runtime and background tasks.
     const OTHER_FILES: u64 = 108;
     let reserved = OTHER_FILES + u64::from(database_connections) * 2;
     let needed = u64::from(wanted) * 2 + reserved;

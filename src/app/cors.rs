@@ -15,9 +15,9 @@ const MAX_AGE: usize = 7200;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CorsOrigins(Vec<String>);
 
-/// A text that is not an origin.
+/// The error for an origin that is invalid or must not be allowed.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("{text:?} is not an origin: {why}")]
+#[error("{text:?} cannot be used as an origin: {why}")]
 pub(crate) struct InvalidOrigin {
     text: String,
     why: &'static str,
@@ -26,7 +26,7 @@ pub(crate) struct InvalidOrigin {
 impl FromStr for CorsOrigins {
     type Err = InvalidOrigin;
 
-    /// Parses origins separated by commas; an empty text has none.
+    /// Parses origins separated by commas; an empty string has none.
     fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let check = |part: &str| match problem(part) {

@@ -22,7 +22,7 @@ impl RequiredScopes for Me {
     const SCOPES: &'static [&'static str] = &["me"];
 }
 
-/// The scopes of a user for whom none are specified: enough to sign in to the pages.
+/// Returns the scopes of a new user if none are specified: enough to sign in to the pages.
 pub(crate) fn default_scopes() -> Scopes {
     Me::SCOPES.iter().filter_map(|scope| scope.parse::<Scope>().ok()).collect()
 }

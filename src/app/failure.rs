@@ -25,12 +25,13 @@ impl Failure {
         Self { exit_code: 2, message: message.to_string() }
     }
 
-    /// Creates the result for a closed pipe, as by `head`. Its exit code is 0, since the reader has what it needs.
+    /// Creates the result for a pipe that its reader closed, such as `head`. The exit code is 0, since the reader has what it
+    /// needs.
     pub(crate) fn closed_output() -> Self {
         Self { exit_code: 0, message: String::new() }
     }
 
-    /// Logs the error, so that it is not printed.
+    /// Logs the error instead of printing it.
     pub(crate) fn logged(self) -> Self {
         log::error!("{}", self.message);
         Self { message: String::new(), ..self }

@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) fn run(listen: &ListenSettings) -> Result<(), Failure> {
     let address = SocketAddr::new(reachable(listen.bind.ip()), listen.bind.port());
     let has_tls = listen.tls()?.is_some();
-    // One timeout for all steps. The process ends the thread.
+    // One timeout covers all steps. After it, the thread ends with the process.
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(status_line(address, has_tls)));
     let cause = match receiver.recv_timeout(TIMEOUT) {
@@ -52,7 +52,7 @@ fn request(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<Str
     Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
-/// Returns the address at which this machine reaches a service that listens on every address.
+/// Returns the address to connect to: loopback if the service listens on all addresses.
 fn reachable(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

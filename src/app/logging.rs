@@ -31,7 +31,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Starts logging to standard error with the filter in RUST_LOG; without one, at level `info`.
+/// Starts logging to standard error with the filter in `RUST_LOG`, or else with [`DEFAULT_FILTER`].
 pub(super) fn start(format: LogFormat) {
     let filter = env::var(DEFAULT_FILTER_ENV).ok().filter(|filter| !filter.trim().is_empty());
     let mut builder = Builder::new();
@@ -72,7 +72,7 @@ fn write_json(formatter: &mut Formatter, record: &Record<'_>) -> io::Result<()> 
     writeln!(formatter)
 }
 
-/// Adds the fields of a log record to a JSON object.
+/// A visitor that adds the fields of a log record to a JSON object.
 struct Fields<'a>(&'a mut Map<String, serde_json::Value>);
 
 impl<'kvs> VisitSource<'kvs> for Fields<'_> {

@@ -9,11 +9,11 @@ use crate::adapters::background::{self, BackgroundTask};
 /// The time between two returns of free memory.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// The size of a block that mimalloc allocates on its own. It is never written to, so it takes no memory.
+/// The size of a block that mimalloc allocates separately. The block is never written to, so it uses no physical memory.
 const LARGE: usize = 16 * 1024 * 1024;
 
-/// Starts the task that returns free memory. mimalloc does so a second after a block was freed, but only when a large block
-/// is freed after that. An idle service frees none.
+/// Starts the task that returns free memory. mimalloc returns memory that has been free for a second, but only when a large
+/// block is freed. An idle service frees none.
 pub(crate) fn return_free_memory() -> BackgroundTask {
     background::spawn(async {
         loop {

@@ -25,8 +25,8 @@ use crate::{
     },
 };
 
-/// Request IDs, the access log, metrics, panic handling, security headers and timeouts in one middleware: each further middleware would
-/// allocate and move every response.
+/// Request IDs, access log, metrics, panic handling, origin check, security headers and timeouts in one middleware: each further
+/// middleware would allocate and move every response.
 pub(super) struct Pipeline {
     /// The maximum size of request target and headers; larger requests get 431.
     pub(super) max_header_bytes: usize,

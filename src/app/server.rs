@@ -31,16 +31,16 @@ use crate::{
     },
 };
 
-/// The bytes of a request body that a client may send before they are read, for each stream of HTTP/2.
+/// The number of bytes of a request body that an HTTP/2 client may send before they are read, for each stream.
 const H2_STREAM_WINDOW: u32 = 64 * 1024;
 
-/// The same for all streams of a connection together.
+/// The number of such bytes for all streams of a connection together.
 const H2_CONNECTION_WINDOW: u32 = 256 * 1024;
 
 /// Routes of an application. Each worker thread configures its own.
 pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
-/// The composition of a profile.
+/// The parts of a service, which the profile provides.
 pub struct Service<U: AuthUser> {
     /// The use cases with the adapters of the profile.
     pub auth: Auth<U>,
@@ -65,7 +65,7 @@ pub struct Server {
 pub(super) fn bind_failure(address: SocketAddr, option: &str, cause: io::Error) -> Failure {
     Failure::failed(match cause.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("{address} is taken by another program; stop it or choose another port with {option}")
+            format!("{address} is in use by another program; stop it, or choose another port with {option}")
         }
         _ => format!("cannot listen on {address} ({option}): {cause}"),
     })
@@ -116,7 +116,7 @@ impl Server {
             App::new()
                 .app_data(proxies.clone())
                 .app_data(body_limits)
-                // The last one is the outermost.
+                // The middleware that is added last is the outermost.
                 .wrap(Condition::new(cors.is_enabled(), cors.middleware()))
                 .wrap(from_fn(move |request: ServiceRequest, next: Next<_>| {
                     Rc::clone(&pipeline).handle(request, next)

@@ -55,7 +55,7 @@ pub struct Settings {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) workers: Option<u16>,
 
-    /// The files with a password of the database, which `cli` adds.
+    /// The files that contain the password of the database. `cli` sets them.
     #[arg(skip)]
     pub(crate) password_files: Vec<PathBuf>,
 
@@ -131,7 +131,8 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "ORIGIN,…")]
     cors_origin: Vec<CorsOrigins>,
 
-    /// Host names of the service besides localhost and the issuer's [default: any; on loopback addresses without trusted proxies: none]
+    /// Host names of the service besides localhost and the issuer's
+    /// [default: any; on loopback addresses without trusted proxies: none]
     #[arg(long, value_name = "HOST,…", value_delimiter = ',', value_parser = host_name)]
     allowed_hosts: Vec<String>,
 
@@ -204,11 +205,11 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = clap::value_parser!(u8).range(1..).try_map(NonZeroU8::try_from))]
     pub(crate) database_connections: NonZeroU8,
 
-    /// Audiences that clients may request tokens for; the first is that of other tokens [default: the issuer]
+    /// Audiences that clients may request tokens for; the first applies if a request names none [default: the issuer]
     #[arg(long, value_name = "URL,…", value_delimiter = ',', value_parser = audience)]
     audience: Vec<Audience>,
 
-    /// Client ID of requests without a client, which belong to a public first-party client
+    /// Client ID for requests that send none; they are treated as requests of a public first-party client
     #[arg(long, value_name = "ID", default_value = "gatepass", value_parser = sql::client_id)]
     pub(crate) default_client_id: ClientId,
 
@@ -232,7 +233,7 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "SECONDS", default_value = "28800", value_parser = positive_seconds)]
     session_cookie_ttl: Duration,
 
-    /// Time without requests after which a session cookie ends, in seconds; the default is 1 hour
+    /// Time without requests after which a session cookie expires, in seconds; the default is 1 hour
     #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = positive_seconds)]
     session_cookie_idle_ttl: Duration,
 
@@ -244,7 +245,7 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "NUMBER", default_value = "20000", value_parser = positive::<NonZeroUsize>)]
     pub(crate) token_cache_size: NonZeroUsize,
 
-    /// Time that cached tokens are used without contact to the database, in seconds; requests get 503 afterwards
+    /// Time that cached tokens are used without contact with the database, in seconds; requests get 503 afterwards
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = positive_seconds)]
     pub(crate) token_cache_max_staleness: Duration,
 
@@ -404,7 +405,7 @@ pub(crate) struct PasswordSettings {
     #[arg(long, value_name = "NUMBER", default_value_t = 15, value_parser = clap::value_parser!(u8).range(8..=64))]
     password_min_length: u8,
 
-    /// File of breached passwords to refuse: SHA-1 hashes as Pwned Passwords has them, sorted by hash [default: none]
+    /// File of breached passwords to refuse: SHA-1 hashes in the format of Pwned Passwords, sorted by hash [default: none]
     #[arg(long, value_name = "FILE")]
     password_blocklist: Option<PathBuf>,
 }
@@ -433,7 +434,8 @@ struct LoginThrottleSettings {
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=3599))]
     login_throttle_longest_wait: u32,
 
-    /// Maximum number of requests per second from one address to /token, /login, /logout, /revoke and /introspect, of password changes and of unknown session cookies, successful or not; a burst may be ten times that
+    /// Maximum number of requests per second from one address to /token, /login, /logout, /revoke and /introspect, of password
+    /// changes and of unknown session cookies, successful or not; a burst may be ten times that
     #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = positive::<NonZeroU32>)]
     login_throttle_rate: NonZeroU32,
 }
@@ -459,7 +461,7 @@ impl Settings {
         self.secure.issuer.issuer.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen.bind))
     }
 
-    /// Returns the error about an issuer that is derived from a --bind without a specific address or port.
+    /// Returns an error message if the issuer is derived from a --bind without a specific address or port.
     pub(crate) fn unreachable_issuer(&self) -> Option<String> {
         let bind = self.listen.bind;
         let is_unreachable =
@@ -590,8 +592,8 @@ impl NetworkSettings {
         self.trusted_proxies.as_ref().is_some_and(|proxies| !proxies.is_empty())
     }
 
-    /// The time that an idle connection stays open. Behind a proxy it exceeds the 60 seconds of most proxies: one that sends
-    /// a request while the connection is being closed responds with 502.
+    /// Returns the time that an idle connection stays open. It exceeds the 60 seconds for which most proxies reuse a
+    /// connection: a proxy that sends a request while the connection is being closed responds with 502.
     pub(crate) fn idle_timeout(&self) -> Duration {
         let default = if self.has_trusted_proxies() { 75 } else { 5 };
         self.idle_timeout.unwrap_or(Duration::from_secs(default))

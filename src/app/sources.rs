@@ -83,7 +83,7 @@ impl FileValue {
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     pub(crate) name: String,
-    /// The value without secrets; `None` if there is none.
+    /// The value without secrets; `None` if the setting has no value.
     pub(crate) value: Option<String>,
     /// The description of the default, if it depends on other settings or on the system.
     pub(crate) default: Option<String>,
@@ -266,7 +266,7 @@ fn parse(path: &str, text: &str, all: &clap::Command) -> Result<Vec<FileValue>, 
     Ok(values)
 }
 
-/// Returns whether the value name of a setting has a type, so that a new one is not taken for text by mistake.
+/// Returns whether the value name of a setting has a type, so that a new one is not treated as text by mistake.
 #[cfg(test)]
 pub(crate) fn has_known_type(arg: &Arg) -> bool {
     const TEXTS: [&str; 10] = [
@@ -337,7 +337,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_password_of_a_database_url_is_redacted() {
+    fn passwords_in_database_urls_are_redacted() {
         for (url, shown) in [
             ("sqlite:gatepass.db", "sqlite:gatepass.db"),
             ("postgres://gatepass@db/gatepass", "postgres://gatepass@db/gatepass"),

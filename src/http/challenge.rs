@@ -6,7 +6,7 @@ use std::fmt;
 /// separated by commas.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Challenge<'a> {
-    /// A token is required, in FastAPI's words: without the parameter that RFC 6750 requires.
+    /// The token is missing or not valid, in FastAPI's format: without the parameters that RFC 6750 requires.
     Bearer,
     /// A token is required. A request without one gets no `error`
     /// ([RFC 6750 section 3.1](https://www.rfc-editor.org/rfc/rfc6750#section-3.1)).

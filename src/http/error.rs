@@ -26,8 +26,8 @@ use crate::{
     http::{challenge::Challenge, error_log, validation::FieldError},
 };
 
-/// The reason why a request was refused. As a response it has FastAPI's format, `{"detail": …}`. An [`ErrorResponse`] has the
-/// [`ErrorFormat`] of an [`Auth`](crate::Auth).
+/// The reason why a request was refused. A handler that returns it responds in FastAPI's format, `{"detail": …}`.
+/// [`Auth::error_response`](crate::Auth::error_response) converts it to the [`ErrorFormat`] of an [`Auth`](crate::Auth).
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum ApiError {
@@ -88,10 +88,10 @@ pub enum ApiError {
     /// 400: the password grant is turned off.
     #[error("Signing in with a password is turned off")]
     UnsupportedGrant,
-    /// 422, or 400 in the OAuth 2.0 formats: fields are missing or invalid.
+    /// 400, or 422 in FastAPI's format: fields are missing or invalid.
     #[error("Invalid form")]
     InvalidForm(Vec<FieldError>),
-    /// 400: the body does not match its Content-Type.
+    /// 400: the body is malformed or not a form, or the query is invalid.
     #[error("{0}")]
     MalformedBody(&'static str),
     /// 400: the parts of the request contradict each other.
@@ -121,7 +121,7 @@ pub enum ApiError {
     /// 403: a page of another origin sent the request.
     #[error("Requests from this origin are not allowed")]
     OriginNotAllowed,
-    /// 421: the service has another host name.
+    /// 421: the request is for a host name that is not allowed.
     #[error("This host name is not allowed")]
     HostNotAllowed,
     /// 404: the path has no endpoint.
@@ -194,8 +194,8 @@ pub struct OAuth2ErrorBody<'a> {
     pub error_description: String,
 }
 
-/// The body of a 400 response of an endpoint with a form and a token: an OAuth 2.0 error about the form, or an error with
-/// `detail` alone about the password.
+/// The body of a 400 response of an endpoint with a form and a token: an OAuth 2.0 error if the form is invalid, or an error
+/// with only `detail` if the current password is wrong.
 pub(crate) struct FormOrUserErrorBody;
 
 impl PartialSchema for FormOrUserErrorBody {
@@ -298,7 +298,7 @@ impl ApiError {
         }
     }
 
-    /// Returns the error code of RFC 6749 section 5.2, for the token endpoint.
+    /// Returns the error code of OAuth 2.0, mostly of RFC 6749 section 5.2, or `None` for errors without a code.
     fn oauth2_code(&self) -> Option<&'static str> {
         match self {
             Self::InvalidCredentials
@@ -365,13 +365,17 @@ impl ApiError {
             Self::OriginNotAllowed => {
                 error_log::log(
                     Level::Info,
-                    format!("refused a request: {self}; --cors-origin allows origins"),
+                    "refused a request from a page of another origin; if the page is yours, add its origin to \
+                     the allowed origins (CORS)"
+                        .to_owned(),
                 );
             }
             Self::HostNotAllowed => {
                 error_log::log(
                     Level::Info,
-                    format!("refused a request: {self}; --allowed-hosts allows host names"),
+                    "refused a request for a host name that is not allowed; if the name is yours, add it to \
+                     the allowed hosts"
+                        .to_owned(),
                 );
             }
             _ => {}
@@ -395,7 +399,7 @@ impl ApiError {
                 response.insert_header(retry_after(Duration::ZERO));
                 response.force_close();
             }
-            // The rest of the body is not read.
+            // The rest of the request is not read, so the connection cannot be reused.
             Self::BodyTooLarge { .. }
             | Self::BodyTimeout
             | Self::UnreadableBody
@@ -453,7 +457,7 @@ impl ResponseError for BackendError {
     }
 }
 
-/// Returns `Retry-After`, rounded up so that no client retries too early.
+/// Returns the header `Retry-After`, rounded up to at least one second so that no client retries too early.
 fn retry_after(wait: Duration) -> (header::HeaderName, HeaderValue) {
     let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
     (header::RETRY_AFTER, seconds.into())

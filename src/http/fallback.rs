@@ -22,8 +22,8 @@ const PATH: &AsciiSet = &QUERY.add(b'?').add(b'#');
 /// Handles unknown paths, as the default service of an application. Redirects `/token/?a=b` to `/token?a=b`, with any method,
 /// if that path has an endpoint, and returns 404 otherwise.
 ///
-/// The location is a relative URL ([RFC 3986 section 5.2](https://www.rfc-editor.org/rfc/rfc3986#section-5.2)): it stays right
-/// behind a proxy that removes a prefix of the path or terminates TLS.
+/// The location is a relative URL ([RFC 3986 section 5.2](https://www.rfc-editor.org/rfc/rfc3986#section-5.2)), which is also
+/// correct behind a proxy that removes a prefix of the path or terminates TLS.
 ///
 /// # Errors
 /// [`ApiError`] with status 404, unless the response is a redirect.
@@ -34,8 +34,8 @@ pub async fn fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     Ok(redirect(&request, &up, name))
 }
 
-/// Redirects like [`fallback`], but with an absolute URL, as Starlette does. Its scheme and host are those of the request, or those
-/// that a [trusted proxy](crate::web::TrustedProxies) forwards.
+/// Redirects like [`fallback`], but with an absolute URL, as Starlette does. Its scheme and host are those of the request, or
+/// those that a [trusted proxy](crate::web::TrustedProxies) forwards.
 ///
 /// # Errors
 /// As for [`fallback`].

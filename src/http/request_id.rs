@@ -49,7 +49,7 @@ pub(crate) fn current() -> Option<HeaderValue> {
     CURRENT.try_with(HeaderValue::clone).ok()
 }
 
-/// Returns a new ID: random digits of this process, and a number.
+/// Returns a new ID: random digits, which are the same for the whole process, and a sequence number.
 fn generate() -> HeaderValue {
     static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
     static NUMBER: AtomicU64 = AtomicU64::new(1);

@@ -63,7 +63,7 @@ pub enum ProxyHeader {
     Forwarded,
 }
 
-/// The error for a text that is not an address or a network.
+/// The error for a value that is neither an address nor a network.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("expected an address or a network such as 10.0.0.0/8 or ::1, not {0:?}")]
 pub struct InvalidProxy(String);
@@ -74,10 +74,10 @@ pub(crate) struct RequestedHost {
     pub(crate) host: String,
 }
 
-/// The sender of a request to a proxy, as the proxy forwards it.
+/// An entry of a forwarding header: the client or proxy that sent a request, as reported by the proxy that received it.
 #[derive(Debug, Default, PartialEq)]
 struct Hop {
-    /// `None` if it is missing or cannot be parsed.
+    /// `None` if the address is missing or cannot be parsed.
     address: Option<IpAddr>,
     scheme: Option<&'static str>,
     host: Option<String>,
@@ -86,7 +86,7 @@ struct Hop {
 impl FromStr for TrustedProxies {
     type Err = InvalidProxy;
 
-    /// Parses addresses and networks (`10.0.0.0/8`), separated by commas. `none` and an empty text mean no proxies.
+    /// Parses addresses and networks (`10.0.0.0/8`), separated by commas. `none` and an empty string mean no proxies.
     fn from_str(text: &str) -> Result<Self, InvalidProxy> {
         let text = if text == "none" { "" } else { text };
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -108,7 +108,7 @@ impl TrustedProxies {
         Self { networks: networks.into_iter().map(IpNet::from).collect(), header: ProxyHeader::default() }
     }
 
-    /// Sets the header that the proxies set.
+    /// Selects the header that the proxies set.
     #[must_use]
     pub fn with_header(self, header: ProxyHeader) -> Self {
         Self { header, ..self }
@@ -221,8 +221,8 @@ fn elements(headers: &HeaderMap, name: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Splits a text from the right. The client's text is on the left, so an unclosed quote in it cannot include what a proxy
-/// appended.
+/// Splits `text` at separators outside quotes, from the right. The client's part is on the left, so an unclosed quote in it
+/// cannot hide what a proxy appended.
 fn split_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {

@@ -21,7 +21,7 @@ use gatepass::{
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 
-/// Scripts of this host only: an injected script does not run.
+/// A policy that allows only scripts of this host, so that an injected script does not run.
 const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; \
     frame-ancestors 'none'";
 
@@ -31,7 +31,7 @@ struct Me {
     username: Option<String>,
 }
 
-/// The page asks first who is signed in, since it cannot read the cookie.
+/// Returns the current user. The page requests it first, since it cannot read the cookie.
 #[get("/api/me")]
 async fn current_user(user: MaybeUser<User>) -> impl Responder {
     web::Json(Me {
@@ -56,7 +56,7 @@ struct NewNote {
     text: String,
 }
 
-/// Requests of other origins never get here: Gatepass refuses them because of the cookie.
+/// Adds a note. Requests of other origins never get here: Gatepass refuses those that are authenticated by the cookie.
 #[post("/api/notes")]
 async fn add_note(
     me: ActiveUser<User>,
@@ -64,7 +64,7 @@ async fn add_note(
     note: web::Form<NewNote>,
 ) -> Result<impl Responder> {
     if note.text.is_empty() || note.text.len() > 1000 {
-        return Err(ErrorBadRequest("A note has 1 to 1000 bytes"));
+        return Err(ErrorBadRequest("A note must have 1 to 1000 bytes"));
     }
     let insert = sqlx::query("INSERT INTO notes (owner, text) VALUES ($1, $2)");
     let insert = insert.bind(me.subject().as_str()).bind(&note.text);
@@ -133,7 +133,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .execute(&pool)
         .await?;
     let users = SqlUsers::new(database.clone());
-    // The name is for other applications on localhost.
+    // A name of its own, since applications on other ports of localhost share cookies.
     let mut cookies = CookieTransport::default().name("spa_session");
     if !issuer.starts_with("https://") {
         cookies = cookies.insecure_http(); // for development

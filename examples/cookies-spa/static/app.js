@@ -1,7 +1,7 @@
 // No token is stored anywhere: the browser sends the session cookie by itself.
 const $ = (id) => document.getElementById(id);
 
-// Sends a form, or reads. After the session has ended, the page shows the sign-in form again.
+// Sends a form with POST, or sends a GET request without one. After the session has ended, the page shows the sign-in form again.
 async function call(path, form) {
   const body = form instanceof HTMLFormElement ? new URLSearchParams(new FormData(form)) : undefined;
   const response = await fetch(path, form === undefined ? {} : { method: "POST", body });

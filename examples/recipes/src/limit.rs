@@ -12,10 +12,10 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::users::User;
 
-/// Above this number of users, those that are below their limit are forgotten.
+/// The number of tracked users above which those without recent requests are removed.
 const MAX_USERS: usize = 10_000;
 
-/// Counts requests of each user in memory.
+/// A rate limit for each user, in memory.
 pub struct PerUserLimit(DefaultKeyedRateLimiter<Subject>);
 
 impl PerUserLimit {
@@ -35,7 +35,7 @@ impl PerUserLimit {
     }
 }
 
-/// Middleware for one route, resource or scope: `.wrap(from_fn(limit_per_user))`.
+/// Limits the requests of each user, as middleware of a route, resource or scope: `.wrap(from_fn(limit_per_user))`.
 pub async fn limit_per_user<B: MessageBody>(
     auth: Auth<User>,
     me: ActiveUser<User>,

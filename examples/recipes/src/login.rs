@@ -39,7 +39,7 @@ pub async fn login(
     Ok(TokenResponse::from(signed_in.tokens).with("username", signed_in.user.username))
 }
 
-/// The body of all errors, also of `/token` and of the extractors of Gatepass.
+/// Returns the body of all errors, including those of `/token` and of Gatepass's extractors.
 pub fn error_body(error: &ErrorSummary<'_>) -> String {
     let ErrorSummary {
         status,
@@ -50,17 +50,17 @@ pub fn error_body(error: &ErrorSummary<'_>) -> String {
     json!({ "error": { "status": status, "code": code, "message": description } }).to_string()
 }
 
-/// Claims of your own. Other services read them; this one loads the user. They are not secret.
+/// Returns claims of your own, for other services; this one loads the user. Claims are not secret.
 pub fn claims(user: &User) -> Map<String, Value> {
     Map::from_iter([("tenant".to_owned(), user.tenant.clone().into())])
 }
 
-/// Links that were sent by email: a random code, the user, and when the link expires.
+/// Links that were sent by email: a random code, the user, and the expiry.
 #[derive(Default)]
 pub struct Links(Mutex<HashMap<String, (Subject, Instant)>>);
 
 impl Links {
-    /// Adds a link. The code has at least 128 random bits.
+    /// Adds a link. The code must have at least 128 random bits.
     pub fn add(&self, code: String, user: Subject, expires: Instant) {
         let mut links = self.0.lock().unwrap_or_else(|error| error.into_inner());
         links.retain(|_, (_, expires)| *expires > Instant::now());
@@ -75,7 +75,7 @@ impl Links {
     }
 }
 
-/// Signs in without a password: your application has authenticated the user. The code is in the body and not in the path, because
+/// Signs in without a password: the code from the email authenticates the user. It is in the body and not in the path, because
 /// paths are logged.
 #[post("/login/link")]
 pub async fn sign_in_with_link(

@@ -13,8 +13,8 @@ use gatepass::{ActiveUser, Auth, MaybeUser, required_scopes};
 
 use crate::users::User;
 
-/// Optional sign-in: a route for everyone that knows the user if there is one. An invalid token gets 401, so that clients
-/// notice that they are no longer signed in.
+/// Greets everyone, and the user by name if there is one. An invalid token gets 401, so that clients notice that they are no
+/// longer signed in.
 #[get("/")]
 pub async fn optional_sign_in(user: MaybeUser<User>) -> String {
     match user.active() {
@@ -52,7 +52,7 @@ pub async fn edit(Editor(editor): Editor) -> String {
     format!("edited by {}", editor.username)
 }
 
-/// One of several scopes. The type of an argument requires all of its scopes, so check alternatives in the handler.
+/// Requires one of several scopes. The type of an argument requires all of its scopes, so the handler checks alternatives.
 #[get("/any-scope")]
 pub async fn any_scope(
     auth: Auth<User>,
@@ -73,14 +73,14 @@ required_scopes! {
     struct Admin = ["admin"];
 }
 
-/// Everything below `/admin`, also paths that do not exist.
+/// Protects everything below `/admin`, including paths that do not exist.
 pub fn admin(auth: &Auth<User>) -> impl HttpServiceFactory + use<> {
     web::scope("/admin")
         .wrap(auth.require::<Admin>())
         .route("/statistics", web::get().to(async || "statistics"))
 }
 
-/// The user in middleware: `from_fn` takes extractors before the request.
+/// Uses the user in middleware: with `from_fn`, extractors come before the request.
 pub async fn log_user<B: MessageBody>(
     user: MaybeUser<User>,
     request: ServiceRequest,
@@ -93,7 +93,7 @@ pub async fn log_user<B: MessageBody>(
     next.call(request).await
 }
 
-/// The user in a guard. Guards cannot wait for a database: middleware around the scope has loaded the user before.
+/// Uses the user in a guard. Guards cannot wait for a database, so middleware around the scope has already loaded the user.
 fn is_member(context: &GuardContext<'_>) -> bool {
     context
         .req_data()
@@ -101,7 +101,7 @@ fn is_member(context: &GuardContext<'_>) -> bool {
         .is_some_and(|user| user.tenant == "acme")
 }
 
-/// `/home` has another handler for members of the tenant `acme`.
+/// Returns the scope `/home`, which has another handler for members of the tenant `acme`.
 pub fn members() -> impl HttpServiceFactory {
     web::scope("/home")
         .wrap(from_fn(log_user))

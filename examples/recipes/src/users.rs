@@ -1,4 +1,4 @@
-//! Users in memory. An application has them in a database.
+//! Users in memory. A real application stores them in a database.
 
 use gatepass::{
     Account, AuthUser, BackendError, GrantedScopes, PasswordHash, Scopes, Subject, UserStore,

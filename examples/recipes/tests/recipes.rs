@@ -14,7 +14,7 @@ use tempfile::TempDir;
 const PASSWORD: &str = "glacier violin marmalade";
 const CODE: &str = "4f2c8a9d0b7e6f15c3a2918d7e6b5c40";
 
-/// johndoe of the tenant `acme` is an editor and administrator; alice may write items.
+/// Returns two users: johndoe of the tenant `acme` is an editor and administrator, and alice may write items.
 async fn users() -> Users {
     let hash = Argon2Hasher::default()
         .hash(&PASSWORD.into())

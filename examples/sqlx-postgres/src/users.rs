@@ -50,7 +50,7 @@ impl UserStore for Users {
     }
 
     async fn find_by_subject(&self, id: &Subject) -> Result<Option<User>> {
-        // A subject that is not a number becomes NULL, which no user has.
+        // A subject that is not a number becomes NULL, which matches no user.
         let id: Option<i64> = id.as_str().parse().ok();
         let select = query_as("SELECT * FROM users WHERE id = $1").bind(id);
         Ok(select.fetch_optional(&self.0).await?)

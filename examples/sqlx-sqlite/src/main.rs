@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let frontend = env::var("FRONTEND").unwrap_or(issuer.clone());
     let proxies = env::var("TRUSTED_PROXIES").unwrap_or_default();
     let proxies = web::Data::new(proxies.parse::<TrustedProxies>()?);
-    // The file has password hashes: no other user of the machine may read it.
+    // The file contains password hashes: no other user of the machine may read it.
     let mut file = OpenOptions::new();
     file.append(true).create(true).mode(0o600).open("app.db")?;
     let pool = SqlitePool::connect("sqlite:app.db").await?;

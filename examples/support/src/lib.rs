@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// The address in the READMEs.
 const ADDRESS: &str = "127.0.0.1:8080";
 
-/// Returns a new database, or `None` if PostgreSQL is not installed. Then the caller skips its test.
+/// Returns a new database, or `None`, for which the caller skips its test, if PostgreSQL is missing.
 pub fn new_postgres() -> Option<postgres::Database> {
     let skip = |why: &String| {
         assert!(
@@ -34,7 +34,7 @@ pub fn new_postgres() -> Option<postgres::Database> {
     postgres::Database::create().inspect_err(skip).ok()
 }
 
-/// A running example in a folder of its own. It ends with its value.
+/// A running example in a directory of its own. The process is killed when the value is dropped.
 pub struct Example {
     pub address: String,
     child: Child,
@@ -77,7 +77,7 @@ impl Example {
         self.run(&fs::read_to_string(path).expect("a readable file"));
     }
 
-    /// Runs the commands in the `console` blocks of a text, in one shell. In the expected output, `…` stands for any
+    /// Runs the commands in the `console` blocks of a Markdown string, in one shell. In the expected output, `…` stands for any
     /// characters.
     #[track_caller]
     pub fn run(&self, text: &str) {
@@ -139,7 +139,7 @@ fn commands(text: &str) -> Vec<(String, String)> {
     commands
 }
 
-/// Returns whether a text has these parts between its `…`.
+/// Returns whether `text` matches `expected`, in which `…` stands for any characters.
 fn matches(expected: &str, text: &str) -> bool {
     let mut parts = expected.split('…');
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {

@@ -47,7 +47,7 @@ async fn profile(me: ActiveUser<Customer>) -> web::Json<Customer> {
     web::Json(me.into_inner())
 }
 
-// The whole scope /staff is for staff: see `require` in `main`.
+// Only for staff: `main` wraps the scope of this service in `require`.
 #[get("/customers")]
 async fn list_customers(customers: web::Data<Users<Customer>>) -> Result<web::Json<Vec<Customer>>> {
     Ok(web::Json(customers.list().await?))
@@ -72,12 +72,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let issuer = env::var("ISSUER").unwrap_or(format!("http://{address}"));
     let proxies = env::var("TRUSTED_PROXIES").unwrap_or_default();
     let proxies = web::Data::new(proxies.parse::<TrustedProxies>()?);
-    // The file has password hashes: no other user of the machine may read it.
+    // The file contains password hashes: no other user of the machine may read it.
     let mut file = OpenOptions::new();
     file.append(true).create(true).mode(0o600).open("app.db")?;
     let pool = SqlitePool::connect("sqlite:app.db").await?;
 
-    // Both share the keys, and the threads that hash passwords.
+    // Both `Auth` share the keys, and the threads that hash passwords.
     let (tokens, hasher) = (JwtTokens::open("keys", issuer)?, Argon2Hasher::default());
     let customers = Arc::new(Users::<Customer>::open(&pool).await?);
     let staff = Arc::new(Users::<Staff>::open(&pool).await?);

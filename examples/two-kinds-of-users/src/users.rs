@@ -49,7 +49,7 @@ macro_rules! kind {
                 GrantedScopes::All
             }
 
-            // Tokens carry it: do not change it when you rename the type.
+            // Tokens contain this name: keep it even if you rename the type.
             fn user_kind() -> &'static str {
                 stringify!($name)
             }

@@ -13,7 +13,7 @@ use tokio::sync::broadcast::{Receiver, Sender};
 use tokio::{select, time};
 
 const TIME_TO_AUTHENTICATE: Duration = Duration::from_secs(5);
-/// The time after which an expired token is noticed.
+/// The interval at which the expiry of tokens is checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// The time after which a client that does not read is disconnected.
 const TIME_TO_READ: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ pub struct Chat {
     pub changes: Sender<Invalidation>,
 }
 
-/// Passes changes of sessions and users on to the connections. An error means that no connection is open.
+/// A listener that passes changes of sessions and users to the connections. Sending fails only if no connection is open.
 pub struct Changes(pub Sender<Invalidation>);
 
 impl CacheInvalidator for Changes {
@@ -99,7 +99,7 @@ impl Connection {
         let Some(mut signed_in) = self.authenticate(token.into()).await else {
             return "the token is not valid";
         };
-        // Messages from before are for others.
+        // Messages that were sent before the sign-in are not for this client.
         self.inbox = self.inbox.resubscribe();
         let mut check = time::interval(CHECK_INTERVAL);
         loop {

@@ -43,7 +43,7 @@ async fn receive(socket: &mut impl Socket) -> Frame {
 
 async fn text(socket: &mut impl Socket) -> Value {
     let Frame::Text(text) = receive(socket).await else {
-        panic!("not a text")
+        panic!("not a text message")
     };
     serde_json::from_slice(&text).expect("JSON")
 }
@@ -103,8 +103,8 @@ fn messages_reach_all_connections_until_the_session_ends() {
         let hello = json!({ "from": "alice", "text": "hello" });
         assert_eq!(text(&mut first).await, hello);
 
-        // The second connection gets no message from before its token. Its own one shows that it
-        // is authenticated.
+        // The second connection gets no message that was sent before its token. Its own message
+        // shows that it is authenticated.
         send(&mut second, json!({ "token": token_2 })).await;
         send(&mut second, json!({ "text": "hello" })).await;
         assert_eq!(text(&mut second).await, hello);
@@ -165,7 +165,7 @@ fn commands_of_the_readme_print_what_it_shows() {
     example.run(IMPERSONATION);
 }
 
-/// A zero-width space, and a space at the end.
+/// Usernames with a zero-width space and with a trailing space.
 const IMPERSONATION: &str = r#"
 ```console
 $ curl -s -w ' %{http_code}' --json '{"username": "john\u200bdoe", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/users

@@ -53,7 +53,7 @@ struct ListAudit {
     /// Print each entry as a line of JSON
     #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// Print comma-separated values with a header; cells that spreadsheets would take for formulas begin with '
+    /// Print comma-separated values with a header; a ' precedes cells that spreadsheets would treat as formulas
     #[arg(long)]
     csv: bool,
 }

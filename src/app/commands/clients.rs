@@ -38,7 +38,7 @@ pub(crate) struct ClientsArguments {
 
 #[derive(Clone, Debug, Subcommand)]
 enum ClientsCommand {
-    /// Register a client and print its secret, which cannot be shown again
+    /// Register a client; prints the secret of a confidential client, which cannot be shown again
     Add {
         /// Client ID
         #[arg(value_parser = sql::client_id)]
@@ -69,7 +69,7 @@ enum ClientsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Create a second secret; sessions stay active, and the old secret is valid for a while
+    /// Create a new secret; the old one stays valid for the time of --grace, and sessions stay active
     RotateSecret {
         /// Client ID
         #[arg(value_parser = sql::client_id)]
@@ -114,7 +114,7 @@ struct ClientFields {
     introspect_all: Option<bool>,
 }
 
-// clap would take a `Vec` for a repeated argument, and an inner `Option` for an optional value.
+// With these aliases, clap does not treat a `Vec` as a repeated argument, and an inner `Option` as an optional value.
 type Name = std::option::Option<String>;
 type Grants = std::vec::Vec<String>;
 type Audiences = std::option::Option<Vec<Audience>>;
@@ -224,17 +224,18 @@ fn changed(client: Client, change: &ClientChange) -> Client {
 fn check(client: &Client, change: &ClientChange) -> Result<(), Failure> {
     if client.allows_grant(GrantType::ClientCredentials.name()) {
         if client.is_public() {
-            let message = "a public client cannot use client_credentials, since anyone can send its ID: register a confidential one";
+            let message = "a public client cannot use client_credentials, since anyone can send its ID: register a confidential client";
             return Err(Failure::usage(message));
         }
         if change.grants.is_some() && client.scopes == GrantedScopes::All && change.scopes.is_none() {
-            let message = "client_credentials needs --scopes: the scopes of the client's own tokens, which no user limits";
+            let message = "the grant client_credentials needs --scopes, since no user limits the scopes of the client's tokens";
             return Err(Failure::usage(message));
         }
-        client.id.subject().map_err(|_| Failure::usage("the ID is too long for client_credentials"))?;
+        let too_long = "the ID of a client with the grant client_credentials must not exceed 248 bytes";
+        client.id.subject().map_err(|_| Failure::usage(too_long))?;
     }
     if client.is_public() && client.introspect_all {
-        let message = "a public client cannot introspect tokens, since anyone can send its ID: register a confidential one";
+        let message = "a public client cannot introspect tokens, since anyone can send its ID: register a confidential client";
         return Err(Failure::usage(message));
     }
     Ok(())

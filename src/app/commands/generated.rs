@@ -31,7 +31,7 @@ pub(crate) struct CompletionsArguments {
 /// The arguments of `gatepass man`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ManArguments {
-    /// Command that the page describes, such as `users add` [default: all commands in short]
+    /// Command that the page describes, such as `users add` [default: a summary of all commands]
     #[arg(value_name = "COMMAND")]
     command: Vec<String>,
 
@@ -60,7 +60,7 @@ pub(crate) fn man(ManArguments { command, directory }: &ManArguments) -> Result<
             let known: Vec<_> = selected.get_subcommands().map(Command::get_name).collect();
             let (parent, known) = (selected.get_bin_name().unwrap_or_default(), known.join(", "));
             Failure::usage(match &*known {
-                "" => format!("{parent} has no commands, such as {name}"),
+                "" => format!("{parent} has no subcommands: remove {name}"),
                 known => format!("{parent} has no command {name}; it has {known}"),
             })
         })?;
@@ -79,7 +79,8 @@ fn show_all_options(command: Command) -> Command {
     command.mut_args(|arg| arg.hide_short_help(false)).mut_subcommands(show_all_options)
 }
 
-/// Returns a page. clap_mangen would list every option in the synopsis, and call the text after the help EXTRA.
+/// Returns a page. By default, clap_mangen would list every option in the synopsis, and give the text after the help the
+/// heading EXTRA.
 fn page(man: &Man, command: &Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     man.render_title(&mut page)?;

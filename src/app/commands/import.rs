@@ -54,9 +54,9 @@ pub(super) struct ImportUsers {
 /// The action for a username that is already taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum OnConflict {
-    /// The line is invalid
+    /// Treat the line as invalid
     Error,
-    /// Keep the existing user as it is
+    /// Keep the existing user unchanged
     Skip,
     /// Change the fields that the file contains, except the password hash
     Update,
@@ -102,7 +102,7 @@ pub(super) async fn run(users: &SqlUsers, arguments: &ImportUsers) -> Result<(),
 struct Source {
     name: String,
     format: Format,
-    /// Every user must have a password hash. Otherwise, only new users must.
+    /// True if every user must have a password hash, false if only new users must.
     requires_hash: bool,
     content: Content,
 }
@@ -288,7 +288,7 @@ impl Names {
         errors: &mut Errors,
     ) -> Result<(), Failure> {
         let mut pending = mem::take(&mut self.pending);
-        // The result for the others does not depend on the database.
+        // The others are valid whether or not their usernames are taken.
         pending.retain(|(_, _, has_hash)| on_conflict == OnConflict::Error || !has_hash);
         let keys: Vec<_> = pending.iter().map(|(key, ..)| key.as_str()).collect();
         let taken = users.taken(&keys).await?;
@@ -317,7 +317,7 @@ impl Errors {
         self.count += 1;
         self.lines.insert(number);
         self.first.push((number, error));
-        // A lookup may still add errors for the lines since the last one, so more errors are kept than printed.
+        // The next lookup may add errors for earlier lines, so more errors are kept than printed.
         if self.first.len() > MAX_PRINTED_ERRORS + 10 * LOOKUP_SIZE {
             self.keep_first();
         }

@@ -130,7 +130,7 @@ pub(crate) fn run(KeysArguments { keys, signing, command }: &KeysArguments) -> R
     }
 }
 
-/// Records and prints a new key.
+/// Adds an audit entry for a new key, and prints its ID and state.
 fn added(
     verb: &str,
     key: &ListedKey,
@@ -152,7 +152,7 @@ fn read_key(file: &Path) -> Result<Zeroizing<String>, Failure> {
     } else {
         File::open(file).and_then(|file| file.take(MAX_KEY).read_to_string(&mut text))
     };
-    read.map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
+    read.map_err(|error| Failure::failed(format!("cannot read {}: {error}", file.display())))?;
     Ok(text)
 }
 

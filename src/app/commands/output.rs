@@ -16,11 +16,11 @@ use crate::{
     app::failure::Failure,
 };
 
-/// The style of something that failed.
+/// The style of failures.
 pub(super) const FAILED: Style = AnsiColor::Red.on_default();
-/// The style of something that is in order.
+/// The style of successful results.
 pub(super) const IN_ORDER: Style = AnsiColor::Green.on_default();
-/// The style of something that is not in use, such as a disabled user.
+/// The style of rows that are not in use, such as disabled users.
 pub(super) const UNUSED: Style = Style::new().dimmed();
 pub(super) const PLAIN: Style = Style::new();
 const HEADER: Style = Style::new().bold();
@@ -47,16 +47,17 @@ impl Output {
     }
 }
 
-/// A table whose columns are as wide as their cells on a terminal, where some characters take two columns and others none.
+/// A table with aligned columns. Their width is measured as on a terminal, which shows some characters twice as wide and others
+/// not at all.
 pub(super) struct Table<const N: usize> {
     rows: Vec<(Style, [String; N])>,
     widths: [usize; N],
 }
 
 impl<const N: usize> Table<N> {
-    /// The number of rows that are held to measure the columns. Later rows can only widen them.
+    /// The number of rows that are buffered to measure the columns. Later rows can only widen the columns.
     const AHEAD: usize = 500;
-    /// The maximum width of a column. A longer cell moves the rest of its row.
+    /// The maximum width of a column. A longer cell shifts the rest of its row.
     const MAX_WIDTH: usize = 40;
 
     pub(super) fn new(header: [&str; N]) -> Self {
@@ -65,7 +66,7 @@ impl<const N: usize> Table<N> {
         table
     }
 
-    /// Adds a row, and prints the rows before if there are many.
+    /// Adds a row. Prints the buffered rows first if there are [`AHEAD`](Self::AHEAD) of them.
     pub(super) fn row(
         &mut self,
         output: &mut Output,
@@ -79,7 +80,7 @@ impl<const N: usize> Table<N> {
         Ok(())
     }
 
-    /// Prints the rows that are left.
+    /// Prints the buffered rows.
     pub(super) fn print(&mut self, output: &mut Output) -> Result<(), Failure> {
         for (style, cells) in self.rows.drain(..) {
             let padded = cells
@@ -132,7 +133,7 @@ impl<'a> From<&'a StoredUser> for UserObject<'a> {
     }
 }
 
-/// Returns a number of users in words: `1 user`, `2 users`.
+/// Formats a number of users: `1 user`, `2 users`.
 pub(super) fn user_count(count: u64) -> String {
     format!("{count} user{}", if count == 1 { "" } else { "s" })
 }
@@ -151,12 +152,12 @@ pub(super) fn csv_line<T: AsRef<[u8]>>(cells: impl IntoIterator<Item = T>) -> St
     line.strip_suffix('\n').map(str::to_owned).unwrap_or(line)
 }
 
-/// Returns whether a spreadsheet takes the text for a formula, or would if it did not begin with single quotes.
+/// Returns whether a spreadsheet would treat `text` as a formula if it had no leading single quotes.
 fn is_formula(text: &str) -> bool {
     text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
-/// Puts a single quote before a text that a spreadsheet would take for a formula
+/// Puts a single quote before a string that a spreadsheet would treat as a formula
 /// ([CSV injection](https://owasp.org/www-community/attacks/CSV_Injection)). [`unescape_formula`] removes it.
 pub(super) fn escape_formula(text: &str) -> Cow<'_, str> {
     if is_formula(text) { format!("'{text}").into() } else { text.into() }
@@ -172,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escaped_cells_start_no_formula_and_can_be_read_back() {
+    fn escaped_cells_are_not_formulas_and_can_be_unescaped() {
         for text in
             ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''-x", "'", "plain", "", "a=b", "'a"]
         {

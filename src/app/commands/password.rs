@@ -43,8 +43,8 @@ pub(crate) struct NewPassword {
 }
 
 impl NewPassword {
-    /// Reads a password, checks it against the password policy, and returns the hash to store. It must not be the password
-    /// of the current hash.
+    /// Reads a password, checks it against the password policy, and returns the hash to store. Fails if the password matches
+    /// the hash `current`.
     pub(super) async fn hash(
         self,
         user: &User,
@@ -92,7 +92,7 @@ fn prompt_twice() -> Result<Password, Failure> {
             process::exit(INTERRUPTED)
         }
         result => result.map(Password::from).map_err(|_| {
-            Failure::usage("cannot ask for a password without a terminal; use --password-stdin")
+            Failure::usage("cannot prompt for a password without a terminal; use --password-stdin")
         }),
     };
     let password = prompt("New password: ")?;

@@ -4,13 +4,13 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::app::failure::Failure;
 
-/// Asks for confirmation, unless `yes` is set. Fails without a terminal.
+/// Prompts for confirmation, unless `yes` is set. Fails without a terminal.
 pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        let message = format!("cannot ask \"{question}\" without a terminal; use --yes to confirm");
+        let message = format!("cannot prompt \"{question}\" without a terminal; use --yes to confirm");
         return Err(Failure::usage(message));
     }
     eprint!("{question} [y/N] ");

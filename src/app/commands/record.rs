@@ -87,7 +87,7 @@ impl FieldError {
         Self { field: escaped(field), reason: reason.to_string() }
     }
 
-    /// The error for a new user without a password hash.
+    /// Returns the error for a new user without a password hash.
     pub(super) fn no_hash() -> Self {
         Self::new("hashed_password", NO_HASH)
     }
@@ -107,13 +107,13 @@ pub(super) struct Line {
 pub(super) struct Records<R> {
     reader: R,
     format: Format,
-    /// Every user must have a password hash.
+    /// True if every user must have a password hash.
     requires_hash: bool,
     /// The number of lines that were read.
     lines: u64,
     text: Vec<u8>,
     header_line: u64,
-    /// The columns of a CSV file, or what is wrong with them.
+    /// The columns of a CSV file, or their errors.
     header: Result<Vec<String>, Vec<FieldError>>,
 }
 
@@ -158,8 +158,8 @@ impl<R: BufRead> Records<R> {
         Ok(Some(Line { number, content }))
     }
 
-    /// Reads the text of the next record that is not blank, and returns the number of its first line. A CSV record goes on
-    /// in the next line while a quote is open.
+    /// Reads the next record that is not blank into `text`, and returns the number of its first line. A CSV record continues
+    /// on the next line while a quote is open.
     fn read(&mut self) -> Result<Option<u64>, io::Error> {
         let Self { reader, format, lines, text, .. } = self;
         text.clear();
@@ -199,7 +199,7 @@ impl<R: BufRead> Records<R> {
     }
 }
 
-/// Checks that the first line is not of a file in UTF-16, and that it ends with a line feed.
+/// Checks by its first line that a file is not in UTF-16, and that its lines end with line feeds.
 fn check_encoding(line: &[u8]) -> Result<(), io::Error> {
     if line.starts_with(b"\xff\xfe")
         || line.starts_with(b"\xfe\xff")
@@ -214,7 +214,7 @@ fn check_encoding(line: &[u8]) -> Result<(), io::Error> {
     Ok(())
 }
 
-/// Returns the fields of the one CSV record in a text.
+/// Returns the fields of `text`, which must be a single CSV record.
 fn csv_fields(text: &[u8]) -> Result<ByteRecord, Vec<FieldError>> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -336,7 +336,7 @@ fn record(
     Ok(Record { username_key, user, hashed_password, fields: present })
 }
 
-/// Reads fields of an object and collects the errors.
+/// A reader of the fields of an object, which collects the errors.
 struct FieldReader<'a> {
     fields: &'a mut Map<String, Value>,
     errors: &'a mut Vec<FieldError>,
@@ -359,7 +359,7 @@ impl FieldReader<'_> {
     }
 }
 
-/// Reads scopes from a list or a text.
+/// Reads scopes from a list or a string.
 fn scopes(value: Value) -> Result<Scopes, String> {
     const EXPECTED: &str = "expected a string or a list of strings";
     let text = match value {
@@ -377,7 +377,7 @@ fn scopes(value: Value) -> Result<Scopes, String> {
     sql::scopes(&text).map_err(|error| error.to_string())
 }
 
-/// Writes users in the format that [`Records`] reads.
+/// A writer of users in the format that [`Records`] reads.
 pub(super) enum RecordWriter<W: Write> {
     Jsonl(W),
     Csv(Box<csv::Writer<W>>),

@@ -88,7 +88,7 @@ async fn list(database: &Database, arguments: ListSessions) -> Result<(), Failur
         None => None,
     };
     let sessions = SqlSessions::new(database.clone());
-    // One more, to notice that there are more.
+    // One more than the limit shows whether there are more.
     let mut found = sessions.all(owner.as_ref(), limit + 1, Timestamp::now()).await?;
     let has_more = found.len() > limit as usize;
     found.truncate(limit as usize);

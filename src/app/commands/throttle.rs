@@ -29,7 +29,7 @@ pub(crate) struct ThrottleArguments {
 
 #[derive(Clone, Debug, Subcommand)]
 enum ThrottleCommand {
-    /// Remove the failed attempts of a user, a client or an address, so that the next attempt need not wait
+    /// Remove the failed attempts of a user, a client or an address, so that the next attempt does not have to wait
     Clear {
         /// Username, client ID or IP address
         target: String,

@@ -71,7 +71,7 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     Ok(server)
 }
 
-/// Checks that no client is registered with the ID of the default client, since its limits would have no effect.
+/// Checks that no client is registered with the ID of the default client: its limits would not apply to requests without a client.
 async fn check_default_client(secure: &SecureSettings, database: &Database) -> Result<(), Failure> {
     let id = &secure.default_client_id;
     if !secure.api.require_client && SqlClients::new(database.clone()).find(id).await?.is_some() {
@@ -83,7 +83,7 @@ async fn check_default_client(secure: &SecureSettings, database: &Database) -> R
     Ok(())
 }
 
-/// Adds the parts that determine the OpenAPI document.
+/// Returns a builder with the parts that determine the OpenAPI document.
 fn builder(
     database: &Database,
     tokens: JwtTokens,
@@ -133,7 +133,7 @@ fn profile_claims(user: &User) -> Map<String, Value> {
     claims.into_iter().filter_map(|(claim, value)| Some((claim.to_owned(), value?.into()))).collect()
 }
 
-/// Adds the readiness check.
+/// Returns the metrics and the readiness check.
 fn operations(metrics: Metrics, database: &Database) -> Operations {
     let database = database.clone();
     Operations::new(metrics).check("database", move || {

@@ -45,16 +45,17 @@ struct Query {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns an endpoint at a path of your own with which a reverse proxy authenticates the requests that it forwards:
-    /// nginx's `auth_request`, Traefik's `forwardAuth`, Caddy's `forward_auth`.
+    /// Returns an endpoint at `path` with which a reverse proxy authenticates the requests that it forwards: nginx's
+    /// `auth_request`, Traefik's `forwardAuth`, Caddy's `forward_auth`.
     ///
-    /// A valid token of an active user gets status 200 and the headers `X-Auth-Subject`, `X-Auth-User`, `X-Auth-Scopes`
-    /// and `X-Auth-Client`, any other request 401. The query `?scope=…` requires scopes; a token without them gets 403. `?audience=…` accepts tokens for that audience instead
-    /// of those for this application.
+    /// A valid token of an active user gets status 200 and the headers `X-Auth-Subject`, `X-Auth-User`, `X-Auth-Scopes` and
+    /// `X-Auth-Client`. Requests without one get 401. A header without a value is sent empty, so that the proxy replaces one that
+    /// the client sent. The query `?scope=…` requires scopes; a token without them gets 403. `?audience=…` accepts tokens for
+    /// that audience instead of those for this application.
+    ///
     /// A [session cookie](crate::web::CookieTransport) is accepted too, for all audiences. If the proxy sends the method of the
     /// original request, as `X-Forwarded-Method` or `X-Original-Method`, requests of other origins with unsafe methods get 403.
     /// Otherwise all requests of other origins do, except navigations without a form.
-    /// A header without a value is empty, so that the proxy replaces one that the client sent.
     pub fn forward_auth_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let respond = move |request: HttpRequest| {
@@ -69,7 +70,7 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
     let query = web::Query::<Query>::from_query(request.query_string()).ok();
     let query =
         query.and_then(|web::Query(query)| Some((query.scope.parse::<Scopes>().ok()?, query.audience)));
-    // A query that cannot be read comes from the configuration of the proxy.
+    // The proxy's configuration determines the query, so an invalid one is an error of the operator.
     let (required, audience) =
         query.ok_or(ApiError::MalformedBody("The query parameter scope is invalid"))?;
     if let Some(cookies) = auth.cookies()
@@ -90,7 +91,7 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
     };
     let required: Vec<_> = required.iter().map(|scope| scope.as_str()).collect();
     let user = authorize(authentication.clone(), &required).map_err(|error| {
-        // nginx accepts no other status than 401 and 403.
+        // nginx accepts no error status other than 401 and 403.
         let error = if matches!(error, ApiError::InactiveUser) { ApiError::InvalidToken } else { error };
         auth.report_refusal(request, authentication.as_ref(), &error);
         error
@@ -113,8 +114,8 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
 
 /// Authenticate a request for a proxy
 ///
-/// Returns who sent a request, for reverse proxies that authenticate requests before they forward them (`auth_request` of nginx,
-/// `forwardAuth` of Traefik, `forward_auth` of Caddy).
+/// Returns the user that sent a request, for reverse proxies that authenticate requests before they forward them (`auth_request`
+/// of nginx, `forwardAuth` of Traefik, `forward_auth` of Caddy).
 #[utoipa::path(
     get,
     path = "/forward-auth",

@@ -38,9 +38,9 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the introspection endpoint ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)) at a path of your own,
-    /// for confidential clients and for users with the scope `tokens:introspect`. A client sees the tokens of
-    /// [`Auth::introspect_as`].
+    /// Returns the introspection endpoint ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)) at `path`, for confidential
+    /// clients and for users with the scope `tokens:introspect`. A client can introspect only the tokens that
+    /// [`Auth::introspect_as`] allows.
     pub fn introspection_endpoint(&self, path: &str) -> Resource {
         self.post(path, introspect)
     }

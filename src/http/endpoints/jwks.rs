@@ -30,8 +30,8 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 
 impl<U: AuthUser> Auth<U> {
     /// Returns the endpoint of the JSON Web Key Set
-    /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)) at a path of your own. With its public keys,
-    /// other services verify access tokens.
+    /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)) at `path`. With its public keys, other services
+    /// verify access tokens.
     pub fn jwks_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let format = self.error_format().clone();

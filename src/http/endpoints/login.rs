@@ -53,17 +53,18 @@ pub(super) fn logout_endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the endpoint at a path of your own that signs a browser in with a [session cookie](CookieTransport). The form has
-    /// the fields `username` and `password`, and optionally `next`, a path of this origin.
+    /// Returns an endpoint at `path` that signs a browser in with a [session cookie](CookieTransport). The form has the fields
+    /// `username` and `password`, and optionally `next`, a path of this origin.
     ///
     /// Requests that accept `text/html`, such as those of HTML forms, are redirected to `next` or `/`. Others get 204.
-    /// Errors are those of the token endpoint. A request must come from a page of the same origin, or it gets 403.
+    /// Errors are those of the token endpoint. A request that does not come from a page of the same origin or an allowed one
+    /// gets 403.
     pub fn login_endpoint(&self, path: &str) -> Resource {
         self.post(path, login)
     }
 
-    /// Returns the endpoint at a path of your own that ends the session of the [session cookie](CookieTransport) and deletes the
-    /// cookie. The response and the optional field `next` are those of [`login_endpoint`](Self::login_endpoint).
+    /// Returns an endpoint at `path` that ends the session of the [session cookie](CookieTransport) and deletes the cookie. The
+    /// response and the optional field `next` are those of [`login_endpoint`](Self::login_endpoint).
     pub fn logout_endpoint(&self, path: &str) -> Resource {
         self.post(path, logout)
     }

@@ -35,10 +35,10 @@ pub(super) fn openid_endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the endpoint of the server metadata ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)) at a path of your
-    /// own. The metadata are the endpoints of [`routes`](Self::routes), the grants and the scopes. They are also those of
-    /// [OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html), except that no
-    /// authorization endpoint and no ID tokens exist.
+    /// Returns the endpoint of the server metadata ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)) at `path`. The metadata
+    /// list the endpoints of [`routes`](Self::routes), the grants and the scopes. They also have the format of
+    /// [OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html), but list no authorization
+    /// endpoint and no ID token algorithms.
     pub fn metadata_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let metadata = move || {

@@ -1,4 +1,4 @@
-//! The endpoints. Routes, OpenAPI document and server metadata are derived from one list of them.
+//! The endpoints. Routes, OpenAPI document and server metadata are derived from the lists in this module.
 
 #[cfg(feature = "docs")]
 pub(crate) mod asset;
@@ -59,7 +59,7 @@ pub(crate) struct Endpoint<U: AuthUser> {
     pub(crate) openapi: fn(&Auth<U>) -> OpenApi,
 }
 
-/// Returns the endpoints of OAuth 2.0.
+/// Returns the endpoints of [`Auth::routes`].
 fn oauth_endpoints<U: AuthUser>() -> [Endpoint<U>; 10] {
     [
         token::endpoint(),
@@ -75,7 +75,7 @@ fn oauth_endpoints<U: AuthUser>() -> [Endpoint<U>; 10] {
     ]
 }
 
-/// Returns the endpoints for the account of the current user.
+/// Returns the endpoints of [`Auth::account_routes`].
 fn account_endpoints<U: AuthUser, R: RequiredScopes>() -> [Endpoint<U>; 3] {
     [sessions::endpoint::<U, R>(), sessions::one_endpoint::<U, R>(), password::endpoint::<U, R>()]
 }
@@ -89,8 +89,8 @@ impl<U: AuthUser> Auth<U> {
     /// - `GET /forward-auth`, with [`forward_auth`](crate::auth::AuthBuilder::forward_auth)
     /// - `GET /.well-known/jwks.json`, if other services can verify the tokens
     /// - `GET /.well-known/oauth-authorization-server`, with an [issuer](crate::auth::AuthBuilder::issuer)
-    /// - `GET /userinfo`, with a [profile](crate::auth::AuthBuilder::profile), and then
-    ///   `GET /.well-known/openid-configuration`
+    /// - `GET /userinfo`, with a [profile](crate::auth::AuthBuilder::profile)
+    /// - `GET /.well-known/openid-configuration`, with a profile and an issuer
     ///
     /// The routes also make the extractors [`ActiveUser`](crate::ActiveUser), [`CurrentUser`](crate::CurrentUser) and
     /// [`MaybeUser`](crate::MaybeUser) work in the whole application.

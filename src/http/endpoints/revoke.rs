@@ -28,7 +28,7 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the revocation endpoint ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)) at a path of your own.
+    /// Returns the revocation endpoint ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)) at `path`.
     pub fn revocation_endpoint(&self, path: &str) -> Resource {
         self.post(path, revoke)
     }

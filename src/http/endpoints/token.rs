@@ -42,8 +42,7 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the token endpoint ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)) at a
-    /// path of your own.
+    /// Returns the token endpoint ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)) at `path`.
     pub fn token_endpoint(&self, path: &str) -> Resource {
         self.post(path, token)
     }
@@ -178,7 +177,7 @@ fn text(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description))
 }
 
-/// Adds an empty default: Swagger UI would send `string`.
+/// Adds an empty default, without which Swagger UI would send `string`.
 fn optional(schema: ObjectBuilder) -> ObjectBuilder {
     schema.default(Some("".into()))
 }

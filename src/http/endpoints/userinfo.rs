@@ -44,8 +44,8 @@ fn with_post(mut document: openapi::OpenApi) -> openapi::OpenApi {
 
 impl<U: AuthUser> Auth<U> {
     /// Returns the UserInfo endpoint
-    /// ([OpenID Connect Core section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)) at a path of your
-    /// own. It returns the [profile](crate::auth::AuthBuilder::profile) of users whose token has the scope `openid`.
+    /// ([OpenID Connect Core section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)) at `path`. It
+    /// returns the [profile](crate::auth::AuthBuilder::profile) of users whose token has the scope `openid`.
     pub fn userinfo_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let respond = move |request: HttpRequest| {
@@ -66,7 +66,8 @@ async fn userinfo<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Result<
     Ok(HttpResponse::Ok().json(UserinfoResponse { sub, preferred_username, email, name }))
 }
 
-/// The claims of a user ([OpenID Connect Core section 5.1](https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims)).
+/// The claims of a user
+/// ([OpenID Connect Core section 5.1](https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims)).
 #[derive(Serialize, ToSchema)]
 #[schema(description = "The claims of a user (OpenID Connect Core section 5.1).")]
 struct UserinfoResponse<'a> {

@@ -27,7 +27,8 @@ impl<U: AuthUser + Serialize> Auth<U> {
         let auth = self.clone();
         let read = move |me: ActiveUser<U, R>| {
             let response = HttpResponse::Ok().json(me.into_inner());
-            // FastAPI's response has no Cache-Control. Shared caches do not store responses to a token, but those to a cookie.
+            // FastAPI's response has no Cache-Control. Shared caches do not store responses to requests with an Authorization
+            // header, but may store responses to requests with a cookie.
             let is_stored = auth.error_format().is_fastapi() && !auth.has_cookies();
             ready(if is_stored { response } else { auth.no_store(Ok(response)) })
         };

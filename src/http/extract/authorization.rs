@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_beyond_ascii_are_decoded_as_latin_1() {
+    fn non_ascii_bytes_are_decoded_as_latin_1() {
         assert_eq!(token_in(b"Bearer j\xf6rg\xa0").as_deref(), Some("j\u{f6}rg"));
     }
 

@@ -9,18 +9,19 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::http::error::ApiError;
 
-/// The buffer of an ordinary form, in bytes.
+/// The buffer size of an ordinary form, in bytes.
 const SMALL: usize = 4 * 1024;
 
-/// The memory for the bodies in flight of this process, in bytes. The first [`SMALL`] bytes of each body have a budget of
-/// their own, so that large bodies do not keep sign-ins out.
+/// The memory of this process for the first [`SMALL`] bytes of each body, in bytes. It is separate, so that large bodies do
+/// not keep sign-ins out.
 static SMALL_BUDGET: Semaphore = Semaphore::const_new(16 * 1024 * 1024);
+/// The memory of this process for bodies that exceed [`SMALL`], in bytes.
 static LARGE_BUDGET: Semaphore = Semaphore::const_new(8 * 1024 * 1024);
 
 /// The limits of a body. Application data can override the default.
 #[derive(Clone, Copy)]
 pub(crate) struct BodyLimits {
-    /// The maximum size in bytes; the default depends on the format of errors.
+    /// The maximum size in bytes, or `None` for the default of the caller.
     pub(crate) bytes: Option<usize>,
     /// The maximum time until the body has arrived.
     pub(crate) timeout: Duration,
@@ -120,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn memory_of_a_body_is_reserved_however_it_arrives(
+        fn reserved_memory_covers_the_buffer_of_a_body(
             length in proptest::option::of(1_usize..20_000),
             chunks in vec(1_usize..5000, 1..12),
         ) {
@@ -132,7 +133,7 @@ mod tests {
                 body.append(&chunk).now_or_never().expect("a free budget").unwrap();
                 let permits = [&body.small, &body.large].into_iter().flatten();
                 let reserved: usize = permits.map(SemaphorePermit::num_permits).sum();
-                prop_assert!(reserved >= body.bytes.capacity(), "{reserved} of {}", body.bytes.capacity());
+                prop_assert!(reserved >= body.bytes.capacity(), "{reserved} bytes reserved for {}", body.bytes.capacity());
             }
         }
     }

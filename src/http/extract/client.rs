@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// The client whose token the request has: one that the client requested for itself, with the client credentials grant
+/// The client that a request's token belongs to, which requested the token for itself with the client credentials grant
 /// ([RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)). Without a token, or with the token of a user,
 /// the response is 401; for a token without the scopes `R` ([`RequiredScopes`]) it is 403.
 ///
@@ -39,7 +39,7 @@ use crate::{
 pub struct CurrentClient<U, R = NoScope>(Arc<AuthenticatedClient>, PhantomData<fn() -> (U, R)>);
 
 impl<U, R> CurrentClient<U, R> {
-    /// Returns the client.
+    /// Returns the ID of the client.
     pub fn client_id(&self) -> &ClientId {
         &self.0.client_id
     }

@@ -20,7 +20,7 @@ pub(crate) struct ClientCredentials {
     pub(crate) client_secret: Option<ClientSecret>,
     /// True for HTTP Basic, false for the form.
     pub(crate) by_basic: bool,
-    /// The form has other credentials than HTTP Basic.
+    /// True if HTTP Basic and the form both have credentials. The form may only repeat the identifier.
     pub(crate) is_ambiguous: bool,
 }
 

@@ -11,7 +11,7 @@ use crate::{
     http::{error::ApiError, middleware::origin_check::is_from_origin, trusted_proxies::RequestedHost},
 };
 
-/// The maximum length of a session cookie in bytes. Longer ones are not ours.
+/// The maximum length of a session cookie in bytes. Longer cookies are not session cookies of Gatepass.
 const MAX_BYTES: usize = 100;
 
 /// The methods that change nothing.
@@ -35,7 +35,7 @@ pub(crate) fn is_safe(request: &HttpRequest) -> bool {
     SAFE_METHODS.contains(request.method()) && !request.headers().contains_key("sec-websocket-version")
 }
 
-/// Returns whether the request that a proxy wants to have authenticated changes nothing.
+/// Returns whether the original request, which a proxy wants to authenticate, changes nothing.
 pub(crate) fn is_forwarded_request_safe(request: &HttpRequest) -> bool {
     let headers = request.headers();
     // A page of another origin cannot set these headers.
@@ -44,7 +44,7 @@ pub(crate) fn is_forwarded_request_safe(request: &HttpRequest) -> bool {
     let is_safe_method = if methods.peek().is_some() {
         methods.all(|method| SAFE_METHODS.iter().any(|safe| safe.as_str().as_bytes() == method.as_bytes()))
     } else {
-        // Browsers send `Origin` with every method but GET and HEAD, and forms have a content type.
+        // Browsers send `Origin` with every method except GET and HEAD, and forms have a content type.
         !headers.contains_key(header::ORIGIN) && !headers.contains_key(header::CONTENT_TYPE)
     };
     is_safe_method && is_safe(request)
@@ -66,8 +66,7 @@ pub(crate) fn cookie_of<'a>(cookies: &CookieTransport, request: &'a HttpRequest)
     value(request, &cookies.cookie_name(), MAX_BYTES)
 }
 
-/// Refuses a request unless it comes from a page of the same origin or an allowed one. Without a header that shows the origin it is
-/// refused too.
+/// Refuses a request unless its headers show that it comes from a page of the same origin or an allowed one.
 ///
 /// # Errors
 /// [`ApiError::OriginNotAllowed`].

@@ -27,7 +27,7 @@ impl FieldReader {
         Self { fields, errors: Vec::new() }
     }
 
-    /// Returns the text of a field, or an empty text after an error.
+    /// Returns the value of a field, or an empty string if there is an error.
     pub(crate) fn required(&mut self, name: &'static str) -> String {
         let error_count = self.errors.len();
         let text = self.optional(name);
@@ -37,10 +37,10 @@ impl FieldReader {
         text.unwrap_or_default()
     }
 
-    /// Returns the text of an optional field; an empty field is treated as absent.
+    /// Returns the value of an optional field; an empty field is treated as absent.
     pub(crate) fn optional(&mut self, name: &'static str) -> Option<String> {
         match self.fields.take(name)? {
-            // Moved, not copied, so that no copy stays in memory.
+            // The string is moved: a copy would leave a password in memory.
             FormValue::Text(mut text) => Some(mem::take(&mut *text)).filter(|text| !text.is_empty()),
             FormValue::File(file) => {
                 self.add_error(FieldError::not_text(name, file));
@@ -65,8 +65,8 @@ impl FieldReader {
         audiences
     }
 
-    /// Returns the credentials of the client, in the form or by HTTP Basic. The two are not mixed: RFC 6749 section 2.3 allows
-    /// one method per request.
+    /// Returns the credentials of the client, from the form or from HTTP Basic. The two are not mixed: RFC 6749 section 2.3
+    /// allows one method per request.
     pub(crate) fn client(&mut self, request: &HttpRequest) -> ClientCredentials {
         let basic = ClientCredentials::from_basic(request);
         let form = ClientCredentials {

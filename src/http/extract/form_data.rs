@@ -26,7 +26,7 @@ const MAX_FIELDS: usize = 1000;
 /// The maximum size of a form in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// The maximum size of a form in the tutorial, whose original has a limit for each field only.
+/// The maximum size of a form in FastAPI's format, in bytes. FastAPI itself limits only each multipart field.
 const FASTAPI_BYTES: usize = 1024 * 1024;
 
 const NOT_A_FORM: ApiError =
@@ -49,9 +49,8 @@ pub(crate) enum FormValue {
 }
 
 impl FormData {
-    /// Reads the body of `request`. A body of another type is an error, or in FastAPI's format a form without fields. In that
-    /// format bytes that are not
-    /// UTF-8 are replaced, as FastAPI does; in others they are an error, since two passwords could become one.
+    /// Reads the body of `request`. In FastAPI's format, a body of another type is a form without fields, and invalid UTF-8 is
+    /// decoded as FastAPI does. In other formats both are errors: replaced bytes could make two passwords equal.
     pub(crate) async fn read(
         request: &HttpRequest,
         payload: Payload,
@@ -109,7 +108,7 @@ fn read_urlencoded(body: &[u8], is_lossy: bool) -> Result<Vec<(String, FormValue
     if fields.len() > MAX_FIELDS { Err(TOO_MANY_FIELDS) } else { Ok(fields) }
 }
 
-/// Decodes a form-urlencoded text without leaving a copy in memory. The error is the decoded bytes, which are not UTF-8.
+/// Decodes a form-urlencoded value without leaving a copy in memory. The error is the decoded bytes, which are not UTF-8.
 pub(crate) fn form_decoded(encoded: &[u8]) -> Result<Zeroizing<String>, Zeroizing<Vec<u8>>> {
     // The result is not longer than the input, so the buffer does not grow.
     let mut decoded = Zeroizing::new(Vec::with_capacity(encoded.len()));

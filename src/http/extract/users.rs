@@ -75,7 +75,7 @@ macro_rules! required_scopes {
     )+};
 }
 
-/// No required scopes.
+/// An empty list of required scopes.
 #[derive(Clone, Copy, Debug)]
 pub struct NoScope;
 
@@ -83,35 +83,35 @@ impl RequiredScopes for NoScope {
     const SCOPES: &'static [&'static str] = &[];
 }
 
-/// The user that a request's token or [session cookie](crate::web::CookieTransport) belongs to, active or not. Without a valid one
-/// the response is 401.
+/// The user that a request's token or [session cookie](crate::web::CookieTransport) belongs to, active or not. Without a valid
+/// token or cookie the response is 401.
 ///
 /// Requires [`Auth::routes`] in the application, or [`Auth::bearer`] around the handler.
 #[derive(Clone, Debug)]
 pub struct CurrentUser<U>(Arc<AuthenticatedUser<U>>);
 
-/// An active [`CurrentUser`]. For an inactive user the response is 401, or 400 in FastAPI's format, and for a token without the scopes
-/// `R` ([`RequiredScopes`]) 403.
+/// An active [`CurrentUser`]. For an inactive user the response is 401, or 400 in FastAPI's format. For a token without the
+/// scopes `R` ([`RequiredScopes`]) it is 403.
 ///
 /// Make it the first argument of a handler, so that an unauthorized request is refused before its body is read.
 #[derive(Clone, Debug)]
 pub struct ActiveUser<U, R = NoScope>(CurrentUser<U>, PhantomData<R>);
 
 /// The current user of a route that does not require one. For an invalid token the response is 401, so that clients notice
-/// that they are no longer signed in. A [session cookie](crate::web::CookieTransport) that is not valid is ignored: the browser of a user
-/// whose session has ended must still get public pages.
+/// that they are no longer signed in. A [session cookie](crate::web::CookieTransport) that is not valid is ignored: the browser
+/// of a user whose session has ended must still get public pages.
 #[derive(Clone, Debug)]
 pub enum MaybeUser<U> {
     /// The request has no token and no valid session cookie.
     Anonymous,
-    /// The user of the token is active.
+    /// The user is active.
     Active(CurrentUser<U>),
-    /// The user of the token is not active.
+    /// The user is not active.
     Inactive(CurrentUser<U>),
 }
 
 impl<U> MaybeUser<U> {
-    /// Returns the user, if the request has a token and its user is active.
+    /// Returns the user of the request, if there is one and the user is active.
     pub fn active(&self) -> Option<&CurrentUser<U>> {
         match self {
             Self::Active(user) => Some(user),
@@ -167,7 +167,7 @@ impl<U, R> Deref for ActiveUser<U, R> {
 }
 
 /// The authentication of a request by an [`Auth`], in the extensions of the request. `None` stands for a request without a
-/// token.
+/// token and without a valid session cookie.
 struct RequestAuthentication<U: AuthUser> {
     auth: Auth<U>,
     result: Result<Option<Authentication<U>>, ApiError>,
@@ -240,7 +240,7 @@ impl<U: AuthUser> Auth<U> {
     }
 }
 
-/// The user of a test request, in its extensions: data from outside never gets there.
+/// The user of a test request, in its extensions, which clients cannot set.
 #[cfg(feature = "testing")]
 pub(crate) struct TestUser<U>(pub(crate) Arc<AuthenticatedUser<U>>);
 
@@ -280,7 +280,7 @@ pub(crate) fn authorize<U: AuthUser>(
     }
 }
 
-/// Extracts the result of `check` for the authentication of a request.
+/// Authenticates a request and returns the result of `check`. Emits an event if `check` refuses the request.
 pub(super) fn extract<U: AuthUser, T: 'static>(
     request: &HttpRequest,
     check: impl FnOnce(Option<Authentication<U>>) -> Result<T, ApiError> + 'static,

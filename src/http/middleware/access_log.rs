@@ -16,8 +16,8 @@ use crate::http::extract::client_info::client_address;
 /// The log target of these lines.
 const TARGET: &str = "gatepass::access";
 
-/// Logs method, path, status, duration and client address of each request, as middleware. It logs nothing else, because a query, a header or
-/// a body may contain a password or a token.
+/// Logs method, path, status, duration and client address of each request, as middleware. It logs nothing else, because a
+/// query, a header or a body may contain a password or a token.
 ///
 /// ```
 /// use actix_web::{App, middleware::from_fn};

@@ -16,7 +16,7 @@ use prometheus_client::{
 const BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// The label of paths that match no route. Labels never contain text from clients, who could create any number of them.
+/// The label of paths that match no route. Labels never contain text from clients, which could create any number of time series.
 const NO_ROUTE: &str = "none";
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];

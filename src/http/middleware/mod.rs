@@ -1,4 +1,4 @@
-//! Middleware: bearer authentication, foreign origins, the access log, panics, security headers and metrics.
+//! Middleware: bearer authentication, origin check, access log, panics, security headers and metrics.
 
 pub(crate) mod access_log;
 mod bearer;

@@ -1,4 +1,4 @@
-//! Protection against requests that web pages of others send from a user's browser.
+//! Protection against requests that pages of other origins send from a user's browser.
 
 use std::net::IpAddr;
 
@@ -9,14 +9,14 @@ use actix_web::{
 
 use crate::http::{error::ApiError, trusted_proxies::RequestedHost};
 
-/// Refuses requests that a page of another origin sends through its visitor's browser, as middleware.
+/// A check, for middleware, that refuses requests that a page of another origin sends from its visitor's browser.
 ///
-/// Browsers send simple POST requests to any address without asking it, so any page could fail sign-ins until its visitor
-/// is throttled. Requests other than GET, HEAD and OPTIONS are refused if `Sec-Fetch-Site` or `Origin` shows that they come
-/// from another origin that is not allowed. Clients other than browsers send neither header.
+/// Browsers send simple POST requests to any address without a CORS preflight, so any page could make sign-ins fail until its
+/// visitor is throttled. Requests other than GET, HEAD and OPTIONS are refused if `Sec-Fetch-Site` or `Origin` shows that they
+/// come from another origin that is not allowed. Clients other than browsers send neither header.
 ///
 /// With a list of hosts, requests to other host names are refused too. This prevents DNS rebinding, in which a page lets
-/// its own host name point to the address of a service, so that the browser takes both for one origin.
+/// its own host name point to the address of a service, so that the browser treats both as one origin.
 ///
 /// ```
 /// use actix_web::{App, body::MessageBody, dev::ServiceRequest, middleware::{Next, from_fn}};
@@ -38,7 +38,7 @@ pub struct OriginCheck {
 }
 
 impl OriginCheck {
-    /// Allows requests of pages of these origins, such as `https://app.example.com`: the origins that CORS allows.
+    /// Allows requests from pages of these origins, such as `https://app.example.com`. Pass the origins that CORS allows.
     #[must_use]
     pub fn allow_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.origins.extend(origins.into_iter().map(Into::into));
@@ -85,7 +85,7 @@ pub(crate) fn is_from_origin(
     match (header("sec-fetch-site"), origin) {
         // `none`: the user entered the URL. Pages cannot set this header.
         (Some(site), _) => Some(["same-origin", "none"].contains(&site)),
-        // Browsers of before 2023, and plain HTTP.
+        // Browsers send no `Sec-Fetch-Site` over plain HTTP, and those from before 2023 never do.
         (None, Some(origin)) => {
             let host = RequestedHost::of(request).host;
             let is_own = |(own, authority): (&str, &str)| {
@@ -97,8 +97,8 @@ pub(crate) fn is_from_origin(
     }
 }
 
-/// Returns whether the host name that the client sent is allowed. What a proxy forwards does not matter: rebinding reaches
-/// the service directly.
+/// Returns whether the host name that the client sent is allowed. A host name that a proxy forwards is ignored: requests
+/// with DNS rebinding reach the service directly.
 fn is_allowed_host(hosts: &[String], request: &HttpRequest) -> bool {
     let header = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
     // HTTP/2 has the authority in the target.
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn only_requests_of_allowed_origins_may_change_something() {
+    fn unsafe_requests_of_other_origins_are_refused_unless_allowed() {
         let host = ("host", "auth.example.com:8443");
         let refused = Err(ApiError::OriginNotAllowed.to_string());
         for (headers, expected) in [

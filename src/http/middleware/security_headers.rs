@@ -16,7 +16,7 @@ const CONTENT_SECURITY_POLICY: HeaderValue =
 /// One year.
 const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds the headers. With `has_tls`, they tell browsers to use only HTTPS from now on.
+/// Adds the headers. With `has_tls`, they make browsers use only HTTPS from then on.
 pub(crate) fn add_security_headers(headers: &mut HeaderMap, has_tls: bool) {
     for (name, value) in HEADERS {
         headers.insert(name, value);

@@ -22,7 +22,7 @@ fn client(header: ProxyHeader, peer: &str, headers: &HeaderMap) -> String {
 fn assert_x(peer: &str, lines: &[&str], expected: &str) {
     let headers = headers("x-forwarded-for", lines);
     assert_eq!(client(ProxyHeader::XForwardedFor, peer, &headers), expected, "{lines:?}");
-    // The proxies do not set the other header.
+    // The header that the proxies do not set is ignored.
     assert_eq!(client(ProxyHeader::Forwarded, peer, &headers), peer.replace("::ffff:", ""), "{lines:?}");
 }
 
@@ -83,7 +83,7 @@ fn quote_sent_by_the_client_does_not_hide_the_address_that_the_proxy_appends() {
 }
 
 #[test]
-fn text_that_is_not_a_network_is_refused() {
+fn invalid_network_is_rejected() {
     for text in ["10.0.0.0/33", "proxy", "10.0.0", "*", "10.0.0.1:80", "::1/129", "1.1.1.1 2.2.2.2"] {
         assert_eq!(text.parse::<TrustedProxies>(), Err(InvalidProxy(text.into())));
     }

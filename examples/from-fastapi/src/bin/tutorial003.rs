@@ -1,4 +1,5 @@
-//! INSECURE, as the chapter is: passwords are not hashed, and the token is the username.
+//! INSECURE, like the chapter of FastAPI's tutorial that it ports (Simple OAuth2 with Password and Bearer): passwords are not
+//! hashed, and the token is the username.
 
 use std::{env, error::Error};
 
