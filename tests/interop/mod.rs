@@ -204,17 +204,17 @@ fn sign_in(script: Option<Script>, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn python_libraries_verify_our_tokens() {
+fn python_libraries_verify_tokens_of_the_listed_algorithms() {
     verify(Script::python("verify.py"), PYTHON_VERIFIERS);
 }
 
 #[test]
-fn javascript_libraries_verify_our_tokens() {
+fn javascript_libraries_verify_tokens_of_the_listed_algorithms() {
     verify(Script::javascript("verify.mjs"), JAVASCRIPT_VERIFIERS);
 }
 
 #[test]
-fn jsonwebtoken_for_rust_verifies_our_tokens() {
+fn jsonwebtoken_for_rust_verifies_tokens_of_each_algorithm() {
     for algorithm in ALGORITHMS {
         let server = Server::start(algorithm);
         let request = server.tokens(algorithm);
@@ -239,11 +239,11 @@ fn jsonwebtoken_for_rust_verifies_our_tokens() {
 }
 
 #[test]
-fn python_clients_sign_in_refresh_and_revoke() {
+fn python_clients_complete_the_listed_steps() {
     sign_in(Script::python("clients.py"), PYTHON_CLIENTS);
 }
 
 #[test]
-fn javascript_clients_sign_in_refresh_and_revoke() {
+fn javascript_clients_complete_the_listed_steps() {
     sign_in(Script::javascript("clients.mjs"), JAVASCRIPT_CLIENTS);
 }

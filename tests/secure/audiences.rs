@@ -34,7 +34,7 @@ fn aud(token: &str) -> Value {
 }
 
 #[test]
-fn token_for_an_api_does_not_open_the_account_of_its_user() {
+fn token_for_an_api_is_refused_by_the_service_itself() {
     on_both(|gatepass| {
         let service = with_apis(gatepass);
         let (default, own) =
@@ -65,7 +65,7 @@ fn token_for_an_api_does_not_open_the_account_of_its_user() {
 }
 
 #[test]
-fn without_other_audiences_the_issuer_is_the_audience() {
+fn without_configured_audiences_the_issuer_is_the_audience() {
     let (_gatepass, service) = on_sqlite(&ISSUER);
     for fields in
         ["", "&resource=https://auth.example.com", "&audience=https://auth.example.com", "&resource="]
@@ -161,7 +161,7 @@ fn client_introspects_its_own_tokens_those_for_its_audiences_or_all() {
 }
 
 #[test]
-fn public_client_does_not_introspect() {
+fn public_client_cannot_introspect() {
     let (gatepass, service) = on_sqlite(&[]);
     gatepass.done(&["clients", "add", "app", "--public"]);
     let token = service.token(&format!("{JOHNDOE}&client_id=app"));

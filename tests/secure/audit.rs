@@ -322,7 +322,7 @@ fn list_returns_the_newest_entries_first_and_filters_them() {
 }
 
 #[test]
-fn list_of_more_entries_than_one_query_returns_has_each_entry_once() {
+fn list_that_needs_several_queries_has_each_entry_once() {
     Gatepass::on_both(|gatepass| {
         let create_tables = async { Database::open(&gatepass.url).await.unwrap().close().await };
         actix_web::rt::System::new().block_on(create_tables);
@@ -365,7 +365,7 @@ fn entries_are_written_to_standard_output_or_to_a_file_that_is_reopened_after_a_
 }
 
 #[test]
-fn locked_table_delays_no_sign_in_and_every_entry_is_written_later() {
+fn locked_audit_table_does_not_delay_sign_ins_and_all_entries_are_written_later() {
     let Some(gatepass) = on_postgres() else { return };
     let service = serve_with_file(&gatepass, &OPS);
     let ops = ops_address(&service);
@@ -414,7 +414,7 @@ fn locked_table_delays_no_sign_in_and_every_entry_is_written_later() {
 }
 
 #[test]
-fn unreachable_database_delays_the_shutdown_for_a_limited_time() {
+fn shutdown_with_an_unreachable_database_takes_less_than_15_seconds() {
     let Some((gatepass, proxy, _database)) = proxied_postgres() else { return };
     add_johndoe(&gatepass);
     let service = serve_with_file(&gatepass, &[]);
@@ -443,7 +443,7 @@ fn tutorial_profile_writes_the_file_and_creates_no_database() {
 }
 
 #[test]
-fn repeated_failures_are_one_entry_with_a_count_in_each_format() {
+fn repeated_failures_are_listed_as_one_entry_with_a_count() {
     on_both(|gatepass| {
         let service = serve_with_file(gatepass, &[]);
         let attempts = ["%3Dcmd()", "%3DCMD()", "%3Dcmd()", "alice"];

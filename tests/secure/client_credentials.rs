@@ -25,7 +25,7 @@ fn is_active(service: &Service, token: &str, client: &str) -> bool {
 }
 
 #[test]
-fn token_of_a_client_has_no_user_and_does_not_open_an_account() {
+fn token_of_a_client_has_no_user_and_cannot_access_an_account() {
     on_both(|gatepass| {
         let reports = add_reports(gatepass);
         let service = serve(gatepass, &[&ISSUER[..], &["--refresh-tokens", "always"]].concat());
@@ -88,7 +88,7 @@ fn only_confidential_clients_that_may_use_the_grant_get_tokens_for_themselves() 
 }
 
 #[test]
-fn token_of_a_client_ends_with_its_revocation_and_with_the_limits_of_the_client() {
+fn token_of_a_client_is_inactive_after_its_revocation_or_when_the_client_loses_the_grant_or_is_removed() {
     on_both(|gatepass| {
         let reports = add_reports(gatepass);
         let [service, replica] = &replicas(gatepass, &[]);

@@ -51,7 +51,7 @@ fn public_client_needs_no_secret_and_confidential_client_needs_its_own() {
 }
 
 #[test]
-fn request_without_a_client_is_one_of_the_default_client() {
+fn request_without_client_id_is_treated_as_one_of_the_default_client() {
     let (gatepass, service) = on_sqlite(&ISSUER);
     let named = |id: &str| format!("&client_id={id}");
     for fields in ["", &named("gatepass")] {
@@ -86,7 +86,7 @@ fn request_without_a_client_is_one_of_the_default_client() {
 }
 
 #[test]
-fn client_uses_only_its_grants() {
+fn client_can_use_only_its_grants() {
     let (gatepass, service) = on_sqlite(&[]);
     let password_only = client_fields("web", &add_client_with(&gatepass, "web", &["--grants", "password"]));
     let reply = sign_in_as(&service, &password_only);

@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 #[test]
-fn server_that_is_read_only_after_a_failover_is_not_ready_and_its_connections_are_replaced() {
+fn service_is_not_ready_and_refuses_sign_ins_while_postgresql_is_read_only() {
     let Some(database) = new_postgres() else { return };
     let name = database.execute("SELECT current_database()").trim().to_owned();
     let disconnect = format!(
@@ -58,7 +58,7 @@ fn sign_in_after_a_column_changed_its_type_succeeds_at_once() {
 }
 
 #[test]
-fn start_without_a_server_names_host_and_port() {
+fn unreachable_postgresql_error_names_host_and_port() {
     let mut gatepass = Gatepass::on_sqlite();
     let address = crate::support::secure_profile::free_address();
     gatepass.url = format!("postgres://gatepass:hush@{address}/gatepass");
@@ -69,7 +69,7 @@ fn start_without_a_server_names_host_and_port() {
 
 #[test]
 #[cfg(unix)]
-fn start_with_a_database_of_another_user_names_file_and_users_at_once() {
+fn sqlite_file_of_another_user_error_names_file_and_users() {
     use std::os::unix::{fs::PermissionsExt, process::CommandExt};
     if !rustix::process::geteuid().is_root() {
         return crate::support::skip("only root can run a program as another user");

@@ -125,7 +125,7 @@ fn cookie_authenticates_on_all_replicas_until_the_sign_out() {
 }
 
 #[test]
-fn https_issuer_gets_the_host_prefix_and_secure() {
+fn cookie_of_an_https_issuer_has_the_host_prefix_and_is_secure() {
     let (gatepass, service) =
         on_sqlite(&["--issuer", "https://auth.example.com", "--session-cookie-ttl", "60"]);
     let signed_in = log_in(&service, JOHNDOE);
@@ -277,7 +277,7 @@ fn only_pages_of_the_same_origin_may_change_something_with_the_cookie() {
 }
 
 #[test]
-fn cookie_is_no_token_and_tokens_are_no_cookies() {
+fn cookie_is_not_accepted_as_a_token_nor_a_token_as_a_cookie() {
     with_service(&[], |gatepass, service| {
         let cookie = cookie(&service);
         let secret = value(&cookie);
@@ -322,7 +322,7 @@ fn cookie_is_no_token_and_tokens_are_no_cookies() {
 }
 
 #[test]
-fn cookie_ends_with_its_session_within_a_second() {
+fn cookie_is_refused_within_a_second_after_its_session_ended() {
     on_both(|gatepass| {
         let services = replicas(gatepass, &[]);
         let own_password = "johndoe's own passphrase".to_owned();
@@ -385,7 +385,7 @@ fn cookie_expires_after_its_lifetime_cached_or_not() {
 }
 
 #[test]
-fn cookie_ends_without_requests_and_requests_are_recorded_now_and_then() {
+fn unused_cookie_expires_and_uses_are_recorded_at_intervals() {
     on_both(|gatepass| {
         let start =
             || serve(gatepass, &["--session-cookie-idle-ttl", "1000", "--issuer", "http://auth.example.com"]);
@@ -482,7 +482,7 @@ fn failed_attempts_are_shared_with_the_token_endpoint() {
 }
 
 #[test]
-fn invented_cookies_are_limited_by_address_and_known_ones_are_not() {
+fn forged_cookies_are_rate_limited_by_address_but_cached_ones_and_known_devices_are_not() {
     let (_gatepass, service) = on_sqlite(&["--login-throttle=on", "--login-throttle-rate=1"]);
     let (cookie, signed_in) = (cookie(&service), log_in(&service, JOHNDOE));
     assert_eq!(users_me(&service, &cookie).status, 200);
@@ -507,7 +507,7 @@ fn invented_cookies_are_limited_by_address_and_known_ones_are_not() {
 }
 
 #[test]
-fn cookie_is_found_among_others_up_to_the_limit_of_the_head() {
+fn cookie_is_found_among_others_up_to_the_size_limit_of_the_request_head() {
     let (_gatepass, service) = on_sqlite(&[]);
     let cookie = cookie(&service);
     let found = |header: &str| users_me(&service, header).status;
@@ -607,7 +607,7 @@ impl RequiredScopes for MeScope {
 }
 
 #[test]
-fn library_signs_in_users_of_its_own_table_with_cookies() {
+fn library_signs_in_users_of_an_application_with_cookies() {
     let address = application();
     let form = "username=johndoe@example.com&password=secret";
     let cookie = cookie_in(&from_own_page(post_form("/login", form)).send(address));
@@ -651,7 +651,7 @@ fn library_signs_in_users_of_its_own_table_with_cookies() {
 }
 
 #[test]
-fn incompatible_parts_do_not_build() {
+fn incompatible_cookie_settings_do_not_build() {
     let cookies = CookieTransport::default;
     actix_web::rt::System::new().block_on(async {
         let database = Database::open("sqlite::memory:").await.unwrap();

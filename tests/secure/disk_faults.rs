@@ -20,7 +20,7 @@ fn small_disk() -> Option<(Disk, Gatepass)> {
 }
 
 #[test]
-fn full_disk_makes_writes_return_503_and_reads_work() {
+fn writes_return_503_and_reads_succeed_on_a_full_disk() {
     let Some((disk, gatepass)) = small_disk() else { return };
     let service = serve(&gatepass, &["--workers", "2"]);
     let (tokens, uncached) = (service.sign_in_offline(), service.token(JOHNDOE));

@@ -139,7 +139,7 @@ fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
 }
 
 #[test]
-fn scopes_of_settings_are_offered_and_listed() {
+fn configured_scopes_are_in_the_document_and_the_metadata() {
     let (scopes, gatepass) =
         ("todos:read=Read todos; todos:write = Write todos, and delete them", Gatepass::on_sqlite());
     let service = serve(&gatepass, &["--scope", scopes]);

@@ -56,7 +56,7 @@ fn flood(thread: usize, service: &Service, stop: &AtomicBool) -> [usize; 4] {
 }
 
 #[test]
-fn flood_of_refused_requests_leaves_every_success_on_record_and_the_database_small() {
+fn flood_of_refused_requests_loses_no_audit_entry_and_keeps_the_database_small() {
     const SIGN_INS: usize = 20;
     let (gatepass, service) = on_sqlite(&[]);
     add_client(&gatepass, "web");

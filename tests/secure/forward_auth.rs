@@ -59,7 +59,7 @@ fn valid_token_returns_the_user_and_others_401_or_403() {
 }
 
 #[test]
-fn username_beyond_ascii_is_sent_in_utf_8() {
+fn non_ascii_username_is_sent_as_utf_8() {
     let (gatepass, service) = on_sqlite(&[]);
     gatepass.add("jürgen", &[]).done();
     let token = service.token("username=j%C3%BCrgen&password=j%C3%BCrgen's+own+passphrase");
@@ -67,7 +67,7 @@ fn username_beyond_ascii_is_sent_in_utf_8() {
 }
 
 #[test]
-fn introspection_and_with_profile_claims_tokens_have_the_username_the_email_and_the_name() {
+fn introspection_returns_the_profile_and_tokens_contain_it_only_with_profile_claims() {
     let (gatepass, service) = on_sqlite(&["--profile-claims"]);
     let secret = add_client_with(&gatepass, "api", &["--introspect-all"]);
     let token = service.token(JOHNDOE);
@@ -301,7 +301,7 @@ fn browser_signs_in_and_out_through_caddy() {
 }
 
 #[test]
-fn request_with_a_cookie_needs_the_same_origin_unless_it_is_known_to_be_safe() {
+fn request_with_a_cookie_needs_the_same_origin_unless_its_method_is_safe() {
     let (_gatepass, service) = on_sqlite(&["--audience", "https://api.example.com"]);
     let signed_in =
         post_form("/login", JOHNDOE).header("Sec-Fetch-Site", "same-origin").send(service.address);

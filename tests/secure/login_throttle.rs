@@ -300,7 +300,7 @@ fn password_change_and_sign_in_share_their_failed_attempts() {
 }
 
 #[test]
-fn device_that_signed_in_before_is_not_delayed_by_failures_of_strangers() {
+fn known_device_is_not_delayed_by_failures_of_others() {
     on_both(|gatepass| {
         gatepass.add("alice", &[]).done();
         let arguments = [&TOTAL[..], &["--login-throttle-address-failures=4"]].concat();
@@ -365,7 +365,7 @@ fn stolen_device_cookie_allows_few_guesses() {
 }
 
 #[test]
-fn devices_and_addresses_are_unknown_after_a_change_of_the_password() {
+fn devices_and_addresses_are_unknown_after_a_password_change() {
     let (gatepass, service) = on_sqlite(&TOTAL);
     let reply = sign_in_from("127.0.9.1", JOHNDOE, &service);
     let (cookie, token) = (device_cookie(&reply), access_token(&reply));
@@ -430,7 +430,7 @@ fn wrong_client_secrets_are_throttled_and_passwords_do_not_throttle_clients() {
 }
 
 #[test]
-fn every_request_to_the_oauth_endpoints_is_limited_per_address_except_those_of_authenticated_clients() {
+fn requests_to_the_oauth_endpoints_are_rate_limited_per_address_except_those_of_authenticated_clients() {
     let (gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-rate=1"]].concat());
     let secret = add_client(&gatepass, "web");
     for (number, (path, form)) in [
@@ -486,7 +486,7 @@ fn operator_ends_the_waits_of_a_user_a_client_or_an_address() {
 }
 
 #[test]
-fn device_that_signed_in_before_is_not_held_up_by_the_rate_of_others_at_its_address() {
+fn known_device_is_not_throttled_by_the_rate_of_others_at_its_address() {
     let (_gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-rate=1"]].concat());
     let cookie = device_cookie(&service.sign_in(JOHNDOE));
     let exhaust = || {

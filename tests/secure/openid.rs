@@ -48,7 +48,7 @@ fn token_with_the_scope_openid_reads_the_profile() {
 }
 
 #[test]
-fn openid_metadata_name_the_endpoints_and_no_authorization_endpoint() {
+fn openid_metadata_equals_the_oauth_metadata_and_has_no_authorization_endpoint() {
     let (gatepass, service) = on_sqlite(&ISSUER);
     let metadata = get("/.well-known/openid-configuration").send(service.address).json();
     let oauth = get("/.well-known/oauth-authorization-server").send(service.address).json();

@@ -85,7 +85,7 @@ fn operations_endpoints_exist_only_at_their_own_address() {
 }
 
 #[test]
-fn unreachable_database_makes_the_service_not_ready_within_a_second() {
+fn unreachable_database_makes_the_service_not_ready_within_two_seconds() {
     let Some((gatepass, proxy, database)) = proxied_postgres() else { return };
     let service = serve(&gatepass, &OPS);
     let ops = ops_address(&service);
@@ -182,7 +182,7 @@ fn second_signal_ends_the_drain_at_once() {
 }
 
 #[test]
-fn metrics_count_requests_and_events_without_names() {
+fn metrics_count_requests_and_events_without_personal_data() {
     let (gatepass, service) = on_sqlite(&OPS);
     let ops = ops_address(&service);
     assert!(!get("/metrics").send(ops).text().contains("gatepass_http_requests_total{"));

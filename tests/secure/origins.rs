@@ -13,7 +13,7 @@ fn own_origin(service: &Service) -> String {
 }
 
 #[test]
-fn foreign_page_cannot_fail_sign_ins_of_its_visitor() {
+fn page_of_another_origin_cannot_use_up_the_attempts_of_its_visitor() {
     let arguments =
         ["--cors-origin", APP, "--login-throttle", "on", "--login-throttle-account-failures", "3"];
     let (_gatepass, service) = on_sqlite(&arguments);

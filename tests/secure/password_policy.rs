@@ -42,7 +42,7 @@ fn change_to_a_weak_password_returns_400_with_the_reason_and_keeps_the_session()
 }
 
 #[test]
-fn blocklist_that_becomes_unreadable_refuses_new_passwords_and_no_sign_in() {
+fn unreadable_blocklist_prevents_password_changes_but_not_sign_ins() {
     let gatepass = Gatepass::on_sqlite();
     add_johndoe(&gatepass);
     let list = gatepass

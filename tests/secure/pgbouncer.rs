@@ -73,7 +73,7 @@ fn expect_clean_sessions(url: &str, database: &Database) {
 }
 
 #[test]
-fn socket_may_be_a_default_of_the_environment() {
+fn database_url_without_a_host_uses_pghost() {
     let Some(database) = new_postgres() else { return };
     let Some((_, folder)) = database.url.split_once("?host=") else { return skip("no Unix socket") };
     let mut gatepass = Gatepass::on_sqlite();
@@ -101,7 +101,7 @@ fn service_works_behind_pgbouncer_in_transaction_mode() {
 }
 
 #[test]
-fn statement_cache_capacity_of_zero_asks_for_transaction_mode() {
+fn statement_cache_capacity_of_zero_enables_transaction_mode() {
     // A pooler that is not detected.
     let settings = "pool_mode = transaction\ndefault_pool_size = 3\nignore_startup_parameters = options";
     let Some(database) = new_postgres() else { return };

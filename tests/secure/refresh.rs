@@ -101,7 +101,7 @@ fn refresh_tokens_setting_controls_which_sign_ins_get_a_refresh_token() {
 }
 
 #[test]
-fn database_contains_hashes_of_refresh_tokens_and_the_log_contains_none() {
+fn refresh_tokens_are_stored_only_as_hashes_and_never_logged() {
     on_both(|gatepass| {
         let mut command = serve_command(gatepass, &["--refresh-grace", "0"]);
         let service = Service::run(command.env("RUST_LOG", "trace"));
@@ -195,7 +195,7 @@ fn refresh_from(service: &Service, address: &str, user_agent: &str, token: &str)
 /// The thief has the refresh token and an access token, polls the list of sessions, and repeats the refresh of the user
 /// at once.
 #[test]
-fn refresh_repeated_by_a_thief_at_another_address_ends_the_session_in_every_round() {
+fn refresh_repeated_by_a_thief_at_another_address_ends_the_session() {
     on_both(|gatepass| {
         let replicas = replicas(gatepass, &PROXY);
         for round in 0..10 {
@@ -231,7 +231,7 @@ fn refresh_repeated_by_a_thief_at_another_address_ends_the_session_in_every_roun
 }
 
 #[test]
-fn repeated_refresh_after_a_response_arrived_elsewhere_ends_the_session() {
+fn refresh_repeated_from_elsewhere_after_the_response_arrived_ends_the_session() {
     with_service(&[&PROXY[..], &OPS].concat(), |gatepass, service| {
         for [address, user_agent] in [["203.0.113.8", "Firefox"], ["203.0.113.7", "curl"]] {
             let first = service.sign_in_offline();
@@ -254,7 +254,7 @@ fn repeated_refresh_after_a_response_arrived_elsewhere_ends_the_session() {
 }
 
 #[test]
-fn client_that_lost_a_response_and_changes_its_network_goes_on() {
+fn client_that_lost_a_response_and_changes_its_network_stays_signed_in() {
     on_both(|gatepass| {
         let replicas = replicas(gatepass, &PROXY);
         let first = replicas[0].sign_in_offline();
@@ -280,7 +280,7 @@ fn client_that_lost_a_response_and_changes_its_network_goes_on() {
 }
 
 #[test]
-fn too_many_repetitions_end_the_session_unless_they_have_one_sender() {
+fn too_many_repetitions_end_the_session_unless_all_have_the_same_sender() {
     with_service(&PROXY, |_, service| {
         let (user, thief) = ("203.0.113.7", "198.51.100.1");
         for (repeating, last, is_active) in [(user, user, true), (user, thief, false), (thief, user, false)] {

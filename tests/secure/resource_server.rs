@@ -81,7 +81,7 @@ fn example_accepts_tokens_of_its_issuer_and_refuses_forged_ones() {
 }
 
 #[test]
-fn example_is_short_enough_to_copy() {
+fn example_has_at_most_40_lines() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/resource-server/src/main.rs");
     assert!(fs::read_to_string(source).unwrap().lines().count() <= 40);
 }
@@ -124,7 +124,7 @@ fn example_keeps_its_keys_while_the_issuer_is_unreachable() {
 }
 
 #[test]
-fn example_fetches_keys_over_tls_only_from_a_trusted_certificate() {
+fn example_fetches_keys_over_tls_only_with_a_trusted_certificate() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("johndoe", &["--scopes", "items:read"]).done();
     let [trusted, other] = [(); 2].map(|()| generate_simple_self_signed(["localhost".to_owned()]).unwrap());

@@ -20,7 +20,7 @@ fn is_valid(service: &Service, token: &str) -> bool {
 }
 
 #[test]
-fn further_sign_in_ends_the_least_recently_used_session() {
+fn sign_in_over_the_maximum_ends_the_least_recently_used_session() {
     on_both(|gatepass| {
         let replicas = replicas(gatepass, &["--max-sessions", "3"]);
         let [first, second, third] = [(); 3].map(|()| {
@@ -164,7 +164,7 @@ fn sessions_are_listed_and_ended_by_commands() {
 }
 
 #[test]
-fn session_commands_with_a_wrong_argument_change_nothing_and_say_what_to_do() {
+fn session_commands_with_a_wrong_argument_change_nothing_and_print_a_hint() {
     let (gatepass, service) = on_sqlite(&[]);
     gatepass.add("alice", &["--scopes", "me"]).done();
     let token = service.token(JOHNDOE);

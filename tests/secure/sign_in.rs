@@ -55,7 +55,7 @@ fn token_has_the_claims_of_rfc_9068() {
 }
 
 #[test]
-fn default_settings_create_private_files_and_hash_with_the_parameters_of_owasp() {
+fn default_settings_create_private_files_and_use_the_argon2_parameters_of_owasp() {
     let gatepass = Gatepass::on_sqlite();
     let mut command = serve_command(&gatepass, &[]);
     for variable in ["GATEPASS_DATABASE_URL", "GATEPASS_ARGON2_MEMORY", "GATEPASS_ARGON2_ITERATIONS"] {

@@ -81,7 +81,7 @@ fn start_with_a_damaged_key_or_a_key_that_others_can_read_fails() {
 }
 
 #[test]
-fn settings_out_of_range_are_usage_errors() {
+fn invalid_settings_are_usage_errors() {
     let gatepass = Gatepass::on_sqlite();
     for (setting, word) in [
         ("--argon2-memory=7", "8 KiB"),

@@ -168,7 +168,7 @@ fn tokens_stay_valid_while_the_algorithm_changes() {
 }
 
 #[test]
-fn running_service_changes_from_a_secret_to_public_keys() {
+fn running_service_switches_from_hs256_to_es256() {
     let opened = Tokens::open_with(now(), |settings| {
         settings.activation_delay = Duration::ZERO;
         settings.algorithm = Some(SigningAlgorithm::Hs256);
@@ -188,7 +188,7 @@ fn running_service_changes_from_a_secret_to_public_keys() {
 }
 
 #[test]
-fn imported_key_is_the_next_one_and_is_imported_once() {
+fn key_is_imported_only_once_and_unsupported_keys_are_refused() {
     let tokens = Tokens::open(SigningAlgorithm::Es256, now());
     for algorithm in PUBLIC {
         let pem = Forge::stranger(algorithm, "").pem;

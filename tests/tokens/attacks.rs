@@ -187,7 +187,7 @@ fn hs256_token_with_public_key_as_secret_is_refused() {
 }
 
 #[test]
-fn token_with_its_own_key_in_the_header_is_refused() {
+fn token_with_a_key_in_its_header_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
     let stranger = Forge::stranger(SigningAlgorithm::EdDsa, &target.forge.kid);
     let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(SigningKey::from_pkcs8_pem(&stranger.pem).unwrap().verifying_key().as_bytes()) });

@@ -58,7 +58,7 @@ fn keys_are_created_and_listed() {
 }
 
 #[test]
-fn algorithm_of_the_next_key_is_that_of_the_option_or_of_the_newest_key() {
+fn new_key_has_the_algorithm_of_the_option_else_of_the_newest_key_else_es256() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Keys(&folder.path().join("keys"));
     for (arguments, expected) in [
@@ -104,7 +104,7 @@ fn own_key_is_imported_from_a_file_or_standard_input() {
 }
 
 #[test]
-fn prune_removes_retired_keys_after_confirmation() {
+fn prune_removes_retired_keys_only_with_yes() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Keys(&folder.path().join("keys"));
     let old = keys.json(&["rotate"])["key"].clone();

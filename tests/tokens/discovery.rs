@@ -107,7 +107,7 @@ fn verified(remote: &RemoteJwtVerifier, token: &str) -> Option<bool> {
 }
 
 #[test]
-fn keys_are_discovered_by_each_form_of_metadata() {
+fn keys_are_discovered_at_each_metadata_url() {
     for (path, metadata) in [
         ("", METADATA.to_owned()),
         ("/", METADATA.to_owned()),
@@ -170,7 +170,7 @@ fn unknown_keys_cause_a_fetch_at_most_every_five_seconds() {
 }
 
 #[test]
-fn keys_are_found_where_the_issuer_moved_them_while_the_old_url_responds() {
+fn moved_keys_are_found_while_the_old_url_still_responds() {
     let issuer = Issuer::start();
     let url = issuer.url("");
     let tokens = tokens(&url);
@@ -204,7 +204,7 @@ fn tokens_of_an_unknown_key(issuer: &str) -> String {
 }
 
 #[test]
-fn keys_are_not_fetched_from_a_wrong_place() {
+fn keys_from_untrusted_or_invalid_sources_are_not_used() {
     let [issuer, other] = [(); 2].map(|()| Issuer::start());
     let url = issuer.url("");
     let tokens = tokens(&url);
@@ -245,7 +245,7 @@ fn keys_are_not_fetched_from_a_wrong_place() {
 }
 
 #[test]
-fn issuer_without_https_is_refused_except_on_this_machine() {
+fn issuer_without_https_or_with_credentials_is_refused() {
     for url in ["auth.example.com", "http://auth.example.com", "https://johndoe:secret@auth.example.com", ""]
     {
         let error = RemoteJwtVerifier::discover(url, url).unwrap_err().to_string();

@@ -104,7 +104,7 @@ fn other_files_in_the_directory_are_ignored() {
 }
 
 #[test]
-fn newest_of_two_files_with_one_key_is_used_and_the_other_is_reported() {
+fn newest_of_two_files_with_the_same_key_is_used_and_the_other_is_logged() {
     LazyLock::force(&LOG);
     for algorithm in BOTH {
         let tokens = Tokens::open(algorithm, at(1000));
@@ -257,7 +257,7 @@ fn with_deadline<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 }
 
 #[test]
-fn fifo_named_like_a_key_fails_a_start_but_not_a_running_service() {
+fn fifo_named_like_a_key_prevents_a_start_but_does_not_affect_a_running_service() {
     LazyLock::force(&LOG);
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, now());
     let address = serve(&tokens.tokens);
@@ -293,7 +293,7 @@ fn rotation_removes_temporary_files_of_a_killed_rotation() {
 }
 
 #[test]
-fn start_with_a_damaged_key_fails_with_one_line_about_its_file() {
+fn start_with_a_damaged_key_fails_with_one_line_that_names_the_file() {
     let other = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let other_pem = key_files(&other.keys_dir, "pem").remove(0).1;
     let eddsa: Vec<(&str, Vec<u8>, &str)> = vec![
@@ -342,7 +342,7 @@ fn start_with_a_path_that_is_not_a_directory_fails() {
 }
 
 #[test]
-fn error_at_run_time_is_logged_once_and_the_last_keys_remain() {
+fn error_at_run_time_is_logged_once_and_the_last_keys_stay_in_use() {
     LazyLock::force(&LOG);
     let opened = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let (tokens, keys_dir, folder) = (&opened.tokens, &opened.keys_dir, &opened.folder);

@@ -37,7 +37,7 @@ fn cached_token_is_invalid_after_its_key_left_the_key_set() {
 }
 
 #[test]
-fn verify_before_the_first_keys_returns_temporary_error() {
+fn verify_before_the_first_keys_returns_a_temporary_error() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let token = issue(&tokens.tokens, at(1000));
     let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
@@ -60,7 +60,7 @@ fn unusable_key_set_keeps_the_previous_keys() {
 }
 
 #[test]
-fn token_of_an_unknown_key_is_reported_once_and_one_of_a_known_key_is_not() {
+fn unknown_key_is_reported_once_and_a_known_key_is_not() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
     remote.set_keys(key_set(&tokens.tokens, at(1000))).unwrap();
