@@ -67,7 +67,7 @@ pub struct Program {
     reader: Option<thread::JoinHandle<()>>,
 }
 
-/// The program with these arguments and variables, and without any other `GATEPASS_` variable.
+/// The program with these arguments and variables, and without `RUST_LOG` and other `GATEPASS_` variables.
 pub fn gatepass(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepass"));
     for (name, _) in std::env::vars() {
@@ -169,7 +169,7 @@ impl Program {
         self.address_after("listening on http://")
     }
 
-    /// Waits until the log has an address after `text`.
+    /// Waits for a line of the log that contains `text`, and returns the address after it.
     pub fn address_after(&self, text: &str) -> SocketAddr {
         let line = self.wait_for(text);
         let address = line.split(text).nth(1).and_then(|rest| rest.split([',', ' ']).next()).unwrap();

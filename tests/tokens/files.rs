@@ -165,7 +165,7 @@ fn start_with_a_directory_that_others_can_write_fails() {
             "{wrong:o}"
         );
     }
-    // As a volume of Kubernetes with `fsGroup`: 2770.
+    // 2770 is the mode of a Kubernetes volume with `fsGroup`.
     for (right, kept) in [(0o700, 0o700), (0o755, 0o755), (0o500, 0o500), (0o2770, 0o750)] {
         chmod(&tokens.keys_dir, right);
         assert!(JwtTokens::open_at(tokens.settings.clone(), at(1000)).is_ok(), "{right:o}");
@@ -249,7 +249,7 @@ fn make_fifo(path: &Path) {
     assert!(made.success());
 }
 
-/// Runs `work`, which must not block forever.
+/// Runs `work`, which must end within [`TIMEOUT`].
 fn with_deadline<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || send.send(work()));
@@ -359,21 +359,21 @@ fn error_at_run_time_is_logged_once_and_the_last_keys_stay_in_use() {
     assert_eq!(logged(&message), 1);
     assert!(verify(tokens, &token, at(1000)).is_some());
 
-    // A damaged key does not stop a good one.
+    // A valid key is used even if another one is damaged.
     let other = KeyDirectory::new(folder.path().join("other"), &opened.settings);
     let next = other.rotate_at(at(1500)).unwrap();
     fs::copy(&next.file, keys_dir.join(next.file.file_name().unwrap())).unwrap();
     tokens.refresh();
     assert_eq!(kid(&issue(tokens, at(2000))), next.kid);
 
-    // A key that was repaired and is damaged again is logged again.
+    // A damaged key that was removed and returns is logged again.
     fs::remove_file(&damaged).unwrap();
     tokens.refresh();
     write_key(keys_dir, name, "garbage");
     tokens.refresh();
     assert_eq!(logged(&message), 2);
 
-    // Without any file, the last keys remain in use.
+    // Without the directory, and with an empty one, the last keys stay in use.
     fs::rename(keys_dir, folder.path().join("away")).unwrap();
     for _ in 0..3 {
         tokens.refresh();
@@ -448,7 +448,7 @@ fn key_directory_is_no_longer_read_after_the_last_clone_is_dropped() {
     let first = damage(&keys_dir, "1500-before-the-last-drop.pem");
     wait_until(TIMEOUT, "the directory is read", || logged(&first) == 1);
     drop(clone);
-    // A read that has begun may still end. All directories are read once a second.
+    // A read that began before the drop may still end. All directories are read once a second.
     is_read(&control, "1500-after-the-drop.pem");
     let second = damage(&keys_dir, "1501-after-the-last-drop.pem");
     is_read(&control, "1501-soon.pem");

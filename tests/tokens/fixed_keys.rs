@@ -1,4 +1,4 @@
-//! Tokens with one key from a text instead of a directory.
+//! Tokens with a fixed key, from a PEM or a secret instead of a key directory.
 
 use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey, pkcs8::spki::der::pem::LineEnding};
 use gatepass::{
