@@ -53,7 +53,7 @@ fn stop(mut service: Service) -> String {
     service.program.end()
 }
 
-/// All events that commands cause, or all that requests cause.
+/// The names of all events that commands cause, or of all that requests cause.
 fn event_names(by_commands: bool) -> BTreeSet<&'static str> {
     let is_by_command = |name: &&str| {
         ["user_", "users_", "throttle_", "client_added", "client_changed", "client_removed", "key_", "keys_"]
@@ -122,7 +122,7 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
         rows(gatepass, "UPDATE failures SET count = count + 10 RETURNING name");
         assert_eq!(revoke(&service, "x", &by_web).status, 429);
         assert_eq!(service.users_me("a-forged-access-token").status, 401);
-        // An address that no client authenticated from.
+        // Requests from an address that no client has authenticated from are rate-limited.
         within(20 * SECOND, "the burst is used up", || {
             let mut stream = TcpStream::from(connect_from("127.0.0.9", service.address));
             stream.write_all(&post_form("/revoke", "token=x").bytes()).unwrap();
@@ -136,11 +136,11 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
         let log = stop(service);
         assert!(!log.contains("lost"), "{log}");
         let (entries, lines) = (listed(gatepass, &[]), lines(gatepass));
-        // The counts of a failure are in one row, but may be in several lines.
+        // A repeated failure is one row of the database, but may be several lines of the file.
         let counts = |entries: &[Value]| {
             let mut counts = BTreeMap::new();
             for entry in entries.iter().filter(|entry| entry["actor"].is_null()) {
-                // In the list, an id has its username too.
+                // The username is left out: the list adds it to entries that contain only the ID.
                 let fields = ["time", "event", "user_id", "client_id", "session_id", "address", "user_agent"];
                 let key = fields.map(|field| entry[field].to_string());
                 *counts.entry(key).or_insert(0) += entry["count"].as_u64().expect("a count");
@@ -295,7 +295,7 @@ fn list_returns_the_newest_entries_first_and_filters_them() {
         let newest = ["sign_in_failed", "sessions_ended", "sign_in_failed", "sign_in", "sign_in"];
         assert_eq!(events(&all)[..5], newest);
         assert_eq!(events(&all)[5..], ["user_added", "user_added"]);
-        // Entries that contain only the id are found by the username too.
+        // Entries that contain only the user's ID are found by the username too.
         let johndoe = listed(gatepass, &["--user", "JOHNDOE"]);
         assert_eq!(events(&johndoe), ["sessions_ended", "sign_in_failed", "sign_in", "user_added"]);
         assert_eq!(johndoe[0]["username"], "johndoe");
@@ -386,7 +386,7 @@ fn locked_audit_table_does_not_delay_sign_ins_and_all_entries_are_written_later(
             let duration = sign_in();
             assert!(duration < usual + SECOND, "{duration:?} instead of {usual:?}");
         }
-        // More failures than any queue holds. Overlong passwords are refused without a hash.
+        // More failures than the queues hold. Overlong passwords are refused without hashing.
         let body = format!("username=johndoe&password={}", "x".repeat(1025));
         let head = format!(
             "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
@@ -409,7 +409,7 @@ fn locked_audit_table_does_not_delay_sign_ins_and_all_entries_are_written_later(
     let failures = listed(&gatepass, &["--event", "sign_in_failed"]);
     let counts = failures.iter().map(|entry| entry["count"].as_u64().unwrap());
     assert_eq!((counts.sum::<u64>(), listed(&gatepass, &["--event", "sign_in"]).len()), (refused.into(), 11));
-    // One for each minute.
+    // One entry for each minute.
     assert!(failures.len() <= 5, "{}", failures.len());
 }
 
@@ -469,7 +469,7 @@ fn repeated_failures_are_listed_as_one_entry_with_a_count() {
         let table = gatepass.done(&[&["audit", "list"], &failed[..]].concat());
         assert!(table.contains("3 times") && !table.contains("1 times"), "{table}");
 
-        // A spreadsheet must not take a username for a formula.
+        // A spreadsheet must not interpret a username as a formula.
         let csv = gatepass.done(&[&["audit", "list", "--csv"], &failed[..]].concat());
         let (header, rows) = csv.split_once('\n').unwrap();
         assert!(header.starts_with("time,event,username,") && header.ends_with(",detail,count"), "{header}");

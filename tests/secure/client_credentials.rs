@@ -19,7 +19,7 @@ fn request_token(service: &Service, fields: &str) -> Reply {
     service.sign_in(&format!("grant_type=client_credentials{fields}"))
 }
 
-/// Returns whether the client may use this token of its own.
+/// Returns whether introspection by this client reports the token as active.
 fn is_active(service: &Service, token: &str, client: &str) -> bool {
     post_form("/introspect", format!("token={token}{client}")).send(service.address).json()["active"] == true
 }
@@ -115,7 +115,7 @@ fn token_of_a_client_is_inactive_after_its_revocation_or_when_the_client_loses_t
         wait_until(SECOND, "the client has the grant again", || is_active(replica, &kept, &gateway));
         gatepass.done(&["clients", "remove", "reports", "--yes"]);
         wait_until(SECOND, "the client is removed", || !is_active(replica, &kept, &gateway));
-        // A client that is registered with the ID again does not get the tokens of the former one.
+        // A new client with the same ID does not get the tokens of the removed one.
         add_reports(gatepass);
         assert!(!is_active(service, &kept, &gateway));
         let by_basic = post_form("/token", "grant_type=client_credentials")

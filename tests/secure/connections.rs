@@ -1,4 +1,5 @@
-//! Connections to a PostgreSQL server that becomes read-only, or whose tables change, while the service runs.
+//! Connections to a PostgreSQL server that becomes read-only, or whose tables change, while the service runs; and databases
+//! that cannot be opened.
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ fn service_is_not_ready_and_refuses_sign_ins_while_postgresql_is_read_only() {
     access_token(&service.sign_in(JOHNDOE));
     assert!(is_ready());
 
-    // New connections reach a standby, until the setting is reset: theirs stay read-only then.
+    // New connections are read-only, as on a standby, and stay read-only after the setting is reset.
     let admin = gatepass.postgres();
     admin.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
     admin.execute(&disconnect);

@@ -155,7 +155,7 @@ fn proxy(
     Some((program, listen, folder))
 }
 
-/// Tests a proxy, whose path /api/admin/ requires a scope that johndoe lacks if `has_admin`.
+/// Tests a proxy. With `has_admin`, its path /api/admin/ requires a scope that johndoe lacks.
 fn expect_authentication_by_proxy(language: &str, template: &str, has_admin: bool) {
     let (gatepass, service): (Gatepass, _) = on_sqlite(&["--trusted-proxies", "127.0.0.1"]);
     let heading = "Authenticate requests in the proxy";
@@ -186,7 +186,10 @@ fn expect_authentication_by_proxy(language: &str, template: &str, has_admin: boo
         Some(request.clone().bearer(&token).send(address)).filter(|reply| reply.status == 401)
     });
     let log = service.program.log();
-    assert!(log.contains("/forward-auth") && !log.contains("192.0.2.1"), "a forged address: {log}");
+    assert!(
+        log.contains("/forward-auth") && !log.contains("192.0.2.1"),
+        "the log contains a forged address: {log}"
+    );
 }
 
 #[test]
@@ -234,7 +237,7 @@ fn expect_cookies_by_proxy(language: &str, template: &str) {
     let form = || post_form("/login", format!("{JOHNDOE}&next=/api/items")).header("Accept", html);
     let foreign = form().header("Host", &host).header("Origin", "https://evil.example");
     assert_eq!(foreign.send(address).status, 403);
-    // A browser without `Sec-Fetch-Site`.
+    // An old browser, which does not send `Sec-Fetch-Site`.
     let old = form().header("Host", &host).header("Origin", format!("http://{host}"));
     assert_eq!(old.send(address).status, 303);
     let signed_in = from_own_page(form(), address).send(address);
@@ -250,7 +253,7 @@ fn expect_cookies_by_proxy(language: &str, template: &str) {
             if method == "POST" { request.header("Content-Type", "text/plain").body("x") } else { request };
         request.send(address)
     };
-    // A link on another site, a bookmark, and a script of the application.
+    // A link on another site, a bookmark, a script of the application, and an old browser.
     for headers in [
         &[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Accept", html)][..],
         &[("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "navigate")],
@@ -334,7 +337,7 @@ fn request_with_a_cookie_needs_the_same_origin_unless_its_method_is_safe() {
     }
     assert_eq!(status(&[("X-Forwarded-Method", "GET"), ("X-Forwarded-Method", "POST"), same_site]), 403);
     assert_eq!(status(&[("X-Forwarded-Method", "GET"), ("Sec-WebSocket-Version", "13"), same_site]), 403);
-    // The proxy does not send the method. A link works, a form and a script of another origin do not.
+    // If the proxy does not send the method, links of other origins work, but their forms and scripts do not.
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     for (headers, expected) in [
         (&[][..], 200),
@@ -349,7 +352,7 @@ fn request_with_a_cookie_needs_the_same_origin_unless_its_method_is_safe() {
     ] {
         assert_eq!(status(headers), expected, "{headers:?}");
     }
-    // An audience is that of tokens. Tokens need no headers.
+    // Cookies are accepted for every audience. Tokens need none of the headers above.
     let for_audience = get("/forward-auth?audience=https://api.example.com");
     assert_eq!(
         identity(&for_audience.clone().header("Cookie", &cookie).send(service.address))[3],

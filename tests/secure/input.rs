@@ -80,7 +80,7 @@ fn incomplete_bodies_of_1000_connections_use_less_than_64_mib_and_sign_ins_succe
 #[test]
 fn form_that_is_not_utf_8_returns_invalid_request() {
     let gatepass = Gatepass::on_sqlite();
-    // With the replacement character in its place, this password would be the same.
+    // If a replacement character took the place of an invalid byte, a wrong password would match this one.
     let add = ["users", "add", "johndoe", "--password-stdin"];
     gatepass.run_with(&add, "correct \u{fffd} horse battery\n").done();
     let service = serve(&gatepass, &[]);
@@ -135,7 +135,7 @@ fn concurrent_password_changes_of_one_user_do_not_prevent_sign_ins_of_others() {
     let hashing = ["--argon2-memory=65536", "--hash-threads=1", "--hash-queue=20", "--hash-max-wait=10000"];
     let service = serve(&gatepass, &hashing);
     let token = service.token(JOHNDOE);
-    // The current password is right and the new one too weak: each request would verify and estimate a password.
+    // The current password is right and the new one too weak: each request would hash one and estimate the other.
     let form = format!("current_password=johndoe's+own+passphrase&new_password={}", "aB3$".repeat(10));
     let change = request("PUT", "/users/me/password")
         .bearer(&token)

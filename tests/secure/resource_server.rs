@@ -16,7 +16,7 @@ use crate::{
 
 const AUDIENCE: &str = "https://items.example.com";
 
-/// The example's PAUSE between two fetches of keys, and time for the fetch.
+/// The minimum time between two fetches of keys, plus time for the fetch.
 const FETCH: Duration = Duration::from_secs(5 + 10);
 
 /// A service, and the example with this service as its issuer.
@@ -92,7 +92,7 @@ fn example_fetches_a_key_on_its_first_use_and_drops_a_removed_key() {
     let (service, example) = &start(&gatepass);
     let before = service.token(JOHNDOE);
     assert_eq!(items(example, &before).status, 200);
-    // The key set may be cached for longer than this test takes: only the unknown kid causes a fetch.
+    // The key set may be cached for longer than this test lasts, so only the unknown `kid` causes a fetch.
     let keys = get("/.well-known/jwks.json").send(service.address);
     assert_eq!(keys.header("cache-control").as_deref(), Some("public, max-age=150"));
 

@@ -51,7 +51,7 @@ fn token_has_the_claims_of_rfc_9068() {
     assert_eq!(claims, expected);
     assert_eq!(claims["sid"].as_str().unwrap().len(), 22);
     let (_, next) = read(&service.token(JOHNDOE));
-    assert_ne!(next["jti"].as_str().unwrap(), jti, "every token has its own id");
+    assert_ne!(next["jti"].as_str().unwrap(), jti, "every token has its own ID");
 }
 
 #[test]

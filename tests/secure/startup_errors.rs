@@ -1,4 +1,4 @@
-//! Errors that prevent the start, each in one line, and `gatepass check`, which reports them before.
+//! Errors that prevent the start, each in one line, and `gatepass check`, which reports them beforehand.
 
 use std::{
     fs::{self, Permissions},
@@ -35,7 +35,7 @@ fn with_url(url: &str) -> Gatepass {
     gatepass
 }
 
-/// The program with a database that nothing listens for.
+/// The program with a database URL at which nothing listens.
 fn with_unreachable_database() -> Gatepass {
     with_url(&format!("postgres://gatepass:{HUSH}@{}/gatepass", free_address()))
 }
@@ -141,7 +141,7 @@ fn files_with_secrets_that_everyone_can_read_are_reported() {
     assert!(check(&gatepass, &[]).done().contains(&warning));
     serve(&gatepass, &[]).program.wait_for(&warning);
 
-    // Files with the URL of a database, if it has a password.
+    // Files that contain the URL of a database are reported if it has a password.
     let [with_password, without] =
         [":hush", ""].map(|password| format!("postgres://gatepass{password}@{}/gatepass", free_address()));
     for (url, is_reported) in [(&with_password, true), (&without, false)] {
