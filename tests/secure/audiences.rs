@@ -77,7 +77,7 @@ fn without_configured_audiences_the_issuer_is_the_audience() {
     for unknown in [API, "https://auth.example.com/", "x"] {
         expect_invalid_target(&service.sign_in(&format!("{JOHNDOE}&resource={unknown}")));
     }
-    // Only the right password reveals which audiences exist.
+    // Without the correct password, the response does not reveal whether an audience exists.
     let wrong = service.sign_in("username=johndoe&password=wrong&resource=x");
     assert_eq!(wrong.json()["error"], "invalid_grant");
 }

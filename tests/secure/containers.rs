@@ -20,7 +20,8 @@ use crate::{
 const USER: u32 = 1_000_680_000;
 const GROUP: u32 = 65532;
 
-/// The command as that user, in a working directory that it cannot write to; `None` if the tests do not run as root.
+/// The command as that user, in a working directory that the user cannot write to. Returns `None`, which skips the test, if
+/// the tests do not run as root.
 fn as_user(command: &mut Command) -> Option<Command> {
     let user = format!("setpriv --reuid={USER} --regid={GROUP} --clear-groups");
     let user: Vec<_> = user.split(' ').collect();

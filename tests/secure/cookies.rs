@@ -444,7 +444,7 @@ fn other_cookies_may_have_any_bytes() {
     {
         assert_eq!(users_me(&service, &cookies).status, 200, "{cookies}");
     }
-    // If non-ASCII white space were trimmed, a page of another host of the site could set a cookie in spite of `__Host-`.
+    // Trimming non-ASCII white space would accept this cookie, which other hosts of the site may set in spite of `__Host-`.
     expect_anonymous(&users_me(&service, &format!("\u{2000}{cookie}")));
     let log_out = from_own_page(post_form("/logout", "")).header("Cookie", format!("theme=é; {cookie}"));
     assert_eq!(log_out.send(service.address).status, 204);
@@ -500,7 +500,7 @@ fn forged_cookies_are_rate_limited_by_address_but_cached_ones_and_known_devices_
     assert!((400..800).any(|number| invented(number) == 429));
     let refused = get("/forward-auth").header("Cookie", format!("gatepass_session={:043}", 800));
     assert_eq!(refused.send(service.address).status, 401);
-    // Values of another length need no query either.
+    // Values of another length need no query, so they are not limited.
     assert!(
         (0..40).all(|number: u32| users_me(&service, &format!("gatepass_session={number}")).status == 401)
     );

@@ -135,7 +135,7 @@ fn requests_return_503_while_tables_are_locked_but_cached_tokens_are_accepted() 
 }
 
 #[test]
-fn service_opens_at_most_the_configured_number_of_connections() {
+fn service_opens_at_most_four_more_connections_than_configured() {
     let Some(gatepass) = on_postgres() else { return };
     // Up to four further connections are not used for requests.
     for (arguments, most) in [(&["--database-connections", "1"][..], 1 + 4), (&[], 10 + 4)] {
@@ -232,7 +232,7 @@ fn cached_tokens_are_accepted_until_max_staleness_while_the_database_does_not_re
 }
 
 #[test]
-fn outage_shorter_than_max_staleness_is_not_noticed() {
+fn outage_shorter_than_max_staleness_does_not_affect_cached_tokens() {
     let Some((gatepass, proxy, _database)) = proxied_postgres() else { return };
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &[]);

@@ -25,7 +25,7 @@ fn document_matches_the_snapshot_and_the_printed_document() {
     let mut document = served_document(&serve(&gatepass, &[]));
     insta::assert_snapshot!("openapi", serde_json::to_string_pretty(&document).unwrap());
 
-    // The printed document has no URL of the service.
+    // The printed document has no `servers`.
     assert_eq!(document.as_object_mut().unwrap().remove("servers"), Some(json!([{ "url": "." }])));
     let printed = printed_document(&gatepass, &["--profile", "secure"]);
     assert_eq!(printed, document);

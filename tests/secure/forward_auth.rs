@@ -49,7 +49,7 @@ fn valid_token_returns_the_user_and_others_401_or_403() {
         let reply = forward_auth(&service, "", "x");
         assert_eq!((reply.status, reply.header("cache-control").as_deref()), (401, Some("no-store")));
 
-        // A proxy turns any other status into 500.
+        // nginx turns other errors than 401 and 403 into 500, so an inactive user gets 401.
         gatepass.done(&["users", "disable", "johndoe"]);
         let reply = within(SECOND, "the user is disabled", || {
             Some(forward_auth(&service, "", &token)).filter(|reply| reply.status != 200)

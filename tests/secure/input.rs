@@ -74,7 +74,7 @@ fn incomplete_bodies_of_1000_connections_use_less_than_64_mib_and_sign_ins_succe
         !statuses.is_empty()
     });
     assert!(statuses.iter().all(|status| *status == 503), "{statuses:?}");
-    assert!(statuses.len() < CONNECTIONS, "the budget is enough for some");
+    assert!(statuses.len() < CONNECTIONS, "the memory budget suffices for some requests");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn concurrent_password_changes_of_one_user_do_not_prevent_sign_ins_of_others() {
     let hashing = ["--argon2-memory=65536", "--hash-threads=1", "--hash-queue=20", "--hash-max-wait=10000"];
     let service = serve(&gatepass, &hashing);
     let token = service.token(JOHNDOE);
-    // The current password is right and the new one too weak: each request would hash one and estimate the other.
+    // The current password is correct and the new one too weak, so each request would cost a hash and a strength estimate.
     let form = format!("current_password=johndoe's+own+passphrase&new_password={}", "aB3$".repeat(10));
     let change = request("PUT", "/users/me/password")
         .bearer(&token)

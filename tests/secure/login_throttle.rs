@@ -169,7 +169,7 @@ fn replicas_count_failed_attempts_together() {
 }
 
 #[test]
-fn concurrent_attempts_check_hardly_more_passwords_than_the_limit() {
+fn concurrent_attempts_check_at_most_three_more_passwords_than_the_limit() {
     with_service(&["--login-throttle=on", "--workers=4"], |gatepass, service| {
         let replies = concurrently(100, || service.sign_in(WRONG));
         let (checked, throttled): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 400);
@@ -190,7 +190,7 @@ fn attempt_of_a_client_that_disconnects_is_counted_as_failed() {
         ["--hash-threads=1", "--argon2-memory=65536", "--argon2-iterations=4", "--ops-bind=127.0.0.1:0"];
     let (gatepass, service) = on_sqlite(&[&THROTTLED[..], &slow].concat());
     let ops = ops_address(&service);
-    // Unknown users cost a hash with the current parameters.
+    // A sign-in of an unknown user costs a hash with the current parameters.
     let attempt = "username=nobody&password=wrong";
     for attempts in 1..=2 {
         let mut connection = connect_from("127.0.0.1", service.address);
@@ -338,7 +338,7 @@ fn known_device_is_not_delayed_by_failures_of_others() {
 }
 
 #[test]
-fn stolen_device_cookie_allows_few_guesses() {
+fn stolen_device_cookie_allows_at_most_13_guesses() {
     with_throttled(&[], |gatepass, service| {
         let cookie = device_cookie(&service.sign_in(JOHNDOE));
         let guess = || sign_in_with(&cookie, "127.0.5.1", WRONG, &service).status;

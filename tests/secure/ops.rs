@@ -54,7 +54,7 @@ pub fn metrics(ops: SocketAddr) -> BTreeMap<String, f64> {
 fn expect_metrics(ops: SocketAddr, expected: &[(&str, f64)]) {
     let metrics = metrics(ops);
     for (name, value) in expected {
-        assert_eq!(metrics.get(*name), Some(value), "{name} in {metrics:#?}");
+        assert_eq!(metrics.get(*name), Some(value), "{name}: {metrics:#?}");
     }
 }
 

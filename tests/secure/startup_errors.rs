@@ -24,7 +24,7 @@ fn expect_error(gatepass: &Gatepass, arguments: &[&str], code: i32, words: &[&st
     assert_eq!((exit_code, log.lines().count()), (Some(code), 1), "{log}");
     assert!(log.starts_with("gatepass: ") && !log.contains(HUSH), "{log}");
     for word in words {
-        assert!(log.contains(word), "{word:?} in {log:?}");
+        assert!(log.contains(word), "no {word:?} in {log:?}");
     }
 }
 
@@ -109,7 +109,7 @@ fn invalid_settings_are_usage_errors() {
 }
 
 #[test]
-fn plain_http_beyond_loopback_needs_tls_a_proxy_or_permission() {
+fn plain_http_beyond_loopback_needs_trusted_proxies_or_insecure_http() {
     let gatepass = Gatepass::on_sqlite();
     let words = ["unencrypted", "--tls-cert", "--trusted-proxies", "--insecure-http"];
     for address in ["0.0.0.0:0", "[::]:0"] {
@@ -209,7 +209,7 @@ fn check_reports_all_errors() {
     );
     assert_eq!(text.out.matches(" FAILED: ").count(), 3, "{}", text.out);
     for word in ["8 KiB", "refused", "chmod 700"] {
-        assert!(text.out.contains(word), "{word} in {}", text.out);
+        assert!(text.out.contains(word), "no {word} in {}", text.out);
     }
     let json = check(&gatepass, &["--json"]);
     assert_eq!((json.code, json.err.as_str()), (Some(1), "gatepass: check failed: database, keys\n"));

@@ -68,7 +68,7 @@ impl Members {
         Self(Arc::new(Inner { accounts, lookups, database: None }))
     }
 
-    /// A store with johndoe and alice, who is suspended. Both have these allowed scopes.
+    /// A store with johndoe and the suspended alice, both with these allowed scopes.
     pub fn with(granted_scopes: GrantedScopes) -> Self {
         let account = |id, email: &str, suspended, hash: &str| Account {
             user: Member { id, email: email.into(), suspended, granted_scopes: granted_scopes.clone() },

@@ -65,7 +65,8 @@ impl PostgresProxy {
                     let generation = shared.generation.load(Ordering::SeqCst);
                     thread::spawn(move || {
                         if shared.wait_until_open(generation) {
-                            let server = UnixStream::connect(&socket).expect("PostgreSQL accepts");
+                            let server =
+                                UnixStream::connect(&socket).expect("PostgreSQL accepts connections");
                             forward_both_ways(client, server, &shared, generation);
                         }
                     });

@@ -148,7 +148,7 @@ impl Run {
         assert_eq!(self.err.trim_end().lines().count(), 1, "{}", self.err);
         assert!(self.err.starts_with("gatepass: "), "{}", self.err);
         for word in words {
-            assert!(self.err.contains(word), "{word:?} in {:?}", self.err);
+            assert!(self.err.contains(word), "no {word:?} in {:?}", self.err);
         }
     }
 }

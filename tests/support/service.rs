@@ -84,7 +84,7 @@ pub fn limited(limit: &str, program: &Command) -> Command {
     wrapped(&["prlimit", limit], program)
 }
 
-/// The same command as arguments of another program.
+/// The same command, run by another program such as `prlimit`.
 pub fn wrapped(by: &[&str], program: &Command) -> Command {
     let mut command = Command::new(by[0]);
     command.args(&by[1..]).arg(program.get_program()).args(program.get_args());
@@ -173,7 +173,7 @@ impl Program {
     pub fn address_after(&self, text: &str) -> SocketAddr {
         let line = self.wait_for(text);
         let address = line.split(text).nth(1).and_then(|rest| rest.split([',', ' ']).next()).unwrap();
-        address.parse().unwrap_or_else(|_| panic!("an address in {line:?}"))
+        address.parse().unwrap_or_else(|_| panic!("no address after {text:?} in {line:?}"))
     }
 
     /// The resident memory of the program.

@@ -320,7 +320,7 @@ fn start_with_a_damaged_key_fails_with_one_line_that_names_the_file() {
             let file = write_key(&tokens.keys_dir, name, bytes);
             let line = start_error(&tokens.settings);
             assert!(line.starts_with(&format!("{}: ", file.display())), "{line}");
-            assert!(line.contains(word) && !line.contains('\n'), "{word:?} in {line:?}");
+            assert!(line.contains(word) && !line.contains('\n'), "no {word:?} in {line:?}");
             let line = tokens.keys().rotate_at(at(2000)).unwrap_err().to_string();
             assert!(line.contains(name), "{line}");
         }
@@ -366,7 +366,7 @@ fn error_at_run_time_is_logged_once_and_the_last_keys_stay_in_use() {
     tokens.refresh();
     assert_eq!(kid(&issue(tokens, at(2000))), next.kid);
 
-    // A damaged key that was removed and returns is logged again.
+    // A damaged key that is removed and reappears is logged again.
     fs::remove_file(&damaged).unwrap();
     tokens.refresh();
     write_key(keys_dir, name, "garbage");
