@@ -1,4 +1,4 @@
-// Signs in with OAuth clients for JavaScript. The argument is the request, standard output has the result of each client.
+// Signs in with OAuth clients for JavaScript. The argument is a request in JSON, the output is the result of each client.
 
 import assert from "node:assert";
 import { readFileSync } from "node:fs";
@@ -106,7 +106,7 @@ async function* oidcClientTs() {
   await manager.revokeTokens();
   assert.equal(await me(second.access_token), 401);
   yield "revoke";
-  // Its timers would keep this process alive.
+  // The manager's timers would keep this process running.
   await manager.removeUser();
   await new OidcClient({ ...settings, stateStore: store }).createSigninRequest({});
   yield "authorization";

@@ -1,4 +1,4 @@
-"""Signs in with OAuth clients for Python. The argument is the request, standard output has the result of each client."""
+"""Signs in with OAuth clients for Python. The argument is a request in JSON, the output is the result of each client."""
 
 import asyncio
 import json
@@ -82,7 +82,7 @@ def httpx_auth():
     state = introspect(sent(httpx.get(ME, auth=auth)))
     equal((state["active"], state["sub"]), (True, "client:web"))
     yield "client_credentials"
-    # Each request refreshes, since the token expires before that time.
+    # The lifetime of tokens is shorter than `early_expiry`, so each request refreshes.
     auth = OAuth2ResourceOwnerPasswordCredentials(
         TOKEN, client_id="app", scope=SCOPE, early_expiry=3600, **JOHNDOE
     )
@@ -91,7 +91,7 @@ def httpx_auth():
     yield "password"
     is_johndoe(second)
     assert sent(first) != sent(second)
-    equal(introspect(sent(second))["active"], False)  # The token of another client.
+    equal(introspect(sent(second))["active"], False)  # `web` cannot introspect the tokens of `app`.
     yield "refresh"
 
 

@@ -1,4 +1,4 @@
-//! Libraries of other languages verify our tokens, and OAuth clients sign in: docs/interop.md.
+//! JWT libraries and OAuth clients of other projects, used with the secure profile. docs/interop.md has the results.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ use crate::support::{
 
 const ALGORITHMS: [&str; 4] = ["ES256", "RS256", "EdDSA", "HS256"];
 
-/// Libraries, and the algorithms that they verify.
+/// Libraries, and the algorithms of the tokens that they verify.
 const PYTHON_VERIFIERS: &[(&str, &str)] = &[
     ("PyJWT", "ES256 RS256 EdDSA HS256"),
     ("joserfc", "ES256 RS256 EdDSA HS256"),
@@ -59,7 +59,7 @@ const JAVASCRIPT_CLIENTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The result of a program.
+/// The result that a script reports for one library.
 #[derive(Debug, Deserialize)]
 struct Outcome {
     version: String,
@@ -72,7 +72,7 @@ struct Outcome {
     error: Option<String>,
 }
 
-/// A script and the program that runs it.
+/// A script and its interpreter.
 struct Script {
     program: PathBuf,
     path: PathBuf,
@@ -90,7 +90,7 @@ impl Script {
         Some(Self { program: "node".into(), path })
     }
 
-    /// Runs the script with the address and the certificate of the service, and other members of the request.
+    /// Runs the script with a request, to which the issuer is added, and returns the result of each library.
     fn run(&self, server: &Server, mut request: Value) -> BTreeMap<String, Outcome> {
         request["issuer"] = json!(server.issuer);
         let mut command = Command::new(&self.program);
@@ -113,14 +113,14 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(name)
 }
 
-/// The program with TLS, with johndoe, the public client `app` and the client `web`.
+/// A service with TLS, the user johndoe, the public client `app` and the confidential client `web`.
 struct Server {
     gatepass: Gatepass,
     issuer: String,
     certificate: String,
     /// The secret of `web`.
     secret: String,
-    /// The program without TLS, with the same issuer, database and keys.
+    /// A service without TLS, with the same issuer, database and keys.
     plain: Service,
     _tls: Program,
 }
@@ -145,7 +145,8 @@ impl Server {
         Self { gatepass, issuer, certificate, secret, plain, _tls: tls }
     }
 
-    /// Tokens of the default client and of a public client, the first with another payload, and the keys.
+    /// The request to verify tokens: one of the default client, one of a public client, and the first with a forged payload;
+    /// with the URL of the keys, or with the secret of HS256.
     fn tokens(&self, algorithm: &str) -> Value {
         let [token, public] =
             ["", "&client_id=app"].map(|more| self.plain.token(&format!("{JOHNDOE}{more}")));
@@ -171,7 +172,7 @@ fn expect(found: &BTreeMap<String, String>, expected: &[(&str, &str)]) {
     assert_eq!(found, &expected);
 }
 
-/// Lets the libraries of a script verify tokens of each algorithm.
+/// Asserts which algorithms the libraries of a script verify.
 fn verify(script: Option<Script>, expected: &[(&str, &str)]) {
     let Some(script) = script else { return };
     let mut verified = BTreeMap::<String, String>::new();
@@ -190,7 +191,7 @@ fn verify(script: Option<Script>, expected: &[(&str, &str)]) {
     expect(&verified, expected);
 }
 
-/// Lets the clients of a script sign in.
+/// Asserts which steps the clients of a script complete.
 fn sign_in(script: Option<Script>, expected: &[(&str, &str)]) {
     let Some(script) = script else { return };
     let server = Server::start("ES256");
@@ -204,17 +205,17 @@ fn sign_in(script: Option<Script>, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn python_libraries_verify_our_tokens() {
+fn python_libraries_verify_tokens_of_the_listed_algorithms() {
     verify(Script::python("verify.py"), PYTHON_VERIFIERS);
 }
 
 #[test]
-fn javascript_libraries_verify_our_tokens() {
+fn javascript_libraries_verify_tokens_of_the_listed_algorithms() {
     verify(Script::javascript("verify.mjs"), JAVASCRIPT_VERIFIERS);
 }
 
 #[test]
-fn jsonwebtoken_for_rust_verifies_our_tokens() {
+fn jsonwebtoken_for_rust_verifies_tokens_of_each_algorithm() {
     for algorithm in ALGORITHMS {
         let server = Server::start(algorithm);
         let request = server.tokens(algorithm);
@@ -239,11 +240,11 @@ fn jsonwebtoken_for_rust_verifies_our_tokens() {
 }
 
 #[test]
-fn python_clients_sign_in_refresh_and_revoke() {
+fn python_clients_complete_the_listed_steps() {
     sign_in(Script::python("clients.py"), PYTHON_CLIENTS);
 }
 
 #[test]
-fn javascript_clients_sign_in_refresh_and_revoke() {
+fn javascript_clients_complete_the_listed_steps() {
     sign_in(Script::javascript("clients.mjs"), JAVASCRIPT_CLIENTS);
 }

@@ -1,4 +1,4 @@
-// Verifies tokens with JavaScript libraries. The argument is the request, standard output has the result of each library.
+// Verifies tokens with JavaScript libraries. The argument is a request in JSON, the output is the result of each library.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -15,7 +15,7 @@ import * as oauth from "oauth4webapi";
 const request = JSON.parse(process.argv[2]);
 const { alg, issuer, audience } = request;
 const options = { issuer, audience, algorithms: [alg] };
-// A secret is not published.
+// The service does not publish the secret of HS256.
 const secret = request.keys && Buffer.from(request.keys.keys[0].k, "base64url");
 
 async function verifyJose(token) {
@@ -29,7 +29,7 @@ async function verifyJsonwebtoken(token) {
   return jsonwebtoken.verify(token, secret ?? (await client()).getPublicKey(), options);
 }
 
-// The next three know only the issuer, as long as there is no secret.
+// The next three get only the issuer, and discover the keys.
 async function verifyOauth4webapi(token) {
   const url = new URL(issuer);
   const server = await oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, { algorithm: "oauth2" }));

@@ -1,4 +1,4 @@
-"""Verifies tokens with Python libraries. The argument is the request, standard output has the result of each library."""
+"""Verifies tokens with Python libraries. The argument is a request in JSON, the output is the result of each library."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ from jwcrypto import jwt as jwcrypto_jwt
 
 request = json.loads(sys.argv[1])
 alg, issuer, audience = request["alg"], request["issuer"], request["audience"]
-# A secret is not published.
+# The service does not publish the secret of HS256.
 keys = request.get("keys") or json.load(urllib.request.urlopen(request["jwks_uri"]))
 essential = {name: {"essential": True, "value": value} for name, value in (("iss", issuer), ("aud", audience))}
 

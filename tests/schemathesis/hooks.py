@@ -1,4 +1,4 @@
-"""How to sign in, and valid values for fields that schemathesis cannot guess."""
+"""Signs in, and sets valid values for fields that schemathesis cannot guess."""
 
 import os
 import random
@@ -11,7 +11,7 @@ USERNAME = os.environ["GATEPASS_TEST_USERNAME"]
 password = os.environ["GATEPASS_TEST_PASSWORD"]
 
 service = requests.Session()
-# A separate source of randomness, so that the generated data does not depend on it.
+# A separate generator, so that the choices below do not change the generated data.
 rng = random.Random(1)
 
 
@@ -22,7 +22,8 @@ def sign_in():
     return response.json()
 
 
-# The check of ignored credentials sends a wrong cookie together with a correct token, which takes precedence.
+# Authentication by cookie is left out: the check for ignored credentials sends a wrong cookie together with a correct
+# token, which takes precedence.
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
     for item in raw_schema["paths"].values():
@@ -48,8 +49,8 @@ def is_form(case, *fields):
     return isinstance(case.body, dict) and all(field in case.body for field in fields)
 
 
-# Generated passwords, tokens and session ids are always wrong. Half of the requests get correct ones, so that responses
-# to accepted requests are checked too.
+# Generated passwords, tokens and session IDs are always wrong. Half of the valid requests get correct ones, so that
+# responses to accepted requests are checked too.
 @schemathesis.hook
 def before_call(context, case, kwargs):
     if rng.random() < 0.5:
@@ -59,7 +60,7 @@ def before_call(context, case, kwargs):
         return
     operation = case.operation.definition.raw.get("operationId")
     if operation in ("log_in", "log_out"):
-        # They refuse requests that do not come from a page of the service.
+        # Both refuse requests that do not come from a page of the service.
         case.headers = {**(case.headers or {}), "Sec-Fetch-Site": "same-origin"}
     if operation == "sign_in" and is_form(case, "username", "password"):
         case.body = {**case.body, "username": USERNAME, "password": password, "scope": ""}

@@ -11,7 +11,7 @@ use crate::support::{
 
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis");
 
-/// Runs every check on every operation, as johndoe with this password.
+/// Runs schemathesis on every operation, as johndoe with this password.
 fn check_responses(service: SocketAddr, password: &str) {
     static ENVIRONMENT: Environment = Environment::of("schemathesis");
     let schemathesis = match ENVIRONMENT.program("schemathesis") {
@@ -28,7 +28,7 @@ fn check_responses(service: SocketAddr, password: &str) {
         .env("GATEPASS_TEST_URL", url)
         .env("GATEPASS_TEST_USERNAME", "johndoe")
         .env("GATEPASS_TEST_PASSWORD", password)
-        // It writes examples to its working directory.
+        // schemathesis writes examples to its working directory.
         .current_dir(folder.path())
         .output()
         .expect("schemathesis starts");

@@ -34,13 +34,13 @@ fn aud(token: &str) -> Value {
 }
 
 #[test]
-fn token_for_an_api_does_not_open_the_account_of_its_user() {
+fn token_for_an_api_is_refused_by_the_service_itself() {
     on_both(|gatepass| {
         let service = with_apis(gatepass);
         let (default, own) =
             (service.token(JOHNDOE), service.token(&format!("{JOHNDOE}&resource={}", ISSUER[1])));
         assert_eq!((aud(&default), aud(&own)), (json!(API), json!(ISSUER[1])));
-        // The token of the service itself is for the service alone.
+        // Endpoints of the service accept only tokens for the service itself.
         let sessions = |token: &str| get("/users/me/sessions").bearer(token).send(service.address);
         assert_eq!(sessions(&own).json().as_array().map(Vec::len), Some(2));
         service.expect_invalid(&[&default]);
@@ -50,14 +50,14 @@ fn token_for_an_api_does_not_open_the_account_of_its_user() {
         assert_eq!((sessions(&default).status, end_all_sessions(&service, &default).status), (401, 401));
         let introspect = post_form("/introspect", format!("token={own}")).bearer(&default);
         assert_eq!(introspect.send(service.address).status, 401);
-        // A proxy in front of the API names the audience.
+        // A proxy in front of the API specifies the audience.
         let forward_auth = |token: &str, query: &str| {
             get(&format!("/forward-auth{query}")).bearer(token).send(service.address).status
         };
         let for_api = format!("?scope=me&audience={API}");
         assert_eq!([&default, &own].map(|token| forward_auth(token, &for_api)), [200, 401]);
         assert_eq!([&default, &own].map(|token| forward_auth(token, "")), [401, 200]);
-        // It is cached for its own audience. Text before the token does not select that entry.
+        // The token is cached for the API. No prefix of a token may select that cache entry.
         service.expect_invalid(&[&default, &format!("any audience {default}"), &format!("1{default}")]);
         assert_eq!(end_all_sessions(&service, &own).status, 204);
         assert_eq!(forward_auth(&default, &for_api), 401, "the session has ended");
@@ -65,7 +65,7 @@ fn token_for_an_api_does_not_open_the_account_of_its_user() {
 }
 
 #[test]
-fn without_other_audiences_the_issuer_is_the_audience() {
+fn without_configured_audiences_the_issuer_is_the_audience() {
     let (_gatepass, service) = on_sqlite(&ISSUER);
     for fields in
         ["", "&resource=https://auth.example.com", "&audience=https://auth.example.com", "&resource="]
@@ -77,7 +77,7 @@ fn without_other_audiences_the_issuer_is_the_audience() {
     for unknown in [API, "https://auth.example.com/", "x"] {
         expect_invalid_target(&service.sign_in(&format!("{JOHNDOE}&resource={unknown}")));
     }
-    // Only the right password reveals which audiences exist.
+    // Without the correct password, the response does not reveal whether an audience exists.
     let wrong = service.sign_in("username=johndoe&password=wrong&resource=x");
     assert_eq!(wrong.json()["error"], "invalid_grant");
 }
@@ -154,14 +154,14 @@ fn client_introspects_its_own_tokens_those_for_its_audiences_or_all() {
 
     gatepass.done(&["clients", "update", "gateway", "--introspect-all=off"]);
     assert_eq!(state(&all, &for_api.access), inactive);
-    // A token for another audience is revoked by its client, and by no other.
+    // Only the client that a token was issued to can revoke it, whatever its audience.
     assert_eq!(revoke(&service, &for_files.access, &all).json()["error"], "invalid_grant");
     assert_eq!(revoke(&service, &for_files.access, &web).status, 200);
     assert_eq!(state(&web, &for_files.access), inactive);
 }
 
 #[test]
-fn public_client_does_not_introspect() {
+fn public_client_cannot_introspect() {
     let (gatepass, service) = on_sqlite(&[]);
     gatepass.done(&["clients", "add", "app", "--public"]);
     let token = service.token(&format!("{JOHNDOE}&client_id=app"));

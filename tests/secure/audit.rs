@@ -53,7 +53,7 @@ fn stop(mut service: Service) -> String {
     service.program.end()
 }
 
-/// All events that commands cause, or all that requests cause.
+/// The names of all events that commands cause, or of all that requests cause.
 fn event_names(by_commands: bool) -> BTreeSet<&'static str> {
     let is_by_command = |name: &&str| {
         ["user_", "users_", "throttle_", "client_added", "client_changed", "client_removed", "key_", "keys_"]
@@ -122,7 +122,7 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
         rows(gatepass, "UPDATE failures SET count = count + 10 RETURNING name");
         assert_eq!(revoke(&service, "x", &by_web).status, 429);
         assert_eq!(service.users_me("a-forged-access-token").status, 401);
-        // An address that no client authenticated from.
+        // Requests from an address that no client has authenticated from are rate-limited.
         within(20 * SECOND, "the burst is used up", || {
             let mut stream = TcpStream::from(connect_from("127.0.0.9", service.address));
             stream.write_all(&post_form("/revoke", "token=x").bytes()).unwrap();
@@ -136,11 +136,11 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
         let log = stop(service);
         assert!(!log.contains("lost"), "{log}");
         let (entries, lines) = (listed(gatepass, &[]), lines(gatepass));
-        // The counts of a failure are in one row, but may be in several lines.
+        // A repeated failure is one row of the database, but may be several lines of the file.
         let counts = |entries: &[Value]| {
             let mut counts = BTreeMap::new();
             for entry in entries.iter().filter(|entry| entry["actor"].is_null()) {
-                // In the list, an id has its username too.
+                // The username is left out: the list adds it to entries that contain only the ID.
                 let fields = ["time", "event", "user_id", "client_id", "session_id", "address", "user_agent"];
                 let key = fields.map(|field| entry[field].to_string());
                 *counts.entry(key).or_insert(0) += entry["count"].as_u64().expect("a count");
@@ -295,7 +295,7 @@ fn list_returns_the_newest_entries_first_and_filters_them() {
         let newest = ["sign_in_failed", "sessions_ended", "sign_in_failed", "sign_in", "sign_in"];
         assert_eq!(events(&all)[..5], newest);
         assert_eq!(events(&all)[5..], ["user_added", "user_added"]);
-        // Entries that contain only the id are found by the username too.
+        // Entries that contain only the user's ID are found by the username too.
         let johndoe = listed(gatepass, &["--user", "JOHNDOE"]);
         assert_eq!(events(&johndoe), ["sessions_ended", "sign_in_failed", "sign_in", "user_added"]);
         assert_eq!(johndoe[0]["username"], "johndoe");
@@ -322,7 +322,7 @@ fn list_returns_the_newest_entries_first_and_filters_them() {
 }
 
 #[test]
-fn list_of_more_entries_than_one_query_returns_has_each_entry_once() {
+fn list_that_needs_several_queries_has_each_entry_once() {
     Gatepass::on_both(|gatepass| {
         let create_tables = async { Database::open(&gatepass.url).await.unwrap().close().await };
         actix_web::rt::System::new().block_on(create_tables);
@@ -365,7 +365,7 @@ fn entries_are_written_to_standard_output_or_to_a_file_that_is_reopened_after_a_
 }
 
 #[test]
-fn locked_table_delays_no_sign_in_and_every_entry_is_written_later() {
+fn locked_audit_table_does_not_delay_sign_ins_and_all_entries_are_written_later() {
     let Some(gatepass) = on_postgres() else { return };
     let service = serve_with_file(&gatepass, &OPS);
     let ops = ops_address(&service);
@@ -386,7 +386,7 @@ fn locked_table_delays_no_sign_in_and_every_entry_is_written_later() {
             let duration = sign_in();
             assert!(duration < usual + SECOND, "{duration:?} instead of {usual:?}");
         }
-        // More failures than any queue holds. Overlong passwords are refused without a hash.
+        // More failures than the queues hold. Overlong passwords are refused without hashing.
         let body = format!("username=johndoe&password={}", "x".repeat(1025));
         let head = format!(
             "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
@@ -409,12 +409,12 @@ fn locked_table_delays_no_sign_in_and_every_entry_is_written_later() {
     let failures = listed(&gatepass, &["--event", "sign_in_failed"]);
     let counts = failures.iter().map(|entry| entry["count"].as_u64().unwrap());
     assert_eq!((counts.sum::<u64>(), listed(&gatepass, &["--event", "sign_in"]).len()), (refused.into(), 11));
-    // One for each minute.
+    // One entry for each minute.
     assert!(failures.len() <= 5, "{}", failures.len());
 }
 
 #[test]
-fn unreachable_database_delays_the_shutdown_for_a_limited_time() {
+fn shutdown_with_an_unreachable_database_takes_less_than_15_seconds() {
     let Some((gatepass, proxy, _database)) = proxied_postgres() else { return };
     add_johndoe(&gatepass);
     let service = serve_with_file(&gatepass, &[]);
@@ -443,7 +443,7 @@ fn tutorial_profile_writes_the_file_and_creates_no_database() {
 }
 
 #[test]
-fn repeated_failures_are_one_entry_with_a_count_in_each_format() {
+fn repeated_failures_are_listed_as_one_entry_with_a_count() {
     on_both(|gatepass| {
         let service = serve_with_file(gatepass, &[]);
         let attempts = ["%3Dcmd()", "%3DCMD()", "%3Dcmd()", "alice"];
@@ -469,7 +469,7 @@ fn repeated_failures_are_one_entry_with_a_count_in_each_format() {
         let table = gatepass.done(&[&["audit", "list"], &failed[..]].concat());
         assert!(table.contains("3 times") && !table.contains("1 times"), "{table}");
 
-        // A spreadsheet must not take a username for a formula.
+        // A spreadsheet must not interpret a username as a formula.
         let csv = gatepass.done(&[&["audit", "list", "--csv"], &failed[..]].concat());
         let (header, rows) = csv.split_once('\n').unwrap();
         assert!(header.starts_with("time,event,username,") && header.ends_with(",detail,count"), "{header}");

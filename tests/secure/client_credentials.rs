@@ -19,13 +19,13 @@ fn request_token(service: &Service, fields: &str) -> Reply {
     service.sign_in(&format!("grant_type=client_credentials{fields}"))
 }
 
-/// Returns whether the client may use this token of its own.
+/// Returns whether introspection by this client reports the token as active.
 fn is_active(service: &Service, token: &str, client: &str) -> bool {
     post_form("/introspect", format!("token={token}{client}")).send(service.address).json()["active"] == true
 }
 
 #[test]
-fn token_of_a_client_has_no_user_and_does_not_open_an_account() {
+fn token_of_a_client_has_no_user_and_cannot_access_an_account() {
     on_both(|gatepass| {
         let reports = add_reports(gatepass);
         let service = serve(gatepass, &[&ISSUER[..], &["--refresh-tokens", "always"]].concat());
@@ -88,7 +88,7 @@ fn only_confidential_clients_that_may_use_the_grant_get_tokens_for_themselves() 
 }
 
 #[test]
-fn token_of_a_client_ends_with_its_revocation_and_with_the_limits_of_the_client() {
+fn token_of_a_client_is_inactive_after_its_revocation_or_when_the_client_loses_the_grant_or_is_removed() {
     on_both(|gatepass| {
         let reports = add_reports(gatepass);
         let [service, replica] = &replicas(gatepass, &[]);
@@ -115,7 +115,7 @@ fn token_of_a_client_ends_with_its_revocation_and_with_the_limits_of_the_client(
         wait_until(SECOND, "the client has the grant again", || is_active(replica, &kept, &gateway));
         gatepass.done(&["clients", "remove", "reports", "--yes"]);
         wait_until(SECOND, "the client is removed", || !is_active(replica, &kept, &gateway));
-        // A client that is registered with the ID again does not get the tokens of the former one.
+        // A new client with the same ID does not get the tokens of the removed one.
         add_reports(gatepass);
         assert!(!is_active(service, &kept, &gateway));
         let by_basic = post_form("/token", "grant_type=client_credentials")

@@ -17,7 +17,7 @@ fn sign_in_as(service: &Service, fields: &str) -> Reply {
     service.sign_in(&format!("{JOHNDOE_OFFLINE}{fields}"))
 }
 
-/// The client in a token.
+/// The `client_id` in an access token.
 fn client_of(tokens: &Tokens) -> String {
     read(&tokens.access).1["client_id"].as_str().expect("a client").to_owned()
 }
@@ -41,7 +41,7 @@ fn public_client_needs_no_secret_and_confidential_client_needs_its_own() {
             assert_eq!(revoke(&service, &next.refresh, fields).status, 200);
             service.expect_invalid(&[&tokens.access, &next.access]);
         }
-        // An empty secret is an absent one, also in HTTP Basic.
+        // An empty secret is treated as a missing one, also in HTTP Basic.
         let by_basic = post_form("/token", JOHNDOE).header("Authorization", basic("app", ""));
         assert_eq!(by_basic.send(service.address).status, 200);
         for fields in ["", "&client_id=web", &client_fields("app", &secret), "&client_id=nobody"] {
@@ -51,7 +51,7 @@ fn public_client_needs_no_secret_and_confidential_client_needs_its_own() {
 }
 
 #[test]
-fn request_without_a_client_is_one_of_the_default_client() {
+fn request_without_client_id_is_treated_as_one_of_the_default_client() {
     let (gatepass, service) = on_sqlite(&ISSUER);
     let named = |id: &str| format!("&client_id={id}");
     for fields in ["", &named("gatepass")] {
@@ -73,7 +73,7 @@ fn request_without_a_client_is_one_of_the_default_client() {
         expect_invalid_client(&sign_in_as(&strict, fields));
     }
 
-    // Without a default client, its ID is free.
+    // Without a default client, another client may have its ID.
     gatepass.done(&["clients", "add", "gatepass", "--public", "--scopes", "me"]);
     let tokens = Tokens::of(&sign_in_as(&strict, &named("gatepass")));
     assert_eq!(tokens.scope, "me offline_access");
@@ -86,7 +86,7 @@ fn request_without_a_client_is_one_of_the_default_client() {
 }
 
 #[test]
-fn client_uses_only_its_grants() {
+fn client_can_use_only_its_grants() {
     let (gatepass, service) = on_sqlite(&[]);
     let password_only = client_fields("web", &add_client_with(&gatepass, "web", &["--grants", "password"]));
     let reply = sign_in_as(&service, &password_only);
@@ -154,7 +154,7 @@ fn secret_is_rotated_without_ending_sessions() {
         gatepass.done(&["clients", "rotate-secret", "web", "--revoke-old"]);
         let fourth = rotate(&["--grace", "0"]);
         let old = rows(gatepass, "SELECT client_id FROM clients WHERE old_secret_hash IS NOT NULL");
-        assert!(old.is_empty(), "the old secret ends at once, whatever the clocks of replicas");
+        assert!(old.is_empty(), "the old secret is removed at once, whatever the clocks of replicas");
         for revoked in [&second, &third] {
             expect_invalid_client(&service.refresh(&tokens.refresh, revoked));
         }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::secure::{Reply, Service, Tokens, concurrently, on_both, replicas, rows};
 
-/// Fifty clients use this token at once, alternately at one of the replicas.
+/// Sends 50 refreshes with this token at once, alternately to the two replicas.
 fn refresh_concurrently(replicas: &[Service; 2], token: &str) -> Vec<Reply> {
     let number = AtomicUsize::new(0);
     concurrently(50, || replicas[number.fetch_add(1, Ordering::Relaxed) % 2].refresh(token, ""))

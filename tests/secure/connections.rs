@@ -1,4 +1,5 @@
-//! Connections to a PostgreSQL server that becomes read-only, or whose tables change, while the service runs.
+//! Connections to a PostgreSQL server that becomes read-only, or whose tables change, while the service runs; and databases
+//! that cannot be opened.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::support::{
 };
 
 #[test]
-fn server_that_is_read_only_after_a_failover_is_not_ready_and_its_connections_are_replaced() {
+fn service_is_not_ready_and_refuses_sign_ins_while_postgresql_is_read_only() {
     let Some(database) = new_postgres() else { return };
     let name = database.execute("SELECT current_database()").trim().to_owned();
     let disconnect = format!(
@@ -25,7 +26,7 @@ fn server_that_is_read_only_after_a_failover_is_not_ready_and_its_connections_ar
     access_token(&service.sign_in(JOHNDOE));
     assert!(is_ready());
 
-    // New connections reach a standby, until the setting is reset: theirs stay read-only then.
+    // New connections are read-only, as on a standby, and stay read-only after the setting is reset.
     let admin = gatepass.postgres();
     admin.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
     admin.execute(&disconnect);
@@ -43,7 +44,7 @@ fn server_that_is_read_only_after_a_failover_is_not_ready_and_its_connections_ar
 }
 
 #[test]
-fn sign_in_after_a_column_changed_its_type_succeeds_at_once() {
+fn sign_in_succeeds_after_the_type_of_a_column_changed() {
     let Some(database) = new_postgres() else { return };
     let gatepass = Gatepass::on_postgres(database);
     add_johndoe(&gatepass);
@@ -58,7 +59,7 @@ fn sign_in_after_a_column_changed_its_type_succeeds_at_once() {
 }
 
 #[test]
-fn start_without_a_server_names_host_and_port() {
+fn unreachable_postgresql_error_names_host_and_port() {
     let mut gatepass = Gatepass::on_sqlite();
     let address = crate::support::secure_profile::free_address();
     gatepass.url = format!("postgres://gatepass:hush@{address}/gatepass");
@@ -69,7 +70,7 @@ fn start_without_a_server_names_host_and_port() {
 
 #[test]
 #[cfg(unix)]
-fn start_with_a_database_of_another_user_names_file_and_users_at_once() {
+fn sqlite_file_of_another_user_error_names_file_and_users() {
     use std::os::unix::{fs::PermissionsExt, process::CommandExt};
     if !rustix::process::geteuid().is_root() {
         return crate::support::skip("only root can run a program as another user");
@@ -82,6 +83,6 @@ fn start_with_a_database_of_another_user_names_file_and_users_at_once() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     for words in ["gatepass.db: ", "it belongs to uid 0; running as uid 65532"] {
-        assert!(error.contains(words), "{words:?} in {error}");
+        assert!(error.contains(words), "no {words:?} in {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The service as docs/kubernetes.md runs it: another user, a working directory that is read-only, and keys in a Secret.
+//! The service as docs/kubernetes.md runs it: as another user, in a read-only working directory, with keys in a Secret.
 
 use std::{
     fs::{self, Permissions},
@@ -20,7 +20,8 @@ use crate::{
 const USER: u32 = 1_000_680_000;
 const GROUP: u32 = 65532;
 
-/// The command as that user, in a working directory that it cannot write to; `None` if the tests do not run as root.
+/// The command as that user, in a working directory that the user cannot write to. Returns `None`, which skips the test, if
+/// the tests do not run as root.
 fn as_user(command: &mut Command) -> Option<Command> {
     let user = format!("setpriv --reuid={USER} --regid={GROUP} --clear-groups");
     let user: Vec<_> = user.split(' ').collect();
@@ -32,7 +33,7 @@ fn as_user(command: &mut Command) -> Option<Command> {
     None
 }
 
-/// Creates a directory for the group, as a volume with `fsGroup` has it.
+/// Creates a directory with the group and the mode of a Kubernetes volume with `fsGroup`.
 fn volume(folder: &Folder, name: &str) -> String {
     let path = folder.file(name);
     fs::create_dir(&path).unwrap();
@@ -97,7 +98,7 @@ fn any_user_can_keep_database_and_keys_on_a_volume_of_its_group() {
     let mut gatepass = Gatepass::on_sqlite();
     let (data, keys) = (volume(&gatepass.folder, "data"), volume(&gatepass.folder, "volume"));
     gatepass.url = format!("sqlite:{data}/gatepass.db");
-    // The mount point itself, and a directory in it that the service creates.
+    // The mount point of a volume, and a directory that the service creates on a volume.
     for keys_dir in [keys.clone(), format!("{data}/keys")] {
         let mut command = serve_command(&gatepass, &["--keys-dir", &keys_dir]);
         let Some(mut command) = as_user(&mut command) else { return };

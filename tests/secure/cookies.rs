@@ -97,7 +97,7 @@ fn cookie_authenticates_on_all_replicas_until_the_sign_out() {
         }
         let sessions = get("/users/me/sessions").header("Cookie", &cookie).send(first.address).json();
         assert_eq!((sessions.as_array().unwrap().len(), &sessions[0]["current"]), (1, &json!(true)));
-        // The database does not have the cookie.
+        // The database does not contain the value of the cookie.
         let stored = rows(gatepass, "SELECT family || ' ' || newest FROM sessions");
         assert!(!stored[0].contains(value(&cookie)), "{stored:?}");
 
@@ -125,7 +125,7 @@ fn cookie_authenticates_on_all_replicas_until_the_sign_out() {
 }
 
 #[test]
-fn https_issuer_gets_the_host_prefix_and_secure() {
+fn cookie_of_an_https_issuer_has_the_host_prefix_and_is_secure() {
     let (gatepass, service) =
         on_sqlite(&["--issuer", "https://auth.example.com", "--session-cookie-ttl", "60"]);
     let signed_in = log_in(&service, JOHNDOE);
@@ -134,7 +134,7 @@ fn https_issuer_gets_the_host_prefix_and_secure() {
     let flags = "; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure";
     assert_eq!(set_cookie(&signed_in), format!("{cookie}{flags}"));
     assert_eq!(users_me(&service, &cookie).status, 200);
-    // Another service on the host can set a cookie without the prefix.
+    // Cookies without the prefix are refused: another service on the same host could have set them.
     expect_anonymous(&users_me(&service, cookie.trim_start_matches("__Host-")));
     drop(service);
     // `--session-cookies off` and `--require-client` remove the endpoints.
@@ -229,7 +229,7 @@ fn only_pages_of_the_same_origin_may_change_something_with_the_cookie() {
         (vec![("Referer", own.as_str())], false),
         (vec![("Origin", tls.as_str())], false),
         (vec![("Origin", other_port.as_str())], false),
-        // Its pages may send requests with tokens.
+        // Pages of a `--cors-origin` may send tokens, but not use the cookie.
         (vec![("Origin", "https://app.example.com")], false),
         (vec![("Origin", "https://app.example.com"), ("Sec-Fetch-Site", "same-site")], false),
         (vec![("Origin", "https://evil.example")], false),
@@ -261,13 +261,13 @@ fn only_pages_of_the_same_origin_may_change_something_with_the_cookie() {
                 assert_eq!(outcome(&reply), (403, FOREIGN.into(), None));
             }
         }
-        // Reading is up to CORS, and the cookie is valid all the time.
+        // Whether pages may read responses is up to CORS. The cookie stays valid.
         assert_eq!(with_cookie(get("/users/me")).status, 200, "{headers:?}");
         assert_eq!(with_cookie(request("HEAD", "/users/me")).status, 200, "{headers:?}");
-        // A WebSocket is not only read.
+        // The handshake of a WebSocket is a GET request, but the WebSocket can do more than read.
         let handshake = get("/users/me").header("Sec-WebSocket-Version", "13").header("Upgrade", "websocket");
         assert_eq!(with_cookie(handshake).status, if is_allowed { 200 } else { 403 }, "{headers:?}");
-        // Programs send tokens, and need no header.
+        // Requests with a token need none of these headers.
         if headers.is_empty() {
             let token = service.token(JOHNDOE);
             assert_eq!(send(delete().bearer(&token)).status, 404);
@@ -277,7 +277,7 @@ fn only_pages_of_the_same_origin_may_change_something_with_the_cookie() {
 }
 
 #[test]
-fn cookie_is_no_token_and_tokens_are_no_cookies() {
+fn cookie_is_not_accepted_as_a_token_nor_a_token_as_a_cookie() {
     with_service(&[], |gatepass, service| {
         let cookie = cookie(&service);
         let secret = value(&cookie);
@@ -290,11 +290,11 @@ fn cookie_is_no_token_and_tokens_are_no_cookies() {
         let introspected =
             post_form("/introspect", format!("token={secret}")).header("Authorization", basic("api", &api));
         assert_eq!(introspected.send(service.address).json(), json!({ "active": false }));
-        // The endpoint wants client credentials or a token.
+        // Introspection requires client credentials or a token.
         let by_cookie = from_own_page(post_form("/introspect", "token=x")).header("Cookie", &cookie);
         assert_eq!(by_cookie.send(service.address).status, 401);
         assert_eq!(users_me(&service, &cookie).status, 200, "the session is still active");
-        // Now it is cached.
+        // The same with the session in the cache.
         service.expect_invalid(&[secret, &cookie, &format!("cookie {secret}"), &format!("Cookie {secret}")]);
 
         let tokens = service.sign_in_offline();
@@ -309,7 +309,7 @@ fn cookie_is_no_token_and_tokens_are_no_cookies() {
         ] {
             expect_anonymous(&users_me(&service, &format!("{name}={token}")));
         }
-        // An Authorization header takes precedence, also an invalid one and one of another scheme.
+        // An Authorization header takes precedence, even if it is invalid or of another scheme.
         for header in ["Bearer x", "Bearer", "Basic am9obmRvZTpzZWNyZXQ="] {
             let both = get("/users/me").header("Cookie", &cookie).header("Authorization", header);
             assert_eq!(both.send(service.address).status, 401, "{header}");
@@ -322,7 +322,7 @@ fn cookie_is_no_token_and_tokens_are_no_cookies() {
 }
 
 #[test]
-fn cookie_ends_with_its_session_within_a_second() {
+fn cookie_is_refused_within_a_second_after_its_session_ended() {
     on_both(|gatepass| {
         let services = replicas(gatepass, &[]);
         let own_password = "johndoe's own passphrase".to_owned();
@@ -385,7 +385,7 @@ fn cookie_expires_after_its_lifetime_cached_or_not() {
 }
 
 #[test]
-fn cookie_ends_without_requests_and_requests_are_recorded_now_and_then() {
+fn unused_cookie_expires_and_uses_are_recorded_at_intervals() {
     on_both(|gatepass| {
         let start =
             || serve(gatepass, &["--session-cookie-idle-ttl", "1000", "--issuer", "http://auth.example.com"]);
@@ -418,7 +418,7 @@ fn tabs_of_a_browser_share_a_session_and_a_new_sign_in_replaces_it() {
         let (other_browser, first) = (cookie(&service), cookie(&service));
         let again = from_own_page(post_form("/login", JOHNDOE)).header("Cookie", &first);
         let second = cookie_in(&again.send(service.address));
-        // Both tabs send the second cookie now. The first one is useless, and has not cost the other browser its session.
+        // Both tabs now send the second cookie. It replaced the first one, so that the other browser kept its session.
         expect_anonymous(&users_me(&service, &first));
         for cookie in [&other_browser, &second] {
             assert_eq!(users_me(&service, cookie).status, 200);
@@ -444,7 +444,7 @@ fn other_cookies_may_have_any_bytes() {
     {
         assert_eq!(users_me(&service, &cookies).status, 200, "{cookies}");
     }
-    // Browsers accept this name from every page of the site.
+    // Trimming non-ASCII white space would accept this cookie, which other hosts of the site may set in spite of `__Host-`.
     expect_anonymous(&users_me(&service, &format!("\u{2000}{cookie}")));
     let log_out = from_own_page(post_form("/logout", "")).header("Cookie", format!("theme=é; {cookie}"));
     assert_eq!(log_out.send(service.address).status, 204);
@@ -464,7 +464,7 @@ fn failed_attempts_are_shared_with_the_token_endpoint() {
         ] {
             assert_eq!(reply.status, 400);
         }
-        // The waits outlast the test.
+        // Makes the waits outlast the test.
         rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name LIKE '% %' RETURNING name");
         for reply in [service.sign_in(JOHNDOE), log_in(&service, JOHNDOE)] {
             expect_oauth2_error(
@@ -474,7 +474,7 @@ fn failed_attempts_are_shared_with_the_token_endpoint() {
                 "Too many failed attempts, try again later",
             );
         }
-        // The device that signed in before does not wait, and its session goes on.
+        // The device that signed in before does not have to wait, and its session stays active.
         let known = from_own_page(post_form("/login", JOHNDOE)).header("Cookie", device);
         assert_eq!(known.send(service.address).status, 204);
         assert_eq!(users_me(&service, &cookie_in(&signed_in)).status, 200);
@@ -482,7 +482,7 @@ fn failed_attempts_are_shared_with_the_token_endpoint() {
 }
 
 #[test]
-fn invented_cookies_are_limited_by_address_and_known_ones_are_not() {
+fn forged_cookies_are_rate_limited_by_address_but_cached_ones_and_known_devices_are_not() {
     let (_gatepass, service) = on_sqlite(&["--login-throttle=on", "--login-throttle-rate=1"]);
     let (cookie, signed_in) = (cookie(&service), log_in(&service, JOHNDOE));
     assert_eq!(users_me(&service, &cookie).status, 200);
@@ -490,24 +490,24 @@ fn invented_cookies_are_limited_by_address_and_known_ones_are_not() {
     let statuses: Vec<_> = (0..40_u32).map(invented).collect();
     assert!(statuses.contains(&429), "{statuses:?}");
     assert!(statuses.iter().filter(|status| **status == 401).count() >= 8, "{statuses:?}");
-    assert_eq!(users_me(&service, &cookie).status, 200, "the cached cookie costs no query");
+    assert_eq!(users_me(&service, &cookie).status, 200, "a cached cookie needs no query");
     let device = signed_in.headers.iter().find(|(_, value)| value.starts_with("gatepass_device="));
     let device = device.expect("a device cookie").1.split(';').next().unwrap();
     assert!((40..400).any(|number| invented(number) == 429));
     let known = users_me(&service, &format!("{}; {device}", cookie_in(&signed_in)));
     assert_eq!(known.status, 200, "{known:?}: a session that is not cached, of a known device");
-    // nginx accepts no other status than 401 and 403.
+    // nginx turns other errors than 401 and 403 into 500.
     assert!((400..800).any(|number| invented(number) == 429));
     let refused = get("/forward-auth").header("Cookie", format!("gatepass_session={:043}", 800));
     assert_eq!(refused.send(service.address).status, 401);
-    // Values of another length cost none either.
+    // Values of another length need no query, so they are not limited.
     assert!(
         (0..40).all(|number: u32| users_me(&service, &format!("gatepass_session={number}")).status == 401)
     );
 }
 
 #[test]
-fn cookie_is_found_among_others_up_to_the_limit_of_the_head() {
+fn cookie_is_found_among_others_up_to_the_size_limit_of_the_request_head() {
     let (_gatepass, service) = on_sqlite(&[]);
     let cookie = cookie(&service);
     let found = |header: &str| users_me(&service, header).status;
@@ -562,7 +562,7 @@ fn application() -> SocketAddr {
             let database = Database::open("sqlite::memory:").await.unwrap();
             let limits = LoginThrottleLimits { account_failures: 1, ..LoginThrottleLimits::default() };
             let auth = builder(&database)
-                // The wait after a failed attempt does not end during the test.
+                // The clock stands still, so that the wait after a failed attempt does not end during the test.
                 .clock(|| Timestamp::from_unix(1_900_000_000))
                 .login_throttle(LoginThrottle::in_memory().limits(limits))
                 .cookies(
@@ -607,7 +607,7 @@ impl RequiredScopes for MeScope {
 }
 
 #[test]
-fn library_signs_in_users_of_its_own_table_with_cookies() {
+fn library_signs_in_users_of_an_application_with_cookies() {
     let address = application();
     let form = "username=johndoe@example.com&password=secret";
     let cookie = cookie_in(&from_own_page(post_form("/login", form)).send(address));
@@ -616,7 +616,7 @@ fn library_signs_in_users_of_its_own_table_with_cookies() {
     assert_eq!(with(get("/maybe"), &cookie).text(), "johndoe@example.com");
     assert_eq!(with(get("/me"), &cookie).text(), "me");
     assert_eq!(with(get("/admin"), &cookie).status, 403);
-    // Public pages do not fail because of an old cookie.
+    // An invalid cookie does not make public pages fail.
     for old in ["__Host-members=x", &format!("__Host-members={}", "x".repeat(43))] {
         assert_eq!(with(get("/maybe"), old).text(), "anonymous");
         assert_eq!(with(get("/me"), old).status, 401);
@@ -624,7 +624,7 @@ fn library_signs_in_users_of_its_own_table_with_cookies() {
     assert_eq!(get("/maybe").send(address).text(), "anonymous");
     assert_eq!(get("/maybe").bearer("99").send(address).status, 401, "an invalid token is an error");
 
-    // The service is behind TLS, which the application need not know.
+    // The application need not know that a proxy terminates TLS.
     let own = post_form("/change", "")
         .header("Host", "www.example.com")
         .header("Origin", "https://www.example.com");
@@ -637,7 +637,7 @@ fn library_signs_in_users_of_its_own_table_with_cookies() {
     }
     assert_eq!(with(post_form("/bearer/public", ""), &cookie).text(), "public");
     let bearer = post_form("/change", "").header("Sec-Fetch-Site", "cross-site").bearer("1");
-    // Browsers do not send tokens on their own.
+    // Browsers do not send tokens on their own, so the origin of the request does not matter.
     assert_eq!(bearer.send(address).status, 401, "the token has no session");
 
     let elsewhere = from_own_page(post_form("/api/sign-in", form)).send(address);
@@ -651,7 +651,7 @@ fn library_signs_in_users_of_its_own_table_with_cookies() {
 }
 
 #[test]
-fn incompatible_parts_do_not_build() {
+fn incompatible_cookie_settings_do_not_build() {
     let cookies = CookieTransport::default;
     actix_web::rt::System::new().block_on(async {
         let database = Database::open("sqlite::memory:").await.unwrap();
@@ -668,7 +668,7 @@ fn incompatible_parts_do_not_build() {
             let error = builder(&database).cookies(cookies().name(name)).build().err();
             assert_eq!(error, Some(BuildError::InvalidCookieName), "{name:?}");
         }
-        // Without cookies, the document and the routes have nothing of them.
+        // Without cookies, the document does not describe them.
         let (without, with) =
             (builder(&database).build().unwrap(), builder(&database).cookies(cookies()).build().unwrap());
         let document = |auth: &Auth<Member>| serde_json::to_value(auth.openapi()).unwrap();

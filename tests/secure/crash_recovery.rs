@@ -1,4 +1,4 @@
-//! `kill -9` of the service: acknowledged changes are stored. `commands::import` kills a command.
+//! `kill -9` of the service: acknowledged changes are stored. `commands::import` tests the same for a command.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -18,7 +18,7 @@ use crate::{
 /// The maximum wait for the database, according to docs/reliability.md, with tolerance for a busy machine.
 const LIMIT: Duration = Duration::from_secs(12);
 
-/// Every kind of request that needs the database.
+/// The kinds of requests that need the database.
 fn requests(tokens: &Tokens, uncached: &str) -> [(&'static str, Request); 7] {
     let bearer = |request: Request| request.bearer(&tokens.access);
     let form = "current_password=johndoe's+own+passphrase&new_password=another+own+passphrase";
@@ -73,7 +73,7 @@ fn expect_short_log(service: Service, since: Instant) {
     assert!(lines as u64 <= 10 + 4 * since.elapsed().as_secs(), "{lines} lines:\n{log}");
 }
 
-/// A fault, its start and its end.
+/// The name of a fault, and the functions that begin and end it.
 type Fault = (&'static str, fn(&mut Server), fn(&mut Server));
 
 #[test]
@@ -126,7 +126,7 @@ fn requests_return_503_while_tables_are_locked_but_cached_tokens_are_accepted() 
             for _ in 0..50 {
                 assert_eq!(service.users_me(&tokens.access).status, 200);
             }
-            assert!(!waiting.is_finished(), "cached tokens wait for the database");
+            assert!(!waiting.is_finished(), "requests with cached tokens waited for the database");
             waiting.join().unwrap();
         });
     });
@@ -135,9 +135,9 @@ fn requests_return_503_while_tables_are_locked_but_cached_tokens_are_accepted() 
 }
 
 #[test]
-fn service_opens_at_most_the_configured_number_of_connections() {
+fn service_opens_at_most_four_more_connections_than_configured() {
     let Some(gatepass) = on_postgres() else { return };
-    // Up to four connections are not shared by requests.
+    // Up to four further connections are not used for requests.
     for (arguments, most) in [(&["--database-connections", "1"][..], 1 + 4), (&[], 10 + 4)] {
         let service = serve(&gatepass, arguments);
         let tokens = service.sign_in_offline();
@@ -232,7 +232,7 @@ fn cached_tokens_are_accepted_until_max_staleness_while_the_database_does_not_re
 }
 
 #[test]
-fn outage_shorter_than_max_staleness_is_not_noticed() {
+fn outage_shorter_than_max_staleness_does_not_affect_cached_tokens() {
     let Some((gatepass, proxy, _database)) = proxied_postgres() else { return };
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &[]);

@@ -10,7 +10,7 @@ use crate::{
     support::disk::Disk,
 };
 
-/// A small disk with a database on it, and johndoe as a user; `None` if disks cannot be mounted here.
+/// A small disk with a database, and johndoe as a user. Returns `None`, which skips the test, if disks cannot be mounted.
 fn small_disk() -> Option<(Disk, Gatepass)> {
     let disk = Disk::mount("2m").inspect_err(|why| skip(why)).ok()?;
     let mut gatepass = Gatepass::on_sqlite();
@@ -20,7 +20,7 @@ fn small_disk() -> Option<(Disk, Gatepass)> {
 }
 
 #[test]
-fn full_disk_makes_writes_return_503_and_reads_work() {
+fn writes_return_503_and_reads_succeed_on_a_full_disk() {
     let Some((disk, gatepass)) = small_disk() else { return };
     let service = serve(&gatepass, &["--workers", "2"]);
     let (tokens, uncached) = (service.sign_in_offline(), service.token(JOHNDOE));

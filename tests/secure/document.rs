@@ -25,7 +25,7 @@ fn document_matches_the_snapshot_and_the_printed_document() {
     let mut document = served_document(&serve(&gatepass, &[]));
     insta::assert_snapshot!("openapi", serde_json::to_string_pretty(&document).unwrap());
 
-    // The printed document does not know its URL.
+    // The printed document has no `servers`.
     assert_eq!(document.as_object_mut().unwrap().remove("servers"), Some(json!([{ "url": "." }])));
     let printed = printed_document(&gatepass, &["--profile", "secure"]);
     assert_eq!(printed, document);
@@ -139,7 +139,7 @@ fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
 }
 
 #[test]
-fn scopes_of_settings_are_offered_and_listed() {
+fn configured_scopes_are_in_the_document_and_the_metadata() {
     let (scopes, gatepass) =
         ("todos:read=Read todos; todos:write = Write todos, and delete them", Gatepass::on_sqlite());
     let service = serve(&gatepass, &["--scope", scopes]);

@@ -1,4 +1,4 @@
-//! Floods: what one stranger sends neither fills the disk, nor hides a success in the audit trail, nor delays others.
+//! Floods of requests, which must neither fill the disk, nor hide sign-ins from the audit trail, nor delay other users.
 
 use std::{
     fs,
@@ -34,7 +34,7 @@ fn refused_request(number: usize) -> Request {
     }
 }
 
-/// Sends refused requests from many addresses until `stop`, and returns the number of those with each status.
+/// Sends refused requests from many addresses until `stop`, and returns how many got 400, 401, 429 and 503.
 fn flood(thread: usize, service: &Service, stop: &AtomicBool) -> [usize; 4] {
     let mut counts = [0; 4];
     for block in 0_usize.. {
@@ -56,7 +56,7 @@ fn flood(thread: usize, service: &Service, stop: &AtomicBool) -> [usize; 4] {
 }
 
 #[test]
-fn flood_of_refused_requests_leaves_every_success_on_record_and_the_database_small() {
+fn flood_of_refused_requests_loses_no_audit_entry_and_keeps_the_database_small() {
     const SIGN_INS: usize = 20;
     let (gatepass, service) = on_sqlite(&[]);
     add_client(&gatepass, "web");
@@ -188,7 +188,7 @@ fn two_hundred_password_changes_hardly_delay_sign_ins_and_other_requests() {
         busy.2,
         start.elapsed()
     );
-    // The machine may run other tests: the floor is what they cost.
+    // The constant allows for other tests that run on the machine.
     let limit = |quiet: Duration| 5 * quiet + Duration::from_millis(500);
     assert!(busy.0 < limit(quiet.0) && busy.1 < limit(quiet.1), "{quiet:?} {busy:?}");
 }

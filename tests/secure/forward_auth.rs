@@ -49,7 +49,7 @@ fn valid_token_returns_the_user_and_others_401_or_403() {
         let reply = forward_auth(&service, "", "x");
         assert_eq!((reply.status, reply.header("cache-control").as_deref()), (401, Some("no-store")));
 
-        // A proxy turns any other status into 500.
+        // nginx turns other errors than 401 and 403 into 500, so an inactive user gets 401.
         gatepass.done(&["users", "disable", "johndoe"]);
         let reply = within(SECOND, "the user is disabled", || {
             Some(forward_auth(&service, "", &token)).filter(|reply| reply.status != 200)
@@ -59,7 +59,7 @@ fn valid_token_returns_the_user_and_others_401_or_403() {
 }
 
 #[test]
-fn username_beyond_ascii_is_sent_in_utf_8() {
+fn non_ascii_username_is_sent_as_utf_8() {
     let (gatepass, service) = on_sqlite(&[]);
     gatepass.add("jürgen", &[]).done();
     let token = service.token("username=j%C3%BCrgen&password=j%C3%BCrgen's+own+passphrase");
@@ -67,7 +67,7 @@ fn username_beyond_ascii_is_sent_in_utf_8() {
 }
 
 #[test]
-fn introspection_and_with_profile_claims_tokens_have_the_username_the_email_and_the_name() {
+fn introspection_returns_the_profile_and_tokens_contain_it_only_with_profile_claims() {
     let (gatepass, service) = on_sqlite(&["--profile-claims"]);
     let secret = add_client_with(&gatepass, "api", &["--introspect-all"]);
     let token = service.token(JOHNDOE);
@@ -155,7 +155,7 @@ fn proxy(
     Some((program, listen, folder))
 }
 
-/// Tests a proxy, whose path /api/admin/ requires a scope that johndoe lacks if `has_admin`.
+/// Tests a proxy. With `has_admin`, its path /api/admin/ requires a scope that johndoe lacks.
 fn expect_authentication_by_proxy(language: &str, template: &str, has_admin: bool) {
     let (gatepass, service): (Gatepass, _) = on_sqlite(&["--trusted-proxies", "127.0.0.1"]);
     let heading = "Authenticate requests in the proxy";
@@ -186,7 +186,10 @@ fn expect_authentication_by_proxy(language: &str, template: &str, has_admin: boo
         Some(request.clone().bearer(&token).send(address)).filter(|reply| reply.status == 401)
     });
     let log = service.program.log();
-    assert!(log.contains("/forward-auth") && !log.contains("192.0.2.1"), "a forged address: {log}");
+    assert!(
+        log.contains("/forward-auth") && !log.contains("192.0.2.1"),
+        "the log contains a forged address: {log}"
+    );
 }
 
 #[test]
@@ -234,7 +237,7 @@ fn expect_cookies_by_proxy(language: &str, template: &str) {
     let form = || post_form("/login", format!("{JOHNDOE}&next=/api/items")).header("Accept", html);
     let foreign = form().header("Host", &host).header("Origin", "https://evil.example");
     assert_eq!(foreign.send(address).status, 403);
-    // A browser without `Sec-Fetch-Site`.
+    // An old browser, which does not send `Sec-Fetch-Site`.
     let old = form().header("Host", &host).header("Origin", format!("http://{host}"));
     assert_eq!(old.send(address).status, 303);
     let signed_in = from_own_page(form(), address).send(address);
@@ -250,7 +253,7 @@ fn expect_cookies_by_proxy(language: &str, template: &str) {
             if method == "POST" { request.header("Content-Type", "text/plain").body("x") } else { request };
         request.send(address)
     };
-    // A link on another site, a bookmark, and a script of the application.
+    // A link on another site, a bookmark, a script of the application, and an old browser.
     for headers in [
         &[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Accept", html)][..],
         &[("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "navigate")],
@@ -301,7 +304,7 @@ fn browser_signs_in_and_out_through_caddy() {
 }
 
 #[test]
-fn request_with_a_cookie_needs_the_same_origin_unless_it_is_known_to_be_safe() {
+fn request_with_a_cookie_needs_the_same_origin_unless_its_method_is_safe() {
     let (_gatepass, service) = on_sqlite(&["--audience", "https://api.example.com"]);
     let signed_in =
         post_form("/login", JOHNDOE).header("Sec-Fetch-Site", "same-origin").send(service.address);
@@ -334,7 +337,7 @@ fn request_with_a_cookie_needs_the_same_origin_unless_it_is_known_to_be_safe() {
     }
     assert_eq!(status(&[("X-Forwarded-Method", "GET"), ("X-Forwarded-Method", "POST"), same_site]), 403);
     assert_eq!(status(&[("X-Forwarded-Method", "GET"), ("Sec-WebSocket-Version", "13"), same_site]), 403);
-    // The proxy does not send the method. A link works, a form and a script of another origin do not.
+    // If the proxy does not send the method, links of other origins work, but their forms and scripts do not.
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     for (headers, expected) in [
         (&[][..], 200),
@@ -349,7 +352,7 @@ fn request_with_a_cookie_needs_the_same_origin_unless_it_is_known_to_be_safe() {
     ] {
         assert_eq!(status(headers), expected, "{headers:?}");
     }
-    // An audience is that of tokens. Tokens need no headers.
+    // Cookies are accepted for every audience. Tokens need none of the headers above.
     let for_audience = get("/forward-auth?audience=https://api.example.com");
     assert_eq!(
         identity(&for_audience.clone().header("Cookie", &cookie).send(service.address))[3],

@@ -44,7 +44,7 @@ fn form_of_more_than_64_kib_returns_413() {
 }
 
 #[test]
-fn incomplete_bodies_of_1000_connections_take_bounded_memory_and_sign_ins_succeed() {
+fn incomplete_bodies_of_1000_connections_use_less_than_64_mib_and_sign_ins_succeed() {
     const CONNECTIONS: usize = 1000;
     let gatepass = Gatepass::on_sqlite();
     add_johndoe(&gatepass);
@@ -74,13 +74,13 @@ fn incomplete_bodies_of_1000_connections_take_bounded_memory_and_sign_ins_succee
         !statuses.is_empty()
     });
     assert!(statuses.iter().all(|status| *status == 503), "{statuses:?}");
-    assert!(statuses.len() < CONNECTIONS, "the budget is enough for some");
+    assert!(statuses.len() < CONNECTIONS, "the memory budget suffices for some requests");
 }
 
 #[test]
 fn form_that_is_not_utf_8_returns_invalid_request() {
     let gatepass = Gatepass::on_sqlite();
-    // With the replacement character in its place, this password would be the same.
+    // If a replacement character took the place of an invalid byte, a wrong password would match this one.
     let add = ["users", "add", "johndoe", "--password-stdin"];
     gatepass.run_with(&add, "correct \u{fffd} horse battery\n").done();
     let service = serve(&gatepass, &[]);
@@ -127,7 +127,7 @@ fn scope_offline_access_alone_grants_no_other_scope() {
 }
 
 #[test]
-fn concurrent_password_changes_of_one_user_do_not_delay_sign_ins_of_others() {
+fn concurrent_password_changes_of_one_user_do_not_prevent_sign_ins_of_others() {
     let gatepass = Gatepass::on_sqlite();
     add_johndoe(&gatepass);
     gatepass.add("alice", &[]).done();
@@ -135,7 +135,7 @@ fn concurrent_password_changes_of_one_user_do_not_delay_sign_ins_of_others() {
     let hashing = ["--argon2-memory=65536", "--hash-threads=1", "--hash-queue=20", "--hash-max-wait=10000"];
     let service = serve(&gatepass, &hashing);
     let token = service.token(JOHNDOE);
-    // The current password is right and the new one too weak: each request would verify and estimate a password.
+    // The current password is correct and the new one too weak, so each request would cost a hash and a strength estimate.
     let form = format!("current_password=johndoe's+own+passphrase&new_password={}", "aB3$".repeat(10));
     let change = request("PUT", "/users/me/password")
         .bearer(&token)

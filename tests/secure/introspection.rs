@@ -80,7 +80,7 @@ fn introspection_of_an_active_token_returns_its_claims_to_users_with_the_scope_a
             assert_eq!((reply.status, reply.json()), (200, expected.clone()));
         }
     }
-    // Introspection does not use the refresh token.
+    // Introspection does not use up the refresh token.
     service.refreshed_by(&tokens.refresh, &client);
 
     let without_client = service.sign_in_offline();

@@ -8,7 +8,7 @@ use crate::secure::{
     ops::ops_address, post_form, read_reply, replicas, rows, wait_until, with_service, within,
 };
 
-/// The third failed attempt has to wait.
+/// The arguments with which the third attempt has to wait after two failed ones.
 const THROTTLED: [&str; 2] = ["--login-throttle=on", "--login-throttle-account-failures=2"];
 
 const WRONG: &str = "username=johndoe&password=wrong";
@@ -72,7 +72,7 @@ fn waits_double_with_each_failed_attempt_up_to_the_longest_wait_and_reset_after_
                 "Incorrect username or password",
             );
         }
-        // After a second, one more attempt is allowed. Attempts within the wait do not count.
+        // After a second, one more attempt is allowed. Attempts during the wait are not counted.
         let next = || Some(service.sign_in(WRONG)).filter(|reply| reply.status != 429);
         assert_eq!(within(2 * SECOND, "the first wait ends", next).status, 400);
         assert_eq!(failed_attempts(gatepass), ["3"]);
@@ -130,7 +130,7 @@ fn failed_attempts_from_one_address_do_not_throttle_another() {
 fn unknown_username_gets_the_same_responses_as_a_known_one() {
     with_throttled(&[], |gatepass, service| {
         gatepass.add("alice", &["--disabled"]).done();
-        // Capitals and fullwidth letters are the same username, whether it exists or not.
+        // Spellings with capitals and with fullwidth letters are one username, whether it exists or not.
         let names = [
             ["johndoe", "JohnDoe", "%EF%BD%8A%EF%BD%8F%EF%BD%88%EF%BD%8E%EF%BD%84%EF%BD%8F%EF%BD%85"],
             ["alice", "aLICE", "%EF%BD%81%EF%BD%8C%EF%BD%89%EF%BD%83%EF%BD%85"],
@@ -169,7 +169,7 @@ fn replicas_count_failed_attempts_together() {
 }
 
 #[test]
-fn concurrent_attempts_check_hardly_more_passwords_than_the_limit() {
+fn concurrent_attempts_check_at_most_three_more_passwords_than_the_limit() {
     with_service(&["--login-throttle=on", "--workers=4"], |gatepass, service| {
         let replies = concurrently(100, || service.sign_in(WRONG));
         let (checked, throttled): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 400);
@@ -190,7 +190,7 @@ fn attempt_of_a_client_that_disconnects_is_counted_as_failed() {
         ["--hash-threads=1", "--argon2-memory=65536", "--argon2-iterations=4", "--ops-bind=127.0.0.1:0"];
     let (gatepass, service) = on_sqlite(&[&THROTTLED[..], &slow].concat());
     let ops = ops_address(&service);
-    // Unknown users cost a hash with the current parameters.
+    // A sign-in of an unknown user costs a hash with the current parameters.
     let attempt = "username=nobody&password=wrong";
     for attempts in 1..=2 {
         let mut connection = connect_from("127.0.0.1", service.address);
@@ -247,7 +247,8 @@ fn sign_in_whose_failure_cannot_be_counted_returns_500() {
     }
 }
 
-/// The third failed attempt at johndoe from one address has to wait, and the 21st from all addresses.
+/// The arguments with which the next attempt at an account has to wait after two failed ones from one address, or after 20
+/// from all addresses.
 const TOTAL: [&str; 3] = [
     "--login-throttle=on",
     "--login-throttle-account-failures=2",
@@ -300,7 +301,7 @@ fn password_change_and_sign_in_share_their_failed_attempts() {
 }
 
 #[test]
-fn device_that_signed_in_before_is_not_delayed_by_failures_of_strangers() {
+fn known_device_is_not_delayed_by_failures_of_others() {
     on_both(|gatepass| {
         gatepass.add("alice", &[]).done();
         let arguments = [&TOTAL[..], &["--login-throttle-address-failures=4"]].concat();
@@ -321,7 +322,7 @@ fn device_that_signed_in_before_is_not_delayed_by_failures_of_strangers() {
             let renewed = device_cookie(&sign_in_with(&cookie, "127.0.4.1", JOHNDOE, service));
             assert_ne!(renewed, "gatepass_device=");
         }
-        // The cookie is for one account, and authentic.
+        // Another account's cookie and forged cookies have no effect.
         expect_throttled(&sign_in_with(&of_alice, "127.0.4.1", JOHNDOE, &service));
         let (rest, last) = cookie.split_at(cookie.len() - 1);
         let forged = format!("{rest}{}", if last == "A" { "Q" } else { "A" });
@@ -337,7 +338,7 @@ fn device_that_signed_in_before_is_not_delayed_by_failures_of_strangers() {
 }
 
 #[test]
-fn stolen_device_cookie_allows_few_guesses() {
+fn stolen_device_cookie_allows_at_most_13_guesses() {
     with_throttled(&[], |gatepass, service| {
         let cookie = device_cookie(&service.sign_in(JOHNDOE));
         let guess = || sign_in_with(&cookie, "127.0.5.1", WRONG, &service).status;
@@ -346,7 +347,7 @@ fn stolen_device_cookie_allows_few_guesses() {
         assert_eq!(failed_attempts(gatepass), ["2"], "those of the device");
         assert_eq!(sign_in_from("127.0.5.1", JOHNDOE, &service).status, 200);
 
-        // With each wait over at once, ten guesses are all.
+        // Even if each wait ended at once, the cookie would allow only ten guesses.
         let mut checked = 2;
         for number in 0..20 {
             let end_wait = "UPDATE failures SET last = last - 1000 WHERE name LIKE 'device %' RETURNING name";
@@ -357,7 +358,7 @@ fn stolen_device_cookie_allows_few_guesses() {
             }
             checked += usize::from(guess() == 400);
         }
-        // Two more count like those of any unknown device at this address.
+        // The others are counted as attempts of an unknown device at this address.
         assert!((12..=13).contains(&checked), "{checked} guesses");
         add_ten_failed_attempts(gatepass);
         expect_throttled(&sign_in_with(&cookie, "127.0.5.1", JOHNDOE, &service));
@@ -365,7 +366,7 @@ fn stolen_device_cookie_allows_few_guesses() {
 }
 
 #[test]
-fn devices_and_addresses_are_unknown_after_a_change_of_the_password() {
+fn devices_and_addresses_are_unknown_after_a_password_change() {
     let (gatepass, service) = on_sqlite(&TOTAL);
     let reply = sign_in_from("127.0.9.1", JOHNDOE, &service);
     let (cookie, token) = (device_cookie(&reply), access_token(&reply));
@@ -390,7 +391,7 @@ fn device_cookie_is_bound_to_the_host_if_the_client_uses_https() {
     assert!(cookie.starts_with("__Host-gatepass_device="), "{cookie}");
     assert!(cookie.ends_with(&format!("{attributes}; Secure")), "{cookie}");
 
-    // Only a sign-in with throttling sets it.
+    // Only a successful sign-in with login throttling sets the cookie.
     assert_eq!(service.sign_in(WRONG).header("set-cookie"), None);
     let refreshed = service.refresh(&service.sign_in_offline().refresh, "");
     assert_eq!((refreshed.status, refreshed.header("set-cookie")), (200, None));
@@ -430,7 +431,7 @@ fn wrong_client_secrets_are_throttled_and_passwords_do_not_throttle_clients() {
 }
 
 #[test]
-fn every_request_to_the_oauth_endpoints_is_limited_per_address_except_those_of_authenticated_clients() {
+fn requests_to_the_oauth_endpoints_are_rate_limited_per_address_except_those_of_authenticated_clients() {
     let (gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-rate=1"]].concat());
     let secret = add_client(&gatepass, "web");
     for (number, (path, form)) in [
@@ -486,7 +487,7 @@ fn operator_ends_the_waits_of_a_user_a_client_or_an_address() {
 }
 
 #[test]
-fn device_that_signed_in_before_is_not_held_up_by_the_rate_of_others_at_its_address() {
+fn known_device_is_not_throttled_by_the_rate_of_others_at_its_address() {
     let (_gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-rate=1"]].concat());
     let cookie = device_cookie(&service.sign_in(JOHNDOE));
     let exhaust = || {
@@ -497,7 +498,7 @@ fn device_that_signed_in_before_is_not_held_up_by_the_rate_of_others_at_its_addr
     let forged = format!("{}x", &cookie[..cookie.len() / 2]);
     expect_throttled(&sign_in_with(&forged, "127.0.0.1", JOHNDOE, &service));
     assert_eq!(sign_in_with(&cookie, "127.0.0.1", JOHNDOE, &service).status, 200);
-    // The device has a rate of its own.
+    // The device has a rate limit of its own.
     within(30 * SECOND, "the rate of the device is exceeded", || {
         exhaust();
         Some(sign_in_with(&cookie, "127.0.0.1", JOHNDOE, &service)).filter(|reply| reply.status == 429)

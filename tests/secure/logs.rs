@@ -9,7 +9,9 @@ use crate::secure::{
 
 /// Parses all lines of a log.
 fn lines(log: &str) -> Vec<Value> {
-    log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("JSON: {line}"))).collect()
+    log.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+        .collect()
 }
 
 #[test]
@@ -47,7 +49,7 @@ fn json_log_has_one_object_per_line_with_the_fields_of_requests() {
 }
 
 #[test]
-fn error_at_the_start_is_a_json_line_too() {
+fn startup_error_is_a_json_line_too() {
     let gatepass = Gatepass::on_sqlite();
     let mut program =
         Program::run(&mut serve_command(&gatepass, &["--log-format=json", "--argon2-memory=7"]));
@@ -58,7 +60,7 @@ fn error_at_the_start_is_a_json_line_too() {
 }
 
 #[test]
-fn request_id_is_accepted_from_trusted_proxies_only_and_if_it_is_valid() {
+fn valid_request_id_is_accepted_from_trusted_proxies_only() {
     let gatepass = Gatepass::on_sqlite();
     let id = |service: &Service, sent: &str| {
         let reply = get("/users/me").header("X-Request-Id", sent).send(service.address);
@@ -81,7 +83,7 @@ fn request_id_is_accepted_from_trusted_proxies_only_and_if_it_is_valid() {
 }
 
 #[test]
-fn errors_that_a_request_logs_have_its_id() {
+fn errors_logged_for_a_request_have_its_id() {
     let Some((gatepass, proxy, _database)) = proxied_postgres() else { return };
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &["--log-format=json", "--trusted-proxies=127.0.0.1"]);

@@ -98,7 +98,7 @@ fn metadata_matches_the_settings_and_the_behavior() {
     assert_eq!(post_form("/introspect", "token=x").send(service.address).status, 401);
 
     let (service, hs256) = start(&["--algorithm", "HS256", "--keys-dir", "secrets"]);
-    // A secret is not published.
+    // The secret of HS256 is not published.
     assert_eq!(hs256, with(&default, json!({ "access_token_signing_alg_values_supported": ["HS256"] })));
     assert_eq!(get("/.well-known/jwks.json").send(service.address).json(), json!({ "keys": [] }));
     let token = service.token(JOHNDOE);

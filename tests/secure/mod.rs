@@ -83,7 +83,7 @@ fn on_sqlite(arguments: &[&str]) -> (Gatepass, Service) {
     (gatepass, service)
 }
 
-/// A PostgreSQL database with johndoe as a user; `None`, and the test is skipped, if PostgreSQL is not installed.
+/// A PostgreSQL database with johndoe as a user. Returns `None`, which skips the test, if PostgreSQL is missing.
 fn on_postgres() -> Option<Gatepass> {
     let gatepass = Gatepass::on_postgres(new_postgres()?);
     add_johndoe(&gatepass);

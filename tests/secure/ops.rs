@@ -16,7 +16,7 @@ use crate::secure::{
     send_incomplete_sign_in, serve, serve_command, session_id, wait_until, within,
 };
 
-/// Serves health checks and metrics on a free port.
+/// The arguments for health checks and metrics on a free port.
 pub const OPS: [&str; 2] = ["--ops-bind", "127.0.0.1:0"];
 
 pub fn ops_address(service: &Service) -> SocketAddr {
@@ -54,7 +54,7 @@ pub fn metrics(ops: SocketAddr) -> BTreeMap<String, f64> {
 fn expect_metrics(ops: SocketAddr, expected: &[(&str, f64)]) {
     let metrics = metrics(ops);
     for (name, value) in expected {
-        assert_eq!(metrics.get(*name), Some(value), "{name} in {metrics:#?}");
+        assert_eq!(metrics.get(*name), Some(value), "{name}: {metrics:#?}");
     }
 }
 
@@ -85,7 +85,7 @@ fn operations_endpoints_exist_only_at_their_own_address() {
 }
 
 #[test]
-fn unreachable_database_makes_the_service_not_ready_within_a_second() {
+fn unreachable_database_makes_the_service_not_ready_within_two_seconds() {
     let Some((gatepass, proxy, database)) = proxied_postgres() else { return };
     let service = serve(&gatepass, &OPS);
     let ops = ops_address(&service);
@@ -163,7 +163,7 @@ fn shutdown_reports_not_ready_then_closes_the_listener_and_operations_end_last()
 
     within(3 * SECOND, "the listener is closed", || TcpStream::connect(service.address).err());
     assert!(signalled.elapsed() >= SECOND, "{:?}", signalled.elapsed());
-    // Operations respond while a request is in progress.
+    // The operations endpoints respond while a request is in progress.
     assert_eq!(readiness(ops), (503, stopping));
     metrics(ops);
     in_flight.write_all(b"&password=secret").unwrap();
@@ -182,7 +182,7 @@ fn second_signal_ends_the_drain_at_once() {
 }
 
 #[test]
-fn metrics_count_requests_and_events_without_names() {
+fn metrics_count_requests_and_events_without_personal_data() {
     let (gatepass, service) = on_sqlite(&OPS);
     let ops = ops_address(&service);
     assert!(!get("/metrics").send(ops).text().contains("gatepass_http_requests_total{"));
@@ -229,7 +229,7 @@ fn metrics_count_requests_and_events_without_names() {
     ] {
         expect_metrics(ops, &[(&format!("{name}{{{labels}}}"), value)]);
     }
-    // The first request with a token is a miss, and an invalid token is not looked up.
+    // Six requests were authenticated with a token, of which only the first one was a miss.
     expect_metrics(ops, &[("gatepass_token_cache_hits_total", 5.0)]);
     let text = get("/metrics").send(ops).text();
     for word in ["johndoe", "nobody", "127.0.0.1", &session] {

@@ -13,7 +13,7 @@ fn own_origin(service: &Service) -> String {
 }
 
 #[test]
-fn foreign_page_cannot_fail_sign_ins_of_its_visitor() {
+fn page_of_another_origin_cannot_use_up_the_attempts_of_its_visitor() {
     let arguments =
         ["--cors-origin", APP, "--login-throttle", "on", "--login-throttle-account-failures", "3"];
     let (_gatepass, service) = on_sqlite(&arguments);
@@ -43,7 +43,7 @@ fn foreign_page_cannot_fail_sign_ins_of_its_visitor() {
         let reply = request(method, path).header("Origin", "https://evil.example").send(service.address);
         assert_eq!(outcome(&reply), (403, FOREIGN.into(), None), "{path}");
     }
-    // Reading is up to CORS.
+    // Whether pages may read responses is up to CORS.
     let reply = get("/users/me").header("Origin", "https://evil.example").send(service.address);
     assert_eq!(reply.status, 401);
     assert!(service.program.log().contains("refused a request from a page of another origin"));

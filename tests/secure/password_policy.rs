@@ -5,7 +5,7 @@ use crate::{
     support::vectors::{OUTDATED, PASSWORDS},
 };
 
-/// The SHA-1 hash of `we planted four walnut trees`, in a list as Pwned Passwords has them.
+/// A list in the format of Pwned Passwords. HASH stands for the SHA-1 hash of `we planted four walnut trees`.
 const BREACHED: &str = "0000000000000000000000000000000000000000:2\r\nHASH:17\r\n\
                         FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF:1\r\n";
 
@@ -28,7 +28,7 @@ fn change_to_a_weak_password_returns_400_with_the_reason_and_keeps_the_session()
         ("acmeacmeacme2025", "choose a password that does not contain them"),
         ("We+planted+four+walnut+trees", "in a list of breached passwords; choose another one"),
         ("johndoe's+own+passphrase", "the new password is the current password; choose another one"),
-        // The same in another normalization form.
+        // With a fullwidth letter, which normalization replaces.
         ("johndoe's+own+pas%EF%BD%93phrase", "the new password is the current password; choose another one"),
     ] {
         let reply = change(new);
@@ -42,7 +42,7 @@ fn change_to_a_weak_password_returns_400_with_the_reason_and_keeps_the_session()
 }
 
 #[test]
-fn blocklist_that_becomes_unreadable_refuses_new_passwords_and_no_sign_in() {
+fn unreadable_blocklist_prevents_password_changes_but_not_sign_ins() {
     let gatepass = Gatepass::on_sqlite();
     add_johndoe(&gatepass);
     let list = gatepass

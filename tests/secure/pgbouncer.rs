@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The settings of a session, and the number of its prepared statements, except those that PgBouncer 1.21 or later keeps.
+/// A query for the settings of a session and the number of its prepared statements, except those of PgBouncer 1.21 or later.
 const SETTINGS: &str = "SELECT pg_backend_pid(), current_setting('statement_timeout'), \
                         current_setting('lock_timeout'), count(name) \
                         FROM pg_sleep(0.05) \
@@ -56,7 +56,7 @@ fn exercise(gatepass: &Gatepass) {
     gatepass.done(&["users", "remove", "johndoe", "--yes"]);
 }
 
-/// Asserts that no session of PostgreSQL behind PgBouncer has anything that belongs to one of its clients.
+/// Asserts that no client left settings, prepared statements or locks in a PostgreSQL session behind PgBouncer.
 fn expect_clean_sessions(url: &str, database: &Database) {
     let mut sessions = BTreeSet::new();
     concurrently(20, || psql(url, SETTINGS)).into_iter().for_each(|row| {
@@ -66,14 +66,14 @@ fn expect_clean_sessions(url: &str, database: &Database) {
         assert_eq!(settings, "0|0|0");
     });
     assert!((2..=3).contains(&sessions.len()), "{sessions:?}");
-    // Other tests migrate databases of the same server.
+    // Only locks of this database: other tests migrate databases of the same server.
     let locks = "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database \
                  WHERE locktype = 'advisory' AND datname = current_database()";
     assert_eq!(database.execute(locks), "0");
 }
 
 #[test]
-fn socket_may_be_a_default_of_the_environment() {
+fn database_url_without_a_host_uses_pghost() {
     let Some(database) = new_postgres() else { return };
     let Some((_, folder)) = database.url.split_once("?host=") else { return skip("no Unix socket") };
     let mut gatepass = Gatepass::on_sqlite();
@@ -101,8 +101,8 @@ fn service_works_behind_pgbouncer_in_transaction_mode() {
 }
 
 #[test]
-fn statement_cache_capacity_of_zero_asks_for_transaction_mode() {
-    // A pooler that is not detected.
+fn statement_cache_capacity_of_zero_enables_transaction_mode() {
+    // The pooler is not detected: the database itself has the setting from which Gatepass would notice it.
     let settings = "pool_mode = transaction\ndefault_pool_size = 3\nignore_startup_parameters = options";
     let Some(database) = new_postgres() else { return };
     let name = database.execute("SELECT current_database()");

@@ -18,7 +18,7 @@ fn expect_invalid_grant(reply: &Reply) {
     assert_eq!(reply.header("www-authenticate"), None);
 }
 
-/// Asserts that no token of a family is valid any more.
+/// Asserts that all tokens of a family are invalid.
 #[track_caller]
 fn expect_ended(service: &Service, family: &[&Tokens]) {
     for tokens in family.iter().rev() {
@@ -67,7 +67,7 @@ fn refresh_returns_the_next_tokens_of_the_same_session() {
 #[test]
 fn refresh_tokens_setting_controls_which_sign_ins_get_a_refresh_token() {
     let (gatepass, service) = on_sqlite(&[]);
-    // True if the response contains a refresh token, and the granted scopes.
+    // Returns whether the response contains a refresh token, and the granted scopes.
     let result = |service: &Service, form: &str| {
         let reply = service.sign_in(form);
         assert_eq!(reply.status, 200, "{}", reply.text());
@@ -101,7 +101,7 @@ fn refresh_tokens_setting_controls_which_sign_ins_get_a_refresh_token() {
 }
 
 #[test]
-fn database_contains_hashes_of_refresh_tokens_and_the_log_contains_none() {
+fn refresh_tokens_are_stored_only_as_hashes_and_never_logged() {
     on_both(|gatepass| {
         let mut command = serve_command(gatepass, &["--refresh-grace", "0"]);
         let service = Service::run(command.env("RUST_LOG", "trace"));
@@ -175,14 +175,14 @@ fn repeated_refresh_within_the_grace_period_returns_the_same_refresh_token() {
         }
         assert_eq!(rows(gatepass, "SELECT id FROM sessions").len(), 1);
 
-        // A client that used the next token did not lose it.
+        // The use of the second token shows that the client received it, so the first one is now reused.
         let third = service.refreshed(&second.refresh);
         expect_invalid_grant(&service.refresh(&first.refresh, ""));
         expect_ended(&service, &[&first, &second, &repeated, &third]);
     });
 }
 
-/// The proxies that may set the address of a client.
+/// The arguments that make the tests a trusted proxy, so that they can set the address of a client.
 const PROXY: [&str; 2] = ["--trusted-proxies", "127.0.0.1"];
 
 fn refresh_from(service: &Service, address: &str, user_agent: &str, token: &str) -> Reply {
@@ -192,10 +192,10 @@ fn refresh_from(service: &Service, address: &str, user_agent: &str, token: &str)
         .send(service.address)
 }
 
-/// The thief has the refresh token and an access token, polls the list of sessions, and repeats the refresh of the user
-/// at once.
+/// The thief has the refresh token and an access token, polls the list of sessions, and repeats the user's refresh as soon
+/// as it appears there.
 #[test]
-fn refresh_repeated_by_a_thief_at_another_address_ends_the_session_in_every_round() {
+fn refresh_repeated_by_a_thief_at_another_address_ends_the_session() {
     on_both(|gatepass| {
         let replicas = replicas(gatepass, &PROXY);
         for round in 0..10 {
@@ -231,7 +231,7 @@ fn refresh_repeated_by_a_thief_at_another_address_ends_the_session_in_every_roun
 }
 
 #[test]
-fn repeated_refresh_after_a_response_arrived_elsewhere_ends_the_session() {
+fn refresh_repeated_from_elsewhere_after_the_response_arrived_ends_the_session() {
     with_service(&[&PROXY[..], &OPS].concat(), |gatepass, service| {
         for [address, user_agent] in [["203.0.113.8", "Firefox"], ["203.0.113.7", "curl"]] {
             let first = service.sign_in_offline();
@@ -254,7 +254,7 @@ fn repeated_refresh_after_a_response_arrived_elsewhere_ends_the_session() {
 }
 
 #[test]
-fn client_that_lost_a_response_and_changes_its_network_goes_on() {
+fn client_that_lost_a_response_and_changes_its_network_stays_signed_in() {
     on_both(|gatepass| {
         let replicas = replicas(gatepass, &PROXY);
         let first = replicas[0].sign_in_offline();
@@ -269,7 +269,7 @@ fn client_that_lost_a_response_and_changes_its_network_goes_on() {
         for replica in &replicas {
             assert_eq!(replica.users_me(&second.access).status, 200);
         }
-        // A double click, and tabs that start at once.
+        // Repetitions as after a double click, or of tabs that open at the same time.
         for _ in 0..9 {
             let again = mobile(&first.refresh);
             assert_eq!((&again.refresh, replicas[0].users_me(&again.access).status), (&second.refresh, 200));
@@ -280,7 +280,7 @@ fn client_that_lost_a_response_and_changes_its_network_goes_on() {
 }
 
 #[test]
-fn too_many_repetitions_end_the_session_unless_they_have_one_sender() {
+fn too_many_repetitions_end_the_session_unless_all_have_the_same_sender() {
     with_service(&PROXY, |_, service| {
         let (user, thief) = ("203.0.113.7", "198.51.100.1");
         for (repeating, last, is_active) in [(user, user, true), (user, thief, false), (thief, user, false)] {
@@ -377,7 +377,7 @@ fn refresh_narrows_the_scopes_of_its_token_and_never_widens_them() {
     for scopes in ["admin", "me+admin", "me+users:read+offline_access+admin"] {
         refused(&token, scopes, widened);
     }
-    // A refused refresh does not use the token.
+    // A refused refresh does not use up the token.
     token = service.refreshed(&token).refresh;
 
     gatepass.done(&["users", "set", "johndoe", "--scopes", "me admin"]);

@@ -19,7 +19,7 @@ fn percent_encoded(text: &str) -> String {
 #[test]
 fn sign_in_with_an_imported_hash_replaces_it_with_the_current_parameters() {
     let gatepass = Gatepass::on_sqlite();
-    // One user for each kind of hash; the passwords take turns.
+    // One user for each kind of hash, with the first and the second password in turn.
     let turn = |number: usize| number % 2;
     let hashes: Vec<_> = (0..OUTDATED.len()).map(|number| OUTDATED[number].hashes[turn(number)]).collect();
     let line = |(number, hash)| {
@@ -51,5 +51,5 @@ fn sign_in_with_an_imported_hash_replaces_it_with_the_current_parameters() {
         assert!(hash.starts_with("$argon2id$v=19$m=2048,t=3,p=1$"), "{}: {hash}", vector.kind);
     }
     sign_in_all();
-    assert_eq!(stored_hashes(&gatepass), replaced, "a current hash stays");
+    assert_eq!(stored_hashes(&gatepass), replaced, "a current hash is not replaced");
 }

@@ -16,7 +16,7 @@ use crate::{
 
 const AUDIENCE: &str = "https://items.example.com";
 
-/// The example's PAUSE between two fetches of keys, and time for the fetch.
+/// The minimum time between two fetches of keys, plus time for the fetch.
 const FETCH: Duration = Duration::from_secs(5 + 10);
 
 /// A service, and the example with this service as its issuer.
@@ -81,7 +81,7 @@ fn example_accepts_tokens_of_its_issuer_and_refuses_forged_ones() {
 }
 
 #[test]
-fn example_is_short_enough_to_copy() {
+fn example_has_at_most_40_lines() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/resource-server/src/main.rs");
     assert!(fs::read_to_string(source).unwrap().lines().count() <= 40);
 }
@@ -92,7 +92,7 @@ fn example_fetches_a_key_on_its_first_use_and_drops_a_removed_key() {
     let (service, example) = &start(&gatepass);
     let before = service.token(JOHNDOE);
     assert_eq!(items(example, &before).status, 200);
-    // The key set may be cached for longer than this test takes: only the unknown kid causes a fetch.
+    // The key set may be cached for longer than this test lasts, so only the unknown `kid` causes a fetch.
     let keys = get("/.well-known/jwks.json").send(service.address);
     assert_eq!(keys.header("cache-control").as_deref(), Some("public, max-age=150"));
 
@@ -124,7 +124,7 @@ fn example_keeps_its_keys_while_the_issuer_is_unreachable() {
 }
 
 #[test]
-fn example_fetches_keys_over_tls_only_from_a_trusted_certificate() {
+fn example_fetches_keys_over_tls_only_with_a_trusted_certificate() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("johndoe", &["--scopes", "items:read"]).done();
     let [trusted, other] = [(); 2].map(|()| generate_simple_self_signed(["localhost".to_owned()]).unwrap());

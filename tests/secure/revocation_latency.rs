@@ -1,4 +1,4 @@
-//! The time until revoked tokens are refused: none for the replica that revoked them, and a second for others.
+//! The time until revoked tokens are refused: none at the replica that revoked them, and at most a second at others.
 
 use std::{
     fs, thread,
@@ -140,7 +140,7 @@ const COMMANDS: [Case; 6] = [
     },
 ];
 
-/// A user with a session of a client and a session without one, and the session of another user.
+/// A user with a session of a registered client and one of the default client, and the session of another user.
 struct Scene<'a> {
     gatepass: &'a Gatepass,
     replicas: &'a [Service; 2],
@@ -190,7 +190,7 @@ impl<'a> Scene<'a> {
         ]
     }
 
-    /// Has every token cached by both replicas.
+    /// Uses every token at both replicas, so that they cache it.
     fn cache_tokens(&self) {
         for replica in self.replicas {
             for (token, _) in self.tokens() {
@@ -199,7 +199,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Runs a command. If it reads a password, it gets a new one.
+    /// Runs a command, with a new password in standard input for `users passwd`.
     fn run(&self, arguments: &[&str]) {
         self.gatepass.run_with(arguments, "purple teapots swim north\n").done();
     }

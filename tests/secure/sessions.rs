@@ -20,7 +20,7 @@ fn is_valid(service: &Service, token: &str) -> bool {
 }
 
 #[test]
-fn further_sign_in_ends_the_least_recently_used_session() {
+fn sign_in_over_the_maximum_ends_the_least_recently_used_session() {
     on_both(|gatepass| {
         let replicas = replicas(gatepass, &["--max-sessions", "3"]);
         let [first, second, third] = [(); 3].map(|()| {
@@ -60,7 +60,7 @@ fn concurrent_sign_ins_do_not_exceed_the_maximum_number_of_sessions() {
         let number = AtomicUsize::new(0);
         let tokens = concurrently(24, || {
             let replica = &replicas[number.fetch_add(1, Ordering::Relaxed) % 2];
-            // A busy machine may respond with 503.
+            // On a busy machine, the service may respond with 503.
             let sign_in = || Some(replica.sign_in(JOHNDOE)).filter(|reply| reply.status == 200);
             let token = access_token(&within(10 * SECOND, "a sign-in succeeds", sign_in));
             // Another sign-in may have ended this session.
@@ -113,7 +113,7 @@ fn sessions_are_listed_and_ended_by_commands() {
         });
         let all = by_command(gatepass, &[]);
         let names: Vec<_> = all.iter().map(|session| session["username"].as_str().unwrap()).collect();
-        assert_eq!(names, ["johndoe", "johndoe", "johndoe", "alice"], "the last used one first");
+        assert_eq!(names, ["johndoe", "johndoe", "johndoe", "alice"], "the most recently used one first");
         let session = &by_command(gatepass, &["JOHNDOE"])[0];
         assert_eq!((&session["id"], session), (&session_id(&three.access).into(), &all[0]));
         assert_eq!((&session["address"], &session["client_id"]), (&"127.0.0.1".into(), &"web".into()));
@@ -164,7 +164,7 @@ fn sessions_are_listed_and_ended_by_commands() {
 }
 
 #[test]
-fn session_commands_with_a_wrong_argument_change_nothing_and_say_what_to_do() {
+fn session_commands_with_a_wrong_argument_change_nothing_and_print_a_hint() {
     let (gatepass, service) = on_sqlite(&[]);
     gatepass.add("alice", &["--scopes", "me"]).done();
     let token = service.token(JOHNDOE);

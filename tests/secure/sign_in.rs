@@ -51,11 +51,11 @@ fn token_has_the_claims_of_rfc_9068() {
     assert_eq!(claims, expected);
     assert_eq!(claims["sid"].as_str().unwrap().len(), 22);
     let (_, next) = read(&service.token(JOHNDOE));
-    assert_ne!(next["jti"].as_str().unwrap(), jti, "every token has its own id");
+    assert_ne!(next["jti"].as_str().unwrap(), jti, "every token has its own ID");
 }
 
 #[test]
-fn default_settings_create_private_files_and_hash_with_the_parameters_of_owasp() {
+fn default_settings_create_private_files_and_use_the_argon2_parameters_of_owasp() {
     let gatepass = Gatepass::on_sqlite();
     let mut command = serve_command(&gatepass, &[]);
     for variable in ["GATEPASS_DATABASE_URL", "GATEPASS_ARGON2_MEMORY", "GATEPASS_ARGON2_ITERATIONS"] {

@@ -1,4 +1,4 @@
-//! Errors that prevent the start, each in one line, and `gatepass check`, which reports them before.
+//! Errors that prevent the start, each in one line, and `gatepass check`, which reports them beforehand.
 
 use std::{
     fs::{self, Permissions},
@@ -24,7 +24,7 @@ fn expect_error(gatepass: &Gatepass, arguments: &[&str], code: i32, words: &[&st
     assert_eq!((exit_code, log.lines().count()), (Some(code), 1), "{log}");
     assert!(log.starts_with("gatepass: ") && !log.contains(HUSH), "{log}");
     for word in words {
-        assert!(log.contains(word), "{word:?} in {log:?}");
+        assert!(log.contains(word), "no {word:?} in {log:?}");
     }
 }
 
@@ -35,7 +35,7 @@ fn with_url(url: &str) -> Gatepass {
     gatepass
 }
 
-/// The program with a database that nothing listens for.
+/// The program with a database URL at which nothing listens.
 fn with_unreachable_database() -> Gatepass {
     with_url(&format!("postgres://gatepass:{HUSH}@{}/gatepass", free_address()))
 }
@@ -81,7 +81,7 @@ fn start_with_a_damaged_key_or_a_key_that_others_can_read_fails() {
 }
 
 #[test]
-fn settings_out_of_range_are_usage_errors() {
+fn invalid_settings_are_usage_errors() {
     let gatepass = Gatepass::on_sqlite();
     for (setting, word) in [
         ("--argon2-memory=7", "8 KiB"),
@@ -109,7 +109,7 @@ fn settings_out_of_range_are_usage_errors() {
 }
 
 #[test]
-fn plain_http_beyond_loopback_needs_tls_a_proxy_or_permission() {
+fn plain_http_beyond_loopback_needs_trusted_proxies_or_insecure_http() {
     let gatepass = Gatepass::on_sqlite();
     let words = ["unencrypted", "--tls-cert", "--trusted-proxies", "--insecure-http"];
     for address in ["0.0.0.0:0", "[::]:0"] {
@@ -141,7 +141,7 @@ fn files_with_secrets_that_everyone_can_read_are_reported() {
     assert!(check(&gatepass, &[]).done().contains(&warning));
     serve(&gatepass, &[]).program.wait_for(&warning);
 
-    // Files with the URL of a database, if it has a password.
+    // Files that contain the URL of a database are reported if it has a password.
     let [with_password, without] =
         [":hush", ""].map(|password| format!("postgres://gatepass{password}@{}/gatepass", free_address()));
     for (url, is_reported) in [(&with_password, true), (&without, false)] {
@@ -209,7 +209,7 @@ fn check_reports_all_errors() {
     );
     assert_eq!(text.out.matches(" FAILED: ").count(), 3, "{}", text.out);
     for word in ["8 KiB", "refused", "chmod 700"] {
-        assert!(text.out.contains(word), "{word} in {}", text.out);
+        assert!(text.out.contains(word), "no {word} in {}", text.out);
     }
     let json = check(&gatepass, &["--json"]);
     assert_eq!((json.code, json.err.as_str()), (Some(1), "gatepass: check failed: database, keys\n"));

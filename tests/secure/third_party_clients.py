@@ -1,6 +1,6 @@
-"""Signs in and refreshes with requests-oauthlib and with Authlib.
+"""Signs in and refreshes with requests-oauthlib and with Authlib, which also revokes and introspects.
 
-Arguments: the service's address, and the secret of the client `web`.
+Arguments: the service's URL, and the secret of the client `web`.
 """
 
 import sys
@@ -114,7 +114,7 @@ for client_id, client_secret, method in [
     assert second["refresh_token"] != first["refresh_token"], "a refresh must return another token"
     equal(session.token["refresh_token"], second["refresh_token"])
     is_johndoe(session.get(ME))
-    # A repeated refresh succeeds within the grace period, and one with an unknown token does not.
+    # A repeated refresh succeeds within the grace period; a refresh with an unknown token fails.
     equal(session.refresh_token(TOKEN, first["refresh_token"])["refresh_token"], second["refresh_token"])
     wrong = raises(OAuthError, lambda: session.refresh_token(TOKEN, "x" * 86))
     equal((wrong.error, wrong.description), ("invalid_grant", "Invalid refresh token"))

@@ -1,4 +1,4 @@
-//! OAuth clients of others sign in and refresh: the crate oauth2, and requests-oauthlib and Authlib from PyPI.
+//! Third-party OAuth clients sign in and refresh: the crate oauth2, and requests-oauthlib and Authlib from PyPI.
 
 use std::{convert::Infallible, process::Command, time::Duration};
 
@@ -29,7 +29,7 @@ fn send(service: &Service, request_of_crate: &HttpRequest) -> HttpResponse {
 
 type Tokens = Result<BasicTokenResponse, RequestTokenError<Infallible, BasicErrorResponse>>;
 
-/// A client of the crate.
+/// A client of the crate oauth2.
 struct Client<'a> {
     service: &'a Service,
     oauth2: BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>,
@@ -62,7 +62,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// Asserts that the response is this error with this description.
+/// Asserts that the service returned this error with this description.
 #[track_caller]
 fn expect_error(tokens: Tokens, error: &BasicErrorResponseType, description: &str) {
     match tokens {

@@ -56,7 +56,7 @@ impl Disk {
         run(Command::new("mount").args(["-o", "remount,rw"]).arg(self.path()))
     }
 
-    /// Mounts this disk read-only a second time.
+    /// Mounts this disk a second time, read-only and at another path.
     pub fn read_only(&self) -> Result<Self, String> {
         let disk = Self { folder: Folder::create() };
         run(Command::new("mount").arg("--bind").args([self.path(), disk.path()]))?;

@@ -45,14 +45,14 @@ pub const BROKEN: &str = "broken@example.com";
 pub const UNAVAILABLE: &str = "unavailable@example.com";
 pub const PANICS: &str = "panics@example.com";
 
-/// A store with two members, johndoe and alice. Clones share the members.
+/// A user store, by default with johndoe and alice. Clones share the members.
 #[derive(Clone)]
 pub struct Members(Arc<Inner>);
 
 struct Inner {
     accounts: Mutex<Vec<Account<Member>>>,
     lookups: AtomicUsize,
-    /// Closed after a password change.
+    /// The database to close after a password change.
     database: Option<Database>,
 }
 
@@ -68,7 +68,7 @@ impl Members {
         Self(Arc::new(Inner { accounts, lookups, database: None }))
     }
 
-    /// Both members have these allowed scopes.
+    /// A store with johndoe and the suspended alice, both with these allowed scopes.
     pub fn with(granted_scopes: GrantedScopes) -> Self {
         let account = |id, email: &str, suspended, hash: &str| Account {
             user: Member { id, email: email.into(), suspended, granted_scopes: granted_scopes.clone() },
@@ -92,7 +92,7 @@ impl Members {
             granted_scopes;
     }
 
-    /// The number of users that were loaded by subject.
+    /// The number of look-ups by subject so far.
     pub fn lookups(&self) -> usize {
         self.0.lookups.load(Ordering::SeqCst)
     }
@@ -175,7 +175,7 @@ impl PasswordStore for Members {
     }
 }
 
-/// Hashes are `new:` and the password. Hashes with `old:` are outdated. Verifications are counted.
+/// A hasher whose hashes are `new:` and the password. Hashes that start with `old:` are outdated.
 #[derive(Clone, Default)]
 pub struct AgeingHasher(Arc<AtomicUsize>);
 
@@ -225,7 +225,7 @@ pub struct ReadableTokens;
 
 impl TokenIssuer for ReadableTokens {
     async fn issue(&self, new: &NewToken) -> Result<IssuedToken, BackendError> {
-        let GrantedScopes::Only(scopes) = &new.granted_scopes else { panic!("the members have scopes") };
+        let GrantedScopes::Only(scopes) = &new.granted_scopes else { panic!("not a list of scopes") };
         let client = new.client_id.as_ref().map_or("", |client| client.as_str());
         let end = new.now.as_unix() + 60;
         let access_token = format!("{}|{scopes}|{client}|{end}", new.subject).as_str().into();

@@ -4,14 +4,14 @@ use std::{env, net::SocketAddr, path::Path, process::Command};
 
 use super::{secure_profile::free_address, service::Program};
 
-/// A running example, which ends with the test.
+/// A running example, killed on drop.
 pub struct Example {
     _program: Program,
     pub address: SocketAddr,
 }
 
 impl Example {
-    /// Starts an example. Cargo builds the examples before it runs the tests.
+    /// Starts an example. `cargo test` builds the examples first, but `cargo test --test …` does not.
     pub fn start(name: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
         let tests = env::current_exe().unwrap();
         let program = tests.ancestors().nth(2).unwrap().join("examples").join(name);

@@ -1,4 +1,4 @@
-//! A temporary folder, removed with its value.
+//! A temporary folder, deleted on drop.
 
 use std::{
     env, fs,

@@ -56,7 +56,7 @@ pub fn get(target: &str) -> Request {
     request("GET", target)
 }
 
-/// A POST of a urlencoded form.
+/// A POST request with a URL-encoded form.
 pub fn post_form(target: &str, form: impl AsRef<[u8]>) -> Request {
     request("POST", target).header("Content-Type", "application/x-www-form-urlencoded").body(form)
 }
@@ -76,7 +76,7 @@ impl Request {
         self
     }
 
-    /// The bytes of the request, which closes its connection.
+    /// The bytes of the request, with `Connection: close`.
     pub fn bytes(&self) -> Vec<u8> {
         let has_host = self.headers.iter().any(|(name, _)| name == "Host");
         let host = if has_host { "" } else { "Host: localhost\r\n" };
@@ -97,7 +97,7 @@ impl Request {
         exchange(address, &self.bytes())
     }
 
-    /// Sends the request to a service that may exit before it responds.
+    /// Sends the request. Returns `None` if the service exits before it responds.
     pub fn try_send(&self, address: SocketAddr) -> Option<Reply> {
         try_exchange(address, &self.bytes())
     }
@@ -139,8 +139,8 @@ pub fn read_reply(stream: &mut TcpStream) -> Option<Reply> {
     }
 }
 
-/// Sends a sign-in of johndoe without the end of its body, `&password=secret`, and waits until a service with one worker
-/// reads it.
+/// Sends a sign-in of johndoe without the end of its body, `&password=secret`. Waits until the service, which must have one
+/// worker, reads the body.
 pub fn send_incomplete_sign_in(address: SocketAddr) -> TcpStream {
     let mut stream = connect(address);
     let head = "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 32\r\n\

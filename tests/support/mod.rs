@@ -23,7 +23,7 @@ use std::{env, fmt::Display, io::Write, thread};
 /// The variable that turns skipped tests into failures; `.ci/run` sets it.
 const REQUIRE_ALL: &str = "GATEPASS_REQUIRE_ALL_TESTS";
 
-/// Reports that the current test is skipped. Standard error itself is not captured by the test runner.
+/// Reports that the current test is skipped. The test runner does not capture writes to `stderr()`, only `eprintln!`.
 ///
 /// # Panics
 /// If all tests are required.
@@ -34,7 +34,7 @@ pub fn skip(why: impl Display) {
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
 }
 
-/// Creates a PostgreSQL database. Without PostgreSQL, the test is skipped and `None` returned.
+/// Creates a PostgreSQL database. Returns `None`, which skips the test, if PostgreSQL is missing.
 pub fn new_postgres() -> Option<postgres::Database> {
     postgres::Database::create().inspect_err(|why| skip(format!("on PostgreSQL: {why}"))).ok()
 }

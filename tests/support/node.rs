@@ -11,10 +11,13 @@ use super::python::run;
 /// The oldest major version of Node.js with which the packages work.
 const OLDEST: u32 = 20;
 
-/// Installs the packages of a `package.json` in Cargo's target folder, unless they are there, and returns a copy of
-/// `script` that finds them; or returns why that is impossible.
+/// Installs the packages of a `package.json` in Cargo's target folder, if they are missing. Returns the path of a copy of
+/// `script` next to them, or why that is impossible.
 pub fn install(package: &Path, script: &Path) -> Result<PathBuf, String> {
-    let version = Command::new("node").arg("--version").output().map_err(|error| format!("node: {error}"))?;
+    let version = Command::new("node")
+        .arg("--version")
+        .output()
+        .map_err(|error| format!("cannot run node: {error}"))?;
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
     let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
     if major.is_none_or(|major: u32| major < OLDEST) {

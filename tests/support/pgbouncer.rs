@@ -20,13 +20,13 @@ kill -INT $!
 wait $! || true
 "#;
 
-/// The variable with the path of another version than Debian's.
+/// The variable with the path of a PgBouncer other than Debian's.
 const PROGRAM: &str = "GATEPASS_TEST_PGBOUNCER";
 const DEBIAN: &str = "/usr/sbin/pgbouncer";
 const PORT: u16 = 6432;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A running PgBouncer. It ends with its value.
+/// A running PgBouncer, stopped on drop.
 pub struct PgBouncer {
     folder: PathBuf,
     shell: Child,
@@ -39,7 +39,7 @@ impl PgBouncer {
         let (_, server) = database.url.split_once("?host=").ok_or("PostgreSQL has no Unix socket")?;
         let program = env::var(PROGRAM).unwrap_or_else(|_| DEBIAN.to_owned());
         if !PathBuf::from(&program).exists() {
-            return Err("PgBouncer is not installed".into());
+            return Err(format!("PgBouncer is not installed: {program} does not exist"));
         }
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = env::temp_dir().join(format!("gatepass-pgbouncer-{}-{number}", std::process::id()));
@@ -52,16 +52,16 @@ impl PgBouncer {
         fs::create_dir(&folder)
             .and_then(|()| fs::write(folder.join("pgbouncer.ini"), configuration))
             .unwrap();
-        // The socket's folder belongs to the user that runs PgBouncer, which refuses to run as root.
+        // PgBouncer, which refuses to run as root, creates its socket in this folder as another user.
         Command::new("chmod").arg("777").arg(&folder).status().map_err(|error| error.to_string())?;
         let mut command = as_postgres();
         command.args(["-c", SERVE, "sh", &program]).arg(&folder).current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let shell = command.spawn().map_err(|error| format!("PgBouncer does not start: {error}"))?;
+        let shell = command.spawn().map_err(|error| format!("cannot start PgBouncer: {error}"))?;
         let (bouncer, end) = (Self { folder, shell }, Instant::now() + TIMEOUT);
         while psql(&bouncer.url(database), "SELECT 1").is_err() {
             if Instant::now() > end {
-                return Err("PgBouncer does not start".to_owned());
+                return Err(format!("PgBouncer did not start within {TIMEOUT:?}"));
             }
             thread::park_timeout(Duration::from_millis(20));
         }

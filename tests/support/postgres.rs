@@ -1,4 +1,4 @@
-//! PostgreSQL for tests: the server at `GATEPASS_TEST_POSTGRES`, or a server that is started and ends with the tests.
+//! PostgreSQL for tests: the server at `GATEPASS_TEST_POSTGRES`, or a server that starts and stops with the tests.
 
 use std::{
     env, fs, mem,
@@ -30,7 +30,7 @@ kill -INT $!
 wait $! || true
 "#;
 
-/// Tests need not survive a power failure.
+/// Databases of tests need not survive a power failure.
 const WITHOUT_FSYNC: &str = "-c fsync=off";
 
 /// The time within which a server must start.
@@ -81,12 +81,12 @@ pub fn psql(url: &str, statement: &str) -> Result<String, String> {
     let output = Command::new(psql)
         .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--command", statement, url])
         .output()
-        .map_err(|error| format!("psql does not start: {error}"))?;
+        .map_err(|error| format!("cannot run psql: {error}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
-/// The newest PostgreSQL that Debian's packages installed.
+/// The directory with the programs of the newest PostgreSQL that is installed from Debian's packages.
 fn binaries() -> Result<PathBuf, String> {
     let versions =
         fs::read_dir("/usr/lib/postgresql").map_err(|_| "PostgreSQL is not installed".to_owned())?;
@@ -98,7 +98,7 @@ fn binaries() -> Result<PathBuf, String> {
         .ok_or_else(|| "the PostgreSQL server is not installed".to_owned())
 }
 
-/// A server that a test can stop and start. It ends with its value.
+/// A server that a test can stop and start. Stopped on drop.
 pub struct Server {
     binaries: PathBuf,
     folder: PathBuf,
@@ -153,7 +153,7 @@ impl Server {
         let mut shell = self.serve(then)?;
         while !self.is_ready() {
             if Instant::now() > end {
-                return Err("PostgreSQL does not start".to_owned());
+                return Err(format!("PostgreSQL did not start within {TIMEOUT:?}"));
             }
             // The shared memory of a killed server may keep a new one from starting for a moment.
             if !self.folder.join("data/postmaster.pid").exists() {
@@ -185,7 +185,7 @@ impl Server {
         self.stop();
     }
 
-    /// The process id of the server's main process.
+    /// The process ID of the server's main process.
     pub fn process(&self) -> String {
         let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("the server runs");
         file.lines().next().expect("a process id").to_owned()
@@ -197,7 +197,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|error| format!("PostgreSQL does not start: {error}"))
+            .map_err(|error| format!("cannot start PostgreSQL: {error}"))
     }
 
     fn is_ready(&self) -> bool {
@@ -224,7 +224,7 @@ fn start_cluster() -> Result<String, String> {
     let mut server = Server::init(WITHOUT_FSYNC)?;
     server.start("rm -rf \"$2\"")?;
     let url = server.url_of("postgres", "postgres");
-    // Standard input is closed when this process ends, and then the server ends.
+    // The end of this process closes the shell's standard input, which stops the server.
     mem::forget(server);
     Ok(url)
 }

@@ -13,7 +13,7 @@ use std::{
 
 use super::postgres::Database;
 
-/// Listens on TCP and forwards to PostgreSQL's Unix socket.
+/// A proxy from TCP to PostgreSQL's Unix socket.
 pub struct PostgresProxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -65,7 +65,8 @@ impl PostgresProxy {
                     let generation = shared.generation.load(Ordering::SeqCst);
                     thread::spawn(move || {
                         if shared.wait_until_open(generation) {
-                            let server = UnixStream::connect(&socket).expect("PostgreSQL accepts");
+                            let server =
+                                UnixStream::connect(&socket).expect("PostgreSQL accepts connections");
                             forward_both_ways(client, server, &shared, generation);
                         }
                     });
@@ -94,7 +95,7 @@ impl PostgresProxy {
         self.shared.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The number of accepted connections and of received chunks so far.
+    /// The number of accepted connections plus that of received chunks so far.
     pub fn activity(&self) -> usize {
         self.shared.activity.load(Ordering::SeqCst)
     }
@@ -120,7 +121,7 @@ impl Shared {
         true
     }
 
-    /// Blocks while a connection of this generation carries no data. Returns whether it does then.
+    /// Waits while connections of this generation carry no data. Returns `false` if the proxy was closed.
     fn wait_until_open(&self, generation: u32) -> bool {
         let is_blocked = |state: &mut State| {
             *state == State::Blocked || self.generation.load(Ordering::SeqCst) > generation

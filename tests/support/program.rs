@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{folder::Folder, new_postgres, postgres, secrets, service};
 
-/// A file for `users import` with this number of users, as JSON lines.
+/// The content of a file for `users import`: this number of users, as JSON lines.
 pub fn users_jsonl(count: usize) -> String {
     let line = |number| format!("{{\"username\":\"user{number}\",\"hashed_password\":\"{HASH}\"}}\n");
     (0..count).map(line).collect()
@@ -62,7 +62,7 @@ impl Gatepass {
         command
     }
 
-    /// Runs a command without a terminal.
+    /// Runs a command with empty standard input.
     pub fn run(&self, arguments: &[&str]) -> Run {
         self.run_with(arguments, "")
     }
@@ -77,7 +77,7 @@ impl Gatepass {
             .spawn()
             .unwrap();
         secrets::record(stdin.trim_end());
-        // A program that does not read its input may have exited.
+        // The program may exit without reading its input.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         let run = Run::from(child.wait_with_output().unwrap());
         secrets::record_reply(run.out.as_bytes());
@@ -148,7 +148,7 @@ impl Run {
         assert_eq!(self.err.trim_end().lines().count(), 1, "{}", self.err);
         assert!(self.err.starts_with("gatepass: "), "{}", self.err);
         for word in words {
-            assert!(self.err.contains(word), "{word:?} in {:?}", self.err);
+            assert!(self.err.contains(word), "no {word:?} in {:?}", self.err);
         }
     }
 }

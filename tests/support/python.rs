@@ -7,14 +7,14 @@ use std::{
     sync::OnceLock,
 };
 
-/// The packages of one `requirements.txt` below `tests/`. The environment is created in Cargo's target folder, and again
-/// when the requirements change.
+/// A virtual environment in Cargo's target folder with the packages of one `requirements.txt` below `tests/`. It is created
+/// again when that file changes.
 pub struct Environment {
     tests: &'static str,
     created: OnceLock<Result<PathBuf, String>>,
 }
 
-/// A program of FastAPI's environment (`python`, `uvicorn`), or why it is missing.
+/// Returns the path of a program in FastAPI's environment, such as `python` or `uvicorn`, or why it is missing.
 pub fn program(name: &str) -> Result<PathBuf, String> {
     static FASTAPI: Environment = Environment::of("fastapi");
     FASTAPI.program(name)
@@ -25,7 +25,7 @@ impl Environment {
         Self { tests, created: OnceLock::new() }
     }
 
-    /// A program of the environment, or why it is missing.
+    /// Returns the path of a program in the environment, or why it is missing.
     pub fn program(&self, name: &str) -> Result<PathBuf, String> {
         self.created
             .get_or_init(|| self.create())
@@ -59,9 +59,9 @@ impl Environment {
     }
 }
 
-/// Runs a command that must succeed.
+/// Runs a command. If it fails, returns the last line of its standard error.
 pub fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{command:?} does not start: {error}"))?;
+    let output = command.output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }

@@ -17,7 +17,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-/// Shorter secrets are not recorded: they may be in a log by chance. The tutorial's tokens are usernames.
+/// The minimum length of a recorded secret, in bytes. Shorter ones, such as the tutorial's tokens, may be in a log by
+/// chance.
 pub const SHORTEST: usize = 16;
 
 /// The folder of the secrets and logs.
@@ -25,7 +26,7 @@ pub fn folder() -> PathBuf {
     [env!("CARGO_TARGET_TMPDIR"), "whole-run"].iter().collect()
 }
 
-/// The secrets of this process.
+/// The secrets that this process has recorded, and the file that contains them.
 struct Recorded {
     known: HashSet<String>,
     file: File,
@@ -48,7 +49,7 @@ pub fn log_file() -> File {
 
 /// Records a password, a token or a client's secret.
 pub fn record(secret: &str) {
-    // One repeated letter only makes a value long.
+    // A value of one repeated character is padding, not a secret.
     let is_filler = secret.bytes().all(|byte| secret.as_bytes()[0] == byte);
     if secret.len() < SHORTEST || is_filler || secret.contains('\n') {
         return;

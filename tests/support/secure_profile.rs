@@ -25,7 +25,7 @@ use crate::support::{
 /// The time within which a running service applies the changes of a command.
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// The default variables of tests: a free port, one worker, cheap hashes, and no login throttle.
+/// The environment variables of services under test: a free port, one worker, cheap hashes, and no login throttling.
 const DEFAULTS: [(&str, &str); 6] = [
     ("GATEPASS_PROFILE", "secure"),
     ("GATEPASS_BIND", "127.0.0.1:0"),
@@ -87,7 +87,7 @@ pub fn basic(client_id: &str, secret: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{client_id}:{secret}")))
 }
 
-/// Registers a client and returns its secret.
+/// Registers a confidential client and returns its secret.
 pub fn add_client(gatepass: &Gatepass, client_id: &str) -> String {
     add_client_with(gatepass, client_id, &[])
 }
@@ -105,18 +105,18 @@ impl Service {
         Tokens::of(&self.sign_in(JOHNDOE_OFFLINE))
     }
 
-    /// Sends a refresh token; `more` are fields such as `&scope=me`.
+    /// Sends a refresh request; `more` are fields such as `&scope=me`.
     pub fn refresh(&self, token: &str, more: &str) -> Reply {
         self.sign_in(&format!("grant_type=refresh_token&refresh_token={token}{more}"))
     }
 
-    /// Sends a valid refresh token.
+    /// Refreshes with a valid token, and returns the new tokens.
     #[track_caller]
     pub fn refreshed(&self, token: &str) -> Tokens {
         self.refreshed_by(token, "")
     }
 
-    /// Sends a valid refresh token with the fields `more`, such as those of a client.
+    /// Refreshes with a valid token and the fields `more`, such as those of a client, and returns the new tokens.
     #[track_caller]
     pub fn refreshed_by(&self, token: &str, more: &str) -> Tokens {
         Tokens::of(&self.refresh(token, more))
@@ -175,8 +175,8 @@ pub fn read(token: &str) -> (Value, Value) {
     (json(parts[0]), json(parts[1]))
 }
 
-/// The program on a new database behind a proxy, the proxy, and the database itself. Without
-/// PostgreSQL, the test is skipped and `None` returned.
+/// The program on a new database behind a proxy, the proxy, and the database itself. Returns `None`, which skips the test,
+/// if PostgreSQL is missing.
 pub fn proxied_postgres() -> Option<(Gatepass, PostgresProxy, postgres::Database)> {
     let database = new_postgres()?;
     let (proxy, url) = PostgresProxy::start(&database).inspect_err(|why| skip(why)).ok()?;

@@ -67,7 +67,7 @@ pub struct Program {
     reader: Option<thread::JoinHandle<()>>,
 }
 
-/// The program with these arguments and variables, and without any other `GATEPASS_` variable.
+/// The program with these arguments and variables, and without `RUST_LOG` and other `GATEPASS_` variables.
 pub fn gatepass(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepass"));
     for (name, _) in std::env::vars() {
@@ -84,7 +84,7 @@ pub fn limited(limit: &str, program: &Command) -> Command {
     wrapped(&["prlimit", limit], program)
 }
 
-/// The same command as arguments of another program.
+/// The same command, run by another program such as `prlimit`.
 pub fn wrapped(by: &[&str], program: &Command) -> Command {
     let mut command = Command::new(by[0]);
     command.args(&by[1..]).arg(program.get_program()).args(program.get_args());
@@ -169,11 +169,11 @@ impl Program {
         self.address_after("listening on http://")
     }
 
-    /// Waits until the log has an address after `text`.
+    /// Waits for a line of the log that contains `text`, and returns the address after it.
     pub fn address_after(&self, text: &str) -> SocketAddr {
         let line = self.wait_for(text);
         let address = line.split(text).nth(1).and_then(|rest| rest.split([',', ' ']).next()).unwrap();
-        address.parse().unwrap_or_else(|_| panic!("an address in {line:?}"))
+        address.parse().unwrap_or_else(|_| panic!("no address after {text:?} in {line:?}"))
     }
 
     /// The resident memory of the program.

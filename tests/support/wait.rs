@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The default deadline. Programs start slowly while the system still writes what was built and installed just before.
+/// The default deadline. Programs start slowly while the system still writes the files of the build to disk.
 pub const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Polls until there is a value, and returns it.
 ///
 /// # Panics
-/// If the last poll before the deadline returns `None`.
+/// If a poll that starts after `limit` returns `None`.
 #[track_caller]
 pub fn within<T>(limit: Duration, what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -29,13 +29,13 @@ pub fn within<T>(limit: Duration, what: &str, mut poll: impl FnMut() -> Option<T
 /// Polls until the condition is true.
 ///
 /// # Panics
-/// If it is false after `limit`.
+/// If the condition is still false after `limit`.
 #[track_caller]
 pub fn wait_until(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     within(limit, what, || condition().then_some(()));
 }
 
-/// Repeats a check for this time.
+/// Repeats a check for `duration`.
 pub fn throughout(duration: Duration, check: impl Fn()) {
     let start = Instant::now();
     while start.elapsed() < duration {
@@ -47,7 +47,7 @@ pub fn throughout(duration: Duration, check: impl Fn()) {
 /// Repeats an asynchronous attempt until it succeeds.
 ///
 /// # Panics
-/// With the last error, if none succeeds within [`TIMEOUT`].
+/// With the last error, if no attempt succeeds within [`TIMEOUT`].
 pub async fn eventually<T, E: Display>(what: &str, attempt: impl AsyncFn() -> Result<T, E>) -> T {
     let start = Instant::now();
     loop {

@@ -22,7 +22,7 @@ const PUBLIC: [SigningAlgorithm; 3] =
     [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa];
 const NOW: Timestamp = Timestamp::from_unix(1000);
 
-/// A service that has only the public keys.
+/// The verifier of a service that has only the public keys.
 fn remote(tokens: &JwtTokens, now: Timestamp) -> RemoteJwtVerifier {
     let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
     remote.set_keys(key_set(tokens, now)).expect("a key set");
@@ -107,7 +107,7 @@ fn forged_token_of_each_algorithm_is_refused() {
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let signature = decode(signature);
         let (r, s) = signature.split_at(signature.len() / 2);
-        // The order of P-256: r and s are smaller.
+        // The order of P-256. In valid signatures, r and s are smaller.
         let order = [
             [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
             [0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51],
@@ -120,7 +120,7 @@ fn forged_token_of_each_algorithm_is_refused() {
             [&[0], &signature[..]].concat(),
             [&signature[..], &[0]].concat(),
             signature[1..].to_vec(),
-            // DER, as other protocols write ECDSA signatures.
+            // DER, the encoding of ECDSA signatures in other protocols.
             [&[0x30, 0x44, 2, 0x20], r, &[2, 0x20], s].concat(),
         ] {
             assert!(!accepts(&format!("{signed}.{}", base64url(wrong))));
@@ -133,7 +133,7 @@ fn forged_token_of_each_algorithm_is_refused() {
 
 #[test]
 fn tokens_stay_valid_while_the_algorithm_changes() {
-    // A directory of an older version.
+    // A directory whose key is not of the default algorithm, ES256.
     let opened = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let mut settings = opened.settings.clone();
     settings.algorithm = None;
@@ -151,7 +151,7 @@ fn tokens_stay_valid_while_the_algorithm_changes() {
         assert_eq!(next.algorithm, algorithm);
         tokens.refresh();
         let before = issue(&tokens, at(start + 299));
-        assert_ne!(kid(&before), next.kid, "it does not sign yet");
+        assert_ne!(kid(&before), next.kid, "the new key does not sign yet");
         let remote = remote(&tokens, at(start));
         let after = issue(&tokens, at(start + 300));
         assert_eq!((kid(&after), &part(&after, 0)["alg"]), (next.kid.clone(), &json!(algorithm.name())));
@@ -168,7 +168,7 @@ fn tokens_stay_valid_while_the_algorithm_changes() {
 }
 
 #[test]
-fn running_service_changes_from_a_secret_to_public_keys() {
+fn running_service_switches_from_hs256_to_es256() {
     let opened = Tokens::open_with(now(), |settings| {
         settings.activation_delay = Duration::ZERO;
         settings.algorithm = Some(SigningAlgorithm::Hs256);
@@ -188,7 +188,7 @@ fn running_service_changes_from_a_secret_to_public_keys() {
 }
 
 #[test]
-fn imported_key_is_the_next_one_and_is_imported_once() {
+fn key_is_imported_only_once_and_unsupported_keys_are_refused() {
     let tokens = Tokens::open(SigningAlgorithm::Es256, now());
     for algorithm in PUBLIC {
         let pem = Forge::stranger(algorithm, "").pem;
@@ -206,7 +206,7 @@ fn imported_key_is_the_next_one_and_is_imported_once() {
     }
 }
 
-/// A key of another issuer: the PEM and the JWK.
+/// An ECDSA key of another issuer: the private key in PEM, and the JWK.
 fn foreign_ec(algorithm: &'static SignatureAlgorithm, crv: &str) -> (String, Value) {
     let pair = KeyPair::generate_for(algorithm).unwrap();
     let point = pair.der_bytes()[1..].to_vec();
@@ -245,7 +245,7 @@ fn remote_verifier_accepts_each_algorithm_of_another_issuer() {
         let named = with(jwk, "kid", json!("their-key"));
         assert!(verifies(named.clone(), &token), "{algorithm:?}");
         assert!(verifies(with(&named, "alg", json!(format!("{algorithm:?}"))), &token), "{algorithm:?}");
-        // Without a kid, the algorithm must suffice.
+        // Without a `kid`, the algorithm must identify the key.
         let is_unique = algorithm != Algorithm::ES256;
         assert_eq!(verifies(named.clone(), &anonymous), is_unique, "{algorithm:?}");
         assert!(verifies(with(jwk, "kid", None), &token), "{algorithm:?}");

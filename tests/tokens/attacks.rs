@@ -24,7 +24,7 @@ use crate::{
 struct Target {
     tokens: Tokens,
     address: SocketAddr,
-    /// Another service, which has only the public keys.
+    /// The verifier of another service, which has only the public keys.
     remote: RemoteJwtVerifier,
     forge: Forge,
     now: Timestamp,
@@ -43,7 +43,7 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| {
 });
 
 impl Target {
-    /// The payload of one of its own tokens.
+    /// The payload of a token that the service issued.
     fn payload(&self) -> Value {
         part(&issue(&self.tokens.tokens, self.now), 1)
     }
@@ -58,7 +58,7 @@ impl Target {
     fn assert_refuses(&self, what: &str, token: &str) {
         assert_eq!(verify(&self.tokens.tokens, token, self.now), None, "{what}: {token}");
         assert_eq!(verify(&self.remote, token, self.now), None, "remote, {what}: {token}");
-        // A header contains no line breaks, and white space around a token is not a part of it.
+        // HTTP headers cannot contain control characters, and white space around a token is not part of it.
         if token.trim() == token && !token.contains(char::is_control) && !token.is_empty() {
             let reply = users_me(self.address, token);
             assert_eq!(reply.status, 401, "{what}: {token}");
@@ -66,13 +66,13 @@ impl Target {
         }
     }
 
-    /// Refuses a valid token whose header has this value of a member, or lacks the member.
+    /// Asserts that an otherwise valid token is refused if this member of its header has this value, or is missing.
     fn assert_refuses_header(&self, name: &str, value: Option<&Value>) {
         let header = with(&self.forge.header(), name, value.cloned());
         self.assert_refuses(&format!("{name}: {value:?}"), &self.forge.sign(header, self.payload()));
     }
 
-    /// Refuses a valid token that has this value of a claim, or lacks the claim.
+    /// Asserts that an otherwise valid token is refused if this claim has this value, or is missing.
     fn assert_refuses_claim(&self, name: &str, value: Option<&Value>) {
         let payload = with(&self.payload(), name, value.cloned());
         self.assert_refuses(&format!("{name}: {value:?}"), &self.forge.sign(self.forge.header(), payload));
@@ -81,12 +81,12 @@ impl Target {
 
 #[test]
 fn genuine_token_in_any_allowed_form_is_accepted() {
-    // Without this, the other tests would show nothing.
+    // If the service refused every token, the other tests would pass too.
     let (target, header) = (&*TARGET, TARGET.forge.header());
     let payload = target.payload();
     for (what, token) in [
-        ("its own", issue(&target.tokens.tokens, target.now)),
-        ("forged", target.forge.sign(&header, &payload)),
+        ("issued", issue(&target.tokens.tokens, target.now)),
+        ("signed by the test", target.forge.sign(&header, &payload)),
         ("typ in capitals", target.forge.sign(with(&header, "typ", json!("AT+JWT")), &payload)),
         ("typ in full", target.forge.sign(with(&header, "typ", json!("application/at+jwt")), &payload)),
         (
@@ -187,7 +187,7 @@ fn hs256_token_with_public_key_as_secret_is_refused() {
 }
 
 #[test]
-fn token_with_its_own_key_in_the_header_is_refused() {
+fn token_with_a_key_in_its_header_is_refused() {
     let (target, payload) = (&*TARGET, TARGET.payload());
     let stranger = Forge::stranger(SigningAlgorithm::EdDsa, &target.forge.kid);
     let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(SigningKey::from_pkcs8_pem(&stranger.pem).unwrap().verifying_key().as_bytes()) });
@@ -200,7 +200,7 @@ fn token_with_its_own_key_in_the_header_is_refused() {
         ("x5c", json!([base64url(b"certificate")])),
     ] {
         let header = with(&target.forge.header(), name, value);
-        // Signed by another key, and by the right one: only an attacker sends this.
+        // Refused even if it is signed by the right key: only attackers send such a header.
         target.assert_refuses(name, &stranger.sign(&header, &payload));
         target.assert_refuses(name, &target.forge.sign(&header, &payload));
     }
@@ -324,14 +324,14 @@ fn second_encoding_of_a_valid_token_is_refused() {
     let (rest, last) = signature.split_at(signature.len() - 1);
     for other in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".chars() {
         if last != other.to_string() {
-            target.assert_refuses("bits left over", &format!("{signed}.{rest}{other}"));
+            target.assert_refuses("unused bits", &format!("{signed}.{rest}{other}"));
         }
     }
     let standard = STANDARD_NO_PAD.encode(decode(signature));
     if standard != signature {
         target.assert_refuses("the other alphabet", &format!("{signed}.{standard}"));
     }
-    // S + L is the same signature for a lax verifier (RFC 8032 section 5.1.7).
+    // A lax verifier accepts S + L instead of S (RFC 8032 section 5.1.7).
     const L: [u8; 32] = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
@@ -379,7 +379,7 @@ fn header_or_payload_that_is_not_an_object_is_refused() {
     target.assert_refuses("deep", &target.forge.sign(&header, &deep));
     target.assert_refuses("deep", &target.forge.sign(&deep, &payload));
     target.assert_refuses("a list", &target.forge.sign(json!(["at+jwt", "EdDSA", kid]), &payload));
-    target.assert_refuses("white space after it", &target.forge.sign(format!("{header}x"), &payload));
+    target.assert_refuses("trailing text", &target.forge.sign(format!("{header}x"), &payload));
 }
 
 #[test]
@@ -417,7 +417,7 @@ fn token_longer_than_8_kib_is_refused_and_not_issued() {
         new.extra_claims.insert("padding".into(), padding);
         let issued = target.tokens.tokens.issue(&new).now_or_never().expect("no waiting");
         if fits {
-            target.assert_accepts("fitting", &token);
+            target.assert_accepts("short enough", &token);
             target.assert_accepts("issued", issued.unwrap().access_token.expose());
         } else {
             target.assert_refuses("too long", &token);
@@ -481,7 +481,7 @@ fn token_of_another_deployment_or_audience_is_refused() {
     assert_eq!(verify(&one.tokens, &issue(&audience, at(1000)), at(1000)), None);
 }
 
-/// A change of a token.
+/// A change to a token.
 #[derive(Clone, Debug)]
 enum Mutation {
     Replace(Index, char),

@@ -1,4 +1,4 @@
-//! The commands `gatepass keys`.
+//! The `gatepass keys` commands.
 
 use std::{io::Write, os::unix::fs::MetadataExt, path::Path, process::Stdio};
 
@@ -10,7 +10,7 @@ use crate::support::{forge::Forge, service::gatepass};
 struct Keys<'a>(&'a Path);
 
 impl Keys<'_> {
-    /// Exit code, standard output and standard error.
+    /// Runs a command, and returns its exit code, standard output and standard error.
     fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let arguments = [&["keys"], arguments].concat();
         let output =
@@ -52,13 +52,13 @@ fn keys_are_created_and_listed() {
         assert!(lines[0].contains(first["key"]["kid"].as_str().unwrap()), "{out}");
         assert!(lines.iter().all(|line| line.contains(algorithm)), "{out}");
         assert!(lines[0].contains("signing") && lines[1].contains("next: signs in"), "{out}");
-        // Without retired keys, prune does not ask for confirmation.
+        // Without retired keys, prune does not require `--yes`.
         assert_eq!(keys.json(&["prune", "--algorithm", algorithm])["removed"], Value::Array(vec![]));
     }
 }
 
 #[test]
-fn algorithm_of_the_next_key_is_that_of_the_option_or_of_the_newest_key() {
+fn new_key_has_the_algorithm_of_the_option_else_of_the_newest_key_else_es256() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Keys(&folder.path().join("keys"));
     for (arguments, expected) in [
@@ -104,11 +104,11 @@ fn own_key_is_imported_from_a_file_or_standard_input() {
 }
 
 #[test]
-fn prune_removes_retired_keys_after_confirmation() {
+fn prune_removes_retired_keys_only_with_yes() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Keys(&folder.path().join("keys"));
     let old = keys.json(&["rotate"])["key"].clone();
-    // As if both had been created long ago.
+    // Makes a key look as if it had been created long ago.
     let age = |key: &Value, created: &str| {
         let file = Path::new(key["file"].as_str().unwrap());
         let aged = format!("{created}-{}.pem", key["kid"].as_str().unwrap());

@@ -23,7 +23,7 @@ use crate::{
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 
-/// An issuer with any responses.
+/// An issuer whose responses the test sets.
 #[derive(Clone)]
 struct Issuer {
     address: SocketAddr,
@@ -32,9 +32,9 @@ struct Issuer {
 
 #[derive(Default)]
 struct State {
-    /// Status line, further headers and body by path; other paths are not found.
+    /// The status, further headers and body for each path. Other paths get 404.
     responses: HashMap<String, (&'static str, String, Vec<u8>)>,
-    /// The paths of all requests.
+    /// The time and path of each request.
     requests: Vec<(Instant, String)>,
 }
 
@@ -64,7 +64,7 @@ impl Issuer {
             "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
             body.len()
         );
-        // A client that has seen enough may close the connection.
+        // A client that refuses the response may close the connection early.
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
     }
 
@@ -81,12 +81,12 @@ impl Issuer {
         self.lock().responses.insert(path.to_owned(), response);
     }
 
-    /// Responds to the metadata at `path`.
+    /// Serves metadata at `path`.
     fn set_metadata(&self, path: &str, issuer: &str, jwks_uri: &str) {
         self.set(path, "200 OK", "", json!({ "issuer": issuer, "jwks_uri": jwks_uri, "x": 1 }));
     }
 
-    /// The number of requests of this path.
+    /// The number of requests for this path.
     fn count(&self, path: &str) -> usize {
         self.lock().requests.iter().filter(|(_, requested)| requested == path).count()
     }
@@ -100,14 +100,14 @@ fn tokens(issuer: &str) -> Tokens {
     })
 }
 
-/// Returns whether the token is genuine; `None` before the first keys.
+/// Returns whether the token is valid, or `None` before the first keys.
 fn verified(remote: &RemoteJwtVerifier, token: &str) -> Option<bool> {
     let verified = remote.verify(&AccessToken::from(token), now()).now_or_never().unwrap();
     verified.ok().map(|claims| claims.is_some())
 }
 
 #[test]
-fn keys_are_discovered_by_each_form_of_metadata() {
+fn keys_are_discovered_at_each_metadata_url() {
     for (path, metadata) in [
         ("", METADATA.to_owned()),
         ("/", METADATA.to_owned()),
@@ -163,14 +163,14 @@ fn unknown_keys_cause_a_fetch_at_most_every_five_seconds() {
             issuer.count("/keys") > before
         });
     }
-    // The task ends with the last clone.
+    // When the last clone is dropped, the background task ends.
     drop(clone);
     let count = issuer.lock().requests.len();
     throughout(Duration::from_secs(6), || assert!(issuer.lock().requests.len() <= count + 1));
 }
 
 #[test]
-fn keys_are_found_where_the_issuer_moved_them_while_the_old_url_responds() {
+fn moved_keys_are_found_while_the_old_url_still_responds() {
     let issuer = Issuer::start();
     let url = issuer.url("");
     let tokens = tokens(&url);
@@ -204,7 +204,7 @@ fn tokens_of_an_unknown_key(issuer: &str) -> String {
 }
 
 #[test]
-fn keys_are_not_fetched_from_a_wrong_place() {
+fn keys_from_untrusted_or_invalid_sources_are_not_used() {
     let [issuer, other] = [(); 2].map(|()| Issuer::start());
     let url = issuer.url("");
     let tokens = tokens(&url);
@@ -217,7 +217,7 @@ fn keys_are_not_fetched_from_a_wrong_place() {
     let token = issue(&tokens.tokens, now());
     let endless = format!("{}?", issuer.url("/keys"));
     thread::scope(|scope| {
-        // The verifiers run at the same time, each with an issuer of its own path.
+        // The verifiers run at the same time, each with another path of the issuer.
         for (path, metadata_issuer, jwks_uri) in [
             ("/issuer", other.url(""), issuer.url("/keys")),
             ("/slash", issuer.url("/slash/"), issuer.url("/keys")),
@@ -245,12 +245,13 @@ fn keys_are_not_fetched_from_a_wrong_place() {
 }
 
 #[test]
-fn issuer_without_https_is_refused_except_on_this_machine() {
+fn issuer_without_https_or_with_credentials_is_refused() {
     for url in ["auth.example.com", "http://auth.example.com", "https://johndoe:secret@auth.example.com", ""]
     {
         let error = RemoteJwtVerifier::discover(url, url).unwrap_err().to_string();
         assert!(error.contains("https"), "{error}");
     }
-    RemoteJwtVerifier::discover("https://auth.example.invalid", "x").expect("it need not be reachable");
+    RemoteJwtVerifier::discover("https://auth.example.invalid", "x")
+        .expect("the issuer need not be reachable");
     assert_eq!(SigningAlgorithm::default(), SigningAlgorithm::Es256);
 }

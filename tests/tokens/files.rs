@@ -104,7 +104,7 @@ fn other_files_in_the_directory_are_ignored() {
 }
 
 #[test]
-fn newest_of_two_files_with_one_key_is_used_and_the_other_is_reported() {
+fn newest_of_two_files_with_the_same_key_is_used_and_the_other_is_logged() {
     LazyLock::force(&LOG);
     for algorithm in BOTH {
         let tokens = Tokens::open(algorithm, at(1000));
@@ -165,7 +165,7 @@ fn start_with_a_directory_that_others_can_write_fails() {
             "{wrong:o}"
         );
     }
-    // As a volume of Kubernetes with `fsGroup`: 2770.
+    // 2770 is the mode of a Kubernetes volume with `fsGroup`.
     for (right, kept) in [(0o700, 0o700), (0o755, 0o755), (0o500, 0o500), (0o2770, 0o750)] {
         chmod(&tokens.keys_dir, right);
         assert!(JwtTokens::open_at(tokens.settings.clone(), at(1000)).is_ok(), "{right:o}");
@@ -249,7 +249,7 @@ fn make_fifo(path: &Path) {
     assert!(made.success());
 }
 
-/// Runs `work`, which must not block forever.
+/// Runs `work`, which must end within [`TIMEOUT`].
 fn with_deadline<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || send.send(work()));
@@ -257,7 +257,7 @@ fn with_deadline<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 }
 
 #[test]
-fn fifo_named_like_a_key_fails_a_start_but_not_a_running_service() {
+fn fifo_named_like_a_key_prevents_a_start_but_does_not_affect_a_running_service() {
     LazyLock::force(&LOG);
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, now());
     let address = serve(&tokens.tokens);
@@ -293,7 +293,7 @@ fn rotation_removes_temporary_files_of_a_killed_rotation() {
 }
 
 #[test]
-fn start_with_a_damaged_key_fails_with_one_line_about_its_file() {
+fn start_with_a_damaged_key_fails_with_one_line_that_names_the_file() {
     let other = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let other_pem = key_files(&other.keys_dir, "pem").remove(0).1;
     let eddsa: Vec<(&str, Vec<u8>, &str)> = vec![
@@ -320,7 +320,7 @@ fn start_with_a_damaged_key_fails_with_one_line_about_its_file() {
             let file = write_key(&tokens.keys_dir, name, bytes);
             let line = start_error(&tokens.settings);
             assert!(line.starts_with(&format!("{}: ", file.display())), "{line}");
-            assert!(line.contains(word) && !line.contains('\n'), "{word:?} in {line:?}");
+            assert!(line.contains(word) && !line.contains('\n'), "no {word:?} in {line:?}");
             let line = tokens.keys().rotate_at(at(2000)).unwrap_err().to_string();
             assert!(line.contains(name), "{line}");
         }
@@ -342,7 +342,7 @@ fn start_with_a_path_that_is_not_a_directory_fails() {
 }
 
 #[test]
-fn error_at_run_time_is_logged_once_and_the_last_keys_remain() {
+fn error_at_run_time_is_logged_once_and_the_last_keys_stay_in_use() {
     LazyLock::force(&LOG);
     let opened = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let (tokens, keys_dir, folder) = (&opened.tokens, &opened.keys_dir, &opened.folder);
@@ -359,21 +359,21 @@ fn error_at_run_time_is_logged_once_and_the_last_keys_remain() {
     assert_eq!(logged(&message), 1);
     assert!(verify(tokens, &token, at(1000)).is_some());
 
-    // A damaged key does not stop a good one.
+    // A valid key is used even if another one is damaged.
     let other = KeyDirectory::new(folder.path().join("other"), &opened.settings);
     let next = other.rotate_at(at(1500)).unwrap();
     fs::copy(&next.file, keys_dir.join(next.file.file_name().unwrap())).unwrap();
     tokens.refresh();
     assert_eq!(kid(&issue(tokens, at(2000))), next.kid);
 
-    // A key that was repaired and is damaged again is logged again.
+    // A damaged key that is removed and reappears is logged again.
     fs::remove_file(&damaged).unwrap();
     tokens.refresh();
     write_key(keys_dir, name, "garbage");
     tokens.refresh();
     assert_eq!(logged(&message), 2);
 
-    // Without any file, the last keys remain in use.
+    // Without the directory, and with an empty one, the last keys stay in use.
     fs::rename(keys_dir, folder.path().join("away")).unwrap();
     for _ in 0..3 {
         tokens.refresh();
@@ -448,7 +448,7 @@ fn key_directory_is_no_longer_read_after_the_last_clone_is_dropped() {
     let first = damage(&keys_dir, "1500-before-the-last-drop.pem");
     wait_until(TIMEOUT, "the directory is read", || logged(&first) == 1);
     drop(clone);
-    // A read that has begun may still end. All directories are read once a second.
+    // A read that began before the drop may still end. All directories are read once a second.
     is_read(&control, "1500-after-the-drop.pem");
     let second = damage(&keys_dir, "1501-after-the-last-drop.pem");
     is_read(&control, "1501-soon.pem");

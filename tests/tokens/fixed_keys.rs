@@ -1,4 +1,4 @@
-//! Tokens with one key from a text instead of a directory.
+//! Tokens with a fixed key, from a PEM or a secret instead of a key directory.
 
 use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey, pkcs8::spki::der::pem::LineEnding};
 use gatepass::{
@@ -18,7 +18,7 @@ fn pem(seed: u8) -> String {
 }
 
 #[test]
-fn token_of_a_pem_is_accepted_by_replicas_and_by_services_with_the_public_key() {
+fn token_signed_with_a_pem_key_is_accepted_by_replicas_and_by_services_with_the_public_key() {
     let [one, replica] =
         [pem(7), format!("\n{}", pem(7).trim())].map(|pem| JwtTokens::from_pem(&pem, ISSUER).expect("a key"));
     let token = issue(&one, at(1000));
@@ -35,7 +35,7 @@ fn token_of_a_pem_is_accepted_by_replicas_and_by_services_with_the_public_key() 
 }
 
 #[test]
-fn token_of_a_secret_is_hs256_without_a_public_key_and_survives_a_refresh() {
+fn secret_signs_hs256_tokens_and_publishes_no_key() {
     let tokens = JwtTokens::from_secret(SECRET, ISSUER).expect("a secret");
     let token = issue(&tokens, at(1000));
     let (header, payload) = (part(&token, 0), part(&token, 1));

@@ -26,9 +26,9 @@ fn cached_token_is_invalid_after_its_key_left_the_key_set() {
     let token = one.tokens.issue(&new).now_or_never().unwrap().unwrap().access_token;
     let authenticate = || auth.authenticate(&token).now_or_never().unwrap().unwrap();
     for _ in 0..2 {
-        let Authentication::Valid(found) = authenticate() else { panic!("it is valid") };
+        let Authentication::Valid(found) = authenticate() else { panic!("not a valid token") };
         assert_eq!(found.user.subject(), 1_u64.into());
-        // The same keys change nothing.
+        // Setting the same keys again does not clear the cache.
         remote.set_keys(&keys).unwrap();
     }
     assert_eq!((cache.stats().hits, cache.stats().entries), (1, 1));
@@ -37,7 +37,7 @@ fn cached_token_is_invalid_after_its_key_left_the_key_set() {
 }
 
 #[test]
-fn verify_before_the_first_keys_returns_temporary_error() {
+fn verify_before_the_first_keys_returns_a_temporary_error() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let token = issue(&tokens.tokens, at(1000));
     let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
@@ -53,14 +53,14 @@ fn unusable_key_set_keeps_the_previous_keys() {
     let token = issue(&tokens.tokens, at(1000));
     let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
     remote.set_keys(key_set(&tokens.tokens, at(1000))).unwrap();
-    // HS256 has no public keys.
+    // The key set of an issuer that signs with HS256 is empty.
     assert_eq!(remote.set_keys(r#"{"keys":[]}"#), Err(InvalidKeySet::NoUsableKey));
     assert_eq!(remote.set_keys("<html>Bad gateway</html>"), Err(InvalidKeySet::NotAKeySet));
     assert!(verify(&remote, &token, at(1000)).is_some());
 }
 
 #[test]
-fn token_of_an_unknown_key_is_reported_once_and_one_of_a_known_key_is_not() {
+fn unknown_key_is_reported_once_and_a_known_key_is_not() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
     remote.set_keys(key_set(&tokens.tokens, at(1000))).unwrap();
@@ -69,7 +69,7 @@ fn token_of_an_unknown_key_is_reported_once_and_one_of_a_known_key_is_not() {
     let [old, new] = [1500, 2300].map(|now| issue(&tokens.tokens, at(now)));
 
     assert!(verify(&remote, &old, at(1500)).is_some());
-    assert!(verify(&remote, &old, at(9000)).is_none(), "it has expired");
+    assert!(verify(&remote, &old, at(9000)).is_none(), "the token has expired");
     assert!(verify(&remote, "guessed", at(1500)).is_none());
     assert!(remote.unknown_key().now_or_never().is_none(), "no unknown key yet");
 

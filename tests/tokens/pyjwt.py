@@ -1,4 +1,4 @@
-"""Signs or verifies one token with PyJWT; the argument is the request, standard output is the response."""
+"""Signs or verifies one token with PyJWT. The argument is a request in JSON, the output is the response."""
 
 import base64
 import json

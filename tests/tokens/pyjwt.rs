@@ -12,7 +12,7 @@ use crate::{
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tokens/pyjwt.py");
 
-/// The output of the script; `None`, and the test is skipped, without Python.
+/// Returns the output of the script, or `None`, which skips the test, if Python is missing.
 fn run_script(request: &Value) -> Option<Value> {
     let python = python::program("python").inspect_err(|why| skip(why)).ok()?;
     let output = Command::new(python).arg(SCRIPT).arg(request.to_string()).output().expect("the script runs");

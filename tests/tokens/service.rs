@@ -59,7 +59,7 @@ impl Tokens {
     }
 }
 
-/// A new token for member 1.
+/// The parameters of a new token for member 1.
 pub fn new_token(now: Timestamp) -> NewToken {
     NewToken {
         subject: 1_u64.into(),
