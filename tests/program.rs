@@ -115,7 +115,7 @@ fn invalid_arguments_fail_with_one_line_and_exit_code_2() {
 fn serve_on_an_unusable_address_fails_with_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    run(&["--bind", &address], &[]).fails(1, &[&address, "taken", "--bind"]);
+    run(&["--bind", &address], &[]).fails(1, &[&address, "in use", "--bind"]);
     // No machine has this address: it is reserved for documentation (RFC 5737).
     let arguments = ["--bind", "192.0.2.1:8000", "--expose-tutorial"];
     run(&arguments, &[]).fails(1, &["192.0.2.1:8000"]);

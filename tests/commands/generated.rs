@@ -133,6 +133,6 @@ fn completions_and_man_pages_contain_no_values_of_the_environment() {
 #[test]
 fn man_with_an_unknown_command_or_an_unwritable_directory_fails() {
     gatepass(&["man", "users", "ad"]).fails(2, &["gatepass users", "ad", "add, list"]);
-    gatepass(&["man", "check", "x"]).fails(2, &["gatepass check has no commands"]);
+    gatepass(&["man", "check", "x"]).fails(2, &["gatepass check has no subcommands"]);
     gatepass(&["man", "--directory", "/proc/pages"]).fails(1, &["cannot write /proc/pages"]);
 }

@@ -172,8 +172,8 @@ fn import_errors_in_json_lines_name_line_and_field() {
             &[
                 "2: username: it is empty",
                 "3: username: it is empty",
-                "4: hashed_password: it is empty",
-                "5: hashed_password: it is empty",
+                "4: hashed_password: it is missing or empty",
+                "5: hashed_password: it is missing or empty",
                 "7: username: duplicate of line 1",
                 "8: username: already taken",
                 "9: password: unknown field",
@@ -218,7 +218,7 @@ fn import_errors_in_csv_name_line_and_field() {
             "7: username: invalid UTF-8",
             "7: username: it is empty",
             "8: username: it is empty",
-            "8: hashed_password: it is empty",
+            "8: hashed_password: it is missing or empty",
         ],
     );
     let header = b"username,name,username\nx,y,z\n";
@@ -352,8 +352,9 @@ fn update_without_a_value_keeps_state_scopes_and_password() {
         let other = "username,full_name\njohndoe,Changed\nalice,Alice\n";
         let other = gatepass.folder.write("new.csv", other);
         let run = gatepass.run(&[&["users", "import", &other], &update[..]].concat());
-        let errors =
-            format!("{other}:3: hashed_password: it is empty\ngatepass: 1 error: nothing was imported\n");
+        let errors = format!(
+            "{other}:3: hashed_password: it is missing or empty\ngatepass: 1 error: nothing was imported\n"
+        );
         assert_eq!((run.code, run.err), (Some(1), errors));
         expect(&[], false);
         assert_eq!(gatepass.usernames(), ["johndoe"]);
@@ -391,7 +392,7 @@ fn import_with_many_errors_prints_a_hundred_and_the_number_of_others() {
     assert_eq!(run.code, Some(1));
     let lines: Vec<_> = run.err.lines().collect();
     assert_eq!(lines.len(), 102);
-    assert_eq!(lines[99], format!("{file}:50: hashed_password: it is empty"));
+    assert_eq!(lines[99], format!("{file}:50: hashed_password: it is missing or empty"));
     assert_eq!(lines[100], "and 1300 more errors");
     assert_eq!(lines[101], "gatepass: 1400 errors: nothing was imported");
 }

@@ -87,8 +87,13 @@ fn own_key_is_imported_from_a_file_or_standard_input() {
     let (code, out, err) = keys.run(&["import", file.to_str().unwrap()]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert!(err.contains("exists already") && !err.contains("BEGIN"), "{err}");
+    let long = folder.path().join("long.pem");
+    std::fs::write(&long, vec![b'x'; 16 * 1024 + 1]).unwrap();
+    let (code, _, err) = keys.run(&["import", long.to_str().unwrap()]);
+    assert!(code == Some(1) && err.contains("long.pem: a key file has at most 16 KiB"), "{err}");
+    std::fs::remove_file(&long).unwrap();
     let (code, _, err) = keys.run(&["import", "missing.pem"]);
-    assert!(code == Some(1) && err.starts_with("gatepass: missing.pem: "), "{err}");
+    assert!(code == Some(1) && err.starts_with("gatepass: cannot read missing.pem: "), "{err}");
 
     let mut command = gatepass(&["keys", "import", "-"], &[("GATEPASS_KEYS_DIR", keys.0.to_str().unwrap())]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

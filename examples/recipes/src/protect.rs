@@ -81,7 +81,7 @@ pub fn admin(auth: &Auth<User>) -> impl HttpServiceFactory + use<> {
 }
 
 /// Uses the user in middleware: with `from_fn`, extractors come before the request.
-pub async fn log_user<B: MessageBody>(
+pub async fn store_user<B: MessageBody>(
     user: MaybeUser<User>,
     request: ServiceRequest,
     next: Next<B>,
@@ -104,7 +104,7 @@ fn is_member(context: &GuardContext<'_>) -> bool {
 /// Returns the scope `/home`, which has another handler for members of the tenant `acme`.
 pub fn members() -> impl HttpServiceFactory {
     web::scope("/home")
-        .wrap(from_fn(log_user))
+        .wrap(from_fn(store_user))
         .route(
             "",
             web::get()

@@ -1,6 +1,7 @@
 //! `gatepass keys`: the keys that sign tokens.
 
 use std::{
+    fmt::Display,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -146,14 +147,19 @@ fn added(
 }
 
 fn read_key(file: &Path) -> Result<Zeroizing<String>, Failure> {
-    let mut text = Zeroizing::new(String::with_capacity(MAX_KEY as usize));
+    let mut text = Zeroizing::new(String::with_capacity(MAX_KEY as usize + 1));
     let read = if file == Path::new("-") {
-        io::stdin().take(MAX_KEY).read_to_string(&mut text)
+        io::stdin().take(MAX_KEY + 1).read_to_string(&mut text)
     } else {
-        File::open(file).and_then(|file| file.take(MAX_KEY).read_to_string(&mut text))
+        File::open(file).and_then(|file| file.take(MAX_KEY + 1).read_to_string(&mut text))
     };
-    read.map_err(|error| Failure::failed(format!("cannot read {}: {error}", file.display())))?;
-    Ok(text)
+    let cannot_read =
+        |cause: &dyn Display| Failure::failed(format!("cannot read {}: {cause}", file.display()));
+    match read {
+        Ok(length) if length as u64 > MAX_KEY => Err(cannot_read(&"a key file has at most 16 KiB")),
+        Ok(_) => Ok(text),
+        Err(error) => Err(cannot_read(&error)),
+    }
 }
 
 fn list(keys: &[ListedKey], directory: &Path, json: bool, now: Timestamp) -> Result<(), Failure> {

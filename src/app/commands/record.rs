@@ -39,7 +39,7 @@ const FIELDS: [&str; 6] = ["username", "email", "full_name", "disabled", "scopes
 
 const UNKNOWN_FIELD: &str = "unknown field";
 
-const NO_HASH: &str = "it is empty";
+const NO_HASH: &str = "it is missing or empty";
 
 /// A user in a file.
 pub(super) struct Record {
