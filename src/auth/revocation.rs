@@ -40,7 +40,8 @@ pub enum Introspection<U> {
 
 impl<U: AuthUser> Auth<U> {
     /// Revokes a token ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)) of a client; `None` stands for the default client.
-    /// An access token is revoked alone, a refresh token with its whole session. An invalid token is not an error.
+    /// An access token is revoked alone, a refresh token with its whole session. An invalid token is not an error. Without a
+    /// session store, nothing is revoked.
     ///
     /// # Errors
     /// [`AuthError::IssuedToAnotherClient`], [`AuthError::Backend`].

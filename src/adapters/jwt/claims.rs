@@ -78,7 +78,7 @@ impl Expected {
             ("unrestricted", json!(is_unrestricted.then_some(true))),
             ("nbf", Value::Null),
         ] {
-            // Extra claims must not set reserved claims, not even those that the token does not have.
+            // Extra claims must not set reserved claims, not even those that the token omits.
             payload.remove(name);
             if !value.is_null() {
                 payload.insert(name.into(), value);
