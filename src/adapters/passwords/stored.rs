@@ -27,7 +27,7 @@ pub(super) enum StoredHash {
         salt: Vec<u8>,
         output: Vec<u8>,
     },
-    /// Matches no password: the user has none.
+    /// The user has no password, so no password matches.
     Unusable,
 }
 
@@ -39,7 +39,7 @@ pub(super) enum Kdf {
     Scrypt(::scrypt::Params),
 }
 
-/// The reason why a stored hash cannot be verified. `Display` contains no part of the hash.
+/// The reason why no password can be verified against a stored hash. `Display` contains no part of the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UnsupportedHash {

@@ -170,7 +170,7 @@ impl SessionStore for SqlSessions {
         let NewSession { owner, client_info, .. } = session;
         let CredentialsVersion(version) = session.credentials_version;
         if version == 0 {
-            // Opening the session locks the user's row, which may not exist yet.
+            // Opening the session locks the row of the user's version, which may not exist yet.
             self.database.pool.execute(of_owner(ADD_VERSION, owner)).await?;
         }
         let (family, first) = session.refresh_token.unzip();
@@ -194,7 +194,7 @@ impl SessionStore for SqlSessions {
             return Ok(None);
         }
         if session.max_sessions == NonZeroU32::MAX {
-            // No maximum: clients may have so many sessions that sorting them takes long.
+            // No maximum: clients may have so many sessions that it would take long to sort them.
             transaction.commit().await?;
             return Ok(Some(Vec::new()));
         }
