@@ -178,7 +178,7 @@ impl<U: AuthUser> Auth<U> {
                 }
                 _ => return Ok(Authentication::Invalid),
             },
-            // The issuer is another service, which knows its clients.
+            // The issuer is another service, which authenticates its clients itself.
             (None, None) => claims.granted_scopes.clone(),
             (None, Some(_)) => return Ok(Authentication::Invalid),
         };

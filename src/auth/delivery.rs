@@ -213,7 +213,7 @@ mod tests {
                             Use::Repeated => {}
                             Use::OfLostResponse => {
                                 let is_others = |(other, _): &(u8, bool)| *other != sender;
-                                prop_assert!(responses[position..].iter().any(is_others), "no other sender sent a request");
+                                prop_assert!(responses[position..].iter().any(is_others), "no other sender");
                                 return Ok(());
                             }
                         }

@@ -83,7 +83,7 @@ fn device_of(
 
 /// Returns the code for an account, or for all accounts if `account` is empty.
 fn code(key: &[u8; 32], account: &[u8], payload: &[u8]) -> Hmac<Sha256> {
-    // An HMAC takes keys of any length.
+    // HMAC accepts keys of any length.
     let mut code = <Hmac<Sha256> as KeyInit>::new_from_slice(key).unwrap_or_else(|_| unreachable!());
     code.update(b"gatepass device cookie");
     code.update(payload);

@@ -22,7 +22,7 @@ pub enum AuthError {
     InvalidRefreshToken,
     /// The token was issued to another client.
     IssuedToAnotherClient,
-    /// Too many attempts failed.
+    /// Too many attempts failed, or too many requests were sent.
     TooManyAttempts {
         /// The time after which the next attempt is accepted.
         retry_after: Duration,

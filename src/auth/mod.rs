@@ -154,7 +154,7 @@ impl<U: AuthUser> Auth<U> {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Removes stale tokens from the cache of this `Auth`; other processes learn of the change from the store.
+    /// Removes stale tokens from the cache of this `Auth`. Other processes are notified of the change by the store.
     fn invalidate(&self, change: Invalidation) {
         if let Some(cache) = &self.0.token_cache {
             cache.invalidate(&change);

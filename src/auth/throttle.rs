@@ -162,7 +162,7 @@ impl LoginThrottleLimits {
             let left = Duration::from_secs(end.as_unix() - now.as_unix());
             return Err(AuthError::TooManyAttempts { retry_after: left.min(self.longest_wait) });
         }
-        // All concurrent attempts may fail, so beyond the limit only one is admitted at a time.
+        // All concurrent attempts may fail, so once the limit is reached, only one is admitted at a time.
         if others > 0 && failures.count.saturating_add(others) >= allowed {
             return Err(AuthError::TooManyAttempts { retry_after: SECOND });
         }

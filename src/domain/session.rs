@@ -130,8 +130,8 @@ pub struct Delivery {
     pub rotated: Timestamp,
     /// The number of the first response: that of the rotation, or 0 if no refresh token was rotated yet.
     pub first: u64,
-    /// The number of the first response to the sender of the last request for a token. Responses from `first` up to this
-    /// one were sent to other addresses or user agents, and were presumably lost.
+    /// The number of the first response to the sender of the last request for a token. Responses from `first` up to, but
+    /// not including, this one were sent to other addresses or user agents, and were presumably lost.
     pub to_sender: u64,
     /// The number of the last response.
     pub last: u64,
@@ -199,7 +199,7 @@ pub struct Rotation<'a> {
 ///
 /// A read must see every write that completed before it. To avoid reads, use a [`TokenCache`](crate::cache::TokenCache)
 /// instead of caching in the store. [`Auth`](crate::Auth) implements the rules of refresh tokens; the store only
-/// compares and swaps. All times are arguments, and a store needs no clock.
+/// compares and swaps. All times are arguments, so a store needs no clock.
 ///
 /// # Rules
 ///

@@ -35,7 +35,7 @@ pub struct FailedAttempts {
     pub last: Option<Timestamp>,
 }
 
-/// Storage for failed attempts, which replicas can share. All times are arguments, and a store needs no clock.
+/// Storage for failed attempts, which replicas can share. All times are arguments, so a store needs no clock.
 ///
 /// # Rules
 ///

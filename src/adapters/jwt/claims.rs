@@ -35,8 +35,8 @@ struct Payload {
     sid_seq: Option<u64>,
     client_id: Option<String>,
     scope: Option<String>,
-    /// Stands for [`GrantedScopes::All`]. A token without `scope` and without this claim grants nothing, so that a
-    /// missing claim never adds scopes.
+    /// True for [`GrantedScopes::All`]. A token without `scope` and without this claim grants nothing, so that a missing
+    /// claim never adds scopes.
     #[serde(default)]
     unrestricted: bool,
     user_kind: Option<String>,

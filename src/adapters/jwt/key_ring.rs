@@ -125,7 +125,7 @@ impl KeyRing {
     /// removed; if no key is left, the last keys remain.
     pub(super) fn refresh(&self) {
         let Some(directory) = &self.directory else { return };
-        // Locked until the end, so that a concurrent call cannot replace newer keys with older ones.
+        // The lock is held until the end, so that a concurrent call cannot replace newer keys with older ones.
         let mut logged = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.read().keys.clone();
         let (keys, mut errors) = directory.read(&before).unwrap_or_else(|error| (Vec::new(), vec![error]));

@@ -167,7 +167,7 @@ impl PasswordHasher for Argon2Hasher {
                     let password = password.expose().as_bytes();
                     let Some(stored) = &stored else { break };
                     if stored.matches(password, blocks)? {
-                        // The hash may not cover the end of the password, which may be mistyped.
+                        // A hash that does not cover the end of the password is not replaced: the end may be mistyped.
                         let needs_rehash = (!is_current || index > 0) && stored.covers(password);
                         return Ok(if needs_rehash {
                             PasswordCheck::NeedsRehash

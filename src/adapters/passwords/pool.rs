@@ -32,7 +32,7 @@ struct Shared {
     /// The number of blocks that each thread reuses. When each hash allocated its own, glibc retained hundreds of MiB.
     own_blocks: usize,
     state: Mutex<State>,
-    /// Signals a new job, the end of a job, or the closing of the pool.
+    /// The signal for a new job, the end of a job, or the closing of the pool.
     changed: Condvar,
 }
 

@@ -47,7 +47,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// precedence.
 const TIMEOUTS: [(&str, &str); 2] = [("statement_timeout", "10s"), ("lock_timeout", "5s")];
 
-/// Begins a transaction with these time limits, for connections through a pooler, where a session has no settings.
+/// The statements that begin a transaction with these time limits, for connections through a pooler, which does not keep the
+/// settings of a session.
 const BEGIN_WITH_TIMEOUTS: &str = "BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'";
 
 /// A setting with which a connection tests whether the settings of its startup message reach PostgreSQL.
@@ -217,7 +218,7 @@ impl Database {
         })
     }
 
-    /// Returns the file of a SQLite database.
+    /// Returns the file of a SQLite database; `None` for a database in memory, PostgreSQL or an invalid URL.
     pub fn file(url: &str) -> Option<PathBuf> {
         match parse(url) {
             Ok(Engine::Sqlite(options)) if !is_memory(url) => Some(options.get_filename().to_path_buf()),
@@ -324,7 +325,7 @@ async fn open_sqlite(
         .journal_mode(SqliteJournalMode::Wal)
         // Every committed transaction survives a power failure.
         .synchronous(SqliteSynchronous::Full)
-        // Small, because the operating system caches the file as well.
+        // The cache is small, because the operating system caches the file as well.
         .pragma("cache_size", CACHE_SIZE)
         .foreign_keys(true);
     // No ping before use: a file does not become unreachable like a server.
@@ -370,7 +371,7 @@ async fn open_postgres(
     let detected = detect_session(&options).await;
     let is_refused = detected.as_ref().is_err_and(is_unsupported_setting);
     let is_pooled = detected.as_ref().is_ok_and(|(_, has_session)| !has_session) || !has_statement_cache;
-    // In another session, the statements would reach tables of the application with the same names.
+    // Without the search path, statements would reach tables of the application with the same names.
     if let Some(schema) = settings.schema.filter(|_| is_refused || is_pooled) {
         return Err(OpenError::Schema { schema, reason: "a pooler does not keep it, connect directly" });
     }

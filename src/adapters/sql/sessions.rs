@@ -36,7 +36,7 @@ const OPEN: &str = "INSERT INTO sessions (id, user_kind, user_id, client_id, sco
                     SELECT $1, user_kind, user_id, $2, $3, $4, $5, $6, $6, $7, $8, $9, $6, $13 \
                     FROM credential_versions WHERE user_kind = $10 AND user_id = $11 AND version = $12 \
                     FOR UPDATE";
-/// Ends the least recently used sessions of a user, except the new one and as many as fit.
+/// The statement that ends the least recently used sessions of a user, except the new one and as many as the maximum allows.
 const EVICT: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
                      WHERE user_kind = $1 AND user_id = $2 AND id <> $3 AND (expires IS NULL OR expires > $4) \
                      ORDER BY last_used DESC, created DESC, id LIMIT 1000000 OFFSET $5) RETURNING id";
@@ -63,7 +63,7 @@ const ROTATE: &str = "UPDATE sessions SET previous = newest, newest = $1, salt =
 const ALL: &str = "SELECT id, user_kind, user_id, client_id, address, user_agent, created, last_used, \
                    (SELECT username FROM users WHERE users.id = user_id AND user_kind = 'User') AS username \
                    FROM sessions WHERE (expires IS NULL OR expires > ";
-/// Blocks concurrent sign-ins of all users.
+/// The statement that raises all versions. It blocks concurrent sign-ins of all users.
 const RAISE_ALL_VERSIONS: &str = "UPDATE credential_versions SET version = version + 1";
 const END_ALL_USERS: &str = "DELETE FROM sessions";
 

@@ -43,7 +43,7 @@ impl Verify for VerifyingKey {
     }
 
     fn verifies(&self, _: &str, message: &[u8], signature: &[u8]) -> bool {
-        // Strict: rejects points of small order, and other encodings of the same signature.
+        // `verify_strict` rejects points of small order, and other encodings of the same signature.
         Signature::from_slice(signature)
             .is_ok_and(|signature| self.verify_strict(message, &signature).is_ok())
     }

@@ -318,7 +318,7 @@ enum Step {
     /// A token of an unknown family.
     UnknownFamily,
     Wait(u64),
-    /// Replaces the scopes of the user.
+    /// A replacement of the user's scopes.
     SetScopes(BTreeSet<&'static str>),
 }
 
@@ -587,7 +587,7 @@ fn status_changes_exactly_at_the_end_of_grace_and_lifetimes() {
         (5, "previous", 8, TokenStatus::Reused),
         (5, "older", 5, TokenStatus::Reused),
         (5, "older", 15, TokenStatus::Expired),
-        // Rotated by a replica whose clock is ahead.
+        // A replica whose clock is ahead rotated the token.
         (5, "current", 4, TokenStatus::Current),
         (5, "previous", 4, TokenStatus::Repeated("salt")),
     ] {
