@@ -58,7 +58,7 @@ pub struct AuthBuilder<S: UserStore> {
     random: super::Random,
 }
 
-/// The reason why [`AuthBuilder::build`] failed: a required part is missing.
+/// The reason why [`AuthBuilder::build`] failed: a required part is missing, or a setting is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -381,7 +381,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
     /// Builds the [`Auth`].
     ///
     /// # Errors
-    /// [`BuildError`] if a required part is missing.
+    /// [`BuildError`] if a required part is missing or a setting is invalid.
     pub fn build(self) -> Result<Auth<S::User>, BuildError> {
         let verifier = self.verifier.ok_or(BuildError::NoTokens)?;
         if S::User::user_kind() == Client::USER_KIND {

@@ -9,7 +9,7 @@ use crate::{
 const MAX_REPETITIONS: u64 = 10;
 
 /// The maximum number of attempts to change a token family. Each failed attempt means that a concurrent request changed it,
-/// by a rotation, one of the repetitions, or by the use of a token.
+/// by a rotation, a repetition or the use of a token.
 pub(super) const DELIVERY_ATTEMPTS: u64 = MAX_REPETITIONS + 6;
 
 /// The result of another use of the previous refresh token within the grace period.

@@ -86,9 +86,9 @@ impl<U: AuthUser> Auth<U> {
         Ok(())
     }
 
-    /// Returns the content of a token if a client may see it: a token that was issued to the client, or an access token for an
-    /// audience that is the client or is listed in [`Client::audiences`]. With [`Client::introspect_all`] it may see all
-    /// tokens.
+    /// Returns the content of a token if a client may see it. A client may see the tokens that were issued to it, and access
+    /// tokens for an audience that equals its identifier or is in [`Client::audiences`]. With [`Client::introspect_all`], it
+    /// may see all tokens.
     ///
     /// # Errors
     /// [`AuthError::InvalidClient`] for a public client, since anyone can send its identifier; [`AuthError::Backend`].

@@ -97,8 +97,8 @@ pub struct LoginThrottleLimits {
 }
 
 impl Default for LoginThrottleLimits {
-    /// Returns limits of 5 failures per account and address, 100 per account, and 100 per address, waits of up to 15
-    /// minutes, forgotten after an hour, and 50 attempts per second.
+    /// Returns limits of 5 failures per account and address, 100 per account, and 100 per address, with waits of up to 15
+    /// minutes. Failures are forgotten after an hour. An address may make 50 attempts per second.
     ///
     /// After about 15 attempts, an attacker gets four per hour at one account from one address. From all addresses
     /// together, attackers get 100, the limit of

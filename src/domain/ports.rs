@@ -1,6 +1,6 @@
 //! The traits between Gatepass and an application: users, password hashing, tokens and clients.
 //!
-//! "Not found" is `Ok(None)` and a wrong password is a value; a [`BackendError`] means that something broke.
+//! "Not found" is `Ok(None)` and a wrong password is a value; a [`BackendError`] means that a store or service failed.
 
 #![expect(unreachable_pub, reason = "the code that dynosaur generates")]
 

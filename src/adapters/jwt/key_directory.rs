@@ -26,8 +26,8 @@ const LOCK: &str = ".lock";
 /// The prefix of key files that are still being written.
 const UNFINISHED: &str = ".new-";
 
-/// The maximum time by which a key's creation time may be ahead of the clock: clocks of replicas differ, and creation
-/// times are unique.
+/// The maximum time by which a key's creation time may be ahead of the clock: clocks of replicas differ, and each key is at
+/// least a second newer than the one before.
 const MAX_AHEAD: Duration = Duration::from_secs(60);
 
 const MAX_FILE_LENGTH: u64 = 16 * 1024;

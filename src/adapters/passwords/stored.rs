@@ -46,7 +46,7 @@ pub enum UnsupportedHash {
     /// The hash is of an unknown kind.
     #[error("password hash of an unknown kind")]
     UnknownKind,
-    /// The hash is a malformed hash of this kind.
+    /// The hash is of this kind, but malformed.
     #[error("malformed {0} hash")]
     Malformed(&'static str),
     /// The hash is of this kind, but its parameters exceed the limit.

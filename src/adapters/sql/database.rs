@@ -231,7 +231,7 @@ impl Database {
         Self::file(url).filter(|file| !file.exists())
     }
 
-    /// Sets how long entries of the audit trail are kept. Call it before [`watch`](Self::watch) or
+    /// Sets how long entries of the audit trail are kept. Call this before [`watch`](Self::watch) or
     /// [`remove_expired`](Self::remove_expired), which remove older entries.
     #[must_use]
     pub fn with_audit_retention(self, retention: Duration) -> Self {
@@ -239,7 +239,7 @@ impl Database {
     }
 
     /// Sets the maximum number of failures and routine events, such as sign-ins, in the audit trail. Each of the two may fill
-    /// half of it; above that, the oldest are removed. Other entries, such as changes by operators, have no maximum. Call it
+    /// half of it; above that, the oldest are removed. Other entries, such as changes by operators, have no maximum. Call this
     /// before [`watch`](Self::watch) or [`remove_expired`](Self::remove_expired), which remove the entries.
     #[must_use]
     pub fn with_audit_max_entries(self, max_entries: u32) -> Self {

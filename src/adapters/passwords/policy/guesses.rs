@@ -30,8 +30,8 @@ const MIN_CHARACTER: f64 = 1.0;
 /// The minimum guesses for a part of two or more characters.
 const MIN_PART: f64 = 1.7;
 
-/// Returns the guesses that a password must require. They are 7 for eight characters, since random ones require 8, and at
-/// most 9, which three unusual words exceed.
+/// Returns the number of guesses that a password must require: 7 for eight characters, since eight random ones require 8, and
+/// at most 9, which three unusual words exceed.
 fn required(characters: usize) -> f64 {
     (3.0 + characters as f64 / 2.0).min(9.0)
 }
