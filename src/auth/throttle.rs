@@ -115,7 +115,7 @@ impl Default for LoginThrottleLimits {
     }
 }
 
-/// The failures from one device after which its cookie no longer helps: a stolen cookie allows this many guesses.
+/// The number of failures from one device after which its cookie has no effect: a stolen cookie allows this many guesses.
 const DEVICE_FAILURES: u32 = 10;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -58,7 +58,7 @@ pub struct TokenCache<U> {
     /// The number of invalidations so far.
     generation: AtomicU64,
     is_disconnected: AtomicBool,
-    /// The second after which the cache is stale.
+    /// The Unix time after which the cache is stale, in seconds.
     synced_until: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,

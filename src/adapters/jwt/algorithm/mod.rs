@@ -105,6 +105,8 @@ pub(super) trait Verify: Send + Sync {
 pub(super) trait Sign: Send + Sync {
     fn algorithm(&self) -> SigningAlgorithm;
 
+    /// Returns the signature of a message.
+    ///
     /// # Errors
     /// [`BackendError`] if the operating system returns no random bytes.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BackendError>;
