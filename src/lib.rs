@@ -58,8 +58,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The folder `examples` of the repository has complete applications to copy: with sqlx, Diesel or SeaORM, with several kinds of
-//! users, and one that only verifies the tokens of another service.
+//! The directory `examples` of the repository has complete applications to copy: with sqlx, Diesel or SeaORM, with several
+//! kinds of users, and one that only verifies the tokens of another service.
 //!
 //! # Where to find what
 //!
@@ -107,10 +107,10 @@
 //! # Security
 //!
 //! Everything in [`tutorial`] is **insecure**: it reproduces FastAPI's tutorial. RFC 9700 forbids the password grant
-//! ([section 2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4)), because it shows passwords to clients and does not
+//! ([section 2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4)), because it exposes passwords to clients and does not
 //! work with second factors: use it for your own clients only.
 
-// docs.rs shows which feature an item needs. docs.rs sets the configuration, as `.ci/run` does.
+// The documentation shows which feature an item needs. docs.rs and `.ci/run` set `docsrs`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes))]
@@ -228,7 +228,7 @@ pub mod web {
     };
 }
 
-/// The Rust of the README and of the book, which runs as tests.
+/// The Rust code of README and book, which runs as doctests.
 #[cfg(all(doctest, feature = "remote-jwks", feature = "service"))]
 mod pages {
     #[doc = include_str!("../README.md")]

@@ -7,7 +7,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-/// A task that is aborted when this is dropped.
+/// A handle to a task, which aborts the task on drop.
 #[derive(Debug)]
 #[must_use = "dropping it aborts the task"]
 pub(crate) struct BackgroundTask(AbortHandle);

@@ -1,4 +1,4 @@
-//! Implementations of the domain's traits, one folder per technology.
+//! Implementations of the domain's traits, one directory per technology.
 
 #[cfg(any(feature = "jwt", feature = "sql", feature = "service"))]
 pub(crate) mod background;

@@ -13,7 +13,7 @@ use serde::{
 pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
     // serde_json does not check the encoding of members that it ignores.
     let json = str::from_utf8(json).ok()?;
-    // Checked separately: derived implementations accept arrays, and duplicates of unknown names.
+    // This check is separate, because derived implementations accept arrays, and duplicates of unknown names.
     serde_json::from_str::<UniqueNames>(json).ok()?;
     serde_json::from_str(json).ok()
 }

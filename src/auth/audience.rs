@@ -6,8 +6,8 @@ use crate::{
 };
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the audiences of the tokens of a sign-in: the requested ones, or else the first that the client may have. Returns
-    /// none if the application has not set any; the token is then for the issuer's own audience.
+    /// Returns the audiences of the tokens of a sign-in: the requested ones, or else the first that the client may have. The
+    /// list is empty if the application has not set any; the token is then for the issuer's own audience.
     pub(super) fn audiences(
         &self,
         client: &Client,
@@ -30,7 +30,7 @@ impl<U: AuthUser> Auth<U> {
     ) -> Result<Vec<Audience>, AuthError> {
         let mut allowed = self.allowed_audiences(client);
         if family.audiences.is_empty() {
-            // A session of an older version.
+            // An older version opened the session, or no audiences were set then.
             allowed.truncate(1);
         } else {
             allowed.retain(|audience| family.audiences.contains(audience));
@@ -51,7 +51,7 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// Returns the audience of this service, if tokens are for another one unless it is requested.
+    /// Returns the audience of this service if the default audience is another one, so that clients must request it.
     #[cfg(feature = "service")]
     pub(crate) fn own_audience(&self) -> Option<&str> {
         let default = self.0.rules.audiences.first()?;

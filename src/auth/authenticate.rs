@@ -30,7 +30,7 @@ pub struct AuthenticatedUser<U> {
     pub user: U,
     /// The claims of the token.
     pub claims: Claims,
-    /// The scopes of the token that the user still has. Every user has [`Scope::OFFLINE_ACCESS`].
+    /// The scopes of the token that the user still has. Every user has [`Scope::OFFLINE_ACCESS`] and [`Scope::OPENID`].
     pub granted_scopes: GrantedScopes,
 }
 
@@ -57,15 +57,15 @@ pub struct AuthenticatedClient {
 pub enum Authentication<U> {
     /// The token is valid; its user may be inactive.
     Valid(Arc<AuthenticatedUser<U>>),
-    /// The token is a valid one of a client, without a user.
+    /// The token is valid, and a client requested it for itself.
     Client(Arc<AuthenticatedClient>),
-    /// The token was valid until its user was disabled and the session ended.
+    /// The session of the token has ended or the token was revoked, and its user is inactive.
     Inactive,
     /// The token is not genuine, has expired or was revoked, its session has ended, or its user no longer exists.
     Invalid,
 }
 
-/// The tokens to accept.
+/// The kind of credentials to accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Accepted {
     /// Tokens for this application.
@@ -115,8 +115,8 @@ impl<U: AuthUser> Auth<U> {
         self.cached(token.expose(), accepted, now, look_up).await
     }
 
-    /// Finds a token or a cookie in the cache, or else looks it up and caches the result. One that `look_up` does not find
-    /// is invalid.
+    /// Finds a token or a cookie in the cache, or else looks it up and caches the result. If `look_up` returns `None`, the
+    /// token or cookie is invalid, and nothing is cached.
     pub(super) async fn cached(
         &self,
         secret: &str,
@@ -178,7 +178,7 @@ impl<U: AuthUser> Auth<U> {
                 }
                 _ => return Ok(Authentication::Invalid),
             },
-            // The issuer is another service, which knows its clients.
+            // The issuer is another service, which authenticates its clients itself.
             (None, None) => claims.granted_scopes.clone(),
             (None, Some(_)) => return Ok(Authentication::Invalid),
         };
@@ -189,7 +189,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(Authentication::Client(AuthenticatedClient { client_id, claims, granted_scopes }.into()))
     }
 
-    /// Returns whether the session of a token is active, if there are sessions.
+    /// Returns whether the session of a token is active; `true` without a session store.
     async fn has_session(&self, claims: &Claims, now: Timestamp) -> Result<bool, BackendError> {
         match &self.0.sessions {
             Some(sessions) => self.is_active(sessions, claims, now).await,
@@ -204,8 +204,7 @@ impl<U: AuthUser> Auth<U> {
     }
 
     /// Returns whether the session of a token is active. While a response may be repeated, records that the client received
-    /// it. If a response to another sender was received too, two parties have the refresh token, and
-    /// the session ends.
+    /// it. If a response to another sender was received too, two parties have the refresh token, and the session ends.
     async fn is_active(
         &self,
         sessions: &Sessions,
@@ -262,7 +261,8 @@ impl<U: AuthUser> Auth<U> {
     }
 }
 
-/// Returns the scopes of a sign-in or a token that the user still has. Every user has [`Scope::OFFLINE_ACCESS`].
+/// Returns the scopes of a sign-in or a token that the user still has. Every user has [`Scope::OFFLINE_ACCESS`] and
+/// [`Scope::OPENID`].
 pub(super) fn still_granted(granted: &GrantedScopes, user: &impl AuthUser) -> GrantedScopes {
     let allowed = user.allowed_scopes();
     match granted {

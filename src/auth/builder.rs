@@ -58,7 +58,7 @@ pub struct AuthBuilder<S: UserStore> {
     random: super::Random,
 }
 
-/// The reason why [`AuthBuilder::build`] failed: a required part is missing.
+/// The reason why [`AuthBuilder::build`] failed: a required part is missing, or a setting is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -72,14 +72,14 @@ pub enum BuildError {
     PasswordsWithoutTokens,
     /// The kind of user is [`Client::USER_KIND`].
     #[error(
-        "the kind of user \"client\" stands for clients: rename the user type, or override AuthUser::user_kind"
+        "the kind of user \"client\" is reserved for clients: rename the user type, or override AuthUser::user_kind"
     )]
     ReservedUserKind,
     /// `refresh_tokens` was called without `sessions`.
     #[error("refresh tokens need sessions: call .sessions(…)")]
     RefreshTokensWithoutSessions,
     /// `max_sessions` was called without `sessions`.
-    #[error("a limit of sessions needs sessions: call .sessions(…)")]
+    #[error("max_sessions needs a session store: call .sessions(…)")]
     MaxSessionsWithoutSessions,
     /// `cookies` was called without `sessions`.
     #[error("session cookies need sessions: call .sessions(…)")]
@@ -88,7 +88,7 @@ pub enum BuildError {
     #[error("session cookies need a password hasher: call .passwords(…)")]
     CookiesWithoutHasher,
     /// `cookies` and `require_client` were called: browsers sign in as the default client.
-    #[error("session cookies are those of the default client: remove .require_client(true)")]
+    #[error("session cookies need the default client: remove .require_client(true)")]
     CookiesWithoutDefaultClient,
     /// The name of the session cookie is invalid.
     #[error(
@@ -151,7 +151,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the words that others may know about a user, such as the username and the email address. The password
+    /// Sets the words that attackers may know about a user, such as the username and the email address. The password
     /// policy rejects passwords that resemble them.
     #[must_use]
     pub fn password_context(
@@ -200,8 +200,8 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets what clients may learn about a user besides the subject, from the introspection of a token and from
-    /// [`forward_auth`](Self::forward_auth).
+    /// Sets the profile (username, email address, name) that introspection, [`forward_auth`](Self::forward_auth) and
+    /// `/userinfo` return. Also publishes `/userinfo` and, with an [`issuer`](Self::issuer), the OpenID Connect metadata.
     #[must_use]
     pub fn profile(mut self, profile: impl Fn(&S::User) -> UserProfile + Send + Sync + 'static) -> Self {
         self.profile = Some(Box::new(profile));
@@ -222,8 +222,9 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the identifier of the default client (`client_id` in tokens), `gatepass` unless set. Requests without a client are
-    /// those of this public client. It has no limits; do not register a client with this identifier.
+    /// Sets the identifier of the default client (`client_id` in tokens), `gatepass` unless set. Requests without client
+    /// credentials are treated as requests of this public client, which may request all scopes and audiences. Do not
+    /// register a client with this identifier.
     #[must_use]
     pub fn default_client_id(mut self, client_id: ClientId) -> Self {
         self.default_client_id = client_id;
@@ -254,7 +255,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
     }
 
     /// Lets browsers sign in with a session cookie at `POST /login` and sign out at `POST /logout`; requires
-    /// [`sessions`](Self::sessions) and [`passwords`](Self::passwords). Browsers are the default client.
+    /// [`sessions`](Self::sessions) and [`passwords`](Self::passwords). Browsers sign in as the default client.
     #[must_use]
     pub fn cookies(mut self, transport: CookieTransport) -> Self {
         self.cookies = Some(transport);
@@ -380,7 +381,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
     /// Builds the [`Auth`].
     ///
     /// # Errors
-    /// [`BuildError`] if a required part is missing.
+    /// [`BuildError`] if a required part is missing or a setting is invalid.
     pub fn build(self) -> Result<Auth<S::User>, BuildError> {
         let verifier = self.verifier.ok_or(BuildError::NoTokens)?;
         if S::User::user_kind() == Client::USER_KIND {

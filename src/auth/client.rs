@@ -75,7 +75,7 @@ impl<U: AuthUser> Auth<U> {
         let id = ClientId::new(client_id).map_err(|_| AuthError::InvalidClient)?;
         let client = match registry.find(&id).await? {
             Some(client) => client,
-            // No secret has this hash. Comparing it keeps response times equal for unknown clients.
+            // No secret has this hash. The comparison makes response times equal for known and unknown clients.
             None => Client::confidential(id, [ClientSecretHash::from_stored("-".repeat(43))]),
         };
         if client.accepts(secret, self.now()) { Ok(client) } else { Err(AuthError::InvalidClient) }
@@ -86,7 +86,7 @@ impl<U: AuthUser> Auth<U> {
         Client::public(self.0.default_client_id.clone())
     }
 
-    /// Returns the client of a request, or the default client, if it may use a grant.
+    /// Returns the client of a request, or else the default client, if it may use the grant.
     pub(super) fn client_for<'a>(
         &self,
         client: Option<&'a Client>,
@@ -100,7 +100,7 @@ impl<U: AuthUser> Auth<U> {
         if client.allows_grant(grant.name()) { Ok(client) } else { Err(AuthError::UnauthorizedClient) }
     }
 
-    /// Returns the identifier for sessions and events, which have none for the default client.
+    /// Returns the identifier that sessions and events contain: `None` for the default client.
     pub(super) fn stored_id<'a>(&self, client: &'a Client) -> Option<&'a ClientId> {
         self.registered_id(&client.id)
     }
@@ -111,8 +111,8 @@ impl<U: AuthUser> Auth<U> {
         Some(id).filter(|id| self.0.rules.require_client || **id != self.0.default_client_id)
     }
 
-    /// Returns the client of a session or token. Sessions of the default client have none, and so have tokens that older
-    /// versions issued.
+    /// Returns the client of a session or token. Without a stored identifier, it is the default client: sessions of the
+    /// default client have none, nor do tokens that older versions issued.
     pub(crate) fn client_id_of<'a>(&'a self, stored: Option<&'a ClientId>) -> &'a ClientId {
         stored.unwrap_or(&self.0.default_client_id)
     }

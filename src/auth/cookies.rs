@@ -1,7 +1,8 @@
 //! Session cookies: browsers authenticate by a cookie that no script can read, instead of tokens.
 //!
-//! A cookie is 256 random bits, which name a session like the family of a refresh token does. It is neither a token nor signed:
-//! no service accepts it in place of a token, whatever checks that service omits, and its lifetime does not depend on the signing keys.
+//! A cookie is 256 random bits that identify a session, as the family name in a refresh token does. It is neither a token nor
+//! signed: no service accepts it in place of a token, whatever checks that service omits, and its lifetime does not depend on
+//! the signing keys.
 
 use std::time::Duration;
 
@@ -25,17 +26,17 @@ use crate::{
 /// Session cookies for browsers, with the endpoints `POST /login` and `POST /logout`: see
 /// [`AuthBuilder::cookies`](crate::auth::AuthBuilder::cookies).
 ///
-/// The cookie `__Host-gatepass_session` is `HttpOnly`, `Secure` and `SameSite=Lax`. It ends after an hour without a request, the
-/// inactivity timeout of NIST SP 800-63B-4 for AAL2, and 8 hours after the sign-in: the longest absolute timeout that OWASP's Session
-/// Management Cheat Sheet suggests for applications that are used all day.
+/// The cookie `__Host-gatepass_session` is `HttpOnly`, `Secure` and `SameSite=Lax`. By default, it expires after an hour without
+/// a request, the inactivity timeout of NIST SP 800-63B-4 for AAL2, and 8 hours after the sign-in: the longest absolute timeout
+/// that OWASP's Session Management Cheat Sheet suggests for applications that are used all day.
 ///
 /// The extractors, [`Auth::bearer`] and [`Auth::require`] accept it in place of a bearer token. A request with an
-/// `Authorization` header is authenticated by that header alone. A cookie that is not valid any more is ignored, so that
+/// `Authorization` header is authenticated by that header alone. A cookie that is no longer valid is ignored, so that
 /// [`MaybeUser`](crate::MaybeUser) is anonymous.
 ///
 /// Requests with the cookie that may change something must come from a page of the same origin, or get 403: those with methods
 /// other than GET, HEAD and OPTIONS, and WebSocket handshakes. `Sec-Fetch-Site` or `Origin` must show it. A request with neither
-/// header is refused, since all browsers of the last years send one. Handlers of GET requests must therefore change nothing.
+/// header is refused, since all current browsers send one. Handlers of GET requests must therefore change nothing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -72,15 +73,15 @@ impl CookieTransport {
         Self { lifetime, ..self }
     }
 
-    /// Sets the time without requests after which cookies and their sessions end, in whole seconds. The store learns of a request once
-    /// in a tenth of this time, so a session may end up to a tenth earlier.
+    /// Sets the time without requests after which cookies and their sessions end, in whole seconds. Requests are recorded at
+    /// most once in a tenth of this time, so a session may end up to a tenth earlier.
     #[must_use]
     pub fn idle_timeout(self, idle: Duration) -> Self {
         Self { idle, ..self }
     }
 
-    /// Sets the name of the cookie without the prefix `__Host-`. Two applications with one host name need two names, also if
-    /// their ports differ.
+    /// Sets the name of the cookie without the prefix `__Host-`. Two applications with the same host name need different
+    /// cookie names, even if their ports differ.
     #[must_use]
     pub fn name(self, name: impl Into<String>) -> Self {
         Self { name: name.into(), ..self }
@@ -130,19 +131,19 @@ impl CookieTransport {
     }
 
     pub(super) fn check(&self) -> Result<(), BuildError> {
-        // The token of RFC 9110 section 5.6.2, without the characters that some servers do not accept.
+        // A token (RFC 9110 section 5.6.2), without the characters that some servers do not accept.
         let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         let is_name = (1..=64).contains(&self.name.len()) && self.name.bytes().all(is_name_byte);
         if is_name { Ok(()) } else { Err(BuildError::InvalidCookieName) }
     }
 }
 
-/// Returns whether a text has the length of a cookie. Others need no look-up.
+/// Returns whether a string has the length of a cookie. Other strings need no look-up.
 fn is_cookie(text: &str) -> bool {
     text.len() == refresh_token::PART_LENGTH
 }
 
-/// Returns the hash of a cookie in the store. It differs from that of a refresh token with the same text.
+/// Returns the hash of a cookie in the store. It differs from the hash of a refresh token with the same value.
 pub(super) fn cookie_hash(cookie: &str) -> TokenHash {
     refresh_token::hash(&format!("session cookie {cookie}"))
 }
@@ -180,7 +181,7 @@ impl<U: AuthUser> Auth<U> {
                 ..Claims::new(family.owner.subject, family.granted_scopes)
             };
             let user = AuthenticatedUser { user, claims: claims.clone(), granted_scopes };
-            // The use must be recorded again then.
+            // The cached result expires when the use must be recorded again.
             let claims = Claims { expires_at: Some(cached_until.min(expires_at)), ..claims };
             Ok(Some((claims, Authentication::Valid(user.into()))))
         };
@@ -214,7 +215,8 @@ impl<U: AuthUser> Auth<U> {
         Ok(session.filter(|session| now < session.expires_at.min(session.last_use() + transport.idle)))
     }
 
-    /// Records the use of a session ten times within the idle timeout. Returns the time of the next record.
+    /// Records the use of a session, at most ten times within the idle timeout. Returns the time from which a use is to be
+    /// recorded again.
     async fn record_use(
         &self,
         session: &CookieSession<'_>,
@@ -227,7 +229,7 @@ impl<U: AuthUser> Auth<U> {
         if now < due {
             return Ok(due);
         }
-        // Replaces the cookie by itself. If it returns `false`, a concurrent request has recorded the use.
+        // `rotate` replaces the cookie with itself, to store the time. `false` means that a concurrent request has done so.
         let rotation = Rotation {
             family: hash,
             from: hash,

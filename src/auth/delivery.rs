@@ -9,7 +9,7 @@ use crate::{
 const MAX_REPETITIONS: u64 = 10;
 
 /// The maximum number of attempts to change a token family. Each failed attempt means that a concurrent request changed it,
-/// by a rotation, one of the repetitions, or by the use of a token.
+/// by a rotation, a repetition or the use of a token.
 pub(super) const DELIVERY_ATTEMPTS: u64 = MAX_REPETITIONS + 6;
 
 /// The result of another use of the previous refresh token within the grace period.
@@ -107,7 +107,7 @@ mod tests {
     fn response_is_repeated_to_another_sender_until_one_was_received() {
         let moved = allowed(ROTATED.repeated(false));
         assert_eq!(moved, Delivery { to_sender: 8, last: 8, ..ROTATED });
-        // The client that changed networks goes on, also with a double click.
+        // The client that changed networks stays signed in, even if it repeats its request.
         let used = received(moved.used(8));
         assert_eq!(used.used(8), Use::Repeated);
         assert_eq!(allowed(used.repeated(true)).used(9), Use::Repeated);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn token_that_is_older_than_the_rotation_shows_nothing() {
+    fn use_of_a_token_older_than_the_rotation_changes_nothing() {
         for delivery in [ROTATED, allowed(ROTATED.repeated(false)), received(ROTATED.used(7))] {
             for sequence in [0, 6] {
                 assert_eq!(delivery.used(sequence), Use::Repeated);
@@ -167,7 +167,7 @@ mod tests {
         assert!(!is_same_sender(&sender("2001:db8::1", "Firefox"), &sender("2001:db8:0:1::1", "Firefox")));
     }
 
-    /// A request of the previous token by one of three senders, or a use of the access token of an earlier response.
+    /// A request with the previous refresh token by one of three senders, or a use of the access token of an earlier response.
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Repeat(u8),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     proptest! {
-        /// Reuse is noticed before tokens of responses to two senders are valid, and at most ten responses are repeated.
+        /// Reuse is noticed before two senders have used access tokens, and the response is repeated at most ten times.
         #[test]
         fn no_two_senders_use_tokens_of_one_rotation(steps in vec(step(), 1..40)) {
             // The sender of each response, and whether its token was used.
@@ -213,7 +213,7 @@ mod tests {
                             Use::Repeated => {}
                             Use::OfLostResponse => {
                                 let is_others = |(other, _): &(u8, bool)| *other != sender;
-                                prop_assert!(responses[position..].iter().any(is_others), "no other sender asked");
+                                prop_assert!(responses[position..].iter().any(is_others), "no other sender");
                                 return Ok(());
                             }
                         }

@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use crate::domain::{secret::DeviceCookie, time::Timestamp};
 
-/// The maximum number of accounts that a device has a cookie for.
+/// The maximum number of accounts in a cookie.
 const MAX_ACCOUNTS: usize = 4;
 
 const ID_BYTES: usize = 16;
@@ -36,8 +36,8 @@ pub(super) fn verify_any(key: &[u8; 32], cookie: &DeviceCookie, now: Timestamp) 
     entries(cookie).find_map(|entry| device_of(key, &[], &entry, 0, now))
 }
 
-/// Returns the cookie with a new entry for the account, whose failures start at zero. Those of the entry that it replaces
-/// still count for copies of it.
+/// Returns the cookie with a new entry for the account. The failed attempts of the new entry start at zero; copies of the
+/// replaced entry keep their count.
 pub(super) fn renew(
     key: &[u8; 32],
     account: &[u8; 32],
@@ -64,7 +64,7 @@ fn entries(cookie: &DeviceCookie) -> impl Iterator<Item = Entry> {
     entries.filter_map(|text| URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok())
 }
 
-/// Returns the device of an entry if its code at this position is valid.
+/// Returns the device of an entry if its code at this position is valid and the entry has not expired.
 fn device_of(
     key: &[u8; 32],
     account: &[u8],
@@ -83,7 +83,7 @@ fn device_of(
 
 /// Returns the code for an account, or for all accounts if `account` is empty.
 fn code(key: &[u8; 32], account: &[u8], payload: &[u8]) -> Hmac<Sha256> {
-    // An HMAC takes keys of any length.
+    // HMAC accepts keys of any length.
     let mut code = <Hmac<Sha256> as KeyInit>::new_from_slice(key).unwrap_or_else(|_| unreachable!());
     code.update(b"gatepass device cookie");
     code.update(payload);

@@ -16,13 +16,13 @@ pub enum AuthError {
     ScopeNotGranted,
     /// The request includes scopes that were not granted at the sign-in.
     ScopeExceeded,
-    /// A requested audience is unknown, not allowed for the client, or was not granted at the sign-in.
+    /// A requested audience is unknown or not allowed for the client, or was not granted at the sign-in.
     InvalidTarget,
-    /// The refresh token is unknown, expired, was used before, or belongs to another client.
+    /// The refresh token is unknown or expired, was used before, or belongs to another client.
     InvalidRefreshToken,
     /// The token was issued to another client.
     IssuedToAnotherClient,
-    /// Too many attempts failed.
+    /// Too many attempts failed, or too many requests were sent.
     TooManyAttempts {
         /// The time after which the next attempt is accepted.
         retry_after: Duration,

@@ -89,8 +89,8 @@ struct Inner<U: AuthUser> {
     throttle: Option<Arc<Throttle>>,
     /// The users whose password is being changed.
     password_changes: Mutex<HashSet<Subject>>,
-    /// Lets one password change at a time use the hasher: a change takes three jobs, and sign-ins must not queue behind
-    /// the changes of many users.
+    /// A lock that lets one password change at a time use the hasher: a change needs three jobs, and sign-ins must not queue
+    /// behind the changes of many users.
     password_change_turn: tokio::sync::Mutex<()>,
     listeners: Vec<Arc<dyn EventListener>>,
     rules: Rules,
@@ -154,7 +154,7 @@ impl<U: AuthUser> Auth<U> {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Removes stale tokens from the cache of this `Auth`; other processes learn of the change from the store.
+    /// Removes stale tokens from the cache of this `Auth`. Other processes are notified of the change by the store.
     fn invalidate(&self, change: Invalidation) {
         if let Some(cache) = &self.0.token_cache {
             cache.invalidate(&change);
@@ -204,7 +204,7 @@ impl<U: AuthUser> Auth<U> {
         self.0.profile.is_some()
     }
 
-    /// Returns what clients may learn about a user.
+    /// Returns the profile of a user; an empty one if the application has not set a profile.
     pub(crate) fn profile(&self, user: &U) -> UserProfile {
         self.0.profile.as_ref().map(|profile| profile(user)).unwrap_or_default()
     }

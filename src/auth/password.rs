@@ -49,7 +49,7 @@ impl<U> VerifiedAccount<U> {
     }
 }
 
-/// The entry of a password change in `Inner::password_changes`, until it is dropped.
+/// A password change in progress. Its entry in `Inner::password_changes` is removed on drop.
 struct PasswordChangeInProgress<'a> {
     subjects: &'a Mutex<HashSet<Subject>>,
     subject: Subject,
@@ -91,8 +91,8 @@ impl<U: AuthUser> Auth<U> {
         password: &Password,
         client_info: &ClientInfo,
     ) -> Result<VerifiedAccount<U>, AuthError> {
-        // Not counted, because no account has such a password. Checked before the store is read, so that it takes the same
-        // time for every username.
+        // The attempt is not counted as failed: no account has such a password. The check precedes the look-up, so that the
+        // response time does not depend on the username.
         if !password.is_hashable() {
             return Err(AuthError::InvalidCredentials);
         }
@@ -123,7 +123,12 @@ impl<U: AuthUser> Auth<U> {
                     match self.renew_hash(hasher, &account, password).await {
                         Ok(hash) => renewed = Some(hash),
                         // Not fatal: the password is right, and the next sign-in tries again.
-                        Err(error) => log::warn!("cannot replace an outdated password hash: {error}"),
+                        Err(error) => {
+                            let subject = account.user.subject();
+                            log::warn!(
+                                "cannot replace the outdated password hash of user {subject}: {error}"
+                            );
+                        }
                     }
                 }
                 Ok(VerifiedAccount { account, renewed })
@@ -162,7 +167,7 @@ impl<U: AuthUser> Auth<U> {
             && now.user.is_active() == account.user.is_active())
     }
 
-    /// Checks a new password against the password policy and hashes it. `context` contains words that others may know
+    /// Checks a new password against the password policy and hashes it. `context` contains words that attackers may know
     /// about the user, such as the username and the email address.
     ///
     /// # Errors
@@ -201,7 +206,7 @@ impl<U: AuthUser> Auth<U> {
         result
     }
 
-    /// Admits one change at a time for each user: a user must not fill the queue of the hasher, which all sign-ins share.
+    /// Allows each user one change at a time: a user must not fill the queue of the hasher, which all sign-ins share.
     fn start_password_change(&self, subject: Subject) -> Result<PasswordChangeInProgress<'_>, AuthError> {
         let subjects = &self.0.password_changes;
         if lock(subjects).insert(subject.clone()) {
@@ -235,14 +240,14 @@ impl<U: AuthUser> Auth<U> {
         let context = self.0.password_context.as_ref().map_or_else(Vec::new, |context| context(user));
         let context: Vec<_> = context.iter().map(String::as_str).collect();
         self.check_new_password(new, &context).await?;
-        // The hasher knows all spellings of a password.
+        // The hasher compares the passwords, because it treats all spellings of a password alike.
         if self.hasher()?.verify(new, &old).await? != PasswordCheck::Mismatch {
             return Err(AuthError::WeakPassword(WeakPassword::Unchanged));
         }
         let new = self.hasher()?.hash(new).await?;
         drop(turn);
-        // Sessions end before the change, so that none survives if the second call fails, and after it, for sign-ins in
-        // between.
+        // Sessions end before the change, so that none survives if the second call fails, and again after it, because of
+        // sign-ins in between.
         self.end_sessions(&subject, now).await?;
         if !store.change_password(&subject, &old, &new, now).await? {
             return Err(AuthError::IncorrectPassword);

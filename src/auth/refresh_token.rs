@@ -10,7 +10,7 @@ use crate::domain::{
     session::{SessionId, TokenHash},
 };
 
-/// 256 bits in base64url.
+/// The length of 256 bits in base64url, in characters.
 pub(super) const PART_LENGTH: usize = 43;
 
 /// The two parts of a refresh token, 256 bits each: the name of its family, which all tokens of the family share, and a
@@ -63,7 +63,7 @@ fn joined(family: &str, own: &str) -> RefreshToken {
 
 /// Creates the identifier of a new session.
 pub(super) fn session_id(random: &[u8; 32]) -> SessionId {
-    // 128 bits.
+    // 22 characters contain at least 128 bits.
     SessionId::new(&derive(random, "session")[..22]).unwrap_or_else(|_| unreachable!("base64url"))
 }
 

@@ -40,7 +40,8 @@ pub enum Introspection<U> {
 
 impl<U: AuthUser> Auth<U> {
     /// Revokes a token ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)) of a client; `None` stands for the default client.
-    /// An access token is revoked alone, a refresh token with its whole session. An invalid token is not an error.
+    /// An access token is revoked alone, a refresh token with its whole session. An invalid token is not an error. Without a
+    /// session store, nothing is revoked.
     ///
     /// # Errors
     /// [`AuthError::IssuedToAnotherClient`], [`AuthError::Backend`].
@@ -85,9 +86,9 @@ impl<U: AuthUser> Auth<U> {
         Ok(())
     }
 
-    /// Returns the content of a token if a client may see it: a token that was issued to the client, or an access token for an
-    /// audience that is the client or is listed in [`Client::audiences`]. With [`Client::introspect_all`] it may see all
-    /// tokens.
+    /// Returns the content of a token if a client may see it. A client may see the tokens that were issued to it, and access
+    /// tokens for an audience that equals its identifier or is in [`Client::audiences`]. With [`Client::introspect_all`], it
+    /// may see all tokens.
     ///
     /// # Errors
     /// [`AuthError::InvalidClient`] for a public client, since anyone can send its identifier; [`AuthError::Backend`].

@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-/// Limits failed sign-ins: a store of failed attempts, and the limits.
+/// The throttle for failed sign-ins: a store of failed attempts, and the limits.
 ///
 /// Attempts are counted per client address, per account and address, and per account. Behind a reverse proxy, all clients
 /// have the address of the proxy, and one of them can lock out the others. To count the real addresses, add
@@ -44,7 +44,7 @@ use crate::{
 ///
 /// After a sign-in, the token endpoint sets a cookie
 /// ([device cookie](https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies)). Attempts with
-/// the cookie of the account have a count of their own, so that failures of strangers do not delay them. It
+/// the cookie of the account have a count of their own, so that failures of strangers do not delay them. The cookie
 /// authenticates nobody: the password is still required.
 ///
 /// ```
@@ -92,13 +92,13 @@ pub struct LoginThrottleLimits {
     /// The time after the last failure at which the failures of an address are forgotten. It must exceed the longest
     /// wait. Those of an account over all addresses are forgotten after a day, those of a device after 30 days.
     pub forget_after: Duration,
-    /// The number of attempts per second from one address, successful or not. A burst may be ten times as large.
+    /// The maximum number of attempts per second from one address, successful or not. A burst may be ten times as large.
     pub rate: NonZeroU32,
 }
 
 impl Default for LoginThrottleLimits {
-    /// Returns limits of 5 failures per account and address, 100 per account, and 100 per address, waits of up to 15
-    /// minutes, forgotten after an hour, and 50 attempts per second.
+    /// Returns limits of 5 failures per account and address, 100 per account, and 100 per address, with waits of up to 15
+    /// minutes. Failures are forgotten after an hour. An address may make 50 attempts per second.
     ///
     /// After about 15 attempts, an attacker gets four per hour at one account from one address. From all addresses
     /// together, attackers get 100, the limit of
@@ -115,7 +115,7 @@ impl Default for LoginThrottleLimits {
     }
 }
 
-/// The failures from one device after which its cookie no longer helps: a stolen cookie allows this many guesses.
+/// The number of failures from one device after which its cookie has no effect: a stolen cookie allows this many guesses.
 const DEVICE_FAILURES: u32 = 10;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -141,14 +141,14 @@ impl LoginThrottleLimits {
     /// Returns the failures, or none if they are forgotten.
     fn recent(&self, failures: FailedAttempts, forget_after: Duration, now: Timestamp) -> FailedAttempts {
         match failures.last {
-            // The clock was wrong at the time: nobody must wait until then.
+            // Too far in the future, because a clock was wrong: nobody must wait that long.
             Some(last) if last > now + self.longest_wait => FailedAttempts::default(),
             Some(last) if now < last + forget_after => failures,
             _ => FailedAttempts::default(),
         }
     }
 
-    /// Refuses an attempt after `failures` while `others` are in progress.
+    /// Returns an error if an attempt must wait, given the `failures` so far and the number of `others` in progress.
     fn check(
         &self,
         failures: FailedAttempts,
@@ -162,7 +162,7 @@ impl LoginThrottleLimits {
             let left = Duration::from_secs(end.as_unix() - now.as_unix());
             return Err(AuthError::TooManyAttempts { retry_after: left.min(self.longest_wait) });
         }
-        // All concurrent attempts may fail, so beyond the limit only one is admitted at a time.
+        // All concurrent attempts may fail, so once the limit is reached, only one is admitted at a time.
         if others > 0 && failures.count.saturating_add(others) >= allowed {
             return Err(AuthError::TooManyAttempts { retry_after: SECOND });
         }
@@ -173,7 +173,7 @@ impl LoginThrottleLimits {
 /// The most recent failed attempts, in memory.
 pub(crate) struct InMemoryFailedAttempts {
     attempts: Cache<String, FailedAttempts>,
-    /// Makes additions atomic.
+    /// The lock that makes additions atomic.
     lock: Mutex<()>,
     device_key: OnceCell<[u8; 32]>,
 }
@@ -219,8 +219,8 @@ impl FailedAttemptStore for InMemoryFailedAttempts {
 /// The account of an attempt, which failures are counted under.
 #[derive(Clone, Copy)]
 pub(crate) enum Target<'a> {
-    /// A user, with the stored hash of the password. All names of an account lead to its subject, and so does a change of
-    /// its password.
+    /// A user, with the stored hash of the password. All usernames of an account have its subject, and therefore one count,
+    /// which also includes attempts to change its password.
     User(&'a Subject, &'a PasswordHash),
     /// A username that no user has. It is counted like an account.
     Username(&'a str),
@@ -229,7 +229,8 @@ pub(crate) enum Target<'a> {
 }
 
 impl Target<'_> {
-    /// Returns the hash of the account: a username may be long, or a password that was typed into the wrong field.
+    /// Returns the hash of the account. Stores must not get the username itself: it may be long, or a password that was typed
+    /// into the wrong field.
     fn hash(self, user_kind: &str, normalize: impl FnOnce(&str) -> String) -> [u8; 32] {
         let text = match self {
             Self::User(subject, _) => format!("user\0{user_kind}\0{}", subject.as_str()),
@@ -239,28 +240,28 @@ impl Target<'_> {
         Sha256::digest(text).into()
     }
 
-    /// Returns what the keys of the account begin with.
+    /// Returns the prefix of the keys of the account.
     #[cfg(feature = "sql")]
     pub(crate) fn key(self, user_kind: &str, normalize: impl FnOnce(&str) -> String) -> String {
         URL_SAFE_NO_PAD.encode(self.hash(user_kind, normalize))
     }
 }
 
-/// The prefix of the key of an address that failures of clients are counted under.
+/// The prefix of keys that count the failures of clients from an address.
 pub(crate) const CLIENTS: &str = "clients ";
 
-/// The prefix of the key of a network that an account signed in from.
+/// The prefix of keys of networks that an account signed in from.
 pub(crate) const KNOWN: &str = "known ";
 
 impl<U: AuthUser> Auth<U> {
-    /// Refuses a request if there were too many from its address, whether or not they failed. A device that signed in
-    /// before is not held up by others at its address. Sign-ins check the rate themselves; call it in other endpoints that
-    /// hash a password, such as a registration.
+    /// Refuses a request if there were too many from its address, whether or not they failed. Others at the same address do
+    /// not delay a device that signed in before. Sign-ins check the rate themselves; call this function in other endpoints
+    /// that hash a password, such as a registration.
     ///
     /// The request is counted together with sign-ins, under [`LoginThrottleLimits::rate`]: 50 requests per second from one
     /// address by default, with bursts of up to 500. The limit protects the threads for hashing. To keep scripts from
-    /// creating accounts, also set a lower limit of your own. Requests without an address are not limited, and nothing is
-    /// if login throttling is off.
+    /// creating accounts, also set a lower limit of your own. Requests without an address are not limited. If login
+    /// throttling is off, no request is.
     ///
     /// # Errors
     /// [`AuthError::TooManyAttempts`], [`AuthError::Backend`].
@@ -342,7 +343,8 @@ impl<U: AuthUser> Auth<U> {
         let result = verify.await;
         match &result {
             Ok(_) => attempt.succeeded().await,
-            // Counted before the response: if that fails, the client must not learn that the password was wrong.
+            // The failure is counted before the response. If counting fails, the client must not learn that the password was
+            // wrong.
             Err(AuthError::InvalidCredentials | AuthError::IncorrectPassword | AuthError::InvalidClient) => {
                 attempt.failed().await?
             }
@@ -352,7 +354,7 @@ impl<U: AuthUser> Auth<U> {
         result
     }
 
-    /// Remembers the network of a sign-in that replaced the stored hash of the password: networks are known with a hash.
+    /// Stores the network of a sign-in that replaced the password hash, because the keys of known networks depend on the hash.
     pub(super) async fn remember_network(
         &self,
         subject: &Subject,
@@ -363,7 +365,7 @@ impl<U: AuthUser> Auth<U> {
         let known =
             self.account(throttle, Target::User(subject, password_hash)).known(&network(address).to_string());
         if let Err(error) = throttle.store.add(&[known], self.now()).await {
-            log::warn!("cannot store the network of a sign-in: {error}");
+            log::warn!("{NETWORK_NOT_STORED}: {error}");
         }
     }
 
@@ -396,7 +398,7 @@ impl<U: AuthUser> Auth<U> {
 /// The account of an attempt.
 struct Account {
     hash: [u8; 32],
-    /// A hash of the account and its password: devices and networks are no longer known after a change of the password.
+    /// A hash of the account and its password hash: after a change of the password, its devices and networks are unknown.
     credentials: [u8; 32],
     is_client: bool,
 }
@@ -418,9 +420,9 @@ pub(super) struct Throttle {
     rates: Rates<IpAddr>,
     /// The rates of devices with a cookie, while those of their networks are exceeded.
     device_rates: Rates<DeviceId>,
-    /// The networks whose failed look-ups exceeded the rate, and when.
+    /// The networks whose failed look-ups exceeded the rate, with the time.
     exceeded: Cache<IpAddr, Timestamp>,
-    /// The networks that clients authenticated from, and when.
+    /// The networks that clients authenticated from, with the time.
     clients: Cache<IpAddr, Timestamp>,
     /// The number of attempts in progress by key. They count as failures until they are done.
     in_progress: Mutex<HashMap<ThrottleKey, u32>>,
@@ -455,9 +457,14 @@ impl<K: Clone + Eq + Hash> Rates<K> {
 const SECOND: Duration = Duration::from_secs(1);
 const MIN_RATES_LIMIT: usize = 10_000;
 
-/// The number of networks that are remembered as exempt from the rate limit, or over it, and the time of the exemption.
+/// The maximum number of networks that are stored as exempt from the rate limit, and of those that are over it.
 const CLIENT_NETWORKS: usize = 1000;
+
+/// The time for which a network is exempt from the rate limit after a client authenticated from it.
 const CLIENT_EXEMPT_FOR: Duration = Duration::from_secs(60);
+
+const NETWORK_NOT_STORED: &str =
+    "cannot store the network that a user signed in from, so it stays unknown to login throttling";
 
 impl Throttle {
     pub(super) fn new(LoginThrottle { store, limits }: LoginThrottle) -> Self {
@@ -495,8 +502,8 @@ impl Throttle {
             let failures = self.find(&in_progress.keys, now).await?[0];
             if failures.count < DEVICE_FAILURES {
                 self.limits.check(failures, others[0], self.limits.account_failures, now)?;
-                // The failures stay: whoever copied the cookie must not get more guesses when the owner signs in. The
-                // owner's device gets a new ID.
+                // The failures are not cleared: a thief of the cookie must not get more guesses when the owner signs in.
+                // The owner's device gets a new ID.
                 let in_progress = Some(in_progress);
                 return Ok(Attempt { in_progress, now, outdated: Vec::new(), new_network: None });
             }
@@ -511,12 +518,12 @@ impl Throttle {
         now: Timestamp,
     ) -> Result<Attempt, AuthError> {
         let address = client_info.address.map(network);
-        // All users of a server's application share its address.
+        // All users of an application that signs them in from a server share the server's address.
         let is_shared = address.is_some_and(|address| self.has_client(address, now));
         let network = address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
         let name = URL_SAFE_NO_PAD.encode(account.hash);
         let key = |name, forget_after| ThrottleKey { name, forget_after };
-        // Wrong passwords that a client forwards must not hold up the client itself.
+        // Wrong passwords that a client forwards must not delay the authentication of the client itself.
         let prefix = if account.is_client { CLIENTS } else { "" };
         let mut keys = vec![
             key(format!("{name} {network}"), self.limits.forget_after),
@@ -525,15 +532,17 @@ impl Throttle {
         if !account.is_client {
             keys.push(key(name, ACCOUNT_FORGET_AFTER));
         }
-        // Before the store is read, so that each earlier attempt is either still in progress or already in the store.
+        // This precedes the read, so that each earlier attempt is either still in progress or already in the store.
         let (in_progress, others) = InProgress::start(self, keys.clone());
         let known = account.known(&network);
         keys.push(known.clone());
         let found = self.find(&keys, now).await?;
-        let missing = || BackendError::new("the store of failed attempts has not returned every key");
+        let missing =
+            || BackendError::new("the store of failed attempts did not return a result for every key");
         let (at_address, address) = found.first().zip(found.get(1)).ok_or_else(missing)?;
         if account.is_client {
-            // Secrets cannot be guessed, and clients send many requests at once: only failures are counted.
+            // Client secrets are too long to guess, and clients send many requests at once: attempts in progress do not
+            // count as failures.
             self.limits.check(*at_address, 0, self.limits.account_failures, now)?;
             self.limits.check(*address, 0, self.limits.address_failures, now)?;
             let outdated = if at_address.count > 0 { vec![keys[0].clone()] } else { Vec::new() };
@@ -585,7 +594,7 @@ struct InProgress {
 }
 
 impl InProgress {
-    /// Adds an entry, and returns the number of others under each key.
+    /// Adds an entry, and returns the number of other attempts under each key.
     fn start(throttle: &Arc<Throttle>, keys: Vec<ThrottleKey>) -> (Self, Vec<u32>) {
         let mut in_progress = throttle.in_progress();
         let mut add = |key: &ThrottleKey| {
@@ -617,14 +626,14 @@ impl Drop for InProgress {
     }
 }
 
-/// An attempt in progress. If the client disconnects, it is dropped and counts as failed: closing connections must not
-/// allow uncounted attempts.
+/// An attempt in progress. If the client disconnects, the attempt is dropped and counts as failed: closing connections must
+/// not allow uncounted attempts.
 struct Attempt {
     in_progress: Option<InProgress>,
     now: Timestamp,
     /// The failures to clear if the attempt succeeds. Those of the address stay.
     outdated: Vec<ThrottleKey>,
-    /// The network that is known if the attempt succeeds.
+    /// The network to store as known if the attempt succeeds.
     new_network: Option<ThrottleKey>,
 }
 
@@ -639,16 +648,16 @@ impl Attempt {
     async fn succeeded(mut self) {
         let Some(in_progress) = self.in_progress.take() else { return };
         let store = &in_progress.throttle.store;
-        // Not fatal: the password is right, and the failures only reduce further attempts.
+        // Not fatal: the password is right, and the failures only delay later attempts.
         if !self.outdated.is_empty()
             && let Err(error) = store.clear(&self.outdated).await
         {
-            log::warn!("cannot clear failed attempts after a sign-in: {error}");
+            log::warn!("cannot clear failed attempts after a successful one: {error}");
         }
         if let Some(network) = self.new_network.take()
             && let Err(error) = store.add(&[network], self.now).await
         {
-            log::warn!("cannot store the network of a sign-in: {error}");
+            log::warn!("{NETWORK_NOT_STORED}: {error}");
         }
     }
 
@@ -665,7 +674,7 @@ impl Drop for Attempt {
             let now = self.now;
             runtime.spawn(async move {
                 if let Err(error) = in_progress.count_failure(now).await {
-                    log::warn!("cannot count an attempt whose client disconnected: {error}");
+                    log::warn!("cannot count the attempt of a client that disconnected as failed: {error}");
                 }
             });
         }

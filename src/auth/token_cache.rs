@@ -27,13 +27,14 @@ use crate::{
     },
 };
 
-/// A cache of results of [`Auth::authenticate`](crate::Auth::authenticate) and of introspection, by the SHA-256 of the token. Rarely used
-/// tokens are evicted. An entry is valid until its token expires or is [invalidated](CacheInvalidator::invalidate).
+/// A cache of results of [`Auth::authenticate`](crate::Auth::authenticate) and of introspection, by the SHA-256 of the token.
+/// Rarely used tokens are evicted. An entry is valid until its token expires or is
+/// [invalidated](CacheInvalidator::invalidate).
 ///
 /// The cache must receive every change: code that writes to a [`UserStore`](crate::UserStore) or a
 /// [`SessionStore`](crate::sessions::SessionStore) invalidates the entries before it reports success. The stores of
 /// `gatepass::sql` do so for a cache that is passed to `Database::watch`, which also receives the changes of other
-/// processes. Pass the cache to `JwtTokens::watch` as well, so that it learns of removed keys.
+/// processes. Pass the cache to `JwtTokens::watch` as well, so that the removal of a signing key clears it.
 ///
 /// ```
 /// use std::{num::NonZeroUsize, sync::Arc};
@@ -57,7 +58,7 @@ pub struct TokenCache<U> {
     /// The number of invalidations so far.
     generation: AtomicU64,
     is_disconnected: AtomicBool,
-    /// The second after which the cache is stale.
+    /// The Unix time after which the cache is stale, in seconds.
     synced_until: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -77,9 +78,8 @@ pub struct TokenCacheStats {
 /// The SHA-256 of a token.
 type TokenDigest = [u8; 32];
 
-/// Returns the key of a token or a cookie. A result for any audience has another key, so that a token for another service is
-/// never accepted here. So has a cookie, which is never accepted as a token. Each key begins with the kind: a sender chooses
-/// the text of a token, and must not choose its kind.
+/// Returns the key of a token or a cookie, which depends on `accepted`: a cached token for another service is never accepted
+/// here, nor a cookie as a token. The hash input begins with `accepted`, because the sender chooses the rest.
 fn digest(token: &str, accepted: Accepted) -> TokenDigest {
     Sha256::new_with_prefix([accepted as u8]).chain_update(token).finalize().into()
 }
@@ -217,7 +217,7 @@ impl<U: Clone + Send + Sync + 'static> CacheInvalidator for TokenCache<U> {
                 self.tokens.clear();
             }
         }
-        // After the removal: a thread that sees the new generation does not find the old entries.
+        // This follows the removal, so that a thread that sees the new generation does not find the old entries.
         self.generation.fetch_add(1, Ordering::Release);
     }
 
@@ -244,13 +244,13 @@ impl Index {
         self.tokens += 1;
     }
 
-    /// Removes evicted tokens once the index has more than `limit`.
+    /// Removes evicted tokens once the index has more than `limit` tokens.
     fn shrink(&mut self, limit: u64, is_cached: impl Fn(&TokenDigest) -> bool) {
         if self.tokens <= limit {
             return;
         }
         let retain = |tokens: &mut Vec<TokenDigest>| {
-            // A token that was evicted and came back is in the list twice.
+            // A token that was evicted and cached again is in the list twice.
             tokens.sort_unstable();
             tokens.dedup();
             tokens.retain(&is_cached);

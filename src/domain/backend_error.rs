@@ -146,7 +146,7 @@ mod tests {
     #[error("the disk is full")]
     struct Full;
 
-    /// Includes its cause in its text, as many errors do.
+    /// An error that includes its cause in its text, as many errors do.
     #[derive(Debug, Error)]
     #[error("cannot write: {0}")]
     struct Repeating(#[source] Full);

@@ -21,7 +21,7 @@ name! {
 /// ([RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// The user that the token was issued to (`sub`), or [`ClientId::subject`].
+    /// The user that the token was issued to (`sub`), or [`ClientId::subject`] if a client requested it for itself.
     pub subject: Subject,
     /// The kind of user, [`AuthUser::user_kind`](crate::AuthUser::user_kind), if the token names one.
     pub user_kind: Option<Arc<str>>,

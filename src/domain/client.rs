@@ -63,7 +63,7 @@ pub struct Client {
     /// The audiences that the client may request tokens for, and whose access tokens it may introspect. `None` stands for
     /// all audiences of the service, but lets the client introspect only its own tokens.
     pub audiences: Option<Vec<Audience>>,
-    /// Lets a confidential client introspect the tokens of all clients.
+    /// True if a confidential client may introspect the tokens of all clients.
     pub introspect_all: bool,
 }
 
@@ -77,7 +77,7 @@ pub enum ClientKind {
 }
 
 impl Client {
-    /// The kind of user of tokens that a client requested for itself, [`AuthUser::user_kind`](crate::AuthUser::user_kind).
+    /// The [kind of user](crate::AuthUser::user_kind) in tokens that a client requested for itself.
     pub const USER_KIND: &str = "client";
 
     /// The grants of a new client.

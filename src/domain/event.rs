@@ -89,7 +89,7 @@ event_kinds! {
     TokenRevoked = "token_revoked",
     /// A user or an operator ended one session.
     SessionEnded = "session_ended",
-    /// A user or an operator ended all sessions of the user.
+    /// A user or an operator ended all sessions of a user.
     SessionsEnded = "sessions_ended",
     /// A sign-in ended the least recently used session of the user, who had the maximum number of sessions.
     SessionEvicted = "session_evicted",
@@ -115,7 +115,7 @@ event_kinds! {
     ClientChanged = "client_changed",
     /// An operator removed a client; its sessions ended.
     ClientRemoved = "client_removed",
-    /// An operator ended waits of login throttling.
+    /// An operator removed failed attempts, which ends the waits of login throttling.
     ThrottleCleared = "throttle_cleared",
     /// An operator created a signing key.
     KeyRotated = "key_rotated",
@@ -124,8 +124,8 @@ event_kinds! {
 }
 
 impl EventKind {
-    /// Returns whether the event is a refused attempt, which strangers can repeat at will. The audit trail stores those of
-    /// a minute as one entry with a count.
+    /// Returns whether the event is a refused attempt, which strangers can repeat at will. The audit trail combines the
+    /// refused attempts of a minute into entries with a count.
     pub fn is_failure(self) -> bool {
         matches!(
             self,
@@ -143,7 +143,7 @@ impl EventKind {
     }
 }
 
-/// Receives events. The request waits for the listener, so it must not block.
+/// A receiver of events. The request waits until its listeners return, so they must not block.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};

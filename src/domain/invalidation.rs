@@ -15,13 +15,13 @@ pub enum Invalidation {
     Everything,
 }
 
-/// Receives invalidations; [`TokenCache`](crate::cache::TokenCache) implements it.
+/// A receiver of invalidations, such as [`TokenCache`](crate::cache::TokenCache).
 pub trait CacheInvalidator: Send + Sync + 'static {
     /// Removes all entries that `change` makes stale. None of them is used after this returns.
     fn invalidate(&self, change: &Invalidation);
 
     /// Reports that all changes so far were delivered: the cache may be used until `deadline`, or longer if this is
-    /// called again. A process that was suspended finds its cache stale, although nothing called
+    /// called again. The deadline makes the cache of a suspended process stale, although nothing calls
     /// [`disconnected`](Self::disconnected).
     fn synced_until(&self, deadline: Timestamp);
 

@@ -10,12 +10,12 @@ pub struct InvalidName {
     pub(crate) reason: &'static str,
 }
 
-/// Returns the reason why a string is not a name of at most `max_bytes`.
-pub(crate) fn invalid_reason(text: &str, max_bytes: usize) -> Option<&'static str> {
+/// Returns the reason why a string is not a name of at most `max_bytes`; `too_long` names this limit.
+pub(crate) fn invalid_reason(text: &str, max_bytes: usize, too_long: &'static str) -> Option<&'static str> {
     if text.is_empty() {
         Some("it is empty")
     } else if text.len() > max_bytes {
-        Some("it is too long")
+        Some(too_long)
     } else if text.chars().any(char::is_control) {
         Some("it contains a control character")
     } else {
@@ -41,7 +41,8 @@ macro_rules! name {
                 text: impl Into<::std::sync::Arc<str>>,
             ) -> Result<Self, $crate::domain::name::InvalidName> {
                 let text = text.into();
-                match $crate::domain::name::invalid_reason(&text, $max_bytes) {
+                let too_long = concat!("it is longer than ", $max_bytes, " bytes");
+                match $crate::domain::name::invalid_reason(&text, $max_bytes, too_long) {
                     None => Ok(Self(text)),
                     Some(reason) => Err($crate::domain::name::InvalidName { kind: $kind, reason }),
                 }
@@ -107,7 +108,7 @@ mod tests {
     use crate::domain::user::{Subject, Username};
 
     #[test]
-    fn name_rejects_empty_overlong_and_control_characters() {
+    fn name_rejects_empty_and_overlong_strings_and_control_characters() {
         for text in ["", "john\0doe", "john\ndoe", "\u{85}", &"x".repeat(256)] {
             assert!(Subject::new(text).is_err(), "{text:?}");
         }

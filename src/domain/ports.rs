@@ -1,6 +1,6 @@
 //! The traits between Gatepass and an application: users, password hashing, tokens and clients.
 //!
-//! "Not found" is `Ok(None)` and a wrong password is a value; a [`BackendError`] means that something broke.
+//! "Not found" is `Ok(None)` and a wrong password is a value; a [`BackendError`] means that a store or service failed.
 
 #![expect(unreachable_pub, reason = "the code that dynosaur generates")]
 
@@ -26,14 +26,14 @@ use crate::domain::{
 ///
 /// The suite `gatepass::testing::contract::user_store` (feature `testing`) checks these rules.
 ///
-/// - **unknown-user**: A username or subject that does not exist is `Ok(None)`, whatever its text. An error would be a response
-///   with the status 500, for text that anyone can send.
+/// - **unknown-user**: For a username or subject that does not exist, the result is `Ok(None)`, whatever the string. An error
+///   would cause a response with status 500, and anyone can send such strings.
 /// - **distinct-subjects**: Two accounts have two subjects, which never change. Otherwise one user would get the data of the
 ///   other.
 /// - **found-by-subject**: `find_by_subject` returns the same user as `find_by_username`, with the same state and scopes: a
 ///   token contains only the subject.
-/// - **replace-hash**: `replace_hash` stores the hash byte for byte, for this user only. A hash that was cut off locks the user
-///   out; those of Argon2id have about 100 characters.
+/// - **replace-hash**: `replace_hash` stores the hash byte for byte, for this user only. A truncated hash would lock the user
+///   out; hashes of Argon2id have about 100 characters.
 /// - **replace-compares**: `replace_hash` does nothing if the stored hash is not `old`, compared byte for byte: a concurrent
 ///   password change must win.
 /// - **replace-unknown**: `replace_hash` changes nothing if the user does not exist. It may return an error.
@@ -268,8 +268,8 @@ pub enum PasswordCheck {
 /// Rules for new passwords.
 #[dynosaur::dynosaur(pub(crate) DynPasswordPolicy = dyn(box) PasswordPolicy)]
 pub trait PasswordPolicy: Send + Sync {
-    /// Checks a new password. `context` contains words that others may know about the user: the username, the email
-    /// address, the name of the service.
+    /// Checks a new password. `context` contains words that attackers may know about the user, such as the username, the
+    /// email address and the name of the service.
     ///
     /// # Errors
     /// [`BackendError`] if the check failed; a weak password is `Ok(Err(…))`.
@@ -313,8 +313,8 @@ pub enum WeakPassword {
 }
 
 impl WeakPassword {
-    /// The default of the minimum length in characters, which NIST SP 800-63B-4 section 3.1.1.2 requires of passwords
-    /// without a second factor.
+    /// The default minimum length in characters. NIST SP 800-63B-4 section 3.1.1.2 requires it of passwords without a
+    /// second factor.
     pub(crate) const MIN_CHARACTERS: usize = 15;
 
     /// Checks the length of a new password.
@@ -329,7 +329,7 @@ impl WeakPassword {
     }
 }
 
-/// Issues access tokens.
+/// A service that issues access tokens.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::RwLock, time::Duration};
@@ -391,7 +391,7 @@ pub trait TokenIssuer: Send + Sync {
     }
 }
 
-/// Verifies access tokens.
+/// A service that verifies access tokens.
 #[dynosaur::dynosaur(pub(crate) DynTokenVerifier = dyn(box) TokenVerifier)]
 pub trait TokenVerifier: Send + Sync {
     /// Returns the claims of a token, or `None` if it is not genuine, not valid at `now` or not for this application's
@@ -450,9 +450,9 @@ impl<T: TokenVerifier> TokenVerifier for Arc<T> {
 /// The content of an access token to issue.
 #[derive(Clone, Debug)]
 pub struct NewToken {
-    /// The user.
+    /// The user, or [`ClientId::subject`] for a token that a client requests for itself.
     pub subject: Subject,
-    /// The kind of user, [`AuthUser::user_kind`].
+    /// The kind of user: [`AuthUser::user_kind`] or [`Client::USER_KIND`].
     pub user_kind: &'static str,
     /// The scopes.
     pub granted_scopes: GrantedScopes,
@@ -462,8 +462,8 @@ pub struct NewToken {
     pub audiences: Vec<Audience>,
     /// The session that the token belongs to, if there are sessions.
     pub session_id: Option<SessionId>,
-    /// The number of the response within the session. Without it in the token, the use of an access token does not show
-    /// that the client received its response: reuse of a refresh token within the grace period may go unnoticed.
+    /// The number of the response within the session. If the token does not contain it, the use of the token does not
+    /// show that the client received the response: reuse of a refresh token within the grace period may go unnoticed.
     pub sequence: Option<u64>,
     /// Additional claims of the application. Claims that Gatepass sets take precedence.
     pub extra_claims: Map<String, Value>,
@@ -497,8 +497,8 @@ pub struct KeySet {
 ///
 /// - **registered-client**: A registered client is returned with all fields as they were registered: its grants, scopes and
 ///   audiences limit its tokens.
-/// - **unknown-client**: A client that is not registered is `Ok(None)`, whatever its identifier. An error would be a response
-///   with the status 500, for text that anyone can send.
+/// - **unknown-client**: For a client that is not registered, the result is `Ok(None)`, whatever its identifier. An error would
+///   cause a response with status 500, and anyone can send such strings.
 /// - **exact-client-id**: Identifiers are compared byte for byte. Failed attempts are counted under the identifier of the
 ///   request, so another spelling would allow further guesses.
 #[dynosaur::dynosaur(pub(crate) DynClientRegistry = dyn(box) ClientRegistry)]

@@ -19,7 +19,7 @@ impl Scope {
     /// user may request it, since it grants no access.
     pub const OFFLINE_ACCESS: &str = "offline_access";
 
-    /// The scope that allows a token at the UserInfo endpoint
+    /// The scope that a token needs at the UserInfo endpoint
     /// ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)). Every
     /// user may request it.
     pub const OPENID: &str = "openid";
@@ -95,7 +95,7 @@ impl Scopes {
 
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        // The set keeps this linear in the length of the input.
+        // Without the hash set, this would be quadratic in the length of the input.
         let mut seen = HashSet::new();
         Self(scopes.into_iter().filter(|scope| seen.insert(scope.clone())).collect())
     }
@@ -136,7 +136,7 @@ impl From<Scopes> for GrantedScopes {
 
 impl GrantedScopes {
     /// Returns those of the requested scopes that are granted, or all granted scopes if none is requested. Returns
-    /// `None` if none of the requested scopes is granted.
+    /// `None` if none of the requested scopes is granted. [`GrantedScopes::All`] ignores the request and returns itself.
     pub fn grant(&self, requested: &[String]) -> Option<Self> {
         let Self::Only(own) = self else { return Some(Self::All) };
         if requested.is_empty() {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn scope_with_a_character_that_rfc_6749_excludes_is_rejected() {
+    fn empty_scope_and_characters_that_rfc_6749_excludes_are_rejected() {
         for text in ["", "a b", "\"", "\\", "é", "\u{7f}", "\t"] {
             assert!(text.parse::<Scope>().is_err(), "{text:?}");
         }
@@ -217,14 +217,14 @@ mod tests {
 
     #[test]
     fn long_list_of_scopes_is_parsed_in_linear_time() {
-        // In quadratic time it takes many minutes.
+        // A quadratic algorithm would take many minutes.
         let text: String = (0..400_000).map(|number| format!("s{number} ")).collect();
         assert_eq!(text.repeat(2).parse::<Scopes>().expect("scopes").iter().count(), 400_000);
     }
 
     proptest! {
         #[test]
-        fn grant_never_exceeds_the_own_and_requested_scopes(own in "[a-d ]{0,12}", requested in "[a-f ]{0,12}") {
+        fn grant_returns_only_own_and_requested_scopes(own in "[a-d ]{0,12}", requested in "[a-f ]{0,12}") {
             let requested = list(&requested);
             if let Some(GrantedScopes::Only(granted)) = scopes(&own).grant(&requested) {
                 let GrantedScopes::Only(own) = scopes(&own) else { unreachable!() };

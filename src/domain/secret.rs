@@ -29,7 +29,7 @@ macro_rules! secret {
             }
         }
 
-        /// Takes the secret without copying it.
+        /// Converts the secret without copying it.
         impl From<::zeroize::Zeroizing<String>> for $name {
             fn from(secret: ::zeroize::Zeroizing<String>) -> Self {
                 Self(secret)
@@ -53,7 +53,7 @@ secret! {
 }
 
 impl Password {
-    /// The maximum length of a password, in bytes: hashing reads all of it.
+    /// The maximum length of a password, in bytes. It limits the cost of hashing, which reads the whole password.
     pub const MAX_BYTES: usize = 1024;
 
     /// Returns whether the password is neither empty nor longer than [`Password::MAX_BYTES`]. Other passwords never
@@ -87,7 +87,7 @@ impl PartialEq for PasswordHash {
 }
 
 secret! {
-    /// The value of a device cookie, which exempts a device from the failed attempts of strangers. It authenticates nobody.
+    /// The value of a device cookie: failed attempts of strangers do not delay a device that sends it. It authenticates nobody.
     DeviceCookie
 }
 
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn password_is_deserialized_from_a_string_and_the_error_does_not_contain_another_value() {
+    fn password_deserializes_from_strings_only_and_the_error_omits_the_value() {
         assert_eq!(serde_json::from_str::<Password>(r#""secret""#).unwrap().expose(), "secret");
         let error = serde_json::from_str::<Password>("123456").unwrap_err().to_string();
         assert!(error.starts_with("expected a string") && !error.contains("123456"), "{error}");

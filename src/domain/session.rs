@@ -20,12 +20,14 @@ name! {
     SessionId, "session id", 255 bytes
 }
 
-/// The user that a session belongs to. Users of two kinds may have the same subject.
+/// The user that a session belongs to, or the client that requested a token for itself. Users of two kinds may have the
+/// same subject.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionOwner {
-    /// The kind of user, [`AuthUser::user_kind`](crate::AuthUser::user_kind).
+    /// The kind of user: [`AuthUser::user_kind`](crate::AuthUser::user_kind) or
+    /// [`Client::USER_KIND`](crate::Client::USER_KIND).
     pub user_kind: Cow<'static, str>,
-    /// The user.
+    /// The user, or [`ClientId::subject`].
     pub subject: Subject,
 }
 
@@ -73,7 +75,7 @@ pub struct NewSession<'a> {
     /// The hashes of the token family's name and of its first token, if the session has refresh tokens. For a session with a
     /// cookie, both are the hash of the cookie.
     pub refresh_token: Option<(&'a TokenHash, &'a TokenHash)>,
-    /// The maximum number of sessions of the user, with this one.
+    /// The maximum number of sessions of the user, including this one.
     pub max_sessions: NonZeroU32,
 }
 
@@ -128,8 +130,8 @@ pub struct Delivery {
     pub rotated: Timestamp,
     /// The number of the first response: that of the rotation, or 0 if no refresh token was rotated yet.
     pub first: u64,
-    /// The number of the first response to the sender of the last request for a token. Lower numbers from `first` on
-    /// are of responses to other addresses or user agents, which were presumably lost.
+    /// The number of the first response to the sender of the last request for a token. Responses from `first` up to, but
+    /// not including, this one were sent to other addresses or user agents, and were presumably lost.
     pub to_sender: u64,
     /// The number of the last response.
     pub last: u64,
@@ -138,12 +140,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// The delivery of the response to a sign-in at `now`.
+    /// Returns the delivery after a sign-in at `now`.
     pub fn of_sign_in(now: Timestamp) -> Self {
         Self { rotated: now, first: 0, to_sender: 0, last: 0, is_received: false }
     }
 
-    /// The delivery of the response with the number `sequence` to a rotation at `now`.
+    /// Returns the delivery after a rotation at `now`, whose response has the number `sequence`.
     pub fn of_rotation(now: Timestamp, sequence: u64) -> Self {
         Self { rotated: now, first: sequence, to_sender: sequence, last: sequence, is_received: false }
     }
@@ -197,7 +199,7 @@ pub struct Rotation<'a> {
 ///
 /// A read must see every write that completed before it. To avoid reads, use a [`TokenCache`](crate::cache::TokenCache)
 /// instead of caching in the store. [`Auth`](crate::Auth) implements the rules of refresh tokens; the store only
-/// compares and swaps. All times are arguments, and a store needs no clock.
+/// compares and swaps. All times are arguments, so a store needs no clock.
 ///
 /// # Rules
 ///
@@ -205,10 +207,10 @@ pub struct Rotation<'a> {
 ///
 /// Versions of credentials:
 ///
-/// - **stable-version**: Reading the version, opening a session and ending one do not change it. Otherwise sign-ins in
-///   progress would fail.
-/// - **end-all**: `end_all` ends every session of the user and raises the version, also without sessions: a sign-in may be
-///   in progress. Other users keep their sessions and versions.
+/// - **stable-version**: Reading the version, opening a session and ending one do not change the version. Otherwise sign-ins
+///   in progress would fail.
+/// - **end-all**: `end_all` ends every session of the user and raises the version, even if the user has no session: a sign-in
+///   may be in progress. Other users keep their sessions and versions.
 /// - **stale-version**: `open` with an older version returns `None` and changes nothing, so that a sign-in in progress does not
 ///   survive a password change.
 /// - **atomic-end-all**: The comparison and the insertion of `open` are atomic with respect to `end_all`. Otherwise a session
@@ -220,14 +222,14 @@ pub struct Rotation<'a> {
 ///   byte for byte.
 /// - **incomplete-token**: A token without `session_id` is not active: it could not be revoked. A token without `token_id` is
 ///   active with its session. `revoke` returns `false` for both.
-/// - **owner**: Only the owner finds, lists, revokes and ends a session. Users of two kinds with the same subject are two
-///   owners: customer 7 is not staff member 7.
+/// - **owner**: A session is found, listed and ended, and its tokens are revoked, only for its owner. Users of two kinds with
+///   the same subject are two owners: customer 7 is not staff member 7.
 /// - **revoke**: `revoke` ends one access token for as long as its session lasts, also after a refresh. The session and its
 ///   other tokens stay. It returns `true` only if the token was active, so that each revocation is reported once.
 ///
 /// Lists and ends:
 ///
-/// - **list-order**: `list` returns the session first that was last used, by a sign-in or a request for a token.
+/// - **list-order**: `list` returns the most recently used session first. Sign-ins and requests for a token are uses.
 /// - **list-expiry**: `list` contains the sessions whose `expires_at` is later than `now`, and those without. Users end
 ///   sessions from this list, so none may be missing.
 /// - **list-content**: `list` returns the fields that `open` stored, byte for byte.
@@ -235,8 +237,8 @@ pub struct Rotation<'a> {
 /// - **eviction**: If the user has more than `max_sessions` sessions that have not expired, `open` ends the least recently
 ///   used ones, never the new one, and returns their identifiers, so that caches drop their tokens.
 /// - **concurrent-maximum**: Concurrent sign-ins do not exceed the maximum, and each ended session is returned once.
-/// - **unknown-session**: A user, a session or a token that does not exist is `None`, `false` or an empty list, whatever its
-///   text, and not an error: identifiers are in requests from outside.
+/// - **unknown-session**: For a user, a session or a token that does not exist, the result is `None`, `false` or an empty list,
+///   whatever the string, and not an error: anyone can send identifiers.
 ///
 /// Refresh tokens:
 ///
@@ -356,9 +358,9 @@ pub trait SessionStore: Send + Sync {
     /// [`BackendError`] if the change could not be stored.
     fn rotate(&self, rotation: &Rotation<'_>) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
-    /// Replaces the delivery of a session if it still is `update.from`, and stores the sender and the time of the
-    /// request as those of the last request for a token. Returns whether the delivery was replaced. The operation is
-    /// atomic with respect to itself and to [`rotate`](Self::rotate).
+    /// Replaces the delivery of a session if it still is `update.from`. If `update.request` is set, stores its sender and
+    /// time as those of the last request for a token. Returns whether the delivery was replaced. The operation is atomic
+    /// with respect to concurrent calls of itself and of [`rotate`](Self::rotate).
     ///
     /// # Errors
     /// [`BackendError`] if the change could not be stored.

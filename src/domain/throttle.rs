@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::{backend_error::BackendError, time::Timestamp};
 
 /// The key that failed attempts are counted under, such as an account together with an address. Some keys mark networks
-/// that an account signed in from; for a store they are the same.
+/// that an account signed in from; stores treat them like the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ThrottleKey {
     pub(crate) name: String,
@@ -35,7 +35,7 @@ pub struct FailedAttempts {
     pub last: Option<Timestamp>,
 }
 
-/// Storage for failed attempts, which replicas can share. All times are arguments, and a store needs no clock.
+/// Storage for failed attempts, which replicas can share. All times are arguments, so a store needs no clock.
 ///
 /// # Rules
 ///
@@ -55,11 +55,12 @@ pub struct FailedAttempts {
 /// The suite cannot check the following:
 ///
 /// - Usernames: `normalize_username` depends on the usernames of the application.
-/// - Pruning: the store may remove failures that are forgotten, and should, since strangers add them.
+/// - Pruning: the store should remove forgotten failures, since strangers can add any number of them.
 #[dynosaur::dynosaur(pub(crate) DynFailedAttemptStore = dyn(box) FailedAttemptStore)]
 pub trait FailedAttemptStore: Send + Sync {
-    /// Returns the same string for all spellings of a username that belong to one account. Only usernames without an
-    /// account are counted under it; if their spellings had different counts, responses would reveal which accounts exist.
+    /// Returns the same string for all spellings of a username that belong to one account. Failed attempts are counted under
+    /// this string only if no account has the username: if its spellings had different counts, responses would reveal which
+    /// accounts exist.
     fn normalize_username(&self, username: &str) -> String;
 
     /// Returns the failed attempts under each key, in the order of the keys.

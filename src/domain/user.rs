@@ -44,8 +44,8 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     }
 }
 
-/// What clients may learn about a user besides the subject: claims of
-/// [OpenID Connect Core section 5.1](https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims).
+/// The claims about a user that clients get besides the subject
+/// ([OpenID Connect Core section 5.1](https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserProfile {
     /// The username.

@@ -55,8 +55,8 @@ impl<U: AuthUser> TestAuth<U> {
         Self::with(TestUsers::new(users), |builder| builder)
     }
 
-    /// Creates an `Auth` with another store or other settings: [`TestUsers`] or your own store, and `settings`, which
-    /// changes the builder. Parts that `settings` adds replace those of the test, except the clock.
+    /// Creates an `Auth` with a store, [`TestUsers`] or your own, and with the changes that `settings` makes to the builder.
+    /// They replace the defaults of `TestAuth`, except for the clock.
     ///
     /// # Panics
     /// If the parts do not fit together ([`BuildError`](crate::error::BuildError)).
@@ -75,7 +75,7 @@ impl<U: AuthUser> TestAuth<U> {
         Self { auth: auth.unwrap_or_else(|error| panic!("{error}")), clock }
     }
 
-    /// Returns the time of the clock, in the beginning 2023-11-14 22:13:20 UTC.
+    /// Returns the time of the clock, which starts at 2023-11-14 22:13:20 UTC.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_unix(self.clock.load(Ordering::Relaxed))
     }

@@ -1,4 +1,4 @@
-//! Tests: of applications that use Gatepass, and of stores that they implement.
+//! Support for tests of applications that use Gatepass, and of stores that they implement.
 //!
 //! Enable the feature `testing` for `dev-dependencies` only:
 //!
@@ -9,12 +9,13 @@
 //!
 //! The path is that of a clone of the repository. After the first release, write `version = "0.1"` instead.
 //!
-//! It is in neither `default` nor `service`. Cargo unifies features, though: `cargo build --all-targets`, `--all-features`,
-//! and a virtual workspace without `resolver` also enable it in the program. This is harmless: the feature only adds items.
+//! The feature is in neither `default` nor `service`. Cargo unifies features, though: `cargo build --all-targets`,
+//! `--all-features`, and a virtual workspace without `resolver` also enable it in the program. This is harmless: the feature
+//! only adds items.
 //! Only code can sign a request in with [`SignedIn`], and nothing that a client sends has this effect.
 //!
 //! - [`TestAuth`] is an [`Auth`](crate::Auth) with users in memory and a clock that the test sets.
-//! - [`SignedIn::signed_in`] makes a test request one of a user, without a token.
+//! - [`SignedIn::signed_in`] signs a test request in as a user, without a token.
 //! - [`contract`] has a suite for each trait that stores implement.
 
 mod auth;

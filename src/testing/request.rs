@@ -1,4 +1,4 @@
-//! Test requests of a user.
+//! Test requests that are signed in as a user.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     http::extract::users::TestUser,
 };
 
-/// Makes a test request one of a user, without a token.
+/// A test request that can be signed in as a user, without a token.
 ///
 /// ```
 /// use actix_web::test::TestRequest;
@@ -25,7 +25,7 @@ use crate::{
 /// # }
 /// ```
 pub trait SignedIn: HttpMessage + Sized {
-    /// Makes the request one of this user, with a token of these scopes (separated by spaces). The extractors and
+    /// Signs the request in as this user, as if with a token that has these scopes (separated by spaces). The extractors and
     /// [`Auth::require`](crate::Auth::require) then call neither the store nor the token verifier. They still refuse
     /// inactive users and missing scopes. As always, scopes that the user is not allowed to have are ignored.
     ///

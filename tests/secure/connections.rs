@@ -82,7 +82,7 @@ fn sqlite_file_of_another_user_error_names_file_and_users() {
     let output = gatepass.command(&["users", "list"]).uid(65532).gid(65532).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    for words in ["gatepass.db: ", "it belongs to uid 0; running as uid 65532"] {
+    for words in ["gatepass.db: ", "owned by uid 0; running as uid 65532"] {
         assert!(error.contains(words), "no {words:?} in {error}");
     }
 }

@@ -218,7 +218,7 @@ fn check_outage(begin: fn(&PostgresProxy)) {
     let log = cut_off.program.end();
     assert!(!log.contains("hush"), "{log}");
     assert_eq!(log.matches("lost the change feed").count(), 1, "{log}");
-    assert_eq!(log.matches("the change feed is back").count(), 1, "{log}");
+    assert_eq!(log.matches("reconnected to the change feed").count(), 1, "{log}");
 }
 
 #[test]

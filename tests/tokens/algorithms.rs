@@ -195,7 +195,7 @@ fn key_is_imported_only_once_and_unsupported_keys_are_refused() {
         let key = tokens.keys().import(&format!("\n{pem}\n")).unwrap();
         assert_eq!((key.algorithm, fs::read_to_string(&key.file).unwrap()), (algorithm, pem.clone()));
         let again = tokens.keys().import(&pem).unwrap_err().to_string();
-        assert!(again.ends_with("this key exists already"), "{again}");
+        assert!(again.ends_with("this key already exists"), "{again}");
     }
     assert_eq!(tokens.keys().list().unwrap().len(), 4);
     let p384 = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap().serialize_pem();

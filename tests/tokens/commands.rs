@@ -86,7 +86,7 @@ fn own_key_is_imported_from_a_file_or_standard_input() {
 
     let (code, out, err) = keys.run(&["import", file.to_str().unwrap()]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
-    assert!(err.contains("exists already") && !err.contains("BEGIN"), "{err}");
+    assert!(err.contains("already exists") && !err.contains("BEGIN"), "{err}");
     let long = folder.path().join("long.pem");
     std::fs::write(&long, vec![b'x'; 16 * 1024 + 1]).unwrap();
     let (code, _, err) = keys.run(&["import", long.to_str().unwrap()]);

@@ -304,7 +304,7 @@ fn start_with_a_damaged_key_fails_with_one_line_that_names_the_file() {
         ("1500-kid.pem", other_pem.replace("PRIVATE", "PUBLIC").into_bytes(), "PKCS#8"),
         ("1500-kid.pem", b"\xff\xfe".to_vec(), "UTF-8"),
         ("1500-kid.pem", vec![b'x'; 20_000], "too large"),
-        ("1500-kid.pem", other_pem.clone().into_bytes(), "the kid of the key is"),
+        ("1500-kid.pem", other_pem.clone().into_bytes(), "the key, whose kid is"),
         ("key.pem", other_pem.clone().into_bytes(), "SECONDS-KID.pem"),
         ("1500.pem", other_pem.clone().into_bytes(), "SECONDS-KID.pem"),
     ];

@@ -29,7 +29,7 @@ pub(super) fn open_key(path: &Path, directory: &Path) -> Result<File, Reason> {
 }
 
 /// Checks owner and mode by the same rules as PostgreSQL: mode 0600 or stricter, or 0640 if root owns the file, so that
-/// the group of a service in a container can read a mounted secret. A volume of Kubernetes may have mode 0660.
+/// the group of a service in a container can read a mounted secret. Files in a Kubernetes volume may have mode 0660.
 fn check_key(metadata: &Metadata, trusted_owners: &[u32]) -> Result<(), Reason> {
     if !metadata.is_file() {
         return Err(Reason::NotAFile);
@@ -42,8 +42,8 @@ fn check_key(metadata: &Metadata, trusted_owners: &[u32]) -> Result<(), Reason> 
     if mode & forbidden == 0 || is_shared_by_platform(metadata) { Ok(()) } else { Err(Reason::KeyMode(mode)) }
 }
 
-/// Returns whether only the owner and a group of this process can use a file that its group can write: Kubernetes gives all
-/// files of a volume to its `fsGroup` at each start.
+/// Returns whether the group of a file or directory can write to it, but others cannot, and this process is in the group:
+/// Kubernetes gives all files of a volume to its `fsGroup` at each start.
 fn is_shared_by_platform(metadata: &Metadata) -> bool {
     let groups = getgroups().unwrap_or_default();
     let is_own_group = groups.iter().chain([&getegid()]).any(|group| group.as_raw() == metadata.gid());
@@ -52,7 +52,8 @@ fn is_shared_by_platform(metadata: &Metadata) -> bool {
     is_own && is_own_group && metadata.mode() & 0o022 == 0o020 && !is_readable_by_others
 }
 
-/// Takes write access from the group of a file or directory of this user, if the platform permits it.
+/// Removes the group access that Kubernetes granted to a file or directory of this user: write access to a directory, all
+/// access to a file. Failures are ignored.
 pub(super) fn restrict_to_owner(path: &Path) {
     let Ok(metadata) = fs::symlink_metadata(path) else { return };
     if metadata.is_symlink() || metadata.uid() != geteuid().as_raw() || !is_shared_by_platform(&metadata) {
@@ -61,7 +62,7 @@ pub(super) fn restrict_to_owner(path: &Path) {
     let group = if metadata.is_dir() { 0o020 } else { 0o077 };
     let mode = metadata.mode() & 0o7777 & !group;
     if fs::set_permissions(path, Permissions::from_mode(mode)).is_ok() {
-        log::warn!("{}: its group could write to it; the mode is now {mode:o}", path.display());
+        log::warn!("{}: the group could write to it; changed the mode to {mode:o}", path.display());
     }
 }
 
@@ -96,7 +97,7 @@ pub(super) fn open_lock(path: &Path, directory: &Path) -> io::Result<File> {
     }
 }
 
-/// Changes the owner of a file that root has just created to the owner of the directory, as which the service runs.
+/// Changes the owner of a file that root has just created to the owner of the directory, since the service runs as this user.
 pub(super) fn give_to_directory_owner(file: &File, directory: &Path) -> io::Result<()> {
     let (own, directory) = (file.metadata()?, fs::metadata(directory)?);
     // With a second link, the file might also exist outside the directory.

@@ -35,8 +35,8 @@ struct Payload {
     sid_seq: Option<u64>,
     client_id: Option<String>,
     scope: Option<String>,
-    /// Stands for [`GrantedScopes::All`]. A token without `scope` and without this claim grants nothing, so that a
-    /// missing claim never adds scopes.
+    /// True for [`GrantedScopes::All`]. A token without `scope` and without this claim grants nothing, so that a missing
+    /// claim never adds scopes.
     #[serde(default)]
     unrestricted: bool,
     user_kind: Option<String>,
@@ -78,7 +78,7 @@ impl Expected {
             ("unrestricted", json!(is_unrestricted.then_some(true))),
             ("nbf", Value::Null),
         ] {
-            // Extra claims must not set reserved claims, not even those that the token does not have.
+            // Extra claims must not set reserved claims, not even those that the token omits.
             payload.remove(name);
             if !value.is_null() {
                 payload.insert(name.into(), value);

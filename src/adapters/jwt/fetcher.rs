@@ -23,9 +23,13 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The minimum time between two fetches, even if many tokens have an unknown kid.
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 
-/// The time for which keys are cached: at least, at most, and if the response does not specify it.
+/// The minimum time for which keys are cached.
 const MIN_CACHED: Duration = Duration::from_secs(60);
+
+/// The maximum time for which keys are cached.
 const MAX_CACHED: Duration = Duration::from_secs(60 * 60);
+
+/// The time for which keys are cached if the response does not specify it.
 const DEFAULT_CACHED: Duration = Duration::from_secs(5 * 60);
 
 /// The maximum time between two attempts while fetches fail.
@@ -35,11 +39,13 @@ const MAX_RETRY: Duration = Duration::from_secs(60);
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum InvalidIssuer {
-    /// The URL is not absolute, or its scheme is neither `https` nor `http` to this machine.
-    #[error("{0:?} must be an https URL, or an http URL of this machine, without user and password")]
+    /// The URL is not absolute, contains a username, or is neither an `https` URL nor an `http` URL with a loopback host.
+    #[error(
+        "{0:?} must be an https URL, or an http URL with a loopback host, without a username or password"
+    )]
     Url(String),
     /// The system has no usable root certificates.
-    #[error("no root certificates of the operating system: install ca-certificates")]
+    #[error("found no root certificates in the operating system's trust store: install ca-certificates")]
     NoCertificates,
 }
 
@@ -51,17 +57,17 @@ struct Metadata {
     jwks_uri: String,
 }
 
-/// Fetches the keys of one issuer.
+/// The fetcher of the keys of one issuer.
 pub(super) struct Fetcher {
     agent: Agent,
     issuer: Arc<str>,
-    /// The issuer has an `https` URL, so its keys must have one too.
+    /// True if the issuer has an `https` URL. Its keys must then have one too.
     is_https: bool,
     /// The URLs of the server metadata, most likely first.
     metadata: Vec<String>,
     /// The URL of the keys, once it is known.
     jwks_uri: Option<String>,
-    /// The metadata are read again before the next fetch.
+    /// True if the metadata must be read again before the next fetch.
     is_stale: bool,
 }
 
@@ -77,7 +83,7 @@ impl Fetcher {
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls(is_https)?);
         if !is_https {
-            // A proxy cannot reach this machine by its loopback address.
+            // `http` URLs have a loopback host, which a proxy cannot reach.
             config = config.proxy(None);
         }
         Ok(Self {
@@ -91,7 +97,7 @@ impl Fetcher {
     }
 
     /// Fetches the keys now, when they expire, and when a token has an unknown key. While the issuer is unreachable, the
-    /// known keys stay in use. The metadata are read again when the keys expire, after a failure, and if a token has an
+    /// known keys stay in use. The metadata is read again when the keys expire, after a failure, and if a token has an
     /// unknown key that a fetch did not find.
     pub(super) async fn run(mut self, shared: Arc<Shared>) {
         let (mut retry, mut has_unknown_key) = (MIN_PAUSE, false);
@@ -124,7 +130,7 @@ impl Fetcher {
         }
     }
 
-    /// Returns the key set and the time for which it may be cached. Blocks.
+    /// Returns the key set and the time for which it may be cached. Blocks the thread.
     fn fetch(&mut self) -> Result<(Vec<u8>, Duration), BackendError> {
         let known = self.jwks_uri.take();
         let jwks_uri = match known {
@@ -157,9 +163,9 @@ impl Fetcher {
         let (json, _) = self.get(url)?;
         let invalid = |error: &dyn Display| BackendError::new(format!("{url}: {error}"));
         let Metadata { issuer, jwks_uri } = serde_json::from_slice(&json).map_err(|error| invalid(&error))?;
-        // RFC 8414 section 3.3: otherwise, an issuer could present the keys of another one as its own.
+        // RFC 8414 section 3.3 requires this comparison. Otherwise another issuer's keys could be used for this one.
         if *issuer != *self.issuer {
-            return Err(invalid(&format!("these are the metadata of the issuer {issuer:?}")));
+            return Err(invalid(&format!("this is the metadata of another issuer, {issuer:?}")));
         }
         if parse(&jwks_uri).is_none_or(|uri| self.is_https && !is_https(&uri)) {
             return Err(invalid(&InvalidIssuer::Url(jwks_uri)));
@@ -198,7 +204,7 @@ fn tls(is_https: bool) -> Result<TlsConfig, InvalidIssuer> {
         .build())
 }
 
-/// Parses a URL with the scheme `https`, or with `http` and a host of this machine.
+/// Parses an `https` URL, or an `http` URL with a loopback host.
 fn parse(url: &str) -> Option<Uri> {
     let uri: Uri = url.parse().ok()?;
     let host = uri.host()?;
@@ -212,8 +218,9 @@ fn is_https(uri: &Uri) -> bool {
     uri.scheme_str() == Some("https")
 }
 
-/// Returns the URLs of an issuer's metadata: that of [RFC 8414 section 3](https://www.rfc-editor.org/rfc/rfc8414#section-3)
-/// before the path, that of OpenID Connect after it, and that of a service behind a proxy that adds the path.
+/// Returns the URLs of an issuer's metadata. The well-known path of
+/// [RFC 8414 section 3](https://www.rfc-editor.org/rfc/rfc8414#section-3) precedes the issuer's path, that of OpenID Connect
+/// follows it. Behind a proxy that adds the issuer's path, that of RFC 8414 follows it too.
 fn metadata_urls(issuer: &Uri) -> Vec<String> {
     let (scheme, authority) =
         (issuer.scheme_str().unwrap_or_default(), issuer.authority().map_or("", |a| a.as_str()));
@@ -247,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn url_is_https_or_of_this_machine() {
+    fn url_is_https_or_http_with_a_loopback_host() {
         for url in [
             "https://auth.example.com",
             "https://a/b",
@@ -274,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_before_and_after_the_path() {
+    fn metadata_urls_have_the_well_known_path_before_and_after_the_path_of_the_issuer() {
         let urls = |issuer: &str| metadata_urls(&parse(issuer).unwrap());
         let [oauth, openid] = [
             "https://a.example/.well-known/oauth-authorization-server",

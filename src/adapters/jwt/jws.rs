@@ -63,7 +63,7 @@ impl<'a> UnverifiedToken<'a> {
         self.header.kid.as_deref()
     }
 
-    /// Returns the algorithm in the header, which is true only if the key has it too.
+    /// Returns the algorithm in the header. It is trusted only if the key has the same one.
     pub(super) fn alg(&self) -> &str {
         &self.header.alg
     }

@@ -43,7 +43,7 @@ impl fmt::Display for KeyName {
     }
 }
 
-/// A key with its name. The key of a name never changes.
+/// A key with its name. A name always belongs to the same key.
 pub(super) struct Key {
     pub(super) name: KeyName,
     pub(super) material: Box<dyn Sign>,
@@ -183,7 +183,7 @@ mod tests {
         }
 
         #[test]
-        fn parse_of_any_key_name_does_not_panic(text in ".*") {
+        fn parse_of_arbitrary_text_does_not_panic(text in ".*") {
             let _ = KeyName::parse(&text);
         }
     }

@@ -26,8 +26,8 @@ const LOCK: &str = ".lock";
 /// The prefix of key files that are still being written.
 const UNFINISHED: &str = ".new-";
 
-/// The maximum time by which a key's creation time may be ahead of the clock: clocks of replicas differ, and creation
-/// times are unique.
+/// The maximum time by which a key's creation time may be ahead of the clock: clocks of replicas differ, and each key is at
+/// least a second newer than the one before.
 const MAX_AHEAD: Duration = Duration::from_secs(60);
 
 const MAX_FILE_LENGTH: u64 = 16 * 1024;
@@ -99,7 +99,7 @@ impl KeyDirectory {
     /// for EdDSA.
     ///
     /// # Errors
-    /// [`KeyError`] as for [`rotate`](Self::rotate), or if the text is not such a key, or the directory has it already.
+    /// [`KeyError`] as for [`rotate`](Self::rotate), or if `pem` is not such a key, or the directory already has it.
     pub fn import(&self, pem: &str) -> Result<ListedKey, KeyError> {
         let imported = algorithm::import(pem.trim()).map_err(at("imported key".as_ref()))?;
         self.add(Timestamp::now(), |_| Ok(imported))
@@ -154,7 +154,7 @@ impl KeyDirectory {
                 let name = format!("{stem}.{}", newest.algorithm.extension());
                 return Err(Reason::Ahead { seconds, name }.at(&newest.file));
             }
-            // Later than all other keys. Otherwise it might sign at once.
+            // The new key is later than all others. Otherwise it might sign at once.
             Some(newest) => now.max(newest.created + Duration::from_secs(1)),
             None => now,
         };
@@ -216,8 +216,8 @@ impl KeyDirectory {
         Ok(keys)
     }
 
-    /// Reads the keys, oldest first, and returns them with the errors of unusable ones. Of several files with one kid, the
-    /// newest is used. Files of `known` keys are not read again, because the key of a name never changes.
+    /// Reads the keys, oldest first, and returns them with the errors of unusable ones. If several files have the same kid,
+    /// the newest is used. Files of `known` keys are not read again: a file's content never changes.
     pub(super) fn read(&self, known: &[Arc<Key>]) -> Result<(Vec<Arc<Key>>, Vec<KeyError>), KeyError> {
         access::check_directory(&self.path)?;
         let (mut keys, mut errors) = (Vec::new(), Vec::new());
@@ -291,7 +291,7 @@ impl KeyDirectory {
             access::give_to_directory_owner(file.as_file(), &self.path)?;
             file.as_file().sync_all()?;
             file.persist(&path)?;
-            // Makes the rename durable.
+            // A sync of the directory makes the rename durable.
             #[cfg(unix)]
             File::open(&self.path)?.sync_all()?;
             io::Result::Ok(())

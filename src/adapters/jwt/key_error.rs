@@ -32,11 +32,11 @@ pub(super) enum Reason {
     DirectoryMode(u32),
     #[error("not a key file name: expected SECONDS-KID.{0} with the creation time as a Unix timestamp")]
     FileName(String),
-    #[error("the file name does not match the key: the kid of the key is {0}")]
+    #[error("the file name does not match the key, whose kid is {0}: rename the file")]
     WrongKid(String),
     #[error("{0}")]
     InvalidKey(String),
-    #[error("this key exists already")]
+    #[error("this key already exists")]
     AlreadyExists,
     #[error("the newer file {0} has the same key ID, so this file is not used: remove one of them")]
     SameKid(String),
@@ -45,7 +45,7 @@ pub(super) enum Reason {
          correct the clock, or rename this file to {name}"
     )]
     Ahead { seconds: u64, name: String },
-    #[error("too large for a key file")]
+    #[error("too large for a key file, which must be smaller than 16 KiB")]
     TooLong,
     #[error("this directory contains no key")]
     NoKey,
@@ -56,7 +56,7 @@ pub(super) enum Reason {
 }
 
 impl KeyError {
-    /// Returns whether the key can do without this file.
+    /// Returns whether the file is not needed, because a newer file has the same key.
     pub(super) fn is_superfluous_file(&self) -> bool {
         matches!(self.reason, Reason::SameKid(_))
     }

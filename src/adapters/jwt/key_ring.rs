@@ -60,7 +60,10 @@ impl KeyRing {
         let schedule = Schedule::new(&keys, settings.rotation());
         let (own, wanted) = (keys[schedule.signing(now)].algorithm(), settings.algorithm);
         if directory.is_some() && wanted.is_some_and(|wanted| wanted != own) {
-            log::warn!("the key that signs is for {}: another algorithm is for new keys only", own.name());
+            log::warn!(
+                "the current key signs with {}: the configured algorithm is only used for new keys",
+                own.name()
+            );
         }
         Ok(Self {
             directory,
@@ -103,7 +106,7 @@ impl KeyRing {
         algorithms
     }
 
-    /// Registers an invalidator for the removal of keys.
+    /// Registers a cache to clear whenever a key is removed.
     pub(super) fn invalidate_on_removal(&self, invalidator: Arc<dyn CacheInvalidator>) {
         self.invalidators.lock().unwrap_or_else(PoisonError::into_inner).push(invalidator);
     }
@@ -122,7 +125,7 @@ impl KeyRing {
     /// removed; if no key is left, the last keys remain.
     pub(super) fn refresh(&self) {
         let Some(directory) = &self.directory else { return };
-        // Locked until the end, so that a concurrent call cannot replace newer keys with older ones.
+        // The lock is held until the end, so that a concurrent call cannot replace newer keys with older ones.
         let mut logged = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.read().keys.clone();
         let (keys, mut errors) = directory.read(&before).unwrap_or_else(|error| (Vec::new(), vec![error]));
@@ -166,7 +169,7 @@ impl Keys {
     }
 }
 
-/// Returns the names of the keys. The key of a name never changes.
+/// Returns the names of the keys. A name always belongs to the same key.
 fn names(keys: &[Arc<Key>]) -> BTreeSet<&KeyName> {
     keys.iter().map(|key| &key.name).collect()
 }

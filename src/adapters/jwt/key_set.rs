@@ -39,8 +39,9 @@ struct PublicKey {
 }
 
 impl PublicKeys {
-    /// Returns the key with this kid and algorithm. If the token or the set has no kid
-    /// ([RFC 7517 section 4.5](https://www.rfc-editor.org/rfc/rfc7517#section-4.5)), that is the only key of the algorithm.
+    /// Returns the key with this kid and algorithm. If the token has no kid, or no key has this kid but some have none
+    /// ([RFC 7517 section 4.5](https://www.rfc-editor.org/rfc/rfc7517#section-4.5)), returns the only possible key of the
+    /// algorithm, or `None` if there are several.
     pub(super) fn find(&self, kid: Option<&str>, alg: &str) -> Option<&dyn Verify> {
         let of_algorithm = || self.0.iter().filter(|key| key.key.algorithms().contains(&alg));
         if self.has(kid) {
@@ -92,7 +93,7 @@ fn parse_key(jwk: &Value) -> Option<PublicKey> {
     let is_usable =
         jwk.get("use").is_none_or(|purpose| purpose == "sig") && jwk.get("key_ops").is_none_or(verifies);
     let kid = jwk.get("kid").map(|kid| kid.as_str().map(ToOwned::to_owned));
-    // A kid of another type than string is invalid.
+    // A kid that is not a string is invalid.
     is_usable.then_some(PublicKey { kid: kid.map_or(Some(None), |kid| kid.map(Some))?, key })
 }
 

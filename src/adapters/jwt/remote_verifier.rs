@@ -22,7 +22,7 @@ use crate::domain::{
     time::Timestamp,
 };
 
-/// Verifies the access tokens of another service offline, with the public keys of its JSON Web Key Set
+/// A verifier for the access tokens of another service. It works offline, with the public keys of a JSON Web Key Set
 /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)). Clones are cheap and share the keys.
 ///
 /// It accepts tokens that [`JwtTokens`](crate::jwt::JwtTokens) signs with a private key, and tokens of other issuers with
@@ -94,7 +94,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Replaces the keys, and returns whether the text of the key set is another one.
+    /// Replaces the keys, and returns whether the JSON text of the key set has changed.
     pub(super) fn set_keys(&self, json: &[u8]) -> Result<bool, InvalidKeySet> {
         let mut last = self.json.lock().unwrap_or_else(PoisonError::into_inner);
         let keys = key_set::parse(json)?;
@@ -123,13 +123,13 @@ impl RemoteJwtVerifier {
     }
 
     /// Creates a verifier that fetches the keys of the issuer in the background, at the `jwks_uri` of its metadata
-    /// ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414), or OpenID Connect Discovery). Both URLs must be `https`, except
-    /// to this machine. Redirects are not followed.
+    /// ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414), or OpenID Connect Discovery). Both URLs must be `https`, or `http`
+    /// with a loopback host. Redirects are not followed.
     ///
     /// Keys are fetched again when their `max-age` has passed (1 minute to 1 hour) and when a token has an unknown key, at
-    /// most every 5 seconds. The metadata are read again when the keys have expired, and if a fetch did not find the unknown
-    /// key. If a fetch fails, the reason is logged, the known keys stay in use, and further attempts
-    /// follow, at least once a minute.
+    /// most every 5 seconds. The metadata is read again when the keys have expired, after a failure, and if a fetch did not
+    /// find the unknown key. If a fetch fails, the reason is logged, the known keys stay in use, and further attempts follow,
+    /// at least once a minute.
     ///
     /// # Errors
     /// [`InvalidIssuer`](crate::jwt::InvalidIssuer) if the issuer is not such a URL, or the operating system has no root
@@ -146,7 +146,7 @@ impl RemoteJwtVerifier {
         Ok(verifier)
     }
 
-    /// Invalidates cached tokens whenever the keys change.
+    /// Registers a cache to clear whenever the keys change.
     pub fn watch(&self, invalidator: Arc<dyn CacheInvalidator>) {
         self.shared.invalidators.lock().unwrap_or_else(PoisonError::into_inner).push(invalidator);
     }
@@ -162,7 +162,7 @@ impl RemoteJwtVerifier {
     /// Replaces the keys with those of a JSON Web Key Set. Ignores keys of other types and for other purposes.
     ///
     /// # Errors
-    /// [`InvalidKeySet`] if the text is not a usable key set; the previous keys remain.
+    /// [`InvalidKeySet`] if `json` is not a usable key set; the previous keys remain.
     pub fn set_keys(&self, json: impl AsRef<[u8]>) -> Result<(), InvalidKeySet> {
         self.shared.set_keys(json.as_ref())?;
         Ok(())

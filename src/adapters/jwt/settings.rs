@@ -67,8 +67,8 @@ impl SigningKeys {
 pub struct JwtSettings {
     /// The keys that sign tokens.
     pub keys: SigningKeys,
-    /// The algorithm of new keys in a directory. `None` is that of the newest key, or the default for the first one.
-    /// Existing keys keep theirs.
+    /// The algorithm of new keys in a directory. `None` stands for that of the newest key, or ES256 for the first key.
+    /// Existing keys keep their algorithm.
     pub algorithm: Option<SigningAlgorithm>,
     /// The time for which a new key is published before it signs.
     pub activation_delay: Duration,

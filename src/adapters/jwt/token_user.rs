@@ -11,7 +11,7 @@ use crate::domain::{
 /// The user of a token that another service issued, for applications without a user table. The scopes of the token alone
 /// decide what the user may do.
 ///
-/// It is of the kind `User`, like the users of the `gatepass` program. Tokens of another kind do not authenticate it.
+/// Its kind is `User`, as in tokens of the `gatepass` program. Tokens with another kind are rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenUser(Subject);
 
@@ -33,7 +33,7 @@ impl AuthUser for TokenUser {
     }
 }
 
-/// A [`TokenUser`] for every subject. Nobody can sign in here.
+/// A store that has a [`TokenUser`] for every subject. Nobody can sign in with a password.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokenUsers;
 

@@ -47,9 +47,9 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Tokens have the claims `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `user_kind`, and if they apply `sid`, `client_id`
-/// and `scope`. Tokens with [`GrantedScopes::All`](crate::GrantedScopes::All) have `"unrestricted": true` instead of
-/// `scope`. Tokens with neither grant nothing.
+/// Tokens have the claims `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `user_kind`, and if they apply `sid`, `sid_seq`,
+/// `client_id` and `scope`. Tokens with [`GrantedScopes::All`](crate::GrantedScopes::All) have `"unrestricted": true`
+/// instead of `scope`. Tokens with neither grant nothing.
 ///
 /// Only tokens that this type could have issued are accepted: with the same algorithm, issuer, audience and type, a
 /// known key, and no further header parameters. Times are compared with the clock of [`Auth`](crate::Auth).
@@ -91,7 +91,7 @@ impl JwtTokens {
     /// only keys in a directory can be rotated.
     ///
     /// # Errors
-    /// [`KeyError`] if the text is not such a key.
+    /// [`KeyError`] if `pem` is not such a key.
     pub fn from_pem(pem: &str, issuer: impl Into<Arc<str>>) -> Result<Self, KeyError> {
         Self::open_with(JwtSettings::new(SigningKeys::pem(pem)?, issuer))
     }
@@ -122,7 +122,7 @@ impl JwtTokens {
         Ok(Self { expected, access_token_ttl, activation_delay, ring, _watch })
     }
 
-    /// Invalidates cached tokens whenever a key is removed.
+    /// Registers a cache to clear whenever a key is removed.
     pub fn watch(&self, invalidator: Arc<dyn CacheInvalidator>) {
         self.ring.invalidate_on_removal(invalidator);
     }

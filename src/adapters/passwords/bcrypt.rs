@@ -33,13 +33,13 @@ pub(super) struct Bcrypt {
 enum Prehash {
     /// The password.
     None,
-    /// Its SHA-256, in hexadecimal, as in Django.
+    /// The SHA-256 of the password, in hexadecimal, as in Django.
     HexSha256,
-    /// Its SHA-256, in base64, as in passlib before 1.7.3.
+    /// The SHA-256 of the password, in base64, as in passlib before 1.7.3.
     Base64Sha256,
-    /// The HMAC-SHA-256 with the salt as key, in base64, as in passlib.
+    /// The HMAC-SHA-256 of the password with the salt as the key, in base64, as in passlib.
     HmacSha256 { salt: String },
-    /// The HMAC-SHA-384, in base64, as in WordPress.
+    /// The HMAC-SHA-384 of the password, in base64, as in WordPress.
     WordPress,
 }
 
@@ -49,17 +49,17 @@ impl Bcrypt {
         Self::checked(hash, Prehash::None)
     }
 
-    /// Parses `$2b$12$…`, the rest of `bcrypt_sha256$`.
+    /// Parses `$2b$12$…`, the part after `bcrypt_sha256$`.
     pub(super) fn parse_django(hash: &str) -> Result<Self, UnsupportedHash> {
         Self::checked(hash, Prehash::HexSha256)
     }
 
-    /// Parses `$2y$10$…`, the rest of `$wp`.
+    /// Parses `$2y$10$…`, the part after `$wp`.
     pub(super) fn parse_wordpress(hash: &str) -> Result<Self, UnsupportedHash> {
         Self::checked(hash, Prehash::WordPress)
     }
 
-    /// Parses `2b,12$salt$hash` or `v=2,t=2b,r=12$salt$hash`, the rest of `$bcrypt-sha256$`.
+    /// Parses `2b,12$salt$hash` or `v=2,t=2b,r=12$salt$hash`, the part after `$bcrypt-sha256$`.
     pub(super) fn parse_passlib(fields: &str) -> Result<Self, UnsupportedHash> {
         let fields: Vec<&str> = fields.split('$').collect();
         let [parameters, salt, output] = fields[..] else { return Err(MALFORMED) };

@@ -34,13 +34,13 @@ use crate::domain::{
     secret::{Password, PasswordHash},
 };
 
-/// Hashes passwords with Argon2id ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) into
+/// A password hasher that writes Argon2id hashes ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) as
 /// [PHC strings](https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md). The default parameters are
 /// [OWASP's](https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id).
 ///
 /// Hashing runs on the hasher's own threads, so that it does not block async workers; it works with any runtime. If the
 /// queue is full or the wait would be too long, it fails at once with [`BackendError::busy`]. Threads start on demand.
-/// Clones share them, and they end with the last clone.
+/// Clones share the threads, which end with the last clone.
 ///
 /// # Supported hashes
 ///
@@ -55,8 +55,8 @@ use crate::domain::{
 /// | no password | `!…` | |
 ///
 /// The schemes of LDAP servers and Spring may precede a hash: `{bcrypt}`, `{CRYPT}`, `{ARGON2}`, `{PBKDF2-SHA256}`. Fast
-/// hashes such as `{SSHA}` and md5crypt are not supported, because they do not protect passwords. `!` and anything after it
-/// stands for a user without a password.
+/// hashes such as `{SSHA}` and md5crypt are not supported, because they do not protect passwords. A stored hash that begins
+/// with `!` stands for a user without a password.
 ///
 /// If the password matches a hash that is not Argon2id with the current parameters, the result is
 /// [`PasswordCheck::NeedsRehash`], and the sign-in replaces the hash. A hash of another kind or over these limits
@@ -116,7 +116,7 @@ impl Argon2Hasher {
 /// 3.1.1.2](https://pages.nist.gov/800-63-4/sp800-63b.html#passwordver) recommends: keyboards encode `é` in two ways.
 fn normalized(password: &Password) -> Password {
     let text = password.expose();
-    // Its full length at once: a string that grows leaves copies behind.
+    // Allocates the full length at once: a string that grows leaves copies in memory.
     let mut normalized = String::with_capacity(text.nfkc().map(char::len_utf8).sum());
     normalized.extend(text.nfkc());
     normalized.into()
@@ -149,13 +149,15 @@ impl PasswordHasher for Argon2Hasher {
     async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<PasswordCheck, BackendError> {
         // To clients, an unsupported hash looks like a wrong password.
         let stored = StoredHash::parse(hash.expose())
-            .inspect_err(|error| log::error!("cannot verify a stored password hash: {error}"))
+            .inspect_err(|error| {
+                log::error!("cannot use a stored password hash, so its user cannot sign in: {error}")
+            })
             .ok();
         let params = self.params.clone();
         let extra_memory = stored.as_ref().map_or(0, |stored| stored.extra_memory(params.memory()));
         let mut spellings = vec![normalized(password)];
         if spellings[0].expose() != password.expose() {
-            // Hashes of other programs, which do not normalize.
+            // Other programs hash passwords without normalizing them.
             spellings.push(password.clone());
         }
         self.pool
@@ -165,7 +167,7 @@ impl PasswordHasher for Argon2Hasher {
                     let password = password.expose().as_bytes();
                     let Some(stored) = &stored else { break };
                     if stored.matches(password, blocks)? {
-                        // A replacement would make a mistyped end the password.
+                        // A hash that does not cover the end of the password is not replaced: the end may be mistyped.
                         let needs_rehash = (!is_current || index > 0) && stored.covers(password);
                         return Ok(if needs_rehash {
                             PasswordCheck::NeedsRehash
@@ -175,8 +177,8 @@ impl PasswordHasher for Argon2Hasher {
                     }
                 }
                 if !is_current {
-                    // Keeps the response time from revealing a hash of another kind.
-                    // An unknown user costs as many hashes.
+                    // Hashes again, so that the response time does not reveal a hash of another kind. An unknown user
+                    // costs as many hashes.
                     for password in &spellings {
                         let password = password.expose().as_bytes();
                         params.derive(password, &[0; SALT_BYTES], blocks, &mut [0; OUTPUT_BYTES])?;

@@ -88,21 +88,21 @@ pub(super) fn parse_phc(digest: Digest, phc: &PasswordHash) -> Result<Kdf, Unsup
     Pbkdf2::checked(digest, iterations, output_bytes).map(Kdf::Pbkdf2)
 }
 
-/// Parses `1000000$salt$hash`, the rest of `pbkdf2_sha256$`: the salt is plain text, the hash is base64.
+/// Parses `1000000$salt$hash`, the part after `pbkdf2_sha256$`: the salt is plain text, the hash is base64.
 pub(super) fn parse_django(digest: Digest, fields: &str) -> Result<StoredHash, UnsupportedHash> {
     let (iterations, salt, output) = split(fields)?;
     let output = Base64::decode_vec(output).map_err(|_| MALFORMED)?;
     stored(digest, iterations, salt.as_bytes(), output)
 }
 
-/// Parses `29000$salt$hash`, the rest of `$pbkdf2-sha256$`: both are base64 with `.` for `+` and without padding.
+/// Parses `29000$salt$hash`, the part after `$pbkdf2-sha256$`: salt and hash are base64 with `.` for `+`, without padding.
 pub(super) fn parse_passlib(digest: Digest, fields: &str) -> Result<StoredHash, UnsupportedHash> {
     let (iterations, salt, output) = split(fields)?;
     let decode = |text: &str| Base64Unpadded::decode_vec(&text.replace('.', "+")).map_err(|_| MALFORMED);
     stored(digest, iterations, &decode(salt)?, decode(output)?)
 }
 
-/// Parses `sha256:1000000$salt$hash`, the rest of `pbkdf2:`: the salt is plain text, the hash is hexadecimal.
+/// Parses `sha256:1000000$salt$hash`, the part after `pbkdf2:`: the salt is plain text, the hash is hexadecimal.
 pub(super) fn parse_werkzeug(fields: &str) -> Result<StoredHash, UnsupportedHash> {
     let (digest, fields) = fields.split_once(':').ok_or(MALFORMED)?;
     let digest = Digest::named(digest).ok_or(UnsupportedHash::UnknownKind)?;
@@ -111,7 +111,7 @@ pub(super) fn parse_werkzeug(fields: &str) -> Result<StoredHash, UnsupportedHash
 }
 
 /// Parses a hash of ASP.NET Core Identity, version 3: base64 of the version, the digest, the iterations and the length of
-/// the salt as big-endian numbers, the salt, and the hash. Returns `None` for other text.
+/// the salt as big-endian numbers, the salt, and the hash. Returns `None` for other strings.
 pub(super) fn parse_asp_net(text: &str) -> Option<Result<StoredHash, UnsupportedHash>> {
     let bytes = Base64::decode_vec(text).ok()?;
     let (&[version, ref header @ ..], rest) = bytes.split_first_chunk::<13>()?;

@@ -10,14 +10,15 @@ const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 const SALT_BYTES: usize = 8;
 const OUTPUT_BYTES: usize = 16;
 
-/// The binary logarithm of the minimum and maximum number of iterations. phpass specifies the minimum. WordPress has 13;
-/// the maximum takes half a second on one core.
+/// The binary logarithm of the minimum number of iterations, which phpass specifies.
 const MIN_LOG: u32 = 7;
+
+/// The binary logarithm of the maximum number of iterations: half a second on one core. WordPress uses 13.
 const MAX_LOG: u32 = 18;
 
 const MALFORMED: UnsupportedHash = UnsupportedHash::Malformed("phpass");
 
-/// Parses the rest of `$P$`: a digit for the number of iterations, the salt as text, and the hash.
+/// Parses the part after `$P$`: a digit for the number of iterations, the salt as text, and the hash.
 pub(super) fn parse(fields: &str) -> Result<StoredHash, UnsupportedHash> {
     let (&log, rest) = fields.as_bytes().split_first().ok_or(MALFORMED)?;
     let (salt, output) = rest.split_at_checked(SALT_BYTES).ok_or(MALFORMED)?;

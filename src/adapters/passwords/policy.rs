@@ -18,7 +18,7 @@ use crate::domain::{
     secret::Password,
 };
 
-/// Rejects new passwords that are short, overlong, common, easy to guess or breached.
+/// A policy that rejects new passwords that are short, overlong, common, easy to guess or breached.
 ///
 /// The minimum length is 15 characters, as NIST requires of passwords without a second factor. How hard a password is to
 /// guess is estimated from the patterns that [zxcvbn](https://docs.rs/zxcvbn) finds in it: common passwords, words, names,
@@ -56,7 +56,7 @@ pub struct StrengthPolicy {
 }
 
 impl StrengthPolicy {
-    /// The lowest minimum length, in characters: that of passwords that are used with a second factor.
+    /// The lowest minimum length, in characters. NIST requires it of passwords that are used with a second factor.
     pub const MIN_CHARACTERS: usize = 8;
 
     /// Creates a policy that runs on the threads of this hasher.
@@ -75,7 +75,7 @@ impl StrengthPolicy {
         Self { min_characters: minimum.max(Self::MIN_CHARACTERS), ..self }
     }
 
-    /// Also rejects the passwords of this list, in the spelling of the user and in lower case.
+    /// Rejects the passwords of this list too, as the user typed them and in lower case.
     #[must_use]
     pub fn blocklist(self, list: PasswordBlocklist) -> Self {
         Self { blocklist: Some(list), ..self }
@@ -88,7 +88,7 @@ impl StrengthPolicy {
         self
     }
 
-    /// Checks a password in NFKC. `typed` is how the user typed it.
+    /// Checks a password in NFKC. `typed` is the same password as the user typed it.
     fn check_now(&self, password: &Password, typed: &Password, words: &Words) -> Result<(), BackendOrWeak> {
         guesses::check(password.expose(), words)?;
         let Some(list) = &self.blocklist else { return Ok(()) };
@@ -108,7 +108,7 @@ impl PasswordPolicy for StrengthPolicy {
         password: &Password,
         context: &[&str],
     ) -> Result<Result<(), WeakPassword>, BackendError> {
-        // The hash is that of the normalized password.
+        // The hasher normalizes passwords, so the length of both spellings is checked.
         let normalized = normalized(password);
         for spelling in [password, &normalized] {
             if let Err(weak) = WeakPassword::check_length(spelling, self.min_characters) {

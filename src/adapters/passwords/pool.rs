@@ -32,7 +32,7 @@ struct Shared {
     /// The number of blocks that each thread reuses. When each hash allocated its own, glibc retained hundreds of MiB.
     own_blocks: usize,
     state: Mutex<State>,
-    /// Signals a new job, the end of a job, or the closing of the pool.
+    /// The signal for a new job, the end of a job, or the closing of the pool.
     changed: Condvar,
 }
 
@@ -106,7 +106,7 @@ impl Pool {
             if !sender.is_closed() {
                 let result = work(blocks);
                 running.finish();
-                // Fails if the request was cancelled.
+                // Sending fails if the request was canceled.
                 let _ = sender.send(result);
             }
         });
@@ -167,7 +167,7 @@ impl Shared {
             log::debug!("cannot lower the priority of a hashing thread: {error}");
         }
         let mut blocks = Vec::new();
-        // If it fails, each hash allocates its own blocks.
+        // If the reservation fails, each hash allocates its own blocks.
         let _ = blocks.try_reserve_exact(self.own_blocks);
         while let Some((work, running)) = self.next() {
             // The panic hook logs the panic. The caller gets an error, because the sender is dropped.
@@ -175,7 +175,7 @@ impl Shared {
         }
     }
 
-    /// Waits for the next job in the queue, and for its memory.
+    /// Waits for the next job in the queue, and for its memory. Returns `None` when the pool is closed.
     fn next(&self) -> Option<(Work, Running<'_>)> {
         let mut state = self.lock();
         while !state.is_closed {
@@ -192,7 +192,7 @@ impl Shared {
     }
 }
 
-/// A running job. Dropping it ends the job.
+/// A running job. Its memory becomes available on drop.
 struct Running<'a> {
     shared: &'a Shared,
     extra_memory: u32,

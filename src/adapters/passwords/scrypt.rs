@@ -20,14 +20,14 @@ pub(super) fn parse_phc(phc: &PasswordHash) -> Result<Params, UnsupportedHash> {
     checked(log_n, r, p)
 }
 
-/// Parses `16384$salt$8$1$hash`, the rest of `scrypt$`: the salt is plain text, the hash is base64.
+/// Parses `16384$salt$8$1$hash`, the part after `scrypt$`: the salt is plain text, the hash is base64.
 pub(super) fn parse_django(fields: &str) -> Result<StoredHash, UnsupportedHash> {
     let fields: Vec<&str> = fields.split('$').collect();
     let [n, salt, r, p, output] = fields[..] else { return Err(MALFORMED) };
     stored([n, r, p], salt, Base64::decode_vec(output).ok())
 }
 
-/// Parses `32768:8:1$salt$hash`, the rest of `scrypt:`: the salt is plain text, the hash is hexadecimal.
+/// Parses `32768:8:1$salt$hash`, the part after `scrypt:`: the salt is plain text, the hash is hexadecimal.
 pub(super) fn parse_werkzeug(fields: &str) -> Result<StoredHash, UnsupportedHash> {
     let fields: Vec<&str> = fields.split([':', '$']).collect();
     let [n, r, p, salt, output] = fields[..] else { return Err(MALFORMED) };

@@ -27,7 +27,7 @@ pub(super) enum StoredHash {
         salt: Vec<u8>,
         output: Vec<u8>,
     },
-    /// Matches no password: the user has none.
+    /// The user has no password, so no password matches.
     Unusable,
 }
 
@@ -39,14 +39,14 @@ pub(super) enum Kdf {
     Scrypt(::scrypt::Params),
 }
 
-/// The reason why a stored hash cannot be verified. `Display` contains no part of the hash.
+/// The reason why no password can be verified against a stored hash. `Display` contains no part of the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UnsupportedHash {
     /// The hash is of an unknown kind.
     #[error("password hash of an unknown kind")]
     UnknownKind,
-    /// The hash is a malformed hash of this kind.
+    /// The hash is of this kind, but malformed.
     #[error("malformed {0} hash")]
     Malformed(&'static str),
     /// The hash is of this kind, but its parameters exceed the limit.

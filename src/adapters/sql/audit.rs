@@ -80,7 +80,7 @@ impl AuditEntry {
         }
     }
 
-    /// Returns the hash of what failures have in common that are counted as one entry; `None` for other events.
+    /// Returns a hash that is the same for all failures that are counted as one entry; `None` for other events.
     pub(crate) fn failure(&self) -> Option<String> {
         let is_failure = |kind: &&EventKind| kind.is_failure() && kind.as_str() == self.event;
         EventKind::ALL.iter().find(is_failure)?;
@@ -133,7 +133,7 @@ impl Actor {
         Self(clean(name))
     }
 
-    /// Creates an entry for something that this operator does now.
+    /// Creates an entry for an action of this operator, with the current time.
     pub fn entry(&self, kind: EventKind) -> AuditEntry {
         AuditEntry { actor: Some(self.0.clone()), ..AuditEntry::new(kind, Timestamp::now()) }
     }
@@ -148,9 +148,9 @@ pub struct SqlAudit {
 /// A filter for entries of the audit trail. The default matches all entries.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
-    /// The time of the oldest entry.
+    /// The earliest time of an entry.
     pub since: Option<Timestamp>,
-    /// A username, in any case: matches entries of this user, and entries with this username.
+    /// A case-insensitive username, which matches the entries of this user and the entries with this username.
     pub user: Option<String>,
     /// The kind of event.
     pub kind: Option<EventKind>,
@@ -219,7 +219,7 @@ pub(super) async fn append(connection: &mut Connection, entries: &[AuditEntry]) 
     connection.execute(insertion(&counted(entries))).await.map(drop)
 }
 
-/// Writes to the audit trail on a connection of its own, so that it and requests do not wait for each other.
+/// A writer for the audit trail with its own connection, so that the writer and requests do not wait for each other.
 #[derive(Debug)]
 pub struct AuditWriter(Pool);
 

@@ -37,8 +37,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// The time limit of a poll, after which the connection is replaced.
 const POLL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The listeners that are notified of changes that are written through a [`Database`], and the task that
-/// [`Database::remove_expired`] starts.
+/// The listeners for changes that are written through a [`Database`], and the task that [`Database::remove_expired`] starts.
 #[derive(Default)]
 pub(super) struct Listeners(Mutex<Vec<Listener>>, OnceLock<BackgroundTask>);
 
@@ -98,11 +97,11 @@ impl Database {
     }
 
     /// Removes expired sessions and other expired rows once a minute, in the background, until the last clone of this
-    /// `Database` is dropped. Otherwise they accumulate. [`watch`](Self::watch) does this too: after both, the cleanup runs
-    /// twice, which does no harm.
+    /// `Database` is dropped. Without a cleanup, they accumulate. [`watch`](Self::watch) starts one too; calling both is
+    /// harmless.
     ///
     /// Set the limits of the audit trail first: [`with_audit_retention`](Self::with_audit_retention) and
-    /// [`with_audit_max_entries`](Self::with_audit_max_entries) have no effect on a cleanup that runs already.
+    /// [`with_audit_max_entries`](Self::with_audit_max_entries) have no effect on a cleanup that already runs.
     pub fn remove_expired(&self) {
         self.listeners
             .1
@@ -119,20 +118,20 @@ impl Database {
         now: Timestamp,
     ) -> Result<(), BackendError> {
         audit::append(&mut transaction, entry.as_slice()).await?;
-        // Last, because the counter stays locked until the commit.
+        // The number comes last, because the counter stays locked until the commit.
         let numbers = transaction.fetch(Statement::new(NEXT_NUMBER), |row| row.get::<i64>("number")).await?;
         let (kind, name) = to_columns(change);
         for number in numbers {
             let insert = Statement::new(INSERT).bind(number).bind(kind).bind(name).bind(now);
             transaction.execute(insert).await?;
         }
-        // Notified on drop: if the caller is cancelled, the commit may still take effect.
+        // Listeners are notified on drop: if the call is canceled, the commit may still take effect.
         let _notification = Notification { listeners: &self.listeners, change };
         transaction.commit().await
     }
 }
 
-/// Notifies the listeners of a change when it is dropped.
+/// A guard that notifies the listeners of a change on drop.
 struct Notification<'a> {
     listeners: &'a Listeners,
     change: &'a Invalidation,
@@ -172,7 +171,7 @@ fn from_columns((_, kind, name): &Change) -> Invalidation {
     known.unwrap_or(Invalidation::Everything)
 }
 
-/// Polls the table of changes.
+/// The task that polls the table of changes.
 struct ChangeFeed {
     pool: Pool,
     /// The latest change that was read, if there is one.
@@ -210,7 +209,7 @@ impl ChangeFeed {
         self.invalidator.synced_until(deadline(now, self.max_staleness));
         if self.is_disconnected {
             self.is_disconnected = false;
-            log::info!("the change feed is back: cached tokens are used again");
+            log::info!("reconnected to the change feed: cached tokens are used again");
             self.invalidator.reconnected();
         }
     }

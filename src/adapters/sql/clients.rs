@@ -67,11 +67,11 @@ pub struct RegisteredClient {
     pub created: Timestamp,
     /// The time at which the current secret was created; `None` for a public client.
     pub secret_created: Option<Timestamp>,
-    /// The secret before, if there is one.
+    /// The previous secret, if there is one.
     pub old_secret: Option<OldSecret>,
 }
 
-/// The secret that a newer one replaces.
+/// A secret that a newer one has replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OldSecret {
     /// The time at which the secret was created.
@@ -177,8 +177,8 @@ impl SqlClients {
         self.actor.as_ref().map(|actor| AuditEntry { client_id, detail, ..actor.entry(kind) })
     }
 
-    /// Registers a client. Of the secrets of a confidential client, the first one is stored. Returns whether the identifier
-    /// was free.
+    /// Registers a client. Only the first secret of a confidential client is stored. Returns `false` without a change if the
+    /// identifier is taken.
     ///
     /// # Errors
     /// [`StoreError`] if the client could not be stored.
@@ -240,7 +240,7 @@ impl SqlClients {
         self.change(client_id, update, detail).await
     }
 
-    /// Gives a confidential client a new secret. The secret before is valid for `grace` more. Returns `false` without a change
+    /// Gives a confidential client a new secret. The previous secret stays valid for `grace`. Returns `false` without a change
     /// if there is no such client, or if it already has two valid secrets and `grace` is not zero.
     ///
     /// # Errors
@@ -254,7 +254,7 @@ impl SqlClients {
         let now = Timestamp::now();
         let hash = ClientSecretHash::of(secret);
         let statement = if grace.is_zero() {
-            // Ends the old secret at once, also on replicas whose clock is behind.
+            // Revokes the old secret at once, even on replicas whose clock is behind.
             Statement::new(REPLACE).bind(hash.as_str()).bind(now).bind(client_id)
         } else {
             let rotate = Statement::new(ROTATE).bind(now + grace).bind(hash.as_str());

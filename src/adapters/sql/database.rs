@@ -47,7 +47,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// precedence.
 const TIMEOUTS: [(&str, &str); 2] = [("statement_timeout", "10s"), ("lock_timeout", "5s")];
 
-/// Begins a transaction with these time limits, for connections through a pooler, where a session has no settings.
+/// The statements that begin a transaction with these time limits, for connections through a pooler, which does not keep the
+/// settings of a session.
 const BEGIN_WITH_TIMEOUTS: &str = "BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'";
 
 /// A setting with which a connection tests whether the settings of its startup message reach PostgreSQL.
@@ -83,13 +84,13 @@ pub struct DatabaseSettings {
     /// if all are in use, requests wait. Up to three more connections serve the change feed ([`Database::watch`]), the
     /// audit trail and [`Database::ping`], which must not wait. A SQLite database in memory has one connection.
     pub connections: NonZeroU8,
-    /// Applies the time limits of [`Database::open`], as is the default. Turn them off for long work such as an import.
+    /// True if the time limits of [`Database::open`] apply, which is the default. Turn them off for long work such as an import.
     pub has_timeouts: bool,
     /// The schema of the tables on PostgreSQL, which is created if it does not exist. Set it if your application has tables
     /// of its own in the database: both may have a table `users`. `None` is the default schema of the database user.
     ///
-    /// It consists of lower-case ASCII letters, digits and `_`. SQLite has no schemas: use another file. It is
-    /// refused behind a pooler such as PgBouncer.
+    /// The name has 1 to 63 lower-case ASCII letters, digits and `_`. SQLite has no schemas: use another file. Behind a pooler
+    /// such as PgBouncer, a schema is refused.
     pub schema: Option<&'static str>,
 }
 
@@ -135,7 +136,7 @@ pub enum OpenError {
         /// The reason.
         reason: &'static str,
     },
-    /// The database has a table of another application with the name of one of ours.
+    /// The database has a table of another application with the name of one of Gatepass's tables.
     #[error("{0}: set DatabaseSettings::schema, or use another database for the tables of Gatepass")]
     NameTaken(#[source] Box<dyn Error + Send + Sync>),
     /// The tables could not be created or migrated.
@@ -148,7 +149,7 @@ impl Database {
     /// processes may do so concurrently.
     ///
     /// A missing SQLite file is created with mode 0600. `sqlite::memory:` is a database in memory, which ends with the
-    /// last clone. A PostgreSQL URL takes the parameters of libpq that
+    /// last clone. A PostgreSQL URL accepts the parameters of libpq that
     /// [sqlx supports](https://docs.rs/sqlx/latest/sqlx/postgres/struct.PgConnectOptions.html), such as
     /// `?sslmode=verify-full`.
     ///
@@ -217,7 +218,7 @@ impl Database {
         })
     }
 
-    /// Returns the file of a SQLite database.
+    /// Returns the file of a SQLite database; `None` for a database in memory, PostgreSQL or an invalid URL.
     pub fn file(url: &str) -> Option<PathBuf> {
         match parse(url) {
             Ok(Engine::Sqlite(options)) if !is_memory(url) => Some(options.get_filename().to_path_buf()),
@@ -230,16 +231,16 @@ impl Database {
         Self::file(url).filter(|file| !file.exists())
     }
 
-    /// Sets how long entries of the audit trail are kept. Older ones are removed after a call of [`watch`](Self::watch) or
-    /// [`remove_expired`](Self::remove_expired); set the limit before it.
+    /// Sets how long entries of the audit trail are kept. Call this before [`watch`](Self::watch) or
+    /// [`remove_expired`](Self::remove_expired), which remove older entries.
     #[must_use]
     pub fn with_audit_retention(self, retention: Duration) -> Self {
         Self { audit_limits: AuditLimits { retention: Some(retention), ..self.audit_limits }, ..self }
     }
 
-    /// Sets the maximum number of entries of the audit trail. Above it, the oldest failures are removed first, then the
-    /// oldest of the other entries, after a call of [`watch`](Self::watch) or [`remove_expired`](Self::remove_expired); set the
-    /// limit before it.
+    /// Sets the maximum number of failures and routine events, such as sign-ins, in the audit trail. Each of the two may fill
+    /// half of it; above that, the oldest are removed. Other entries, such as changes by operators, have no maximum. Call this
+    /// before [`watch`](Self::watch) or [`remove_expired`](Self::remove_expired), which remove the entries.
     #[must_use]
     pub fn with_audit_max_entries(self, max_entries: u32) -> Self {
         Self { audit_limits: AuditLimits { max_entries: Some(max_entries), ..self.audit_limits }, ..self }
@@ -264,7 +265,6 @@ impl Database {
 
 type Options = Engine<Box<SqliteConnectOptions>, Box<PgConnectOptions>>;
 
-/// Parses a URL.
 fn parse(url: &str) -> Result<Options, OpenError> {
     let invalid = |error| match error {
         sqlx::Error::Configuration(cause) => OpenError::InvalidUrl(cause),
@@ -284,7 +284,7 @@ fn parse(url: &str) -> Result<Options, OpenError> {
                 return Err(OpenError::InvalidUrl(MISPLACED_PASSWORD.into()));
             }
             let options: PgConnectOptions = url.parse().map_err(invalid)?;
-            // PgBouncer refuses a setting for floating-point numbers; we have none.
+            // PgBouncer refuses sqlx's setting for floating-point numbers, which the tables do not have.
             let options = options.extra_float_digits(None).application_name(env!("CARGO_PKG_NAME"));
             Ok(Engine::Postgres(options.into()))
         }
@@ -325,7 +325,7 @@ async fn open_sqlite(
         .journal_mode(SqliteJournalMode::Wal)
         // Every committed transaction survives a power failure.
         .synchronous(SqliteSynchronous::Full)
-        // Small, because the operating system caches the file as well.
+        // The cache is small, because the operating system caches the file as well.
         .pragma("cache_size", CACHE_SIZE)
         .foreign_keys(true);
     // No ping before use: a file does not become unreachable like a server.
@@ -335,14 +335,14 @@ async fn open_sqlite(
     let migrated = migrations::migrate_sqlite(&mut connection).await.map_err(cannot_migrate);
     drop(connection);
     if migrated.is_err() {
-        // Otherwise SQLite would write to the file at some later time.
+        // Without this, SQLite would write to the file at some later time.
         pool.close().await;
     }
     migrated.map(|()| pool)
 }
 
-/// Retries while the file is locked: switching a new file to WAL mode takes an exclusive lock, and SQLite does not
-/// apply the busy timeout to that.
+/// Connects, and retries while the file is locked: the switch of a new file to WAL mode needs an exclusive lock, and SQLite
+/// does not apply the busy timeout to this lock.
 async fn connect_sqlite(
     pool: SqlitePoolOptions,
     options: SqliteConnectOptions,
@@ -367,13 +367,13 @@ async fn open_postgres(
         Some(schema) => options.options([("search_path", schema)]),
         None => options,
     };
-    // Not through the pool, which would retry, hide the cause, and apply time limits to migrations.
+    // This connection bypasses the pool, which would retry, hide the cause, and apply time limits to migrations.
     let detected = detect_session(&options).await;
     let is_refused = detected.as_ref().is_err_and(is_unsupported_setting);
     let is_pooled = detected.as_ref().is_ok_and(|(_, has_session)| !has_session) || !has_statement_cache;
-    // In another session, the statements would reach tables of the application with the same names.
+    // Without the search path, statements would reach tables of the application with the same names.
     if let Some(schema) = settings.schema.filter(|_| is_refused || is_pooled) {
-        return Err(OpenError::Schema { schema, reason: "poolers do not support settings of a session" });
+        return Err(OpenError::Schema { schema, reason: "a pooler does not keep it, connect directly" });
     }
     let (mut connection, _) = detected.map_err(cannot_connect(database))?;
     migrations::migrate_postgres(&mut connection, settings.schema).await.map_err(cannot_migrate)?;
@@ -400,7 +400,7 @@ async fn detect_session(options: &PgConnectOptions) -> Result<(PgConnection, boo
 }
 
 async fn connect_postgres(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    // The statements of migrations are closed by the names in this cache.
+    // `clear_cached_statements` closes the statements of migrations by the names in this cache.
     let options = options.clone().statement_cache_capacity(100);
     timeout(ACQUIRE_TIMEOUT, options.connect()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
@@ -410,7 +410,7 @@ fn is_unsupported_setting(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
 }
 
-/// Returns whether a URL permits named statements. sqlx has the default for other URLs.
+/// Returns whether a URL permits named statements, which is sqlx's default.
 fn has_statement_cache(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return true };
     let capacity = url.query_pairs().filter(|(name, _)| name == "statement-cache-capacity").last();
@@ -449,8 +449,8 @@ fn create_file(options: &SqliteConnectOptions) -> Result<(), OpenError> {
     result.map_err(|cause| OpenError::File { cause: with_owner(file, cause), file: file.to_owned() })
 }
 
-/// Checks that this process may read and write a file. Does not open it: closing it would release the locks of all SQLite
-/// connections of the process.
+/// Checks that this process may read and write a file. Does not open the file: closing it would release the locks of all
+/// SQLite connections of the process.
 #[cfg(unix)]
 fn check_access(file: &Path) -> io::Result<()> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
@@ -462,7 +462,7 @@ fn check_access(_file: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds the owner of a file, or of its directory, to an error that is about permissions.
+/// Adds the owner of a file, or of its directory, to a permission error.
 fn with_owner(file: &Path, cause: io::Error) -> io::Error {
     #[cfg(unix)]
     if cause.kind() == io::ErrorKind::PermissionDenied
@@ -471,10 +471,7 @@ fn with_owner(file: &Path, cause: io::Error) -> io::Error {
     {
         let (owner, own) =
             (std::os::unix::fs::MetadataExt::uid(&metadata), rustix::process::geteuid().as_raw());
-        return io::Error::new(
-            cause.kind(),
-            format!("{cause} (it belongs to uid {owner}; running as uid {own})"),
-        );
+        return io::Error::new(cause.kind(), format!("{cause} (owned by uid {owner}; running as uid {own})"));
     }
     cause
 }
@@ -519,7 +516,7 @@ fn cannot_migrate(error: MigrateError) -> OpenError {
     }
 }
 
-/// PostgreSQL has an error code for an existing table; SQLite reports a general error.
+/// Returns whether a table already exists. PostgreSQL has an error code for this; SQLite reports a general error.
 fn is_name_taken(error: &dyn DatabaseError) -> bool {
     error.code().is_some_and(|code| code == "42P07") || error.message().ends_with("already exists")
 }
@@ -529,7 +526,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statement_cache_is_off_only_if_the_url_says_so() {
+    fn statement_cache_is_off_only_if_the_url_sets_its_capacity_to_zero() {
         for (url, expected) in [
             ("postgres:///gatepass", true),
             ("postgres:///gatepass?host=/run/postgresql", true),

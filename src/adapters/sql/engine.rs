@@ -55,7 +55,7 @@ const LOCKS: [&str; 2] = [" FOR SHARE", " FOR UPDATE"];
 pub(super) struct Statement<'a> {
     sql: Cow<'static, str>,
     parameters: Vec<Parameter<'a>>,
-    /// Sent without being prepared first.
+    /// True if the statement is sent without being prepared.
     is_simple: bool,
 }
 

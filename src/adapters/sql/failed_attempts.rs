@@ -56,8 +56,8 @@ impl SqlFailedAttempts {
 }
 
 impl SqlFailedAttempts {
-    /// Ends the waits of the user or client with this name, except those of addresses as a whole. Returns whether there
-    /// were failed attempts.
+    /// Removes the failed attempts of the user or client with this name, but not those of whole addresses. Returns whether
+    /// there were any.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be removed.
@@ -78,7 +78,7 @@ impl SqlFailedAttempts {
         Ok(self.clear_all(statements, entry).await?)
     }
 
-    /// Ends the waits of an address: its own, and those of each account at it. Returns whether there were failed attempts.
+    /// Removes the failed attempts of an address: its own, and those of each account from it. Returns whether there were any.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be removed.
@@ -160,6 +160,8 @@ impl FailedAttemptStore for SqlFailedAttempts {
         }
         let decoded = stored.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
         let key = decoded.and_then(|bytes| bytes.try_into().ok());
-        key.ok_or_else(|| BackendError::new("the table `secrets` has no valid key of device cookies"))
+        key.ok_or_else(|| {
+            BackendError::new("the row `device cookies` of the table `secrets` is invalid: delete it")
+        })
     }
 }

@@ -36,6 +36,7 @@ const MAX_KEY: usize = 1024;
 
 const EMPTY: InvalidField = InvalidField("it is empty");
 const TOO_LONG: InvalidField = InvalidField("it is longer than 255 characters");
+const KEY_TOO_LONG: InvalidField = InvalidField("it is longer than 1,024 bytes in its case-insensitive form");
 const HIDDEN: InvalidField = InvalidField("it contains a control character or an invisible one");
 const SURROUNDING_SPACE: InvalidField = InvalidField("it begins or ends with white space");
 const NOT_AN_EMAIL: InvalidField = InvalidField("it is not an email address");
@@ -50,7 +51,7 @@ const NOT_A_CLIENT_ID: InvalidField =
 pub fn username(text: &str) -> Result<Username, InvalidField> {
     line(text)?;
     let username = Username::new(text).map_err(|_| TOO_LONG)?;
-    if username_key(text).len() > MAX_KEY { Err(TOO_LONG) } else { Ok(username) }
+    if username_key(text).len() > MAX_KEY { Err(KEY_TOO_LONG) } else { Ok(username) }
 }
 
 /// Validates the form of an email address; only a delivered message shows that the address exists. An empty string is
@@ -155,7 +156,7 @@ mod tests {
             ("\u{202e}eodnhoj", HIDDEN),
             ("john\u{200b}doe", HIDDEN),
             (&"x".repeat(256), TOO_LONG),
-            (&"\u{fdfa}".repeat(255), TOO_LONG),
+            (&"\u{fdfa}".repeat(255), KEY_TOO_LONG),
         ] {
             assert_eq!(username(invalid).err(), Some(reason), "{invalid:?}");
         }

@@ -20,7 +20,8 @@ const MIGRATIONS: [(&str, &str); 8] = [
     ("clients", include_str!("migrations/0008_clients.sql")),
 ];
 
-/// Not sqlx's default, so that an application can have migrations of its own in the same database.
+/// The table that records the migrations. It is not sqlx's default, so that an application can have migrations of its own in
+/// the same database.
 const MIGRATIONS_TABLE: &str = "gatepass_migrations";
 
 /// The tables of a database, compared with those of this version of Gatepass.
@@ -34,8 +35,8 @@ pub enum Tables {
     Newer,
 }
 
-/// Returns the migrations for the database with sqlx's name `database`. `{key}` becomes the type of a text that is
-/// compared byte by byte, `{serial}` that of a primary key in the order of insertion.
+/// Returns the migrations for the database that sqlx calls `database`. Replaces `{key}` with the type of text columns that are
+/// compared byte by byte, and `{serial}` with that of auto-incrementing primary keys.
 fn migrator(database: &str) -> Migrator {
     let (key, serial) = match database {
         Sqlite::NAME => ("TEXT", "INTEGER PRIMARY KEY AUTOINCREMENT"),
@@ -63,8 +64,8 @@ pub(super) async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<
     Ok(transaction.commit().await?)
 }
 
-/// Migrates in a transaction with a lock of our own: sqlx's lock is one of the session, which a pooler may change after
-/// each statement. Creates the schema first, if it does not exist.
+/// Migrates in a transaction with a lock of our own: sqlx's lock belongs to the session, which a pooler may change after each
+/// statement. Creates the schema first, if it does not exist.
 pub(super) async fn migrate_postgres(
     connection: &mut PgConnection,
     schema: Option<&str>,
@@ -82,12 +83,12 @@ pub(super) async fn migrate_postgres(
         }
     }
     migrator(Postgres::NAME).set_locking(false).run_direct(None, &mut *transaction, false).await?;
-    // They would stay in a session that a pooler gives to others.
+    // Cached statements would stay in a session that a pooler gives to others.
     transaction.clear_cached_statements().await?;
     Ok(transaction.commit().await?)
 }
 
-/// Compares the tables in a transaction, which changes nothing.
+/// Compares the tables in a transaction that is rolled back.
 pub(super) async fn inspect<C>(connection: &mut C) -> Result<Tables, MigrateError>
 where
     C: Connection<Database: Database<Connection = C> + HasStatementCache> + Migrate,
@@ -123,7 +124,7 @@ async fn compare<C: Connection + Migrate>(connection: &mut C) -> Result<Tables, 
     Ok(if applied.len() < MIGRATIONS.len() { Tables::Older } else { Tables::Current })
 }
 
-/// PostgreSQL has an error code for a missing table; SQLite reports a general error.
+/// Returns whether a table is missing. PostgreSQL has an error code for this; SQLite reports a general error.
 fn is_missing_table(error: &dyn DatabaseError) -> bool {
     error.code().is_some_and(|code| code == "42P01") || error.message().starts_with("no such table")
 }

@@ -33,11 +33,11 @@ pub(super) struct Pool {
     connections: Engine<SqlitePool, PgPool>,
     /// The time limit for all use of a connection, including the wait for it.
     timeout: Option<Duration>,
-    /// The database is in memory: it ends with its only connection, which is never closed.
+    /// True if the database is in memory. It ends with its only connection, which is therefore never closed.
     is_memory: bool,
     /// The statements that begin a transaction.
     begin: &'static str,
-    /// The connections are those of a pooler.
+    /// True if the connections are those of a pooler.
     is_pooled: bool,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Connection {
     /// The statements that begin a transaction for a single statement, if each needs one.
     begin: Option<&'static str>,
     is_in_transaction: bool,
-    /// A statement did not finish: it timed out, or its caller was cancelled.
+    /// True if a statement did not finish: it timed out, or its call was canceled.
     is_interrupted: bool,
 }
 
@@ -130,7 +130,7 @@ impl Pool {
         Ok(self.fetch(statement, read).await?.pop())
     }
 
-    /// Fails unless the server responds and accepts writes.
+    /// Checks that the server responds and accepts writes.
     pub(super) async fn check_writable(&self) -> Result<(), BackendError> {
         let is_sqlite = matches!(self.connections, Engine::Sqlite(_));
         let sql = if is_sqlite { "SELECT 'off' AS is_read_only" } else { READ_ONLY };
@@ -282,7 +282,8 @@ pub(super) fn backend_error(error: sqlx::Error) -> BackendError {
     if is_temporary(&error) { BackendError::unavailable(error) } else { BackendError::new(error) }
 }
 
-/// Returns whether a connection is of no use after this error: the server shuts down, or became read-only in a failover.
+/// Returns whether a connection is unusable after this error, for example because the server shuts down, or became read-only
+/// in a failover.
 fn ends_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,

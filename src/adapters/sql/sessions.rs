@@ -36,7 +36,7 @@ const OPEN: &str = "INSERT INTO sessions (id, user_kind, user_id, client_id, sco
                     SELECT $1, user_kind, user_id, $2, $3, $4, $5, $6, $6, $7, $8, $9, $6, $13 \
                     FROM credential_versions WHERE user_kind = $10 AND user_id = $11 AND version = $12 \
                     FOR UPDATE";
-/// Ends the least recently used sessions of a user, except the new one and as many as fit.
+/// The statement that ends the least recently used sessions of a user, except the new one and as many as the maximum allows.
 const EVICT: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
                      WHERE user_kind = $1 AND user_id = $2 AND id <> $3 AND (expires IS NULL OR expires > $4) \
                      ORDER BY last_used DESC, created DESC, id LIMIT 1000000 OFFSET $5) RETURNING id";
@@ -63,7 +63,7 @@ const ROTATE: &str = "UPDATE sessions SET previous = newest, newest = $1, salt =
 const ALL: &str = "SELECT id, user_kind, user_id, client_id, address, user_agent, created, last_used, \
                    (SELECT username FROM users WHERE users.id = user_id AND user_kind = 'User') AS username \
                    FROM sessions WHERE (expires IS NULL OR expires > ";
-/// Blocks concurrent sign-ins of all users.
+/// The statement that raises all versions. It blocks concurrent sign-ins of all users.
 const RAISE_ALL_VERSIONS: &str = "UPDATE credential_versions SET version = version + 1";
 const END_ALL_USERS: &str = "DELETE FROM sessions";
 
@@ -170,7 +170,7 @@ impl SessionStore for SqlSessions {
         let NewSession { owner, client_info, .. } = session;
         let CredentialsVersion(version) = session.credentials_version;
         if version == 0 {
-            // Opening the session locks the user's row, which may not exist yet.
+            // Opening the session locks the row of the user's version, which may not exist yet.
             self.database.pool.execute(of_owner(ADD_VERSION, owner)).await?;
         }
         let (family, first) = session.refresh_token.unzip();
@@ -194,7 +194,7 @@ impl SessionStore for SqlSessions {
             return Ok(None);
         }
         if session.max_sessions == NonZeroU32::MAX {
-            // No maximum: clients may have so many sessions that sorting them takes long.
+            // No maximum: clients may have so many sessions that it would take long to sort them.
             transaction.commit().await?;
             return Ok(Some(Vec::new()));
         }

@@ -88,7 +88,7 @@ impl AuthUser for User {
         GrantedScopes::Only(self.scopes.clone())
     }
 
-    // Fixed, because stored sessions contain it: the type may be renamed.
+    // The kind is fixed, because stored sessions contain it and the type may be renamed.
     fn user_kind() -> &'static str {
         "User"
     }

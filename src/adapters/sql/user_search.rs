@@ -4,10 +4,10 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::adapters::sql::{engine::Statement, user::User, username_key::username_key};
 
-/// A text that the username, the email address or the full name must contain, ignoring case.
+/// A string that the username, the email address or the full name must contain, ignoring case.
 ///
-/// The database narrows the search. It cannot decide it, because SQLite folds only ASCII: the patterns for email addresses
-/// and names have wildcards instead of other characters, and [`matches`](Self::matches) compares these.
+/// The database only narrows the search, because SQLite folds only ASCII: in the patterns for email addresses and names,
+/// wildcards replace the other characters, and [`matches`](Self::matches) compares the fields.
 #[derive(Debug)]
 pub(super) struct UserSearch {
     key: String,
@@ -24,7 +24,8 @@ impl UserSearch {
         Self { key, key_pattern, field_pattern }
     }
 
-    /// Appends a condition that all users that match fulfil, and few others.
+    /// Appends a condition that few other users fulfill. It misses email addresses and names in which a non-ASCII character
+    /// folds to ASCII, such as `ß` to `ss`.
     pub(super) fn push_condition<'a>(&'a self, select: &mut Statement<'a>) {
         select.push(" AND (username_key LIKE ").push_bind(&*self.key_pattern).push(ESCAPED);
         for column in ["email", "full_name"] {
@@ -42,7 +43,7 @@ impl UserSearch {
 
 const ESCAPED: &str = r" ESCAPE '\'";
 
-/// Returns the pattern of LIKE for values that contain the text.
+/// Returns the LIKE pattern for values that contain `text`.
 fn containing(text: &str) -> String {
     format!("%{}%", text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"))
 }

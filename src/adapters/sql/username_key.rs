@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 /// phone keyboards add at the end
 /// ([Unicode, compatibility caseless match](https://www.unicode.org/versions/latest/core-spec/chapter-3/#G53513)).
 ///
-/// The database cannot compute it: SQLite folds only ASCII, and PostgreSQL folds by the locale of its cluster. Stored
+/// The database cannot compute the key: SQLite folds only ASCII, and PostgreSQL folds by the locale of its cluster. Stored
 /// keys stay valid, because Unicode [never changes](https://www.unicode.org/policies/stability_policy.html) the folding
 /// of an assigned character.
 ///
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn usernames_that_differ_only_in_case_have_the_same_key() {
+    fn usernames_that_differ_only_in_case_encoding_or_surrounding_space_have_the_same_key() {
         for (one, other) in [
             ("JOHNDOE", "johndoe"),
             ("Straße", "STRASSE"),

@@ -19,8 +19,8 @@ use crate::{
 pub(crate) struct NewCookie(pub(crate) Zeroizing<String>);
 
 impl<U: AuthUser> Auth<U> {
-    /// Signs a user in like [`sign_in`](Self::sign_in), if the rate of requests was checked before. The session of the `replaced`
-    /// cookie ends, since the browser forgets this cookie.
+    /// Signs a user in like [`sign_in`](Self::sign_in), but with a cookie instead of tokens. The caller must have checked the
+    /// rate of requests. The session of the `replaced` cookie ends, since the browser forgets this cookie.
     pub(crate) async fn sign_in_with_cookie(
         &self,
         sign_in: SignIn<'_>,
@@ -64,7 +64,7 @@ impl<U: AuthUser> Start<U> for SetCookie<'_> {
             max_sessions: sessions.maximum,
         };
         if let Some(replaced) = self.replaced {
-            // First: the new session must not evict another one in its place.
+            // The replaced session ends first, so that the new one does not evict another session.
             auth.end_cookie_session(replaced, client_info).await?;
         }
         if !auth.open(sessions, &session).await? {

@@ -37,7 +37,7 @@ impl<U: AuthUser> Auth<U> {
     /// - Nothing is throttled: limit guesses at your credentials yourself, for example with
     ///   [`check_rate`](Self::check_rate).
     /// - The event of a sign-in is [`EventKind::SignedIn`], as with a password. An unknown subject emits no event.
-    /// - If the password of the user changes between your check and this call, the session is opened all the same. Call it
+    /// - If the password of the user changes between your check and this call, the session still opens. Call this function
     ///   directly after your check.
     ///
     /// # Errors

@@ -190,7 +190,7 @@ impl<U: AuthUser> Auth<U> {
                 now,
                 expires_at: tokens.expires_in.map(|lifetime| refresh_end.max(now + lifetime)),
                 refresh_token: hashes.as_ref().map(|(family, first)| (family, first)),
-                // Every token of a client has its own session.
+                // Each token that a client requests for itself has its own session, so their number has no limit.
                 max_sessions: if user.is_some() { *maximum } else { NonZeroU32::MAX },
             };
             if !self.open(sessions, &session).await? {
@@ -249,7 +249,7 @@ impl<U: AuthUser> Auth<U> {
         let (offline_access, openid) = (is_requested(Scope::OFFLINE_ACCESS), is_requested(Scope::OPENID));
         let allowed = user.map_or(GrantedScopes::All, AuthUser::allowed_scopes).limited_to(&client.scopes);
         let mut granted = match allowed {
-            // A request for these scopes alone is not one for all scopes.
+            // A request for only these scopes must not grant all others, as an empty list does.
             GrantedScopes::Only(_) if others.is_empty() && !common.is_empty() => Scopes::default().into(),
             allowed => match allowed.grant(&others) {
                 Some(granted) => granted,
@@ -276,7 +276,7 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// Returns the version of the owner's credentials; zero without sessions.
+    /// Returns the version of the owner's credentials; zero without a session store.
     async fn credentials_version(&self, owner: &SessionOwner) -> Result<CredentialsVersion, BackendError> {
         match &self.0.sessions {
             Some(sessions) => sessions.store.credentials_version(owner).await,

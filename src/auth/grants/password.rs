@@ -118,7 +118,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(self.sign_in_within_rate(sign_in, &IssueTokens).await?.into())
     }
 
-    /// Signs a user in if the rate of requests was checked before.
+    /// Signs a user in. The caller must have checked the rate of requests.
     pub(super) async fn sign_in_within_rate<T: Start<U>>(
         &self,
         sign_in: SignIn<'_>,
@@ -175,7 +175,7 @@ impl<U: AuthUser> Auth<U> {
             };
             if let Some(credentials) = last_step.start(self, &request).await? {
                 let device_cookie = self.device_cookie(&user.subject(), &password_hash, client_info).await;
-                // Not fatal: the device is unknown at the next sign-in.
+                // Not fatal: without the cookie, the device is unknown at the next sign-in.
                 let device_cookie = device_cookie
                     .inspect_err(|error| log::warn!("cannot create a device cookie: {error}"))
                     .unwrap_or_default();

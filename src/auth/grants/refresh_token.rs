@@ -156,8 +156,8 @@ impl<U: AuthUser> Auth<U> {
     /// A second use within [`RefreshSettings::grace`] returns the same refresh token again, at most ten times, for a
     /// client that lost the response. A later use ends the session with all its tokens
     /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). So does a second use from
-    /// another network or with another user agent, if the access token of one of the responses is used, or if it is
-    /// followed by too many repetitions: then two parties have the refresh token.
+    /// another network or with another user agent, if the access token of an earlier response is used before or after it,
+    /// or if too many repetitions follow: then two parties have the refresh token.
     ///
     /// # Errors
     /// - [`AuthError::InvalidRefreshToken`], also if no audience of the sign-in is left; [`AuthError::InactiveUser`].

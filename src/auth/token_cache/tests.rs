@@ -16,7 +16,7 @@ fn claims(user: &str, session: &str) -> Claims {
     Claims { session_id, ..Claims::new(Subject::new(user).unwrap(), GrantedScopes::All) }
 }
 
-/// Looks a token up; returns `None` if it is cached.
+/// Looks up a token; returns `None` if it is cached.
 fn miss(cache: &TokenCache<()>, token: &str, now: Timestamp) -> Option<Miss> {
     match cache.lookup(token, Accepted::OwnAudience, now).expect("the cache is not stale") {
         Lookup::Hit(_) => None,
@@ -82,7 +82,7 @@ fn lookup_while_disconnected_is_a_temporary_error() {
 }
 
 #[test]
-fn cache_and_index_stay_within_the_capacity() {
+fn sizes_of_cache_and_index_are_bounded() {
     for tokens_of_a_user in [1, 7, 2000] {
         let cache = cache_of(20);
         for number in 0..2000 {
@@ -117,7 +117,7 @@ fn invalidation_removes_a_token_that_was_evicted_and_cached_again() {
 #[derive(Clone, Debug)]
 enum Step {
     Lookup(usize),
-    /// Inserts the result of the oldest miss.
+    /// An insertion of the result of the oldest miss.
     Insert,
     Invalidate(Invalidation),
     Wait(u64),

@@ -8,7 +8,7 @@ use crate::{
     testing::contract::{Check, Contract, Violation, ensure, ensure_eq, unknown_names},
 };
 
-/// Checks the rules of [`ClientRegistry`] with these clients, which are registered. Include a public and a confidential
+/// Checks the rules of [`ClientRegistry`] with these clients, which must be registered. Include a public and a confidential
 /// one, and one with fewer scopes, grants and audiences than the default.
 ///
 /// # Errors

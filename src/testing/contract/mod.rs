@@ -89,7 +89,7 @@ impl Contract {
     }
 }
 
-/// The finding of a check that failed.
+/// The finding of a failed check.
 struct Failure(String);
 
 impl From<BackendError> for Failure {
@@ -134,7 +134,7 @@ const UNKNOWN: [&str; 9] = [
     "\u{1f600}",
 ];
 
-/// Returns these and a name of the maximum length.
+/// Returns the names of [`UNKNOWN`], and one of the maximum length.
 fn unknown_names(max_bytes: usize) -> impl Iterator<Item = String> {
     UNKNOWN.into_iter().map(str::to_owned).chain(["x".repeat(max_bytes)])
 }

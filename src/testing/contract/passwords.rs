@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// Checks the rules of [`PasswordStore`] with the accounts of two usernames, which the store already contains. Their
-/// password hashes are replaced.
+/// Checks the rules of [`PasswordStore`] with the accounts of two usernames, which the store must contain. Their password
+/// hashes are replaced.
 ///
 /// # Errors
 /// [`Violation`], the first rule that the store breaks.

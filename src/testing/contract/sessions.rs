@@ -26,8 +26,8 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Checks the rules of [`SessionStore`] with two owners, whose sessions end, and a client that their sessions may belong to;
-/// `None` if the application has no clients.
+/// Checks the rules of [`SessionStore`] with two owners, whose existing sessions end, and a client that their sessions may
+/// belong to; `None` if the application has no clients.
 ///
 /// The identifiers, tokens and times of the suite are new, like those of a real sign-in.
 ///
@@ -82,7 +82,7 @@ struct Case<'a, S> {
     other: &'a SessionOwner,
     client: Option<&'a ClientId>,
     now: Timestamp,
-    /// Makes the identifiers of this check unique.
+    /// A random string that makes the identifiers of this check unique.
     salt: String,
     /// The identifiers of sessions with the names that messages use.
     labels: RefCell<Vec<(SessionId, String)>>,
@@ -129,7 +129,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.now + Duration::from_secs(seconds)
     }
 
-    /// A hash of 43 characters.
+    /// Returns a hash of 43 characters.
     fn hash(&self, label: &str) -> TokenHash {
         TokenHash(URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{} {label}", self.salt))))
     }
@@ -138,12 +138,12 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.hash(&format!("family {label}"))
     }
 
-    /// The salt of a token: 43 characters.
+    /// Returns the salt of a token: 43 characters.
     fn salt(&self, token: &str) -> String {
         self.hash(&format!("salt of {token}")).0
     }
 
-    /// An identifier of 22 characters.
+    /// Returns an identifier of 22 characters.
     fn id(&self, label: &str) -> SessionId {
         let id = session_id(&self.hash(&format!("session {label}")).as_str()[..22]);
         self.labels.borrow_mut().push((id.clone(), label.to_owned()));
@@ -158,7 +158,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
             .map_or_else(|| id.to_string(), |(_, label)| label.clone())
     }
 
-    /// The claims of a token in a session.
+    /// Returns the claims of a token in a session.
     fn claims(&self, owner: &SessionOwner, session: &str, token: &str) -> Claims {
         Claims {
             user_kind: Some(owner.user_kind.as_ref().into()),
@@ -176,7 +176,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         Ok(self.store.credentials_version(owner).await?)
     }
 
-    /// A session with refresh tokens, whose first one is `first`.
+    /// Returns a session to open, with refresh tokens, the first of which is `first`.
     fn opening<'b>(&self, label: &'b str, owner: &'b SessionOwner) -> Opening<'b>
     where
         'a: 'b,
@@ -515,7 +515,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         }
         let turn = Turn { now: self.after(10), ..self.turn("a", "first", "second", 1) };
         ensure!(self.rotate(turn).await?, "the current token was not replaced");
-        ensure_eq!(open("d", self.one, 11, 3).await?, ["b"], "evicted, if the oldest session was used last");
+        ensure_eq!(open("d", self.one, 11, 3).await?, ["b"], "evicted after the oldest session was used");
         ensure!(!self.is_active(self.one, "b", "token").await?, "an evicted session is active");
         ensure!(self.find("b").await?.is_none(), "an evicted session has a token family");
         ensure_eq!(self.list(self.one, self.after(11)).await?, ["d", "a", "c"], "sessions");
@@ -757,7 +757,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
     }
 }
 
-/// The sender of a request, identified by the user agent.
+/// Returns the sender of a request, identified by the user agent.
 fn sender(user_agent: &str) -> ClientInfo {
     ClientInfo {
         address: Some(Ipv4Addr::new(203, 0, 113, 7).into()),

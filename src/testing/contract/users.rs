@@ -9,8 +9,8 @@ use crate::{
     testing::contract::{Check, Contract, Failure, Violation, ensure, ensure_eq, unknown_names},
 };
 
-/// Checks the rules of [`UserStore`] with the accounts of two usernames, which the store already contains. Their
-/// password hashes are replaced.
+/// Checks the rules of [`UserStore`] with the accounts of two usernames, which the store must contain. Their password hashes
+/// are replaced.
 ///
 /// # Errors
 /// [`Violation`], the first rule that the store breaks.
@@ -101,7 +101,7 @@ async fn replace_unknown<S: UserStore>(store: &S, usernames: [&str; 2]) -> Check
     Ok(())
 }
 
-/// A hash as `Argon2Hasher` makes them.
+/// Returns a hash in the format of `Argon2Hasher`.
 pub(super) fn argon2_hash(filler: char) -> PasswordHash {
     let (salt, hash) = (filler.to_string().repeat(22), filler.to_string().repeat(43));
     format!("$argon2id$v=19$m=19456,t=2,p=1${salt}${hash}").into()

@@ -16,7 +16,7 @@ pub(super) const ALG: &str = "EdDSA";
 pub(super) fn generate() -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {
     let mut seed = Zeroizing::new([0; SECRET_KEY_LENGTH]);
     getrandom::fill(&mut *seed)?;
-    // Without the public key, because older programs can only parse the first version of PKCS#8.
+    // The file omits the public key, because older programs can parse only version 1 of PKCS#8.
     let document =
         KeypairBytes { secret_key: *seed, public_key: None }.to_pkcs8_der().map_err(pem::encoding)?;
     Ok((Box::new(SigningKey::from_bytes(&seed)), pem::write(&document)?))
@@ -43,7 +43,7 @@ impl Verify for VerifyingKey {
     }
 
     fn verifies(&self, _: &str, message: &[u8], signature: &[u8]) -> bool {
-        // Strict: rejects points of small order, and other encodings of the same signature.
+        // `verify_strict` rejects points of small order, and other encodings of the same signature.
         Signature::from_slice(signature)
             .is_ok_and(|signature| self.verify_strict(message, &signature).is_ok())
     }

@@ -24,7 +24,7 @@ pub(super) fn generate() -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {
 
 pub(super) fn parse(text: &str) -> Result<Box<dyn Sign>, Reason> {
     let secret = URL_SAFE_NO_PAD.decode(text.trim_ascii()).map(Zeroizing::new);
-    // Without the cause, which contains a character of the secret.
+    // The error omits its cause, which contains a character of the secret.
     let invalid = |_| Reason::InvalidKey("not a secret in base64url without padding".into());
     from_secret(&secret.map_err(invalid)?)
 }
@@ -43,7 +43,7 @@ impl Verify for Hmac<Sha256> {
     }
 
     fn verifies(&self, _: &str, message: &[u8], signature: &[u8]) -> bool {
-        // In constant time.
+        // `verify_slice` compares in constant time.
         self.clone().chain_update(message).verify_slice(signature).is_ok()
     }
 }

@@ -1,4 +1,4 @@
-//! The algorithms that sign and verify tokens. To add one, add a file in this folder and an arm in each `match` here.
+//! The algorithms that sign and verify tokens. To add one, add a file in this directory and an arm in each `match` here.
 
 mod ecdsa;
 mod eddsa;
@@ -93,8 +93,8 @@ pub(super) fn parse_jwk(jwk: &Value) -> Option<Box<dyn Verify>> {
 /// A key that verifies signatures.
 pub(super) trait Verify: Send + Sync {
     /// Returns the algorithms of the key, so that a token cannot choose another
-    /// ([RFC 8725 section 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1)). It is one, except for an RSA key whose
-    /// issuer names none.
+    /// ([RFC 8725 section 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1)). Every key has one, except for RSA keys
+    /// of other issuers without `alg`, which have two.
     fn algorithms(&self) -> &'static [&'static str];
 
     /// Returns whether `signature` is valid for `message` with `alg`, which is one of the key's algorithms.
@@ -105,6 +105,8 @@ pub(super) trait Verify: Send + Sync {
 pub(super) trait Sign: Send + Sync {
     fn algorithm(&self) -> SigningAlgorithm;
 
+    /// Returns the signature of a message.
+    ///
     /// # Errors
     /// [`BackendError`] if the operating system returns no random bytes.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BackendError>;
@@ -112,7 +114,7 @@ pub(super) trait Sign: Send + Sync {
     /// Returns the key that verifies the signatures.
     fn verifier(&self) -> &dyn Verify;
 
-    /// Returns the public key; `None` for a secret.
+    /// Returns the public key; `None` if the key is a secret.
     fn public_key(&self) -> Option<PublicKeyMembers>;
 }
 

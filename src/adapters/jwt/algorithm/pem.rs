@@ -25,16 +25,16 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 pub(in crate::adapters::jwt) fn parse(pem: &str) -> Result<Box<dyn Sign>, Reason> {
     let (label, document) = SecretDocument::from_pem(pem).map_err(invalid)?;
     if label != LABEL {
-        return Err(Reason::InvalidKey(format!(
-            "not a private key in PKCS#8 PEM, but of the type {label:?}"
-        )));
+        return Err(Reason::InvalidKey(format!("not a private key in PKCS#8 PEM: the label is {label:?}")));
     }
     let kind = document.decode_msg::<PrivateKeyInfoRef<'_>>().map_err(invalid)?.algorithm.oid;
     match kind {
         EC => ecdsa::parse(document.as_bytes()),
         RSA => rsa::parse(document.as_bytes()),
         ED25519 => eddsa::parse(document.as_bytes()),
-        _ => Err(Reason::InvalidKey(format!("keys of this kind ({kind}) cannot sign tokens"))),
+        _ => Err(Reason::InvalidKey(format!(
+            "keys of the type {kind} cannot sign tokens: use P-256, RSA or Ed25519"
+        ))),
     }
 }
 
@@ -49,7 +49,7 @@ pub(super) fn write(document: &SecretDocument) -> Result<Zeroizing<String>, Reas
     document.to_pem(LABEL, LineEnding::LF).map_err(invalid)
 }
 
-/// Parses a private key and returns it with its text in the form of key files.
+/// Parses a private key, and returns it with the text of its key file.
 pub(in crate::adapters::jwt) fn import(pem: &str) -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {
     let key = parse(pem)?;
     let (_, document) = SecretDocument::from_pem(pem).map_err(invalid)?;

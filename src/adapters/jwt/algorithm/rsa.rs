@@ -31,7 +31,7 @@ const PSS: &str = "PS256";
 /// the minimum).
 const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// The length of new keys ([NIST SP 800-57](https://doi.org/10.6028/NIST.SP.800-57pt1r5) beyond 2030).
+/// The length of new keys, in bits, which [NIST SP 800-57](https://doi.org/10.6028/NIST.SP.800-57pt1r5) accepts beyond 2030.
 const NEW_BITS: u32 = 3072;
 const PUBLIC_EXPONENT: u32 = 65537;
 
@@ -45,7 +45,7 @@ struct PrivateKey {
     public: PublicKey,
 }
 
-/// Generates a key. ring, which uses it, checks that its parts belong together.
+/// Generates a key. `parse` lets ring check that the numbers are consistent.
 pub(super) fn generate() -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {
     let document = loop {
         if let Some(key) = generate_numbers() {

@@ -144,7 +144,7 @@ fn extra_claims_are_written_except_reserved_ones() {
 }
 
 #[test]
-fn user_kind_other_than_a_string_is_rejected() {
+fn user_kind_that_is_neither_string_nor_null_is_rejected() {
     let kind = |changes| read_with(changes, 1000).map(|claims| claims.user_kind);
     assert_eq!(kind(json!({})), Some(Some("Member".into())));
     assert_eq!(kind(json!({ "user_kind": "Staff" })), Some(Some("Staff".into())));

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 
-/// Returns the key of RFC 8037 appendix A.2 with `changes`, of which `null` removes a member.
+/// Returns the key of RFC 8037 appendix A.2 with `changes`; the value `null` removes a member.
 fn jwk(changes: Value) -> Value {
     let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
     with(
@@ -85,7 +85,7 @@ fn keys_of_other_types_and_purposes_are_ignored() {
 }
 
 #[test]
-fn two_usable_keys_with_one_kid_are_rejected() {
+fn two_keys_with_the_same_kid_and_algorithm_are_rejected() {
     let twice = parse_set([jwk(json!({})), jwk(json!({ "use": null }))]).err().unwrap();
     assert_eq!(twice, InvalidKeySet::DuplicateKid("one".into()));
     assert_eq!(

@@ -86,7 +86,7 @@ proptest! {
     fn key_of_a_token_verifies_even_if_a_newer_key_was_created(
         (created, delay, lifetime) in any_schedule(), issued in 0_u64..10_000, age in 0.0..1.0, after in 0_u64..100,
     ) {
-        // The replica that verifies knows a key that was created after the token.
+        // The replica that verifies has read a key that was created after the token.
         let key = schedule(&created, delay, lifetime).signing(at(issued));
         let newest = created.iter().copied().max().unwrap().max(issued) + after;
         let later = schedule(&[created, vec![newest]].concat(), delay, lifetime);

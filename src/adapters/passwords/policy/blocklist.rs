@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::{adapters::passwords::stored::decode_hex, domain::backend_error::BackendError};
 
-/// The maximum length of a line, in bytes: a hash takes 40, a colon and a count at most 11.
+/// The maximum length of a line, in bytes: a hash has 40, a colon and a count have at most 11.
 const MAX_LINE: usize = 64;
 
 /// The number of lines that are checked when a file is opened.
@@ -29,7 +29,7 @@ type Hash = [u8; 20];
 #[derive(Clone, Debug)]
 pub struct PasswordBlocklist(PathBuf);
 
-/// The error for a file that is not a list of breached passwords. `Display` contains the path and what is wrong.
+/// The error for a file that is not a list of breached passwords. `Display` writes the path and the reason.
 #[derive(Debug, Error)]
 #[error("cannot use the password blocklist {}: {reason}", path.display())]
 pub struct InvalidPasswordBlocklist {
@@ -74,7 +74,7 @@ fn check(file: &File) -> io::Result<()> {
     }
     let mut last: Option<Line> = None;
     for sample in 0..SAMPLES {
-        // Also near the end, where another file may have been appended.
+        // The last position is near the end, because another file may have been appended.
         let position = (length - 1).saturating_sub(MAX_LINE as u64) * sample / (SAMPLES - 1);
         let Some(line) = line_at(file, position, length)? else { continue };
         if last.as_ref().is_some_and(|last| last.start < line.start && last.hash >= line.hash) {
@@ -161,7 +161,9 @@ fn parse(line: &[u8]) -> Option<Hash> {
 }
 
 fn malformed(position: u64) -> io::Error {
-    invalid(&format!("the line at byte {position} is not a SHA-1 hash and a count, such as 5BAA61…68FD8:3"))
+    invalid(&format!(
+        "the line at byte {position} is not a SHA-1 hash with an optional count, such as 5BAA61…68FD8:3"
+    ))
 }
 
 fn unsorted(position: u64) -> io::Error {
@@ -225,7 +227,7 @@ mod tests {
                     assert!(list.contains(&format!("password{number}")).unwrap(), "{number} of {count}");
                     assert!(!list.contains(&format!("Password{number}")).unwrap(), "{number} of {count}");
                 }
-                // After the last line.
+                // The hash would follow the last line.
                 assert!(!find(&File::open(&file).unwrap(), &[0xff; 20]).unwrap());
             }
         }

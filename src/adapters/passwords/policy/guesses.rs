@@ -1,8 +1,8 @@
-//! An estimate of the number of guesses that find a password. All numbers of guesses are powers of ten.
+//! An estimate of the number of guesses that find a password. All numbers of guesses are decimal logarithms.
 //!
 //! [zxcvbn](https://docs.rs/zxcvbn) splits a password into patterns and estimates each of them. Its own total is too high
-//! for a password with several patterns, such as `Password@123`. This total is the product of the patterns, and the lowest
-//! of several ways to read a password.
+//! for a password with several patterns, such as `Password@123`. The total here is the product of the guesses for the
+//! patterns, and the lowest of several ways to read the password.
 
 use std::ops::RangeInclusive;
 
@@ -20,20 +20,23 @@ const WORD_BYTES: RangeInclusive<usize> = 3..=100;
 /// The maximum number of words of the context, so that the time is bounded.
 const MAX_WORDS: usize = 100;
 
-/// The guesses for three characters before or after the letters: people add digits, years and symbols to a word.
+/// The maximum guesses for the characters before the letters, and for those after them: people add digits, years and symbols
+/// to a word.
 const MAX_AFFIX: f64 = 3.0;
 
-/// The minimum guesses for one character, and for two or more.
+/// The minimum guesses for a part of one character.
 const MIN_CHARACTER: f64 = 1.0;
+
+/// The minimum guesses for a part of two or more characters.
 const MIN_PART: f64 = 1.7;
 
-/// Returns the guesses that a password must take. Eight random characters take 8, and no longer password needs more
-/// than 9, which three unusual words exceed.
+/// Returns the number of guesses that a password must require: 7 for eight characters, since eight random ones require 8, and
+/// at most 9, which three unusual words exceed.
 fn required(characters: usize) -> f64 {
     (3.0 + characters as f64 / 2.0).min(9.0)
 }
 
-/// The words that others may know about a user, and their parts, such as those of an email address, in lower case.
+/// The words that attackers may know about a user, and their parts, such as those of an email address, in lower case.
 pub(super) struct Words(Vec<String>);
 
 impl Words {
@@ -66,7 +69,7 @@ pub(super) fn check(password: &str, words: &Words) -> Result<(), WeakPassword> {
     }
 }
 
-/// The guesses for a text, and whether it contains a word of the context.
+/// The guesses for a string, and whether it contains a word of the context.
 #[derive(Clone, Copy, Default)]
 struct Estimate {
     guesses: f64,
@@ -102,7 +105,7 @@ impl Estimator<'_> {
         Estimate { uses_context, ..lowest.unwrap_or_default() }
     }
 
-    /// Estimates a text as the patterns that zxcvbn finds.
+    /// Estimates a string by the patterns that zxcvbn finds.
     fn patterns(&self, text: &str) -> Estimate {
         let entropy = zxcvbn(text, &self.words);
         let estimates = entropy.sequence().iter().map(|pattern| Estimate {
@@ -122,7 +125,7 @@ impl Estimator<'_> {
         }
     }
 
-    /// Estimates what is before and after the letters.
+    /// Estimates the characters before and after the letters.
     fn affixes(&self, password: &str, core: &str) -> Estimate {
         let Some((before, after)) = password.split_once(core) else { return Estimate::default() };
         let affixes = [before, after].into_iter().filter(|affix| !affix.is_empty());
@@ -133,7 +136,7 @@ impl Estimator<'_> {
         Estimate { guesses: guesses.sum(), uses_context: false }
     }
 
-    /// Estimates each [part](parts) of a text on its own. A repeated symbol is guessed once.
+    /// Estimates each [part](parts) of a string separately. A repeated symbol is counted once.
     fn parts(&self, text: &str) -> Estimate {
         let mut seen = Vec::new();
         let mut total = Estimate::default();
@@ -170,7 +173,7 @@ impl Class {
     }
 }
 
-/// Splits a text into words, numbers and symbols. A capital letter may begin a word.
+/// Splits a string into words, numbers and symbols. A capital letter may begin a word.
 fn parts(text: &str) -> Vec<(Class, &str)> {
     let mut parts = Vec::new();
     let (mut start, mut last) = (0, None);
@@ -203,7 +206,7 @@ fn without_substitution(char: char) -> char {
     }
 }
 
-/// Returns the character on the same key of an American keyboard without Shift: keyboard patterns alternate the two.
+/// Returns the character of the same key on a US keyboard without Shift: keyboard patterns alternate the two.
 fn without_shift(char: char) -> char {
     match "!@#$%^&*()".find(char) {
         Some(index) => char::from(b"1234567890"[index]),

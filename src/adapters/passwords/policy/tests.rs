@@ -35,7 +35,7 @@ fn check_with_a_full_queue_returns_a_temporary_error() {
         Argon2Hasher::with_settings(Argon2Settings { threads, queue, ..Default::default() }).unwrap();
     let policy = StrengthPolicy::new(&hasher);
     let check = async |password: &str| policy.check(&password.into(), &[]).await;
-    let (go_on, wait) = mpsc::channel::<()>();
+    let (release, wait) = mpsc::channel::<()>();
     let mut hash = pin!(hasher.pool.run(0, move |_| Ok(wait.recv()?)));
     let mut waiting = pin!(check("my dog eats socks"));
     let mut context = Context::from_waker(Waker::noop());
@@ -47,13 +47,13 @@ fn check_with_a_full_queue_returns_a_temporary_error() {
     assert_eq!(hasher.load().refused, 1);
     assert_eq!(block_on(check("short")).unwrap(), TOO_SHORT, "without an estimate");
 
-    go_on.send(()).unwrap();
+    release.send(()).unwrap();
     block_on(hash).unwrap();
     assert_eq!(block_on(waiting).unwrap(), Ok(()));
     assert_eq!(block_on(check("my cat eats socks")).unwrap(), Ok(()));
 }
 
-/// Common passwords, and what people make of them to satisfy rules.
+/// Common passwords, and their usual variants that satisfy composition rules.
 const COMMON: [&str; 68] = [
     "password1",
     "qwertyuiop",
@@ -127,7 +127,7 @@ const COMMON: [&str; 68] = [
     "ＰＡＳＳＷＯＲＤ１２３４５６７８",
 ];
 
-/// Words of the context, and what people make of them.
+/// Words of the context, and their usual variants.
 const CONTEXTUAL: [&str; 22] = [
     "johndoe1",
     "johndoejohndoe",
@@ -248,7 +248,7 @@ fn check_of_the_slowest_passwords_takes_bounded_time() {
         let start = Instant::now();
         let _ = check(&password);
         eprintln!("{slow}: {:?}", start.elapsed());
-        // All 1,024 characters would take minutes.
+        // An estimate of all 1,024 characters would take minutes.
         assert!(start.elapsed() < Duration::from_secs(20), "{slow}: {:?}", start.elapsed());
     }
 }

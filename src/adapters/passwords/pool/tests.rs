@@ -45,7 +45,7 @@ fn run_of_panicking_work_returns_an_error_and_the_thread_survives() {
 #[test]
 fn run_of_a_dropped_future_does_not_start_the_work() {
     let pool = pool(1, 4);
-    let (go_on, wait) = mpsc::channel::<()>();
+    let (release, wait) = mpsc::channel::<()>();
     let started = Arc::new(AtomicUsize::new(0));
     let count = || {
         let started = Arc::clone(&started);
@@ -54,7 +54,7 @@ fn run_of_a_dropped_future_does_not_start_the_work() {
     let mut first = pin!(pool.run(0, move |_| Ok(wait.recv()?)));
     assert!(begin(first.as_mut()).is_pending());
     assert!(begin(pin!(pool.run(0, count()))).is_pending());
-    go_on.send(()).unwrap();
+    release.send(()).unwrap();
     block_on(first).unwrap();
     block_on(pool.run(0, count())).unwrap();
     assert_eq!(started.load(Ordering::SeqCst), 1);
@@ -104,7 +104,7 @@ fn expected_wait_depends_on_recent_jobs_and_the_number_of_threads() {
 #[test]
 fn run_with_a_full_queue_is_rejected_until_a_job_finishes() {
     let pool = pool(1, 1);
-    let (go_on, wait) = mpsc::channel::<()>();
+    let (release, wait) = mpsc::channel::<()>();
     let (started, has_started) = mpsc::channel();
     let mut first = pin!(pool.run(0, move |_| {
         started.send(())?;
@@ -119,7 +119,7 @@ fn run_with_a_full_queue_is_rejected_until_a_job_finishes() {
     assert!(block_on(pool.run(0, |_| Ok(()))).unwrap_err().is_temporary());
     assert_eq!(pool.load(), HashLoad { refused: 1, ..load });
 
-    go_on.send(()).unwrap();
+    release.send(()).unwrap();
     block_on(async { first.await.and(second.await) }).unwrap();
     block_on(pool.run(0, |_| Ok(()))).unwrap();
 }
@@ -131,7 +131,7 @@ fn threads_start_on_demand_and_end_with_the_pool() {
     assert_eq!(pool.0.lock().threads, 0);
     block_on(pool.run(0, |_| Ok(()))).unwrap();
     assert_eq!(pool.0.lock().threads, 1);
-    let (go_on, wait) = mpsc::channel::<()>();
+    let (release, wait) = mpsc::channel::<()>();
     let wait = Arc::new(Mutex::new(wait));
     let mut jobs: Vec<_> = (0..4)
         .map(|_| {
@@ -141,7 +141,7 @@ fn threads_start_on_demand_and_end_with_the_pool() {
         .collect();
     jobs.iter_mut().for_each(|job| assert!(begin(job.as_mut()).is_pending()));
     assert_eq!(pool.0.lock().threads, 2);
-    (0..4).for_each(|_| go_on.send(()).unwrap());
+    (0..4).for_each(|_| release.send(()).unwrap());
     jobs.into_iter().for_each(|job| block_on(job).unwrap());
 
     drop(pool);

@@ -123,7 +123,9 @@ async fn end_all_during_concurrent_sign_ins_leaves_no_session() {
             opened += count;
             contested += usize::from((1..6).contains(&count));
         }
-        eprintln!("{opened} of 1800 sign-ins were first; in {contested} of 300 rounds some, but not all");
+        eprintln!(
+            "{opened} of 1800 sign-ins preceded end_all; in {contested} of 300 rounds, some but not all did"
+        );
         assert!(contested > 0, "nothing was concurrent");
     })
     .await;
@@ -179,7 +181,7 @@ async fn removing_a_client_ends_its_sessions() {
 #[tokio::test]
 async fn open_without_a_maximum_does_not_search_for_sessions_to_evict() {
     on_postgres(async |database| {
-        // Runs for each statement, also if it deletes nothing.
+        // The trigger runs for each statement, even if it deletes nothing.
         for statement in [
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
              'BEGIN RAISE EXCEPTION ''searched''; END'",

@@ -41,7 +41,7 @@ type Work = Box<dyn FnOnce() + Send>;
 #[derive(Clone, Default)]
 struct Families {
     by_name: Arc<Mutex<Vec<(TokenHash, TokenFamily)>>>,
-    /// Runs just before the next rotation, like a concurrent request.
+    /// The work to run just before the next rotation, like a concurrent request.
     before_rotation: Arc<Mutex<Option<Work>>>,
 }
 
@@ -185,7 +185,7 @@ impl UserStore for OneUser {
     }
 }
 
-/// Accepts every password.
+/// A hasher that accepts every password.
 struct AnyPassword(PasswordHash);
 
 impl PasswordHasher for AnyPassword {
@@ -202,7 +202,7 @@ impl PasswordHasher for AnyPassword {
     }
 }
 
-/// Issues the session identifier and the sequence number as the access token.
+/// Access tokens that consist of the session identifier and the sequence number.
 struct SessionTokens;
 
 impl TokenIssuer for SessionTokens {
@@ -318,7 +318,7 @@ enum Step {
     /// A token of an unknown family.
     UnknownFamily,
     Wait(u64),
-    /// Replaces the scopes of the user.
+    /// A replacement of the user's scopes.
     SetScopes(BTreeSet<&'static str>),
 }
 
@@ -332,7 +332,7 @@ fn requested() -> impl Strategy<Value = Vec<String>> {
     prop_oneof![1 => Just(Vec::new()), 1 => some]
 }
 
-/// Mostly uses of the current token, so that families grow long before they end.
+/// Mostly uses of the current token, so that families have many tokens before they end.
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         16 => requested().prop_map(Step::Current),
@@ -382,7 +382,7 @@ impl Model {
                 prop_assert!(!requested.is_empty() && expected.is_empty());
                 Ok(None)
             }
-            Err(error) => Err(TestCaseError::fail(format!("a valid token is rejected: {error}"))),
+            Err(error) => Err(TestCaseError::fail(format!("a valid token was rejected: {error}"))),
         }
     }
 }
@@ -418,7 +418,7 @@ proptest! {
                         prop_assert!(is_invalid(result));
                     } else if let Some(tokens) = model.check_scopes(result, &requested, &allowed)? {
                         let next = refresh_token(&tokens);
-                        prop_assert!(!model.tokens.contains(&next), "a token is issued twice");
+                        prop_assert!(!model.tokens.contains(&next), "a token was issued twice");
                         model.tokens.push(next);
                         model.rotated = now;
                         model.repetitions = 0;
@@ -530,7 +530,7 @@ fn sender(address: u8) -> ClientInfo {
 }
 
 #[test]
-fn second_sender_is_found_whichever_response_arrives_first() {
+fn second_sender_ends_the_session_whichever_response_arrives_first() {
     let is_valid = |auth: &TestAuth, tokens: &Tokens| {
         let authentication = auth.auth.authenticate(&tokens.access_token).now_or_never().unwrap().unwrap();
         matches!(authentication, Authentication::Valid(_))
@@ -545,13 +545,13 @@ fn second_sender_is_found_whichever_response_arrives_first() {
                 use_token_from(&auth, &sender(address), &refresh_token(&signed_in), &[], START, random)
             };
             let (victim, thief) = (refresh(1, 1).unwrap(), refresh(2, 2).unwrap());
-            // A token from before the rotation shows nothing.
+            // A token from before the rotation does not show which response arrived.
             assert!(is_valid(&auth, &signed_in));
             auth.now.store(uses_at.as_unix(), Ordering::SeqCst);
             if victim_is_first {
                 assert!(!is_valid(&auth, &victim), "the response to the victim was not lost");
             } else {
-                assert!(is_valid(&auth, &thief), "the victim might have changed the network");
+                assert!(is_valid(&auth, &thief), "the victim might have changed networks");
                 assert!(!is_valid(&auth, &victim));
             }
             assert!(!is_valid(&auth, &thief) && !is_valid(&auth, &signed_in));
@@ -587,7 +587,7 @@ fn status_changes_exactly_at_the_end_of_grace_and_lifetimes() {
         (5, "previous", 8, TokenStatus::Reused),
         (5, "older", 5, TokenStatus::Reused),
         (5, "older", 15, TokenStatus::Expired),
-        // Rotated by a replica whose clock is ahead.
+        // A replica whose clock is ahead rotated the token.
         (5, "current", 4, TokenStatus::Current),
         (5, "previous", 4, TokenStatus::Repeated("salt")),
     ] {
