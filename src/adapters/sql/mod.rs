@@ -34,7 +34,6 @@ mod migrations;
 mod pool;
 mod sessions;
 mod user;
-mod user_search;
 mod username_key;
 mod users;
 

@@ -1,6 +1,6 @@
 //! The table of users.
 
-use std::{collections::HashSet, slice};
+use std::{collections::HashSet, future::ready, slice};
 
 use futures_util::{Stream, TryStreamExt, stream};
 use uuid::Uuid;
@@ -13,7 +13,6 @@ use crate::{
         pool::Connection,
         sessions,
         user::{StoredUser, User},
-        user_search::UserSearch,
         username_key::username_key,
     },
     domain::{
@@ -42,7 +41,7 @@ macro_rules! select_users {
 
 const FIND_BY_KEY: &str = select_users!("username_key = $1");
 const FIND_BY_ID: &str = select_users!("id = $1");
-const PAGE: &str = select_users!("username_key > $1");
+const PAGE: &str = select_users!("username_key > $1 ORDER BY username_key LIMIT 500");
 const TAKEN: &str = "SELECT username_key FROM users WHERE username_key IN ";
 const REPLACE_HASH: &str = "UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3";
 const CHANGE_PASSWORD: &str =
@@ -129,35 +128,27 @@ impl SqlUsers {
     /// # Errors
     /// An item is a [`StoreError`] if the database cannot be read.
     pub fn all(&self) -> impl Stream<Item = Result<StoredUser, StoreError>> + '_ {
-        self.pages(None)
+        let pages = stream::try_unfold(String::new(), async |after| {
+            let read = |row: &Row| Ok((row.get::<String>("username_key")?, stored_user(row)?));
+            let page = self.database.pool.fetch(Statement::new(PAGE).bind(after), read).await?;
+            let Some((last, _)) = page.last() else { return Ok::<_, StoreError>(None) };
+            let last = last.clone();
+            Ok(Some((stream::iter(page.into_iter().map(|(_, user)| Ok(user))), last)))
+        });
+        pages.try_flatten()
     }
 
     /// Returns the users whose username, email address or full name contains `text`, ignoring case, ordered by username.
-    /// Reads them in pages, as [`all`](Self::all) does.
+    /// Reads all users, since databases do not fold case as Gatepass does: `strasse` finds `Straße`.
     ///
     /// # Errors
     /// An item is a [`StoreError`] if the database cannot be read.
     pub fn search(&self, text: &str) -> impl Stream<Item = Result<StoredUser, StoreError>> + '_ {
-        self.pages(Some(UserSearch::new(text)))
-    }
-
-    fn pages(&self, search: Option<UserSearch>) -> impl Stream<Item = Result<StoredUser, StoreError>> + '_ {
-        let pages = stream::try_unfold((String::new(), search), async |(after, search)| {
-            let read = |row: &Row| Ok((row.get::<String>("username_key")?, stored_user(row)?));
-            let mut select = Statement::new(PAGE).bind(after);
-            if let Some(search) = &search {
-                search.push_condition(&mut select);
-            }
-            select.push(" ORDER BY username_key LIMIT 500");
-            let mut page = self.database.pool.fetch(select, read).await?;
-            let Some((last, _)) = page.last() else { return Ok::<_, StoreError>(None) };
-            let last = last.clone();
-            page.retain(|(key, stored)| {
-                search.as_ref().is_none_or(|search| search.matches(key, &stored.user))
-            });
-            Ok(Some((stream::iter(page.into_iter().map(|(_, user)| Ok(user))), (last, search))))
-        });
-        pages.try_flatten()
+        let text = username_key(text);
+        self.all().try_filter(move |StoredUser { user, .. }| {
+            let fields = [Some(&user.username), user.email.as_ref(), user.full_name.as_ref()];
+            ready(fields.into_iter().flatten().any(|field| username_key(field).contains(&text)))
+        })
     }
 
     /// Adds a user. Returns whether the name was free.
