@@ -235,6 +235,8 @@ mod pages {
     struct Readme;
     #[doc = include_str!("../docs/cookies.md")]
     struct Cookies;
+    #[doc = include_str!("../docs/openapi.md")]
+    struct OpenApi;
     #[doc = include_str!("../docs/other-services.md")]
     struct OtherServices;
     #[doc = include_str!("../docs/own-table.md")]

@@ -254,10 +254,13 @@ impl<U: AuthUser> Auth<U> {
             Accepted::AnyAudience => self.0.verifier.verify_any_audience(token, now).await?,
             Accepted::Cookie => return Ok(None),
         };
-        let is_ours = |claims: &Claims| {
-            claims.is_of_client() || claims.user_kind.as_deref().is_none_or(|kind| kind == U::user_kind())
-        };
-        Ok(claims.filter(is_ours))
+        let Some(claims) = claims else { return Ok(None) };
+        let kind = claims.user_kind.as_deref();
+        if !claims.is_of_client() && kind.is_some_and(|kind| kind != U::user_kind()) {
+            log::debug!("rejected a token: its user_kind is {kind:?}, not {:?}", U::user_kind());
+            return Ok(None);
+        }
+        Ok(Some(claims))
     }
 }
 

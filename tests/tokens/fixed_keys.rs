@@ -35,6 +35,22 @@ fn token_signed_with_a_pem_key_is_accepted_by_replicas_and_by_services_with_the_
 }
 
 #[test]
+fn remote_verifier_accepts_only_the_kind_of_user_that_it_names() {
+    let tokens = JwtTokens::from_pem(&pem(7), ISSUER).expect("a key");
+    let token = issue(&tokens, at(1000));
+    let kind_of = |kind: Option<&str>| {
+        let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
+        remote.set_keys(key_set(&tokens, at(1000))).expect("a key set");
+        let remote = kind.into_iter().fold(remote, RemoteJwtVerifier::user_kind);
+        verify(&remote, &token, at(1000)).map(|claims| claims.user_kind)
+    };
+    assert_eq!(kind_of(None), Some(Some("Member".into())));
+    // A token without a kind is accepted for every user model.
+    assert_eq!(kind_of(Some("Member")), Some(None));
+    assert_eq!(kind_of(Some("User")), None);
+}
+
+#[test]
 fn secret_signs_hs256_tokens_and_publishes_no_key() {
     let tokens = JwtTokens::from_secret(SECRET, ISSUER).expect("a secret");
     let token = issue(&tokens, at(1000));

@@ -98,8 +98,12 @@ impl Expected {
     /// Parses the payload of a signed token. Returns `None` unless issuer and audience match and the token is valid at
     /// `now`.
     pub(super) fn read(&self, payload: &[u8], now: Timestamp) -> Option<Claims> {
-        self.read_any_audience(payload, now)
-            .filter(|claims| claims.audiences.iter().any(|audience| audience.as_str() == &*self.audience))
+        let claims = self.read_any_audience(payload, now)?;
+        if !claims.audiences.iter().any(|audience| audience.as_str() == &*self.audience) {
+            log::debug!("rejected a token: its audience is not {:?}", self.audience);
+            return None;
+        }
+        Some(claims)
     }
 
     /// Parses the payload of a signed token for any audience.
@@ -113,7 +117,12 @@ impl Expected {
         let is_valid = now < Timestamp::from_unix(payload.exp) + self.leeway
             && has_begun(payload.iat)
             && payload.nbf.is_none_or(has_begun);
-        if *payload.iss != *self.issuer || !is_valid {
+        if *payload.iss != *self.issuer {
+            log::debug!("rejected a token: its issuer is {:?}, not {:?}", payload.iss, self.issuer);
+            return None;
+        }
+        if !is_valid {
+            log::debug!("rejected a token: it has expired, or is not valid yet");
             return None;
         }
         let granted_scopes = match (payload.scope, payload.unrestricted) {

@@ -77,6 +77,8 @@ use crate::domain::{
 #[derive(Clone)]
 pub struct RemoteJwtVerifier {
     expected: Expected,
+    /// The kind of user in tokens of the other service, if it differs from that of the user model.
+    user_kind: Option<Arc<str>>,
     shared: Arc<Shared>,
     /// The task that fetches keys until the last clone is dropped.
     #[cfg(feature = "remote-jwks")]
@@ -116,6 +118,7 @@ impl RemoteJwtVerifier {
         let (issuer, audience) = (issuer.into(), audience.into());
         Self {
             expected: Expected { issuer, audience, leeway: Duration::ZERO },
+            user_kind: None,
             shared: Arc::default(),
             #[cfg(feature = "remote-jwks")]
             _fetcher: None,
@@ -159,6 +162,25 @@ impl RemoteJwtVerifier {
         self
     }
 
+    /// Accepts tokens for this kind of user as tokens for your user model, and rejects those for any other kind. By default,
+    /// the kind must be the [`user_kind`](crate::AuthUser::user_kind) of your user model. That of
+    /// [`TokenUser`](crate::jwt::TokenUser) is `User`. If the other service is an application with Gatepass, the kind is the name
+    /// of its user model.
+    ///
+    /// ```
+    /// use gatepass::Auth;
+    /// use gatepass::jwt::{RemoteJwtVerifier, TokenUsers};
+    ///
+    /// let tokens = RemoteJwtVerifier::new("https://auth.example.com", "https://api.example.com").user_kind("Member");
+    /// let auth = Auth::builder(TokenUsers).token_verifier(tokens).build()?;
+    /// # Ok::<(), gatepass::error::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn user_kind(mut self, kind: impl Into<Arc<str>>) -> Self {
+        self.user_kind = Some(kind.into());
+        self
+    }
+
     /// Replaces the keys with those of a JSON Web Key Set. Ignores keys of other types and for other purposes.
     ///
     /// # Errors
@@ -180,9 +202,24 @@ impl RemoteJwtVerifier {
             if !keys.has(token.kid()) {
                 self.shared.unknown_key.notify_one();
             }
+            log::debug!("rejected a token: no key of {} has its key ID and algorithm", self.expected.issuer);
             return None;
         };
-        self.expected.read(&token.payload_signed_by(key)?, now)
+        let claims = self.expected.read(&token.payload_signed_by(key)?, now)?;
+        match &self.user_kind {
+            Some(expected) if !claims.is_of_client() => {
+                if claims.user_kind.as_ref().is_some_and(|kind| kind != expected) {
+                    log::debug!(
+                        "rejected a token: its user_kind is {:?}, not {expected:?}",
+                        claims.user_kind
+                    );
+                    return None;
+                }
+                // A token without a kind is accepted for every user model.
+                Some(Claims { user_kind: None, ..claims })
+            }
+            _ => Some(claims),
+        }
     }
 }
 

@@ -11,7 +11,8 @@ use crate::domain::{
 /// The user of a token that another service issued, for applications without a user table. The scopes of the token alone
 /// decide what the user may do.
 ///
-/// Its kind is `User`, as in tokens of the `gatepass` program. Tokens with another kind are rejected.
+/// Its kind is `User`, as in tokens of the `gatepass` program. Tokens with another kind are rejected, unless
+/// [`RemoteJwtVerifier::user_kind`](crate::jwt::RemoteJwtVerifier::user_kind) names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenUser(Subject);
 
