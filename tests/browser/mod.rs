@@ -3,8 +3,11 @@
 mod accessibility;
 mod docs;
 mod other_origin;
+mod picture;
 mod prefix;
+mod screenshots;
 mod secure;
 mod sessions;
 mod start_page;
+mod states;
 mod webdriver;

@@ -1,0 +1,152 @@
+//! Pictures: reading and writing them, and how much two of them differ.
+
+use std::collections::HashMap;
+
+/// The size of the squares, called fields, that are compared by whether they are empty, in pixels of a stored picture.
+const FIELD: usize = 24;
+
+/// The difference of two pixels of a field in one channel from which it has content.
+const CONTENT: u8 = 48;
+
+/// The difference up to which a field is empty.
+const EMPTY: u8 = 16;
+
+/// A picture with three bytes per pixel.
+#[derive(Clone, PartialEq)]
+pub struct Picture {
+    width: usize,
+    height: usize,
+    pixels: Vec<[u8; 3]>,
+}
+
+impl Picture {
+    pub fn read(png: &[u8]) -> Self {
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
+        decoder.set_transformations(png::Transformations::normalize_to_color8());
+        let mut reader = decoder.read_info().expect("a PNG file");
+        let mut bytes = vec![0; reader.output_buffer_size().expect("a size")];
+        let info = reader.next_frame(&mut bytes).expect("a PNG file");
+        let pixels = bytes[..info.buffer_size()]
+            .chunks_exact(info.color_type.samples())
+            .map(|pixel| [pixel[0], pixel[1], pixel[2]])
+            .collect();
+        Self { width: info.width as usize, height: info.height as usize, pixels }
+    }
+
+    /// The picture as PNG with at most 256 colours.
+    pub fn write(&self) -> Vec<u8> {
+        // Five bits of each channel are enough to compare colours, and compress well.
+        let reduced = |pixel: &[u8; 3]| pixel.map(|value| (value >> 3) * 8 + (value >> 5));
+        let mut counts = HashMap::<[u8; 3], usize>::new();
+        for pixel in &self.pixels {
+            *counts.entry(reduced(pixel)).or_default() += 1;
+        }
+        let mut palette: Vec<_> = counts.into_iter().collect();
+        palette.sort_unstable_by_key(|(colour, count)| (std::cmp::Reverse(*count), *colour));
+        let palette: Vec<_> = palette.into_iter().map(|(colour, _)| colour).take(256).collect();
+        let mut known: HashMap<_, _> = palette.iter().copied().zip(0..=u8::MAX).collect();
+        let mut index = |pixel: &[u8; 3]| {
+            let colour = reduced(pixel);
+            *known.entry(colour).or_insert_with(|| {
+                let nearest = (0..=u8::MAX).zip(&palette).min_by_key(|(_, other)| distance(&colour, other));
+                nearest.expect("a colour").0
+            })
+        };
+        let indices: Vec<u8> = self.pixels.iter().map(&mut index).collect();
+        let mut png = Vec::new();
+        let mut encoder = png::Encoder::new(&mut png, self.width as u32, self.height as u32);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_palette(palette.as_flattened());
+        encoder.set_filter(png::Filter::NoFilter);
+        encoder.set_compression(png::Compression::High);
+        encoder.write_header().and_then(|mut writer| writer.write_image_data(&indices)).expect("a PNG file");
+        png
+    }
+
+    /// How much this picture differs from another one, and a picture of the fields that do.
+    pub fn compare(&self, actual: &Self) -> (Difference, Self) {
+        let (columns, rows) = (self.width.div_ceil(FIELD), self.height.div_ceil(FIELD));
+        let moved = self.moved(actual, columns, rows);
+        let difference = Difference {
+            recoloured: self.recoloured(actual, |_| true),
+            retinted: self.recoloured(actual, is_colourful),
+            moved: moved.iter().filter(|moved| **moved).count() as f64 / moved.len() as f64,
+            height: actual.height as f64 / self.height as f64,
+        };
+        let mut fields = actual.clone();
+        for (position, pixel) in fields.pixels.iter_mut().enumerate() {
+            let (y, x) = (position / actual.width, position % actual.width);
+            if moved[y * rows / actual.height * columns + x * columns / actual.width] {
+                *pixel = [u8::MAX, pixel[1] / 2, u8::MAX];
+            }
+        }
+        (difference, fields)
+    }
+
+    /// The part of the pixels of a kind that have other colours, wherever they are.
+    fn recoloured(&self, actual: &Self, is_counted: impl Fn(&[u8; 3]) -> bool) -> f64 {
+        let [expected, found] = [self, actual].map(|picture| {
+            let mut counts = [0_u32; 64];
+            for [red, green, blue] in picture.pixels.iter().filter(|pixel| is_counted(pixel)) {
+                counts[usize::from(red >> 6 << 4 | green >> 6 << 2 | blue >> 6)] += 1;
+            }
+            let all = f64::from(counts.iter().sum::<u32>().max(1));
+            counts.map(|count| f64::from(count) / all)
+        });
+        expected.iter().zip(&found).map(|(one, other)| (one - other).abs() / 2.0).sum()
+    }
+
+    /// Whether each field has content in one picture, and neither there nor around it in the other.
+    fn moved(&self, actual: &Self, columns: usize, rows: usize) -> Vec<bool> {
+        let [expected, found] = [self, actual].map(|picture| picture.contrasts(columns, rows));
+        let is_empty = |contrasts: &[u8], row: usize, column: usize| {
+            (row.saturating_sub(1)..=(row + 1).min(rows - 1)).all(|row| {
+                (column.saturating_sub(1)..=(column + 1).min(columns - 1))
+                    .all(|column| contrasts[row * columns + column] <= EMPTY)
+            })
+        };
+        let moved = (0..rows * columns).map(|field| {
+            let (row, column) = (field / columns, field % columns);
+            expected[field] > CONTENT && is_empty(&found, row, column)
+                || found[field] > CONTENT && is_empty(&expected, row, column)
+        });
+        moved.collect()
+    }
+
+    /// The largest difference of two pixels of each field in one channel.
+    fn contrasts(&self, columns: usize, rows: usize) -> Vec<u8> {
+        let (mut least, mut most) = (vec![[u8::MAX; 3]; columns * rows], vec![[0; 3]; columns * rows]);
+        for (position, pixel) in self.pixels.iter().enumerate() {
+            let (y, x) = (position / self.width, position % self.width);
+            let field = y * rows / self.height * columns + x * columns / self.width;
+            for channel in 0..3 {
+                least[field][channel] = least[field][channel].min(pixel[channel]);
+                most[field][channel] = most[field][channel].max(pixel[channel]);
+            }
+        }
+        least.iter().zip(&most).map(|(least, most)| distance(least, most)).collect()
+    }
+}
+
+/// The largest difference of two colours in one channel.
+fn distance(one: &[u8; 3], other: &[u8; 3]) -> u8 {
+    one.iter().zip(other).map(|(one, other)| one.abs_diff(*other)).max().unwrap_or(0)
+}
+
+/// Returns whether a colour is neither black, grey nor white.
+fn is_colourful(pixel: &[u8; 3]) -> bool {
+    pixel.iter().max().zip(pixel.iter().min()).is_some_and(|(most, least)| most - least > 48)
+}
+
+/// How much two pictures differ.
+#[derive(Clone, Copy, Debug)]
+pub struct Difference {
+    /// The part of the pixels that have another colour.
+    pub recoloured: f64,
+    /// The part of the colourful pixels that have another colour.
+    pub retinted: f64,
+    /// The part of the fields with content in only one of the pictures.
+    pub moved: f64,
+    /// The height of the second picture divided by that of the first.
+    pub height: f64,
+}

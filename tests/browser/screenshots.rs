@@ -1,0 +1,188 @@
+//! Every page in every state looks as it did: tests/browser/screenshots has pictures of them in half of their size.
+//!
+//! `UPDATE_SCREENSHOTS=1 cargo test --test integration browser::screenshots` takes all of them again, and the pictures of
+//! README.md and the book. The comparison is coarse, so that other fonts and another version of Chromium look the same.
+
+use std::{collections::BTreeSet, env, fs, ops::RangeInclusive, path::Path};
+
+use crate::{
+    browser::{
+        picture::{Difference, Picture},
+        states::visit_all,
+        webdriver::{Browser, browse},
+    },
+    support::service::tutorial,
+};
+
+/// The variable that makes the tests write the pictures.
+const UPDATE: &str = "UPDATE_SCREENSHOTS";
+
+const SIZES: [(u32, u32); 2] = [(1440, 900), (390, 844)];
+const SCHEMES: [&str; 2] = ["light", "dark"];
+
+/// Pictures in documents: the state, the size, and the file.
+const IN_DOCUMENTS: [(&str, (u32, u32), &str); 1] = [("docs-response", (1100, 1440), "docs/swagger-ui.png")];
+
+/// The height of the part of a page that is compared, in pixels.
+const MAX_HEIGHT: u64 = 3000;
+
+/// The scale of the stored pictures.
+const HALF: f64 = 0.5;
+
+/// The largest part of a page that may be empty and was not before, or the other way round.
+const MAX_MOVED: f64 = 0.005;
+/// The largest part of a page that may have another colour.
+const MAX_RECOLOURED: f64 = 0.1;
+/// The largest part of the colours other than grey that may be others.
+const MAX_RETINTED: f64 = 0.25;
+/// The range within which the height of a page may change.
+const HEIGHTS: RangeInclusive<f64> = 0.92..=1.08;
+
+/// Replaces the parts of texts that differ between runs. `unmask` restores them.
+const MASK: &str = r"
+    const masks = [
+        [/(127\.0\.0\.1|localhost):\d+/g, '127.0.0.1:8000'],
+        [/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJqb2huZG9lIn0.c2lnbmF0dXJl'],
+        [/[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g, '01890000-0000-7000-8000-000000000000'],
+        [/\w{3}, ?\d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT/g, 'Mon, 04 May 2026 12:00:00 GMT'],
+        [/\d{4}-\d{2}-\d{2}([T ])\d{2}:\d{2}:\d{2}/g, '2026-05-04$112:00:00'],
+        [/\b\d+(\.\d+)? ms\b/g, '5 ms'],
+    ];
+    const masked = window.masked ??= [];
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const node = texts.currentNode, text = node.data;
+        node.data = masks.reduce((text, [pattern, fixed]) => text.replace(pattern, fixed), text);
+        if (node.data !== text) masked.push([node, text]);
+    }";
+const UNMASK: &str = "for (const [node, text] of window.masked.splice(0)) node.data = text;";
+
+/// Why the page does not look like the stored picture.
+fn problem(Difference { recoloured, retinted, moved, height }: Difference) -> Option<String> {
+    let percent = |part: f64| format!("{:.1} %", part * 100.0);
+    if !HEIGHTS.contains(&height) {
+        return Some(format!("its height is {} of what it was", percent(height)));
+    }
+    let parts = [
+        (moved, MAX_MOVED, "of it are empty and were not, or the other way round"),
+        (recoloured, MAX_RECOLOURED, "of it have another colour"),
+        (retinted, MAX_RETINTED, "of its colours other than grey are others"),
+    ];
+    let (part, _, what) = parts.into_iter().find(|(part, limit, _)| part > limit)?;
+    Some(format!("{} {what}", percent(part)))
+}
+
+/// Compares a page with its stored picture. If it looks different, writes pictures of both.
+fn check(file: &Path, taken: &Picture) -> Result<(), String> {
+    let stored = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let (difference, marked) = Picture::read(&stored).compare(taken);
+    let Some(problem) = problem(difference) else { return Ok(()) };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    fs::create_dir_all(&folder).unwrap();
+    let files = [("actual", taken), ("difference", &marked)].map(|(kind, picture)| {
+        let name = format!("{}-{kind}.png", file.file_stem().unwrap().display());
+        fs::write(folder.join(&name), picture.write()).unwrap();
+        name
+    });
+    Err(format!("{problem}: see {} in {}", files.join(" and "), folder.display()))
+}
+
+/// Takes a picture of the page, at most this high, in which nothing depends on time and chance.
+async fn shoot(browser: &Browser, max_height: u64, scale: f64) -> Picture {
+    browser.run(MASK).await;
+    let picture = Picture::read(&browser.picture(max_height, scale).await);
+    browser.run(UNMASK).await;
+    picture
+}
+
+#[test]
+fn pages_look_as_in_their_pictures() {
+    let is_update = env::var_os(UPDATE).is_some();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let stored = root.join("tests/browser/screenshots");
+    fs::create_dir_all(&stored).unwrap();
+    let mut unused: BTreeSet<_> = fs::read_dir(&stored).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut problems = Vec::new();
+    browse(async |browser| {
+        visit_all(browser, async |state| {
+            for (width, height) in SIZES {
+                for scheme in SCHEMES {
+                    browser.resize(width, height);
+                    browser.prefer_color_scheme(scheme);
+                    let name = format!("{state}-{width}-{scheme}");
+                    let file = stored.join(&name).with_extension("png");
+                    unused.remove(&file);
+                    let taken = shoot(browser, MAX_HEIGHT, HALF).await;
+                    if is_update {
+                        fs::write(&file, taken.write()).unwrap();
+                    } else if let Err(problem) = check(&file, &taken) {
+                        problems.push(format!("{name}: {problem}"));
+                    }
+                }
+            }
+            for (page, size, file) in IN_DOCUMENTS {
+                if is_update && page == state {
+                    browser.resize(size.0, size.1);
+                    browser.prefer_color_scheme("light");
+                    fs::write(root.join(file), shoot(browser, size.1.into(), 1.0).await.write()).unwrap();
+                }
+            }
+        })
+        .await;
+        if is_update {
+            unused.iter().for_each(|file| fs::remove_file(file).unwrap());
+        } else {
+            problems.extend(unused.iter().map(|file| format!("{}: no page has this name", file.display())));
+        }
+        assert!(problems.is_empty(), "{problems:#?}; if the pages should look so, set {UPDATE}=1");
+    });
+}
+
+#[test]
+fn comparison_finds_missing_parts_colours_and_styles_but_accepts_fonts() {
+    let font = |font: &str| {
+        format!("document.querySelectorAll('*').forEach((element) => element.style.fontFamily = '{font}')")
+    };
+    let missing =
+        |part: &str| format!("document.querySelectorAll('{part}').forEach((part) => part.remove())");
+    let red = "document.documentElement.style.setProperty('--green', '#a92a19');\
+         document.querySelectorAll('.opblock-summary-method').forEach(({ style }) => style.background = '#a92a19')";
+    let no_styles = "[...document.styleSheets].forEach((sheet) => sheet.disabled = true)";
+    browse(async |browser| {
+        for (page, shown, parts) in [
+            ("", "#submit", ["#sign-in", ".terminal"]),
+            ("docs", ".opblock", [".info", ".models, #operations-tag-Users"]),
+        ] {
+            for (width, height) in SIZES {
+                browser.resize(width, height);
+                let open = async |scheme: &str, script: &str| {
+                    browser.prefer_color_scheme(scheme);
+                    browser.open(&format!("http://{}/{page}", tutorial())).await;
+                    browser.expect_displayed(shown).await;
+                    browser.run(script).await;
+                    shoot(browser, MAX_HEIGHT, HALF).await
+                };
+                let stored = Picture::read(&open("light", "").await.write());
+                for (scheme, script, is_fault) in [
+                    ("light", "", false),
+                    ("light", &*font("DejaVu Serif"), false),
+                    ("light", &font("DejaVu Sans Condensed"), false),
+                    ("light", &font("DejaVu Sans Mono"), false),
+                    ("light", &missing(parts[0]), true),
+                    ("light", &missing(parts[1]), true),
+                    ("light", red, true),
+                    ("light", no_styles, true),
+                    ("dark", "", true),
+                ] {
+                    let (difference, _) = stored.compare(&open(scheme, script).await);
+                    let found = problem(difference);
+                    assert_eq!(
+                        found.is_some(),
+                        is_fault,
+                        "/{page} at {width}, {scheme}, {script}: {difference:?}"
+                    );
+                }
+            }
+        }
+    });
+}

@@ -1,0 +1,40 @@
+//! Every page in every state.
+
+use crate::{
+    browser::{docs, sessions, start_page, webdriver::Browser},
+    support::{program::Gatepass, secure_profile::Service, service::tutorial},
+};
+
+/// Opens every page in every state, and calls `check` with its name there.
+pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
+    let tutorial = format!("http://{}", tutorial());
+    browser.open(&format!("{tutorial}/")).await;
+    check("tutorial").await;
+    start_page::sign_in(browser, "johndoe", "wrong").await;
+    start_page::expect_error(browser, "Incorrect username or password").await;
+    check("tutorial-error").await;
+    start_page::sign_in(browser, "johndoe", "secret").await;
+    browser.expect_displayed("#profile").await;
+    check("tutorial-signed-in").await;
+
+    docs::open(browser, &format!("{tutorial}/docs")).await;
+    check("docs").await;
+    docs::fill_in(browser, "johndoe", "secret").await;
+    check("docs-dialog").await;
+    docs::submit(browser).await;
+    docs::expect_authorized(browser).await;
+    check("docs-authorized").await;
+    docs::close(browser).await;
+    docs::try_out(browser).await;
+    docs::execute(browser, 200, &docs::johndoe()).await;
+    check("docs-response").await;
+
+    // The dialog of the secure profile has more fields.
+    let (_gatepass, service): (Gatepass, Service) = sessions::serve(&[]);
+    docs::open(browser, &format!("http://{}/docs", service.address)).await;
+    docs::fill_in(browser, "johndoe", "wrong").await;
+    check("secure-docs-dialog").await;
+    docs::submit(browser).await;
+    docs::expect_error(browser, "Incorrect username or password").await;
+    check("secure-docs-error").await;
+}
