@@ -4,7 +4,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
 missing=()
 command -v c++ > /dev/null || missing+=(g++)
 command -v git > /dev/null || missing+=(git)
-command -v chromium > /dev/null || missing+=(chromium)
+command -v chromium-headless-shell > /dev/null || missing+=(chromium-headless-shell)
 command -v chromedriver > /dev/null || missing+=(chromium-driver)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null || missing+=(postgresql)
 [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)

@@ -49,12 +49,14 @@ pub fn throughout(duration: Duration, check: impl Fn()) {
 /// # Panics
 /// With the last error, if no attempt succeeds within [`TIMEOUT`].
 pub async fn eventually<T, E: Display>(what: &str, attempt: impl AsyncFn() -> Result<T, E>) -> T {
-    let start = Instant::now();
+    let (start, mut pause) = (Instant::now(), Duration::from_millis(10));
     loop {
         match attempt().await {
             Ok(value) => return value,
             Err(error) if start.elapsed() > TIMEOUT => panic!("{what}: {error}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(_) => tokio::time::sleep(pause).await,
         }
+        // Attempts cost time that the program under test needs.
+        pause = (2 * pause).min(Duration::from_millis(160));
     }
 }
