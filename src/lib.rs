@@ -94,7 +94,7 @@
 //! # Features
 //!
 //! - `service` (default): the `gatepass` program, which libraries do not need: set `default-features = false`.
-//! - `docs`: embedded Swagger UI at `/docs`.
+//! - `docs`: embedded Swagger UI at `/docs` and ReDoc at `/redoc`.
 //! - `jwt`: signed access tokens.
 //! - `remote-jwks`: fetches the keys of another service, to verify its tokens.
 //! - `argon2`: password hashing.

@@ -4,55 +4,65 @@ const TIMEOUT_MS = 10_000;
 
 export const apiUrl = (path) => new URL(path, document.baseURI).href;
 
-// A failed request. The message is shown to the user.
-export class ApiError extends Error {
-  constructor(message, { status = 0, code = "", fields = [] } = {}) {
-    super(message);
-    this.status = status;
-    this.code = code;
-    this.fields = fields;
+// Sends a request and returns its record. Does not throw: without a response, the record has no `status`, but a `failure`.
+export async function exchange(path, { method = "GET", token = null, fields = null } = {}) {
+  const headers = { Accept: "application/json" };
+  if (token !== null) headers.Authorization = `Bearer ${token}`;
+  if (fields) headers["Content-Type"] = "application/x-www-form-urlencoded";
+  const record = { path, method, url: apiUrl(path), headers, fields, status: null };
+  const started = performance.now();
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  try {
+    const options = { method, headers, body: fields && new URLSearchParams(fields), cache: "no-store", signal };
+    const response = await fetch(record.url, options);
+    record.text = await response.text();
+    record.status = response.status;
+    record.reason = response.statusText || REASONS[response.status] || "";
+    record.responseHeaders = response.headers;
+    record.json = parse(record.text);
+  } catch {
+    record.failure = signal.aborted
+      ? "The server did not respond in time."
+      : "The server cannot be reached. Is it still running?";
+  }
+  record.milliseconds = Math.round(performance.now() - started);
+  return record;
+}
+
+// HTTP/2 has no reason phrases.
+const REASONS = {
+  200: "OK",
+  400: "Bad Request",
+  401: "Unauthorized",
+  404: "Not Found",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  422: "Unprocessable Content",
+  429: "Too Many Requests",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }
 
-// The context of one user action: its timeout, and the list of the requests that it sent.
-export function newContext(controller = new AbortController()) {
-  setTimeout(() => controller.abort(), TIMEOUT_MS);
-  return { signal: controller.signal, requests: [] };
-}
-
-export async function send(path, { signal, requests, ...options }) {
-  const request = { method: options.method ?? "GET", path, result: "no response" };
-  requests.push(request);
-  const response = await fetch(apiUrl(path), { cache: "no-store", signal, ...options }).catch(() => {
-    throw new ApiError(unreachable(signal));
-  });
-  request.result = String(response.status);
-  if (!response.ok) throw responseError(response.status, await response.json().catch(() => null));
-  return response;
-}
-
-export async function json(response) {
-  const body = await response.json().catch(() => null);
-  if (body === null) throw new ApiError("The server’s response is not JSON.");
-  return body;
-}
-
-function unreachable(signal) {
-  return signal.aborted
-    ? "The server did not respond in time."
-    : "The server cannot be reached. Is it still running?";
-}
-
-// `detail` is a string, or a list of { loc, msg } as in FastAPI.
-function responseError(status, body) {
-  const { detail, error: code } = body ?? {};
-  if (typeof detail === "string") return new ApiError(sentence(detail), { status, code });
+// The error of a record in words: { message, fields }, where `fields` are the names of the invalid ones.
+export function errorOf({ status, json, failure }) {
+  if (failure) return { message: failure, fields: [] };
+  const detail = json?.detail;
+  if (typeof detail === "string") return { message: sentence(detail), fields: [] };
+  // As in FastAPI, a list of { loc, msg }.
   if (!Array.isArray(detail)) {
-    return new ApiError(`The server returned status ${status} without an explanation.`, { status });
+    return { message: `The server returned status ${status} without an explanation.`, fields: [] };
   }
   const fields = detail.map((item) => String(item.loc?.at(-1) ?? "request"));
   const message = detail.map((item, i) => sentence(`${label(fields[i])}: ${item.msg}`)).join(" ");
-  return new ApiError(message, { status, code, fields });
+  return { message, fields };
 }
 
 const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);

@@ -1,12 +1,19 @@
 // The Authorize dialog of Swagger UI, as a plugin. It has forms for the password and the client credentials flow, and contains
 // Swagger UI's own forms for other security schemes. IDs and classes are those of Swagger UI.
 
-import { requestToken } from "./tokens.js";
+import { decode, duration, timeOf, verify } from "./decoded.js";
+import { hasPath, requestToken, urlOf } from "./tokens.js";
+
+const KEYS_PATH = "/.well-known/jwks.json";
+const ME_PATH = "/users/me";
+const TIME_CLAIMS = ["iat", "nbf", "exp", "auth_time"];
+
+const isOwn = (url) => url.origin === location.origin;
 
 const GRANT_TYPES = { password: "password", clientCredentials: "client_credentials" };
 
 export function authorizeDialog({ React }) {
-  const { createElement: h, useEffect, useLayoutEffect, useRef, useState } = React;
+  const { createElement: h, useEffect, useLayoutEffect, useMemo, useRef, useState } = React;
 
   function Field({ label, id, ...attributes }) {
     const spelling = { autoCapitalize: "none", autoCorrect: "off", spellCheck: false };
@@ -90,6 +97,62 @@ export function authorizeDialog({ React }) {
         h("button", { type: "submit", className: "btn modal-btn auth authorize", disabled: isPending }, "Authorize")));
   }
 
+  function Countdown({ end }) {
+    const [seconds, setSeconds] = useState(() => end - Date.now() / 1000);
+    useEffect(() => {
+      const timer = setInterval(() => setSeconds(end - Date.now() / 1000), 1000);
+      return () => clearInterval(timer);
+    }, [end]);
+    return h("p", { className: "countdown" }, seconds > 0 ? `Expires in ${duration(seconds)}` : `Expired ${duration(seconds)} ago`);
+  }
+
+  function Values({ title, values }) {
+    const lines = Object.entries(values).map(([name, value]) =>
+      h("div", { key: name }, h("dt", null, name), h("dd", null,
+        h("code", null, typeof value === "string" ? value : JSON.stringify(value)),
+        TIME_CLAIMS.includes(name) && Number.isFinite(value) && h("span", null, timeOf(value)))));
+    return h(React.Fragment, null, h("h5", null, title), h("dl", null, lines));
+  }
+
+  function Jwt({ decoded, system }) {
+    const [verdict, setVerdict] = useState("Checking…");
+    useEffect(() => {
+      const keys = urlOf(KEYS_PATH, system);
+      let isShown = true;
+      verify(decoded, hasPath(KEYS_PATH, system) && isOwn(keys) && keys).then((result) => isShown && setVerdict(result));
+      return () => { isShown = false; };
+    }, [decoded]);
+    return h(React.Fragment, null,
+      h(Values, { title: "Header", values: decoded.header }),
+      h(Values, { title: "Claims", values: decoded.claims }),
+      Number.isFinite(decoded.claims.exp) && h(Countdown, { end: decoded.claims.exp }),
+      h("h5", null, "Signature"), h("p", { className: "verdict" }, verdict));
+  }
+
+  function DecodedToken({ token, username, system }) {
+    const [isOpen, setOpen] = useState(false);
+    const decoded = useMemo(() => decode(token), [token]);
+    const opaque = token === username
+      ? "This token is not a JWT: it is the username itself."
+      : "This token is not a JWT. Only the service that issued it can read it.";
+    return h("details", { className: "decoded", onToggle: (event) => setOpen(event.currentTarget.open) },
+      h("summary", null, "Decoded token"),
+      isOpen && (decoded ? h(Jwt, { decoded, system }) : h("p", null, opaque)));
+  }
+
+  // The browser sends a session cookie with requests that have no token.
+  function CookieSession({ system }) {
+    const [username, setUsername] = useState("");
+    useEffect(() => {
+      const url = urlOf(ME_PATH, system);
+      if (!hasPath(ME_PATH, system) || !isOwn(url)) return;
+      const me = fetch(url, { cache: "no-store" }).then((response) => (response.ok ? response.json() : {}));
+      me.then(({ username }) => setUsername(username ?? ""), () => {});
+    }, []);
+    return h("div", { role: "status" }, username && h("p", { className: "cookie-session" },
+      "Signed in as ", h("bdi", null, username), " by this browser’s session cookie. Requests without a token use it."));
+  }
+
   function Authorized({ name, authorization, system, close }) {
     const scopes = authorization.getIn(["token", "scope"]) ?? authorization.get("scopes")?.join(" ");
     const facts = [
@@ -97,11 +160,13 @@ export function authorizeDialog({ React }) {
       ["Client ID", authorization.get("clientId")],
       ["Granted scopes", scopes],
     ];
+    const token = authorization.getIn(["token", "access_token"]);
     const logOut = () => system.authActions.logoutWithPersistOption([name]);
     return h("div", null,
       h("div", { role: "status" }, h("h4", null, "Authorized")),
       h("dl", null, facts.filter(([, value]) => value).map(([fact, value]) =>
         h("div", { key: fact }, h("dt", null, fact), h("dd", null, h("code", null, value))))),
+      h(DecodedToken, { token, username: authorization.get("username"), system }),
       h(Buttons, { close }, h("button", { type: "button", className: "btn modal-btn auth", onClick: logOut }, "Logout")));
   }
 
@@ -136,10 +201,11 @@ export function authorizeDialog({ React }) {
     const CloseIcon = getComponent("CloseIcon");
 
     // Each definition maps a name to one flow or scheme. The browser itself sends cookies.
-    const all = [...system.authSelectors.shownDefinitions()].map((definition) => {
+    const shown = [...system.authSelectors.shownDefinitions()].map((definition) => {
       const [name, schema] = definition.entrySeq().first();
       return { definition, name, schema, flow: schema.get("flow") };
-    }).filter(({ schema }) => schema.get("in") !== "cookie");
+    });
+    const all = shown.filter(({ schema }) => schema.get("in") !== "cookie");
     const first = all.filter(({ flow }) => flow === "password");
     const others = all.filter(({ flow }) => flow !== "password");
     const show = ({ definition, name, schema, flow }, index) => h("section", { key: `${name} ${flow}` },
@@ -152,6 +218,7 @@ export function authorizeDialog({ React }) {
           h("h3", { id: "authorize-title" }, "Authorize"),
           h("button", { type: "button", className: "close-modal", "aria-label": "Close the dialog", onClick: close }, h(CloseIcon))),
         h("div", { className: "modal-ux-content" },
+          shown.length > all.length && h(CookieSession, { system }),
           first.map(show),
           others.length > 0 && h("details", { className: "others", open: first.length === 0 },
             h("summary", null, "Other ways to authorize"), others.map(show)))));

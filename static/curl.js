@@ -13,16 +13,18 @@ export function startCurlCommands() {
   for (const url of all("[data-path]")) url.textContent = shellWord(apiUrl(url.dataset.path));
 }
 
-const shellWord = (text) =>
+export const shellWord = (text) =>
   /^[\w.:/%~-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
-async function copy(button) {
+// Copies the command of the figure that the button is in.
+export async function copy(button) {
+  const label = button.textContent;
   const code = button.closest(".curl").querySelector("pre code");
   const copied = await writeClipboard(code);
   button.textContent = copied ? "Copied" : "Selected";
   announce(copied ? "Copied." : "The command is selected. Copy it with the keyboard.");
   setTimeout(() => {
-    button.textContent = "Copy";
+    button.textContent = label;
     announce("");
   }, COPIED_MS);
 }

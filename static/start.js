@@ -1,156 +1,99 @@
-// The start page: signs in with the API at the page's own origin.
+// The start page of the tutorial profile: signs in, and runs the steps of the chapter.
 
-import { startAccount, showAccount } from "./account.js";
-import { json, newContext } from "./api.js";
+import { errorOf, exchange } from "./api.js";
+import { lessonOf, show } from "./console.js";
 import { startCurlCommands } from "./curl.js";
 import { all, announce, byId, element, markInvalid } from "./dom.js";
-import { Session } from "./session.js";
 
-const USERS = { johndoe: "secret", alice: "secret2" };
-const MAX_SHOWN_REQUESTS = 8;
+const BUSY_MS = 300;
 
 const form = byId("sign-in");
 const inputs = [byId("username"), byId("password")];
-const hasSessions = byId("account") !== null; // the secure profile; its tokens can be revoked
-let attempt = null; // the AbortController of a sign-in in progress
-let session = null; // the session of the signed-in user
+let token = null; // in memory only
+let busy = false;
+let failed = null; // the action whose request got no response
 
-// ---- Signing in and out ----
+// ---- The steps ----
 
-async function signIn() {
-  if (attempt) return;
-  const started = beginAttempt();
-  const fields = new URLSearchParams(new FormData(form));
-  if (hasSessions) fields.set("scope", "me offline_access"); // what this page needs, and a refresh token
-  const outcome = await authenticate(fields, newContext(started));
-  if (started !== attempt) return; // canceled: ignore the late result
-  endAttempt();
-  outcome.session === null ? showSignInError(outcome) : showSignedIn(outcome);
-}
+const STEPS = {
+  johndoe: () => signIn({ username: "johndoe", password: "secret" }),
+  "without-token": () => readUser(null),
+  "wrong-token": () => readUser("nobody"),
+  "wrong-password": () => requestToken({ username: "johndoe", password: "wrong" }),
+  alice: () => signIn({ username: "alice", password: "secret2" }),
+  "sign-out": signOut,
+};
 
-// Does not throw: a failure is the `error` of the outcome.
-async function authenticate(fields, context) {
-  const outcome = { session: null, profile: null, error: null, requests: context.requests };
-  try {
-    outcome.session = await Session.begin(fields, context);
-    outcome.profile = await json(await outcome.session.send("users/me", context));
-  } catch (error) {
-    outcome.error = error;
-    if (error.status === 401) outcome.session = null;
-  }
-  return outcome;
-}
+const readUser = (bearer) => show("GET", "users/me", exchange("users/me", { token: bearer }));
+const requestToken = (fields) => show("POST", "token", exchange("token", { method: "POST", fields }));
 
-// Changing the password has ended all sessions, this one included.
-async function signInAgain(username, password) {
-  session?.close();
-  session = null;
-  [byId("username").value, byId("password").value] = [username, password];
-  await signIn();
-  if (session) showNotice("Password changed. All other sessions have ended.");
-  else showError(`Password changed. ${byId("error").textContent}`);
-}
-
-function beginAttempt() {
-  attempt = new AbortController();
-  announce("");
+async function signIn(fields) {
   showNotice("");
   showError("");
-  showBusy(true);
-  return attempt;
-}
-
-function endAttempt() {
-  attempt = null;
-  showBusy(false);
-}
-
-function cancelAttempt() {
-  attempt?.abort();
-  endAttempt();
-}
-
-async function signOut() {
-  if (!session) return;
-  const closed = session;
-  discardSession();
-  if (hasSessions) await revoke(closed);
-  else announce("Signed out.");
-}
-
-// The page has discarded the token already, even if the request fails.
-async function revoke(closed) {
-  const context = newContext();
-  try {
-    await closed.revoke(context);
-    showNotice("Signed out.");
-  } catch ({ message }) {
-    showError(`Signed out here, but the token could not be revoked. ${message}`);
+  const issued = await requestToken(fields);
+  if (typeof issued.json?.access_token !== "string") {
+    if (token === null) showSignInError(issued);
+    return issued;
   }
-  addRequests(context.requests);
+  const bearer = issued.json.access_token;
+  const read = await readUser(bearer);
+  const hadFocus = form.contains(document.activeElement);
+  token = bearer;
+  form.reset();
+  showSession(fields.username, read.status === 200 ? read.json : null);
+  if (read.status !== 200) showError(profileError(read));
+  if (hadFocus) byId("display-name").focus();
+  return read;
 }
 
-function signedOut(notice) {
-  discardSession();
-  showNotice(notice);
-}
-
-function sessionEnded() {
-  discardSession();
-  showError("The session has ended. Sign in again.");
-}
-
-function discardSession() {
-  session?.close();
-  session = null;
-  showNotice("");
+function signOut() {
+  token = null;
   showError("");
-  showRequests([]);
   showSession();
+  showNotice("Signed out: the page has discarded the token. The service is not involved, so the token itself is still valid.");
   byId("username").focus();
+  return null;
 }
 
-function fillIn(username) {
-  cancelAttempt();
-  showError("");
-  byId("username").value = username;
-  byId("password").value = USERS[username];
-  byId("submit").focus();
+// Runs one action at a time.
+async function run(action) {
+  if (busy) return;
+  const timer = setTimeout(() => showBusy(true), BUSY_MS);
+  busy = true;
+  announce("");
+  const record = await action();
+  clearTimeout(timer);
+  busy = false;
+  showBusy(false);
+  failed = record?.failure ? action : null;
+  showConnection();
+  if (record && byId("error").textContent === "") announce(summaryOf(record));
+}
+
+function summaryOf(record) {
+  const { method, path, status, reason } = record;
+  return `${method} /${path}: ${status ?? "no response"} ${reason ?? ""}. ${lessonOf(record)}`;
 }
 
 // ---- Display ----
 
-function showSignedIn({ session: newSession, profile, error, requests }) {
-  const username = byId("username").value;
-  session = newSession;
-  session.open({ refreshed: showToken, ended: sessionEnded });
-  form.reset();
-  showRequests(requests);
-  showSession(profile, profile?.full_name || profile?.username || username);
-  showError(error ? profileError(error) : "");
-  byId("display-name").focus();
-}
-
-function profileError({ message }) {
+function profileError(record) {
+  const { message } = errorOf(record);
   return /inactive/i.test(message)
-    ? `Signed in, but this account is disabled: ${message}`
+    ? `Signed in, but this user is disabled: ${message}`
     : `Signed in, but the profile could not be loaded. ${message}`;
 }
 
-function showSignInError({ error, requests }) {
-  showSession();
-  showRequests(requests);
-  showError(`Sign-in failed. ${error.message}`);
-  const field = fieldToCorrect(error);
-  field.focus();
-  field.select?.();
-}
-
-// Marks the fields that the server rejected, and returns the element to focus.
-function fieldToCorrect({ status, fields }) {
-  const invalid = status === 400 && fields.length === 0 ? ["username", "password"] : fields;
+// Marks the fields that the server rejected, and moves the focus from the form's button to the first of them.
+function showSignInError(record) {
+  const { message, fields } = errorOf(record);
+  showError(`Sign-in failed. ${message}`);
+  const invalid = record.status === 400 && fields.length === 0 ? ["username", "password"] : fields;
   const first = markInvalid(inputs, ({ name }) => invalid.includes(name));
-  return invalid === fields ? (first ?? byId("submit")) : byId("password");
+  if (!form.contains(document.activeElement)) return;
+  const field = invalid === fields ? first : byId("password");
+  (field ?? byId("submit")).focus();
+  field?.select();
 }
 
 function showError(message) {
@@ -162,49 +105,35 @@ function showNotice(message) {
   byId("notice").textContent = message;
 }
 
-function showBusy(busy) {
-  const button = byId("submit");
-  button.disabled = busy;
-  button.textContent = busy ? "Signing in…" : "Sign in";
-  for (const input of inputs) input.readOnly = busy;
+function showBusy(isBusy) {
+  byId("submit").textContent = isBusy ? "Signing in…" : "Sign in";
+  byId("panel").setAttribute("aria-busy", isBusy);
 }
 
-function showSession(profile = null, displayName = "") {
-  form.hidden = session !== null;
-  byId("session").hidden = session === null;
+function showSession(username = "", profile = null) {
+  form.hidden = token !== null;
+  byId("session").hidden = token === null;
   byId("panel").dataset.state = profile ? "open" : "closed";
-  byId("display-name").textContent = displayName;
-  showToken();
+  byId("display-name").textContent = profile?.full_name || username;
+  byId("token").textContent = token ?? "";
   byId("profile").hidden = profile === null;
-  byId("fields").replaceChildren(...Object.entries(profile ?? {}).flatMap(field));
-  byId("raw").textContent = profile ? JSON.stringify(profile, null, 2) : "";
-  if (hasSessions) showAccount(profile && session, profile?.username);
-}
-
-function showToken() {
-  byId("token").textContent = session?.token ?? "";
+  byId("fields").replaceChildren(...Object.entries(profile ?? {}).map(field));
+  for (const button of all("[data-step=sign-out]")) button.disabled = token === null;
 }
 
 function field([name, value]) {
-  return [element("dt", name), element("dd", typeof value === "string" ? value : JSON.stringify(value))];
-}
-
-function showRequests(requests) {
-  byId("requests").replaceChildren();
-  addRequests(requests);
-}
-
-function addRequests(requests) {
-  const list = byId("requests");
-  list.append(...requests.map(requestLine));
-  while (list.children.length > MAX_SHOWN_REQUESTS) list.firstChild.remove();
-  byId("trace").hidden = list.children.length === 0;
-}
-
-function requestLine({ method, path, result }) {
-  const line = element("li", `${method} ${path} `);
-  line.append(element("b", result));
+  const line = element("div");
+  line.append(element("dt", name), element("dd", typeof value === "string" ? value : JSON.stringify(value)));
   return line;
+}
+
+// The banner above the requests, if the device is offline or the last request got no response.
+function showConnection() {
+  const message = navigator.onLine ? "The last request got no response." : "This device is offline.";
+  const isShown = failed !== null || !navigator.onLine;
+  byId("connection").hidden = !isShown;
+  byId("connection").querySelector("p").textContent = isShown ? message : "";
+  byId("retry").hidden = failed === null;
 }
 
 // ---- Start ----
@@ -212,13 +141,13 @@ function requestLine({ method, path, result }) {
 form.noValidate = true; // the server validates
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  signIn();
+  const fields = Object.fromEntries(new FormData(form));
+  run(() => signIn(fields));
 });
-byId("sign-out").addEventListener("click", signOut);
-for (const button of all("[data-fill]")) {
-  button.addEventListener("click", () => fillIn(button.dataset.fill));
-  button.hidden = false;
-}
-if (hasSessions) startAccount({ signedOut, signInAgain, addRequests });
+for (const button of all("[data-step]")) button.addEventListener("click", () => run(STEPS[button.dataset.step]));
+byId("retry").addEventListener("click", () => failed && run(failed));
+for (const event of ["online", "offline"]) addEventListener(event, showConnection);
+for (const id of ["steps", "console"]) byId(id).hidden = false;
 startCurlCommands();
 showBusy(false);
+showConnection();

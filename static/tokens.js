@@ -14,7 +14,9 @@ const resolve = (url) => new URL(url, document.baseURI);
 
 // Resolved in the same way as Swagger UI does.
 const tokenUrl = (auth, system) => new URL(auth.schema.get("tokenUrl"), resolve(serverOf(system)));
-const revokeUrl = (system) => resolve(`${serverOf(system).replace(/\/$/, "")}/revoke`);
+export const urlOf = (path, system) => resolve(serverOf(system).replace(/\/$/, "") + path);
+
+export const hasPath = (path, system) => system.specSelectors.specJson().hasIn(["paths", path]);
 
 function post(url, fields, { clientId, clientSecret = "", passwordType }, timeout) {
   const body = new URLSearchParams(fields);
@@ -82,7 +84,7 @@ export function tokenManager() {
 
   async function revoke({ token, ...auth }, system) {
     const fields = { token: token.refresh_token ?? token.access_token };
-    const response = await post(revokeUrl(system), fields, auth, REFRESH_TIMEOUT_MS);
+    const response = await post(urlOf("/revoke", system), fields, auth, REFRESH_TIMEOUT_MS);
     if (response?.ok) return;
     const message = "Logged out here, but the token could not be revoked.";
     system.errActions.newAuthErr({ authId: auth.name, source: "auth", level: "error", message });
@@ -102,7 +104,7 @@ export function tokenManager() {
     const removed = names.map((name) => authorized.get(name)?.toJS()).filter((auth) => auth?.token);
     names.forEach(cancelTimer);
     removeAuthorizations(names);
-    if (system.specSelectors.specJson().hasIn(["paths", "/revoke"])) removed.forEach((auth) => revoke(auth, system));
+    if (hasPath("/revoke", system)) removed.forEach((auth) => revoke(auth, system));
   };
 
   return { statePlugins: { auth: { wrapActions: { authorizeOauth2, logout } } } };

@@ -12,7 +12,7 @@ use crate::{
         settings::{ApiSettings, Profile},
     },
     domain::scope::{Scope, Scopes},
-    http::extract::users::RequiredScopes,
+    http::{endpoints::describe_tags, extract::users::RequiredScopes},
 };
 
 /// The scope `me`, which the endpoints of the current user's account require.
@@ -27,13 +27,21 @@ pub(crate) fn default_scopes() -> Scopes {
     Me::SCOPES.iter().filter_map(|scope| scope.parse::<Scope>().ok()).collect()
 }
 
-/// Adds title, version and description to a document.
+/// The tag of the endpoints for the current user, with its description.
+const USERS: [(&str, &str); 1] = [("Users", "The current user and their account")];
+
+/// Adds title, version, description and the description of the tag `Users` to a document.
 pub(crate) fn with_info(mut document: OpenApi, description: &str) -> OpenApi {
     document.info = InfoBuilder::new()
         .title("Gatepass")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(description))
         .build();
+    describe_tags(&mut document, &USERS);
+    // Swagger UI shows the tags in this order: most people sign in and read their user.
+    if let Some(tags) = &mut document.tags {
+        tags.sort_by_key(|tag| !["OAuth2", "Users"].contains(&tag.name.as_str()));
+    }
     document
 }
 

@@ -78,7 +78,7 @@ impl Server {
     /// If it cannot listen on that address, or a file or the document is invalid.
     pub fn bind<U: AuthUser + Serialize>(service: Service<U>, settings: &Settings) -> Result<Self, Failure> {
         let Service { auth, document, pages, operations } = service;
-        let docs = docs::routes(&document)?;
+        let docs = docs::routes_with_home(&document, "./")?;
         let is_fastapi = auth.error_format().is_fastapi();
         // Paths are matched in this order: the most frequent one comes first.
         let routes = move |app: &mut web::ServiceConfig| {

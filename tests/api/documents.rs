@@ -11,14 +11,11 @@ use crate::support::{
 };
 
 /// The paths of the pages and of the OpenAPI document.
-const PAGES: [&str; 3] = ["/", "/docs", "/openapi.json"];
+const PAGES: [&str; 4] = ["/", "/docs", "/redoc", "/openapi.json"];
 
 /// The folders and names of the scripts, styles and images. Their paths also contain a version.
 const FILES: [(&str, &[&str]); 2] = [
-    (
-        "static",
-        &["start.css", "start.js", "account.js", "api.js", "curl.js", "dom.js", "session.js", "favicon.svg"],
-    ),
+    ("static", &["start.css", "start.js", "api.js", "console.js", "curl.js", "dom.js", "favicon.svg"]),
     (
         "docs",
         &[
@@ -26,9 +23,13 @@ const FILES: [(&str, &[&str]); 2] = [
             "docs.css",
             "docs.js",
             "authorize.js",
+            "decoded.js",
             "tokens.js",
             "swagger-ui.css",
             "swagger-ui-bundle.js",
+            "redoc.css",
+            "redoc.js",
+            "redoc.standalone.js",
         ],
     ),
 ];
@@ -115,7 +116,8 @@ fn only_files_with_their_current_version_are_cached_for_a_year() {
 
 #[test]
 fn content_security_policy_of_pages_allows_only_own_scripts_and_forbids_framing() {
-    for (path, scripts) in [("/", "script-src 'self'; style-src 'self';"), ("/docs", "script-src 'self';")] {
+    let own = "script-src 'self';";
+    for (path, scripts) in [("/", "script-src 'self'; style-src 'self';"), ("/docs", own), ("/redoc", own)] {
         let policy = get(path).send(tutorial()).header("content-security-policy").expect("a policy");
         assert!(policy.starts_with("default-src 'none';"), "{policy}");
         assert!(policy.contains(scripts) && policy.contains("frame-ancestors 'none'"), "{policy}");

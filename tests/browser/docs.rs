@@ -1,9 +1,12 @@
-//! Swagger UI at `/docs`.
+//! Swagger UI at `/docs` and ReDoc at `/redoc`.
 
 use serde_json::{Value, json};
 
 use crate::{
-    browser::webdriver::{Browser, ENTER, ESCAPE, TAB, browse},
+    browser::{
+        sessions::{PASSPHRASE, serve},
+        webdriver::{Browser, ENTER, ESCAPE, TAB, browse},
+    },
     support::service::tutorial,
 };
 
@@ -22,24 +25,21 @@ pub fn johndoe() -> Value {
 }
 
 #[test]
-fn authorized_request_succeeds_until_logout_and_nothing_external_is_loaded_or_stored() {
+fn authorized_request_succeeds_until_logout_and_nothing_is_stored() {
     browse(async |browser| {
         let origin = format!("http://{}/", tutorial());
         open(browser, &format!("{origin}docs")).await;
+        browser.expect_text("#operations-tag-Users small", "The current user and their account").await;
+        browser.expect_hidden(".model-container").await;
         authorize(browser, "johndoe", "secret").await;
+        browser.click(".decoded summary").await;
+        browser.expect_text(".decoded p", "This token is not a JWT: it is the username itself.").await;
         close(browser).await;
         try_out(browser).await;
         execute(browser, 200, &johndoe()).await;
         browser.evaluate("document.querySelector('#operations-tag-Users').scrollIntoView()").await;
         browser.screenshot("docs").await;
 
-        let loaded =
-            browser.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)").await;
-        let loaded: Vec<String> = serde_json::from_value(loaded).unwrap();
-        assert!(loaded.iter().any(|url| url.ends_with("/swagger-ui-bundle.js")), "{loaded:#?}");
-        for url in loaded {
-            assert!(url.starts_with(&origin) || url.starts_with("data:"), "{url}");
-        }
         assert_eq!(browser.stored().await, Vec::<Value>::new());
         assert_eq!(browser.url().await, format!("{origin}docs#/Users/read_users_me"));
 
@@ -50,6 +50,69 @@ fn authorized_request_succeeds_until_logout_and_nothing_external_is_loaded_or_st
         authorize(browser, "alice", "secret2").await;
         close(browser).await;
         execute(browser, 400, &json!({ "detail": "Inactive user" })).await;
+        browser.click(".home").await;
+        browser.expect("the start page", origin.clone(), async || browser.url().await).await;
+    });
+}
+
+#[test]
+fn dialog_shows_the_decoded_token_its_signature_and_the_session_cookie() {
+    browse(async |browser| {
+        let (_gatepass, service) = serve(&[]);
+        open(browser, &format!("http://{}/docs", service.address)).await;
+        let login = format!(
+            "fetch('login', {{ method: 'POST', body: new URLSearchParams({{\
+                 username: 'johndoe', password: \"{PASSPHRASE}\" }}) }}).then(({{ status }}) => status)"
+        );
+        assert_eq!(browser.evaluate(&login).await, 204);
+        fill_in(browser, "johndoe", PASSPHRASE).await;
+        let cookie =
+            "Signed in as johndoe by this browser’s session cookie. Requests without a token use it.";
+        browser.expect_text(".cookie-session", cookie).await;
+        submit(browser).await;
+        expect_authorized(browser).await;
+        browser.click(".decoded summary").await;
+        browser.expect_text(".decoded .verdict", "Verified with a public key of this service.").await;
+        let decoded = browser.text(".decoded").await;
+        for part in ["at+jwt", "ES256", "me openid offline_access", "Expires in 14 minutes"] {
+            assert!(decoded.contains(part), "no {part} in {decoded}");
+        }
+        browser.screenshot("docs-decoded").await;
+
+        // Every algorithm, with a key that WebCrypto generates, and what is not valid.
+        let script = r#"
+            const { decode, verify } = await import("/docs/any-version/decoded.js");
+            const rsa = { modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) };
+            const algorithms = {
+                EdDSA: { name: "Ed25519" },
+                ES256: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
+                ES384: { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" },
+                RS256: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", ...rsa },
+                PS256: { name: "RSA-PSS", hash: "SHA-256", saltLength: 32, ...rsa },
+            };
+            const base64url = (text) => btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+            const results = [];
+            for (const [alg, algorithm] of Object.entries(algorithms)) {
+                const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+                const jwk = { ...await crypto.subtle.exportKey("jwk", keys.publicKey), kid: "k", alg, use: "sig" };
+                window.fetch = async () => new Response(JSON.stringify({ keys: [jwk] }));
+                const signed = base64url(JSON.stringify({ alg, kid: "k" })) + "." + base64url('{"sub":"johndoe"}');
+                const bytes = await crypto.subtle.sign(algorithm, keys.privateKey, new TextEncoder().encode(signed));
+                const signature = base64url(String.fromCharCode(...new Uint8Array(bytes)));
+                const other = signed.slice(0, -1) + "x";
+                for (const token of [`${signed}.${signature}`, `${other}.${signature}`]) {
+                    const jwt = decode(token) ?? { ...decode(`${signed}.${signature}`), signed: new Uint8Array(9) };
+                    results.push((await verify(jwt, "keys")).split(/[ :]/)[0]);
+                }
+                const unknown = { ...decode(`${signed}.${signature}`), header: { alg, kid: "other" } };
+                results.push((await verify(unknown, "keys")).includes("no key"));
+            }
+            return [results, ["johndoe", "a.b.c", "bnVsbA.bnVsbA.x"].map(decode)];
+        "#;
+        let outcome = browser.evaluate(&format!("(async () => {{ {script} }})()")).await;
+        let expected: Vec<Value> =
+            (0..5).flat_map(|_| [json!("Verified"), json!("Not"), json!(true)]).collect();
+        assert_eq!(outcome, json!([expected, [null, null, null]]));
     });
 }
 
@@ -127,20 +190,46 @@ fn authorization_with_wrong_password_shows_an_error_and_sends_no_token() {
     });
 }
 
+/// The pages, the maximum of bytes that they load, and an element that they show at the end.
+const SIZES: [(&str, u64, &str); 3] = [
+    ("", 30 * 1024, "#steps button"),
+    ("docs", 450 * 1024, OPERATION),
+    ("redoc", 400 * 1024, "[id='tag/Users/operation/read_users_me']"),
+];
+
 #[test]
-fn documentation_transfers_at_most_500_kib_and_5_kib_after_a_reload() {
+fn pages_are_small_load_nothing_from_other_origins_and_stay_in_the_cache() {
     browse(async |browser| {
+        let origin = format!("http://{}/", tutorial());
         let transferred = "performance.getEntriesByType('navigation')\
              .concat(performance.getEntriesByType('resource'))\
-             .reduce((sum, entry) => sum + entry.transferSize, 0)";
-        open(browser, &format!("http://{}/docs", tutorial())).await;
-        let first = browser.evaluate(transferred).await.as_u64().unwrap();
-        assert!((100 * 1024..=500 * 1024).contains(&first), "{first} bytes");
+             .map(({ name, transferSize }) => [name, transferSize])";
+        let sum = |loaded: &[(String, u64)]| loaded.iter().map(|(_, size)| size).sum::<u64>();
+        for (page, limit, last) in SIZES {
+            browser.open(&format!("{origin}{page}")).await;
+            browser.expect_displayed(last).await;
+            let loaded = browser.evaluate(transferred).await;
+            let loaded: Vec<(String, u64)> = serde_json::from_value(loaded).unwrap();
+            let first = sum(&loaded);
+            assert!((4096..=limit).contains(&first), "/{page}: {loaded:#?}");
+            for (url, _) in loaded {
+                assert!(
+                    url.starts_with(&origin) || url.starts_with("data:") || url.starts_with("blob:"),
+                    "{url}"
+                );
+            }
+            browser.screenshot(&format!("loaded-{page}")).await;
 
-        browser.reload().await;
-        browser.expect_displayed(OPERATION).await;
-        let again = browser.evaluate(transferred).await.as_u64().unwrap();
-        assert!(again <= 5 * 1024, "{again} bytes");
+            browser.reload().await;
+            browser.expect_displayed(last).await;
+            let again = browser.evaluate(transferred).await;
+            let again: Vec<(String, u64)> = serde_json::from_value(again).unwrap();
+            assert!(sum(&again) <= 1024, "/{page}: {again:#?}");
+        }
+        let operations = "[...document.querySelectorAll('[id*=\"/operation/\"]')].map(({ id }) => id)";
+        let expected = json!(["tag/OAuth2/operation/sign_in", "tag/Users/operation/read_users_me"]);
+        assert_eq!(browser.evaluate(operations).await, expected);
+        assert!(browser.text("#redoc").await.contains("/users/me"));
     });
 }
 

@@ -16,20 +16,7 @@ use crate::{
 const PREFIX: &str = "/gate/way";
 
 #[test]
-fn swagger_ui_signs_in_and_sends_requests_below_a_prefix() {
-    browse(async |browser| {
-        let root = format!("http://{}{PREFIX}", proxy(tutorial()));
-        docs::open(browser, &format!("{root}/docs")).await;
-        docs::authorize(browser, "johndoe", "secret").await;
-        docs::close(browser).await;
-        docs::try_out(browser).await;
-        docs::execute(browser, 200, &johndoe()).await;
-        browser.expect_text(".request-url pre", &format!("{root}/users/me")).await;
-    });
-}
-
-#[test]
-fn start_page_signs_in_below_a_prefix() {
+fn pages_sign_in_and_send_requests_below_a_prefix() {
     browse(async |browser| {
         let root = format!("http://{}{PREFIX}", proxy(tutorial()));
         browser.open(&format!("{root}/")).await;
@@ -37,9 +24,21 @@ fn start_page_signs_in_below_a_prefix() {
         browser.expect_text("#token", "johndoe").await;
         browser.expect_displayed("#profile").await;
         let curl = format!("curl -i {root}/users/me");
-        browser.expect_text(".curl:last-of-type pre", &curl).await;
+        browser.expect_text(".terminal .curl:last-of-type pre", &curl).await;
         browser.click("nav a[href=docs]").await;
         browser.expect("the documentation", format!("{root}/docs"), async || browser.url().await).await;
+
+        docs::open(browser, &format!("{root}/docs")).await;
+        docs::authorize(browser, "johndoe", "secret").await;
+        docs::close(browser).await;
+        docs::try_out(browser).await;
+        docs::execute(browser, 200, &johndoe()).await;
+        browser.expect_text(".request-url pre", &format!("{root}/users/me")).await;
+        browser.click("nav a[href=redoc]").await;
+        browser.expect_displayed("[id='operation/read_users_me']").await;
+        assert_eq!(browser.url().await, format!("{root}/redoc"));
+        browser.click(".home").await;
+        browser.expect("the start page", format!("{root}/"), async || browser.url().await).await;
     });
 }
 

@@ -1,15 +1,21 @@
-//! The start page at `/`.
+//! The start page of the tutorial profile at `/`.
 
 use serde_json::{Value, json};
 
 use crate::{
-    browser::webdriver::{Browser, ENTER, TAB, browse},
-    support::service::tutorial,
+    browser::{
+        docs::johndoe,
+        webdriver::{Browser, ENTER, browse},
+    },
+    support::{http::get, service::tutorial},
 };
 
 const DESKTOP: (u32, u32) = (1280, 900);
 const PHONE: (u32, u32) = (390, 844);
-const SMALL_PHONE: (u32, u32) = (360, 740);
+const SMALL_PHONE: (u32, u32) = (320, 640);
+
+/// The newest entry in the list of requests.
+const NEWEST: &str = "#requests li:first-child";
 
 fn start() -> String {
     format!("http://{}/", tutorial())
@@ -21,14 +27,61 @@ pub async fn sign_in(browser: &Browser, username: &str, password: &str) {
     browser.click("#submit").await;
 }
 
+pub async fn expect_error(browser: &Browser, part: &str) {
+    browser
+        .expect(&format!("{part:?} in #error"), true, async || browser.text("#error").await.contains(part))
+        .await;
+}
+
+pub async fn expect_no_sideways_scroll(browser: &Browser, width: u32) {
+    let widths = "[innerWidth, document.documentElement.scrollWidth, document.body.scrollWidth]";
+    let sizes = browser.evaluate(widths).await;
+    assert_eq!(sizes[0], width);
+    for wide in [&sizes[1], &sizes[2]] {
+        assert!(wide.as_u64().unwrap() <= u64::from(width), "{sizes}");
+    }
+}
+
+async fn step(browser: &Browser, name: &str) {
+    browser.click(&format!("#steps [data-step={name}]")).await;
+}
+
 async fn expect_signed_out(browser: &Browser) {
     browser.expect_displayed("#sign-in").await;
     browser.expect_hidden("#profile").await;
     browser.expect_hidden("#sign-out").await;
-    browser.expect_hidden("#token").await;
-    let kept = "['#token', '#profile', '#username', '#password'].map((css) => document.querySelector(css))\
-         .map((element) => element.value ?? element.querySelector('dl')?.textContent ?? element.textContent)";
-    assert_eq!(browser.evaluate(kept).await, json!(["", "", "", ""]), "the page still contains user data");
+    let kept = "['#token', '#fields', '#display-name', '#username', '#password']\
+         .map((css) => document.querySelector(css)).map((element) => element.value ?? element.textContent)";
+    assert_eq!(
+        browser.evaluate(kept).await,
+        json!(["", "", "", "", ""]),
+        "the page still contains user data"
+    );
+}
+
+/// Expects that the newest entries have these beginnings, the newest first.
+async fn expect_requests(browser: &Browser, beginnings: &[&str]) {
+    let script = format!(
+        "[...document.querySelectorAll('#requests summary')].slice(0, {}).map((summary) =>\
+         summary.querySelector('code').textContent + ' ' + summary.querySelector('b').textContent)",
+        beginnings.len()
+    );
+    browser.expect("the requests", json!(beginnings), async || browser.evaluate(&script).await).await;
+}
+
+/// The texts of an entry: request and response.
+async fn exchange(browser: &Browser, entry: &str) -> [String; 2] {
+    let texts =
+        format!("[...document.querySelectorAll('{entry} details > pre')].map((pre) => pre.textContent)");
+    serde_json::from_value(browser.evaluate(&texts).await).expect("a request and a response")
+}
+
+/// The command that an entry copies.
+async fn copied(browser: &Browser, entry: &str) -> String {
+    browser.run(&format!("document.querySelector('{entry} details').open = true")).await;
+    browser.click(&format!("{entry} .copy")).await;
+    browser.expect_text(&format!("{entry} .copy"), "Copied").await;
+    browser.evaluate("navigator.clipboard.readText()").await.as_str().unwrap().to_owned()
 }
 
 /// Asserts that the page stored nothing and did not change its URL.
@@ -39,131 +92,131 @@ async fn expect_no_traces(browser: &Browser) {
 }
 
 #[test]
-fn sign_in_and_out_work_on_a_desktop() {
-    sign_in_and_out(DESKTOP, "start-desktop");
-}
-
-#[test]
-fn sign_in_and_out_work_on_a_small_phone() {
-    sign_in_and_out(SMALL_PHONE, "start-small-phone");
-}
-
-#[test]
-fn sign_in_and_out_work_on_a_phone() {
-    sign_in_and_out(PHONE, "start-phone");
-}
-
-fn sign_in_and_out((width, height): (u32, u32), name: &str) {
+fn sign_in_and_out_work_in_all_sizes_and_leave_no_traces() {
     browse(async |browser| {
-        browser.resize(width, height);
-        browser.open(&start()).await;
-        browser.expect_displayed("#insecure").await;
-        browser.screenshot(name).await;
-        expect_no_sideways_scroll(browser, width).await;
+        for ((width, height), name) in [(DESKTOP, "desktop"), (PHONE, "phone"), (SMALL_PHONE, "small-phone")]
+        {
+            browser.resize(width, height);
+            browser.open(&start()).await;
+            browser.expect_displayed("#insecure").await;
+            browser.screenshot(&format!("start-{name}")).await;
+            expect_no_sideways_scroll(browser, width).await;
+            if height > 800 {
+                let bottom = "document.querySelector('#submit').getBoundingClientRect().bottom";
+                let bottom = browser.evaluate(bottom).await.as_f64().unwrap();
+                assert!(bottom < f64::from(height), "the form ends at {bottom} of {height} pixels");
+            }
 
-        sign_in(browser, "johndoe", "secret").await;
-        browser.expect_displayed("#profile").await;
-        browser.expect_text("#token", "johndoe").await;
-        browser.expect_displayed("#sign-out").await;
-        let profile = browser.text("#profile").await;
-        for value in ["johndoe", "johndoe@example.com", "John Doe", "false", "fakehashedsecret"] {
-            assert!(profile.contains(value), "no {value} in {profile:?}");
+            sign_in(browser, "johndoe", "wrong").await;
+            expect_error(browser, "Incorrect username or password").await;
+            browser.expect_focus("#password").await;
+            browser.screenshot(&format!("start-{name}-error")).await;
+            sign_in(browser, "johndoe", "secret").await;
+            browser.expect_text("#token", "johndoe").await;
+            browser.expect_focus("#display-name").await;
+            assert_eq!(browser.text("#error").await, "");
+            let profile = browser.text("#profile").await;
+            for value in ["johndoe", "johndoe@example.com", "John Doe", "false", "fakehashedsecret"] {
+                assert!(profile.contains(value), "no {value} in {profile:?}");
+            }
+            for part in ["header", "payload", "signature"] {
+                assert!(browser.text(".jwt").await.contains(part), "no {part}");
+            }
+            expect_requests(browser, &["GET /users/me 200 OK", "POST /token 200 OK"]).await;
+            browser
+                .run("document.querySelectorAll('details').forEach((details) => { details.open = true })")
+                .await;
+            expect_no_sideways_scroll(browser, width).await;
+            browser.screenshot(&format!("start-{name}-signed-in")).await;
+
+            browser.click("#sign-out").await;
+            expect_signed_out(browser).await;
+            expect_no_traces(browser).await;
         }
-        assert_eq!(browser.text("#error").await, "");
-        expect_no_traces(browser).await;
-        browser.evaluate("document.querySelector('#panel').scrollIntoView({ block: 'nearest' })").await;
-        browser.screenshot(&format!("{name}-signed-in")).await;
-        browser.click("#profile summary").await;
-        expect_no_sideways_scroll(browser, width).await;
-
-        browser.click("#sign-out").await;
-        expect_signed_out(browser).await;
-        expect_no_traces(browser).await;
-    });
-}
-
-#[test]
-fn wrong_password_shows_an_error_and_a_reload_signs_out() {
-    browse(async |browser| {
-        let (width, height) = SMALL_PHONE;
-        browser.resize(width, height);
-        browser.open(&start()).await;
-        sign_in(browser, "johndoe", "wrong").await;
-        expect_error(browser, "Incorrect username or password").await;
-        browser.expect_hidden("#profile").await;
-        browser.screenshot("start-wrong-password").await;
-        expect_no_sideways_scroll(browser, width).await;
-        expect_no_traces(browser).await;
-
         sign_in(browser, "johndoe", "secret").await;
         browser.expect_displayed("#profile").await;
-        browser.expect_text("#error", "").await;
         browser.reload().await;
         expect_signed_out(browser).await;
-    });
-}
-
-#[test]
-fn empty_form_shows_the_missing_fields() {
-    browse(async |browser| {
-        browser.open(&start()).await;
         browser.click("#submit").await;
         expect_error(browser, "Username").await;
         expect_error(browser, "Password").await;
     });
 }
 
-pub async fn expect_error(browser: &Browser, part: &str) {
-    browser
-        .expect(&format!("{part:?} in #error"), true, async || browser.text("#error").await.contains(part))
-        .await;
-}
-
 #[test]
-fn sign_in_of_disabled_user_shows_an_error() {
-    browse(async |browser| {
-        browser.open(&start()).await;
-        sign_in(browser, "alice", "secret2").await;
-        expect_error(browser, "Inactive user").await;
-        browser.expect_hidden("#profile").await;
-        browser.screenshot("start-alice").await;
-        browser.click("#sign-out").await;
-        expect_signed_out(browser).await;
-        browser.expect_text("#error", "").await;
-    });
-}
-
-#[test]
-fn click_on_a_tutorial_user_fills_in_the_form() {
-    browse(async |browser| {
-        browser.open(&start()).await;
-        for (username, password) in [("alice", "secret2"), ("johndoe", "secret")] {
-            browser.click(&format!("[data-fill={username}]")).await;
-            let fields =
-                "[document.querySelector('#username').value, document.querySelector('#password').value]";
-            browser
-                .expect("the fields", json!([username, password]), async || browser.evaluate(fields).await)
-                .await;
-        }
-        browser.click("#submit").await;
-        browser.expect_text("#token", "johndoe").await;
-    });
-}
-
-#[test]
-fn copied_commands_contain_the_address_of_the_service() {
+fn steps_of_the_chapter_show_their_requests_and_what_they_teach() {
     browse(async |browser| {
         browser.open(&start()).await;
         browser.allow_reading_the_clipboard();
-        let commands = [
-            format!("curl -d 'username=johndoe&password=secret' {}token", start()),
-            format!("curl -H 'Authorization: Bearer johndoe' {}users/me", start()),
-            format!("curl -i {}users/me", start()),
-        ];
-        let count = "document.querySelectorAll('.curl .copy').length";
-        assert_eq!(browser.evaluate(count).await, json!(commands.len()));
-        for (number, command) in (1..).zip(commands) {
-            browser.click(&format!(".curl:nth-of-type({number}) .copy")).await;
+        let origin = start();
+        browser.expect_displayed("#no-requests").await;
+
+        step(browser, "without-token").await;
+        expect_requests(browser, &["GET /users/me 401 Unauthorized"]).await;
+        browser.expect_hidden("#no-requests").await;
+        let lesson = browser.text(&format!("{NEWEST} .lesson")).await;
+        assert!(lesson.contains("WWW-Authenticate"), "{lesson}");
+        let status = browser.evaluate("document.querySelector('#status').textContent").await;
+        assert!(status.as_str().unwrap().contains("401 Unauthorized"), "{status}");
+        let [request, response] = exchange(browser, NEWEST).await;
+        assert_eq!(request, format!("GET {origin}users/me\nAccept: application/json"));
+        let body = serde_json::to_string_pretty(&json!({ "detail": "Not authenticated" })).unwrap();
+        let expected =
+            format!("401 Unauthorized\nContent-Type: application/json\nWWW-Authenticate: Bearer\n\n{body}");
+        assert_eq!(response, expected);
+        assert_eq!(copied(browser, NEWEST).await, format!("curl -i {origin}users/me"));
+
+        step(browser, "wrong-token").await;
+        expect_requests(browser, &["GET /users/me 401 Unauthorized"; 2]).await;
+        let [request, response] = exchange(browser, NEWEST).await;
+        assert!(request.ends_with("\nAuthorization: Bearer nobody"), "{request}");
+        assert!(response.contains("Not authenticated"), "{response}");
+
+        step(browser, "wrong-password").await;
+        expect_requests(browser, &["POST /token 400 Bad Request"]).await;
+        let [request, response] = exchange(browser, NEWEST).await;
+        assert!(request.ends_with("\n\nusername=johndoe&password=wrong"), "{request}");
+        assert!(response.contains("Incorrect username or password"), "{response}");
+
+        step(browser, "johndoe").await;
+        expect_requests(browser, &["GET /users/me 200 OK", "POST /token 200 OK"]).await;
+        let [request, response] = exchange(browser, NEWEST).await;
+        assert!(request.ends_with("\nAuthorization: Bearer johndoe"), "{request}");
+        let (_, body) = response.split_once("\n\n").expect("a body");
+        assert_eq!(serde_json::from_str::<Value>(body).unwrap(), johndoe());
+        let command = format!("curl -i -H 'Authorization: Bearer johndoe' {origin}users/me");
+        assert_eq!(copied(browser, NEWEST).await, command);
+        let command = format!("curl -i -d 'username=johndoe&password=secret' {origin}token");
+        assert_eq!(copied(browser, "#requests li:nth-child(2)").await, command);
+
+        step(browser, "alice").await;
+        expect_requests(browser, &["GET /users/me 400 Bad Request", "POST /token 200 OK"]).await;
+        expect_error(browser, "Inactive user").await;
+        browser.expect_text("#token", "alice").await;
+        browser.expect_hidden("#profile").await;
+
+        step(browser, "sign-out").await;
+        expect_signed_out(browser).await;
+        browser.expect_text("#error", "").await;
+        assert!(browser.text("#notice").await.contains("Signed out"));
+        let disabled = "document.querySelector('#steps [data-step=sign-out]').disabled";
+        assert_eq!(browser.evaluate(disabled).await, true);
+
+        // A password that the visitor has chosen is not shown.
+        sign_in(browser, "johndoe", "my own password").await;
+        expect_requests(browser, &["POST /token 400 Bad Request"]).await;
+        assert!(!browser.evaluate("document.body.textContent").await.as_str().unwrap().contains("my own"));
+        let command =
+            format!("curl -i -d 'username=johndoe' --data-urlencode \"password=$PASSWORD\" {origin}token");
+        assert_eq!(copied(browser, NEWEST).await, command);
+
+        // The commands of the page itself.
+        for (number, command) in (1..).zip([
+            format!("curl -d 'username=johndoe&password=secret' {origin}token"),
+            format!("curl -H 'Authorization: Bearer johndoe' {origin}users/me"),
+            format!("curl -i {origin}users/me"),
+        ]) {
+            browser.click(&format!(".terminal .curl:nth-of-type({number}) .copy")).await;
             let clipboard = "navigator.clipboard.readText()";
             browser.expect("the clipboard", json!(command), async || browser.evaluate(clipboard).await).await;
         }
@@ -171,35 +224,93 @@ fn copied_commands_contain_the_address_of_the_service() {
 }
 
 #[test]
-fn sign_in_and_out_work_with_the_keyboard() {
+fn chapter_works_by_keyboard() {
     browse(async |browser| {
         browser.open(&start()).await;
-        tab_to(browser, "username").await;
+        browser.tab_to("#username").await;
         browser.press("johndoe").await;
-        tab_to(browser, "password").await;
+        browser.tab_to("#password").await;
+        browser.press(&format!("wrong{ENTER}")).await;
+        expect_error(browser, "Incorrect username or password").await;
+        browser.expect_focus("#password").await;
         browser.press(&format!("secret{ENTER}")).await;
         browser.expect_displayed("#profile").await;
-        tab_to(browser, "sign-out").await;
+        browser.expect_focus("#display-name").await;
+        browser.tab_to(&format!("{NEWEST} summary")).await;
         browser.press(ENTER).await;
-        expect_signed_out(browser).await;
+        browser.expect_displayed(&format!("{NEWEST} pre")).await;
+        browser.open(&start()).await;
+        for (name, request) in [
+            ("johndoe", "GET /users/me 200 OK"),
+            ("sign-out", "GET /users/me 200 OK"),
+            ("without-token", "GET /users/me 401 Unauthorized"),
+            ("alice", "GET /users/me 400 Bad Request"),
+        ] {
+            browser.tab_to(&format!("#steps [data-step={name}]")).await;
+            browser.press(" ").await;
+            expect_requests(browser, &[request]).await;
+            match name {
+                "sign-out" => browser.expect_focus("#username").await,
+                _ => browser.expect_focus(&format!("[data-step={name}]")).await,
+            }
+        }
     });
 }
 
-async fn tab_to(browser: &Browser, id: &str) {
-    for _ in 0..12 {
-        if browser.evaluate("document.activeElement.id").await == id {
-            return;
-        }
-        browser.press(TAB).await;
-    }
-    panic!("Tab does not reach #{id}");
+/// A script that makes the device online or offline.
+fn online(is_online: bool) -> String {
+    let event = if is_online { "online" } else { "offline" };
+    format!(
+        "Object.defineProperty(navigator, 'onLine', {{ get: () => {is_online}, configurable: true }});\
+         dispatchEvent(new Event('{event}'))"
+    )
 }
 
-pub async fn expect_no_sideways_scroll(browser: &Browser, width: u32) {
-    let widths = "[innerWidth, document.documentElement.scrollWidth, document.body.scrollWidth]";
-    let sizes = browser.evaluate(widths).await;
-    assert_eq!(sizes[0], width);
-    for wide in [&sizes[1], &sizes[2]] {
-        assert!(wide.as_u64().unwrap() <= u64::from(width), "{sizes}");
+#[test]
+fn slow_missing_and_offline_servers_are_shown_until_a_retry() {
+    browse(async |browser| {
+        browser.open(&start()).await;
+        // Holds each request until it is released, or fails it.
+        browser
+            .run(
+                "const send = window.fetch; window.fetch = (...request) => new Promise((resolve, reject) => {\
+                     window.release = () => resolve(send(...request));\
+                     window.fail = () => reject(new TypeError('no connection')); })",
+            )
+            .await;
+        step(browser, "without-token").await;
+        browser.expect_displayed(".waiting").await;
+        browser.run("release()").await;
+        expect_requests(browser, &["GET /users/me 401 Unauthorized"]).await;
+        browser.expect_hidden(".waiting").await;
+
+        step(browser, "without-token").await;
+        browser.run("fail()").await;
+        expect_requests(browser, &["GET /users/me no response"]).await;
+        browser.expect_text("#connection p", "The last request got no response.").await;
+        browser.run(&online(false)).await;
+        browser.expect_text("#connection p", "This device is offline.").await;
+        browser.screenshot("start-offline").await;
+        browser.run(&online(true)).await;
+        browser.expect_text("#connection p", "The last request got no response.").await;
+        browser.click("#retry").await;
+        browser.run("release()").await;
+        expect_requests(browser, &["GET /users/me 401 Unauthorized"]).await;
+        browser.expect_hidden("#connection").await;
+    });
+}
+
+#[test]
+fn curl_commands_have_the_address_of_the_request_without_javascript() {
+    for (host, address) in [
+        ("example.com:8443", "http://example.com:8443/token"),
+        ("[::1]:8000", "http://[::1]:8000/token"),
+        ("evil.example/'<script>", "http://127.0.0.1:8000/token"),
+    ] {
+        let page = get("/").header("Host", host).send(tutorial());
+        if page.status == 400 {
+            continue; // refused before it gets to the page
+        }
+        assert!(page.text().contains(&format!(">{address}<")), "{host}: {}", page.text());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix_web::web::ServiceConfig;
 use serde_json::{Map, Value};
 use utoipa::openapi::OpenApi;
 
@@ -22,7 +23,6 @@ use crate::{
     },
     auth::{Auth, AuthBuilder, CookieTransport, LoginThrottle, RefreshSettings, TokenCache},
     domain::user::UserProfile,
-    http::endpoints::pages,
 };
 
 /// Builds the service of the secure profile and starts to listen.
@@ -62,7 +62,7 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
         None => auth.without_login_throttle(),
     };
     let auth = operations.metrics.listen(auth).build()?;
-    let pages = Arc::new(pages::routes("secure", auth.own_audience())?);
+    let pages = Arc::new(|_: &mut ServiceConfig| {});
     let service = Service { document: openapi(&auth), auth, pages, operations };
     let server = Server::bind(service, settings)?;
     if let Some(warning) = settings.unreachable_issuer() {

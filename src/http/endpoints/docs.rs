@@ -1,26 +1,39 @@
-//! The API documentation: `/openapi.json`, and Swagger UI at `/docs`.
+//! The API documentation: `/openapi.json`, Swagger UI at `/docs` and ReDoc at `/redoc`.
 
-use std::{io, sync::Arc};
+use std::{collections::HashSet, io};
 
 use actix_web::{http::Uri, web::ServiceConfig};
 use serde_json::Value;
 use utoipa::openapi::{
     OpenApi, RefOr, Server,
     security::{Flow, SecurityScheme},
+    tag::Tag,
 };
-use utoipa_swagger_ui::Config;
 
-use crate::http::endpoints::asset::{self, Asset, AssetFolder, CSS, HTML, JAVASCRIPT, JSON, SVG};
+use crate::http::endpoints::{
+    TAGS,
+    asset::{self, Asset, AssetFolder, CSS, HTML, JAVASCRIPT, JSON, SVG},
+    used_tags,
+};
 
-/// The Content Security Policy of the page. Swagger UI uses inline styles, and data: URLs for icons.
+/// The Content Security Policy of the pages. Both libraries use inline styles and data: URLs for icons. ReDoc searches in a worker,
+/// whose script is a blob: URL.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-    img-src 'self' data:; font-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; connect-src 'self'";
+    img-src 'self' data:; font-src data:; worker-src blob:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; connect-src 'self'";
 
-/// Returns the routes `/openapi.json` and `/docs`, for [`App::configure`](actix_web::App::configure).
+/// The compressed file of a library: see static/vendor/NOTICE.md.
+macro_rules! vendored {
+    ($name:literal) => {
+        include_bytes!(concat!("../../../static/vendor/", $name, ".gz")).as_slice()
+    };
+}
+
+/// Returns the routes `/openapi.json`, `/docs` (Swagger UI) and `/redoc` (ReDoc), for
+/// [`App::configure`](actix_web::App::configure).
 ///
-/// All URLs of the page are relative, so that it works behind a proxy that adds a path prefix. For the same reason, a document
-/// without servers is served with the server `.`, which means the URL of the document. If a token URL of the document is absolute,
-/// the page may send requests to its origin, which must allow them by CORS.
+/// The pages load nothing from other origins. All their URLs are relative, so that they work behind a proxy that adds a path prefix.
+/// For the same reason, a document without servers is served with the server `.`, which means the URL of the document. If a token
+/// URL of the document is absolute, the page may send requests to its origin, which must allow them by CORS.
 ///
 /// ```
 /// use actix_web::App;
@@ -39,9 +52,29 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// # Errors
 /// [`io::Error`] if the document cannot be written as JSON.
 pub fn routes(document: &OpenApi) -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>> {
+    routes_linked(document, None)
+}
+
+/// Returns the routes of [`routes`], whose pages have a link to the application's own page at the URL `home`, such as `./`, which is
+/// relative to `/docs`.
+///
+/// # Errors
+/// As for [`routes`].
+pub fn routes_with_home(
+    document: &OpenApi,
+    home: &str,
+) -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>> {
+    routes_linked(document, Some(home))
+}
+
+fn routes_linked(
+    document: &OpenApi,
+    home: Option<&str>,
+) -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>> {
     let mut document = document.clone();
     // Without servers, "Try it out" sends requests to `/`, without the prefix of a proxy.
     document.servers.get_or_insert_with(|| vec![Server::new(".")]);
+    list_tags(&mut document);
     let policy =
         [POLICY.to_owned()].into_iter().chain(token_origins(&document)).collect::<Vec<_>>().join(" ");
     let folder = AssetFolder::new(
@@ -50,16 +83,42 @@ pub fn routes(document: &OpenApi) -> io::Result<impl FnOnce(&mut ServiceConfig) 
             ("favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
             ("docs.js", Asset::new(JAVASCRIPT, include_str!("../../../static/docs.js"))?),
             ("authorize.js", Asset::new(JAVASCRIPT, include_str!("../../../static/authorize.js"))?),
+            ("decoded.js", Asset::new(JAVASCRIPT, include_str!("../../../static/decoded.js"))?),
             ("tokens.js", Asset::new(JAVASCRIPT, include_str!("../../../static/tokens.js"))?),
-            ("docs.css", Asset::new(CSS, include_str!("../../../static/docs.css"))?),
-            ("swagger-ui.css", swagger_ui_file("swagger-ui.css", CSS)?),
-            ("swagger-ui-bundle.js", swagger_ui_file("swagger-ui-bundle.js", JAVASCRIPT)?),
+            (
+                "docs.css",
+                Asset::new(
+                    CSS,
+                    concat!(
+                        include_str!("../../../static/header.css"),
+                        include_str!("../../../static/docs.css")
+                    ),
+                )?,
+            ),
+            ("swagger-ui.css", Asset::from_gzip(CSS, vendored!("swagger-ui.css"))),
+            ("swagger-ui-bundle.js", Asset::from_gzip(JAVASCRIPT, vendored!("swagger-ui-bundle.js"))),
+            ("redoc.js", Asset::new(JAVASCRIPT, include_str!("../../../static/redoc.js"))?),
+            (
+                "redoc.css",
+                Asset::new(
+                    CSS,
+                    concat!(
+                        include_str!("../../../static/header.css"),
+                        include_str!("../../../static/redoc.css")
+                    ),
+                )?,
+            ),
+            ("redoc.standalone.js", Asset::from_gzip(JAVASCRIPT, vendored!("redoc.standalone.js"))),
         ],
     );
-    let page = folder.link(&page(&document.info.title));
+    let page = |source: &str, library: &str| -> io::Result<Asset> {
+        let page = folder.link(&page(source, &document.info.title, library, home));
+        Ok(Asset::new(HTML, page)?.with_content_security_policy(policy.as_str()))
+    };
     let pages = asset::routes([
         ("/openapi.json", Asset::new(JSON, json(&document)?)?),
-        ("/docs", Asset::new(HTML, page)?.with_content_security_policy(policy)),
+        ("/docs", page(include_str!("../../../static/docs.html"), "Swagger UI")?),
+        ("/redoc", page(include_str!("../../../static/redoc.html"), "ReDoc")?),
     ]);
     let files = folder.routes();
     Ok(move |config: &mut ServiceConfig| {
@@ -83,6 +142,19 @@ fn json(document: &OpenApi) -> io::Result<String> {
     Ok(document.to_string())
 }
 
+/// Lists the tags that an application uses, but does not list: Swagger UI shows the listed ones first, and those of
+/// [`Auth::openapi`](crate::Auth::openapi) are less important than the application's own. A tag is listed once.
+fn list_tags(document: &mut OpenApi) {
+    let used = used_tags(document);
+    let Some(tags) = &mut document.tags else { return };
+    let mut listed = HashSet::new();
+    tags.retain(|tag| listed.insert(tag.name.clone()));
+    let own = tags.iter().position(|tag| TAGS.iter().any(|(name, _)| *name == tag.name));
+    let missing = used.iter().filter(|name| !listed.contains(*name)).map(Tag::new);
+    let own = own.unwrap_or(tags.len());
+    tags.splice(own..own, missing);
+}
+
 /// Returns the origins of the absolute token URLs in a document: the sign-in services that the page may call.
 fn token_origins(document: &OpenApi) -> Vec<String> {
     let schemes = document.components.iter().flat_map(|components| components.security_schemes.values());
@@ -104,19 +176,60 @@ fn token_origins(document: &OpenApi) -> Vec<String> {
     .collect()
 }
 
-/// Returns the page with the title of the document.
-fn page(title: &str) -> String {
-    let title = title.replace('&', "&amp;").replace('<', "&lt;");
-    include_str!("../../../static/docs.html").replace("<title></title>", &format!("<title>{title}</title>"))
+/// Returns a page with its title, as FastAPI has it, and with the link to the application's own page.
+fn page(source: &str, title: &str, library: &str, home: Option<&str>) -> String {
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    let title = escaped(title);
+    let home = home.map(|home| {
+        let url = escaped(home);
+        format!(r#"<a class="home" href="{url}"><img src="docs/favicon.svg" alt="" width="20" height="20">{title}</a>"#)
+    });
+    source
+        .replace("<title></title>", &format!("<title>{title} - {library}</title>"))
+        .replace("<!--home-->", &home.unwrap_or_default())
 }
 
-/// Returns a file of Swagger UI. utoipa-swagger-ui embeds them compressed.
-fn swagger_ui_file(name: &str, content_type: &'static str) -> io::Result<Asset> {
-    let file = utoipa_swagger_ui::serve(name, Arc::new(Config::default()))
-        .map_err(|error| io::Error::other(error.to_string()))?
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("Swagger UI has no {name}")))?;
-    if !file.gzpipped {
-        return Asset::new(content_type, file.bytes.into_owned());
+#[cfg(test)]
+mod tests {
+    use utoipa::openapi::tag::TagBuilder;
+
+    use super::*;
+
+    #[utoipa::path(get, path = "/items", tag = "Items", responses((status = 200)))]
+    #[expect(dead_code, reason = "carries the documentation")]
+    fn items() {}
+
+    #[derive(utoipa::OpenApi)]
+    #[openapi(paths(items))]
+    struct Document;
+
+    #[test]
+    fn tags_of_the_application_come_before_those_of_gatepass_and_once() {
+        let names = |tags: &[(&str, &str)]| {
+            let mut document = <Document as utoipa::OpenApi>::openapi();
+            let tag = |(name, description): &(&str, &str)| {
+                TagBuilder::new().name(*name).description(Some(*description)).build()
+            };
+            document.tags = Some(tags.iter().map(tag).collect());
+            list_tags(&mut document);
+            let tags = document.tags.unwrap_or_default();
+            tags.into_iter().map(|tag| (tag.name, tag.description.unwrap_or_default())).collect::<Vec<_>>()
+        };
+        let pair = |name: &str, description: &str| (name.to_owned(), description.to_owned());
+        let own = pair("OAuth2", "Sign in, and manage tokens");
+        assert_eq!(names(&[("OAuth2", "Sign in, and manage tokens")]), [pair("Items", ""), own.clone()]);
+        let listed =
+            [("Other", "o"), ("Items", "i"), ("OAuth2", "mine"), ("OAuth2", "Sign in, and manage tokens")];
+        assert_eq!(names(&listed), [pair("Other", "o"), pair("Items", "i"), pair("OAuth2", "mine")]);
     }
-    Ok(Asset::from_gzip(content_type, file.bytes.into_owned()))
+
+    #[test]
+    fn pages_have_the_title_and_link_to_the_home_page_only_if_there_is_one() {
+        let source = include_str!("../../../static/docs.html");
+        let with = page(source, "A & <B>", "Swagger UI", Some("../?a=\"b\""));
+        assert!(with.contains("<title>A &amp; &lt;B> - Swagger UI</title>"), "{with}");
+        assert!(with.contains(r#"href="../?a=&quot;b&quot;""#), "{with}");
+        let without = page(source, "A", "Swagger UI", None);
+        assert!(!without.contains("class=\"home\"") && !without.contains("<!--"), "{without}");
+    }
 }

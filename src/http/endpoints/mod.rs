@@ -35,6 +35,7 @@ use utoipa::openapi::{
         ApiKey, ApiKeyValue, ClientCredentials as ClientCredentialsFlow, Flow, HttpAuthScheme, HttpBuilder,
         Password, Scopes, SecurityRequirement, SecurityScheme,
     },
+    tag::TagBuilder,
 };
 
 use crate::{
@@ -119,10 +120,11 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// Returns the OpenAPI document of [`routes`](Self::routes), with the security scheme `OAuth2PasswordBearer` and
-    /// its scopes, to merge into your own.
+    /// Returns the OpenAPI document of [`routes`](Self::routes), with the security scheme `OAuth2PasswordBearer`, its scopes and
+    /// descriptions of the tags, to merge into your own.
     pub fn openapi(&self) -> OpenApi {
         let mut document = self.documented(oauth_endpoints());
+        describe_tags(&mut document, &TAGS);
         let password = Flow::Password(Password::new("token", Scopes::from_iter(self.scopes())));
         let own_scopes = self.scopes().filter(|(scope, _)| *scope != Scope::OFFLINE_ACCESS);
         let client_credentials = self.grants().contains(&GrantType::ClientCredentials).then(|| {
@@ -223,6 +225,35 @@ impl ClientCredentials {
             error => error.into(),
         }
     }
+}
+
+/// The tags of the OAuth 2.0 endpoints, with their descriptions.
+pub(crate) const TAGS: [(&str, &str); 5] = [
+    ("OAuth2", "Sign in, and manage tokens"),
+    ("Cookies", "Sign a browser in and out with a session cookie"),
+    ("OpenID Connect", "Claims about the user"),
+    ("Proxies", "Authenticate requests for a reverse proxy"),
+    ("Keys", "The public keys that verify tokens"),
+];
+
+/// Adds those of the tags that operations of the document have.
+pub(crate) fn describe_tags(document: &mut OpenApi, tags: &[(&str, &str)]) {
+    let used = used_tags(document);
+    let used = tags.iter().filter(|(name, _)| used.iter().any(|used| used == name));
+    let described =
+        used.map(|(name, description)| TagBuilder::new().name(*name).description(Some(*description)).build());
+    document.tags.get_or_insert_default().extend(described);
+}
+
+/// Returns the tags of the operations, in the order of their first use.
+pub(crate) fn used_tags(document: &mut OpenApi) -> Vec<String> {
+    let mut used = Vec::new();
+    for tag in operations(document).flat_map(|operation| operation.tags.iter().flatten()) {
+        if !used.contains(tag) {
+            used.push(tag.clone());
+        }
+    }
+    used
 }
 
 /// The name of the security scheme of session cookies.
