@@ -51,13 +51,6 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// Returns the audience of this service if the default audience is another one, so that clients must request it.
-    #[cfg(feature = "service")]
-    pub(crate) fn own_audience(&self) -> Option<&str> {
-        let default = self.0.rules.audiences.first()?;
-        self.base_url().filter(|own| *own != default.as_str())
-    }
-
     fn restrict(
         &self,
         mut allowed: Vec<Audience>,

@@ -3,6 +3,7 @@
 mod accessibility;
 mod docs;
 mod other_origin;
+mod pages;
 mod prefix;
 mod secure;
 mod sessions;

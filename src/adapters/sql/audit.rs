@@ -11,6 +11,7 @@ use crate::{
         database::Database,
         engine::{Row, Statement, seconds},
         pool::{Connection, Pool, no_response},
+        user::User,
         username_key::username_key,
     },
     domain::{
@@ -34,6 +35,13 @@ const SELECT: &str = "SELECT id, time, event, \
                       COALESCE(username, (SELECT username FROM users WHERE id = user_id)) AS username, \
                       user_id, client_id, session_id, address, user_agent, actor, detail, count \
                       FROM audit WHERE time >= ";
+
+const COLUMNS: &str = "SELECT id, time, event, username, user_id, client_id, session_id, address, user_agent, actor, \
+                       detail, count FROM audit";
+
+/// The condition of the index on the events of a user. The other kinds of events are no news to the user.
+const IS_SECURITY_EVENT: &str = "event NOT IN ('refresh', 'refresh_repeated', 'refresh_failed', 'forbidden', \
+                                 'unauthorized', 'token_revoked', 'token_issued')";
 
 /// An entry of the audit trail: who did what, when and from where. It never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,6 +213,15 @@ impl SqlAudit {
         Ok(AuditPage { entries: rows.into_iter().map(|(_, entry)| entry).collect(), next })
     }
 
+    /// Returns at most `limit` events that a user should know of, newest first: sign-ins, failed sign-ins, changes of the password,
+    /// ended sessions, changes by operators. Of failed sign-ins with the username, those since the user was added are included.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub async fn security_events(&self, user: &User, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        Ok(self.database.pool.fetch(security_events(user, limit), entry).await?)
+    }
+
     /// Returns a writer with a connection of its own.
     pub fn writer(&self) -> AuditWriter {
         AuditWriter(self.database.pool.dedicated())
@@ -294,6 +311,34 @@ fn selection(filter: &AuditFilter, after: Option<AuditCursor>, limit: u32) -> St
         select.push(" AND (time, id) < (").push_bind(time).push(", ").push_bind(id).push(")");
     }
     select.push(" ORDER BY time DESC, id DESC LIMIT ").push_bind(i64::from(limit));
+    select
+}
+
+/// Each half reads `limit` entries of its index, however many there are.
+fn security_events(user: &User, limit: u32) -> Statement<'static> {
+    let (id, limit) = (user.id.to_string(), i64::from(limit));
+    let latest = " ORDER BY time DESC, id DESC LIMIT ";
+    let mut select = Statement::new("SELECT * FROM (SELECT * FROM (");
+    select
+        .push(COLUMNS)
+        .push(" WHERE user_id = ")
+        .push_bind(id.clone())
+        .push(" AND ")
+        .push(IS_SECURITY_EVENT)
+        .push(latest)
+        .push_bind(limit)
+        .push(") AS own UNION ALL SELECT * FROM (")
+        .push(COLUMNS)
+        .push(" WHERE username_key = ")
+        .push_bind(username_key(&user.username))
+        .push(" AND user_id IS NULL AND time >= (SELECT created FROM users WHERE id = ")
+        .push_bind(id)
+        .push(")")
+        .push(latest)
+        .push_bind(limit)
+        .push(") AS failed) AS events")
+        .push(latest)
+        .push_bind(limit);
     select
 }
 
