@@ -211,6 +211,17 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
     let service = serve(&gatepass, &["--password-grant", "off"]);
     let off = submit(&service, "/login", JOHNDOE);
     expect_page(&off, 400, &["Signing in with a password is turned off."]);
+    drop(service);
+    let service = serve(&gatepass, &[]);
+    let cookie = sign_in(&service);
+    assert_eq!(open_with(&service, "/account", &cookie).status, 200);
+    rows(&gatepass, "ALTER TABLE sessions RENAME TO gone");
+    rows(&gatepass, "ALTER TABLE users RENAME TO nobody");
+    let broken = submit(&service, "/login", JOHNDOE);
+    expect_page(&broken, 500, &["Something went wrong. Try again later.", "value=\"johndoe\""]);
+    // The session is cached, its list is not.
+    let broken = open_with(&service, "/account", &cookie);
+    expect_page(&broken, 500, &["The page cannot be shown", "Something went wrong. Try again later."]);
 }
 
 #[test]

@@ -219,7 +219,7 @@ impl SqlAudit {
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
     pub async fn security_events(&self, user: &User, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-        Ok(self.database.pool.fetch(security_events(user, limit), entry).await?)
+        Ok(self.database.pool.fetch(security_events(Statement::new(""), user, limit), entry).await?)
     }
 
     /// Returns a writer with a connection of its own.
@@ -315,11 +315,11 @@ fn selection(filter: &AuditFilter, after: Option<AuditCursor>, limit: u32) -> St
 }
 
 /// Each half reads `limit` entries of its index, however many there are.
-fn security_events(user: &User, limit: u32) -> Statement<'static> {
+fn security_events(mut select: Statement<'static>, user: &User, limit: u32) -> Statement<'static> {
     let (id, limit) = (user.id.to_string(), i64::from(limit));
     let latest = " ORDER BY time DESC, id DESC LIMIT ";
-    let mut select = Statement::new("SELECT * FROM (SELECT * FROM (");
     select
+        .push("SELECT * FROM (SELECT * FROM (")
         .push(COLUMNS)
         .push(" WHERE user_id = ")
         .push_bind(id.clone())
@@ -356,4 +356,60 @@ fn entry(row: &Row) -> Result<AuditEntry, BackendError> {
         detail: row.get("detail")?,
         count: row.get::<i64>("count")?.try_into().unwrap_or(1),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::sql::{
+        SqlUsers,
+        testing::{account, on_postgres},
+    };
+
+    /// Events of a user who refreshes tokens all the time, and whose password is guessed from many addresses.
+    const MANY: &str = "INSERT INTO audit (time, event, username, username_key, user_id, failure) \
+                        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) \
+                        SELECT 4000000000 + i, 'refresh', NULL, NULL, id, NULL FROM n, users UNION ALL \
+                        SELECT 3000000000 + i, 'sign_in_failed', 'johndoe', 'johndoe', NULL, CAST(i AS TEXT) FROM n";
+
+    async fn assert_security_events_are_read_by_index(
+        database: Database,
+        explain: &'static str,
+        column: &str,
+    ) {
+        let johndoe = account("johndoe");
+        assert!(SqlUsers::new(database.clone()).insert(&johndoe).await.unwrap());
+        for statement in [MANY, "ANALYZE audit"] {
+            database.pool.execute(Statement::new(statement)).await.unwrap();
+        }
+        let audit = SqlAudit::new(database.clone());
+        let of_user = |kind, time| AuditEntry {
+            user_id: Some(johndoe.user.id.to_string()),
+            ..AuditEntry::new(kind, Timestamp::from_unix(time))
+        };
+        audit.append(&[of_user(EventKind::PasswordChanged, 4_100_000_000)]).await.unwrap();
+        let events = audit.security_events(&johndoe.user, 3).await.unwrap();
+        let times: Vec<_> = events.iter().map(|event| event.time.as_unix()).collect();
+        assert_eq!(times, [4_100_000_000, 3_000_005_000, 3_000_004_999]);
+
+        let select = security_events(Statement::new(explain), &johndoe.user, 10);
+        let plan = database.pool.fetch(select, |row| row.get::<String>(column)).await.unwrap().join("\n");
+        for index in ["audit_security_by_user", "audit_failures_by_username"] {
+            assert!(plan.contains(index), "{plan}");
+        }
+        assert!(!plan.contains("SCAN audit") && !plan.contains("Seq Scan on audit"), "{plan}");
+        // Only the ten entries of each half are sorted.
+        let sorts = plan.matches("Sort Key").count() + plan.matches("USE TEMP B-TREE FOR ORDER BY").count();
+        assert!(sorts <= 1, "{plan}");
+    }
+
+    #[tokio::test]
+    async fn security_events_are_read_by_index() {
+        let database = Database::open("sqlite::memory:").await.unwrap();
+        assert_security_events_are_read_by_index(database, "EXPLAIN QUERY PLAN ", "detail").await;
+        on_postgres(async |database| {
+            assert_security_events_are_read_by_index(database, "EXPLAIN (COSTS OFF) ", "QUERY PLAN").await;
+        })
+        .await;
+    }
 }
