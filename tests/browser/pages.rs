@@ -13,6 +13,9 @@ use crate::{
 
 const PHONE: (u32, u32) = (320, 640);
 
+/// A square image without a size of its own.
+const LOGO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/static/favicon.svg");
+
 fn url(service: &Service, path: &str) -> String {
     format!("http://{}/{path}", service.address)
 }
@@ -140,10 +143,12 @@ fn everything_works_by_keyboard() {
 #[test]
 fn everything_works_without_scripts() {
     browse(async |browser| {
-        let (_gatepass, service) = serve(&["--brand-color", "#ffee00"]);
+        let (_gatepass, service) = serve(&["--brand-color", "#ffee00", "--brand-logo", LOGO]);
         sign_in_elsewhere(&service);
         browser.enable_scripts(false);
         browser.open(&url(&service, "")).await;
+        let size = "[document.images[0].clientWidth, document.images[0].clientHeight]";
+        browser.expect("the logo", json!([56, 56]), async || browser.evaluate(size).await).await;
         browser.expect_hidden(".toggle").await;
         submit(browser, "johndoe", "wrong").await;
         browser.expect_text("[role=alert]", "The username or the password is wrong.").await;

@@ -17,6 +17,9 @@ const GREEN: Color = Color([0x0b, 0x5a, 0x44]);
 const LIGHT: [Color; 2] = [Color([0xef, 0xf2, 0xed]), Color([0xfc, 0xfd, 0xfb])];
 const DARK: [Color; 2] = [Color([0x0f, 0x16, 0x13]), Color([0x18, 0x21, 0x1d])];
 
+/// The share of the color in the background of messages, in percent.
+const TINT: u32 = 12;
+
 const BLACK: Color = Color([0; 3]);
 const WHITE: Color = Color([0xff; 3]);
 
@@ -37,11 +40,14 @@ impl Brand {
     /// Returns a style sheet with the colors. Text on buttons and in the color itself is legible in light and dark mode.
     pub(crate) fn style(&self) -> String {
         let Self { color, .. } = self;
-        let (light, dark) =
-            (color.legible_on(&LIGHT, MIN_CONTRAST, BLACK), color.legible_on(&DARK, DARK_CONTRAST, WHITE));
+        let colors = |accent: Color, [_, card]: [Color; 2]| {
+            format!("--accent: {accent}; --tint: {}", card.mixed(accent, TINT))
+        };
+        let light = colors(color.legible_on(&LIGHT, MIN_CONTRAST, BLACK), LIGHT);
+        let dark = colors(color.legible_on(&DARK, DARK_CONTRAST, WHITE), DARK);
         format!(
-            ":root {{ --accent: {light}; --button: {color}; --on-button: {} }}\n\
-             @media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark} }} }}\n",
+            ":root {{ {light}; --button: {color}; --on-button: {} }}\n\
+             @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n",
             color.text_color()
         )
     }
