@@ -1,5 +1,7 @@
 //! The languages of the pages. All texts are in `static/texts/`, a file for each language.
 
+use std::cmp::Reverse;
+
 use actix_web::{
     HttpRequest,
     http::header::{AcceptLanguage, Header as _, Preference, Quality},
@@ -37,7 +39,7 @@ impl Language {
     pub(crate) fn of(request: &HttpRequest) -> Self {
         let mut accepted = AcceptLanguage::parse(request).map(|header| header.0).unwrap_or_default();
         accepted.retain(|item| item.quality > Quality::ZERO);
-        accepted.sort_by(|one, other| other.quality.cmp(&one.quality));
+        accepted.sort_by_key(|item| Reverse(item.quality));
         let known = accepted.iter().find_map(|item| match &item.item {
             Preference::Any => Some(Self::English),
             Preference::Specific(tag) => Self::ALL
