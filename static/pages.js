@@ -139,6 +139,9 @@ function showTimes() {
 
 showTimes();
 setInterval(showTimes, 60_000);
+// A relative time is of no use on paper.
+addEventListener("beforeprint", () => all("time").forEach((time) => (time.textContent = time.title)));
+addEventListener("afterprint", showTimes);
 
 // ---- Confirmations ----
 

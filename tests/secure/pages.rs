@@ -263,7 +263,7 @@ fn account_page_lists_sessions_and_ends_them() {
             200,
             &[
                 "<title>Your account – 127.0.0.1</title>",
-                r#"<h1 dir="auto">John Doe</h1>"#,
+                "<h1><bdi>John Doe</bdi></h1>",
                 "johndoe@example.com",
                 "Page 1 of 2",
                 "Firefox on Windows",
