@@ -5,8 +5,8 @@ use std::fs;
 use serde_json::json;
 
 use crate::secure::{
-    JOHNDOE, Reply, Request, SECOND, Service, expect_missing, expect_oauth2_error, get, on_both, on_sqlite,
-    outcome, post_form, request, rows, serve, serve_command, wait_until, with_service,
+    JOHNDOE, Reply, Request, SECOND, Service, concurrently, expect_missing, expect_oauth2_error, get,
+    on_both, on_sqlite, outcome, post_form, request, rows, serve, serve_command, wait_until, with_service,
 };
 
 const NO_ORIGIN: &str =
@@ -222,6 +222,20 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
     // The session is cached, its list is not.
     let broken = open_with(&service, "/account", &cookie);
     expect_page(&broken, 500, &["The page cannot be shown", "Something went wrong. Try again later."]);
+}
+
+#[test]
+fn sign_in_at_a_busy_service_asks_to_try_again_soon() {
+    let busy = ["--hash-threads=1", "--hash-queue=1", "--hash-max-wait=0", "--argon2-memory=65536"];
+    let (_gatepass, service) = on_sqlite(&busy);
+    // The hash of unknown users has the parameters of new ones.
+    let replies = concurrently(8, || submit(&service, "/login", "username=nobody&password=wrong"));
+    let refused: Vec<_> = replies.iter().filter(|reply| reply.status == 503).collect();
+    assert!(!refused.is_empty(), "{replies:?}");
+    for reply in refused {
+        expect_page(reply, 503, &["The service is busy at the moment. Try again soon.", "value=\"nobody\""]);
+        assert!(reply.header("retry-after").is_some(), "{reply:?}");
+    }
 }
 
 #[test]
