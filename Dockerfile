@@ -8,6 +8,7 @@ RUN mkdir src \
     && cargo build --profile dist --locked --bin gatepass
 COPY src src
 COPY static static
+COPY templates templates
 # Cargo rebuilds files by modification time: these must be newer than the empty files above.
 RUN touch src/main.rs src/lib.rs && cargo build --profile dist --locked --bin gatepass
 

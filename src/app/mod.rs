@@ -14,6 +14,7 @@ mod logging;
 mod memory;
 mod metrics;
 pub mod ops;
+mod pages;
 mod pipeline;
 pub mod profile;
 pub mod server;

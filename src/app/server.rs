@@ -83,11 +83,12 @@ impl Server {
         // Paths are matched in this order: the most frequent one comes first.
         let routes = move |app: &mut web::ServiceConfig| {
             app.service(auth.user_endpoint::<Me>("/users/me"))
+                .default_service(if is_fastapi { web::to(absolute_fallback) } else { web::to(fallback) })
+                // Pages may replace endpoints for browsers, and the default.
+                .configure(&*pages)
                 .configure(auth.routes())
                 .configure(auth.account_routes::<Me>())
-                .configure(docs.clone())
-                .configure(&*pages)
-                .default_service(if is_fastapi { web::to(absolute_fallback) } else { web::to(fallback) });
+                .configure(docs.clone());
         };
         Self::bind_routes(Arc::new(routes), is_fastapi, operations, settings)
     }

@@ -24,7 +24,15 @@ use crate::{
         sql::{self, DatabaseSettings},
     },
     app::{
-        connection::ConnectionTimeouts, cors::CorsOrigins, failure::Failure, logging::LogFormat, sources,
+        connection::ConnectionTimeouts,
+        cors::CorsOrigins,
+        failure::Failure,
+        logging::LogFormat,
+        pages::{
+            Language,
+            branding::{Brand, Color, Logo},
+        },
+        sources,
         tls::TlsFiles,
     },
     auth::{CookieTransport, LoginThrottleLimits, RefreshSettings, RefreshTokens},
@@ -76,6 +84,9 @@ pub struct Settings {
 
     #[command(flatten)]
     pub(crate) secure: SecureSettings,
+
+    #[command(flatten)]
+    pub(crate) pages: PageSettings,
 
     #[command(flatten)]
     pub(crate) operations: OperationsSettings,
@@ -163,6 +174,52 @@ pub(crate) struct NetworkSettings {
     /// Maximum size of a request's body in bytes, 1024 to 8388608 [default: 65536; tutorial: 1048576]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..=8_388_608))]
     max_body_bytes: Option<u32>,
+}
+
+/// The look and the language of the sign-in and account pages.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Page options")]
+pub(crate) struct PageSettings {
+    /// Name of your service on the sign-in and account pages [default: the host of the issuer]
+    #[arg(long, value_name = "NAME", value_parser = brand_name)]
+    brand_name: Option<String>,
+
+    /// SVG or PNG file with the logo of the pages, at most 256 KiB [default: none]
+    #[arg(long, value_name = "FILE")]
+    brand_logo: Option<PathBuf>,
+
+    /// Color of buttons and links on the pages, as #rrggbb
+    #[arg(long, value_name = "COLOR", default_value_t)]
+    brand_color: Color,
+
+    /// Page or email address with help for users, as an http, https or mailto URL [default: none]
+    #[arg(long, value_name = "URL", value_parser = help_url)]
+    help_url: Option<String>,
+
+    /// Language of the pages
+    #[arg(long, value_name = "LANGUAGE", default_value = "auto", value_parser = one_of(&[
+        ("auto", "The one that the browser prefers, or else English", PageLanguage::Auto),
+        ("en", "English", PageLanguage::Fixed(Language::English)),
+        ("de", "German", PageLanguage::Fixed(Language::German)),
+    ]))]
+    language: PageLanguage,
+}
+
+/// The choice of the language of the pages.
+#[derive(Clone, Copy, Debug)]
+enum PageLanguage {
+    Auto,
+    Fixed(Language),
+}
+
+impl PageSettings {
+    /// Returns the language of all pages; `None` for that of the browser.
+    pub(crate) fn language(&self) -> Option<Language> {
+        match self.language {
+            PageLanguage::Auto => None,
+            PageLanguage::Fixed(language) => Some(language),
+        }
+    }
 }
 
 /// Health checks, metrics, shutdown and audit trail.
@@ -508,6 +565,22 @@ impl Settings {
         }
     }
 
+    /// Returns the name, logo and color of the pages.
+    ///
+    /// # Errors
+    /// If the logo cannot be used.
+    pub(crate) fn brand(&self) -> Result<Brand, Failure> {
+        let PageSettings { brand_name, brand_logo, brand_color, help_url, .. } = &self.pages;
+        let issuer = self.issuer();
+        let host = || issuer.parse::<Uri>().ok().and_then(|uri| Some(uri.host()?.to_owned()));
+        Ok(Brand {
+            name: brand_name.clone().or_else(host).unwrap_or_else(|| issuer.clone()),
+            logo: brand_logo.as_deref().map(Logo::open).transpose()?,
+            color: *brand_color,
+            help_url: help_url.clone(),
+        })
+    }
+
     /// Returns the settings of [`JwtTokens`](crate::jwt::JwtTokens).
     pub(crate) fn jwt(&self) -> JwtSettings {
         self.secure.keys.jwt(self.secure.api.signing, &self.issuer())
@@ -770,6 +843,24 @@ fn host_name(text: &str) -> Result<String, &'static str> {
     let is_name =
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     is_name.then(|| text.to_owned()).ok_or("expected a host name without a port, such as auth.example.com")
+}
+
+/// Parses the name of the service on the pages.
+fn brand_name(text: &str) -> Result<String, &'static str> {
+    let is_name =
+        (1..=80).contains(&text.chars().count()) && text.trim() == text && sql::full_name(text).is_ok();
+    is_name.then(|| text.to_owned()).ok_or("expected a name of 1 to 80 characters without control characters")
+}
+
+/// Parses the URL of a link on the pages.
+fn help_url(text: &str) -> Result<String, &'static str> {
+    let is_graphic = text.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_address = text.strip_prefix("mailto:").is_some_and(|address| address.contains('@'));
+    let uri = text.parse::<Uri>().ok().filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+    let is_url = uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+    (is_graphic && (is_address || is_url))
+        .then(|| text.to_owned())
+        .ok_or("expected a URL such as https://www.example.com/help or mailto:help@example.com")
 }
 
 /// Parses an audience.

@@ -269,14 +269,17 @@ fn parse(path: &str, text: &str, all: &clap::Command) -> Result<Vec<FileValue>, 
 /// Returns whether the value name of a setting has a type, so that a new one is not treated as text by mistake.
 #[cfg(test)]
 pub(crate) fn has_known_type(arg: &Arg) -> bool {
-    const TEXTS: [&str; 10] = [
+    const TEXTS: [&str; 13] = [
         "ADDRESS:PORT",
         "ALGORITHM",
+        "COLOR",
         "DIRECTORY",
         "FILE",
         "FORMAT",
         "HEADER",
         "ID",
+        "LANGUAGE",
+        "NAME",
         "PROFILE",
         "SIGN_INS",
         "URL",

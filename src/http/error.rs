@@ -121,6 +121,11 @@ pub enum ApiError {
     /// 403: a page of another origin sent the request.
     #[error("Requests from this origin are not allowed")]
     OriginNotAllowed,
+    /// 403: a request with a session cookie, or one for it, has no header that shows the origin.
+    #[error(
+        "The header Origin is missing: send it with the origin of this service, or use a token from /token"
+    )]
+    OriginMissing,
     /// 421: the request is for a host name that is not allowed.
     #[error("This host name is not allowed")]
     HostNotAllowed,
@@ -266,7 +271,9 @@ impl ApiError {
             Self::NotAuthenticated | Self::InvalidToken | Self::InvalidClient { .. } => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::InsufficientScope { .. } | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
+            Self::InsufficientScope { .. } | Self::OriginNotAllowed | Self::OriginMissing => {
+                StatusCode::FORBIDDEN
+            }
             Self::HostNotAllowed => StatusCode::MISDIRECTED_REQUEST,
             Self::InactiveUser if !format.is_fastapi() => StatusCode::UNAUTHORIZED,
             Self::InactiveUser
@@ -404,6 +411,7 @@ impl ApiError {
             | Self::BodyTimeout
             | Self::UnreadableBody
             | Self::OriginNotAllowed
+            | Self::OriginMissing
             | Self::HostNotAllowed
             | Self::HeadTooLarge { .. } => {
                 response.force_close();

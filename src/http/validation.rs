@@ -70,6 +70,12 @@ impl FieldError {
         Self { kind: "value_error", loc: ["body", field], msg: reason.into(), input: Value::Null, ctx: None }
     }
 
+    /// Returns the name of the field.
+    #[cfg(feature = "service")]
+    pub(crate) fn field(&self) -> &'static str {
+        self.loc[1]
+    }
+
     /// Returns whether the error is an unsupported grant type.
     pub(crate) fn is_unsupported_grant_type(&self) -> bool {
         self.kind == PATTERN_MISMATCH

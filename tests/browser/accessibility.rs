@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::{
     browser::{
-        docs, sessions, start_page,
+        docs, pages, sessions, start_page,
         webdriver::{Browser, browse},
     },
     support::{node, service::tutorial, skip},
@@ -81,6 +81,47 @@ fn start_page_has_no_accessibility_faults() {
             browser.expect_displayed("#profile").await;
             browser.click("#requests li:first-child summary").await;
             expect_no_faults(browser, &axe, &format!("the {scheme} start page, signed in")).await;
+        }
+    });
+}
+
+#[test]
+fn sign_in_and_account_pages_have_no_accessibility_faults() {
+    let Some(axe) = axe() else { return };
+    browse(async |browser| {
+        // A color that is hard to read on white and on black.
+        for color in ["#0b5a44", "#808080"] {
+            let (_gatepass, service) =
+                sessions::serve(&["--brand-color", color, "--help-url", "mailto:help@example.com"]);
+            sessions::sign_in_elsewhere(&service);
+            for scheme in ["light", "dark"] {
+                browser.prefer_color_scheme(scheme);
+                let page = |name: &str| format!("{scheme} {name} in {color}");
+                browser.open(&format!("http://{}/nothing/here", service.address)).await;
+                expect_no_faults(browser, &axe, &page("404")).await;
+                browser.open(&format!("http://{}/login?done=signed-out", service.address)).await;
+                browser.expect_displayed("main .message").await;
+                expect_no_faults(browser, &axe, &page("/login")).await;
+                pages::submit(browser, "johndoe", "wrong").await;
+                browser.expect_displayed("main .error").await;
+                expect_no_faults(browser, &axe, &page("/login with an error")).await;
+                browser.screenshot(&format!("sign-in-{scheme}")).await;
+                pages::sign_in(browser, &service).await;
+                expect_no_faults(browser, &axe, &page("/account")).await;
+                browser.screenshot(&format!("account-{scheme}")).await;
+                browser.click("[data-dialog=end-other] button").await;
+                browser.expect_displayed("dialog[open]").await;
+                expect_no_faults(browser, &axe, &page("/account with a dialog")).await;
+                browser.click("dialog[open] .button").await;
+                browser.click("[action$='account/password'] .primary").await;
+                browser.fill("#new-password", "x").await;
+                browser.fill("#current-password", "wrong").await;
+                browser.click("[action$='account/password'] .primary").await;
+                browser.expect_displayed(".field-error").await;
+                expect_no_faults(browser, &axe, &page("/account with an error")).await;
+                browser.click("header button").await;
+                browser.expect_displayed("#username").await;
+            }
         }
     });
 }

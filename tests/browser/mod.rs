@@ -3,6 +3,7 @@
 mod accessibility;
 mod docs;
 mod other_origin;
+mod pages;
 mod picture;
 mod prefix;
 mod screenshots;

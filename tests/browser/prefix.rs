@@ -13,7 +13,7 @@ use crate::{
     support::{service::tutorial, wait::TIMEOUT},
 };
 
-const PREFIX: &str = "/gate/way";
+pub const PREFIX: &str = "/gate/way";
 
 #[test]
 fn pages_sign_in_and_send_requests_below_a_prefix() {
@@ -43,12 +43,13 @@ fn pages_sign_in_and_send_requests_below_a_prefix() {
 }
 
 /// Starts a reverse proxy that removes the prefix from the path; other paths return 404.
-fn proxy(service: SocketAddr) -> SocketAddr {
+pub fn proxy(service: SocketAddr) -> SocketAddr {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let forward = move |request: HttpRequest, body: web::Bytes| async move {
-                let path = request.uri().path().strip_prefix(PREFIX).unwrap();
+                let target = request.uri().path_and_query().unwrap().as_str();
+                let path = target.strip_prefix(PREFIX).unwrap();
                 forward(&format!("http://{service}{path}"), &request, body).await
             };
             let app = move || App::new().service(web::scope(PREFIX).default_service(web::to(forward)));
@@ -61,7 +62,7 @@ fn proxy(service: SocketAddr) -> SocketAddr {
 }
 
 pub async fn forward(url: &str, request: &HttpRequest, body: web::Bytes) -> HttpResponse {
-    let upstream = awc::Client::default().request_from(url, request.head());
+    let upstream = awc::Client::builder().disable_redirects().finish().request_from(url, request.head());
     let mut response = upstream.no_decompress().send_body(body).await.expect("the service responds");
     let mut forwarded = HttpResponse::build(response.status());
     for (name, value) in response.headers() {

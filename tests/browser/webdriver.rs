@@ -16,6 +16,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use fantoccini::{
     Client, ClientBuilder, Locator,
     actions::{InputSource, KeyAction, KeyActions},
+    wd::WindowHandle,
 };
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -173,12 +174,27 @@ impl Browser {
         self.cdp("Network.clearBrowserCache", json!({}));
         self.cdp("Network.clearBrowserCookies", json!({}));
         self.cdp("Browser.resetPermissions", json!({}));
+        self.cdp("Emulation.setUserAgentOverride", json!({ "userAgent": "" }));
         self.prefer_color_scheme("light");
         self.resize(1280, 900);
     }
 
     pub async fn open(&self, url: &str) {
         self.client.goto(url).await.unwrap_or_else(|error| panic!("{url} does not open: {error}"));
+    }
+
+    /// Opens a tab, and returns the one before.
+    pub async fn new_tab(&self) -> WindowHandle {
+        let before = self.client.window().await.expect("a tab");
+        let tab = self.client.new_window(true).await.expect("another tab");
+        self.client.switch_to_window(tab.handle).await.expect("the other tab");
+        before
+    }
+
+    /// Closes a tab and returns to another one.
+    pub async fn close_tab(&self, before: WindowHandle) {
+        self.client.close_window().await.expect("the tab closes");
+        self.client.switch_to_window(before).await.expect("the tab before");
     }
 
     pub async fn reload(&self) {
@@ -286,6 +302,25 @@ impl Browser {
         self.cdp("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
     }
 
+    /// Lets pages run scripts, or not, from the next page on.
+    pub fn enable_scripts(&self, enabled: bool) {
+        self.cdp("Emulation.setScriptExecutionDisabled", json!({ "value": !enabled }));
+    }
+
+    /// Prefers a language.
+    pub async fn accept_language(&self, language: &str) {
+        let agent = self.evaluate("navigator.userAgent").await;
+        let parameters = json!({ "userAgent": agent, "acceptLanguage": language });
+        self.cdp("Emulation.setUserAgentOverride", parameters);
+    }
+
+    /// Disconnects the browser from all networks, or connects it again.
+    pub fn go_offline(&self, offline: bool) {
+        let conditions =
+            json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.cdp("Network.emulateNetworkConditions", conditions);
+    }
+
     /// Everything that the site has stored in the browser.
     pub async fn stored(&self) -> Vec<Value> {
         let script = "Promise.all([Object.entries(localStorage), Object.entries(sessionStorage), \
@@ -371,10 +406,12 @@ impl Browser {
 /// Returns whether a console message is expected, such as `http://…/token - Failed to load resource: … a status of 400 (Bad Request)`.
 fn is_expected(message: &str) -> bool {
     let Some((url, problem)) = message.split_once(" - ") else { return false };
-    let has_error_status = ["400", "401", "403", "404", "422"]
+    let has_error_status = ["400", "401", "403", "404", "422", "429"]
         .iter()
         .any(|code| problem.contains(&format!("status of {code} ")));
     let unreachable = problem.contains("net::ERR_CONNECTION_REFUSED");
-    has_error_status && (url.ends_with("/token") || url.contains("/users/me"))
+    let is_page =
+        ["/login", "/account", "/account/password", "/nothing/here"].iter().any(|path| url.ends_with(path));
+    has_error_status && (is_page || url.ends_with("/token") || url.contains("/users/me"))
         || unreachable && url.ends_with("/revoke")
 }

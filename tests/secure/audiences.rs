@@ -44,9 +44,6 @@ fn token_for_an_api_is_refused_by_the_service_itself() {
         let sessions = |token: &str| get("/users/me/sessions").bearer(token).send(service.address);
         assert_eq!(sessions(&own).json().as_array().map(Vec::len), Some(2));
         service.expect_invalid(&[&default]);
-        let page = get("/").send(service.address).text();
-        let field = format!(r#"<input type="hidden" name="resource" value="{}">"#, ISSUER[1]);
-        assert!(page.contains(&field), "the start page requests tokens for the service itself");
         assert_eq!((sessions(&default).status, end_all_sessions(&service, &default).status), (401, 401));
         let introspect = post_form("/introspect", format!("token={own}")).bearer(&default);
         assert_eq!(introspect.send(service.address).status, 401);
@@ -73,7 +70,6 @@ fn without_configured_audiences_the_issuer_is_the_audience() {
         let token = service.token(&format!("{JOHNDOE}{fields}"));
         assert_eq!((aud(&token), service.users_me(&token).status), (json!(ISSUER[1]), 200));
     }
-    assert!(!get("/").send(service.address).text().contains("resource"));
     for unknown in [API, "https://auth.example.com/", "x"] {
         expect_invalid_target(&service.sign_in(&format!("{JOHNDOE}&resource={unknown}")));
     }

@@ -24,6 +24,7 @@ mod metadata;
 mod openid;
 mod ops;
 mod origins;
+mod pages;
 mod password_policy;
 mod pgbouncer;
 mod refresh;

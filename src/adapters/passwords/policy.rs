@@ -88,6 +88,18 @@ impl StrengthPolicy {
         self
     }
 
+    /// Returns the minimum length, in characters.
+    #[cfg(feature = "service")]
+    pub(crate) fn minimum(&self) -> usize {
+        self.min_characters
+    }
+
+    /// Returns whether breached passwords are rejected.
+    #[cfg(feature = "service")]
+    pub(crate) fn has_blocklist(&self) -> bool {
+        self.blocklist.is_some()
+    }
+
     /// Checks a password in NFKC. `typed` is the same password as the user typed it.
     fn check_now(&self, password: &Password, typed: &Password, words: &Words) -> Result<(), BackendOrWeak> {
         guesses::check(password.expose(), words)?;

@@ -11,6 +11,7 @@ use crate::{
         database::Database,
         engine::{Row, Statement, seconds},
         pool::{Connection, Pool, no_response},
+        user::User,
         username_key::username_key,
     },
     domain::{
@@ -34,6 +35,13 @@ const SELECT: &str = "SELECT id, time, event, \
                       COALESCE(username, (SELECT username FROM users WHERE id = user_id)) AS username, \
                       user_id, client_id, session_id, address, user_agent, actor, detail, count \
                       FROM audit WHERE time >= ";
+
+const COLUMNS: &str = "SELECT id, time, event, username, user_id, client_id, session_id, address, user_agent, actor, \
+                       detail, count FROM audit";
+
+/// The condition of the index on the events of a user. The other kinds of events are no news to the user.
+const IS_SECURITY_EVENT: &str = "event NOT IN ('refresh', 'refresh_repeated', 'refresh_failed', 'forbidden', \
+                                 'unauthorized', 'token_revoked', 'token_issued')";
 
 /// An entry of the audit trail: who did what, when and from where. It never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,6 +213,15 @@ impl SqlAudit {
         Ok(AuditPage { entries: rows.into_iter().map(|(_, entry)| entry).collect(), next })
     }
 
+    /// Returns at most `limit` events that a user should know of, newest first: sign-ins, failed sign-ins, changes of the password,
+    /// ended sessions, changes by operators. Of failed sign-ins with the username, those since the user was added are included.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be read.
+    pub async fn security_events(&self, user: &User, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        Ok(self.database.pool.fetch(security_events(Statement::new(""), user, limit), entry).await?)
+    }
+
     /// Returns a writer with a connection of its own.
     pub fn writer(&self) -> AuditWriter {
         AuditWriter(self.database.pool.dedicated())
@@ -297,6 +314,34 @@ fn selection(filter: &AuditFilter, after: Option<AuditCursor>, limit: u32) -> St
     select
 }
 
+/// Each half reads `limit` entries of its index, however many there are.
+fn security_events(mut select: Statement<'static>, user: &User, limit: u32) -> Statement<'static> {
+    let (id, limit) = (user.id.to_string(), i64::from(limit));
+    let latest = " ORDER BY time DESC, id DESC LIMIT ";
+    select
+        .push("SELECT * FROM (SELECT * FROM (")
+        .push(COLUMNS)
+        .push(" WHERE user_id = ")
+        .push_bind(id.clone())
+        .push(" AND ")
+        .push(IS_SECURITY_EVENT)
+        .push(latest)
+        .push_bind(limit)
+        .push(") AS own UNION ALL SELECT * FROM (")
+        .push(COLUMNS)
+        .push(" WHERE username_key = ")
+        .push_bind(username_key(&user.username))
+        .push(" AND user_id IS NULL AND time >= (SELECT created FROM users WHERE id = ")
+        .push_bind(id)
+        .push(")")
+        .push(latest)
+        .push_bind(limit)
+        .push(") AS failed) AS events")
+        .push(latest)
+        .push_bind(limit);
+    select
+}
+
 fn entry(row: &Row) -> Result<AuditEntry, BackendError> {
     Ok(AuditEntry {
         time: row.time("time")?,
@@ -311,4 +356,63 @@ fn entry(row: &Row) -> Result<AuditEntry, BackendError> {
         detail: row.get("detail")?,
         count: row.get::<i64>("count")?.try_into().unwrap_or(1),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::sql::{
+        SqlUsers,
+        testing::{account, on_postgres},
+    };
+
+    /// Events of a user who refreshes tokens all the time, and whose password is guessed from many addresses.
+    const MANY: &str = "INSERT INTO audit (time, event, username, username_key, user_id, failure) \
+                        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) \
+                        SELECT 4000000000 + i, 'refresh', NULL, NULL, id, NULL FROM n, users UNION ALL \
+                        SELECT 3000000000 + i, 'sign_in_failed', 'johndoe', 'johndoe', NULL, CAST(i AS TEXT) FROM n";
+
+    async fn assert_security_events_are_read_by_index(
+        database: Database,
+        explain: &'static str,
+        column: &str,
+    ) {
+        let johndoe = account("johndoe");
+        assert!(SqlUsers::new(database.clone()).insert(&johndoe).await.unwrap());
+        for statement in [MANY, "ANALYZE audit"] {
+            database.pool.execute(Statement::new(statement)).await.unwrap();
+        }
+        let audit = SqlAudit::new(database.clone());
+        let of_user = |kind, time| AuditEntry {
+            user_id: Some(johndoe.user.id.to_string()),
+            ..AuditEntry::new(kind, Timestamp::from_unix(time))
+        };
+        audit.append(&[of_user(EventKind::PasswordChanged, 4_100_000_000)]).await.unwrap();
+        let events = audit.security_events(&johndoe.user, 3).await.unwrap();
+        let times: Vec<_> = events.iter().map(|event| event.time.as_unix()).collect();
+        assert_eq!(times, [4_100_000_000, 3_000_005_000, 3_000_004_999]);
+
+        let select = security_events(Statement::new(explain), &johndoe.user, 10);
+        let plan = database.pool.fetch(select, |row| row.get::<String>(column)).await.unwrap().join("\n");
+        for index in ["audit_security_by_user", "audit_failures_by_username"] {
+            assert!(plan.contains(index), "{plan}");
+        }
+        // An index that does not have the order of the query would be read to its end, and sorted.
+        let searches = plan.lines().zip(plan.lines().skip(1)).filter(|(line, _)| line.contains("audit_"));
+        let is_sorted = searches.into_iter().any(|(_, next)| next.contains("TEMP B-TREE"));
+        assert!(
+            !is_sorted && !["SCAN audit", "Seq Scan on audit", "Bitmap"].iter().any(|bad| plan.contains(bad)),
+            "{plan}"
+        );
+    }
+
+    #[tokio::test]
+    async fn security_events_are_read_by_index() {
+        let database = Database::open("sqlite::memory:").await.unwrap();
+        assert_security_events_are_read_by_index(database, "EXPLAIN QUERY PLAN ", "detail").await;
+        on_postgres(async |database| {
+            assert_security_events_are_read_by_index(database, "EXPLAIN (COSTS OFF) ", "QUERY PLAN").await;
+        })
+        .await;
+    }
 }

@@ -27,6 +27,9 @@ pub enum InvalidScopes {
     TooLong,
 }
 
+/// The maximum length of a value in characters.
+const MAX_CHARACTERS: usize = 255;
+
 /// The maximum length of a user's scopes, in bytes. Tokens contain them and must stay well below 8 KiB, which is what
 /// most servers accept as a header.
 const MAX_SCOPES: usize = 2048;
@@ -73,13 +76,25 @@ pub fn email(text: &str) -> Result<Option<String>, InvalidField> {
     }
 }
 
-/// Validates a full name. An empty string is `None`.
+/// Validates a full name. An empty string is `None`. The joiners U+200C and U+200D, which names in Persian and in languages of
+/// India need, are allowed between other characters.
 ///
 /// # Errors
-/// [`InvalidField`] if the name is longer than 255 characters, surrounded by white space, or contains
+/// [`InvalidField`] if the name is longer than 255 characters, surrounded by white space, or contains other
 /// [hidden characters](is_hidden).
 pub fn full_name(text: &str) -> Result<Option<String>, InvalidField> {
-    if text.is_empty() { Ok(None) } else { line(text).map(|()| Some(text.to_owned())) }
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let is_joiner = |c: char| matches!(c, '\u{200c}' | '\u{200d}');
+    if text.trim_matches(is_joiner).len() != text.len() {
+        return Err(HIDDEN);
+    }
+    if text.chars().count() > MAX_CHARACTERS {
+        return Err(TOO_LONG);
+    }
+    line(&text.replace(is_joiner, ""))?;
+    Ok(Some(text.to_owned()))
 }
 
 /// Parses scopes separated by white space.
@@ -114,7 +129,7 @@ fn line(text: &str) -> Result<(), InvalidField> {
     if text.is_empty() {
         return Err(EMPTY);
     }
-    if text.chars().nth(255).is_some() {
+    if text.chars().count() > MAX_CHARACTERS {
         return Err(TOO_LONG);
     }
     if text.contains(is_hidden) {
@@ -160,6 +175,27 @@ mod tests {
         ] {
             assert_eq!(username(invalid).err(), Some(reason), "{invalid:?}");
         }
+    }
+
+    #[test]
+    fn full_name_may_contain_joiners_but_no_other_hidden_characters() {
+        for valid in ["John Doe", "علی\u{200c}رضا", "ශ\u{dca}\u{200d}රී", "सूर\u{94d}\u{200d}य"]
+        {
+            assert_eq!(full_name(valid), Ok(Some(valid.to_owned())), "{valid:?}");
+        }
+        assert_eq!(full_name(""), Ok(None));
+        let long = format!("x{}x", "\u{200d}".repeat(254));
+        for (invalid, reason) in [
+            ("\u{200d}", HIDDEN),
+            ("John\u{200c}", HIDDEN),
+            ("\u{202e}eoD nhoJ", HIDDEN),
+            ("John\u{200b}Doe", HIDDEN),
+            ("John ", SURROUNDING_SPACE),
+            (&long, TOO_LONG),
+        ] {
+            assert_eq!(full_name(invalid), Err(reason), "{invalid:?}");
+        }
+        assert_eq!(username("john\u{200d}doe").err(), Some(HIDDEN));
     }
 
     #[test]

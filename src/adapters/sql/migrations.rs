@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 /// All migrations, in order. Never change one, not even its comments: databases store its checksum.
-const MIGRATIONS: [(&str, &str); 8] = [
+const MIGRATIONS: [(&str, &str); 9] = [
     ("users and clients", include_str!("migrations/0001_users_clients.sql")),
     ("sessions", include_str!("migrations/0002_sessions.sql")),
     ("failures", include_str!("migrations/0003_failures.sql")),
@@ -18,6 +18,7 @@ const MIGRATIONS: [(&str, &str); 8] = [
     ("delivery", include_str!("migrations/0006_delivery.sql")),
     ("throttling, audit", include_str!("migrations/0007_throttling_audit.sql")),
     ("clients", include_str!("migrations/0008_clients.sql")),
+    ("security events", include_str!("migrations/0009_security_events.sql")),
 ];
 
 /// The table that records the migrations. It is not sqlx's default, so that an application can have migrations of its own in

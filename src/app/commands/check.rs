@@ -69,6 +69,7 @@ pub(crate) fn run(CheckArguments { settings, json }: &CheckArguments) -> Result<
 fn check_settings(settings: &Settings) -> Result<String, Failure> {
     settings.secure.password_policy(&Argon2Hasher::with_settings(settings.secure.argon2())?)?;
     settings.audiences()?;
+    settings.brand()?;
     if let Some(tls) = settings.listen.tls()? {
         tls.check()?;
     }

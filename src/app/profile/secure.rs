@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use actix_web::web::ServiceConfig;
 use serde_json::{Map, Value};
 use utoipa::openapi::OpenApi;
 
@@ -18,6 +17,7 @@ use crate::{
         failure::Failure,
         metrics::Metrics,
         ops::{self, Operations},
+        pages::{Pages, PasswordRules},
         server::{Server, Service},
         settings::{ApiSettings, SecureSettings, Settings},
     },
@@ -40,8 +40,9 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     tokens.watch(Arc::clone(&cache) as _);
     let hasher = Argon2Hasher::with_settings(secure.argon2())?;
     let policy = secure.password_policy(&hasher)?;
-    let writer = SqlAudit::new(database.clone()).writer();
-    let audit = AuditTrail::start(settings.operations.audit_log.as_deref(), Some(writer))?;
+    let rules = PasswordRules { minimum: policy.minimum(), has_blocklist: policy.has_blocklist() };
+    let events = SqlAudit::new(database.clone());
+    let audit = AuditTrail::start(settings.operations.audit_log.as_deref(), Some(events.writer()))?;
     let mut metrics = Metrics::new(audit);
     metrics.add_hasher(hasher.clone());
     metrics.add_token_cache(Arc::clone(&cache));
@@ -62,7 +63,10 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
         None => auth.without_login_throttle(),
     };
     let auth = operations.metrics.listen(auth).build()?;
-    let pages = Arc::new(|_: &mut ServiceConfig| {});
+    let brand = settings.brand()?;
+    let pages =
+        Pages { auth: auth.clone(), audit: events, brand, language: settings.pages.language(), rules }
+            .routes()?;
     let service = Service { document: openapi(&auth), auth, pages, operations };
     let server = Server::bind(service, settings)?;
     if let Some(warning) = settings.unreachable_issuer() {

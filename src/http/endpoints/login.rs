@@ -3,7 +3,7 @@
 use actix_web::{
     HttpRequest, HttpResponse, Resource,
     dev::Payload,
-    http::header::{self, HeaderValue},
+    http::header::{self, HeaderMap, HeaderValue},
 };
 use utoipa::{OpenApi, ToSchema};
 
@@ -69,7 +69,7 @@ impl<U: AuthUser> Auth<U> {
         self.post(path, logout)
     }
 
-    fn transport(&self) -> Result<&CookieTransport, ApiError> {
+    pub(crate) fn transport(&self) -> Result<&CookieTransport, ApiError> {
         self.cookies().ok_or_else(|| AuthError::NotConfigured("session cookies").into())
     }
 }
@@ -87,23 +87,29 @@ async fn login<U: AuthUser>(
     let password = Password::from(reader.required("password"));
     let next = next(&mut reader);
     reader.finish()?;
-    let client_info = client_info(request);
-    let sign_in = SignIn {
-        username: &username,
-        password: &password,
-        scopes: &[],
-        audiences: &[],
-        client: None,
-        client_info: &client_info,
-    };
-    let started = auth.sign_in_with_cookie(sign_in, cookie_of(cookies, request)).await?;
     let mut response = respond(request, &next);
+    sign_in(auth, request, &username, &password, &mut response).await?;
+    Ok(response)
+}
+
+/// Signs the user of a browser in, if the rate and the origin of the request were checked before. Adds the cookies to the response.
+pub(crate) async fn sign_in<U: AuthUser>(
+    auth: &Auth<U>,
+    request: &HttpRequest,
+    username: &str,
+    password: &Password,
+    response: &mut HttpResponse,
+) -> Result<(), ApiError> {
+    let cookies = auth.transport()?;
+    let client_info = client_info(request);
+    let sign_in =
+        SignIn { username, password, scopes: &[], audiences: &[], client: None, client_info: &client_info };
+    let started = auth.sign_in_with_cookie(sign_in, cookie_of(cookies, request)).await?;
     let device = started.device_cookie.as_ref();
     if let Some(cookie) = device.and_then(|cookie| device_cookie::set_cookie(request, cookie)) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
-    set_cookie(&mut response, cookies, Some(&started.credentials.0))?;
-    Ok(response)
+    set_cookie(response, cookies, Some(&started.credentials.0))
 }
 
 async fn logout<U: AuthUser>(
@@ -116,12 +122,22 @@ async fn logout<U: AuthUser>(
     let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
     let next = next(&mut reader);
     reader.finish()?;
+    let mut response = respond(request, &next);
+    sign_out(auth, request, &mut response).await?;
+    Ok(response)
+}
+
+/// Ends the session of a browser, if the rate and the origin of the request were checked before. Deletes the cookie in the response.
+pub(crate) async fn sign_out<U: AuthUser>(
+    auth: &Auth<U>,
+    request: &HttpRequest,
+    response: &mut HttpResponse,
+) -> Result<(), ApiError> {
+    let cookies = auth.transport()?;
     if let Some(cookie) = cookie_of(cookies, request) {
         auth.end_cookie_session(cookie, &client_info(request)).await?;
     }
-    let mut response = respond(request, &next);
-    set_cookie(&mut response, cookies, None)?;
-    Ok(response)
+    set_cookie(response, cookies, None)
 }
 
 /// Reads the path to redirect to.
@@ -135,17 +151,22 @@ fn next(reader: &mut FieldReader) -> String {
 
 /// Returns whether a URL is a path of the same origin: browsers treat `\` like `/`, skip some control characters, and take
 /// what follows two slashes for a host.
-fn is_own_path(url: &str) -> bool {
+pub(crate) fn is_own_path(url: &str) -> bool {
     url.len() <= MAX_NEXT_BYTES
         && url.starts_with('/')
         && !url.starts_with("//")
         && url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
 }
 
+/// Returns whether a request comes from the navigation of a browser rather than from a script or a program.
+pub(crate) fn accepts_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
 /// Redirects the navigation of a page, and responds with 204 to scripts.
 fn respond(request: &HttpRequest, next: &str) -> HttpResponse {
-    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    if accept.is_some_and(|accept| accept.contains("text/html")) {
+    if accepts_html(request.headers()) {
         HttpResponse::SeeOther().insert_header((header::LOCATION, next)).finish()
     } else {
         HttpResponse::NoContent().finish()

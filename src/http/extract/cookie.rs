@@ -69,11 +69,12 @@ pub(crate) fn cookie_of<'a>(cookies: &CookieTransport, request: &'a HttpRequest)
 /// Refuses a request unless its headers show that it comes from a page of the same origin or an allowed one.
 ///
 /// # Errors
-/// [`ApiError::OriginNotAllowed`].
+/// [`ApiError::OriginNotAllowed`] and [`ApiError::OriginMissing`].
 pub(crate) fn check_origin(cookies: &CookieTransport, request: &HttpRequest) -> Result<(), ApiError> {
     let scheme = if cookies.is_secure() { "https" } else { RequestedHost::of(request).scheme };
     match is_from_origin(request, cookies.origins(), Some(scheme)) {
         Some(true) => Ok(()),
-        Some(false) | None => Err(ApiError::OriginNotAllowed),
+        Some(false) => Err(ApiError::OriginNotAllowed),
+        None => Err(ApiError::OriginMissing),
     }
 }

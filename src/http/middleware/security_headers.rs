@@ -3,12 +3,13 @@
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// The headers of every response.
-const HEADERS: [(HeaderName, HeaderValue); 4] = [
+const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (header::CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin")),
     (header::CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
 ];
+/// The policy of responses that do not set one.
+const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
 /// The policy of responses that do not set one, such as JSON. If a browser renders such a response as a page, it neither runs
 /// scripts nor shows the page in a frame.
 const CONTENT_SECURITY_POLICY: HeaderValue =
@@ -21,8 +22,13 @@ pub(crate) fn add_security_headers(headers: &mut HeaderMap, has_tls: bool) {
     for (name, value) in HEADERS {
         headers.insert(name, value);
     }
-    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    for (name, value) in [
+        (header::REFERRER_POLICY, REFERRER_POLICY),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+    ] {
+        if !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
     }
     if has_tls {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);

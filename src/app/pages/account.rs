@@ -1,0 +1,437 @@
+//! The account page: profile, sessions, password and recent activity.
+
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use askama::Template;
+use serde::Deserialize;
+
+use crate::{
+    adapters::sql::{AuditEntry, User},
+    app::pages::{
+        Page, PasswordRules, Site, general_text, redirect, root,
+        texts::{Texts, Time},
+        wait,
+    },
+    auth::{AuthError, PasswordChange},
+    domain::{
+        secret::Password,
+        session::{Session, SessionId},
+        user::AuthUser,
+    },
+    http::{
+        endpoints::login,
+        error::ApiError,
+        extract::{
+            client_info::client_info, cookie::check_origin, field_reader::FieldReader, form_data::FormData,
+            users::CurrentUser,
+        },
+    },
+};
+
+/// The number of sessions on a page.
+const PAGE_SIZE: usize = 10;
+
+/// The number of recent events.
+const EVENTS: u32 = 10;
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage<'a> {
+    t: &'a Texts,
+    page: Page<'a>,
+    user: &'a User,
+    /// The full name, or else the username.
+    name: &'a str,
+    notice: Option<&'a str>,
+    sessions: Vec<SessionItem>,
+    /// The page of sessions, from 1.
+    number: usize,
+    pages: usize,
+    rules: PasswordRules,
+    password_error: PasswordError<'a>,
+    events: Vec<EventItem>,
+    dialogs: [Confirmation<'a>; 3],
+}
+
+#[derive(Template)]
+#[template(path = "confirm_page.html")]
+struct ConfirmPage<'a> {
+    t: &'a Texts,
+    page: Page<'a>,
+    dialog: Confirmation<'a>,
+}
+
+/// A session in the list.
+struct SessionItem {
+    id: String,
+    device: String,
+    user_agent: String,
+    address: String,
+    created: Time,
+    last_used: Time,
+    is_current: bool,
+}
+
+/// An event in the list.
+struct EventItem {
+    text: String,
+    times: Option<String>,
+    time: Time,
+    /// Address and device.
+    origin: String,
+}
+
+/// Why the password was not changed.
+#[derive(Default)]
+struct PasswordError<'a> {
+    general: Option<&'a str>,
+    wait: Option<u64>,
+    current: Option<&'a str>,
+    new: Option<String>,
+}
+
+/// A question before sessions end: in a dialog, or without scripts on a page.
+struct Confirmation<'a> {
+    id: &'static str,
+    title: &'a str,
+    text: &'a str,
+    submit: &'a str,
+    action: &'static str,
+    session: String,
+    device: String,
+}
+
+impl<'a> Confirmation<'a> {
+    fn end_other(t: &'a Texts) -> Self {
+        Self {
+            id: "end-other",
+            title: &t.sessions.end_title,
+            text: &t.sessions.end_text,
+            submit: &t.sessions.end,
+            action: "end-session",
+            session: String::new(),
+            device: String::new(),
+        }
+    }
+
+    fn end_current(t: &'a Texts) -> Self {
+        Self { id: "end-current", text: &t.sessions.end_current_text, ..Self::end_other(t) }
+    }
+
+    fn end_all(t: &'a Texts) -> Self {
+        Self {
+            id: "end-all",
+            title: &t.sessions.end_all_title,
+            text: &t.sessions.end_all_text,
+            submit: &t.sessions.end_all,
+            action: "end-sessions",
+            ..Self::end_other(t)
+        }
+    }
+}
+
+/// The query of the account page.
+#[derive(Default, Deserialize)]
+struct Query {
+    page: Option<usize>,
+    /// The code of what was done before.
+    done: Option<String>,
+}
+
+/// `GET /account`.
+pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
+    let user = match site.user(&request).await {
+        Ok(user) => user,
+        Err(error) => return site.refuse(&request, error),
+    };
+    let page = account_page(&site, &request, &user, PasswordError::default()).await;
+    match page {
+        Ok(page) => site.render(&request, HttpResponse::Ok().finish(), &page),
+        Err(error) => site.error_page(&request, error),
+    }
+}
+
+async fn account_page<'a>(
+    site: &'a Site,
+    request: &HttpRequest,
+    user: &'a CurrentUser<User>,
+    password_error: PasswordError<'a>,
+) -> Result<AccountPage<'a>, ApiError> {
+    let t = site.texts(request);
+    let query = web::Query::<Query>::from_query(request.query_string());
+    let Query { page, done } = query.map(web::Query::into_inner).unwrap_or_default();
+    let notice = match done.as_deref() {
+        Some("password") => Some(t.notices.password_changed.as_str()),
+        Some("session") => Some(t.notices.session_ended.as_str()),
+        _ => None,
+    };
+    let current = user.claims().session_id.as_ref();
+    let mut sessions = site.auth().sessions(&user.subject()).await?;
+    // They are sorted by use, and the sort is stable.
+    sessions.sort_by_key(|session| Some(&session.id) != current);
+    let pages = sessions.len().div_ceil(PAGE_SIZE).max(1);
+    let number = page.unwrap_or(1).clamp(1, pages);
+    let shown = sessions.iter().skip((number - 1) * PAGE_SIZE).take(PAGE_SIZE);
+    let audit = &site.pages.audit;
+    let events = audit
+        .security_events(user, EVENTS)
+        .await
+        .map_err(|error| ApiError::Backend { error: error.into() })?;
+    let has_error =
+        password_error.general.is_some() || password_error.current.is_some() || password_error.new.is_some();
+    Ok(AccountPage {
+        t,
+        page: site.page(request, has_error),
+        user,
+        name: user.full_name.as_deref().unwrap_or(&user.username),
+        notice,
+        sessions: shown.map(|session| SessionItem::of(session, current, t)).collect(),
+        number,
+        pages,
+        rules: site.pages.rules,
+        password_error,
+        events: events.iter().filter_map(|event| EventItem::of(event, t)).collect(),
+        dialogs: [Confirmation::end_other(t), Confirmation::end_current(t), Confirmation::end_all(t)],
+    })
+}
+
+impl SessionItem {
+    fn of(session: &Session, current: Option<&SessionId>, t: &Texts) -> Self {
+        let Session { id, client_id, client_info, created, last_used } = session;
+        let address = client_info.address.map(|address| address.to_string());
+        Self {
+            id: id.as_str().to_owned(),
+            device: device(session, t),
+            user_agent: client_info.user_agent.clone().unwrap_or_default(),
+            address: address.unwrap_or_else(|| t.sessions.unknown_address.clone()),
+            created: t.time.of(*created),
+            last_used: t.time.of(*last_used),
+            is_current: Some(id) == current && client_id.is_none(),
+        }
+    }
+}
+
+/// Returns the name of the device, or of the client that authenticated.
+fn device(session: &Session, t: &Texts) -> String {
+    match &session.client_id {
+        Some(client_id) => client_id.as_str().to_owned(),
+        None => t.sessions.device(session.client_info.user_agent.as_deref()),
+    }
+}
+
+impl EventItem {
+    fn of(event: &AuditEntry, t: &Texts) -> Option<Self> {
+        let texts = &t.events;
+        let text = match event.event.as_str() {
+            "sign_in" => &texts.sign_in,
+            "sign_in_failed" => &texts.sign_in_failed,
+            "sign_in_inactive" => &texts.sign_in_inactive,
+            "sign_in_blocked" => &texts.sign_in_blocked,
+            "password_changed" => &texts.password_changed,
+            "password_change_failed" => &texts.password_change_failed,
+            "session_ended" => &texts.session_ended,
+            "sessions_ended" => &texts.sessions_ended,
+            "session_evicted" => &texts.session_evicted,
+            "refresh_token_reused" => &texts.refresh_token_reused,
+            "user_changed" => &texts.user_changed,
+            "user_enabled" => &texts.user_enabled,
+            _ => return None,
+        };
+        let device = event.user_agent.as_deref().map(|agent| t.sessions.device(Some(agent)));
+        let origin: Vec<_> = event.address.clone().into_iter().chain(device).collect();
+        Some(Self {
+            text: text.clone(),
+            times: (event.count > 1).then(|| texts.times(event.count)),
+            time: t.time.of(event.time),
+            origin: origin.join(", "),
+        })
+    }
+}
+
+/// `GET /account/password`: the address of the form.
+pub(super) async fn back(request: HttpRequest) -> HttpResponse {
+    redirect(&format!("{}account", root(&request)))
+}
+
+/// `POST /account/password`. The change ends all sessions, and the browser is signed in again.
+pub(super) async fn change_password(
+    site: web::Data<Site>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let user = match form_user(&site, &request).await {
+        Ok(user) => user,
+        Err(error) => return site.refuse(&request, error),
+    };
+    let mut missing = [false; 2];
+    let error = match try_change_password(&site, &request, &user, payload, &mut missing).await {
+        Ok(response) => return response,
+        Err(error) => error,
+    };
+    let t = site.texts(&request);
+    let [is_current_missing, is_new_missing] = missing;
+    let mut password_error = match &error {
+        ChangeError::Weak(reason) => {
+            PasswordError { new: Some(t.errors.weak(*reason)), ..Default::default() }
+        }
+        ChangeError::Other(ApiError::IncorrectPassword) => {
+            PasswordError { current: Some(&t.errors.current_wrong), ..Default::default() }
+        }
+        ChangeError::Other(_) if is_current_missing || is_new_missing => PasswordError {
+            current: is_current_missing.then_some(t.errors.current_missing.as_str()),
+            new: is_new_missing.then(|| t.errors.new_missing.clone()),
+            ..Default::default()
+        },
+        ChangeError::Other(error) => {
+            PasswordError { general: Some(general_text(t, error)), ..Default::default() }
+        }
+    };
+    let error = match error {
+        ChangeError::Weak(reason) => AuthError::WeakPassword(reason).into(),
+        ChangeError::Other(error) => error,
+    };
+    let response = site.auth().error_response(error).error_response();
+    password_error.wait = wait(&response);
+    let page = account_page(&site, &request, &user, password_error).await;
+    match page {
+        Ok(page) => site.render(&request, response, &page),
+        Err(error) => site.error_page(&request, error),
+    }
+}
+
+enum ChangeError {
+    Weak(crate::domain::ports::WeakPassword),
+    Other(ApiError),
+}
+
+impl<E: Into<ApiError>> From<E> for ChangeError {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+async fn try_change_password(
+    site: &Site,
+    request: &HttpRequest,
+    user: &User,
+    payload: web::Payload,
+    missing: &mut [bool; 2],
+) -> Result<HttpResponse, ChangeError> {
+    let auth = site.auth();
+    let form = FormData::read(request, payload.into_inner(), auth.error_format()).await?;
+    let mut reader = FieldReader::new(form);
+    let [current, new] =
+        ["current_password", "new_password"].map(|name| Password::from(reader.required(name)));
+    *missing = [&current, &new].map(|password| password.expose().is_empty());
+    reader.finish()?;
+    let client_info = &client_info(request);
+    let change = PasswordChange { user, current: &current, new: &new, client_info };
+    auth.change_password(change).await.map_err(|error| match error {
+        AuthError::WeakPassword(reason) => ChangeError::Weak(reason),
+        error => error.into(),
+    })?;
+    let root = root(request);
+    let mut response = redirect(&format!("{root}account?done=password"));
+    if let Err(error) = login::sign_in(auth, request, &user.username, &new, &mut response).await {
+        log::warn!("cannot sign a user in again after a change of the password: {error}");
+        return Ok(redirect(&format!("{root}login?done=password")));
+    }
+    Ok(response)
+}
+
+/// Returns the user who sent a form from a page of this origin.
+async fn form_user(site: &Site, request: &HttpRequest) -> Result<CurrentUser<User>, ApiError> {
+    check_origin(site.auth().transport()?, request)?;
+    site.user(request).await
+}
+
+/// The query of the page that asks before a session ends.
+#[derive(Default, Deserialize)]
+struct SessionQuery {
+    session: Option<String>,
+}
+
+/// `GET /account/end-session`: asks whether to end a session.
+pub(super) async fn confirm_end(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
+    let user = match site.user(&request).await {
+        Ok(user) => user,
+        Err(error) => return site.refuse(&request, error),
+    };
+    let query = web::Query::<SessionQuery>::from_query(request.query_string());
+    let id = query.map(|query| query.into_inner().session).unwrap_or_default().unwrap_or_default();
+    let sessions = match site.auth().sessions(&user.subject()).await {
+        Ok(sessions) => sessions,
+        Err(error) => return site.error_page(&request, error.into()),
+    };
+    let Some(session) = sessions.into_iter().find(|session| session.id.as_str() == id) else {
+        return redirect(&format!("{}account", root(&request)));
+    };
+    let t = site.texts(&request);
+    let is_current = Some(&session.id) == user.claims().session_id.as_ref();
+    let question = if is_current { Confirmation::end_current(t) } else { Confirmation::end_other(t) };
+    let dialog = Confirmation { session: id, device: device(&session, t), ..question };
+    confirm(&site, &request, dialog)
+}
+
+/// `GET /account/end-sessions`: asks whether to end all sessions.
+pub(super) async fn confirm_end_all(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
+    match site.user(&request).await {
+        Ok(_) => confirm(&site, &request, Confirmation::end_all(site.texts(&request))),
+        Err(error) => site.refuse(&request, error),
+    }
+}
+
+fn confirm(site: &Site, request: &HttpRequest, dialog: Confirmation<'_>) -> HttpResponse {
+    let page = ConfirmPage { t: site.texts(request), page: site.page(request, false), dialog };
+    site.render(request, HttpResponse::Ok().finish(), &page)
+}
+
+/// `POST /account/end-session`.
+pub(super) async fn end(site: web::Data<Site>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let user = match form_user(&site, &request).await {
+        Ok(user) => user,
+        Err(error) => return site.refuse(&request, error),
+    };
+    try_end(&site, &request, &user, payload).await.unwrap_or_else(|error| site.error_page(&request, error))
+}
+
+async fn try_end(
+    site: &Site,
+    request: &HttpRequest,
+    user: &CurrentUser<User>,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let auth = site.auth();
+    let form = FormData::read(request, payload.into_inner(), auth.error_format()).await?;
+    let mut reader = FieldReader::new(form);
+    let id = SessionId::new(reader.required("session")).ok();
+    reader.finish()?;
+    let root = root(request);
+    if id.is_some() && id == user.claims().session_id {
+        let mut response = redirect(&format!("{root}login?done=signed-out"));
+        login::sign_out(auth, request, &mut response).await?;
+        return Ok(response);
+    }
+    if let Some(id) = id {
+        // If there is no such session, it has ended already.
+        auth.end_session(&user.subject(), &id, &client_info(request)).await?;
+    }
+    Ok(redirect(&format!("{root}account?done=session")))
+}
+
+/// `POST /account/end-sessions`.
+pub(super) async fn end_all(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
+    let user = match form_user(&site, &request).await {
+        Ok(user) => user,
+        Err(error) => return site.refuse(&request, error),
+    };
+    let mut response = redirect(&format!("{}login?done=signed-out-everywhere", root(&request)));
+    let auth = site.auth();
+    let ended = async {
+        auth.end_all_sessions(&user.subject(), &client_info(&request)).await?;
+        login::sign_out(auth, &request, &mut response).await
+    };
+    match ended.await {
+        Ok(()) => response,
+        Err(error) => site.error_page(&request, error),
+    }
+}

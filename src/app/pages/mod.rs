@@ -1,0 +1,317 @@
+//! The pages of the secure profile: sign-in and account. The server renders them, and the session cookie signs in.
+//!
+//! Forms post and are redirected, so that everything works without scripts. All URLs are relative: the pages work behind a proxy that
+//! removes a prefix of the path.
+
+mod account;
+pub(crate) mod branding;
+mod sign_in;
+mod texts;
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    body::BoxBody,
+    guard,
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+    web,
+};
+use askama::Template;
+
+pub(crate) use self::texts::Language;
+use self::{
+    branding::Brand,
+    texts::{Languages, Texts},
+};
+use crate::{
+    adapters::sql::{SqlAudit, User},
+    app::{document::Me, failure::Failure, server::Routes},
+    auth::Auth,
+    domain::error_format::ErrorFormat,
+    http::{
+        endpoints::{
+            asset::{Asset, AssetFolder, CSS, JAVASCRIPT},
+            login::accepts_html,
+            resource,
+        },
+        error::ApiError,
+        extract::users::{CurrentUser, RequiredScopes, authorize},
+        fallback::fallback,
+    },
+};
+
+/// Forms may be sent, and redirected, to the same origin only. Without a referrer from other pages of the service, browsers
+/// would send `Origin: null` with forms.
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 3] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+    ),
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
+
+/// The pages with everything that they show.
+pub(crate) struct Pages {
+    pub(crate) auth: Auth<User>,
+    pub(crate) audit: SqlAudit,
+    pub(crate) brand: Brand,
+    /// The language of all visitors; `None` for the one that their browser prefers.
+    pub(crate) language: Option<Language>,
+    pub(crate) rules: PasswordRules,
+}
+
+/// The rules for new passwords, which the account page states.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PasswordRules {
+    pub(crate) minimum: usize,
+    pub(crate) has_blocklist: bool,
+}
+
+impl Pages {
+    /// Returns the routes of the pages. They come before those of the API, because `/login` and `/logout` respond to forms of
+    /// pages in another way.
+    ///
+    /// # Errors
+    /// If a file cannot be compressed.
+    pub(crate) fn routes(self) -> Result<Routes, Failure> {
+        let mut files = self.brand.files()?;
+        files.push(("pages.css", Asset::new(CSS, include_str!("../../../static/pages.css"))?));
+        files.push(("pages.js", Asset::new(JAVASCRIPT, include_str!("../../../static/pages.js"))?));
+        let files = AssetFolder::new("account/static", files);
+        let has_cookies = self.auth.has_cookies();
+        let site = web::Data::new(Site { files: files.url(), languages: Languages::read()?, pages: self });
+        let files = files.routes();
+        Ok(Arc::new(move |config: &mut web::ServiceConfig| {
+            config.app_data(site.clone()).configure(files.clone()).default_service(web::to(not_found));
+            if !has_cookies {
+                config.service(page("/", "GET, HEAD").route(resource::get_route().to(documentation)));
+                return;
+            }
+            let (get, post) = (resource::get_route, || resource::route(&[Method::POST]));
+            config
+                .service(page("/", "GET, HEAD").route(get().to(home)))
+                .service(
+                    page("/login", "GET, HEAD, POST")
+                        .guard(guard::fn_guard(is_for_page))
+                        .route(get().to(sign_in::show))
+                        .route(post().to(sign_in::sign_in)),
+                )
+                .service(
+                    page("/logout", "POST")
+                        .guard(guard::fn_guard(is_for_page))
+                        .route(post().to(sign_in::sign_out)),
+                )
+                .service(page("/account", "GET, HEAD").route(get().to(account::show)))
+                .service(
+                    page("/account/password", "GET, HEAD, POST")
+                        .route(get().to(account::back))
+                        .route(post().to(account::change_password)),
+                )
+                .service(
+                    page("/account/end-session", "GET, HEAD, POST")
+                        .route(get().to(account::confirm_end))
+                        .route(post().to(account::end)),
+                )
+                .service(
+                    page("/account/end-sessions", "GET, HEAD, POST")
+                        .route(get().to(account::confirm_end_all))
+                        .route(post().to(account::end_all)),
+                );
+        }))
+    }
+}
+
+fn page(path: &str, allow: &'static str) -> actix_web::Resource {
+    resource::at(path, allow, &ErrorFormat::OAuth2)
+}
+
+/// Returns whether a request to an endpoint of the API is for the page at the same path.
+fn is_for_page(context: &guard::GuardContext<'_>) -> bool {
+    let head = context.head();
+    [Method::GET, Method::HEAD].contains(&head.method) || accepts_html(head.headers())
+}
+
+/// What the handlers share.
+struct Site {
+    pages: Pages,
+    /// The relative URL of the scripts and styles.
+    files: String,
+    languages: Languages,
+}
+
+/// What all pages show.
+struct Page<'a> {
+    language: Language,
+    brand: &'a Brand,
+    /// The relative URL of `/`.
+    root: String,
+    /// The relative URL of the scripts and styles.
+    files: String,
+    has_error: bool,
+}
+
+impl Site {
+    fn auth(&self) -> &Auth<User> {
+        &self.pages.auth
+    }
+
+    fn language(&self, request: &HttpRequest) -> Language {
+        self.pages.language.unwrap_or_else(|| Language::of(request))
+    }
+
+    fn texts(&self, request: &HttpRequest) -> &Texts {
+        self.languages.get(self.language(request))
+    }
+
+    fn page(&self, request: &HttpRequest, has_error: bool) -> Page<'_> {
+        let root = root(request);
+        let files = format!("{root}{}", self.files);
+        Page { language: self.language(request), brand: &self.pages.brand, root, files, has_error }
+    }
+
+    /// Returns the user of the session cookie.
+    async fn user(&self, request: &HttpRequest) -> Result<CurrentUser<User>, ApiError> {
+        if self.auth().session_cookie(request).is_none() {
+            return Err(ApiError::NotAuthenticated);
+        }
+        let authentication =
+            self.auth().authenticate_request(request).await.map_err(|response| response.error)?;
+        authorize(authentication, Me::SCOPES)
+    }
+
+    /// Responds to a request whose user is not signed in, or has no access.
+    fn refuse(&self, request: &HttpRequest, error: ApiError) -> HttpResponse {
+        match error {
+            ApiError::NotAuthenticated | ApiError::InvalidToken | ApiError::InactiveUser => {
+                let has_cookie = self.auth().session_cookie(request).is_some();
+                let expired = if has_cookie { "done=expired&" } else { "" };
+                let next = match request.uri().query() {
+                    // The address of the page, but not that of a form.
+                    Some(query) if request.path() == "/account" => format!("account?{query}"),
+                    _ => "account".to_owned(),
+                };
+                let next = percent_encoding::utf8_percent_encode(&next, percent_encoding::NON_ALPHANUMERIC);
+                redirect(&format!("{}login?{expired}next={next}", root(request)))
+            }
+            error => self.error_page(request, error),
+        }
+    }
+
+    /// Returns a page about an error.
+    fn error_page(&self, request: &HttpRequest, error: ApiError) -> HttpResponse {
+        let t = self.texts(request);
+        let is_signed_in = matches!(error, ApiError::InsufficientScope { .. });
+        let (title, text) = match &error {
+            ApiError::NotFound => (t.not_found.title.as_str(), t.not_found.text.as_str()),
+            ApiError::InsufficientScope { .. } => (t.forbidden.title.as_str(), t.forbidden.text.as_str()),
+            error => (t.unavailable.title.as_str(), general_text(t, error)),
+        };
+        let is_missing = matches!(error, ApiError::NotFound);
+        let link =
+            (is_missing && self.auth().has_cookies()).then_some(("account", t.common.account.as_str()));
+        let response = self.auth().error_response(error).error_response();
+        let page = self.page(request, false);
+        let wait = wait(&response);
+        self.render(request, response, &ErrorPage { t, page, title, text, is_signed_in, wait, link })
+    }
+
+    /// Replaces the body of a response by a page.
+    fn render(&self, request: &HttpRequest, response: HttpResponse, page: &impl Template) -> HttpResponse {
+        let html = match page.render() {
+            Ok(html) => html,
+            Err(error) => {
+                log::error!("cannot render a page: {error}");
+                return self.auth().error_response(ApiError::Internal).error_response();
+            }
+        };
+        let mut response = response.map_body(|_, _| BoxBody::new(html));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        let language = HeaderValue::from_static(self.language(request).tag());
+        headers.insert(header::CONTENT_LANGUAGE, language);
+        if self.pages.language.is_none() {
+            headers.insert(header::VARY, HeaderValue::from_static("Accept-Language"));
+        }
+        for (name, value) in SECURITY_HEADERS {
+            headers.insert(name, value);
+        }
+        response
+    }
+}
+
+/// Returns the relative URL of `/`. The depth is that of the path which the browser sees, without a prefix that a proxy removed.
+fn root(request: &HttpRequest) -> String {
+    "../".repeat(request.uri().path().matches('/').count().saturating_sub(1))
+}
+
+/// Redirects a browser, which then sends a GET request.
+fn redirect(location: &str) -> HttpResponse {
+    let mut response = HttpResponse::SeeOther();
+    response.insert_header((header::LOCATION, location)).insert_header((header::CACHE_CONTROL, "no-store"));
+    response.finish()
+}
+
+/// Returns the time to wait, in seconds.
+fn wait(response: &HttpResponse) -> Option<u64> {
+    // Other responses have the header too, but people need not wait exactly that long.
+    let is_limit = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    let header = response.headers().get(header::RETRY_AFTER).filter(|_| is_limit)?;
+    header.to_str().ok()?.parse().ok()
+}
+
+/// Returns the text of an error that is not about a field.
+fn general_text<'a>(t: &'a Texts, error: &ApiError) -> &'a str {
+    match error {
+        ApiError::InvalidCredentials => &t.errors.credentials,
+        ApiError::InactiveAccount => &t.errors.disabled,
+        ApiError::ScopeNotGranted => &t.errors.no_scope,
+        ApiError::UnsupportedGrant => &t.errors.sign_in_off,
+        ApiError::TooManyAttempts { .. } => &t.errors.too_many,
+        ApiError::OriginNotAllowed | ApiError::OriginMissing => &t.errors.origin,
+        ApiError::Backend { error } if error.is_temporary() => &t.errors.busy,
+        ApiError::Overloaded | ApiError::BodyTimeout => &t.errors.busy,
+        ApiError::Backend { .. } | ApiError::Internal => &t.errors.internal,
+        _ => &t.errors.form,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    t: &'a Texts,
+    page: Page<'a>,
+    title: &'a str,
+    text: &'a str,
+    is_signed_in: bool,
+    wait: Option<u64>,
+    link: Option<(&'static str, &'a str)>,
+}
+
+/// `GET /`: redirects to the account or to the sign-in page.
+async fn home(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
+    let is_signed_in = site.user(&request).await.is_ok();
+    redirect(if is_signed_in { "account" } else { "login" })
+}
+
+/// `GET /` without session cookies, and so without pages.
+async fn documentation() -> HttpResponse {
+    redirect("docs")
+}
+
+/// Responds to paths without an endpoint: with a page to browsers, and otherwise as other services do.
+async fn not_found(site: web::Data<Site>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let is_navigation =
+        [Method::GET, Method::HEAD].contains(request.method()) && accepts_html(request.headers());
+    match fallback(request.clone()).await {
+        Err(error @ ApiError::NotFound) if is_navigation => Ok(site.error_page(&request, error)),
+        result => result,
+    }
+}

@@ -1,0 +1,227 @@
+//! The sign-in page at `/login`, and `/logout`.
+
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use askama::Template;
+use serde::Deserialize;
+
+use crate::{
+    app::pages::{Page, Site, general_text, redirect, texts::Texts, wait},
+    domain::secret::Password,
+    http::{
+        endpoints::login::{self, is_own_path},
+        error::ApiError,
+        extract::{
+            client_info::client_info, cookie::check_origin, field_reader::FieldReader, form_data::FormData,
+        },
+        validation::FieldError,
+    },
+};
+
+/// The page that a sign-in ends at, relative to `/login`.
+const ACCOUNT: &str = "account";
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage<'a> {
+    t: &'a Texts,
+    page: Page<'a>,
+    notice: Option<&'a str>,
+    error: Option<String>,
+    wait: Option<u64>,
+    next: Option<String>,
+    username: String,
+    username_invalid: bool,
+    password_invalid: bool,
+    focus_username: bool,
+}
+
+/// The query of the sign-in page.
+#[derive(Default, Deserialize)]
+pub(super) struct Query {
+    next: Option<String>,
+    /// The code of what was done before.
+    done: Option<String>,
+}
+
+/// Returns whether a redirect may lead to a URL: a path of the same origin, or the account page, whose URL is relative.
+fn is_next(url: &str) -> bool {
+    let is_account = || {
+        let query = url.strip_prefix(ACCOUNT)?;
+        (query.is_empty() || query.starts_with('?')).then(|| is_own_path(&format!("/{url}")))
+    };
+    is_own_path(url) || is_account().unwrap_or_default()
+}
+
+/// `GET /login`.
+pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
+    let query = web::Query::<Query>::from_query(request.query_string());
+    let Query { next, done } = query.map(web::Query::into_inner).unwrap_or_default();
+    let next = next.filter(|next| is_next(next));
+    // Without the scope of the account page, a user is signed in too.
+    if matches!(site.user(&request).await, Ok(_) | Err(ApiError::InsufficientScope { .. })) {
+        return redirect(next.as_deref().unwrap_or(ACCOUNT));
+    }
+    let t = site.texts(&request);
+    let notice = match done.as_deref() {
+        Some("signed-out") => Some(t.notices.signed_out.as_str()),
+        Some("signed-out-everywhere") => Some(t.notices.signed_out_everywhere.as_str()),
+        Some("password") => Some(t.notices.password_changed_sign_in.as_str()),
+        Some("expired") => Some(t.notices.expired.as_str()),
+        _ => None,
+    };
+    let page = SignInPage {
+        t,
+        page: site.page(&request, false),
+        notice,
+        error: None,
+        wait: None,
+        next,
+        username: String::new(),
+        username_invalid: false,
+        password_invalid: false,
+        focus_username: true,
+    };
+    site.render(&request, HttpResponse::Ok().finish(), &page)
+}
+
+/// The fields of the form that the page shows again after an error.
+#[derive(Default)]
+struct Fields {
+    username: String,
+    next: Option<String>,
+}
+
+/// `POST /login` of a form.
+pub(super) async fn sign_in(
+    site: web::Data<Site>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let mut fields = Fields::default();
+    match try_sign_in(&site, &request, payload, &mut fields).await {
+        Ok(response) => response,
+        Err(error) => failed(&site, &request, error, fields),
+    }
+}
+
+async fn try_sign_in(
+    site: &Site,
+    request: &HttpRequest,
+    payload: web::Payload,
+    fields: &mut Fields,
+) -> Result<HttpResponse, ApiError> {
+    let auth = site.auth();
+    auth.check_rate(&client_info(request)).await?;
+    // Otherwise another page could sign its visitor in as the attacker.
+    check_origin(auth.transport()?, request)?;
+    let form = FormData::read(request, payload.into_inner(), auth.error_format()).await?;
+    let mut reader = FieldReader::new(form);
+    fields.username = reader.required("username");
+    let password = Password::from(reader.required("password"));
+    let next = next(&mut reader);
+    fields.next.clone_from(&next);
+    reader.finish()?;
+    let mut response = redirect(next.as_deref().unwrap_or(ACCOUNT));
+    login::sign_in(auth, request, &fields.username, &password, &mut response).await?;
+    Ok(response)
+}
+
+/// Reads the URL to redirect to.
+fn next(reader: &mut FieldReader) -> Option<String> {
+    let next = reader.optional("next")?;
+    if is_next(&next) {
+        return Some(next);
+    }
+    reader.add_error(FieldError::invalid("next", "expected a path of this service"));
+    None
+}
+
+/// Shows the page again with an error.
+fn failed(site: &Site, request: &HttpRequest, error: ApiError, fields: Fields) -> HttpResponse {
+    let t = site.texts(request);
+    let mut invalid = (false, false);
+    let text = match &error {
+        ApiError::InvalidForm(errors) => {
+            let is_invalid = |name| errors.iter().any(|error| error.field() == name);
+            invalid = (is_invalid("username"), is_invalid("password"));
+            let texts = [(invalid.0, &t.errors.username_missing), (invalid.1, &t.errors.password_missing)];
+            let texts: Vec<_> = texts
+                .into_iter()
+                .filter(|(is_invalid, _)| *is_invalid)
+                .map(|(_, text)| text.as_str())
+                .collect();
+            if texts.is_empty() { t.errors.form.clone() } else { texts.join(" ") }
+        }
+        ApiError::InvalidCredentials => {
+            invalid = (true, true);
+            t.errors.credentials.clone()
+        }
+        error => general_text(t, error).to_owned(),
+    };
+    let response = site.auth().error_response(error).error_response();
+    let page = SignInPage {
+        t,
+        page: site.page(request, true),
+        notice: None,
+        error: Some(text),
+        wait: wait(&response),
+        next: fields.next,
+        username_invalid: invalid.0,
+        password_invalid: invalid.1,
+        // The username is right more often than the password.
+        focus_username: fields.username.is_empty(),
+        username: fields.username,
+    };
+    site.render(request, response, &page)
+}
+
+/// `POST /logout` of a form.
+pub(super) async fn sign_out(
+    site: web::Data<Site>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let result = try_sign_out(&site, &request, payload).await;
+    result.unwrap_or_else(|error| site.error_page(&request, error))
+}
+
+async fn try_sign_out(
+    site: &Site,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let auth = site.auth();
+    auth.check_rate(&client_info(request)).await?;
+    check_origin(auth.transport()?, request)?;
+    let mut reader =
+        FieldReader::new(FormData::read(request, payload.into_inner(), auth.error_format()).await?);
+    let next = next(&mut reader);
+    reader.finish()?;
+    let mut response = redirect(next.as_deref().unwrap_or("login?done=signed-out"));
+    login::sign_out(auth, request, &mut response).await?;
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_lead_to_own_paths_and_to_the_account_page() {
+        for url in ["/", "/orders?page=2", "account", "account?page=2"] {
+            assert!(is_next(url), "{url}");
+        }
+        for url in [
+            "",
+            "accounts",
+            "account/../x",
+            "account//evil.example",
+            "account?a b",
+            "account?\\",
+            "docs",
+            "//x",
+        ] {
+            assert!(!is_next(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+// Improves the sign-in and account pages. Everything works without this script.
+
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const byId = (id) => document.getElementById(id);
+const language = document.documentElement.lang;
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+// ---- Connection ----
+
+const offline = byId("offline");
+
+function showConnection() {
+  offline.hidden = navigator.onLine;
+  offline.textContent = navigator.onLine ? "" : offline.dataset.text;
+}
+
+addEventListener("online", showConnection);
+addEventListener("offline", showConnection);
+showConnection();
+
+// ---- Forms ----
+
+const toggles = all(".toggle");
+
+function showPasswords(toggle, shown) {
+  toggle.setAttribute("aria-pressed", String(shown));
+  for (const id of toggle.getAttribute("aria-controls").split(" ")) byId(id).type = shown ? "text" : "password";
+}
+
+for (const toggle of toggles) {
+  toggle.hidden = false;
+  toggle.addEventListener("click", () => showPasswords(toggle, toggle.getAttribute("aria-pressed") !== "true"));
+}
+
+// A button that was pressed once is disabled, so that a form is not sent twice.
+addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method === "get") return;
+  if (!navigator.onLine) {
+    event.preventDefault();
+    showConnection();
+    return;
+  }
+  // Browsers remember the text of other fields.
+  for (const toggle of toggles) showPasswords(toggle, false);
+  const button = event.submitter ?? form.querySelector("button.primary, button");
+  button.disabled = true;
+  if (form.dataset.pending) {
+    button.dataset.label = button.textContent;
+    button.textContent = form.dataset.pending;
+  }
+});
+
+// The browser shows a page again as it was left.
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  for (const button of all("button:disabled")) {
+    button.disabled = false;
+    if (button.dataset.label) button.textContent = button.dataset.label;
+  }
+});
+
+const capsLock = byId("caps-lock");
+
+if (capsLock) {
+  for (const type of ["keydown", "keyup", "pointerdown"]) {
+    addEventListener(type, (event) => {
+      const isPassword = document.activeElement?.autocomplete?.endsWith("-password");
+      const isOn = isPassword && event.getModifierState?.("CapsLock");
+      const text = isOn ? capsLock.dataset.text : "";
+      if (capsLock.textContent !== text) capsLock.textContent = text;
+    });
+  }
+}
+
+// Counts the characters of the new password as the server does.
+for (const line of all(".length")) {
+  const [meter, text, input] = [line.querySelector("meter"), line.querySelector("span"), byId("new-password")];
+  const show = () => {
+    const count = [...input.value].length;
+    meter.value = count;
+    text.textContent = fill(text.dataset.text, { count, minimum: meter.max });
+  };
+  line.hidden = false;
+  input.addEventListener("input", show);
+  show();
+}
+
+// ---- The wait after too many attempts ----
+
+const wait = byId("wait");
+
+if (wait) {
+  const button = document.querySelector("button.primary");
+  const { second, many, minutes, now } = wait.dataset;
+  const end = Date.now() + wait.dataset.seconds * 1000;
+  const text = (seconds) => {
+    if (seconds >= 120) return fill(minutes, { minutes: Math.ceil(seconds / 60) });
+    return seconds === 1 ? second : fill(many, { seconds });
+  };
+  const show = () => {
+    const seconds = Math.ceil((end - Date.now()) / 1000);
+    if (button) button.disabled = seconds > 0;
+    if (seconds > 0) {
+      wait.textContent = text(seconds);
+      setTimeout(show, 250);
+    } else {
+      // Read to the user only now.
+      wait.setAttribute("role", "status");
+      setTimeout(() => (wait.textContent = now));
+    }
+  };
+  show();
+}
+
+// ---- Messages of the server ----
+
+// Screen readers read only texts that change.
+for (const message of all("main [role=status]:not(:empty), main [role=alert]:not(:empty)")) {
+  setTimeout(() => message.replaceChildren(...message.cloneNode(true).childNodes), 100);
+}
+
+// ---- Times ----
+
+const UNITS = [["year", 31_536_000], ["month", 2_592_000], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60]];
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+const absolute = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" });
+
+function showTimes() {
+  for (const time of all("time")) {
+    const then = new Date(time.dateTime);
+    const seconds = Math.min(0, (then - Date.now()) / 1000);
+    const [unit, length] = UNITS.find(([, length]) => -seconds >= length) ?? ["second", 60];
+    const count = unit === "second" ? 0 : Math.trunc(seconds / length);
+    time.textContent = relative.format(count, unit);
+    time.title = absolute.format(then);
+  }
+}
+
+showTimes();
+setInterval(showTimes, 60_000);
+// A relative time is of no use on paper.
+addEventListener("beforeprint", () => all("time").forEach((time) => (time.textContent = time.title)));
+addEventListener("afterprint", showTimes);
+
+// ---- Confirmations ----
+
+for (const form of all("form[data-dialog]")) {
+  const dialog = byId(form.dataset.dialog);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const { value = "", dataset } = event.submitter ?? form.querySelector("button");
+    dialog.querySelector("[name=session]").value = value;
+    dialog.querySelector("bdi").textContent = dataset.device ?? "";
+    dialog.showModal();
+  });
+}
+
+for (const link of all("dialog [data-close]")) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    link.closest("dialog").close();
+  });
+}
+
+// ---- Signing out in another tab ----
+
+// A page of a user who has signed out elsewhere must not stay visible.
+const personal = document.querySelector("[data-personal]");
+
+if (personal) {
+  document.addEventListener("visibilitychange", async () => {
+    if (document.visibilityState !== "visible") return;
+    const options = { method: "HEAD", redirect: "manual", cache: "no-store" };
+    const response = await fetch(personal.dataset.personal, options).catch(() => null);
+    if (response?.type === "opaqueredirect") location.assign(personal.dataset.personal);
+  });
+}
