@@ -12,7 +12,7 @@ const isOwn = (url) => url.origin === location.origin;
 
 const GRANT_TYPES = { password: "password", clientCredentials: "client_credentials" };
 
-export function authorizeDialog({ React }) {
+export function authorizationPopup({ React }) {
   const { createElement: h, useEffect, useLayoutEffect, useMemo, useRef, useState } = React;
 
   function Field({ label, id, ...attributes }) {
@@ -224,5 +224,5 @@ export function authorizeDialog({ React }) {
             h("summary", null, "Other ways to authorize"), others.map(show)))));
   }
 
-  return { components: { authorizationPopup: AuthorizationPopup } };
+  return AuthorizationPopup;
 }

@@ -1,12 +1,28 @@
 // Swagger UI with plugins.
 
-import { authorizeDialog } from "./authorize.js";
 import { tokenManager } from "./tokens.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const followColorScheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", followColorScheme);
 followColorScheme();
+
+// The dialog is loaded when it is opened for the first time.
+const authorizeDialog = ({ React }) => {
+  let loading;
+  function AuthorizationPopup(system) {
+    const [Popup, setPopup] = React.useState(null);
+    React.useEffect(() => {
+      loading ??= import("./authorize.js").then((module) => module.authorizationPopup({ React }));
+      loading.then((component) => setPopup(() => component)).catch(() => {
+        loading = undefined;
+        system.authActions.showDefinitions(false);
+      });
+    }, []);
+    return Popup && React.createElement(Popup, system);
+  }
+  return { components: { authorizationPopup: AuthorizationPopup } };
+};
 
 // Swagger UI puts the link of an operation into a button, where no link may be. Opening an operation still changes the URL.
 const withoutNestedLinks = ({ React }) => ({

@@ -1,6 +1,6 @@
 //! The API documentation: `/openapi.json`, Swagger UI at `/docs` and ReDoc at `/redoc`.
 
-use std::{collections::HashSet, io};
+use std::{collections::HashSet, io, sync::Arc};
 
 use actix_web::{http::Uri, web::ServiceConfig};
 use serde_json::Value;
@@ -9,6 +9,7 @@ use utoipa::openapi::{
     security::{Flow, SecurityScheme},
     tag::Tag,
 };
+use utoipa_swagger_ui::Config;
 
 use crate::http::endpoints::{
     TAGS,
@@ -21,12 +22,8 @@ use crate::http::endpoints::{
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src data:; worker-src blob:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; connect-src 'self'";
 
-/// The compressed file of a library: see static/vendor/NOTICE.md.
-macro_rules! vendored {
-    ($name:literal) => {
-        include_bytes!(concat!("../../../static/vendor/", $name, ".gz")).as_slice()
-    };
-}
+/// ReDoc, compressed: see static/vendor/NOTICE.md.
+const REDOC: &[u8] = include_bytes!("../../../static/vendor/redoc.standalone.js.gz");
 
 /// Returns the routes `/openapi.json`, `/docs` (Swagger UI) and `/redoc` (ReDoc), for
 /// [`App::configure`](actix_web::App::configure).
@@ -95,8 +92,8 @@ fn routes_linked(
                     ),
                 )?,
             ),
-            ("swagger-ui.css", Asset::from_gzip(CSS, vendored!("swagger-ui.css"))),
-            ("swagger-ui-bundle.js", Asset::from_gzip(JAVASCRIPT, vendored!("swagger-ui-bundle.js"))),
+            ("swagger-ui.css", swagger_ui_file("swagger-ui.css", CSS)?),
+            ("swagger-ui-bundle.js", swagger_ui_file("swagger-ui-bundle.js", JAVASCRIPT)?),
             ("redoc.js", Asset::new(JAVASCRIPT, include_str!("../../../static/redoc.js"))?),
             (
                 "redoc.css",
@@ -108,7 +105,7 @@ fn routes_linked(
                     ),
                 )?,
             ),
-            ("redoc.standalone.js", Asset::from_gzip(JAVASCRIPT, vendored!("redoc.standalone.js"))),
+            ("redoc.standalone.js", Asset::from_gzip(JAVASCRIPT, REDOC)),
         ],
     );
     let page = |source: &str, library: &str| -> io::Result<Asset> {
@@ -187,6 +184,17 @@ fn page(source: &str, title: &str, library: &str, home: Option<&str>) -> String 
     source
         .replace("<title></title>", &format!("<title>{title} - {library}</title>"))
         .replace("<!--home-->", &home.unwrap_or_default())
+}
+
+/// Returns a file of Swagger UI. utoipa-swagger-ui embeds them compressed.
+fn swagger_ui_file(name: &str, content_type: &'static str) -> io::Result<Asset> {
+    let file = utoipa_swagger_ui::serve(name, Arc::new(Config::default()))
+        .map_err(|error| io::Error::other(error.to_string()))?
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("Swagger UI has no {name}")))?;
+    if !file.gzpipped {
+        return Asset::new(content_type, file.bytes.into_owned());
+    }
+    Ok(Asset::from_gzip(content_type, file.bytes.into_owned()))
 }
 
 #[cfg(test)]
