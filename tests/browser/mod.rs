@@ -1,4 +1,4 @@
-//! Swagger UI at `/docs` and the start page at `/` in Chromium.
+//! The pages in Chromium: those of the secure profile, the start page of the tutorial, and the documentation.
 
 mod accessibility;
 mod docs;
