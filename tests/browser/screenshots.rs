@@ -36,7 +36,7 @@ const MAX_RECOLOURED: f64 = 0.1;
 /// The largest part of the colours other than grey that may be others.
 const MAX_RETINTED: f64 = 0.25;
 /// The range within which the height of a page may change.
-const HEIGHTS: RangeInclusive<f64> = 0.92..=1.08;
+const HEIGHTS: RangeInclusive<f64> = 0.88..=1.12;
 
 /// Replaces the parts of texts that differ between runs. `unmask` restores them.
 const MASK: &str = r"

@@ -16,6 +16,12 @@ pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
     start_page::sign_in(browser, "johndoe", "secret").await;
     browser.expect_displayed("#profile").await;
     check("tutorial-signed-in").await;
+    browser.run("document.querySelectorAll('#requests details').forEach((entry) => entry.open = true)").await;
+    check("tutorial-requests").await;
+
+    browser.open(&format!("{tutorial}/redoc")).await;
+    browser.expect_displayed("h1").await;
+    check("redoc").await;
 
     docs::open(browser, &format!("{tutorial}/docs")).await;
     check("docs").await;
