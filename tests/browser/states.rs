@@ -1,7 +1,7 @@
 //! Every page in every state.
 
 use crate::{
-    browser::{docs, sessions, start_page, webdriver::Browser},
+    browser::{docs, pages, sessions, start_page, webdriver::Browser},
     support::{program::Gatepass, secure_profile::Service, service::tutorial},
 };
 
@@ -43,4 +43,16 @@ pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
     docs::submit(browser).await;
     docs::expect_error(browser, "Incorrect username or password").await;
     check("secure-docs-error").await;
+    docs::close(browser).await;
+
+    let root = format!("http://{}", service.address);
+    browser.open(&format!("{root}/login")).await;
+    check("login").await;
+    pages::submit(browser, "johndoe", "wrong").await;
+    browser.expect_displayed("[role=alert]").await;
+    check("login-error").await;
+    pages::sign_in(browser, &service).await;
+    check("account").await;
+    browser.open(&format!("{root}/nothing/here")).await;
+    check("not-found").await;
 }
