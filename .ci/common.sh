@@ -13,6 +13,7 @@ command -v slowhttptest > /dev/null || missing+=(slowhttptest)
 [ -x /usr/sbin/nginx ] || command -v nginx > /dev/null || missing+=(nginx-light)
 command -v caddy > /dev/null || missing+=(caddy)
 command -v npm > /dev/null || missing+=(nodejs npm)
+[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing+=(fonts-dejavu-core)
 # The tests of completions and man pages.
 command -v zsh > /dev/null || missing+=(zsh)
 command -v fish > /dev/null || missing+=(fish)
@@ -51,4 +52,34 @@ fuzz() {
         step cargo fuzz run --sanitizer none "$target" "target/corpus/$target" "fuzz/corpus/$target" -- \
             -max_total_time="$1" -timeout=10 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1
     done
+}
+
+# Lighthouse rates accessibility and best practices of every page with 100, at 1440 and 390 px.
+lighthouse() {
+    local folder=target/lighthouse chromium pids=() tutorial secure cookie
+    chromium=$(command -v chromium-headless-shell)
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    cp tests/lighthouse/* "$folder"
+    (cd "$folder" && npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts)
+    target/debug/gatepass --bind 127.0.0.1:0 2> "$folder/tutorial.log" &
+    pids+=($!)
+    (cd "$folder" && ../debug/gatepass users add johndoe --password-stdin <<< 'glacier violin marmalade')
+    (cd "$folder" && exec ../debug/gatepass --profile secure --bind 127.0.0.1:0 2> secure.log) &
+    pids+=($!)
+    trap "kill ${pids[*]}" EXIT
+    tutorial=$(address_in "$folder/tutorial.log")
+    secure=$(address_in "$folder/secure.log")
+    cookie=$(curl --silent --fail --output /dev/null --cookie-jar - -H "Origin: $secure" \
+        -d username=johndoe --data-urlencode 'password=glacier violin marmalade' "$secure/login" | awk '/session/ { print $6 "=" $7 }')
+    node "$folder/run.mjs" "$chromium" "$tutorial/" "$tutorial/docs" "$tutorial/redoc" "$secure/login" "$secure/docs" \
+        "$secure/redoc" "$secure/account=$cookie"
+    trap - EXIT
+    kill "${pids[@]}"
+}
+
+# Prints the URL of a service, once its log has it.
+address_in() {
+    timeout 60 bash -c "until grep -qs 'listening on' $1; do sleep 0.1; done"
+    sed -n 's/.*listening on \(http:[^,]*\),.*/\1/p' "$1"
 }

@@ -29,6 +29,14 @@ const withoutNestedLinks = ({ React }) => ({
   components: { DeepLink: ({ text }) => React.createElement("span", null, text) },
 });
 
+// Swagger UI's headings skip a level, from h1 to h3.
+const container = document.getElementById("swagger-ui");
+new MutationObserver(() => {
+  for (const heading of container.querySelectorAll(":is(h3, h4, h5, h6):not([aria-level])")) {
+    heading.setAttribute("aria-level", heading.localName[1] - 1);
+  }
+}).observe(container, { childList: true, subtree: true });
+
 // persistAuthorization stays off: it would write the token into localStorage.
 SwaggerUIBundle({
   url: "openapi.json",

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Faults of Swagger UI, which its plain page of the same version has too.
-const OF_SWAGGER_UI: [&str; 3] = ["button-name", "heading-order", "scrollable-region-focusable"];
+const OF_SWAGGER_UI: [&str; 2] = ["button-name", "scrollable-region-focusable"];
 
 /// The source of axe-core, which is installed with the packages of the interop suite.
 fn axe() -> Option<String> {

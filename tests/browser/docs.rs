@@ -143,6 +143,7 @@ fn chapter_works_by_keyboard_and_the_focus_stays_in_the_dialog() {
                 expect_error(browser, "Incorrect username or password").await;
                 browser.expect_focus("#oauth_password").await;
                 browser.press(ESCAPE).await;
+                browser.expect_focus(".auth-wrapper > .authorize").await;
                 continue;
             }
             expect_authorized(browser).await;
