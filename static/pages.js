@@ -36,11 +36,8 @@ for (const toggle of toggles) {
 addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method === "get") return;
-  if (!navigator.onLine) {
-    event.preventDefault();
-    showConnection();
-    return;
-  }
+  // The browser may be wrong about the connection.
+  showConnection();
   // Browsers remember the text of other fields.
   for (const toggle of toggles) showPasswords(toggle, false);
   const button = event.submitter ?? form.querySelector("button.primary, button");
@@ -77,7 +74,7 @@ if (capsLock) {
 for (const line of all(".length")) {
   const [meter, text, input] = [line.querySelector("meter"), line.querySelector("span"), byId("new-password")];
   const show = () => {
-    const count = [...input.value].length;
+    const count = Math.min([...input.value].length, [...input.value.normalize("NFKC")].length);
     meter.value = count;
     text.textContent = fill(text.dataset.text, { count, minimum: meter.max });
   };
@@ -122,18 +119,19 @@ for (const message of all("main [role=status]:not(:empty), main [role=alert]:not
 
 // ---- Times ----
 
-const UNITS = [["year", 31_536_000], ["month", 2_592_000], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60]];
-const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+const now = new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(0, "second");
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "always" });
 const absolute = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" });
 
 function showTimes() {
   for (const time of all("time")) {
     const then = new Date(time.dateTime);
-    const seconds = Math.min(0, (then - Date.now()) / 1000);
-    const [unit, length] = UNITS.find(([, length]) => -seconds >= length) ?? ["second", 60];
-    const count = unit === "second" ? 0 : Math.trunc(seconds / length);
-    time.textContent = relative.format(count, unit);
+    const minutes = Math.trunc(Math.max(0, Date.now() - then) / 60_000);
     time.title = absolute.format(then);
+    if (minutes === 0) time.textContent = now;
+    else if (minutes < 60) time.textContent = relative.format(-minutes, "minute");
+    else if (minutes < 24 * 60) time.textContent = relative.format(-Math.trunc(minutes / 60), "hour");
+    else time.textContent = time.title;
   }
 }
 
@@ -153,26 +151,37 @@ for (const form of all("form[data-dialog]")) {
     dialog.querySelector("[name=session]").value = value;
     dialog.querySelector("bdi").textContent = dataset.device ?? "";
     dialog.showModal();
+    // Enter must not end a session.
+    dialog.querySelector("[type=button]").focus();
   });
 }
 
-for (const link of all("dialog [data-close]")) {
-  link.addEventListener("click", (event) => {
-    event.preventDefault();
-    link.closest("dialog").close();
-  });
+for (const button of all("dialog [type=button]")) {
+  button.addEventListener("click", () => button.closest("dialog").close());
 }
 
 // ---- Signing out in another tab ----
 
-// A page of a user who has signed out elsewhere must not stay visible.
+// A page must not stay visible after another tab signed its user out, or another user in.
 const personal = document.querySelector("[data-personal]");
 
+async function checkUser() {
+  if (document.visibilityState !== "visible") return;
+  const { personal: account, user } = personal.dataset;
+  const response = await fetch(`${account}/user`, { cache: "no-store" }).catch(() => null);
+  if (response?.ok && (await response.text()) !== user) location.assign(account);
+}
+
 if (personal) {
-  document.addEventListener("visibilitychange", async () => {
-    if (document.visibilityState !== "visible") return;
-    const options = { method: "HEAD", redirect: "manual", cache: "no-store" };
-    const response = await fetch(personal.dataset.personal, options).catch(() => null);
-    if (response?.type === "opaqueredirect") location.assign(personal.dataset.personal);
-  });
+  document.addEventListener("visibilitychange", checkUser);
+  addEventListener("pageshow", (event) => event.persisted && checkUser());
+}
+
+// ---- The address ----
+
+// The notice is shown once, also after a reload.
+const address = new URL(location);
+if (address.searchParams.has("done")) {
+  address.searchParams.delete("done");
+  history.replaceState(history.state, "", address);
 }

@@ -14,6 +14,7 @@ use crate::{
     app::{
         connection::{self, TrackedBody},
         metrics::Metrics,
+        pages,
     },
     http::{
         error::ApiError,
@@ -59,13 +60,13 @@ impl Pipeline {
         let log_entry = access_log::Entry::new(&request);
         let timer = self.metrics.as_ref().map(|metrics| (metrics, metrics.requests.start(&request)));
         let mut result = if head_size(&request) > self.max_header_bytes {
-            Err(ApiError::HeadTooLarge { limit: self.max_header_bytes }.into())
+            Err(pages::refusal(request.request(), ApiError::HeadTooLarge { limit: self.max_header_bytes }))
         } else if in_flight.as_ref().is_some_and(|request| request.is_over_limit) {
-            Err(ApiError::Overloaded.into())
+            Err(pages::refusal(request.request(), ApiError::Overloaded))
         } else if let Some(Err(error)) =
             self.origin_check.as_ref().map(|check| check.check(request.request()))
         {
-            Err(error.into())
+            Err(pages::refusal(request.request(), error))
         } else {
             catch_panics(request, next).await
         };

@@ -247,13 +247,18 @@ impl<U: AuthUser> Auth<U> {
         let new = self.hasher()?.hash(new).await?;
         drop(turn);
         // Sessions end before the change, so that none survives if the second call fails, and again after it, because of
-        // sign-ins in between.
+        // sign-ins in between. That call only logs its errors: the password is changed.
         self.end_sessions(&subject, now).await?;
         if !store.change_password(&subject, &old, &new, now).await? {
             return Err(AuthError::IncorrectPassword);
         }
         self.emit_password_event(EventKind::PasswordChanged, change);
-        Ok(self.end_sessions(&subject, now).await?)
+        // The user just entered the password: failures of strangers must not lock this network out.
+        self.remember_network(&subject, &new, client_info).await;
+        if let Err(error) = self.end_sessions(&subject, now).await {
+            log::error!("cannot end sessions that began while user {subject} changed the password: {error}");
+        }
+        Ok(())
     }
 
     async fn end_sessions(&self, subject: &Subject, now: Timestamp) -> Result<(), BackendError> {

@@ -354,7 +354,7 @@ impl<U: AuthUser> Auth<U> {
         result
     }
 
-    /// Stores the network of a sign-in that replaced the password hash, because the keys of known networks depend on the hash.
+    /// Stores the network of a user whose password hash was replaced, because the keys of known networks depend on the hash.
     pub(super) async fn remember_network(
         &self,
         subject: &Subject,

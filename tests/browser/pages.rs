@@ -100,6 +100,24 @@ fn user_stays_signed_in_over_reload_tabs_and_documentation_until_the_sign_out() 
 }
 
 #[test]
+fn page_of_another_user_does_not_stay_visible() {
+    browse(async |browser| {
+        let (gatepass, service) = serve(&[]);
+        gatepass.add("alice", &["--scopes", "me"]).done();
+        sign_in(browser, &service).await;
+        let first = browser.new_tab().await;
+        browser.open(&url(&service, "account")).await;
+        browser.click("header button").await;
+        submit(browser, "alice", "alice's own passphrase").await;
+        browser.expect_text("h1", "alice").await;
+        browser.close_tab(first).await;
+        // In the cache for Back and Forward, the page does not become visible again.
+        browser.run("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))").await;
+        browser.expect_text("h1", "alice").await;
+    });
+}
+
+#[test]
 fn everything_works_by_keyboard() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
@@ -108,16 +126,24 @@ fn everything_works_by_keyboard() {
         browser.expect_focus("#username").await;
         browser.press(&format!("johndoe{TAB}{PASSPHRASE}{ENTER}")).await;
         expect_sessions(browser, 2).await;
-        for key in [ESCAPE, ENTER] {
+        // Neither Escape nor Enter at once ends the session.
+        for key in [ESCAPE, ENTER, TAB] {
             browser.tab_to("[data-dialog=end-other] button").await;
             browser.press(ENTER).await;
             browser.expect_text("dialog[open] .device", "curl/8.14.1").await;
-            browser.expect_focus("dialog[open] .primary").await;
-            browser.press(key).await;
-            browser.expect_hidden("dialog[open]").await;
+            browser.expect_focus("dialog[open] [type=button]").await;
+            if key == TAB {
+                browser.tab_to("dialog[open] .primary").await;
+                browser.press(ENTER).await;
+            } else {
+                browser.press(key).await;
+                browser.expect_hidden("dialog[open]").await;
+                expect_sessions(browser, 2).await;
+            }
         }
         expect_notice(browser, "The session has ended.").await;
         expect_sessions(browser, 1).await;
+        expect_url(browser, &url(&service, "account")).await;
 
         browser.tab_to("#current-password").await;
         browser.press(&format!("{PASSPHRASE}{TAB}short")).await;
@@ -181,7 +207,7 @@ fn everything_works_without_scripts() {
 }
 
 #[test]
-fn throttled_sign_in_counts_down_and_offline_forms_are_kept() {
+fn throttled_sign_in_counts_down_and_forms_are_sent_offline_too() {
     browse(async |browser| {
         let (_gatepass, service) =
             serve(&["--login-throttle=on", "--login-throttle-account-failures=1", "--language=de"]);
@@ -198,11 +224,12 @@ fn throttled_sign_in_counts_down_and_offline_forms_are_kept() {
         assert_eq!(browser.evaluate("document.querySelector('.primary').disabled").await, false);
         browser.go_offline(true);
         browser.expect_displayed("#offline").await;
-        submit(browser, "johndoe", PASSPHRASE).await;
-        browser.expect_displayed("#username").await;
         browser.go_offline(false);
         browser.expect_hidden("#offline").await;
-        browser.click(".primary").await;
+        // A browser that is wrong about the connection.
+        browser.run("Object.defineProperty(navigator, 'onLine', { value: false }); dispatchEvent(new Event('offline'))").await;
+        browser.expect_displayed("#offline").await;
+        submit(browser, "johndoe", PASSPHRASE).await;
         browser.expect_text("h1", "John Doe").await;
         browser.expect_text("#sessions", "Wo Sie angemeldet sind").await;
         assert_eq!(browser.evaluate("document.documentElement.lang").await, "de");

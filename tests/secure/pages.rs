@@ -120,6 +120,16 @@ fn visitors_are_led_to_the_sign_in_page_and_back() {
         expect_redirect(&open_with(&service, "/", &cookie), "account");
         expect_redirect(&open_with(&service, "/login", &cookie), "account");
         expect_redirect(&open_with(&service, "/login?next=/orders", &cookie), "/orders");
+        // The pages know only cookies: browsers send the HTTP Basic of a proxy too.
+        let basic =
+            navigation(get("/account")).header("Cookie", &cookie).header("Authorization", "Basic eDp5");
+        assert_eq!(basic.send(service.address).status, 200);
+        expect_redirect(&open(&service, "/account?done=password&page=3"), "login?next=account%3Fpage%3D3");
+        expect_redirect(&open(&service, "/logout"), "account");
+        let user = |cookie: &str| open_with(&service, "/account/user", cookie).text();
+        let id = user(&cookie);
+        assert!(open_with(&service, "/account", &cookie).text().contains(&format!("data-user=\"{id}\"")));
+        assert!(!id.is_empty() && user(&old).is_empty(), "{id}");
         for next in ["https://evil.example", "//evil.example", "evil", "account//evil.example"] {
             expect_redirect(&open_with(&service, &format!("/login?next={next}"), &cookie), "account");
             assert!(!open(&service, &format!("/login?next={next}")).text().contains("evil"));
@@ -194,11 +204,18 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
     let no_origin = post_form("/login", JOHNDOE).send(service.address);
     assert_eq!(outcome(&no_origin), (403, NO_ORIGIN.into(), None));
     let no_origin = post_form("/login", JOHNDOE).header("Accept", HTML).send(service.address);
-    expect_page(&no_origin, 403, &["The form did not come from this page."]);
+    expect_page(
+        &no_origin,
+        403,
+        &["Open this service at its own address", r#"value="johndoe""#, "<a href=\"http://127.0.0.1:"],
+    );
     let foreign = post_form("/login", JOHNDOE).header("Accept", HTML).header("Sec-Fetch-Site", "cross-site");
     assert_eq!(foreign.send(service.address).status, 403);
     let other_method = request("PUT", "/login").send(service.address);
-    assert_eq!((other_method.status, other_method.header("allow").as_deref()), (405, Some("POST")));
+    assert_eq!(
+        (other_method.status, other_method.header("allow").as_deref()),
+        (405, Some("GET, HEAD, POST"))
+    );
     assert_eq!(rows(&gatepass, "SELECT id FROM sessions"), [""; 0]);
 
     // Without the scope of the account page.
@@ -206,11 +223,16 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
     let reply = submit(&service, "/login", "username=guest&password=guest's+own+passphrase");
     let cookie = session_cookie(&reply);
     expect_page(&open_with(&service, "/account", &cookie), 403, &["No access", "logout"]);
+    let forbidden =
+        "SELECT username FROM users WHERE id IN (SELECT user_id FROM audit WHERE event = 'forbidden')";
+    wait_until(SECOND, "the refusal is recorded", || rows(&gatepass, forbidden) == ["guest"]);
     expect_redirect(&open_with(&service, "/login?next=/orders", &cookie), "/orders");
     drop(service);
     let service = serve(&gatepass, &["--password-grant", "off"]);
     let off = submit(&service, "/login", JOHNDOE);
-    expect_page(&off, 400, &["Signing in with a password is turned off."]);
+    let no_form = |page: String| assert!(!page.contains("name=\"password\""), "{page}");
+    no_form(expect_page(&off, 400, &["Signing in with a password is turned off."]));
+    no_form(expect_page(&open(&service, "/login"), 200, &["Signing in with a password is turned off."]));
     drop(service);
     let service = serve(&gatepass, &[]);
     let cookie = sign_in(&service);
@@ -219,9 +241,18 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
     rows(&gatepass, "ALTER TABLE users RENAME TO nobody");
     let broken = submit(&service, "/login", JOHNDOE);
     expect_page(&broken, 500, &["Something went wrong. Try again later.", "value=\"johndoe\""]);
+    // A failure does not look like a missing session.
+    let unknown = format!("gatepass_session={}", "x".repeat(43));
+    for path in ["/", "/login"] {
+        expect_page(&open_with(&service, path, &unknown), 500, &["Something went wrong. Try again later."]);
+    }
     // The session is cached, its list is not.
     let broken = open_with(&service, "/account", &cookie);
-    expect_page(&broken, 500, &["The page cannot be shown", "Something went wrong. Try again later."]);
+    expect_page(
+        &broken,
+        500,
+        &["That did not work", "href=\"account\"", "Something went wrong. Try again later."],
+    );
 }
 
 #[test]
@@ -252,11 +283,91 @@ fn throttled_sign_in_shows_the_time_to_wait() {
         429,
         &[
             "Too many attempts.",
-            &format!("Try again in {seconds} seconds."),
+            &format!("Try again in {} minutes.", seconds.parse::<u64>().unwrap().div_ceil(60)),
             &format!(r#"data-seconds="{seconds}""#),
             "value=\"johndoe\"",
         ],
     );
+}
+
+#[test]
+fn sign_in_over_the_rate_of_an_address_keeps_the_fields() {
+    let (_gatepass, service) = on_sqlite(&["--login-throttle=on", "--login-throttle-rate=1"]);
+    let replies = concurrently(15, || submit(&service, "/login", "username=nobody&password=&next=/orders"));
+    let refused = replies.iter().find(|reply| reply.status == 429).expect("too many requests");
+    expect_page(refused, 429, &["Too many attempts.", r#"value="nobody""#, r#"name="next" value="/orders""#]);
+}
+
+#[test]
+fn request_that_is_refused_before_its_endpoint_is_a_page_for_browsers() {
+    let arguments = ["--issuer", "https://sign-in.example.com", "--max-header-bytes=2048"];
+    let (_gatepass, service) = on_sqlite(&arguments);
+    for accept in [HTML, "application/json"] {
+        for (request, status, text) in [
+            (
+                post_form("/login", JOHNDOE).header("Sec-Fetch-Site", "cross-site"),
+                403,
+                "<a href=\"https://sign-in.example.com\">",
+            ),
+            (get("/login").header("Host", "other.example"), 421, "Open this service at its own address"),
+            (get("/login").header("X", "x".repeat(3000)), 431, "Delete the cookies of this site"),
+        ] {
+            let reply = request.header("Accept", accept).send(service.address);
+            if accept == HTML {
+                expect_page(&reply, status, &[text]);
+            } else {
+                assert!(reply.status == status && reply.json()["detail"].is_string(), "{reply:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn password_change_from_a_known_network_survives_failures_of_strangers() {
+    let (gatepass, service) = on_sqlite(&["--login-throttle=on"]);
+    let cookie = sign_in(&service);
+    submit(&service, "/login", "username=johndoe&password=wrong");
+    let failures = "UPDATE failures SET count = 200 WHERE length(name) = 43 RETURNING name";
+    assert_eq!(rows(&gatepass, failures).len(), 1);
+    let form = "current_password=johndoe's+own+passphrase&new_password=four+quite+unrelated+words";
+    let reply = submit_with(&service, "/account/password", &cookie, form);
+    expect_redirect(&reply, "../account?done=password");
+    let cookie = session_cookie(&reply);
+    // Errors that are not about a field are at the top.
+    rows(&gatepass, "UPDATE failures SET count = 200 WHERE name LIKE '% 127%' RETURNING name");
+    for _ in 0..2 {
+        submit_with(&service, "/account/password", &cookie, "current_password=x&new_password=y");
+    }
+    rows(&gatepass, "UPDATE failures SET count = 200 WHERE name LIKE '% 127%' RETURNING name");
+    let refused = submit_with(&service, "/account/password", &cookie, "current_password=x&new_password=y");
+    let page = expect_page(&refused, 429, &["Too many attempts.", "<title>Error: "]);
+    assert!(page.find("Too many attempts.") < page.find("id=\"profile\""), "{page}");
+}
+
+#[test]
+fn password_change_that_fails_late_leads_to_the_sign_in_page() {
+    let (gatepass, service) = on_sqlite(&[]);
+    let form = "current_password=johndoe's+own+passphrase&new_password=four+quite+unrelated+words";
+    rows(
+        &gatepass,
+        "CREATE TRIGGER stuck BEFORE UPDATE OF password_hash ON users BEGIN SELECT RAISE(ABORT, 'x'); END",
+    );
+    let reply = submit_with(&service, "/account/password", &sign_in(&service), form);
+    expect_redirect(&reply, "../login?done=expired&next=account");
+    rows(&gatepass, "DROP TRIGGER stuck");
+    // The password is changed, but the sessions from in between cannot be ended.
+    rows(
+        &gatepass,
+        "CREATE TRIGGER late AFTER UPDATE OF password_hash ON users BEGIN \
+         UPDATE credential_versions SET version = 1000; END",
+    );
+    rows(
+        &gatepass,
+        "CREATE TRIGGER stuck BEFORE UPDATE ON credential_versions WHEN NEW.version > 1001 BEGIN \
+         SELECT RAISE(ABORT, 'x'); END",
+    );
+    let reply = submit_with(&service, "/account/password", &sign_in(&service), form);
+    expect_redirect(&reply, "../account?done=password");
 }
 
 #[test]
@@ -295,6 +406,10 @@ fn account_page_lists_sessions_and_ends_them() {
         assert!(current < page.find("Firefox").unwrap(), "the current session is the first one");
         let second = open_with(&service, "/account?page=2", &cookie).text();
         assert_eq!(ids(&second).len(), 2);
+        assert!(second.contains(r#"<input type="hidden" name="page" value="2">"#), "{second}");
+        // The page of sessions stays after the end of one.
+        let none = submit_with(&service, "/account/end-session", &cookie, "session=x&page=2");
+        expect_redirect(&none, "../account?done=session&page=2");
         for page in ["0", "99", "x", "-1", "18446744073709551616"] {
             assert_eq!(open_with(&service, &format!("/account?page={page}"), &cookie).status, 200);
         }
@@ -437,8 +552,8 @@ fn recent_activity_is_that_of_the_user_alone() {
             let page = open_with(&service, "/account", &cookie).text();
             page.split("id=\"events\"").nth(1).unwrap().split("</section>").next().unwrap().to_owned()
         };
-        // The failures are one entry, or two at the end of a minute.
-        let (failure, is_entry) = ("Sign-in with a wrong password", 2..=3);
+        // The failures are one entry, or two at the end of a minute. The others are the sign-in and the creation of the account.
+        let (failure, is_entry) = ("Failed sign-in: wrong password", 3..=4);
         wait_until(SECOND, "the events are recorded", || {
             let events = events();
             events.contains("Signed in") && events.contains(failure) && events.contains(" times")
@@ -447,6 +562,15 @@ fn recent_activity_is_that_of_the_user_alone() {
         assert!(is_entry.contains(&found.matches("<li>").count()), "{found}");
         assert!(found.contains("Signed in") && found.contains("127.0.0.1, Firefox on macOS"), "{found}");
         assert!(!found.contains("203.0.113.99") && !found.contains("<i>"), "{found}");
+        // Strangers neither write on the page nor displace the user's own events.
+        let many = "INSERT INTO audit (time, event, username, username_key, user_agent, count, failure) \
+                    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20) SELECT \
+                    4000000000 + i, 'sign_in_failed', 'johndoe', 'johndoe', 'https://evil.example/unlock', 1, \
+                    CAST(i AS TEXT) FROM n RETURNING event";
+        rows(gatepass, many);
+        let found = events();
+        assert!(found.contains("Signed in") && found.contains("Unknown device"), "{found}");
+        assert!(!found.contains("evil") && found.matches("<li>").count() == 10, "{found}");
     });
 }
 

@@ -215,11 +215,24 @@ impl SqlAudit {
 
     /// Returns at most `limit` events that a user should know of, newest first: sign-ins, failed sign-ins, changes of the password,
     /// ended sessions, changes by operators. Of failed sign-ins with the username, those since the user was added are included.
+    /// Strangers cannot displace the other events: these have 70% of the list.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
     pub async fn security_events(&self, user: &User, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-        Ok(self.database.pool.fetch(security_events(Statement::new(""), user, limit), entry).await?)
+        let select = security_events(Statement::new(""), user, limit);
+        let mut entries = self.database.pool.fetch(select, entry).await?;
+        let own = entries.iter().filter(|entry| entry.user_id.is_some()).count();
+        let limit = limit as usize;
+        let mut left_failed = limit - own.min((limit * 7).div_ceil(10));
+        let mut left_own = limit - left_failed.min(entries.len() - own);
+        entries.retain(|entry| {
+            let left = if entry.user_id.is_some() { &mut left_own } else { &mut left_failed };
+            let is_shown = *left > 0;
+            *left = left.saturating_sub(1);
+            is_shown
+        });
+        Ok(entries)
     }
 
     /// Returns a writer with a connection of its own.
@@ -314,7 +327,7 @@ fn selection(filter: &AuditFilter, after: Option<AuditCursor>, limit: u32) -> St
     select
 }
 
-/// Each half reads `limit` entries of its index, however many there are.
+/// Each half reads `limit` entries of its index, however many there are. Both are returned.
 fn security_events(mut select: Statement<'static>, user: &User, limit: u32) -> Statement<'static> {
     let (id, limit) = (user.id.to_string(), i64::from(limit));
     let latest = " ORDER BY time DESC, id DESC LIMIT ";
@@ -336,9 +349,7 @@ fn security_events(mut select: Statement<'static>, user: &User, limit: u32) -> S
         .push(")")
         .push(latest)
         .push_bind(limit)
-        .push(") AS failed) AS events")
-        .push(latest)
-        .push_bind(limit);
+        .push(") AS failed) AS events ORDER BY time DESC, id DESC");
     select
 }
 
@@ -391,6 +402,14 @@ mod tests {
         let events = audit.security_events(&johndoe.user, 3).await.unwrap();
         let times: Vec<_> = events.iter().map(|event| event.time.as_unix()).collect();
         assert_eq!(times, [4_100_000_000, 3_000_005_000, 3_000_004_999]);
+        // Failed sign-ins do not displace older events of the user.
+        audit
+            .append(&[of_user(EventKind::SessionEnded, 4_000_000), of_user(EventKind::SignedIn, 3_000_000)])
+            .await
+            .unwrap();
+        let events = audit.security_events(&johndoe.user, 3).await.unwrap();
+        let times: Vec<_> = events.iter().map(|event| event.time.as_unix()).collect();
+        assert_eq!(times, [4_100_000_000, 4_000_000, 3_000_000]);
 
         let select = security_events(Statement::new(explain), &johndoe.user, 10);
         let plan = database.pool.fetch(select, |row| row.get::<String>(column)).await.unwrap().join("\n");

@@ -1,6 +1,6 @@
 //! The account page: profile, sessions, password and recent activity.
 
-use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, http::header, web};
 use askama::Template;
 use serde::Deserialize;
 
@@ -8,11 +8,12 @@ use crate::{
     adapters::sql::{AuditEntry, User},
     app::pages::{
         Page, PasswordRules, Site, general_text, redirect, root,
-        texts::{Texts, Time},
+        texts::{Events, Texts, Time},
         wait,
     },
     auth::{AuthError, PasswordChange},
     domain::{
+        ports::WeakPassword,
         secret::Password,
         session::{Session, SessionId},
         user::AuthUser,
@@ -46,7 +47,8 @@ struct AccountPage<'a> {
     /// The page of sessions, from 1.
     number: usize,
     pages: usize,
-    rules: PasswordRules,
+    /// `None` without the form for the password.
+    rules: Option<PasswordRules>,
     password_error: PasswordError<'a>,
     events: Vec<EventItem>,
     dialogs: [Confirmation<'a>; 3],
@@ -76,7 +78,7 @@ struct EventItem {
     text: String,
     times: Option<String>,
     time: Time,
-    /// Address and device.
+    /// The address and the device, which strangers choose too.
     origin: String,
 }
 
@@ -98,6 +100,9 @@ struct Confirmation<'a> {
     action: &'static str,
     session: String,
     device: String,
+    /// The page of sessions to return to.
+    number: usize,
+    is_dialog: bool,
 }
 
 impl<'a> Confirmation<'a> {
@@ -110,6 +115,8 @@ impl<'a> Confirmation<'a> {
             action: "end-session",
             session: String::new(),
             device: String::new(),
+            number: 1,
+            is_dialog: false,
         }
     }
 
@@ -137,6 +144,15 @@ struct Query {
     done: Option<String>,
 }
 
+fn query(request: &HttpRequest) -> Query {
+    web::Query::from_query(request.query_string()).map(web::Query::into_inner).unwrap_or_default()
+}
+
+/// Returns the page of sessions that a request is for.
+pub(super) fn page_number(request: &HttpRequest) -> Option<usize> {
+    query(request).page
+}
+
 /// `GET /account`.
 pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
     let user = match site.user(&request).await {
@@ -157,8 +173,7 @@ async fn account_page<'a>(
     password_error: PasswordError<'a>,
 ) -> Result<AccountPage<'a>, ApiError> {
     let t = site.texts(request);
-    let query = web::Query::<Query>::from_query(request.query_string());
-    let Query { page, done } = query.map(web::Query::into_inner).unwrap_or_default();
+    let Query { page, done } = query(request);
     let notice = match done.as_deref() {
         Some("password") => Some(t.notices.password_changed.as_str()),
         Some("session") => Some(t.notices.session_ended.as_str()),
@@ -190,13 +205,14 @@ async fn account_page<'a>(
         rules: site.pages.rules,
         password_error,
         events: events.iter().filter_map(|event| EventItem::of(event, t)).collect(),
-        dialogs: [Confirmation::end_other(t), Confirmation::end_current(t), Confirmation::end_all(t)],
+        dialogs: [Confirmation::end_other(t), Confirmation::end_current(t), Confirmation::end_all(t)]
+            .map(|dialog| Confirmation { number, is_dialog: true, ..dialog }),
     })
 }
 
 impl SessionItem {
     fn of(session: &Session, current: Option<&SessionId>, t: &Texts) -> Self {
-        let Session { id, client_id, client_info, created, last_used } = session;
+        let Session { id, client_info, created, last_used, .. } = session;
         let address = client_info.address.map(|address| address.to_string());
         Self {
             id: id.as_str().to_owned(),
@@ -205,7 +221,7 @@ impl SessionItem {
             address: address.unwrap_or_else(|| t.sessions.unknown_address.clone()),
             created: t.time.of(*created),
             last_used: t.time.of(*last_used),
-            is_current: Some(id) == current && client_id.is_none(),
+            is_current: Some(id) == current,
         }
     }
 }
@@ -221,7 +237,19 @@ fn device(session: &Session, t: &Texts) -> String {
 impl EventItem {
     fn of(event: &AuditEntry, t: &Texts) -> Option<Self> {
         let texts = &t.events;
-        let text = match event.event.as_str() {
+        let device = event.user_agent.as_deref().map(|agent| t.sessions.device(Some(agent)));
+        let origin: Vec<_> = event.address.clone().into_iter().chain(device).collect();
+        Some(Self {
+            text: Self::text(&event.event, texts)?.to_owned(),
+            times: (event.count > 1).then(|| texts.times(event.count)),
+            time: t.time.of(event.time),
+            origin: origin.join(", "),
+        })
+    }
+
+    /// Returns the text of a kind of event. Other kinds are not about users, or are not selected.
+    fn text<'a>(event: &str, texts: &'a Events) -> Option<&'a str> {
+        Some(match event {
             "sign_in" => &texts.sign_in,
             "sign_in_failed" => &texts.sign_in_failed,
             "sign_in_inactive" => &texts.sign_in_inactive,
@@ -232,22 +260,27 @@ impl EventItem {
             "sessions_ended" => &texts.sessions_ended,
             "session_evicted" => &texts.session_evicted,
             "refresh_token_reused" => &texts.refresh_token_reused,
+            "user_added" => &texts.user_added,
             "user_changed" => &texts.user_changed,
+            "user_disabled" => &texts.user_disabled,
             "user_enabled" => &texts.user_enabled,
+            "throttle_cleared" => &texts.throttle_cleared,
             _ => return None,
-        };
-        let device = event.user_agent.as_deref().map(|agent| t.sessions.device(Some(agent)));
-        let origin: Vec<_> = event.address.clone().into_iter().chain(device).collect();
-        Some(Self {
-            text: text.clone(),
-            times: (event.count > 1).then(|| texts.times(event.count)),
-            time: t.time.of(event.time),
-            origin: origin.join(", "),
         })
     }
 }
 
-/// `GET /account/password`: the address of the form.
+/// `GET /account/user`: the ID of the user who is signed in, if any. Pages that become visible again compare it with theirs.
+pub(super) async fn user(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
+    let id = match site.user(&request).await {
+        Ok(user) => user.id.to_string(),
+        Err(ApiError::NotAuthenticated | ApiError::InvalidToken | ApiError::InactiveUser) => String::new(),
+        Err(error) => return site.error_page(&request, error),
+    };
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).content_type("text/plain").body(id)
+}
+
+/// `GET /account/password` and `GET /logout`: the addresses of forms.
 pub(super) async fn back(request: HttpRequest) -> HttpResponse {
     redirect(&format!("{}account", root(&request)))
 }
@@ -262,13 +295,20 @@ pub(super) async fn change_password(
         Ok(user) => user,
         Err(error) => return site.refuse(&request, error),
     };
-    let mut missing = [false; 2];
-    let error = match try_change_password(&site, &request, &user, payload, &mut missing).await {
+    // The change would sign the user out for good.
+    if site.pages.rules.is_none() {
+        return site.error_page(&request, ApiError::UnsupportedGrant);
+    }
+    let error = match try_change_password(&site, &request, &user, payload).await {
         Ok(response) => return response,
         Err(error) => error,
     };
+    // A change that fails late has ended the sessions.
+    let user = match site.user(&request).await {
+        Ok(user) => user,
+        Err(error) => return site.refuse(&request, error),
+    };
     let t = site.texts(&request);
-    let [is_current_missing, is_new_missing] = missing;
     let mut password_error = match &error {
         ChangeError::Weak(reason) => {
             PasswordError { new: Some(t.errors.weak(*reason)), ..Default::default() }
@@ -276,11 +316,14 @@ pub(super) async fn change_password(
         ChangeError::Other(ApiError::IncorrectPassword) => {
             PasswordError { current: Some(&t.errors.current_wrong), ..Default::default() }
         }
-        ChangeError::Other(_) if is_current_missing || is_new_missing => PasswordError {
-            current: is_current_missing.then_some(t.errors.current_missing.as_str()),
-            new: is_new_missing.then(|| t.errors.new_missing.clone()),
-            ..Default::default()
-        },
+        ChangeError::Other(ApiError::InvalidForm(errors)) => {
+            let is_missing = |name| errors.iter().any(|error| error.field() == name);
+            PasswordError {
+                current: is_missing("current_password").then_some(t.errors.current_missing.as_str()),
+                new: is_missing("new_password").then(|| t.errors.new_missing.clone()),
+                ..Default::default()
+            }
+        }
         ChangeError::Other(error) => {
             PasswordError { general: Some(general_text(t, error)), ..Default::default() }
         }
@@ -299,7 +342,7 @@ pub(super) async fn change_password(
 }
 
 enum ChangeError {
-    Weak(crate::domain::ports::WeakPassword),
+    Weak(WeakPassword),
     Other(ApiError),
 }
 
@@ -314,14 +357,12 @@ async fn try_change_password(
     request: &HttpRequest,
     user: &User,
     payload: web::Payload,
-    missing: &mut [bool; 2],
 ) -> Result<HttpResponse, ChangeError> {
     let auth = site.auth();
     let form = FormData::read(request, payload.into_inner(), auth.error_format()).await?;
     let mut reader = FieldReader::new(form);
     let [current, new] =
         ["current_password", "new_password"].map(|name| Password::from(reader.required(name)));
-    *missing = [&current, &new].map(|password| password.expose().is_empty());
     reader.finish()?;
     let client_info = &client_info(request);
     let change = PasswordChange { user, current: &current, new: &new, client_info };
@@ -366,9 +407,10 @@ pub(super) async fn confirm_end(site: web::Data<Site>, request: HttpRequest) -> 
         return redirect(&format!("{}account", root(&request)));
     };
     let t = site.texts(&request);
+    let number = page_number(&request).unwrap_or(1);
     let is_current = Some(&session.id) == user.claims().session_id.as_ref();
     let question = if is_current { Confirmation::end_current(t) } else { Confirmation::end_other(t) };
-    let dialog = Confirmation { session: id, device: device(&session, t), ..question };
+    let dialog = Confirmation { session: id, device: device(&session, t), number, ..question };
     confirm(&site, &request, dialog)
 }
 
@@ -404,6 +446,7 @@ async fn try_end(
     let form = FormData::read(request, payload.into_inner(), auth.error_format()).await?;
     let mut reader = FieldReader::new(form);
     let id = SessionId::new(reader.required("session")).ok();
+    let number = reader.optional("page").and_then(|page| page.parse::<usize>().ok());
     reader.finish()?;
     let root = root(request);
     if id.is_some() && id == user.claims().session_id {
@@ -415,7 +458,8 @@ async fn try_end(
         // If there is no such session, it has ended already.
         auth.end_session(&user.subject(), &id, &client_info(request)).await?;
     }
-    Ok(redirect(&format!("{root}account?done=session")))
+    let page = number.filter(|number| *number > 1).map(|number| format!("&page={number}"));
+    Ok(redirect(&format!("{root}account?done=session{}", page.unwrap_or_default())))
 }
 
 /// `POST /account/end-sessions`.
@@ -433,5 +477,50 @@ pub(super) async fn end_all(site: web::Data<Site>, request: HttpRequest) -> Http
     match ended.await {
         Ok(()) => response,
         Err(error) => site.error_page(&request, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app::pages::texts::{Language, Languages},
+        domain::event::EventKind,
+    };
+
+    #[test]
+    fn each_kind_of_event_has_a_text_or_does_not_concern_users() {
+        let languages = Languages::read().unwrap();
+        let texts = &languages.get(Language::English).events;
+        let without: Vec<_> = EventKind::ALL
+            .iter()
+            .map(|kind| kind.as_str())
+            .filter(|kind| EventItem::text(kind, texts).is_none())
+            .collect();
+        // Those in the condition of the query, and those without a user, or of a user who was removed.
+        let routine = [
+            "unauthorized",
+            "forbidden",
+            "token_issued",
+            "refresh",
+            "refresh_repeated",
+            "refresh_failed",
+            "token_revoked",
+        ];
+        let others = [
+            "client_failed",
+            "client_blocked",
+            "rate_limited",
+            "user_removed",
+            "users_imported",
+            "client_added",
+            "client_changed",
+            "client_removed",
+            "key_rotated",
+            "keys_pruned",
+        ];
+        let (is_expected, count) =
+            (|kind: &&str| routine.contains(kind) || others.contains(kind), routine.len() + others.len());
+        assert!(without.iter().all(is_expected) && without.len() == count, "{without:?}");
     }
 }

@@ -118,7 +118,14 @@ fn is_svg(image: &[u8]) -> bool {
         let end = match () {
             () if rest.starts_with("<?") => "?>",
             () if rest.starts_with("<!--") => "-->",
-            () if rest.starts_with("<!DOCTYPE") => ">",
+            () if rest.starts_with("<!DOCTYPE") => {
+                // The declarations in brackets contain `>` too.
+                let subset = rest.split_once('[').filter(|(before, _)| !before.contains('>'));
+                rest = subset
+                    .map_or(Some(rest), |(_, after)| Some(after.split_once(']')?.1))
+                    .unwrap_or_default();
+                ">"
+            }
             () => break,
         };
         let Some((_, after)) = rest.split_once(end) else { return false };
@@ -242,10 +249,13 @@ mod tests {
         for svg in [
             "<svg xmlns='http://www.w3.org/2000/svg'/>",
             "\u{feff}<?xml version='1.0'?>\n<!-- a > b -->\n<!DOCTYPE svg PUBLIC 'x' 'y'>\n<svg\nwidth='1'>",
+            "<!DOCTYPE svg PUBLIC 'x' 'y' [\n<!ENTITY ns 'http://ns.adobe.com/'>\n]>\n<svg xmlns:x='&ns;'>",
         ] {
             assert!(is_svg(svg.as_bytes()), "{svg}");
         }
-        for other in ["", "<html><svg/></html>", "<svgx>", "<!-- <svg>", "svg", "<?xml"] {
+        for other in
+            ["", "<html><svg/></html>", "<svgx>", "<!DOCTYPE svg [<svg>", "<!-- <svg>", "svg", "<?xml"]
+        {
             assert!(!is_svg(other.as_bytes()), "{other}");
         }
         assert!(!is_svg(b"\xff<svg>"));

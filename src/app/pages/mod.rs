@@ -11,8 +11,9 @@ mod texts;
 use std::sync::Arc;
 
 use actix_web::{
-    HttpRequest, HttpResponse, ResponseError,
+    Error, HttpRequest, HttpResponse, ResponseError,
     body::BoxBody,
+    error::InternalError,
     guard,
     http::{
         Method, StatusCode,
@@ -30,7 +31,7 @@ use self::{
 use crate::{
     adapters::sql::{SqlAudit, User},
     app::{document::Me, failure::Failure, server::Routes},
-    auth::Auth,
+    auth::{Auth, Authentication},
     domain::error_format::ErrorFormat,
     http::{
         endpoints::{
@@ -39,7 +40,11 @@ use crate::{
             resource,
         },
         error::ApiError,
-        extract::users::{CurrentUser, RequiredScopes, authorize},
+        extract::{
+            client_info::client_info,
+            cookie::cookie_of,
+            users::{CurrentUser, RequiredScopes, authorize},
+        },
         fallback::fallback,
     },
 };
@@ -63,9 +68,12 @@ pub(crate) struct Pages {
     pub(crate) auth: Auth<User>,
     pub(crate) audit: SqlAudit,
     pub(crate) brand: Brand,
+    /// The URL of the service, which pages at other addresses link to.
+    pub(crate) issuer: String,
     /// The language of all visitors; `None` for the one that their browser prefers.
     pub(crate) language: Option<Language>,
-    pub(crate) rules: PasswordRules,
+    /// `None` if users cannot sign in with a password.
+    pub(crate) rules: Option<PasswordRules>,
 }
 
 /// The rules for new passwords, which the account page states.
@@ -105,11 +113,13 @@ impl Pages {
                         .route(post().to(sign_in::sign_in)),
                 )
                 .service(
-                    page("/logout", "POST")
+                    page("/logout", "GET, HEAD, POST")
                         .guard(guard::fn_guard(is_for_page))
+                        .route(get().to(account::back))
                         .route(post().to(sign_in::sign_out)),
                 )
                 .service(page("/account", "GET, HEAD").route(get().to(account::show)))
+                .service(page("/account/user", "GET, HEAD").route(get().to(account::user)))
                 .service(
                     page("/account/password", "GET, HEAD, POST")
                         .route(get().to(account::back))
@@ -136,7 +146,7 @@ fn page(path: &str, allow: &'static str) -> actix_web::Resource {
 /// Returns whether a request to an endpoint of the API is for the page at the same path.
 fn is_for_page(context: &guard::GuardContext<'_>) -> bool {
     let head = context.head();
-    [Method::GET, Method::HEAD].contains(&head.method) || accepts_html(head.headers())
+    head.method != Method::POST || accepts_html(head.headers())
 }
 
 /// What the handlers share.
@@ -177,25 +187,39 @@ impl Site {
         Page { language: self.language(request), brand: &self.pages.brand, root, files, has_error }
     }
 
+    /// Returns the session cookie. An `Authorization` header is ignored: behind a proxy with HTTP Basic, browsers send it too.
+    fn cookie<'a>(&self, request: &'a HttpRequest) -> Option<&'a str> {
+        cookie_of(self.auth().cookies()?, request)
+    }
+
+    async fn authenticate(&self, request: &HttpRequest) -> Result<Option<Authentication<User>>, ApiError> {
+        let Some(cookie) = self.cookie(request) else { return Ok(None) };
+        Ok(Some(self.auth().authenticate_cookie(cookie, &client_info(request)).await?))
+    }
+
     /// Returns the user of the session cookie.
     async fn user(&self, request: &HttpRequest) -> Result<CurrentUser<User>, ApiError> {
-        if self.auth().session_cookie(request).is_none() {
-            return Err(ApiError::NotAuthenticated);
-        }
-        let authentication =
-            self.auth().authenticate_request(request).await.map_err(|response| response.error)?;
-        authorize(authentication, Me::SCOPES)
+        let authentication = self.authenticate(request).await?;
+        authorize(authentication.clone(), Me::SCOPES).inspect_err(|error| {
+            if matches!(error, ApiError::InsufficientScope { .. }) {
+                self.auth().report_refusal(request, authentication.as_ref(), error);
+            }
+        })
+    }
+
+    /// Returns whether a user is signed in, also one without the scope of the account page.
+    async fn is_signed_in(&self, request: &HttpRequest) -> Result<bool, ApiError> {
+        Ok(authorize(self.authenticate(request).await?, &[]).is_ok())
     }
 
     /// Responds to a request whose user is not signed in, or has no access.
     fn refuse(&self, request: &HttpRequest, error: ApiError) -> HttpResponse {
         match error {
             ApiError::NotAuthenticated | ApiError::InvalidToken | ApiError::InactiveUser => {
-                let has_cookie = self.auth().session_cookie(request).is_some();
-                let expired = if has_cookie { "done=expired&" } else { "" };
-                let next = match request.uri().query() {
+                let expired = if self.cookie(request).is_some() { "done=expired&" } else { "" };
+                let next = match account::page_number(request) {
                     // The address of the page, but not that of a form.
-                    Some(query) if request.path() == "/account" => format!("account?{query}"),
+                    Some(number) if request.path() == "/account" => format!("account?page={number}"),
                     _ => "account".to_owned(),
                 };
                 let next = percent_encoding::utf8_percent_encode(&next, percent_encoding::NON_ALPHANUMERIC);
@@ -214,13 +238,23 @@ impl Site {
             ApiError::InsufficientScope { .. } => (t.forbidden.title.as_str(), t.forbidden.text.as_str()),
             error => (t.unavailable.title.as_str(), general_text(t, error)),
         };
-        let is_missing = matches!(error, ApiError::NotFound);
-        let link =
-            (is_missing && self.auth().has_cookies()).then_some(("account", t.common.account.as_str()));
+        let link = match self.own_address(&error) {
+            Some(address) => Some((address.to_owned(), address)),
+            // The account page is the one without access.
+            None if is_signed_in || !self.auth().has_cookies() => None,
+            None => Some((format!("{}account", root(request)), t.common.account.as_str())),
+        };
         let response = self.auth().error_response(error).error_response();
         let page = self.page(request, false);
         let wait = wait(&response);
         self.render(request, response, &ErrorPage { t, page, title, text, is_signed_in, wait, link })
+    }
+
+    /// Returns the URL of the service if an error is about the one that the browser has.
+    fn own_address(&self, error: &ApiError) -> Option<&str> {
+        let is_address =
+            matches!(error, ApiError::OriginNotAllowed | ApiError::OriginMissing | ApiError::HostNotAllowed);
+        is_address.then_some(&*self.pages.issuer)
     }
 
     /// Replaces the body of a response by a page.
@@ -244,6 +278,16 @@ impl Site {
             headers.insert(name, value);
         }
         response
+    }
+}
+
+/// Returns the response to a request that is refused before its handler: a page for browsers if the service has pages.
+pub(super) fn refusal(request: &HttpRequest, error: ApiError) -> Error {
+    match request.app_data::<web::Data<Site>>() {
+        Some(site) if accepts_html(request.headers()) => {
+            InternalError::from_response(error.clone(), site.error_page(request, error)).into()
+        }
+        _ => error.into(),
     }
 }
 
@@ -275,9 +319,10 @@ fn general_text<'a>(t: &'a Texts, error: &ApiError) -> &'a str {
         ApiError::ScopeNotGranted => &t.errors.no_scope,
         ApiError::UnsupportedGrant => &t.errors.sign_in_off,
         ApiError::TooManyAttempts { .. } => &t.errors.too_many,
-        ApiError::OriginNotAllowed | ApiError::OriginMissing => &t.errors.origin,
+        ApiError::OriginNotAllowed | ApiError::OriginMissing | ApiError::HostNotAllowed => &t.errors.origin,
+        ApiError::HeadTooLarge { .. } => &t.errors.head_too_large,
         ApiError::Backend { error } if error.is_temporary() => &t.errors.busy,
-        ApiError::Overloaded | ApiError::BodyTimeout => &t.errors.busy,
+        ApiError::Overloaded => &t.errors.busy,
         ApiError::Backend { .. } | ApiError::Internal => &t.errors.internal,
         _ => &t.errors.form,
     }
@@ -292,13 +337,16 @@ struct ErrorPage<'a> {
     text: &'a str,
     is_signed_in: bool,
     wait: Option<u64>,
-    link: Option<(&'static str, &'a str)>,
+    /// The URL and the text.
+    link: Option<(String, &'a str)>,
 }
 
 /// `GET /`: redirects to the account or to the sign-in page.
 async fn home(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
-    let is_signed_in = site.user(&request).await.is_ok();
-    redirect(if is_signed_in { "account" } else { "login" })
+    match site.is_signed_in(&request).await {
+        Ok(is_signed_in) => redirect(if is_signed_in { "account" } else { "login" }),
+        Err(error) => site.error_page(&request, error),
+    }
 }
 
 /// `GET /` without session cookies, and so without pages.

@@ -27,6 +27,10 @@ struct SignInPage<'a> {
     page: Page<'a>,
     notice: Option<&'a str>,
     error: Option<String>,
+    /// The URL of the service if this is another one.
+    address: Option<&'a str>,
+    /// `false` if users cannot sign in with a password.
+    has_form: bool,
     wait: Option<u64>,
     next: Option<String>,
     username: String,
@@ -58,8 +62,10 @@ pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> HttpRes
     let Query { next, done } = query.map(web::Query::into_inner).unwrap_or_default();
     let next = next.filter(|next| is_next(next));
     // Without the scope of the account page, a user is signed in too.
-    if matches!(site.user(&request).await, Ok(_) | Err(ApiError::InsufficientScope { .. })) {
-        return redirect(next.as_deref().unwrap_or(ACCOUNT));
+    match site.is_signed_in(&request).await {
+        Ok(true) => return redirect(next.as_deref().unwrap_or(ACCOUNT)),
+        Ok(false) => {}
+        Err(error) => return site.error_page(&request, error),
     }
     let t = site.texts(&request);
     let notice = match done.as_deref() {
@@ -74,6 +80,8 @@ pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> HttpRes
         page: site.page(&request, false),
         notice,
         error: None,
+        address: None,
+        has_form: site.pages.rules.is_some(),
         wait: None,
         next,
         username: String::new(),
@@ -111,15 +119,23 @@ async fn try_sign_in(
     fields: &mut Fields,
 ) -> Result<HttpResponse, ApiError> {
     let auth = site.auth();
-    auth.check_rate(&client_info(request)).await?;
-    // Otherwise another page could sign its visitor in as the attacker.
-    check_origin(auth.transport()?, request)?;
-    let form = FormData::read(request, payload.into_inner(), auth.error_format()).await?;
-    let mut reader = FieldReader::new(form);
+    let allowed = async {
+        auth.check_rate(&client_info(request)).await?;
+        // Otherwise another page could sign its visitor in as the attacker.
+        check_origin(auth.transport()?, request)
+    };
+    let allowed = allowed.await;
+    // The form is read in any case, so that the page shows the fields again.
+    let form = FormData::read(request, payload.into_inner(), auth.error_format()).await;
+    let mut reader = match form {
+        Ok(form) => FieldReader::new(form),
+        Err(error) => return Err(allowed.err().unwrap_or(error)),
+    };
     fields.username = reader.required("username");
     let password = Password::from(reader.required("password"));
     let next = next(&mut reader);
     fields.next.clone_from(&next);
+    allowed?;
     reader.finish()?;
     let mut response = redirect(next.as_deref().unwrap_or(ACCOUNT));
     login::sign_in(auth, request, &fields.username, &password, &mut response).await?;
@@ -158,12 +174,17 @@ fn failed(site: &Site, request: &HttpRequest, error: ApiError, fields: Fields) -
         }
         error => general_text(t, error).to_owned(),
     };
+    let address = site.own_address(&error);
+    let has_form = site.pages.rules.is_some();
     let response = site.auth().error_response(error).error_response();
     let page = SignInPage {
         t,
         page: site.page(request, true),
         notice: None,
-        error: Some(text),
+        // Without the form, its place has the reason.
+        error: Some(text).filter(|_| has_form),
+        address,
+        has_form,
         wait: wait(&response),
         next: fields.next,
         username_invalid: invalid.0,

@@ -99,7 +99,7 @@ sections! {
     }
     Errors {
         username_missing: String, password_missing: String, credentials: String, disabled: String, no_scope: String,
-        sign_in_off: String, too_many: String, retry_second: String, retry_seconds: String,
+        sign_in_off: String, too_many: String, retry_second: String, head_too_large: String, retry_seconds: String,
         retry_minutes: String, retry_now: String, origin: String, form: String, busy: String, internal: String,
         current_missing: String, new_missing: String, current_wrong: String, too_short: String, too_long: String,
         too_easy: String, uses_context: String, breached: String, unchanged: String,
@@ -108,7 +108,7 @@ sections! {
         title: String, profile: String, username: String, full_name: String, email: String, permissions: String,
     }
     Sessions {
-        title: String, current: String, device: String, unknown_device: String, unknown_address: String,
+        title: String, current: String, device: String, user_agent: String, unknown_device: String, unknown_address: String,
         last_used: String, signed_in: String, end: String, end_named: String, end_all: String, end_title: String,
         end_text: String, end_current_text: String, end_all_title: String, end_all_text: String, pages: String,
         page: String, previous: String, next: String,
@@ -121,8 +121,8 @@ sections! {
     Events {
         title: String, empty: String, times: String, sign_in: String, sign_in_failed: String, sign_in_inactive: String,
         sign_in_blocked: String, password_changed: String, password_change_failed: String, session_ended: String,
-        sessions_ended: String, session_evicted: String, refresh_token_reused: String, user_changed: String,
-        user_enabled: String,
+        sessions_ended: String, session_evicted: String, refresh_token_reused: String, user_added: String,
+        user_changed: String, user_disabled: String, user_enabled: String, throttle_cleared: String,
     }
     Message { title: String, text: String }
     Title { title: String }
@@ -137,7 +137,11 @@ fn fill(text: &str, name: &str, value: impl ToString) -> String {
 impl Errors {
     /// Returns when to try again.
     pub(crate) fn retry(&self, seconds: &u64) -> String {
-        if *seconds == 1 { self.retry_second.clone() } else { fill(&self.retry_seconds, "seconds", seconds) }
+        match *seconds {
+            1 => self.retry_second.clone(),
+            120.. => fill(&self.retry_minutes, "minutes", seconds.div_ceil(60)),
+            _ => fill(&self.retry_seconds, "seconds", seconds),
+        }
     }
 
     /// Returns why a new password was refused.
@@ -162,7 +166,8 @@ impl Sessions {
         fill(&fill(&self.page, "page", number), "pages", count)
     }
 
-    /// Returns a name for a device, such as "Firefox on Linux". Programs have the first word of their user agent.
+    /// Returns a name for a device, such as "Firefox on Linux". Programs have their name and version. Other text is not shown:
+    /// anyone can send it with a failed sign-in.
     pub(crate) fn device(&self, user_agent: Option<&str>) -> String {
         // Edge and Opera also contain "Chrome/", and Chrome contains "Safari/".
         const BROWSERS: [(&str, &str); 8] = [
@@ -193,9 +198,24 @@ impl Sessions {
         match (found(&BROWSERS), found(&SYSTEMS)) {
             (Some(browser), Some(system)) => fill(&fill(&self.device, "browser", browser), "system", system),
             (Some(browser), None) => browser.to_owned(),
-            (None, _) => agent.split_whitespace().next().unwrap_or_default().to_owned(),
+            (None, _) => {
+                let product = agent.split_whitespace().next().filter(|word| is_product(word));
+                product.unwrap_or(&self.unknown_device).to_owned()
+            }
         }
     }
+}
+
+/// Returns whether a word is a product with its version, such as `curl/8.14.1`.
+fn is_product(word: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let is_version = |version: &str| {
+        !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    word.len() <= 40
+        && word.split_once('/').is_some_and(|(name, version)| is_name(name) && is_version(version))
 }
 
 impl PasswordTexts {
@@ -312,6 +332,12 @@ mod tests {
             ),
             (Some("Mozilla/5.0 Firefox/130.0"), "Firefox"),
             (Some("curl/8.14.1 x"), "curl/8.14.1"),
+            (Some("python-requests/2.31"), "python-requests/2.31"),
+            (Some("Account-locked:-call-555"), "Unknown device"),
+            (Some("https://evil.example/unlock"), "Unknown device"),
+            (Some("evil.example"), "Unknown device"),
+            (Some("x\u{202e}/1"), "Unknown device"),
+            (Some(&format!("{}/1", "x".repeat(40))), "Unknown device"),
         ] {
             assert_eq!(english.sessions.device(agent), name);
         }

@@ -64,9 +64,15 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     };
     let auth = operations.metrics.listen(auth).build()?;
     let brand = settings.brand()?;
-    let pages =
-        Pages { auth: auth.clone(), audit: events, brand, language: settings.pages.language(), rules }
-            .routes()?;
+    let pages = Pages {
+        auth: auth.clone(),
+        audit: events,
+        brand,
+        issuer: settings.issuer(),
+        language: settings.pages.language(),
+        rules: secure.api.password_grant.then_some(rules),
+    };
+    let pages = pages.routes()?;
     let service = Service { document: openapi(&auth), auth, pages, operations };
     let server = Server::bind(service, settings)?;
     if let Some(warning) = settings.unreachable_issuer() {

@@ -56,7 +56,8 @@ impl<U: AuthUser> Auth<U> {
     /// Returns an endpoint at `path` that signs a browser in with a [session cookie](CookieTransport). The form has the fields
     /// `username` and `password`, and optionally `next`, a path of this origin.
     ///
-    /// Requests that accept `text/html`, such as those of HTML forms, are redirected to `next` or `/`. Others get 204.
+    /// Requests that accept `text/html`, such as those of HTML forms, are redirected to `next` or `/`. Others get 204. In the
+    /// program `gatepass`, the default is a page for users, and errors of HTML forms are pages.
     /// Errors are those of the token endpoint. A request that does not come from a page of the same origin or an allowed one
     /// gets 403.
     pub fn login_endpoint(&self, path: &str) -> Resource {
@@ -194,7 +195,7 @@ struct LoginFormSchema {
     /// The password.
     #[schema(format = Password, min_length = 1, example = "secret")]
     password: String,
-    /// The path that HTML forms are redirected to. The default is `/`.
+    /// The path that HTML forms are redirected to. The default is `/`, or with sign-in pages one of these.
     #[schema(
         default = "",
         nullable = false,
@@ -210,7 +211,7 @@ struct LoginFormSchema {
 #[schema(as = LogoutForm)]
 #[expect(dead_code, reason = "only its schema is used")]
 struct LogoutFormSchema {
-    /// The path that HTML forms are redirected to. The default is `/`.
+    /// The path that HTML forms are redirected to. The default is `/`, or with sign-in pages one of these.
     #[schema(
         default = "",
         nullable = false,
