@@ -48,7 +48,7 @@ pub async fn expect_sessions(browser: &Browser, count: usize) {
     browser.expect("the sessions", json!(count), async || browser.evaluate(number).await).await;
 }
 
-async fn change_password(browser: &Browser, current: &str, new: &str) {
+pub async fn change_password(browser: &Browser, current: &str, new: &str) {
     browser.fill("#current-password", current).await;
     browser.fill("#new-password", new).await;
     browser.click("[action$='account/password'] .primary").await;
@@ -94,7 +94,7 @@ fn user_stays_signed_in_over_reload_tabs_and_documentation_until_the_sign_out() 
         browser.expect_displayed("#username").await;
         assert!(!browser.text("body").await.contains("John Doe"));
         // Back does not show it either.
-        browser.run("history.back()").await;
+        browser.back().await;
         browser.expect_hidden("[data-personal]").await;
     });
 }

@@ -1,7 +1,12 @@
 //! Every page in every state.
 
 use crate::{
-    browser::{docs, pages, sessions, start_page, webdriver::Browser},
+    browser::{
+        docs, pages,
+        sessions::{self, PASSPHRASE},
+        start_page,
+        webdriver::{Browser, ESCAPE},
+    },
     support::{program::Gatepass, secure_profile::Service, service::tutorial},
 };
 
@@ -18,6 +23,10 @@ pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
     check("tutorial-signed-in").await;
     browser.run("document.querySelectorAll('#requests details').forEach((entry) => entry.open = true)").await;
     check("tutorial-requests").await;
+    browser.go_offline(true);
+    browser.expect_displayed("#connection").await;
+    check("tutorial-offline").await;
+    browser.go_offline(false);
 
     browser.open(&format!("{tutorial}/redoc")).await;
     browser.expect_displayed("h1").await;
@@ -25,11 +34,19 @@ pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
 
     docs::open(browser, &format!("{tutorial}/docs")).await;
     check("docs").await;
+    docs::fill_in(browser, "johndoe", "wrong").await;
+    docs::submit(browser).await;
+    docs::expect_error(browser, "Incorrect username or password").await;
+    check("docs-error").await;
+    docs::close(browser).await;
     docs::fill_in(browser, "johndoe", "secret").await;
     check("docs-dialog").await;
     docs::submit(browser).await;
     docs::expect_authorized(browser).await;
     check("docs-authorized").await;
+    browser.click(".decoded summary").await;
+    browser.expect_displayed(".decoded p").await;
+    check("docs-token").await;
     docs::close(browser).await;
     docs::try_out(browser).await;
     docs::execute(browser, 200, &docs::johndoe()).await;
@@ -44,6 +61,11 @@ pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
     docs::expect_error(browser, "Incorrect username or password").await;
     check("secure-docs-error").await;
     docs::close(browser).await;
+    docs::authorize(browser, "johndoe", PASSPHRASE).await;
+    browser.click(".decoded summary").await;
+    browser.expect_displayed(".decoded dl").await;
+    check("secure-docs-token").await;
+    docs::close(browser).await;
 
     let root = format!("http://{}", service.address);
     browser.open(&format!("{root}/login")).await;
@@ -51,8 +73,34 @@ pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
     pages::submit(browser, "johndoe", "wrong").await;
     browser.expect_displayed("[role=alert]").await;
     check("login-error").await;
+    for notice in ["expired", "signed-out"] {
+        browser.open(&format!("{root}/login?done={notice}")).await;
+        check(&format!("login-{notice}")).await;
+    }
+    browser.go_offline(true);
+    browser.expect_displayed("#offline").await;
+    check("login-offline").await;
+    browser.go_offline(false);
+    browser.accept_language("de").await;
+    browser.open(&format!("{root}/login")).await;
+    check("login-german").await;
+    browser.accept_language("en").await;
+
     pages::sign_in(browser, &service).await;
     check("account").await;
+    browser.click("[data-dialog=end-all] button").await;
+    browser.expect_displayed("dialog[open]").await;
+    check("account-dialog").await;
+    browser.press(ESCAPE).await;
+    pages::change_password(browser, PASSPHRASE, "secret").await;
+    browser.expect_displayed(".field-error").await;
+    check("account-error").await;
+    browser.accept_language("de").await;
+    browser.open(&format!("{root}/account")).await;
+    check("account-german").await;
+    browser.open(&format!("{root}/nothing/here")).await;
+    check("not-found-german").await;
+    browser.accept_language("en").await;
     browser.open(&format!("{root}/nothing/here")).await;
     check("not-found").await;
 }

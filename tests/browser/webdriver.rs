@@ -201,6 +201,11 @@ impl Browser {
         self.client.refresh().await.expect("the page loads again");
     }
 
+    /// Goes back to the previous page.
+    pub async fn back(&self) {
+        self.client.back().await.expect("the previous page");
+    }
+
     pub async fn url(&self) -> String {
         self.client.current_url().await.expect("the page has a URL").into()
     }
