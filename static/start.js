@@ -6,12 +6,16 @@ import { startCurlCommands } from "./curl.js";
 import { all, announce, byId, element, markInvalid } from "./dom.js";
 
 const BUSY_MS = 300;
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 30_000;
 
 const form = byId("sign-in");
 const inputs = [byId("username"), byId("password")];
 let token = null; // in memory only
 let busy = false;
 let failed = null; // the action whose request got no response
+let retries = 0; // how often it was repeated
+let retryTimer = 0;
 
 // ---- The steps ----
 
@@ -134,6 +138,16 @@ function showConnection() {
   byId("connection").hidden = !isShown;
   byId("connection").querySelector("p").textContent = isShown ? message : "";
   byId("retry").hidden = failed === null;
+  scheduleRetry();
+}
+
+// Repeats a request that got no response, after twice the time each time.
+function scheduleRetry() {
+  clearTimeout(retryTimer);
+  if (failed === null) retries = 0;
+  else if (navigator.onLine) {
+    retryTimer = setTimeout(() => run(failed), Math.min(FIRST_RETRY_MS * 2 ** retries++, LONGEST_RETRY_MS));
+  }
 }
 
 // ---- Start ----

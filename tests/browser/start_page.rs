@@ -297,6 +297,15 @@ fn slow_missing_and_offline_servers_are_shown_until_a_retry() {
         browser.run("release()").await;
         expect_requests(browser, &["GET /users/me 401 Unauthorized"]).await;
         browser.expect_hidden("#connection").await;
+
+        // Without a click, the page repeats the request by itself.
+        step(browser, "without-token").await;
+        browser.run("release = null; fail()").await;
+        browser.expect_displayed("#connection").await;
+        browser.expect("a retry", json!(true), async || browser.evaluate("release !== null").await).await;
+        browser.run("release()").await;
+        browser.expect_hidden("#connection").await;
+        expect_requests(browser, &["GET /users/me 401 Unauthorized"]).await;
     });
 }
 
