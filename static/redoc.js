@@ -18,6 +18,6 @@ Redoc.init("openapi.json", {
       code: { fontFamily: mono, color: "inherit" },
       links: { color: "#0b5a44" },
     },
-    colors: { primary: { main: "#0b5a44" }, error: { main: "#b01512" } },
+    colors: { primary: { main: "#0b5a44" }, error: { main: "#b01512" }, warning: { main: "#7a4a00" } },
   },
 }, container);

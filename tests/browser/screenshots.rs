@@ -26,6 +26,9 @@ const IN_DOCUMENTS: [(&str, (u32, u32), &str); 1] = [("docs-response", (1100, 14
 /// The height of the part of a page that is compared, in pixels.
 const MAX_HEIGHT: u64 = 3000;
 
+/// The number of pictures of a page that are compared until one looks as stored.
+const ATTEMPTS: usize = 5;
+
 /// The scale of the stored pictures.
 const HALF: f64 = 0.5;
 
@@ -112,10 +115,20 @@ fn pages_look_as_in_their_pictures() {
                     let name = format!("{state}-{width}-{scheme}");
                     let file = stored.join(&name).with_extension("png");
                     unused.remove(&file);
-                    let taken = shoot(browser, MAX_HEIGHT, HALF).await;
                     if is_update {
+                        let taken = shoot(browser, MAX_HEIGHT, HALF).await;
                         fs::write(&file, taken.write()).unwrap();
-                    } else if let Err(problem) = check(&file, &taken) {
+                        continue;
+                    }
+                    // A page may need some time until it is complete.
+                    let mut result = Ok(());
+                    for _ in 0..ATTEMPTS {
+                        result = check(&file, &shoot(browser, MAX_HEIGHT, HALF).await);
+                        if result.is_ok() {
+                            break;
+                        }
+                    }
+                    if let Err(problem) = result {
                         problems.push(format!("{name}: {problem}"));
                     }
                 }
