@@ -15,7 +15,7 @@ use super::{Connection, Response, Result};
 /// The timeout for the first response of a server.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A process that is killed when the value is dropped.
+/// A process, which ends when the value is dropped.
 pub struct Server {
     process: Child,
     pub address: SocketAddr,

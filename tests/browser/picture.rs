@@ -63,7 +63,7 @@ impl Picture {
         png
     }
 
-    /// How much this picture differs from another one, and a picture of the fields that do.
+    /// Returns the difference from another picture, and a copy of that picture with the different fields marked.
     pub fn compare(&self, actual: &Self) -> (Difference, Self) {
         let (columns, rows) = (self.width.div_ceil(FIELD), self.height.div_ceil(FIELD));
         let moved = self.moved(actual, columns, rows);

@@ -13,8 +13,8 @@ use gatepass::{ActiveUser, Auth, MaybeUser, required_scopes};
 
 use crate::users::User;
 
-/// Greets everyone, and the user by name if there is one. An invalid token gets 401, so that clients notice that they are no
-/// longer signed in.
+/// Greets everyone, and the user by name if there is one. An invalid token gets 401, so that clients notice the end of
+/// their session.
 #[get("/")]
 pub async fn optional_sign_in(user: MaybeUser<User>) -> String {
     match user.active() {

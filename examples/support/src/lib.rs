@@ -34,7 +34,7 @@ pub fn new_postgres() -> Option<postgres::Database> {
     postgres::Database::create().inspect_err(skip).ok()
 }
 
-/// A running example in a directory of its own. The process is killed when the value is dropped.
+/// A running example in a directory of its own. The process ends when the value is dropped.
 pub struct Example {
     pub address: String,
     child: Child,

@@ -39,7 +39,7 @@ const SELECT: &str = "SELECT id, time, event, \
 const COLUMNS: &str = "SELECT id, time, event, username, user_id, client_id, session_id, address, user_agent, actor, \
                        detail, count FROM audit";
 
-/// The condition of the index on the events of a user. The other kinds of events are no news to the user.
+/// The condition of the index on the events of a user. The other kinds of events are too frequent or about requests.
 const IS_SECURITY_EVENT: &str = "event NOT IN ('refresh', 'refresh_repeated', 'refresh_failed', 'forbidden', \
                                  'unauthorized', 'token_revoked', 'token_issued')";
 

@@ -455,7 +455,7 @@ async fn try_end(
         return Ok(response);
     }
     if let Some(id) = id {
-        // If there is no such session, it has ended already.
+        // An unknown session is not an error: it may have ended meanwhile.
         auth.end_session(&user.subject(), &id, &client_info(request)).await?;
     }
     let page = number.filter(|number| *number > 1).map(|number| format!("&page={number}"));

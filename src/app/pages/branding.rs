@@ -13,7 +13,7 @@ const MAX_LOGO_BYTES: u64 = 256 * 1024;
 /// The color of the pages without `--brand-color`.
 const GREEN: Color = Color([0x0b, 0x5a, 0x44]);
 
-/// The backgrounds of the pages, as in `static/pages.css`: those of light and of dark mode, page and card.
+/// The backgrounds of the pages, as in `static/base.css`: those of light and of dark mode, page and card.
 const LIGHT: [Color; 2] = [Color([0xef, 0xf2, 0xed]), Color([0xfc, 0xfd, 0xfb])];
 const DARK: [Color; 2] = [Color([0x0f, 0x16, 0x13]), Color([0x18, 0x21, 0x1d])];
 
@@ -27,7 +27,7 @@ const WHITE: Color = Color([0xff; 3]);
 const MIN_CONTRAST: f64 = 4.5;
 const DARK_CONTRAST: f64 = 7.0;
 
-/// What distinguishes the pages of one operator from those of others.
+/// The name, logo, color and help link of the pages.
 #[derive(Debug)]
 pub(crate) struct Brand {
     pub(crate) name: String,
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn every_color_is_legible_in_light_and_dark_mode() {
-        let style = include_str!("../../../static/pages.css");
+        let style = include_str!("../../../static/base.css");
         for (name, color) in ["paper", "card"].into_iter().cycle().zip(LIGHT.into_iter().chain(DARK)) {
             assert!(style.contains(&format!("--{name}: {color};")), "{name} {color}");
         }

@@ -91,7 +91,9 @@ impl Pages {
     /// If a file cannot be compressed.
     pub(crate) fn routes(self) -> Result<Routes, Failure> {
         let mut files = self.brand.files()?;
-        files.push(("pages.css", Asset::new(CSS, include_str!("../../../static/pages.css"))?));
+        let styles =
+            concat!(include_str!("../../../static/base.css"), include_str!("../../../static/pages.css"));
+        files.push(("pages.css", Asset::new(CSS, styles)?));
         files.push(("pages.js", Asset::new(JAVASCRIPT, include_str!("../../../static/pages.js"))?));
         let files = AssetFolder::new("account/static", files);
         let has_cookies = self.auth.has_cookies();
@@ -149,7 +151,7 @@ fn is_for_page(context: &guard::GuardContext<'_>) -> bool {
     head.method != Method::POST || accepts_html(head.headers())
 }
 
-/// What the handlers share.
+/// The state that all handlers share.
 struct Site {
     pages: Pages,
     /// The relative URL of the scripts and styles.
@@ -157,7 +159,7 @@ struct Site {
     languages: Languages,
 }
 
-/// What all pages show.
+/// The parts that all pages have.
 struct Page<'a> {
     language: Language,
     brand: &'a Brand,

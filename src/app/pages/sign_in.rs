@@ -13,7 +13,6 @@ use crate::{
         extract::{
             client_info::client_info, cookie::check_origin, field_reader::FieldReader, form_data::FormData,
         },
-        validation::FieldError,
     },
 };
 
@@ -133,23 +132,13 @@ async fn try_sign_in(
     };
     fields.username = reader.required("username");
     let password = Password::from(reader.required("password"));
-    let next = next(&mut reader);
+    let next = login::next(&mut reader, is_next);
     fields.next.clone_from(&next);
     allowed?;
     reader.finish()?;
     let mut response = redirect(next.as_deref().unwrap_or(ACCOUNT));
     login::sign_in(auth, request, &fields.username, &password, &mut response).await?;
     Ok(response)
-}
-
-/// Reads the URL to redirect to.
-fn next(reader: &mut FieldReader) -> Option<String> {
-    let next = reader.optional("next")?;
-    if is_next(&next) {
-        return Some(next);
-    }
-    reader.add_error(FieldError::invalid("next", "expected a path of this service"));
-    None
 }
 
 /// Shows the page again with an error.
@@ -216,7 +205,7 @@ async fn try_sign_out(
     check_origin(auth.transport()?, request)?;
     let mut reader =
         FieldReader::new(FormData::read(request, payload.into_inner(), auth.error_format()).await?);
-    let next = next(&mut reader);
+    let next = login::next(&mut reader, is_next);
     reader.finish()?;
     let mut response = redirect(next.as_deref().unwrap_or("login?done=signed-out"));
     login::sign_out(auth, request, &mut response).await?;

@@ -86,9 +86,9 @@ async fn login<U: AuthUser>(
     let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
     let username = reader.required("username");
     let password = Password::from(reader.required("password"));
-    let next = next(&mut reader);
+    let next = next(&mut reader, is_own_path);
     reader.finish()?;
-    let mut response = respond(request, &next);
+    let mut response = respond(request, next.as_deref());
     sign_in(auth, request, &username, &password, &mut response).await?;
     Ok(response)
 }
@@ -121,9 +121,9 @@ async fn logout<U: AuthUser>(
     let cookies = auth.transport()?;
     check_origin(cookies, request)?;
     let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
-    let next = next(&mut reader);
+    let next = next(&mut reader, is_own_path);
     reader.finish()?;
-    let mut response = respond(request, &next);
+    let mut response = respond(request, next.as_deref());
     sign_out(auth, request, &mut response).await?;
     Ok(response)
 }
@@ -141,13 +141,14 @@ pub(crate) async fn sign_out<U: AuthUser>(
     set_cookie(response, cookies, None)
 }
 
-/// Reads the path to redirect to.
-fn next(reader: &mut FieldReader) -> String {
-    let next = reader.optional("next").unwrap_or_else(|| "/".to_owned());
-    if !is_own_path(&next) {
-        reader.add_error(FieldError::invalid("next", "expected a path of this service, such as /items"));
+/// Reads the URL to redirect to.
+pub(crate) fn next(reader: &mut FieldReader, is_allowed: fn(&str) -> bool) -> Option<String> {
+    let next = reader.optional("next")?;
+    if is_allowed(&next) {
+        return Some(next);
     }
-    next
+    reader.add_error(FieldError::invalid("next", "expected a path of this service, such as /items"));
+    None
 }
 
 /// Returns whether a URL is a path of the same origin: browsers treat `\` like `/`, skip some control characters, and take
@@ -166,9 +167,9 @@ pub(crate) fn accepts_html(headers: &HeaderMap) -> bool {
 }
 
 /// Redirects the navigation of a page, and responds with 204 to scripts.
-fn respond(request: &HttpRequest, next: &str) -> HttpResponse {
+fn respond(request: &HttpRequest, next: Option<&str>) -> HttpResponse {
     if accepts_html(request.headers()) {
-        HttpResponse::SeeOther().insert_header((header::LOCATION, next)).finish()
+        HttpResponse::SeeOther().insert_header((header::LOCATION, next.unwrap_or("/"))).finish()
     } else {
         HttpResponse::NoContent().finish()
     }

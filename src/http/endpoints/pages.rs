@@ -16,6 +16,10 @@ use crate::{
     },
 };
 
+/// The styles of the page.
+const STYLES: &str =
+    concat!(include_str!("../../../static/base.css"), include_str!("../../../static/start.css"));
+
 /// The Content Security Policy of the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -31,7 +35,7 @@ pub(crate) fn routes() -> io::Result<impl Fn(&mut ServiceConfig) + Send + Sync> 
     let folder = AssetFolder::new(
         "static",
         [
-            ("start.css", Asset::new(CSS, include_str!("../../../static/start.css"))?),
+            ("start.css", Asset::new(CSS, STYLES)?),
             ("start.js", Asset::new(JAVASCRIPT, include_str!("../../../static/start.js"))?),
             ("api.js", Asset::new(JAVASCRIPT, include_str!("../../../static/api.js"))?),
             ("console.js", Asset::new(JAVASCRIPT, include_str!("../../../static/console.js"))?),
