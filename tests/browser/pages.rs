@@ -67,6 +67,12 @@ fn user_stays_signed_in_over_reload_tabs_and_documentation_until_the_sign_out() 
         assert_eq!(browser.evaluate("document.title").await, "Error: Sign in – 127.0.0.1");
         assert_eq!(browser.evaluate("document.querySelector('#username').value").await, "johndoe");
         browser.fill("#password", PASSPHRASE).await;
+        let press = "document.querySelector('#password').dispatchEvent(new KeyboardEvent('keydown', \
+             { key: 'A', bubbles: true, modifierCapsLock: LOCKED }))";
+        browser.run(&press.replace("LOCKED", "true")).await;
+        browser.expect_text("#caps-lock", "Caps Lock is on.").await;
+        browser.run(&press.replace("LOCKED", "false")).await;
+        browser.expect_hidden("#caps-lock").await;
         browser.click(".toggle").await;
         assert_eq!(browser.evaluate("document.querySelector('#password').type").await, "text");
         browser.click(".primary").await;

@@ -12,6 +12,13 @@ use crate::{
     support::{program::Gatepass, secure_profile::Service, service::tutorial},
 };
 
+/// Shows the wait after too many attempts with a fixed time.
+const STOP_COUNTDOWN: &str = "
+    for (let timer = setTimeout(() => {}); timer > 0; timer--) clearTimeout(timer);
+    const wait = document.getElementById('wait');
+    wait.textContent = wait.dataset.many.replace('{seconds}', 9);
+    document.querySelector('.primary').disabled = true;";
+
 /// Opens every page in every state, and calls `check` with its name there.
 pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
     let tutorial = format!("http://{}", tutorial());
@@ -73,6 +80,16 @@ pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
     pages::submit(browser, "nobody", "wrong").await;
     browser.expect_displayed("[role=alert]").await;
     check("login-error").await;
+    let (_throttled, throttling) =
+        sessions::serve(&["--login-throttle=on", "--login-throttle-account-failures=1"]);
+    browser.open(&format!("http://{}/login", throttling.address)).await;
+    while !browser.is_displayed("#wait").await {
+        pages::submit(browser, "nobody", "wrong").await;
+        browser.expect_displayed("[role=alert]").await;
+    }
+    // Stops the countdown.
+    browser.run(STOP_COUNTDOWN).await;
+    check("login-throttled").await;
     for notice in ["expired", "signed-out"] {
         browser.open(&format!("{root}/login?done={notice}")).await;
         check(&format!("login-{notice}")).await;
