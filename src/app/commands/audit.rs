@@ -1,5 +1,6 @@
 //! `gatepass audit`: shows the audit trail.
 
+use anstyle::Style;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use crate::{
         audit::as_json,
         commands::{
             Missing,
-            output::{FAILED, Output, PLAIN, Table, csv_line, escape_formula, escaped},
+            output::{FAILED, List, PLAIN, csv_line, escape_formula, escaped},
             with_database,
         },
         failure::Failure,
@@ -97,29 +98,21 @@ pub(crate) fn run(AuditArguments { database, command }: AuditArguments) -> Resul
 async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
     let ListAudit { since, user, event, limit, json, csv } = arguments;
     let filter = AuditFilter { since, user, kind: event };
-    let mut output = Output::new();
-    let mut table = Table::new(["TIME", "EVENT", "USER", "ADDRESS", "DETAILS"]);
+    let mut list = List::new(json || csv, ["TIME", "EVENT", "USER", "ADDRESS", "DETAILS"]);
     if csv {
         let any = as_json(&AuditEntry::new(EventKind::SignedIn, Timestamp::default()));
-        output.line(csv_line(any.as_object().into_iter().flatten().map(|(name, _)| name)))?;
+        list.output.line(csv_line(any.as_object().into_iter().flatten().map(|(name, _)| name)))?;
     }
     let (mut remaining, mut after) = (limit, None);
     while remaining > 0 {
         let page = audit.list(&filter, after, remaining.min(PAGE_SIZE)).await?;
         for entry in &page.entries {
-            match as_json(entry) {
-                entry if json => output.line(entry)?,
-                entry if csv => {
-                    output.line(csv_line(
-                        entry.as_object().into_iter().flatten().map(|(_, value)| cell(value)),
-                    ))?;
-                }
-                _ => {
-                    let is_failure =
-                        EventKind::ALL.iter().any(|kind| kind.is_failure() && kind.as_str() == entry.event);
-                    let style = if is_failure { FAILED } else { PLAIN };
-                    table.row(&mut output, style, columns(entry))?;
-                }
+            if csv {
+                let entry = as_json(entry);
+                let cells = entry.as_object().into_iter().flatten().map(|(_, value)| cell(value));
+                list.output.line(csv_line(cells))?;
+            } else {
+                list.item(|| as_json(entry), || (style(entry), columns(entry)))?;
             }
         }
         remaining -= page.entries.len() as u32;
@@ -128,10 +121,12 @@ async fn list(audit: &SqlAudit, arguments: ListAudit) -> Result<(), Failure> {
             break;
         }
     }
-    if !json && !csv {
-        table.print(&mut output)?;
-    }
-    output.finish()
+    list.finish()
+}
+
+fn style(entry: &AuditEntry) -> Style {
+    let is_failure = EventKind::ALL.iter().any(|kind| kind.is_failure() && kind.as_str() == entry.event);
+    if is_failure { FAILED } else { PLAIN }
 }
 
 /// Returns the content of a CSV cell.

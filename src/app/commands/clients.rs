@@ -11,7 +11,7 @@ use crate::{
         audit::operator,
         commands::{
             Missing,
-            output::{Output, PLAIN, Table, escaped, print, print_json},
+            output::{List, PLAIN, escaped, print, print_json},
             prompt, with_database,
         },
         failure::Failure,
@@ -242,24 +242,18 @@ fn check(client: &Client, change: &ClientChange) -> Result<(), Failure> {
 }
 
 async fn list(clients: &SqlClients, json: bool) -> Result<(), Failure> {
-    let mut output = Output::new();
-    let mut table = Table::new(["CLIENT", "KIND", "GRANTS", "SCOPES", "CREATED"]);
+    let mut list = List::new(json, ["CLIENT", "KIND", "GRANTS", "SCOPES", "CREATED"]);
     for registered in clients.all().await? {
-        if json {
-            output.json(&object(&registered))?;
-            continue;
-        }
-        let RegisteredClient { client, created, .. } = registered;
-        let kind = if client.is_public() { "public" } else { "confidential" };
-        let scopes = client.scopes.scope().unwrap_or("all".into());
-        let id = escaped(client.id.as_str());
-        let cells = [id, kind.to_owned(), client.grants.join(" "), scopes.to_string(), created.to_string()];
-        table.row(&mut output, PLAIN, cells)?;
+        list.item(|| object(&registered), || (PLAIN, columns(&registered)))?;
     }
-    if !json {
-        table.print(&mut output)?;
-    }
-    output.finish()
+    list.finish()
+}
+
+fn columns(RegisteredClient { client, created, .. }: &RegisteredClient) -> [String; 5] {
+    let kind = if client.is_public() { "public" } else { "confidential" };
+    let scopes = client.scopes.scope().unwrap_or("all".into());
+    let id = escaped(client.id.as_str());
+    [id, kind.to_owned(), client.grants.join(" "), scopes.to_string(), created.to_string()]
 }
 
 /// Returns a client in JSON.

@@ -47,9 +47,40 @@ impl Output {
     }
 }
 
+/// The output of a list: a table, or a line of JSON for each item.
+pub(super) struct List<const N: usize> {
+    pub(super) output: Output,
+    /// `None` for JSON.
+    table: Option<Table<N>>,
+}
+
+impl<const N: usize> List<N> {
+    pub(super) fn new(json: bool, header: [&str; N]) -> Self {
+        Self { output: Output::new(), table: (!json).then(|| Table::new(header)) }
+    }
+
+    pub(super) fn item<J: Serialize>(
+        &mut self,
+        object: impl FnOnce() -> J,
+        row: impl FnOnce() -> (Style, [String; N]),
+    ) -> Result<(), Failure> {
+        match &mut self.table {
+            Some(table) => table.row(&mut self.output, row()),
+            None => self.output.json(&object()),
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        if let Some(table) = &mut self.table {
+            table.print(&mut self.output)?;
+        }
+        self.output.finish()
+    }
+}
+
 /// A table with aligned columns. Their width is measured as on a terminal, which shows some characters twice as wide and others
 /// not at all.
-pub(super) struct Table<const N: usize> {
+struct Table<const N: usize> {
     rows: Vec<(Style, [String; N])>,
     widths: [usize; N],
 }
@@ -60,19 +91,14 @@ impl<const N: usize> Table<N> {
     /// The maximum width of a column. A longer cell shifts the rest of its row.
     const MAX_WIDTH: usize = 40;
 
-    pub(super) fn new(header: [&str; N]) -> Self {
+    fn new(header: [&str; N]) -> Self {
         let mut table = Self { rows: Vec::new(), widths: [0; N] };
         table.push(HEADER, header.map(str::to_owned));
         table
     }
 
     /// Adds a row. Prints the buffered rows first if there are [`AHEAD`](Self::AHEAD) of them.
-    pub(super) fn row(
-        &mut self,
-        output: &mut Output,
-        style: Style,
-        cells: [String; N],
-    ) -> Result<(), Failure> {
+    fn row(&mut self, output: &mut Output, (style, cells): (Style, [String; N])) -> Result<(), Failure> {
         if self.rows.len() == Self::AHEAD {
             self.print(output)?;
         }
@@ -81,7 +107,7 @@ impl<const N: usize> Table<N> {
     }
 
     /// Prints the buffered rows.
-    pub(super) fn print(&mut self, output: &mut Output) -> Result<(), Failure> {
+    fn print(&mut self, output: &mut Output) -> Result<(), Failure> {
         for (style, cells) in self.rows.drain(..) {
             let padded = cells
                 .iter()

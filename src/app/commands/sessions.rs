@@ -9,7 +9,7 @@ use crate::{
         audit::operator,
         commands::{
             Missing,
-            output::{Output, PLAIN, Table, escaped, print},
+            output::{List, PLAIN, escaped, print},
             prompt, users, with_database,
         },
         failure::Failure,
@@ -92,19 +92,11 @@ async fn list(database: &Database, arguments: ListSessions) -> Result<(), Failur
     let mut found = sessions.all(owner.as_ref(), limit + 1, Timestamp::now()).await?;
     let has_more = found.len() > limit as usize;
     found.truncate(limit as usize);
-    let mut output = Output::new();
-    let mut table = Table::new(["USER", "SESSION", "LAST USED", "ADDRESS", "DETAILS"]);
+    let mut list = List::new(json, ["USER", "SESSION", "LAST USED", "ADDRESS", "DETAILS"]);
     for session in &found {
-        if json {
-            output.json(&as_json(session))?;
-        } else {
-            table.row(&mut output, PLAIN, columns(session))?;
-        }
+        list.item(|| as_json(session), || (PLAIN, columns(session)))?;
     }
-    if !json {
-        table.print(&mut output)?;
-    }
-    output.finish()?;
+    list.finish()?;
     if has_more {
         eprintln!("gatepass: there are more than {limit} sessions; set --limit to list them");
     }

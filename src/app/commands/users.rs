@@ -12,7 +12,7 @@ use crate::{
         commands::{
             Format, Missing, export,
             import::{self, ImportUsers},
-            output::{Output, PLAIN, Table, UNUSED, UserObject, escaped, print, print_json},
+            output::{List, PLAIN, UNUSED, UserObject, escaped, print, print_json},
             password::NewPassword,
             prompt, with_database,
         },
@@ -261,8 +261,7 @@ async fn list(users: &SqlUsers, ListUsers { filter, limit, json }: ListUsers) ->
         Some(text) => users.search(text).left_stream(),
         None => users.all().right_stream(),
     });
-    let mut output = Output::new();
-    let mut table = Table::new(["USERNAME", "EMAIL", "FULL NAME", "STATE", "SCOPES"]);
+    let mut list = List::new(json, ["USERNAME", "EMAIL", "FULL NAME", "STATE", "SCOPES"]);
     let (mut listed, mut has_more) = (0, false);
     while let Some(stored) = found.try_next().await? {
         has_more = limit == Some(listed);
@@ -270,17 +269,10 @@ async fn list(users: &SqlUsers, ListUsers { filter, limit, json }: ListUsers) ->
             break;
         }
         listed += 1;
-        if json {
-            output.json(&UserObject::from(&stored))?;
-        } else {
-            let style = if stored.user.disabled { UNUSED } else { PLAIN };
-            table.row(&mut output, style, columns(&stored.user))?;
-        }
+        let style = if stored.user.disabled { UNUSED } else { PLAIN };
+        list.item(|| UserObject::from(&stored), || (style, columns(&stored.user)))?;
     }
-    if !json {
-        table.print(&mut output)?;
-    }
-    output.finish()?;
+    list.finish()?;
     if has_more {
         eprintln!("gatepass: there are more than {listed} users; set --limit to list them");
     }
