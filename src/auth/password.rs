@@ -246,8 +246,8 @@ impl<U: AuthUser> Auth<U> {
         }
         let new = self.hasher()?.hash(new).await?;
         drop(turn);
-        // Sessions end before the change, so that none survives if the second call fails, and again after it, because of
-        // sign-ins in between. That call only logs its errors: the password is changed.
+        // Sessions end before the change, so that none of them survives if the second call fails, and again after it, because
+        // of sign-ins in between. If those sessions cannot be ended, the change must not be reported as a success.
         self.end_sessions(&subject, now).await?;
         if !store.change_password(&subject, &old, &new, now).await? {
             return Err(AuthError::IncorrectPassword);
@@ -255,10 +255,7 @@ impl<U: AuthUser> Auth<U> {
         self.emit_password_event(EventKind::PasswordChanged, change);
         // The user just entered the password: failures of strangers must not lock this network out.
         self.remember_network(&subject, &new, client_info).await;
-        if let Err(error) = self.end_sessions(&subject, now).await {
-            log::error!("cannot end sessions that began while user {subject} changed the password: {error}");
-        }
-        Ok(())
+        Ok(self.end_sessions(&subject, now).await?)
     }
 
     async fn end_sessions(&self, subject: &Subject, now: Timestamp) -> Result<(), BackendError> {

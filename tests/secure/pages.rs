@@ -367,7 +367,7 @@ fn password_change_that_fails_late_leads_to_the_sign_in_page() {
          SELECT RAISE(ABORT, 'x'); END",
     );
     let reply = submit_with(&service, "/account/password", &sign_in(&service), form);
-    expect_redirect(&reply, "../account?done=password");
+    expect_redirect(&reply, "../login?done=expired&next=account");
 }
 
 #[test]
