@@ -145,10 +145,9 @@ fn page(path: &str, allow: &'static str) -> actix_web::Resource {
     resource::at(path, allow, &ErrorFormat::OAuth2)
 }
 
-/// Returns whether a request to an endpoint of the API is for the page at the same path.
+/// Returns whether a request is for the page at the path of an endpoint of the API: programs do not accept HTML.
 fn is_for_page(context: &guard::GuardContext<'_>) -> bool {
-    let head = context.head();
-    head.method != Method::POST || accepts_html(head.headers())
+    accepts_html(context.head().headers())
 }
 
 /// The state that all handlers share.
