@@ -1,5 +1,7 @@
 # Functions that `.ci/run` and `.ci/nightly` share. Needs Rust, a C compiler, Debian, crates.io and root.
 source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
+# Incremental compilation takes 10 GB and saves nothing here.
+export CARGO_INCREMENTAL=0
 
 missing=()
 command -v c++ > /dev/null || missing+=(g++)
