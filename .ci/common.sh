@@ -56,7 +56,7 @@ fuzz() {
     done
 }
 
-# Lighthouse rates accessibility and best practices of every page with 100, at 1440 and 390 px.
+# Checks that Lighthouse rates accessibility and best practices of every page with 100, at widths of 1440 and 390 px.
 lighthouse() {
     local folder=target/lighthouse chromium pids=() tutorial secure cookie
     chromium=$(command -v chromium-headless-shell)

@@ -65,7 +65,7 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | sign in against your own users | [`UserStore`], [`AuthUser`] |
+//! | authenticate your own users | [`UserStore`], [`AuthUser`] |
 //! | configure authentication | [`Auth::builder`] |
 //! | get the user in a handler | [`ActiveUser`], [`CurrentUser`], [`MaybeUser`] |
 //! | accept tokens of clients without a user | [`CurrentClient`] |
@@ -93,13 +93,14 @@
 //!
 //! # Features
 //!
-//! - `service` (default): the `gatepass` program, which libraries do not need: set `default-features = false`.
+//! - `service` (default): the `gatepass` program. Applications that use the library do not need it: set
+//!   `default-features = false`.
 //! - `docs`: embedded Swagger UI at `/docs` and ReDoc at `/redoc`.
 //! - `jwt`: signed access tokens.
 //! - `remote-jwks`: fetches the keys of another service, to verify its tokens.
 //! - `argon2`: password hashing.
 //! - `password-policy`: rejects weak passwords.
-//! - `sql`: users, clients and sessions in SQLite or PostgreSQL.
+//! - `sql`: users, clients, sessions and the audit trail in SQLite or PostgreSQL.
 //! - `testing`: test doubles for applications, and contract suites for stores. Enable it for `dev-dependencies` only.
 //!
 //! The library needs Rust 1.89 or later. With `sql` or `service` it needs Rust 1.94, as sqlx does.
@@ -218,7 +219,7 @@ pub mod jwt {
     pub use crate::adapters::jwt::*;
 }
 
-/// Middleware and services for every request: access log, panics, unknown paths, proxies; session cookies.
+/// Access log, error responses for panics and unknown paths, origin checks, trusted proxies, and session cookies.
 pub mod web {
     pub use crate::auth::CookieTransport;
     pub use crate::http::{

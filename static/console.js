@@ -90,7 +90,7 @@ function curl(record) {
   return figure;
 }
 
-// A password that is not shown is left to a variable of the shell.
+// A password that is not shown is replaced with a shell variable.
 function curlCommand({ url, headers, fields }) {
   const words = ["curl", "-i"];
   if (headers.Authorization) words.push("-H", shellWord(`Authorization: ${headers.Authorization}`));

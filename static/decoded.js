@@ -27,7 +27,7 @@ const ALGORITHMS = {
   PS256: { name: "RSA-PSS", hash: "SHA-256", saltLength: 32 },
 };
 
-// Returns a sentence.
+// Verifies the signature of a decoded token, and returns the result as a sentence.
 export async function verify({ header, signed, signature }, keysUrl) {
   if (!keysUrl) return "Not checked: the service publishes no keys at this origin.";
   if (!globalThis.crypto?.subtle) return "Not checked: browsers verify signatures only on pages with HTTPS.";

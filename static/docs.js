@@ -24,7 +24,8 @@ const authorizeDialog = ({ React }) => {
   return { components: { authorizationPopup: AuthorizationPopup } };
 };
 
-// Swagger UI puts the link of an operation into a button, where no link may be. Opening an operation still changes the URL.
+// Swagger UI puts the link of an operation into a button, which HTML does not allow. Opening an operation still changes
+// the URL.
 const withoutNestedLinks = ({ React }) => ({
   components: { DeepLink: ({ text }) => React.createElement("span", null, text) },
 });

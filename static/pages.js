@@ -36,9 +36,9 @@ for (const toggle of toggles) {
 addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method === "get") return;
-  // The browser may be wrong about the connection.
+  // Shows whether the browser is offline, but sends the form even so: the browser may be wrong.
   showConnection();
-  // Browsers remember the text of other fields.
+  // Browsers remember the text of fields that are not password fields.
   for (const toggle of toggles) showPasswords(toggle, false);
   const button = event.submitter ?? form.querySelector("button.primary, button");
   button.disabled = true;
@@ -48,7 +48,7 @@ addEventListener("submit", (event) => {
   }
 });
 
-// The browser shows a page again as it was left.
+// The back/forward cache of the browser restores a page as it was left.
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   for (const button of all("button:disabled")) {
@@ -102,7 +102,7 @@ if (wait) {
       wait.textContent = text(seconds);
       setTimeout(show, 250);
     } else {
-      // Read to the user only now.
+      // Screen readers announce this text, but not the countdown.
       wait.setAttribute("role", "status");
       setTimeout(() => (wait.textContent = now));
     }
@@ -179,7 +179,7 @@ if (personal) {
 
 // ---- The address ----
 
-// The notice is shown once, also after a reload.
+// The notice is shown once, and not again after a reload.
 const address = new URL(location);
 if (address.searchParams.has("done")) {
   address.searchParams.delete("done");

@@ -141,7 +141,7 @@ function showConnection() {
   scheduleRetry();
 }
 
-// Repeats a request that got no response, after twice the time each time.
+// Repeats a request that got no response, and waits twice as long before each further attempt.
 function scheduleRetry() {
   clearTimeout(retryTimer);
   if (failed === null) retries = 0;

@@ -12,7 +12,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const serverOf = ({ oas3Selectors }) => oas3Selectors.serverEffectiveValue(oas3Selectors.selectedServer()) || ".";
 const resolve = (url) => new URL(url, document.baseURI);
 
-// Resolved in the same way as Swagger UI does.
+// Resolves the URL in the same way as Swagger UI.
 const tokenUrl = (auth, system) => new URL(auth.schema.get("tokenUrl"), resolve(serverOf(system)));
 export const urlOf = (path, system) => resolve(serverOf(system).replace(/\/$/, "") + path);
 

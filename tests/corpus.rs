@@ -1,4 +1,4 @@
-//! Runs the checks of the fuzz targets on the inputs that `cargo fuzz` recorded.
+//! Runs the checks of the fuzz targets on all inputs in `fuzz/corpus`.
 
 #[path = "../fuzz/src/lib.rs"]
 mod checks;

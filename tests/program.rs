@@ -1,4 +1,4 @@
-//! The program with the tutorial profile: settings, log, start and stop.
+//! The program with the tutorial profile: settings, log, start, stop and health check.
 
 use std::{
     io::{Read, Write},
@@ -17,7 +17,7 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
 }
 
 #[test]
-fn program_without_a_command_serves_and_logs_its_address() {
+fn serve_is_the_default_command_and_logs_its_address() {
     // If port 8000 is taken, the error shows the default address instead.
     for arguments in [vec![], vec!["serve"]] {
         let mut program = Program::start(&arguments, &[]);
@@ -52,7 +52,7 @@ fn settings_are_read_from_flags_and_variables_and_flags_take_precedence() {
 }
 
 #[test]
-fn log_reports_the_workers_and_the_insecure_profile_by_default() {
+fn log_reports_the_number_of_workers_and_the_insecure_profile() {
     for variables in [&[("RUST_LOG", "info"), ("GATEPASS_WORKERS", "3")][..], &[("RUST_LOG", "")]] {
         let program = Program::start(&["--bind", "127.0.0.1:0"], variables);
         program.wait_for("INSECURE");

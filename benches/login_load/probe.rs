@@ -1,4 +1,4 @@
-//! Sends GET /users/me some hundred times a second, to measure how the load affects other clients.
+//! Sends GET /users/me a few hundred times a second, to measure how the load affects other clients.
 
 use std::{
     net::SocketAddr,

@@ -19,7 +19,8 @@ pub const HASHING: Duration = Duration::from_secs(1);
 pub const QUIET: Duration = Duration::from_secs(2);
 /// The duration of the load in seconds.
 pub const LOAD: u64 = 5;
-/// The time at the start and end of the load that is not measured, since the queue may not be full.
+/// The time at the start and at the end of the load in which latencies are not measured, since the queue may not be
+/// full.
 const MARGIN: Duration = Duration::from_millis(500);
 
 pub struct Results(pub Vec<Round>);
@@ -68,7 +69,7 @@ fn round(server: &Server, load: &Load, users_me: &str) -> Result<Round> {
 }
 
 impl Round {
-    /// The sum of both measurements.
+    /// The sum of a value over both measurements of bare hashing.
     fn bare(&self, value: fn(&Hashing) -> f64) -> f64 {
         self.hashing.iter().map(value).sum()
     }

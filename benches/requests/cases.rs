@@ -75,7 +75,7 @@ impl Case {
         Spread::of(self.rounds.iter().map(value))
     }
 
-    /// The ratio to the rate of another case in the same round.
+    /// Returns the ratio of this case's request rate to that of another case, compared round by round.
     fn rate_over(&self, other: &Self) -> Spread {
         let pairs = self.rounds.iter().zip(&other.rounds);
         Spread::of(pairs.map(|(this, other)| this.outcome.rate() / other.outcome.rate()))

@@ -1,4 +1,4 @@
-//! FastAPI's applications of two chapters of its tutorial, if their Python packages can be installed.
+//! The applications of two chapters of FastAPI's tutorial, if their Python packages can be installed.
 
 use crate::support::{On, Result, Server, machine, python};
 

@@ -21,7 +21,7 @@ use crate::{
 /// The number of tokens that are used before the measured ones, to open connections and prepare statements.
 const TOKENS_BEFORE: usize = 100;
 
-/// The user, whether the session is active, and whether the token was revoked.
+/// The user, and whether the session exists and the token was not revoked.
 const QUERY: &str = "SELECT username, email, full_name, disabled, scopes, \
                      EXISTS (SELECT 1 FROM sessions WHERE id = $2 AND user_id = users.id) \
                      AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_id = $3) AS is_active \

@@ -1,5 +1,5 @@
-//! The work of PostgreSQL: statements from pg_stat_statements, transactions that wrote from transaction IDs, bytes of
-//! the write-ahead log, and CPU time from /proc.
+//! The work of PostgreSQL: statements (from pg_stat_statements), transactions that wrote (from transaction IDs), bytes
+//! of the write-ahead log, and CPU time (from /proc).
 
 use std::{fs, path::Path};
 

@@ -46,7 +46,7 @@ pub struct Sample {
 pub struct Tally {
     pub runs: usize,
     pub busy: usize,
-    /// The time of each run from when it was due to its end.
+    /// The time from when a run was due to its end, for each run with the outcome `Done`.
     pub latencies: Vec<Duration>,
 }
 

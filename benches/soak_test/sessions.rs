@@ -44,7 +44,7 @@ impl Sessions {
     /// A valid token, a different one each turn.
     pub fn valid_token(&self, turn: usize) -> Option<String> {
         let old = self.tokens.partition_point(|(issued, _)| issued.elapsed() > USED);
-        // A prime, so that neighbours in age are not neighbours in turn.
+        // A prime, so that consecutive turns use tokens of different ages.
         let index = old + (turn * 7919).checked_rem(self.tokens.len() - old)?;
         self.tokens.get(index).map(|(_, token)| token.clone())
     }

@@ -1,4 +1,4 @@
-//! Load by wrk: keep-alive connections, each with one request at a time.
+//! Load generation with wrk: keep-alive connections, each with one request in flight.
 
 use std::{
     io::Write,
@@ -16,7 +16,8 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/support/load.
 /// Requests that are sent in turn.
 pub struct Load {
     requests: NamedTempFile,
-    /// The length that every response must have, with a successful status. If `None`, wrk counts statuses instead.
+    /// The average length that responses must have; all of them must also be successful. If `None`, wrk counts statuses
+    /// instead.
     length: Option<usize>,
 }
 

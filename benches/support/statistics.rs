@@ -20,7 +20,7 @@ impl Spread {
     }
 }
 
-/// `0.97 (0.95–0.98)`, with the formatter's precision.
+/// Formats a spread as `0.97 (0.95–0.98)`, with the formatter's precision.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decimals = f.precision().unwrap_or(0);

@@ -38,7 +38,8 @@ fn check_request(request: &Request, input: &[u8]) {
     assert_eq!(client, expected);
 }
 
-/// Parses a header independently of Gatepass, like FastAPI's `get_authorization_scheme_param` with Starlette's Latin-1.
+/// Parses a header independently of Gatepass, as FastAPI does: `get_authorization_scheme_param` on text that Starlette
+/// decoded as Latin-1.
 fn credentials(header: &[u8], scheme: &str) -> Option<String> {
     // HTTP servers already remove white space around a header value.
     let space = header.iter().position(|byte| *byte == b' ')?;

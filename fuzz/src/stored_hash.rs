@@ -57,7 +57,7 @@ fn is_known_message(error: &str) -> bool {
     let is_weak = ["MD5 hash", "SHA-1 hash", "SHA-2 hash", "plain text"].iter().any(|kind| {
         error
             == format!(
-                "{kind}, which does not protect the password; import the hash ! and set a new password"
+                "{kind}, which does not protect the password; import ! as the hash, and set a new password"
             )
     });
     names_kind || is_weak || error == "password hash of an unknown kind"
@@ -111,7 +111,7 @@ impl Cost {
         } else if kind(&["!"]) {
             Some(Self::None)
         } else if kind(&["scrypt$", "scrypt:"]) {
-            // Django has the salt after N, which may be a number too.
+            // In Django's format, the salt follows N, and may be a number too.
             let numbers: Vec<u64> = if text.starts_with("scrypt:") {
                 fields[1..4].iter().map(|field| field.parse().ok()).collect::<Option<_>>()?
             } else {

@@ -1,6 +1,6 @@
 //! Access tokens. An input of one line is a token. An input of two lines is a header and a payload, which are signed
-//! here, so that the fuzzer gets past the signature check. An input that begins with the line `keys` is a JSON Web Key
-//! Set.
+//! here, so that the fuzzer gets past the signature check; the two lines are also the subject and the scopes of an
+//! issued token. An input that begins with the line `keys` is a JSON Web Key Set.
 
 use std::sync::LazyLock;
 

@@ -38,8 +38,10 @@ const MAX_FAILURES: usize = 500;
 /// The period that one entry counts failures for. Later failures start a new entry.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The maximum number of entries per write, and the minimum time between two writes.
+/// The maximum number of entries per write.
 const BATCH_SIZE: usize = 500;
+
+/// The minimum time between two rounds of writes. A round writes queued entries, then failures.
 const WRITE_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The timeout of one write to the database.
@@ -51,18 +53,18 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The time for writing the remaining entries when the service stops.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The minimum time between two log lines about failed writes and lost entries.
+/// The minimum time between two log lines about retried writes and full queues.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A counter with one label.
-pub(crate) type LabelledCounter = Family<[(&'static str, &'static str); 1], Counter>;
+pub(crate) type LabeledCounter = Family<[(&'static str, &'static str); 1], Counter>;
 
 /// A listener that passes events to the tasks that write them.
 #[derive(Debug, Default)]
 pub(crate) struct AuditTrail {
     sinks: Vec<Sink>,
-    pub(crate) written: LabelledCounter,
-    pub(crate) dropped: LabelledCounter,
+    pub(crate) written: LabeledCounter,
+    pub(crate) dropped: LabeledCounter,
 }
 
 /// A destination of entries with its own task, so that a slow destination does not delay another.
@@ -197,7 +199,8 @@ impl Failures {
         self.lock().is_empty()
     }
 
-    /// Takes the failures to write: new ones, and those that were written at least `interval` ago.
+    /// Takes up to [`BATCH_SIZE`] failures to write: new ones, those last written at least `interval` ago, and those whose
+    /// [`MINUTE`] is over.
     fn take(&self, interval: Duration) -> Vec<AuditEntry> {
         let mut taken = Vec::new();
         self.lock().retain(|_, failure| {

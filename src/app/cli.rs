@@ -190,7 +190,7 @@ impl Settings {
     }
 }
 
-/// Inserts `serve` if the arguments begin with an option.
+/// Inserts `serve` unless the arguments begin with a command, `--help` or `--version`.
 fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let first = arguments.first().map(|argument| argument.to_string_lossy());
     let has_command = first.is_some_and(|first| {
@@ -211,7 +211,7 @@ fn parse_from(arguments: &[OsString]) -> Result<Command, clap::Error> {
     Ok(CommandLine::from_arg_matches(&matches(arguments)?)?.command)
 }
 
-/// Returns the command line with all commands and options, as documentation and shell completions need it.
+/// Returns the command line with all commands and options, for the documentation.
 pub fn command_line() -> clap::Command {
     let mut command = command();
     command.build();
@@ -226,7 +226,7 @@ pub(crate) fn command() -> clap::Command {
 /// Applies the rules that all commands share. An option under a help heading is a setting.
 fn configure(command: clap::Command) -> clap::Command {
     let has_commands = command.has_subcommands();
-    // Without its required arguments, a command prints an error like any other instead of its help.
+    // If required arguments are missing, a command prints an error on one line instead of its help.
     command.arg_required_else_help(false).mut_subcommands(configure).mut_args(|arg| {
         let (Some(name), Some(_)) = (arg.get_long().map(str::to_owned), arg.get_help_heading()) else {
             return arg;
@@ -245,7 +245,8 @@ fn configure(command: clap::Command) -> clap::Command {
     })
 }
 
-/// Checks that no variable of an option has white space, a carriage return or quotes around its value, as some env files have.
+/// Checks that no variable of an option has a value that begins or ends with white space, such as the carriage return
+/// of a CRLF file, or is in quotes. Some env files have such values.
 fn check_variables(command: &clap::Command) -> Result<(), clap::Error> {
     let own = command.get_arguments().filter_map(|arg| arg.get_env().map(OsString::from));
     let files = command.get_arguments().filter_map(sources::file_variable).map(OsString::from);

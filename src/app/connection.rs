@@ -26,7 +26,7 @@ use socket2::{SockRef, Socket};
 /// The maximum number of concurrent requests on one connection, since Actix has no limit for HTTP/2. Further ones get 503.
 const MAX_REQUESTS: usize = 100;
 
-/// The number of concurrent requests at which the connection is closed.
+/// The number of concurrent requests above which the connection is closed.
 const TOO_MANY_REQUESTS: usize = 1000;
 
 /// The maximum number of response bytes passed to Actix at once. Actix copies them, so this limits the memory that a slow
@@ -90,7 +90,7 @@ pub(super) fn on_connect(timeouts: ConnectionTimeouts) -> impl Fn(&dyn Any, &mut
     }
 }
 
-/// Starts the response timeout of a request. `None` for requests without a connection, as in tests.
+/// Starts the response timeout of a request. Returns `None` for requests without a connection, as in tests.
 pub(super) fn track(request: &ServiceRequest) -> Option<InFlight> {
     request.conn_data::<Connection>().map(|connection| State::begin(&connection.state))
 }
@@ -187,8 +187,9 @@ impl<B: MessageBody + Unpin> MessageBody for TrackedBody<B> {
     }
 }
 
-/// Returns the number of connections that this process can have, at most `wanted`, and raises its limit of file descriptors
-/// as far as the system allows. A connection uses two file descriptors, and so does a connection to the database.
+/// Returns the number of connections that this process can have, at most `wanted`. Raises the process's limit of file
+/// descriptors if necessary, as far as the system allows. A connection uses two file descriptors, and so does a
+/// connection to the database.
 #[cfg(unix)]
 pub(super) fn limit(wanted: u32, database_connections: u32) -> u32 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

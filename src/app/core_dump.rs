@@ -1,6 +1,7 @@
 //! Disables core dumps, which would write passwords and keys to a disk.
 
-/// Disables core dumps of this process, and access to its memory by users other than root. Runs before logging starts.
+/// Disables core dumps of this process and, on Linux, access to its memory by users other than root. Runs before
+/// logging starts.
 #[cfg(unix)]
 pub(super) fn disable() {
     use rustix::process::{Resource, Rlimit, setrlimit};

@@ -25,8 +25,8 @@ impl Failure {
         Self { exit_code: 2, message: message.to_string() }
     }
 
-    /// Creates the result for a pipe that its reader closed, such as `head`. The exit code is 0, since the reader has what it
-    /// needs.
+    /// Creates the result of a command whose output was closed by its reader, such as `head`. The exit code is 0, since
+    /// the reader has what it needs.
     pub(crate) fn closed_output() -> Self {
         Self { exit_code: 0, message: String::new() }
     }
@@ -37,7 +37,7 @@ impl Failure {
         Self { message: String::new(), ..self }
     }
 
-    /// Prints the error on one line and returns the exit code.
+    /// Prints the error, unless it was logged, and returns the exit code.
     pub(crate) fn report(self) -> ExitCode {
         if self.exit_code > 0 && !self.message.is_empty() {
             eprintln!("gatepass: {}", self.message);

@@ -1,4 +1,4 @@
-//! The return of free memory to the system after a burst of connections.
+//! A background task that returns free memory to the operating system, for example after a burst of connections.
 
 use std::{hint, time::Duration};
 
@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use crate::adapters::background::{self, BackgroundTask};
 
-/// The time between two returns of free memory.
+/// The interval at which free memory is returned.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// The size of a block that mimalloc allocates separately. The block is never written to, so it uses no physical memory.

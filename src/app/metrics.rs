@@ -15,7 +15,7 @@ use prometheus_client::{
 
 use crate::{
     adapters::passwords::Argon2Hasher,
-    app::audit::{AuditTrail, LabelledCounter},
+    app::audit::{AuditTrail, LabeledCounter},
     auth::{AuthBuilder, TokenCache},
     domain::{
         event::{Event, EventKind, EventListener},
@@ -100,7 +100,7 @@ impl Metrics {
         );
         let requests = RequestMetrics::register(&mut registry);
         let events = EVENTS.iter().flat_map(|(name, help, label, values)| {
-            let family = LabelledCounter::default();
+            let family = LabeledCounter::default();
             registry.register(*name, *help, family.clone());
             values.iter().map(move |(kind, value)| (*kind, family.get_or_create_owned(&[(*label, *value)])))
         });

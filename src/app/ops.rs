@@ -32,7 +32,7 @@ use crate::{
 /// The timeout of a health check.
 pub(crate) const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The time for requests in flight after the service has stopped, in seconds.
+/// The time for requests to this server to finish after the service has stopped, in seconds.
 const SHUTDOWN_TIMEOUT: u64 = 1;
 
 type Check = Box<dyn Fn() -> LocalBoxFuture<'static, Result<(), BackendError>> + Send + Sync>;

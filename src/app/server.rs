@@ -84,7 +84,7 @@ impl Server {
         let routes = move |app: &mut web::ServiceConfig| {
             app.service(auth.user_endpoint::<Me>("/users/me"))
                 .default_service(if is_fastapi { web::to(absolute_fallback) } else { web::to(fallback) })
-                // Pages may replace endpoints for browsers, and the default.
+                // For browsers, pages replace some of the endpoints below, and the default service above.
                 .configure(&*pages)
                 .configure(auth.routes())
                 .configure(auth.account_routes::<Me>())

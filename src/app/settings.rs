@@ -1,7 +1,7 @@
 //! The settings: each is a command-line option and an environment variable, see `cli`.
 //!
-//! Commands flatten the groups that they read. Groups come last in a struct, since a help heading applies to all fields
-//! after it.
+//! Commands flatten the groups that they read. Groups with another help heading come last in a struct, since a heading
+//! applies to all fields after it.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -376,9 +376,9 @@ pub(crate) struct KeySettings {
 pub(crate) struct AlgorithmSettings {
     /// Signature algorithm of new keys; existing keys keep theirs [default: that of the newest key; ES256 for the first]
     #[arg(long, value_parser = one_of(&[
-        ("ES256", "ECDSA with P-256; nearly all libraries verify it with the public key", SigningAlgorithm::Es256),
-        ("RS256", "RSA with 3072 bits, for services whose libraries verify nothing else", SigningAlgorithm::Rs256),
-        ("EdDSA", "Ed25519; some libraries cannot verify it", SigningAlgorithm::EdDsa),
+        ("ES256", "ECDSA with P-256; verified with the public key, and supported by nearly all libraries", SigningAlgorithm::Es256),
+        ("RS256", "3072-bit RSA, for services whose libraries cannot verify ES256", SigningAlgorithm::Rs256),
+        ("EdDSA", "Ed25519; some libraries do not support it", SigningAlgorithm::EdDsa),
         ("HS256", "HMAC with SHA-256, as in FastAPI's tutorial; verifying tokens requires the secret key", SigningAlgorithm::Hs256),
     ]))]
     pub(crate) algorithm: Option<SigningAlgorithm>,
@@ -388,7 +388,7 @@ pub(crate) struct AlgorithmSettings {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Secure profile options")]
 pub(crate) struct ApiSettings {
-    /// Scopes of your services and their descriptions, for the Authorize dialog and the metadata
+    /// Scopes of your services with descriptions, for the Authorize dialog of Swagger UI and the server metadata
     #[arg(long, value_name = "SCOPE=DESCRIPTION;…", value_delimiter = ';', value_parser = described_scope)]
     pub(crate) scope: Vec<(Scope, String)>,
 
@@ -491,8 +491,9 @@ struct LoginThrottleSettings {
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=3599))]
     login_throttle_longest_wait: u32,
 
-    /// Maximum number of requests per second from one address to /token, /login, /logout, /revoke and /introspect, of password
-    /// changes and of unknown session cookies, successful or not; a burst may be ten times that
+    /// Maximum number of requests per second from one address, successful or not: those to /token, /login, /logout,
+    /// /revoke and /introspect, password changes, and requests with unknown session cookies; a burst may be ten
+    /// times that
     #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = positive::<NonZeroU32>)]
     login_throttle_rate: NonZeroU32,
 }
@@ -607,7 +608,7 @@ impl Settings {
         let check = OriginCheck::default().allow_origins(origins);
         let allowed = &self.network.allowed_hosts;
         let has_proxy = self.network.trusted_proxies.as_ref().is_some_and(|proxies| !proxies.is_empty());
-        // Proxies pass on any host name.
+        // Requests through a proxy may have any public host name of the service.
         if allowed.is_empty() && (has_proxy || !self.listen.bind.ip().to_canonical().is_loopback()) {
             return Some(check);
         }
@@ -621,8 +622,8 @@ impl Settings {
         Some(format!("{}://{}", issuer.scheme_str()?, issuer.authority()?))
     }
 
-    /// Returns the session cookies, which need TLS unless the issuer is an `http` URL. Pages of `--cors-origin` may call the
-    /// service with tokens, but not act for the browser's user.
+    /// Returns the settings of session cookies, which need TLS unless the issuer is an `http` URL. Pages of
+    /// `--cors-origin` may call the service with tokens, but cannot use the cookie of the browser's user.
     pub(crate) fn cookies(&self) -> CookieTransport {
         let cookies = CookieTransport::default()
             .lifetime(self.secure.session_cookie_ttl)
@@ -631,8 +632,8 @@ impl Settings {
         if self.issuer().starts_with("http://") { cookies.insecure_http() } else { cookies }
     }
 
-    /// Returns the proxies whose forwarding header is trusted. The tutorial profile trusts the same ones as FastAPI's
-    /// server.
+    /// Returns the proxies whose forwarding header is trusted. By default, the tutorial profile trusts loopback
+    /// addresses, as FastAPI's server does.
     pub(crate) fn trusted_proxies(&self) -> TrustedProxies {
         let default = || match self.profile.profile {
             Profile::Tutorial => TrustedProxies::loopback(),
@@ -665,8 +666,9 @@ impl NetworkSettings {
         self.trusted_proxies.as_ref().is_some_and(|proxies| !proxies.is_empty())
     }
 
-    /// Returns the time that an idle connection stays open. It exceeds the 60 seconds for which most proxies reuse a
-    /// connection: a proxy that sends a request while the connection is being closed responds with 502.
+    /// Returns the time that an idle connection stays open. With trusted proxies, the default exceeds the 60 seconds
+    /// for which most proxies reuse a connection: a proxy that sends a request while the connection is being closed
+    /// responds with 502.
     pub(crate) fn idle_timeout(&self) -> Duration {
         let default = if self.has_trusted_proxies() { 75 } else { 5 };
         self.idle_timeout.unwrap_or(Duration::from_secs(default))
@@ -731,7 +733,8 @@ impl SecureSettings {
 }
 
 impl ApiSettings {
-    /// Returns whether browsers can sign in with a cookie, which they do as the default client.
+    /// Returns whether session cookies are on. Browsers sign in as the default client, so `--require-client` turns
+    /// cookies off.
     pub(crate) fn has_cookies(&self) -> bool {
         self.session_cookies && !self.require_client
     }
@@ -849,7 +852,9 @@ fn host_name(text: &str) -> Result<String, &'static str> {
 fn brand_name(text: &str) -> Result<String, &'static str> {
     let is_name =
         (1..=80).contains(&text.chars().count()) && text.trim() == text && sql::full_name(text).is_ok();
-    is_name.then(|| text.to_owned()).ok_or("expected a name of 1 to 80 characters without control characters")
+    is_name
+        .then(|| text.to_owned())
+        .ok_or("expected a name of 1 to 80 characters without white space at its ends or control characters")
 }
 
 /// Parses the URL of a link on the pages.

@@ -83,7 +83,7 @@ impl FileValue {
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     pub(crate) name: String,
-    /// The value without secrets; `None` if the setting has no value.
+    /// The value with secrets redacted; `None` if the setting has no value.
     pub(crate) value: Option<String>,
     /// The description of the default, if it depends on other settings or on the system.
     pub(crate) default: Option<String>,

@@ -116,10 +116,12 @@ impl TlsFiles {
             let parsed = now.clone().and_then(|new| self.parse(&new).map_err(|error| error.to_string()));
             match parsed {
                 Ok(certified) => {
-                    log::info!("TLS uses the new certificate in {}", self.certificate.display());
+                    log::info!("reloaded the TLS certificate from {}", self.certificate.display());
                     *current.certificate.write().unwrap_or_else(PoisonError::into_inner) = certified.into();
                 }
-                Err(error) => log::error!("TLS keeps the old certificate: {error}"),
+                Err(error) => {
+                    log::error!("cannot reload the TLS certificate; the old one stays in use: {error}");
+                }
             }
             (current_content, previous_read) = (now, None);
         }

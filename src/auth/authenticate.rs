@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// The user of a valid access token.
+/// The user of a valid access token or session cookie.
 #[derive(Clone, Debug)]
 pub struct AuthenticatedUser<U> {
     /// The user as currently stored.
@@ -61,7 +61,8 @@ pub enum Authentication<U> {
     Client(Arc<AuthenticatedClient>),
     /// The session of the token has ended or the token was revoked, and its user is inactive.
     Inactive,
-    /// The token is not genuine, has expired or was revoked, its session has ended, or its user no longer exists.
+    /// The token is not genuine, has expired or was revoked, or is for another audience or another kind of user; or its
+    /// session has ended, or its user or client no longer exists.
     Invalid,
 }
 
@@ -70,7 +71,7 @@ pub enum Authentication<U> {
 pub(super) enum Accepted {
     /// Tokens for this application.
     OwnAudience,
-    /// All tokens of the issuer, to introspect or revoke them.
+    /// Tokens of the issuer for any audience.
     AnyAudience,
     /// Session cookies, and no tokens.
     Cookie,
@@ -86,7 +87,7 @@ impl<U: AuthUser> Auth<U> {
     }
 
     /// Does the same as [`authenticate`](Self::authenticate) for tokens of another audience, for example to authenticate the
-    /// requests of another service.
+    /// requests to another service.
     ///
     /// # Errors
     /// Those of [`authenticate`](Self::authenticate).
@@ -136,7 +137,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(authentication)
     }
 
-    /// Verifies a token and loads its user; `None` if the token is not genuine.
+    /// Verifies a token and loads its user or client; `None` if the verification fails.
     async fn look_up(
         &self,
         token: &AccessToken,
@@ -204,7 +205,8 @@ impl<U: AuthUser> Auth<U> {
     }
 
     /// Returns whether the session of a token is active. While a response may be repeated, records that the client received
-    /// it. If a response to another sender was received too, two parties have the refresh token, and the session ends.
+    /// it. If the token is of a response that was presumed lost, two parties have the refresh token, and the session
+    /// ends.
     async fn is_active(
         &self,
         sessions: &Sessions,
@@ -239,7 +241,7 @@ impl<U: AuthUser> Auth<U> {
                 return Ok(true);
             }
         }
-        Err(BackendError::unavailable("too many concurrent requests use the same refresh token"))
+        Err(BackendError::unavailable("too many concurrent requests use the same session"))
     }
 
     /// Verifies a token and returns its claims, unless it is for another kind of user.
@@ -255,8 +257,10 @@ impl<U: AuthUser> Auth<U> {
             Accepted::Cookie => return Ok(None),
         };
         let Some(claims) = claims else { return Ok(None) };
-        let kind = claims.user_kind.as_deref();
-        if !claims.is_of_client() && kind.is_some_and(|kind| kind != U::user_kind()) {
+        if let Some(kind) = &claims.user_kind
+            && !claims.is_of_client()
+            && **kind != *U::user_kind()
+        {
             log::debug!("rejected a token: its user_kind is {kind:?}, not {:?}", U::user_kind());
             return Ok(None);
         }

@@ -92,7 +92,7 @@ pub enum BuildError {
     CookiesWithoutDefaultClient,
     /// The name of the session cookie is invalid.
     #[error(
-        "the name of the session cookie must have 1 to 64 letters, digits, hyphens, dots and underscores"
+        "the name of the session cookie must consist of 1 to 64 letters, digits, hyphens, dots and underscores"
     )]
     InvalidCookieName,
     /// `password_changes` was called without `passwords`.
@@ -162,7 +162,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Lets users change their passwords.
+    /// Lets users change their passwords; requires [`passwords`](Self::passwords).
     #[must_use]
     pub fn password_changes(mut self) -> Self
     where
@@ -239,7 +239,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets which sign-ins get refresh tokens, and the lifetimes of these; requires [`sessions`](Self::sessions).
+    /// Sets which sign-ins get refresh tokens, and the lifetimes of the tokens; requires [`sessions`](Self::sessions).
     #[must_use]
     pub fn refresh_tokens(mut self, settings: RefreshSettings) -> Self {
         self.refresh = Some(settings);
@@ -306,8 +306,9 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
     }
 
     /// Sets the audiences that clients may request tokens for with the parameter `resource`
-    /// ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707)) or `audience`. Tokens of other requests are for the first one.
-    /// Without this call, all tokens are for the issuer's own audience.
+    /// ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707)) or `audience`. A request without these parameters gets a
+    /// token for the first audience that the client may have. Without this call, all tokens are for the issuer's own
+    /// audience.
     ///
     /// List the issuer's own audience too, such as [`JwtSettings::audience`](crate::jwt::JwtSettings::audience): this
     /// application accepts only tokens for that one.

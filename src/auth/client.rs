@@ -21,8 +21,10 @@ impl<U: AuthUser> Auth<U> {
     /// ignored, and all requests are those of the default client.
     ///
     /// # Errors
-    /// [`AuthError::InvalidClient`] for an unknown client, a wrong or missing secret, a secret of a public client, and for
-    /// missing credentials if a registered client is required; [`AuthError::TooManyAttempts`]; [`AuthError::Backend`].
+    /// - [`AuthError::InvalidClient`] for an unknown client, for a wrong or missing secret, for a secret from a public
+    ///   client, and for missing credentials if a registered client is required.
+    /// - [`AuthError::TooManyAttempts`] after too many attempts with a wrong secret.
+    /// - [`AuthError::Backend`] if a store fails.
     pub async fn authenticate_client(
         &self,
         client_id: Option<&str>,

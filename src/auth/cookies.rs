@@ -1,4 +1,4 @@
-//! Session cookies: browsers authenticate by a cookie that no script can read, instead of tokens.
+//! Session cookies: browsers authenticate with a cookie that no script can read, instead of with tokens.
 //!
 //! A cookie is 256 random bits that identify a session, as the family name in a refresh token does. It is neither a token nor
 //! signed: no service accepts it in place of a token, whatever checks that service omits, and its lifetime does not depend on
@@ -34,9 +34,10 @@ use crate::{
 /// `Authorization` header is authenticated by that header alone. A cookie that is no longer valid is ignored, so that
 /// [`MaybeUser`](crate::MaybeUser) is anonymous.
 ///
-/// Requests with the cookie that may change something must come from a page of the same origin, or get 403: those with methods
-/// other than GET, HEAD and OPTIONS, and WebSocket handshakes. `Sec-Fetch-Site` or `Origin` must show it. A request with neither
-/// header is refused, since all current browsers send one. Handlers of GET requests must therefore change nothing.
+/// Requests with the cookie that may change something must come from a page of the same origin or an
+/// [allowed](Self::allow_origins) one, or get 403: those with methods other than GET, HEAD and OPTIONS, and WebSocket
+/// handshakes. `Sec-Fetch-Site` or `Origin` must show the origin. A request with neither header is refused, since all
+/// current browsers send one. Other requests are not checked, so handlers of GET requests must change nothing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -73,8 +74,8 @@ impl CookieTransport {
         Self { lifetime, ..self }
     }
 
-    /// Sets the time without requests after which cookies and their sessions end, in whole seconds. Requests are recorded at
-    /// most once in a tenth of this time, so a session may end up to a tenth earlier.
+    /// Sets the time without requests after which cookies and their sessions end, in whole seconds. Requests are
+    /// recorded at most once in a tenth of this time, so a session may end earlier, by up to a tenth.
     #[must_use]
     pub fn idle_timeout(self, idle: Duration) -> Self {
         Self { idle, ..self }
@@ -108,7 +109,7 @@ impl CookieTransport {
         format!("{}{}", if self.is_secure { "__Host-" } else { "" }, self.name)
     }
 
-    /// Returns the name of the cookie over TLS, for documents that do not know how the service is reached.
+    /// Returns the name of the cookie over TLS, for the OpenAPI document.
     pub(crate) fn documented_name(&self) -> String {
         Self { is_secure: true, ..self.clone() }.cookie_name()
     }
@@ -229,7 +230,8 @@ impl<U: AuthUser> Auth<U> {
         if now < due {
             return Ok(due);
         }
-        // `rotate` replaces the cookie with itself, to store the time. `false` means that a concurrent request has done so.
+        // `rotate` replaces the cookie with itself, to store the time. `false` means that a concurrent request has
+        // stored it or has ended the session.
         let rotation = Rotation {
             family: hash,
             from: hash,

@@ -1,4 +1,5 @@
-//! The rules for repeated responses to a refresh: a client that lost the response gets another one, a thief does not.
+//! The rules for repeated responses to a refresh: a client that lost the response gets another one. If two parties have
+//! the refresh token, the session ends.
 
 use crate::{
     auth::throttle::network,
@@ -29,7 +30,8 @@ pub(super) enum Repetition {
 pub(super) enum Use {
     /// The client received the current refresh token together with this access token, which changes the delivery.
     First(Delivery),
-    /// Nothing new: the token is older than the current refresh token, or it is known that the client received one.
+    /// Nothing new: the token is not of a refresh, it is older than the current refresh token, or a response is already
+    /// known to have been received.
     Repeated,
     /// The token is of a response that was presumed lost, since another sender requested a repetition: two parties have the
     /// refresh token.
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn response_is_repeated_to_another_sender_until_one_was_received() {
+    fn response_is_repeated_to_another_sender_until_a_response_is_received() {
         let moved = allowed(ROTATED.repeated(false));
         assert_eq!(moved, Delivery { to_sender: 8, last: 8, ..ROTATED });
         // The client that changed networks stays signed in, even if it repeats its request.
@@ -125,7 +127,7 @@ mod tests {
         };
         let by_one = repeat(ROTATED, &[true; 10]);
         assert_eq!([true, false].map(|same| by_one.repeated(same)), [Repetition::TooMany, Repetition::Reuse]);
-        // A thief requested all repetitions, the last one, or one of them.
+        // A thief requested all repetitions, only the last one, or those from the fifth on.
         for switch in [0, 9, 4] {
             let mut senders = [true; 10];
             senders[switch] = false;

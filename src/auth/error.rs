@@ -12,7 +12,7 @@ pub enum AuthError {
     InvalidCredentials,
     /// The credentials are right, but the user is not active.
     InactiveUser,
-    /// The user has none of the requested scopes.
+    /// None of the requested scopes is allowed for both the user and the client.
     ScopeNotGranted,
     /// The request includes scopes that were not granted at the sign-in.
     ScopeExceeded,
@@ -39,7 +39,8 @@ pub enum AuthError {
     WeakPassword(WeakPassword),
     /// The `Auth` was built without the part that this call needs.
     NotConfigured(&'static str),
-    /// A store, hasher or token service failed. [`Error::source`] is the cause.
+    /// A store, hasher or token service failed. `Display` writes the [cause](BackendError::cause), and
+    /// [`Error::source`] returns the source of the cause.
     Backend(BackendError),
 }
 
@@ -49,11 +50,11 @@ impl fmt::Display for AuthError {
             Self::InvalidCredentials => "incorrect username or password",
             Self::InactiveUser => "inactive user",
             Self::ScopeNotGranted => "none of the requested scopes can be granted",
-            Self::ScopeExceeded => "more scopes were requested than the sign-in was granted",
+            Self::ScopeExceeded => "the request includes scopes that the sign-in was not granted",
             Self::InvalidTarget => "a requested audience is unknown or not allowed",
             Self::InvalidRefreshToken => "invalid refresh token",
             Self::IssuedToAnotherClient => "the token was issued to another client",
-            Self::TooManyAttempts { .. } => "too many failed attempts",
+            Self::TooManyAttempts { .. } => "too many attempts",
             Self::InvalidClient => "client authentication failed",
             Self::UnauthorizedClient => "the client is not allowed to use this grant type",
             Self::UnsupportedGrant => "unsupported grant type",

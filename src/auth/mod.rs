@@ -132,8 +132,8 @@ struct Rules {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the public keys that other services verify tokens with; `None` if tokens are not signed with a private
-    /// key.
+    /// Returns the public keys that other services verify tokens with; `None` if this `Auth` issues no tokens, or none
+    /// that are signed with a private key.
     ///
     /// # Errors
     /// [`AuthError::Backend`] if the keys cannot be read.
@@ -154,7 +154,7 @@ impl<U: AuthUser> Auth<U> {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Removes stale tokens from the cache of this `Auth`. Other processes are notified of the change by the store.
+    /// Removes stale tokens from the cache of this `Auth`. The store notifies other processes of the change.
     fn invalidate(&self, change: Invalidation) {
         if let Some(cache) = &self.0.token_cache {
             cache.invalidate(&change);

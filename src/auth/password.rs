@@ -72,9 +72,9 @@ impl<U: AuthUser> Auth<U> {
     /// - [`AuthError::InvalidCredentials`] for an unknown user or a wrong password, both after the same time; for a
     ///   password that is [not hashable](Password::is_hashable), at once.
     /// - [`AuthError::InactiveUser`] only if the password is right.
-    /// - [`AuthError::TooManyAttempts`], whether or not the user exists.
+    /// - [`AuthError::TooManyAttempts`] after too many failed attempts or requests, whether or not the user exists.
     /// - [`AuthError::NotConfigured`] without a password hasher.
-    /// - [`AuthError::Backend`].
+    /// - [`AuthError::Backend`] if a store or the hasher fails.
     pub async fn verify_password(
         &self,
         username: &str,
@@ -171,7 +171,9 @@ impl<U: AuthUser> Auth<U> {
     /// about the user, such as the username and the email address.
     ///
     /// # Errors
-    /// [`AuthError::WeakPassword`], [`AuthError::NotConfigured`] without a password hasher, [`AuthError::Backend`].
+    /// - [`AuthError::WeakPassword`] if the policy rejects the password.
+    /// - [`AuthError::NotConfigured`] without a password hasher.
+    /// - [`AuthError::Backend`] if the policy or the hasher fails.
     pub async fn hash_password(
         &self,
         password: &Password,
@@ -186,16 +188,20 @@ impl<U: AuthUser> Auth<U> {
             Some(policy) => policy.check(password, context).await?,
             None => WeakPassword::check_length(password, WeakPassword::MIN_CHARACTERS),
         };
-        checked.map_err(AuthError::WeakPassword)
+        // A policy need not check what no hasher accepts.
+        checked.and_then(|()| WeakPassword::check_length(password, 1)).map_err(AuthError::WeakPassword)
     }
 
     /// Changes a user's password and ends all sessions of the user. The current password is verified first.
     ///
     /// # Errors
-    /// [`AuthError::IncorrectPassword`] if the current password is wrong or was changed concurrently,
-    /// [`AuthError::TooManyAttempts`] (also while another change of this user is in progress),
-    /// [`AuthError::WeakPassword`], [`AuthError::NotConfigured`] without
-    /// [`AuthBuilder::password_changes`](crate::auth::AuthBuilder::password_changes), [`AuthError::Backend`].
+    /// - [`AuthError::IncorrectPassword`] if the current password is wrong or was changed concurrently.
+    /// - [`AuthError::TooManyAttempts`] after too many failed attempts or requests, and while another change of this
+    ///   user is in progress.
+    /// - [`AuthError::WeakPassword`] if the policy rejects the new password, or if it is the current one.
+    /// - [`AuthError::NotConfigured`] without
+    ///   [`AuthBuilder::password_changes`](crate::auth::AuthBuilder::password_changes).
+    /// - [`AuthError::Backend`] if a store, the policy or the hasher fails. The password may have been changed even so.
     pub async fn change_password(&self, change: PasswordChange<'_, U>) -> Result<(), AuthError> {
         self.check_rate(change.client_info).await?;
         let _in_progress = self.start_password_change(change.user.subject())?;
@@ -246,8 +252,8 @@ impl<U: AuthUser> Auth<U> {
         }
         let new = self.hasher()?.hash(new).await?;
         drop(turn);
-        // Sessions end before the change, so that none of them survives if the second call fails, and again after it, because
-        // of sign-ins in between. If those sessions cannot be ended, the change must not be reported as a success.
+        // Sessions end before the change, so that they do not survive it even if the call after it fails. That call
+        // ends the sessions of sign-ins in between. If it fails, the change must not be reported as a success.
         self.end_sessions(&subject, now).await?;
         if !store.change_password(&subject, &old, &new, now).await? {
             return Err(AuthError::IncorrectPassword);

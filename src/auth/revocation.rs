@@ -44,7 +44,8 @@ impl<U: AuthUser> Auth<U> {
     /// session store, nothing is revoked.
     ///
     /// # Errors
-    /// [`AuthError::IssuedToAnotherClient`], [`AuthError::Backend`].
+    /// [`AuthError::IssuedToAnotherClient`] if the token is not one of this client, [`AuthError::Backend`] if a store
+    /// or the token service fails.
     pub async fn revoke(
         &self,
         token: &str,
@@ -91,7 +92,8 @@ impl<U: AuthUser> Auth<U> {
     /// may see all tokens.
     ///
     /// # Errors
-    /// [`AuthError::InvalidClient`] for a public client, since anyone can send its identifier; [`AuthError::Backend`].
+    /// [`AuthError::InvalidClient`] for a public client, since anyone can send its identifier; and those of
+    /// [`introspect`](Self::introspect).
     pub async fn introspect_as(
         &self,
         client: &Client,
@@ -116,11 +118,11 @@ impl<U: AuthUser> Auth<U> {
         Ok(self.introspect(token).await?.filter(is_visible))
     }
 
-    /// Returns the content of a token, or `None` if it is not valid
+    /// Returns the content of a token, or `None` if the token is not valid or its user is not active
     /// ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
     ///
     /// # Errors
-    /// [`AuthError::Backend`].
+    /// [`AuthError::Backend`] if a store or the token service fails, or if the token cache is stale.
     pub async fn introspect(&self, token: &str) -> Result<Option<Introspection<U>>, AuthError> {
         if let Some(family) = self.family_of(token).await? {
             return Ok(self.introspect_refresh_token(token, family).await?);

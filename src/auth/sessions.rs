@@ -21,7 +21,7 @@ impl<U: AuthUser> Auth<U> {
     /// Returns the active sessions of a user, most recently used first.
     ///
     /// # Errors
-    /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`].
+    /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`] if the store fails.
     pub async fn sessions(&self, subject: &Subject) -> Result<Vec<Session>, AuthError> {
         let owner = self.owner(subject.clone());
         Ok(self.session_store()?.store.list(&owner, self.now()).await?)
@@ -30,7 +30,7 @@ impl<U: AuthUser> Auth<U> {
     /// Ends a session of a user with all its tokens. Returns whether the user had such a session.
     ///
     /// # Errors
-    /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`].
+    /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`] if the store fails.
     pub async fn end_session(
         &self,
         subject: &Subject,
@@ -49,7 +49,7 @@ impl<U: AuthUser> Auth<U> {
     /// Ends every session of a user: tokens issued before are no longer valid.
     ///
     /// # Errors
-    /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`].
+    /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`] if the store fails.
     pub async fn end_all_sessions(
         &self,
         subject: &Subject,

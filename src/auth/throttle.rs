@@ -42,7 +42,7 @@ use crate::{
 /// [`TrustedProxies`](crate::web::TrustedProxies) to the application:
 /// `.app_data(web::Data::new("10.0.0.0/8".parse::<TrustedProxies>()?))`.
 ///
-/// After a sign-in, the token endpoint sets a cookie
+/// After a sign-in, the response sets a cookie
 /// ([device cookie](https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies)). Attempts with
 /// the cookie of the account have a count of their own, so that failures of strangers do not delay them. The cookie
 /// authenticates nobody: the password is still required.
@@ -98,7 +98,7 @@ pub struct LoginThrottleLimits {
 
 impl Default for LoginThrottleLimits {
     /// Returns limits of 5 failures per account and address, 100 per account, and 100 per address, with waits of up to 15
-    /// minutes. Failures are forgotten after an hour. An address may make 50 attempts per second.
+    /// minutes. Failures from an address are forgotten after an hour. An address may make 50 attempts per second.
     ///
     /// After about 15 attempts, an attacker gets four per hour at one account from one address. From all addresses
     /// together, attackers get 100, the limit of
@@ -219,8 +219,8 @@ impl FailedAttemptStore for InMemoryFailedAttempts {
 /// The account of an attempt, which failures are counted under.
 #[derive(Clone, Copy)]
 pub(crate) enum Target<'a> {
-    /// A user, with the stored hash of the password. All usernames of an account have its subject, and therefore one count,
-    /// which also includes attempts to change its password.
+    /// A user, with the stored hash of the password. All spellings of a username lead to one subject, and therefore to
+    /// one count, which also includes attempts to change the password.
     User(&'a Subject, &'a PasswordHash),
     /// A username that no user has. It is counted like an account.
     Username(&'a str),
@@ -264,7 +264,7 @@ impl<U: AuthUser> Auth<U> {
     /// throttling is off, no request is.
     ///
     /// # Errors
-    /// [`AuthError::TooManyAttempts`], [`AuthError::Backend`].
+    /// [`AuthError::TooManyAttempts`] if the rate is exceeded, [`AuthError::Backend`] if the store fails.
     pub async fn check_rate(&self, client_info: &ClientInfo) -> Result<(), AuthError> {
         let Some(throttle) = &self.0.throttle else { return Ok(()) };
         let now = self.now();
@@ -314,8 +314,8 @@ impl<U: AuthUser> Auth<U> {
         Ok(found)
     }
 
-    /// Exempts an address from the rate limit for a minute, because an authenticated client uses it: it may send requests
-    /// for many users.
+    /// Exempts an address from the rate limit for a minute, because a client authenticated from it: a client may send
+    /// requests for many users.
     pub(crate) fn exempt_from_rate(&self, client_info: &ClientInfo) {
         if let Some((throttle, address)) = self.0.throttle.as_ref().zip(client_info.address) {
             throttle.clients.insert(network(address), self.now());
@@ -537,25 +537,23 @@ impl Throttle {
         let known = account.known(&network);
         keys.push(known.clone());
         let found = self.find(&keys, now).await?;
-        let missing =
-            || BackendError::new("the store of failed attempts did not return a result for every key");
-        let (at_address, address) = found.first().zip(found.get(1)).ok_or_else(missing)?;
+        let (at_address, address) = (found[0], found[1]);
         if account.is_client {
             // Client secrets are too long to guess, and clients send many requests at once: attempts in progress do not
             // count as failures.
-            self.limits.check(*at_address, 0, self.limits.account_failures, now)?;
-            self.limits.check(*address, 0, self.limits.address_failures, now)?;
+            self.limits.check(at_address, 0, self.limits.account_failures, now)?;
+            self.limits.check(address, 0, self.limits.address_failures, now)?;
             let outdated = if at_address.count > 0 { vec![keys[0].clone()] } else { Vec::new() };
             return Ok(Attempt { in_progress: Some(in_progress), now, outdated, new_network: None });
         }
-        let (total, signed_in) = found.get(2).zip(found.get(3)).ok_or_else(missing)?;
-        self.limits.check(*at_address, others[0], self.limits.account_failures, now)?;
+        let (total, signed_in) = (found[2], found[3]);
+        self.limits.check(at_address, others[0], self.limits.account_failures, now)?;
         if !is_shared {
-            self.limits.check(*address, others[1], self.limits.address_failures, now)?;
+            self.limits.check(address, others[1], self.limits.address_failures, now)?;
         }
         let is_known = signed_in.last.is_some();
         if !is_known {
-            self.limits.check(*total, others[2], self.limits.account_total_failures, now)?;
+            self.limits.check(total, others[2], self.limits.account_total_failures, now)?;
         }
         // The total is not checked for known networks, and sign-ins from them do not reset it: attackers must not get another
         // hundred guesses each time that the owner signs in.
@@ -566,9 +564,14 @@ impl Throttle {
         Ok(Attempt { in_progress: Some(in_progress), now, outdated, new_network: is_new.then_some(known) })
     }
 
-    /// Returns the failed attempts under each key that are not forgotten.
+    /// Returns the failed attempts under each key that are not forgotten, in the order of the keys.
     async fn find(&self, keys: &[ThrottleKey], now: Timestamp) -> Result<Vec<FailedAttempts>, BackendError> {
         let found = self.store.find(keys).await?;
+        if found.len() != keys.len() {
+            return Err(BackendError::new(
+                "the store of failed attempts did not return a result for every key",
+            ));
+        }
         let recent = |(failures, key): (_, &ThrottleKey)| self.limits.recent(failures, key.forget_after, now);
         Ok(found.into_iter().zip(keys).map(recent).collect())
     }

@@ -27,14 +27,15 @@ use crate::{
     },
 };
 
-/// A cache of results of [`Auth::authenticate`](crate::Auth::authenticate) and of introspection, by the SHA-256 of the token.
-/// Rarely used tokens are evicted. An entry is valid until its token expires or is
-/// [invalidated](CacheInvalidator::invalidate).
+/// A cache of the results of [authentication](crate::Auth::authenticate) and introspection, by the SHA-256 of the
+/// access token or session cookie. Rarely used ones are evicted. An entry is valid until its token expires or the entry
+/// is [invalidated](CacheInvalidator::invalidate).
 ///
-/// The cache must receive every change: code that writes to a [`UserStore`](crate::UserStore) or a
-/// [`SessionStore`](crate::sessions::SessionStore) invalidates the entries before it reports success. The stores of
-/// `gatepass::sql` do so for a cache that is passed to `Database::watch`, which also receives the changes of other
-/// processes. Pass the cache to `JwtTokens::watch` as well, so that the removal of a signing key clears it.
+/// The cache must receive every change: code that writes to a [`UserStore`](crate::UserStore), a
+/// [`SessionStore`](crate::sessions::SessionStore) or a [`ClientRegistry`](crate::ClientRegistry) invalidates the
+/// entries before it reports success. The stores of `gatepass::sql` do so for a cache that is passed to
+/// `Database::watch`, which also receives the changes of other processes. Pass the cache to `JwtTokens::watch` as well,
+/// so that the removal of a signing key clears it.
 ///
 /// ```
 /// use std::{num::NonZeroUsize, sync::Arc};
@@ -95,7 +96,7 @@ struct Entry<U> {
 struct Index {
     users: HashMap<Subject, Vec<TokenDigest>>,
     sessions: HashMap<SessionId, SessionTokens>,
-    /// An upper bound of the number of entries.
+    /// An upper bound on the number of tokens in `users`.
     tokens: u64,
 }
 

@@ -18,12 +18,14 @@ name! {
 }
 
 /// The claims of a valid access token
-/// ([RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)).
+/// ([RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)). For a
+/// [session cookie](crate::web::CookieTransport), they are derived from its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
     /// The user that the token was issued to (`sub`), or [`ClientId::subject`] if a client requested it for itself.
     pub subject: Subject,
-    /// The kind of user, [`AuthUser::user_kind`](crate::AuthUser::user_kind), if the token names one.
+    /// The kind of user, if the token names one: [`AuthUser::user_kind`](crate::AuthUser::user_kind) or
+    /// [`Client::USER_KIND`].
     pub user_kind: Option<Arc<str>>,
     /// The scopes that the token was issued with (`scope`).
     pub granted_scopes: GrantedScopes,
@@ -37,7 +39,7 @@ pub struct Claims {
     pub token_id: Option<Arc<str>>,
     /// The session that the token belongs to (`sid`).
     pub session_id: Option<SessionId>,
-    /// The number of the response that contained the token within its session (`sid_seq`): 0 for the sign-in, and one
+    /// The number, within the session, of the response that contained the token (`sid_seq`): 0 for the sign-in, and one
     /// more for each refresh.
     pub sequence: Option<u64>,
     /// The issuer (`iss`).

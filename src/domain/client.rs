@@ -60,8 +60,9 @@ pub struct Client {
     pub grants: Vec<String>,
     /// The scopes that the client's tokens may have.
     pub scopes: GrantedScopes,
-    /// The audiences that the client may request tokens for, and whose access tokens it may introspect. `None` stands for
-    /// all audiences of the service, but lets the client introspect only its own tokens.
+    /// The audiences that the client may request tokens for, and whose access tokens it may
+    /// [introspect](crate::Auth::introspect_as). For requests, `None` stands for all audiences of the service; for
+    /// introspection, it stands for none.
     pub audiences: Option<Vec<Audience>>,
     /// True if a confidential client may introspect the tokens of all clients.
     pub introspect_all: bool,
@@ -110,8 +111,8 @@ impl Client {
         self.grants.iter().any(|allowed| allowed == grant)
     }
 
-    /// Returns whether the client authenticates with this secret: a confidential client needs one of its secrets, a public
-    /// client must not send any.
+    /// Returns whether the client authenticates with this secret at `now`: a confidential client needs one of its
+    /// secrets that has not expired, a public client must not send any.
     pub fn accepts(&self, secret: Option<&ClientSecret>, now: Timestamp) -> bool {
         match (&self.kind, secret) {
             (ClientKind::Public, secret) => secret.is_none(),

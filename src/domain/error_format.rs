@@ -34,8 +34,8 @@ pub struct ErrorSummary<'a> {
 
 impl ErrorFormat {
     /// Creates a format with bodies of your own, for all endpoints and user extractors of an `Auth`, including the
-    /// token endpoint. Status codes and headers stay those of the standards. Responses that involve no `Auth`, such as
-    /// those of [`fallback`](crate::web::fallback) and of the form extractors, keep FastAPI's bodies.
+    /// token endpoint. Status codes and headers are those of [`OAuth2`](Self::OAuth2). Responses that involve no
+    /// `Auth`, such as those of [`fallback`](crate::web::fallback) and of the form extractors, keep FastAPI's bodies.
     ///
     /// ```
     /// use gatepass::ErrorFormat;

@@ -7,7 +7,8 @@ use crate::domain::{
     user::Subject,
 };
 
-/// An event: who did what, when and from where. It never contains a secret.
+/// An event: who did what, when and from where. It contains no secret, unless a user typed one into the field for the
+/// username.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
     /// The kind of event.
@@ -61,7 +62,7 @@ event_kinds! {
     SignedIn = "sign_in",
     /// A sign-in failed: the username is unknown or the password is wrong.
     SignInFailed = "sign_in_failed",
-    /// A sign-in failed: the password is right, but the user is inactive.
+    /// A sign-in failed: the credentials are right, but the user is inactive.
     SignInInactive = "sign_in_inactive",
     /// A sign-in was throttled; the password was not verified.
     SignInBlocked = "sign_in_blocked",

@@ -9,7 +9,7 @@ pub enum Invalidation {
     User(Subject),
     /// A session ended, or one of its tokens was revoked.
     Session(SessionId),
-    /// A client was removed, and its sessions ended.
+    /// A client changed, or was removed together with its sessions.
     Client(ClientId),
     /// Anything may have changed.
     Everything,

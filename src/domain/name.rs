@@ -10,7 +10,8 @@ pub struct InvalidName {
     pub(crate) reason: &'static str,
 }
 
-/// Returns the reason why a string is not a name of at most `max_bytes`; `too_long` names this limit.
+/// Returns the reason why a string is not a valid name, or `None` if it is. `too_long` is the reason for a string of
+/// more than `max_bytes`.
 pub(crate) fn invalid_reason(text: &str, max_bytes: usize, too_long: &'static str) -> Option<&'static str> {
     if text.is_empty() {
         Some("it is empty")
@@ -32,7 +33,7 @@ macro_rules! name {
         pub struct $name(::std::sync::Arc<str>);
 
         impl $name {
-            #[doc = concat!("Validates a ", $kind, ": 1 to ", $max_bytes, " bytes without control characters.")]
+            #[doc = concat!("Validates the ", $kind, ": 1 to ", $max_bytes, " bytes without control characters.")]
             ///
             /// # Errors
             /// [`InvalidName`](crate::error::InvalidName) if the string is empty, too long or contains a control

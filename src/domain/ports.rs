@@ -28,8 +28,8 @@ use crate::domain::{
 ///
 /// - **unknown-user**: For a username or subject that does not exist, the result is `Ok(None)`, whatever the string. An error
 ///   would cause a response with status 500, and anyone can send such strings.
-/// - **distinct-subjects**: Two accounts have two subjects, which never change. Otherwise one user would get the data of the
-///   other.
+/// - **distinct-subjects**: Each account has a subject of its own, which never changes. Otherwise one user would get
+///   the data of another.
 /// - **found-by-subject**: `find_by_subject` returns the same user as `find_by_username`, with the same state and scopes: a
 ///   token contains only the subject.
 /// - **replace-hash**: `replace_hash` stores the hash byte for byte, for this user only. A truncated hash would lock the user
@@ -149,8 +149,8 @@ impl<S: UserStore> UserStore for Arc<S> {
 /// - **change-replaces**: `change_password` stores the hash byte for byte, for this user only.
 /// - **change-compares**: `change_password` returns `false` and changes nothing if the stored hash is not `old`, which is the
 ///   hash that the current password was verified with.
-/// - **change-once**: The comparison and the change are atomic. Of concurrent changes one returns `true`, and its password is
-///   stored. Otherwise a user would be informed of a new password that does not work.
+/// - **change-once**: The comparison and the change are atomic. Of concurrent changes, one returns `true`, and its hash
+///   is stored. Otherwise a user whose change succeeded might be unable to sign in with the new password.
 #[dynosaur::dynosaur(pub(crate) DynPasswordStore = dyn(box) PasswordStore)]
 pub trait PasswordStore: Send + Sync {
     /// Returns the stored hash of this user's password, or `None` for an unknown user.
@@ -165,8 +165,9 @@ pub trait PasswordStore: Send + Sync {
     /// Replaces the stored hash `old` with `new` and returns `true`, or returns `false` if the stored hash is no longer
     /// `old` or the user does not exist.
     ///
-    /// [`Auth`](crate::Auth) then ends the sessions of the user. A store that keeps users and sessions in one database
-    /// should do both in one transaction, so that a crash between the two leaves no session open.
+    /// [`Auth`](crate::Auth) ends the sessions of the user before and after this call. A store that keeps users and
+    /// sessions in one database should also end them in the transaction of the change, so that none is left open by a
+    /// crash after it.
     ///
     /// # Errors
     /// [`BackendError`] if the hash could not be stored.
@@ -308,7 +309,7 @@ pub enum WeakPassword {
     #[error("the password is in a list of breached passwords; choose another one")]
     Breached,
     /// The new password is the current one.
-    #[error("the new password is the current password; choose another one")]
+    #[error("the new password is the same as the current password; choose another one")]
     Unchanged,
 }
 
@@ -498,7 +499,7 @@ pub struct KeySet {
 /// - **registered-client**: A registered client is returned with all fields as they were registered: its grants, scopes and
 ///   audiences limit its tokens.
 /// - **unknown-client**: For a client that is not registered, the result is `Ok(None)`, whatever its identifier. An error would
-///   cause a response with status 500, and anyone can send such strings.
+///   cause a response with status 500, and anyone can send any identifier.
 /// - **exact-client-id**: Identifiers are compared byte for byte. Failed attempts are counted under the identifier of the
 ///   request, so another spelling would allow further guesses.
 #[dynosaur::dynosaur(pub(crate) DynClientRegistry = dyn(box) ClientRegistry)]

@@ -119,10 +119,10 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// The scopes of a user or a token.
+/// The scopes of a user, a client or a token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum GrantedScopes {
-    /// All scopes: the application does not use scopes, as in FastAPI's tutorial.
+    /// All scopes: the application does not use scopes, as in FastAPI's tutorial, or a client has no limit of its own.
     All,
     /// These scopes.
     Only(Scopes),
@@ -166,7 +166,7 @@ impl GrantedScopes {
         }
     }
 
-    /// Returns the value of a `scope` parameter, separated by spaces; `None` for [`GrantedScopes::All`].
+    /// Returns the scopes, separated by spaces, as the value of a `scope` parameter; `None` for [`GrantedScopes::All`].
     pub fn scope(&self) -> Option<String> {
         match self {
             Self::All => None,

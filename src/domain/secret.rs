@@ -56,8 +56,8 @@ impl Password {
     /// The maximum length of a password, in bytes. It limits the cost of hashing, which reads the whole password.
     pub const MAX_BYTES: usize = 1024;
 
-    /// Returns whether the password is neither empty nor longer than [`Password::MAX_BYTES`]. Other passwords never
-    /// reach a hasher.
+    /// Returns whether the password is neither empty nor longer than [`Password::MAX_BYTES`]. Sign-ins with other
+    /// passwords fail without a call of the hasher.
     pub fn is_hashable(&self) -> bool {
         (1..=Self::MAX_BYTES).contains(&self.0.len())
     }

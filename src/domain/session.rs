@@ -35,7 +35,7 @@ pub struct SessionOwner {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CredentialsVersion(pub u64);
 
-/// The SHA-256 of a part of a refresh token, in base64url. Stores keep these hashes instead of the token.
+/// The SHA-256 of a session cookie or of a part of a refresh token, in base64url. Stores keep only these hashes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub(crate) String);
 
@@ -54,9 +54,9 @@ impl TokenHash {
 /// A session to open.
 #[derive(Clone, Debug)]
 pub struct NewSession<'a> {
-    /// The identifier: 128 random bits, as 22 characters of base64url.
+    /// The identifier: 22 random characters of base64url, at least 128 bits.
     pub id: &'a SessionId,
-    /// The user.
+    /// The user, or the client that requested a token for itself.
     pub owner: &'a SessionOwner,
     /// The version of the user's credentials that were verified.
     pub credentials_version: CredentialsVersion,
@@ -86,11 +86,11 @@ pub struct Session {
     pub id: SessionId,
     /// The client that signed the user in; `None` for the default client.
     pub client_id: Option<ClientId>,
-    /// The sender of the last request for a token.
+    /// The sender of the last request for a token or, in a session with a cookie, of the last recorded request.
     pub client_info: ClientInfo,
     /// The time of the sign-in.
     pub created: Timestamp,
-    /// The time of the last request for a token.
+    /// The time of that last request.
     pub last_used: Timestamp,
 }
 
@@ -135,7 +135,8 @@ pub struct Delivery {
     pub to_sender: u64,
     /// The number of the last response.
     pub last: u64,
-    /// True after an access token with a number of `to_sender` or more was used.
+    /// True if the use of an access token with a number of `to_sender` or more was recorded. Uses are recorded only
+    /// while a response to a refresh may be repeated.
     pub is_received: bool,
 }
 
@@ -156,7 +157,7 @@ impl Delivery {
 pub struct DeliveryUpdate<'a> {
     /// The session.
     pub session_id: &'a SessionId,
-    /// The delivery that was read.
+    /// The delivery before the change. The store replaces its delivery only if it still equals this one.
     pub from: &'a Delivery,
     /// The new delivery. `rotated` and `first` do not change.
     pub to: &'a Delivery,
@@ -174,7 +175,8 @@ pub struct PreviousToken {
     pub salt: String,
 }
 
-/// The replacement of a refresh token by the next one.
+/// The replacement of a refresh token by the next one. In a session with a cookie, it only records a use: the three
+/// hashes are that of the cookie, and the salt is empty.
 #[derive(Clone, Debug)]
 pub struct Rotation<'a> {
     /// The hash of the family's name.
@@ -218,8 +220,8 @@ pub struct Rotation<'a> {
 ///
 /// Tokens and owners:
 ///
-/// - **active-session**: All tokens of a session are active from `open` until the session ends. The identifier is compared
-///   byte for byte.
+/// - **active-session**: All tokens of a session are active from `open` until the session ends, unless they are
+///   revoked. The identifier is compared byte for byte.
 /// - **incomplete-token**: A token without `session_id` is not active: it could not be revoked. A token without `token_id` is
 ///   active with its session. `revoke` returns `false` for both.
 /// - **owner**: A session is found, listed and ended, and its tokens are revoked, only for its owner. Users of two kinds with
@@ -247,7 +249,7 @@ pub struct Rotation<'a> {
 /// - **exact-family**: A family is found by its name alone, which is compared byte for byte. A comparison that ignores case
 ///   would make guessing easier.
 /// - **rotate-compares**: `rotate` replaces the token only if the current one is `from` and the last response has the number
-///   `sequence - 1`. Otherwise it changes nothing, and the reuse of a stolen token is noticed.
+///   `sequence - 1`. Otherwise it changes nothing, so that the reuse of a stolen token is noticed.
 /// - **rotate-once**: Of concurrent calls of `rotate` for the same token, one succeeds. Otherwise a thief and the user could
 ///   both get tokens.
 /// - **rotate-extends**: `rotate` stores the sender, the time of the last use and the new expiry. Otherwise a session in use
@@ -264,7 +266,7 @@ pub struct Rotation<'a> {
 ///   removed only when it ends. A revoked token is kept as long as its session.
 #[dynosaur::dynosaur(pub(crate) DynSessionStore = dyn(box) SessionStore)]
 pub trait SessionStore: Send + Sync {
-    /// Returns the version of a user's credentials. For a user that never had a session, any constant version will do.
+    /// Returns the version of a user's credentials. For a user who never had a session, any constant version will do.
     ///
     /// # Errors
     /// [`BackendError`] if the store cannot be read.
@@ -298,8 +300,8 @@ pub trait SessionStore: Send + Sync {
         claims: &Claims,
     ) -> impl Future<Output = Result<Option<Delivery>, BackendError>> + Send;
 
-    /// Revokes one access token; its session stays. Returns whether the token was active until now; a token without
-    /// `token_id` or `session_id` never is.
+    /// Revokes one access token; its session stays. Returns whether the token was active until now, and `false` for a
+    /// token without `token_id` or `session_id`, which cannot be revoked.
     ///
     /// # Errors
     /// [`BackendError`] if the revocation could not be stored.

@@ -29,7 +29,7 @@ impl ThrottleKey {
 /// The failed attempts under a [`ThrottleKey`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FailedAttempts {
-    /// The number of consecutive failures.
+    /// The number of failures since the count was last cleared or forgotten.
     pub count: u32,
     /// The time of the last failure, if there was one.
     pub last: Option<Timestamp>,
@@ -46,7 +46,7 @@ pub struct FailedAttempts {
 /// - **counts-every-key**: `add` adds one under every key, and stores the time. An attempt that is not counted is a free guess.
 /// - **exact-key**: Keys are compared byte for byte. Otherwise two accounts would share a count.
 /// - **forgets**: `add` restarts a count at one if its last failure was the key's `forget_after` ago or earlier, and only then.
-///   Otherwise old failures would delay users, or attackers could wait for new guesses.
+///   Otherwise old failures would delay users, or attackers would get new guesses too soon.
 /// - **clears**: `clear` removes the failures under the given keys only.
 /// - **atomic-count**: Concurrent calls of `add` are all counted. Otherwise attackers could guess in parallel.
 /// - **device-key**: `device_key` returns the same key to all callers, also concurrent ones. Otherwise cookies of one replica

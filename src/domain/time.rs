@@ -1,4 +1,4 @@
-//! Time, in the resolution of tokens: whole seconds.
+//! Time in whole seconds, the resolution of tokens.
 
 use std::{
     fmt,

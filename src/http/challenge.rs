@@ -13,7 +13,7 @@ pub(crate) enum Challenge<'a> {
     NoToken,
     /// The token is not valid.
     InvalidToken,
-    /// The token lacks these scopes.
+    /// The token does not have all of these required scopes.
     InsufficientScope(&'a str),
     /// Client credentials are required.
     Basic,

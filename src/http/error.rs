@@ -55,8 +55,8 @@ pub enum ApiError {
     /// 400: the user has none of the requested scopes.
     #[error("None of the requested scopes can be granted")]
     ScopeNotGranted,
-    /// 400: more scopes were requested than the sign-in was granted.
-    #[error("More scopes are requested than the sign-in was granted")]
+    /// 400: the request includes scopes that the sign-in was not granted.
+    #[error("The request includes scopes that the sign-in was not granted")]
     ScopeExceeded,
     /// 400: a requested audience is unknown or not allowed.
     #[error("A requested audience is unknown or not allowed")]
@@ -67,8 +67,8 @@ pub enum ApiError {
     /// 400: the token was issued to another client.
     #[error("The token was issued to another client")]
     IssuedToAnotherClient,
-    /// 429: there were too many failed attempts.
-    #[error("Too many failed attempts, try again later")]
+    /// 429: too many attempts failed, or too many requests came from one address.
+    #[error("Too many attempts, try again later")]
     TooManyAttempts {
         /// The time to wait, sent in whole seconds.
         retry_after: Duration,
@@ -85,7 +85,7 @@ pub enum ApiError {
     /// 400: the client may not use the grant.
     #[error("The client is not allowed to use this grant type")]
     UnauthorizedClient,
-    /// 400: the password grant is turned off.
+    /// 400: the password grant is turned off, or no password hasher is set.
     #[error("Signing in with a password is turned off")]
     UnsupportedGrant,
     /// 400, or 422 in FastAPI's format: fields are missing or invalid.
@@ -367,7 +367,11 @@ impl ApiError {
         match self {
             Self::Backend { error } => error_log::log_backend_error(error),
             Self::TooManyAttempts { .. } => {
-                error_log::log(Level::Warn, "login throttled after too many failed attempts".to_owned());
+                error_log::log(
+                    Level::Warn,
+                    "refused a request: too many failed attempts, or too many requests from one address"
+                        .to_owned(),
+                );
             }
             Self::OriginNotAllowed => {
                 error_log::log(
@@ -465,7 +469,8 @@ impl ResponseError for BackendError {
     }
 }
 
-/// Returns the header `Retry-After`, rounded up to at least one second so that no client retries too early.
+/// Returns the header `Retry-After`. The wait is rounded up to whole seconds, at least one, so that no client retries
+/// too early.
 fn retry_after(wait: Duration) -> (header::HeaderName, HeaderValue) {
     let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
     (header::RETRY_AFTER, seconds.into())

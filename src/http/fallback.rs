@@ -5,7 +5,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::http::{error::ApiError, trusted_proxies::RequestedHost};
 
-/// The ASCII characters that a query must escape (RFC 3986 section 2). `%` is not one of them, so that existing escapes stay.
+/// The ASCII characters that no URL may contain (RFC 3986 section 2). `%` is not one of them, so that existing escapes
+/// stay.
 const QUERY: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')

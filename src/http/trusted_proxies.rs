@@ -101,7 +101,7 @@ impl TrustedProxies {
         self.networks.is_empty()
     }
 
-    /// Trusts the loopback addresses.
+    /// Trusts the addresses 127.0.0.1 and ::1.
     #[must_use]
     pub fn loopback() -> Self {
         let networks = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
@@ -129,7 +129,7 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// Returns the client address, and the entry that it comes from.
+    /// Returns the client address and the last entry that was read, if any.
     fn resolve(&self, peer: IpAddr, headers: &HeaderMap) -> (IpAddr, Option<Hop>) {
         let mut address = peer.to_canonical();
         if !self.trusts(address) {

@@ -25,8 +25,8 @@ use crate::{
     },
 };
 
-/// An [`Auth`] for tests. Passwords are not hashed, tokens are kept in memory for 15 minutes of the test's clock, and
-/// sign-ins are not throttled. It uses no files and no threads. Clones share everything.
+/// An [`Auth`] for tests. Passwords are not hashed, tokens are in memory and expire after 15 minutes of the test's
+/// clock, and sign-ins are not throttled. It uses no files and no threads. Clones share everything.
 ///
 /// ```
 /// # use gatepass::{AuthUser, GrantedScopes, Subject, testing::TestAuth};

@@ -10,9 +10,8 @@
 //! The path is that of a clone of the repository. After the first release, write `version = "0.1"` instead.
 //!
 //! The feature is in neither `default` nor `service`. Cargo unifies features, though: `cargo build --all-targets`,
-//! `--all-features`, and a virtual workspace without `resolver` also enable it in the program. This is harmless: the feature
-//! only adds items.
-//! Only code can sign a request in with [`SignedIn`], and nothing that a client sends has this effect.
+//! `--all-features`, and a virtual workspace without `resolver` also enable it in the program. This is harmless: only
+//! code can sign a request in with [`SignedIn`], and nothing that a client sends has this effect.
 //!
 //! - [`TestAuth`] is an [`Auth`](crate::Auth) with users in memory and a clock that the test sets.
 //! - [`SignedIn::signed_in`] signs a test request in as a user, without a token.

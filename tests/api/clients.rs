@@ -7,7 +7,7 @@ use gatepass::{
     Username, error::BuildError, jwt::JwtTokens,
 };
 
-use crate::support::doubles::{AgeingHasher, Member, Members};
+use crate::support::doubles::{AgingHasher, Member, Members};
 
 struct Reports;
 
@@ -56,8 +56,7 @@ fn routes(config: &mut web::ServiceConfig) {
 #[actix_web::test]
 async fn client_token_is_accepted_only_by_the_client_extractor() {
     let members = || Members::with(GrantedScopes::Only("me".parse().unwrap()));
-    let auth =
-        Auth::builder(members()).passwords(AgeingHasher::default()).tokens(tokens()).clients(OwnTokens);
+    let auth = Auth::builder(members()).passwords(AgingHasher::default()).tokens(tokens()).clients(OwnTokens);
     let auth = auth.build().unwrap();
     let flows = serde_json::to_value(auth.openapi()).unwrap();
     let flows = &flows["components"]["securitySchemes"]["OAuth2PasswordBearer"]["flows"];

@@ -1,4 +1,4 @@
-//! The OpenAPI document, `/docs` and the start page.
+//! The OpenAPI document, the start page, `/docs` and `/redoc`.
 
 use std::io::Read;
 
@@ -134,7 +134,7 @@ fn openapi_document_matches_the_snapshot() {
 }
 
 #[test]
-fn openapi_document_describes_exactly_the_routes() {
+fn openapi_document_describes_the_endpoints_and_not_the_pages() {
     let document = get("/openapi.json").send(tutorial()).json();
     let mut described = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {

@@ -12,21 +12,21 @@ use gatepass::{
 use serde_json::{Map, json};
 
 use crate::support::{
-    doubles::{AgeingHasher, BROKEN, Member, Members, PANICS, ReadableTokens, UNAVAILABLE, auth, builder},
+    doubles::{AgingHasher, BROKEN, Member, Members, PANICS, ReadableTokens, UNAVAILABLE, auth, builder},
     forge::part,
     http::{get, post_form, request},
     service::{TIMEOUT, spawn},
 };
 
-/// An application with one route for each of the library's extractors.
+/// An application with a route for each extractor and middleware of the library.
 struct Application {
     address: SocketAddr,
     members: Members,
-    hasher: AgeingHasher,
+    hasher: AgingHasher,
 }
 
 fn application() -> Application {
-    let (members, hasher) = (Members::default(), AgeingHasher::default());
+    let (members, hasher) = (Members::default(), AgingHasher::default());
     let address = serve(&auth(&members, &hasher));
     Application { address, members, hasher }
 }
@@ -184,7 +184,7 @@ fn own_sign_in_endpoint_returns_tokens_with_extra_fields() {
 fn scope_wrapped_in_require_lets_only_authorized_users_through() {
     let scopes = |text: &str| GrantedScopes::Only(text.parse().unwrap());
     let members = Members::with(scopes("me"));
-    let hasher = AgeingHasher::default();
+    let hasher = AgingHasher::default();
     let address = serve(&builder(&members, &hasher).build().unwrap());
     assert_eq!(get("/admin").send(address).status, 401);
     assert_eq!(get("/admin").bearer("99").send(address).status, 401);
@@ -219,7 +219,7 @@ fn token_that_another_auth_accepted_is_refused_by_require() {
 
 #[test]
 fn custom_error_format_is_used_for_all_errors() {
-    let (members, hasher) = (Members::default(), AgeingHasher::default());
+    let (members, hasher) = (Members::default(), AgingHasher::default());
     let format = ErrorFormat::custom(|error| {
         json!({ "status": error.status, "code": error.code, "message": error.description }).to_string()
     });
@@ -261,7 +261,7 @@ fn request_for_an_unknown_path_with_a_token_does_not_query_the_store() {
 async fn sign_in_returns_the_user_and_a_token_with_extra_claims() {
     let members = Members::with(GrantedScopes::Only("me".parse().unwrap()));
     let auth = Auth::builder(members)
-        .passwords(AgeingHasher::default())
+        .passwords(AgingHasher::default())
         .tokens(JwtTokens::from_secret(&"x".repeat(32), "https://auth.example.com").unwrap())
         .extra_claims(|member| Map::from_iter([("email".to_owned(), member.email.clone().into())]))
         .build()
@@ -436,7 +436,7 @@ fn strict_form_requires_the_grant_type() {
 #[test]
 fn panic_returns_500_and_the_service_continues() {
     let members = Members::default();
-    let address = spawn(auth(&members, &AgeingHasher::default()), Default::default());
+    let address = spawn(auth(&members, &AgingHasher::default()), Default::default());
     for _ in 0..3 {
         for reply in [
             post_form("/token", format!("username={PANICS}&password=secret")).send(address),

@@ -1,4 +1,4 @@
-//! The library and the tutorial profile, over real sockets. `fastapi` compares the tutorial profile with FastAPI.
+//! The library and the tutorial profile. `fastapi` compares the tutorial profile with FastAPI.
 
 mod clients;
 mod documents;

@@ -10,7 +10,7 @@ use gatepass::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    doubles::{AgeingHasher, Members, OneClient, ReadableTokens, UNAVAILABLE},
+    doubles::{AgingHasher, Members, OneClient, ReadableTokens, UNAVAILABLE},
     http::{Reply, Request, get, post_form, request},
     service::spawn,
 };
@@ -21,7 +21,7 @@ fn scopes(text: &str) -> GrantedScopes {
 
 fn builder(members: &Members) -> AuthBuilder<Members> {
     Auth::builder(members.clone())
-        .passwords(AgeingHasher::default())
+        .passwords(AgingHasher::default())
         .tokens(ReadableTokens)
         .clients(OneClient)
         .without_login_throttle()
@@ -121,7 +121,7 @@ fn token_endpoint_errors_have_the_codes_of_rfc_6749() {
 }
 
 #[test]
-fn challenge_contains_the_error_of_the_token() {
+fn bearer_challenge_contains_the_error_code_of_rfc_6750() {
     let members = Members::with(scopes("me items:read"));
     let address = service(builder(&members));
     let challenge = |request: Request| {
@@ -218,9 +218,9 @@ fn incompatible_parts_are_build_errors() {
     let with_tokens = || members().tokens(ReadableTokens);
     for (builder, expected) in [
         (members(), BuildError::NoTokens),
-        (members().passwords(AgeingHasher::default()), BuildError::NoTokens),
+        (members().passwords(AgingHasher::default()), BuildError::NoTokens),
         (
-            members().passwords(AgeingHasher::default()).token_verifier(ReadableTokens),
+            members().passwords(AgingHasher::default()).token_verifier(ReadableTokens),
             BuildError::PasswordsWithoutTokens,
         ),
         (with_tokens().refresh_tokens(Default::default()), BuildError::RefreshTokensWithoutSessions),

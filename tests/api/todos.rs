@@ -45,14 +45,14 @@ use gatepass::testing::{SignedIn, TestAuth};
 const JOHNDOE: Member = Member { id: 1, name: "johndoe" };
 
 #[actix_web::test]
-async fn todos_are_those_of_the_user() {
+async fn todos_returns_the_todos_of_the_user() {
     let app = test::init_service(App::new().configure(api(&TestAuth::new([])))).await;
     let request = TestRequest::get().uri("/todos").to_request().signed_in(&JOHNDOE, "todos:read");
     assert_eq!(test::call_and_read_body(&app, request).await, "the todos of johndoe");
 }
 
 #[actix_web::test]
-async fn todos_without_the_scope_are_forbidden() {
+async fn todos_without_the_required_scope_returns_403() {
     let app = test::init_service(App::new().configure(api(&TestAuth::new([])))).await;
     let request = TestRequest::get().uri("/todos").to_request().signed_in(&JOHNDOE, "todos:write");
     assert_eq!(test::call_service(&app, request).await.status(), StatusCode::FORBIDDEN);

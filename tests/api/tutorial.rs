@@ -35,7 +35,7 @@ fn head_of_users_me_returns_the_headers_of_get() {
 }
 
 #[test]
-fn response_outside_of_a_route_is_the_same_with_any_token() {
+fn response_without_a_matching_route_is_the_same_with_any_token() {
     for (method, target, status, header) in [
         ("GET", "/unknown", 404, None),
         ("DELETE", "/unknown/", 404, None),

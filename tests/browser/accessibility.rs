@@ -1,4 +1,4 @@
-//! axe-core finds no accessibility fault on the pages, in light and dark, except those of Swagger UI itself.
+//! Accessibility: in light and dark mode, pages break no rule of axe-core, except those that Swagger UI itself breaks.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -10,7 +10,7 @@ use crate::{
     support::{node, service::tutorial, skip},
 };
 
-/// Faults of Swagger UI, which its plain page of the same version has too.
+/// The rules of axe-core that Swagger UI itself breaks, also on a page without our changes.
 const OF_SWAGGER_UI: [&str; 2] = ["button-name", "scrollable-region-focusable"];
 
 /// The source of axe-core, which is installed with the packages of the interop suite.
@@ -21,7 +21,7 @@ fn axe() -> Option<String> {
     Some(fs::read_to_string(script.with_file_name("node_modules/axe-core/axe.min.js")).expect("axe-core"))
 }
 
-/// The rules that the page breaks, each with the first place.
+/// Returns the rules that the page breaks, each with the HTML of the first element that breaks it.
 async fn faults(browser: &Browser, axe: &str) -> BTreeSet<(String, String)> {
     browser.run(axe).await;
     let found = "axe.run({ resultTypes: ['violations'] })\
@@ -44,7 +44,7 @@ async fn expect_no_faults_of_ours(browser: &Browser, axe: &str, page: &str) {
 fn documentation_and_its_dialog_have_no_accessibility_faults() {
     let Some(axe) = axe() else { return };
     browse(async |browser| {
-        // Its page has everything that the page of the tutorial has.
+        // The documentation of the secure profile has everything that the documentation of the tutorial has.
         let (_gatepass, service) = sessions::serve(&[]);
         for scheme in ["light", "dark"] {
             browser.prefer_color_scheme(scheme);
@@ -89,7 +89,7 @@ fn start_page_has_no_accessibility_faults() {
 fn sign_in_and_account_pages_have_no_accessibility_faults() {
     let Some(axe) = axe() else { return };
     browse(async |browser| {
-        // A color that is hard to read on white and on black.
+        // The default color, and one that is hard to read on white and on black.
         for color in ["#0b5a44", "#808080"] {
             let (_gatepass, service) =
                 sessions::serve(&["--brand-color", color, "--help-url", "mailto:help@example.com"]);

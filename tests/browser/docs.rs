@@ -58,7 +58,7 @@ fn authorized_request_succeeds_until_logout_and_nothing_is_stored() {
 }
 
 #[test]
-fn dialog_shows_the_decoded_token_its_signature_and_the_session_cookie() {
+fn dialog_decodes_and_verifies_the_token_and_names_the_user_of_the_session_cookie() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         open(browser, &format!("http://{}/docs", service.address)).await;
@@ -81,7 +81,8 @@ fn dialog_shows_the_decoded_token_its_signature_and_the_session_cookie() {
         }
         browser.screenshot("docs-decoded").await;
 
-        // Every algorithm, with a key that WebCrypto generates, and what is not valid.
+        // For each algorithm, with a key that WebCrypto generates: a valid token, a changed one, and one of an
+        // unknown key. Finally, texts that are not tokens.
         let script = r#"
             const { decode, verify } = await import("/docs/any-version/decoded.js");
             const rsa = { modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) };
@@ -119,7 +120,7 @@ fn dialog_shows_the_decoded_token_its_signature_and_the_session_cookie() {
 }
 
 #[test]
-fn chapter_works_by_keyboard_and_the_focus_stays_in_the_dialog() {
+fn swagger_ui_works_by_keyboard_and_the_focus_stays_in_the_dialog() {
     browse(async |browser| {
         open(browser, &format!("http://{}/docs", tutorial())).await;
         browser.tab_to(".auth-wrapper > .authorize").await;
@@ -193,7 +194,7 @@ fn authorization_with_wrong_password_shows_an_error_and_sends_no_token() {
     });
 }
 
-/// The pages, the maximum of bytes that they load, and an element that they show at the end.
+/// The pages, the maximum number of bytes that each loads, and an element that it shows last.
 const SIZES: [(&str, u64, &str); 3] = [
     ("", 30 * 1024, "#steps button"),
     ("docs", 450 * 1024, OPERATION),
@@ -203,7 +204,7 @@ const SIZES: [(&str, u64, &str); 3] = [
 #[test]
 fn pages_are_small_load_nothing_from_other_origins_and_stay_in_the_cache() {
     browse(async |browser| {
-        // The document of the secure profile is the larger one.
+        // The OpenAPI document of the secure profile is larger than that of the tutorial.
         let (_gatepass, secure) = serve(&[]);
         let pages = iter::once((secure.address, SIZES[1])).chain(SIZES.map(|size| (tutorial(), size)));
         let transferred = "performance.getEntriesByType('navigation')\
@@ -294,7 +295,7 @@ pub async fn close(browser: &Browser) {
     browser.expect_hidden(DIALOG).await;
 }
 
-/// Opens `GET /users/me` and its "Try it out".
+/// Expands `GET /users/me` and clicks "Try it out".
 pub async fn try_out(browser: &Browser) {
     browser.click(&format!("{OPERATION} .opblock-summary-control")).await;
     browser.click(&format!("{OPERATION} .try-out__btn")).await;

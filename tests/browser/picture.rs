@@ -1,14 +1,14 @@
-//! Pictures: reading and writing them, and how much two of them differ.
+//! Reads, writes and compares pictures.
 
 use std::collections::HashMap;
 
-/// The size of the squares, called fields, that are compared by whether they are empty, in pixels of a stored picture.
+/// The side length of a field, in pixels of a stored picture. Fields are squares that have content or are empty.
 const FIELD: usize = 24;
 
-/// The difference of two pixels of a field in one channel from which it has content.
+/// A field has content if two of its pixels differ by more than this in one channel.
 const CONTENT: u8 = 48;
 
-/// The difference up to which a field is empty.
+/// A field is empty if its pixels differ by at most this in each channel.
 const EMPTY: u8 = 16;
 
 /// A picture with three bytes per pixel.
@@ -33,23 +33,23 @@ impl Picture {
         Self { width: info.width as usize, height: info.height as usize, pixels }
     }
 
-    /// The picture as PNG with at most 256 colours.
+    /// The picture as PNG with at most 256 colors.
     pub fn write(&self) -> Vec<u8> {
-        // Five bits of each channel are enough to compare colours, and compress well.
+        // Five bits of each channel are enough to compare colors, and compress well.
         let reduced = |pixel: &[u8; 3]| pixel.map(|value| (value >> 3) * 8 + (value >> 5));
         let mut counts = HashMap::<[u8; 3], usize>::new();
         for pixel in &self.pixels {
             *counts.entry(reduced(pixel)).or_default() += 1;
         }
         let mut palette: Vec<_> = counts.into_iter().collect();
-        palette.sort_unstable_by_key(|(colour, count)| (std::cmp::Reverse(*count), *colour));
-        let palette: Vec<_> = palette.into_iter().map(|(colour, _)| colour).take(256).collect();
+        palette.sort_unstable_by_key(|(color, count)| (std::cmp::Reverse(*count), *color));
+        let palette: Vec<_> = palette.into_iter().map(|(color, _)| color).take(256).collect();
         let mut known: HashMap<_, _> = palette.iter().copied().zip(0..=u8::MAX).collect();
         let mut index = |pixel: &[u8; 3]| {
-            let colour = reduced(pixel);
-            *known.entry(colour).or_insert_with(|| {
-                let nearest = (0..=u8::MAX).zip(&palette).min_by_key(|(_, other)| distance(&colour, other));
-                nearest.expect("a colour").0
+            let color = reduced(pixel);
+            *known.entry(color).or_insert_with(|| {
+                let nearest = (0..=u8::MAX).zip(&palette).min_by_key(|(_, other)| distance(&color, other));
+                nearest.expect("a color").0
             })
         };
         let indices: Vec<u8> = self.pixels.iter().map(&mut index).collect();
@@ -68,8 +68,8 @@ impl Picture {
         let (columns, rows) = (self.width.div_ceil(FIELD), self.height.div_ceil(FIELD));
         let moved = self.moved(actual, columns, rows);
         let difference = Difference {
-            recoloured: self.recoloured(actual, |_| true),
-            retinted: self.recoloured(actual, is_colourful),
+            recolored: self.recolored(actual, |_| true),
+            retinted: self.recolored(actual, is_colorful),
             moved: moved.iter().filter(|moved| **moved).count() as f64 / moved.len() as f64,
             height: actual.height as f64 / self.height as f64,
         };
@@ -83,8 +83,9 @@ impl Picture {
         (difference, fields)
     }
 
-    /// The part of the pixels of a kind that have other colours, wherever they are.
-    fn recoloured(&self, actual: &Self, is_counted: impl Fn(&[u8; 3]) -> bool) -> f64 {
+    /// The difference of the color histograms of both pictures, from 0 to 1. Only pixels for which `is_counted` returns
+    /// `true` are counted.
+    fn recolored(&self, actual: &Self, is_counted: impl Fn(&[u8; 3]) -> bool) -> f64 {
         let [expected, found] = [self, actual].map(|picture| {
             let mut counts = [0_u32; 64];
             for [red, green, blue] in picture.pixels.iter().filter(|pixel| is_counted(pixel)) {
@@ -96,7 +97,7 @@ impl Picture {
         expected.iter().zip(&found).map(|(one, other)| (one - other).abs() / 2.0).sum()
     }
 
-    /// Whether each field has content in one picture, and neither there nor around it in the other.
+    /// Returns for each field whether it has content in one picture and is empty, as are its neighbors, in the other.
     fn moved(&self, actual: &Self, columns: usize, rows: usize) -> Vec<bool> {
         let [expected, found] = [self, actual].map(|picture| picture.contrasts(columns, rows));
         let is_empty = |contrasts: &[u8], row: usize, column: usize| {
@@ -113,7 +114,7 @@ impl Picture {
         moved.collect()
     }
 
-    /// The largest difference of two pixels of each field in one channel.
+    /// Returns for each field the largest difference of two pixels in one channel.
     fn contrasts(&self, columns: usize, rows: usize) -> Vec<u8> {
         let (mut least, mut most) = (vec![[u8::MAX; 3]; columns * rows], vec![[0; 3]; columns * rows]);
         for (position, pixel) in self.pixels.iter().enumerate() {
@@ -128,24 +129,24 @@ impl Picture {
     }
 }
 
-/// The largest difference of two colours in one channel.
+/// The largest difference of two colors in one channel.
 fn distance(one: &[u8; 3], other: &[u8; 3]) -> u8 {
     one.iter().zip(other).map(|(one, other)| one.abs_diff(*other)).max().unwrap_or(0)
 }
 
-/// Returns whether a colour is neither black, grey nor white.
-fn is_colourful(pixel: &[u8; 3]) -> bool {
+/// Returns whether a pixel is neither black, gray nor white.
+fn is_colorful(pixel: &[u8; 3]) -> bool {
     pixel.iter().max().zip(pixel.iter().min()).is_some_and(|(most, least)| most - least > 48)
 }
 
-/// How much two pictures differ.
+/// The differences between two pictures.
 #[derive(Clone, Copy, Debug)]
 pub struct Difference {
-    /// The part of the pixels that have another colour.
-    pub recoloured: f64,
-    /// The part of the colourful pixels that have another colour.
+    /// The fraction of the pixels that have another color.
+    pub recolored: f64,
+    /// The fraction of the colorful pixels that have another color.
     pub retinted: f64,
-    /// The part of the fields with content in only one of the pictures.
+    /// The fraction of the fields with content in only one of the pictures.
     pub moved: f64,
     /// The height of the second picture divided by that of the first.
     pub height: f64,

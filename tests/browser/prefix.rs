@@ -1,4 +1,4 @@
-//! The pages behind a reverse proxy that adds a path prefix.
+//! The pages behind a reverse proxy that serves them below a path prefix.
 
 use std::{net::SocketAddr, sync::mpsc, thread};
 
@@ -16,7 +16,7 @@ use crate::{
 pub const PREFIX: &str = "/gate/way";
 
 #[test]
-fn pages_sign_in_and_send_requests_below_a_prefix() {
+fn start_page_and_documentation_work_below_a_prefix() {
     browse(async |browser| {
         let root = format!("http://{}{PREFIX}", proxy(tutorial()));
         browser.open(&format!("{root}/")).await;
@@ -42,7 +42,7 @@ fn pages_sign_in_and_send_requests_below_a_prefix() {
     });
 }
 
-/// Starts a reverse proxy that removes the prefix from the path; other paths return 404.
+/// Starts a reverse proxy that removes the prefix from the path. Requests for other paths get 404.
 pub fn proxy(service: SocketAddr) -> SocketAddr {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {

@@ -1,7 +1,7 @@
-//! Every page in every state looks as it did: tests/browser/screenshots has pictures of them in half of their size.
+//! Compares every page in every state with its stored picture in tests/browser/screenshots, which has half of its size.
 //!
-//! `UPDATE_SCREENSHOTS=1 cargo test --test integration browser::screenshots` takes all of them again, and the pictures of
-//! README.md and the book. The comparison is coarse, so that other fonts and another version of Chromium look the same.
+//! `UPDATE_SCREENSHOTS=1 cargo test --test integration browser::screenshots` takes all pictures again, and that in
+//! README.md. The comparison is coarse, so that other fonts and other versions of Chromium make no difference.
 
 use std::{collections::BTreeSet, env, fs, ops::RangeInclusive, path::Path};
 
@@ -26,22 +26,22 @@ const IN_DOCUMENTS: [(&str, (u32, u32), &str); 1] = [("docs-response", (1100, 14
 /// The height of the part of a page that is compared, in pixels.
 const MAX_HEIGHT: u64 = 3000;
 
-/// The number of pictures of a page that are compared until one looks as stored.
+/// The maximum number of pictures taken of a page until one looks like the stored picture.
 const ATTEMPTS: usize = 5;
 
 /// The scale of the stored pictures.
 const HALF: f64 = 0.5;
 
-/// The largest part of a page that may be empty and was not before, or the other way round.
+/// The largest fraction of a page that may have become empty or no longer be empty.
 const MAX_MOVED: f64 = 0.005;
-/// The largest part of a page that may have another colour.
-const MAX_RECOLOURED: f64 = 0.1;
-/// The largest part of the colours other than grey that may be others.
+/// The largest fraction of a page that may have another color.
+const MAX_RECOLORED: f64 = 0.1;
+/// The largest fraction of the colorful pixels that may have another color.
 const MAX_RETINTED: f64 = 0.25;
-/// The range within which the height of a page may change.
+/// The allowed height of a page, as a fraction of the height of its stored picture.
 const HEIGHTS: RangeInclusive<f64> = 0.88..=1.12;
 
-/// Replaces the parts of texts that differ between runs. `unmask` restores them.
+/// Replaces the parts of texts that differ between runs. [`UNMASK`] restores them.
 const MASK: &str = r"
     const masks = [
         [/(127\.0\.0\.1|localhost):\d+/g, '127.0.0.1:8000'],
@@ -60,22 +60,23 @@ const MASK: &str = r"
     }";
 const UNMASK: &str = "for (const [node, text] of window.masked.splice(0)) node.data = text;";
 
-/// Why the page does not look like the stored picture.
-fn problem(Difference { recoloured, retinted, moved, height }: Difference) -> Option<String> {
+/// Returns why a page does not look like its stored picture, or `None` if it does.
+fn problem(Difference { recolored, retinted, moved, height }: Difference) -> Option<String> {
     let percent = |part: f64| format!("{:.1} %", part * 100.0);
     if !HEIGHTS.contains(&height) {
-        return Some(format!("its height is {} of what it was", percent(height)));
+        return Some(format!("its height is {} of the stored one", percent(height)));
     }
     let parts = [
-        (moved, MAX_MOVED, "of it are empty and were not, or the other way round"),
-        (recoloured, MAX_RECOLOURED, "of it have another colour"),
-        (retinted, MAX_RETINTED, "of its colours other than grey are others"),
+        (moved, MAX_MOVED, "of it became empty or are no longer empty"),
+        (recolored, MAX_RECOLORED, "of it have another color"),
+        (retinted, MAX_RETINTED, "of its colorful pixels have another color"),
     ];
     let (part, _, what) = parts.into_iter().find(|(part, limit, _)| part > limit)?;
     Some(format!("{} {what}", percent(part)))
 }
 
-/// Compares a page with its stored picture. If it looks different, writes pictures of both.
+/// Compares a page with its stored picture. If they differ, writes the new picture, and a copy of it in which the
+/// differences are marked.
 fn check(file: &Path, taken: &Picture) -> Result<(), String> {
     let stored = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let (difference, marked) = Picture::read(&stored).compare(taken);
@@ -90,7 +91,7 @@ fn check(file: &Path, taken: &Picture) -> Result<(), String> {
     Err(format!("{problem}: see {} in {}", files.join(" and "), folder.display()))
 }
 
-/// Takes a picture of the page, at most this high, in which nothing depends on time and chance.
+/// Takes a picture of the page, at most `max_height` high, in which nothing depends on time or chance.
 async fn shoot(browser: &Browser, max_height: u64, scale: f64) -> Picture {
     browser.run(MASK).await;
     let picture = Picture::read(&browser.picture(max_height, scale).await);
@@ -99,7 +100,7 @@ async fn shoot(browser: &Browser, max_height: u64, scale: f64) -> Picture {
 }
 
 #[test]
-fn pages_look_as_in_their_pictures() {
+fn pages_look_like_their_stored_pictures() {
     let is_update = env::var_os(UPDATE).is_some();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let stored = root.join("tests/browser/screenshots");
@@ -147,12 +148,12 @@ fn pages_look_as_in_their_pictures() {
         } else {
             problems.extend(unused.iter().map(|file| format!("{}: no page has this name", file.display())));
         }
-        assert!(problems.is_empty(), "{problems:#?}; if the pages should look so, set {UPDATE}=1");
+        assert!(problems.is_empty(), "{problems:#?}; if the pages should look like this, set {UPDATE}=1");
     });
 }
 
 #[test]
-fn comparison_finds_missing_parts_colours_and_styles_but_accepts_fonts() {
+fn comparison_finds_missing_parts_and_styles_and_other_colors_but_accepts_other_fonts() {
     let font = |font: &str| {
         format!("document.querySelectorAll('*').forEach((element) => element.style.fontFamily = '{font}')")
     };

@@ -59,14 +59,14 @@ async fn expect_signed_out(browser: &Browser) {
     );
 }
 
-/// Expects that the newest entries have these beginnings, the newest first.
-async fn expect_requests(browser: &Browser, beginnings: &[&str]) {
+/// Expects that the newest entries show these requests and statuses, the newest first.
+async fn expect_requests(browser: &Browser, expected: &[&str]) {
     let script = format!(
         "[...document.querySelectorAll('#requests summary')].slice(0, {}).map((summary) =>\
          summary.querySelector('code').textContent + ' ' + summary.querySelector('b').textContent)",
-        beginnings.len()
+        expected.len()
     );
-    browser.expect("the requests", json!(beginnings), async || browser.evaluate(&script).await).await;
+    browser.expect("the requests", json!(expected), async || browser.evaluate(&script).await).await;
 }
 
 /// The texts of an entry: request and response.
@@ -76,7 +76,7 @@ async fn exchange(browser: &Browser, entry: &str) -> [String; 2] {
     serde_json::from_value(browser.evaluate(&texts).await).expect("a request and a response")
 }
 
-/// The command that an entry copies.
+/// Clicks the copy button of an entry and returns the content of the clipboard.
 async fn copied(browser: &Browser, entry: &str) -> String {
     browser.run(&format!("document.querySelector('{entry} details').open = true")).await;
     browser.click(&format!("{entry} .copy")).await;
@@ -144,7 +144,7 @@ fn sign_in_and_out_work_in_all_sizes_and_leave_no_traces() {
 }
 
 #[test]
-fn steps_of_the_chapter_show_their_requests_and_what_they_teach() {
+fn steps_show_their_requests_and_what_they_teach() {
     browse(async |browser| {
         browser.open(&start()).await;
         browser.allow_reading_the_clipboard();
@@ -224,7 +224,7 @@ fn steps_of_the_chapter_show_their_requests_and_what_they_teach() {
 }
 
 #[test]
-fn chapter_works_by_keyboard() {
+fn start_page_works_by_keyboard() {
     browse(async |browser| {
         browser.open(&start()).await;
         browser.tab_to("#username").await;
@@ -267,7 +267,7 @@ fn online(is_online: bool) -> String {
 }
 
 #[test]
-fn slow_missing_and_offline_servers_are_shown_until_a_retry() {
+fn slow_response_missing_response_and_offline_device_are_shown_until_a_retry() {
     browse(async |browser| {
         browser.open(&start()).await;
         // Holds each request until it is released, or fails it.
@@ -310,7 +310,7 @@ fn slow_missing_and_offline_servers_are_shown_until_a_retry() {
 }
 
 #[test]
-fn curl_commands_have_the_address_of_the_request_without_javascript() {
+fn curl_commands_without_javascript_have_the_host_of_the_request_if_it_is_valid() {
     for (host, address) in [
         ("example.com:8443", "http://example.com:8443/token"),
         ("[::1]:8000", "http://[::1]:8000/token"),

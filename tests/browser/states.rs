@@ -12,14 +12,14 @@ use crate::{
     support::{program::Gatepass, secure_profile::Service, service::tutorial},
 };
 
-/// Shows the wait after too many attempts with a fixed time.
+/// Stops the countdown after too many attempts and shows a fixed time.
 const STOP_COUNTDOWN: &str = "
     for (let timer = setTimeout(() => {}); timer > 0; timer--) clearTimeout(timer);
     const wait = document.getElementById('wait');
     wait.textContent = wait.dataset.many.replace('{seconds}', 9);
     document.querySelector('.primary').disabled = true;";
 
-/// Opens every page in every state, and calls `check` with its name there.
+/// Opens every page in every state, and calls `check` with the name of each state.
 pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
     let tutorial = format!("http://{}", tutorial());
     browser.open(&format!("{tutorial}/")).await;
@@ -61,7 +61,7 @@ pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
     // The dialog of the secure profile has more fields.
     let (_gatepass, service): (Gatepass, Service) = sessions::serve(&[]);
     docs::open(browser, &format!("http://{}/docs", service.address)).await;
-    // Not johndoe: the account page lists failed sign-ins, in one entry or in several.
+    // Not johndoe, whose failed sign-ins the account page would list, in one entry or in several.
     docs::fill_in(browser, "nobody", "wrong").await;
     check("secure-docs-dialog").await;
     docs::submit(browser).await;
@@ -87,7 +87,6 @@ pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
         pages::submit(browser, "nobody", "wrong").await;
         browser.expect_displayed("[role=alert]").await;
     }
-    // Stops the countdown.
     browser.run(STOP_COUNTDOWN).await;
     check("login-throttled").await;
     for notice in ["expired", "signed-out"] {

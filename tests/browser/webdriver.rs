@@ -35,7 +35,7 @@ pub const TAB: &str = "\u{E004}";
 pub const ENTER: &str = "\u{E007}";
 pub const ESCAPE: &str = "\u{E00C}";
 
-/// The names of Chromium. The first has no windows, and its tests take half of the CPU time.
+/// The names of Chromium. The first one has no windows; with it, tests take half of the CPU time.
 const CHROMIUM: [&str; 5] =
     ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
@@ -100,7 +100,7 @@ fn in_path(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// chromedriver, which ends its browser with itself.
+/// A running chromedriver. Its browser ends with it.
 struct Driver {
     _shell: Child,
     address: SocketAddr,
@@ -128,7 +128,7 @@ impl Driver {
         Self { _shell: shell, address: SocketAddr::from(([127, 0, 0, 1], port)) }
     }
 
-    /// Sends a request to chromedriver, which accepts only its own host.
+    /// Sends a request to chromedriver, which accepts only its own address in `Host`.
     fn send(&self, method: &str, path: &str, body: &str) -> Option<Reply> {
         let mut stream = TcpStream::connect(self.address).ok()?;
         stream.set_read_timeout(Some(TIMEOUT)).ok()?;
@@ -144,7 +144,7 @@ impl Driver {
     }
 }
 
-/// A browser with one window. Its methods wait up to [`TIMEOUT`], and then panic.
+/// A browser with one window. Methods that wait for something panic after [`TIMEOUT`].
 pub struct Browser {
     client: Client,
     session: String,
@@ -168,7 +168,7 @@ impl Browser {
         Self { client, session, driver }
     }
 
-    /// Makes the browser look like a new one. Pages of other services have other origins.
+    /// Makes the browser look like a new one. Web storage remains: other services have other origins.
     async fn reset(&self) {
         self.open("about:blank").await;
         self.cdp("Network.clearBrowserCache", json!({}));
@@ -183,7 +183,7 @@ impl Browser {
         self.client.goto(url).await.unwrap_or_else(|error| panic!("{url} does not open: {error}"));
     }
 
-    /// Opens a tab, and returns the one before.
+    /// Opens a tab and switches to it. Returns the previous tab.
     pub async fn new_tab(&self) -> WindowHandle {
         let before = self.client.window().await.expect("a tab");
         let tab = self.client.new_window(true).await.expect("another tab");
@@ -191,7 +191,7 @@ impl Browser {
         before
     }
 
-    /// Closes a tab and returns to another one.
+    /// Closes the current tab and switches to the tab `before`.
     pub async fn close_tab(&self, before: WindowHandle) {
         self.client.close_window().await.expect("the tab closes");
         self.client.switch_to_window(before).await.expect("the tab before");
@@ -301,18 +301,18 @@ impl Browser {
         self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("a script: {error}"));
     }
 
-    /// Lets pages be `light` or `dark`.
+    /// Sets the preferred color scheme, `light` or `dark`.
     pub fn prefer_color_scheme(&self, scheme: &str) {
         let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
         self.cdp("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
     }
 
-    /// Lets pages run scripts, or not, from the next page on.
+    /// Enables or disables scripts, from the next page on.
     pub fn enable_scripts(&self, enabled: bool) {
         self.cdp("Emulation.setScriptExecutionDisabled", json!({ "value": !enabled }));
     }
 
-    /// Prefers a language.
+    /// Sets the preferred language.
     pub async fn accept_language(&self, language: &str) {
         let agent = self.evaluate("navigator.userAgent").await;
         let parameters = json!({ "userAgent": agent, "acceptLanguage": language });
@@ -381,7 +381,8 @@ impl Browser {
         BASE64_STANDARD.decode(picture["data"].as_str().expect("a picture")).expect("base64")
     }
 
-    /// Asserts that the console contains only errors of expected responses and of sign-outs without a service.
+    /// Asserts that the console contains no warnings or errors except those of expected responses and of sign-outs
+    /// without a service.
     fn expect_quiet_console(&self) {
         let log = self.command("se/log", &json!({ "type": "browser" }));
         let unexpected: Vec<_> = log
@@ -408,7 +409,8 @@ impl Browser {
     }
 }
 
-/// Returns whether a console message is expected, such as `http://…/token - Failed to load resource: … a status of 400 (Bad Request)`.
+/// Returns whether a console message is expected, such as
+/// `http://…/token - Failed to load resource: … a status of 400 (Bad Request)`.
 fn is_expected(message: &str) -> bool {
     let Some((url, problem)) = message.split_once(" - ") else { return false };
     let has_error_status = ["400", "401", "403", "404", "422", "429"]

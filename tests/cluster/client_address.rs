@@ -25,7 +25,7 @@ fn forged_headers_change_neither_the_address_of_a_session_nor_the_request_id() {
     let id = reply.header("X-Request-Id").expect("an ID");
     assert!(
         id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        "expected an ID by nginx, not {id}"
+        "expected an ID from nginx, not {id}"
     );
     let token = access_token(&reply);
     let sessions = get("/users/me/sessions").bearer(&token).send(cluster.address).json();

@@ -1,4 +1,4 @@
-//! Settings from files: the configuration file, files with secrets, and `gatepass config`.
+//! Tests of `gatepass config`, the configuration file, and files with secrets.
 
 use std::fs;
 

@@ -1,7 +1,5 @@
 //! Environment variables that are empty, quoted or padded, as Compose files and env files often set them.
 
-use serde_json::json;
-
 use crate::support::{program::Gatepass, service::gatepass};
 
 /// Returns the names of the environment variables of all options of `serve`.
@@ -13,7 +11,7 @@ fn variables() -> Vec<String> {
 }
 
 #[test]
-fn empty_variables_are_unset_for_all_options() {
+fn empty_variables_are_treated_as_unset_by_all_options() {
     let names = variables();
     assert!(names.len() > 40, "{names:?}");
     let mut all = gatepass(&["openapi"], &[]);
@@ -26,7 +24,7 @@ fn empty_variables_are_unset_for_all_options() {
 }
 
 #[test]
-fn variable_with_quotes_or_white_space_around_its_value_is_refused_by_name() {
+fn error_for_a_quoted_or_padded_variable_names_it() {
     let gatepass = Gatepass::on_sqlite();
     for value in
         ["\"sqlite:gatepass.db\"", "'sqlite:gatepass.db'", "sqlite:gatepass.db\r", " sqlite:gatepass.db"]
@@ -41,13 +39,4 @@ fn variable_with_quotes_or_white_space_around_its_value_is_refused_by_name() {
         );
     }
     assert_eq!(gatepass.folder.path().read_dir().unwrap().count(), 0, "no file was created");
-}
-
-#[test]
-fn user_added_without_the_option_scopes_has_the_scope_me() {
-    let gatepass = Gatepass::on_sqlite();
-    gatepass.add("johndoe", &[]).done();
-    gatepass.add("alice", &["--scopes", ""]).done();
-    let scopes = |name: &str| gatepass.json(&["users", "show", name])["scopes"].clone();
-    assert_eq!((scopes("johndoe"), scopes("alice")), (json!(["me"]), json!([])));
 }

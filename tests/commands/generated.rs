@@ -122,7 +122,7 @@ fn man_pages_are_written_and_render_without_warnings() {
 }
 
 #[test]
-fn completions_and_man_pages_contain_no_values_of_the_environment() {
+fn completions_and_man_pages_contain_no_values_of_environment_variables() {
     let gatepass = Gatepass::on_sqlite();
     for arguments in [["completions", "bash"], ["man", "serve"]] {
         let text = gatepass.done(&arguments);

@@ -229,7 +229,7 @@ fn import_errors_in_csv_name_line_and_field() {
         &[
             "1: name: unknown field",
             "1: username: appears twice in the header",
-            "1: hashed_password: missing in the header",
+            "1: hashed_password: missing from the header",
         ],
     );
 }
@@ -262,7 +262,7 @@ fn skip_invalid_imports_the_valid_users_and_prints_the_reasons_without_hashes() 
             "2: hashed_password: Argon2 hash with parameters over the limit",
             "3: hashed_password: password hash of an unknown kind",
             "4: hashed_password: malformed PBKDF2 hash",
-            "5: hashed_password: SHA-1 hash, which does not protect the password; import the hash ! and set a new password",
+            "5: hashed_password: SHA-1 hash, which does not protect the password; import ! as the hash, and set a new password",
             "6: username: duplicate of line 1",
             "7: username: already taken",
             "8: line: invalid JSON at column 1",
@@ -313,7 +313,7 @@ fn on_conflict_skip_keeps_existing_users_and_update_changes_the_fields_of_the_fi
         assert_eq!(gatepass.hash("JohnDoe"), HASH);
         gatepass.run(&["users", "import", &file, "--update-passwords"]).fails(2, &["--on-conflict update"]);
         let entries = gatepass.done(&["audit", "list"]);
-        assert!(entries.contains("0 users, 2 updated"), "{entries}");
+        assert!(entries.contains("0 added, 2 updated"), "{entries}");
     });
 }
 
@@ -393,7 +393,7 @@ fn import_with_many_errors_prints_a_hundred_and_the_number_of_others() {
     let lines: Vec<_> = run.err.lines().collect();
     assert_eq!(lines.len(), 102);
     assert_eq!(lines[99], format!("{file}:50: hashed_password: it is missing or empty"));
-    assert_eq!(lines[100], "and 1300 more errors");
+    assert_eq!(lines[100], "and 1300 more");
     assert_eq!(lines[101], "gatepass: 1400 errors: nothing was imported");
 }
 

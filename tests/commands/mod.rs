@@ -1,4 +1,5 @@
-//! The commands for users, clients and settings, completions and man pages. Each test has its own database.
+//! The commands `users`, `clients`, `config`, `check`, `completions` and `man`. Tests that use a database have their
+//! own.
 
 mod check;
 mod clients;

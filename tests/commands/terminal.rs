@@ -1,4 +1,4 @@
-//! Prompts and the progress bar on a terminal that `script` of util-linux emulates.
+//! Prompts, colors and the progress bar, on a terminal that `script` of util-linux emulates.
 
 use std::{
     io::{Read, Write},
@@ -74,7 +74,7 @@ impl Terminal {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    /// Waits for `prompt`, and presses Ctrl-C until `end` is shown: once may be too early for the program.
+    /// Waits for `prompt`, and presses Ctrl-C until `end` is shown: the program may not be ready for the first Ctrl-C.
     fn interrupt(&mut self, prompt: &str, end: &str) {
         let late = Instant::now() + TIMEOUT;
         while !self.seen.contains(end) {
@@ -169,7 +169,7 @@ fn users_remove_prompts_for_confirmation() {
 }
 
 #[test]
-fn lists_have_colours_on_a_terminal_unless_no_color_is_set() {
+fn output_is_colored_on_a_terminal_unless_no_color_is_set() {
     if lacks_terminal() {
         return;
     }
@@ -177,23 +177,23 @@ fn lists_have_colours_on_a_terminal_unless_no_color_is_set() {
     gatepass.add("johndoe", &[]).done();
     gatepass.add("alice", &["--disabled"]).done();
     let shown = |arguments: &[&str], environment: &str| {
-        // CI systems set CI, which also turns colours on.
+        // CI systems set the variable CI, which also turns colors on.
         let script = format!("env -u CI {environment} GATEPASS");
         let (code, seen) = Terminal::start_in(&gatepass, arguments, &script).end();
         assert_eq!(code, Some(0), "{seen}");
         seen
     };
     let (bold, dimmed, green, escape) = ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[32m", "\u{1b}");
-    let colours = "-u NO_COLOR TERM=xterm";
-    let list = shown(&["users", "list"], colours);
+    let colors = "-u NO_COLOR TERM=xterm";
+    let list = shown(&["users", "list"], colors);
     for line in [format!("{bold}USERNAME "), format!("{dimmed}alice "), "\njohndoe ".to_owned()] {
         assert!(list.contains(&line), "no {line:?} in {list:?}");
     }
-    assert!(shown(&["check", "--profile=tutorial"], colours).contains(&format!("{green}ok")));
+    assert!(shown(&["check", "--profile=tutorial"], colors).contains(&format!("{green}ok")));
     for (arguments, environment) in [
         (&["users", "list"][..], "NO_COLOR=1 TERM=xterm"),
         (&["users", "list"], "-u NO_COLOR TERM=dumb"),
-        (&["users", "list", "--json"], colours),
+        (&["users", "list", "--json"], colors),
     ] {
         let seen = shown(arguments, environment);
         assert!(seen.contains("alice") && !seen.contains(escape), "{seen:?}");

@@ -36,6 +36,15 @@ fn users_add_stores_the_given_fields() {
 }
 
 #[test]
+fn user_added_without_the_option_scopes_has_the_scope_me() {
+    let gatepass = Gatepass::on_sqlite();
+    gatepass.add("johndoe", &[]).done();
+    gatepass.add("alice", &["--scopes", ""]).done();
+    let scopes = |name: &str| gatepass.json(&["users", "show", name])["scopes"].clone();
+    assert_eq!((scopes("johndoe"), scopes("alice")), (json!(["me"]), json!([])));
+}
+
+#[test]
 fn users_add_with_a_taken_name_in_another_case_fails() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("Straße", &[]).done();
@@ -118,7 +127,7 @@ fn weak_password_is_refused_with_the_reason() {
 
     add("h5J!pWz8", &[short, "--password-blocklist", &breached]).done();
     let passwd = ["users", "passwd", "johndoe", "--password-stdin", short];
-    gatepass.run_with(&passwd, "h5J!pWz8\n").fails(1, &["the new password is the current password"]);
+    gatepass.run_with(&passwd, "h5J!pWz8\n").fails(1, &["the same as the current password"]);
     gatepass.run_with(&passwd, "h5J!pWz9\n").done();
 }
 
@@ -198,7 +207,7 @@ fn users_list_filters_by_username_email_and_full_name_and_ignores_case() {
         }
         gatepass.run(&["users", "list", "--filter", &"x".repeat(256)]).fails(2, &["255 characters"]);
 
-        // More than one page of the database, and a filter that each page passes.
+        // More users than the database returns at once, and a filter that matches all of them.
         let file = gatepass.folder.write("users.jsonl", users_jsonl(1200));
         gatepass.done(&["users", "import", &file]);
         assert_eq!(list(&["--filter", "USER"]).len(), 1200);

@@ -19,7 +19,7 @@ use crate::{
 };
 
 #[actix_web::test]
-async fn doubles_and_tutorial_users_fulfill_the_contracts() {
+async fn test_doubles_and_tutorial_users_fulfill_the_contracts() {
     contract::user_store(&TutorialUsers::default(), ["johndoe", "alice"]).await.unwrap();
     let (members, usernames) = (Members::default(), ["johndoe@example.com", "alice@example.com"]);
     contract::user_store(&members, usernames).await.unwrap();

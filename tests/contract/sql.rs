@@ -128,7 +128,7 @@ fn sql_failed_attempts_fulfill_the_contract() {
 }
 
 #[test]
-fn stored_user_is_found_unchanged_and_only_by_its_exact_subject() {
+fn stored_user_is_unchanged_and_not_found_by_another_spelling_of_its_subject() {
     on_both(async |database| {
         let users = SqlUsers::new(database);
         let start = Timestamp::now();
@@ -428,7 +428,7 @@ fn files(folder: &Folder) -> Vec<(std::ffi::OsString, Vec<u8>)> {
 }
 
 #[test]
-fn tables_are_created_in_a_schema_next_to_a_table_of_the_same_name() {
+fn tables_in_a_schema_are_created_despite_an_application_table_of_the_same_name() {
     let users = "CREATE TABLE users (id BIGINT PRIMARY KEY)";
     let in_schema = DatabaseSettings { schema: Some("gatepass"), ..DatabaseSettings::default() };
     let Some(postgres) = new_postgres() else { return };

@@ -128,13 +128,13 @@ fn canceled_calls_leave_the_pool_usable() {
         for _ in 0..5 {
             proxy.block();
             let before = proxy.activity();
-            let cancelled = (0..30).map(|_| {
+            let canceled = (0..30).map(|_| {
                 let users = users.clone();
                 spawn(async move { users.insert(&account("johndoe")).await.is_ok() })
             });
-            let cancelled: Vec<_> = cancelled.collect();
+            let canceled: Vec<_> = canceled.collect();
             wait_for_activity(proxy, before).await;
-            cancelled.iter().for_each(|call| call.abort());
+            canceled.iter().for_each(|call| call.abort());
             proxy.open();
             expect_recovery(&users).await;
         }

@@ -56,7 +56,7 @@ pub async fn open_at(
 }
 
 #[test]
-fn sql_sessions_of_our_users_fulfill_the_contract() {
+fn sql_sessions_of_sql_users_fulfill_the_contract() {
     on_both(async |database| {
         let users = SqlUsers::new(database.clone());
         let [one, other] = [add(&users, "johndoe").await, add(&users, "alice").await];
@@ -66,7 +66,7 @@ fn sql_sessions_of_our_users_fulfill_the_contract() {
 }
 
 #[test]
-fn sql_sessions_of_an_application_table_fulfill_the_contract() {
+fn sql_sessions_of_users_in_an_application_table_fulfill_the_contract() {
     on_both(async |database| {
         let owners = [&member(7), &member(8)];
         contract::session_store(&SqlSessions::new(database), owners, None).await.unwrap();
@@ -105,7 +105,7 @@ fn password_change_disabling_and_removal_end_sessions() {
         let before = version(&store, one).await;
         assert!(users.change_password(&subject, &"rehashed".into(), &"new".into(), NOW).await.unwrap());
         assert_eq!(ids(&store, one).await, [""; 0]);
-        assert!(!open_at(&store, late, before).await, "a sign-in was in progress");
+        assert!(!open_at(&store, late, before).await, "a sign-in that was in progress opens no session");
         let set = UserChange { password_hash: Some("set".into()), ..UserChange::default() };
         let disabled = |disabled| UserChange { disabled: Some(disabled), ..UserChange::default() };
         for changes in [vec![set], vec![disabled(true), disabled(false)]] {
@@ -115,7 +115,7 @@ fn password_change_disabling_and_removal_end_sessions() {
                 assert!(users.update(&subject, change).await.unwrap());
                 assert_eq!(ids(&store, one).await, [""; 0]);
             }
-            assert!(!open_at(&store, late, before).await, "a sign-in was in progress");
+            assert!(!open_at(&store, late, before).await, "a sign-in that was in progress opens no session");
         }
 
         open(one).await;
@@ -130,7 +130,7 @@ fn password_change_disabling_and_removal_end_sessions() {
         assert_eq!(users.find_hash(&subject).await.unwrap(), None);
         assert_eq!(ids(&store, one).await, [""; 0]);
         assert!(store.find_token_family(&family).await.unwrap().is_none());
-        assert!(!open_at(&store, late, before).await, "a sign-in was in progress");
+        assert!(!open_at(&store, late, before).await, "a sign-in that was in progress opens no session");
         assert_eq!(ids(&store, other).await.len(), 1);
     });
 }

@@ -6,16 +6,17 @@ use std::{
 };
 
 use gatepass::{
-    AccessToken, Auth, AuthError, ClientInfo, RefreshToken, Subject,
+    AccessToken, Auth, AuthError, BackendError, ClientInfo, Password, PasswordPolicy, RefreshToken, Subject,
     auth::{AuthBuilder, Authentication, ExternalSignIn, PasswordChange, SignIn},
     cache::TokenCache,
+    error::WeakPassword,
     events::{Event, EventKind, EventListener},
     jwt::JwtTokens,
     sql::{Database, SqlSessions},
 };
 
 use crate::support::{
-    doubles::{AgeingHasher, Member, Members},
+    doubles::{AgingHasher, Member, Members},
     folder::Folder,
 };
 
@@ -32,7 +33,7 @@ async fn builder(folder: &Folder) -> AuthBuilder<Members> {
     let database = Database::open(&format!("sqlite:{}", folder.file("sessions.db"))).await.unwrap();
     // The database becomes unavailable after the first password change.
     Auth::builder(Members::default().closing_after_password_change(database.clone()))
-        .passwords(AgeingHasher::default())
+        .passwords(AgingHasher::default())
         .tokens(JwtTokens::open(folder.path().join("keys"), "https://auth.example.com").unwrap())
         .sessions(SqlSessions::new(database))
         .token_cache(Arc::new(TokenCache::new(NonZeroUsize::new(10).unwrap())))
@@ -97,8 +98,31 @@ async fn password_change_ends_sessions_and_emits_an_event_even_if_the_database_f
     assert_eq!(member(&auth, &token).await, None, "the session ended before the change");
 }
 
+/// A policy that accepts every password.
+struct NoRules;
+
+impl PasswordPolicy for NoRules {
+    async fn check(&self, _: &Password, _: &[&str]) -> Result<Result<(), WeakPassword>, BackendError> {
+        Ok(Ok(()))
+    }
+}
+
 #[actix_web::test]
-async fn external_sign_in_opens_a_session_for_an_active_user_without_a_password() {
+async fn password_that_no_hasher_accepts_is_weak_under_any_policy() {
+    let folder = Folder::create();
+    let auth = builder(&folder).await.password_policy(NoRules).build().unwrap();
+    for (length, expected) in [(0, WeakPassword::TooShort { minimum: 1 }), (1025, WeakPassword::TooLong)] {
+        let result = auth.hash_password(&"x".repeat(length).into(), &[]).await;
+        assert!(
+            matches!(result, Err(AuthError::WeakPassword(reason)) if reason == expected),
+            "{length} bytes"
+        );
+    }
+    assert!(auth.hash_password(&"x".into(), &[]).await.is_ok());
+}
+
+#[actix_web::test]
+async fn external_sign_in_without_a_password_opens_a_session_for_an_active_user() {
     let folder = Folder::create();
     let events = Arc::new(Events::default());
     let auth = builder(&folder).await.password_grant(false).listener(events.clone()).build().unwrap();

@@ -1,4 +1,5 @@
-//! The links of the documentation resolve, the summary lists every page, and the Rust of the pages is compiled.
+//! The links of the documentation resolve, the summary lists every page, the tests that pages name exist, and the Rust
+//! of the pages is compiled.
 
 use std::collections::HashSet;
 
@@ -63,6 +64,40 @@ fn summary_lists_every_page() {
     let listed: HashSet<_> = targets(&read("docs/SUMMARY.md")).into_iter().collect();
     let pages: HashSet<_> = names().into_iter().filter(|name| name != "SUMMARY.md").collect();
     assert_eq!(listed, pages);
+}
+
+/// Returns whether `folder` has a module, or a test, with this path.
+fn has_module_or_test(folder: &str, path: &str) -> bool {
+    let file = |path: &str| {
+        let path = format!("{folder}/{}", path.replace("::", "/"));
+        [format!("{path}.rs"), format!("{path}/mod.rs")].into_iter().find(|file| root().join(file).exists())
+    };
+    let Some((module, name)) = path.rsplit_once("::") else { return file(path).is_some() };
+    // Unit tests are in a module `tests`, which may be in the file of its parent.
+    let module = file(module).or_else(|| file(module.strip_suffix("::tests")?));
+    file(path).is_some() || module.is_some_and(|module| read(&module).contains(&format!("fn {name}(")))
+}
+
+#[test]
+fn tests_that_pages_name_exist() {
+    let mut count = 0;
+    for page in names() {
+        let text = read(&format!("docs/{page}"));
+        for code in text.split('`').skip(1).step_by(2) {
+            let (folder, path) = match code.split_once(' ') {
+                Some(("integration", path)) => ("tests", path),
+                Some(("hashing", path)) => ("tests/hashing", path),
+                Some(("unit", path)) => ("src", path),
+                _ => continue,
+            };
+            // The page explains that X stands for a test.
+            if path != "X" {
+                assert!(has_module_or_test(folder, path), "docs/{page} names {code}, which does not exist");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 100, "only {count} tests");
 }
 
 #[test]

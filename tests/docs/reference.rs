@@ -1,6 +1,7 @@
-//! The generated parts of pages: the reference, from the program, and the program of the tutorial, from its example.
+//! The generated parts of pages: the reference, and the listing of `examples/minimal` in docs/first-application.md.
+//! Also checks that every audit event and metric is documented.
 //!
-//! `UPDATE_DOCS=1 cargo test --test integration docs::reference` writes them.
+//! `UPDATE_DOCS=1 cargo test --test integration docs::reference` writes the generated parts.
 
 use std::fmt::Write;
 
@@ -176,7 +177,7 @@ fn http_api_page_is_current() {
 }
 
 #[test]
-fn program_of_the_tutorial_is_the_example() {
+fn first_application_page_shows_the_minimal_example() {
     let program = read("examples/minimal/src/main.rs");
     expect_generated("first-application.md", "program", &format!("```rust,ignore\n{}\n```", program.trim()));
 }

@@ -67,7 +67,7 @@ impl Shell {
         fs::create_dir(&bin).unwrap();
         fs::create_dir(&work).unwrap();
         symlink(env!("CARGO_BIN_EXE_gatepass"), bin.join("gatepass")).unwrap();
-        // `cargo run` of the tutorial starts the example, which Cargo has built with the tests.
+        // `cargo run` in docs/first-application.md starts the example, which Cargo has built with the tests.
         let example = env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples/minimal");
         let script = format!("#!/bin/sh\nBIND={} exec {}\n", addresses[1].1, example.display());
         fs::write(bin.join("cargo"), script).unwrap();
@@ -97,7 +97,7 @@ impl Shell {
         self.addresses.iter().fold(text.to_owned(), replace)
     }
 
-    /// Runs a block and returns its output, as an error if a command failed.
+    /// Runs a block and returns its output; as `Err` if a command failed.
     fn run(&mut self, block: &Block) -> Result<String, String> {
         let text = self.with_addresses(&block.text);
         writeln!(self.stdin, "{{\n{text}\n}} < /dev/null\necho; echo '{END}'").unwrap();
@@ -114,7 +114,7 @@ impl Shell {
         }
     }
 
-    /// Starts a service, after the previous one has stopped, and waits until it listens.
+    /// Stops the previous service of the page, if any, starts another one, and waits until that one listens.
     fn start_service(&mut self, block: &Block, port: &str) {
         let text = self.with_addresses(&block.text);
         let script = "if [ -n \"${service:-}\" ]; then kill $service; wait $service || true; fi\n\

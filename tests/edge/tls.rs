@@ -98,10 +98,10 @@ fn new_certificate_is_loaded_at_run_time_and_a_damaged_one_is_ignored() {
 
     // A new certificate without its key is not used.
     folder.write("cert.pem", second.cert.pem());
-    program.wait_for("TLS keeps the old certificate");
+    program.wait_for("cannot reload the TLS certificate");
     assert!(trusts(&first));
     write(&folder, &second);
-    program.wait_for("TLS uses the new certificate");
+    program.wait_for("reloaded the TLS certificate");
     assert!(trusts(&second) && !trusts(&first));
 
     folder.write("cert.pem", "-----BEGIN CERTIFICATE-----\nAAAA");
@@ -129,7 +129,7 @@ fn certificate_renewal_keeps_connections() {
         .unwrap();
     program.wait_for("GET /openapi.json 200");
     write(&folder, &second);
-    program.wait_for("TLS uses the new certificate");
+    program.wait_for("reloaded the TLS certificate");
     let output = client.wait_with_output().unwrap();
     assert_eq!(printed(&output), "1 200 0 200 ");
 }

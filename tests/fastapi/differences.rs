@@ -75,7 +75,7 @@ fn paths_and_methods_differ_only_as_documented() {
             fastapi: r#"405 allow: POST {"detail":"Method Not Allowed"}"#,
         },
         Difference {
-            why: "any token is a method (RFC 9110 section 9.1); httptools has a list",
+            why: "a method can be any token (RFC 9110 section 9.1); httptools accepts only those on a list",
             request: request("FOO", "/token"),
             gatepass: r#"405 allow: POST {"detail":"Method Not Allowed"}"#,
             fastapi: "400 content-type: text/plain; charset=utf-8 Invalid HTTP request received.",
@@ -87,7 +87,7 @@ fn paths_and_methods_differ_only_as_documented() {
             fastapi: "307 location: http://localhost/token?a=%22b%22 ",
         },
         Difference {
-            why: "the server refuses invalid HTTP with its own body",
+            why: "Actix refuses invalid HTTP with an empty body, uvicorn with a text",
             request: get("/users/me").header("Authorization", "Bearer johndoe\0"),
             gatepass: "400 ",
             fastapi: "400 content-type: text/plain; charset=utf-8 Invalid HTTP request received.",

@@ -1,19 +1,19 @@
 //! The tutorial profile compared with FastAPI: both get the same bytes and must return the same response.
 //!
 //! `chapter.py` is the program of FastAPI's tutorial. The status, `Content-Type`, `WWW-Authenticate`, `Allow`, `Location`
-//! and the body are compared. `differences.rs` tests the differences, which are deliberate or due to Python's
+//! and the body are compared. `differences.rs` tests most of the differences, which are deliberate or due to Python's
 //! peculiarities:
 //!
 //! - HEAD works wherever GET does, and `Allow` contains it.
-//! - `/` is a start page. ReDoc is not supported.
-//! - A body of more than 1 MiB returns 413, whatever its type.
-//! - A body that does not arrive within 10 seconds returns 408.
+//! - `/` is a start page. `/docs` and `/redoc` load nothing from other origins.
+//! - A request with a body of more than 1 MiB gets 413, whatever the type of the body.
+//! - A request whose body does not arrive within the timeout gets 408.
 //! - A token response has `Cache-Control: no-store`.
 //! - If a file is sent instead of text, `input` has its name and its size instead of a Python object.
 //! - Non-ASCII bytes in a urlencoded form are UTF-8, as the URL Standard requires, not Latin-1.
 //! - The charsets of a multipart form are those of the Encoding Standard, as in browsers, not Python's.
-//! - `%2F` in a path does not separate segments, and `%0A` at its end is a part of it.
-//! - Any token is a method. The server itself responds to invalid HTTP and URLs with 400 and without a body.
+//! - `%2F` in a path does not separate segments, and `%0A` at the end of a path is part of the path.
+//! - A method can be any token. Actix responds to invalid HTTP and URLs with 400 and an empty body.
 //! - A redirect uses the host that a trusted proxy sends in `X-Forwarded-Host`.
 
 mod authorization;

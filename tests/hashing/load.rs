@@ -21,7 +21,7 @@ use crate::{
 #[test]
 fn sign_in_with_a_full_queue_returns_503_while_other_requests_succeed() {
     let _serial = serial();
-    // A hash takes some tenths of a second; one runs and one waits.
+    // A hash takes a few tenths of a second; one runs and one waits.
     let slow = Argon2Settings {
         memory: 65536,
         iterations: 8,
@@ -87,8 +87,8 @@ fn memory_of_concurrent_sign_ins_is_bounded_by_the_hashing_threads() {
     let grown = after.saturating_sub(before);
     assert!(grown < THREADS * kib + 16 * 1024, "{grown} KiB more");
 
-    // The memory for larger stored hashes is freed. glibc keeps freed blocks of up to 32 MiB, so sizes on both sides of
-    // that are tested.
+    // The memory for larger stored hashes is freed. glibc keeps freed blocks of up to 32 MiB, so the test uses sizes
+    // above and below this limit.
     let hasher = hasher(Argon2Settings { queue: number(40), max_wait: TIMEOUT, ..quick() });
     for memory in [131_072, 20_480, 31_744] {
         let (salt, output) = ("MTIzNDU2Nzg5MDEyMzQ1Ng", "Ek8Sn2iS2m2l1qXpUPJ5fyk6vSSnfM8Vh3yUgkmKjZI");

@@ -22,7 +22,7 @@ pub fn auth(members: &Members, hasher: Argon2Hasher) -> Auth<Member> {
     auth.without_login_throttle().error_format(ErrorFormat::FastApi).build().expect("compatible parts")
 }
 
-/// Signs in and returns whether the credentials are right.
+/// Verifies a password as a sign-in does, and returns whether the credentials are right.
 ///
 /// # Errors
 /// Any error other than invalid credentials.

@@ -145,8 +145,8 @@ impl Server {
         Self { gatepass, issuer, certificate, secret, plain, _tls: tls }
     }
 
-    /// The request to verify tokens: one of the default client, one of a public client, and the first with a forged payload;
-    /// with the URL of the keys, or with the secret of HS256.
+    /// Returns the request to verify tokens: one of the default client, one of the public client `app`, and the first
+    /// token with a forged payload. The request contains the URL of the keys and, for HS256, the secret.
     fn tokens(&self, algorithm: &str) -> Value {
         let [token, public] =
             ["", "&client_id=app"].map(|more| self.plain.token(&format!("{JOHNDOE}{more}")));

@@ -54,7 +54,7 @@ fn token_for_an_api_is_refused_by_the_service_itself() {
         let for_api = format!("?scope=me&audience={API}");
         assert_eq!([&default, &own].map(|token| forward_auth(token, &for_api)), [200, 401]);
         assert_eq!([&default, &own].map(|token| forward_auth(token, "")), [401, 200]);
-        // The token is cached for the API. No prefix of a token may select that cache entry.
+        // The service has cached the token for the API. No text in front of the token may select that cache entry.
         service.expect_invalid(&[&default, &format!("any audience {default}"), &format!("1{default}")]);
         assert_eq!(end_all_sessions(&service, &own).status, 204);
         assert_eq!(forward_auth(&default, &for_api), 401, "the session has ended");

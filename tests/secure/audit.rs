@@ -226,7 +226,7 @@ fn every_change_by_a_command_is_recorded_and_failed_commands_are_not() {
             ("user_changed", "johndoe", json!("password")),
             ("user_disabled", "johndoe", json!(null)),
             ("user_enabled", "johndoe", json!(null)),
-            ("users_imported", "", json!("3 users")),
+            ("users_imported", "", json!("3 added, 0 updated")),
             ("client_added", "", json!(null)),
             ("client_changed", "", json!("scopes")),
             ("client_removed", "", json!(null)),
@@ -245,7 +245,7 @@ fn every_change_by_a_command_is_recorded_and_failed_commands_are_not() {
         }
         assert_eq!(events(&entries).into_iter().collect::<BTreeSet<_>>(), event_names(true));
         assert_eq!(entries[6]["client_id"], "web");
-        let secrets = [&*secret, "private@", "quite another", "own passphrase", "pbkdf2"];
+        let secrets = [&*secret, "private@", "teapots", "own passphrase", "pbkdf2"];
         expect_no_secrets(&json!(entries).to_string(), &secrets);
     });
 }
@@ -311,7 +311,7 @@ fn list_returns_the_newest_entries_first_and_filters_them() {
         assert_eq!(gatepass.done(&["audit", "list", "--json", "--limit", "2"]).lines().count(), 2);
         assert_eq!(gatepass.done(&["audit", "list", "--limit", "3"]).lines().count(), 4, "with a header");
 
-        // A removed user is found by the username.
+        // The entries of a removed user are still found by username.
         gatepass.done(&["users", "remove", "johndoe", "--yes"]);
         let removed = listed(gatepass, &["--user", "johndoe"]);
         assert_eq!(events(&removed)[..2], ["user_removed", "sessions_ended"]);
@@ -409,7 +409,7 @@ fn locked_audit_table_does_not_delay_sign_ins_and_all_entries_are_written_later(
     let failures = listed(&gatepass, &["--event", "sign_in_failed"]);
     let counts = failures.iter().map(|entry| entry["count"].as_u64().unwrap());
     assert_eq!((counts.sum::<u64>(), listed(&gatepass, &["--event", "sign_in"]).len()), (refused.into(), 11));
-    // One entry for each minute.
+    // Failures of the same minute are one entry.
     assert!(failures.len() <= 5, "{}", failures.len());
 }
 
@@ -429,7 +429,7 @@ fn shutdown_with_an_unreachable_database_takes_less_than_15_seconds() {
 }
 
 #[test]
-fn tutorial_profile_writes_the_file_and_creates_no_database() {
+fn tutorial_profile_writes_the_audit_log_and_creates_no_database() {
     let gatepass = Gatepass::on_sqlite();
     let service = serve_with_file(&gatepass, &[&["--profile", "tutorial"], &OPS[..]].concat());
     let ops = ops_address(&service);

@@ -118,7 +118,7 @@ fn granted_scopes_are_requested_by_the_client_and_allowed_to_user_and_client() {
     }
     let tokens = Tokens::of(&sign_in_as(&service, &client));
     assert_eq!(tokens.scope, "users:read offline_access");
-    // A refresh follows the client's scopes in both directions, within those of the sign-in.
+    // A refresh applies the client's current scopes: a token can lose scopes of the sign-in and get them back.
     gatepass.done(&["clients", "update", "web", "--scopes", "me"]);
     let next = service.refreshed_by(&tokens.refresh, &client);
     assert_eq!(next.scope, "offline_access");
@@ -154,7 +154,7 @@ fn secret_is_rotated_without_ending_sessions() {
         gatepass.done(&["clients", "rotate-secret", "web", "--revoke-old"]);
         let fourth = rotate(&["--grace", "0"]);
         let old = rows(gatepass, "SELECT client_id FROM clients WHERE old_secret_hash IS NOT NULL");
-        assert!(old.is_empty(), "the old secret is removed at once, whatever the clocks of replicas");
+        assert!(old.is_empty(), "the old secret is removed at once, regardless of the clocks of replicas");
         for revoked in [&second, &third] {
             expect_invalid_client(&service.refresh(&tokens.refresh, revoked));
         }

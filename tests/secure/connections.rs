@@ -59,7 +59,7 @@ fn sign_in_succeeds_after_the_type_of_a_column_changed() {
 }
 
 #[test]
-fn unreachable_postgresql_error_names_host_and_port() {
+fn error_for_an_unreachable_postgresql_server_names_host_and_port() {
     let mut gatepass = Gatepass::on_sqlite();
     let address = crate::support::secure_profile::free_address();
     gatepass.url = format!("postgres://gatepass:hush@{address}/gatepass");
@@ -70,7 +70,7 @@ fn unreachable_postgresql_error_names_host_and_port() {
 
 #[test]
 #[cfg(unix)]
-fn sqlite_file_of_another_user_error_names_file_and_users() {
+fn error_for_a_sqlite_file_of_another_user_names_file_and_users() {
     use std::os::unix::{fs::PermissionsExt, process::CommandExt};
     if !rustix::process::geteuid().is_root() {
         return crate::support::skip("only root can run a program as another user");

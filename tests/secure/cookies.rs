@@ -1,4 +1,4 @@
-//! Session cookies: `/login`, `/logout`, the rule against requests of other origins, and the library without the service.
+//! Session cookies: `/login`, `/logout`, the origin check, and the library without the service.
 
 use std::{net::SocketAddr, sync::mpsc, thread};
 
@@ -21,7 +21,7 @@ use crate::{
         within,
     },
     support::{
-        doubles::{AgeingHasher, Member, Members, OneClient},
+        doubles::{AgingHasher, Member, Members, OneClient},
         service::TIMEOUT,
     },
 };
@@ -136,7 +136,7 @@ fn cookie_of_an_https_issuer_has_the_host_prefix_and_is_secure() {
     let flags = "; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure";
     assert_eq!(set_cookie(&signed_in), format!("{cookie}{flags}"));
     assert_eq!(users_me(&service, &cookie).status, 200);
-    // Cookies without the prefix are refused: another service on the same host could have set them.
+    // Cookies without the prefix are refused: another host of the site could have set them.
     expect_anonymous(&users_me(&service, cookie.trim_start_matches("__Host-")));
     drop(service);
     // `--session-cookies off` and `--require-client` remove the endpoints.
@@ -425,7 +425,7 @@ fn tabs_of_a_browser_share_a_session_and_a_new_sign_in_replaces_it() {
         let (other_browser, first) = (cookie(&service), cookie(&service));
         let again = from_own_page(post_form("/login", JOHNDOE)).header("Cookie", &first);
         let second = cookie_in(&again.send(service.address));
-        // Both tabs now send the second cookie. It replaced the first one, so that the other browser kept its session.
+        // Both tabs now send the second cookie. Its session replaced the first one, so the other browser kept its own.
         expect_anonymous(&users_me(&service, &first));
         for cookie in [&other_browser, &second] {
             assert_eq!(users_me(&service, cookie).status, 200);
@@ -474,12 +474,7 @@ fn failed_attempts_are_shared_with_the_token_endpoint() {
         // Makes the waits outlast the test.
         rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name LIKE '% %' RETURNING name");
         for reply in [service.sign_in(JOHNDOE), log_in(&service, JOHNDOE)] {
-            expect_oauth2_error(
-                &reply,
-                429,
-                "temporarily_unavailable",
-                "Too many failed attempts, try again later",
-            );
+            expect_oauth2_error(&reply, 429, "temporarily_unavailable", "Too many attempts, try again later");
         }
         // The device that signed in before does not have to wait, and its session stays active.
         let known = from_own_page(post_form("/login", JOHNDOE)).header("Cookie", device);
@@ -489,7 +484,7 @@ fn failed_attempts_are_shared_with_the_token_endpoint() {
 }
 
 #[test]
-fn forged_cookies_are_rate_limited_by_address_but_cached_ones_and_known_devices_are_not() {
+fn forged_cookies_are_rate_limited_by_address_but_cached_cookies_and_known_devices_are_not() {
     let (_gatepass, service) = on_sqlite(&["--login-throttle=on", "--login-throttle-rate=1"]);
     let (cookie, signed_in) = (cookie(&service), log_in(&service, JOHNDOE));
     assert_eq!(users_me(&service, &cookie).status, 200);
@@ -503,7 +498,7 @@ fn forged_cookies_are_rate_limited_by_address_but_cached_ones_and_known_devices_
     assert!((40..400).any(|number| invented(number) == 429));
     let known = users_me(&service, &format!("{}; {device}", cookie_in(&signed_in)));
     assert_eq!(known.status, 200, "{known:?}: a session that is not cached, of a known device");
-    // nginx turns other errors than 401 and 403 into 500.
+    // nginx turns errors other than 401 and 403 into 500.
     assert!((400..800).any(|number| invented(number) == 429));
     let refused = get("/forward-auth").header("Cookie", format!("gatepass_session={:043}", 800));
     assert_eq!(refused.send(service.address).status, 401);
@@ -555,7 +550,7 @@ async fn change(me: ActiveUser<Member>) -> impl Responder {
 
 fn builder(database: &Database) -> AuthBuilder<Members> {
     Auth::builder(Members::with(GrantedScopes::Only("me".parse().unwrap())))
-        .passwords(AgeingHasher::default())
+        .passwords(AgingHasher::default())
         .tokens(InsecureSubjectTokens)
         .error_format(ErrorFormat::OAuth2)
         .sessions(SqlSessions::new(database.clone()))
@@ -658,12 +653,12 @@ fn library_signs_in_users_of_an_application_with_cookies() {
 }
 
 #[test]
-fn incompatible_cookie_settings_do_not_build() {
+fn build_with_incompatible_cookie_settings_fails() {
     let cookies = CookieTransport::default;
     actix_web::rt::System::new().block_on(async {
         let database = Database::open("sqlite::memory:").await.unwrap();
         let base = || Auth::builder(Members::default()).tokens(InsecureSubjectTokens).cookies(cookies());
-        let error = base().passwords(AgeingHasher::default()).build().err();
+        let error = base().passwords(AgingHasher::default()).build().err();
         assert_eq!(error, Some(BuildError::CookiesWithoutSessions));
         assert_eq!(error.unwrap().to_string(), "session cookies need sessions: call .sessions(…)");
         let error = base().sessions(SqlSessions::new(database.clone())).build().err();

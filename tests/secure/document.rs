@@ -81,7 +81,7 @@ fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
         for (method, operation) in methods.as_object().unwrap() {
             let method = method.to_uppercase();
             let name = format!("{method} {path}");
-            // `/login` and `/logout` are for pages of the service.
+            // `/login` and `/logout` accept requests only from pages of the service.
             let request = || request(&method, path).header("Sec-Fetch-Site", "same-origin");
             let send = |token: &str| request().bearer(token).send(service.address);
             let anonymous = request().send(service.address).status;

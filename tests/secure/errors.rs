@@ -1,4 +1,4 @@
-//! Error responses, in the order of the table in docs/errors.md.
+//! Error responses, which docs/errors.md lists.
 
 use serde_json::{Value, json};
 
@@ -115,7 +115,7 @@ fn sign_in_with_too_long_an_expected_wait_returns_503_with_retry_after() {
     let slow = ["--hash-threads=1", "--argon2-memory=32768", "--argon2-iterations=4", "--hash-max-wait=10"];
     let (_gatepass, service) = on_sqlite(&slow);
     let sign_in = || service.sign_in("username=nobody&password=wrong");
-    // The service measures with the first sign-in how long a hash takes.
+    // With the first sign-in, the service measures how long a hash takes.
     assert_eq!(sign_in().status, 400);
     let replies = concurrently(8, sign_in);
     let (refused, done): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 503);

@@ -16,7 +16,7 @@ use crate::secure::{
     connect_from, get, on_sqlite, post_form, read_reply, serve, within,
 };
 
-/// The bytes of the database and its write-ahead log.
+/// The size of the database and its write-ahead log, in bytes.
 fn database_size(gatepass: &Gatepass) -> u64 {
     let files = ["gatepass.db", "gatepass.db-wal"].map(|name| gatepass.folder.path().join(name));
     files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum()

@@ -49,7 +49,7 @@ fn valid_token_returns_the_user_and_others_401_or_403() {
         let reply = forward_auth(&service, "", "x");
         assert_eq!((reply.status, reply.header("cache-control").as_deref()), (401, Some("no-store")));
 
-        // nginx turns other errors than 401 and 403 into 500, so an inactive user gets 401.
+        // nginx turns errors other than 401 and 403 into 500, so an inactive user gets 401.
         gatepass.done(&["users", "disable", "johndoe"]);
         let reply = within(SECOND, "the user is disabled", || {
             Some(forward_auth(&service, "", &token)).filter(|reply| reply.status != 200)
@@ -337,7 +337,8 @@ fn request_with_a_cookie_needs_the_same_origin_unless_its_method_is_safe() {
     }
     assert_eq!(status(&[("X-Forwarded-Method", "GET"), ("X-Forwarded-Method", "POST"), same_site]), 403);
     assert_eq!(status(&[("X-Forwarded-Method", "GET"), ("Sec-WebSocket-Version", "13"), same_site]), 403);
-    // If the proxy does not send the method, links of other origins work, but their forms and scripts do not.
+    // If the proxy does not send the method, requests with an `Origin` or `Content-Type` header must come from the same
+    // origin. Links and GET forms have neither header.
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     for (headers, expected) in [
         (&[][..], 200),

@@ -1,4 +1,4 @@
-//! Forms that are too large, too many at once, or not in UTF-8.
+//! Forms that are too large, too many at once, or not in UTF-8, and unusual values of their fields.
 
 use std::{
     io::Write,
@@ -62,7 +62,7 @@ fn incomplete_bodies_of_1000_connections_use_less_than_64_mib_and_sign_ins_succe
     assert!(growth < 64 * 1024 * 1024, "{growth} bytes");
 
     let mut statuses: Vec<u16> = Vec::new();
-    wait_until(Duration::from_secs(30), "a response to some", || {
+    wait_until(Duration::from_secs(30), "responses to some requests", || {
         bodies.retain_mut(|stream| {
             stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
             let is_answered = stream.peek(&mut [0]).is_ok();
@@ -103,7 +103,7 @@ fn form_that_is_not_utf_8_returns_invalid_request() {
 }
 
 #[test]
-fn username_with_surrounding_space_signs_in() {
+fn sign_in_ignores_white_space_around_the_username() {
     let gatepass = Gatepass::on_sqlite();
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &[]);

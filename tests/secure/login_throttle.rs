@@ -1,4 +1,4 @@
-//! Login throttling: clients with failed attempts have to wait, whatever username they send, and others do not.
+//! Login throttling: waits after failed attempts, rate limits, known devices, and how an operator ends waits.
 
 use std::{io::Write, net::TcpStream, time::Duration};
 
@@ -57,7 +57,7 @@ fn add_ten_failed_attempts(gatepass: &Gatepass) {
 /// Asserts that the response is 429, and returns its `Retry-After`.
 #[track_caller]
 fn expect_throttled(reply: &Reply) -> u64 {
-    expect_oauth2_error(reply, 429, "temporarily_unavailable", "Too many failed attempts, try again later");
+    expect_oauth2_error(reply, 429, "temporarily_unavailable", "Too many attempts, try again later");
     reply.header("retry-after").and_then(|seconds| seconds.parse().ok()).expect("seconds")
 }
 
@@ -179,7 +179,7 @@ fn concurrent_attempts_check_at_most_three_more_passwords_than_the_limit() {
         throttled.into_iter().for_each(|reply| _ = expect_throttled(reply));
 
         // At most one line a second is logged.
-        let lines = service.program.end().matches("login throttled after too many failed attempts").count();
+        let lines = service.program.end().matches("refused a request: too many failed attempts").count();
         assert!((1..=8).contains(&lines), "{lines} lines");
     });
 }
@@ -316,7 +316,7 @@ fn known_device_is_not_delayed_by_failures_of_others() {
         }
         rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name NOT LIKE 'known %' RETURNING name");
 
-        // Neither the account nor the address may sign in, but the device may, at every replica.
+        // The account and the address are throttled, but the device is not, at any replica.
         expect_throttled(&sign_in_from("127.0.4.1", JOHNDOE, &service));
         for service in [&service, &other] {
             let renewed = device_cookie(&sign_in_with(&cookie, "127.0.4.1", JOHNDOE, service));
@@ -358,7 +358,7 @@ fn stolen_device_cookie_allows_at_most_13_guesses() {
             }
             checked += usize::from(guess() == 400);
         }
-        // The others are counted as attempts of an unknown device at this address.
+        // Further guesses are counted as attempts of an unknown device at this address.
         assert!((12..=13).contains(&checked), "{checked} guesses");
         add_ten_failed_attempts(gatepass);
         expect_throttled(&sign_in_with(&cookie, "127.0.5.1", JOHNDOE, &service));

@@ -49,7 +49,7 @@ fn json_log_has_one_object_per_line_with_the_fields_of_requests() {
 }
 
 #[test]
-fn startup_error_is_a_json_line_too() {
+fn startup_error_with_log_format_json_is_a_json_line() {
     let gatepass = Gatepass::on_sqlite();
     let mut program =
         Program::run(&mut serve_command(&gatepass, &["--log-format=json", "--argon2-memory=7"]));
@@ -75,7 +75,7 @@ fn valid_request_id_is_accepted_from_trusted_proxies_only() {
     }
     let own = id(&serve(&gatepass, &[]), "from-a-client");
     assert_ne!(own, "from-a-client");
-    // FastAPI sends no such header. The log has the ID anyway.
+    // Like FastAPI, the tutorial profile does not return the header. Its log contains the ID anyway.
     let tutorial = serve(&gatepass, &["--profile", "tutorial"]);
     let reply = get("/users/me").header("X-Request-Id", "of-tutorial").send(tutorial.address);
     assert_eq!(reply.header("x-request-id"), None);

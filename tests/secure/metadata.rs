@@ -77,7 +77,7 @@ fn metadata_matches_the_settings_and_the_behavior() {
         "service_documentation": url("/docs"),
     });
     assert_eq!(default, expected);
-    // A client is optional except for introspection, and may use either method.
+    // Client authentication is optional except for introspection, by either method.
     for fields in ["", &client] {
         let tokens = Tokens::of(&service.sign_in(&format!("{JOHNDOE_OFFLINE}{fields}")));
         service.refreshed_by(&tokens.refresh, fields);

@@ -84,7 +84,8 @@ fn on_sqlite(arguments: &[&str]) -> (Gatepass, Service) {
     (gatepass, service)
 }
 
-/// A PostgreSQL database with johndoe as a user. Returns `None`, which skips the test, if PostgreSQL is missing.
+/// Creates a PostgreSQL database and adds the user johndoe. Returns `None` if PostgreSQL is missing; the caller then
+/// skips its test.
 fn on_postgres() -> Option<Gatepass> {
     let gatepass = Gatepass::on_postgres(new_postgres()?);
     add_johndoe(&gatepass);
@@ -95,7 +96,7 @@ fn replicas(gatepass: &Gatepass, arguments: &[&str]) -> [Service; 2] {
     [(); 2].map(|()| serve(gatepass, &[&ISSUER[..], arguments].concat()))
 }
 
-/// Runs a test while another connection to PostgreSQL locks these tables.
+/// Runs a test while another connection to PostgreSQL holds the locks of the statement `lock`.
 fn with_locked_tables(gatepass: &Gatepass, lock: &'static str, test: impl FnOnce()) {
     let system = actix_web::rt::System::new();
     let mut other = system.block_on(PgConnection::connect(&gatepass.url)).unwrap();

@@ -32,7 +32,7 @@ fn token_with_the_scope_openid_reads_the_profile() {
     assert_eq!(userinfo(&service.token(JOHNDOE)), (403, "Not enough permissions".into(), Some(challenge)));
     let both = Tokens::of(&service.sign_in(&format!("{JOHNDOE}&scope=openid+me+offline_access")));
     assert_eq!(both.scope, "me openid offline_access");
-    // The scopes of a client do not limit `openid`, neither at the sign-in nor at a refresh.
+    // The scopes of a client do not limit `openid`, either at the sign-in or at a refresh.
     let web = client_fields("web", &add_client_with(&gatepass, "web", &["--scopes", "me"]));
     let limited = service.sign_in(&format!("{JOHNDOE}{web}&scope=openid+me+users:read+offline_access"));
     let limited = Tokens::of(&limited);
@@ -60,7 +60,7 @@ fn openid_metadata_equals_the_oauth_metadata_and_has_no_authorization_endpoint()
     assert!(metadata["scopes_supported"].as_array().unwrap().contains(&json!("openid")));
     assert!(metadata.get("authorization_endpoint").is_none());
     drop(service);
-    // The tutorial publishes no profiles of users, so it has no OpenID Connect.
+    // The tutorial profile does not set `AuthBuilder::profile`, so it has no OpenID Connect endpoints.
     let tutorial = serve(&gatepass, &["--profile", "tutorial"]);
     assert_eq!(get("/.well-known/openid-configuration").send(tutorial.address).status, 404);
 }

@@ -77,7 +77,7 @@ fn operations_endpoints_exist_only_at_their_own_address() {
     for path in ["/token", "/users/me", "/docs", "/"] {
         assert_eq!(get(path).send(ops).status, 404, "{path}");
     }
-    // A second service cannot listen at the same address.
+    // A second service cannot listen on the same address.
     let taken = ops.to_string();
     let second = ["serve", "--profile", "secure", "--bind", "127.0.0.1:0", "--ops-bind", &taken];
     let run = gatepass.run(&second);
@@ -147,7 +147,7 @@ fn sign_ins_over_the_queue_limit_get_503_and_the_service_stays_ready() {
 }
 
 #[test]
-fn shutdown_reports_not_ready_then_closes_the_listener_and_operations_end_last() {
+fn shutdown_reports_not_ready_then_closes_the_listener_and_stops_the_operations_endpoints_last() {
     let (_gatepass, mut service) = on_sqlite(&[&OPS[..], &["--drain-delay", "1"]].concat());
     let ops = ops_address(&service);
     let mut in_flight = send_incomplete_sign_in(service.address);

@@ -1,4 +1,4 @@
-//! Requests from pages of other origins, and to foreign host names.
+//! Requests from pages of other origins, and requests to host names that are not allowed.
 
 use crate::secure::{
     JOHNDOE, Service, concurrently, get, on_sqlite, outcome, post_form, request, serve_command,
@@ -50,7 +50,7 @@ fn page_of_another_origin_cannot_use_up_the_attempts_of_its_visitor() {
 }
 
 #[test]
-fn service_on_loopback_refuses_foreign_host_names() {
+fn service_on_loopback_refuses_host_names_that_are_not_allowed() {
     let (gatepass, service) = on_sqlite(&["--issuer", "https://auth.example.com"]);
     let refused = |service: &Service, host: &str| {
         let reply = get("/users/me").header("Host", host).send(service.address);

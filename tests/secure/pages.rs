@@ -1,4 +1,4 @@
-//! The sign-in and account pages over HTTP. `tests/browser` has them in Chromium.
+//! The sign-in and account pages over HTTP. `tests/browser` tests them in Chromium.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ const NO_ORIGIN: &str =
     "The header Origin is missing: send it with the origin of this service, or use a token from /token";
 const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-/// The request as a browser sends it when its user follows a link or sends a form of the service.
+/// The request as a browser sends it when its user follows a link or submits a form of the service.
 fn navigation(request: Request) -> Request {
     request.header("Accept", HTML).header("Sec-Fetch-Site", "same-origin")
 }
@@ -86,7 +86,7 @@ fn expect_page(reply: &Reply, status: u16, parts: &[&str]) -> String {
 }
 
 #[test]
-fn visitors_are_led_to_the_sign_in_page_and_back() {
+fn visitors_are_redirected_to_the_sign_in_page_and_back() {
     with_service(&[], |_, service| {
         for path in ["/", "/account", "/account?page=2"] {
             let next = match path {
@@ -121,7 +121,7 @@ fn visitors_are_led_to_the_sign_in_page_and_back() {
         expect_redirect(&open_with(&service, "/", &cookie), "account");
         expect_redirect(&open_with(&service, "/login", &cookie), "account");
         expect_redirect(&open_with(&service, "/login?next=/orders", &cookie), "/orders");
-        // The pages know only cookies: browsers send the HTTP Basic of a proxy too.
+        // The pages ignore the `Authorization` header: behind a proxy with HTTP Basic, browsers send it too.
         let basic =
             navigation(get("/account")).header("Cookie", &cookie).header("Authorization", "Basic eDp5");
         assert_eq!(basic.send(service.address).status, 200);
@@ -142,7 +142,7 @@ fn visitors_are_led_to_the_sign_in_page_and_back() {
         expect_redirect(&out, "login?done=signed-out");
         assert_eq!(session_cookie(&out), "gatepass_session=");
         expect_page(&open(&service, "/login?done=signed-out"), 200, &["You have signed out."]);
-        // Only codes select a notice.
+        // Only known codes show a notice.
         let page = open(&service, "/login?done=%3Cb%3Ehello%3C/b%3E");
         assert!(!page.text().contains("hello"), "{page:?}");
         expect_redirect(&open_with(&service, "/account", &cookie), "login?done=expired&next=account");
@@ -187,7 +187,7 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
         let reply = submit(&service, "/login", form);
         assert!(!expect_page(&reply, 400, &["The form could not be read."]).contains("evil"));
     }
-    // Names are text.
+    // Values of fields are escaped.
     let script = submit(
         &service,
         "/login",
@@ -216,7 +216,7 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
     assert_eq!((other_method.status, other_method.header("allow").as_deref()), (405, Some("POST")));
     assert_eq!(rows(&gatepass, "SELECT id FROM sessions"), [""; 0]);
 
-    // Without the scope of the account page.
+    // A user without the scope of the account page can sign in, but not open the page.
     gatepass.add("guest", &["--scopes", "users:read"]).done();
     let reply = submit(&service, "/login", "username=guest&password=guest's+own+passphrase");
     let cookie = session_cookie(&reply);
@@ -239,12 +239,12 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
     rows(&gatepass, "ALTER TABLE users RENAME TO nobody");
     let broken = submit(&service, "/login", JOHNDOE);
     expect_page(&broken, 500, &["Something went wrong. Try again later.", "value=\"johndoe\""]);
-    // A failure does not look like a missing session.
+    // A failure of the database does not look like a missing session.
     let unknown = format!("gatepass_session={}", "x".repeat(43));
     for path in ["/", "/login"] {
         expect_page(&open_with(&service, path, &unknown), 500, &["Something went wrong. Try again later."]);
     }
-    // The session is cached, its list is not.
+    // The session is cached, but the list of sessions is not.
     let broken = open_with(&service, "/account", &cookie);
     expect_page(
         &broken,
@@ -257,7 +257,7 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
 fn sign_in_at_a_busy_service_asks_to_try_again_soon() {
     let busy = ["--hash-threads=1", "--hash-queue=1", "--hash-max-wait=0", "--argon2-memory=65536"];
     let (_gatepass, service) = on_sqlite(&busy);
-    // The hash of unknown users has the parameters of new ones.
+    // The dummy hash for unknown users has the parameters of new hashes.
     let replies = concurrently(8, || submit(&service, "/login", "username=nobody&password=wrong"));
     let refused: Vec<_> = replies.iter().filter(|reply| reply.status == 503).collect();
     assert!(!refused.is_empty(), "{replies:?}");
@@ -297,7 +297,7 @@ fn sign_in_over_the_rate_of_an_address_keeps_the_fields() {
 }
 
 #[test]
-fn request_that_is_refused_before_its_endpoint_is_a_page_for_browsers() {
+fn request_that_is_refused_before_its_endpoint_returns_a_page_to_browsers() {
     let arguments = ["--issuer", "https://sign-in.example.com", "--max-header-bytes=2048"];
     let (_gatepass, service) = on_sqlite(&arguments);
     for accept in [HTML, "application/json"] {
@@ -321,7 +321,7 @@ fn request_that_is_refused_before_its_endpoint_is_a_page_for_browsers() {
 }
 
 #[test]
-fn password_change_from_a_known_network_survives_failures_of_strangers() {
+fn password_change_from_a_known_network_is_not_throttled_by_failures_of_strangers() {
     let (gatepass, service) = on_sqlite(&["--login-throttle=on"]);
     let cookie = sign_in(&service);
     submit(&service, "/login", "username=johndoe&password=wrong");
@@ -343,7 +343,7 @@ fn password_change_from_a_known_network_survives_failures_of_strangers() {
 }
 
 #[test]
-fn password_change_that_fails_late_leads_to_the_sign_in_page() {
+fn password_change_that_fails_after_the_sessions_ended_redirects_to_the_sign_in_page() {
     let (gatepass, service) = on_sqlite(&[]);
     let form = "current_password=johndoe's+own+passphrase&new_password=four+quite+unrelated+words";
     rows(
@@ -353,7 +353,7 @@ fn password_change_that_fails_late_leads_to_the_sign_in_page() {
     let reply = submit_with(&service, "/account/password", &sign_in(&service), form);
     expect_redirect(&reply, "../login?done=expired&next=account");
     rows(&gatepass, "DROP TRIGGER stuck");
-    // The password is changed, but the sessions from in between cannot be ended.
+    // The password is changed, but the sessions of sign-ins during the change cannot be ended.
     rows(
         &gatepass,
         "CREATE TRIGGER late AFTER UPDATE OF password_hash ON users BEGIN \
@@ -405,14 +405,14 @@ fn account_page_lists_sessions_and_ends_them() {
         let second = open_with(&service, "/account?page=2", &cookie).text();
         assert_eq!(ids(&second).len(), 2);
         assert!(second.contains(r#"<input type="hidden" name="page" value="2">"#), "{second}");
-        // The page of sessions stays after the end of one.
+        // After a session has ended, the same page of the list is shown.
         let none = submit_with(&service, "/account/end-session", &cookie, "session=x&page=2");
         expect_redirect(&none, "../account?done=session&page=2");
         for page in ["0", "99", "x", "-1", "18446744073709551616"] {
             assert_eq!(open_with(&service, &format!("/account?page={page}"), &cookie).status, 200);
         }
 
-        // Without scripts, a page asks first.
+        // Without scripts, a page asks for confirmation first.
         let ask = format!("/account/end-session?session={}", first[1]);
         expect_page(
             &open_with(&service, &ask, &cookie),
@@ -440,7 +440,7 @@ fn account_page_lists_sessions_and_ends_them() {
         expect_redirect(&reply, "../account?done=session");
         assert_eq!(ended(), 1);
         expect_page(&open_with(&service, "/account?done=session", &cookie), 200, &["The session has ended."]);
-        // It has ended already, and nobody else has sessions here.
+        // A session that has ended already, an unknown one, and no ID.
         for id in [&first[1], "x", ""] {
             let reply = submit_with(&service, "/account/end-session", &cookie, &format!("session={id}"));
             assert!([303, 400].contains(&reply.status), "{reply:?}");
@@ -525,17 +525,17 @@ fn password_change_explains_refusals_and_keeps_the_browser_signed_in() {
     assert_eq!(service.sign_in(JOHNDOE).status, 400);
     assert_eq!(service.sign_in(&format!("username=johndoe&password={new}")).status, 200);
     expect_redirect(&open_with(&service, "/account/password", &renewed), "../account");
-    // The user was disabled.
+    // Disabling the user ends the new session too.
     gatepass.done(&["users", "disable", "johndoe"]);
     wait_until(SECOND, "the session ends", || open_with(&service, "/account", &renewed).status == 303);
 }
 
 #[test]
-fn recent_activity_is_that_of_the_user_alone() {
+fn recent_activity_lists_only_events_of_the_user() {
     on_both(|gatepass| {
         let service = serve(gatepass, &[]);
         gatepass.add("alice", &["--scopes", "me"]).done();
-        // Somebody had the name before.
+        // An entry from before the account was created: another user may have had the username.
         let old = "INSERT INTO audit (time, event, username, username_key, address, count) \
                    VALUES (1000, 'sign_in_failed', 'johndoe', 'johndoe', '203.0.113.99', 1) RETURNING event";
         rows(gatepass, old);
@@ -560,7 +560,7 @@ fn recent_activity_is_that_of_the_user_alone() {
         assert!(is_entry.contains(&found.matches("<li>").count()), "{found}");
         assert!(found.contains("Signed in") && found.contains("127.0.0.1, Firefox on macOS"), "{found}");
         assert!(!found.contains("203.0.113.99") && !found.contains("<i>"), "{found}");
-        // Strangers neither write on the page nor displace the user's own events.
+        // Strangers can neither put text on the page nor displace the user's own events.
         let many = "INSERT INTO audit (time, event, username, username_key, user_agent, count, failure) \
                     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20) SELECT \
                     4000000000 + i, 'sign_in_failed', 'johndoe', 'johndoe', 'https://evil.example/unlock', 1, \
@@ -600,7 +600,7 @@ fn pages_are_german_for_browsers_that_prefer_it_or_by_setting() {
 }
 
 #[test]
-fn unknown_path_is_a_page_for_browsers_and_json_for_programs() {
+fn unknown_path_returns_a_page_to_browsers_and_json_to_programs() {
     let (gatepass, service) = on_sqlite(&[]);
     for path in ["/nothing", "/a/b/c", "/account/x", "/account/static/x/none.css", "/%3Cscript%3E"] {
         let page = expect_page(&open(&service, path), 404, &["Page not found"]);
@@ -617,7 +617,7 @@ fn unknown_path_is_a_page_for_browsers_and_json_for_programs() {
     let slash = open(&service, "/account/");
     assert_eq!((slash.status, slash.header("location").as_deref()), (307, Some("../account")));
     drop(service);
-    // Without session cookies there is nothing to sign in to.
+    // Without session cookies, the service has no sign-in and account pages.
     let service = serve(&gatepass, &["--session-cookies", "off"]);
     expect_redirect(&open(&service, "/"), "docs");
     for path in ["/login", "/account", "/logout"] {

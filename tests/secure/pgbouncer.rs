@@ -28,11 +28,11 @@ fn behind(settings: &str) -> Option<(Gatepass, PgBouncer, Database)> {
     Some((gatepass, bouncer, database))
 }
 
-/// Uses two replicas, with more connections than PgBouncer has to the server.
+/// Uses two replicas. In transaction mode, they need more connections than PgBouncer has to the server.
 fn exercise(gatepass: &Gatepass) {
     let arguments = [&ISSUER[..], &["--hash-max-wait", "30000"]].concat();
     let (status, replicas) = thread::scope(|scope| {
-        // Both migrate the new database.
+        // Both replicas migrate the new database.
         let replicas = [(); 2].map(|()| scope.spawn(|| serve(gatepass, &arguments)));
         let replicas = replicas.map(|replica| replica.join().unwrap());
         add_johndoe(gatepass);
@@ -101,8 +101,8 @@ fn service_works_behind_pgbouncer_in_transaction_mode() {
 }
 
 #[test]
-fn statement_cache_capacity_of_zero_enables_transaction_mode() {
-    // The pooler is not detected: the database itself has the setting from which Gatepass would notice it.
+fn service_works_behind_an_undetected_pooler_with_a_statement_cache_capacity_of_zero() {
+    // Gatepass does not detect the pooler: the database itself has the setting whose absence would reveal it.
     let settings = "pool_mode = transaction\ndefault_pool_size = 3\nignore_startup_parameters = options";
     let Some(database) = new_postgres() else { return };
     let name = database.execute("SELECT current_database()");

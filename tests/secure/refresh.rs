@@ -175,7 +175,7 @@ fn repeated_refresh_within_the_grace_period_returns_the_same_refresh_token() {
         }
         assert_eq!(rows(gatepass, "SELECT id FROM sessions").len(), 1);
 
-        // The use of the second token shows that the client received it, so the first one is now reused.
+        // The use of the second token shows that the client received it, so another use of the first one is reuse.
         let third = service.refreshed(&second.refresh);
         expect_invalid_grant(&service.refresh(&first.refresh, ""));
         expect_ended(&service, &[&first, &second, &repeated, &third]);
@@ -373,7 +373,7 @@ fn refresh_narrows_the_scopes_of_its_token_and_never_widens_them() {
             sentence,
         );
     };
-    let widened = "More scopes are requested than the sign-in was granted";
+    let widened = "The request includes scopes that the sign-in was not granted";
     for scopes in ["admin", "me+admin", "me+users:read+offline_access+admin"] {
         refused(&token, scopes, widened);
     }
@@ -397,7 +397,7 @@ fn refresh_narrows_the_scopes_of_its_token_and_never_widens_them() {
 }
 
 #[test]
-fn refresh_token_of_a_client_is_accepted_from_that_client_only() {
+fn refresh_token_is_accepted_only_from_the_client_it_was_issued_to() {
     with_service(&[], |gatepass, service| {
         let [web, app] = ["web", "app"].map(|client| add_client(gatepass, client));
         let [as_web, as_app] = [client_fields("web", &web), client_fields("app", &app)];

@@ -23,7 +23,7 @@ fn expect_active(service: &Service, access_tokens: &[&str]) {
     }
 }
 
-/// Hints make no difference, even if they are wrong.
+/// Token type hints. They make no difference, even if they are wrong.
 const HINTS: [&str; 4] = [
     "",
     "&token_type_hint=access_token",
@@ -137,7 +137,7 @@ fn malformed_or_unauthenticated_revocation_is_refused() {
 }
 
 #[test]
-fn token_of_a_client_is_revoked_by_that_client_only() {
+fn token_can_be_revoked_only_by_the_client_it_was_issued_to() {
     with_service(&[], |gatepass, service| {
         let [web, app] = ["web", "app"].map(|client| add_client(gatepass, client));
         let [as_web, as_app] = [client_fields("web", &web), client_fields("app", &app)];

@@ -338,7 +338,7 @@ fn tokens_of_a_disabled_user_stay_revoked_after_the_user_is_enabled() {
 }
 
 #[test]
-fn changed_user_is_current_within_a_second_and_a_recreated_user_gets_no_old_tokens() {
+fn changes_to_a_user_apply_within_a_second_and_a_recreated_user_gets_no_old_tokens() {
     let (gatepass, service) = on_sqlite(&[]);
     let tokens = service.sign_in_offline();
     assert_eq!(service.users_me(&tokens.access).status, 200);

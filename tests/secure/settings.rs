@@ -1,4 +1,4 @@
-//! Settings of the secure profile.
+//! The setting `--password-grant`.
 
 use crate::secure::{ISSUER, JOHNDOE, on_sqlite, outcome, serve};
 

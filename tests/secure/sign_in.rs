@@ -1,4 +1,4 @@
-//! The first steps of a user: add a user, serve, sign in, get the profile.
+//! The first steps: add a user, serve, sign in, get the profile.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 

@@ -141,7 +141,7 @@ fn files_with_secrets_that_everyone_can_read_are_reported() {
     assert!(check(&gatepass, &[]).done().contains(&warning));
     serve(&gatepass, &[]).program.wait_for(&warning);
 
-    // Files that contain the URL of a database are reported if it has a password.
+    // Files with the URL of a database are reported only if the URL contains a password.
     let [with_password, without] =
         [":hush", ""].map(|password| format!("postgres://gatepass{password}@{}/gatepass", free_address()));
     for (url, is_reported) in [(&with_password, true), (&without, false)] {

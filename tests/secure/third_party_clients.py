@@ -33,7 +33,7 @@ def is_johndoe(reply):
     equal((reply.status_code, reply.json().get("username")), (200, "johndoe"))
 
 
-# requests-oauthlib, as a public client, and as a registered client with its secret in the form and by HTTP Basic.
+# requests-oauthlib, as public clients, and as a confidential client with its secret by HTTP Basic and in the form.
 def legacy(client_id="", scope=("me", "users:read")):
     return OAuth2Session(client=LegacyApplicationClient(client_id=client_id, scope=list(scope)))
 
@@ -92,7 +92,7 @@ for client_id, auth in [("", None), ("web", HTTPBasicAuth("web", secret))]:
     raises(InvalidScopeError, lambda: session.refresh_token(TOKEN))
 
 
-# Authlib, as a registered client by HTTP Basic and in the form, and as a public client.
+# Authlib, as a confidential client by HTTP Basic and in the form, and as a public client.
 def authlib(client_id, client_secret, method):
     return AuthlibSession(client_id, client_secret, scope="me", token_endpoint_auth_method=method)
 

@@ -80,7 +80,7 @@ impl Members {
         ])
     }
 
-    /// Closes a database as soon as a password is changed.
+    /// Makes the store close this database after a password change.
     pub fn closing_after_password_change(self, database: Database) -> Self {
         Self(Arc::new(Inner { database: Some(database), ..Arc::into_inner(self.0).unwrap() }))
     }
@@ -177,17 +177,17 @@ impl PasswordStore for Members {
 
 /// A hasher whose hashes are `new:` and the password. Hashes that start with `old:` are outdated.
 #[derive(Clone, Default)]
-pub struct AgeingHasher(Arc<AtomicUsize>);
+pub struct AgingHasher(Arc<AtomicUsize>);
 
 static DUMMY_HASH: std::sync::LazyLock<PasswordHash> = std::sync::LazyLock::new(|| "dummy_hash".into());
 
-impl AgeingHasher {
+impl AgingHasher {
     pub fn verifications(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-impl PasswordHasher for AgeingHasher {
+impl PasswordHasher for AgingHasher {
     async fn hash(&self, password: &Password) -> Result<PasswordHash, BackendError> {
         Ok(format!("new:{}", password.expose()).into())
     }
@@ -206,8 +206,8 @@ impl PasswordHasher for AgeingHasher {
     }
 }
 
-/// An `Auth` with the tutorial's tokens and error format.
-pub fn builder(members: &Members, hasher: &AgeingHasher) -> AuthBuilder<Members> {
+/// A builder with the tutorial's tokens and error format, and without login throttling.
+pub fn builder(members: &Members, hasher: &AgingHasher) -> AuthBuilder<Members> {
     Auth::builder(members.clone())
         .passwords(hasher.clone())
         .tokens(InsecureSubjectTokens)
@@ -215,7 +215,7 @@ pub fn builder(members: &Members, hasher: &AgeingHasher) -> AuthBuilder<Members>
         .without_login_throttle()
 }
 
-pub fn auth(members: &Members, hasher: &AgeingHasher) -> Auth<Member> {
+pub fn auth(members: &Members, hasher: &AgingHasher) -> Auth<Member> {
     builder(members, hasher).build().expect("compatible parts")
 }
 

@@ -42,7 +42,7 @@ pub fn key_files(directory: &Path, extension: &str) -> Vec<(String, String)> {
     files
 }
 
-/// A key that signs any header and payload, with another library than Gatepass uses.
+/// A key that signs any header and payload, with a library that Gatepass does not use.
 #[derive(Clone)]
 pub struct Forge {
     pub algorithm: Algorithm,

@@ -30,7 +30,7 @@ fn remote(tokens: &JwtTokens, now: Timestamp) -> RemoteJwtVerifier {
 }
 
 #[test]
-fn key_set_has_the_members_of_each_kind_of_key() {
+fn published_key_has_only_the_members_of_its_key_type() {
     let length = |value: &Value| decode(value.as_str().unwrap()).len();
     for algorithm in PUBLIC {
         let tokens = Tokens::open(algorithm, NOW);

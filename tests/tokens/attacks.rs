@@ -316,7 +316,7 @@ fn truncated_or_padded_token_is_refused() {
 }
 
 #[test]
-fn second_encoding_of_a_valid_token_is_refused() {
+fn other_encoding_of_a_valid_signature_is_refused() {
     let target = &*TARGET;
     let token = issue(&target.tokens.tokens, target.now);
     let (signed, signature) = token.rsplit_once('.').unwrap();
@@ -383,7 +383,7 @@ fn header_or_payload_that_is_not_an_object_is_refused() {
 }
 
 #[test]
-fn signature_of_other_bytes_is_refused() {
+fn invalid_signature_is_refused() {
     let target = &*TARGET;
     let [one, other] = [(); 2].map(|()| issue(&target.tokens.tokens, target.now));
     let ((one_signed, one_signature), (other_signed, other_signature)) =

@@ -75,7 +75,7 @@ fn new_key_has_the_algorithm_of_the_option_else_of_the_newest_key_else_es256() {
 }
 
 #[test]
-fn own_key_is_imported_from_a_file_or_standard_input() {
+fn key_is_imported_from_a_file_or_standard_input() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Keys(&folder.path().join("keys"));
     let file = folder.path().join("own.pem");

@@ -157,7 +157,7 @@ fn unknown_keys_cause_a_fetch_at_most_every_five_seconds() {
     {
         issuer.set("/keys", status, "", body);
         let before = issuer.count("/keys");
-        let unknown = tokens_of_an_unknown_key(&url);
+        let unknown = token_of_an_unknown_key(&url);
         wait_until(TIMEOUT, "the keys are fetched again", || {
             assert_eq!((verified(&clone, &unknown), verified(&clone, &new)), (Some(false), Some(true)));
             issuer.count("/keys") > before
@@ -192,14 +192,14 @@ fn moved_keys_are_found_while_the_old_url_still_responds() {
 
     // Without metadata, the known URL stays in use.
     issuer.set(METADATA, "500 Internal Server Error", "", "");
-    let (unknown, before) = (tokens_of_an_unknown_key(&url), issuer.count("/new"));
+    let (unknown, before) = (token_of_an_unknown_key(&url), issuer.count("/new"));
     wait_until(Duration::from_secs(60), "the keys are fetched without metadata", || {
         assert_eq!(verified(&remote, &unknown), Some(false));
         issuer.count("/new") >= before + 2
     });
 }
 
-fn tokens_of_an_unknown_key(issuer: &str) -> String {
+fn token_of_an_unknown_key(issuer: &str) -> String {
     issue(&tokens(issuer).tokens, now())
 }
 
@@ -215,7 +215,7 @@ fn keys_from_untrusted_or_invalid_sources_are_not_used() {
     issuer.set("/moved", "302 Found", &redirect, "");
     issuer.set("/large", "200 OK", "", format!("{keys}{}", " ".repeat(1 << 20)));
     let token = issue(&tokens.tokens, now());
-    let endless = format!("{}?", issuer.url("/keys"));
+    let missing = format!("{}?", issuer.url("/keys"));
     thread::scope(|scope| {
         // The verifiers run at the same time, each with another path of the issuer.
         for (path, metadata_issuer, jwks_uri) in [
@@ -225,7 +225,7 @@ fn keys_from_untrusted_or_invalid_sources_are_not_used() {
             ("/file", issuer.url("/file"), "file:///etc/passwd".to_owned()),
             ("/redirect", issuer.url("/redirect"), issuer.url("/moved")),
             ("/size", issuer.url("/size"), issuer.url("/large")),
-            ("/missing", issuer.url("/missing"), endless.clone()),
+            ("/missing", issuer.url("/missing"), missing.clone()),
         ] {
             let (issuer, token) = (&issuer, &token);
             scope.spawn(move || {

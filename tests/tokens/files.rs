@@ -342,7 +342,7 @@ fn start_with_a_path_that_is_not_a_directory_fails() {
 }
 
 #[test]
-fn error_at_run_time_is_logged_once_and_the_last_keys_stay_in_use() {
+fn key_directory_error_at_run_time_is_logged_once_and_the_last_keys_stay_in_use() {
     LazyLock::force(&LOG);
     let opened = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let (tokens, keys_dir, folder) = (&opened.tokens, &opened.keys_dir, &opened.folder);
@@ -413,7 +413,7 @@ fn processes_that_start_concurrently_create_one_key() {
         let folder = tempfile::tempdir().unwrap();
         let keys_dir = folder.path().join("keys");
         let children: Vec<_> =
-            (0..6).map(|_| issue_in_child_process(&keys_dir).spawn().expect("usable keys")).collect();
+            (0..6).map(|_| issue_in_child_process(&keys_dir).spawn().expect("the process starts")).collect();
         let tokens: Vec<_> = children
             .into_iter()
             .map(|child| {

@@ -35,7 +35,7 @@ fn token_signed_with_a_pem_key_is_accepted_by_replicas_and_by_services_with_the_
 }
 
 #[test]
-fn remote_verifier_accepts_only_the_kind_of_user_that_it_names() {
+fn remote_verifier_with_a_user_kind_refuses_tokens_of_other_kinds() {
     let tokens = JwtTokens::from_pem(&pem(7), ISSUER).expect("a key");
     let token = issue(&tokens, at(1000));
     let kind_of = |kind: Option<&str>| {
@@ -45,7 +45,7 @@ fn remote_verifier_accepts_only_the_kind_of_user_that_it_names() {
         verify(&remote, &token, at(1000)).map(|claims| claims.user_kind)
     };
     assert_eq!(kind_of(None), Some(Some("Member".into())));
-    // A token without a kind is accepted for every user model.
+    // The verifier removes the kind: claims without a kind are accepted for every user model.
     assert_eq!(kind_of(Some("Member")), Some(None));
     assert_eq!(kind_of(Some("User")), None);
 }

@@ -43,7 +43,7 @@ fn token_signed_by_pyjwt_is_accepted() {
 }
 
 #[test]
-fn pyjwt_verifies_our_token_with_the_published_keys() {
+fn token_is_verified_by_pyjwt_with_the_published_keys() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, now());
     let address = serve(&tokens.tokens);
     let token = sign_in(address);

@@ -11,7 +11,7 @@ use serde_json::Map;
 use tempfile::TempDir;
 
 use crate::support::{
-    doubles::{AgeingHasher, Member, Members},
+    doubles::{AgingHasher, Member, Members},
     http::{Reply, get, post_form},
     service::spawn,
 };
@@ -89,9 +89,9 @@ pub fn verify(tokens: &impl TokenVerifier, token: &str, now: Timestamp) -> Optio
     verified.expect("no failure")
 }
 
-/// Serves POST /token, GET /users/me and the key set, with the members of the tests.
+/// Serves POST /token, GET /users/me and the key set, with the default users of [`Members`].
 pub fn serve(tokens: &JwtTokens) -> SocketAddr {
-    let auth = Auth::builder(Members::default()).passwords(AgeingHasher::default()).tokens(tokens.clone());
+    let auth = Auth::builder(Members::default()).passwords(AgingHasher::default()).tokens(tokens.clone());
     let auth = auth.build().expect("compatible parts");
     let document = auth.openapi();
     spawn(auth, document)

@@ -31,7 +31,7 @@ struct Me {
     username: Option<String>,
 }
 
-/// Returns the current user. The page requests it first, since it cannot read the cookie.
+/// Returns the current user. The page sends this request first, since scripts cannot read the cookie.
 #[get("/api/me")]
 async fn current_user(user: MaybeUser<User>) -> impl Responder {
     web::Json(Me {
@@ -56,7 +56,8 @@ struct NewNote {
     text: String,
 }
 
-/// Adds a note. Requests of other origins never get here: Gatepass refuses those that are authenticated by the cookie.
+/// Adds a note. Gatepass refuses requests from other origins that the cookie authenticates, so the handler need not
+/// check this.
 #[post("/api/notes")]
 async fn add_note(
     me: ActiveUser<User>,

@@ -1,14 +1,15 @@
 // No token is stored anywhere: the browser sends the session cookie by itself.
 const $ = (id) => document.getElementById(id);
 
-// Sends a form with POST, or sends a GET request without one. After the session has ended, the page shows the sign-in form again.
+// Sends a POST request with the form, or without a body if it is null. Sends a GET request if no form is passed. If the session has
+// ended, the page shows the sign-in form again.
 async function call(path, form) {
   const body = form instanceof HTMLFormElement ? new URLSearchParams(new FormData(form)) : undefined;
   const response = await fetch(path, form === undefined ? {} : { method: "POST", body });
   if (response.ok) return response;
   if (response.status === 401) show(null);
   const text = await response.text();
-  throw new Error(detail(text) ?? text ?? response.statusText);
+  throw new Error(detail(text) ?? (text || response.statusText));
 }
 
 function detail(text) {

@@ -9,8 +9,8 @@ use gatepass::{ActiveUser, Auth, ClientSecret, ClientSecretHash};
 
 use crate::users::User;
 
-/// The names of programs by the hash of their key. A key is random, such as the output of `openssl rand -hex 32`, so that a
-/// fast hash protects it. The lookup compares hashes, which reveals nothing about a key.
+/// The names of programs by the hash of their key. A key must be random, such as the output of `openssl rand -hex 32`,
+/// so that a fast hash protects it. The lookup compares hashes, which reveals nothing about a key.
 #[derive(Default)]
 pub struct ApiKeys(HashMap<String, String>);
 

@@ -1,4 +1,4 @@
-//! A limit per user on one route.
+//! A rate limit for each user on one route.
 
 use std::num::NonZeroU32;
 

@@ -34,8 +34,9 @@ pub struct Users(pub Vec<Account<User>>);
 impl UserStore for Users {
     type User = User;
 
-    /// Finds a user by email address or username. A username must not contain `@`, or a user could choose the address of
-    /// another one as the username. In SQL: `WHERE email = lower($1) OR username = lower($1)`.
+    /// Finds a user by email address or username. In SQL: `WHERE email = lower($1) OR username = lower($1)`. Usernames
+    /// must not contain `@`: with this query, a user could otherwise choose the address of another user as the
+    /// username.
     async fn find_by_username(
         &self,
         name: &Username,

@@ -157,7 +157,7 @@ async fn subject_that_is_not_a_number_is_unknown() {
 }
 
 #[actix_web::test]
-async fn limit_is_per_user() {
+async fn rate_limit_applies_to_each_user_separately() {
     let directory = TempDir::new().unwrap();
     let app = app!(directory);
     let (johndoe, alice) = (&token!(app, "johndoe"), &token!(app, "alice"));

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 type Result<T> = std::result::Result<T, BackendError>;
 
-/// A row. Only this module sees the password hash.
+/// A row of the table. It contains the password hash, so only this file uses it.
 mod row {
     use sea_orm::prelude::*;
 
@@ -30,7 +30,7 @@ mod row {
 
     impl ActiveModelBehavior for ActiveModel {}
 
-    /// SeaORM requires it. The hash must not reach a log.
+    /// SeaORM requires `Debug`. The output has no hash, since it may reach a log.
     impl std::fmt::Debug for Model {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             write!(f, "user {}", self.id)

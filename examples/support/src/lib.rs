@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// The address in the READMEs.
 const ADDRESS: &str = "127.0.0.1:8080";
 
-/// Returns a new database, or `None`, for which the caller skips its test, if PostgreSQL is missing.
+/// Returns a new database, or `None` if PostgreSQL is missing. The caller then skips its test.
 pub fn new_postgres() -> Option<postgres::Database> {
     let skip = |why: &String| {
         assert!(

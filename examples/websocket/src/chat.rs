@@ -19,7 +19,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 const TIME_TO_READ: Duration = Duration::from_secs(5);
 const MAX_BYTES: usize = 4096;
 
-/// A message of a client.
+/// A message from a client.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Request {

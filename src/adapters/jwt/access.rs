@@ -42,8 +42,9 @@ fn check_key(metadata: &Metadata, trusted_owners: &[u32]) -> Result<(), Reason> 
     if mode & forbidden == 0 || is_shared_by_platform(metadata) { Ok(()) } else { Err(Reason::KeyMode(mode)) }
 }
 
-/// Returns whether the group of a file or directory can write to it, but others cannot, and this process is in the group:
-/// Kubernetes gives all files of a volume to its `fsGroup` at each start.
+/// Returns whether a file or directory of root or this user can be written to by a group of this process, but not by
+/// others, who must not be able to read a file either. Kubernetes gives all files of a volume to its `fsGroup` at each
+/// start.
 fn is_shared_by_platform(metadata: &Metadata) -> bool {
     let groups = getgroups().unwrap_or_default();
     let is_own_group = groups.iter().chain([&getegid()]).any(|group| group.as_raw() == metadata.gid());

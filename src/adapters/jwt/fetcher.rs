@@ -167,8 +167,12 @@ impl Fetcher {
         if *issuer != *self.issuer {
             return Err(invalid(&format!("this is the metadata of another issuer, {issuer:?}")));
         }
-        if parse(&jwks_uri).is_none_or(|uri| self.is_https && !is_https(&uri)) {
-            return Err(invalid(&InvalidIssuer::Url(jwks_uri)));
+        match parse(&jwks_uri) {
+            None => return Err(invalid(&InvalidIssuer::Url(jwks_uri))),
+            Some(uri) if self.is_https && !is_https(&uri) => {
+                return Err(invalid(&format!("{jwks_uri:?} must be an https URL, as that of the issuer is")));
+            }
+            Some(_) => {}
         }
         Ok(jwks_uri)
     }
@@ -300,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_cached_within_bounds() {
+    fn cache_lifetime_follows_max_age_within_bounds() {
         for (header, seconds) in [
             (None, 300),
             (Some("public"), 300),

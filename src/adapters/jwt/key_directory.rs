@@ -86,7 +86,8 @@ impl KeyDirectory {
     }
 
     /// Creates the next key. It signs after the activation delay, or at once if it is the first one. Running services
-    /// notice it within a second. Its algorithm is that of the settings, or that of the newest key.
+    /// notice it within a second. Its algorithm is that of the settings; by default that of the newest key, or ES256
+    /// for the first key.
     ///
     /// # Errors
     /// [`KeyError`] as for [`list`](Self::list), if the key cannot be written, or if the creation time of the newest
@@ -135,7 +136,8 @@ impl KeyDirectory {
         self.add(now, |newest| self.algorithm.or(newest).unwrap_or_default().generate())
     }
 
-    /// Adds a key, which `make` returns with the text of its file, given the algorithm of the newest key.
+    /// Adds the key that `make` returns with the text of its file. The argument of `make` is the algorithm of the
+    /// newest key.
     fn add(
         &self,
         now: Timestamp,

@@ -4,7 +4,8 @@ use std::{io, path::Path};
 
 use thiserror::Error;
 
-/// The reason why a key or key directory is unusable. `Display` writes one line that begins with its path.
+/// The reason why a key or key directory is unusable. `Display` writes one line that begins with its path, or with
+/// `signing key` or `imported key` if the key has no file.
 #[derive(Debug, Error)]
 #[error("{place}: {reason}")]
 pub struct KeyError {

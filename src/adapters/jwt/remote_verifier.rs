@@ -155,17 +155,17 @@ impl RemoteJwtVerifier {
     }
 
     /// Sets the tolerated difference between the clocks of the two services, in whole seconds. Tokens are accepted for
-    /// this long before their time of issue and after their expiry.
+    /// this long before their time of issue (`iat`, `nbf`; at least 5 seconds) and after their expiry.
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.expected.leeway = leeway;
         self
     }
 
-    /// Accepts tokens for this kind of user as tokens for your user model, and rejects those for any other kind. By default,
-    /// the kind must be the [`user_kind`](crate::AuthUser::user_kind) of your user model. That of
-    /// [`TokenUser`](crate::jwt::TokenUser) is `User`. If the other service is an application with Gatepass, the kind is the name
-    /// of its user model.
+    /// Accepts tokens for this kind of user as tokens for your user model, and rejects those for any other kind. Tokens
+    /// without a kind are always accepted. By default, the kind must be the [`user_kind`](crate::AuthUser::user_kind)
+    /// of your user model. That of [`TokenUser`](crate::jwt::TokenUser) is `User`. If the other service is an
+    /// application with Gatepass, the kind is the name of its user model.
     ///
     /// ```
     /// use gatepass::Auth;
@@ -208,11 +208,10 @@ impl RemoteJwtVerifier {
         let claims = self.expected.read(&token.payload_signed_by(key)?, now)?;
         match &self.user_kind {
             Some(expected) if !claims.is_of_client() => {
-                if claims.user_kind.as_ref().is_some_and(|kind| kind != expected) {
-                    log::debug!(
-                        "rejected a token: its user_kind is {:?}, not {expected:?}",
-                        claims.user_kind
-                    );
+                if let Some(kind) = &claims.user_kind
+                    && kind != expected
+                {
+                    log::debug!("rejected a token: its user_kind is {kind:?}, not {expected:?}");
                     return None;
                 }
                 // A token without a kind is accepted for every user model.

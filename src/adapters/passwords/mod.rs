@@ -60,7 +60,8 @@ use crate::domain::{
 ///
 /// If the password matches a hash that is not Argon2id with the current parameters, the result is
 /// [`PasswordCheck::NeedsRehash`], and the sign-in replaces the hash. A hash of another kind or over these limits
-/// matches no password; the reason is logged. bcrypt ignores all but the first 72 bytes of a password.
+/// matches no password; the reason is logged. bcrypt ignores all but the first 72 bytes of a password, so the bcrypt
+/// hash of a longer password is not replaced.
 ///
 /// ```
 /// use gatepass::{BackendError, Password, PasswordCheck, PasswordHasher, passwords::Argon2Hasher};
@@ -177,8 +178,8 @@ impl PasswordHasher for Argon2Hasher {
                     }
                 }
                 if !is_current {
-                    // Hashes again, so that the response time does not reveal a hash of another kind. An unknown user
-                    // costs as many hashes.
+                    // Hashes again, so that a cheap or unsupported hash does not take less time than an unknown user,
+                    // who costs as many Argon2id hashes.
                     for password in &spellings {
                         let password = password.expose().as_bytes();
                         params.derive(password, &[0; SALT_BYTES], blocks, &mut [0; OUTPUT_BYTES])?;

@@ -75,7 +75,7 @@ impl StrengthPolicy {
         Self { min_characters: minimum.max(Self::MIN_CHARACTERS), ..self }
     }
 
-    /// Rejects the passwords of this list too, as the user typed them and in lower case.
+    /// Also rejects the passwords of this list. Looks up a password as the user typed it, in NFKC, and in lower case.
     #[must_use]
     pub fn blocklist(self, list: PasswordBlocklist) -> Self {
         Self { blocklist: Some(list), ..self }

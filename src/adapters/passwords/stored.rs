@@ -53,7 +53,7 @@ pub enum UnsupportedHash {
     #[error("{0} hash with parameters over the limit")]
     TooCostly(&'static str),
     /// The hash is of this kind, which reveals passwords to anyone with a copy.
-    #[error("{0}, which does not protect the password; import the hash ! and set a new password")]
+    #[error("{0}, which does not protect the password; import ! as the hash, and set a new password")]
     TooWeak(&'static str),
 }
 

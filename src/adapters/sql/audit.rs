@@ -39,7 +39,8 @@ const SELECT: &str = "SELECT id, time, event, \
 const COLUMNS: &str = "SELECT id, time, event, username, user_id, client_id, session_id, address, user_agent, actor, \
                        detail, count FROM audit";
 
-/// The condition of the index on the events of a user. The other kinds of events are too frequent or about requests.
+/// The condition of the index on the events of a user. The excluded kinds of events are too frequent, or concern single
+/// requests.
 const IS_SECURITY_EVENT: &str = "event NOT IN ('refresh', 'refresh_repeated', 'refresh_failed', 'forbidden', \
                                  'unauthorized', 'token_revoked', 'token_issued')";
 
@@ -169,7 +170,7 @@ pub struct AuditFilter {
 pub struct AuditPage {
     /// The entries, newest first.
     pub entries: Vec<AuditEntry>,
-    /// The position of the next page; `None` if this is the last one.
+    /// The position of the next page, which may be empty; `None` if there are no further entries.
     pub next: Option<AuditCursor>,
 }
 
@@ -186,8 +187,8 @@ impl SqlAudit {
         Self { database }
     }
 
-    /// Adds the entries, all or none. A failure ([`EventKind::is_failure`]) of the same account, address and minute as a
-    /// stored one is added to the count of that entry.
+    /// Adds the entries, all or none. A failure ([`EventKind::is_failure`]) of the same kind, account, address and
+    /// minute as a stored one is added to the count of that entry.
     ///
     /// # Errors
     /// [`StoreError`] if the entries could not be stored.
@@ -215,7 +216,7 @@ impl SqlAudit {
 
     /// Returns at most `limit` events that a user should know of, newest first: sign-ins, failed sign-ins, changes of the password,
     /// ended sessions, changes by operators. Of failed sign-ins with the username, those since the user was added are included.
-    /// Strangers cannot displace the other events: these have 70% of the list.
+    /// Strangers cannot displace the other events, for which 70% of the list is reserved.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
@@ -327,7 +328,8 @@ fn selection(filter: &AuditFilter, after: Option<AuditCursor>, limit: u32) -> St
     select
 }
 
-/// Each half reads `limit` entries of its index, however many there are. Both are returned.
+/// Creates a query for the latest `limit` events of the user and the latest `limit` failed sign-ins with the username.
+/// Each half reads only these entries, by an index.
 fn security_events(mut select: Statement<'static>, user: &User, limit: u32) -> Statement<'static> {
     let (id, limit) = (user.id.to_string(), i64::from(limit));
     let latest = " ORDER BY time DESC, id DESC LIMIT ";

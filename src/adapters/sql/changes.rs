@@ -61,10 +61,10 @@ impl fmt::Debug for Listeners {
 }
 
 impl Database {
-    /// Reports every change to users, sessions and clients to `invalidator`. Changes made through this `Database` or a
-    /// clone are reported before the call that makes them returns, changes of other processes within a second. If no
-    /// changes could be read for `max_staleness`, for example because the database is unreachable, the invalidator is
-    /// [disconnected](CacheInvalidator::disconnected) until they can be read again.
+    /// Reports to `invalidator` every change to users, sessions and clients that makes cached tokens stale. Changes
+    /// made through this `Database` or a clone are reported before the call that makes them returns, changes of other
+    /// processes within a second. If the changes cannot be read for `max_staleness`, for example because the database
+    /// is unreachable, the invalidator is [disconnected](CacheInvalidator::disconnected) until they can be read again.
     ///
     /// One background task polls the database five times a second, on a connection of its own. Another one removes
     /// expired rows from the tables. Both end with the last clone of the `Database`.
@@ -143,7 +143,7 @@ impl Drop for Notification<'_> {
     }
 }
 
-/// A row of the table: number, kind and name.
+/// A row of the table of changes: number, kind and name.
 type Change = (i64, String, String);
 
 fn change(row: &Row) -> Result<Change, BackendError> {

@@ -1,4 +1,4 @@
-//! Cleanup: removes expired rows.
+//! Cleanup: removes expired rows, and rows above a maximum number.
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ const STATEMENTS: [(&str, Duration); 4] = [
     ("DELETE FROM failures WHERE expires IS NULL AND last < $1", OLD_FAILED_ATTEMPTS_RETENTION),
 ];
 
-/// The number of entries of the audit trail that one statement removes. After a change of the limits there may be many.
+/// The maximum number of entries of the audit trail that one statement removes. After a change of the limits, there may
+/// be many to remove.
 const AUDIT_BATCH: i64 = 5000;
 const OLD_AUDIT: &str = "DELETE FROM audit WHERE id IN \
                          (SELECT id FROM audit WHERE time < $2 ORDER BY time LIMIT $1)";
@@ -58,7 +59,7 @@ const MAX_FAILED_ATTEMPTS: i64 = 200_000;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Removes expired rows once a minute.
+/// Removes expired and surplus rows once a minute.
 pub(super) async fn run(pool: Pool, audit: AuditLimits) {
     loop {
         sleep(INTERVAL).await;

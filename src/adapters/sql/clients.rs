@@ -89,7 +89,7 @@ pub struct ClientChange {
     pub grants: Option<Vec<String>>,
     /// The allowed scopes.
     pub scopes: Option<GrantedScopes>,
-    /// The allowed audiences, [`Client::audiences`].
+    /// The allowed audiences, or `Some(None)` for the default of [`Client::audiences`].
     pub audiences: Option<Option<Vec<Audience>>>,
     /// [`Client::introspect_all`].
     pub introspect_all: Option<bool>,
@@ -293,7 +293,7 @@ impl SqlClients {
     /// Removes a client and every session that it opened. Returns whether the client existed.
     ///
     /// A concurrent sign-in through the client may still open a session and return an access token. That session cannot
-    /// be refreshed, because the client can no longer authenticate.
+    /// be refreshed, because the client is no longer registered.
     ///
     /// # Errors
     /// [`StoreError`] if the client could not be removed.

@@ -30,14 +30,14 @@ use crate::{
 /// The maximum time that a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The time limit for a statement or a transaction, including the wait for a connection. Statements on PostgreSQL end
-/// earlier, by [`TIMEOUTS`], unless the network drops all packets.
+/// The time limit for a statement or a transaction, including the wait for a connection. PostgreSQL has time limits of
+/// its own ([`TIMEOUTS`]), so that it does not continue an abandoned statement for long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The page cache of a connection: 512 KiB. SQLite expects KiB as a negative number.
 const CACHE_SIZE: &str = "-512";
 
-/// The maximum wait of a statement for another process that writes to the same SQLite file.
+/// The maximum time that a statement waits for another connection that writes to the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pause between attempts to open a SQLite file that another process has locked.
@@ -119,7 +119,7 @@ pub enum OpenError {
     /// A part of the URL is invalid, such as its port.
     #[error("invalid database URL: {0}")]
     InvalidUrl(#[source] Box<dyn Error + Send + Sync>),
-    /// The database is unreachable, is not a database, or refuses the connection.
+    /// The database is unreachable or refuses the connection, or the file is not a database.
     #[error("cannot open the database {database}: {cause}")]
     Connect {
         /// The file, or the name, host and port of the database.
@@ -159,7 +159,7 @@ impl Database {
     ///
     /// Every call to a store fails with a [temporary error](StoreError::is_temporary) after ten seconds, even if the
     /// database does not respond at all. PostgreSQL itself ends a statement after ten seconds and the wait for a lock
-    /// after five, unless the URL sets other limits (`?options[statement_timeout]=1min`).
+    /// after five. Without such transactions, the URL can set other limits (`?options[statement_timeout]=5s`).
     ///
     /// # Errors
     /// [`OpenError`] if the URL is not supported, the database is unreachable, or its tables cannot be migrated.
@@ -246,17 +246,17 @@ impl Database {
         Self { audit_limits: AuditLimits { max_entries: Some(max_entries), ..self.audit_limits }, ..self }
     }
 
-    /// Checks that the database responds within `limit` and can be written to. Uses a connection of its own, so that a
-    /// busy database is reported as healthy.
+    /// Checks that the database responds within `limit`, and that a PostgreSQL server accepts writes. Uses a connection
+    /// of its own, so that a busy database is reported as healthy.
     ///
     /// # Errors
-    /// [`StoreError`] if it does not.
+    /// [`StoreError`] if the database does not respond in time, or the server is read-only.
     pub async fn ping(&self, limit: Duration) -> Result<(), StoreError> {
         Ok(timeout(limit, self.ping_pool.check_writable()).await.unwrap_or_else(|_| Err(no_response()))?)
     }
 
-    /// Closes the connections, except those of the change feed and of audit writers. SQLite then merges its write-ahead
-    /// log into the file.
+    /// Closes the connections, except those of the change feed and of audit writers. SQLite merges its write-ahead log
+    /// into the file when the last connection to the file is closed.
     pub async fn close(&self) {
         self.pool.close().await;
         self.ping_pool.close().await;
@@ -314,7 +314,7 @@ async fn open_sqlite(
     database: &str,
 ) -> Result<SqlitePool, OpenError> {
     let pool = if is_memory {
-        // The database ends with its only connection, so that one must stay open.
+        // The database ends with its only connection, so this connection must stay open.
         SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None)
     } else {
         create_file(&options)?;
@@ -373,7 +373,10 @@ async fn open_postgres(
     let is_pooled = detected.as_ref().is_ok_and(|(_, has_session)| !has_session) || !has_statement_cache;
     // Without the search path, statements would reach tables of the application with the same names.
     if let Some(schema) = settings.schema.filter(|_| is_refused || is_pooled) {
-        return Err(OpenError::Schema { schema, reason: "a pooler does not keep it, connect directly" });
+        return Err(OpenError::Schema {
+            schema,
+            reason: "a pooler does not keep it: connect directly, without statement-cache-capacity=0",
+        });
     }
     let (mut connection, _) = detected.map_err(cannot_connect(database))?;
     migrations::migrate_postgres(&mut connection, settings.schema).await.map_err(cannot_migrate)?;
@@ -387,7 +390,8 @@ async fn open_postgres(
     Ok((pool.connect_lazy_with(options), is_pooled))
 }
 
-/// Connects, and returns whether the settings of the startup message reach PostgreSQL. A pooler refuses or ignores them.
+/// Connects, and returns whether the settings of the startup message reach PostgreSQL. A pooler may refuse or ignore
+/// them.
 async fn detect_session(options: &PgConnectOptions) -> Result<(PgConnection, bool), sqlx::Error> {
     let mut connection = match connect_postgres(&options.clone().options([(SESSION_MARK, "on")])).await {
         Err(error) if is_unsupported_setting(&error) => return Ok((connect_postgres(options).await?, false)),
@@ -400,7 +404,8 @@ async fn detect_session(options: &PgConnectOptions) -> Result<(PgConnection, boo
 }
 
 async fn connect_postgres(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    // `clear_cached_statements` closes the statements of migrations by the names in this cache.
+    // Needed even if the URL turns the cache off: `clear_cached_statements` closes the statements of migrations by
+    // their names in the cache.
     let options = options.clone().statement_cache_capacity(100);
     timeout(ACQUIRE_TIMEOUT, options.connect()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
@@ -498,7 +503,7 @@ fn check_schema(schema: Option<&'static str>, options: &Options) -> Result<(), O
     let Some(schema) = schema else { return Ok(()) };
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let reason = match options {
-        Engine::Sqlite(_) => "SQLite has no schemas, use another file",
+        Engine::Sqlite(_) => "SQLite has no schemas: use another file",
         _ if schema.is_empty() || schema.len() > 63 || !schema.bytes().all(is_word) => {
             "use 1 to 63 lower-case ASCII letters, digits and _"
         }
@@ -542,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn url_with_an_unescaped_character_in_its_password_is_refused_without_the_password() {
+    fn url_with_an_unescaped_character_in_its_password_is_refused_without_showing_the_password() {
         for url in [
             "postgres://u:123/s3cret@db/d",
             "postgres://u:s3cret?x@db/d",

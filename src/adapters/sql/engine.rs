@@ -1,4 +1,4 @@
-//! Statements, parameters and rows, with one type each for SQLite and PostgreSQL.
+//! Statements, parameters and rows: one type of each for both SQLite and PostgreSQL.
 
 use std::{borrow::Cow, str::FromStr};
 
@@ -46,8 +46,8 @@ macro_rules! on_engine {
 }
 pub(super) use on_engine;
 
-/// The clauses that lock the rows that a statement reads until the transaction ends. SQLite has no such locks, and needs
-/// none because it allows one writer at a time.
+/// The clauses that lock the rows of a statement until the transaction ends. They are removed for SQLite, which has no
+/// such locks, and needs none because it allows one writer at a time.
 const LOCKS: [&str; 2] = [" FOR SHARE", " FOR UPDATE"];
 
 /// A statement for both databases, with its parameters.

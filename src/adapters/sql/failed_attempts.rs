@@ -33,7 +33,8 @@ const CLEAR: &str = "DELETE FROM failures WHERE name IN ";
 
 /// The failures of an account, everywhere and at each address.
 const CLEAR_ACCOUNT: &str = "DELETE FROM failures WHERE name = $1 OR substr(name, 1, 44) = $1 || ' '";
-/// The failures of an address, and those of each account at it. $1 has no wildcards of LIKE.
+/// The failures of an address, and those of each account at it. Known networks, whose prefix is $2, remain. $1 has no
+/// wildcards of LIKE.
 const CLEAR_ADDRESS: &str = "DELETE FROM failures WHERE (name = $1 OR name LIKE '% ' || $1) \
                              AND substr(name, 1, length($2)) <> $2";
 

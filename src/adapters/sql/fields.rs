@@ -49,16 +49,16 @@ const NOT_A_CLIENT_ID: InvalidField =
 /// Validates a username.
 ///
 /// # Errors
-/// [`InvalidField`] if the name is empty, longer than 255 characters, surrounded by white space, or contains
-/// [hidden characters](is_hidden).
+/// [`InvalidField`] if the name is empty, longer than 255 characters, begins or ends with white space, contains
+/// [hidden characters](is_hidden), or has a [key](username_key) of more than 1,024 bytes.
 pub fn username(text: &str) -> Result<Username, InvalidField> {
     line(text)?;
     let username = Username::new(text).map_err(|_| TOO_LONG)?;
     if username_key(text).len() > MAX_KEY { Err(KEY_TOO_LONG) } else { Ok(username) }
 }
 
-/// Validates the form of an email address; only a delivered message shows that the address exists. An empty string is
-/// `None`.
+/// Validates the form of an email address; only a delivered message shows that the address exists. Returns `None` for
+/// an empty string.
 ///
 /// # Errors
 /// [`InvalidField`] if the address is longer than 255 characters, contains [hidden characters](is_hidden), or is not of
@@ -76,11 +76,11 @@ pub fn email(text: &str) -> Result<Option<String>, InvalidField> {
     }
 }
 
-/// Validates a full name. An empty string is `None`. The joiners U+200C and U+200D, which names in Persian and in languages of
-/// India need, are allowed between other characters.
+/// Validates a full name. Returns `None` for an empty string. The joiners U+200C and U+200D, which names in Persian and
+/// in languages of India need, are allowed between other characters.
 ///
 /// # Errors
-/// [`InvalidField`] if the name is longer than 255 characters, surrounded by white space, or contains other
+/// [`InvalidField`] if the name is longer than 255 characters, begins or ends with white space, or contains other
 /// [hidden characters](is_hidden).
 pub fn full_name(text: &str) -> Result<Option<String>, InvalidField> {
     if text.is_empty() {

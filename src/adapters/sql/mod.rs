@@ -1,4 +1,4 @@
-//! Users, clients and sessions in SQLite or PostgreSQL.
+//! Users, clients, sessions, failed attempts and the audit trail in SQLite or PostgreSQL.
 //!
 //! ```
 //! use gatepass::sql::{Database, SqlUsers, User};
@@ -69,7 +69,7 @@ mod testing {
         Database::open_with(&url, settings).await.unwrap()
     }
 
-    /// Runs a test on a new PostgreSQL database, unless PostgreSQL is not installed.
+    /// Runs a test on a new PostgreSQL database, or prints why PostgreSQL is not available.
     pub(super) async fn on_postgres(test: impl AsyncFn(Database)) {
         match postgres::Database::create() {
             Ok(postgres) => test(Database::open(&postgres.url).await.unwrap()).await,

@@ -24,7 +24,8 @@ const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 const READ_ONLY: &str = "SELECT current_setting('transaction_read_only') AS is_read_only";
 
-/// The time limit for a ping, both before a connection is used and when it returns to the pool.
+/// The time limit for each step before and after the use of a connection: a ping, a rollback, or closing the
+/// connection.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection pool. Clones share the connections.
@@ -41,7 +42,8 @@ pub(super) struct Pool {
     is_pooled: bool,
 }
 
-/// A connection of a [`Pool`]. On drop, it rolls back an open transaction and returns to the pool.
+/// A connection of a [`Pool`]. On drop, it rolls back an open transaction and returns to the pool, or is closed if it
+/// is unusable.
 ///
 /// sqlx returns connections too, but pings them first without a time limit.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ pub(super) struct Connection {
     /// The statements that begin a transaction for a single statement, if each needs one.
     begin: Option<&'static str>,
     is_in_transaction: bool,
-    /// True if a statement did not finish: it timed out, or its call was canceled.
+    /// True if the connection is unusable: a statement did not finish, or an error ended the connection.
     is_interrupted: bool,
 }
 
@@ -65,7 +67,7 @@ impl Pool {
         timeout: Option<Duration>,
         is_memory: bool,
     ) -> Self {
-        // Without IMMEDIATE, a transaction that reads before it writes fails if another process wrote in between.
+        // Without IMMEDIATE, a transaction that reads before it writes fails if another connection wrote in between.
         let begin = if matches!(connections, Engine::Sqlite(_)) { "BEGIN IMMEDIATE" } else { "BEGIN" };
         Self { connections, timeout, is_memory, begin, is_pooled: false }
     }
@@ -130,7 +132,7 @@ impl Pool {
         Ok(self.fetch(statement, read).await?.pop())
     }
 
-    /// Checks that the server responds and accepts writes.
+    /// Checks that the database responds, and that a PostgreSQL server accepts writes.
     pub(super) async fn check_writable(&self) -> Result<(), BackendError> {
         let is_sqlite = matches!(self.connections, Engine::Sqlite(_));
         let sql = if is_sqlite { "SELECT 'off' AS is_read_only" } else { READ_ONLY };

@@ -121,7 +121,7 @@ impl SqlSessions {
         Ok(self.database.pool.fetch(select, user_session).await?)
     }
 
-    /// Ends the sessions of all users, also of other kinds. Returns the number of sessions.
+    /// Ends the sessions of all users, of every kind of user. Returns the number of sessions.
     ///
     /// # Errors
     /// [`StoreError`] if the change could not be stored.
@@ -161,18 +161,20 @@ fn of_owner<'a>(statement: &'static str, owner: &'a SessionOwner) -> Statement<'
 
 impl SessionStore for SqlSessions {
     async fn credentials_version(&self, owner: &SessionOwner) -> Result<CredentialsVersion, BackendError> {
-        let find = of_owner(VERSION, owner);
-        let version = self.database.pool.fetch_optional(find, |row| row.get::<i64>("version")).await?;
+        let find =
+            || self.database.pool.fetch_optional(of_owner(VERSION, owner), |row| row.get::<i64>("version"));
+        let mut version = find().await?;
+        if version.is_none() {
+            // The end of all sessions raises the versions that exist. It must stop this sign-in too.
+            self.database.pool.execute(of_owner(ADD_VERSION, owner)).await?;
+            version = find().await?;
+        }
         Ok(CredentialsVersion(version.unwrap_or(0).try_into()?))
     }
 
     async fn open(&self, session: &NewSession<'_>) -> Result<Option<Vec<SessionId>>, BackendError> {
         let NewSession { owner, client_info, .. } = session;
         let CredentialsVersion(version) = session.credentials_version;
-        if version == 0 {
-            // Opening the session locks the row of the user's version, which may not exist yet.
-            self.database.pool.execute(of_owner(ADD_VERSION, owner)).await?;
-        }
         let (family, first) = session.refresh_token.unzip();
         let open = Statement::new(OPEN)
             .bind(session.id)
@@ -194,7 +196,7 @@ impl SessionStore for SqlSessions {
             return Ok(None);
         }
         if session.max_sessions == NonZeroU32::MAX {
-            // No maximum: clients may have so many sessions that it would take long to sort them.
+            // Sessions that a client opens for itself have no maximum: there may be too many to sort at each sign-in.
             transaction.commit().await?;
             return Ok(Some(Vec::new()));
         }

@@ -3,9 +3,9 @@
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 
-/// Returns the key by which usernames are compared: it ignores case, the encoding of characters, and the white space that
-/// phone keyboards add at the end
-/// ([Unicode, compatibility caseless match](https://www.unicode.org/versions/latest/core-spec/chapter-3/#G53513)).
+/// Returns the key by which usernames are compared: it ignores case and the encoding of characters
+/// ([Unicode, compatibility caseless match](https://www.unicode.org/versions/latest/core-spec/chapter-3/#G53513)), and
+/// white space at both ends, such as the space that phone keyboards add at the end.
 ///
 /// The database cannot compute the key: SQLite folds only ASCII, and PostgreSQL folds by the locale of its cluster. Stored
 /// keys stay valid, because Unicode [never changes](https://www.unicode.org/policies/stability_policy.html) the folding

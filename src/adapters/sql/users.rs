@@ -354,11 +354,7 @@ impl Import {
     /// # Errors
     /// [`StoreError`] if the users could not be stored; then nothing changes.
     pub async fn commit(mut self) -> Result<(), StoreError> {
-        let updated = match self.updated {
-            0 => String::new(),
-            updated => format!(", {updated} updated"),
-        };
-        let detail = Some(format!("{} users{updated}", self.added));
+        let detail = Some(format!("{} added, {} updated", self.added, self.updated));
         let entry = self.actor.map(|actor| AuditEntry { detail, ..actor.entry(EventKind::UsersImported) });
         if self.updated > 0 {
             let (change, now) = (Invalidation::Everything, Timestamp::now());
@@ -370,7 +366,7 @@ impl Import {
     }
 }
 
-/// Returns a query for those of these username keys that are taken.
+/// Creates a query that returns which of these username keys are taken.
 fn taken<'a>(keys: &[&'a str]) -> Statement<'a> {
     let mut select = Statement::new(TAKEN);
     select.push_list(keys.iter().map(|key| (*key).into()));

@@ -52,9 +52,9 @@ enum ClientsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// List the clients by ID
+    /// List clients, sorted by client ID
     List {
-        /// Print each client as a line of JSON; scopes and audiences are null for all
+        /// Print each client as a line of JSON; null as scopes or audiences stands for all of them
         #[arg(long)]
         json: bool,
     },
@@ -106,7 +106,8 @@ struct ClientFields {
     /// Scopes that the client's tokens may have, separated by spaces, or all [new clients: all]
     #[arg(long, value_parser = scopes)]
     scopes: Option<GrantedScopes>,
-    /// Audiences of the client's tokens, separated by spaces, or all; it may introspect tokens for those listed
+    /// Audiences of the client's tokens, separated by spaces, or all; the client may introspect tokens for those listed
+    /// [new clients: all]
     #[arg(long, value_parser = audiences)]
     audiences: Option<Audiences>,
     /// Let the client introspect the tokens of all clients [new clients: off]
@@ -114,7 +115,7 @@ struct ClientFields {
     introspect_all: Option<bool>,
 }
 
-// With these aliases, clap does not treat a `Vec` as a repeated argument, and an inner `Option` as an optional value.
+// With these aliases, clap treats neither a `Vec` as a repeated argument nor an inner `Option` as an optional value.
 type Name = std::option::Option<String>;
 type Grants = std::vec::Vec<String>;
 type Audiences = std::option::Option<Vec<Audience>>;

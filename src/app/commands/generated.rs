@@ -68,7 +68,7 @@ pub(crate) fn man(ManArguments { command, directory }: &ManArguments) -> Result<
     print(&page(&manual(selected), selected)?)
 }
 
-/// Returns the command line. Man pages describe all options, and have no pages about `help`.
+/// Returns the command line for completions and man pages: with all options, and without the command `help`.
 fn root() -> Command {
     let mut root = show_all_options(cli::command().disable_help_subcommand(true));
     root.build();
@@ -108,7 +108,7 @@ fn text(text: &str) -> String {
     Roff::new().text([roman(text)]).to_roff()
 }
 
-/// Returns the page of a command, which has the date of the build.
+/// Returns the page of a command. Its date is that of [`BUILD_TIME`] if the variable is set, and otherwise today's.
 fn manual(command: &Command) -> Man {
     let build_time = env::var(BUILD_TIME).ok().and_then(|seconds| seconds.parse().ok());
     let time = build_time.map_or_else(Timestamp::now, Timestamp::from_unix).to_string();

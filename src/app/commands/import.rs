@@ -119,7 +119,7 @@ impl Source {
         Ok(Self { name, format, requires_hash, content })
     }
 
-    /// Opens the users of the file. Reading them moves the progress bar.
+    /// Opens the file. Reading its users advances the progress bar.
     fn records(&self, bar: &ProgressBar) -> Result<Records<Box<dyn BufRead + '_>>, Failure> {
         let reader: io::Result<(Box<dyn BufRead>, u64)> = match &self.content {
             Content::Memory(bytes) => Ok((Box::new(bar.wrap_read(&**bytes)), bytes.len() as u64)),
@@ -335,7 +335,7 @@ impl Errors {
             eprintln!("{file}:{number}: {field}: {reason}");
         }
         if self.count > self.first.len() {
-            eprintln!("and {} more errors", self.count - self.first.len());
+            eprintln!("and {} more", self.count - self.first.len());
         }
         self.count
     }

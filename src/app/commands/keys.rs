@@ -68,7 +68,7 @@ enum KeysCommand {
     },
     /// Add a private key of your own as the next key
     Import {
-        /// A file with a P-256, RSA (2048 to 4096 bits) or Ed25519 key in PKCS#8 PEM; - reads standard input
+        /// File with a P-256, RSA (2048 to 4096 bits) or Ed25519 key in PKCS#8 PEM; - is standard input
         file: PathBuf,
         /// Print a JSON object, with times as Unix timestamps in seconds
         #[arg(long)]

@@ -20,7 +20,7 @@ use crate::{
 pub(super) const FAILED: Style = AnsiColor::Red.on_default();
 /// The style of successful results.
 pub(super) const IN_ORDER: Style = AnsiColor::Green.on_default();
-/// The style of rows that are not in use, such as disabled users.
+/// The style of items that are not in use, such as disabled users.
 pub(super) const UNUSED: Style = Style::new().dimmed();
 pub(super) const PLAIN: Style = Style::new();
 const HEADER: Style = Style::new().bold();

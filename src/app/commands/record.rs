@@ -247,7 +247,7 @@ fn columns(header: &ByteRecord, requires_hash: bool) -> Result<Vec<String>, Vec<
     for required in ["username", "hashed_password"] {
         let is_required = requires_hash || required == "username";
         if is_required && !columns.iter().any(|column| column == required) {
-            errors.push(FieldError::new(required, "missing in the header"));
+            errors.push(FieldError::new(required, "missing from the header"));
         }
     }
     if errors.is_empty() { Ok(columns) } else { Err(errors) }

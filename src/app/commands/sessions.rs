@@ -35,7 +35,7 @@ pub(crate) struct SessionsArguments {
 enum SessionsCommand {
     /// List active sessions, the most recently used first
     List(ListSessions),
-    /// End sessions; running services reject their tokens within a second
+    /// End sessions; running services reject the tokens of ended sessions within a second
     End(EndSessions),
 }
 
@@ -154,7 +154,7 @@ async fn end(database: &Database, arguments: EndSessions) -> Result<(), Failure>
     let session = escaped(&session);
     if !ended {
         return Err(Failure::failed(format!(
-            "{name} has no session {session}; `gatepass sessions list` shows all sessions"
+            "{name} has no session {session}; `gatepass sessions list` shows the active sessions"
         )));
     }
     print(format!("ended session {session} of {name}"))

@@ -40,7 +40,7 @@ pub(crate) struct UsersArguments {
 enum UsersCommand {
     /// Add a user; prompts for the password
     Add(AddUser),
-    /// List the users by name
+    /// List users, sorted by username
     List(ListUsers),
     /// Show a user
     Show {

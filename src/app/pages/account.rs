@@ -78,11 +78,11 @@ struct EventItem {
     text: String,
     times: Option<String>,
     time: Time,
-    /// The address and the device, which strangers choose too.
+    /// The address and the device. After a failed sign-in, these may be a stranger's.
     origin: String,
 }
 
-/// Why the password was not changed.
+/// The errors of a password change.
 #[derive(Default)]
 struct PasswordError<'a> {
     general: Option<&'a str>,
@@ -140,7 +140,7 @@ impl<'a> Confirmation<'a> {
 #[derive(Default, Deserialize)]
 struct Query {
     page: Option<usize>,
-    /// The code of what was done before.
+    /// The code of the notice to show.
     done: Option<String>,
 }
 
@@ -181,7 +181,7 @@ async fn account_page<'a>(
     };
     let current = user.claims().session_id.as_ref();
     let mut sessions = site.auth().sessions(&user.subject()).await?;
-    // They are sorted by use, and the sort is stable.
+    // The current session comes first. The others stay sorted by last use, since this sort is stable.
     sessions.sort_by_key(|session| Some(&session.id) != current);
     let pages = sessions.len().div_ceil(PAGE_SIZE).max(1);
     let number = page.unwrap_or(1).clamp(1, pages);
@@ -247,7 +247,7 @@ impl EventItem {
         })
     }
 
-    /// Returns the text of a kind of event. Other kinds are not about users, or are not selected.
+    /// Returns the text of a kind of event. Kinds without a text are not about users, or the query leaves them out.
     fn text<'a>(event: &str, texts: &'a Events) -> Option<&'a str> {
         Some(match event {
             "sign_in" => &texts.sign_in,
@@ -280,7 +280,7 @@ pub(super) async fn user(site: web::Data<Site>, request: HttpRequest) -> HttpRes
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).content_type("text/plain").body(id)
 }
 
-/// `GET /account/password` and `GET /logout`: the addresses of forms.
+/// `GET /account/password` and `GET /logout`, the URLs of forms: redirects to the account page.
 pub(super) async fn back(request: HttpRequest) -> HttpResponse {
     redirect(&format!("{}account", root(&request)))
 }
@@ -303,7 +303,7 @@ pub(super) async fn change_password(
         Ok(response) => return response,
         Err(error) => error,
     };
-    // A change that fails late has ended the sessions.
+    // A change that fails late has ended the sessions, and the user has to sign in again.
     let user = match site.user(&request).await {
         Ok(user) => user,
         Err(error) => return site.refuse(&request, error),
@@ -373,7 +373,7 @@ async fn try_change_password(
     let root = root(request);
     let mut response = redirect(&format!("{root}account?done=password"));
     if let Err(error) = login::sign_in(auth, request, &user.username, &new, &mut response).await {
-        log::warn!("cannot sign a user in again after a change of the password: {error}");
+        log::warn!("cannot sign the user in again after a password change: {error}");
         return Ok(redirect(&format!("{root}login?done=password")));
     }
     Ok(response)
@@ -455,7 +455,7 @@ async fn try_end(
         return Ok(response);
     }
     if let Some(id) = id {
-        // An unknown session is not an error: it may have ended meanwhile.
+        // An unknown session is not an error: it may have ended already.
         auth.end_session(&user.subject(), &id, &client_info(request)).await?;
     }
     let page = number.filter(|number| *number > 1).map(|number| format!("&page={number}"));
@@ -489,7 +489,7 @@ mod tests {
     };
 
     #[test]
-    fn each_kind_of_event_has_a_text_or_does_not_concern_users() {
+    fn each_kind_of_event_has_a_text_or_is_not_shown() {
         let languages = Languages::read().unwrap();
         let texts = &languages.get(Language::English).events;
         let without: Vec<_> = EventKind::ALL
@@ -497,7 +497,7 @@ mod tests {
             .map(|kind| kind.as_str())
             .filter(|kind| EventItem::text(kind, texts).is_none())
             .collect();
-        // Those in the condition of the query, and those without a user, or of a user who was removed.
+        // The query leaves out routine events. The others have no user, or one who was removed.
         let routine = [
             "unauthorized",
             "forbidden",

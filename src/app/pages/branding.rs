@@ -23,7 +23,8 @@ const TINT: u32 = 12;
 const BLACK: Color = Color([0; 3]);
 const WHITE: Color = Color([0xff; 3]);
 
-/// The contrast of text in light mode, which WCAG 2.2 requires for level AA. Saturated text on a dark page needs more to look as clear.
+/// The contrast of text in light mode, which WCAG 2.2 requires for level AA, and in dark mode: saturated text on a dark
+/// page needs more contrast to look as clear.
 const MIN_CONTRAST: f64 = 4.5;
 const DARK_CONTRAST: f64 = 7.0;
 
@@ -185,7 +186,8 @@ impl Color {
         if self.contrast(WHITE) >= self.contrast(BLACK) { WHITE } else { BLACK }
     }
 
-    /// Mixes this color with as little of another one as makes text in it legible on all these backgrounds.
+    /// Mixes this color with another one, with as little as necessary for text in the result to be legible on all these
+    /// backgrounds.
     fn legible_on(self, backgrounds: &[Self], contrast: f64, other: Self) -> Self {
         let mixed = (0..=100).map(|percent| self.mixed(other, percent));
         let is_legible = |color: &Self| backgrounds.iter().all(|back| color.contrast(*back) >= contrast);

@@ -1,7 +1,7 @@
 //! The pages of the secure profile: sign-in and account. The server renders them, and the session cookie signs in.
 //!
-//! Forms post and are redirected, so that everything works without scripts. All URLs are relative: the pages work behind a proxy that
-//! removes a prefix of the path.
+//! Forms are sent with POST, and the response is a redirect, so that everything works without scripts. All URLs are
+//! relative: the pages work behind a proxy that removes a prefix of the path.
 
 mod account;
 pub(crate) mod branding;
@@ -49,8 +49,8 @@ use crate::{
     },
 };
 
-/// Forms may be sent, and redirected, to the same origin only. Without a referrer from other pages of the service, browsers
-/// would send `Origin: null` with forms.
+/// The security headers of the pages. Forms may be sent, and redirected, to the same origin only. With the referrer
+/// policy `no-referrer`, browsers would send `Origin: null` with forms.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 3] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -88,7 +88,7 @@ impl Pages {
     /// pages in another way.
     ///
     /// # Errors
-    /// If a file cannot be compressed.
+    /// If a file cannot be compressed, or the texts of a language are invalid.
     pub(crate) fn routes(self) -> Result<Routes, Failure> {
         let mut files = self.brand.files()?;
         let styles =
@@ -145,7 +145,7 @@ fn page(path: &str, allow: &'static str) -> actix_web::Resource {
     resource::at(path, allow, &ErrorFormat::OAuth2)
 }
 
-/// Returns whether a request is for the page at the path of an endpoint of the API: programs do not accept HTML.
+/// Returns whether a request is for the page, not for the API endpoint at the same path: programs do not accept HTML.
 fn is_for_page(context: &guard::GuardContext<'_>) -> bool {
     accepts_html(context.head().headers())
 }
@@ -219,7 +219,7 @@ impl Site {
             ApiError::NotAuthenticated | ApiError::InvalidToken | ApiError::InactiveUser => {
                 let expired = if self.cookie(request).is_some() { "done=expired&" } else { "" };
                 let next = match account::page_number(request) {
-                    // The address of the page, but not that of a form.
+                    // Returns to the same page of sessions, but not to the URL of a form.
                     Some(number) if request.path() == "/account" => format!("account?page={number}"),
                     _ => "account".to_owned(),
                 };
@@ -241,7 +241,7 @@ impl Site {
         };
         let link = match self.own_address(&error) {
             Some(address) => Some((address.to_owned(), address)),
-            // The account page is the one without access.
+            // The user has no access to the account page.
             None if is_signed_in || !self.auth().has_cookies() => None,
             None => Some((format!("{}account", root(request)), t.common.account.as_str())),
         };
@@ -251,14 +251,14 @@ impl Site {
         self.render(request, response, &ErrorPage { t, page, title, text, is_signed_in, wait, link })
     }
 
-    /// Returns the URL of the service if an error is about the one that the browser has.
+    /// Returns the URL of the service if the error is that the browser used another one.
     fn own_address(&self, error: &ApiError) -> Option<&str> {
         let is_address =
             matches!(error, ApiError::OriginNotAllowed | ApiError::OriginMissing | ApiError::HostNotAllowed);
         is_address.then_some(&*self.pages.issuer)
     }
 
-    /// Replaces the body of a response by a page.
+    /// Replaces the body of a response with a page.
     fn render(&self, request: &HttpRequest, response: HttpResponse, page: &impl Template) -> HttpResponse {
         let html = match page.render() {
             Ok(html) => html,
@@ -292,7 +292,8 @@ pub(super) fn refusal(request: &HttpRequest, error: ApiError) -> Error {
     }
 }
 
-/// Returns the relative URL of `/`. The depth is that of the path which the browser sees, without a prefix that a proxy removed.
+/// Returns the relative URL of `/`. It depends on the depth of the path only, so it is correct behind a proxy that
+/// removes a prefix.
 fn root(request: &HttpRequest) -> String {
     "../".repeat(request.uri().path().matches('/').count().saturating_sub(1))
 }
@@ -350,12 +351,12 @@ async fn home(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
     }
 }
 
-/// `GET /` without session cookies, and so without pages.
+/// `GET /` without session cookies, and so without pages: redirects to the documentation.
 async fn documentation() -> HttpResponse {
     redirect("docs")
 }
 
-/// Responds to paths without an endpoint: with a page to browsers, and otherwise as other services do.
+/// Responds to paths without an endpoint: to navigations of browsers with a page, and otherwise as [`fallback`] does.
 async fn not_found(site: web::Data<Site>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let is_navigation =
         [Method::GET, Method::HEAD].contains(request.method()) && accepts_html(request.headers());

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// The page that a sign-in ends at, relative to `/login`.
+/// The default page after a sign-in, relative to `/login`.
 const ACCOUNT: &str = "account";
 
 #[derive(Template)]
@@ -26,7 +26,7 @@ struct SignInPage<'a> {
     page: Page<'a>,
     notice: Option<&'a str>,
     error: Option<String>,
-    /// The URL of the service if this is another one.
+    /// The URL of the service, if the browser used another one.
     address: Option<&'a str>,
     /// `false` if users cannot sign in with a password.
     has_form: bool,
@@ -42,7 +42,7 @@ struct SignInPage<'a> {
 #[derive(Default, Deserialize)]
 pub(super) struct Query {
     next: Option<String>,
-    /// The code of what was done before.
+    /// The code of the notice to show.
     done: Option<String>,
 }
 
@@ -170,7 +170,7 @@ fn failed(site: &Site, request: &HttpRequest, error: ApiError, fields: Fields) -
         t,
         page: site.page(request, true),
         notice: None,
-        // Without the form, its place has the reason.
+        // Without the form, the page shows the reason in its place.
         error: Some(text).filter(|_| has_form),
         address,
         has_form,

@@ -166,8 +166,8 @@ impl Sessions {
         fill(&fill(&self.page, "page", number), "pages", count)
     }
 
-    /// Returns a name for a device, such as "Firefox on Linux". Programs have their name and version. Other text is not shown:
-    /// anyone can send it with a failed sign-in.
+    /// Returns a name for a device, such as "Firefox on Linux". For a program, it is the program's name and version.
+    /// Other text is not shown: anyone can send it with a failed sign-in.
     pub(crate) fn device(&self, user_agent: Option<&str>) -> String {
         // Edge and Opera also contain "Chrome/", and Chrome contains "Safari/".
         const BROWSERS: [(&str, &str); 8] = [
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn devices_and_times_are_named() {
+    fn devices_are_named_and_times_are_formatted() {
         let languages = Languages::read().unwrap();
         let (english, german) = (languages.get(Language::English), languages.get(Language::German));
         let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";

@@ -81,7 +81,8 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     Ok(server)
 }
 
-/// Checks that no client is registered with the ID of the default client: its limits would not apply to requests without a client.
+/// Checks that no client is registered with the ID of the default client: the limits of the registered client would not
+/// apply to requests without a client.
 async fn check_default_client(secure: &SecureSettings, database: &Database) -> Result<(), Failure> {
     let id = &secure.default_client_id;
     if !secure.api.require_client && SqlClients::new(database.clone()).find(id).await?.is_some() {

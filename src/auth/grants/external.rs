@@ -34,18 +34,21 @@ impl<U: AuthUser> Auth<U> {
     /// [`sign_in`](Self::sign_in) does. **It verifies no credentials.** Neither a password hasher nor the password grant is
     /// needed.
     ///
-    /// - Nothing is throttled: limit guesses at your credentials yourself, for example with
+    /// - Nothing is throttled: limit the attempts to authenticate yourself, for example with
     ///   [`check_rate`](Self::check_rate).
     /// - The event of a sign-in is [`EventKind::SignedIn`], as with a password. An unknown subject emits no event.
     /// - If the password of the user changes between your check and this call, the session still opens. Call this function
     ///   directly after your check.
     ///
     /// # Errors
-    /// - [`AuthError::InvalidCredentials`] if the user does not exist, [`AuthError::InactiveUser`].
+    /// - [`AuthError::InvalidCredentials`] if the user does not exist, [`AuthError::InactiveUser`] if the user is not
+    ///   active.
     /// - [`AuthError::InvalidClient`] if a registered client is required and none is given,
     ///   [`AuthError::UnauthorizedClient`] if the client may not use the password grant.
-    /// - [`AuthError::ScopeNotGranted`], [`AuthError::InvalidTarget`].
-    /// - [`AuthError::NotConfigured`] without a token issuer, [`AuthError::Backend`].
+    /// - [`AuthError::ScopeNotGranted`] if none of the requested scopes can be granted.
+    /// - [`AuthError::InvalidTarget`] if a requested audience is unknown or not allowed for the client.
+    /// - [`AuthError::NotConfigured`] without a token issuer.
+    /// - [`AuthError::Backend`] if a store or the token service fails.
     pub async fn sign_in_external(&self, sign_in: ExternalSignIn<'_>) -> Result<SignedIn<U>, AuthError> {
         let ExternalSignIn { subject, scopes, audiences, client, client_info } = sign_in;
         let client = self.client_for(client, GrantType::Password)?;

@@ -48,8 +48,7 @@ macro_rules! grants {
                 }
             }
 
-            /// Returns the parameters other than `scope` and the client's credentials, in the order of validation
-            /// errors.
+            /// Returns the required parameters of the grant, in the order of their validation errors.
             pub(crate) fn parameters(self) -> &'static [Parameter] {
                 match self {
                     $(Self::$variant => $module::PARAMETERS,)*

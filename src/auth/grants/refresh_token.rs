@@ -160,13 +160,16 @@ impl<U: AuthUser> Auth<U> {
     /// or if too many repetitions follow: then two parties have the refresh token.
     ///
     /// # Errors
-    /// - [`AuthError::InvalidRefreshToken`], also if no audience of the sign-in is left; [`AuthError::InactiveUser`].
+    /// - [`AuthError::InvalidRefreshToken`] if the token is not valid or belongs to another client, if its user no
+    ///   longer exists, or if no audience of the sign-in is left.
+    /// - [`AuthError::InactiveUser`] if the user is not active.
     /// - [`AuthError::InvalidClient`] if a registered client is required and none authenticated,
     ///   [`AuthError::UnauthorizedClient`] if the client may not use the refresh token grant.
     /// - [`AuthError::ScopeExceeded`] for scopes that the sign-in was not granted.
     /// - [`AuthError::ScopeNotGranted`] for scopes that the user or the client no longer has.
-    /// - [`AuthError::InvalidTarget`] for requested audiences that the sign-in was not granted.
-    /// - [`AuthError::Backend`].
+    /// - [`AuthError::InvalidTarget`] for requested audiences that the sign-in was not granted or the client no longer
+    ///   has.
+    /// - [`AuthError::Backend`] if a store or the token service fails.
     pub async fn refresh(&self, refresh: Refresh<'_>) -> Result<SignedIn<U>, AuthError> {
         let client = self.client_for(refresh.client, GrantType::RefreshToken)?;
         let result = self.try_refresh(&refresh, &client).await;
@@ -250,7 +253,7 @@ impl<U: AuthUser> Auth<U> {
         Err(BackendError::unavailable("too many concurrent requests use the same refresh token").into())
     }
 
-    /// Finds a family of refresh tokens of this kind of user.
+    /// Finds the token family with this hash, if its owner is of the kind `U`.
     pub(in crate::auth) async fn find_family(
         &self,
         name: &TokenHash,
@@ -268,12 +271,12 @@ impl<U: AuthUser> Auth<U> {
         client_info: &ClientInfo,
         now: Timestamp,
     ) -> Result<T, AuthError> {
+        self.end(sessions, &family.owner, &family.session_id, now).await?;
         log::warn!(
             "refresh token of user {} was reused: ended session {}",
             family.owner.subject,
             family.session_id
         );
-        self.end(sessions, &family.owner, &family.session_id, now).await?;
         self.emit(&family_event(EventKind::RefreshTokenReused, family, client_info, now));
         Err(AuthError::InvalidRefreshToken)
     }

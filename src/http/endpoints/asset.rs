@@ -1,7 +1,7 @@
 //! Embedded files: compressed, and cached by clients until they change.
 //!
-//! Pages have fixed URLs, and browsers ask for a new version every time ([`Asset::respond`]). Their scripts and styles are in an
-//! [`AssetFolder`], whose URL changes with its content.
+//! Pages have fixed URLs, and browsers check for a new version every time ([`Asset::respond`]). The scripts and styles
+//! of pages are in an [`AssetFolder`], whose URL changes with its content.
 
 use std::{
     collections::hash_map::DefaultHasher,
@@ -34,7 +34,8 @@ pub(crate) struct Asset {
     content_type: &'static str,
     content_security_policy: Option<String>,
     gzip: Bytes,
-    /// The decompressed file for clients that do not accept gzip, created on first use.
+    /// The decompressed file, for clients that do not accept gzip. If only the compressed file was given, this one is
+    /// created on first use.
     plain: OnceLock<Bytes>,
     etag: EntityTag,
 }
@@ -139,8 +140,9 @@ pub(crate) fn routes(
 /// The part of the path that names the version of a folder.
 const VERSION: &str = "asset_version";
 
-/// Files below a path with the hash of them all, such as `/static/9f86d081884c7d65/start.js`. They never change there, so
-/// browsers use them for a year without another request. The files can refer to each other by relative URLs.
+/// Files whose paths contain a hash of all of them, such as `/static/9f86d081884c7d65/start.js`. The file at such a
+/// path never changes, so browsers use it for a year without another request. The files can refer to each other by
+/// relative URLs.
 pub(crate) struct AssetFolder {
     name: &'static str,
     version: String,
@@ -163,7 +165,8 @@ impl AssetFolder {
         format!("{}/{}/", self.name, self.version)
     }
 
-    /// Returns a page with the version in the URLs of this folder, which the page's source has without it: `"static/start.js"`.
+    /// Returns a page with the version inserted into the URLs of this folder. In the source of the page, they have no
+    /// version: `"static/start.js"`.
     pub(crate) fn link(&self, page: &str) -> String {
         page.replace(&format!("\"{}/", self.name), &format!("\"{}", self.url()))
     }

@@ -52,8 +52,8 @@ pub fn routes(document: &OpenApi) -> io::Result<impl FnOnce(&mut ServiceConfig) 
     routes_linked(document, None)
 }
 
-/// Returns the routes of [`routes`], whose pages have a link to the application's own page at the URL `home`, such as `./`, which is
-/// relative to `/docs`.
+/// Returns the same routes as [`routes`], but the pages link to the application's own page at the URL `home`. A
+/// relative URL, such as `./`, is resolved against `/docs`.
 ///
 /// # Errors
 /// As for [`routes`].
@@ -123,8 +123,8 @@ fn routes_linked(
     })
 }
 
-/// Returns a document as JSON. Swagger UI shows the flows of a security scheme in their order, and most people sign in with a
-/// password.
+/// Returns a document as JSON, with the client credentials flow last: Swagger UI shows the flows of a security scheme
+/// in their order, and most people sign in with a password.
 fn json(document: &OpenApi) -> io::Result<String> {
     let mut document = serde_json::to_value(document)?;
     let schemes = document.pointer_mut("/components/securitySchemes").and_then(Value::as_object_mut);
@@ -139,8 +139,9 @@ fn json(document: &OpenApi) -> io::Result<String> {
     Ok(document.to_string())
 }
 
-/// Lists the tags that an application uses, but does not list: Swagger UI shows the listed ones first, and those of
-/// [`Auth::openapi`](crate::Auth::openapi) are less important than the application's own. A tag is listed once.
+/// Adds the tags that operations use but the document does not list, before those of
+/// [`Auth::openapi`](crate::Auth::openapi): Swagger UI shows listed tags first, and the application's own are more
+/// important. Removes repeated tags.
 fn list_tags(document: &mut OpenApi) {
     let used = used_tags(document);
     let Some(tags) = &mut document.tags else { return };
@@ -186,7 +187,7 @@ fn page(source: &str, title: &str, library: &str, home: Option<&str>) -> String 
         .replace("<!--home-->", &home.unwrap_or_default())
 }
 
-/// Returns a file of Swagger UI. utoipa-swagger-ui embeds them compressed.
+/// Returns a file of Swagger UI. utoipa-swagger-ui may embed it compressed.
 fn swagger_ui_file(name: &str, content_type: &'static str) -> io::Result<Asset> {
     let file = utoipa_swagger_ui::serve(name, Arc::new(Config::default()))
         .map_err(|error| io::Error::other(error.to_string()))?
@@ -212,7 +213,7 @@ mod tests {
     struct Document;
 
     #[test]
-    fn tags_of_the_application_come_before_those_of_gatepass_and_once() {
+    fn tags_are_listed_once_and_those_of_the_application_before_those_of_gatepass() {
         let names = |tags: &[(&str, &str)]| {
             let mut document = <Document as utoipa::OpenApi>::openapi();
             let tag = |(name, description): &(&str, &str)| {

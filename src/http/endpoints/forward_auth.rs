@@ -53,9 +53,11 @@ impl<U: AuthUser> Auth<U> {
     /// the client sent. The query `?scope=…` requires scopes; a token without them gets 403. `?audience=…` accepts tokens for
     /// that audience instead of those for this application.
     ///
-    /// A [session cookie](crate::web::CookieTransport) is accepted too, for all audiences. If the proxy sends the method of the
-    /// original request, as `X-Forwarded-Method` or `X-Original-Method`, requests of other origins with unsafe methods get 403.
-    /// Otherwise all requests of other origins do, except navigations without a form.
+    /// A [session cookie](crate::web::CookieTransport) is accepted too, for all audiences. With the cookie, requests
+    /// from other origins get 403 if their method is unsafe; the proxy sends the method of the original request as
+    /// `X-Forwarded-Method` or `X-Original-Method`. Without the method, they get 403 if they have an `Origin` or
+    /// `Content-Type` header. Browsers send one of these with every unsafe method, but neither with links and GET
+    /// forms. WebSocket handshakes from other origins always get 403.
     pub fn forward_auth_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let respond = move |request: HttpRequest| {
@@ -71,8 +73,7 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
     let query =
         query.and_then(|web::Query(query)| Some((query.scope.parse::<Scopes>().ok()?, query.audience)));
     // The proxy's configuration determines the query, so an invalid one is an error of the operator.
-    let (required, audience) =
-        query.ok_or(ApiError::MalformedBody("The query parameter scope is invalid"))?;
+    let (required, audience) = query.ok_or(ApiError::MalformedBody("The query parameters are invalid"))?;
     if let Some(cookies) = auth.cookies()
         && auth.session_cookie(request).is_some()
         && !cookie::is_forwarded_request_safe(request)

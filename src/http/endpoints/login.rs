@@ -56,8 +56,8 @@ impl<U: AuthUser> Auth<U> {
     /// Returns an endpoint at `path` that signs a browser in with a [session cookie](CookieTransport). The form has the fields
     /// `username` and `password`, and optionally `next`, a path of this origin.
     ///
-    /// Requests that accept `text/html`, such as those of HTML forms, are redirected to `next` or `/`. Others get 204. In the
-    /// program `gatepass`, the default is a page for users, and errors of HTML forms are pages.
+    /// Requests that accept `text/html`, such as those of HTML forms, are redirected to `next` or `/`. Others get 204.
+    /// In the program `gatepass`, the default of `next` is the account page, and HTML forms get errors as pages.
     /// Errors are those of the token endpoint. A request that does not come from a page of the same origin or an allowed one
     /// gets 403.
     pub fn login_endpoint(&self, path: &str) -> Resource {
@@ -93,7 +93,8 @@ async fn login<U: AuthUser>(
     Ok(response)
 }
 
-/// Signs the user of a browser in, if the rate and the origin of the request were checked before. Adds the cookies to the response.
+/// Signs the user of a browser in, and adds the cookies to the response. The caller must have checked the rate and the
+/// origin of the request.
 pub(crate) async fn sign_in<U: AuthUser>(
     auth: &Auth<U>,
     request: &HttpRequest,
@@ -128,7 +129,8 @@ async fn logout<U: AuthUser>(
     Ok(response)
 }
 
-/// Ends the session of a browser, if the rate and the origin of the request were checked before. Deletes the cookie in the response.
+/// Ends the session of a browser, and deletes the cookie in the response. The caller must have checked the rate and the
+/// origin of the request.
 pub(crate) async fn sign_out<U: AuthUser>(
     auth: &Auth<U>,
     request: &HttpRequest,
@@ -196,7 +198,7 @@ struct LoginFormSchema {
     /// The password.
     #[schema(format = Password, min_length = 1, example = "secret")]
     password: String,
-    /// The path that HTML forms are redirected to. The default is `/`, or with sign-in pages one of these.
+    /// The path that HTML forms are redirected to. The default is `/`, or the account page if there are sign-in pages.
     #[schema(
         default = "",
         nullable = false,
@@ -212,7 +214,7 @@ struct LoginFormSchema {
 #[schema(as = LogoutForm)]
 #[expect(dead_code, reason = "only its schema is used")]
 struct LogoutFormSchema {
-    /// The path that HTML forms are redirected to. The default is `/`, or with sign-in pages one of these.
+    /// The path that HTML forms are redirected to. The default is `/`, or the sign-in page if there is one.
     #[schema(
         default = "",
         nullable = false,

@@ -84,7 +84,7 @@ fn account_endpoints<U: AuthUser, R: RequiredScopes>() -> [Endpoint<U>; 3] {
 impl<U: AuthUser> Auth<U> {
     /// Returns the OAuth 2.0 endpoints that this `Auth` supports, for [`App::configure`](actix_web::App::configure):
     ///
-    /// - `POST /token`
+    /// - `POST /token`, if a grant is enabled
     /// - `POST /revoke` and `POST /introspect`, with a session store
     /// - `POST /login` and `POST /logout`, with [`cookies`](crate::auth::AuthBuilder::cookies)
     /// - `GET /forward-auth`, with [`forward_auth`](crate::auth::AuthBuilder::forward_auth)
@@ -93,8 +93,8 @@ impl<U: AuthUser> Auth<U> {
     /// - `GET /userinfo`, with a [profile](crate::auth::AuthBuilder::profile)
     /// - `GET /.well-known/openid-configuration`, with a profile and an issuer
     ///
-    /// The routes also make the extractors [`ActiveUser`](crate::ActiveUser), [`CurrentUser`](crate::CurrentUser) and
-    /// [`MaybeUser`](crate::MaybeUser) work in the whole application.
+    /// The routes also make the extractors [`ActiveUser`](crate::ActiveUser), [`CurrentUser`](crate::CurrentUser),
+    /// [`MaybeUser`](crate::MaybeUser) and [`CurrentClient`](crate::CurrentClient) work in the whole application.
     pub fn routes(&self) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send + use<U> {
         let auth = self.clone();
         move |config| {
@@ -236,7 +236,7 @@ pub(crate) const TAGS: [(&str, &str); 5] = [
     ("Keys", "The public keys that verify tokens"),
 ];
 
-/// Adds those of the tags that operations of the document have.
+/// Adds those of `tags` that operations of the document use.
 pub(crate) fn describe_tags(document: &mut OpenApi, tags: &[(&str, &str)]) {
     let used = used_tags(document);
     let used = tags.iter().filter(|(name, _)| used.iter().any(|used| used == name));
@@ -269,7 +269,7 @@ impl<U: AuthUser> Auth<U> {
         self.accept_cookie(document)
     }
 
-    /// Adds the session cookie, if there are cookies, as an alternative to the token of all operations of a document.
+    /// If session cookies are enabled, adds them to all operations of a document as an alternative to the token.
     fn accept_cookie(&self, mut document: OpenApi) -> OpenApi {
         if self.has_cookies() {
             for operation in operations(&mut document) {

@@ -1,4 +1,4 @@
-//! The start page of the tutorial profile: FastAPI's chapter, step by step.
+//! The start page of the tutorial profile: FastAPI's chapter on passwords and bearer tokens, step by step.
 
 use std::{future::ready, io};
 
@@ -53,8 +53,8 @@ pub(crate) fn routes() -> io::Result<impl Fn(&mut ServiceConfig) + Send + Sync> 
     })
 }
 
-/// Responds with the page, whose curl commands have the address that the request was sent to. With JavaScript, the page itself
-/// knows it, and the prefix of a proxy too.
+/// Responds with the page, whose curl commands have the address that the request was sent to. With JavaScript, the page
+/// replaces it by its own URL, which also has the path prefix of a proxy.
 fn respond(page: &str, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
     let RequestedHost { scheme, host } = RequestedHost::of(request);
     // In a shell command and in HTML, these characters stand for themselves.

@@ -113,7 +113,7 @@ struct SessionObject<'a> {
     /// The address of the last request for a token.
     #[schema(required, example = "203.0.113.7")]
     address: Option<String>,
-    /// The identifier of the client that requested the sign-in, if it authenticated.
+    /// The identifier of the client that requested the sign-in; `null` for the default client.
     #[schema(required, example = "web")]
     client: Option<&'a str>,
     /// The user agent of the last request for a token.

@@ -334,9 +334,9 @@ fn token_operation_fastapi() {}
                 from this address",
             headers(("Retry-After" = String, description = "The time to wait, in seconds")),
             example = json!({
-                "detail": "Too many failed attempts, try again later",
+                "detail": "Too many attempts, try again later",
                 "error": "temporarily_unavailable",
-                "error_description": "Too many failed attempts, try again later",
+                "error_description": "Too many attempts, try again later",
             })),
         Unavailable,
     ),

@@ -13,7 +13,7 @@ use crate::http::error::ApiError;
 const SMALL: usize = 4 * 1024;
 
 /// The memory of this process for the first [`SMALL`] bytes of each body, in bytes. It is separate, so that large bodies do
-/// not keep sign-ins out.
+/// not block sign-ins.
 static SMALL_BUDGET: Semaphore = Semaphore::const_new(16 * 1024 * 1024);
 /// The memory of this process for bodies that exceed [`SMALL`], in bytes.
 static LARGE_BUDGET: Semaphore = Semaphore::const_new(8 * 1024 * 1024);
@@ -55,8 +55,8 @@ impl Body {
         Self { bytes: Zeroizing::default(), length: length.unwrap_or(SMALL), small: None, large: None }
     }
 
-    /// Appends without leaving a copy behind when the buffer grows. Memory is reserved when the first bytes have arrived:
-    /// a small body waits for it, a large one is refused if the budget is used up.
+    /// Appends without leaving a copy behind when the buffer grows. Memory is reserved whenever the buffer grows, so a
+    /// client that sends nothing reserves none. If a budget is used up, a small body waits, and a large one is refused.
     async fn append(&mut self, more: &[u8]) -> Result<(), ApiError> {
         let length = self.bytes.len() + more.len();
         if length > self.bytes.capacity() {
@@ -65,15 +65,18 @@ impl Body {
             if self.small.is_none() {
                 self.small = SMALL_BUDGET.acquire_many(capacity.min(SMALL) as u32).await.ok();
             }
-            if capacity > SMALL {
-                // Both buffers exist until the old one is dropped.
-                let bytes = u32::try_from(capacity).unwrap_or(u32::MAX);
-                let large = LARGE_BUDGET.try_acquire_many(bytes).map_err(|_| ApiError::Overloaded)?;
-                self.large = Some(large);
-            }
+            // All of the new capacity, not only the difference: both buffers exist while the content is copied.
+            let large = match u32::try_from(capacity) {
+                Ok(bytes) if capacity > SMALL => {
+                    Some(LARGE_BUDGET.try_acquire_many(bytes).map_err(|_| ApiError::Overloaded)?)
+                }
+                Ok(_) => None,
+                Err(_) => return Err(ApiError::Overloaded),
+            };
             let mut grown = Zeroizing::new(Vec::with_capacity(capacity));
             grown.extend_from_slice(&self.bytes);
             self.bytes = grown;
+            self.large = large;
         }
         self.bytes.extend_from_slice(more);
         Ok(())
@@ -104,7 +107,7 @@ async fn collect(mut payload: Payload, mut body: Body, limit: usize) -> Result<B
             return Err(ApiError::BodyTooLarge { limit });
         }
         body.append(&chunk).await?;
-        // Possible only if the buffer of the connection does not share the chunk.
+        // The chunk cannot be wiped if it shares memory with the connection's buffer.
         if let Ok(mut chunk) = chunk.try_into_mut() {
             chunk.zeroize();
         }

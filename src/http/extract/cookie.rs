@@ -44,7 +44,7 @@ pub(crate) fn is_forwarded_request_safe(request: &HttpRequest) -> bool {
     let is_safe_method = if methods.peek().is_some() {
         methods.all(|method| SAFE_METHODS.iter().any(|safe| safe.as_str().as_bytes() == method.as_bytes()))
     } else {
-        // Browsers send `Origin` with every method except GET and HEAD, and forms have a content type.
+        // Browsers send `Origin` with every method except GET and HEAD, and POST forms have a content type.
         !headers.contains_key(header::ORIGIN) && !headers.contains_key(header::CONTENT_TYPE)
     };
     is_safe_method && is_safe(request)
@@ -69,7 +69,8 @@ pub(crate) fn cookie_of<'a>(cookies: &CookieTransport, request: &'a HttpRequest)
 /// Refuses a request unless its headers show that it comes from a page of the same origin or an allowed one.
 ///
 /// # Errors
-/// [`ApiError::OriginNotAllowed`] and [`ApiError::OriginMissing`].
+/// [`ApiError::OriginNotAllowed`] for a page of another origin; [`ApiError::OriginMissing`] if no header shows the
+/// origin.
 pub(crate) fn check_origin(cookies: &CookieTransport, request: &HttpRequest) -> Result<(), ApiError> {
     let scheme = if cookies.is_secure() { "https" } else { RequestedHost::of(request).scheme };
     match is_from_origin(request, cookies.origins(), Some(scheme)) {

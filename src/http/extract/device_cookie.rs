@@ -13,7 +13,7 @@ use crate::{
 /// The maximum length of a device cookie in bytes.
 const MAX_BYTES: usize = 1000;
 
-/// Returns the name of the cookie. Over TLS, browsers accept `__Host-` cookies only from the service itself.
+/// Returns the name of the cookie. Browsers accept `__Host-` cookies only over TLS, and only from the host itself.
 fn name(is_secure: bool) -> &'static str {
     if is_secure { "__Host-gatepass_device" } else { "gatepass_device" }
 }

@@ -50,7 +50,8 @@ pub(crate) enum FormValue {
 
 impl FormData {
     /// Reads the body of `request`. In FastAPI's format, a body of another type is a form without fields, and invalid UTF-8 is
-    /// decoded as FastAPI does. In other formats both are errors: replaced bytes could make two passwords equal.
+    /// decoded as FastAPI does. In other formats both are errors, unless the body is empty: replaced bytes could make
+    /// two passwords equal.
     pub(crate) async fn read(
         request: &HttpRequest,
         payload: Payload,
@@ -87,8 +88,9 @@ impl FormData {
     }
 }
 
-/// Reads fields as the URL Standard specifies for
-/// [application/x-www-form-urlencoded](https://url.spec.whatwg.org/#urlencoded-parsing).
+/// Parses fields as the URL Standard specifies for
+/// [application/x-www-form-urlencoded](https://url.spec.whatwg.org/#urlencoded-parsing). Unlike there, more than
+/// [`MAX_FIELDS`] fields are an error, and so is invalid UTF-8 unless `is_lossy`.
 fn read_urlencoded(body: &[u8], is_lossy: bool) -> Result<Vec<(String, FormValue)>, ApiError> {
     let decoded = |encoded| match form_decoded(encoded) {
         Ok(text) => Ok(text),
@@ -151,7 +153,8 @@ fn read_multipart(
     Ok(fields)
 }
 
-/// Decodes a multipart value. A value that is invalid in its charset is an error, or Latin-1 if `is_lossy`, as in Starlette.
+/// Decodes a multipart value. If the charset is unknown or the value is invalid in it, the value is decoded as Latin-1
+/// if `is_lossy`, as in Starlette, and is an error otherwise.
 fn decode(bytes: &[u8], encoding: Option<&'static Encoding>, is_lossy: bool) -> Result<String, ApiError> {
     let decoded =
         encoding.and_then(|encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes));

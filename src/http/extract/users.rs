@@ -219,7 +219,7 @@ impl<U: AuthUser> Auth<U> {
         })
     }
 
-    /// Emits the event of a request that is refused because of its token.
+    /// Emits the event of a request that is refused because its token is missing, is invalid or lacks a scope.
     pub(crate) fn report_refusal(
         &self,
         request: &HttpRequest,

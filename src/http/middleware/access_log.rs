@@ -40,7 +40,7 @@ pub async fn access_log<B: MessageBody>(
     result
 }
 
-/// A log line whose request is in progress.
+/// The log line of a request in progress.
 pub(crate) struct Entry {
     start: Instant,
     method: Method,

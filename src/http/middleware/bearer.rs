@@ -16,7 +16,8 @@ type Validated = Pin<Box<dyn Future<Output = Result<ServiceRequest, (Error, Serv
 
 impl<U: AuthUser> Auth<U> {
     /// Returns middleware that authenticates every request for the extractors [`CurrentUser`](crate::CurrentUser),
-    /// [`ActiveUser`](crate::ActiveUser) and [`MaybeUser`](crate::MaybeUser). It refuses no request; the extractors do.
+    /// [`ActiveUser`](crate::ActiveUser), [`MaybeUser`](crate::MaybeUser) and [`CurrentClient`](crate::CurrentClient).
+    /// It refuses no request; the extractors do.
     ///
     /// The extractors also work without it, if [`Auth::routes`] is part of the application.
     pub fn bearer(
@@ -36,7 +37,7 @@ impl<U: AuthUser> Auth<U> {
     /// Returns middleware that refuses requests except those of active users with the scopes `R`, for a route, a
     /// resource or a whole scope: `web::scope("/admin").wrap(auth.require::<Admin>())`.
     ///
-    /// In a wrapped scope, this includes requests with unknown paths and methods.
+    /// In a wrapped scope, the middleware also refuses such requests if their path or method is unknown.
     ///
     /// ```
     /// use actix_web::web;

@@ -56,7 +56,8 @@ impl OriginCheck {
     /// Checks the head of a request.
     ///
     /// # Errors
-    /// [`ApiError::HostNotAllowed`] and [`ApiError::OriginNotAllowed`].
+    /// [`ApiError::HostNotAllowed`] if the host name is not allowed; [`ApiError::OriginNotAllowed`] if a page of
+    /// another origin sent the request with a method other than GET, HEAD and OPTIONS.
     pub fn check(&self, request: &HttpRequest) -> Result<(), ApiError> {
         if !self.hosts.as_ref().is_none_or(|hosts| is_allowed_host(hosts, request)) {
             return Err(ApiError::HostNotAllowed);
@@ -71,7 +72,7 @@ impl OriginCheck {
 }
 
 /// Returns whether the page that sent a request has the origin of the service or one of `origins`; `None` if no header shows
-/// the origin. With `scheme`, the page must have this scheme too.
+/// the origin. With `scheme`, an `Origin` with the host of the service must also have this scheme.
 pub(crate) fn is_from_origin(
     request: &HttpRequest,
     origins: &[String],
@@ -85,7 +86,7 @@ pub(crate) fn is_from_origin(
     match (header("sec-fetch-site"), origin) {
         // `none`: the user entered the URL. Pages cannot set this header.
         (Some(site), _) => Some(["same-origin", "none"].contains(&site)),
-        // Browsers send no `Sec-Fetch-Site` over plain HTTP, and those from before 2023 never do.
+        // Safari before 2023, and all browsers over plain HTTP except to localhost, send no `Sec-Fetch-Site`.
         (None, Some(origin)) => {
             let host = RequestedHost::of(request).host;
             let is_own = |(own, authority): (&str, &str)| {
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn unsafe_requests_of_other_origins_are_refused_unless_allowed() {
+    fn unsafe_requests_from_other_origins_are_refused_unless_allowed() {
         let host = ("host", "auth.example.com:8443");
         let refused = Err(ApiError::OriginNotAllowed.to_string());
         for (headers, expected) in [

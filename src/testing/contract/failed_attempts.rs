@@ -33,7 +33,7 @@ pub async fn failed_attempt_store<S: FailedAttemptStore>(store: &S) -> Result<()
     contract.check("device-key", device_key(store)).await
 }
 
-/// Returns new keys, as long and with the same characters as real ones.
+/// Returns new keys that look like real ones.
 fn keys<const N: usize>() -> Result<[ThrottleKey; N], Failure> {
     let key = random()?;
     let key = |number| ThrottleKey { name: format!("{key} {number} 2001:db8::/64"), forget_after: HOUR };

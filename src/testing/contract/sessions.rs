@@ -688,7 +688,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         ensure!(self.update("a", [&rotated, &received], None).await?, "the delivery was not replaced");
         let family = self.found("a").await?;
         ensure_eq!(family.delivery, received, "the delivery");
-        ensure_eq!(family.client_info, sender("second"), "the sender, without a request for a token");
+        ensure_eq!(family.client_info, sender("second"), "the sender after an update without a request");
 
         let (phone, later) = (sender("phone"), self.after(60));
         let repeated = Delivery { to_sender: 2, last: 2, is_received: false, ..received };

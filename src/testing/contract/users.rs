@@ -63,7 +63,7 @@ async fn distinct_subjects<S: UserStore>(store: &S, [one, other]: [&str; 2]) -> 
 
 async fn replace_hash<S: UserStore>(store: &S, one: &str, other: &str) -> Check {
     let (before, untouched) = (account(store, one).await?, account(store, other).await?);
-    // Both users have the same hash, as users with the same password may with other hashers.
+    // Both users get the same hash: hashers without a salt return the same hash for the same password.
     for (name, account) in [(one, before), (other, untouched)] {
         let (subject, old) = (account.user.subject(), account.password_hash);
         store.replace_hash(&subject, &old, &argon2_hash('A')).await?;

@@ -1,4 +1,4 @@
-//! ECDSA: ES256 signs, ES256 and ES384 are verified
+//! ECDSA: signing with ES256, and verification of ES256 and ES384
 //! ([RFC 7518 section 3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)). Signatures are r and s with fixed lengths.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -1,4 +1,5 @@
-//! The algorithms that sign and verify tokens. To add one, add a file in this directory and an arm in each `match` here.
+//! The algorithms that sign and verify tokens. To add one, add a file in this directory, and an arm in each `match`
+//! here and in `pem::parse`.
 
 mod ecdsa;
 mod eddsa;
@@ -26,8 +27,8 @@ pub enum SigningAlgorithm {
     #[default]
     Es256,
     /// RSASSA-PKCS1-v1_5 with SHA-256
-    /// ([RFC 7518 section 3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)), for services whose libraries support
-    /// nothing else. Tokens are longer, and signing takes more time.
+    /// ([RFC 7518 section 3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)), for services whose libraries
+    /// cannot verify ES256. Tokens are longer, and signing takes more time.
     Rs256,
     /// EdDSA with Ed25519 ([RFC 8037](https://www.rfc-editor.org/rfc/rfc8037)). Some libraries do not support it.
     EdDsa,

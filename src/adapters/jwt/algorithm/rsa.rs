@@ -27,8 +27,8 @@ use crate::{adapters::jwt::key_error::Reason, domain::backend_error::BackendErro
 pub(super) const ALG: &str = "RS256";
 const PSS: &str = "PS256";
 
-/// The lengths of keys that are accepted, in bits ([RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.3) requires
-/// the minimum).
+/// The accepted lengths of public keys, in bits
+/// ([RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.3) requires the minimum).
 const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// The length of new keys, in bits, which [NIST SP 800-57](https://doi.org/10.6028/NIST.SP.800-57pt1r5) accepts beyond 2030.

@@ -1,8 +1,8 @@
-//! An estimate of the number of guesses that find a password. All numbers of guesses are decimal logarithms.
+//! An estimate of the number of guesses needed to find a password. All numbers of guesses are decimal logarithms.
 //!
 //! [zxcvbn](https://docs.rs/zxcvbn) splits a password into patterns and estimates each of them. Its own total is too high
 //! for a password with several patterns, such as `Password@123`. The total here is the product of the guesses for the
-//! patterns, and the lowest of several ways to read the password.
+//! patterns. Of several ways to read the password, the one with the lowest total is used.
 
 use std::ops::RangeInclusive;
 

@@ -62,13 +62,19 @@ async fn open_with_a_stale_credentials_version_is_rejected() {
         assert!(!open(&sessions, &other, "d", first).await);
         // Another kind of user with the same subject.
         let staff = SessionOwner { user_kind: "Staff".into(), ..owner.clone() };
-        assert!(open(&sessions, &staff, "e", first).await);
+        let version = sessions.credentials_version(&staff).await.unwrap();
+        assert!(open(&sessions, &staff, "e", version).await);
         let claims = Claims {
             session_id: Some("c".parse().unwrap()),
             ..Claims::new(owner.subject.clone(), GrantedScopes::All)
         };
         assert!(sessions.find_active(&owner, &claims).await.unwrap().is_some());
         assert_eq!(sessions.find_active(&staff, &claims).await.unwrap(), None);
+        // The sessions of all users may end before the first one of a user opens.
+        let newcomer = member(9);
+        let version = sessions.credentials_version(&newcomer).await.unwrap();
+        sessions.end_all_users(NOW).await.unwrap();
+        assert!(!open(&sessions, &newcomer, "f", version).await);
     };
     run(Database::open("sqlite::memory:").await.unwrap()).await;
     on_postgres(run).await;
@@ -107,7 +113,7 @@ async fn end_all_during_concurrent_sign_ins_leaves_no_session() {
         let sessions = SqlSessions::new(database);
         let (mut opened, mut contested) = (0, 0);
         for round in 0..300 {
-            // Every third user has no row in credential_versions yet.
+            // Every third user has no session yet.
             let owner = member(if round % 3 == 0 { round } else { -1 });
             let version = sessions.credentials_version(&owner).await.unwrap();
             let sign_ins = (0..6).map(|number| {
@@ -136,9 +142,10 @@ async fn revoke_while_the_session_ends_concurrently_is_not_an_error() {
     on_postgres(async |database| {
         let sessions = SqlSessions::new(database);
         let owner = member(7);
+        let version = sessions.credentials_version(&owner).await.unwrap();
         for round in 0..100 {
             let id = SessionId::new(format!("{round}")).unwrap();
-            assert!(open(&sessions, &owner, id.as_str(), CredentialsVersion(0)).await);
+            assert!(open(&sessions, &owner, id.as_str(), version).await);
             let claims = Claims {
                 session_id: Some(id.clone()),
                 token_id: Some(format!("token {round}").into()),
@@ -163,7 +170,7 @@ async fn removing_a_client_ends_its_sessions() {
     let session = NewSession {
         id: &id,
         owner: &owner,
-        credentials_version: CredentialsVersion(0),
+        credentials_version: sessions.credentials_version(&owner).await.unwrap(),
         client_id: Some(&client_id),
         granted_scopes: &GrantedScopes::All,
         audiences: &[],
@@ -191,7 +198,8 @@ async fn open_without_a_maximum_does_not_search_for_sessions_to_evict() {
         }
         let sessions = SqlSessions::new(database);
         let owner = member(7);
-        assert!(open(&sessions, &owner, "a", CredentialsVersion(0)).await);
+        let version = sessions.credentials_version(&owner).await.unwrap();
+        assert!(open(&sessions, &owner, "a", version).await);
         sessions.end(&owner, &SessionId::new("a").unwrap(), NOW).await.unwrap_err();
     })
     .await;

@@ -332,7 +332,7 @@ fn requested() -> impl Strategy<Value = Vec<String>> {
     prop_oneof![1 => Just(Vec::new()), 1 => some]
 }
 
-/// Mostly uses of the current token, so that families have many tokens before they end.
+/// Often a use of the current token, so that families have many tokens before they end.
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         16 => requested().prop_map(Step::Current),
