@@ -21,7 +21,7 @@ fn serve_is_the_default_command_and_logs_its_address() {
     // If port 8000 is taken, the error shows the default address instead.
     for arguments in [vec![], vec!["serve"]] {
         let mut program = Program::start(&arguments, &[]);
-        let line = program.wait_for_any(&["listening on http://127.0.0.1:8000,", "127.0.0.1:8000 is taken"]);
+        let line = program.wait_for_any(&["listening on http://127.0.0.1:8000,", "127.0.0.1:8000 is in use"]);
         if line.contains("listening") {
             assert!(line.contains("documentation at http://127.0.0.1:8000/docs"), "{line}");
             assert_eq!(get("/users/me").send(program.address()).status, 401);

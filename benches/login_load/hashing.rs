@@ -17,7 +17,7 @@ pub struct Hashing {
     pub cpu: f64,
 }
 
-/// Computes hashes on all cores for this time.
+/// Computes hashes on all cores for the given time.
 pub fn measure(length: Duration) -> Result<Hashing> {
     let start = Instant::now();
     let threads = (0..machine::cores()).map(|_| thread::spawn(move || hash_until(start + length)));

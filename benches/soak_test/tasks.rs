@@ -38,7 +38,7 @@ pub enum Outcome {
     NothingToDo,
 }
 
-/// The tasks. The report expects this order: the latency of the first one has a goal, and the second and third are sign-ins.
+/// The tasks. The report relies on this order: the first one has a latency goal, and the second and third are sign-ins.
 pub const TASKS: [Task; 8] = [
     Task::every(5, "GET /users/me with a cached token", |client, turn| {
         let token = client.sessions().valid_token(turn);

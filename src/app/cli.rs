@@ -27,9 +27,10 @@ use crate::app::{
 const COMMANDS_HELP: &str = "\
 Without a command, gatepass runs the service: `gatepass --bind ADDRESS:PORT` means
 `gatepass serve --bind ADDRESS:PORT`. `gatepass COMMAND --help` explains the options of a command.
-Every option of the service can also be set by an environment variable, --bind by GATEPASS_BIND, or
-in the file of --config, as bind = 'ADDRESS:PORT'. The command line takes precedence over variables,
-and variables over the file. RUST_LOG sets the log level, such as warn or debug [default: info].";
+Every option of the service can also be set by an environment variable, such as GATEPASS_BIND for
+--bind, or in the --config file, such as bind = 'ADDRESS:PORT'. The command line takes precedence
+over variables, and variables over the file. RUST_LOG sets the log level, such as warn or debug
+[default: info].";
 
 const MORE_OPTIONS: &str =
     "--help shows all options. Each can also be set by an environment variable: --bind by GATEPASS_BIND.";

@@ -57,7 +57,7 @@ impl Password {
     pub const MAX_BYTES: usize = 1024;
 
     /// Returns whether the password is neither empty nor longer than [`Password::MAX_BYTES`]. Sign-ins with other
-    /// passwords fail without a call of the hasher.
+    /// passwords fail without calling the hasher.
     pub fn is_hashable(&self) -> bool {
         (1..=Self::MAX_BYTES).contains(&self.0.len())
     }

@@ -43,7 +43,7 @@ impl Messages {
             }
             let line = match *since {
                 1 => message.clone(),
-                times => format!("{message} ({times} times since the last log line)"),
+                times => format!("{message} ({times} times since it was last logged)"),
             };
             (*logged, *since) = (now, 0);
             return Some(line);
@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(line("full", 7), None);
         assert_eq!(line("lost", 7).as_deref(), Some("lost"));
         assert_eq!(line("full", 7), None);
-        assert_eq!(line("full", 8).as_deref(), Some("full (3 times since the last log line)"));
+        assert_eq!(line("full", 8).as_deref(), Some("full (3 times since it was last logged)"));
         assert_eq!(line("full", 8), None);
         assert_eq!(line("lost", 99).as_deref(), Some("lost"));
     }

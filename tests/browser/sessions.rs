@@ -128,7 +128,7 @@ fn swagger_ui_logs_out_after_a_failed_refresh() {
 }
 
 #[test]
-fn logout_of_swagger_ui_without_a_service_shows_an_error() {
+fn logout_of_swagger_ui_while_the_service_is_stopped_shows_an_error() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         authorize(browser, &service).await;

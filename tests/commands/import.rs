@@ -279,7 +279,7 @@ fn skip_invalid_imports_the_valid_users_and_prints_the_reasons_without_hashes() 
 }
 
 #[test]
-fn on_conflict_skip_keeps_existing_users_and_update_changes_the_fields_of_the_file() {
+fn on_conflict_skip_keeps_existing_users_and_update_sets_only_the_fields_in_the_file() {
     Gatepass::on_both(|gatepass| {
         let fields =
             ["--full-name", "John Doe", "--email", "johndoe@example.com", "--scopes", "me users:read"];

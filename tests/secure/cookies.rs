@@ -444,7 +444,7 @@ fn tabs_of_a_browser_share_a_session_and_a_new_sign_in_replaces_it() {
 }
 
 #[test]
-fn other_cookies_may_have_any_bytes() {
+fn other_cookies_may_contain_any_bytes() {
     let (_gatepass, service) = on_sqlite(&[]);
     let cookie = cookie(&service);
     for cookies in [format!("theme=é; {cookie}"), format!("{cookie};\tx=\u{e9}"), format!("=;;é;{cookie};")]

@@ -98,7 +98,7 @@ fn introspection_of_an_active_token_returns_its_claims_to_users_with_the_scope_a
 }
 
 #[test]
-fn introspection_of_an_invalid_revoked_or_expired_token_returns_only_that_it_is_inactive() {
+fn introspection_of_an_invalid_revoked_or_expired_token_returns_only_active_false() {
     with_service(&[&ISSUER[..], &["--refresh-grace", "60"]].concat(), |gatepass, service| {
         let auditor = Auditor::add(gatepass, &service);
         let tokens = service.sign_in_offline();

@@ -175,7 +175,7 @@ impl<'a> Scene<'a> {
         Self { gatepass, replicas, username, client_id, client, first, before_refresh, second, other_user }
     }
 
-    /// The replica that gets the requests.
+    /// The replica that receives the revocation requests.
     fn replica(&self) -> &Service {
         &self.replicas[0]
     }
@@ -268,7 +268,7 @@ fn times_to_refusal(replicas: &[Service; 2], token: &str, refusal: Refusal, name
 }
 
 #[test]
-fn revoked_token_is_refused_at_once_by_its_replica_and_within_a_second_by_others() {
+fn revoked_token_is_refused_at_once_by_the_revoking_replica_and_within_a_second_by_others() {
     on_both(|gatepass| {
         let replicas = replicas(gatepass, &[]);
         let other_user = Tokens::of(&replicas[0].sign_in(&sign_in_form("johndoe")));

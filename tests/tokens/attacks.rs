@@ -1,4 +1,4 @@
-//! Tokens that must be refused: `verify` returns `None`, and the service 401.
+//! Tokens that must be refused: `verify` returns `None`, and the service returns 401.
 
 use std::{net::SocketAddr, sync::LazyLock};
 

@@ -153,7 +153,7 @@ fn start_with_a_key_that_others_can_read_fails() {
 }
 
 #[test]
-fn start_with_a_directory_that_others_can_write_fails() {
+fn start_with_a_directory_that_others_can_write_to_fails() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     chmod(&tokens.keys_dir, 0o777);
     let line = start_error(&tokens.settings);

@@ -61,7 +61,7 @@ struct Metadata {
 pub(super) struct Fetcher {
     agent: Agent,
     issuer: Arc<str>,
-    /// True if the issuer has an `https` URL. Its keys must then have one too.
+    /// True if the URL of the issuer uses `https`. The URL of its keys must then use `https` too.
     is_https: bool,
     /// The URLs of the server metadata, most likely first.
     metadata: Vec<String>,

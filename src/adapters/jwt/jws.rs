@@ -63,7 +63,7 @@ impl<'a> UnverifiedToken<'a> {
         self.header.kid.as_deref()
     }
 
-    /// Returns the algorithm in the header. It is trusted only if the key has the same one.
+    /// Returns the algorithm in the header, which is not trusted: it must be one of the key's algorithms.
     pub(super) fn alg(&self) -> &str {
         &self.header.alg
     }

@@ -418,7 +418,7 @@ mod tests {
         for index in ["audit_security_by_user", "audit_failures_by_username"] {
             assert!(plan.contains(index), "{plan}");
         }
-        // An index that does not have the order of the query would be read to its end, and sorted.
+        // Without an index in the order of the query, the database would read all matching rows and sort them.
         let searches = plan.lines().zip(plan.lines().skip(1)).filter(|(line, _)| line.contains("audit_"));
         let is_sorted = searches.into_iter().any(|(_, next)| next.contains("TEMP B-TREE"));
         assert!(

@@ -61,7 +61,7 @@ pub(crate) fn man(ManArguments { command, directory }: &ManArguments) -> Result<
             let (parent, known) = (selected.get_bin_name().unwrap_or_default(), known.join(", "));
             Failure::usage(match &*known {
                 "" => format!("{parent} has no subcommands: remove {name}"),
-                known => format!("{parent} has no command {name}; it has {known}"),
+                known => format!("{parent} has no subcommand {name}: use one of {known}"),
             })
         })?;
     }

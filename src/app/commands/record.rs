@@ -305,7 +305,7 @@ fn record(
 ) -> Result<Record, Vec<FieldError>> {
     let unknown = fields.keys().filter(|name| !FIELDS.contains(&name.as_str()));
     errors.extend(unknown.map(|name| FieldError::new(name, UNKNOWN_FIELD)));
-    // A user always has a state and scopes, so null cannot be a new value of these.
+    // A user always has a state and scopes, so null in these fields is treated like a missing field.
     let is_present = |name: &&str| match fields.get(*name) {
         Some(Value::Null) => !["disabled", "scopes"].contains(name),
         value => value.is_some(),

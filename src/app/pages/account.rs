@@ -148,7 +148,7 @@ fn query(request: &HttpRequest) -> Query {
     web::Query::from_query(request.query_string()).map(web::Query::into_inner).unwrap_or_default()
 }
 
-/// Returns the page of sessions that a request is for.
+/// Returns the page number of the session list in the query of a request.
 pub(super) fn page_number(request: &HttpRequest) -> Option<usize> {
     query(request).page
 }

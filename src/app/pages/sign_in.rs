@@ -98,7 +98,7 @@ struct Fields {
     next: Option<String>,
 }
 
-/// `POST /login` of a form.
+/// `POST /login` from an HTML form.
 pub(super) async fn sign_in(
     site: web::Data<Site>,
     request: HttpRequest,
@@ -185,7 +185,7 @@ fn failed(site: &Site, request: &HttpRequest, error: ApiError, fields: Fields) -
     site.render(request, response, &page)
 }
 
-/// `POST /logout` of a form.
+/// `POST /logout` from an HTML form.
 pub(super) async fn sign_out(
     site: web::Data<Site>,
     request: HttpRequest,

@@ -78,7 +78,8 @@ pub struct RefreshSettings {
 }
 
 impl Default for RefreshSettings {
-    /// Returns the defaults: on request, 10 seconds of grace, 14 days if unused, 90 days after the sign-in.
+    /// Returns the defaults: refresh tokens on request, a grace period of 10 seconds, and expiry after 14 days without use and
+    /// 90 days after the sign-in.
     fn default() -> Self {
         const DAY: u64 = 24 * 60 * 60;
         Self {

@@ -57,7 +57,7 @@ impl<U: AuthUser> Auth<U> {
     /// `username` and `password`, and optionally `next`, a path of this origin.
     ///
     /// Requests that accept `text/html`, such as those of HTML forms, are redirected to `next` or `/`. Others get 204.
-    /// In the program `gatepass`, the default of `next` is the account page, and HTML forms get errors as pages.
+    /// In the program `gatepass`, `next` defaults to the account page, and HTML forms get errors as pages.
     /// Errors are those of the token endpoint. A request that does not come from a page of the same origin or an allowed one
     /// gets 403.
     pub fn login_endpoint(&self, path: &str) -> Resource {

@@ -165,7 +165,7 @@ fn invalid_subject_client_id_or_session_id_is_rejected() {
 
 proptest! {
     #[test]
-    fn written_claims_are_read_as_the_same_claims(
+    fn claims_are_unchanged_after_a_round_trip(
         sub in "\\PC{1,60}", client_id in prop::option::of("\\PC{1,60}"), sid in prop::option::of("\\PC{1,60}"),
         sequence: Option<u64>,
         scope in prop::option::of("[a-z: ]{0,20}"),

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn open_of_another_format_fails_with_the_reason() {
+    fn open_with_a_file_in_another_format_fails_with_the_reason() {
         let mut by_count = sorted((0..1000).map(|number| number.to_string()));
         by_count.sort_by_key(|hash| hash.chars().rev().collect::<String>());
         let by_count: String = by_count.iter().map(|hash| format!("{hash}:1\n")).collect();

@@ -43,7 +43,7 @@ fn run_of_panicking_work_returns_an_error_and_the_thread_survives() {
 }
 
 #[test]
-fn run_of_a_dropped_future_does_not_start_the_work() {
+fn work_is_not_started_if_its_future_was_dropped_while_waiting() {
     let pool = pool(1, 4);
     let (release, wait) = mpsc::channel::<()>();
     let started = Arc::new(AtomicUsize::new(0));
