@@ -2,7 +2,7 @@
 // Swagger UI's own forms for other security schemes. IDs and classes are those of Swagger UI.
 
 import { decode, duration, timeOf, verify } from "./decoded.js";
-import { hasPath, requestToken, urlOf } from "./tokens.js";
+import { hasPath, requestToken, urlOf } from "./docs.js";
 
 const KEYS_PATH = "/.well-known/jwks.json";
 const ME_PATH = "/users/me";

@@ -1,6 +1,4 @@
-// Swagger UI with plugins.
-
-import { tokenManager } from "./tokens.js";
+// Swagger UI with plugins. The service sends tokens.js and this file as one module, docs.js.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const followColorScheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);

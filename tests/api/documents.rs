@@ -24,7 +24,6 @@ const FILES: [(&str, &[&str]); 2] = [
             "docs.js",
             "authorize.js",
             "decoded.js",
-            "tokens.js",
             "swagger-ui.css",
             "swagger-ui-bundle.js",
             "redoc.css",

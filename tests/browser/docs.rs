@@ -217,7 +217,8 @@ fn pages_are_small_load_nothing_from_other_origins_and_stay_in_the_cache() {
             browser.expect_displayed(last).await;
             let loaded = browser.evaluate(transferred).await;
             let loaded: Vec<(String, u64)> = serde_json::from_value(loaded).unwrap();
-            let first = sum(&loaded);
+            // Chromium counts 300 bytes for the headers of a response. They have up to 500.
+            let first = sum(&loaded) + 200 * loaded.len() as u64;
             assert!((4096..=limit).contains(&first), "/{page}: {loaded:#?}");
             for (url, _) in loaded {
                 assert!(

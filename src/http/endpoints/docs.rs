@@ -1,8 +1,13 @@
 //! The API documentation: `/openapi.json`, Swagger UI at `/docs` and ReDoc at `/redoc`.
 
-use std::{collections::HashSet, io, sync::Arc};
+use std::{
+    collections::HashSet,
+    io::{self, Read as _},
+    sync::Arc,
+};
 
 use actix_web::{http::Uri, web::ServiceConfig};
+use flate2::read::GzDecoder;
 use serde_json::Value;
 use utoipa::openapi::{
     OpenApi, RefOr, Server,
@@ -78,10 +83,18 @@ fn routes_linked(
         "docs",
         [
             ("favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
-            ("docs.js", Asset::new(JAVASCRIPT, include_str!("../../../static/docs.js"))?),
+            (
+                "docs.js",
+                Asset::new(
+                    JAVASCRIPT,
+                    concat!(
+                        include_str!("../../../static/tokens.js"),
+                        include_str!("../../../static/docs.js")
+                    ),
+                )?,
+            ),
             ("authorize.js", Asset::new(JAVASCRIPT, include_str!("../../../static/authorize.js"))?),
             ("decoded.js", Asset::new(JAVASCRIPT, include_str!("../../../static/decoded.js"))?),
-            ("tokens.js", Asset::new(JAVASCRIPT, include_str!("../../../static/tokens.js"))?),
             (
                 "docs.css",
                 Asset::new(
@@ -192,10 +205,17 @@ fn swagger_ui_file(name: &str, content_type: &'static str) -> io::Result<Asset> 
     let file = utoipa_swagger_ui::serve(name, Arc::new(Config::default()))
         .map_err(|error| io::Error::other(error.to_string()))?
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("Swagger UI has no {name}")))?;
+    let bytes = file.bytes.into_owned();
     if !file.gzpipped {
-        return Asset::new(content_type, file.bytes.into_owned());
+        return Asset::new(content_type, bytes);
     }
-    Ok(Asset::from_gzip(content_type, file.bytes.into_owned()))
+    if content_type == JAVASCRIPT {
+        return Ok(Asset::from_gzip(content_type, bytes));
+    }
+    // Smaller with the best compression, which would take too long at each start for the script.
+    let mut plain = Vec::new();
+    GzDecoder::new(&*bytes).read_to_end(&mut plain)?;
+    Asset::new(content_type, plain)
 }
 
 #[cfg(test)]
