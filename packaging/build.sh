@@ -19,5 +19,6 @@ done
 # --fast: compresses the large program of the profile dev less.
 options=()
 [ "$profile" != dev ] || options+=(--fast)
-cargo deb --quiet --locked --no-build --no-strip "${options[@]}" --output target/packaging/gatepass.deb
+# It prints the path too.
+cargo deb --quiet --locked --no-build --no-strip "${options[@]}" --output target/packaging/gatepass.deb > /dev/null
 echo target/packaging/gatepass.deb
