@@ -369,6 +369,17 @@ fn password_change_that_fails_after_the_sessions_ended_redirects_to_the_sign_in_
 }
 
 #[test]
+fn fields_of_the_forms_are_named_for_password_managers() {
+    let (_gatepass, service) = on_sqlite(&[]);
+    let sign_in_page = open(&service, "/login");
+    expect_page(&sign_in_page, 200, &[r#"autocomplete="username""#, r#"autocomplete="current-password""#]);
+    let fields =
+        ["username", "current-password", "new-password"].map(|name| format!("autocomplete=\"{name}\""));
+    let account = open_with(&service, "/account", &sign_in(&service));
+    expect_page(&account, 200, &fields.each_ref().map(String::as_str));
+}
+
+#[test]
 fn account_page_lists_sessions_and_ends_them() {
     on_both(|gatepass| {
         let service = serve(gatepass, &[]);
