@@ -753,6 +753,42 @@ mod tests {
         assert_eq!(find(), [1, 1], "the failure at 11 is forgotten");
     }
 
+    /// A store that loses all results.
+    struct Forgetful;
+
+    impl FailedAttemptStore for Forgetful {
+        fn normalize_username(&self, username: &str) -> String {
+            username.to_owned()
+        }
+
+        async fn find(&self, _: &[ThrottleKey]) -> Result<Vec<FailedAttempts>, BackendError> {
+            Ok(Vec::new())
+        }
+
+        async fn add(&self, _: &[ThrottleKey], _: Timestamp) -> Result<(), BackendError> {
+            Ok(())
+        }
+
+        async fn clear(&self, _: &[ThrottleKey]) -> Result<(), BackendError> {
+            Ok(())
+        }
+
+        async fn device_key(&self, new: [u8; 32]) -> Result<[u8; 32], BackendError> {
+            Ok(new)
+        }
+    }
+
+    #[test]
+    fn store_without_a_result_for_every_key_is_an_error_for_known_and_unknown_devices() {
+        let throttle = Arc::new(Throttle::new(LoginThrottle::new(Forgetful)));
+        for device in [None, Some(DeviceId::default())] {
+            let account = Account { hash: [0; 32], credentials: [0; 32], is_client: false };
+            let client_info = ClientInfo::default();
+            let admitted = throttle.admit(&account, device, &client_info, Timestamp::now()).now_or_never();
+            assert!(matches!(admitted, Some(Err(AuthError::Backend(_)))));
+        }
+    }
+
     proptest! {
         #[test]
         fn end_of_wait_never_exceeds_the_longest_and_never_decreases(count: u32, allowed in 0_u32..1000, last in 0_u64..1 << 40) {

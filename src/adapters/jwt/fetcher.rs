@@ -167,12 +167,9 @@ impl Fetcher {
         if *issuer != *self.issuer {
             return Err(invalid(&format!("this is the metadata of another issuer, {issuer:?}")));
         }
-        match parse(&jwks_uri) {
-            None => return Err(invalid(&InvalidIssuer::Url(jwks_uri))),
-            Some(uri) if self.is_https && !is_https(&uri) => {
-                return Err(invalid(&format!("{jwks_uri:?} must be an https URL, as that of the issuer is")));
-            }
-            Some(_) => {}
+        let Some(uri) = parse(&jwks_uri) else { return Err(invalid(&InvalidIssuer::Url(jwks_uri))) };
+        if self.is_https && !is_https(&uri) {
+            return Err(invalid(&format!("{jwks_uri:?} must be an https URL, as that of the issuer is")));
         }
         Ok(jwks_uri)
     }

@@ -170,7 +170,7 @@ pub struct AuditFilter {
 pub struct AuditPage {
     /// The entries, newest first.
     pub entries: Vec<AuditEntry>,
-    /// The position of the next page, which may be empty; `None` if there are no further entries.
+    /// The position at which the next page starts. That page may be empty. `None` after the last entry.
     pub next: Option<AuditCursor>,
 }
 

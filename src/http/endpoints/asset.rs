@@ -104,11 +104,12 @@ impl Asset {
             response.insert_header((header::CONTENT_ENCODING, "gzip"));
             Ok(response.body(self.gzip.clone()))
         } else {
-            Ok(response.body(self.plain()?))
+            Ok(response.body(self.plain().map_err(BackendError::from)?))
         }
     }
 
-    fn plain(&self) -> Result<Bytes, BackendError> {
+    /// Returns the decompressed file.
+    pub(super) fn plain(&self) -> io::Result<Bytes> {
         if let Some(plain) = self.plain.get() {
             return Ok(plain.clone());
         }

@@ -1,13 +1,8 @@
 //! The API documentation: `/openapi.json`, Swagger UI at `/docs` and ReDoc at `/redoc`.
 
-use std::{
-    collections::HashSet,
-    io::{self, Read as _},
-    sync::Arc,
-};
+use std::{collections::HashSet, io, sync::Arc};
 
 use actix_web::{http::Uri, web::ServiceConfig};
-use flate2::read::GzDecoder;
 use serde_json::Value;
 use utoipa::openapi::{
     OpenApi, RefOr, Server,
@@ -209,13 +204,12 @@ fn swagger_ui_file(name: &str, content_type: &'static str) -> io::Result<Asset> 
     if !file.gzpipped {
         return Asset::new(content_type, bytes);
     }
+    let asset = Asset::from_gzip(content_type, bytes);
     if content_type == JAVASCRIPT {
-        return Ok(Asset::from_gzip(content_type, bytes));
+        return Ok(asset);
     }
     // Smaller with the best compression, which would take too long at each start for the script.
-    let mut plain = Vec::new();
-    GzDecoder::new(&*bytes).read_to_end(&mut plain)?;
-    Asset::new(content_type, plain)
+    Asset::new(content_type, asset.plain()?)
 }
 
 #[cfg(test)]

@@ -66,12 +66,11 @@ impl Body {
                 self.small = SMALL_BUDGET.acquire_many(capacity.min(SMALL) as u32).await.ok();
             }
             // All of the new capacity, not only the difference: both buffers exist while the content is copied.
-            let large = match u32::try_from(capacity) {
-                Ok(bytes) if capacity > SMALL => {
-                    Some(LARGE_BUDGET.try_acquire_many(bytes).map_err(|_| ApiError::Overloaded)?)
-                }
-                Ok(_) => None,
-                Err(_) => return Err(ApiError::Overloaded),
+            let large = if capacity > SMALL {
+                let bytes = u32::try_from(capacity).unwrap_or(u32::MAX);
+                Some(LARGE_BUDGET.try_acquire_many(bytes).map_err(|_| ApiError::Overloaded)?)
+            } else {
+                None
             };
             let mut grown = Zeroizing::new(Vec::with_capacity(capacity));
             grown.extend_from_slice(&self.bytes);
