@@ -108,6 +108,23 @@ impl Database {
             .get_or_init(|| background::spawn(cleanup::run(self.pool.clone(), self.audit_limits)));
     }
 
+    /// Runs a statement, and [commits](Self::commit) it with the change and the entry if it changed a row. Returns whether it
+    /// did.
+    pub(super) async fn apply(
+        &self,
+        statement: Statement<'_>,
+        change: &Invalidation,
+        entry: Option<AuditEntry>,
+        now: Timestamp,
+    ) -> Result<bool, BackendError> {
+        let mut transaction = self.pool.begin().await?;
+        if transaction.execute(statement).await? == 0 {
+            return Ok(false);
+        }
+        self.commit(transaction, change, entry, now).await?;
+        Ok(true)
+    }
+
     /// Commits a transaction with a change for the change feed and an entry for the audit trail. The listeners of this
     /// process are notified before this returns.
     pub(super) async fn commit(

@@ -279,15 +279,9 @@ impl SqlClients {
         statement: Statement<'_>,
         detail: Option<String>,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.database.pool.begin().await?;
-        if transaction.execute(statement).await? == 0 {
-            return Ok(false);
-        }
         let entry = self.entry(EventKind::ClientChanged, client_id, detail);
-        self.database
-            .commit(transaction, &Invalidation::Client(client_id.clone()), entry, Timestamp::now())
-            .await?;
-        Ok(true)
+        let change = Invalidation::Client(client_id.clone());
+        Ok(self.database.apply(statement, &change, entry, Timestamp::now()).await?)
     }
 
     /// Removes a client and every session that it opened. Returns whether the client existed.

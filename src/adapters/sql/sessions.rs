@@ -232,7 +232,8 @@ impl SessionStore for SqlSessions {
         now: Timestamp,
     ) -> Result<bool, BackendError> {
         let (Some(id), Some(token_id)) = (&claims.session_id, &claims.token_id) else { return Ok(false) };
-        self.change_session(id, of_owner(REVOKE, owner).bind(id).bind(&**token_id), None, now).await
+        let revoke = of_owner(REVOKE, owner).bind(id).bind(&**token_id);
+        self.database.apply(revoke, &Invalidation::Session(id.clone()), None, now).await
     }
 
     async fn list(&self, owner: &SessionOwner, now: Timestamp) -> Result<Vec<Session>, BackendError> {
@@ -241,7 +242,8 @@ impl SessionStore for SqlSessions {
 
     async fn end(&self, owner: &SessionOwner, id: &SessionId, now: Timestamp) -> Result<bool, BackendError> {
         let entry = self.entry(EventKind::SessionEnded, owner, Some(id));
-        self.change_session(id, of_owner(END, owner).bind(id), entry, now).await
+        let end = of_owner(END, owner).bind(id);
+        self.database.apply(end, &Invalidation::Session(id.clone()), entry, now).await
     }
 
     async fn end_all(&self, owner: &SessionOwner, now: Timestamp) -> Result<(), BackendError> {
@@ -293,24 +295,6 @@ impl SessionStore for SqlSessions {
             statement.push(&format!(" AND {column} = ")).push_bind(value);
         }
         Ok(self.database.pool.execute(statement).await? > 0)
-    }
-}
-
-impl SqlSessions {
-    /// Runs a statement, and invalidates cached tokens of the session if it changed a row. Returns whether it did.
-    async fn change_session(
-        &self,
-        id: &SessionId,
-        statement: Statement<'_>,
-        entry: Option<AuditEntry>,
-        now: Timestamp,
-    ) -> Result<bool, BackendError> {
-        let mut transaction = self.database.pool.begin().await?;
-        if transaction.execute(statement).await? == 0 {
-            return Ok(false);
-        }
-        self.database.commit(transaction, &Invalidation::Session(id.clone()), entry, now).await?;
-        Ok(true)
     }
 }
 
