@@ -175,22 +175,24 @@ impl Database {
         let (options, is_memory) = (parse(url)?, is_memory(url));
         let database = describe(&options);
         check_schema(settings.schema, &options)?;
-        let mut pooled = false;
-        let connections = match options {
+        let (connections, is_pooled) = match options {
             Engine::Sqlite(options) => {
-                open_sqlite(*options, settings, is_memory, &database).await.map(Engine::Sqlite)?
+                (Engine::Sqlite(open_sqlite(*options, settings, is_memory, &database).await?), false)
             }
             Engine::Postgres(options) => {
                 let (pool, is_pooled) =
                     open_postgres(*options, has_statement_cache(url), settings, &database).await?;
-                pooled = is_pooled;
-                Engine::Postgres(pool)
+                (Engine::Postgres(pool), is_pooled)
             }
         };
-        let mut pool = Pool::new(connections, settings.has_timeouts.then_some(REQUEST_TIMEOUT), is_memory);
-        if pooled {
-            pool = pool.behind_pooler(if settings.has_timeouts { BEGIN_WITH_TIMEOUTS } else { "BEGIN" });
-        }
+        let begin = match connections {
+            // Without IMMEDIATE, a transaction that reads before it writes fails if another connection wrote in between.
+            Engine::Sqlite(_) => "BEGIN IMMEDIATE",
+            Engine::Postgres(_) if is_pooled && settings.has_timeouts => BEGIN_WITH_TIMEOUTS,
+            Engine::Postgres(_) => "BEGIN",
+        };
+        let timeout = settings.has_timeouts.then_some(REQUEST_TIMEOUT);
+        let pool = Pool { connections, timeout, is_memory, begin, is_pooled };
         Ok(Self {
             ping_pool: pool.dedicated(),
             pool,

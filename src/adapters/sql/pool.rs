@@ -31,15 +31,15 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// A connection pool. Clones share the connections.
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
-    connections: Engine<SqlitePool, PgPool>,
+    pub(super) connections: Engine<SqlitePool, PgPool>,
     /// The time limit for all use of a connection, including the wait for it.
-    timeout: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
     /// True if the database is in memory. It ends with its only connection, which is therefore never closed.
-    is_memory: bool,
+    pub(super) is_memory: bool,
     /// The statements that begin a transaction.
-    begin: &'static str,
+    pub(super) begin: &'static str,
     /// True if the connections are those of a pooler.
-    is_pooled: bool,
+    pub(super) is_pooled: bool,
 }
 
 /// A connection of a [`Pool`]. On drop, it rolls back an open transaction and returns to the pool, or is closed if it
@@ -62,21 +62,6 @@ pub(super) struct Connection {
 type TypedConnection = Engine<PoolConnection<Sqlite>, PoolConnection<Postgres>>;
 
 impl Pool {
-    pub(super) fn new(
-        connections: Engine<SqlitePool, PgPool>,
-        timeout: Option<Duration>,
-        is_memory: bool,
-    ) -> Self {
-        // Without IMMEDIATE, a transaction that reads before it writes fails if another connection wrote in between.
-        let begin = if matches!(connections, Engine::Sqlite(_)) { "BEGIN IMMEDIATE" } else { "BEGIN" };
-        Self { connections, timeout, is_memory, begin, is_pooled: false }
-    }
-
-    /// Returns the pool for connections through a pooler, where these statements begin a transaction.
-    pub(super) fn behind_pooler(self, begin: &'static str) -> Self {
-        Self { begin, is_pooled: true, ..self }
-    }
-
     /// Returns a pool with one connection of its own, for work that must not wait for requests. A database in memory
     /// shares its only connection.
     pub(super) fn dedicated(&self) -> Self {
