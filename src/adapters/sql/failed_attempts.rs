@@ -1,8 +1,8 @@
 //! The table of failed attempts.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::{collections::HashMap, net::IpAddr};
 
-use std::net::IpAddr;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
     adapters::sql::{
@@ -54,9 +54,7 @@ impl SqlFailedAttempts {
     pub fn new(database: Database) -> Self {
         Self { database }
     }
-}
 
-impl SqlFailedAttempts {
     /// Removes the failed attempts of the user or client with this name, but not those of whole addresses. Returns whether
     /// there were any.
     ///
@@ -128,12 +126,8 @@ impl FailedAttemptStore for SqlFailedAttempts {
             let count = u32::try_from(row.get::<i64>("count")?).unwrap_or(u32::MAX);
             Ok((row.get::<String>("name")?, FailedAttempts { count, last: Some(row.time("last")?) }))
         });
-        let rows = rows.await?;
-        let find = |key: &ThrottleKey| rows.iter().find(|(name, _)| name == key.as_str());
-        Ok(keys
-            .iter()
-            .map(|key| find(key).map_or_else(FailedAttempts::default, |(_, failed)| *failed))
-            .collect())
+        let found: HashMap<_, _> = rows.await?.into_iter().collect();
+        Ok(keys.iter().map(|key| found.get(key.as_str()).copied().unwrap_or_default()).collect())
     }
 
     async fn add(&self, keys: &[ThrottleKey], now: Timestamp) -> Result<(), BackendError> {
