@@ -213,11 +213,7 @@ impl SqlUsers {
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
     pub async fn taken(&self, keys: &[&str]) -> Result<HashSet<String>, StoreError> {
-        if keys.is_empty() {
-            return Ok(HashSet::new());
-        }
-        let taken = self.database.pool.fetch(taken(keys), |row| row.get("username_key")).await?;
-        Ok(taken.into_iter().collect())
+        Ok(taken(&mut self.database.pool.acquire().await?, keys).await?)
     }
 
     /// Begins a transaction that adds or changes many users.
@@ -324,11 +320,7 @@ impl Import {
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
     pub async fn taken(&mut self, keys: &[&str]) -> Result<HashSet<String>, StoreError> {
-        if keys.is_empty() {
-            return Ok(HashSet::new());
-        }
-        let taken = self.transaction.fetch(taken(keys), |row| row.get("username_key")).await?;
-        Ok(taken.into_iter().collect())
+        Ok(taken(&mut self.transaction, keys).await?)
     }
 
     /// Changes the user with this [username key](username_key). Returns whether the user exists. A new password hash, and
@@ -366,11 +358,14 @@ impl Import {
     }
 }
 
-/// Creates a query that returns which of these username keys are taken.
-fn taken<'a>(keys: &[&'a str]) -> Statement<'a> {
+/// Returns which of these username keys are taken.
+async fn taken(connection: &mut Connection, keys: &[&str]) -> Result<HashSet<String>, BackendError> {
+    if keys.is_empty() {
+        return Ok(HashSet::new());
+    }
     let mut select = Statement::new(TAKEN);
     select.push_list(keys.iter().map(|key| (*key).into()));
-    select
+    Ok(connection.fetch(select, |row| row.get("username_key")).await?.into_iter().collect())
 }
 
 fn owner(subject: &Subject) -> SessionOwner {
