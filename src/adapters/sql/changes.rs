@@ -121,20 +121,21 @@ impl Database {
         if transaction.execute(statement).await? == 0 {
             return Ok(false);
         }
-        self.commit(transaction, change, entry, now).await?;
+        self.commit(transaction, Some(change), entry, now).await?;
         Ok(true)
     }
 
-    /// Commits a transaction with a change for the change feed and an entry for the audit trail. The listeners of this
-    /// process are notified before this returns.
+    /// Commits a transaction with an entry for the audit trail and, unless nothing cached becomes stale, a change for the
+    /// change feed. The listeners of this process are notified before this returns.
     pub(super) async fn commit(
         &self,
         mut transaction: Connection,
-        change: &Invalidation,
+        change: Option<&Invalidation>,
         entry: Option<AuditEntry>,
         now: Timestamp,
     ) -> Result<(), BackendError> {
         audit::append(&mut transaction, entry.as_slice()).await?;
+        let Some(change) = change else { return transaction.commit().await };
         // The number comes last, because the counter stays locked until the commit.
         let numbers = transaction.fetch(Statement::new(NEXT_NUMBER), |row| row.get::<i64>("number")).await?;
         let (kind, name) = to_columns(change);

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
     adapters::sql::{
-        audit::{self, Actor, AuditEntry},
+        audit::{Actor, AuditEntry},
         database::Database,
         engine::{Parameter, Row, Statement},
     },
@@ -202,8 +202,7 @@ impl SqlClients {
             return Ok(false);
         }
         let entry = self.entry(EventKind::ClientAdded, &client.id, None);
-        audit::append(&mut transaction, entry.as_slice()).await?;
-        transaction.commit().await?;
+        self.database.commit(transaction, None, entry, Timestamp::now()).await?;
         Ok(true)
     }
 
@@ -298,9 +297,8 @@ impl SqlClients {
         }
         transaction.execute(Statement::new(END_SESSIONS).bind(client_id)).await?;
         let entry = self.entry(EventKind::ClientRemoved, client_id, None);
-        self.database
-            .commit(transaction, &Invalidation::Client(client_id.clone()), entry, Timestamp::now())
-            .await?;
+        let change = Invalidation::Client(client_id.clone());
+        self.database.commit(transaction, Some(&change), entry, Timestamp::now()).await?;
         Ok(true)
     }
 }

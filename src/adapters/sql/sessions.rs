@@ -132,7 +132,7 @@ impl SqlSessions {
         let detail = Some(format!("sessions of all users: {ended}"));
         let entry = self.actor.as_ref().map(|actor| actor.entry(EventKind::SessionsEnded));
         let entry = entry.map(|entry| AuditEntry { detail, ..entry });
-        self.database.commit(transaction, &Invalidation::Everything, entry, now).await?;
+        self.database.commit(transaction, Some(&Invalidation::Everything), entry, now).await?;
         Ok(ended)
     }
 
@@ -195,23 +195,19 @@ impl SessionStore for SqlSessions {
         if transaction.execute(open).await? == 0 {
             return Ok(None);
         }
-        if session.max_sessions == NonZeroU32::MAX {
-            // Sessions that a client opens for itself have no maximum: there may be too many to sort at each sign-in.
-            transaction.commit().await?;
-            return Ok(Some(Vec::new()));
+        let mut evicted: Vec<SessionId> = Vec::new();
+        // Sessions that a client opens for itself have no maximum: there may be too many to sort at each sign-in.
+        if session.max_sessions != NonZeroU32::MAX {
+            let others = i64::from(session.max_sessions.get()) - 1;
+            let evict = of_owner(EVICT, owner).bind(session.id).bind(session.now).bind(others);
+            evicted = transaction.fetch(evict, |row| row.parse("id")).await?;
         }
-        let others = i64::from(session.max_sessions.get()) - 1;
-        let evict = of_owner(EVICT, owner).bind(session.id).bind(session.now).bind(others);
-        let evicted: Vec<SessionId> = transaction.fetch(evict, |row| row.parse("id")).await?;
         let change = match &evicted[..] {
-            [] => {
-                transaction.commit().await?;
-                return Ok(Some(evicted));
-            }
-            [one] => Invalidation::Session(one.clone()),
-            _ => Invalidation::User(owner.subject.clone()),
+            [] => None,
+            [one] => Some(Invalidation::Session(one.clone())),
+            _ => Some(Invalidation::User(owner.subject.clone())),
         };
-        self.database.commit(transaction, &change, None, session.now).await?;
+        self.database.commit(transaction, change.as_ref(), None, session.now).await?;
         Ok(Some(evicted))
     }
 
@@ -250,7 +246,8 @@ impl SessionStore for SqlSessions {
         let mut transaction = self.database.pool.begin().await?;
         end_all(&mut transaction, owner).await?;
         let entry = self.entry(EventKind::SessionsEnded, owner, None);
-        self.database.commit(transaction, &Invalidation::User(owner.subject.clone()), entry, now).await
+        let change = Invalidation::User(owner.subject.clone());
+        self.database.commit(transaction, Some(&change), entry, now).await
     }
 
     async fn find_token_family(&self, name: &TokenHash) -> Result<Option<TokenFamily>, BackendError> {

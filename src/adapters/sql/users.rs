@@ -166,8 +166,7 @@ impl SqlUsers {
         }
         let User { id, username, .. } = &account.user;
         let entry = self.entry(EventKind::UserAdded, None, &(*id).into(), username);
-        audit::append(&mut transaction, entry.as_slice()).await?;
-        transaction.commit().await?;
+        self.database.commit(transaction, None, entry, Timestamp::now()).await?;
         Ok(true)
     }
 
@@ -186,9 +185,8 @@ impl SqlUsers {
             sessions::end_all(&mut transaction, &owner(subject)).await?;
         }
         let entry = self.entry(change.event(), change.fields(), subject, &username);
-        self.database
-            .commit(transaction, &Invalidation::User(subject.clone()), entry, Timestamp::now())
-            .await?;
+        let invalidation = Invalidation::User(subject.clone());
+        self.database.commit(transaction, Some(&invalidation), entry, Timestamp::now()).await?;
         Ok(true)
     }
 
@@ -202,9 +200,8 @@ impl SqlUsers {
         let Some(username) = transaction.fetch(remove, username).await?.pop() else { return Ok(false) };
         sessions::end_all(&mut transaction, &owner(subject)).await?;
         let entry = self.entry(EventKind::UserRemoved, None, subject, &username);
-        self.database
-            .commit(transaction, &Invalidation::User(subject.clone()), entry, Timestamp::now())
-            .await?;
+        let change = Invalidation::User(subject.clone());
+        self.database.commit(transaction, Some(&change), entry, Timestamp::now()).await?;
         Ok(true)
     }
 
@@ -282,7 +279,7 @@ impl PasswordStore for SqlUsers {
             return Ok(false);
         }
         sessions::end_all(&mut transaction, &owner(subject)).await?;
-        self.database.commit(transaction, &Invalidation::User(subject.clone()), None, now).await?;
+        self.database.commit(transaction, Some(&Invalidation::User(subject.clone())), None, now).await?;
         Ok(true)
     }
 }
@@ -345,16 +342,12 @@ impl Import {
     ///
     /// # Errors
     /// [`StoreError`] if the users could not be stored; then nothing changes.
-    pub async fn commit(mut self) -> Result<(), StoreError> {
+    pub async fn commit(self) -> Result<(), StoreError> {
         let detail = Some(format!("{} added, {} updated", self.added, self.updated));
         let entry = self.actor.map(|actor| AuditEntry { detail, ..actor.entry(EventKind::UsersImported) });
-        if self.updated > 0 {
-            let (change, now) = (Invalidation::Everything, Timestamp::now());
-            return Ok(self.database.commit(self.transaction, &change, entry, now).await?);
-        }
-        audit::append(&mut self.transaction, entry.as_slice()).await?;
-        // No invalidation: new users have no tokens.
-        Ok(self.transaction.commit().await?)
+        // New users need no invalidation: they have no tokens.
+        let change = (self.updated > 0).then_some(Invalidation::Everything);
+        Ok(self.database.commit(self.transaction, change.as_ref(), entry, Timestamp::now()).await?)
     }
 }
 
