@@ -113,7 +113,7 @@ impl Database {
     pub(super) async fn apply(
         &self,
         statement: Statement<'_>,
-        change: &Invalidation,
+        change: Option<&Invalidation>,
         entry: Option<AuditEntry>,
         now: Timestamp,
     ) -> Result<bool, BackendError> {
@@ -121,7 +121,7 @@ impl Database {
         if transaction.execute(statement).await? == 0 {
             return Ok(false);
         }
-        self.commit(transaction, Some(change), entry, now).await?;
+        self.commit(transaction, change, entry, now).await?;
         Ok(true)
     }
 

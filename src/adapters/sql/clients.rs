@@ -183,7 +183,6 @@ impl SqlClients {
     /// # Errors
     /// [`StoreError`] if the client could not be stored.
     pub async fn add(&self, client: &Client, name: &str) -> Result<bool, StoreError> {
-        let mut transaction = self.database.pool.begin().await?;
         let secret = match &client.kind {
             ClientKind::Public => None,
             ClientKind::Confidential(secrets) => secrets.first(),
@@ -198,12 +197,8 @@ impl SqlClients {
             .bind(client.introspect_all)
             .bind(secret.map_or("", ClientSecretHash::as_str))
             .bind(Timestamp::now());
-        if transaction.execute(insert).await? == 0 {
-            return Ok(false);
-        }
         let entry = self.entry(EventKind::ClientAdded, &client.id, None);
-        self.database.commit(transaction, None, entry, Timestamp::now()).await?;
-        Ok(true)
+        Ok(self.database.apply(insert, None, entry, Timestamp::now()).await?)
     }
 
     /// Finds a client.
@@ -280,7 +275,7 @@ impl SqlClients {
     ) -> Result<bool, StoreError> {
         let entry = self.entry(EventKind::ClientChanged, client_id, detail);
         let change = Invalidation::Client(client_id.clone());
-        Ok(self.database.apply(statement, &change, entry, Timestamp::now()).await?)
+        Ok(self.database.apply(statement, Some(&change), entry, Timestamp::now()).await?)
     }
 
     /// Removes a client and every session that it opened. Returns whether the client existed.

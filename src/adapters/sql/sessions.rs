@@ -229,7 +229,7 @@ impl SessionStore for SqlSessions {
     ) -> Result<bool, BackendError> {
         let (Some(id), Some(token_id)) = (&claims.session_id, &claims.token_id) else { return Ok(false) };
         let revoke = of_owner(REVOKE, owner).bind(id).bind(&**token_id);
-        self.database.apply(revoke, &Invalidation::Session(id.clone()), None, now).await
+        self.database.apply(revoke, Some(&Invalidation::Session(id.clone())), None, now).await
     }
 
     async fn list(&self, owner: &SessionOwner, now: Timestamp) -> Result<Vec<Session>, BackendError> {
@@ -239,7 +239,7 @@ impl SessionStore for SqlSessions {
     async fn end(&self, owner: &SessionOwner, id: &SessionId, now: Timestamp) -> Result<bool, BackendError> {
         let entry = self.entry(EventKind::SessionEnded, owner, Some(id));
         let end = of_owner(END, owner).bind(id);
-        self.database.apply(end, &Invalidation::Session(id.clone()), entry, now).await
+        self.database.apply(end, Some(&Invalidation::Session(id.clone())), entry, now).await
     }
 
     async fn end_all(&self, owner: &SessionOwner, now: Timestamp) -> Result<(), BackendError> {

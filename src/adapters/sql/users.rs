@@ -160,14 +160,9 @@ impl SqlUsers {
     /// [`StoreError`] if the name is not a [`Username`], or the user could not be stored.
     pub async fn insert(&self, account: &Account<User>) -> Result<bool, StoreError> {
         let insert = insertion(slice::from_ref(account))?;
-        let mut transaction = self.database.pool.begin().await?;
-        if transaction.execute(insert).await? == 0 {
-            return Ok(false);
-        }
         let User { id, username, .. } = &account.user;
         let entry = self.entry(EventKind::UserAdded, None, &(*id).into(), username);
-        self.database.commit(transaction, None, entry, Timestamp::now()).await?;
-        Ok(true)
+        Ok(self.database.apply(insert, None, entry, Timestamp::now()).await?)
     }
 
     /// Changes a user. Returns whether the user exists. Changing the password or disabling the user ends all sessions
