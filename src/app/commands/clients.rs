@@ -10,7 +10,7 @@ use crate::{
     app::{
         audit::operator,
         commands::{
-            Missing,
+            Missing, RemovableText,
             output::{List, PLAIN, escaped, print, print_json},
             prompt, with_database,
         },
@@ -99,7 +99,7 @@ enum ClientsCommand {
 struct ClientFields {
     /// Name to display; '' removes it
     #[arg(long, value_parser = sql::full_name)]
-    name: Option<Name>,
+    name: Option<RemovableText>,
     /// Grants that the client may use, separated by spaces [new clients: password refresh_token]
     #[arg(long, value_parser = grants)]
     grants: Option<Grants>,
@@ -116,7 +116,6 @@ struct ClientFields {
 }
 
 // With these aliases, clap treats neither a `Vec` as a repeated argument nor an inner `Option` as an optional value.
-type Name = std::option::Option<String>;
 type Grants = std::vec::Vec<String>;
 type Audiences = std::option::Option<Vec<Audience>>;
 

@@ -56,6 +56,9 @@ fn with_database(
     })
 }
 
+/// A text that can be removed. With this alias, clap does not treat the `Option` as an optional argument.
+type RemovableText = std::option::Option<String>;
+
 /// The format of a file of users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {

@@ -6,11 +6,11 @@ use clap::{Args, Subcommand};
 use futures_util::{StreamExt, TryStreamExt};
 
 use crate::{
-    adapters::sql::{self, InvalidField, SqlUsers, StoredUser, User, UserChange},
+    adapters::sql::{self, SqlUsers, StoredUser, User, UserChange},
     app::{
         audit::operator,
         commands::{
-            Format, Missing, export,
+            Format, Missing, RemovableText, export,
             import::{self, ImportUsers},
             output::{List, PLAIN, UNUSED, UserObject, escaped, print, print_json},
             password::NewPassword,
@@ -127,11 +127,11 @@ struct AddUser {
     #[arg(value_parser = sql::username)]
     username: Username,
     /// Email address
-    #[arg(long, value_parser = email)]
-    email: Option<String>,
+    #[arg(long, value_parser = sql::email)]
+    email: Option<RemovableText>,
     /// Name to display
-    #[arg(long, value_parser = full_name)]
-    full_name: Option<String>,
+    #[arg(long, value_parser = sql::full_name)]
+    full_name: Option<RemovableText>,
     /// Scopes that the user's tokens may have, separated by spaces [default: me]
     #[arg(long, value_parser = sql::scopes)]
     scopes: Option<Scopes>,
@@ -149,24 +149,14 @@ struct AddUser {
 #[group(required = true, multiple = true)]
 struct SetFields {
     /// Email address; '' removes it
-    #[arg(long, value_parser = email)]
-    email: Option<String>,
+    #[arg(long, value_parser = sql::email)]
+    email: Option<RemovableText>,
     /// Name to display; '' removes it
-    #[arg(long, value_parser = full_name)]
-    full_name: Option<String>,
+    #[arg(long, value_parser = sql::full_name)]
+    full_name: Option<RemovableText>,
     /// Scopes that the user's tokens may have, separated by spaces; '' removes all
     #[arg(long, value_parser = sql::scopes)]
     scopes: Option<Scopes>,
-}
-
-/// Parses an email address; an empty text stands for none.
-fn email(text: &str) -> Result<String, InvalidField> {
-    sql::email(text).map(Option::unwrap_or_default)
-}
-
-/// Parses a full name; an empty text stands for none.
-fn full_name(text: &str) -> Result<String, InvalidField> {
-    sql::full_name(text).map(Option::unwrap_or_default)
 }
 
 /// Parses a text to search for: no field is longer than 255 characters.
@@ -176,10 +166,6 @@ fn filter(text: &str) -> Result<String, &'static str> {
     } else {
         Ok(text.to_owned())
     }
-}
-
-fn non_empty(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
 }
 
 pub(crate) fn run(UsersArguments { database, command }: UsersArguments) -> Result<(), Failure> {
@@ -203,7 +189,6 @@ async fn run_on(users: &SqlUsers, command: UsersCommand) -> Result<(), Failure> 
         UsersCommand::Import(arguments) => return import::run(users, &arguments).await,
         UsersCommand::Export { file, format, yes } => return export::run(users, &file, format, yes).await,
         UsersCommand::Set { username, fields: SetFields { email, full_name, scopes }, json } => {
-            let (email, full_name) = (email.map(non_empty), full_name.map(non_empty));
             (username, UserChange { email, full_name, scopes, ..default }, "changed", json)
         }
         UsersCommand::Passwd { username, password } => {
@@ -238,8 +223,8 @@ async fn add(users: &SqlUsers, new: AddUser) -> Result<(), Failure> {
     let user = User {
         id: User::new_id(),
         username: username.clone(),
-        email: new.email.and_then(non_empty),
-        full_name: new.full_name.and_then(non_empty),
+        email: new.email.flatten(),
+        full_name: new.full_name.flatten(),
         disabled: new.disabled,
         scopes: new.scopes.unwrap_or_else(default_scopes),
     };
