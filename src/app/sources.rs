@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::{Arg, ArgMatches, error::ErrorKind, parser::ValueSource};
+use serde::Serialize;
 use toml::de::{DeTable, DeValue};
 use url::Url;
 use zeroize::Zeroizing;
@@ -31,17 +32,23 @@ const NUMBERS: [&str; 6] = ["BYTES", "DAYS", "KIB", "MILLISECONDS", "NUMBER", "S
 const MIN_SIMILARITY: f64 = 0.7;
 
 /// The source of a setting's value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "source", rename_all = "lowercase")]
 pub(crate) enum Source {
-    Flag(String),
-    Variable(String),
+    Flag(#[serde(skip)] String),
+    #[serde(rename = "environment")]
+    Variable {
+        variable: String,
+    },
     /// A file with a secret, named by a variable.
+    #[serde(rename = "file")]
     SecretFile {
         variable: String,
-        path: String,
+        file: String,
     },
+    #[serde(rename = "file")]
     ConfigFile {
-        path: String,
+        file: String,
         line: usize,
     },
     Default,
@@ -51,9 +58,9 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) => write!(f, "--{name}"),
-            Self::Variable(name) => f.write_str(name),
-            Self::SecretFile { variable, path } => write!(f, "{path} ({variable})"),
-            Self::ConfigFile { path, line } => write!(f, "{path} line {line}"),
+            Self::Variable { variable } => f.write_str(variable),
+            Self::SecretFile { variable, file } => write!(f, "{file} ({variable})"),
+            Self::ConfigFile { file, line } => write!(f, "{file} line {line}"),
             Self::Default => f.write_str("default"),
         }
     }
@@ -70,9 +77,9 @@ impl FileValue {
     /// Returns the file, if it contains the password of the database.
     pub(crate) fn password_file(&self) -> Option<PathBuf> {
         match &self.source {
-            Source::SecretFile { path, .. } | Source::ConfigFile { path, .. } => {
+            Source::SecretFile { file, .. } | Source::ConfigFile { file, .. } => {
                 let is_secret = self.name == DATABASE_URL && without_password(&self.value) != *self.value;
-                is_secret.then(|| path.into())
+                is_secret.then(|| file.into())
             }
             _ => None,
         }
@@ -80,13 +87,15 @@ impl FileValue {
 }
 
 /// A setting in force.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Setting {
+    #[serde(rename = "setting")]
     pub(crate) name: String,
     /// The value with secrets redacted; `None` if the setting has no value.
     pub(crate) value: Option<String>,
     /// The description of the default, if it depends on other settings or on the system.
     pub(crate) default: Option<String>,
+    #[serde(flatten)]
     pub(crate) source: Source,
 }
 
@@ -143,7 +152,7 @@ pub(crate) fn read_files(
         values.push(FileValue {
             name: name.to_owned(),
             value: Zeroizing::new(line.to_owned()),
-            source: Source::SecretFile { variable, path: path.display().to_string() },
+            source: Source::SecretFile { variable, file: path.display().to_string() },
         });
     }
     if let Some(path) = matches.get_one::<std::path::PathBuf>(CONFIG) {
@@ -175,7 +184,7 @@ pub(crate) fn in_force(command: &clap::Command, matches: &ArgMatches, files: &[F
         let source = match (file, matches.value_source(id)) {
             (Some(file), _) => file.source.clone(),
             (None, Some(ValueSource::CommandLine)) => Source::Flag(name.to_owned()),
-            (None, Some(ValueSource::EnvVariable)) => Source::Variable(variable_name(name)),
+            (None, Some(ValueSource::EnvVariable)) => Source::Variable { variable: variable_name(name) },
             _ => Source::Default,
         };
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
@@ -260,7 +269,7 @@ fn parse(path: &str, text: &str, all: &clap::Command) -> Result<Vec<FileValue>, 
         }
         let value = Kind::of(arg).text(value.get_ref());
         let value = value.map_err(|expected| wrong(offset, format!("{key:?} must be {expected}")))?;
-        let source = Source::ConfigFile { path: path.to_owned(), line: line_of(offset) };
+        let source = Source::ConfigFile { file: path.to_owned(), line: line_of(offset) };
         values.push(FileValue { name, value: value.into(), source });
     }
     Ok(values)

@@ -1,14 +1,8 @@
 //! `gatepass config`: prints the settings in force.
 
 use clap::Args;
-use serde_json::json;
 
-use crate::app::{
-    commands::output::Output,
-    failure::Failure,
-    settings::Settings,
-    sources::{Setting, Source},
-};
+use crate::app::{commands::output::Output, failure::Failure, settings::Settings, sources::Setting};
 
 /// The arguments of `gatepass config`.
 #[derive(Clone, Debug, Args)]
@@ -35,24 +29,10 @@ pub(crate) fn run(ConfigArguments { json, in_force, .. }: &ConfigArguments) -> R
     let names = widest(&mut in_force.iter().map(|setting| setting.name.len()));
     let values = widest(&mut in_force.iter().map(|setting| shown(setting).chars().count())).min(60);
     for setting in in_force {
-        let Setting { name, value, default, source } = setting;
         if *json {
-            let mut line = json!({ "setting": name, "value": value, "default": default });
-            let (kind, details) = match source {
-                Source::Flag(_) => ("flag", json!({})),
-                Source::Variable(variable) => ("environment", json!({ "variable": variable })),
-                Source::SecretFile { variable, path } => {
-                    ("file", json!({ "variable": variable, "file": path }))
-                }
-                Source::ConfigFile { path, line } => ("file", json!({ "file": path, "line": line })),
-                Source::Default => ("default", json!({})),
-            };
-            line["source"] = kind.into();
-            if let (Some(line), Some(details)) = (line.as_object_mut(), details.as_object()) {
-                line.extend(details.clone());
-            }
-            output.json(&line)?;
+            output.json(setting)?;
         } else {
+            let Setting { name, source, .. } = setting;
             output.line(format!("{name:names$}  {:values$}  {source}", shown(setting)))?;
         }
     }
