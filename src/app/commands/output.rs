@@ -11,10 +11,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use crate::{
-    adapters::sql::{StoredUser, User, is_hidden},
-    app::failure::Failure,
-};
+use crate::{adapters::sql::is_hidden, app::failure::Failure};
 
 /// The style of failures.
 pub(super) const FAILED: Style = AnsiColor::Red.on_default();
@@ -142,21 +139,6 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 /// Returns the failure of a write to standard output.
 pub(super) fn write_failure(error: io::Error) -> Failure {
     if error.kind() == io::ErrorKind::BrokenPipe { Failure::closed_output() } else { error.into() }
-}
-
-/// A user in JSON output, without the password hash.
-#[derive(Serialize)]
-pub(super) struct UserObject<'a> {
-    #[serde(flatten)]
-    user: &'a User,
-    created: String,
-    changed: String,
-}
-
-impl<'a> From<&'a StoredUser> for UserObject<'a> {
-    fn from(stored: &'a StoredUser) -> Self {
-        Self { user: &stored.user, created: stored.created.to_string(), changed: stored.changed.to_string() }
-    }
 }
 
 /// Formats a number of users: `1 user`, `2 users`.

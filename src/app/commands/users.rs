@@ -4,6 +4,7 @@ use std::{path::PathBuf, pin::pin};
 
 use clap::{Args, Subcommand};
 use futures_util::{StreamExt, TryStreamExt};
+use serde_json::{Value, json};
 
 use crate::{
     adapters::sql::{self, SqlUsers, StoredUser, User, UserChange},
@@ -12,7 +13,7 @@ use crate::{
         commands::{
             Format, Missing, RemovableText, export,
             import::{self, ImportUsers},
-            output::{List, PLAIN, UNUSED, UserObject, escaped, print, print_json},
+            output::{List, PLAIN, UNUSED, escaped, print, print_json},
             password::NewPassword,
             prompt, with_database,
         },
@@ -255,7 +256,7 @@ async fn list(users: &SqlUsers, ListUsers { filter, limit, json }: ListUsers) ->
         }
         listed += 1;
         let style = if stored.user.disabled { UNUSED } else { PLAIN };
-        list.item(|| UserObject::from(&stored), || (style, columns(&stored.user)))?;
+        list.item(|| object(&stored), || (style, columns(&stored.user)))?;
     }
     list.finish()?;
     if has_more {
@@ -266,7 +267,7 @@ async fn list(users: &SqlUsers, ListUsers { filter, limit, json }: ListUsers) ->
 
 fn show(stored: &StoredUser, json: bool) -> Result<(), Failure> {
     if json {
-        return print_json(&UserObject::from(stored));
+        return print_json(&object(stored));
     }
     let [username, email, full_name, state, scopes] = columns(&stored.user);
     let (id, created, changed) = (stored.user.id, stored.created.to_string(), stored.changed.to_string());
@@ -274,6 +275,14 @@ fn show(stored: &StoredUser, json: bool) -> Result<(), Failure> {
         "username:   {username}\nemail:      {email}\nfull name:  {full_name}\nstate:      {state}\n\
          scopes:     {scopes}\nid:         {id}\ncreated:    {created}\nchanged:    {changed}"
     ))
+}
+
+/// Returns a user in JSON, without the password hash.
+fn object(StoredUser { user, created, changed, .. }: &StoredUser) -> Value {
+    let mut object = json!(user);
+    object["created"] = created.to_string().into();
+    object["changed"] = changed.to_string().into();
+    object
 }
 
 /// Returns the username, email, full name, state and scopes of a user.
