@@ -2,7 +2,7 @@
 
 use actix_web::rt::Runtime;
 use clap::Args;
-use serde::Serialize;
+use serde_json::json;
 
 use crate::{
     adapters::{
@@ -28,13 +28,6 @@ pub(crate) struct CheckArguments {
     pub(crate) settings: Settings,
 }
 
-#[derive(Serialize)]
-struct CheckResult {
-    check: &'static str,
-    ok: bool,
-    detail: String,
-}
-
 /// Runs all checks, which change nothing. Fails if one of them fails.
 pub(crate) fn run(CheckArguments { settings, json }: &CheckArguments) -> Result<(), Failure> {
     let results = [
@@ -49,7 +42,7 @@ pub(crate) fn run(CheckArguments { settings, json }: &CheckArguments) -> Result<
         let ok = result.is_ok();
         let detail = result.unwrap_or_else(|failure| failure.to_string());
         if *json {
-            output.json(&CheckResult { check, ok, detail })?;
+            output.json(&json!({ "check": check, "ok": ok, "detail": detail }))?;
         } else {
             let (style, state) = if ok { (IN_ORDER, "ok") } else { (FAILED, "FAILED") };
             output.line(format!("{check:<10} {style}{state}{style:#}: {detail}"))?;
