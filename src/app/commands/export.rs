@@ -12,9 +12,9 @@ use crate::{
     adapters::sql::SqlUsers,
     app::commands::{
         Format,
-        output::{escaped, print, user_count, write_failure},
+        output::{csv_line, escaped, print, user_count, write_failure},
         prompt,
-        record::RecordWriter,
+        record::{FIELDS, user_line},
     },
     app::failure::Failure,
 };
@@ -48,15 +48,17 @@ pub(super) async fn run(
 
 async fn write(
     users: &SqlUsers,
-    writer: impl Write,
+    mut writer: impl Write,
     format: Format,
     write_error: impl Fn(io::Error) -> Failure,
 ) -> Result<u64, Failure> {
-    let mut writer = RecordWriter::new(writer, format).map_err(&write_error)?;
+    if format == Format::Csv {
+        writeln!(writer, "{}", csv_line(FIELDS)).map_err(&write_error)?;
+    }
     let mut all = pin!(users.all());
     let mut exported = 0;
     while let Some(stored) = all.try_next().await? {
-        writer.write(&stored).map_err(&write_error)?;
+        writeln!(writer, "{}", user_line(&stored, format)).map_err(&write_error)?;
         exported += 1;
     }
     writer.flush().map_err(write_error)?;

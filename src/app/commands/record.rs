@@ -2,13 +2,12 @@
 
 use std::{
     fmt::Display,
-    io::{self, BufRead, Read, Write},
+    io::{self, BufRead, Read},
     mem, str,
 };
 
 use csv::ByteRecord;
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     adapters::{
@@ -19,7 +18,7 @@ use crate::{
     app::{
         commands::{
             Format,
-            output::{escape_formula, escaped, unescape_formula},
+            output::{csv_line, escape_formula, escaped, unescape_formula},
         },
         document::default_scopes,
     },
@@ -35,7 +34,8 @@ const MAX_RECORD: u64 = 1024 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The fields, in the order in which they are written.
-const FIELDS: [&str; 6] = ["username", "email", "full_name", "disabled", "scopes", "hashed_password"];
+pub(super) const FIELDS: [&str; 6] =
+    ["username", "email", "full_name", "disabled", "scopes", "hashed_password"];
 
 const UNKNOWN_FIELD: &str = "unknown field";
 
@@ -377,66 +377,30 @@ fn scopes(value: Value) -> Result<Scopes, String> {
     sql::scopes(&text).map_err(|error| error.to_string())
 }
 
-/// A writer of users in the format that [`Records`] reads.
-pub(super) enum RecordWriter<W: Write> {
-    Jsonl(W),
-    Csv(Box<csv::Writer<W>>),
-}
-
-/// An exported user, without the identifier: an imported user is a new user.
-#[derive(Serialize)]
-struct JsonRecord<'a> {
-    username: &'a str,
-    email: Option<&'a str>,
-    full_name: Option<&'a str>,
-    disabled: bool,
-    scopes: &'a Scopes,
-    hashed_password: &'a str,
-}
-
-impl<W: Write> RecordWriter<W> {
-    pub(super) fn new(writer: W, format: Format) -> Result<Self, io::Error> {
-        if format == Format::Jsonl {
-            return Ok(Self::Jsonl(writer));
-        }
-        let mut writer = csv::Writer::from_writer(writer);
-        writer.write_record(FIELDS)?;
-        Ok(Self::Csv(Box::new(writer)))
-    }
-
-    pub(super) fn write(&mut self, stored: &StoredUser) -> Result<(), io::Error> {
-        let (user, hashed_password) = (&stored.user, stored.password_hash.expose());
-        match self {
-            Self::Jsonl(writer) => {
-                let record = JsonRecord {
-                    username: &user.username,
-                    email: user.email.as_deref(),
-                    full_name: user.full_name.as_deref(),
-                    disabled: user.disabled,
-                    scopes: &user.scopes,
-                    hashed_password,
-                };
-                serde_json::to_writer(&mut *writer, &record)?;
-                writer.write_all(b"\n")
-            }
-            Self::Csv(writer) => {
-                let cells = [
-                    user.username.as_str(),
-                    user.email.as_deref().unwrap_or_default(),
-                    user.full_name.as_deref().unwrap_or_default(),
-                    if user.disabled { "true" } else { "false" },
-                    &user.scopes.to_string(),
-                    hashed_password,
-                ];
-                Ok(writer.write_record(cells.map(escape_formula).iter().map(|cell| cell.as_bytes()))?)
-            }
-        }
-    }
-
-    pub(super) fn flush(&mut self) -> Result<(), io::Error> {
-        match self {
-            Self::Jsonl(writer) => writer.flush(),
-            Self::Csv(writer) => writer.flush(),
+/// Returns the line of a user in the format that [`Records`] reads.
+pub(super) fn user_line(StoredUser { user, password_hash, .. }: &StoredUser, format: Format) -> String {
+    let hashed_password = password_hash.expose();
+    match format {
+        // Without the identifier: an imported user is a new user.
+        Format::Jsonl => json!({
+            "username": user.username,
+            "email": user.email,
+            "full_name": user.full_name,
+            "disabled": user.disabled,
+            "scopes": user.scopes,
+            "hashed_password": hashed_password,
+        })
+        .to_string(),
+        Format::Csv => {
+            let cells = [
+                user.username.as_str(),
+                user.email.as_deref().unwrap_or_default(),
+                user.full_name.as_deref().unwrap_or_default(),
+                if user.disabled { "true" } else { "false" },
+                &user.scopes.to_string(),
+                hashed_password,
+            ];
+            csv_line(cells.map(escape_formula).iter().map(|cell| cell.as_bytes()))
         }
     }
 }
