@@ -83,7 +83,7 @@ pub(crate) enum Command {
     /// Print the OpenAPI document
     Openapi(OpenapiArguments),
     /// Check that the service at --bind responds; exits with 1 if it does not
-    Healthcheck(HealthcheckArguments),
+    Healthcheck(ListenSettings),
     /// Print a shell script that completes commands and options
     Completions(CompletionsArguments),
     /// Print the man page of a command
@@ -97,13 +97,6 @@ pub(crate) struct OpenapiArguments {
     pub(crate) profile: ProfileSettings,
     #[command(flatten)]
     pub(crate) api: ApiSettings,
-}
-
-/// The options of `gatepass healthcheck`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct HealthcheckArguments {
-    #[command(flatten)]
-    pub(crate) listen: ListenSettings,
 }
 
 /// Parses the arguments and the environment of this process.

@@ -58,7 +58,7 @@ pub fn run() -> ExitCode {
             config::run(&arguments)
         }
         Command::Openapi(arguments) => document::print(arguments.profile.profile, arguments.api),
-        Command::Healthcheck(arguments) => healthcheck::run(&arguments.listen),
+        Command::Healthcheck(listen) => healthcheck::run(&listen),
         Command::Completions(arguments) => generated::completions(&arguments),
         Command::Man(arguments) => generated::man(&arguments),
     };
