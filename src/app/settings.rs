@@ -198,29 +198,16 @@ pub(crate) struct PageSettings {
 
     /// Language of the pages
     #[arg(long, value_name = "LANGUAGE", default_value = "auto", value_parser = one_of(&[
-        ("auto", "The one that the browser prefers, or else English", PageLanguage::Auto),
-        ("en", "English", PageLanguage::Fixed(Language::English)),
-        ("de", "German", PageLanguage::Fixed(Language::German)),
+        ("auto", "The one that the browser prefers, or else English", None),
+        ("en", "English", Some(Language::English)),
+        ("de", "German", Some(Language::German)),
     ]))]
-    language: PageLanguage,
+    pub(crate) language: PageLanguage,
 }
 
-/// The choice of the language of the pages.
-#[derive(Clone, Copy, Debug)]
-enum PageLanguage {
-    Auto,
-    Fixed(Language),
-}
-
-impl PageSettings {
-    /// Returns the language of all pages; `None` for that of the browser.
-    pub(crate) fn language(&self) -> Option<Language> {
-        match self.language {
-            PageLanguage::Auto => None,
-            PageLanguage::Fixed(language) => Some(language),
-        }
-    }
-}
+/// The language of all pages; `None` for that of the browser. With this alias, clap does not treat the `Option` as an
+/// optional argument.
+type PageLanguage = std::option::Option<Language>;
 
 /// Health checks, metrics, shutdown and audit trail.
 #[derive(Clone, Debug, Args)]

@@ -69,7 +69,7 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
         audit: events,
         brand,
         issuer: settings.issuer(),
-        language: settings.pages.language(),
+        language: settings.pages.language,
         rules: secure.api.password_grant.then_some(rules),
     };
     let pages = pages.routes()?;
