@@ -318,19 +318,16 @@ async fn stopped(stop: &mut watch::Receiver<Option<Instant>>) {
 
 enum Destination {
     Database(AuditWriter),
-    StandardOutput,
-    File(PathBuf),
+    /// A file; `-` is standard output.
+    Lines(PathBuf),
 }
 
 impl Destination {
     fn lines(path: &Path) -> io::Result<Self> {
-        if path == Path::new("-") {
-            return Ok(Self::StandardOutput);
-        }
         open(path).map_err(|error| {
             io::Error::other(format!("cannot write the audit trail {}: {error}", path.display()))
         })?;
-        Ok(Self::File(path.to_owned()))
+        Ok(Self::Lines(path.to_owned()))
     }
 
     /// Returns the minimum time between two writes of the count of the same failure. A database adds to the count of its
@@ -338,7 +335,7 @@ impl Destination {
     fn count_interval(&self) -> Duration {
         match self {
             Self::Database(_) => Duration::from_secs(1),
-            Self::StandardOutput | Self::File(_) => MINUTE,
+            Self::Lines(_) => MINUTE,
         }
     }
 
@@ -346,29 +343,28 @@ impl Destination {
     async fn write(&mut self, entries: &[AuditEntry], limit: Duration) -> Result<(), BackendError> {
         let path = match self {
             Self::Database(writer) => return Ok(writer.append(entries, limit).await?),
-            Self::StandardOutput => None,
-            Self::File(path) => Some(path.clone()),
+            Self::Lines(path) => path.clone(),
         };
         let text: String = entries.iter().map(|entry| format!("{}\n", as_json(entry))).collect();
-        let written = spawn_blocking(move || match path {
-            Some(path) => open(&path)?.write_all(text.as_bytes()),
-            None => {
-                let mut output = io::stdout().lock();
-                output.write_all(text.as_bytes())?;
-                output.flush()
-            }
+        let written = spawn_blocking(move || {
+            let mut output = open(&path)?;
+            output.write_all(text.as_bytes())?;
+            output.flush()
         });
         Ok(written.await??)
     }
 }
 
 /// Opens the file for a batch. It is not kept open, so that logrotate can rename it.
-fn open(path: &Path) -> io::Result<fs::File> {
+fn open(path: &Path) -> io::Result<Box<dyn Write>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdout()));
+    }
     let mut options = fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    Ok(Box::new(options.open(path)?))
 }
 
 /// Returns an entry as JSON.
