@@ -44,16 +44,27 @@ impl Output {
     }
 }
 
-/// The output of a list: a table, or a line of JSON for each item.
+/// The output of a list: a line of JSON for each item, or a table with aligned columns. Their width is measured as on a
+/// terminal, which shows some characters twice as wide and others not at all.
 pub(super) struct List<const N: usize> {
     pub(super) output: Output,
-    /// `None` for JSON.
-    table: Option<Table<N>>,
+    is_table: bool,
+    rows: Vec<(Style, [String; N])>,
+    widths: [usize; N],
 }
 
 impl<const N: usize> List<N> {
+    /// The number of rows that are buffered to measure the columns. Later rows can only widen the columns.
+    const AHEAD: usize = 500;
+    /// The maximum width of a column. A longer cell shifts the rest of its row.
+    const MAX_WIDTH: usize = 40;
+
     pub(super) fn new(json: bool, header: [&str; N]) -> Self {
-        Self { output: Output::new(), table: (!json).then(|| Table::new(header)) }
+        let mut list = Self { output: Output::new(), is_table: !json, rows: Vec::new(), widths: [0; N] };
+        if list.is_table {
+            list.push(HEADER, header.map(str::to_owned));
+        }
+        list
     }
 
     pub(super) fn item<J: Serialize>(
@@ -61,57 +72,31 @@ impl<const N: usize> List<N> {
         object: impl FnOnce() -> J,
         row: impl FnOnce() -> (Style, [String; N]),
     ) -> Result<(), Failure> {
-        match &mut self.table {
-            Some(table) => table.row(&mut self.output, row()),
-            None => self.output.json(&object()),
+        if !self.is_table {
+            return self.output.json(&object());
         }
-    }
-
-    pub(super) fn finish(mut self) -> Result<(), Failure> {
-        if let Some(table) = &mut self.table {
-            table.print(&mut self.output)?;
-        }
-        self.output.finish()
-    }
-}
-
-/// A table with aligned columns. Their width is measured as on a terminal, which shows some characters twice as wide and others
-/// not at all.
-struct Table<const N: usize> {
-    rows: Vec<(Style, [String; N])>,
-    widths: [usize; N],
-}
-
-impl<const N: usize> Table<N> {
-    /// The number of rows that are buffered to measure the columns. Later rows can only widen the columns.
-    const AHEAD: usize = 500;
-    /// The maximum width of a column. A longer cell shifts the rest of its row.
-    const MAX_WIDTH: usize = 40;
-
-    fn new(header: [&str; N]) -> Self {
-        let mut table = Self { rows: Vec::new(), widths: [0; N] };
-        table.push(HEADER, header.map(str::to_owned));
-        table
-    }
-
-    /// Adds a row. Prints the buffered rows first if there are [`AHEAD`](Self::AHEAD) of them.
-    fn row(&mut self, output: &mut Output, (style, cells): (Style, [String; N])) -> Result<(), Failure> {
         if self.rows.len() == Self::AHEAD {
-            self.print(output)?;
+            self.print_rows()?;
         }
+        let (style, cells) = row();
         self.push(style, cells);
         Ok(())
     }
 
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        self.print_rows()?;
+        self.output.finish()
+    }
+
     /// Prints the buffered rows.
-    fn print(&mut self, output: &mut Output) -> Result<(), Failure> {
+    fn print_rows(&mut self) -> Result<(), Failure> {
         for (style, cells) in self.rows.drain(..) {
             let padded = cells
                 .iter()
                 .zip(self.widths)
                 .map(|(cell, width)| format!("{cell}{:1$}", "", width.saturating_sub(cell.width())));
             let line = padded.collect::<Vec<_>>().join("  ");
-            output.line(format_args!("{style}{}{style:#}", line.trim_end()))?;
+            self.output.line(format_args!("{style}{}{style:#}", line.trim_end()))?;
         }
         Ok(())
     }
