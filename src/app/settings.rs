@@ -294,7 +294,7 @@ pub(crate) struct SecureSettings {
     pub(crate) token_cache_max_staleness: Duration,
 
     #[command(flatten)]
-    issuer: IssuerSettings,
+    pub(crate) issuer: IssuerSettings,
 
     #[command(flatten)]
     pub(crate) database: DatabaseLocation,
@@ -312,7 +312,7 @@ pub(crate) struct SecureSettings {
     hash_pool: HashPoolSettings,
 
     #[command(flatten)]
-    passwords: PasswordSettings,
+    pub(crate) passwords: PasswordSettings,
 
     #[command(flatten)]
     login_throttle: LoginThrottleSettings,
@@ -686,14 +686,6 @@ impl SecureSettings {
             max_wait: Duration::from_millis(hash_max_wait),
             ..self.argon2.hasher()
         }
-    }
-
-    /// Returns the policy for new passwords.
-    ///
-    /// # Errors
-    /// If the blocklist cannot be used.
-    pub(crate) fn password_policy(&self, hasher: &Argon2Hasher) -> Result<StrengthPolicy, Failure> {
-        self.passwords.policy(&self.issuer, hasher)
     }
 
     /// Returns the limits on failed sign-ins, unless throttling is off.

@@ -60,7 +60,8 @@ pub(crate) fn run(CheckArguments { settings, json }: &CheckArguments) -> Result<
 }
 
 fn check_settings(settings: &Settings) -> Result<String, Failure> {
-    settings.secure.password_policy(&Argon2Hasher::with_settings(settings.secure.argon2())?)?;
+    let secure = &settings.secure;
+    secure.passwords.policy(&secure.issuer, &Argon2Hasher::with_settings(secure.argon2())?)?;
     settings.audiences()?;
     settings.brand()?;
     if let Some(tls) = settings.listen.tls()? {

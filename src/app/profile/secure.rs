@@ -39,7 +39,7 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     database.watch(Arc::clone(&cache) as _, secure.token_cache_max_staleness).await?;
     tokens.watch(Arc::clone(&cache) as _);
     let hasher = Argon2Hasher::with_settings(secure.argon2())?;
-    let policy = secure.password_policy(&hasher)?;
+    let policy = secure.passwords.policy(&secure.issuer, &hasher)?;
     let rules = PasswordRules { minimum: policy.minimum(), has_blocklist: policy.has_blocklist() };
     let events = SqlAudit::new(database.clone());
     let audit = AuditTrail::start(settings.operations.audit_log.as_deref(), Some(events.writer()))?;
