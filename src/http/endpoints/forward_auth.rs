@@ -85,7 +85,7 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
             Some(auth.authenticate_for_audience(&token, &audience).await?)
         }
         // A cookie has no audience: browsers send it only to the host that set it.
-        _ => auth.authenticate_request(request).await.map_err(|response| match response.error {
+        _ => auth.authenticate_request(request).await.map_err(|error| match error {
             ApiError::TooManyAttempts { .. } => ApiError::InvalidToken, // see below
             error => error,
         })?,

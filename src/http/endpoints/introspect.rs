@@ -54,9 +54,7 @@ async fn introspect<U: AuthUser>(
     let client_info = &client_info(request);
     let by_token = authorization::credentials(request.headers(), "bearer").is_some();
     if by_token {
-        let caller = auth.authenticate_request(request).await.map_err(|response| response.error)?;
-        authorize(caller.clone(), &[SCOPE])
-            .inspect_err(|error| auth.report_refusal(request, caller.as_ref(), error))?;
+        auth.check_request(request, |caller| authorize(caller, &[SCOPE])).await?;
         auth.exempt_from_rate(client_info);
     }
     let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);

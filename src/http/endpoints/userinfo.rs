@@ -58,9 +58,8 @@ impl<U: AuthUser> Auth<U> {
 }
 
 async fn userinfo<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
-    let authentication = auth.authenticate_request(request).await.map_err(|response| response.error)?;
-    let user = authorize(authentication.clone(), &[Scope::OPENID])
-        .inspect_err(|error| auth.report_refusal(request, authentication.as_ref(), error))?;
+    let check = |authentication| authorize(authentication, &[Scope::OPENID]);
+    let user = auth.check_request(request, check).await?;
     let UserProfile { preferred_username, email, name } = auth.profile(&user);
     let sub = user.claims().subject.as_str();
     Ok(HttpResponse::Ok().json(UserinfoResponse { sub, preferred_username, email, name }))

@@ -179,19 +179,26 @@ impl<U: AuthUser> Auth<U> {
     pub(crate) async fn authenticate_request(
         &self,
         request: &HttpRequest,
-    ) -> Result<Option<Authentication<U>>, ErrorResponse> {
-        let stored =
-            request.extensions().get::<RequestAuthentication<U>>().and_then(|stored| stored.of(self));
-        let result = match stored {
-            Some(result) => result,
-            None => {
-                let result = self.authenticate_by_header(request).await;
-                let stored = RequestAuthentication { auth: self.clone(), result: result.clone() };
-                request.extensions_mut().insert(stored);
-                result
-            }
-        };
-        result.map_err(|error| error.in_format(self.error_format()))
+    ) -> Result<Option<Authentication<U>>, ApiError> {
+        if let Some(stored) = request.extensions().get::<RequestAuthentication<U>>()
+            && stored.auth.is(self)
+        {
+            return stored.result.clone();
+        }
+        let result = self.authenticate_by_header(request).await;
+        request.extensions_mut().insert(RequestAuthentication { auth: self.clone(), result: result.clone() });
+        result
+    }
+
+    /// Authenticates a request and returns the result of `check`. Emits an event if `check` refuses the request.
+    pub(crate) async fn check_request<T>(
+        &self,
+        request: &HttpRequest,
+        check: impl FnOnce(Option<Authentication<U>>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let authentication = self.authenticate_request(request).await?;
+        check(authentication.clone())
+            .inspect_err(|error| self.report_refusal(request, authentication.as_ref(), error))
     }
 
     /// Authenticates a request by its bearer token or its session cookie.
@@ -244,12 +251,6 @@ impl<U: AuthUser> Auth<U> {
 #[cfg(feature = "testing")]
 pub(crate) struct TestUser<U>(pub(crate) Arc<AuthenticatedUser<U>>);
 
-impl<U: AuthUser> RequestAuthentication<U> {
-    fn of(&self, auth: &Auth<U>) -> Option<Result<Option<Authentication<U>>, ApiError>> {
-        self.auth.is(auth).then(|| self.result.clone())
-    }
-}
-
 /// Returns the `Auth` of the middleware around the handler, or else that of the application.
 fn auth_of<U: AuthUser>(request: &HttpRequest) -> Result<Auth<U>, ApiError> {
     let middleware = request.extensions().get::<RequestAuthentication<U>>().map(|stored| stored.auth.clone());
@@ -280,7 +281,7 @@ pub(crate) fn authorize<U: AuthUser>(
     }
 }
 
-/// Authenticates a request and returns the result of `check`. Emits an event if `check` refuses the request.
+/// Extracts the result of [`Auth::check_request`].
 pub(super) fn extract<U: AuthUser, T: 'static>(
     request: &HttpRequest,
     check: impl FnOnce(Option<Authentication<U>>) -> Result<T, ApiError> + 'static,
@@ -288,11 +289,7 @@ pub(super) fn extract<U: AuthUser, T: 'static>(
     let request = request.clone();
     async move {
         let auth = auth_of::<U>(&request).map_err(|error| error.in_format(&ErrorFormat::default()))?;
-        let authentication = auth.authenticate_request(&request).await?;
-        check(authentication.clone()).map_err(|error| {
-            auth.report_refusal(&request, authentication.as_ref(), &error);
-            error.in_format(auth.error_format())
-        })
+        auth.check_request(&request, check).await.map_err(|error| auth.error_response(error))
     }
     .boxed_local()
 }

@@ -65,15 +65,11 @@ impl<U: AuthUser> Auth<U> {
         HttpAuthentication::with_fn(move |request: ServiceRequest, ()| -> Validated {
             let auth = auth.clone();
             Box::pin(async move {
-                let checked = auth.authenticate_request(request.request()).await.and_then(|authentication| {
-                    authorize(authentication.clone(), R::SCOPES).map_err(|error| {
-                        auth.report_refusal(request.request(), authentication.as_ref(), &error);
-                        error.in_format(auth.error_format())
-                    })
-                });
+                let check = |authentication| authorize(authentication, R::SCOPES);
+                let checked = auth.check_request(request.request(), check).await;
                 match checked {
                     Ok(_) => Ok(request),
-                    Err(error) => Err((error.into(), request)),
+                    Err(error) => Err((auth.error_response(error).into(), request)),
                 }
             })
         })
