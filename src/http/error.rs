@@ -366,29 +366,20 @@ impl ApiError {
     fn respond(&self, format: &ErrorFormat) -> HttpResponse {
         match self {
             Self::Backend { error } => error_log::log_backend_error(error),
-            Self::TooManyAttempts { .. } => {
-                error_log::log(
-                    Level::Warn,
-                    "refused a request: too many failed attempts, or too many requests from one address"
-                        .to_owned(),
-                );
-            }
-            Self::OriginNotAllowed => {
-                error_log::log(
-                    Level::Info,
-                    "refused a request from a page of another origin; if the page is yours, add its origin to \
-                     the allowed origins (CORS)"
-                        .to_owned(),
-                );
-            }
-            Self::HostNotAllowed => {
-                error_log::log(
-                    Level::Info,
-                    "refused a request for a host name that is not allowed; if the name is yours, add it to \
-                     the allowed hosts"
-                        .to_owned(),
-                );
-            }
+            Self::TooManyAttempts { .. } => error_log::log(
+                Level::Warn,
+                "refused a request: too many failed attempts, or too many requests from one address",
+            ),
+            Self::OriginNotAllowed => error_log::log(
+                Level::Info,
+                "refused a request from a page of another origin; if the page is yours, add its origin to \
+                 the allowed origins (CORS)",
+            ),
+            Self::HostNotAllowed => error_log::log(
+                Level::Info,
+                "refused a request for a host name that is not allowed; if the name is yours, add it to \
+                 the allowed hosts",
+            ),
             _ => {}
         }
         let status = self.status(format);

@@ -21,9 +21,9 @@ pub(crate) fn log_backend_error(error: &BackendError) {
 }
 
 /// Logs a message, at most once a second.
-pub(crate) fn log(level: Level, message: String) {
+pub(crate) fn log(level: Level, message: impl Into<String>) {
     let mut messages = MESSAGES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(line) = messages.get_or_insert_default().line(message, Timestamp::now()) {
+    if let Some(line) = messages.get_or_insert_default().line(message.into(), Timestamp::now()) {
         drop(messages);
         log::log!(level, "{line}");
     }
