@@ -23,7 +23,7 @@ use crate::{
         backend_error::BackendError,
         error_format::{ErrorFormat, ErrorSummary},
     },
-    http::{challenge::Challenge, error_log, validation::FieldError},
+    http::{error_log, validation::FieldError},
 };
 
 /// The reason why a request was refused. A handler that returns it responds in FastAPI's format, `{"detail": …}`.
@@ -342,16 +342,22 @@ impl ApiError {
         }
     }
 
-    fn challenge(&self, format: &ErrorFormat) -> Option<Challenge<'_>> {
-        match self {
-            Self::NotAuthenticated | Self::InvalidToken if format.is_fastapi() => Some(Challenge::Bearer),
-            Self::NotAuthenticated => Some(Challenge::NoToken),
-            Self::InactiveUser if format.is_fastapi() => None,
-            Self::InvalidToken | Self::InactiveUser => Some(Challenge::InvalidToken),
-            Self::InsufficientScope { scope } => Some(Challenge::InsufficientScope(scope)),
-            Self::InvalidClient { by_basic: true } => Some(Challenge::Basic),
-            _ => None,
-        }
+    /// Returns the challenge ([RFC 9110 section 11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)) to send a
+    /// token or client credentials, its parameters separated by commas.
+    fn challenge(&self, format: &ErrorFormat) -> Option<Cow<'static, str>> {
+        Some(match self {
+            // FastAPI's challenge lacks the parameters that RFC 6750 requires.
+            Self::NotAuthenticated | Self::InvalidToken if format.is_fastapi() => "Bearer".into(),
+            // A request without a token gets no `error` (RFC 6750 section 3.1).
+            Self::NotAuthenticated => r#"Bearer realm="api""#.into(),
+            Self::InactiveUser if format.is_fastapi() => return None,
+            Self::InvalidToken | Self::InactiveUser => r#"Bearer realm="api", error="invalid_token""#.into(),
+            Self::InsufficientScope { scope } => {
+                format!(r#"Bearer realm="api", error="insufficient_scope", scope="{scope}""#).into()
+            }
+            Self::InvalidClient { by_basic: true } => r#"Basic realm="token", charset="UTF-8""#.into(),
+            _ => return None,
+        })
     }
 
     fn description(&self) -> String {
@@ -385,7 +391,7 @@ impl ApiError {
         let status = self.status(format);
         let mut response = HttpResponse::build(status);
         if let Some(challenge) = self.challenge(format) {
-            response.insert_header((header::WWW_AUTHENTICATE, challenge.to_string()));
+            response.insert_header((header::WWW_AUTHENTICATE, &*challenge));
         }
         match self {
             Self::MethodNotAllowed { allow } => {

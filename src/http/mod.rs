@@ -1,6 +1,5 @@
 //! The HTTP API: extractors, endpoints, middleware and the OpenAPI document, built with Actix and utoipa.
 
-pub(crate) mod challenge;
 pub(crate) mod endpoints;
 pub(crate) mod error;
 mod error_log;
