@@ -34,40 +34,33 @@ pub struct FieldError {
 impl FieldError {
     /// Returns an error for a field that is missing or empty.
     pub fn missing(field: &'static str) -> Self {
-        Self {
-            kind: "missing",
-            loc: ["body", field],
-            msg: "Field required".into(),
-            input: Value::Null,
-            ctx: None,
-        }
+        Self::new("missing", field, "Field required", Value::Null)
     }
 
     /// Returns an error for a file in place of text.
     pub(crate) fn not_text(field: &'static str, file: Value) -> Self {
-        Self {
-            kind: "string_type",
-            loc: ["body", field],
-            msg: "Input should be a valid string".into(),
-            input: file,
-            ctx: None,
-        }
+        Self::new("string_type", field, "Input should be a valid string", file)
     }
 
     /// Returns an error for an unsupported grant type.
     pub(crate) fn unsupported_grant_type(input: String, pattern: &str) -> Self {
-        Self {
-            kind: PATTERN_MISMATCH,
-            loc: ["body", "grant_type"],
-            msg: format!("String should match pattern '{pattern}'").into(),
-            input: input.into(),
-            ctx: Some(json!({ "pattern": pattern })),
-        }
+        let message = format!("String should match pattern '{pattern}'");
+        let error = Self::new(PATTERN_MISMATCH, "grant_type", message, input.into());
+        Self { ctx: Some(json!({ "pattern": pattern })), ..error }
     }
 
     /// Returns an error for an invalid value. The value may be a secret, so the error does not include it.
     pub fn invalid(field: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind: "value_error", loc: ["body", field], msg: reason.into(), input: Value::Null, ctx: None }
+        Self::new("value_error", field, reason, Value::Null)
+    }
+
+    fn new(
+        kind: &'static str,
+        field: &'static str,
+        message: impl Into<Cow<'static, str>>,
+        input: Value,
+    ) -> Self {
+        Self { kind, loc: ["body", field], msg: message.into(), input, ctx: None }
     }
 
     /// Returns the name of the field.
