@@ -22,6 +22,13 @@ use crate::http::endpoints::{
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src data:; worker-src blob:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; connect-src 'self'";
 
+const DOCS_SCRIPT: &str =
+    concat!(include_str!("../../../static/tokens.js"), include_str!("../../../static/docs.js"));
+const DOCS_STYLES: &str =
+    concat!(include_str!("../../../static/header.css"), include_str!("../../../static/docs.css"));
+const REDOC_STYLES: &str =
+    concat!(include_str!("../../../static/header.css"), include_str!("../../../static/redoc.css"));
+
 /// ReDoc, compressed: see static/vendor/NOTICE.md.
 const REDOC: &[u8] = include_bytes!("../../../static/vendor/redoc.standalone.js.gz");
 
@@ -78,41 +85,14 @@ fn routes_linked(
         "docs",
         [
             ("favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
-            (
-                "docs.js",
-                Asset::new(
-                    JAVASCRIPT,
-                    concat!(
-                        include_str!("../../../static/tokens.js"),
-                        include_str!("../../../static/docs.js")
-                    ),
-                )?,
-            ),
+            ("docs.js", Asset::new(JAVASCRIPT, DOCS_SCRIPT)?),
             ("authorize.js", Asset::new(JAVASCRIPT, include_str!("../../../static/authorize.js"))?),
             ("decoded.js", Asset::new(JAVASCRIPT, include_str!("../../../static/decoded.js"))?),
-            (
-                "docs.css",
-                Asset::new(
-                    CSS,
-                    concat!(
-                        include_str!("../../../static/header.css"),
-                        include_str!("../../../static/docs.css")
-                    ),
-                )?,
-            ),
+            ("docs.css", Asset::new(CSS, DOCS_STYLES)?),
             ("swagger-ui.css", swagger_ui_file("swagger-ui.css", CSS)?),
             ("swagger-ui-bundle.js", swagger_ui_file("swagger-ui-bundle.js", JAVASCRIPT)?),
             ("redoc.js", Asset::new(JAVASCRIPT, include_str!("../../../static/redoc.js"))?),
-            (
-                "redoc.css",
-                Asset::new(
-                    CSS,
-                    concat!(
-                        include_str!("../../../static/header.css"),
-                        include_str!("../../../static/redoc.css")
-                    ),
-                )?,
-            ),
+            ("redoc.css", Asset::new(CSS, REDOC_STYLES)?),
             ("redoc.standalone.js", Asset::from_gzip(JAVASCRIPT, REDOC)),
         ],
     );
