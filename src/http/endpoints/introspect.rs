@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, Resource, dev::Payload};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::{
@@ -123,9 +124,8 @@ pub(crate) struct IntrospectionResponse<'a> {
     name: Option<String>,
     /// The audience of the token, or a list of audiences.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    #[schema(value_type = Value)]
-    aud: Option<Aud<'a>>,
+    #[schema(nullable = false, value_type = Value)]
+    aud: Option<Value>,
     /// The issuer of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -140,22 +140,13 @@ pub(crate) struct IntrospectionResponse<'a> {
     sid: Option<&'a str>,
 }
 
-/// The audience of a token; a list only if there are several
+/// Returns the audience of a token; a list only if there are several
 /// ([RFC 7519 section 4.1.3](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.3)).
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Aud<'a> {
-    One(&'a str),
-    Many(Vec<&'a str>),
-}
-
-impl<'a> Aud<'a> {
-    fn of(audiences: &'a [Audience]) -> Option<Self> {
-        match audiences {
-            [] => None,
-            [one] => Some(Self::One(one.as_str())),
-            several => Some(Self::Many(several.iter().map(Audience::as_str).collect())),
-        }
+fn aud(audiences: &[Audience]) -> Option<Value> {
+    match audiences {
+        [] => None,
+        [one] => Some(one.as_str().into()),
+        several => Some(several.iter().map(Audience::as_str).collect()),
     }
 }
 
@@ -194,7 +185,7 @@ impl<'a> IntrospectionResponse<'a> {
             preferred_username: profile.preferred_username,
             email: profile.email,
             name: profile.name,
-            aud: Aud::of(&claims.audiences),
+            aud: aud(&claims.audiences),
             iss: claims.issuer.as_deref(),
             jti: claims.token_id.as_deref(),
             sid: claims.session_id.as_ref().map(|id| id.as_str()),
