@@ -107,10 +107,7 @@ pub(crate) async fn sign_in<U: AuthUser>(
     let sign_in =
         SignIn { username, password, scopes: &[], audiences: &[], client: None, client_info: &client_info };
     let started = auth.sign_in_with_cookie(sign_in, cookie_of(cookies, request)).await?;
-    let device = started.device_cookie.as_ref();
-    if let Some(cookie) = device.and_then(|cookie| device_cookie::set_cookie(request, cookie)) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
+    device_cookie::add(response, request, started.device_cookie.as_ref());
     set_cookie(response, cookies, Some(&started.credentials.0))
 }
 

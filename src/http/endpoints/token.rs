@@ -2,12 +2,7 @@
 
 use std::collections::HashMap;
 
-use actix_web::{
-    HttpRequest, HttpResponse, Resource, Responder,
-    body::BoxBody,
-    dev::Payload,
-    http::header::{self, HeaderValue},
-};
+use actix_web::{HttpRequest, HttpResponse, Resource, Responder, body::BoxBody, dev::Payload, http::header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{
@@ -73,7 +68,7 @@ async fn token<U: AuthUser>(
     let client = auth.client(&credentials, &client_info).await?;
     let request_of_grant = GrantRequest { parameters, scopes, audiences, client, client_info };
     let tokens = auth.grant(grant, request_of_grant).await?;
-    Ok(TokenResponse::from(tokens).response(request))
+    Ok(TokenResponse::from(tokens).respond_to(request))
 }
 
 /// Returns the grants that a form may name. They include the password grant even if it is off, because it is the default.
@@ -102,15 +97,6 @@ impl TokenResponse {
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(name.into(), value.into());
         self
-    }
-
-    fn response(&self, request: &HttpRequest) -> HttpResponse {
-        let mut response = HttpResponse::Ok().json(self);
-        let cookie = self.tokens.device_cookie.as_ref();
-        if let Some(cookie) = cookie.and_then(|cookie| device_cookie::set_cookie(request, cookie)) {
-            response.headers_mut().insert(header::SET_COOKIE, cookie);
-        }
-        response
     }
 }
 
@@ -147,8 +133,8 @@ impl Responder for TokenResponse {
     type Body = BoxBody;
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
-        let mut response = self.response(request);
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let mut response = HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(&self);
+        device_cookie::add(&mut response, request, self.tokens.device_cookie.as_ref());
         response
     }
 }

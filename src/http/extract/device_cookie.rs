@@ -1,7 +1,7 @@
 //! The device cookie, which shows that a device has signed in before.
 
 use actix_web::{
-    HttpRequest,
+    HttpRequest, HttpResponse,
     http::header::{self, HeaderValue},
 };
 
@@ -25,17 +25,17 @@ fn is_secure(request: &HttpRequest) -> bool {
 
 /// Returns the device cookie of a request.
 pub(super) fn of(request: &HttpRequest) -> Option<DeviceCookie> {
-    if !request.headers().contains_key(header::COOKIE) {
-        return None;
-    }
     cookie::value(request, name(is_secure(request)), MAX_BYTES).map(DeviceCookie::from)
 }
 
-/// Returns the header that sets the device cookie in the response to a request.
-pub(crate) fn set_cookie(request: &HttpRequest, cookie: &DeviceCookie) -> Option<HeaderValue> {
+/// Sets the device cookie in the response to a request, if there is one.
+pub(crate) fn add(response: &mut HttpResponse, request: &HttpRequest, cookie: Option<&DeviceCookie>) {
+    let Some(cookie) = cookie else { return };
     let is_secure = is_secure(request);
     let (name, value, lifetime) = (name(is_secure), cookie.expose(), DeviceCookie::LIFETIME.as_secs());
     let secure = if is_secure { "; Secure" } else { "" };
     let text = format!("{name}={value}; Path=/; Max-Age={lifetime}; HttpOnly; SameSite=Strict{secure}");
-    HeaderValue::try_from(text).ok()
+    if let Ok(cookie) = HeaderValue::try_from(text) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
 }
