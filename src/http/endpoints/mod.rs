@@ -182,7 +182,10 @@ impl<U: AuthUser> Auth<U> {
         let ClientCredentials { client_id, client_secret, .. } = credentials;
         let client =
             self.authenticate_client(client_id.as_deref(), client_secret.as_ref(), client_info).await;
-        client.map_err(|error| credentials.error(error))
+        client.map_err(|error| match error {
+            AuthError::InvalidClient => ApiError::InvalidClient { by_basic: credentials.by_basic },
+            error => error.into(),
+        })
     }
 
     /// Returns a resource whose `handler` receives POST requests, unless too many come from one address. No cache may
@@ -214,16 +217,6 @@ impl<U: AuthUser> Auth<U> {
         let mut response = result.unwrap_or_else(|error| self.error_response(error).error_response());
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
-    }
-}
-
-impl ClientCredentials {
-    /// Adds the method of client authentication to an error.
-    fn error(&self, error: AuthError) -> ApiError {
-        match error {
-            AuthError::InvalidClient => ApiError::InvalidClient { by_basic: self.by_basic },
-            error => error.into(),
-        }
     }
 }
 
