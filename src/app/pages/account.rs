@@ -22,8 +22,7 @@ use crate::{
         endpoints::login,
         error::ApiError,
         extract::{
-            client_info::client_info, cookie::check_origin, field_reader::FieldReader, form_data::FormData,
-            users::CurrentUser,
+            client_info::client_info, cookie::check_origin, field_reader::FieldReader, users::CurrentUser,
         },
     },
 };
@@ -359,8 +358,7 @@ async fn try_change_password(
     payload: web::Payload,
 ) -> Result<HttpResponse, ChangeError> {
     let auth = site.auth();
-    let form = FormData::read(request, payload.into_inner(), auth.error_format()).await?;
-    let mut reader = FieldReader::new(form);
+    let mut reader = FieldReader::read(request, payload.into_inner(), auth.error_format()).await?;
     let [current, new] =
         ["current_password", "new_password"].map(|name| Password::from(reader.required(name)));
     reader.finish()?;
@@ -443,8 +441,7 @@ async fn try_end(
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let auth = site.auth();
-    let form = FormData::read(request, payload.into_inner(), auth.error_format()).await?;
-    let mut reader = FieldReader::new(form);
+    let mut reader = FieldReader::read(request, payload.into_inner(), auth.error_format()).await?;
     let id = SessionId::new(reader.required("session")).ok();
     let number = reader.optional("page").and_then(|page| page.parse::<usize>().ok());
     reader.finish()?;

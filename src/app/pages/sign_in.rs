@@ -10,9 +10,7 @@ use crate::{
     http::{
         endpoints::login::{self, is_own_path},
         error::ApiError,
-        extract::{
-            client_info::client_info, cookie::check_origin, field_reader::FieldReader, form_data::FormData,
-        },
+        extract::{client_info::client_info, cookie::check_origin, field_reader::FieldReader},
     },
 };
 
@@ -125,9 +123,9 @@ async fn try_sign_in(
     };
     let allowed = allowed.await;
     // The form is read in any case, so that the page shows the fields again.
-    let form = FormData::read(request, payload.into_inner(), auth.error_format()).await;
-    let mut reader = match form {
-        Ok(form) => FieldReader::new(form),
+    let reader = FieldReader::read(request, payload.into_inner(), auth.error_format()).await;
+    let mut reader = match reader {
+        Ok(reader) => reader,
         Err(error) => return Err(allowed.err().unwrap_or(error)),
     };
     fields.username = reader.required("username");
@@ -203,8 +201,7 @@ async fn try_sign_out(
     let auth = site.auth();
     auth.check_rate(&client_info(request)).await?;
     check_origin(auth.transport()?, request)?;
-    let mut reader =
-        FieldReader::new(FormData::read(request, payload.into_inner(), auth.error_format()).await?);
+    let mut reader = FieldReader::read(request, payload.into_inner(), auth.error_format()).await?;
     let next = login::next(&mut reader, is_next);
     reader.finish()?;
     let mut response = redirect(next.as_deref().unwrap_or("login?done=signed-out"));

@@ -15,10 +15,7 @@ use crate::{
     http::{
         endpoints::{Endpoint, revoke::TokenFormSchema},
         error::{ApiError, ErrorBody, OAuth2ErrorBody},
-        extract::{
-            authorization, client_info::client_info, field_reader::FieldReader, form_data::FormData,
-            users::authorize,
-        },
+        extract::{authorization, client_info::client_info, field_reader::FieldReader, users::authorize},
         openapi::responses::{InvalidBody, Unavailable},
     },
 };
@@ -58,7 +55,7 @@ async fn introspect<U: AuthUser>(
         auth.check_request(request, |caller| authorize(caller, &[SCOPE])).await?;
         auth.exempt_from_rate(client_info);
     }
-    let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
+    let mut reader = FieldReader::read(request, payload, auth.error_format()).await?;
     let token = reader.required("token");
     let credentials = reader.client(request);
     // Public clients, and so the default client, may not introspect: anyone can send their identifier.

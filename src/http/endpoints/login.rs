@@ -18,7 +18,6 @@ use crate::{
             cookie::{check_origin, cookie_of},
             device_cookie,
             field_reader::FieldReader,
-            form_data::FormData,
         },
         openapi::responses::{InvalidBody, Unavailable},
         validation::FieldError,
@@ -83,7 +82,7 @@ async fn login<U: AuthUser>(
     let cookies = auth.transport()?;
     // Otherwise another page could sign its visitor in as the attacker.
     check_origin(cookies, request)?;
-    let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
+    let mut reader = FieldReader::read(request, payload, auth.error_format()).await?;
     let username = reader.required("username");
     let password = Password::from(reader.required("password"));
     let next = next(&mut reader, is_own_path);
@@ -118,7 +117,7 @@ async fn logout<U: AuthUser>(
 ) -> Result<HttpResponse, ApiError> {
     let cookies = auth.transport()?;
     check_origin(cookies, request)?;
-    let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
+    let mut reader = FieldReader::read(request, payload, auth.error_format()).await?;
     let next = next(&mut reader, is_own_path);
     reader.finish()?;
     let mut response = respond(request, next.as_deref());

@@ -12,7 +12,6 @@ use crate::{
         extract::{
             client_info::client_info,
             field_reader::FieldReader,
-            form_data::FormData,
             users::{ActiveUser, RequiredScopes},
         },
         openapi::responses::{InvalidBody, Unauthorized, Unavailable},
@@ -51,7 +50,7 @@ async fn change_password<U: AuthUser>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
+    let mut reader = FieldReader::read(request, payload, auth.error_format()).await?;
     let current = Password::from(reader.required("current_password"));
     let new = Password::from(reader.required("new_password"));
     reader.finish()?;

@@ -10,7 +10,7 @@ use crate::{
     http::{
         endpoints::Endpoint,
         error::{ApiError, OAuth2ErrorBody},
-        extract::{client_info::client_info, field_reader::FieldReader, form_data::FormData},
+        extract::{client_info::client_info, field_reader::FieldReader},
         openapi::responses::{InvalidBody, Unavailable},
     },
 };
@@ -39,7 +39,7 @@ async fn revoke<U: AuthUser>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
+    let mut reader = FieldReader::read(request, payload, auth.error_format()).await?;
     let token = reader.required("token");
     let credentials = reader.client(request);
     // `token_type_hint` is ignored: the token itself shows its kind.

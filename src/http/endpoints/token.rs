@@ -22,7 +22,7 @@ use crate::{
     http::{
         endpoints::Endpoint,
         error::{ApiError, ErrorBody, OAuth2ErrorBody, ValidationErrorBody},
-        extract::{client_info::client_info, device_cookie, field_reader::FieldReader, form_data::FormData},
+        extract::{client_info::client_info, device_cookie, field_reader::FieldReader},
         openapi::responses::{InvalidBody, Unavailable},
     },
 };
@@ -48,7 +48,7 @@ async fn token<U: AuthUser>(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let mut reader = FieldReader::new(FormData::read(request, payload, auth.error_format()).await?);
+    let mut reader = FieldReader::read(request, payload, auth.error_format()).await?;
     // Errors are listed in the order in which fields are read.
     let supported = supported_grants(auth);
     let names: Vec<_> = supported.iter().map(|grant| grant.name()).collect();

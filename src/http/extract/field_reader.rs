@@ -2,15 +2,15 @@
 
 use std::mem;
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, dev::Payload};
 
 use crate::{
-    domain::secret::ClientSecret,
+    domain::{error_format::ErrorFormat, secret::ClientSecret},
     http::{
         error::ApiError,
         extract::{
             client_credentials::ClientCredentials,
-            form_data::{FormData, FormValue},
+            form_data::{self, Fields, FormValue},
         },
         validation::FieldError,
     },
@@ -18,13 +18,19 @@ use crate::{
 
 /// A reader of form fields. Its validation errors are in the order in which the fields are read.
 pub(crate) struct FieldReader {
-    fields: FormData,
+    fields: Fields,
     errors: Vec<FieldError>,
 }
 
 impl FieldReader {
-    pub(crate) fn new(fields: FormData) -> Self {
-        Self { fields, errors: Vec::new() }
+    /// Reads the form in the body of `request`, as [`form_data::read`] does.
+    pub(crate) async fn read(
+        request: &HttpRequest,
+        payload: Payload,
+        format: &ErrorFormat,
+    ) -> Result<Self, ApiError> {
+        let fields = form_data::read(request, payload, format).await?;
+        Ok(Self { fields, errors: Vec::new() })
     }
 
     /// Returns the value of a field, or an empty string if there is an error.
@@ -37,9 +43,11 @@ impl FieldReader {
         text.unwrap_or_default()
     }
 
-    /// Returns the value of an optional field; an empty field is treated as absent.
+    /// Removes an optional field and returns its value, the last one if the field is repeated. An empty field is treated as
+    /// absent.
     pub(crate) fn optional(&mut self, name: &'static str) -> Option<String> {
-        match self.fields.take(name)? {
+        let last = self.fields.iter().rposition(|(field, _)| field == name)?;
+        match self.fields.remove(last).1 {
             // The string is moved: a copy would leave a password in memory.
             FormValue::Text(mut text) => Some(mem::take(&mut *text)).filter(|text| !text.is_empty()),
             FormValue::File(file) => {
@@ -58,7 +66,7 @@ impl FieldReader {
     pub(crate) fn audiences(&mut self) -> Vec<String> {
         let mut audiences = Vec::new();
         for name in ["resource", "audience"] {
-            while self.fields.contains(name) {
+            while self.fields.iter().any(|(field, _)| field == name) {
                 audiences.extend(self.optional(name));
             }
         }

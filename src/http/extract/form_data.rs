@@ -38,60 +38,46 @@ const TOO_MANY_FIELDS: ApiError =
     ApiError::MalformedBody("Too many fields. Maximum number of fields is 1000.");
 const TOO_MANY_FILES: ApiError = ApiError::MalformedBody("Too many files. Maximum number of files is 1000.");
 
-/// The fields of a form, in their order.
-pub(crate) struct FormData(Vec<(String, FormValue)>);
+/// Names and values of the fields of a form, in their order.
+pub(super) type Fields = Vec<(String, FormValue)>;
 
 /// The value of a field.
-pub(crate) enum FormValue {
+pub(super) enum FormValue {
     Text(Zeroizing<String>),
     /// A multipart file, without its content.
     File(Value),
 }
 
-impl FormData {
-    /// Reads the body of `request`. In FastAPI's format, a body of another type is a form without fields, and invalid UTF-8 is
-    /// decoded as FastAPI does. In other formats both are errors, unless the body is empty: replaced bytes could make
-    /// two passwords equal.
-    pub(crate) async fn read(
-        request: &HttpRequest,
-        payload: Payload,
-        format: &ErrorFormat,
-    ) -> Result<Self, ApiError> {
-        let is_lossy = format.is_fastapi();
-        let body = body::read(request, payload, if is_lossy { FASTAPI_BYTES } else { MAX_BYTES }).await?;
-        let content_type = request.headers().get(header::CONTENT_TYPE);
-        let content_type = content_type.map(HeaderValue::as_bytes).unwrap_or_default();
-        let (media_type, parameters) = header_parameters::parse(content_type);
-        let fields = match &*media_type {
-            "application/x-www-form-urlencoded" => read_urlencoded(&body, is_lossy)?,
-            "multipart/form-data" => {
-                let boundary = parameters
-                    .get("boundary")
-                    .ok_or(ApiError::MalformedBody("Missing boundary in multipart."))?;
-                read_multipart(&body, boundary, parameters.get("charset").map(Vec::as_slice), is_lossy)?
-            }
-            _ if !is_lossy && !body.is_empty() => return Err(NOT_A_FORM),
-            _ => Vec::new(),
-        };
-        Ok(Self(fields))
-    }
-
-    /// Returns whether there is a field with this name.
-    pub(crate) fn contains(&self, name: &str) -> bool {
-        self.0.iter().any(|(field, _)| field == name)
-    }
-
-    /// Removes a field and returns its value, the last one if the field is repeated.
-    pub(crate) fn take(&mut self, name: &str) -> Option<FormValue> {
-        let last = self.0.iter().rposition(|(field, _)| field == name)?;
-        Some(self.0.remove(last).1)
+/// Reads the body of `request`. In FastAPI's format, a body of another type is a form without fields, and invalid UTF-8 is
+/// decoded as FastAPI does. In other formats both are errors, unless the body is empty: replaced bytes could make
+/// two passwords equal.
+pub(super) async fn read(
+    request: &HttpRequest,
+    payload: Payload,
+    format: &ErrorFormat,
+) -> Result<Fields, ApiError> {
+    let is_lossy = format.is_fastapi();
+    let body = body::read(request, payload, if is_lossy { FASTAPI_BYTES } else { MAX_BYTES }).await?;
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let content_type = content_type.map(HeaderValue::as_bytes).unwrap_or_default();
+    let (media_type, parameters) = header_parameters::parse(content_type);
+    match &*media_type {
+        "application/x-www-form-urlencoded" => read_urlencoded(&body, is_lossy),
+        "multipart/form-data" => {
+            let boundary = parameters
+                .get("boundary")
+                .ok_or(ApiError::MalformedBody("Missing boundary in multipart."))?;
+            read_multipart(&body, boundary, parameters.get("charset").map(Vec::as_slice), is_lossy)
+        }
+        _ if !is_lossy && !body.is_empty() => Err(NOT_A_FORM),
+        _ => Ok(Vec::new()),
     }
 }
 
 /// Parses fields as the URL Standard specifies for
 /// [application/x-www-form-urlencoded](https://url.spec.whatwg.org/#urlencoded-parsing). Unlike there, more than
 /// [`MAX_FIELDS`] fields are an error, and so is invalid UTF-8 unless `is_lossy`.
-fn read_urlencoded(body: &[u8], is_lossy: bool) -> Result<Vec<(String, FormValue)>, ApiError> {
+fn read_urlencoded(body: &[u8], is_lossy: bool) -> Result<Fields, ApiError> {
     let decoded = |encoded| match form_decoded(encoded) {
         Ok(text) => Ok(text),
         Err(bytes) if is_lossy => Ok(String::from_utf8_lossy(&bytes).into_owned().into()),
@@ -128,7 +114,7 @@ fn read_multipart(
     boundary: &[u8],
     charset: Option<&[u8]>,
     is_lossy: bool,
-) -> Result<Vec<(String, FormValue)>, ApiError> {
+) -> Result<Fields, ApiError> {
     let encoding = charset.map_or(Some(UTF_8), Encoding::for_label);
     let (mut texts, mut files, mut fields) = (0, 0, Vec::new());
     for part in Multipart::new(body, boundary)? {

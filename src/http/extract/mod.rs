@@ -9,7 +9,7 @@ pub(crate) mod client_info;
 pub(crate) mod cookie;
 pub(crate) mod device_cookie;
 pub(crate) mod field_reader;
-pub(crate) mod form_data;
+mod form_data;
 mod header_parameters;
 pub(crate) mod multipart;
 pub(crate) mod password_form;

@@ -12,11 +12,7 @@ use crate::{
         error_format::ErrorFormat,
         secret::{ClientSecret, Password},
     },
-    http::{
-        error::ApiError,
-        extract::{field_reader::FieldReader, form_data::FormData},
-        validation::FieldError,
-    },
+    http::{error::ApiError, extract::field_reader::FieldReader, validation::FieldError},
 };
 
 /// The form of a password sign-in
@@ -104,7 +100,7 @@ fn read(
 ) -> impl Future<Output = Result<PasswordRequestForm, ApiError>> + use<> {
     let (request, payload) = (request.clone(), payload.take());
     async move {
-        let mut reader = FieldReader::new(FormData::read(&request, payload, &ErrorFormat::OAuth2).await?);
+        let mut reader = FieldReader::read(&request, payload, &ErrorFormat::OAuth2).await?;
         // Errors are listed in the order in which fields are read.
         let grant_type = reader.grant_type(requires_grant_type, &["password"]);
         let username = reader.required("username");
