@@ -47,7 +47,7 @@ impl Pipeline {
         next: Next<B>,
     ) -> Result<ServiceResponse<TrackedBody<B>>, Error> {
         let id = request_id::of(request.request());
-        request_id::scope(id.clone(), self.handle_with_id(id, request, next)).await
+        request_id::CURRENT.scope(id.clone(), self.handle_with_id(id, request, next)).await
     }
 
     async fn handle_with_id<B: MessageBody + Unpin>(

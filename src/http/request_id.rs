@@ -1,11 +1,8 @@
 //! Request IDs, which connect the log lines of a request, its response, and the logs of a proxy.
 
-use std::{
-    fmt::Write,
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    LazyLock,
+    atomic::{AtomicU64, Ordering},
 };
 
 use actix_web::{
@@ -22,7 +19,8 @@ pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_LENGTH: usize = 64;
 
 tokio::task_local! {
-    static CURRENT: HeaderValue;
+    /// The ID in log lines of the current request.
+    pub(crate) static CURRENT: HeaderValue;
 }
 
 /// Returns the ID that a trusted proxy sent, or else a new one.
@@ -39,11 +37,6 @@ pub(crate) fn of(request: &HttpRequest) -> HeaderValue {
     given.filter(|_| is_from_proxy() == Some(true)).cloned().unwrap_or_else(generate)
 }
 
-/// Runs a future whose log lines have this ID.
-pub(crate) async fn scope<T>(id: HeaderValue, future: impl Future<Output = T>) -> T {
-    CURRENT.scope(id, future).await
-}
-
 /// Returns the ID of the current request, if there is one.
 pub(crate) fn current() -> Option<HeaderValue> {
     CURRENT.try_with(HeaderValue::clone).ok()
@@ -53,7 +46,6 @@ pub(crate) fn current() -> Option<HeaderValue> {
 fn generate() -> HeaderValue {
     static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
     static NUMBER: AtomicU64 = AtomicU64::new(1);
-    let mut id = String::with_capacity(32);
-    let _ = write!(id, "{:016x}-{:x}", *PROCESS, NUMBER.fetch_add(1, Ordering::Relaxed));
+    let id = format!("{:016x}-{:x}", *PROCESS, NUMBER.fetch_add(1, Ordering::Relaxed));
     HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
