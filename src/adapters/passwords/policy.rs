@@ -101,16 +101,23 @@ impl StrengthPolicy {
     }
 
     /// Checks a password in NFKC. `typed` is the same password as the user typed it.
-    fn check_now(&self, password: &Password, typed: &Password, words: &Words) -> Result<(), BackendOrWeak> {
-        guesses::check(password.expose(), words)?;
-        let Some(list) = &self.blocklist else { return Ok(()) };
+    fn check_now(
+        &self,
+        password: &Password,
+        typed: &Password,
+        words: &Words,
+    ) -> Result<Result<(), WeakPassword>, BackendError> {
+        if let Err(weak) = guesses::check(password.expose(), words) {
+            return Ok(Err(weak));
+        }
+        let Some(list) = &self.blocklist else { return Ok(Ok(())) };
         let lowercase = Password::from(password.expose().to_lowercase());
         for spelling in [typed, password, &lowercase] {
             if list.contains(spelling.expose())? {
-                return Err(WeakPassword::Breached.into());
+                return Ok(Err(WeakPassword::Breached));
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }
 
@@ -130,30 +137,7 @@ impl PasswordPolicy for StrengthPolicy {
         let context = self.context.iter().map(String::as_str).chain(context.iter().copied());
         let words = Words::new(context.map(|word| word.nfkc().collect()));
         let (policy, typed) = (self.clone(), password.clone());
-        self.pool
-            .run(0, move |_| match policy.check_now(&normalized, &typed, &words) {
-                Ok(()) => Ok(Ok(())),
-                Err(BackendOrWeak::Weak(weak)) => Ok(Err(weak)),
-                Err(BackendOrWeak::Backend(error)) => Err(error),
-            })
-            .await
-    }
-}
-
-enum BackendOrWeak {
-    Backend(BackendError),
-    Weak(WeakPassword),
-}
-
-impl From<BackendError> for BackendOrWeak {
-    fn from(error: BackendError) -> Self {
-        Self::Backend(error)
-    }
-}
-
-impl From<WeakPassword> for BackendOrWeak {
-    fn from(weak: WeakPassword) -> Self {
-        Self::Weak(weak)
+        self.pool.run(0, move |_| policy.check_now(&normalized, &typed, &words)).await
     }
 }
 
