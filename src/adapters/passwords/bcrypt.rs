@@ -30,7 +30,7 @@ pub(super) struct Bcrypt {
 }
 
 /// The input of bcrypt.
-enum Prehash {
+pub(super) enum Prehash {
     /// The password.
     None,
     /// The SHA-256 of the password, in hexadecimal, as in Django.
@@ -44,19 +44,16 @@ enum Prehash {
 }
 
 impl Bcrypt {
-    /// Parses `$2b$12$…`.
-    pub(super) fn parse(hash: &str) -> Result<Self, UnsupportedHash> {
-        Self::checked(hash, Prehash::None)
-    }
-
-    /// Parses `$2b$12$…`, the part after `bcrypt_sha256$`.
-    pub(super) fn parse_django(hash: &str) -> Result<Self, UnsupportedHash> {
-        Self::checked(hash, Prehash::HexSha256)
-    }
-
-    /// Parses `$2y$10$…`, the part after `$wp`.
-    pub(super) fn parse_wordpress(hash: &str) -> Result<Self, UnsupportedHash> {
-        Self::checked(hash, Prehash::WordPress)
+    /// Parses `$2b$12$…`, the part that the hashes of all programs have in common.
+    pub(super) fn parse(hash: &str, prehash: Prehash) -> Result<Self, UnsupportedHash> {
+        if !["$2a$", "$2b$", "$2y$"].iter().any(|version| hash.starts_with(version)) {
+            return Err(MALFORMED);
+        }
+        match hash.parse::<HashParts>().map(|parts| parts.get_cost()) {
+            Ok(MIN_COST..=MAX_COST) => Ok(Self { hash: hash.to_owned(), prehash }),
+            Ok(cost) if cost > MAX_COST => Err(UnsupportedHash::TooCostly("bcrypt")),
+            _ => Err(MALFORMED),
+        }
     }
 
     /// Parses `2b,12$salt$hash` or `v=2,t=2b,r=12$salt$hash`, the part after `$bcrypt-sha256$`.
@@ -69,18 +66,7 @@ impl Bcrypt {
         };
         let (version, cost) = parameters.ok_or(MALFORMED)?;
         let cost: u32 = cost.parse().map_err(|_| MALFORMED)?;
-        Self::checked(&format!("${version}${cost:02}${salt}{output}"), prehash)
-    }
-
-    fn checked(hash: &str, prehash: Prehash) -> Result<Self, UnsupportedHash> {
-        if !["$2a$", "$2b$", "$2y$"].iter().any(|version| hash.starts_with(version)) {
-            return Err(MALFORMED);
-        }
-        match hash.parse::<HashParts>().map(|parts| parts.get_cost()) {
-            Ok(MIN_COST..=MAX_COST) => Ok(Self { hash: hash.to_owned(), prehash }),
-            Ok(cost) if cost > MAX_COST => Err(UnsupportedHash::TooCostly("bcrypt")),
-            _ => Err(MALFORMED),
-        }
+        Self::parse(&format!("${version}${cost:02}${salt}{output}"), prehash)
     }
 
     /// Verifies `password`, in constant time.

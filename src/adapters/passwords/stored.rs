@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{
     argon2id::{Argon2Params, OUTPUT_BYTES, SALT_BYTES},
-    bcrypt::Bcrypt,
+    bcrypt::{Bcrypt, Prehash},
     pbkdf2::{self, Digest, Pbkdf2},
     phpass, scrypt,
 };
@@ -69,7 +69,7 @@ impl StoredHash {
             return Self::parse_with_scheme(scheme, hash);
         }
         if let Some(hash) = text.strip_prefix("$wp").filter(|hash| hash.starts_with('$')) {
-            return Bcrypt::parse_wordpress(hash).map(Self::Bcrypt);
+            return Bcrypt::parse(hash, Prehash::WordPress).map(Self::Bcrypt);
         }
         if let Some(fields) = text.strip_prefix("scrypt:") {
             return scrypt::parse_werkzeug(fields);
@@ -110,8 +110,8 @@ impl StoredHash {
     fn parse_django(kind: &str, fields: &str) -> Result<Self, UnsupportedHash> {
         match kind {
             "argon2" if fields.starts_with("argon2") => Self::parse_crypt(&format!("${fields}")),
-            "bcrypt" => Bcrypt::parse(fields).map(Self::Bcrypt),
-            "bcrypt_sha256" => Bcrypt::parse_django(fields).map(Self::Bcrypt),
+            "bcrypt" => Bcrypt::parse(fields, Prehash::None).map(Self::Bcrypt),
+            "bcrypt_sha256" => Bcrypt::parse(fields, Prehash::HexSha256).map(Self::Bcrypt),
             "pbkdf2_sha1" => pbkdf2::parse_django(Digest::Sha1, fields),
             "pbkdf2_sha256" => pbkdf2::parse_django(Digest::Sha256, fields),
             "scrypt" => scrypt::parse_django(fields),
@@ -128,7 +128,7 @@ impl StoredHash {
             .and_then(|text| text.split_once('$'))
             .ok_or(UnsupportedHash::UnknownKind)?;
         match kind {
-            "2a" | "2b" | "2y" => Bcrypt::parse(text).map(Self::Bcrypt),
+            "2a" | "2b" | "2y" => Bcrypt::parse(text, Prehash::None).map(Self::Bcrypt),
             "bcrypt-sha256" => Bcrypt::parse_passlib(fields).map(Self::Bcrypt),
             "argon2i" | "argon2id" => {
                 Self::parse_phc(text, "Argon2", |phc| Argon2Params::parse(phc).map(Kdf::Argon2))
