@@ -3,7 +3,7 @@
 use std::{
     cmp::Ordering,
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     path::PathBuf,
 };
 
@@ -132,22 +132,16 @@ fn line_at(mut file: &File, position: u64, content_length: u64) -> io::Result<Op
     // A line starts after a line feed, which may be the byte before the position.
     let from = position.saturating_sub(1);
     file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::with_capacity(2 * MAX_LINE);
-    file.take(content_length.saturating_sub(from).min(2 * MAX_LINE as u64)).read_to_end(&mut bytes)?;
-    let line_feed = |bytes: &[u8]| bytes.iter().position(|byte| *byte == b'\n').map(|index| index + 1);
-    let skipped = match (position, line_feed(&bytes)) {
-        (0, _) => 0,
-        (_, Some(skipped)) => skipped,
-        (_, None) if bytes.len() <= MAX_LINE => return Ok(None),
-        (_, None) => return Err(malformed(from)),
-    };
+    let available = content_length.saturating_sub(from).min(2 * MAX_LINE as u64);
+    let mut reader = BufReader::with_capacity(2 * MAX_LINE, file.take(available));
+    let skipped = if position == 0 { 0 } else { reader.skip_until(b'\n')? };
     let start = from + skipped as u64;
-    let rest = &bytes[skipped..];
-    if rest.is_empty() {
+    let mut line = Vec::with_capacity(2 * MAX_LINE);
+    let length = reader.read_until(b'\n', &mut line)?;
+    if length == 0 && skipped <= MAX_LINE {
         return Ok(None);
     }
-    let length = line_feed(rest).unwrap_or(rest.len());
-    match parse(&rest[..length]) {
+    match parse(&line) {
         Some(hash) if length <= MAX_LINE => Ok(Some(Line { start, end: start + length as u64, hash })),
         _ => Err(malformed(start)),
     }
