@@ -149,13 +149,12 @@ impl PasswordHasher for Argon2Hasher {
 
     async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<PasswordCheck, BackendError> {
         // To clients, an unsupported hash looks like a wrong password.
-        let stored = StoredHash::parse(hash.expose())
-            .inspect_err(|error| {
-                log::error!("cannot use a stored password hash, so its user cannot sign in: {error}")
-            })
-            .ok();
+        let stored = StoredHash::parse(hash.expose()).unwrap_or_else(|error| {
+            log::error!("cannot use a stored password hash, so its user cannot sign in: {error}");
+            StoredHash::Unusable
+        });
         let params = self.params.clone();
-        let extra_memory = stored.as_ref().map_or(0, |stored| stored.extra_memory(params.memory()));
+        let extra_memory = stored.extra_memory(params.memory());
         let mut spellings = vec![normalized(password)];
         if spellings[0].expose() != password.expose() {
             // Other programs hash passwords without normalizing them.
@@ -163,25 +162,21 @@ impl PasswordHasher for Argon2Hasher {
         }
         self.pool
             .run(extra_memory, move |blocks| {
-                let is_current = stored.as_ref().is_some_and(|stored| stored.is_current(&params));
-                for (index, password) in spellings.iter().enumerate() {
-                    let password = password.expose().as_bytes();
-                    let Some(stored) = &stored else { break };
+                let passwords = spellings.iter().map(|spelling| spelling.expose().as_bytes());
+                let is_current = stored.is_current(&params);
+                for (index, password) in passwords.clone().enumerate() {
                     if stored.matches(password, blocks)? {
                         // A hash that does not cover the end of the password is not replaced: the end may be mistyped.
-                        let needs_rehash = (!is_current || index > 0) && stored.covers(password);
-                        return Ok(if needs_rehash {
-                            PasswordCheck::NeedsRehash
-                        } else {
-                            PasswordCheck::Match
-                        });
+                        if (!is_current || index > 0) && stored.covers(password) {
+                            return Ok(PasswordCheck::NeedsRehash);
+                        }
+                        return Ok(PasswordCheck::Match);
                     }
                 }
                 if !is_current {
                     // Hashes again, so that a cheap or unsupported hash does not take less time than an unknown user,
                     // who costs as many Argon2id hashes.
-                    for password in &spellings {
-                        let password = password.expose().as_bytes();
+                    for password in passwords {
                         params.derive(password, &[0; SALT_BYTES], blocks, &mut [0; OUTPUT_BYTES])?;
                     }
                 }
