@@ -1,6 +1,6 @@
 //! Key rotation: which key signs and which keys verify, as a function of their creation times and the current time.
 
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Ordering, sync::Arc, time::Duration};
 
 use super::key::Key;
 use crate::domain::time::Timestamp;
@@ -58,20 +58,18 @@ impl Schedule {
         self.created.iter().rposition(|created| self.activation(*created) <= now).unwrap_or(0)
     }
 
-    /// Returns the state of the key at `index`; a key that does not exist is retired.
+    /// Returns the state of the key at `index`.
     pub(super) fn state(&self, index: usize, now: Timestamp) -> KeyState {
-        let signing = self.signing(now);
-        let Some(created) = self.created.get(index) else { return KeyState::Retired };
-        if index == signing {
-            return KeyState::Signing;
+        match index.cmp(&self.signing(now)) {
+            Ordering::Greater => KeyState::Next { signs_at: self.activation(self.created[index]) },
+            Ordering::Equal => KeyState::Signing,
+            Ordering::Less => {
+                // The key stopped signing when the next one was activated.
+                let next = self.activation(self.created[index + 1]);
+                let until = next + self.rotation.token_lifetime + HANDOVER;
+                if now < until { KeyState::Verifying { until } } else { KeyState::Retired }
+            }
         }
-        if index > signing {
-            return KeyState::Next { signs_at: self.activation(*created) };
-        }
-        // The key stopped signing when the next one was activated.
-        let Some(next) = self.created.get(index + 1) else { return KeyState::Retired };
-        let until = self.activation(*next) + self.rotation.token_lifetime + HANDOVER;
-        if now < until { KeyState::Verifying { until } } else { KeyState::Retired }
     }
 
     fn activation(&self, created: Timestamp) -> Timestamp {

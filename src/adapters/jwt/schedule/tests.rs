@@ -42,11 +42,6 @@ fn exactly_one_of_several_keys_created_in_one_second_signs() {
     assert_eq!(schedule.signing(at(1300)), 2);
 }
 
-#[test]
-fn key_that_does_not_exist_is_retired() {
-    assert_eq!(schedule(&[], 300, 900).state(0, at(5000)), KeyState::Retired);
-}
-
 prop_compose! {
     fn any_schedule()(mut created in prop::collection::vec(0_u64..5000, 1..8), delay in 0_u64..1000, lifetime in 1_u64..2000)
         -> (Vec<u64>, u64, u64)
