@@ -52,7 +52,7 @@ const MAX_FILE_LENGTH: u64 = 16 * 1024;
 pub struct KeyDirectory {
     path: PathBuf,
     algorithm: Option<SigningAlgorithm>,
-    rotation: Rotation,
+    pub(super) rotation: Rotation,
 }
 
 /// A key in a key directory.
@@ -188,9 +188,10 @@ impl KeyDirectory {
     pub(super) fn open(&self, now: Timestamp) -> Result<Vec<Arc<Key>>, KeyError> {
         self.create_directory()?;
         access::restrict_to_owner(&self.path);
-        for entry in self.entries()?.iter().filter(|entry| is_key_file(&entry.file_name().to_string_lossy()))
-        {
-            access::restrict_to_owner(&entry.path());
+        for entry in self.entries()? {
+            if algorithm::split_file_name(&entry.file_name().to_string_lossy()).is_some() {
+                access::restrict_to_owner(&entry.path());
+            }
         }
         let mut keys = self.read_all()?;
         if keys.is_empty() {
@@ -210,7 +211,8 @@ impl KeyDirectory {
     fn read_all(&self) -> Result<Vec<Arc<Key>>, KeyError> {
         let (keys, errors) = self.read(&[])?;
         for error in errors {
-            if !error.is_superfluous_file() {
+            // This file is not needed: a newer one has the same key.
+            if !matches!(error.reason, Reason::SameKid(_)) {
                 return Err(error);
             }
             log::error!("{error}");
@@ -262,10 +264,6 @@ impl KeyDirectory {
 
     pub(super) fn no_key(&self) -> KeyError {
         Reason::NoKey.at(&self.path)
-    }
-
-    pub(super) fn rotation(&self) -> Rotation {
-        self.rotation
     }
 
     fn entries(&self) -> Result<Vec<DirEntry>, KeyError> {
@@ -320,7 +318,3 @@ impl KeyDirectory {
 
 /// A key and the text of its file.
 type Material = (Box<dyn Sign>, Zeroizing<String>);
-
-fn is_key_file(name: &str) -> bool {
-    algorithm::split_file_name(name).is_some()
-}

@@ -10,7 +10,7 @@ use thiserror::Error;
 #[error("{place}: {reason}")]
 pub struct KeyError {
     place: String,
-    reason: Reason,
+    pub(super) reason: Reason,
 }
 
 #[derive(Debug, Error)]
@@ -54,13 +54,6 @@ pub(super) enum Reason {
     NoRandomness(#[from] getrandom::Error),
     #[error("cannot get random bytes from the operating system")]
     NoRandomBytes,
-}
-
-impl KeyError {
-    /// Returns whether the file is not needed, because a newer file has the same key.
-    pub(super) fn is_superfluous_file(&self) -> bool {
-        matches!(self.reason, Reason::SameKid(_))
-    }
 }
 
 impl Reason {

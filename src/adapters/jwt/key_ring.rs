@@ -148,7 +148,7 @@ impl KeyRing {
             log::info!("key {kid} was removed");
         }
         let is_any_removed = !old.is_subset(&new);
-        let schedule = Schedule::new(&keys, directory.rotation());
+        let schedule = Schedule::new(&keys, directory.rotation);
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys { keys, schedule };
         if is_any_removed {
             let invalidators = self.invalidators.lock().unwrap_or_else(PoisonError::into_inner);
