@@ -50,8 +50,8 @@ use crate::domain::{
 #[derive(Clone, Debug)]
 pub struct StrengthPolicy {
     pool: Arc<Pool>,
-    min_characters: usize,
-    blocklist: Option<PasswordBlocklist>,
+    pub(crate) min_characters: usize,
+    pub(crate) blocklist: Option<PasswordBlocklist>,
     context: Vec<String>,
 }
 
@@ -86,18 +86,6 @@ impl StrengthPolicy {
     pub fn context<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
         self.context.extend(words.into_iter().map(Into::into));
         self
-    }
-
-    /// Returns the minimum length, in characters.
-    #[cfg(feature = "service")]
-    pub(crate) fn minimum(&self) -> usize {
-        self.min_characters
-    }
-
-    /// Returns whether breached passwords are rejected.
-    #[cfg(feature = "service")]
-    pub(crate) fn has_blocklist(&self) -> bool {
-        self.blocklist.is_some()
     }
 
     /// Checks a password in NFKC. `typed` is the same password as the user typed it.

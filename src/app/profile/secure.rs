@@ -40,7 +40,7 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     tokens.watch(Arc::clone(&cache) as _);
     let hasher = Argon2Hasher::with_settings(secure.argon2())?;
     let policy = secure.passwords.policy(&secure.issuer, &hasher)?;
-    let rules = PasswordRules { minimum: policy.minimum(), has_blocklist: policy.has_blocklist() };
+    let rules = PasswordRules { minimum: policy.min_characters, has_blocklist: policy.blocklist.is_some() };
     let events = SqlAudit::new(database.clone());
     let audit = AuditTrail::start(settings.operations.audit_log.as_deref(), Some(events.writer()))?;
     let mut metrics = Metrics::new(audit);
