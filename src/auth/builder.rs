@@ -385,35 +385,23 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
     /// [`BuildError`] if a required part is missing or a setting is invalid.
     pub fn build(self) -> Result<Auth<S::User>, BuildError> {
         let verifier = self.verifier.ok_or(BuildError::NoTokens)?;
-        if S::User::user_kind() == Client::USER_KIND {
-            return Err(BuildError::ReservedUserKind);
-        }
-        if self.hasher.is_some() && self.issuer.is_none() {
-            return Err(BuildError::PasswordsWithoutTokens);
-        }
-        if self.refresh.is_some() && self.sessions.is_none() {
-            return Err(BuildError::RefreshTokensWithoutSessions);
-        }
-        if self.max_sessions.is_some() && self.sessions.is_none() {
-            return Err(BuildError::MaxSessionsWithoutSessions);
-        }
-        if self.passwords.is_some() && self.hasher.is_none() {
-            return Err(BuildError::PasswordChangesWithoutHasher);
-        }
-        if self.rules.require_client && self.clients.is_none() {
-            return Err(BuildError::ClientRequiredWithoutRegistry);
-        }
-        if let Some(cookies) = &self.cookies {
-            cookies.check()?;
-            if self.sessions.is_none() {
-                return Err(BuildError::CookiesWithoutSessions);
-            }
-            if self.hasher.is_none() {
-                return Err(BuildError::CookiesWithoutHasher);
-            }
-            if self.rules.require_client {
-                return Err(BuildError::CookiesWithoutDefaultClient);
-            }
+        let (has_hasher, has_sessions) = (self.hasher.is_some(), self.sessions.is_some());
+        let (has_cookies, requires_client) = (self.cookies.is_some(), self.rules.require_client);
+        let has_invalid_cookie_name = self.cookies.as_ref().is_some_and(|cookies| !cookies.has_valid_name());
+        let errors = [
+            (S::User::user_kind() == Client::USER_KIND, BuildError::ReservedUserKind),
+            (has_hasher && self.issuer.is_none(), BuildError::PasswordsWithoutTokens),
+            (self.refresh.is_some() && !has_sessions, BuildError::RefreshTokensWithoutSessions),
+            (self.max_sessions.is_some() && !has_sessions, BuildError::MaxSessionsWithoutSessions),
+            (self.passwords.is_some() && !has_hasher, BuildError::PasswordChangesWithoutHasher),
+            (requires_client && self.clients.is_none(), BuildError::ClientRequiredWithoutRegistry),
+            (has_invalid_cookie_name, BuildError::InvalidCookieName),
+            (has_cookies && !has_sessions, BuildError::CookiesWithoutSessions),
+            (has_cookies && !has_hasher, BuildError::CookiesWithoutHasher),
+            (has_cookies && requires_client, BuildError::CookiesWithoutDefaultClient),
+        ];
+        if let Some((_, error)) = errors.into_iter().find(|(is_wrong, _)| *is_wrong) {
+            return Err(error);
         }
         let refresh = self.refresh.unwrap_or_default();
         let maximum = self.max_sessions.unwrap_or(MAX_SESSIONS);

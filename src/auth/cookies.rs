@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::{
     auth::{
-        Auth, AuthError, AuthenticatedUser, Authentication, BuildError,
+        Auth, AuthError, AuthenticatedUser, Authentication,
         authenticate::{Accepted, still_granted},
         refresh_token,
     },
@@ -131,11 +131,10 @@ impl CookieTransport {
         self.is_secure
     }
 
-    pub(super) fn check(&self) -> Result<(), BuildError> {
+    pub(super) fn has_valid_name(&self) -> bool {
         // A token (RFC 9110 section 5.6.2), without the characters that some servers do not accept.
         let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        let is_name = (1..=64).contains(&self.name.len()) && self.name.bytes().all(is_name_byte);
-        if is_name { Ok(()) } else { Err(BuildError::InvalidCookieName) }
+        (1..=64).contains(&self.name.len()) && self.name.bytes().all(is_name_byte)
     }
 }
 
