@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     auth::{
-        Auth, AuthError, Sessions,
+        Auth, AuthError,
         delivery::{DELIVERY_ATTEMPTS, Use},
         grants::GrantType,
         token_cache::Lookup,
@@ -190,29 +190,17 @@ impl<U: AuthUser> Auth<U> {
         Ok(Authentication::Client(AuthenticatedClient { client_id, claims, granted_scopes }.into()))
     }
 
-    /// Returns whether the session of a token is active; `true` without a session store.
-    async fn has_session(&self, claims: &Claims, now: Timestamp) -> Result<bool, BackendError> {
-        match &self.0.sessions {
-            Some(sessions) => self.is_active(sessions, claims, now).await,
-            None => Ok(true),
-        }
-    }
-
     /// Returns the owner of a token's session.
     pub(super) fn owner_of_token(&self, claims: &Claims) -> SessionOwner {
         let kind = if claims.is_of_client() { Client::USER_KIND } else { U::user_kind() };
         SessionOwner { user_kind: kind.into(), subject: claims.subject.clone() }
     }
 
-    /// Returns whether the session of a token is active. While a response may be repeated, records that the client received
-    /// it. If the token is of a response that was presumed lost, two parties have the refresh token, and the session
-    /// ends.
-    async fn is_active(
-        &self,
-        sessions: &Sessions,
-        claims: &Claims,
-        now: Timestamp,
-    ) -> Result<bool, BackendError> {
+    /// Returns whether the session of a token is active; `true` without a session store. While a response may be repeated,
+    /// records that the client received it. If the token is of a response that was presumed lost, two parties have the
+    /// refresh token, and the session ends.
+    async fn has_session(&self, claims: &Claims, now: Timestamp) -> Result<bool, BackendError> {
+        let Some(sessions) = &self.0.sessions else { return Ok(true) };
         let owner = self.owner_of_token(claims);
         for _ in 0..DELIVERY_ATTEMPTS {
             let Some(delivery) = sessions.store.find_active(&owner, claims).await? else { return Ok(false) };
