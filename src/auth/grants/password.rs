@@ -9,7 +9,6 @@ use crate::{
         client::{Client, ClientInfo},
         event::{Event, EventKind},
         secret::{DeviceCookie, Password},
-        session::{CredentialsVersion, SessionStore},
         user::AuthUser,
     },
 };
@@ -152,22 +151,18 @@ impl<U: AuthUser> Auth<U> {
         for _ in 0..ATTEMPTS {
             let SignIn { username, password, client_info, .. } = sign_in;
             let verified = self.verify_account(username, password, client_info).await?;
-            let mut version = CredentialsVersion::default();
-            if let Some(sessions) = &self.0.sessions {
-                // A password change from here on raises the version. To detect an earlier one, the account is read
-                // again.
-                let owner = self.owner(verified.account.user.subject());
-                version = sessions.store.credentials_version(&owner).await?;
-                if !self.is_unchanged(username, &verified).await? {
-                    continue;
-                }
+            // A password change from here on raises the version. To detect an earlier one, the account is read again.
+            let owner = self.owner(verified.account.user.subject());
+            let credentials_version = self.credentials_version(&owner).await?;
+            if self.has_sessions() && !self.is_unchanged(username, &verified).await? {
+                continue;
             }
             let password_hash = verified.password_hash().clone();
             let user = verified.account.user;
             let request = AuthenticatedRequest {
                 user: Some(&user),
                 username: Some(username),
-                credentials_version: version,
+                credentials_version,
                 scopes: sign_in.scopes,
                 audiences: sign_in.audiences,
                 client,
