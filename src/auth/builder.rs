@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use crate::{
     auth::{
-        Auth, CookieTransport, ExtraClaims, Inner, Issuer, LoginThrottle, PasswordContext, Profile,
-        RefreshSettings, Rules, Sessions, TokenCache, throttle::Throttle,
+        Auth, CookieTransport, ExtraClaims, Inner, LoginThrottle, PasswordContext, Profile, RefreshSettings,
+        Rules, Sessions, TokenCache, throttle::Throttle,
     },
     domain::{
         backend_error::BackendError,
@@ -405,11 +405,11 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         }
         let refresh = self.refresh.unwrap_or_default();
         let maximum = self.max_sessions.unwrap_or(MAX_SESSIONS);
-        let extra_claims = self.extra_claims;
         Ok(Auth(Arc::new(Inner {
             users: DynUserStore::new_arc(self.users),
             verifier,
-            issuer: self.issuer.map(|tokens| Issuer { tokens, extra_claims }),
+            issuer: self.issuer,
+            extra_claims: self.extra_claims,
             hasher: self.hasher,
             passwords: self.passwords,
             password_policy: self.password_policy,

@@ -75,7 +75,8 @@ pub struct Auth<U: AuthUser>(Arc<Inner<U>>);
 struct Inner<U: AuthUser> {
     users: Arc<DynUserStore<'static, U>>,
     verifier: Arc<DynTokenVerifier<'static>>,
-    issuer: Option<Issuer<U>>,
+    issuer: Option<Arc<DynTokenIssuer<'static>>>,
+    extra_claims: Option<ExtraClaims<U>>,
     hasher: Option<Arc<DynPasswordHasher<'static>>>,
     passwords: Option<Arc<DynPasswordStore<'static>>>,
     password_policy: Option<Arc<DynPasswordPolicy<'static>>>,
@@ -96,11 +97,6 @@ struct Inner<U: AuthUser> {
     rules: Rules,
     clock: Clock,
     random: Random,
-}
-
-struct Issuer<U> {
-    tokens: Arc<DynTokenIssuer<'static>>,
-    extra_claims: Option<ExtraClaims<U>>,
 }
 
 struct Sessions {
@@ -139,14 +135,14 @@ impl<U: AuthUser> Auth<U> {
     /// [`AuthError::Backend`] if the keys cannot be read.
     pub fn key_set(&self) -> Result<Option<KeySet>, AuthError> {
         match &self.0.issuer {
-            Some(issuer) => Ok(issuer.tokens.key_set(self.now())?),
+            Some(issuer) => Ok(issuer.key_set(self.now())?),
             None => Ok(None),
         }
     }
 
     /// Returns the algorithms of the keys that verify access tokens.
     pub(crate) fn token_algorithms(&self) -> Vec<&'static str> {
-        self.0.issuer.as_ref().map_or_else(Vec::new, |issuer| issuer.tokens.algorithms(self.now()))
+        self.0.issuer.as_ref().map_or_else(Vec::new, |issuer| issuer.algorithms(self.now()))
     }
 
     /// Returns whether both are clones of the same `Auth`.

@@ -294,7 +294,7 @@ impl<U: AuthUser> Auth<U> {
         now: Timestamp,
     ) -> Result<Tokens, AuthError> {
         let issuer = self.0.issuer.as_ref().ok_or(AuthError::NotConfigured("a token issuer"))?;
-        let extra_claims = user.zip(issuer.extra_claims.as_ref()).map(|(user, claims)| claims(user));
+        let extra_claims = user.zip(self.0.extra_claims.as_ref()).map(|(user, claims)| claims(user));
         let (session_id, sequence) = session.unzip();
         let new = NewToken {
             subject: owner.subject.clone(),
@@ -307,7 +307,7 @@ impl<U: AuthUser> Auth<U> {
             extra_claims: extra_claims.unwrap_or_default(),
             now,
         };
-        let issued = issuer.tokens.issue(&new).await?;
+        let issued = issuer.issue(&new).await?;
         Ok(Tokens {
             access_token: issued.access_token,
             expires_in: issued.expires_in,
