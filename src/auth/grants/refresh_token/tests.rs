@@ -11,14 +11,12 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::{
-    auth::{Authentication, RefreshSettings, SignIn},
+    auth::{Authentication, ExternalSignIn, RefreshSettings},
     domain::{
         claims::Claims,
-        ports::{
-            IssuedToken, NewToken, PasswordCheck, PasswordHasher, TokenIssuer, TokenVerifier, UserStore,
-        },
+        ports::{IssuedToken, NewToken, TokenIssuer, TokenVerifier, UserStore},
         scope::Scope,
-        secret::{AccessToken, Password, PasswordHash},
+        secret::{AccessToken, PasswordHash},
         session::{
             CredentialsVersion, Delivery, NewSession, PreviousToken, Session, SessionId, SessionOwner,
             SessionStore,
@@ -158,21 +156,15 @@ impl AuthUser for User {
     }
 }
 
-impl OneUser {
-    fn user(&self) -> User {
-        User(self.0.lock().unwrap().clone())
-    }
-}
-
 impl UserStore for OneUser {
     type User = User;
 
     async fn find_by_username(&self, _: &Username) -> Result<Option<Account<User>>, BackendError> {
-        Ok(Some(Account { user: self.user(), password_hash: "hash".into() }))
+        unreachable!()
     }
 
     async fn find_by_subject(&self, _: &Subject) -> Result<Option<User>, BackendError> {
-        Ok(Some(self.user()))
+        Ok(Some(User(self.0.lock().unwrap().clone())))
     }
 
     async fn replace_hash(
@@ -182,23 +174,6 @@ impl UserStore for OneUser {
         _: &PasswordHash,
     ) -> Result<(), BackendError> {
         unreachable!()
-    }
-}
-
-/// A hasher that accepts every password.
-struct AnyPassword(PasswordHash);
-
-impl PasswordHasher for AnyPassword {
-    async fn hash(&self, _: &Password) -> Result<PasswordHash, BackendError> {
-        unreachable!()
-    }
-
-    async fn verify(&self, _: &Password, _: &PasswordHash) -> Result<PasswordCheck, BackendError> {
-        Ok(PasswordCheck::Match)
-    }
-
-    fn dummy_hash(&self) -> &PasswordHash {
-        &self.0
     }
 }
 
@@ -234,7 +209,6 @@ fn auth_with(user: &OneUser, families: &Families, settings: RefreshSettings) -> 
     let (now, random) = (Arc::new(AtomicU64::new(START.as_unix())), Arc::new(AtomicU8::new(0xff)));
     let (clock, bytes) = (Arc::clone(&now), Arc::clone(&random));
     let auth = Auth::builder(user.clone())
-        .passwords(AnyPassword("dummy".into()))
         .tokens(SessionTokens)
         .sessions(families.clone())
         .refresh_tokens(settings)
@@ -255,15 +229,14 @@ fn scopes(granted_scopes: &GrantedScopes) -> BTreeSet<String> {
 }
 
 fn sign_in(auth: &TestAuth, scopes: &[String]) -> Result<Tokens, AuthError> {
-    let sign_in = SignIn {
-        username: "johndoe",
-        password: &"secret".into(),
+    let sign_in = ExternalSignIn {
+        subject: &Subject::new("johndoe").unwrap(),
         scopes,
         audiences: &[],
         client: None,
         client_info: &ClientInfo::default(),
     };
-    Ok(auth.auth.sign_in(sign_in).now_or_never().unwrap()?.tokens)
+    Ok(auth.auth.sign_in_external(sign_in).now_or_never().unwrap()?.tokens)
 }
 
 fn use_token(
