@@ -14,7 +14,6 @@ use crate::{
         Rules, Sessions, TokenCache, throttle::Throttle,
     },
     domain::{
-        backend_error::BackendError,
         claims::Audience,
         client::{Client, ClientId},
         error_format::ErrorFormat,
@@ -55,7 +54,6 @@ pub struct AuthBuilder<S: UserStore> {
     listeners: Vec<Arc<dyn EventListener>>,
     rules: Rules,
     clock: super::Clock,
-    random: super::Random,
 }
 
 /// The reason why [`AuthBuilder::build`] failed: a required part is missing, or a setting is invalid.
@@ -127,11 +125,6 @@ impl<U: AuthUser> Auth<U> {
             listeners: Vec::new(),
             rules: Rules::default(),
             clock: Box::new(Timestamp::now),
-            random: Box::new(|bytes| {
-                getrandom::fill(bytes).map_err(|error| {
-                    BackendError::new(format!("cannot get random bytes from the operating system: {error}"))
-                })
-            }),
         }
     }
 }
@@ -369,16 +362,6 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Replaces the random source, for tests.
-    #[cfg(test)]
-    pub(crate) fn random(mut self, fill: impl Fn(&mut [u8]) + Send + Sync + 'static) -> Self {
-        self.random = Box::new(move |bytes| {
-            fill(bytes);
-            Ok(())
-        });
-        self
-    }
-
     /// Builds the [`Auth`].
     ///
     /// # Errors
@@ -426,7 +409,6 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
             listeners: self.listeners,
             rules: self.rules,
             clock: self.clock,
-            random: self.random,
         })))
     }
 }

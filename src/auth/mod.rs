@@ -96,7 +96,6 @@ struct Inner<U: AuthUser> {
     listeners: Vec<Arc<dyn EventListener>>,
     rules: Rules,
     clock: Clock,
-    random: Random,
 }
 
 struct Sessions {
@@ -110,7 +109,6 @@ type ExtraClaims<U> = Box<dyn Fn(&U) -> Map<String, Value> + Send + Sync>;
 type Profile<U> = Box<dyn Fn(&U) -> UserProfile + Send + Sync>;
 type PasswordContext<U> = Box<dyn Fn(&U) -> Vec<String> + Send + Sync>;
 type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
-type Random = Box<dyn Fn(&mut [u8]) -> Result<(), BackendError> + Send + Sync>;
 
 /// The settings other than stores and services.
 #[derive(Default)]
@@ -237,12 +235,6 @@ impl<U: AuthUser> Auth<U> {
         (self.0.clock)()
     }
 
-    fn random(&self) -> Result<[u8; 32], BackendError> {
-        let mut bytes = [0; 32];
-        (self.0.random)(&mut bytes)?;
-        Ok(bytes)
-    }
-
     pub(crate) fn emit(&self, event: &Event<'_>) {
         self.0.listeners.iter().for_each(|listener| listener.on_event(event));
     }
@@ -252,4 +244,13 @@ impl<U: AuthUser> Clone for Auth<U> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
+}
+
+/// Returns 256 random bits.
+fn random() -> Result<[u8; 32], BackendError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        BackendError::new(format!("cannot get random bytes from the operating system: {error}"))
+    })?;
+    Ok(bytes)
 }

@@ -23,6 +23,7 @@ use crate::{
     auth::{
         Auth, AuthError,
         device_cookie::{self, DeviceId},
+        random,
     },
     domain::{
         backend_error::BackendError,
@@ -283,7 +284,7 @@ impl<U: AuthUser> Auth<U> {
         now: Timestamp,
     ) -> Result<(), AuthError> {
         if let Some(cookie) = &client_info.device_cookie {
-            let key = throttle.device_key(|| self.random()).await?;
+            let key = throttle.device_key().await?;
             let device = device_cookie::verify_any(key, cookie, now);
             if device.is_some_and(|device| throttle.device_rates.check(device)) {
                 return Ok(());
@@ -334,7 +335,7 @@ impl<U: AuthUser> Auth<U> {
         let account = self.account(throttle, target);
         let device = match &client_info.device_cookie {
             Some(cookie) => {
-                let key = throttle.device_key(|| self.random()).await?;
+                let key = throttle.device_key().await?;
                 device_cookie::verify(key, &account.credentials, cookie, self.now())
             }
             None => None,
@@ -377,10 +378,10 @@ impl<U: AuthUser> Auth<U> {
         client_info: &ClientInfo,
     ) -> Result<Option<DeviceCookie>, BackendError> {
         let Some(throttle) = &self.0.throttle else { return Ok(None) };
-        let key = throttle.device_key(|| self.random()).await?;
+        let key = throttle.device_key().await?;
         let account = self.account(throttle, Target::User(subject, password_hash));
         let sent = client_info.device_cookie.as_ref();
-        Ok(Some(device_cookie::renew(key, &account.credentials, sent, &self.random()?, self.now())))
+        Ok(Some(device_cookie::renew(key, &account.credentials, sent, &random()?, self.now())))
     }
 
     fn account(&self, throttle: &Throttle, target: Target<'_>) -> Account {
@@ -480,10 +481,7 @@ impl Throttle {
         }
     }
 
-    async fn device_key(
-        &self,
-        random: impl FnOnce() -> Result<[u8; 32], BackendError>,
-    ) -> Result<&[u8; 32], BackendError> {
+    async fn device_key(&self) -> Result<&[u8; 32], BackendError> {
         self.device_key.get_or_try_init(async || self.store.device_key(random()?).await).await
     }
 

@@ -10,7 +10,7 @@ use crate::{
             AuthenticatedRequest,
             password::{SignIn, Start, Started},
         },
-        refresh_token,
+        random, refresh_token,
     },
     domain::{session::NewSession, user::AuthUser},
 };
@@ -47,7 +47,7 @@ impl<U: AuthUser> Start<U> for SetCookie<'_> {
         };
         let AuthenticatedRequest { user, credentials_version, scopes, client, client_info, .. } = *request;
         let (granted_scopes, _) = auth.grant_scopes(user, client, scopes)?;
-        let (now, random) = (auth.now(), auth.random()?);
+        let (now, random) = (auth.now(), random()?);
         let (id, cookie) = (refresh_token::session_id(&random), refresh_token::cookie(&random));
         let (owner, hash) = (auth.owner_of(user, client)?, cookie_hash(&cookie));
         let session = NewSession {

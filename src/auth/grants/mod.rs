@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     auth::{
-        Auth, AuthError, RefreshTokens, Sessions,
+        Auth, AuthError, RefreshTokens, Sessions, random,
         refresh_token::{self as token, TokenParts},
     },
     domain::{
@@ -167,7 +167,7 @@ impl<U: AuthUser> Auth<U> {
         let audiences = self.audiences(client, audiences)?;
         let granted = Granted { scopes, audiences: audiences.clone() };
         let client_id = self.stored_id(client);
-        let (now, random) = (self.now(), self.random()?);
+        let (now, random) = (self.now(), random()?);
         let session_id = self.0.sessions.as_ref().map(|_| token::session_id(&random));
         let owner = self.owner_of(user, client)?;
         let session = session_id.clone().map(|id| (id, 0));

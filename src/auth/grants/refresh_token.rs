@@ -8,6 +8,7 @@ use crate::{
         authenticate::still_granted,
         delivery::{DELIVERY_ATTEMPTS, Repetition, is_same_sender},
         grants::{GrantRequest, GrantType, Granted, Parameter, SignedIn, Tokens},
+        random,
         refresh_token::{self, TokenParts},
     },
     domain::{
@@ -189,7 +190,7 @@ impl<U: AuthUser> Auth<U> {
         };
         let parts = TokenParts::of(refresh.token).ok_or(AuthError::InvalidRefreshToken)?;
         let (name, hash) = (parts.family_hash(), parts.hash());
-        let (now, random) = (self.now(), self.random()?);
+        let (now, random) = (self.now(), random()?);
         for _ in 0..DELIVERY_ATTEMPTS {
             let family = self.find_family(&name).await?.ok_or(AuthError::InvalidRefreshToken)?;
             if *self.client_id_of(family.client_id.as_ref()) != client.id {

@@ -2,7 +2,7 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -197,26 +197,24 @@ impl TokenVerifier for SessionTokens {
     }
 }
 
-/// An `Auth` whose clock and randomness the test sets.
+/// An `Auth` whose clock the test sets.
 #[derive(Clone)]
 struct TestAuth {
     auth: Auth<User>,
     now: Arc<AtomicU64>,
-    random: Arc<AtomicU8>,
 }
 
 fn auth_with(user: &OneUser, families: &Families, settings: RefreshSettings) -> TestAuth {
-    let (now, random) = (Arc::new(AtomicU64::new(START.as_unix())), Arc::new(AtomicU8::new(0xff)));
-    let (clock, bytes) = (Arc::clone(&now), Arc::clone(&random));
+    let now = Arc::new(AtomicU64::new(START.as_unix()));
+    let clock = Arc::clone(&now);
     let auth = Auth::builder(user.clone())
         .tokens(SessionTokens)
         .sessions(families.clone())
         .refresh_tokens(settings)
         .clock(move || Timestamp::from_unix(clock.load(Ordering::SeqCst)))
-        .random(move |buffer| buffer.fill(bytes.load(Ordering::SeqCst)))
         .build()
         .unwrap();
-    TestAuth { auth, now, random }
+    TestAuth { auth, now }
 }
 
 fn granted(scopes: &BTreeSet<&str>) -> GrantedScopes {
@@ -239,14 +237,8 @@ fn sign_in(auth: &TestAuth, scopes: &[String]) -> Result<Tokens, AuthError> {
     Ok(auth.auth.sign_in_external(sign_in).now_or_never().unwrap()?.tokens)
 }
 
-fn use_token(
-    auth: &TestAuth,
-    token: &str,
-    scopes: &[String],
-    now: Timestamp,
-    random: u8,
-) -> Result<Tokens, AuthError> {
-    use_token_from(auth, &ClientInfo::default(), token, scopes, now, random)
+fn use_token(auth: &TestAuth, token: &str, scopes: &[String], now: Timestamp) -> Result<Tokens, AuthError> {
+    use_token_from(auth, &ClientInfo::default(), token, scopes, now)
 }
 
 fn use_token_from(
@@ -255,10 +247,8 @@ fn use_token_from(
     token: &str,
     scopes: &[String],
     now: Timestamp,
-    random: u8,
 ) -> Result<Tokens, AuthError> {
     auth.now.store(now.as_unix(), Ordering::SeqCst);
-    auth.random.store(random, Ordering::SeqCst);
     let token = RefreshToken::from(token);
     let refresh = Refresh { token: &token, scopes, audiences: &[], client: None, client_info };
     Ok(auth.auth.refresh(refresh).now_or_never().unwrap()?.tokens)
@@ -379,10 +369,10 @@ proptest! {
             is_ended: false,
         };
         let mut now = START;
-        for (number, step) in (0..).zip(steps) {
+        for step in steps {
             let allowed = scopes(&user.0.lock().unwrap().with(Scope::offline_access()));
             let is_active = model.is_active(now);
-            let refresh = |token: &str, requested: &[String]| use_token(&auth, token, requested, now, number);
+            let refresh = |token: &str, requested: &[String]| use_token(&auth, token, requested, now);
             let is_invalid = |result| matches!(result, Err(AuthError::InvalidRefreshToken));
             match step {
                 Step::Current(requested) => {
@@ -436,7 +426,7 @@ proptest! {
             let later = now.max(model.rotated + SETTINGS.grace);
             for token in &model.tokens {
                 let fork = auth_with(&user, &families.fork(), SETTINGS);
-                let is_valid = use_token(&fork, token, &[], later, 0xfe).is_ok();
+                let is_valid = use_token(&fork, token, &[], later).is_ok();
                 prop_assert_eq!(is_valid, model.is_active(later) && token == model.current());
             }
         }
@@ -455,7 +445,7 @@ fn race(
     let (other, shared, token) = (auth.clone(), families.clone(), first.clone());
     let concurrent = Box::new(move || concurrent(&other, &shared, &token));
     *families.before_rotation.lock().unwrap() = Some(concurrent);
-    let result = use_token(&auth, &first, &[], START, 1);
+    let result = use_token(&auth, &first, &[], START);
     (auth, families, result)
 }
 
@@ -464,18 +454,18 @@ fn two_concurrent_uses_within_grace_return_the_same_token() {
     let winner = Arc::new(Mutex::new(String::new()));
     let current = Arc::clone(&winner);
     let (auth, families, result) = race(3, move |auth, _, token| {
-        *winner.lock().unwrap() = refresh_token(&use_token(auth, token, &[], START, 2).unwrap());
+        *winner.lock().unwrap() = refresh_token(&use_token(auth, token, &[], START).unwrap());
     });
     let current = current.lock().unwrap();
     assert_eq!(refresh_token(&result.unwrap()), *current);
     assert_eq!(families.lock().len(), 1);
-    assert!(use_token(&auth, &current, &[], START, 3).is_ok());
+    assert!(use_token(&auth, &current, &[], START).is_ok());
 }
 
 #[test]
 fn two_concurrent_uses_without_grace_end_the_session() {
     let (_, families, result) = race(0, |auth, _, token| {
-        assert!(use_token(auth, token, &[], START, 2).is_ok());
+        assert!(use_token(auth, token, &[], START).is_ok());
     });
     assert!(matches!(result, Err(AuthError::InvalidRefreshToken)));
     assert!(families.lock().is_empty());
@@ -490,8 +480,8 @@ fn refresh_of_a_session_that_ends_concurrently_is_rejected() {
 #[test]
 fn use_after_two_concurrent_rotations_ends_the_session() {
     let (_, families, result) = race(3, |auth, _, token| {
-        let next = refresh_token(&use_token(auth, token, &[], START, 2).unwrap());
-        assert!(use_token(auth, &next, &[], START, 3).is_ok());
+        let next = refresh_token(&use_token(auth, token, &[], START).unwrap());
+        assert!(use_token(auth, &next, &[], START).is_ok());
     });
     assert!(matches!(result, Err(AuthError::InvalidRefreshToken)));
     assert!(families.lock().is_empty());
@@ -514,10 +504,9 @@ fn second_sender_ends_the_session_whichever_response_arrives_first() {
             let families = Families::default();
             let auth = auth_with(&user, &families, SETTINGS);
             let signed_in = sign_in(&auth, &[]).unwrap();
-            let refresh = |address, random| {
-                use_token_from(&auth, &sender(address), &refresh_token(&signed_in), &[], START, random)
-            };
-            let (victim, thief) = (refresh(1, 1).unwrap(), refresh(2, 2).unwrap());
+            let refresh =
+                |address| use_token_from(&auth, &sender(address), &refresh_token(&signed_in), &[], START);
+            let (victim, thief) = (refresh(1).unwrap(), refresh(2).unwrap());
             // A token from before the rotation does not show which response arrived.
             assert!(is_valid(&auth, &signed_in));
             auth.now.store(uses_at.as_unix(), Ordering::SeqCst);
