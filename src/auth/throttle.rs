@@ -731,26 +731,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn in_memory_store_counts_forgets_and_clears() {
-        let store = InMemoryFailedAttempts::new(100);
-        let forget_after = Duration::from_secs(9);
-        let keys = ["a", "b"].map(|key| ThrottleKey { name: key.to_owned(), forget_after });
-        let add = |now| store.add(&keys, Timestamp::from_unix(now)).now_or_never().unwrap().unwrap();
-        let find = || {
-            let found = store.find(&keys).now_or_never().unwrap().unwrap();
-            found.iter().map(|failures| failures.count).collect::<Vec<_>>()
-        };
-        assert_eq!(find(), [0, 0]);
-        add(10);
-        add(11);
-        assert_eq!(find(), [2, 2]);
-        store.clear(&keys[..1]).now_or_never().unwrap().unwrap();
-        assert_eq!(find(), [0, 2]);
-        add(20);
-        assert_eq!(find(), [1, 1], "the failure at 11 is forgotten");
-    }
-
     /// A store that loses all results.
     struct Forgetful;
 
