@@ -88,6 +88,7 @@ impl PartialEq for PasswordHash {
 
 secret! {
     /// The value of a device cookie: failed attempts of strangers do not delay a device that sends it. It authenticates nobody.
+    #[derive(PartialEq, Eq)]
     DeviceCookie
 }
 
@@ -95,14 +96,6 @@ impl DeviceCookie {
     /// The lifetime of the cookie after a sign-in.
     pub const LIFETIME: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 }
-
-impl PartialEq for DeviceCookie {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for DeviceCookie {}
 
 secret! {
     /// An access token ([RFC 6749 section 1.4](https://www.rfc-editor.org/rfc/rfc6749#section-1.4)).
