@@ -29,7 +29,8 @@ pub(crate) fn invalid_reason(text: &str, max_bytes: usize, too_long: &'static st
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $max_bytes:literal bytes) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, ::serde::Deserialize)]
+        #[serde(try_from = "String")]
         pub struct $name(::std::sync::Arc<str>);
 
         impl $name {
@@ -79,18 +80,10 @@ macro_rules! name {
             }
         }
 
-        /// Serializes as a string.
+        /// Serializes as a string. Deserialization validates the string.
         impl ::serde::Serialize for $name {
             fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(&self.0)
-            }
-        }
-
-        /// Deserializes a string and validates it.
-        impl<'de> ::serde::Deserialize<'de> for $name {
-            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                <String as ::serde::Deserialize>::deserialize(deserializer)
-                    .and_then(|text| Self::new(text).map_err(::serde::de::Error::custom))
             }
         }
 
