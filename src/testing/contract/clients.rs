@@ -1,11 +1,8 @@
 //! The rules of [`ClientRegistry`].
 
 use crate::{
-    domain::{
-        client::{Client, ClientId},
-        ports::ClientRegistry,
-    },
-    testing::contract::{Check, Contract, Violation, ensure, ensure_eq, unknown_names},
+    domain::{client::Client, ports::ClientRegistry},
+    testing::contract::{Check, Contract, Violation, ensure, ensure_eq, parse, unknown_names},
 };
 
 /// Checks the rules of [`ClientRegistry`] with these clients, which must be registered. Include a public and a confidential
@@ -30,7 +27,7 @@ async fn registered_client<R: ClientRegistry>(registry: &R, clients: &[Client]) 
 
 async fn unknown_client<R: ClientRegistry>(registry: &R) -> Check {
     for name in unknown_names(255) {
-        let found = registry.find(&client_id(&name)).await?;
+        let found = registry.find(&parse(&name)).await?;
         ensure_eq!(found, None, "the client {name:?}");
     }
     Ok(())
@@ -42,14 +39,10 @@ async fn exact_client_id<R: ClientRegistry>(registry: &R, clients: &[Client]) ->
         for other in [id.to_uppercase(), id.to_lowercase(), format!("{id} "), format!(" {id}")] {
             let is_registered = clients.iter().any(|client| client.id.as_str() == other);
             if other.len() <= 255 && !is_registered {
-                let found = registry.find(&client_id(&other)).await?;
+                let found = registry.find(&parse(&other)).await?;
                 ensure_eq!(found, None, "the client {other:?}, next to {id:?}");
             }
         }
     }
     Ok(())
-}
-
-fn client_id(id: &str) -> ClientId {
-    ClientId::new(id).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -25,7 +25,7 @@ mod passwords;
 mod sessions;
 mod users;
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, str::FromStr};
 
 use crate::domain::backend_error::BackendError;
 
@@ -120,6 +120,11 @@ macro_rules! ensure_eq {
 
 use ensure;
 use ensure_eq;
+
+/// Parses a name or a list of scopes.
+fn parse<T: FromStr<Err: fmt::Display>>(text: &str) -> T {
+    text.parse().unwrap_or_else(|error| panic!("{error}"))
+}
 
 /// Names that nobody has. Some are likely to break a store.
 const UNKNOWN: [&str; 9] = [

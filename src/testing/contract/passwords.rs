@@ -10,7 +10,7 @@ use crate::{
         user::{AuthUser, Subject},
     },
     testing::contract::{
-        Check, Contract, Failure, Violation, ensure, unknown_names,
+        Check, Contract, Failure, Violation, ensure, parse, unknown_names,
         users::{account, argon2_hash},
     },
 };
@@ -73,7 +73,7 @@ async fn unknown_account<S: UserStore + PasswordStore>(store: &S, names: [&str; 
     let [one, _] = Member::all(store, names).await?;
     let before = one.hash().await?;
     for name in unknown_names(255) {
-        let subject = Subject::new(&*name).unwrap_or_else(|error| panic!("{error}"));
+        let subject = parse(&name);
         ensure!(store.find_hash(&subject).await?.is_none(), "the subject {name:?} has a hash");
         let nobody = Member { store, name: "nobody", subject };
         ensure!(!nobody.change(&before, &argon2_hash('A')).await?, "the password of {name:?} was changed");

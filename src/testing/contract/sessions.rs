@@ -16,11 +16,10 @@ use crate::{
             SessionOwner, SessionStore, TokenFamily, TokenHash,
         },
         time::Timestamp,
-        user::Subject,
     },
     testing::{
         auth::random,
-        contract::{Check, Contract, Failure, Violation, ensure, ensure_eq, unknown_names},
+        contract::{Check, Contract, Failure, Violation, ensure, ensure_eq, parse, unknown_names},
     },
 };
 
@@ -145,7 +144,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
 
     /// Returns an identifier of 22 characters.
     fn id(&self, label: &str) -> SessionId {
-        let id = session_id(&self.hash(&format!("session {label}")).as_str()[..22]);
+        let id: SessionId = parse(&self.hash(&format!("session {label}")).as_str()[..22]);
         self.labels.borrow_mut().push((id.clone(), label.to_owned()));
         id
     }
@@ -366,7 +365,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
             );
         }
         for id in similar(self.id("a").as_str()) {
-            let claims = Claims { session_id: Some(session_id(&id)), ..self.claims(self.one, "a", "token") };
+            let claims = Claims { session_id: Some(parse(&id)), ..self.claims(self.one, "a", "token") };
             let found = self.store.find_active(self.one, &claims).await?;
             ensure_eq!(found, None, "a session with an identifier like that of an active one");
         }
@@ -544,8 +543,8 @@ impl<'a, S: SessionStore> Case<'a, S> {
     async fn unknown_session(&self) -> Check {
         self.open("a", self.one).await?;
         for name in unknown_names(255) {
-            let subject = Subject::new(&*name).unwrap_or_else(|error| panic!("{error}"));
-            let (nobody, id) = (SessionOwner { subject, ..self.one.clone() }, session_id(&name));
+            let nobody = SessionOwner { subject: parse(&name), ..self.one.clone() };
+            let id: SessionId = parse(&name);
             let unknown = Claims { session_id: Some(id.clone()), ..self.claims(self.one, "a", "token") };
             for (owner, claims) in [(&nobody, self.claims(self.one, "a", "token")), (self.one, unknown)] {
                 ensure!(self.store.find_active(owner, &claims).await?.is_none(), "{name:?} is active");
@@ -567,11 +566,9 @@ impl<'a, S: SessionStore> Case<'a, S> {
     }
 
     async fn family_content(&self) -> Check {
-        let audience = |text: &str| text.parse().unwrap_or_else(|error| panic!("{error}"));
-        let scopes = "me todos:read".parse().unwrap_or_else(|error| panic!("{error}"));
         let one = Opening {
-            granted_scopes: GrantedScopes::Only(scopes),
-            audiences: vec![audience("https://api.example.com"), audience("an audience with spaces")],
+            granted_scopes: GrantedScopes::Only(parse("me todos:read")),
+            audiences: vec![parse("https://api.example.com"), parse("an audience with spaces")],
             client_info: sender("family"),
             ..self.opening("a", self.one)
         };
@@ -771,8 +768,4 @@ fn similar(name: &str) -> [String; 4] {
     let other_case = |c: char| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
     let (shorter, pattern) = (&name[..name.len() - 1], format!("{}%", &name[..name.len() - 1]));
     [name.chars().map(other_case).collect(), shorter.to_owned(), pattern, "_".repeat(name.len())]
-}
-
-fn session_id(id: &str) -> SessionId {
-    SessionId::new(id).unwrap_or_else(|error| panic!("{error}"))
 }

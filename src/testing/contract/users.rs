@@ -4,9 +4,9 @@ use crate::{
     domain::{
         ports::UserStore,
         secret::PasswordHash,
-        user::{Account, AuthUser, Subject, Username},
+        user::{Account, AuthUser},
     },
-    testing::contract::{Check, Contract, Failure, Violation, ensure, ensure_eq, unknown_names},
+    testing::contract::{Check, Contract, Failure, Violation, ensure, ensure_eq, parse, unknown_names},
 };
 
 /// Checks the rules of [`UserStore`] with the accounts of two usernames, which the store must contain. Their password hashes
@@ -30,12 +30,11 @@ pub async fn user_store<S: UserStore>(store: &S, usernames: [&str; 2]) -> Result
 
 async fn unknown_user<S: UserStore>(store: &S) -> Check {
     for name in unknown_names(1024) {
-        let found = store.find_by_username(&username(&name)).await?;
+        let found = store.find_by_username(&parse(&name)).await?;
         ensure!(found.is_none(), "the username {name:?} was found");
     }
     for name in unknown_names(255) {
-        let subject = Subject::new(&*name).unwrap_or_else(|error| panic!("{error}"));
-        let found = store.find_by_subject(&subject).await?;
+        let found = store.find_by_subject(&parse(&name)).await?;
         ensure!(found.is_none(), "the subject {name:?} was found");
     }
     Ok(())
@@ -93,8 +92,7 @@ async fn replace_unknown<S: UserStore>(store: &S, usernames: [&str; 2]) -> Check
     for name in usernames {
         let before = hash(store, name).await?;
         for nobody in unknown_names(255) {
-            let nobody = Subject::new(nobody).unwrap_or_else(|error| panic!("{error}"));
-            let _ = store.replace_hash(&nobody, &before, &argon2_hash('E')).await;
+            let _ = store.replace_hash(&parse(&nobody), &before, &argon2_hash('E')).await;
             ensure!(hash(store, name).await? == before, "the hash of {name:?} changed instead");
         }
     }
@@ -107,12 +105,8 @@ pub(super) fn argon2_hash(filler: char) -> PasswordHash {
     format!("$argon2id$v=19$m=19456,t=2,p=1${salt}${hash}").into()
 }
 
-fn username(name: &str) -> Username {
-    Username::new(name).unwrap_or_else(|error| panic!("{error}"))
-}
-
 pub(super) async fn account<S: UserStore>(store: &S, name: &str) -> Result<Account<S::User>, Failure> {
-    let found = store.find_by_username(&username(name)).await?;
+    let found = store.find_by_username(&parse(name)).await?;
     found.ok_or_else(|| Failure(format!("the suite needs an account with the username {name:?}")))
 }
 
