@@ -17,7 +17,6 @@ use crate::{
             WeakPassword,
         },
         secret::{Password, PasswordHash},
-        time::Timestamp,
         user::{Account, AuthUser, Subject, Username},
     },
 };
@@ -254,21 +253,14 @@ impl<U: AuthUser> Auth<U> {
         drop(turn);
         // Sessions end before the change, so that they do not survive it even if the call after it fails. That call
         // ends the sessions of sign-ins in between. If it fails, the change must not be reported as a success.
-        self.end_sessions(&subject, now).await?;
+        self.end_all(&subject, now).await?;
         if !store.change_password(&subject, &old, &new, now).await? {
             return Err(AuthError::IncorrectPassword);
         }
         self.emit_password_event(EventKind::PasswordChanged, change);
         // The user just entered the password: failures of strangers must not lock this network out.
         self.remember_network(&subject, &new, client_info).await;
-        Ok(self.end_sessions(&subject, now).await?)
-    }
-
-    async fn end_sessions(&self, subject: &Subject, now: Timestamp) -> Result<(), BackendError> {
-        match &self.0.sessions {
-            Some(sessions) => self.end_all(sessions, subject, now).await,
-            None => Ok(()),
-        }
+        Ok(self.end_all(&subject, now).await?)
     }
 
     fn hasher(&self) -> Result<&DynPasswordHasher<'static>, AuthError> {

@@ -56,7 +56,8 @@ impl<U: AuthUser> Auth<U> {
         client_info: &ClientInfo,
     ) -> Result<(), AuthError> {
         let now = self.now();
-        self.end_all(self.session_store()?, subject, now).await?;
+        self.session_store()?;
+        self.end_all(subject, now).await?;
         self.emit(&Event {
             subject: Some(subject),
             ..Event::new(EventKind::SessionsEnded, client_info, now)
@@ -76,12 +77,9 @@ impl<U: AuthUser> Auth<U> {
         Ok(ended)
     }
 
-    pub(super) async fn end_all(
-        &self,
-        sessions: &Sessions,
-        subject: &Subject,
-        now: Timestamp,
-    ) -> Result<(), BackendError> {
+    /// Ends every session of a user; does nothing without a session store.
+    pub(super) async fn end_all(&self, subject: &Subject, now: Timestamp) -> Result<(), BackendError> {
+        let Some(sessions) = &self.0.sessions else { return Ok(()) };
         sessions.store.end_all(&self.owner(subject.clone()), now).await?;
         self.invalidate(Invalidation::User(subject.clone()));
         Ok(())
