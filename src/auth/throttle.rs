@@ -697,22 +697,14 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: LoginThrottleLimits = LoginThrottleLimits {
-        account_failures: 5,
-        account_total_failures: 100,
-        address_failures: 100,
-        longest_wait: Duration::from_secs(900),
-        forget_after: Duration::from_secs(3600),
-        rate: NonZeroU32::MIN,
-    };
-
     fn failures(count: u32, last: u64) -> FailedAttempts {
         FailedAttempts { count, last: Some(Timestamp::from_unix(last)) }
     }
 
     #[test]
     fn end_of_wait_doubles_with_each_failure_up_to_the_longest_wait() {
-        let wait = |count| LIMITS.end_of_wait(failures(count, 0), 5).map(Timestamp::as_unix);
+        let limits = LoginThrottleLimits::default();
+        let wait = |count| limits.end_of_wait(failures(count, 0), 5).map(Timestamp::as_unix);
         assert_eq!(
             [0, 4, 5, 6, 7, 14, 15, 1000, u32::MAX].map(wait),
             [None, None, Some(1), Some(2), Some(4), Some(512), Some(900), Some(900), Some(900)]
@@ -770,7 +762,8 @@ mod tests {
     proptest! {
         #[test]
         fn end_of_wait_never_exceeds_the_longest_and_never_decreases(count: u32, allowed in 0_u32..1000, last in 0_u64..1 << 40) {
-            let end = |count| LIMITS.end_of_wait(failures(count, last), allowed);
+            let limits = LoginThrottleLimits::default();
+            let end = |count| limits.end_of_wait(failures(count, last), allowed);
             prop_assert!(end(count).is_none_or(|end| end <= Timestamp::from_unix(last + 900)));
             prop_assert!(end(count) <= end(count.saturating_add(1)));
             prop_assert_eq!(end(count).is_some(), count >= allowed);
@@ -779,7 +772,8 @@ mod tests {
         #[test]
         fn failure_in_the_future_delays_at_most_twice_the_longest_wait(now in 0_u64..1 << 40, ahead in 0_u64..10_000) {
             let (time, failed) = (Timestamp::from_unix(now), failures(50, now + ahead));
-            let end = LIMITS.end_of_wait(LIMITS.recent(failed, LIMITS.forget_after, time), 5);
+            let limits = LoginThrottleLimits::default();
+            let end = limits.end_of_wait(limits.recent(failed, limits.forget_after, time), 5);
             prop_assert_eq!(end.is_some(), ahead <= 900);
             prop_assert!(end.is_none_or(|end| end <= Timestamp::from_unix(now + 2 * 900)));
         }
@@ -788,7 +782,8 @@ mod tests {
         fn failures_are_forgotten_after_an_hour(count: u32, last in 0_u64..1 << 40, age in 0_u64..10_000) {
             let now = Timestamp::from_unix(last + age);
             let expected = if age < 3600 { failures(count, last) } else { FailedAttempts::default() };
-            prop_assert_eq!(LIMITS.recent(failures(count, last), LIMITS.forget_after, now), expected);
+            let limits = LoginThrottleLimits::default();
+            prop_assert_eq!(limits.recent(failures(count, last), limits.forget_after, now), expected);
         }
     }
 }
