@@ -70,6 +70,7 @@ use crate::domain::{
 ///     .build()?;
 /// # Ok::<(), gatepass::error::BuildError>(())
 /// ```
+#[derive(Clone)]
 pub struct Auth<U: AuthUser>(Arc<Inner<U>>);
 
 struct Inner<U: AuthUser> {
@@ -237,12 +238,6 @@ impl<U: AuthUser> Auth<U> {
 
     pub(crate) fn emit(&self, event: &Event<'_>) {
         self.0.listeners.iter().for_each(|listener| listener.on_event(event));
-    }
-}
-
-impl<U: AuthUser> Clone for Auth<U> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
     }
 }
 
