@@ -75,15 +75,10 @@ impl<'de> Deserialize<'de> for Password {
 }
 
 secret! {
-    /// A stored password hash, in a format that the [`PasswordHasher`](crate::PasswordHasher) reads.
+    /// A stored password hash, in a format that the [`PasswordHasher`](crate::PasswordHasher) reads. `==` compares two
+    /// hashes as strings. It is for stores, and does not verify a password.
+    #[derive(PartialEq)]
     PasswordHash
-}
-
-/// Compares two stored hashes as strings. This is for stores; it does not verify a password.
-impl PartialEq for PasswordHash {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
 }
 
 secret! {
