@@ -52,5 +52,5 @@ pub(crate) fn print(profile: Profile, settings: ApiSettings) -> Result<(), Failu
         Profile::Secure => Runtime::new()?.block_on(profile::secure::document(settings))?,
     };
     let json = document.to_pretty_json().map_err(|error| Failure::failed(error.to_string()))?;
-    Ok(writeln!(io::stdout().lock(), "{json}")?)
+    writeln!(io::stdout().lock(), "{json}").map_err(Failure::output)
 }

@@ -1,6 +1,11 @@
 //! Failures of commands: an error message and an exit code.
 
-use std::{error::Error, fmt::Display, process::ExitCode};
+use std::{
+    error::Error,
+    fmt::Display,
+    io::{self, ErrorKind},
+    process::ExitCode,
+};
 
 use crate::{
     adapters::{passwords::InvalidArgon2Settings, sql::OpenError},
@@ -25,10 +30,13 @@ impl Failure {
         Self { exit_code: 2, message: message.to_string() }
     }
 
-    /// Creates the result of a command whose output was closed by its reader, such as `head`. The exit code is 0, since
-    /// the reader has what it needs.
-    pub(crate) fn closed_output() -> Self {
-        Self { exit_code: 0, message: String::new() }
+    /// Creates the failure of a write to standard output. If a reader such as `head` closed it, the exit code is 0, since the
+    /// reader has what it needs.
+    pub(crate) fn output(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Self { exit_code: 0, message: String::new() },
+            _ => error.into(),
+        }
     }
 
     /// Logs the error instead of printing it.

@@ -12,7 +12,7 @@ use crate::{
     adapters::sql::SqlUsers,
     app::commands::{
         Format,
-        output::{csv_line, escaped, print, user_count, write_failure},
+        output::{csv_line, escaped, print, user_count},
         prompt,
         record::{FIELDS, user_line},
     },
@@ -27,7 +27,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     if file == Path::new("-") {
         let format = format.unwrap_or(Format::Jsonl);
-        write(users, BufWriter::new(io::stdout().lock()), format, write_failure).await?;
+        write(users, BufWriter::new(io::stdout().lock()), format, Failure::output).await?;
         return Ok(());
     }
     let format = Format::of(file, format, Some(Format::Jsonl))?;

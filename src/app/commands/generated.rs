@@ -14,7 +14,7 @@ use clap_mangen::{
 };
 
 use crate::{
-    app::{cli, commands::output::write_failure, failure::Failure},
+    app::{cli, failure::Failure},
     domain::time::Timestamp,
 };
 
@@ -129,5 +129,5 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
 }
 
 fn print(text: &[u8]) -> Result<(), Failure> {
-    io::stdout().lock().write_all(text).map_err(write_failure)
+    io::stdout().lock().write_all(text).map_err(Failure::output)
 }

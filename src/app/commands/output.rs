@@ -32,7 +32,7 @@ impl Output {
     }
 
     pub(super) fn line(&mut self, line: impl Display) -> Result<(), Failure> {
-        writeln!(self.0, "{line}").map_err(write_failure)
+        writeln!(self.0, "{line}").map_err(Failure::output)
     }
 
     pub(super) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
@@ -40,7 +40,7 @@ impl Output {
     }
 
     pub(super) fn finish(mut self) -> Result<(), Failure> {
-        self.0.flush().map_err(write_failure)
+        self.0.flush().map_err(Failure::output)
     }
 }
 
@@ -119,11 +119,6 @@ pub(super) fn print(line: impl Display) -> Result<(), Failure> {
 /// Prints one line of JSON.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(serde_json::to_string(value)?)
-}
-
-/// Returns the failure of a write to standard output.
-pub(super) fn write_failure(error: io::Error) -> Failure {
-    if error.kind() == io::ErrorKind::BrokenPipe { Failure::closed_output() } else { error.into() }
 }
 
 /// Formats a number of users: `1 user`, `2 users`.
