@@ -8,7 +8,7 @@ use crate::{
     adapters::sql::{AuditEntry, User},
     app::pages::{
         Page, PasswordRules, Site, general_text, redirect, root,
-        texts::{Events, Texts, Time},
+        texts::{Texts, Time},
         wait,
     },
     auth::{AuthError, PasswordChange},
@@ -234,37 +234,16 @@ fn device(session: &Session, t: &Texts) -> String {
 }
 
 impl EventItem {
+    /// Returns `None` for a kind of event without a text: it is not about users, or the query leaves it out.
     fn of(event: &AuditEntry, t: &Texts) -> Option<Self> {
         let texts = &t.events;
         let device = event.user_agent.as_deref().map(|agent| t.sessions.device(Some(agent)));
         let origin: Vec<_> = event.address.clone().into_iter().chain(device).collect();
         Some(Self {
-            text: Self::text(&event.event, texts)?.to_owned(),
+            text: texts.kinds.get(&event.event)?.clone(),
             times: (event.count > 1).then(|| texts.times(event.count)),
             time: t.time.of(event.time),
             origin: origin.join(", "),
-        })
-    }
-
-    /// Returns the text of a kind of event. Kinds without a text are not about users, or the query leaves them out.
-    fn text<'a>(event: &str, texts: &'a Events) -> Option<&'a str> {
-        Some(match event {
-            "sign_in" => &texts.sign_in,
-            "sign_in_failed" => &texts.sign_in_failed,
-            "sign_in_inactive" => &texts.sign_in_inactive,
-            "sign_in_blocked" => &texts.sign_in_blocked,
-            "password_changed" => &texts.password_changed,
-            "password_change_failed" => &texts.password_change_failed,
-            "session_ended" => &texts.session_ended,
-            "sessions_ended" => &texts.sessions_ended,
-            "session_evicted" => &texts.session_evicted,
-            "refresh_token_reused" => &texts.refresh_token_reused,
-            "user_added" => &texts.user_added,
-            "user_changed" => &texts.user_changed,
-            "user_disabled" => &texts.user_disabled,
-            "user_enabled" => &texts.user_enabled,
-            "throttle_cleared" => &texts.throttle_cleared,
-            _ => return None,
         })
     }
 }
@@ -492,7 +471,7 @@ mod tests {
         let without: Vec<_> = EventKind::ALL
             .iter()
             .map(|kind| kind.as_str())
-            .filter(|kind| EventItem::text(kind, texts).is_none())
+            .filter(|kind| !texts.kinds.contains_key(*kind))
             .collect();
         // The query leaves out routine events. The others have no user, or one who was removed.
         let routine = [

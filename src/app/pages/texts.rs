@@ -1,6 +1,6 @@
 //! The languages of the pages. All texts are in `static/texts/`, a file for each language.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::HashMap};
 
 use actix_web::{
     HttpRequest,
@@ -123,12 +123,7 @@ sections! {
         rule_common: String, rule_context: String, rule_breached: String, rule_unchanged: String, length: String,
         consequence: String, submit: String, pending: String,
     }
-    Events {
-        title: String, empty: String, times: String, sign_in: String, sign_in_failed: String, sign_in_inactive: String,
-        sign_in_blocked: String, password_changed: String, password_change_failed: String, session_ended: String,
-        sessions_ended: String, session_evicted: String, refresh_token_reused: String, user_added: String,
-        user_changed: String, user_disabled: String, user_enabled: String, throttle_cleared: String,
-    }
+    Events { title: String, empty: String, times: String, kinds: HashMap<String, String> }
     Message { title: String, text: String }
     Title { title: String }
     TimeFormat { format: String, months: [String; 12] }
@@ -268,7 +263,7 @@ mod tests {
 
     use super::*;
 
-    /// The words in braces of each text.
+    /// All keys of texts, and the words in braces of each text.
     fn placeholders(table: &toml::Table, path: &str) -> BTreeSet<(String, String)> {
         let mut found = BTreeSet::new();
         for (key, value) in table {
@@ -277,6 +272,7 @@ mod tests {
                 toml::Value::Table(table) => found.extend(placeholders(table, &format!("{path}."))),
                 toml::Value::String(text) => {
                     assert!(!text.is_empty() && text.trim() == text, "{path}");
+                    found.insert((path.clone(), String::new()));
                     let words = text.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
                     found.extend(words.map(|(word, _)| (path.clone(), word.to_owned())));
                 }
