@@ -173,11 +173,7 @@ async fn account_page<'a>(
 ) -> Result<AccountPage<'a>, ApiError> {
     let t = site.texts(request);
     let Query { page, done } = query(request);
-    let notice = match done.as_deref() {
-        Some("password") => Some(t.notices.password_changed.as_str()),
-        Some("session") => Some(t.notices.session_ended.as_str()),
-        _ => None,
-    };
+    let notice = done.and_then(|code| t.account.notices.get(&code)).map(String::as_str);
     let current = user.claims().session_id.as_ref();
     let mut sessions = site.auth().sessions(&user.subject()).await?;
     // The current session comes first. The others stay sorted by last use, since this sort is stable.

@@ -65,13 +65,7 @@ pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> HttpRes
         Err(error) => return site.error_page(&request, error),
     }
     let t = site.texts(&request);
-    let notice = match done.as_deref() {
-        Some("signed-out") => Some(t.notices.signed_out.as_str()),
-        Some("signed-out-everywhere") => Some(t.notices.signed_out_everywhere.as_str()),
-        Some("password") => Some(t.notices.password_changed_sign_in.as_str()),
-        Some("expired") => Some(t.notices.expired.as_str()),
-        _ => None,
-    };
+    let notice = done.and_then(|code| t.sign_in.notices.get(&code)).map(String::as_str);
     let page = SignInPage {
         t,
         page: site.page(&request, false),

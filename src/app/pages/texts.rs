@@ -87,20 +87,17 @@ macro_rules! sections {
     )+};
 }
 
+// The keys of `notices` are the values of the query parameter `done`, those of `kinds` the names of `EventKind`.
 sections! {
     /// The texts of the pages in one language.
     Texts {
-        common: Common, sign_in: SignIn, notices: Notices, errors: Errors, account: Account, sessions: Sessions,
+        common: Common, sign_in: SignIn, errors: Errors, account: Account, sessions: Sessions,
         password: PasswordTexts, events: Events, not_found: Message, forbidden: Message, unavailable: Title, time: TimeFormat,
     }
     Common { help: String, error: String, cancel: String, offline: String, sign_out: String, account: String }
     SignIn {
         title: String, username: String, password: String, show_password: String, caps_lock: String, submit: String,
-        pending: String,
-    }
-    Notices {
-        signed_out: String, signed_out_everywhere: String, session_ended: String, password_changed: String,
-        password_changed_sign_in: String, expired: String,
+        pending: String, notices: HashMap<String, String>,
     }
     Errors {
         username_missing: String, password_missing: String, credentials: String, disabled: String, no_scope: String,
@@ -111,6 +108,7 @@ sections! {
     }
     Account {
         title: String, profile: String, username: String, full_name: String, email: String, permissions: String,
+        notices: HashMap<String, String>,
     }
     Sessions {
         title: String, current: String, device: String, user_agent: String, unknown_device: String, unknown_address: String,
