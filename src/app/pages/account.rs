@@ -2,12 +2,11 @@
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, http::header, web};
 use askama::Template;
-use serde::Deserialize;
 
 use crate::{
     adapters::sql::{AuditEntry, User},
     app::pages::{
-        Page, PasswordRules, Site, general_text, redirect, root,
+        Page, PasswordRules, Query, Site, general_text, redirect, root,
         texts::{Texts, Time},
         wait,
     },
@@ -135,23 +134,6 @@ impl<'a> Confirmation<'a> {
     }
 }
 
-/// The query of the account page.
-#[derive(Default, Deserialize)]
-struct Query {
-    page: Option<usize>,
-    /// The code of the notice to show.
-    done: Option<String>,
-}
-
-fn query(request: &HttpRequest) -> Query {
-    web::Query::from_query(request.query_string()).map(web::Query::into_inner).unwrap_or_default()
-}
-
-/// Returns the page number of the session list in the query of a request.
-pub(super) fn page_number(request: &HttpRequest) -> Option<usize> {
-    query(request).page
-}
-
 /// `GET /account`.
 pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
     let user = match site.user(&request).await {
@@ -172,7 +154,7 @@ async fn account_page<'a>(
     password_error: PasswordError<'a>,
 ) -> Result<AccountPage<'a>, ApiError> {
     let t = site.texts(request);
-    let Query { page, done } = query(request);
+    let Query { page, done, .. } = Query::of(request);
     let notice = done.and_then(|code| t.account.notices.get(&code)).map(String::as_str);
     let current = user.claims().session_id.as_ref();
     let mut sessions = site.auth().sessions(&user.subject()).await?;
@@ -358,20 +340,14 @@ async fn form_user(site: &Site, request: &HttpRequest) -> Result<CurrentUser<Use
     site.user(request).await
 }
 
-/// The query of the page that asks before a session ends.
-#[derive(Default, Deserialize)]
-struct SessionQuery {
-    session: Option<String>,
-}
-
 /// `GET /account/end-session`: asks whether to end a session.
 pub(super) async fn confirm_end(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
     let user = match site.user(&request).await {
         Ok(user) => user,
         Err(error) => return site.refuse(&request, error),
     };
-    let query = web::Query::<SessionQuery>::from_query(request.query_string());
-    let id = query.map(|query| query.into_inner().session).unwrap_or_default().unwrap_or_default();
+    let Query { session, page, .. } = Query::of(&request);
+    let id = session.unwrap_or_default();
     let sessions = match site.auth().sessions(&user.subject()).await {
         Ok(sessions) => sessions,
         Err(error) => return site.error_page(&request, error.into()),
@@ -380,7 +356,7 @@ pub(super) async fn confirm_end(site: web::Data<Site>, request: HttpRequest) -> 
         return redirect(&format!("{}account", root(&request)));
     };
     let t = site.texts(&request);
-    let number = page_number(&request).unwrap_or(1);
+    let number = page.unwrap_or(1);
     let is_current = Some(&session.id) == user.claims().session_id.as_ref();
     let question = if is_current { Confirmation::end_current(t) } else { Confirmation::end_other(t) };
     let dialog = Confirmation { session: id, device: device(&session, t), number, ..question };

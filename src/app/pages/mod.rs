@@ -22,6 +22,7 @@ use actix_web::{
     web,
 };
 use askama::Template;
+use serde::Deserialize;
 
 pub(crate) use self::texts::Language;
 use self::{
@@ -169,6 +170,25 @@ struct Page<'a> {
     has_error: bool,
 }
 
+/// The query parameters of all pages. If one is invalid, all are ignored.
+#[derive(Default, Deserialize)]
+struct Query {
+    /// The page of sessions, from 1.
+    page: Option<usize>,
+    /// The session to end.
+    session: Option<String>,
+    /// The URL to redirect to after the sign-in.
+    next: Option<String>,
+    /// The code of the notice to show.
+    done: Option<String>,
+}
+
+impl Query {
+    fn of(request: &HttpRequest) -> Self {
+        web::Query::from_query(request.query_string()).map(web::Query::into_inner).unwrap_or_default()
+    }
+}
+
 impl Site {
     fn auth(&self) -> &Auth<User> {
         &self.pages.auth
@@ -218,7 +238,7 @@ impl Site {
         match error {
             ApiError::NotAuthenticated | ApiError::InvalidToken | ApiError::InactiveUser => {
                 let expired = if self.cookie(request).is_some() { "done=expired&" } else { "" };
-                let next = match account::page_number(request) {
+                let next = match Query::of(request).page {
                     // Returns to the same page of sessions, but not to the URL of a form.
                     Some(number) if request.path() == "/account" => format!("account?page={number}"),
                     _ => "account".to_owned(),

@@ -2,10 +2,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
-use serde::Deserialize;
 
 use crate::{
-    app::pages::{Page, Site, general_text, redirect, texts::Texts, wait},
+    app::pages::{Page, Query, Site, general_text, redirect, texts::Texts, wait},
     domain::secret::Password,
     http::{
         endpoints::login::{self, is_own_path},
@@ -36,14 +35,6 @@ struct SignInPage<'a> {
     focus_username: bool,
 }
 
-/// The query of the sign-in page.
-#[derive(Default, Deserialize)]
-pub(super) struct Query {
-    next: Option<String>,
-    /// The code of the notice to show.
-    done: Option<String>,
-}
-
 /// Returns whether a redirect may lead to a URL: a path of the same origin, or the account page, whose URL is relative.
 fn is_next(url: &str) -> bool {
     let is_account = || {
@@ -55,8 +46,7 @@ fn is_next(url: &str) -> bool {
 
 /// `GET /login`.
 pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
-    let query = web::Query::<Query>::from_query(request.query_string());
-    let Query { next, done } = query.map(web::Query::into_inner).unwrap_or_default();
+    let Query { next, done, .. } = Query::of(&request);
     let next = next.filter(|next| is_next(next));
     // Without the scope of the account page, a user is signed in too.
     match site.is_signed_in(&request).await {
