@@ -6,7 +6,7 @@ use askama::Template;
 use crate::{
     adapters::sql::{AuditEntry, User},
     app::pages::{
-        Page, PasswordRules, Query, Site, general_text, redirect, root,
+        Page, PageResult, PasswordRules, Query, Site, general_text, redirect, root,
         texts::{Texts, Time},
         wait,
     },
@@ -135,16 +135,10 @@ impl<'a> Confirmation<'a> {
 }
 
 /// `GET /account`.
-pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
-    let user = match site.user(&request).await {
-        Ok(user) => user,
-        Err(error) => return site.refuse(&request, error),
-    };
-    let page = account_page(&site, &request, &user, PasswordError::default()).await;
-    match page {
-        Ok(page) => site.render(&request, HttpResponse::Ok().finish(), &page),
-        Err(error) => site.error_page(&request, error),
-    }
+pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> PageResult {
+    let user = site.user(&request).await?;
+    let page = account_page(&site, &request, &user, PasswordError::default()).await?;
+    Ok(site.render(&request, HttpResponse::Ok().finish(), &page))
 }
 
 async fn account_page<'a>(
@@ -227,18 +221,20 @@ impl EventItem {
 }
 
 /// `GET /account/user`: the ID of the user who is signed in, if any. Pages that become visible again compare it with theirs.
-pub(super) async fn user(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
+pub(super) async fn user(site: web::Data<Site>, request: HttpRequest) -> PageResult {
     let id = match site.user(&request).await {
         Ok(user) => user.id.to_string(),
         Err(ApiError::NotAuthenticated | ApiError::InvalidToken | ApiError::InactiveUser) => String::new(),
-        Err(error) => return site.error_page(&request, error),
+        Err(error) => return Err(error),
     };
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).content_type("text/plain").body(id)
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CACHE_CONTROL, "no-store")).content_type("text/plain");
+    Ok(response.body(id))
 }
 
 /// `GET /account/password` and `GET /logout`, the URLs of forms: redirects to the account page.
-pub(super) async fn back(request: HttpRequest) -> HttpResponse {
-    redirect(&format!("{}account", root(&request)))
+pub(super) async fn back(_: web::Data<Site>, request: HttpRequest) -> PageResult {
+    Ok(redirect(&format!("{}account", root(&request))))
 }
 
 /// `POST /account/password`. The change ends all sessions, and the browser is signed in again.
@@ -246,24 +242,18 @@ pub(super) async fn change_password(
     site: web::Data<Site>,
     request: HttpRequest,
     payload: web::Payload,
-) -> HttpResponse {
-    let user = match form_user(&site, &request).await {
-        Ok(user) => user,
-        Err(error) => return site.refuse(&request, error),
-    };
+) -> PageResult {
+    let user = form_user(&site, &request).await?;
     // The change would sign the user out for good.
     if site.pages.rules.is_none() {
-        return site.error_page(&request, ApiError::UnsupportedGrant);
+        return Err(ApiError::UnsupportedGrant);
     }
     let error = match try_change_password(&site, &request, &user, payload).await {
-        Ok(response) => return response,
+        Ok(response) => return Ok(response),
         Err(error) => error,
     };
     // A change that fails late has ended the sessions, and the user has to sign in again.
-    let user = match site.user(&request).await {
-        Ok(user) => user,
-        Err(error) => return site.refuse(&request, error),
-    };
+    let user = site.user(&request).await?;
     let t = site.texts(&request);
     let mut password_error = match &error {
         ChangeError::Weak(reason) => {
@@ -290,11 +280,8 @@ pub(super) async fn change_password(
     };
     let response = site.auth().error_response(error).error_response();
     password_error.wait = wait(&response);
-    let page = account_page(&site, &request, &user, password_error).await;
-    match page {
-        Ok(page) => site.render(&request, response, &page),
-        Err(error) => site.error_page(&request, error),
-    }
+    let page = account_page(&site, &request, &user, password_error).await?;
+    Ok(site.render(&request, response, &page))
 }
 
 enum ChangeError {
@@ -341,34 +328,26 @@ async fn form_user(site: &Site, request: &HttpRequest) -> Result<CurrentUser<Use
 }
 
 /// `GET /account/end-session`: asks whether to end a session.
-pub(super) async fn confirm_end(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
-    let user = match site.user(&request).await {
-        Ok(user) => user,
-        Err(error) => return site.refuse(&request, error),
-    };
+pub(super) async fn confirm_end(site: web::Data<Site>, request: HttpRequest) -> PageResult {
+    let user = site.user(&request).await?;
     let Query { session, page, .. } = Query::of(&request);
     let id = session.unwrap_or_default();
-    let sessions = match site.auth().sessions(&user.subject()).await {
-        Ok(sessions) => sessions,
-        Err(error) => return site.error_page(&request, error.into()),
-    };
+    let sessions = site.auth().sessions(&user.subject()).await?;
     let Some(session) = sessions.into_iter().find(|session| session.id.as_str() == id) else {
-        return redirect(&format!("{}account", root(&request)));
+        return Ok(redirect(&format!("{}account", root(&request))));
     };
     let t = site.texts(&request);
     let number = page.unwrap_or(1);
     let is_current = Some(&session.id) == user.claims().session_id.as_ref();
     let question = if is_current { Confirmation::end_current(t) } else { Confirmation::end_other(t) };
     let dialog = Confirmation { session: id, device: device(&session, t), number, ..question };
-    confirm(&site, &request, dialog)
+    Ok(confirm(&site, &request, dialog))
 }
 
 /// `GET /account/end-sessions`: asks whether to end all sessions.
-pub(super) async fn confirm_end_all(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
-    match site.user(&request).await {
-        Ok(_) => confirm(&site, &request, Confirmation::end_all(site.texts(&request))),
-        Err(error) => site.refuse(&request, error),
-    }
+pub(super) async fn confirm_end_all(site: web::Data<Site>, request: HttpRequest) -> PageResult {
+    site.user(&request).await?;
+    Ok(confirm(&site, &request, Confirmation::end_all(site.texts(&request))))
 }
 
 fn confirm(site: &Site, request: &HttpRequest, dialog: Confirmation<'_>) -> HttpResponse {
@@ -377,55 +356,34 @@ fn confirm(site: &Site, request: &HttpRequest, dialog: Confirmation<'_>) -> Http
 }
 
 /// `POST /account/end-session`.
-pub(super) async fn end(site: web::Data<Site>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    let user = match form_user(&site, &request).await {
-        Ok(user) => user,
-        Err(error) => return site.refuse(&request, error),
-    };
-    try_end(&site, &request, &user, payload).await.unwrap_or_else(|error| site.error_page(&request, error))
-}
-
-async fn try_end(
-    site: &Site,
-    request: &HttpRequest,
-    user: &CurrentUser<User>,
-    payload: web::Payload,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn end(site: web::Data<Site>, request: HttpRequest, payload: web::Payload) -> PageResult {
+    let user = form_user(&site, &request).await?;
     let auth = site.auth();
-    let mut reader = FieldReader::read(request, payload.into_inner(), auth.error_format()).await?;
+    let mut reader = FieldReader::read(&request, payload.into_inner(), auth.error_format()).await?;
     let id = SessionId::new(reader.required("session")).ok();
     let number = reader.optional("page").and_then(|page| page.parse::<usize>().ok());
     reader.finish()?;
-    let root = root(request);
+    let root = root(&request);
     if id.is_some() && id == user.claims().session_id {
         let mut response = redirect(&format!("{root}login?done=signed-out"));
-        login::sign_out(auth, request, &mut response).await?;
+        login::sign_out(auth, &request, &mut response).await?;
         return Ok(response);
     }
     if let Some(id) = id {
         // An unknown session is not an error: it may have ended already.
-        auth.end_session(&user.subject(), &id, &client_info(request)).await?;
+        auth.end_session(&user.subject(), &id, &client_info(&request)).await?;
     }
     let page = number.filter(|number| *number > 1).map(|number| format!("&page={number}"));
     Ok(redirect(&format!("{root}account?done=session{}", page.unwrap_or_default())))
 }
 
 /// `POST /account/end-sessions`.
-pub(super) async fn end_all(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
-    let user = match form_user(&site, &request).await {
-        Ok(user) => user,
-        Err(error) => return site.refuse(&request, error),
-    };
+pub(super) async fn end_all(site: web::Data<Site>, request: HttpRequest, _: web::Payload) -> PageResult {
+    let user = form_user(&site, &request).await?;
     let mut response = redirect(&format!("{}login?done=signed-out-everywhere", root(&request)));
-    let auth = site.auth();
-    let ended = async {
-        auth.end_all_sessions(&user.subject(), &client_info(&request)).await?;
-        login::sign_out(auth, &request, &mut response).await
-    };
-    match ended.await {
-        Ok(()) => response,
-        Err(error) => site.error_page(&request, error),
-    }
+    site.auth().end_all_sessions(&user.subject(), &client_info(&request)).await?;
+    login::sign_out(site.auth(), &request, &mut response).await?;
+    Ok(response)
 }
 
 #[cfg(test)]

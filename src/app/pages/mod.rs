@@ -11,7 +11,7 @@ mod texts;
 use std::sync::Arc;
 
 use actix_web::{
-    Error, HttpRequest, HttpResponse, ResponseError,
+    Error, HttpRequest, HttpResponse, ResponseError, Route,
     body::BoxBody,
     error::InternalError,
     guard,
@@ -106,37 +106,36 @@ impl Pages {
                 config.service(page("/", "GET, HEAD").route(resource::get_route().to(documentation)));
                 return;
             }
-            let (get, post) = (resource::get_route, || resource::route(&[Method::POST]));
             config
-                .service(page("/", "GET, HEAD").route(get().to(home)))
+                .service(page("/", "GET, HEAD").route(get(home)))
                 .service(
                     page("/login", "GET, HEAD, POST")
                         .guard(guard::fn_guard(is_for_page))
-                        .route(get().to(sign_in::show))
-                        .route(post().to(sign_in::sign_in)),
+                        .route(get(sign_in::show))
+                        .route(post(sign_in::sign_in)),
                 )
                 .service(
                     page("/logout", "GET, HEAD, POST")
                         .guard(guard::fn_guard(is_for_page))
-                        .route(get().to(account::back))
-                        .route(post().to(sign_in::sign_out)),
+                        .route(get(account::back))
+                        .route(post(sign_in::sign_out)),
                 )
-                .service(page("/account", "GET, HEAD").route(get().to(account::show)))
-                .service(page("/account/user", "GET, HEAD").route(get().to(account::user)))
+                .service(page("/account", "GET, HEAD").route(get(account::show)))
+                .service(page("/account/user", "GET, HEAD").route(get(account::user)))
                 .service(
                     page("/account/password", "GET, HEAD, POST")
-                        .route(get().to(account::back))
-                        .route(post().to(account::change_password)),
+                        .route(get(account::back))
+                        .route(post(account::change_password)),
                 )
                 .service(
                     page("/account/end-session", "GET, HEAD, POST")
-                        .route(get().to(account::confirm_end))
-                        .route(post().to(account::end)),
+                        .route(get(account::confirm_end))
+                        .route(post(account::end)),
                 )
                 .service(
                     page("/account/end-sessions", "GET, HEAD, POST")
-                        .route(get().to(account::confirm_end_all))
-                        .route(post().to(account::end_all)),
+                        .route(get(account::confirm_end_all))
+                        .route(post(account::end_all)),
                 );
         }))
     }
@@ -144,6 +143,36 @@ impl Pages {
 
 fn page(path: &str, allow: &'static str) -> actix_web::Resource {
     resource::at(path, allow, &ErrorFormat::OAuth2)
+}
+
+/// The result of a handler.
+type PageResult = Result<HttpResponse, ApiError>;
+
+/// Returns a route for GET and HEAD.
+fn get<R: Future<Output = PageResult> + 'static>(handler: fn(web::Data<Site>, HttpRequest) -> R) -> Route {
+    resource::get_route().to(move |site: web::Data<Site>, request: HttpRequest| {
+        respond(site.clone(), request.clone(), handler(site, request))
+    })
+}
+
+/// Returns a route for a form.
+fn post<R: Future<Output = PageResult> + 'static>(
+    handler: fn(web::Data<Site>, HttpRequest, web::Payload) -> R,
+) -> Route {
+    resource::route(&[Method::POST]).to(
+        move |site: web::Data<Site>, request: HttpRequest, payload: web::Payload| {
+            respond(site.clone(), request.clone(), handler(site, request, payload))
+        },
+    )
+}
+
+/// Responds with the result of a handler. For an error, it is a redirect to the sign-in page or a page about the error.
+async fn respond(
+    site: web::Data<Site>,
+    request: HttpRequest,
+    result: impl Future<Output = PageResult>,
+) -> HttpResponse {
+    result.await.unwrap_or_else(|error| site.refuse(&request, error))
 }
 
 /// Returns whether a request is for the page, not for the API endpoint at the same path: programs do not accept HTML.
@@ -233,7 +262,7 @@ impl Site {
         Ok(authorize(self.authenticate(request).await?, &[]).is_ok())
     }
 
-    /// Responds to a request whose user is not signed in, or has no access.
+    /// Responds to a request that failed: redirects to the sign-in page if the user is not signed in.
     fn refuse(&self, request: &HttpRequest, error: ApiError) -> HttpResponse {
         match error {
             ApiError::NotAuthenticated | ApiError::InvalidToken | ApiError::InactiveUser => {
@@ -364,11 +393,9 @@ struct ErrorPage<'a> {
 }
 
 /// `GET /`: redirects to the account or to the sign-in page.
-async fn home(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
-    match site.is_signed_in(&request).await {
-        Ok(is_signed_in) => redirect(if is_signed_in { "account" } else { "login" }),
-        Err(error) => site.error_page(&request, error),
-    }
+async fn home(site: web::Data<Site>, request: HttpRequest) -> PageResult {
+    let is_signed_in = site.is_signed_in(&request).await?;
+    Ok(redirect(if is_signed_in { "account" } else { "login" }))
 }
 
 /// `GET /` without session cookies, and so without pages: redirects to the documentation.

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
 
 use crate::{
-    app::pages::{Page, Query, Site, general_text, redirect, texts::Texts, wait},
+    app::pages::{Page, PageResult, Query, Site, general_text, redirect, texts::Texts, wait},
     domain::secret::Password,
     http::{
         endpoints::login::{self, is_own_path},
@@ -45,14 +45,12 @@ fn is_next(url: &str) -> bool {
 }
 
 /// `GET /login`.
-pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
+pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> PageResult {
     let Query { next, done, .. } = Query::of(&request);
     let next = next.filter(|next| is_next(next));
     // Without the scope of the account page, a user is signed in too.
-    match site.is_signed_in(&request).await {
-        Ok(true) => return redirect(next.as_deref().unwrap_or(ACCOUNT)),
-        Ok(false) => {}
-        Err(error) => return site.error_page(&request, error),
+    if site.is_signed_in(&request).await? {
+        return Ok(redirect(next.as_deref().unwrap_or(ACCOUNT)));
     }
     let t = site.texts(&request);
     let notice = done.and_then(|code| t.sign_in.notices.get(&code)).map(String::as_str);
@@ -70,7 +68,7 @@ pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> HttpRes
         password_invalid: false,
         focus_username: true,
     };
-    site.render(&request, HttpResponse::Ok().finish(), &page)
+    Ok(site.render(&request, HttpResponse::Ok().finish(), &page))
 }
 
 /// The fields of the form that the page shows again after an error.
@@ -85,12 +83,10 @@ pub(super) async fn sign_in(
     site: web::Data<Site>,
     request: HttpRequest,
     payload: web::Payload,
-) -> HttpResponse {
+) -> PageResult {
     let mut fields = Fields::default();
-    match try_sign_in(&site, &request, payload, &mut fields).await {
-        Ok(response) => response,
-        Err(error) => failed(&site, &request, error, fields),
-    }
+    let result = try_sign_in(&site, &request, payload, &mut fields).await;
+    Ok(result.unwrap_or_else(|error| failed(&site, &request, error, fields)))
 }
 
 async fn try_sign_in(
@@ -172,24 +168,15 @@ pub(super) async fn sign_out(
     site: web::Data<Site>,
     request: HttpRequest,
     payload: web::Payload,
-) -> HttpResponse {
-    let result = try_sign_out(&site, &request, payload).await;
-    result.unwrap_or_else(|error| site.error_page(&request, error))
-}
-
-async fn try_sign_out(
-    site: &Site,
-    request: &HttpRequest,
-    payload: web::Payload,
-) -> Result<HttpResponse, ApiError> {
+) -> PageResult {
     let auth = site.auth();
-    auth.check_rate(&client_info(request)).await?;
-    check_origin(auth.transport()?, request)?;
-    let mut reader = FieldReader::read(request, payload.into_inner(), auth.error_format()).await?;
+    auth.check_rate(&client_info(&request)).await?;
+    check_origin(auth.transport()?, &request)?;
+    let mut reader = FieldReader::read(&request, payload.into_inner(), auth.error_format()).await?;
     let next = login::next(&mut reader, is_next);
     reader.finish()?;
     let mut response = redirect(next.as_deref().unwrap_or("login?done=signed-out"));
-    login::sign_out(auth, request, &mut response).await?;
+    login::sign_out(auth, &request, &mut response).await?;
     Ok(response)
 }
 
