@@ -16,10 +16,10 @@ use actix_web::{
     middleware::DefaultHeaders,
     rt, web,
 };
-use futures_util::future::{LocalBoxFuture, join_all};
-use serde_json::Value;
+use serde_json::json;
 
 use crate::{
+    adapters::sql::Database,
     app::{
         failure::Failure,
         metrics::{CONTENT_TYPE, Metrics},
@@ -29,35 +29,26 @@ use crate::{
     http::endpoints::resource,
 };
 
-/// The timeout of a health check.
-pub(crate) const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+/// The timeout of the database's health check.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The time for requests to this server to finish after the service has stopped, in seconds.
 const SHUTDOWN_TIMEOUT: u64 = 1;
-
-type Check = Box<dyn Fn() -> LocalBoxFuture<'static, Result<(), BackendError>> + Send + Sync>;
 
 /// The health checks and metrics of a service.
 #[derive(Default)]
 pub struct Operations {
     pub(crate) metrics: Arc<Metrics>,
-    checks: Vec<(&'static str, Check, AtomicBool)>,
+    /// The database that must respond for the service to be ready.
+    database: Option<Database>,
+    /// True if the last check of the database failed.
+    has_failed: AtomicBool,
     is_stopping: Arc<AtomicBool>,
 }
 
 impl Operations {
-    pub(crate) fn new(metrics: Metrics) -> Self {
-        Self { metrics: Arc::new(metrics), ..Self::default() }
-    }
-
-    /// Adds a check that must succeed for the service to be ready.
-    pub(crate) fn check(
-        mut self,
-        name: &'static str,
-        check: impl Fn() -> LocalBoxFuture<'static, Result<(), BackendError>> + Send + Sync + 'static,
-    ) -> Self {
-        self.checks.push((name, Box::new(check), AtomicBool::new(false)));
-        self
+    pub(crate) fn new(metrics: Metrics, database: Option<Database>) -> Self {
+        Self { metrics: Arc::new(metrics), database, ..Self::default() }
     }
 
     /// Returns a flag that makes the service report that it is stopping.
@@ -108,32 +99,30 @@ impl OpsServer {
 }
 
 async fn live() -> impl Responder {
-    HttpResponse::Ok().json(serde_json::json!({ "status": "live" }))
+    HttpResponse::Ok().json(json!({ "status": "live" }))
 }
 
-/// Responds with the result of each check. The log has the causes of failures.
+/// Responds with the result of the check. The log has the cause of a failure.
 async fn ready(operations: web::Data<Operations>) -> impl Responder {
-    let checks = operations.checks.iter().map(|(name, check, has_failed)| async move {
-        let result = check().await;
+    let (mut is_ready, mut checks) = (true, json!({}));
+    if let Some(database) = &operations.database {
+        let result = database.ping(CHECK_TIMEOUT).await.map_err(BackendError::from);
+        is_ready = result.is_ok();
         // Only changes are logged: the check runs often.
-        match (&result, has_failed.swap(result.is_err(), Ordering::Relaxed)) {
-            (Err(error), false) => log::warn!("not ready: {name}: {error}"),
-            (Ok(()), true) => log::info!("ready again: {name}"),
+        match (result, operations.has_failed.swap(!is_ready, Ordering::Relaxed)) {
+            (Err(error), false) => log::warn!("not ready: database: {error}"),
+            (Ok(()), true) => log::info!("ready again: database"),
             _ => {}
         }
-        (*name, result.is_ok())
-    });
-    let checks = join_all(checks).await;
-    let is_ready = checks.iter().all(|(_, is_ok)| *is_ok);
-    let state = |(name, is_ok)| (name, Value::from(if is_ok { "ok" } else { "failed" }));
-    let checks = Value::from_iter(checks.into_iter().map(state));
+        checks = json!({ "database": if is_ready { "ok" } else { "failed" } });
+    }
     let is_stopping = operations.is_stopping.load(Ordering::Relaxed);
     let status = match (is_stopping, is_ready) {
         (true, _) => "stopping",
         (false, true) => "ready",
         (false, false) => "not ready",
     };
-    let body = Value::from_iter([("status", Value::from(status)), ("checks", checks)]);
+    let body = json!({ "status": status, "checks": checks });
     if status == "ready" {
         HttpResponse::Ok().json(body)
     } else {

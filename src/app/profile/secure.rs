@@ -16,7 +16,7 @@ use crate::{
         document::{self, Me},
         failure::Failure,
         metrics::Metrics,
-        ops::{self, Operations},
+        ops::Operations,
         pages::{Pages, PasswordRules},
         server::{Server, Service},
         settings::{ApiSettings, SecureSettings, Settings},
@@ -46,7 +46,7 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     let mut metrics = Metrics::new(audit);
     metrics.add_hasher(hasher.clone());
     metrics.add_token_cache(Arc::clone(&cache));
-    let operations = operations(metrics, &database);
+    let operations = Operations::new(metrics, Some(database.clone()));
 
     let auth = builder(&database, tokens, &hasher, &secure.api, secure.refresh(), settings.cookies())
         .password_policy(policy)
@@ -142,15 +142,6 @@ fn profile_claims(user: &User) -> Map<String, Value> {
     let UserProfile { preferred_username, email, name } = profile(user);
     let claims = [("preferred_username", preferred_username), ("email", email), ("name", name)];
     claims.into_iter().filter_map(|(claim, value)| Some((claim.to_owned(), value?.into()))).collect()
-}
-
-/// Returns the metrics and the readiness check.
-fn operations(metrics: Metrics, database: &Database) -> Operations {
-    let database = database.clone();
-    Operations::new(metrics).check("database", move || {
-        let database = database.clone();
-        Box::pin(async move { Ok(database.ping(ops::CHECK_TIMEOUT).await?) })
-    })
 }
 
 fn openapi(auth: &Auth<User>) -> OpenApi {
