@@ -4,7 +4,6 @@ use std::str::FromStr;
 
 use actix_cors::Cors;
 use actix_web::http::{Method, Uri, header};
-use thiserror::Error;
 
 use crate::http::request_id;
 
@@ -15,23 +14,15 @@ const MAX_AGE: usize = 7200;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CorsOrigins(Vec<String>);
 
-/// The error for an origin that is invalid or must not be allowed.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("{text:?} cannot be used as an origin: {why}")]
-pub(crate) struct InvalidOrigin {
-    text: String,
-    why: &'static str,
-}
-
 impl FromStr for CorsOrigins {
-    type Err = InvalidOrigin;
+    type Err = String;
 
     /// Parses origins separated by commas; an empty string has none.
-    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
+    fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let check = |part: &str| match problem(part) {
             None => Ok(part.to_owned()),
-            Some(why) => Err(InvalidOrigin { text: part.to_owned(), why }),
+            Some(why) => Err(format!("{part:?} cannot be used as an origin: {why}")),
         };
         Ok(Self(parts.map(check).collect::<Result<_, _>>()?))
     }
