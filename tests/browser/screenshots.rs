@@ -159,7 +159,7 @@ fn comparison_finds_missing_parts_and_styles_and_other_colors_but_accepts_other_
     };
     let missing =
         |part: &str| format!("document.querySelectorAll('{part}').forEach((part) => part.remove())");
-    let red = "document.documentElement.style.setProperty('--green', '#a92a19');\
+    let red = "document.documentElement.style.setProperty('--accent', '#a92a19');\
          document.querySelectorAll('.opblock-summary-method').forEach(({ style }) => style.background = '#a92a19')";
     let no_styles = "[...document.styleSheets].forEach((sheet) => sheet.disabled = true)";
     browse(async |browser| {
