@@ -1,7 +1,7 @@
 //! The TLS certificate, which is reloaded when its files change.
 
 use std::{
-    fmt, fs,
+    fs,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock, Weak},
     time::Duration,
@@ -40,6 +40,7 @@ struct Content {
 }
 
 /// The certificate in use.
+#[derive(Debug)]
 struct Current {
     certificate: RwLock<Arc<CertifiedKey>>,
     _reload: BackgroundTask,
@@ -135,12 +136,6 @@ fn provider() -> Arc<CryptoProvider> {
 impl ResolvesServerCert for Current {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.certificate.read().unwrap_or_else(PoisonError::into_inner)))
-    }
-}
-
-impl fmt::Debug for Current {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Current")
     }
 }
 
