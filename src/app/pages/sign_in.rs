@@ -29,10 +29,10 @@ struct SignInPage<'a> {
     has_form: bool,
     wait: Option<u64>,
     next: Option<String>,
+    /// If it is known, the password gets the focus: the username is right more often.
     username: String,
     username_invalid: bool,
     password_invalid: bool,
-    focus_username: bool,
 }
 
 /// Returns whether a redirect may lead to a URL: a path of the same origin, or the account page, whose URL is relative.
@@ -66,7 +66,6 @@ pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> PageRes
         username: String::new(),
         username_invalid: false,
         password_invalid: false,
-        focus_username: true,
     };
     Ok(site.render(&request, HttpResponse::Ok().finish(), &page))
 }
@@ -100,8 +99,8 @@ async fn try_sign_in(
         auth.check_rate(&client_info(request)).await?;
         // Otherwise another page could sign its visitor in as the attacker.
         check_origin(auth.transport()?, request)
-    };
-    let allowed = allowed.await;
+    }
+    .await;
     // The form is read in any case, so that the page shows the fields again.
     let reader = FieldReader::read(request, payload.into_inner(), auth.error_format()).await;
     let mut reader = match reader {
@@ -127,13 +126,12 @@ fn failed(site: &Site, request: &HttpRequest, error: ApiError, fields: Fields) -
         ApiError::InvalidForm(errors) => {
             let is_invalid = |name| errors.iter().any(|error| error.field() == name);
             invalid = (is_invalid("username"), is_invalid("password"));
-            let texts = [(invalid.0, &t.errors.username_missing), (invalid.1, &t.errors.password_missing)];
-            let texts: Vec<_> = texts
-                .into_iter()
-                .filter(|(is_invalid, _)| *is_invalid)
-                .map(|(_, text)| text.as_str())
-                .collect();
-            if texts.is_empty() { t.errors.form.clone() } else { texts.join(" ") }
+            match invalid {
+                (true, true) => format!("{} {}", t.errors.username_missing, t.errors.password_missing),
+                (true, false) => t.errors.username_missing.clone(),
+                (false, true) => t.errors.password_missing.clone(),
+                (false, false) => t.errors.form.clone(),
+            }
         }
         ApiError::InvalidCredentials => {
             invalid = (true, true);
@@ -154,11 +152,9 @@ fn failed(site: &Site, request: &HttpRequest, error: ApiError, fields: Fields) -
         has_form,
         wait: wait(&response),
         next: fields.next,
+        username: fields.username,
         username_invalid: invalid.0,
         password_invalid: invalid.1,
-        // The username is right more often than the password.
-        focus_username: fields.username.is_empty(),
-        username: fields.username,
     };
     site.render(request, response, &page)
 }
