@@ -248,59 +248,42 @@ pub(super) async fn change_password(
     if site.pages.rules.is_none() {
         return Err(ApiError::UnsupportedGrant);
     }
-    let error = match try_change_password(&site, &request, &user, payload).await {
+    let mut weak = None;
+    let error = match try_change_password(&site, &request, &user, payload, &mut weak).await {
         Ok(response) => return Ok(response),
         Err(error) => error,
     };
     // A change that fails late has ended the sessions, and the user has to sign in again.
     let user = site.user(&request).await?;
     let t = site.texts(&request);
-    let mut password_error = match &error {
-        ChangeError::Weak(reason) => {
-            PasswordError { new: Some(t.errors.weak(*reason)), ..Default::default() }
-        }
-        ChangeError::Other(ApiError::IncorrectPassword) => {
-            PasswordError { current: Some(&t.errors.current_wrong), ..Default::default() }
-        }
-        ChangeError::Other(ApiError::InvalidForm(errors)) => {
+    let mut password_error = PasswordError::default();
+    match &error {
+        ApiError::IncorrectPassword => password_error.current = Some(&t.errors.current_wrong),
+        ApiError::InvalidForm(errors) => {
             let is_missing = |name| errors.iter().any(|error| error.field() == name);
-            PasswordError {
-                current: is_missing("current_password").then_some(t.errors.current_missing.as_str()),
-                new: is_missing("new_password").then(|| t.errors.new_missing.clone()),
-                ..Default::default()
-            }
+            password_error.current =
+                is_missing("current_password").then_some(t.errors.current_missing.as_str());
+            password_error.new = is_missing("new_password").then(|| t.errors.new_missing.clone());
         }
-        ChangeError::Other(error) => {
-            PasswordError { general: Some(general_text(t, error)), ..Default::default() }
-        }
-    };
-    let error = match error {
-        ChangeError::Weak(reason) => AuthError::WeakPassword(reason).into(),
-        ChangeError::Other(error) => error,
-    };
+        error => password_error.general = Some(general_text(t, error)),
+    }
+    if let Some(reason) = weak {
+        password_error.new = Some(t.errors.weak(reason));
+    }
     let response = site.auth().error_response(error).error_response();
     password_error.wait = wait(&response);
     let page = account_page(&site, &request, &user, password_error).await?;
     Ok(site.render(&request, response, &page))
 }
 
-enum ChangeError {
-    Weak(WeakPassword),
-    Other(ApiError),
-}
-
-impl<E: Into<ApiError>> From<E> for ChangeError {
-    fn from(error: E) -> Self {
-        Self::Other(error.into())
-    }
-}
-
+/// Sets `weak` if the new password is refused.
 async fn try_change_password(
     site: &Site,
     request: &HttpRequest,
     user: &User,
     payload: web::Payload,
-) -> Result<HttpResponse, ChangeError> {
+    weak: &mut Option<WeakPassword>,
+) -> Result<HttpResponse, ApiError> {
     let auth = site.auth();
     let mut reader = FieldReader::read(request, payload.into_inner(), auth.error_format()).await?;
     let [current, new] =
@@ -308,9 +291,10 @@ async fn try_change_password(
     reader.finish()?;
     let client_info = &client_info(request);
     let change = PasswordChange { user, current: &current, new: &new, client_info };
-    auth.change_password(change).await.map_err(|error| match error {
-        AuthError::WeakPassword(reason) => ChangeError::Weak(reason),
-        error => error.into(),
+    auth.change_password(change).await.inspect_err(|error| {
+        if let AuthError::WeakPassword(reason) = error {
+            *weak = Some(*reason);
+        }
     })?;
     let root = root(request);
     let mut response = redirect(&format!("{root}account?done=password"));
