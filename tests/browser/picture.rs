@@ -63,24 +63,33 @@ impl Picture {
         png
     }
 
-    /// Returns the difference from another picture, and a copy of that picture with the different fields marked.
-    pub fn compare(&self, actual: &Self) -> (Difference, Self) {
-        let (columns, rows) = (self.width.div_ceil(FIELD), self.height.div_ceil(FIELD));
-        let moved = self.moved(actual, columns, rows);
-        let difference = Difference {
+    /// Returns the difference from another picture.
+    pub fn difference(&self, actual: &Self) -> Difference {
+        let moved = self.moved(actual);
+        Difference {
             recolored: self.recolored(actual, |_| true),
             retinted: self.recolored(actual, is_colorful),
             moved: moved.iter().filter(|moved| **moved).count() as f64 / moved.len() as f64,
             height: actual.height as f64 / self.height as f64,
-        };
-        let mut fields = actual.clone();
-        for (position, pixel) in fields.pixels.iter_mut().enumerate() {
+        }
+    }
+
+    /// Returns a copy of another picture in which the different fields are marked.
+    pub fn marked(&self, actual: &Self) -> Self {
+        let (moved, mut marked) = (self.moved(actual), actual.clone());
+        let (columns, rows) = self.fields();
+        for (position, pixel) in marked.pixels.iter_mut().enumerate() {
             let (y, x) = (position / actual.width, position % actual.width);
             if moved[y * rows / actual.height * columns + x * columns / actual.width] {
                 *pixel = [u8::MAX, pixel[1] / 2, u8::MAX];
             }
         }
-        (difference, fields)
+        marked
+    }
+
+    /// The numbers of columns and rows of fields.
+    fn fields(&self) -> (usize, usize) {
+        (self.width.div_ceil(FIELD), self.height.div_ceil(FIELD))
     }
 
     /// The difference of the color histograms of both pictures, from 0 to 1. Only pixels for which `is_counted` returns
@@ -88,8 +97,10 @@ impl Picture {
     fn recolored(&self, actual: &Self, is_counted: impl Fn(&[u8; 3]) -> bool) -> f64 {
         let [expected, found] = [self, actual].map(|picture| {
             let mut counts = [0_u32; 64];
-            for [red, green, blue] in picture.pixels.iter().filter(|pixel| is_counted(pixel)) {
-                counts[usize::from(red >> 6 << 4 | green >> 6 << 2 | blue >> 6)] += 1;
+            // Tests are not optimized. Most pixels have the color of the one before, so runs save most of the time.
+            for run in picture.pixels.chunk_by(|one, next| one == next).filter(|run| is_counted(&run[0])) {
+                let [red, green, blue] = run[0];
+                counts[usize::from(red >> 6 << 4 | green >> 6 << 2 | blue >> 6)] += run.len() as u32;
             }
             let all = f64::from(counts.iter().sum::<u32>().max(1));
             counts.map(|count| f64::from(count) / all)
@@ -98,7 +109,8 @@ impl Picture {
     }
 
     /// Returns for each field whether it has content in one picture and is empty, as are its neighbors, in the other.
-    fn moved(&self, actual: &Self, columns: usize, rows: usize) -> Vec<bool> {
+    fn moved(&self, actual: &Self) -> Vec<bool> {
+        let (columns, rows) = self.fields();
         let [expected, found] = [self, actual].map(|picture| picture.contrasts(columns, rows));
         let is_empty = |contrasts: &[u8], row: usize, column: usize| {
             (row.saturating_sub(1)..=(row + 1).min(rows - 1)).all(|row| {
@@ -117,12 +129,17 @@ impl Picture {
     /// Returns for each field the largest difference of two pixels in one channel.
     fn contrasts(&self, columns: usize, rows: usize) -> Vec<u8> {
         let (mut least, mut most) = (vec![[u8::MAX; 3]; columns * rows], vec![[0; 3]; columns * rows]);
-        for (position, pixel) in self.pixels.iter().enumerate() {
-            let (y, x) = (position / self.width, position % self.width);
-            let field = y * rows / self.height * columns + x * columns / self.width;
-            for channel in 0..3 {
-                least[field][channel] = least[field][channel].min(pixel[channel]);
-                most[field][channel] = most[field][channel].max(pixel[channel]);
+        for (y, line) in self.pixels.chunks_exact(self.width).enumerate() {
+            let (first, mut x) = (y * rows / self.height * columns, 0);
+            for run in line.chunk_by(|one, next| one == next) {
+                let last = x + run.len() - 1;
+                for field in first + x * columns / self.width..=first + last * columns / self.width {
+                    for (channel, value) in run[0].into_iter().enumerate() {
+                        least[field][channel] = least[field][channel].min(value);
+                        most[field][channel] = most[field][channel].max(value);
+                    }
+                }
+                x += run.len();
             }
         }
         least.iter().zip(&most).map(|(least, most)| distance(least, most)).collect()
