@@ -54,7 +54,6 @@ fn documentation_and_its_dialog_have_no_accessibility_faults() {
             docs::submit(browser).await;
             docs::expect_error(browser, "Incorrect username or password").await;
             expect_no_faults(browser, &axe, &format!("the {scheme} dialog with an error")).await;
-            browser.screenshot(&format!("docs-dialog-{scheme}")).await;
             docs::close(browser).await;
             docs::authorize(browser, "johndoe", sessions::PASSPHRASE).await;
             expect_no_faults(browser, &axe, &format!("the {scheme} dialog of an authorized user")).await;
@@ -105,10 +104,8 @@ fn sign_in_and_account_pages_have_no_accessibility_faults() {
                 pages::submit(browser, "johndoe", "wrong").await;
                 browser.expect_displayed("main .error").await;
                 expect_no_faults(browser, &axe, &page("/login with an error")).await;
-                browser.screenshot(&format!("sign-in-{scheme}")).await;
                 pages::sign_in(browser, &service).await;
                 expect_no_faults(browser, &axe, &page("/account")).await;
-                browser.screenshot(&format!("account-{scheme}")).await;
                 browser.click("[data-dialog=end-other] button").await;
                 browser.expect_displayed("dialog[open]").await;
                 expect_no_faults(browser, &axe, &page("/account with a dialog")).await;

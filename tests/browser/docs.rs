@@ -39,9 +39,6 @@ fn authorized_request_succeeds_until_logout_and_nothing_is_stored() {
         close(browser).await;
         try_out(browser).await;
         execute(browser, 200, &johndoe()).await;
-        browser.evaluate("document.querySelector('#operations-tag-Users').scrollIntoView()").await;
-        browser.screenshot("docs").await;
-
         assert_eq!(browser.stored().await, Vec::<Value>::new());
         assert_eq!(browser.url().await, format!("{origin}docs#/Users/read_users_me"));
 
@@ -79,7 +76,6 @@ fn dialog_decodes_and_verifies_the_token_and_names_the_user_of_the_session_cooki
         for part in ["at+jwt", "ES256", "me openid offline_access", "Expires in 14 minutes"] {
             assert!(decoded.contains(part), "no {part} in {decoded}");
         }
-        browser.screenshot("docs-decoded").await;
 
         // For each algorithm, with a key that WebCrypto generates: a valid token, a changed one, and one of an
         // unknown key. Finally, texts that are not tokens.
@@ -187,7 +183,6 @@ fn authorization_with_wrong_password_shows_an_error_and_sends_no_token() {
         fill_in(browser, "johndoe", "wrong").await;
         submit(browser).await;
         expect_error(browser, "Incorrect username or password").await;
-        browser.screenshot("docs-wrong-password").await;
         close(browser).await;
         try_out(browser).await;
         execute(browser, 401, &json!({ "detail": "Not authenticated" })).await;
@@ -226,7 +221,6 @@ fn pages_are_small_load_nothing_from_other_origins_and_stay_in_the_cache() {
                     "{url}"
                 );
             }
-            browser.screenshot(&format!("loaded-{page}")).await;
 
             browser.reload().await;
             browser.expect_displayed(last).await;

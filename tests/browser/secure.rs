@@ -22,7 +22,6 @@ fn authorization_with_all_some_or_no_scopes_gives_access_to_users_me() {
             docs::submit(browser).await;
             docs::expect_authorized(browser).await;
             browser.expect_text(&format!("{DIALOG} dl > div:last-child dd"), granted).await;
-            browser.screenshot("secure-docs").await;
             docs::close(browser).await;
             docs::try_out(browser).await;
             docs::execute(browser, 200, &profile(&service)).await;
@@ -40,7 +39,6 @@ fn authorization_with_wrong_password_shows_the_oauth2_error() {
         docs::fill_in(browser, "johndoe", "wrong").await;
         docs::submit(browser).await;
         docs::expect_error(browser, "Incorrect username or password").await;
-        browser.screenshot("secure-docs-wrong-password").await;
         docs::close(browser).await;
         docs::try_out(browser).await;
         docs::execute(browser, 401, &json!({ "detail": "Not authenticated" })).await;

@@ -94,12 +94,10 @@ async fn expect_no_traces(browser: &Browser) {
 #[test]
 fn sign_in_and_out_work_in_all_sizes_and_leave_no_traces() {
     browse(async |browser| {
-        for ((width, height), name) in [(DESKTOP, "desktop"), (PHONE, "phone"), (SMALL_PHONE, "small-phone")]
-        {
+        for (width, height) in [DESKTOP, PHONE, SMALL_PHONE] {
             browser.resize(width, height);
             browser.open(&start()).await;
             browser.expect_displayed("#insecure").await;
-            browser.screenshot(&format!("start-{name}")).await;
             expect_no_sideways_scroll(browser, width).await;
             if height > 800 {
                 let bottom = "document.querySelector('#submit').getBoundingClientRect().bottom";
@@ -110,7 +108,6 @@ fn sign_in_and_out_work_in_all_sizes_and_leave_no_traces() {
             sign_in(browser, "johndoe", "wrong").await;
             expect_error(browser, "Incorrect username or password").await;
             browser.expect_focus("#password").await;
-            browser.screenshot(&format!("start-{name}-error")).await;
             sign_in(browser, "johndoe", "secret").await;
             browser.expect_text("#token", "johndoe").await;
             browser.expect_focus("#display-name").await;
@@ -127,7 +124,6 @@ fn sign_in_and_out_work_in_all_sizes_and_leave_no_traces() {
                 .run("document.querySelectorAll('details').forEach((details) => { details.open = true })")
                 .await;
             expect_no_sideways_scroll(browser, width).await;
-            browser.screenshot(&format!("start-{name}-signed-in")).await;
 
             browser.click("#sign-out").await;
             expect_signed_out(browser).await;
@@ -290,7 +286,6 @@ fn slow_response_missing_response_and_offline_device_are_shown_until_a_retry() {
         browser.expect_text("#connection p", "The last request got no response.").await;
         browser.run(&online(false)).await;
         browser.expect_text("#connection p", "This device is offline.").await;
-        browser.screenshot("start-offline").await;
         browser.run(&online(true)).await;
         browser.expect_text("#connection p", "The last request got no response.").await;
         browser.click("#retry").await;

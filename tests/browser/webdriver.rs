@@ -3,7 +3,6 @@
 use std::{
     env,
     fmt::Debug,
-    fs,
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
@@ -26,9 +25,6 @@ use crate::support::{
     skip,
     wait::{TIMEOUT, eventually},
 };
-
-/// The variable that makes the tests save screenshots in `target/tmp/screenshots`.
-const SCREENSHOTS: &str = "GATEPASS_SCREENSHOTS";
 
 // Keys, as WebDriver encodes them.
 pub const TAB: &str = "\u{E004}";
@@ -349,17 +345,6 @@ impl Browser {
             "permissions",
             &json!({ "descriptor": { "name": "clipboard-read" }, "state": "granted" }),
         );
-    }
-
-    /// Saves a screenshot if `GATEPASS_SCREENSHOTS` is set.
-    pub async fn screenshot(&self, name: &str) {
-        if env::var_os(SCREENSHOTS).is_none() {
-            return;
-        }
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
-        fs::create_dir_all(&folder).unwrap();
-        let picture = self.client.screenshot().await.expect("a screenshot");
-        fs::write(folder.join(name).with_extension("png"), picture).unwrap();
     }
 
     /// A picture of the page from its top, at most `max_height` CSS pixels high, as PNG.
