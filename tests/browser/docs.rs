@@ -27,17 +27,23 @@ pub fn johndoe() -> Value {
 }
 
 #[test]
-fn authorized_request_succeeds_until_logout_and_nothing_is_stored() {
+fn request_succeeds_after_sign_in_until_logout_and_nothing_is_stored() {
     browse(async |browser| {
         let origin = format!("http://{}/", tutorial());
         open(browser, &format!("{origin}docs")).await;
         browser.expect_text("#operations-tag-Users small", "The current user and their account").await;
         browser.expect_hidden(".model-container").await;
+        fill_in(browser, "johndoe", "wrong").await;
+        submit(browser).await;
+        expect_error(browser, "Incorrect username or password").await;
+        close(browser).await;
+        try_out(browser).await;
+        execute(browser, 401, &json!({ "detail": "Not authenticated" })).await;
+
         authorize(browser, "johndoe", "secret").await;
         browser.click(".decoded summary").await;
         browser.expect_text(".decoded p", "This token is not a JWT: it is the username itself.").await;
         close(browser).await;
-        try_out(browser).await;
         execute(browser, 200, &johndoe()).await;
         assert_eq!(browser.stored().await, Vec::<Value>::new());
         assert_eq!(browser.url().await, format!("{origin}docs#/Users/read_users_me"));
@@ -173,19 +179,6 @@ fn swagger_ui_works_by_keyboard_and_the_focus_stays_in_the_dialog() {
             browser.press(ESCAPE).await;
             browser.expect_focus(".auth-wrapper > .authorize").await;
         }
-    });
-}
-
-#[test]
-fn authorization_with_wrong_password_shows_an_error_and_sends_no_token() {
-    browse(async |browser| {
-        open(browser, &format!("http://{}/docs", tutorial())).await;
-        fill_in(browser, "johndoe", "wrong").await;
-        submit(browser).await;
-        expect_error(browser, "Incorrect username or password").await;
-        close(browser).await;
-        try_out(browser).await;
-        execute(browser, 401, &json!({ "detail": "Not authenticated" })).await;
     });
 }
 
