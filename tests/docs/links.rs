@@ -9,7 +9,7 @@ use crate::docs::page::{names, read, root, split};
 const OTHERS: [&str; 4] = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
 
 /// Returns the targets of the links and images of a page, except those in HTML comments.
-fn targets(text: &str) -> Vec<String> {
+pub fn targets(text: &str) -> Vec<String> {
     let mut visible = String::new();
     let mut rest = text;
     while let Some((before, comment)) = rest.split_once("<!--") {

@@ -1,6 +1,6 @@
 //! The pages of the book: their links, their commands, and the reference that is generated from the program.
 
-mod links;
-mod page;
+pub mod links;
+pub mod page;
 mod reference;
 mod shell;
