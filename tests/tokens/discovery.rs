@@ -100,6 +100,26 @@ fn tokens(issuer: &str) -> Tokens {
     })
 }
 
+/// Starts an issuer at `path` with metadata and keys at these paths, and a verifier that has fetched the keys.
+fn issuer_with_verifier(path: &str, metadata: &str, keys: &str) -> (Issuer, RemoteJwtVerifier, Tokens) {
+    let issuer = Issuer::start();
+    let url = issuer.url(path);
+    let tokens = tokens(&url);
+    issuer.set_metadata(metadata, &url, &issuer.url(keys));
+    issuer.set(keys, "200 OK", "Cache-Control: max-age=3600\r\n", key_set(&tokens.tokens, now()));
+    let remote = RemoteJwtVerifier::discover(url.as_str(), url.as_str()).unwrap();
+    let token = issue(&tokens.tokens, now());
+    wait_until(TIMEOUT, metadata, || verified(&remote, &token) == Some(true));
+    (issuer, remote, tokens)
+}
+
+/// Rotates the key of an issuer and returns a token of the new key.
+fn rotate(tokens: &Tokens) -> String {
+    tokens.keys().rotate().unwrap();
+    tokens.tokens.refresh();
+    issue(&tokens.tokens, now() + Duration::from_secs(1))
+}
+
 /// Returns whether the token is valid, or `None` before the first keys.
 fn verified(remote: &RemoteJwtVerifier, token: &str) -> Option<bool> {
     let verified = remote.verify(&AccessToken::from(token), now()).now_or_never().unwrap();
@@ -116,31 +136,14 @@ fn keys_are_discovered_at_each_metadata_url() {
         ("/realms/one", "/realms/one/.well-known/openid-configuration".to_owned()),
         ("/realms/one", format!("/realms/one{METADATA}")),
     ] {
-        let issuer = Issuer::start();
-        let url = issuer.url(path);
-        let tokens = tokens(&url);
-        issuer.set_metadata(&metadata, &url, &issuer.url("/keys"));
-        issuer.set("/keys", "200 OK", "", key_set(&tokens.tokens, now()));
-        let remote = RemoteJwtVerifier::discover(url.as_str(), url.as_str()).unwrap();
-        let token = issue(&tokens.tokens, now());
-        wait_until(TIMEOUT, &metadata, || verified(&remote, &token) == Some(true));
+        issuer_with_verifier(path, &metadata, "/keys");
     }
 }
 
 #[test]
 fn unknown_keys_cause_a_fetch_at_most_every_five_seconds() {
-    let issuer = Issuer::start();
-    let url = issuer.url("");
-    let tokens = tokens(&url);
-    issuer.set_metadata(METADATA, &url, &issuer.url("/keys"));
-    issuer.set("/keys", "200 OK", "Cache-Control: max-age=3600\r\n", key_set(&tokens.tokens, now()));
-    let remote = RemoteJwtVerifier::discover(url.as_str(), url.as_str()).unwrap();
-    let old = issue(&tokens.tokens, now());
-    wait_until(TIMEOUT, "the keys are fetched", || verified(&remote, &old) == Some(true));
-
-    tokens.keys().rotate().unwrap();
-    tokens.tokens.refresh();
-    let new = issue(&tokens.tokens, now() + Duration::from_secs(1));
+    let (issuer, remote, tokens) = issuer_with_verifier("", METADATA, "/keys");
+    let new = rotate(&tokens);
     let clone = remote.clone();
     drop(remote);
     throughout(Duration::from_secs(6), || assert_eq!(verified(&clone, &new), Some(false)));
@@ -151,18 +154,6 @@ fn unknown_keys_cause_a_fetch_at_most_every_five_seconds() {
     let keys: Vec<_> = fetches.iter().filter(|(_, path)| path == "/keys").map(|(at, _)| *at).collect();
     assert!(keys.windows(2).all(|pair| pair[1] - pair[0] > Duration::from_millis(4900)), "{keys:?}");
 
-    // Errors of the issuer do not remove the keys.
-    for (status, body) in
-        [("500 Internal Server Error", ""), ("200 OK", "<html>"), ("200 OK", r#"{"keys":[]}"#)]
-    {
-        issuer.set("/keys", status, "", body);
-        let before = issuer.count("/keys");
-        let unknown = token_of_an_unknown_key(&url);
-        wait_until(TIMEOUT, "the keys are fetched again", || {
-            assert_eq!((verified(&clone, &unknown), verified(&clone, &new)), (Some(false), Some(true)));
-            issuer.count("/keys") > before
-        });
-    }
     // When the last clone is dropped, the background task ends.
     drop(clone);
     let count = issuer.lock().requests.len();
@@ -170,20 +161,33 @@ fn unknown_keys_cause_a_fetch_at_most_every_five_seconds() {
 }
 
 #[test]
-fn moved_keys_are_found_while_the_old_url_still_responds() {
-    let issuer = Issuer::start();
-    let url = issuer.url("");
-    let tokens = tokens(&url);
-    issuer.set_metadata(METADATA, &url, &issuer.url("/old"));
-    issuer.set("/old", "200 OK", "Cache-Control: max-age=3600\r\n", key_set(&tokens.tokens, now()));
-    let remote = RemoteJwtVerifier::discover(url.as_str(), url.as_str()).unwrap();
-    let old = issue(&tokens.tokens, now());
-    wait_until(TIMEOUT, "the keys are fetched", || verified(&remote, &old) == Some(true));
+fn errors_of_the_issuer_do_not_remove_the_keys() {
+    thread::scope(|scope| {
+        for (status, body) in
+            [("500 Internal Server Error", ""), ("200 OK", "<html>"), ("200 OK", r#"{"keys":[]}"#)]
+        {
+            scope.spawn(move || {
+                let (issuer, remote, tokens) = issuer_with_verifier("", METADATA, "/keys");
+                let known = issue(&tokens.tokens, now());
+                let (unknown, before) = (token_of_an_unknown_key(&issuer), issuer.count("/keys"));
+                issuer.set("/keys", status, "", body);
+                wait_until(TIMEOUT, "the keys are fetched again", || {
+                    assert_eq!(verified(&remote, &unknown), Some(false), "{status} {body}");
+                    issuer.count("/keys") > before
+                });
+                // In this time, the verifier reads the response.
+                let check = || assert_eq!(verified(&remote, &known), Some(true), "{status} {body}");
+                throughout(Duration::from_secs(1), check);
+            });
+        }
+    });
+}
 
-    tokens.keys().rotate().unwrap();
-    tokens.tokens.refresh();
-    let new = issue(&tokens.tokens, now() + Duration::from_secs(1));
-    issuer.set_metadata(METADATA, &url, &issuer.url("/new"));
+#[test]
+fn moved_keys_are_found_while_the_old_url_still_responds() {
+    let (issuer, remote, tokens) = issuer_with_verifier("", METADATA, "/old");
+    let new = rotate(&tokens);
+    issuer.set_metadata(METADATA, &issuer.url(""), &issuer.url("/new"));
     issuer.set("/new", "200 OK", "", key_set(&tokens.tokens, now()));
     wait_until(TIMEOUT, "the new URL is found", || verified(&remote, &new) == Some(true));
     let fetches: Vec<_> = issuer.lock().requests.iter().map(|(at, path)| (*at, path.clone())).collect();
@@ -192,15 +196,15 @@ fn moved_keys_are_found_while_the_old_url_still_responds() {
 
     // Without metadata, the known URL stays in use.
     issuer.set(METADATA, "500 Internal Server Error", "", "");
-    let (unknown, before) = (token_of_an_unknown_key(&url), issuer.count("/new"));
+    let (unknown, before) = (token_of_an_unknown_key(&issuer), issuer.count("/new"));
     wait_until(Duration::from_secs(60), "the keys are fetched without metadata", || {
         assert_eq!(verified(&remote, &unknown), Some(false));
         issuer.count("/new") >= before + 2
     });
 }
 
-fn token_of_an_unknown_key(issuer: &str) -> String {
-    issue(&tokens(issuer).tokens, now())
+fn token_of_an_unknown_key(issuer: &Issuer) -> String {
+    issue(&tokens(&issuer.url("")).tokens, now())
 }
 
 #[test]
