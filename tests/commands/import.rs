@@ -423,7 +423,7 @@ fn import_of_an_unreadable_file_fails_with_one_line() {
 fn killed_import_adds_all_users_or_none() {
     Gatepass::on_both(|gatepass| {
         gatepass.add("johndoe", &[]).done();
-        let file = gatepass.folder.write("users.jsonl", users_jsonl(6000));
+        let file = gatepass.folder.write("users.jsonl", users_jsonl(3000));
         let other = Gatepass::on_sqlite();
         other.add("johndoe", &[]).done();
         let start = Instant::now();
@@ -442,8 +442,8 @@ fn killed_import_adds_all_users_or_none() {
             let succeeded = child.wait().unwrap().success();
             let count = gatepass.usernames().len();
             // An import that is killed between its commit and its exit has added all users.
-            assert!(count == 6001 || count == 1 && !succeeded, "{count} users");
-            if count == 6001 {
+            assert!(count == 3001 || count == 1 && !succeeded, "{count} users");
+            if count == 3001 {
                 break;
             }
             killed += 1;
