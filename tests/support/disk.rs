@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use super::folder::Folder;
+use super::{folder::Folder, python::run};
 
 /// An in-memory file system, mounted on a temporary folder.
 pub struct Disk {
@@ -72,14 +72,5 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         let _ = run(Command::new("umount").arg("--lazy").arg(self.path()));
-    }
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| error.to_string())?;
-    if output.status.success() {
-        Ok(())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
     }
 }
