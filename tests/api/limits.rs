@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use serde_json::json;
 
 use crate::support::{
-    http::{connect, exchange, get, post_form, read_reply, request},
+    http::{connect, post_form, read_reply, request},
     service::tutorial,
 };
 
@@ -51,22 +51,6 @@ fn chunked_body_over_one_mebibyte_returns_413() {
         }
     }
     assert_eq!(read_reply(&mut stream).expect("a response").status, 413);
-}
-
-#[test]
-fn connection_serves_several_requests() {
-    let mut stream = connect(tutorial());
-    let request = b"GET /users/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer johndoe\r\n\r\n";
-    for _ in 0..3 {
-        stream.write_all(request).unwrap();
-        assert_eq!(read_reply(&mut stream).expect("a response").status, 200);
-    }
-}
-
-#[test]
-fn bytes_that_are_not_http_return_400_and_the_service_continues() {
-    assert_eq!(exchange(tutorial(), b"\x00\x01\x02 nonsense\r\n\r\n").status, 400);
-    assert_eq!(get("/users/me").bearer("johndoe").send(tutorial()).status, 200);
 }
 
 #[test]
