@@ -1,28 +1,25 @@
 //! The `gatepass keys` commands.
 
-use std::{io::Write, os::unix::fs::MetadataExt, path::Path, process::Stdio};
+use std::{fs::File, os::unix::fs::MetadataExt, path::Path, process::Command};
 
 use gatepass::jwt::SigningAlgorithm;
 use serde_json::Value;
 
-use crate::support::{forge::Forge, service::gatepass};
+use crate::support::{forge::Forge, program::Run, service::gatepass};
 
 struct Keys<'a>(&'a Path);
 
 impl Keys<'_> {
-    /// Runs a command, and returns its exit code, standard output and standard error.
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let arguments = [&["keys"], arguments].concat();
-        let output =
-            gatepass(&arguments, &[("GATEPASS_KEYS_DIR", self.0.to_str().unwrap())]).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
+    fn command(&self, arguments: &[&str]) -> Command {
+        gatepass(&[&["keys"], arguments].concat(), &[("GATEPASS_KEYS_DIR", self.0.to_str().unwrap())])
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        Run::from(self.command(arguments).output().unwrap())
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
-        let (code, out, err) = self.run(&[arguments, &["--json"]].concat());
-        assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
-        serde_json::from_str(&out).expect("JSON")
+        serde_json::from_str(&self.run(&[arguments, &["--json"]].concat()).done()).expect("JSON")
     }
 }
 
@@ -46,9 +43,9 @@ fn keys_are_created_and_listed() {
         assert_eq!(listed["keys"][1], next["key"]);
         assert!(Path::new(listed["keys"][0]["file"].as_str().unwrap()).is_file());
 
-        let (code, out, err) = keys.run(&["list", "--algorithm", algorithm]);
-        assert_eq!((code, err.as_str(), out.lines().count()), (Some(0), "", 2));
+        let out = keys.run(&["list", "--algorithm", algorithm]).done();
         let lines: Vec<_> = out.lines().collect();
+        assert_eq!(lines.len(), 2, "{out}");
         assert!(lines[0].contains(first["key"]["kid"].as_str().unwrap()), "{out}");
         assert!(lines.iter().all(|line| line.contains(algorithm)), "{out}");
         assert!(lines[0].contains("signing") && lines[1].contains("next: signs in"), "{out}");
@@ -84,27 +81,17 @@ fn key_is_imported_from_a_file_or_standard_input() {
     assert_eq!(imported["key"]["algorithm"], "RS256");
     assert_eq!(std::fs::metadata(imported["key"]["file"].as_str().unwrap()).unwrap().mode() & 0o777, 0o600);
 
-    let (code, out, err) = keys.run(&["import", file.to_str().unwrap()]);
-    assert_eq!((code, out.as_str()), (Some(1), ""));
-    assert!(err.contains("already exists") && !err.contains("BEGIN"), "{err}");
+    let again = keys.run(&["import", file.to_str().unwrap()]);
+    assert!(!again.err.contains("BEGIN"), "{}", again.err);
+    again.fails(1, &["already exists"]);
     let long = folder.path().join("long.pem");
     std::fs::write(&long, vec![b'x'; 16 * 1024 + 1]).unwrap();
-    let (code, _, err) = keys.run(&["import", long.to_str().unwrap()]);
-    assert!(code == Some(1) && err.contains("long.pem: a key file has at most 16 KiB"), "{err}");
-    std::fs::remove_file(&long).unwrap();
-    let (code, _, err) = keys.run(&["import", "missing.pem"]);
-    assert!(code == Some(1) && err.starts_with("gatepass: cannot read missing.pem: "), "{err}");
+    keys.run(&["import", long.to_str().unwrap()]).fails(1, &["long.pem: a key file has at most 16 KiB"]);
+    keys.run(&["import", "missing.pem"]).fails(1, &["gatepass: cannot read missing.pem: "]);
 
-    let mut command = gatepass(&["keys", "import", "-"], &[("GATEPASS_KEYS_DIR", keys.0.to_str().unwrap())]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(Forge::stranger(SigningAlgorithm::EdDsa, "").pem.as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
-    let out = String::from_utf8(output.stdout).unwrap();
+    std::fs::write(&file, Forge::stranger(SigningAlgorithm::EdDsa, "").pem).unwrap();
+    let mut command = keys.command(&["import", "-"]);
+    let out = Run::from(command.stdin(File::open(&file).unwrap()).output().unwrap()).done();
     assert!(out.starts_with("imported ") && out.contains("(EdDSA): next"), "{out}");
 }
 
@@ -121,23 +108,19 @@ fn prune_removes_retired_keys_only_with_yes() {
     };
     age(&old, "1000");
     age(&keys.json(&["rotate"])["key"].clone(), "2000");
-    let (_, out, _) = keys.run(&["list"]);
+    let out = keys.run(&["list"]).done();
     assert!(out.lines().next().unwrap().contains("retired"), "{out}");
 
-    let (code, out, err) = keys.run(&["rotate"]);
-    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let out = keys.run(&["rotate"]).done();
     assert!(out.starts_with("created ") && out.contains("(ES256): next: signs in 300 s"), "{out}");
-    let count = || keys.run(&["list"]).1.lines().count();
+    let count = || keys.run(&["list"]).done().lines().count();
     assert_eq!(count(), 3, "rotation removes nothing: it may not know the lifetime of the service's tokens");
 
     let kid = old["kid"].as_str().unwrap();
-    let (code, out, err) = keys.run(&["prune", "--access-token-ttl", "600", "--leeway", "5"]);
-    assert_eq!((code, out.as_str(), err.lines().count()), (Some(2), "", 1), "{err}");
-    assert!(err.contains(kid) && err.contains("605 s") && err.contains("--yes"), "{err}");
+    keys.run(&["prune", "--access-token-ttl", "600", "--leeway", "5"]).fails(2, &[kid, "605 s", "--yes"]);
     assert_eq!(count(), 3);
 
-    let (code, out, err) = keys.run(&["prune", "--yes"]);
-    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let out = keys.run(&["prune", "--yes"]).done();
     assert!(out.starts_with(&format!("removed {kid}, created ")) && out.lines().count() == 1, "{out}");
     assert_eq!(count(), 2);
 }
@@ -149,15 +132,14 @@ fn list_of_a_missing_directory_is_empty_and_creates_nothing() {
     let listed = Keys(&missing).run(&["list"]);
     let expected =
         format!("no keys in {} yet: the service creates the first one on start\n", missing.display());
-    assert_eq!(listed, (Some(0), expected, String::new()));
+    assert_eq!(listed.done(), expected);
     assert_eq!(Keys(&missing).json(&["list"])["keys"], Value::Array(vec![]));
     assert!(!missing.exists());
 }
 
 #[test]
 fn help_explains_what_to_do_about_a_compromised_key() {
-    let (code, out, _) = Keys(Path::new("keys")).run(&["--help"]);
-    assert_eq!(code, Some(0));
+    let out = Keys(Path::new("keys")).run(&["--help"]).done();
     assert!(out.contains("compromised, run `gatepass keys rotate`, then delete"), "{out}");
 }
 
@@ -167,12 +149,9 @@ fn failed_command_prints_one_line() {
     let missing = folder.path().join("none");
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let (code, out, err) = Keys(&file).run(&["list"]);
-    assert_eq!((code, out.as_str(), err.lines().count()), (Some(1), "", 1), "{err}");
-    assert!(err.starts_with(&format!("gatepass: {}: ", file.display())), "{err}");
+    Keys(&file).run(&["list"]).fails(1, &[&format!("gatepass: {}: ", file.display())]);
 
     for arguments in [&[][..], &["unknown"], &["list", "--algorithm", "none"], &["rotate", "x"]] {
-        let (code, out, err) = Keys(&missing).run(arguments);
-        assert_eq!((code, out.as_str(), err.lines().count()), (Some(2), "", 1), "{arguments:?}: {err}");
+        Keys(&missing).run(arguments).fails(2, &[]);
     }
 }
