@@ -166,21 +166,52 @@ impl Server {
     }
 }
 
-#[track_caller]
-fn expect(found: &BTreeMap<String, String>, expected: &[(&str, &str)]) {
-    let expected = expected.iter().map(|(name, what)| (name.to_string(), what.to_string())).collect();
-    assert_eq!(found, &expected);
+type Expected = &'static [(&'static str, &'static str)];
+
+/// Returns the scripts that can run, and what is expected of the libraries of all of them.
+fn runnable(scripts: [(Option<Script>, Expected); 2]) -> (Vec<Script>, BTreeMap<String, String>) {
+    let (mut runnable, mut expected) = (Vec::new(), BTreeMap::new());
+    for (script, results) in scripts {
+        let Some(script) = script else { continue };
+        runnable.push(script);
+        expected.extend(results.iter().map(|(name, result)| (name.to_string(), result.to_string())));
+    }
+    (runnable, expected)
 }
 
-/// Asserts which algorithms the libraries of a script verify.
-fn verify(script: Option<Script>, expected: &[(&str, &str)]) {
-    let Some(script) = script else { return };
+/// Asserts that jsonwebtoken, a library for Rust, verifies the tokens of a request.
+fn verify_with_jsonwebtoken(server: &Server, algorithm: &str, request: &Value) {
+    let published = || get("/.well-known/jwks.json").send(server.plain.address).json();
+    let keys = request.get("keys").cloned().unwrap_or_else(published);
+    let keys: JwkSet = serde_json::from_value(keys).expect("a key set");
+    let mut validation = Validation::new(algorithm.parse().expect("an algorithm"));
+    validation.set_issuer(&[&server.issuer]);
+    validation.set_audience(&[&server.issuer]);
+    let verify = |token: &Value| {
+        let token = token.as_str().expect("a token");
+        let key = DecodingKey::from_jwk(keys.find(&kid(token)).expect("the key")).expect("a supported key");
+        jsonwebtoken::decode::<Value>(token, &key, &validation)
+    };
+    for token in request["tokens"].as_array().expect("tokens") {
+        let claims = verify(token).expect("a valid token").claims;
+        assert_eq!(claims, part(token.as_str().unwrap(), 1), "{algorithm}");
+    }
+    assert!(verify(&request["forged"]).is_err(), "{algorithm}");
+}
+
+#[test]
+fn libraries_verify_tokens_of_the_listed_algorithms() {
+    let (scripts, expected) = runnable([
+        (Script::python("verify.py"), PYTHON_VERIFIERS),
+        (Script::javascript("verify.mjs"), JAVASCRIPT_VERIFIERS),
+    ]);
     let mut verified = BTreeMap::<String, String>::new();
     for algorithm in ALGORITHMS {
         let server = Server::start(algorithm);
         let request = server.tokens(algorithm);
+        verify_with_jsonwebtoken(&server, algorithm, &request);
         let subject = part(request["tokens"][0].as_str().unwrap(), 1)["sub"].clone();
-        for (name, outcome) in script.run(&server, request) {
+        for (name, outcome) in scripts.iter().flat_map(|script| script.run(&server, request.clone())) {
             let algorithms = verified.entry(name).or_default();
             if outcome.error.is_none() {
                 assert_eq!(outcome.subjects, [subject.clone(), subject.clone()]);
@@ -188,63 +219,24 @@ fn verify(script: Option<Script>, expected: &[(&str, &str)]) {
             }
         }
     }
-    expect(&verified, expected);
+    assert_eq!(verified, expected);
 }
 
-/// Asserts which steps the clients of a script complete.
-fn sign_in(script: Option<Script>, expected: &[(&str, &str)]) {
-    let Some(script) = script else { return };
+#[test]
+fn clients_complete_the_listed_steps() {
+    let (scripts, expected) = runnable([
+        (Script::python("clients.py"), PYTHON_CLIENTS),
+        (Script::javascript("clients.mjs"), JAVASCRIPT_CLIENTS),
+    ]);
     let server = Server::start("ES256");
     let request =
         json!({ "secret": server.secret, "username": "johndoe", "password": "johndoe's own passphrase" });
-    let outcomes = script.run(&server, request).into_iter().map(|(name, outcome)| {
-        let error = outcome.error.map(|error| format!(": {error}")).unwrap_or_default();
-        (name, outcome.done.join(" ") + &error)
-    });
-    expect(&outcomes.collect(), expected);
-}
-
-#[test]
-fn python_libraries_verify_tokens_of_the_listed_algorithms() {
-    verify(Script::python("verify.py"), PYTHON_VERIFIERS);
-}
-
-#[test]
-fn javascript_libraries_verify_tokens_of_the_listed_algorithms() {
-    verify(Script::javascript("verify.mjs"), JAVASCRIPT_VERIFIERS);
-}
-
-#[test]
-fn jsonwebtoken_for_rust_verifies_tokens_of_each_algorithm() {
-    for algorithm in ALGORITHMS {
-        let server = Server::start(algorithm);
-        let request = server.tokens(algorithm);
-        let published = || get("/.well-known/jwks.json").send(server.plain.address).json();
-        let keys = request.get("keys").cloned().unwrap_or_else(published);
-        let keys: JwkSet = serde_json::from_value(keys).expect("a key set");
-        let mut validation = Validation::new(algorithm.parse().expect("an algorithm"));
-        validation.set_issuer(&[&server.issuer]);
-        validation.set_audience(&[&server.issuer]);
-        let verify = |token: &Value| {
-            let token = token.as_str().expect("a token");
-            let key =
-                DecodingKey::from_jwk(keys.find(&kid(token)).expect("the key")).expect("a supported key");
-            jsonwebtoken::decode::<Value>(token, &key, &validation)
-        };
-        for token in request["tokens"].as_array().expect("tokens") {
-            let claims = verify(token).expect("a valid token").claims;
-            assert_eq!(claims, part(token.as_str().unwrap(), 1), "{algorithm}");
-        }
-        assert!(verify(&request["forged"]).is_err(), "{algorithm}");
-    }
-}
-
-#[test]
-fn python_clients_complete_the_listed_steps() {
-    sign_in(Script::python("clients.py"), PYTHON_CLIENTS);
-}
-
-#[test]
-fn javascript_clients_complete_the_listed_steps() {
-    sign_in(Script::javascript("clients.mjs"), JAVASCRIPT_CLIENTS);
+    let outcomes = scripts.iter().flat_map(|script| script.run(&server, request.clone()));
+    let completed: BTreeMap<_, _> = outcomes
+        .map(|(name, outcome)| {
+            let error = outcome.error.map(|error| format!(": {error}")).unwrap_or_default();
+            (name, outcome.done.join(" ") + &error)
+        })
+        .collect();
+    assert_eq!(completed, expected);
 }
