@@ -13,6 +13,8 @@ use crate::{
 /// The rules of axe-core that Swagger UI itself breaks, also on a page without our changes.
 const OF_SWAGGER_UI: [&str; 2] = ["button-name", "scrollable-region-focusable"];
 
+const SCHEMES: [&str; 2] = ["light", "dark"];
+
 /// The source of axe-core, which is installed with the packages of the interop suite.
 fn axe() -> Option<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
@@ -30,14 +32,12 @@ async fn faults(browser: &Browser, axe: &str) -> BTreeSet<(String, String)> {
     found.into_iter().collect()
 }
 
+/// Checks the page in light and in dark mode.
 async fn expect_no_faults(browser: &Browser, axe: &str, page: &str) {
-    assert_eq!(faults(browser, axe).await, BTreeSet::new(), "{page}");
-}
-
-async fn expect_no_faults_of_ours(browser: &Browser, axe: &str, page: &str) {
-    let mut faults = faults(browser, axe).await;
-    faults.retain(|(rule, _)| !OF_SWAGGER_UI.contains(&rule.as_str()));
-    assert_eq!(faults, BTreeSet::new(), "{page}");
+    for scheme in SCHEMES {
+        browser.prefer_color_scheme(scheme);
+        assert_eq!(faults(browser, axe).await, BTreeSet::new(), "{scheme} {page}");
+    }
 }
 
 #[test]
@@ -46,21 +46,27 @@ fn documentation_and_its_dialog_have_no_accessibility_faults() {
     browse(async |browser| {
         // The documentation of the secure profile has everything that the documentation of the tutorial has.
         let (_gatepass, service) = sessions::serve(&[]);
-        for scheme in ["light", "dark"] {
+        // Swagger UI's colors change slowly, so the page is opened again for each scheme.
+        for scheme in SCHEMES {
+            let expect = async |allowed: &[&str], page: &str| {
+                let mut faults = faults(browser, &axe).await;
+                faults.retain(|(rule, _)| !allowed.contains(&rule.as_str()));
+                assert_eq!(faults, BTreeSet::new(), "{scheme} {page}");
+            };
             browser.prefer_color_scheme(scheme);
             browser.open("about:blank").await;
             docs::open(browser, &format!("http://{}/docs", service.address)).await;
             docs::fill_in(browser, "johndoe", "wrong").await;
             docs::submit(browser).await;
             docs::expect_error(browser, "Incorrect username or password").await;
-            expect_no_faults(browser, &axe, &format!("the {scheme} dialog with an error")).await;
+            expect(&[], "dialog with an error").await;
             docs::close(browser).await;
             docs::authorize(browser, "johndoe", sessions::PASSPHRASE).await;
-            expect_no_faults(browser, &axe, &format!("the {scheme} dialog of an authorized user")).await;
+            expect(&[], "dialog of an authorized user").await;
             docs::close(browser).await;
             docs::try_out(browser).await;
             docs::execute(browser, 200, &sessions::profile(&service)).await;
-            expect_no_faults_of_ours(browser, &axe, &format!("{scheme} /docs")).await;
+            expect(&OF_SWAGGER_UI, "/docs").await;
         }
     });
 }
@@ -69,18 +75,14 @@ fn documentation_and_its_dialog_have_no_accessibility_faults() {
 fn start_page_has_no_accessibility_faults() {
     let Some(axe) = axe() else { return };
     browse(async |browser| {
-        for scheme in ["light", "dark"] {
-            browser.prefer_color_scheme(scheme);
-            browser.open("about:blank").await;
-            browser.open(&format!("http://{}/", tutorial())).await;
-            start_page::sign_in(browser, "johndoe", "wrong").await;
-            start_page::expect_error(browser, "Incorrect username or password").await;
-            expect_no_faults(browser, &axe, &format!("the {scheme} start page with an error")).await;
-            start_page::sign_in(browser, "johndoe", "secret").await;
-            browser.expect_displayed("#profile").await;
-            browser.click("#requests li:first-child summary").await;
-            expect_no_faults(browser, &axe, &format!("the {scheme} start page, signed in")).await;
-        }
+        browser.open(&format!("http://{}/", tutorial())).await;
+        start_page::sign_in(browser, "johndoe", "wrong").await;
+        start_page::expect_error(browser, "Incorrect username or password").await;
+        expect_no_faults(browser, &axe, "start page with an error").await;
+        start_page::sign_in(browser, "johndoe", "secret").await;
+        browser.expect_displayed("#profile").await;
+        browser.click("#requests li:first-child summary").await;
+        expect_no_faults(browser, &axe, "start page, signed in").await;
     });
 }
 
@@ -93,32 +95,29 @@ fn sign_in_and_account_pages_have_no_accessibility_faults() {
             let (_gatepass, service) =
                 sessions::serve(&["--brand-color", color, "--help-url", "mailto:help@example.com"]);
             sessions::sign_in_elsewhere(&service);
-            for scheme in ["light", "dark"] {
-                browser.prefer_color_scheme(scheme);
-                let page = |name: &str| format!("{scheme} {name} in {color}");
-                browser.open(&format!("http://{}/nothing/here", service.address)).await;
-                expect_no_faults(browser, &axe, &page("404")).await;
-                browser.open(&format!("http://{}/login?done=signed-out", service.address)).await;
-                browser.expect_displayed("main .message").await;
-                expect_no_faults(browser, &axe, &page("/login")).await;
-                pages::submit(browser, "johndoe", "wrong").await;
-                browser.expect_displayed("main .error").await;
-                expect_no_faults(browser, &axe, &page("/login with an error")).await;
-                pages::sign_in(browser, &service).await;
-                expect_no_faults(browser, &axe, &page("/account")).await;
-                browser.click("[data-dialog=end-other] button").await;
-                browser.expect_displayed("dialog[open]").await;
-                expect_no_faults(browser, &axe, &page("/account with a dialog")).await;
-                browser.click("dialog[open] .button").await;
-                browser.click("[action$='account/password'] .primary").await;
-                browser.fill("#new-password", "x").await;
-                browser.fill("#current-password", "wrong").await;
-                browser.click("[action$='account/password'] .primary").await;
-                browser.expect_displayed(".field-error").await;
-                expect_no_faults(browser, &axe, &page("/account with an error")).await;
-                browser.click("header button").await;
-                browser.expect_displayed("#username").await;
-            }
+            let page = |name: &str| format!("{name} in {color}");
+            browser.open(&format!("http://{}/nothing/here", service.address)).await;
+            expect_no_faults(browser, &axe, &page("404")).await;
+            browser.open(&format!("http://{}/login?done=signed-out", service.address)).await;
+            browser.expect_displayed("main .message").await;
+            expect_no_faults(browser, &axe, &page("/login")).await;
+            pages::submit(browser, "johndoe", "wrong").await;
+            browser.expect_displayed("main .error").await;
+            expect_no_faults(browser, &axe, &page("/login with an error")).await;
+            pages::sign_in(browser, &service).await;
+            expect_no_faults(browser, &axe, &page("/account")).await;
+            browser.click("[data-dialog=end-other] button").await;
+            browser.expect_displayed("dialog[open]").await;
+            expect_no_faults(browser, &axe, &page("/account with a dialog")).await;
+            browser.click("dialog[open] .button").await;
+            browser.click("[action$='account/password'] .primary").await;
+            browser.fill("#new-password", "x").await;
+            browser.fill("#current-password", "wrong").await;
+            browser.click("[action$='account/password'] .primary").await;
+            browser.expect_displayed(".field-error").await;
+            expect_no_faults(browser, &axe, &page("/account with an error")).await;
+            browser.click("header button").await;
+            browser.expect_displayed("#username").await;
         }
     });
 }
