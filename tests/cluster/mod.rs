@@ -1,7 +1,6 @@
 //! Three replicas behind nginx on one PostgreSQL, with the nginx configuration of docker-compose.yml.
 
 mod client_address;
-mod compose;
 mod load;
 mod name_server;
 mod nginx;

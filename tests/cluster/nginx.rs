@@ -1,14 +1,14 @@
 //! nginx with the configuration of docker-compose.yml.
 
 use std::{
+    fs,
     net::SocketAddr,
     process::{Command, Stdio},
 };
 
-use crate::{
-    cluster::compose::nginx_conf,
-    support::{folder::Folder, secure_profile::free_address, service::Program},
-};
+use crate::support::{folder::Folder, secure_profile::free_address, service::Program};
+
+const COMPOSE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docker-compose.yml");
 
 pub struct Nginx {
     pub address: SocketAddr,
@@ -36,6 +36,20 @@ impl Nginx {
         program.wait_until_listening(address);
         Ok(Self { address, program, _folder: folder })
     }
+}
+
+/// Returns the nginx.conf that Compose writes into the container.
+fn nginx_conf() -> String {
+    let file = fs::read_to_string(COMPOSE).expect("docker-compose.yml");
+    let (_, rest) = file.split_once("\nconfigs:\n").expect("configs");
+    let (_, rest) = rest.split_once("\n  nginx:\n    content: |\n").expect("nginx's content");
+    // The block ends with the first line that is indented less.
+    let lines = rest.lines().map_while(|line| match line.strip_prefix("      ") {
+        Some(line) => Some(line),
+        None => line.is_empty().then_some(""),
+    });
+    let text: String = lines.flat_map(|line| [line, "\n"]).collect();
+    text.replace("$$", "$")
 }
 
 /// Returns the configuration of docker-compose.yml with these strings replaced.
