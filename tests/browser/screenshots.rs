@@ -160,7 +160,7 @@ fn comparison_finds_missing_parts_and_styles_and_other_colors_but_accepts_other_
     let display = |parts: &str, value: &str| {
         format!("document.querySelectorAll('{parts}').forEach((part) => part.style.display = '{value}')")
     };
-    let green = |color: &str| {
+    let accent = |color: &str| {
         format!(
             "document.documentElement.style.setProperty('--accent', '{color}');\
              document.querySelectorAll('.opblock-summary-method').forEach(({{ style }}) => style.background = '{color}')"
@@ -186,7 +186,7 @@ fn comparison_finds_missing_parts_and_styles_and_other_colors_but_accepts_other_
                     ("light", font("DejaVu Sans Mono"), font(""), false),
                     ("light", display(one, "none"), display(one, ""), true),
                     ("light", display(other, "none"), display(other, ""), true),
-                    ("light", green("#a92a19"), green(""), true),
+                    ("light", accent("#a92a19"), accent(""), true),
                     ("light", no_styles(true), no_styles(false), true),
                     ("dark", String::new(), String::new(), true),
                     ("light", String::new(), String::new(), false),
