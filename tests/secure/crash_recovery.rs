@@ -10,8 +10,8 @@ use std::{
 };
 
 use crate::secure::{
-    Gatepass, ISSUER, Service, TIMEOUT, Tokens, access_token, on_both, post_form, request, rows, serve,
-    wait_until,
+    Gatepass, ISSUER, Service, TIMEOUT, Tokens, access_token, on_both, password_change, post_form, rows,
+    serve, wait_until,
 };
 
 /// The passwords that a user may have after a crash.
@@ -65,10 +65,7 @@ fn acknowledged_password_changes_survive_a_kill_of_the_service() {
                             let Some(reply) = post_form("/token", form).try_send(address) else { break };
                             let next = format!("passphrase-{round}-{number}-of-{username}");
                             known.unknown = Some(next.clone());
-                            let change = request("PUT", "/users/me/password")
-                                .bearer(&access_token(&reply))
-                                .header("Content-Type", "application/x-www-form-urlencoded")
-                                .body(format!("current_password={current}&new_password={next}"));
+                            let change = password_change(&access_token(&reply), &current, &next);
                             let Some(reply) = change.try_send(address) else { break };
                             assert_eq!(reply.status, 204, "{}", reply.text());
                             *known = Passwords { acknowledged: next, unknown: None };

@@ -9,8 +9,9 @@ use std::{
 use crate::{
     secure::{
         Gatepass, ISSUER, JOHNDOE, PostgresProxy, Request, SECOND, Service, Tokens, add_johndoe,
-        concurrently, end_session, expect_503, get, on_postgres, post_form, proxied_postgres, request, rows,
-        serve, serve_command, session_id, skip, throughout, wait_until, with_locked_tables, within,
+        concurrently, end_session, expect_503, get, on_postgres, on_sqlite, password_change, post_form,
+        proxied_postgres, request, rows, serve, serve_command, session_id, skip, throughout, wait_until,
+        with_locked_tables, within,
     },
     support::postgres::Server,
 };
@@ -21,8 +22,7 @@ const LIMIT: Duration = Duration::from_secs(12);
 /// The kinds of requests that need the database.
 fn requests(tokens: &Tokens, uncached: &str) -> [(&'static str, Request); 7] {
     let bearer = |request: Request| request.bearer(&tokens.access);
-    let form = "current_password=johndoe's+own+passphrase&new_password=another+own+passphrase";
-    let change = request("PUT", "/users/me/password").body(form);
+    let change = password_change(&tokens.access, "johndoe's+own+passphrase", "another+own+passphrase");
     let refresh = format!("grant_type=refresh_token&refresh_token={}", tokens.refresh);
     [
         ("sign-in", post_form("/token", JOHNDOE)),
@@ -30,7 +30,7 @@ fn requests(tokens: &Tokens, uncached: &str) -> [(&'static str, Request); 7] {
         ("uncached token", get("/users/me").bearer(uncached)),
         ("list of sessions", bearer(get("/users/me/sessions"))),
         ("end of a session", bearer(request("DELETE", "/users/me/sessions/none"))),
-        ("password change", bearer(change.header("Content-Type", "application/x-www-form-urlencoded"))),
+        ("password change", change),
         ("revocation", post_form("/revoke", format!("token={}", tokens.refresh))),
     ]
 }
@@ -250,9 +250,7 @@ fn outage_shorter_than_max_staleness_does_not_affect_cached_tokens() {
 
 #[test]
 fn service_resumed_after_max_staleness_accepts_no_revoked_token() {
-    let gatepass = Gatepass::on_sqlite();
-    add_johndoe(&gatepass);
-    let running = serve(&gatepass, &ISSUER);
+    let (gatepass, running) = on_sqlite(&ISSUER);
     let paused = serve(&gatepass, &[&ISSUER[..], &["--token-cache-max-staleness", "1"]].concat());
     let [token, revoked] = [(); 2].map(|()| running.token(JOHNDOE));
     for token in [&token, &revoked] {

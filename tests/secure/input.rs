@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{
-    http::{Reply, connect, exchange, post_form, read_reply, request},
-    program::Gatepass,
-    secure_profile::{JOHNDOE, access_token, add_client, add_johndoe, basic, expect_oauth2_error, serve},
-    wait::wait_until,
+use crate::{
+    secure::{
+        Gatepass, JOHNDOE, Reply, access_token, connect, expect_oauth2_error, on_sqlite, password_change,
+        post_form, read_reply, request, serve, wait_until,
+    },
+    support::http::exchange,
 };
 
 /// A request to /token with a body of `length` bytes, of which only the first `sent` are sent.
@@ -28,9 +29,7 @@ fn incomplete(address: SocketAddr, length: usize, sent: usize) -> TcpStream {
 
 #[test]
 fn form_of_more_than_64_kib_returns_413() {
-    let gatepass = Gatepass::on_sqlite();
-    add_johndoe(&gatepass);
-    let service = serve(&gatepass, &[]);
+    let (_gatepass, service) = on_sqlite(&[]);
     let form = |length: usize| format!("{JOHNDOE}&x={}", "a".repeat(length - JOHNDOE.len() - 3));
     assert_eq!(service.sign_in(&form(65536)).status, 200);
     let limit = "The request body is larger than 65536 bytes";
@@ -46,9 +45,7 @@ fn form_of_more_than_64_kib_returns_413() {
 #[test]
 fn incomplete_bodies_of_1000_connections_use_less_than_64_mib_and_sign_ins_succeed() {
     const CONNECTIONS: usize = 1000;
-    let gatepass = Gatepass::on_sqlite();
-    add_johndoe(&gatepass);
-    let service = serve(&gatepass, &["--body-timeout", "120", "--response-timeout", "120"]);
+    let (_gatepass, service) = on_sqlite(&["--body-timeout", "120", "--response-timeout", "120"]);
     let heads: Vec<_> = (0..CONNECTIONS).map(|_| incomplete(service.address, 65536, 0)).collect();
     access_token(&service.sign_in(JOHNDOE));
     let before = service.program.resident_bytes();
@@ -104,43 +101,21 @@ fn form_that_is_not_utf_8_returns_invalid_request() {
 
 #[test]
 fn sign_in_ignores_white_space_around_the_username() {
-    let gatepass = Gatepass::on_sqlite();
-    add_johndoe(&gatepass);
-    let service = serve(&gatepass, &[]);
+    let (_gatepass, service) = on_sqlite(&[]);
     for username in ["johndoe+", "+JohnDoe", "johndoe%C2%A0"] {
         access_token(&service.sign_in(&format!("username={username}&password=johndoe's+own+passphrase")));
     }
 }
 
 #[test]
-fn scope_offline_access_alone_grants_no_other_scope() {
-    let gatepass = Gatepass::on_sqlite();
-    add_johndoe(&gatepass);
-    let secret = add_client(&gatepass, "web");
-    let service = serve(&gatepass, &[]);
-    let form = post_form("/token", format!("{JOHNDOE}&scope=offline_access"));
-    let reply = form.header("Authorization", basic("web", &secret)).send(service.address);
-    let token = access_token(&reply);
-    assert_eq!(reply.json()["scope"], "offline_access");
-    assert!(reply.json()["refresh_token"].is_string());
-    assert_eq!(service.users_me(&token).status, 403);
-}
-
-#[test]
 fn concurrent_password_changes_of_one_user_do_not_prevent_sign_ins_of_others() {
-    let gatepass = Gatepass::on_sqlite();
-    add_johndoe(&gatepass);
-    gatepass.add("alice", &[]).done();
     // At most 20 hashes may wait.
     let hashing = ["--argon2-memory=65536", "--hash-threads=1", "--hash-queue=20", "--hash-max-wait=10000"];
-    let service = serve(&gatepass, &hashing);
+    let (gatepass, service) = on_sqlite(&hashing);
+    gatepass.add("alice", &[]).done();
     let token = service.token(JOHNDOE);
     // The current password is correct and the new one too weak, so each request would cost a hash and a strength estimate.
-    let form = format!("current_password=johndoe's+own+passphrase&new_password={}", "aB3$".repeat(10));
-    let change = request("PUT", "/users/me/password")
-        .bearer(&token)
-        .header("Content-Type", "application/x-www-form-urlencoded")
-        .body(form);
+    let change = password_change(&token, "johndoe's+own+passphrase", &"aB3$".repeat(10));
     thread::scope(|scope| {
         let changes: Vec<_> = (0..200).map(|_| scope.spawn(|| change.send(service.address).status)).collect();
         for _ in 0..3 {

@@ -121,12 +121,15 @@ fn expect_503(reply: &Reply, what: &str) {
     assert_eq!(reply.header("content-type").as_deref(), Some("application/json"), "{what}");
 }
 
-fn change_password(service: &Service, token: &str, current: &str, new: &str) -> Reply {
+fn password_change(token: &str, current: &str, new: &str) -> Request {
     request("PUT", "/users/me/password")
         .bearer(token)
         .header("Content-Type", "application/x-www-form-urlencoded")
         .body(format!("current_password={current}&new_password={new}"))
-        .send(service.address)
+}
+
+fn change_password(service: &Service, token: &str, current: &str, new: &str) -> Reply {
+    password_change(token, current, new).send(service.address)
 }
 
 fn end_session(service: &Service, token: &str, session: &str) -> Reply {

@@ -79,6 +79,7 @@ fn refresh_tokens_setting_controls_which_sign_ins_get_a_refresh_token() {
     assert_eq!(result(&service, &narrow), (false, "me".to_owned()));
     assert_eq!(result(&service, JOHNDOE_OFFLINE), (true, "me users:read offline_access".to_owned()));
     assert_eq!(result(&service, &only), (true, "offline_access".to_owned()));
+    assert_eq!(service.users_me(&service.token(&only)).status, 403);
     let admin = service.sign_in(&format!("{only}+admin"));
     assert_eq!((admin.status, &admin.json()["error"]), (400, &"invalid_scope".into()));
 
