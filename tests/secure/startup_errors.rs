@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, Permissions},
+    net::SocketAddr,
     os::unix::fs::PermissionsExt,
 };
 
@@ -35,19 +36,17 @@ fn with_url(url: &str) -> Gatepass {
     gatepass
 }
 
-/// The program with a database URL at which nothing listens.
-fn with_unreachable_database() -> Gatepass {
-    with_url(&format!("postgres://gatepass:{HUSH}@{}/gatepass", free_address()))
+/// The program with a database URL at which nothing listens, and the address in the URL.
+fn with_unreachable_database() -> (Gatepass, SocketAddr) {
+    let address = free_address();
+    (with_url(&format!("postgres://gatepass:{HUSH}@{address}/gatepass")), address)
 }
 
 #[test]
 fn start_with_an_unusable_database_fails() {
-    expect_error(
-        &with_unreachable_database(),
-        &[],
-        1,
-        &["cannot open the database gatepass at 127.0.0.1:", "refused"],
-    );
+    let (unreachable, address) = with_unreachable_database();
+    let reason = format!("cannot open the database gatepass at {address}: ");
+    expect_error(&unreachable, &[], 1, &[&reason, "refused"]);
     for url in [format!("mysql://root:{HUSH}@localhost/x"), format!("{HUSH}.db")] {
         expect_error(&with_url(&url), &[], 2, &["--database-url", "sqlite:FILE", "postgres://"]);
     }
@@ -198,7 +197,7 @@ fn check_succeeds_before_and_after_the_first_start() {
 
 #[test]
 fn check_reports_all_errors() {
-    let gatepass = with_unreachable_database();
+    let (gatepass, _) = with_unreachable_database();
     let keys = gatepass.folder.path().join("keys");
     fs::create_dir(&keys).unwrap();
     fs::set_permissions(&keys, Permissions::from_mode(0o777)).unwrap();
@@ -221,12 +220,13 @@ fn check_reports_all_errors() {
 
 #[test]
 fn commands_with_an_unreachable_database_fail_with_one_line_except_keys_rotate() {
-    let gatepass = with_unreachable_database();
+    let (gatepass, address) = with_unreachable_database();
+    let reason = format!("cannot open the database gatepass at {address}: ");
     for arguments in [&["users", "list"][..], &["users", "remove", "x", "--yes"], &["clients", "add", "web"]]
     {
         let run = gatepass.run(arguments);
         assert!(!run.err.contains(HUSH), "{run:?}");
-        run.fails(1, &["cannot open the database", "refused"]);
+        run.fails(1, &[&reason, "refused"]);
     }
     let run = gatepass.run(&["keys", "rotate", "--json"]);
     assert!(run.err.contains("not in the audit trail") && !run.err.contains(HUSH), "{run:?}");
