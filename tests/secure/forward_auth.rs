@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::{
     secure::{
         Gatepass, JOHNDOE, Program, Reply, Request, SECOND, Service, add_client, add_client_with, basic,
-        client_fields, free_address, get, on_sqlite, outcome, post_form, read, request, skip, with_service,
-        within,
+        client_fields, cookie_named, free_address, get, on_sqlite, outcome, post_form, read, request, skip,
+        with_service, within,
     },
     support::folder::Folder,
 };
@@ -242,9 +242,7 @@ fn expect_cookies_by_proxy(language: &str, template: &str) {
     assert_eq!(old.send(address).status, 303);
     let signed_in = from_own_page(form(), address).send(address);
     assert_eq!((signed_in.status, signed_in.header("location").as_deref()), (303, Some("/api/items")));
-    let cookies = signed_in.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
-    let cookie =
-        cookies.map(|(_, value)| value.split(';').next().unwrap().to_owned()).next().expect("a cookie");
+    let cookie = cookie_named("gatepass_session", &signed_in);
 
     let send = |method: &str, headers: &[(&str, &str)]| {
         let request = request(method, "/api/items").header("Host", &host).header("Cookie", &cookie);
@@ -308,7 +306,7 @@ fn request_with_a_cookie_needs_the_same_origin_unless_its_method_is_safe() {
     let (_gatepass, service) = on_sqlite(&["--audience", "https://api.example.com"]);
     let signed_in =
         post_form("/login", JOHNDOE).header("Sec-Fetch-Site", "same-origin").send(service.address);
-    let cookie = signed_in.header("set-cookie").expect("a cookie").split(';').next().unwrap().to_owned();
+    let cookie = cookie_named("gatepass_session", &signed_in);
     let status = |headers: &[(&str, &str)]| {
         let request = get("/forward-auth?scope=me").header("Cookie", &cookie);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));

@@ -4,8 +4,8 @@ use std::{io::Write, net::TcpStream, time::Duration};
 
 use crate::secure::{
     Gatepass, JOHNDOE, Reply, Request, SECOND, Service, access_token, add_client, change_password,
-    client_fields, concurrently, connect_from, expect_oauth2_error, on_both, on_sqlite, ops::metrics,
-    ops::ops_address, post_form, read_reply, replicas, rows, wait_until, with_service, within,
+    client_fields, concurrently, connect_from, cookie_named, expect_oauth2_error, on_both, on_sqlite,
+    ops::metrics, ops::ops_address, post_form, read_reply, replicas, rows, wait_until, with_service, within,
 };
 
 /// The arguments with which the third attempt has to wait after two failed ones.
@@ -27,12 +27,11 @@ fn send_from(source: &str, request: &Request, service: &Service) -> Reply {
     read_reply(&mut stream).expect("a response")
 }
 
-/// The device cookie in a response, as `NAME=VALUE`.
+/// The device cookie in the response to a successful sign-in.
 #[track_caller]
 fn device_cookie(reply: &Reply) -> String {
     assert_eq!(reply.status, 200, "{}", reply.text());
-    let cookie = reply.header("set-cookie").expect("a cookie");
-    cookie.split(';').next().unwrap().to_owned()
+    cookie_named("gatepass_device", reply)
 }
 
 /// Signs in from this address with a device cookie.

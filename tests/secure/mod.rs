@@ -144,6 +144,15 @@ fn session_id(access_token: &str) -> String {
     read(access_token).1["sid"].as_str().expect("a session").to_owned()
 }
 
+/// The cookie with this name, with or without `__Host-`, that a response sets, as `NAME=VALUE`.
+#[track_caller]
+fn cookie_named(name: &str, reply: &Reply) -> String {
+    let cookies = reply.headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case("set-cookie"));
+    let mut pairs = cookies.filter_map(|(_, value)| value.split(';').next());
+    let is_named = |pair: &&str| pair.trim_start_matches("__Host-").starts_with(&format!("{name}="));
+    pairs.find(is_named).unwrap_or_else(|| panic!("no {name}: {reply:?}")).to_owned()
+}
+
 /// Posts to /revoke; `more` are fields such as `&client_id=web`.
 fn revoke(service: &Service, token: &str, more: &str) -> Reply {
     post_form("/revoke", format!("token={token}{more}")).send(service.address)

@@ -5,9 +5,9 @@ use std::fs;
 use serde_json::json;
 
 use crate::secure::{
-    JOHNDOE, Reply, Request, SECOND, Service, TIMEOUT, concurrently, expect_missing, expect_oauth2_error,
-    get, on_both, on_sqlite, outcome, post_form, request, rows, serve, serve_command, wait_until,
-    with_service,
+    JOHNDOE, Reply, Request, SECOND, Service, TIMEOUT, concurrently, cookie_named, expect_missing,
+    expect_oauth2_error, get, on_both, on_sqlite, outcome, post_form, request, rows, serve, serve_command,
+    wait_until, with_service,
 };
 
 const NO_ORIGIN: &str =
@@ -35,13 +35,9 @@ fn submit_with(service: &Service, path: &str, cookie: &str, form: &str) -> Reply
     navigation(post_form(path, form)).header("Cookie", cookie).send(service.address)
 }
 
-/// The session cookie that a response sets, as `NAME=VALUE`.
 #[track_caller]
 fn session_cookie(reply: &Reply) -> String {
-    let cookies = reply.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value);
-    let session =
-        cookies.filter_map(|value| value.split(';').next()).find(|pair| pair.contains("gatepass_session"));
-    session.unwrap_or_else(|| panic!("no session cookie: {reply:?}")).to_owned()
+    cookie_named("gatepass_session", reply)
 }
 
 /// Signs johndoe in and returns the cookie.
