@@ -3,19 +3,16 @@
 use serde_json::{Value, json};
 
 use crate::secure::{
-    Gatepass, ISSUER, JOHNDOE, JOHNDOE_OFFLINE, Reply, Service, Tokens, add_client, add_client_with,
-    client_fields, end_all_sessions, expect_oauth2_error, get, on_both, on_sqlite, post_form, read, revoke,
-    serve,
+    ISSUER, JOHNDOE, JOHNDOE_OFFLINE, Reply, Tokens, add_client, add_client_with, client_fields,
+    end_all_sessions, expect_oauth2_error, get, on_both, on_sqlite, post_form, read, revoke, serve,
 };
 
 const API: &str = "https://api.example.com";
 const FILES: &str = "https://files.example.com";
+/// The arguments of a service whose clients may request tokens for two APIs, and for the service itself.
+const WITH_APIS: [&str; 4] =
+    [ISSUER[0], ISSUER[1], "--audience", "https://api.example.com,https://files.example.com"];
 const INVALID_TARGET: &str = "A requested audience is unknown or not allowed";
-
-/// A service whose clients may request tokens for two APIs, and for the service itself.
-fn with_apis(gatepass: &Gatepass) -> Service {
-    serve(gatepass, &[&ISSUER[..], &["--audience", &format!("{API},{FILES}")]].concat())
-}
 
 #[track_caller]
 fn expect_invalid_target(reply: &Reply) {
@@ -36,7 +33,7 @@ fn aud(token: &str) -> Value {
 #[test]
 fn token_for_an_api_is_refused_by_the_service_itself() {
     on_both(|gatepass| {
-        let service = with_apis(gatepass);
+        let service = serve(gatepass, &WITH_APIS);
         let (default, own) =
             (service.token(JOHNDOE), service.token(&format!("{JOHNDOE}&resource={}", ISSUER[1])));
         assert_eq!((aud(&default), aud(&own)), (json!(API), json!(ISSUER[1])));
@@ -81,7 +78,7 @@ fn without_configured_audiences_the_issuer_is_the_audience() {
 #[test]
 fn client_chooses_among_its_audiences_and_a_refresh_does_not_widen_them() {
     on_both(|gatepass| {
-        let service = with_apis(gatepass);
+        let service = serve(gatepass, &WITH_APIS);
         let secret =
             add_client_with(gatepass, "web", &["--audiences", &format!("{FILES} {API} https://other")]);
         let web = client_fields("web", &secret);
@@ -118,8 +115,7 @@ fn client_chooses_among_its_audiences_and_a_refresh_does_not_widen_them() {
 
 #[test]
 fn client_introspects_its_own_tokens_those_for_its_audiences_or_all() {
-    let (gatepass, _) = on_sqlite(&[]);
-    let service = with_apis(&gatepass);
+    let (gatepass, service) = on_sqlite(&WITH_APIS);
     let add = |id: &str, options: &[&str]| client_fields(id, &add_client_with(&gatepass, id, options));
     let [web, other] = ["web", "other"].map(|id| client_fields(id, &add_client(&gatepass, id)));
     let api = add("api", &["--audiences", API]);
@@ -154,15 +150,4 @@ fn client_introspects_its_own_tokens_those_for_its_audiences_or_all() {
     assert_eq!(revoke(&service, &for_files.access, &all).json()["error"], "invalid_grant");
     assert_eq!(revoke(&service, &for_files.access, &web).status, 200);
     assert_eq!(state(&web, &for_files.access), inactive);
-}
-
-#[test]
-fn public_client_cannot_introspect() {
-    let (gatepass, service) = on_sqlite(&[]);
-    gatepass.done(&["clients", "add", "app", "--public"]);
-    let token = service.token(&format!("{JOHNDOE}&client_id=app"));
-    for fields in ["&client_id=app", "&client_id=gatepass", ""] {
-        let reply = post_form("/introspect", format!("token={token}{fields}")).send(service.address);
-        expect_oauth2_error(&reply, 401, "invalid_client", "Incorrect client credentials");
-    }
 }

@@ -148,7 +148,9 @@ fn introspection_without_authorization_is_refused() {
     let (gatepass, service) = on_sqlite(&[]);
     let auditor = Auditor::add(&gatepass, &service);
     let secret = add_client(&gatepass, "web");
-    let token = service.token(JOHNDOE);
+    // A public client cannot introspect, not even its own tokens.
+    gatepass.done(&["clients", "add", "app", "--public"]);
+    let token = service.token(&format!("{JOHNDOE}&client_id=app"));
     let form = format!("token={token}");
     let introspect = |more: &str| post_form("/introspect", format!("{form}{more}"));
     let expect = |reply: Reply, status: u16, detail: &str, challenge: &str| {
@@ -158,8 +160,14 @@ fn introspection_without_authorization_is_refused() {
     };
 
     let (incorrect, challenge) = ("Incorrect client credentials", r#"Basic realm="token", charset="UTF-8""#);
-    for fields in ["", "&client_id=web", "&client_id=web&client_secret=wrong", "&client_id=x&client_secret=y"]
-    {
+    for fields in [
+        "",
+        "&client_id=app",
+        "&client_id=gatepass",
+        "&client_id=web",
+        "&client_id=web&client_secret=wrong",
+        "&client_id=x&client_secret=y",
+    ] {
         expect_oauth2_error(&introspect(fields).send(service.address), 401, "invalid_client", incorrect);
     }
     for request in [introspect(""), introspect("").header("Authorization", basic("web", "wrong"))] {
