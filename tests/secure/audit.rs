@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::Write,
-    net::TcpStream,
     os::unix::fs::PermissionsExt,
     process::Stdio,
     time::{Duration, Instant},
@@ -17,9 +16,9 @@ use serde_json::{Value, json};
 use crate::{
     secure::{
         Gatepass, JOHNDOE, JOHNDOE_OFFLINE, Program, SECOND, Service, Tokens, add_client, add_client_with,
-        add_johndoe, basic, change_password, client_fields, connect, connect_from, end_all_sessions,
-        end_session, get, on_both, on_postgres, ops::OPS, ops::metrics, ops::ops_address, post_form,
-        proxied_postgres, read, read_reply, revoke, rows, serve, serve_command, session_id, wait_until,
+        add_johndoe, basic, change_password, client_fields, connect, end_all_sessions, end_session, get,
+        on_both, on_postgres, ops::OPS, ops::metrics, ops::ops_address, post_form, proxied_postgres, read,
+        read_reply, revoke, rows, send_from, serve, serve_command, session_id, stop, wait_until,
         with_locked_tables, within,
     },
     support::program::HASH,
@@ -44,13 +43,6 @@ fn events(entries: &[Value]) -> Vec<&str> {
 fn serve_with_file(gatepass: &Gatepass, arguments: &[&str]) -> Service {
     let file = gatepass.folder.file("audit.jsonl");
     serve(gatepass, &[&["--audit-log", &file], arguments].concat())
-}
-
-/// Stops the service, which writes all entries before it exits.
-fn stop(mut service: Service) -> String {
-    service.program.signal("TERM");
-    assert_eq!(service.program.wait(), Some(0));
-    service.program.end()
 }
 
 /// The names of all events that commands cause, or of all that requests cause.
@@ -123,10 +115,9 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
         assert_eq!(revoke(&service, "x", &by_web).status, 429);
         assert_eq!(service.users_me("a-forged-access-token").status, 401);
         // Requests from an address that no client has authenticated from are rate-limited.
-        within(20 * SECOND, "the burst is used up", || {
-            let mut stream = TcpStream::from(connect_from("127.0.0.9", service.address));
-            stream.write_all(&post_form("/revoke", "token=x").bytes()).unwrap();
-            read_reply(&mut stream).filter(|reply| reply.status == 429)
+        let revocation = post_form("/revoke", "token=x");
+        wait_until(20 * SECOND, "the burst is used up", || {
+            send_from("127.0.0.9", &revocation, &service).status == 429
         });
 
         let own = ["--grants", "client_credentials", "--scopes", "reports:read"];

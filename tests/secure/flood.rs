@@ -12,8 +12,8 @@ use std::{
 use serde_json::Value;
 
 use crate::secure::{
-    Gatepass, JOHNDOE, Reply, Request, SECOND, Service, add_client, change_password, client_fields,
-    connect_from, get, on_sqlite, post_form, read_reply, serve, within,
+    Gatepass, JOHNDOE, Reply, Request, SECOND, Service, add_client, add_johndoe, change_password,
+    client_fields, connect_from, get, on_sqlite, post_form, read_reply, serve, stop, within,
 };
 
 /// The size of the database and its write-ahead log, in bytes.
@@ -34,14 +34,14 @@ fn refused_request(number: usize) -> Request {
     }
 }
 
-/// Sends refused requests from many addresses until `stop`, and returns how many got 400, 401, 429 and 503.
-fn flood(thread: usize, service: &Service, stop: &AtomicBool) -> [usize; 4] {
+/// Sends refused requests from many addresses until `is_over`, and returns how many got 400, 401, 429 and 503.
+fn flood(thread: usize, service: &Service, is_over: &AtomicBool) -> [usize; 4] {
     let mut counts = [0; 4];
     for block in 0_usize.. {
         let source = format!("127.{}.{}.{}", 10 + thread, block / 250, 1 + block % 250);
         let mut stream = TcpStream::from(connect_from(&source, service.address));
         for number in 0..200 {
-            if stop.load(Ordering::Relaxed) {
+            if is_over.load(Ordering::Relaxed) {
                 return counts;
             }
             let bytes = refused_request(200 * block + number).bytes();
@@ -58,19 +58,19 @@ fn flood(thread: usize, service: &Service, stop: &AtomicBool) -> [usize; 4] {
 #[test]
 fn flood_of_refused_requests_loses_no_audit_entry_and_keeps_the_database_small() {
     const SIGN_INS: usize = 20;
-    let (gatepass, service) = on_sqlite(&[]);
+    let gatepass = Gatepass::on_sqlite();
+    add_johndoe(&gatepass);
     add_client(&gatepass, "web");
-    drop(service);
     gatepass.done(&["audit", "list"]);
     let before = database_size(&gatepass);
     let service = serve(&gatepass, &["--login-throttle=on", "--workers=2"]);
-    let stop = AtomicBool::new(false);
+    let is_over = AtomicBool::new(false);
     let start = Instant::now();
     let (counts, largest) = thread::scope(|scope| {
         let floods = [0, 1, 2, 3, 4, 5].map(|number| {
             scope.spawn({
-                let (service, stop) = (&service, &stop);
-                move || flood(number, service, stop)
+                let (service, is_over) = (&service, &is_over);
+                move || flood(number, service, is_over)
             })
         });
         let mut largest = 0;
@@ -81,7 +81,7 @@ fn flood_of_refused_requests_loses_no_audit_entry_and_keeps_the_database_small()
             within(60 * SECOND, "a pause", || (Instant::now() > next).then_some(()));
             largest = largest.max(database_size(&gatepass));
         }
-        stop.store(true, Ordering::Relaxed);
+        is_over.store(true, Ordering::Relaxed);
         let mut counts = [0; 4];
         for flood in floods {
             for (sum, count) in counts.iter_mut().zip(flood.join().unwrap()) {
@@ -91,10 +91,7 @@ fn flood_of_refused_requests_loses_no_audit_entry_and_keeps_the_database_small()
         (counts, largest)
     });
     let duration = start.elapsed();
-    let mut service = service;
-    service.program.signal("TERM");
-    assert_eq!(service.program.wait(), Some(0));
-    let log = service.program.end();
+    let log = stop(service);
     assert!(!log.contains("lost"), "{log}");
 
     let entries = gatepass.json_lines(&["audit", "list", "--json", "--limit=1000000"]);

@@ -1,11 +1,11 @@
 //! Login throttling: waits after failed attempts, rate limits, known devices, and how an operator ends waits.
 
-use std::{io::Write, net::TcpStream, time::Duration};
+use std::{io::Write, time::Duration};
 
 use crate::secure::{
-    Gatepass, JOHNDOE, Reply, Request, SECOND, Service, access_token, add_client, change_password,
-    client_fields, concurrently, connect_from, cookie_named, expect_oauth2_error, on_both, on_sqlite,
-    ops::metrics, ops::ops_address, post_form, read_reply, replicas, rows, wait_until, with_service, within,
+    Gatepass, JOHNDOE, Reply, SECOND, Service, access_token, add_client, change_password, client_fields,
+    concurrently, connect_from, cookie_named, expect_oauth2_error, on_both, on_sqlite, ops::metrics,
+    ops::ops_address, post_form, replicas, rows, send_from, wait_until, with_service, within,
 };
 
 /// The arguments with which the third attempt has to wait after two failed ones.
@@ -19,12 +19,6 @@ fn with_throttled(more: &[&str], test: impl Fn(&Gatepass, Service)) {
 
 fn sign_in_from(source: &str, form: &str, service: &Service) -> Reply {
     send_from(source, &post_form("/token", form), service)
-}
-
-fn send_from(source: &str, request: &Request, service: &Service) -> Reply {
-    let mut stream = TcpStream::from(connect_from(source, service.address));
-    stream.write_all(&request.bytes()).unwrap();
-    read_reply(&mut stream).expect("a response")
 }
 
 /// The device cookie in the response to a successful sign-in.

@@ -38,7 +38,7 @@ mod sign_in;
 mod startup_errors;
 mod third_party_clients;
 
-use std::thread;
+use std::{io::Write, net::TcpStream, thread};
 
 use sqlx::{Connection, PgConnection};
 
@@ -106,6 +106,13 @@ fn with_locked_tables(gatepass: &Gatepass, lock: &'static str, test: impl FnOnce
     system.block_on(transaction.rollback()).unwrap();
 }
 
+/// Stops the service, which writes all entries before it exits.
+fn stop(mut service: Service) -> String {
+    service.program.signal("TERM");
+    assert_eq!(service.program.wait(), Some(0));
+    service.program.end()
+}
+
 /// Runs this many calls at once, and returns their results.
 fn concurrently<T: Send>(calls: usize, call: impl Fn() -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
@@ -161,6 +168,13 @@ fn revoke(service: &Service, token: &str, more: &str) -> Reply {
 /// The form fields with which a client authenticates.
 fn client_fields(client_id: &str, secret: &str) -> String {
     format!("&client_id={client_id}&client_secret={secret}")
+}
+
+/// Sends a request from this address of the loopback network.
+fn send_from(source: &str, request: &Request, service: &Service) -> Reply {
+    let mut stream = TcpStream::from(connect_from(source, service.address));
+    stream.write_all(&request.bytes()).unwrap();
+    read_reply(&mut stream).expect("a response")
 }
 
 /// The token with another signature.
