@@ -16,8 +16,7 @@ fn lines(log: &str) -> Vec<Value> {
 
 #[test]
 fn json_log_has_one_object_per_line_with_the_fields_of_requests() {
-    let (gatepass, _) = on_sqlite(&[]);
-    let service = serve(&gatepass, &["--log-format", "json", "--trusted-proxies", "127.0.0.1"]);
+    let (_gatepass, service) = on_sqlite(&["--log-format", "json", "--trusted-proxies", "127.0.0.1"]);
     let request = post_form("/token?password=in-the-query", "username=johndoe&password=in-the-form");
     let reply = request
         .header("X-Request-Id", "proxy.id_1-A")

@@ -147,9 +147,16 @@ fn endpoints_are_below_the_issuer_with_and_without_a_trailing_slash() {
 #[test]
 fn tutorial_profile_has_no_secure_profile_endpoints_and_no_refresh_tokens() {
     let service = serve(&Gatepass::on_sqlite(), &["--profile", "tutorial"]);
-    let paths = ["/.well-known/oauth-authorization-server", "/revoke", "/introspect", "/users/me/sessions"];
-    for path in paths {
-        assert_eq!(post_form(path, "token=johndoe").send(service.address).status, 404, "{path}");
+    for path in [
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration",
+        "/revoke",
+        "/introspect",
+        "/users/me/sessions",
+    ] {
+        for request in [get(path), post_form(path, "token=johndoe")] {
+            assert_eq!(request.send(service.address).status, 404, "{path}");
+        }
     }
     let tokens = service.sign_in("username=johndoe&password=secret&scope=offline_access").json();
     assert_eq!(tokens, json!({ "access_token": "johndoe", "token_type": "bearer" }));
