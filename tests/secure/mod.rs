@@ -33,7 +33,6 @@ mod resource_server;
 mod revocation;
 mod revocation_latency;
 mod sessions;
-mod settings;
 mod sign_in;
 mod startup_errors;
 mod third_party_clients;

@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::secure::{
-    JOHNDOE, JOHNDOE_OFFLINE, Reply, SECOND, Service, Tokens, add_client, basic, client_fields,
+    ISSUER, JOHNDOE, JOHNDOE_OFFLINE, Reply, SECOND, Service, Tokens, add_client, basic, client_fields,
     expect_missing, expect_oauth2_error, get, on_both, on_sqlite, ops::OPS, ops::metrics, ops::ops_address,
     outcome, post_form, read, replicas, rows, serve, serve_command, wait_until, with_service, within,
 };
@@ -99,6 +99,25 @@ fn refresh_tokens_setting_controls_which_sign_ins_get_a_refresh_token() {
     assert_eq!((refused.status, &refused.json()["error"]), (400, &"unsupported_grant_type".into()));
     // Existing families stay active.
     service.refreshed(&next.refresh);
+}
+
+#[test]
+fn without_the_password_grant_sign_ins_are_refused_and_sessions_stay_active() {
+    let (gatepass, issuing) = on_sqlite(&ISSUER);
+    let mut tokens = issuing.sign_in_offline();
+    let off = ["--password-grant", "off", "--require-grant-type"];
+    let service = serve(&gatepass, &[&ISSUER[..], &off].concat());
+    assert_eq!(service.users_me(&tokens.access).status, 200);
+    let refused = service.sign_in(&format!("{JOHNDOE}&grant_type=password"));
+    assert_eq!(outcome(&refused), (400, "Signing in with a password is turned off".into(), None));
+    assert_eq!(refused.json()["error"], "unsupported_grant_type");
+    // A refresh needs its grant type, whether or not the password grant requires one.
+    for service in [service, issuing] {
+        let reply = service.sign_in(&format!("refresh_token={}", tokens.refresh));
+        assert_eq!((reply.status, &reply.json()["error"]), (400, &"invalid_request".into()));
+        tokens = service.refreshed(&tokens.refresh);
+        assert_eq!(service.users_me(&tokens.access).status, 200);
+    }
 }
 
 #[test]
