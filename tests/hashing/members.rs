@@ -12,9 +12,12 @@ pub const NAME: &str = "johndoe@example.com";
 
 /// Returns members with one account that has this stored hash.
 pub fn members(hash: impl Into<PasswordHash>) -> Members {
-    let (email, granted_scopes) = (NAME.to_owned(), GrantedScopes::All);
-    let user = Member { id: 1, email, suspended: false, granted_scopes };
-    Members::new(vec![Account { user, password_hash: hash.into() }])
+    Members::new(vec![account(1, NAME, hash)])
+}
+
+pub fn account(id: u64, name: &str, hash: impl Into<PasswordHash>) -> Account<Member> {
+    let user = Member { id, email: name.to_owned(), suspended: false, granted_scopes: GrantedScopes::All };
+    Account { user, password_hash: hash.into() }
 }
 
 pub fn auth(members: &Members, hasher: Argon2Hasher) -> Auth<Member> {
