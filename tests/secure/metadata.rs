@@ -1,4 +1,4 @@
-//! GET /.well-known/oauth-authorization-server (RFC 8414).
+//! GET /.well-known/oauth-authorization-server (RFC 8414) and /.well-known/openid-configuration.
 
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ fn metadata(service: &Service) -> Value {
     assert_eq!(reply.header("content-type").as_deref(), Some("application/json"));
     assert_eq!(reply.header("cache-control").as_deref(), Some("public, max-age=3600"));
     let metadata = reply.json();
+    assert_eq!(get("/.well-known/openid-configuration").send(service.address).json(), metadata);
     let issuer = metadata["issuer"].as_str().unwrap().trim_end_matches('/');
     for (name, value) in metadata.as_object().unwrap() {
         let Some(url) = value.as_str().filter(|_| name != "issuer") else { continue };

@@ -1,10 +1,9 @@
-//! The scope `openid`, `/userinfo` and the metadata of OpenID Connect.
+//! The scope `openid` and `/userinfo`.
 
 use serde_json::json;
 
 use crate::secure::{
-    ISSUER, JOHNDOE, Tokens, add_client_with, client_fields, get, on_sqlite, outcome, post_form, read,
-    request,
+    JOHNDOE, Tokens, add_client_with, client_fields, get, on_sqlite, outcome, post_form, read, request,
 };
 
 #[test]
@@ -45,18 +44,4 @@ fn token_with_the_scope_openid_reads_the_profile() {
     assert_eq!(get("/userinfo").send(service.address).status, 401);
     let invalid = post_form("/token", format!("{JOHNDOE}&scope=profile")).send(service.address);
     assert_eq!(invalid.json()["error"], "invalid_scope");
-}
-
-#[test]
-fn openid_metadata_equals_the_oauth_metadata_and_has_no_authorization_endpoint() {
-    let (_gatepass, service) = on_sqlite(&ISSUER);
-    let metadata = get("/.well-known/openid-configuration").send(service.address).json();
-    let oauth = get("/.well-known/oauth-authorization-server").send(service.address).json();
-    assert_eq!(metadata, oauth);
-    assert_eq!(metadata["userinfo_endpoint"], "https://auth.example.com/userinfo");
-    assert_eq!(metadata["jwks_uri"], "https://auth.example.com/.well-known/jwks.json");
-    assert_eq!(metadata["response_types_supported"], json!([]));
-    assert_eq!(metadata["subject_types_supported"], json!(["public"]));
-    assert!(metadata["scopes_supported"].as_array().unwrap().contains(&json!("openid")));
-    assert!(metadata.get("authorization_endpoint").is_none());
 }
