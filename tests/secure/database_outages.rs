@@ -105,7 +105,7 @@ fn requests_return_503_while_the_server_is_stopped_killed_or_out_of_connections(
         begin(&mut server);
         wait_until(4 * SECOND, fault, || service.users_me(&tokens.access).status == 503);
         expect_unavailable(&service, &tokens, &uncached);
-        concurrently(30, || assert_eq!(service.users_me(&uncached).status, 503));
+        concurrently(30, |_| assert_eq!(service.users_me(&uncached).status, 503));
         end(&mut server);
         tokens = expect_recovery(&service, &tokens, &uncached);
     }
@@ -141,7 +141,7 @@ fn service_opens_at_most_three_more_connections_than_configured() {
     for (arguments, most) in [(&["--database-connections", "1"][..], 1 + 3), (&[], 10 + 3)] {
         let service = serve(&gatepass, arguments);
         let tokens = service.sign_in_offline();
-        concurrently(20, || {
+        concurrently(20, |_| {
             for _ in 0..5 {
                 let reply = get("/users/me/sessions").bearer(&tokens.access).send(service.address);
                 assert_eq!(reply.status, 200, "{arguments:?}");

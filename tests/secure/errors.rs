@@ -117,7 +117,7 @@ fn sign_in_with_too_long_an_expected_wait_returns_503_with_retry_after() {
     let sign_in = || service.sign_in("username=nobody&password=wrong");
     // With the first sign-in, the service measures how long a hash takes.
     assert_eq!(sign_in().status, 400);
-    let replies = concurrently(8, sign_in);
+    let replies = concurrently(8, |_| sign_in());
     let (refused, done): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 503);
     assert!(!refused.is_empty() && done.iter().all(|reply| reply.status == 400), "{replies:?}");
     for reply in refused {

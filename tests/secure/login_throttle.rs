@@ -158,7 +158,7 @@ fn replicas_count_failed_attempts_together() {
 #[test]
 fn concurrent_attempts_check_at_most_three_more_passwords_than_the_limit() {
     with_service(&["--login-throttle=on", "--workers=4"], |gatepass, service| {
-        let replies = concurrently(100, || service.sign_in(WRONG));
+        let replies = concurrently(100, |_| service.sign_in(WRONG));
         let (checked, throttled): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 400);
         // Five are allowed at once, and one more after each wait that ends during the test.
         assert!((1..=8).contains(&checked.len()), "{} passwords were checked", checked.len());
@@ -401,7 +401,7 @@ fn wrong_client_secrets_are_throttled_and_passwords_do_not_throttle_clients() {
         rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name = '127.0.0.1' RETURNING name");
         let johndoe = format!("{JOHNDOE}{}", client_fields("web", &secret));
         assert_eq!(service.sign_in(&johndoe).status, 200);
-        let concurrent = concurrently(12, || introspect("127.0.0.1", &secret).status);
+        let concurrent = concurrently(12, |_| introspect("127.0.0.1", &secret).status);
         assert_eq!(concurrent, [200; 12]);
     });
 }

@@ -112,10 +112,11 @@ fn stop(mut service: Service) -> String {
     service.program.end()
 }
 
-/// Runs this many calls at once, and returns their results.
-fn concurrently<T: Send>(calls: usize, call: impl Fn() -> T + Sync) -> Vec<T> {
+/// Runs this many calls at once, each with its number, and returns their results.
+fn concurrently<T: Send>(calls: usize, call: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let call = &call;
     thread::scope(|scope| {
-        let threads: Vec<_> = (0..calls).map(|_| scope.spawn(&call)).collect();
+        let threads: Vec<_> = (0..calls).map(|number| scope.spawn(move || call(number))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
 }

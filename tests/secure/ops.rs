@@ -120,7 +120,7 @@ fn sign_ins_over_the_queue_limit_get_503_and_the_service_stays_ready() {
     let ops = ops_address(&service);
     let replies = thread::scope(|scope| {
         let address = service.address;
-        let sign_in = move || post_form("/token", "username=x&password=y").send(address);
+        let sign_in = move |_| post_form("/token", "username=x&password=y").send(address);
         let sign_ins = scope.spawn(move || concurrently(12, sign_in));
         wait_until(5 * SECOND, "one password is hashed and one waits", || {
             let metrics = metrics(ops);

@@ -18,7 +18,7 @@ fn page_of_another_origin_cannot_use_up_the_attempts_of_its_visitor() {
         ["--cors-origin", APP, "--login-throttle", "on", "--login-throttle-account-failures", "3"];
     let (_gatepass, service) = on_sqlite(&arguments);
     let wrong = "username=johndoe&password=wrong";
-    concurrently(20, || {
+    concurrently(20, |_| {
         for (name, value) in
             [("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site"), ("Origin", "null")]
         {

@@ -253,7 +253,7 @@ fn sign_in_at_a_busy_service_asks_to_try_again_soon() {
     let busy = ["--hash-threads=1", "--hash-queue=1", "--hash-max-wait=0", "--argon2-memory=65536"];
     let (_gatepass, service) = on_sqlite(&busy);
     // The dummy hash for unknown users has the parameters of new hashes.
-    let replies = concurrently(8, || submit(&service, "/login", "username=nobody&password=wrong"));
+    let replies = concurrently(8, |_| submit(&service, "/login", "username=nobody&password=wrong"));
     let refused: Vec<_> = replies.iter().filter(|reply| reply.status == 503).collect();
     assert!(!refused.is_empty(), "{replies:?}");
     for reply in refused {
@@ -286,7 +286,7 @@ fn throttled_sign_in_shows_the_time_to_wait() {
 #[test]
 fn sign_in_over_the_rate_of_an_address_keeps_the_fields() {
     let (_gatepass, service) = on_sqlite(&["--login-throttle=on", "--login-throttle-rate=1"]);
-    let replies = concurrently(15, || submit(&service, "/login", "username=nobody&password=&next=/orders"));
+    let replies = concurrently(15, |_| submit(&service, "/login", "username=nobody&password=&next=/orders"));
     let refused = replies.iter().find(|reply| reply.status == 429).expect("too many requests");
     expect_page(refused, 429, &["Too many attempts.", r#"value="nobody""#, r#"name="next" value="/orders""#]);
 }

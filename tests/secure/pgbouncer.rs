@@ -40,7 +40,7 @@ fn exercise(gatepass: &Gatepass) {
     });
     assert_eq!(status, Some(0));
     let [one, other] = &replicas;
-    let access = concurrently(6, || {
+    let access = concurrently(6, |_| {
         let tokens = other.refreshed(&one.sign_in_offline().refresh);
         assert_eq!(one.users_me(&tokens.access).status, 200);
         assert_eq!(get("/users/me/sessions").bearer(&tokens.access).send(other.address).status, 200);
@@ -59,7 +59,7 @@ fn exercise(gatepass: &Gatepass) {
 /// Asserts that no client left settings, prepared statements or locks in a PostgreSQL session behind PgBouncer.
 fn expect_clean_sessions(url: &str, database: &Database) {
     let mut sessions = BTreeSet::new();
-    concurrently(20, || psql(url, SETTINGS)).into_iter().for_each(|row| {
+    concurrently(20, |_| psql(url, SETTINGS)).into_iter().for_each(|row| {
         let row = row.unwrap();
         let (session, settings) = row.split_once('|').unwrap();
         sessions.insert(session.to_owned());

@@ -1,7 +1,5 @@
 //! The maximum number of sessions, and `gatepass sessions`.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use serde_json::Value;
 
 use crate::secure::{
@@ -57,11 +55,9 @@ fn concurrent_sign_ins_do_not_exceed_the_maximum_number_of_sessions() {
         let replicas = replicas(gatepass, &["--max-sessions", "5"]);
         gatepass.add("alice", &["--scopes", "me"]).done();
         let alice = replicas[0].token("username=alice&password=alice's+own+passphrase");
-        let number = AtomicUsize::new(0);
-        let tokens = concurrently(24, || {
-            let replica = &replicas[number.fetch_add(1, Ordering::Relaxed) % 2];
+        let tokens = concurrently(24, |number| {
             // On a busy machine, the service may respond with 503.
-            let sign_in = || Some(replica.sign_in(JOHNDOE)).filter(|reply| reply.status == 200);
+            let sign_in = || Some(replicas[number % 2].sign_in(JOHNDOE)).filter(|reply| reply.status == 200);
             let token = access_token(&within(10 * SECOND, "a sign-in succeeds", sign_in));
             // Another sign-in may have ended this session.
             get("/users/me/sessions").bearer(&token).send(replicas[0].address);
