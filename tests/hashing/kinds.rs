@@ -50,11 +50,12 @@ fn hash_of_another_program_needs_a_rehash_unless_it_has_the_current_parameters()
 #[test]
 fn sign_in_with_an_outdated_hash_of_any_kind_replaces_it_once() {
     let _serial = serial();
+    let hasher = hasher(quick());
     for vector in OUTDATED.iter() {
         for (password, hash) in PASSWORDS.iter().zip(vector.hashes) {
             let kind = vector.kind;
             let store = members(hash);
-            let auth = auth(&store, hasher(quick()));
+            let auth = auth(&store, hasher.clone());
 
             assert!(!block_on(sign_in(&auth, NAME, "wrong")).unwrap(), "{kind}");
             assert_eq!(store.hash_of(1), hash, "{kind}: a wrong password replaces nothing");

@@ -160,7 +160,7 @@ fn two_hundred_password_changes_hardly_delay_sign_ins_and_other_requests() {
     };
 
     let start = Instant::now();
-    let quiet = measure(&|| start.elapsed() < Duration::from_secs(5));
+    let quiet = measure(&|| start.elapsed() < Duration::from_secs(2));
     let new: String = (0..1000).map(|index| char::from(b'!' + (index * 37 % 90) as u8)).collect();
     let new = new.replace(['%', '&', '+', '='], "x");
     let start = Instant::now();
