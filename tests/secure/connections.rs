@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::secure::{
-    Gatepass, JOHNDOE, SECOND, add_johndoe, get, on_postgres, ops::OPS, ops::ops_address, serve, skip,
+    JOHNDOE, SECOND, get, on_postgres, ops::OPS, ops::ops_address, serve, skip, sqlite_with_johndoe,
     wait_until,
 };
 
@@ -60,8 +60,7 @@ fn error_for_a_sqlite_file_of_another_user_names_file_and_users() {
     if !rustix::process::geteuid().is_root() {
         return skip("only root can run a program as another user");
     }
-    let gatepass = Gatepass::on_sqlite();
-    add_johndoe(&gatepass);
+    let gatepass = sqlite_with_johndoe();
     fs::set_permissions(gatepass.folder.path(), Permissions::from_mode(0o755)).unwrap();
     let start = Instant::now();
     let output = gatepass.command(&["users", "list"]).uid(65532).gid(65532).output().unwrap();

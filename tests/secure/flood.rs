@@ -12,8 +12,8 @@ use std::{
 use serde_json::Value;
 
 use crate::secure::{
-    Gatepass, JOHNDOE, Reply, Request, SECOND, Service, add_client, add_johndoe, change_password,
-    client_fields, connect_from, get, on_sqlite, post_form, read_reply, serve, stop, within,
+    Gatepass, JOHNDOE, Reply, Request, SECOND, Service, add_client, change_password, client_fields,
+    connect_from, get, on_sqlite, post_form, read_reply, serve, sqlite_with_johndoe, stop, within,
 };
 
 /// The size of the database and its write-ahead log, in bytes.
@@ -58,8 +58,7 @@ fn flood(thread: usize, service: &Service, is_over: &AtomicBool) -> [usize; 4] {
 #[test]
 fn flood_of_refused_requests_loses_no_audit_entry_and_keeps_the_database_small() {
     const SIGN_INS: usize = 20;
-    let gatepass = Gatepass::on_sqlite();
-    add_johndoe(&gatepass);
+    let gatepass = sqlite_with_johndoe();
     add_client(&gatepass, "web");
     gatepass.done(&["audit", "list"]);
     let before = database_size(&gatepass);

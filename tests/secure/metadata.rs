@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::secure::{
-    Gatepass, ISSUER, JOHNDOE, JOHNDOE_OFFLINE, Service, Tokens, add_client, add_johndoe, basic,
-    client_fields, free_address, get, post_form, read, serve,
+    Gatepass, ISSUER, JOHNDOE, JOHNDOE_OFFLINE, Service, Tokens, add_client, basic, client_fields,
+    free_address, get, post_form, read, serve, sqlite_with_johndoe,
 };
 
 /// The metadata, after a request to each URL in it.
@@ -45,8 +45,7 @@ fn with(json: &Value, changes: Value) -> Value {
 
 #[test]
 fn metadata_matches_the_settings_and_the_behavior() {
-    let gatepass = Gatepass::on_sqlite();
-    add_johndoe(&gatepass);
+    let gatepass = sqlite_with_johndoe();
     let secret = add_client(&gatepass, "web");
     let client = client_fields("web", &secret);
     let start = |arguments: &[&str]| {

@@ -1,7 +1,7 @@
 //! The rules for new passwords over HTTP.
 
 use crate::{
-    secure::{Gatepass, access_token, add_johndoe, change_password, serve},
+    secure::{Gatepass, access_token, change_password, serve, sqlite_with_johndoe},
     support::vectors::{OUTDATED, PASSWORDS},
 };
 
@@ -11,8 +11,7 @@ const BREACHED: &str = "0000000000000000000000000000000000000000:2\r\nHASH:17\r\
 
 #[test]
 fn change_to_a_weak_password_returns_400_with_the_reason_and_keeps_the_session() {
-    let gatepass = Gatepass::on_sqlite();
-    add_johndoe(&gatepass);
+    let gatepass = sqlite_with_johndoe();
     let list = gatepass
         .folder
         .write("list.txt", BREACHED.replace("HASH", "13CE04C880026AE1E858A6CE15A4F5FCDB5B323B"));
@@ -43,8 +42,7 @@ fn change_to_a_weak_password_returns_400_with_the_reason_and_keeps_the_session()
 
 #[test]
 fn unreadable_blocklist_prevents_password_changes_but_not_sign_ins() {
-    let gatepass = Gatepass::on_sqlite();
-    add_johndoe(&gatepass);
+    let gatepass = sqlite_with_johndoe();
     let list = gatepass
         .folder
         .write("list.txt", BREACHED.replace("HASH", "13CE04C880026AE1E858A6CE15A4F5FCDB5B323B"));

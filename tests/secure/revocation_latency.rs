@@ -11,7 +11,7 @@ use crate::{
     secure::{
         Gatepass, JOHNDOE, Reply, SECOND, Service, Tokens, access_token, add_client, add_johndoe,
         change_password, client_fields, end_all_sessions, end_session, on_both, on_sqlite, outcome, read,
-        replicas, revoke, session_id, wait_until, with_service, within,
+        replicas, revoke, session_id, sqlite_with_johndoe, wait_until, with_service, within,
     },
     support::program::HASH,
 };
@@ -370,8 +370,7 @@ fn changes_to_a_user_apply_within_a_second_and_a_recreated_user_gets_no_old_toke
 
 #[test]
 fn tokens_of_a_removed_key_are_refused_within_a_second() {
-    let gatepass = Gatepass::on_sqlite();
-    add_johndoe(&gatepass);
+    let gatepass = sqlite_with_johndoe();
     let replicas = replicas(&gatepass, &[]);
     let token = replicas[0].token(JOHNDOE);
     let kid = read(&token).0["kid"].as_str().unwrap().to_owned();

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    secure::{Gatepass, Program, add_johndoe, free_address, get, serve, serve_command},
+    secure::{Gatepass, Program, add_johndoe, free_address, get, serve, serve_command, sqlite_with_johndoe},
     support::program::Run,
 };
 
@@ -131,8 +131,7 @@ fn plain_http_beyond_loopback_needs_trusted_proxies_or_insecure_http() {
 
 #[test]
 fn files_with_secrets_that_everyone_can_read_are_reported() {
-    let gatepass = Gatepass::on_sqlite();
-    add_johndoe(&gatepass);
+    let gatepass = sqlite_with_johndoe();
     let file = gatepass.folder.file("gatepass.db");
     assert!(check(&gatepass, &[]).done().contains("no file with secrets"));
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
