@@ -75,7 +75,7 @@ pub fn measure(
 /// The cost of a token in a new service, and the service's public key.
 fn gatepass_cost(population: &Population, on: On, exchanges: &[Exchange]) -> Result<(Cost, VerifyingKey)> {
     let server = gatepass::secure(on, &population.data, &["--workers", "1"])?;
-    let keys = server.first_response("GET /.well-known/jwks.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")?;
+    let keys = server.first_response(gatepass::PUBLIC_KEYS)?;
     let key = keys.body.split_once("\"x\":\"").and_then(|(_, rest)| rest.split_once('"'));
     let key = BASE64_URL_SAFE_NO_PAD.decode(key.ok_or("no public key")?.0)?;
     let key = VerifyingKey::from_bytes(key.as_slice().try_into()?)?;

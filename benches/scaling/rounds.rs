@@ -62,7 +62,7 @@ pub fn measure(rounds: usize) -> Result<Results> {
     let mut replicas = Vec::new();
     for _ in 0..REPLICAS {
         let replica = gatepass::secure(On::AnyCore, &data, &ARGUMENTS)?;
-        replica.first_response("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")?;
+        replica.first_response(gatepass::PUBLIC_KEYS)?;
         replicas.push(replica);
     }
     let addresses: Vec<_> = replicas.iter().map(|replica| replica.address).collect();

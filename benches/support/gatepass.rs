@@ -14,6 +14,8 @@ use super::{On, Result, Server};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gatepass");
 
 pub const PASSWORD: &str = "johndoe's own passphrase";
+/// A request that needs no token.
+pub const PUBLIC_KEYS: &str = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
 /// A service in the secure profile with one user, johndoe, on a new SQLite database.
 pub struct Service {
@@ -30,7 +32,7 @@ impl Service {
         let data = Data::sqlite(directory.path());
         data.add_user("johndoe", PASSWORD)?;
         let server = secure(On::AnyCore, &data, &[&["--login-throttle", "off"], arguments].concat())?;
-        server.first_response("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")?;
+        server.first_response(PUBLIC_KEYS)?;
         Ok(Self { server, data, _directory: directory })
     }
 }

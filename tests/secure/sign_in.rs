@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use serde_json::json;
 
 use crate::secure::{
-    Gatepass, JOHNDOE, Service, add_johndoe, free_address, get, on_sqlite, read, serve_command, with_service,
+    Gatepass, JOHNDOE, Service, free_address, get, on_sqlite, read, serve_command, with_service,
 };
 
 #[test]
@@ -71,7 +71,8 @@ fn default_settings_create_private_files_and_use_the_argon2_parameters_of_owasp(
     assert_eq!(keys.iter().map(|key| mode(key)).collect::<Vec<_>>(), [0o600], "one key");
 
     // By default, commands use the same database.
-    add_johndoe(&gatepass);
+    let add = ["users", "add", "johndoe", "--scopes=me users:read", "--password-stdin"];
+    gatepass.run_with(&add, "johndoe's own passphrase\n").done();
     let hash = gatepass.hash("johndoe");
     assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
     assert_eq!(service.users_me(&service.token(JOHNDOE)).status, 200);

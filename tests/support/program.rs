@@ -18,6 +18,10 @@ pub fn users_jsonl(count: usize) -> String {
 /// A hash in Django's format that matches no password.
 pub const HASH: &str = "pbkdf2_sha256$1000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
+/// The smallest cost of password hashes.
+pub const CHEAP_HASHES: [(&str, &str); 2] =
+    [("GATEPASS_ARGON2_MEMORY", "1024"), ("GATEPASS_ARGON2_ITERATIONS", "1")];
+
 /// The program with a new database.
 pub struct Gatepass {
     pub url: String,
@@ -69,13 +73,12 @@ impl Gatepass {
 
     /// Runs a command with this standard input.
     pub fn run_with(&self, arguments: &[&str], stdin: &str) -> Run {
-        let mut child = self
-            .command(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::run_command(&mut self.command(arguments), stdin)
+    }
+
+    fn run_command(command: &mut Command, stdin: &str) -> Run {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         secrets::record(stdin.trim_end());
         // The program may exit without reading its input.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
@@ -101,10 +104,11 @@ impl Gatepass {
         self.done(arguments).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
-    /// Adds a user with the password `NAME's own passphrase`.
+    /// Adds a user with the password `NAME's own passphrase`, whose hash is cheap.
     pub fn add(&self, username: &str, options: &[&str]) -> Run {
-        let arguments = [&["users", "add", username, "--password-stdin"], options].concat();
-        self.run_with(&arguments, &format!("{username}'s own passphrase\n"))
+        let mut command =
+            self.command(&[&["users", "add", username, "--password-stdin"], options].concat());
+        Self::run_command(command.envs(CHEAP_HASHES), &format!("{username}'s own passphrase\n"))
     }
 
     /// The names of all users; none if the database does not exist.

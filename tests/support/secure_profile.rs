@@ -17,7 +17,7 @@ use crate::support::{
     http::{Reply, get, post_form},
     new_postgres, postgres,
     postgres_proxy::PostgresProxy,
-    program::Gatepass,
+    program::{CHEAP_HASHES, Gatepass},
     service::Program,
     skip,
 };
@@ -25,13 +25,11 @@ use crate::support::{
 /// The time within which a running service applies the changes of a command.
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// The environment variables of services under test: a free port, one worker, cheap hashes, and no login throttling.
-const DEFAULTS: [(&str, &str); 6] = [
+/// The environment variables of services under test: a free port, one worker, and no login throttling.
+const DEFAULTS: [(&str, &str); 4] = [
     ("GATEPASS_PROFILE", "secure"),
     ("GATEPASS_BIND", "127.0.0.1:0"),
     ("GATEPASS_WORKERS", "1"),
-    ("GATEPASS_ARGON2_MEMORY", "1024"),
-    ("GATEPASS_ARGON2_ITERATIONS", "1"),
     ("GATEPASS_LOGIN_THROTTLE", "off"),
 ];
 
@@ -44,7 +42,7 @@ pub struct Service {
 /// The command that serves the database.
 pub fn serve_command(gatepass: &Gatepass, arguments: &[&str]) -> Command {
     let mut command = gatepass.command(&[&["serve"], arguments].concat());
-    command.envs(DEFAULTS);
+    command.envs(DEFAULTS).envs(CHEAP_HASHES);
     command
 }
 

@@ -372,7 +372,6 @@ pub(super) async fn end_all(site: web::Data<Site>, request: HttpRequest, _: web:
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{
         app::pages::texts::{Language, Languages},
         domain::event::EventKind,
