@@ -6,7 +6,9 @@ mod checks;
 use std::{fs, path::Path};
 
 /// Each fuzz target, and its check of an input.
-const TARGETS: [(&str, fn(&[u8])); 5] = [
+type Target = fn(&[u8]);
+
+const TARGETS: [(&str, Target); 5] = [
     ("authorization", checks::authorization::check),
     ("form", checks::form::check),
     ("scopes", checks::scopes::check),

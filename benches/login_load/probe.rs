@@ -24,7 +24,7 @@ pub fn latencies(address: SocketAddr, request: &str, length: Duration) -> Result
         }
         let response = connections[turn % CONNECTIONS].request(request)?;
         let latency = sent.elapsed();
-        response.expect(200, "johndoe")?;
+        response.expect(200, "alice")?;
         // The first requests wake workers and fill their caches.
         if turn >= 2 * CONNECTIONS {
             latencies.push(latency);

@@ -42,7 +42,9 @@ pub fn measure(rounds: usize) -> Result<Results> {
     let service = Service::start(&[])?;
     let server = &service.server;
     let sign_ins = [PASSWORD, "wrong"].map(|password| requests::sign_in("johndoe", password));
-    let token = server.first_response(&sign_ins[0])?.field("access_token")?;
+    // Each sign-in ends the oldest session of its user, so that the probe needs another one.
+    service.data.add_user("alice", PASSWORD)?;
+    let token = server.first_response(&requests::sign_in("alice", PASSWORD))?.field("access_token")?;
     let (load, users_me) = (Load::new(sign_ins, None)?, requests::users_me(&token));
     let round = |number| {
         eprintln!("round {number} of {rounds} …");

@@ -28,7 +28,7 @@ const AUDIT: Duration = Duration::from_millis(500);
 /// fsync is on, as in production. Autovacuum would disturb the measurement.
 const OPTIONS: &str = "-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track_planning=on \
                        -c autovacuum=off";
-const ARGUMENTS: [&str; 4] = [
+const ARGUMENTS: [&str; 5] = [
     // Hashing does not load PostgreSQL, and expensive hashes would slow down everything else.
     "--argon2-memory=64",
     "--argon2-iterations=1",
@@ -36,6 +36,8 @@ const ARGUMENTS: [&str; 4] = [
     "--login-throttle-rate=1000000",
     // Connections are idle while clients wait for each other.
     "--idle-timeout=300",
+    // Each user signs in 200 times in a round.
+    "--max-sessions=1000",
 ];
 
 pub struct Results {

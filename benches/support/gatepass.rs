@@ -14,6 +14,7 @@ use super::{On, Result, Server};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gatepass");
 
 pub const PASSWORD: &str = "johndoe's own passphrase";
+const UNLIMITED: [&str; 4] = ["--login-throttle", "off", "--max-sessions", "1000"];
 /// A request that needs no token.
 pub const PUBLIC_KEYS: &str = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
@@ -25,13 +26,14 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts the service without login throttling: all clients have the same address.
+    /// Starts the service without login throttling, since all clients have the same address, and with many sessions for
+    /// johndoe.
     pub fn start(arguments: &[&str]) -> Result<Self> {
         // The system's directory for temporary files may be in memory, where fsync costs nothing.
         let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
         let data = Data::sqlite(directory.path());
         data.add_user("johndoe", PASSWORD)?;
-        let server = secure(On::AnyCore, &data, &[&["--login-throttle", "off"], arguments].concat())?;
+        let server = secure(On::AnyCore, &data, &[&UNLIMITED[..], arguments].concat())?;
         server.first_response(PUBLIC_KEYS)?;
         Ok(Self { server, data, _directory: directory })
     }

@@ -79,8 +79,8 @@ impl Load {
             return Err(format!("wrk failed: {output}").into());
         };
         let length = self.length.map_or(0.0, |length| length as f64);
-        let is_wrong =
-            self.length.is_some() && (unsuccessful > 0.0 || (bytes / responses - length).abs() > LENGTH_TOLERANCE);
+        let is_wrong = self.length.is_some()
+            && (unsuccessful > 0.0 || (bytes / responses - length).abs() > LENGTH_TOLERANCE);
         if failed > 0.0 || is_wrong {
             return Err(format!("wrong responses; the expected length is {length} bytes: {output}").into());
         }

@@ -106,8 +106,7 @@ impl Gatepass {
 
     /// Adds a user with the password `NAME's own passphrase`, whose hash is cheap.
     pub fn add(&self, username: &str, options: &[&str]) -> Run {
-        let mut command =
-            self.command(&[&["users", "add", username, "--password-stdin"], options].concat());
+        let mut command = self.command(&[&["users", "add", username, "--password-stdin"], options].concat());
         Self::run_command(command.envs(CHEAP_HASHES), &format!("{username}'s own passphrase\n"))
     }
 

@@ -26,7 +26,8 @@ impl<U: AuthUser + Serialize> Auth<U> {
     pub fn user_endpoint<R: RequiredScopes>(&self, path: &str) -> Resource {
         let auth = self.clone();
         let read = move |me: ActiveUser<U, R>| {
-            let response = HttpResponse::Ok().json(me.into_inner());
+            let user: &U = &me;
+            let response = HttpResponse::Ok().json(user);
             // FastAPI's response has no Cache-Control. Shared caches do not store responses to requests with an Authorization
             // header, but may store responses to requests with a cookie.
             let is_stored = auth.error_format().is_fastapi() && !auth.has_cookies();

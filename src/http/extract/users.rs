@@ -136,7 +136,7 @@ impl<U> CurrentUser<U> {
     where
         U: Clone,
     {
-        Arc::unwrap_or_clone(self.0).user
+        Arc::try_unwrap(self.0).map_or_else(|shared| shared.user.clone(), |inner| inner.user)
     }
 }
 

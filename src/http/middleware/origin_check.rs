@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use actix_web::{
     HttpRequest,
-    http::{Method, Uri, header},
+    http::{Method, header},
 };
 
 use crate::http::{error::ApiError, trusted_proxies::RequestedHost};
@@ -106,8 +106,9 @@ fn is_allowed_host(hosts: &[String], request: &HttpRequest) -> bool {
     let authority = request.uri().authority().map(|authority| authority.as_str());
     // HTTP/1.0 needs no host, and a browser always sends one.
     let Some(host) = header.or(authority) else { return true };
-    let Some(host) = host.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)) else {
-        return false;
+    let host = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
     };
     let host = host.trim_end_matches('.');
     let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
@@ -167,8 +168,17 @@ mod tests {
             assert_eq!(check(Method::GET, &[("host", host)]), Ok(()), "{host}");
         }
         assert_eq!(check(Method::GET, &[]), Ok(()));
-        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "a b", "\u{e9}"]
-        {
+        for host in [
+            "evil.example",
+            "evil.example:8000",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "evil.example@localhost",
+            "localhost:evil.example",
+            "",
+            "a b",
+            "\u{e9}",
+        ] {
             let refused = Err(ApiError::HostNotAllowed.to_string());
             assert_eq!(check(Method::GET, &[("host", host)]), refused, "{host}");
         }
