@@ -5,10 +5,11 @@ mod checks;
 
 use std::{fs, path::Path};
 
-/// Each fuzz target, and its check of an input.
-type Target = fn(&[u8]);
+/// A fuzz target's check of an input.
+type Check = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 5] = [
+/// The fuzz targets.
+const TARGETS: [(&str, Check); 5] = [
     ("authorization", checks::authorization::check),
     ("form", checks::form::check),
     ("scopes", checks::scopes::check),
