@@ -433,6 +433,17 @@ proptest! {
     }
 }
 
+#[test]
+fn next_token_does_not_follow_from_the_previous_one() {
+    let user = OneUser(Arc::new(Mutex::new(granted(&["a", "b"].into()))));
+    let families = Families::default();
+    let auth = auth_with(&user, &families, SETTINGS);
+    let first = refresh_token(&sign_in(&auth, &[]).unwrap());
+    let fork = auth_with(&user, &families.fork(), SETTINGS);
+    let [one, other] = [auth, fork].map(|auth| refresh_token(&use_token(&auth, &first, &[], START).unwrap()));
+    assert_ne!(one, other);
+}
+
 /// Signs in and uses the first token; `concurrent` runs just before the rotation.
 fn race(
     grace: u64,
