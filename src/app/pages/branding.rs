@@ -65,16 +65,16 @@ impl Brand {
     }
 
     /// Returns the generated files.
-    pub(super) fn files(&self) -> Result<Vec<(&'static str, Asset)>, Failure> {
+    pub(super) fn files(&self) -> Vec<(&'static str, Asset)> {
         let mut files =
-            vec![("brand.css", Asset::new(CSS, self.style())?), ("icon.svg", Asset::new(SVG, self.icon())?)];
+            vec![("brand.css", Asset::new(CSS, self.style())), ("icon.svg", Asset::new(SVG, self.icon()))];
         if let Some(Logo { file, content_type, image }) = &self.logo {
             // An SVG file can contain scripts, which run if somebody opens its URL.
             let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'";
-            let asset = Asset::new(content_type, image.clone())?;
+            let asset = Asset::new(content_type, image.clone());
             files.push((file, asset.with_content_security_policy(policy)));
         }
-        Ok(files)
+        files
     }
 }
 

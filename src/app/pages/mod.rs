@@ -89,13 +89,13 @@ impl Pages {
     /// pages in another way.
     ///
     /// # Errors
-    /// If a file cannot be compressed, or the texts of a language are invalid.
+    /// If the texts of a language are invalid.
     pub(crate) fn routes(self) -> Result<Routes, Failure> {
-        let mut files = self.brand.files()?;
+        let mut files = self.brand.files();
         let styles =
             concat!(include_str!("../../../static/base.css"), include_str!("../../../static/pages.css"));
-        files.push(("pages.css", Asset::new(CSS, styles)?));
-        files.push(("pages.js", Asset::new(JAVASCRIPT, include_str!("../../../static/pages.js"))?));
+        files.push(("pages.css", Asset::new(CSS, styles)));
+        files.push(("pages.js", Asset::new(JAVASCRIPT, include_str!("../../../static/pages.js"))));
         let files = AssetFolder::new("account/static", files);
         let has_cookies = self.auth.has_cookies();
         let site = web::Data::new(Site { files: files.url(), languages: Languages::read()?, pages: self });

@@ -32,7 +32,7 @@ pub(super) fn server(settings: &Settings) -> Result<Server, Failure> {
     metrics.add_token_cache(Arc::clone(&cache));
     let auth = metrics.listen(builder().token_cache(cache)).build()?;
     let operations = Operations::new(metrics, None);
-    let pages = Arc::new(pages::routes()?);
+    let pages = Arc::new(pages::routes());
     let service = Service { document: openapi(&auth), auth, pages, operations };
     let server = Server::bind(service, settings)?;
     log::warn!("the tutorial profile is INSECURE: for learning and prototypes, never for real users");

@@ -1,4 +1,4 @@
-//! Embedded files: compressed, and cached by clients until they change.
+//! Embedded files: compressed on first use, and cached by clients until they change.
 //!
 //! Pages have fixed URLs, and browsers check for a new version every time ([`Asset::respond`]). The scripts and styles
 //! of pages are in an [`AssetFolder`], whose URL changes with its content.
@@ -33,32 +33,32 @@ pub(crate) const SVG: &str = "image/svg+xml";
 pub(crate) struct Asset {
     content_type: &'static str,
     content_security_policy: Option<String>,
-    gzip: Bytes,
-    /// The decompressed file, for clients that do not accept gzip. If only the compressed file was given, this one is
-    /// created on first use.
+    // One of the two was given; the other is created on first use.
+    gzip: OnceLock<Bytes>,
     plain: OnceLock<Bytes>,
     etag: EntityTag,
 }
 
 impl Asset {
-    /// Compresses a file.
-    pub(crate) fn new(content_type: &'static str, plain: impl Into<Bytes>) -> io::Result<Self> {
+    /// Takes a file that is compressed for the first client that accepts gzip.
+    pub(crate) fn new(content_type: &'static str, plain: impl Into<Bytes>) -> Self {
         let plain = plain.into();
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(&plain)?;
-        let asset = Self::from_gzip(content_type, encoder.finish()?);
-        Ok(Self { plain: plain.into(), ..asset })
+        Self { plain: plain.clone().into(), ..Self::with_etag_of(content_type, &plain) }
     }
 
     /// Takes a file that is already compressed.
     pub(crate) fn from_gzip(content_type: &'static str, gzip: impl Into<Bytes>) -> Self {
         let gzip = gzip.into();
+        Self { gzip: gzip.clone().into(), ..Self::with_etag_of(content_type, &gzip) }
+    }
+
+    fn with_etag_of(content_type: &'static str, content: &Bytes) -> Self {
         let mut hasher = DefaultHasher::new();
-        gzip.hash(&mut hasher);
+        content.hash(&mut hasher);
         Self {
             content_type,
             content_security_policy: None,
-            gzip,
+            gzip: OnceLock::new(),
             plain: OnceLock::new(),
             // Weak, since the compressed and the plain file share it (RFC 9110 section 8.8.3.3).
             etag: EntityTag::new_weak(format!("{:016x}", hasher.finish())),
@@ -102,21 +102,36 @@ impl Asset {
         response.content_type(self.content_type).insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
         if accepts_gzip(request) {
             response.insert_header((header::CONTENT_ENCODING, "gzip"));
-            Ok(response.body(self.gzip.clone()))
+            Ok(response.body(self.gzip().map_err(BackendError::from)?))
         } else {
             Ok(response.body(self.plain().map_err(BackendError::from)?))
         }
     }
 
-    /// Returns the decompressed file.
-    pub(super) fn plain(&self) -> io::Result<Bytes> {
-        if let Some(plain) = self.plain.get() {
-            return Ok(plain.clone());
-        }
-        let mut plain = Vec::new();
-        GzDecoder::new(&*self.gzip).read_to_end(&mut plain)?;
-        Ok(self.plain.get_or_init(|| plain.into()).clone())
+    fn gzip(&self) -> io::Result<Bytes> {
+        get_or_create(&self.gzip, || {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(&self.plain()?)?;
+            encoder.finish()
+        })
     }
+
+    pub(super) fn plain(&self) -> io::Result<Bytes> {
+        get_or_create(&self.plain, || {
+            let mut plain = Vec::new();
+            GzDecoder::new(&*self.gzip()?).read_to_end(&mut plain)?;
+            Ok(plain)
+        })
+    }
+}
+
+/// Returns the content of a cell, which is created on first use.
+fn get_or_create(cell: &OnceLock<Bytes>, create: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Bytes> {
+    if let Some(content) = cell.get() {
+        return Ok(content.clone());
+    }
+    let content = create()?;
+    Ok(cell.get_or_init(|| content.into()).clone())
 }
 
 fn accepts_gzip(request: &HttpRequest) -> bool {

@@ -84,26 +84,26 @@ fn routes_linked(
     let folder = AssetFolder::new(
         "docs",
         [
-            ("favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
-            ("docs.js", Asset::new(JAVASCRIPT, DOCS_SCRIPT)?),
-            ("authorize.js", Asset::new(JAVASCRIPT, include_str!("../../../static/authorize.js"))?),
-            ("decoded.js", Asset::new(JAVASCRIPT, include_str!("../../../static/decoded.js"))?),
-            ("docs.css", Asset::new(CSS, DOCS_STYLES)?),
+            ("favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))),
+            ("docs.js", Asset::new(JAVASCRIPT, DOCS_SCRIPT)),
+            ("authorize.js", Asset::new(JAVASCRIPT, include_str!("../../../static/authorize.js"))),
+            ("decoded.js", Asset::new(JAVASCRIPT, include_str!("../../../static/decoded.js"))),
+            ("docs.css", Asset::new(CSS, DOCS_STYLES)),
             ("swagger-ui.css", swagger_ui_file("swagger-ui.css", CSS)?),
             ("swagger-ui-bundle.js", swagger_ui_file("swagger-ui-bundle.js", JAVASCRIPT)?),
-            ("redoc.js", Asset::new(JAVASCRIPT, include_str!("../../../static/redoc.js"))?),
-            ("redoc.css", Asset::new(CSS, REDOC_STYLES)?),
+            ("redoc.js", Asset::new(JAVASCRIPT, include_str!("../../../static/redoc.js"))),
+            ("redoc.css", Asset::new(CSS, REDOC_STYLES)),
             ("redoc.standalone.js", Asset::from_gzip(JAVASCRIPT, REDOC)),
         ],
     );
-    let page = |source: &str, library: &str| -> io::Result<Asset> {
+    let page = |source: &str, library: &str| {
         let page = folder.link(&page(source, &document.info.title, library, home));
-        Ok(Asset::new(HTML, page)?.with_content_security_policy(policy.as_str()))
+        Asset::new(HTML, page).with_content_security_policy(policy.as_str())
     };
     let pages = asset::routes([
-        ("/openapi.json", Asset::new(JSON, json(&document)?)?),
-        ("/docs", page(include_str!("../../../static/docs.html"), "Swagger UI")?),
-        ("/redoc", page(include_str!("../../../static/redoc.html"), "ReDoc")?),
+        ("/openapi.json", Asset::new(JSON, json(&document)?)),
+        ("/docs", page(include_str!("../../../static/docs.html"), "Swagger UI")),
+        ("/redoc", page(include_str!("../../../static/redoc.html"), "ReDoc")),
     ]);
     let files = folder.routes();
     Ok(move |config: &mut ServiceConfig| {
@@ -182,14 +182,14 @@ fn swagger_ui_file(name: &str, content_type: &'static str) -> io::Result<Asset> 
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("Swagger UI has no {name}")))?;
     let bytes = file.bytes.into_owned();
     if !file.gzpipped {
-        return Asset::new(content_type, bytes);
+        return Ok(Asset::new(content_type, bytes));
     }
     let asset = Asset::from_gzip(content_type, bytes);
     if content_type == JAVASCRIPT {
         return Ok(asset);
     }
-    // Smaller with the best compression, which would take too long at each start for the script.
-    Asset::new(content_type, asset.plain()?)
+    // Smaller with the best compression, which would take too long for the script.
+    Ok(Asset::new(content_type, asset.plain()?))
 }
 
 #[cfg(test)]

@@ -1,19 +1,16 @@
 //! The start page of the tutorial profile: FastAPI's chapter on passwords and bearer tokens, step by step.
 
-use std::{future::ready, io};
+use std::future::ready;
 
 use actix_web::{HttpRequest, HttpResponse, web::ServiceConfig};
 
-use crate::{
-    domain::backend_error::BackendError,
-    http::{
-        endpoints::{
-            asset::{Asset, AssetFolder, CSS, HTML, JAVASCRIPT, SVG},
-            resource,
-        },
-        error::ApiError,
-        trusted_proxies::RequestedHost,
+use crate::http::{
+    endpoints::{
+        asset::{Asset, AssetFolder, CSS, HTML, JAVASCRIPT, SVG},
+        resource,
     },
+    error::ApiError,
+    trusted_proxies::RequestedHost,
 };
 
 /// The styles of the page.
@@ -28,29 +25,26 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const ADDRESS: &str = "http://127.0.0.1:8000/";
 
 /// Returns the routes of the start page.
-///
-/// # Errors
-/// If a file cannot be compressed.
-pub(crate) fn routes() -> io::Result<impl Fn(&mut ServiceConfig) + Send + Sync> {
+pub(crate) fn routes() -> impl Fn(&mut ServiceConfig) + Send + Sync {
     let folder = AssetFolder::new(
         "static",
         [
-            ("start.css", Asset::new(CSS, STYLES)?),
-            ("start.js", Asset::new(JAVASCRIPT, include_str!("../../../static/start.js"))?),
-            ("api.js", Asset::new(JAVASCRIPT, include_str!("../../../static/api.js"))?),
-            ("console.js", Asset::new(JAVASCRIPT, include_str!("../../../static/console.js"))?),
-            ("curl.js", Asset::new(JAVASCRIPT, include_str!("../../../static/curl.js"))?),
-            ("dom.js", Asset::new(JAVASCRIPT, include_str!("../../../static/dom.js"))?),
-            ("favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))?),
+            ("start.css", Asset::new(CSS, STYLES)),
+            ("start.js", Asset::new(JAVASCRIPT, include_str!("../../../static/start.js"))),
+            ("api.js", Asset::new(JAVASCRIPT, include_str!("../../../static/api.js"))),
+            ("console.js", Asset::new(JAVASCRIPT, include_str!("../../../static/console.js"))),
+            ("curl.js", Asset::new(JAVASCRIPT, include_str!("../../../static/curl.js"))),
+            ("dom.js", Asset::new(JAVASCRIPT, include_str!("../../../static/dom.js"))),
+            ("favicon.svg", Asset::new(SVG, include_str!("../../../static/favicon.svg"))),
         ],
     );
     let page = folder.link(include_str!("../../../static/index.html"));
     let files = folder.routes();
-    Ok(move |config: &mut ServiceConfig| {
+    move |config: &mut ServiceConfig| {
         let page = page.clone();
         let start = resource::get("/", move |request: HttpRequest| ready(respond(&page, &request)));
         config.service(start).configure(files.clone());
-    })
+    }
 }
 
 /// Responds with the page, whose curl commands have the address that the request was sent to. With JavaScript, the page
@@ -64,6 +58,5 @@ fn respond(page: &str, request: &HttpRequest) -> Result<HttpResponse, ApiError> 
     } else {
         page.to_owned()
     };
-    let page = Asset::new(HTML, page).map_err(BackendError::from)?;
-    page.with_content_security_policy(POLICY).respond(request)
+    Asset::new(HTML, page).with_content_security_policy(POLICY).respond(request)
 }
