@@ -58,7 +58,8 @@ impl<U: AuthUser> Auth<U> {
         requested: &[String],
     ) -> Result<Vec<Audience>, AuthError> {
         let is_allowed = |name: &String| allowed.iter().any(|audience| audience.as_str() == name);
-        let has_none = allowed.is_empty() && (self.has_audiences() || client.audiences.is_some());
+        // A client whose audiences this application does not have must not get a token for the issuer instead.
+        let has_none = allowed.is_empty() && client.audiences.is_some();
         if has_none || !requested.iter().all(is_allowed) {
             return Err(AuthError::InvalidTarget);
         }

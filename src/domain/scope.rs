@@ -151,7 +151,6 @@ impl GrantedScopes {
     pub fn limited_to(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::All, scopes) | (scopes, Self::All) => scopes.clone(),
-            (Self::Only(own), Self::Only(others)) if others.contains_all(own) => self.clone(),
             (Self::Only(own), Self::Only(others)) => {
                 Self::Only(own.iter().filter(|scope| others.contains(scope.as_str())).cloned().collect())
             }
