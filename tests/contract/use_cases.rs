@@ -20,12 +20,19 @@ use crate::support::{
     folder::Folder,
 };
 
+/// The kind and the subject of each event.
 #[derive(Default)]
-struct Events(Mutex<Vec<EventKind>>);
+struct Events(Mutex<Vec<(EventKind, Option<Subject>)>>);
+
+impl Events {
+    fn last(&self) -> (EventKind, Option<Subject>) {
+        self.0.lock().unwrap().last().expect("an event").clone()
+    }
+}
 
 impl EventListener for Events {
     fn on_event(&self, event: &Event<'_>) {
-        self.0.lock().unwrap().push(event.kind);
+        self.0.lock().unwrap().push((event.kind, event.subject.cloned()));
     }
 }
 
@@ -93,7 +100,7 @@ async fn password_change_ends_sessions_and_emits_an_event_even_if_the_database_f
     let change = PasswordChange { user, current, new, client_info };
     assert!(auth.change_password(change).await.is_err(), "ending the sessions again fails");
 
-    assert_eq!(events.0.lock().unwrap().last(), Some(&EventKind::PasswordChanged));
+    assert_eq!(events.last(), (EventKind::PasswordChanged, Some(1.into())));
     let auth = builder(&folder).await.build().unwrap();
     assert_eq!(member(&auth, &token).await, None, "the session ended before the change");
 }
@@ -136,10 +143,36 @@ async fn external_sign_in_without_a_password_opens_a_session_for_an_active_user(
     let tokens = sign_in(1, &["offline_access".into()]).await.unwrap().tokens;
     assert!(tokens.refresh_token.is_some());
     assert_eq!(member(&auth, &tokens.access_token).await.unwrap().id, 1);
-    assert_eq!(events.0.lock().unwrap().last(), Some(&EventKind::SignedIn));
+    assert_eq!(events.last(), (EventKind::SignedIn, Some(1.into())));
     auth.end_all_sessions(&Subject::from(1_u64), client_info).await.unwrap();
     assert_eq!(member(&auth, &tokens.access_token).await, None, "the session has ended");
 
     assert!(matches!(sign_in(2, &[]).await, Err(AuthError::InactiveUser)), "alice is suspended");
     assert!(matches!(sign_in(3, &[]).await, Err(AuthError::InvalidCredentials)), "the user does not exist");
+}
+
+#[actix_web::test]
+async fn event_of_a_revoked_access_token_names_its_user() {
+    let folder = Folder::create();
+    let events = Arc::new(Events::default());
+    let auth = builder(&folder).await.listener(events.clone()).build().unwrap();
+    let (access_token, _) = sign_in(&auth, &[]).await;
+    auth.revoke(access_token.expose(), None, &ClientInfo::default()).await.unwrap();
+    assert_eq!(events.last(), (EventKind::TokenRevoked, Some(1.into())));
+    assert_eq!(member(&auth, &access_token).await, None);
+}
+
+#[actix_web::test]
+async fn token_of_an_inactive_user_is_introspected_as_invalid() {
+    let folder = Folder::create();
+    let auth = builder(&folder).await.inactive_users_sign_in(true).build().unwrap();
+    for (username, password, is_active) in
+        [("johndoe@example.com", "secret", true), ("alice@example.com", "secret2", false)]
+    {
+        let (password, client_info) = (&password.into(), &ClientInfo::default());
+        let sign_in = SignIn { username, password, scopes: &[], audiences: &[], client: None, client_info };
+        let tokens = auth.sign_in(sign_in).await.unwrap().tokens;
+        let introspection = auth.introspect(tokens.access_token.expose()).await.unwrap();
+        assert_eq!(introspection.is_some(), is_active, "{username}");
+    }
 }
