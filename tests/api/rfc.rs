@@ -161,7 +161,7 @@ fn bearer_challenge_contains_the_error_code_of_rfc_6750() {
 
     let good = token("&scope=me", address);
     assert_eq!(me().bearer(&good).send(address).status, 200);
-    members.set_scopes(1, scopes("items:read"));
+    members.change(1, |account| account.user.granted_scopes = scopes("items:read"));
     assert_eq!(challenge(me().bearer(&good)), insufficient, "the user lost the scope");
 }
 

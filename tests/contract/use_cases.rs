@@ -6,7 +6,8 @@ use std::{
 };
 
 use gatepass::{
-    AccessToken, Auth, AuthError, BackendError, ClientInfo, Password, PasswordPolicy, RefreshToken, Subject,
+    AccessToken, Account, Auth, AuthError, BackendError, ClientInfo, Password, PasswordCheck, PasswordHash,
+    PasswordHasher, PasswordPolicy, RefreshToken, Subject,
     auth::{AuthBuilder, Authentication, ExternalSignIn, PasswordChange, SignIn},
     cache::TokenCache,
     error::WeakPassword,
@@ -37,9 +38,18 @@ impl EventListener for Events {
 }
 
 async fn builder(folder: &Folder) -> AuthBuilder<Members> {
-    let database = Database::open(&format!("sqlite:{}", folder.file("sessions.db"))).await.unwrap();
+    let database = open(folder).await;
     // The database becomes unavailable after the first password change.
-    Auth::builder(Members::default().closing_after_password_change(database.clone()))
+    let members = Members::default().closing_after_password_change(database.clone());
+    builder_for(members, database, folder)
+}
+
+async fn open(folder: &Folder) -> Database {
+    Database::open(&format!("sqlite:{}", folder.file("sessions.db"))).await.unwrap()
+}
+
+fn builder_for(members: Members, database: Database, folder: &Folder) -> AuthBuilder<Members> {
+    Auth::builder(members)
         .passwords(AgingHasher::default())
         .tokens(JwtTokens::open(folder.path().join("keys"), "https://auth.example.com").unwrap())
         .sessions(SqlSessions::new(database))
@@ -174,5 +184,52 @@ async fn token_of_an_inactive_user_is_introspected_as_invalid() {
         let tokens = auth.sign_in(sign_in).await.unwrap().tokens;
         let introspection = auth.introspect(tokens.access_token.expose()).await.unwrap();
         assert_eq!(introspection.is_some(), is_active, "{username}");
+    }
+}
+
+type Change = fn(&mut Account<Member>);
+
+/// A hasher during whose first verification johndoe's account changes.
+struct Changing {
+    hasher: AgingHasher,
+    members: Members,
+    change: Mutex<Option<Change>>,
+}
+
+impl PasswordHasher for Changing {
+    async fn hash(&self, password: &Password) -> Result<PasswordHash, BackendError> {
+        self.hasher.hash(password).await
+    }
+
+    async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<PasswordCheck, BackendError> {
+        if let Some(change) = self.change.lock().unwrap().take() {
+            self.members.change(1, change);
+        }
+        self.hasher.verify(password, hash).await
+    }
+
+    fn dummy_hash(&self) -> &PasswordHash {
+        self.hasher.dummy_hash()
+    }
+}
+
+#[actix_web::test]
+async fn account_that_changes_while_its_password_is_verified_is_verified_again() {
+    let changes: [(Change, Option<u64>); 4] = [
+        (|_| {}, Some(1)),
+        (|account| account.password_hash = "new:another".into(), None),
+        (|account| account.user.suspended = true, None),
+        (|account| account.user.id = 3, Some(3)),
+    ];
+    for (number, (change, expected)) in changes.into_iter().enumerate() {
+        let (folder, members) = (Folder::create(), Members::default());
+        let change = Mutex::new(Some(change));
+        let hasher = Changing { hasher: AgingHasher::default(), members: members.clone(), change };
+        let auth = builder_for(members, open(&folder).await, &folder).passwords(hasher).build().unwrap();
+        let (username, password) = ("johndoe@example.com", &"secret".into());
+        let client_info = &ClientInfo::default();
+        let sign_in = SignIn { username, password, scopes: &[], audiences: &[], client: None, client_info };
+        let signed_in = auth.sign_in(sign_in).await;
+        assert_eq!(signed_in.ok().map(|signed_in| signed_in.user.id), expected, "change {number}");
     }
 }

@@ -399,6 +399,7 @@ fn unused_cookie_expires_and_uses_are_recorded_at_intervals() {
         let recorded = last_use();
         let is_now = |seconds: &str| (900..960).contains(&seconds.parse::<u32>().unwrap());
         assert!(recorded[0].split(' ').all(is_now), "{recorded:?}");
+        assert_eq!(rows(gatepass, "SELECT CAST(expires - rotated AS TEXT) FROM sessions"), ["1000"]);
         assert!((0..3).all(|_| is_valid(&services[1])));
         assert_eq!(last_use(), recorded);
         rows(gatepass, "UPDATE sessions SET rotated = rotated - 1000 RETURNING id");

@@ -85,11 +85,10 @@ impl Members {
         Self(Arc::new(Inner { database: Some(database), ..Arc::into_inner(self.0).unwrap() }))
     }
 
-    /// Changes the allowed scopes of a member.
-    pub fn set_scopes(&self, id: u64, granted_scopes: GrantedScopes) {
+    /// Changes the account of a member.
+    pub fn change(&self, id: u64, change: impl FnOnce(&mut Account<Member>)) {
         let mut accounts = self.0.accounts.lock().unwrap();
-        accounts.iter_mut().find(|account| account.user.id == id).unwrap().user.granted_scopes =
-            granted_scopes;
+        change(accounts.iter_mut().find(|account| account.user.id == id).unwrap());
     }
 
     /// The number of look-ups by subject so far.

@@ -33,6 +33,9 @@ const SETTINGS: RefreshSettings = RefreshSettings {
     absolute: Duration::from_secs(20),
 };
 
+/// The lifetime of access tokens, which is longer than that of sessions.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(900);
+
 type Work = Box<dyn FnOnce() + Send>;
 
 /// A session store in memory that supports only token families. Clones share them.
@@ -106,6 +109,8 @@ impl SessionStore for Families {
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>) -> Result<bool, BackendError> {
+        // Until then, the session must not be removed.
+        assert_eq!(rotation.expires_at, Some(rotation.now + TOKEN_LIFETIME));
         let before_rotation = self.before_rotation.lock().unwrap().take();
         before_rotation.into_iter().for_each(|work| work());
         let mut families = self.lock();
@@ -184,7 +189,7 @@ impl TokenIssuer for SessionTokens {
     async fn issue(&self, new: &NewToken) -> Result<IssuedToken, BackendError> {
         let session = new.session_id.as_ref().expect("a session").as_str();
         let access_token = format!("{session} {}", new.sequence.expect("a number")).as_str().into();
-        Ok(IssuedToken { access_token, expires_in: Some(Duration::from_secs(900)) })
+        Ok(IssuedToken { access_token, expires_in: Some(TOKEN_LIFETIME) })
     }
 }
 
