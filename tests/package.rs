@@ -19,6 +19,7 @@ fn package_contains_the_program_and_the_files_that_the_readme_links_to_but_no_te
 
     let (_, readme) = split(&read("README.md"));
     let linked = targets(&readme);
+    assert!(linked.len() > 10, "{linked:?}");
     let linked = linked.iter().filter(|target| !target.contains("://"));
     let linked = linked.map(|target| target.split('#').next().unwrap());
     let others = ["src/main.rs", "Cargo.lock", "static/docs.html", "packaging/gatepass.service"];

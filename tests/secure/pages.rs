@@ -116,7 +116,10 @@ fn visitors_are_redirected_to_the_sign_in_page_and_back() {
         let cookie = session_cookie(&reply);
         expect_redirect(&open_with(&service, "/", &cookie), "account");
         expect_redirect(&open_with(&service, "/login", &cookie), "account");
-        expect_redirect(&open_with(&service, "/login?next=/orders", &cookie), "/orders");
+        for own_parameter in ["", "&page=last", "&page=1&page=2", "&session=a&session=b"] {
+            let path = format!("/login?next=/orders{own_parameter}");
+            expect_redirect(&open_with(&service, &path, &cookie), "/orders");
+        }
         // The pages ignore the `Authorization` header: behind a proxy with HTTP Basic, browsers send it too.
         let basic =
             navigation(get("/account")).header("Cookie", &cookie).header("Authorization", "Basic eDp5");

@@ -8,7 +8,7 @@ pub(crate) mod branding;
 mod sign_in;
 mod texts;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use actix_web::{
     Error, HttpRequest, HttpResponse, ResponseError, Route,
@@ -22,7 +22,6 @@ use actix_web::{
     web,
 };
 use askama::Template;
-use serde::Deserialize;
 
 pub(crate) use self::texts::Language;
 use self::{
@@ -199,8 +198,8 @@ struct Page<'a> {
     has_error: bool,
 }
 
-/// The query parameters of all pages. If one is invalid, all are ignored.
-#[derive(Default, Deserialize)]
+/// The query parameters of all pages. Other parameters, and a page that is not a number, are ignored: `next` may be the
+/// unencoded URL of another page with parameters of its own.
 struct Query {
     /// The page of sessions, from 1.
     page: Option<usize>,
@@ -214,7 +213,14 @@ struct Query {
 
 impl Query {
     fn of(request: &HttpRequest) -> Self {
-        web::Query::from_query(request.query_string()).map(web::Query::into_inner).unwrap_or_default()
+        let parameters = web::Query::<HashMap<String, String>>::from_query(request.query_string());
+        let mut parameters = parameters.map(web::Query::into_inner).unwrap_or_default();
+        Self {
+            page: parameters.remove("page").and_then(|page| page.parse().ok()),
+            session: parameters.remove("session"),
+            next: parameters.remove("next"),
+            done: parameters.remove("done"),
+        }
     }
 }
 
