@@ -1,6 +1,6 @@
 //! Protection against requests that pages of other origins send from a user's browser.
 
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use actix_web::{
     HttpRequest,
@@ -110,9 +110,10 @@ fn is_allowed_host(hosts: &[String], request: &HttpRequest) -> bool {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
+    let ipv6 = host.strip_prefix('[').and_then(|address| address.strip_suffix(']'));
     let host = host.trim_end_matches('.');
-    let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-    is_address
+    ipv6.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+        || host.parse::<Ipv4Addr>().is_ok()
         || host.eq_ignore_ascii_case("localhost")
         || hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
 }
@@ -175,6 +176,9 @@ mod tests {
             "127.0.0.1.evil.example",
             "evil.example@localhost",
             "localhost:evil.example",
+            "[127.0.0.1",
+            "[::1",
+            "fe80::1:80",
             "",
             "a b",
             "\u{e9}",
