@@ -9,10 +9,10 @@ RUN mkdir src \
 COPY src src
 COPY static static
 COPY templates templates
-# Cargo rebuilds files by modification time: these must be newer than the empty files above.
+# Cargo rebuilds files by modification time: the sources must be newer than the empty files above.
 RUN touch src/main.rs src/lib.rs && cargo build --profile dist --locked --bin gatepass
 
-# An empty directory for database and keys: a volume takes over the owner of the directory that it is mounted on.
+# An empty directory for database and keys: a new volume gets the owner of the directory that it is mounted on.
 RUN mkdir -p /empty
 
 # Distroless has no version tags. To pin it, add the digest that `docker buildx imagetools inspect` prints.

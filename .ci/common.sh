@@ -1,4 +1,4 @@
-# Functions that `.ci/run` and `.ci/nightly` share. Needs Rust, a C compiler, Debian, crates.io and root.
+# Functions that `.ci/run` and `.ci/nightly` share. Needs Debian, root, Rust, a C compiler and access to crates.io.
 source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
 # Incremental compilation takes 10 GB and saves nothing here.
 export CARGO_INCREMENTAL=0
@@ -16,7 +16,7 @@ command -v slowhttptest > /dev/null || missing+=(slowhttptest)
 command -v caddy > /dev/null || missing+=(caddy)
 command -v npm > /dev/null || missing+=(nodejs npm)
 [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing+=(fonts-dejavu-core)
-# The tests of completions and man pages.
+# For the tests of completions and man pages.
 command -v zsh > /dev/null || missing+=(zsh)
 command -v fish > /dev/null || missing+=(fish)
 command -v man > /dev/null || missing+=(man-db)
@@ -80,7 +80,7 @@ lighthouse() {
     kill "${pids[@]}"
 }
 
-# Prints the URL of a service, once its log has it.
+# Waits until the log of a service contains its URL, and prints the URL.
 address_in() {
     timeout 60 bash -c "until grep -qs 'listening on' $1; do sleep 0.1; done"
     sed -n 's/.*listening on \(http:[^,]*\),.*/\1/p' "$1"

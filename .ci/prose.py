@@ -1,7 +1,7 @@
-"""Finds phrases in comments, documentation and messages that read as if translated; CONTRIBUTING.md names better ones.
+"""Finds phrases in comments, documentation and messages that read as if translated.
 
-Prints every place and fails if there are more than 5 in a thousand lines of prose. A place may be right as it is
-("where" in SQL), hence a limit above zero.
+Prints every occurrence, and fails if there are more than 5 in a thousand lines of prose. The limit is not zero, because
+an occurrence may be correct, such as "where" in SQL.
 """
 
 import pathlib
@@ -30,7 +30,7 @@ KINDS = {".rs", ".md", ".html", ".js", ".css", ".toml", ".yml", ".yaml", ".sql",
 
 
 def prose(path: pathlib.Path, line: str) -> str:
-    """The part of a line that people read: all of a page, otherwise comments and strings."""
+    """Returns the part of a line that people read: all of a page, otherwise comments and strings."""
     if path.suffix in {".md", ".html"}:
         return line
     if path.suffix == ".rs":
@@ -55,7 +55,7 @@ def main() -> None:
                     hits += 1
                     print(f"{path}:{number}: {line.strip()[:140]}")
     rate = 1000 * hits / max(total, 1)
-    print(f"{hits} places in {total} lines of prose: {rate:.1f} in a thousand, at most {LIMIT} are allowed")
+    print(f"{hits} occurrences in {total} lines of prose: {rate:.1f} in a thousand lines, at most {LIMIT} are allowed")
     sys.exit(rate > LIMIT)
 
 

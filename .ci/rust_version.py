@@ -1,5 +1,8 @@
-"""Checks the minimum Rust versions: that of Cargo.toml against the dependencies of the library without `sql`, and the one that
-src/lib.rs documents for `sql` and `service` against all dependencies. Clippy checks our own code against Cargo.toml."""
+"""Compares the documented minimum Rust versions with those of the dependencies.
+
+The version in Cargo.toml must suffice for the dependencies of the library without `sql`. The version that src/lib.rs
+documents for `sql` and `service` must suffice for all dependencies. Clippy checks our own code against Cargo.toml.
+"""
 
 import json
 import pathlib
@@ -11,7 +14,7 @@ WITHOUT_SQL = ["--no-default-features", "--features", "docs,password-policy,remo
 
 
 def required(arguments: list[str]) -> tuple[tuple[int, ...], str]:
-    """The highest `rust-version` among the dependencies, and the package that has it."""
+    """Returns the highest `rust-version` of the dependencies, and the name of the package that requires it."""
     command = ["cargo", "metadata", "--locked", "--format-version", "1", *arguments]
     metadata = json.loads(subprocess.check_output(command))
     packages = {package["id"]: package for package in metadata["packages"]}
@@ -44,7 +47,7 @@ def main() -> None:
     pages = [pathlib.Path("README.md"), *pathlib.Path("docs").rglob("*.md")]
     for page in pages:
         for other in set(re.findall(r"Rust (1\.\d+)", page.read_text())) - {library, service}:
-            print(f"{page}: Rust {other} is neither of these versions")
+            print(f"{page}: Rust {other} is neither {library} nor {service}")
             failed = True
     sys.exit(failed)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the Debian package: `packaging/build.sh [PROFILE]`, with the profile dist if none is named. Prints its path.
+# Builds the Debian package and prints its path: `packaging/build.sh [PROFILE]`. The default profile is dist.
 source "$(dirname "$0")/../.ci/tools.sh"
 tool cargo-deb 3.8.0
 profile=${1:-dist}
@@ -7,7 +7,7 @@ profile=${1:-dist}
 cargo build --quiet --locked --bin gatepass --profile "$profile"
 directory=${CARGO_TARGET_DIR:-target}/${profile/#dev/debug}
 
-# Man pages and completions come from the program itself.
+# The program itself generates man pages and completions.
 rm -rf target/packaging
 mkdir -p target/packaging
 install --strip "$directory/gatepass" target/packaging/gatepass
@@ -16,9 +16,9 @@ for shell in bash zsh fish; do
     target/packaging/gatepass completions "$shell" > "target/packaging/gatepass.$shell"
 done
 
-# --fast: compresses the large program of the profile dev less.
+# --fast: lower compression, since the program of the profile dev is large.
 options=()
 [ "$profile" != dev ] || options+=(--fast)
-# It prints the path too.
+# Without its output: cargo-deb prints the path too.
 cargo deb --quiet --locked --no-build --no-strip "${options[@]}" --output target/packaging/gatepass.deb > /dev/null
 echo target/packaging/gatepass.deb

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds the Debian package, installs it in a copy of this system that systemd boots, and runs the service there in its
-# sandbox: `packaging/test.sh [PROFILE | FILE.deb]`. Needs root, systemd and curl. Changes nothing outside of target/: the
-# copy is an overlay in memory with its own processes and its own network.
+# sandbox: `packaging/test.sh [PROFILE | FILE.deb]`. Needs root, systemd and curl. Changes nothing outside of target/:
+# the copy is an overlay in memory with its own processes and its own network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-fail() { echo "FAILED: $*" >&2; exit 1; }
+fail() { echo "FAILED, expected: $*" >&2; exit 1; }
 
 outside() {
     local package root init
@@ -49,7 +49,7 @@ boot() {
     # A chroot is not enough: systemd cannot create the mount namespaces of services in one.
     pivot_root . .
     umount --lazy .
-    # systemd expects this of a container: credentials reach a service through a shared mount.
+    # systemd expects shared mounts in a container: it passes credentials to services through such a mount.
     mount --make-rshared /
     exec /usr/bin/env -i container=gatepass PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd \
         --unit=basic.target --log-target=journal --show-status=no
@@ -68,8 +68,8 @@ check() {
     ip link set lo up
 
     "${install[@]}"
-    [ "$(stat -c '%a %U %G' $state)" = '700 gatepass gatepass' ] || fail "owner and mode of $state"
-    [ "$(systemctl is-enabled gatepass)$(property ActiveState)" = disabledinactive ] || fail 'the service waits for its configuration'
+    [ "$(stat -c '%a %U %G' $state)" = '700 gatepass gatepass' ] || fail "$state has mode 700 and belongs to gatepass"
+    [ "$(systemctl is-enabled gatepass)$(property ActiveState)" = disabledinactive ] || fail 'the installation neither enables nor starts the service'
     systemd-analyze verify gatepass.service
     systemd-analyze security --no-pager --offline=true --threshold=15 /usr/lib/systemd/system/gatepass.service | tail -1
     for page in gatepass gatepass-serve gatepass-users-add; do man --where "$page"; done
@@ -90,7 +90,7 @@ check() {
     [ -z "$(find $state -type f \( -perm /077 -o ! -user gatepass \))" ] || fail 'only the service can read its files'
     ls $state/gatepass.db $state/keys/*.pem > /dev/null
     grep -E '^(NoNewPrivs|Seccomp|CapEff|CapBnd|Uid):' "/proc/$(property MainPID)/status"
-    grep -q '^Seccomp:.2' "/proc/$(property MainPID)/status" || fail 'the filter of system calls is on'
+    grep -q '^Seccomp:.2' "/proc/$(property MainPID)/status" || fail 'the system call filter is active'
 
     echo '== After a restart and an upgrade, tokens and the configuration stay.'
     systemctl restart gatepass
@@ -104,7 +104,7 @@ check() {
     grep -q '# a local change' $config || fail 'an upgrade keeps the configuration'
     curl --silent --fail -o /dev/null -H "Authorization: Bearer $token" $url/users/me
 
-    echo '== A credential reaches the service.'
+    echo '== The service can read a credential.'
     printf 'sqlite:%s/other.db\n' $state > /etc/gatepass/database-url
     chmod 600 /etc/gatepass/database-url
     printf '[Service]\nLoadCredential=database-url:/etc/gatepass/database-url\nEnvironment=GATEPASS_DATABASE_URL_FILE=%%d/database-url\n' \
@@ -112,7 +112,7 @@ check() {
     systemctl daemon-reload
     systemctl restart gatepass
     ready 'the service starts with a credential'
-    [ -e $state/other.db ] || fail 'the database of the credential is used'
+    [ -e $state/other.db ] || fail 'the service uses the database in the credential'
     rm /run/systemd/system/gatepass.service.d/credential.conf
     systemctl daemon-reload
 
@@ -120,7 +120,7 @@ check() {
     echo 'bimd = "127.0.0.1:8000"' >> $config
     systemctl restart gatepass
     timeout 30 bash -c 'until [ "$(systemctl is-active gatepass)" = failed ]; do sleep 0.1; done' || fail 'the service refuses to start'
-    [ "$(property ExecMainStatus) $(property NRestarts)" = '2 0' ] || fail 'there is no restart with an invalid setting'
+    [ "$(property ExecMainStatus) $(property NRestarts)" = '2 0' ] || fail 'the service exits with 2 and is not restarted'
     journalctl --no-pager -o cat -u gatepass | grep "^gatepass: $config line .*did you mean \"bind\"" || fail 'the log names the file and the line'
     sed -i '$d' $config
     systemctl reset-failed gatepass

@@ -1,7 +1,7 @@
 //! Password sign-in for Actix applications: the OAuth 2.0 password flow with your own user table.
 //!
 //! Gatepass brings FastAPI's security utilities to [actix-web](actix_web), and adds what FastAPI leaves to its users:
-//! Argon2id, signed tokens, scopes, sessions, refresh tokens, login throttling. It works with any user model and any
+//! Argon2id, signed tokens, scopes, sessions, refresh tokens and login throttling. It works with any user model and any
 //! database: you implement two small traits, [`AuthUser`] and [`UserStore`].
 //!
 #![cfg_attr(all(feature = "argon2", feature = "jwt"), doc = "```")]
@@ -58,8 +58,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The directory `examples` of the repository has complete applications to copy: with sqlx, Diesel or SeaORM, with several
-//! kinds of users, and one that only verifies the tokens of another service.
+//! The `examples` directory of the repository contains complete applications to copy. Some use sqlx, Diesel or SeaORM,
+//! one has several kinds of users, and one only verifies the tokens of another service.
 //!
 //! # Where to find what
 //!
@@ -68,7 +68,7 @@
 //! | authenticate your own users | [`UserStore`], [`AuthUser`] |
 //! | configure authentication | [`Auth::builder`] |
 //! | get the user in a handler | [`ActiveUser`], [`CurrentUser`], [`MaybeUser`] |
-//! | accept tokens of clients without a user | [`CurrentClient`] |
+//! | accept tokens that clients request for themselves | [`CurrentClient`] |
 //! | protect a whole `web::scope` | [`Auth::require`] |
 #![cfg_attr(
     feature = "argon2",
@@ -78,7 +78,7 @@
 #![cfg_attr(feature = "sql", doc = "| store users, clients and sessions in SQLite or PostgreSQL | [`sql`] |")]
 //! | revoke tokens and issue refresh tokens | [`sessions`] |
 //! | sign browsers in with a cookie | [`web::CookieTransport`] |
-//! | avoid database queries in every request | [`cache`] |
+//! | avoid database queries for every request | [`cache`] |
 //! | slow down password guessing | [`throttle`] |
 //! | write an endpoint of your own | [`PasswordRequestForm`], [`Auth::sign_in`], [`TokenResponse`] |
 //! | describe your endpoints in OpenAPI | [`Auth::openapi`], [`OAuth2PasswordBearer`](struct@OAuth2PasswordBearer) |
@@ -97,10 +97,10 @@
 //!   `default-features = false`.
 //! - `docs`: embedded Swagger UI at `/docs` and ReDoc at `/redoc`.
 //! - `jwt`: signed access tokens.
-//! - `remote-jwks`: fetches the keys of another service, to verify its tokens.
+//! - `remote-jwks`: verification of another service's tokens with the keys that it publishes.
 //! - `argon2`: password hashing.
-//! - `password-policy`: rejects weak passwords.
-//! - `sql`: users, clients, sessions and the audit trail in SQLite or PostgreSQL.
+//! - `password-policy`: a policy that refuses weak passwords.
+//! - `sql`: storage of users, clients, sessions and the audit trail in SQLite or PostgreSQL.
 //! - `testing`: test doubles for applications, and contract suites for stores. Enable it for `dev-dependencies` only.
 //!
 //! The library needs Rust 1.89 or later. With `sql` or `service` it needs Rust 1.94, as sqlx does.
@@ -108,10 +108,10 @@
 //! # Security
 //!
 //! Everything in [`tutorial`] is **insecure**: it reproduces FastAPI's tutorial. RFC 9700 forbids the password grant
-//! ([section 2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4)), because it exposes passwords to clients and does not
-//! work with second factors: use it for your own clients only.
+//! ([section 2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4)), because it exposes passwords to clients and does
+//! not work with second factors: use it for your own clients only.
 
-// The documentation shows which feature an item needs. docs.rs and `.ci/run` set `docsrs`.
+// Shows in the documentation which feature each item needs. docs.rs and `.ci/run` set `docsrs`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes))]
@@ -229,7 +229,7 @@ pub mod web {
     };
 }
 
-/// The Rust code of README and book, which runs as doctests.
+/// The Rust code in the README and the book, which runs as doctests.
 #[cfg(all(doctest, feature = "remote-jwks", feature = "service"))]
 mod pages {
     #[doc = include_str!("../README.md")]

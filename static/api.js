@@ -4,7 +4,8 @@ const TIMEOUT_MS = 10_000;
 
 export const apiUrl = (path) => new URL(path, document.baseURI).href;
 
-// Sends a request and returns its record. Does not throw: without a response, the record has no `status`, but a `failure`.
+// Sends a request and returns a record of the exchange. Never throws: without a response, `status` is null and
+// `failure` contains the reason.
 export async function exchange(path, { method = "GET", token = null, fields = null } = {}) {
   const headers = { Accept: "application/json" };
   if (token !== null) headers.Authorization = `Bearer ${token}`;
@@ -51,12 +52,12 @@ function parse(text) {
   }
 }
 
-// The error of a record in words: { message, fields }, where `fields` are the names of the invalid ones.
+// Describes the error of a record as { message, fields }, where `fields` contains the names of the invalid fields.
 export function errorOf({ status, json, failure }) {
   if (failure) return { message: failure, fields: [] };
   const detail = json?.detail;
   if (typeof detail === "string") return { message: sentence(detail), fields: [] };
-  // As in FastAPI, a list of { loc, msg }.
+  // Validation errors are a list of { loc, msg }, as in FastAPI.
   if (!Array.isArray(detail)) {
     return { message: `The server returned status ${status} without an explanation.`, fields: [] };
   }

@@ -1,5 +1,5 @@
-// The Authorize dialog of Swagger UI, as a plugin. It has forms for the password and the client credentials flow, and contains
-// Swagger UI's own forms for other security schemes. IDs and classes are those of Swagger UI.
+// The Authorize dialog of Swagger UI, as a plugin. It contains forms for the password and the client credentials flow,
+// and Swagger UI's own forms for other security schemes. IDs and classes are those of Swagger UI.
 
 import { decode, duration, timeOf, verify } from "./decoded.js";
 import { hasPath, requestToken, urlOf } from "./docs.js";
@@ -140,7 +140,7 @@ export function authorizationPopup({ React }) {
       isOpen && (decoded ? h(Jwt, { decoded, system }) : h("p", null, opaque)));
   }
 
-  // The browser sends a session cookie with requests that have no token.
+  // Shows the user of the session cookie, which authenticates requests without a token.
   function CookieSession({ system }) {
     const [username, setUsername] = useState("");
     useEffect(() => {
@@ -150,7 +150,7 @@ export function authorizationPopup({ React }) {
       me.then(({ username }) => setUsername(username ?? ""), () => {});
     }, []);
     return h("div", { role: "status" }, username && h("p", { className: "cookie-session" },
-      "Signed in as ", h("bdi", null, username), " by this browser’s session cookie. Requests without a token use it."));
+      "Signed in as ", h("bdi", null, username), " with this browser’s session cookie. Requests without a token use it."));
   }
 
   function Authorized({ name, authorization, system, close }) {
@@ -188,7 +188,7 @@ export function authorizationPopup({ React }) {
 
   function AuthorizationPopup(system) {
     const dialog = useRef();
-    // Before the effects of the forms, which move the focus.
+    // Runs before the effects of the forms, which move the focus.
     useLayoutEffect(() => {
       const element = dialog.current;
       element.showModal();
@@ -200,7 +200,8 @@ export function authorizationPopup({ React }) {
     const Auths = getComponent("auths");
     const CloseIcon = getComponent("CloseIcon");
 
-    // Each definition maps a name to one flow or scheme. The browser itself sends cookies.
+    // Each definition maps a name to one flow or scheme. Cookie schemes need no form, because the browser sends cookies
+    // itself.
     const shown = [...system.authSelectors.shownDefinitions()].map((definition) => {
       const [name, schema] = definition.entrySeq().first();
       return { definition, name, schema, flow: schema.get("flow") };

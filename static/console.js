@@ -1,4 +1,4 @@
-// The list of requests, each with its headers, its response and what the chapter teaches with it.
+// The list of requests, each with its headers, its response and an explanation.
 
 import { copy, shellWord } from "./curl.js";
 import { byId, element } from "./dom.js";
@@ -6,7 +6,7 @@ import { byId, element } from "./dom.js";
 const MAX_SHOWN = 50;
 const WAITING_MS = 300;
 
-// The passwords of the tutorial, which are shown. Any other may be a real one.
+// The passwords of the tutorial, which are shown. Any other password may be a real one, so it is hidden.
 const PUBLIC_PASSWORDS = ["secret", "secret2", "wrong"];
 
 const SHOWN_HEADERS = ["Content-Type", "WWW-Authenticate", "Cache-Control", "Retry-After"];
@@ -27,7 +27,8 @@ export function lessonOf({ path, status, headers, failure }) {
   return LESSONS[`${path} ${status}`] ?? "";
 }
 
-// Adds the record of a request to the list once it has a response, and until then, after a moment, a placeholder.
+// Adds the record of a request to the list when the response is complete. If this takes more than a moment, shows a
+// placeholder until then.
 export async function show(method, path, request) {
   const waiting = element("li", "", { class: "waiting" });
   waiting.append(element("code", `${method} /${path}`), " waiting for the response…");
@@ -90,7 +91,7 @@ function curl(record) {
   return figure;
 }
 
-// A password that is not shown is replaced with a shell variable.
+// A hidden password is replaced with a shell variable.
 function curlCommand({ url, headers, fields }) {
   const words = ["curl", "-i"];
   if (headers.Authorization) words.push("-H", shellWord(`Authorization: ${headers.Authorization}`));

@@ -16,7 +16,7 @@ export function startCurlCommands() {
 export const shellWord = (text) =>
   /^[\w.:/%~-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
-// Copies the command of the figure that the button is in.
+// Copies the command in the button's figure.
 export async function copy(button) {
   const label = button.textContent;
   const code = button.closest(".curl").querySelector("pre code");

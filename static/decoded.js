@@ -1,4 +1,4 @@
-// The content of a JWT, and whether its signature verifies with the keys of the service.
+// Decodes JWTs, and verifies their signatures with the keys of the service.
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -37,7 +37,7 @@ export async function verify({ header, signed, signature }, keysUrl) {
   const key = set.keys.find(({ kid }) => kid === header.kid);
   if (!key) return "Not verified: the service has no key with the ID in the header.";
   const algorithm = ALGORITHMS[header.alg];
-  if (!algorithm || (key.alg && key.alg !== header.alg)) return "Not verified: the key has another algorithm than the header.";
+  if (!algorithm || (key.alg && key.alg !== header.alg)) return "Not verified: the header specifies a different algorithm than the key.";
   try {
     const { alg, use, key_ops, ...jwk } = key; // browsers differ in the names of algorithms
     const imported = await crypto.subtle.importKey("jwk", jwk, algorithm, false, ["verify"]);
@@ -50,11 +50,11 @@ export async function verify({ header, signed, signature }, keysUrl) {
 
 const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
-// A number of seconds since 1970, such as "30 Nov 2026, 04:12:33".
+// Formats a Unix timestamp in seconds, such as "30 Nov 2026, 04:12:33".
 export const timeOf = (seconds) =>
   new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
-// A duration in its two largest units, such as "14 minutes 32 seconds".
+// Formats a duration in its two largest units, such as "14 minutes 32 seconds".
 export function duration(seconds) {
   const parts = [];
   let rest = Math.floor(Math.abs(seconds));

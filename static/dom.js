@@ -15,7 +15,7 @@ export function announce(message) {
   byId("status").textContent = message;
 }
 
-// Marks the invalid inputs, clears the mark of all others, and returns the first invalid one.
+// Marks the invalid inputs, removes the mark from all other inputs, and returns the first invalid one.
 export function markInvalid(inputs, isInvalid) {
   for (const input of inputs) input.removeAttribute("aria-invalid");
   const invalid = inputs.filter(isInvalid);

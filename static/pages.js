@@ -32,13 +32,13 @@ for (const toggle of toggles) {
   toggle.addEventListener("click", () => showPasswords(toggle, toggle.getAttribute("aria-pressed") !== "true"));
 }
 
-// A button that was pressed once is disabled, so that a form is not sent twice.
+// A submit button is disabled after the first click, so that the form is not sent twice.
 addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method === "get") return;
-  // Shows whether the browser is offline, but sends the form even so: the browser may be wrong.
+  // Shows whether the browser is offline, but sends the form anyway: the browser may be wrong.
   showConnection();
-  // Browsers remember the text of fields that are not password fields.
+  // Passwords are hidden again: browsers remember the text of fields that are not password fields.
   for (const toggle of toggles) showPasswords(toggle, false);
   const button = event.submitter ?? form.querySelector("button.primary, button");
   button.disabled = true;
@@ -48,7 +48,7 @@ addEventListener("submit", (event) => {
   }
 });
 
-// The back/forward cache of the browser restores a page as it was left.
+// The back/forward cache of the browser restores a page as it was left, with disabled buttons.
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   for (const button of all("button:disabled")) {
@@ -112,7 +112,7 @@ if (wait) {
 
 // ---- Messages of the server ----
 
-// Screen readers read only texts that change.
+// Screen readers announce only texts that change after the page has loaded.
 for (const message of all("main [role=status]:not(:empty), main [role=alert]:not(:empty)")) {
   setTimeout(() => message.replaceChildren(...message.cloneNode(true).childNodes), 100);
 }
@@ -151,7 +151,7 @@ for (const form of all("form[data-dialog]")) {
     dialog.querySelector("[name=session]").value = value;
     dialog.querySelector("bdi").textContent = dataset.device ?? "";
     dialog.showModal();
-    // Enter must not end a session.
+    // Focuses the Cancel button: Enter must not end a session.
     dialog.querySelector("[type=button]").focus();
   });
 }

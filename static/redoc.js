@@ -1,4 +1,4 @@
-// ReDoc without anything from other origins: its fonts are those of the system.
+// ReDoc, configured to load nothing from other origins: it uses the fonts of the system.
 
 const fonts = 'system-ui, sans-serif';
 const mono = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';

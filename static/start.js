@@ -14,7 +14,7 @@ const inputs = [byId("username"), byId("password")];
 let token = null; // in memory only
 let busy = false;
 let failed = null; // the action whose request got no response
-let retries = 0; // how often it was repeated
+let retries = 0; // how often that action was repeated
 let retryTimer = 0;
 
 // ---- The steps ----
@@ -131,7 +131,7 @@ function field([name, value]) {
   return line;
 }
 
-// The banner above the requests, if the device is offline or the last request got no response.
+// Shows a banner above the requests if the device is offline or the last request got no response.
 function showConnection() {
   const message = navigator.onLine ? "The last request got no response." : "This device is offline.";
   const isShown = failed !== null || !navigator.onLine;

@@ -1,6 +1,6 @@
-// Token requests of Swagger UI, and a plugin that manages the tokens: logging out revokes the token if the document has
-// /revoke, an access token that came with a refresh token is refreshed before it expires, and any other one is removed when
-// it expires.
+// Token requests of Swagger UI, and a plugin that manages the tokens. Logging out revokes the token if the document
+// contains /revoke. An access token that was issued with a refresh token is refreshed before it expires; any other
+// access token is removed when it expires.
 
 // If the response to a refresh is lost, the same refresh token may be sent again within the service's --refresh-grace,
 // 10 seconds by default. The timeout leaves time for a second attempt.
@@ -12,7 +12,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const serverOf = ({ oas3Selectors }) => oas3Selectors.serverEffectiveValue(oas3Selectors.selectedServer()) || ".";
 const resolve = (url) => new URL(url, document.baseURI);
 
-// Resolves the URL in the same way as Swagger UI.
+// Resolves the URL of the token endpoint in the same way as Swagger UI.
 const tokenUrl = (auth, system) => new URL(auth.schema.get("tokenUrl"), resolve(serverOf(system)));
 export const urlOf = (path, system) => resolve(serverOf(system).replace(/\/$/, "") + path);
 
@@ -54,7 +54,7 @@ function describe(response, body) {
 }
 
 export function tokenManager() {
-  const timers = new Map(); // from the name of an authorized security scheme to its timer
+  const timers = new Map(); // the timer of each authorized security scheme, by name
 
   function cancelTimer(name) {
     clearTimeout(timers.get(name));

@@ -1,4 +1,4 @@
-//! The layers of docs/architecture.md: a module imports only from its own layer and those that it may use.
+//! Checks the layers of docs/architecture.md: a module imports only from its own layer and the layers that it may use.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ const LAYERS: [(&str, &[&str], &[&str]); 6] = [
     ("app", &["domain", "auth", "adapters", "http"], &[]),
 ];
 
-/// Returns the source files in a folder below src, with comments removed.
+/// Returns the path and the code of each source file in a folder of src. Comment lines are removed.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder)];
@@ -30,7 +30,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
             }
         }
     }
-    assert!(!files.is_empty(), "{folder} is empty");
+    assert!(!files.is_empty(), "no source files in src/{folder}");
     files
 }
 
@@ -79,7 +79,7 @@ fn layers_do_not_use_forbidden_crates_or_items() {
 }
 
 #[test]
-fn error_statuses_and_challenges_are_in_error_rs() {
+fn http_layer_sets_error_statuses_and_challenges_only_in_error_rs() {
     let forbidden =
         ["StatusCode::", "HttpResponse::build", "BadRequest()", "Unauthorized()", "WWW_AUTHENTICATE"];
     for (path, code) in sources("http") {
@@ -99,7 +99,7 @@ fn every_folder_of_src_is_a_layer() {
 }
 
 #[test]
-fn imports_finds_paths_and_groups() {
+fn imports_finds_the_layers_in_paths_and_groups() {
     let code =
         "use crate::{\n    auth::{Auth, app},\n    domain::user::User,\n};\nfn f() { crate::http::x() }";
     assert_eq!(imports(code), ["auth", "domain", "http"]);

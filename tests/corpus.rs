@@ -5,10 +5,10 @@ mod checks;
 
 use std::{fs, path::Path};
 
-/// A fuzz target's check of an input.
+/// The function with which a fuzz target checks an input.
 type Check = fn(&[u8]);
 
-/// The fuzz targets.
+/// The fuzz targets and their checks.
 const TARGETS: [(&str, Check); 5] = [
     ("authorization", checks::authorization::check),
     ("form", checks::form::check),
@@ -24,11 +24,11 @@ fn corpus_of_each_fuzz_target_passes_its_checks() {
         let mut count = 0;
         for entry in fs::read_dir(&folder).expect("the corpus").flatten() {
             let path = entry.path();
-            // If the check fails, the output names the input.
+            // The path shows which input makes a check fail.
             println!("{}", path.display());
             check(&fs::read(&path).expect("an input"));
             count += 1;
         }
-        assert!(count > 0, "{} is empty", folder.display());
+        assert!(count > 0, "no inputs in {}", folder.display());
     }
 }

@@ -1,5 +1,5 @@
-//! The integration tests are modules of one binary, which is linked once. `cargo test --test integration -- api::` runs one
-//! of them.
+//! The integration tests are modules of one binary, so that it is linked only once. To run only the module `api`, use
+//! `cargo test --test integration -- api::`.
 
 mod api;
 mod architecture;

@@ -1,4 +1,4 @@
-//! The package: its files, and those that README.md links to.
+//! Checks which files the package contains.
 
 use std::{collections::BTreeSet, env, process::Command};
 
@@ -19,7 +19,7 @@ fn package_contains_the_program_and_the_files_that_the_readme_links_to_but_no_te
 
     let (_, readme) = split(&read("README.md"));
     let linked = targets(&readme);
-    assert!(linked.len() > 10, "{linked:?}");
+    assert!(linked.len() > 10, "too few links in README.md: {linked:?}");
     let linked = linked.iter().filter(|target| !target.contains("://"));
     let linked = linked.map(|target| target.split('#').next().unwrap());
     let others = ["src/main.rs", "Cargo.lock", "static/docs.html", "packaging/gatepass.service"];
@@ -28,6 +28,6 @@ fn package_contains_the_program_and_the_files_that_the_readme_links_to_but_no_te
     }
     for folder in ["tests/", "benches/", "fuzz/", ".ci/", "target/"] {
         let file = packaged.iter().find(|file| file.starts_with(folder));
-        assert!(file.is_none(), "{file:?}");
+        assert!(file.is_none(), "the package contains a file in {folder}: {file:?}");
     }
 }

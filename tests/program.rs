@@ -83,7 +83,7 @@ fn help_shows_commands_flags_variables_and_defaults() {
 }
 
 #[test]
-fn invalid_arguments_fail_with_one_line_and_exit_code_2() {
+fn invalid_arguments_print_one_line_and_exit_with_2() {
     let example = "such as 127.0.0.1:8000";
     for (arguments, words) in [
         (&["--bind", "8000"][..], &["'8000'", "--bind", example, "--help"][..]),
@@ -112,7 +112,7 @@ fn invalid_arguments_fail_with_one_line_and_exit_code_2() {
 }
 
 #[test]
-fn serve_on_an_unusable_address_fails_with_one_line() {
+fn serve_on_an_unusable_address_prints_one_line_and_exits_with_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     run(&["--bind", &address], &[]).fails(1, &[&address, "in use", "--bind"]);
@@ -176,7 +176,7 @@ fn rust_log_can_turn_the_access_log_off() {
 }
 
 #[test]
-fn program_finishes_requests_after_a_signal_and_exits_with_0() {
+fn program_finishes_requests_in_progress_after_a_signal_and_exits_with_0() {
     for signal in ["TERM", "INT"] {
         let mut program = Program::start(&["--bind", "127.0.0.1:0", "--workers", "1"], &[]);
         let address = program.address();
@@ -186,7 +186,7 @@ fn program_finishes_requests_after_a_signal_and_exits_with_0() {
         in_progress.write_all(b"&password=secret").unwrap();
         assert_eq!(read_reply(&mut in_progress).expect("a response").status, 200, "{signal}");
         assert_eq!(program.wait(), Some(0), "{signal}");
-        assert!(TcpStream::connect_timeout(&address, TIMEOUT).is_err(), "the listener is closed");
+        assert!(TcpStream::connect_timeout(&address, TIMEOUT).is_err(), "the listener should be closed");
     }
 }
 
@@ -227,13 +227,13 @@ fn idle_connection_does_not_delay_the_shutdown() {
 }
 
 #[test]
-fn healthcheck_succeeds_if_a_service_responds() {
+fn healthcheck_succeeds_only_if_a_service_responds() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
     let address = program.address().to_string();
     assert_eq!(run(&["healthcheck", "--bind", &address], &[]).done(), "");
     assert_eq!(run(&["healthcheck"], &[("GATEPASS_BIND", &address)]).done(), "");
 
-    // The healthcheck of a service on all addresses connects to the loopback address.
+    // The health check of a service that listens on all addresses connects to the loopback address.
     let everywhere = Program::start(&["--bind", "0.0.0.0:0", "--expose-tutorial"], &[]);
     let bind = format!("0.0.0.0:{}", everywhere.address().port());
     assert_eq!(run(&["healthcheck", "--bind", &bind], &[]).done(), "");

@@ -1,7 +1,8 @@
-//! Searches the logs of all programs that the tests started for the secrets that the tests used. `.ci/run` runs it last.
+//! Searches the logs of all programs that the tests started for the secrets that the tests used. `.ci/run` runs this
+//! test last.
 
 #[path = "support/secrets.rs"]
-#[expect(dead_code, reason = "the integration tests use the rest")]
+#[expect(dead_code, reason = "only the integration tests use the other functions")]
 mod secrets;
 
 use std::{collections::BTreeSet, fs, path::Path};
@@ -22,8 +23,8 @@ fn encodings(secret: &str) -> Vec<String> {
         secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
         format!("{:?}", secret.as_bytes()).trim_matches(['[', ']']).to_owned(),
     ];
-    // Base64 of a longer input contains one of these three, depending on the secret's offset. The characters cut off at
-    // either end also depend on the bytes next to the secret.
+    // Base64 of a text with the secret contains one of these three encodings, depending on the secret's offset. The
+    // characters cut off at either end also depend on the bytes next to the secret.
     for start in 0..3 {
         let shifted = [vec![0; start], secret.as_bytes().to_vec()].concat();
         for engine in [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD] {
@@ -56,7 +57,7 @@ fn leaks(folder: &Path) -> (BTreeSet<String>, usize, usize) {
         .iter()
         .flat_map(|secret| encodings(secret).into_iter().map(move |text| (text, secret)))
         .collect();
-    let all = AhoCorasick::new(texts.iter().map(|(text, _)| text)).expect("a search for all of them at once");
+    let all = AhoCorasick::new(texts.iter().map(|(text, _)| text)).expect("a search for all encodings");
     let found = all.find_overlapping_iter(&logs).map(|text| texts[text.pattern()].1.clone()).collect();
     (found, files, secrets.len())
 }
@@ -72,7 +73,7 @@ fn logs_of_all_tests_contain_no_secrets() {
     let (found, logs, secrets) = leaks(&secrets::folder());
     eprintln!("{logs} logs, {secrets} secrets");
     assert!(logs > 100 && secrets > 100, "{logs} logs and {secrets} secrets: the tests did not run");
-    assert!(found.is_empty(), "{found:#?}");
+    assert!(found.is_empty(), "secrets in the logs: {found:#?}");
 }
 
 #[test]

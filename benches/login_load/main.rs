@@ -1,5 +1,5 @@
-//! The response times of other requests while many clients sign in, and the share of the cores that sign-ins can use, in
-//! the secure profile. docs/benchmarks.md explains the method.
+//! The response times of other requests while many clients sign in, and the share of the cores that sign-ins can use.
+//! The service runs in the secure profile. docs/benchmarks.md explains the method.
 //!
 //! `cargo bench --bench login_load` prints the results; `-- --write` also writes them into docs/benchmarks.md.
 

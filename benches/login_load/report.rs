@@ -13,13 +13,13 @@ impl fmt::Display for Results {
         let rate = self.spread(|round| round.sign_in_rate() / round.hash_rate());
         let cpu = self.spread(|round| round.hash_cpu() / round.sign_in_cpu());
         let mut goals = Table::of_goals();
-        let goal = "p99 of GET /users/me under load ÷ its quiet value";
+        let goal = "p99 of GET /users/me: under load ÷ without load";
         goals.at_most(goal, 5.0, p99.median, format!("{p99:.2}"));
         let result = format!("{rate:.3}; by CPU {cpu:.3}");
         goals.at_least("sign-ins/s ÷ hashes/s of the cores", 0.95, rate.median, result);
         writeln!(f, "{goals}")?;
 
-        let mut table = Table::new(["", "quiet", "under load"]);
+        let mut table = Table::new(["", "without load", "under load"]);
         let cell = |value: &dyn Fn(&Round) -> f64| format!("{:.2}", self.spread(value));
         let mut row = |name: &str, quiet: String, loaded: String| table.row([name.to_owned(), quiet, loaded]);
         for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
@@ -39,8 +39,8 @@ impl fmt::Display for Results {
 
         writeln!(
             f,
-            "Medians of {} rounds of {} s of bare hashing, {} s of quiet and {LOAD} s of load by {CLIENTS} clients; the range \
-             is in parentheses. A ratio is taken within a round.\n",
+            "Medians of {} rounds of {} s of bare hashing, {} s without load and {LOAD} s of load by {CLIENTS} clients; the \
+             range is in parentheses. Ratios are calculated within a round.\n",
             self.0.len(),
             2 * HASHING.as_secs(),
             QUIET.as_secs(),

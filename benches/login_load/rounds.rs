@@ -1,5 +1,5 @@
 //! The rounds: bare hashing, a service without load, and a service under load. They take turns, so that other work on
-//! the machine disturbs all of them.
+//! the machine affects all of them alike.
 
 use std::{thread, time::Duration};
 
@@ -42,7 +42,7 @@ pub fn measure(rounds: usize) -> Result<Results> {
     let service = Service::start(&[])?;
     let server = &service.server;
     let sign_ins = [PASSWORD, "wrong"].map(|password| requests::sign_in("johndoe", password));
-    // Each sign-in ends the oldest session of its user, so that the probe needs another one.
+    // Sign-ins end older sessions of their user, so the probe uses a token of another user.
     service.data.add_user("alice", PASSWORD)?;
     let token = server.first_response(&requests::sign_in("alice", PASSWORD))?.field("access_token")?;
     let (load, users_me) = (Load::new(sign_ins, None)?, requests::users_me(&token));
@@ -71,22 +71,22 @@ fn round(server: &Server, load: &Load, users_me: &str) -> Result<Round> {
 }
 
 impl Round {
-    /// The sum of a value over both measurements of bare hashing.
+    /// Returns the sum of a value over both measurements of bare hashing.
     fn bare(&self, value: fn(&Hashing) -> f64) -> f64 {
         self.hashing.iter().map(value).sum()
     }
 
-    /// Hashes per second on all cores.
+    /// Returns the number of hashes per second on all cores.
     pub fn hash_rate(&self) -> f64 {
         self.bare(|it| it.hashes) / self.bare(|it| it.seconds)
     }
 
-    /// The CPU time per hash in milliseconds.
+    /// Returns the CPU time per hash in milliseconds.
     pub fn hash_cpu(&self) -> f64 {
         self.bare(|it| it.cpu) * 1e3 / self.bare(|it| it.hashes)
     }
 
-    /// The number of sign-ins for which a password was hashed.
+    /// Returns the number of sign-ins for which a password was hashed.
     fn hashed(&self) -> f64 {
         self.sign_ins.statuses[0] + self.sign_ins.statuses[1]
     }
@@ -95,7 +95,7 @@ impl Round {
         self.hashed() / self.sign_ins.seconds
     }
 
-    /// The CPU time per sign-in in milliseconds, including everything else that the service did.
+    /// Returns the CPU time per sign-in in milliseconds, including all other work of the service.
     pub fn sign_in_cpu(&self) -> f64 {
         self.service_cpu * 1e3 / self.hashed()
     }

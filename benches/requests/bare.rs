@@ -1,5 +1,5 @@
-//! A bare Actix handler: GET /users/me without authentication, with a fixed response. This program runs it as a process
-//! of its own.
+//! A bare Actix handler: GET /users/me without authentication, with a fixed response. This program runs it in
+//! a separate process.
 
 use std::env;
 

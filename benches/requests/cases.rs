@@ -25,7 +25,7 @@ const AXUM_SQLITE: &str = "axum by hand, 1,000,000 users in SQLite";
 const ACTIX_MEMORY: &str = "Actix by hand, 1,000,000 users in memory";
 const ACTIX_SQLITE: &str = "Actix by hand, 1,000,000 users in SQLite";
 
-/// Ratios of requests per second, and their required minimum.
+/// Pairs of cases, and the required minimum of the ratio of their requests per second.
 const GOALS: [(Name, Name, f64); 5] = [
     (TUTORIAL, BARE_TUTORIAL, 0.92),
     (SECURE_SQLITE, BARE_SECURE, 0.85),
@@ -81,7 +81,7 @@ impl Case {
         Spread::of(pairs.map(|(this, other)| this.outcome.rate() / other.outcome.rate()))
     }
 
-    /// The server's CPU time per request in microseconds.
+    /// Returns the server's CPU time per request in microseconds.
     fn cpu_per_request(&self) -> f64 {
         self.spread(|round| round.cpu * 1e6 / round.outcome.responses).median
     }
@@ -148,23 +148,23 @@ impl Cases {
         let server = bare::start(on, &response)?;
         let of_bare = server.first_response(&exchanges[0].request)?;
         if of_bare.length() != response.length() || of_bare.body != response.body {
-            return Err(format!("the bare handler differs from Gatepass: {of_bare:?}, {response:?}").into());
+            return Err(format!("the bare handler returned {of_bare:?}, but Gatepass {response:?}").into());
         }
-        // The bare handler has one response for all requests.
+        // The bare handler returns the same response to all requests, so its body is not checked.
         let exchanges: Vec<_> = exchanges.iter().map(|it| Exchange::new(it.request.clone(), "")).collect();
         self.add(name, name, &Rc::new(server), &exchanges)
     }
 
     fn add(&mut self, name: Name, bare: Name, server: &Rc<Server>, exchanges: &[Exchange]) -> Result<()> {
         let first = server.first_response(&exchanges[0].request)?;
-        // Each request is sent once before, so that no measured request is the first one with its token.
+        // Each request is sent once before, so that the measured requests are not the first ones with their tokens.
         for_each(server.address, exchanges, |connection, exchange| exchange.check(connection))?;
         let load = Load::new(exchanges.iter().map(|exchange| &exchange.request), Some(first.length()))?;
         self.0.push(Case { name, bare, server: Rc::clone(server), load, rounds: Vec::new() });
         Ok(())
     }
 
-    /// Measures all cases in turn several times, so that other work on the machine disturbs all of them.
+    /// Measures all cases in turn several times, so that other work on the machine affects all of them alike.
     pub fn measure(&mut self, plan: &Plan) -> Result<()> {
         for round in 1..=plan.rounds {
             eprintln!("round {round} of {} …", plan.rounds);
@@ -207,7 +207,7 @@ impl Cases {
         }
     }
 
-    /// Requests per second and p99 at several numbers of connections.
+    /// Measures requests per second and p99 at several numbers of connections.
     pub fn by_connections(&self) -> Result<Table> {
         let mut table = Table::new(["requests/s and p99 with", "1 connection", "8", "64", "256 connections"]);
         for case in VARIED.into_iter().filter_map(|name| self.get(name)) {
@@ -221,7 +221,7 @@ impl Cases {
         Ok(table)
     }
 
-    /// The case of this name, unless it was left out.
+    /// Returns the case with this name, or `None` if it was left out.
     fn get(&self, name: &str) -> Option<&Case> {
         self.0.iter().find(|case| case.name == name)
     }

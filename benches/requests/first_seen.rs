@@ -1,5 +1,5 @@
-//! Tokens that the service sees for the first time, compared with a bare Ed25519 verification and one query for the token's
-//! user, session and revocation.
+//! Tokens that the service sees for the first time, compared with a bare Ed25519 verification and one query for the
+//! user, session and revocation of the token.
 
 use std::{
     hint::black_box,
@@ -21,7 +21,7 @@ use crate::{
 /// The number of tokens that are used before the measured ones, to open connections and prepare statements.
 const TOKENS_BEFORE: usize = 100;
 
-/// The user, and whether the session exists and the token was not revoked.
+/// Selects the user, and whether the session exists and the token was not revoked.
 const QUERY: &str = "SELECT username, email, full_name, disabled, scopes, \
                      EXISTS (SELECT 1 FROM sessions WHERE id = $2 AND user_id = users.id) \
                      AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_id = $3) AS is_active \
@@ -72,7 +72,7 @@ pub fn measure(
     Ok(())
 }
 
-/// The cost of a token in a new service, and the service's public key.
+/// Returns the cost of a token in a newly started service, and the service's public key.
 fn gatepass_cost(population: &Population, on: On, exchanges: &[Exchange]) -> Result<(Cost, VerifyingKey)> {
     let server = gatepass::secure(on, &population.data, &["--workers", "1"])?;
     let keys = server.first_response(gatepass::PUBLIC_KEYS)?;

@@ -31,7 +31,8 @@ pub fn measure(population: &Population, goals: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// The milliseconds from the start of the process to its first response, and the memory of the idle service in MiB.
+/// Returns the milliseconds from the start of the process to its first response, and the resident memory of the idle
+/// service in MiB.
 fn starts(request: &str, start: impl Fn() -> Result<Server>) -> Result<(Spread, Spread)> {
     eprintln!("{STARTS} starts …");
     let (mut first_response, mut resident) = (Vec::new(), Vec::new());
@@ -47,9 +48,10 @@ fn starts(request: &str, start: impl Fn() -> Result<Server>) -> Result<(Spread, 
     Ok((Spread::of(first_response), Spread::of(resident)))
 }
 
-/// The resident memory in MiB after every valid token was used twice. For the second use, the token may be cached.
+/// Returns the resident memory in MiB after every valid token was used twice. For the second use, the token may be
+/// cached.
 fn memory_after_use(population: &Population, arguments: &[&str]) -> Result<f64> {
-    eprintln!("{} tokens are used …", population.tokens.len());
+    eprintln!("using {} tokens …", population.tokens.len());
     let server = gatepass::secure(On::AnyCore, &population.data, arguments)?;
     let exchanges = population.exchanges(population.tokens.len());
     server.first_response(&exchanges[0].request)?;

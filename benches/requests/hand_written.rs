@@ -1,5 +1,5 @@
-//! Hand-written alternatives to Gatepass: a bearer extractor with `jsonwebtoken` that verifies the token of every request
-//! and then looks up its owner. Nothing is cached, and no token can be revoked.
+//! Hand-written alternatives to Gatepass: a bearer extractor with `jsonwebtoken` that verifies the token of every
+//! request and then looks up its owner. Nothing is cached, and no token can be revoked.
 
 use std::{collections::HashMap, env, sync::Arc};
 
@@ -58,15 +58,15 @@ struct Verifier {
     pool: Option<SqlitePool>,
 }
 
-/// Starts `axum` or `actix` with users in `memory`, read once, or in `sqlite`, queried for each request. With users in
-/// memory, the service does not notice that a user is disabled later.
+/// Starts a service with `axum` or `actix`. `users` is `memory`, if the users are read once, or `sqlite`, if they are
+/// queried for each request. With users in memory, the service does not notice that a user is disabled later.
 pub fn start(on: On, framework: &str, users: &str, population: &Population) -> Result<Server> {
     Server::start(on, env::current_exe()?, |command, address| {
         command.args([ARGUMENT, framework, users, &population.data.database_url, &address.to_string()]);
     })
 }
 
-/// GET /users/me with HS256 tokens of `count` users.
+/// Returns GET /users/me with HS256 tokens of `count` users.
 pub fn exchanges(population: &Population, count: usize) -> Result<Vec<Exchange>> {
     let (header, key) = (Header::default(), EncodingKey::from_secret(SECRET));
     let exp = jsonwebtoken::get_current_timestamp() + LIFETIME_SECONDS;
@@ -145,7 +145,7 @@ impl Verifier {
         Ok(Self { key, validation, users: users.collect::<std::result::Result<_, _>>()?, pool: None })
     }
 
-    /// The owner of a token, if the token is valid for the scope and the user is active.
+    /// Returns the owner of a token if the token is valid and has the scope, and the owner is active.
     async fn verify(&self, token: &str) -> Option<User> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation).ok()?.claims;
         if !claims.scope.split(' ').any(|scope| scope == "me") {

@@ -33,7 +33,7 @@ pub struct Plan {
     pub all_tokens: usize,
     /// The number of tokens that requests carry in turn.
     pub tokens: usize,
-    /// The number of new tokens in a round that are measured.
+    /// The number of new tokens that are measured in a round.
     pub first_seen: usize,
 }
 
@@ -73,7 +73,7 @@ fn measure(plan: &Plan) -> Result<String> {
     });
     let on_postgres = on_postgres.transpose()?;
 
-    // The footprint is measured before the cores are separated, since these services use all of them.
+    // The footprint is measured before the cores are separated, since it is that of services on all cores.
     let mut goals = Table::of_goals();
     footprint::measure(&many, &mut goals)?;
 
@@ -94,8 +94,8 @@ fn measure(plan: &Plan) -> Result<String> {
     writeln!(
         report,
         "Medians of {rounds} rounds of {SECONDS} s for each case, with {CONNECTIONS} connections, and of {STARTS} starts. \
-         The range is in parentheses, and after the CPU time its ratio to the bare handler's. Requests carry {tokens} tokens \
-         of different users in turn; the memory was measured with {all_tokens}.\n",
+         The range is in parentheses; after the CPU time, its ratio to the bare handler's. Requests carry {tokens} tokens \
+         of different users in turn; the memory was measured with {all_tokens} tokens.\n",
     )?;
     let cores = if core.is_some() { "had different cores" } else { "shared all cores" };
     writeln!(report, "- Machine: {machine}. The server under load and the load generator {cores}.")?;
@@ -111,7 +111,7 @@ fn measure(plan: &Plan) -> Result<String> {
     Ok(report)
 }
 
-/// The version of a crate in Cargo.lock.
+/// Returns the version of a crate in Cargo.lock.
 fn version(name: &str) -> &'static str {
     let entry = format!("[[package]]\nname = \"{name}\"\nversion = \"");
     let found =

@@ -1,4 +1,4 @@
-//! Users with valid tokens. A SQLite database of them is kept for the next run.
+//! Users with valid tokens. Their SQLite database is kept for the next run.
 
 use std::{
     fmt::Write,
@@ -51,7 +51,7 @@ impl Exchange {
 }
 
 impl Population {
-    /// Users in a SQLite database, which is reused if an earlier run created it.
+    /// Returns users in a SQLite database, which is reused if an earlier run created it.
     pub fn sqlite(users: usize, tokens: usize) -> Result<Self> {
         let migrations =
             fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/adapters/sql/migrations"))?.count();
@@ -100,12 +100,12 @@ impl Population {
         Ok(Self { data, tokens })
     }
 
-    /// `count` of the tokens, evenly spaced.
+    /// Returns `count` of the tokens, evenly spaced.
     pub fn some(&self, count: usize) -> impl Iterator<Item = &Token> {
         self.tokens.iter().step_by((self.tokens.len() / count).max(1)).take(count)
     }
 
-    /// GET /users/me with each of `count` tokens.
+    /// Returns GET /users/me with each of `count` tokens.
     pub fn exchanges(&self, count: usize) -> Vec<Exchange> {
         self.some(count)
             .map(|token| Exchange::new(requests::users_me(&token.text), &token.username))
@@ -117,7 +117,7 @@ pub fn sign_in(username: &str) -> String {
     requests::sign_in(username, PASSWORD)
 }
 
-/// A username. All names, and therefore all responses, have the same length.
+/// Returns a username. All names, and therefore all responses, have the same length.
 fn username(number: usize) -> String {
     format!("johndoe{number:07}")
 }

@@ -13,7 +13,7 @@ use crate::{
 const TOKEN_TTL: f64 = 900.0;
 
 impl Results {
-    /// PostgreSQL's CPU time per request in microseconds, without the polls.
+    /// Returns PostgreSQL's CPU time per request in microseconds, without the polls.
     fn request_cpu(&self, kind: Kind) -> Spread {
         self.case(1, kind, |round, usage, _| {
             let poll = round.idle.0[CPU] / round.idle.0[POLLS].max(1.0);
@@ -21,7 +21,7 @@ impl Results {
         })
     }
 
-    /// PostgreSQL's CPU time per idle replica, in microseconds per second.
+    /// Returns PostgreSQL's CPU time per idle replica, in microseconds per second.
     fn idle_cpu(&self) -> Spread {
         self.spread(|round| round.idle.0[CPU] / round.idle.1 / REPLICAS as f64)
     }
@@ -31,7 +31,7 @@ impl Results {
             "PostgreSQL's work for a request",
             "statements",
             "commits that write",
-            "bytes of its log",
+            "WAL bytes",
             "execution in µs",
             "CPU in µs",
         ]);
@@ -85,7 +85,7 @@ impl Results {
             ),
         );
         let idle = format!("{:.0}", 1e6 / self.idle_cpu().median);
-        row("idle replicas", idle, "a core ÷ their polls and what PostgreSQL does by itself");
+        row("idle replicas", idle, "a core ÷ their polls and PostgreSQL's background work");
         table
     }
 }
@@ -96,7 +96,7 @@ impl fmt::Display for Results {
         let polls = self.spread(|round| round.idle.0[POLLS] / round.idle.1 / REPLICAS as f64);
         writeln!(
             f,
-            "An idle replica polls the change feed {polls:.1} times a second. Including what PostgreSQL does by itself, this \
+            "An idle replica polls the change feed {polls:.1} times a second. Including PostgreSQL's background work, this \
              takes {:.0} µs of CPU per second.\n",
             self.idle_cpu()
         )?;
@@ -105,7 +105,7 @@ impl fmt::Display for Results {
         writeln!(
             f,
             "Medians of {} rounds of {REQUESTS} requests of each kind by {USERS} clients; the range is in parentheses. The \
-             first table is of one replica and includes the audit trail.\n",
+             first table is for one replica and includes the audit trail.\n",
             self.rounds.len()
         )?;
         writeln!(

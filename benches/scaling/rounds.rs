@@ -23,7 +23,7 @@ use crate::{
 pub const REPLICAS: usize = 4;
 pub const NUMBERS: [usize; 3] = [1, 2, REPLICAS];
 const IDLE: Duration = Duration::from_secs(4);
-/// The wait for the audit trail, which is written after a response and is part of a request's cost.
+/// The time to wait for the audit trail, which is written after the response and is part of the cost of a request.
 const AUDIT: Duration = Duration::from_millis(500);
 /// fsync is on, as in production. Autovacuum would disturb the measurement.
 const OPTIONS: &str = "-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track_planning=on \
@@ -109,7 +109,8 @@ impl Results {
         Spread::of(self.rounds.iter().map(value))
     }
 
-    /// The spread of `value`, computed from the usage and seconds of the cases with these replicas and this kind.
+    /// Returns the spread of `value(round, usage, seconds)` over the cases with this number of replicas and this kind of
+    /// request.
     pub fn case(&self, replicas: usize, kind: Kind, value: impl Fn(&Round, &Usage, f64) -> f64) -> Spread {
         self.spread(|round| {
             let mut cases = round.cases.iter();

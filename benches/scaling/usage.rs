@@ -13,7 +13,7 @@ const POLL: &str = "SELECT number, kind, name FROM changes WHERE%";
 /// The statements of the replicas, without those of the benchmark.
 const REPLICAS: &str = "FROM pg_stat_statements WHERE userid = 'gatepass'::regrole";
 
-/// Totals so far, or the differences between two moments. The constants below are the indexes.
+/// Totals so far, or the differences between two moments. The constants below are indexes into it.
 pub type Usage = [f64; 6];
 
 /// The number of statements, without the polls.
@@ -46,7 +46,7 @@ pub fn since(before: &Usage, server: &Server) -> Result<Usage> {
     Ok(std::array::from_fn(|index| (now[index] - before[index]).max(0.0)))
 }
 
-/// The CPU time of a process and its running children, each of which has one thread.
+/// Returns the CPU time in microseconds of a process and its running children, each of which has one thread.
 fn cpu_time(parent: &str) -> f64 {
     let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
     let processes = children.split_ascii_whitespace().chain([parent]);

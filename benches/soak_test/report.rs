@@ -46,7 +46,7 @@ impl Results {
             let change = format!("{first:.decimals$} → {last:.decimals$}{unit}");
             table.goal(goal, [change, format!("{:+.2}{unit} an hour", slope(&points))], is_met(first, last));
         }
-        // The task that fell behind most.
+        // The share of runs that were in time, of the task that fell behind most.
         let seconds = f64::from(self.minutes) * 60.0;
         let done =
             TASKS.iter().zip(&self.tallies).map(|(task, tally)| tally.runs as f64 * task.every.as_secs_f64());
@@ -77,7 +77,7 @@ impl Results {
     }
 }
 
-/// The slope of the line through the points by least squares.
+/// Returns the slope of the least-squares line through the points.
 fn slope(points: &[(f64, f64)]) -> f64 {
     let mean = |value: fn(&(f64, f64)) -> f64| points.iter().map(value).sum::<f64>() / points.len() as f64;
     let (mean_x, mean_y) = (mean(|point| point.0), mean(|point| point.1));

@@ -1,4 +1,4 @@
-//! The run: every task in a thread of its own at fixed times, and samples of the service.
+//! The run: each task repeats at fixed times in a thread of its own, while the service is sampled.
 
 use std::{
     sync::{
@@ -36,7 +36,7 @@ pub struct Sample {
     pub open_files: f64,
     pub threads: f64,
     pub database_mib: f64,
-    /// Latencies of the first task in milliseconds; NaN without latencies.
+    /// Percentiles of the latency of the first task in milliseconds; NaN without latencies.
     pub p50: f64,
     pub p99: f64,
 }
@@ -46,7 +46,7 @@ pub struct Sample {
 pub struct Tally {
     pub runs: usize,
     pub busy: usize,
-    /// The time from when a run was due to its end, for each run with the outcome `Done`.
+    /// For each run with the outcome `Done`, the time from when it was due until it ended.
     pub latencies: Vec<Duration>,
 }
 

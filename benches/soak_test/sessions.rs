@@ -10,7 +10,7 @@ use std::{
 pub const ACCESS_TOKEN_TTL: u64 = 40;
 /// The age up to which tokens are used. Older ones might expire while a request waits on a busy machine.
 const USED: Duration = Duration::from_secs(ACCESS_TOKEN_TTL - 15);
-/// The age at which a token has expired, even though the service rounds to seconds.
+/// The age from which a token has certainly expired: the service rounds times to seconds.
 const EXPIRED: Duration = Duration::from_secs(ACCESS_TOKEN_TTL + 2);
 /// The age up to which sessions are refreshed. Older ones expire.
 const REFRESHED: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ const REFRESHED: Duration = Duration::from_secs(60);
 pub struct Sessions {
     refreshed: VecDeque<Session>,
     pub to_revoke: VecDeque<Session>,
-    /// The access tokens of refreshed sessions by age.
+    /// The access tokens of refreshed sessions, the oldest first.
     tokens: VecDeque<(Instant, String)>,
 }
 
@@ -35,13 +35,13 @@ impl Sessions {
         self.refreshed.push_back(session);
     }
 
-    /// Takes the session whose last refresh is the longest ago.
+    /// Removes and returns the session that was least recently refreshed, without those that have become too old.
     pub fn next_to_refresh(&mut self) -> Option<Session> {
         let is_refreshed = |session: &Session| session.began.elapsed() < REFRESHED;
         std::iter::from_fn(|| self.refreshed.pop_front()).find(is_refreshed)
     }
 
-    /// A valid token, a different one each turn.
+    /// Returns a valid token, a different one in each turn.
     pub fn valid_token(&self, turn: usize) -> Option<String> {
         let old = self.tokens.partition_point(|(issued, _)| issued.elapsed() > USED);
         // A prime, so that consecutive turns use tokens of different ages.

@@ -129,7 +129,7 @@ impl<'a> Client<'a> {
         lock(self.sessions)
     }
 
-    /// Sends a request on the next of the connections, which take turns.
+    /// Sends a request on the next connection; the connections take turns.
     fn send(&mut self, request: &str) -> Result<Response> {
         let turn = self.requests % CONNECTIONS;
         self.requests += 1;

@@ -13,7 +13,7 @@ use super::Result;
 
 /// Long enough for a password hash on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// The connections of [`for_each`].
+/// The number of connections that [`for_each`] opens.
 const CONNECTIONS: usize = 8;
 
 pub struct Connection(TcpStream);
@@ -75,7 +75,7 @@ impl Response {
         Ok((body.len() >= length).then(|| Self { status, head: text(head), body: text(body) }))
     }
 
-    /// The number of bytes of the whole response.
+    /// Returns the length of the whole response in bytes.
     pub fn length(&self) -> usize {
         self.head.len() + self.body.len()
     }
@@ -85,17 +85,17 @@ impl Response {
         if self.status == status && self.body.contains(text) {
             return Ok(self);
         }
-        Err(format!("expected status {status} and {text:?} in the body: {self:?}").into())
+        Err(format!("expected status {status} and {text:?} in the body, got {self:?}").into())
     }
 
-    /// A string field of the JSON body.
+    /// Returns a string field of the JSON body.
     pub fn field(&self, name: &str) -> Result<String> {
         let body: Value = serde_json::from_str(&self.body)?;
-        body[name].as_str().map(str::to_owned).ok_or_else(|| format!("no string {name:?}: {self:?}").into())
+        body[name].as_str().map(str::to_owned).ok_or_else(|| format!("no string {name:?} in {self:?}").into())
     }
 }
 
-/// Shares work between [`CONNECTIONS`] connections, and returns the results in the order of `items`.
+/// Distributes work over [`CONNECTIONS`] connections, and returns the results in the order of `items`.
 pub fn for_each<I: Sync, T: Send>(
     address: SocketAddr,
     items: &[I],

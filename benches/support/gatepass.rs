@@ -1,4 +1,4 @@
-//! The program `gatepass`, run without a log and without the settings of the user that runs the benchmark.
+//! The program `gatepass`, run without a log and without the `GATEPASS_` variables of the environment.
 
 use std::{
     env, fs,
@@ -46,7 +46,7 @@ pub struct Data {
 }
 
 impl Data {
-    /// A SQLite database and keys in this directory.
+    /// Returns a SQLite database and keys in this directory; the program creates them.
     pub fn sqlite(directory: &Path) -> Self {
         let database = directory.join("gatepass.db");
         Self { database_url: format!("sqlite:{}", database.display()), keys: directory.join("keys") }
@@ -65,7 +65,7 @@ impl Data {
         self.run(&["users", "add", username, "--scopes", "me", "--password-stdin"], &format!("{password}\n"))
     }
 
-    /// The size of a SQLite database in MiB, including its write-ahead log.
+    /// Returns the size of a SQLite database in MiB, including its write-ahead log.
     pub fn mib(&self) -> f64 {
         let file = self.database_url.trim_start_matches("sqlite:");
         let size = |suffix| fs::metadata(format!("{file}{suffix}")).map_or(0, |metadata| metadata.len());

@@ -11,15 +11,15 @@ use tempfile::NamedTempFile;
 use super::Result;
 
 pub const CONNECTIONS: usize = 32;
-/// The difference from the expected length in bytes that is allowed: the request IDs in responses get longer.
+/// The allowed difference from the expected length, in bytes: the request IDs in responses get longer over time.
 const LENGTH_TOLERANCE: f64 = 8.0;
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/support/load.lua");
 
-/// Requests that are sent in turn.
+/// The requests that wrk sends, in turn.
 pub struct Load {
     requests: NamedTempFile,
-    /// The average length that responses must have; all of them must also be successful. If `None`, wrk counts statuses
-    /// instead.
+    /// The expected average length of the responses. If it is set, all responses must also be successful; otherwise,
+    /// wrk counts their statuses.
     length: Option<usize>,
 }
 
@@ -32,7 +32,7 @@ pub struct Outcome {
     pub p99: f64,
     /// The CPU time of wrk in seconds.
     pub cpu: f64,
-    /// The responses with 200, 400 and 503 if wrk counted them.
+    /// The numbers of responses with 200, 400 and 503, if wrk counted them.
     pub statuses: [f64; 3],
 }
 
@@ -82,7 +82,9 @@ impl Load {
         let is_wrong = self.length.is_some()
             && (unsuccessful > 0.0 || (bytes / responses - length).abs() > LENGTH_TOLERANCE);
         if failed > 0.0 || is_wrong {
-            return Err(format!("wrong responses; the expected length is {length} bytes: {output}").into());
+            return Err(
+                format!("requests failed, or the average length is not {length} bytes: {output}").into()
+            );
         }
         let (seconds, cpu) = (micros / 1e6, cpu / 1e6);
         Ok(Outcome { responses, seconds, p50: p50 / 1e3, p99: p99 / 1e3, cpu, statuses: [ok, bad, busy] })
@@ -90,7 +92,7 @@ impl Load {
 }
 
 impl Outcome {
-    /// Responses per second.
+    /// Returns the number of responses per second.
     pub fn rate(&self) -> f64 {
         self.responses / self.seconds
     }

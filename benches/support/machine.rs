@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command, thread};
 
-/// The processor, the system and the compiler.
+/// Describes the processor, the operating system and the compiler.
 pub fn description() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
@@ -21,7 +21,7 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The standard output of a program, or why it did not start.
+/// Returns the standard output of a program, or the error if it cannot be started.
 pub fn output_of(program: &Path, arguments: &[&str]) -> String {
     Command::new(program).args(arguments).output().map_or_else(
         |error| format!("{}: {error}", program.display()),
@@ -29,8 +29,8 @@ pub fn output_of(program: &Path, arguments: &[&str]) -> String {
     )
 }
 
-/// Moves this process to the last of its cores, and returns the first one for the servers. `None` if there is only one core
-/// or no `taskset`.
+/// Moves this process to the last core that it may use, and returns the first one, for the servers. Returns `None` if
+/// there is only one core or no `taskset`.
 pub fn separate_cores() -> Option<usize> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?.trim();

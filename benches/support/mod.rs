@@ -1,4 +1,4 @@
-//! The shared part of the benchmarks.
+//! Code that the benchmarks share.
 #![allow(dead_code, unused_imports, reason = "each benchmark uses a part")]
 
 mod connection;
@@ -30,14 +30,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub fn run<R: Display>(page: &str, benchmark: impl FnOnce(bool) -> Result<R>) -> ExitCode {
     // `cargo test --all-targets` starts benchmarks too.
     if !has_argument("--bench") {
-        println!("nothing is measured; run it with `cargo bench`");
+        println!("Nothing was measured: run the benchmark with `cargo bench`.");
         return ExitCode::SUCCESS;
     }
     let is_quick = has_argument("--quick");
     exit_code(benchmark(is_quick).and_then(|results| {
         println!("{results}");
         if is_quick {
-            println!("This was a quick run: the figures mean nothing.");
+            println!("This was a quick run: the results mean nothing.");
         } else if has_argument("--write") {
             page::write(page, &results)?;
         }

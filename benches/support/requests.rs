@@ -8,7 +8,7 @@ pub fn sign_in(username: &str, password: &str) -> String {
     form("/token", &format!("username={username}&password={}", password.replace(' ', "+")))
 }
 
-/// A POST request with URL-encoded fields.
+/// Returns a POST request with URL-encoded fields.
 pub fn form(path: &str, fields: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\

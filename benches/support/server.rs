@@ -1,4 +1,4 @@
-//! A server under measurement: a process of its own on a free port of 127.0.0.1.
+//! A server that is measured: a separate process on a free port of 127.0.0.1.
 
 use std::{
     ffi::OsStr,
@@ -15,7 +15,7 @@ use super::{Connection, Response, Result};
 /// The timeout for the first response of a server.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A process, which ends when the value is dropped.
+/// A server process, which ends when the value is dropped.
 pub struct Server {
     process: Child,
     pub address: SocketAddr,
@@ -58,12 +58,12 @@ impl Server {
         }
     }
 
-    /// Sends a request on a connection of its own.
+    /// Sends a request on a new connection.
     pub fn request(&self, request: &str) -> Result<Response> {
         Connection::open(self.address)?.request(request)
     }
 
-    /// The CPU time in seconds.
+    /// Returns the CPU time in seconds.
     pub fn cpu_time(&self) -> f64 {
         cpu_time(&self.process.id().to_string())
     }
@@ -81,7 +81,7 @@ impl Server {
         files.map_or(f64::NAN, |files| files.count() as f64)
     }
 
-    /// A number from /proc/PID/status; NaN if it is missing.
+    /// Returns a number from /proc/PID/status, or NaN if it is missing.
     fn status(&self, name: &str) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
         let value = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
@@ -103,13 +103,14 @@ impl Drop for Server {
     }
 }
 
-/// The CPU time in seconds of the running threads of a process; 0 without /proc. `process` is an ID or `self`.
+/// Returns the CPU time in seconds of the running threads of a process, or 0 without /proc. `process` is an ID or
+/// `self`.
 pub fn cpu_time(process: &str) -> f64 {
     let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     threads.map(|thread| thread_cpu_time(&thread.path())).sum()
 }
 
-/// The CPU time in seconds of the thread with this directory in /proc.
+/// Returns the CPU time in seconds of the thread with this directory in /proc.
 pub fn thread_cpu_time(thread: &Path) -> f64 {
     let times = fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
     let nanoseconds: Option<f64> = times.split(' ').next().and_then(|time| time.parse().ok());

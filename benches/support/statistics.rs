@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-/// The median of some values, and their range.
+/// The median and the range of several values.
 #[derive(Clone, Copy)]
 pub struct Spread {
     pub least: f64,
@@ -11,7 +11,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The spread of at least one value.
+    /// Computes the spread of `values`, which must not be empty.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<_> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -29,7 +29,7 @@ impl fmt::Display for Spread {
     }
 }
 
-/// A percentile of latencies in milliseconds; NaN without latencies.
+/// Returns a percentile of the latencies in milliseconds; NaN without latencies.
 pub fn percentile(latencies: &[Duration], share: f64) -> f64 {
     let mut latencies = latencies.to_vec();
     latencies.sort();

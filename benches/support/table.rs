@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A table whose columns line up in a terminal too.
+/// A Markdown table whose columns are also aligned in a terminal.
 pub struct Table(Vec<Vec<String>>);
 
 impl Table {
@@ -14,7 +14,7 @@ impl Table {
         self.0.push(cells.into_iter().collect());
     }
 
-    /// A table of goals with one result each.
+    /// Creates a table of goals with one result each.
     pub fn of_goals() -> Self {
         Self::new(["goal", "result", "result ÷ goal", "met"])
     }
@@ -29,7 +29,7 @@ impl Table {
         self.goal(&format!("{what}: at most {bound}"), results, value <= bound);
     }
 
-    /// A row of a table of goals: the goal, the results, and whether the goal was met.
+    /// Adds a row to a table of goals: the goal, the results, and whether the goal was met.
     pub fn goal<const RESULTS: usize>(&mut self, goal: &str, results: [String; RESULTS], is_met: bool) {
         let met = if is_met { "yes" } else { "**NO**" };
         self.row([goal.to_owned()].into_iter().chain(results).chain([met.to_owned()]));

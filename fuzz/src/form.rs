@@ -34,7 +34,7 @@ pub fn check(input: &[u8]) {
         Ok(form) => form,
         Err(error) => {
             assert!([400, 422].contains(&error.status_code().as_u16()), "{error}");
-            assert!(strict.is_err(), "the strict form accepts what the form rejects");
+            assert!(strict.is_err(), "the strict form accepts a request that the form rejects");
             return;
         }
     };
@@ -46,7 +46,7 @@ pub fn check(input: &[u8]) {
         Err(error) => assert_eq!((form.grant_type.as_deref(), error.status_code().as_u16()), (None, 422)),
     }
 
-    // An accepted form is read as the same form after it is encoded again, in both encodings.
+    // An accepted form has the same fields after it is encoded and parsed again, in both encodings.
     for request in [urlencoded(&form, &request), multipart(&form, &request)] {
         let decoded: PasswordRequestForm = request.extract().expect("a valid form");
         assert_eq!(fields(&decoded), fields(&form));

@@ -16,7 +16,10 @@ pub fn check(input: &[u8]) {
             let is_requested = |scope: &&Scope| {
                 requested.is_empty() || requested.iter().any(|requested| requested == scope.as_str())
             };
-            assert!(own.iter().filter(is_requested).eq(granted.iter()), "not the intersection");
+            assert!(
+                own.iter().filter(is_requested).eq(granted.iter()),
+                "the granted scopes are not the requested ones of the user"
+            );
             assert!(!granted.is_empty() || own.is_empty());
         }
         Some(GrantedScopes::All) => panic!("limited scopes became unlimited"),
@@ -47,6 +50,6 @@ fn parse(text: &str) -> Option<Scopes> {
     assert_eq!(written.parse().as_ref(), Ok(&scopes));
     let mut seen = HashSet::new();
     let unique: Vec<&str> = text.split_whitespace().filter(|scope| seen.insert(*scope)).collect();
-    assert_eq!(written, unique.join(" "), "not every scope once, in the original order");
+    assert_eq!(written, unique.join(" "), "expected each scope once, in the original order");
     Some(scopes)
 }

@@ -26,13 +26,16 @@ pub fn check(input: &[u8]) {
     let is_supported = match Argon2Hasher::check_hash(&hash) {
         Ok(()) => true,
         Err(error) => {
-            assert!(is_known_message(&error.to_string()), "{error:?} may contain a part of {text}");
+            assert!(
+                is_known_message(&error.to_string()),
+                "{error:?} is not a known message, and may contain a part of {text}"
+            );
             false
         }
     };
     if is_supported {
         let cost = Cost::of(text).unwrap_or_else(|| panic!("a supported hash without a cost: {text}"));
-        assert!(cost.is_allowed(), "{text}");
+        assert!(cost.is_allowed(), "a supported hash exceeds the limits: {text}");
         if !cost.is_cheap() {
             return;
         }

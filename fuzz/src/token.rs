@@ -71,7 +71,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// Checks that an accepted token is valid by RFC 9068, and that no changed form of it is accepted.
+/// Checks that an accepted token is valid according to RFC 9068, and that it is rejected after any change.
 fn check_token(token: &str) {
     let Services { eddsa, hs256, remote, .. } = &*SERVICES;
     let local = verify(eddsa, token);
@@ -79,10 +79,11 @@ fn check_token(token: &str) {
     let has_kid =
         || decode(token.split('.').next()?).filter(|header| header.windows(5).any(|name| name == b"\"kid\""));
     let by_remote = verify(remote, token).filter(|claims| claims.user_kind.is_some() && has_kid().is_some());
-    assert_eq!(by_remote, local, "two services read different claims: {token}");
+    assert_eq!(by_remote, local, "the remote and the local verifier read different claims: {token}");
     for (claims, algorithm) in [(local, "EdDSA"), (verify(hs256, token), "HS256")] {
         let Some(claims) = claims else { continue };
-        let expected = genuine(token, algorithm).unwrap_or_else(|| panic!("not a genuine token: {token}"));
+        let expected =
+            genuine(token, algorithm).unwrap_or_else(|| panic!("accepted, but not genuine: {token}"));
         assert_eq!(claims, expected, "{token}");
         // A sample of positions, for speed, and the last character, which has unused bits.
         for at in (0..token.len()).step_by(17).chain([token.len() - 1]) {
@@ -90,7 +91,7 @@ fn check_token(token: &str) {
             other[at] = if other[at] == b'A' { b'B' } else { b'A' };
             let other = String::from_utf8(other).expect("ASCII");
             let service = if algorithm == "EdDSA" { eddsa } else { hs256 };
-            assert_eq!(verify(service, &other), None, "{other} was never signed");
+            assert_eq!(verify(service, &other), None, "accepted, but never signed: {other}");
         }
         for other in [format!("{token}."), format!("{token}="), format!(" {token}"), format!("{token}.x")] {
             assert_eq!(verify(eddsa, &other).or(verify(hs256, &other)), None, "{other}");
@@ -113,7 +114,7 @@ fn signed(header: &str, payload: &str) -> [String; 3] {
     ]
 }
 
-/// Checks that an issued token is read with the claims it was issued with, whatever its extra claims.
+/// Checks that an issued token has the claims that it was issued with, whatever its extra claims are.
 fn check_issued(subject: &str, scope: &str) {
     // Tokens that become too long are not issued.
     if subject.len() + scope.len() > 256 {
@@ -146,7 +147,7 @@ fn check_issued(subject: &str, scope: &str) {
     }
 }
 
-/// Checks that a key set which makes a service accept our token contains our key.
+/// Checks that a verifier accepts our token only if its key set contains our key.
 fn check_key_set(set: &str) {
     let Services { key, kid, .. } = &*SERVICES;
     let x = base64url(key.verifying_key().as_bytes());
@@ -167,7 +168,7 @@ fn check_key_set(set: &str) {
     }
 }
 
-/// Verifies a token independently of Gatepass, by RFC 9068 section 4, and returns its claims.
+/// Verifies a token independently of Gatepass, according to RFC 9068 section 4, and returns its claims.
 fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
     let parts: Vec<&str> = token.split('.').collect();
     let [header, payload, signature] = parts[..] else { return None };

@@ -1,4 +1,4 @@
-//! Background tasks, on one runtime for the whole process, because Actix workers may end before them.
+//! Background tasks. They run on one runtime for the whole process, because an Actix worker may end before its tasks.
 
 use std::sync::OnceLock;
 
@@ -12,7 +12,7 @@ use tokio::{
 #[must_use = "dropping it aborts the task"]
 pub(crate) struct BackgroundTask(AbortHandle);
 
-/// Starts a task. It must not block: blocking work belongs in `tokio::task::spawn_blocking`.
+/// Starts a task. The task must not block: blocking work belongs in `tokio::task::spawn_blocking`.
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> BackgroundTask {
     BackgroundTask(runtime().spawn(task).abort_handle())
 }

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn token_is_the_subject_and_invalid_if_it_is_not_a_valid_subject() {
+    fn token_is_accepted_only_if_it_is_a_valid_subject() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let now = Timestamp::from_unix(0);
         let verify =

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_other_than_one_object_with_unique_names_is_rejected() {
+    fn text_that_is_not_one_object_with_unique_names_is_rejected() {
         assert!(parse::<Value>(br#"{"a":1,"b":{"a":2}}"#).is_some());
         for json in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"["a"]"#, r#""a""#, r#"{"a":1}{}"#, ""] {
             assert!(parse::<Value>(json.as_bytes()).is_none(), "{json}");

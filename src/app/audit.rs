@@ -1,4 +1,5 @@
-//! The audit trail: writes events to the database and as JSON lines, without delaying requests.
+//! The audit trail. Background tasks write events to the database and to a file of JSON lines, without delaying
+//! requests.
 
 use std::{
     collections::HashMap,
@@ -28,14 +29,15 @@ use crate::{
     },
 };
 
-/// The maximum number of queued entries other than failures. Further ones are lost and counted.
+/// The maximum number of queued entries, not counting failures. Further entries are lost, and only their number is
+/// kept.
 const QUEUE_CAPACITY: usize = 8192;
 
-/// The maximum number of failures that are counted separately. Further ones are counted together by kind, without account
-/// and address.
+/// The maximum number of failures with an entry of their own. Further failures share one entry for each kind, without
+/// account and address.
 const MAX_FAILURES: usize = 500;
 
-/// The period that one entry counts failures for. Later failures start a new entry.
+/// The period in which one entry counts all equal failures. A later failure starts a new entry.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The maximum number of entries per write.
@@ -50,7 +52,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time between a failed write and the next attempt.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// The time for writing the remaining entries when the service stops.
+/// The timeout for writing the remaining entries when the service stops.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The minimum time between two log lines about retried writes and full queues.
@@ -59,7 +61,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// A counter with one label.
 pub(crate) type LabeledCounter = Family<[(&'static str, &'static str); 1], Counter>;
 
-/// A listener that passes events to the tasks that write them.
+/// An event listener that queues events for the tasks that write them.
 #[derive(Debug, Default)]
 pub(crate) struct AuditTrail {
     sinks: Vec<Sink>,
@@ -67,20 +69,22 @@ pub(crate) struct AuditTrail {
     pub(crate) dropped: LabeledCounter,
 }
 
-/// A destination of entries with its own task, so that a slow destination does not delay another.
+/// A destination of entries with its own task, so that a slow destination does not delay the others.
 #[derive(Debug)]
 struct Sink {
     name: &'static str,
     queue: mpsc::Sender<AuditEntry>,
     failures: Arc<Failures>,
     dropped: Counter,
-    /// The deadline for the remaining entries, set when the service stops. The task closes the channel when it ends.
+    /// The deadline for writing the remaining entries, set when the service stops. The task closes this channel when it
+    /// ends.
     stop: watch::Sender<Option<Instant>>,
     _task: BackgroundTask,
 }
 
 impl AuditTrail {
-    /// Starts an audit trail that is written to the file `lines` and to the database. Returns `None` without either.
+    /// Starts an audit trail that is written to the file `lines` and to the database. Returns `None` if neither is
+    /// given.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -125,7 +129,7 @@ impl AuditTrail {
         });
     }
 
-    /// Writes the remaining entries, for at most [`FLUSH_TIMEOUT`]. Later events are lost.
+    /// Writes the remaining entries within [`FLUSH_TIMEOUT`]. Events after this call are lost.
     pub(crate) async fn flush(&self) {
         let deadline = Instant::now() + FLUSH_TIMEOUT;
         for Sink { stop, .. } in &self.sinks {
@@ -157,18 +161,19 @@ impl EventListener for AuditTrail {
     }
 }
 
-/// The failures of the last minute, and those that are not written yet. Clients can cause any number of failures, so the
-/// number of entries is limited. Failures beyond the limit are not lost, but counted in one entry for each kind.
+/// The failures of the last minute, and older ones that have not been written yet. Clients can cause any number of
+/// failures, so the number of entries is limited. Failures beyond the limit are not lost, but counted in one entry for
+/// each kind.
 #[derive(Debug, Default)]
 struct Failures {
     entries: Mutex<HashMap<String, Failure>>,
-    /// The signal that a new failure waits to be written.
+    /// The notification that a new failure is waiting to be written.
     added: Notify,
 }
 
 #[derive(Debug)]
 struct Failure {
-    /// The entry, whose count is the number of failures that are not written yet.
+    /// The entry. Its count is the number of failures that have not been written yet.
     entry: AuditEntry,
     first: Instant,
     written: Option<Instant>,
@@ -199,8 +204,8 @@ impl Failures {
         self.lock().is_empty()
     }
 
-    /// Takes up to [`BATCH_SIZE`] failures to write: new ones, those last written at least `interval` ago, and those whose
-    /// [`MINUTE`] is over.
+    /// Takes up to [`BATCH_SIZE`] failures to write: new ones, those last written at least `interval` ago, and those
+    /// whose [`MINUTE`] is over.
     fn take(&self, interval: Duration) -> Vec<AuditEntry> {
         let mut taken = Vec::new();
         self.lock().retain(|_, failure| {
@@ -218,7 +223,7 @@ impl Failures {
     }
 }
 
-/// The task of a sink.
+/// The task that writes the entries of a sink.
 struct Writer {
     name: &'static str,
     destination: Destination,
@@ -228,7 +233,7 @@ struct Writer {
     dropped: Counter,
     stop: watch::Receiver<Option<Instant>>,
     last_logged: Option<Instant>,
-    /// The number of lost entries that the log has reported.
+    /// The number of lost entries that have already been logged.
     logged_losses: u64,
 }
 
@@ -239,7 +244,7 @@ impl Writer {
             let mut is_last = false;
             tokio::select! {
                 biased;
-                // Closing the channel keeps the entries in it.
+                // The entries in a closed channel can still be received.
                 () = stopped(&mut self.stop), if !self.entries.is_closed() => self.entries.close(),
                 count = self.entries.recv_many(&mut batch, BATCH_SIZE) => is_last = count == 0,
                 () = self.failures.added.notified() => {}
@@ -309,7 +314,7 @@ impl Writer {
     }
 }
 
-/// Completes when the service stops, and never if the trail is dropped without a stop.
+/// Completes when the service stops. Never completes if the audit trail is dropped without being stopped.
 async fn stopped(stop: &mut watch::Receiver<Option<Instant>>) {
     if stop.wait_for(Option::is_some).await.is_err() {
         std::future::pending().await
@@ -330,8 +335,8 @@ impl Destination {
         Ok(Self::Lines(path.to_owned()))
     }
 
-    /// Returns the minimum time between two writes of the count of the same failure. A database adds to the count of its
-    /// row, and a file gets a further line.
+    /// Returns the minimum time between two writes for the same failure. Each write increases the count in a database
+    /// row, or appends a line to a file.
     fn count_interval(&self) -> Duration {
         match self {
             Self::Database(_) => Duration::from_secs(1),
@@ -339,7 +344,7 @@ impl Destination {
         }
     }
 
-    /// Writes all entries. If a write to the database fails, it has written none of them.
+    /// Writes all entries. If a write to the database fails, none of the entries have been written.
     async fn write(&mut self, entries: &[AuditEntry], limit: Duration) -> Result<(), BackendError> {
         let path = match self {
             Self::Database(writer) => return Ok(writer.append(entries, limit).await?),
@@ -355,7 +360,7 @@ impl Destination {
     }
 }
 
-/// Opens the file for a batch. It is not kept open, so that logrotate can rename it.
+/// Opens the file to write a batch. The file is not kept open, so that logrotate can rename it.
 fn open(path: &Path) -> io::Result<Box<dyn Write>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdout()));

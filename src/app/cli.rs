@@ -32,10 +32,10 @@ Every option of the service can also be set by an environment variable, such as 
 over variables, and variables over the file. RUST_LOG sets the log level, such as warn or debug
 [default: info].";
 
-const MORE_OPTIONS: &str =
-    "--help shows all options. Each can also be set by an environment variable: --bind by GATEPASS_BIND.";
+const MORE_OPTIONS: &str = "\
+--help shows all options. Each can also be set by an environment variable, such as GATEPASS_BIND for --bind.";
 
-/// The settings that most users need. `-h` shows only these, and `--help` all.
+/// The settings that most users need. `-h` shows only these; `--help` shows all settings.
 const COMMON_OPTIONS: [&str; 7] =
     ["profile", "bind", "expose-tutorial", "tls-cert", "database-url", "keys-dir", "issuer"];
 
@@ -45,7 +45,7 @@ const COMMON_OPTIONS: [&str; 7] =
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
-    /// Configuration file (TOML) with the names of these options as keys
+    /// TOML configuration file, with the names of these options as keys
     #[arg(
         long,
         value_name = "FILE",
@@ -70,21 +70,21 @@ pub(crate) enum Command {
     Sessions(SessionsArguments),
     /// Show or change the keys that sign tokens
     Keys(KeysArguments),
-    /// End waits of login throttling
+    /// Reset login throttling
     Throttle(ThrottleArguments),
     /// Show the audit trail
     Audit(AuditArguments),
     /// Check settings, database and keys; exits with 1 if something is wrong
     #[command(after_help = MORE_OPTIONS, after_long_help = "")]
     Check(Box<CheckArguments>),
-    /// Print the settings of the service and where each value comes from
+    /// Print the settings of the service and the source of each value
     #[command(after_help = MORE_OPTIONS, after_long_help = "")]
     Config(Box<ConfigArguments>),
     /// Print the OpenAPI document
     Openapi(OpenapiArguments),
     /// Check that the service at --bind responds; exits with 1 if it does not
     Healthcheck(ListenSettings),
-    /// Print a shell script that completes commands and options
+    /// Print a shell completion script
     Completions(CompletionsArguments),
     /// Print the man page of a command
     Man(ManArguments),
@@ -102,7 +102,7 @@ pub(crate) struct OpenapiArguments {
 /// Parses the arguments and the environment of this process.
 ///
 /// # Errors
-/// The exit code, after printing help or a one-line error.
+/// Returns the exit code after printing help or a one-line error.
 pub(crate) fn parse() -> Result<Command, ExitCode> {
     let mut arguments = with_command(env::args_os().skip(1).collect());
     let mut files = Vec::new();
@@ -110,7 +110,8 @@ pub(crate) fn parse() -> Result<Command, ExitCode> {
     parsed.map_err(|error| report(&error, &arguments, &files))
 }
 
-/// Parses the arguments, reads the files that arguments and variables name, and adds their values to the arguments.
+/// Parses the arguments, reads the files that arguments and variables name, and adds the values in these files to the
+/// arguments.
 fn parse_with_files(
     arguments: &mut Vec<OsString>,
     files: &mut Vec<FileValue>,
@@ -143,7 +144,7 @@ fn parse_with_files(
     Ok(command)
 }
 
-/// Returns the command with all settings.
+/// Returns the command `serve`, which has all settings.
 fn service(root: &clap::Command) -> &clap::Command {
     root.find_subcommand("serve").unwrap_or(root)
 }
@@ -155,7 +156,7 @@ pub(crate) fn unknown_variables() -> Vec<String> {
     let settings = || sources::settings(service(&root));
     let files = settings().filter_map(|(_, arg)| sources::file_variable(arg));
     let known: BTreeSet<_> = settings().map(|(name, _)| variable_name(name)).chain(files).collect();
-    // Kubernetes sets these in every container of a namespace that has a service named `gatepass`.
+    // Kubernetes sets these variables in every container of a namespace that has a service named `gatepass`.
     let is_of_kubernetes = |name: &str| {
         name.starts_with("GATEPASS_SERVICE_") || name == "GATEPASS_PORT" || name.starts_with("GATEPASS_PORT_")
     };
@@ -179,7 +180,10 @@ impl Settings {
         let arguments = with_command(arguments.into_iter().map(OsString::from).collect());
         match parse_from(&arguments)? {
             Command::Serve(settings) => Ok(*settings),
-            _ => Err(clap::Error::raw(ErrorKind::InvalidSubcommand, "expected options of `gatepass serve`")),
+            _ => Err(clap::Error::raw(
+                ErrorKind::InvalidSubcommand,
+                "expected options of `gatepass serve`, found another command",
+            )),
         }
     }
 }
@@ -228,7 +232,7 @@ fn configure(command: clap::Command) -> clap::Command {
         let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
         let arg = if is_flag { optional_boolean(arg) } else { arg };
         let variable = variable_name(&name);
-        // An empty variable is ignored: Compose sets one for `${VAR:-}`.
+        // An empty variable is ignored: Docker Compose sets one for `${VAR:-}`.
         let arg = if env::var_os(&variable).is_some_and(|value| value.is_empty()) {
             arg
         } else {
@@ -239,8 +243,8 @@ fn configure(command: clap::Command) -> clap::Command {
     })
 }
 
-/// Checks that no variable of an option has a value that begins or ends with white space, such as the carriage return
-/// of a CRLF file, or is in quotes. Some env files have such values.
+/// Checks that no option's variable has quotes or white space around its value. Env files with quotes or CRLF line
+/// endings cause such values.
 fn check_variables(command: &clap::Command) -> Result<(), clap::Error> {
     let own = command.get_arguments().filter_map(|arg| arg.get_env().map(OsString::from));
     let files = command.get_arguments().filter_map(sources::file_variable).map(OsString::from);
@@ -257,7 +261,7 @@ fn check_variables(command: &clap::Command) -> Result<(), clap::Error> {
     command.get_subcommands().try_for_each(check_variables)
 }
 
-/// Returns a flag that also accepts `=false`: an environment variable needs a value.
+/// Returns a flag that also accepts `=true` and `=false`, since an environment variable needs a value.
 fn optional_boolean(arg: Arg) -> Arg {
     arg.action(ArgAction::Set)
         .value_name("true|false")
@@ -270,7 +274,7 @@ fn optional_boolean(arg: Arg) -> Arg {
         .value_parser(BoolishValueParser::new())
 }
 
-/// Prints help in clap's format, and an error on one line.
+/// Prints help in clap's format, or an error on one line.
 fn report(error: &clap::Error, arguments: &[OsString], files: &[FileValue]) -> ExitCode {
     if is_output(error) {
         return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -300,7 +304,7 @@ fn explain(error: &clap::Error, arguments: &[OsString], files: &[FileValue]) -> 
     format!("{}{}; see gatepass{path} --help", text.trim_start_matches("error: "), source(error, files))
 }
 
-/// Names the environment variable or the file that an invalid value came from: clap names only the option.
+/// Describes the environment variable or the file that an invalid value came from: clap names only the option.
 fn source(error: &clap::Error, files: &[FileValue]) -> String {
     let (Some(ContextValue::String(option)), Some(ContextValue::String(value))) =
         (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
@@ -328,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn command_line_is_consistent() {
+    fn command_line_passes_debug_assertions_of_clap() {
         command().debug_assert();
     }
 
@@ -343,7 +347,7 @@ mod tests {
         command.build();
         for mut command in with_subcommands(&command) {
             let help = command.render_help().to_string();
-            assert!(help.lines().count() <= 40, "{help}");
+            assert!(help.lines().count() <= 40, "more than 40 lines:\n{help}");
         }
     }
 
@@ -356,13 +360,13 @@ mod tests {
             args.map(|arg| arg.get_long().unwrap().to_owned()).collect()
         };
         let all = settings(command.find_subcommand("serve").unwrap());
-        assert!(all.len() > 40, "{all:?}");
+        assert!(all.len() > 40, "expected more than 40 settings: {all:?}");
         for (name, arg) in sources::settings(service(&command)) {
-            assert!(sources::has_known_type(arg), "add the value name of --{name} to `sources`");
+            assert!(sources::has_known_type(arg), "unknown value name of --{name}: add it to `sources`");
         }
         for command in with_subcommands(&command) {
             for name in settings(&command) {
-                assert!(all.contains(&name), "{} --{name}", command.get_name());
+                assert!(all.contains(&name), "`serve` lacks --{name} of `{}`", command.get_name());
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Timeouts for slow clients, and the maximum number of connections.
 //!
-//! Actix limits the time for the head of the first request, and the idle time after it. This module also closes the
-//! connections of clients that send a later head slowly, read a response slowly, or keep sending a refused body.
+//! Actix limits only the time for the head of the first request, and the idle time afterwards. This module also closes
+//! the connections of clients that send a later request head slowly, read a response slowly, or keep sending the body
+//! of a refused request.
 
 use std::{
     any::Any,
@@ -23,22 +24,23 @@ use actix_web::{
 };
 use socket2::{SockRef, Socket};
 
-/// The maximum number of concurrent requests on one connection, since Actix has no limit for HTTP/2. Further ones get 503.
+/// The maximum number of concurrent requests on one connection, since Actix has no limit for HTTP/2. Further requests
+/// get 503.
 const MAX_REQUESTS: usize = 100;
 
 /// The number of concurrent requests above which the connection is closed.
 const TOO_MANY_REQUESTS: usize = 1000;
 
-/// The maximum number of response bytes passed to Actix at once. Actix copies them, so this limits the memory that a slow
-/// client can occupy.
+/// The maximum number of response bytes passed to Actix at once. Actix copies them, so this limits the memory that a
+/// slow client can occupy.
 const CHUNK: usize = 16 * 1024;
 
 /// The timeouts of a connection.
 #[derive(Clone, Copy)]
 pub(crate) struct ConnectionTimeouts {
-    /// From a response to the head of the next request.
+    /// The timeout from a response to the head of the next request.
     pub(crate) next_request: Duration,
-    /// From the head of a request to the end of its response.
+    /// The timeout from the head of a request to the end of its response.
     pub(crate) response: Duration,
 }
 
@@ -60,14 +62,14 @@ struct State {
 pub(super) struct InFlight {
     state: Rc<State>,
     number: u64,
-    /// True if the connection has too many other requests.
+    /// True if the connection has more than [`MAX_REQUESTS`] requests in flight.
     pub(super) is_over_limit: bool,
 }
 
-/// A response body. The request is in flight until the body is dropped.
+/// A response body. Its request counts as in flight until the body is dropped.
 pub(super) struct TrackedBody<B> {
     body: B,
-    /// The part of the last chunk that was not passed to Actix yet.
+    /// The part of the last chunk that has not been passed to Actix yet.
     rest: Bytes,
     _in_flight: Option<InFlight>,
 }
@@ -148,7 +150,7 @@ impl State {
         }
     }
 
-    /// Shuts down the socket: Actix, which reads and writes it, then closes the connection.
+    /// Shuts down the socket. Actix then closes the connection, because its next read or write fails.
     fn close(&self, reason: &str) {
         log::debug!("closing a connection: {reason}");
         let _ = self.socket.shutdown(Shutdown::Both);
@@ -187,13 +189,13 @@ impl<B: MessageBody + Unpin> MessageBody for TrackedBody<B> {
     }
 }
 
-/// Returns the number of connections that this process can have, at most `wanted`. Raises the process's limit of file
-/// descriptors if necessary, as far as the system allows. A connection uses two file descriptors, and so does a
-/// connection to the database.
+/// Returns the number of client connections that this process can have, at most `wanted`. If necessary, raises the
+/// process's limit of file descriptors as far as the system allows. Each client connection and each database connection
+/// uses two file descriptors.
 #[cfg(unix)]
 pub(super) fn limit(wanted: u32, database_connections: u32) -> u32 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    // The files of logs, keys, the runtime and background tasks.
+    // File descriptors for logs, keys, the runtime and background tasks.
     const OTHER_FILES: u64 = 108;
     let reserved = OTHER_FILES + u64::from(database_connections) * 2;
     let needed = u64::from(wanted) * 2 + reserved;

@@ -1,7 +1,7 @@
-//! Disables core dumps, which would write passwords and keys to a disk.
+//! Disables core dumps, which would write passwords and keys to disk.
 
-/// Disables core dumps of this process and, on Linux, access to its memory by users other than root. Runs before
-/// logging starts.
+/// Disables core dumps of this process and, on Linux, access to its memory by users other than root. Prints errors,
+/// because logging has not started yet.
 #[cfg(unix)]
 pub(super) fn disable() {
     use rustix::process::{Resource, Rlimit, setrlimit};

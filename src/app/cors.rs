@@ -7,7 +7,7 @@ use actix_web::http::{Method, Uri, header};
 
 use crate::http::request_id;
 
-/// The time that browsers may cache a preflight response, in seconds. It is the maximum of Chromium.
+/// The time for which browsers may cache a preflight response, in seconds. Chromium allows no more than this.
 const MAX_AGE: usize = 7200;
 
 /// Origins as browsers send them: `https://app.example.com`, `http://localhost:5173`.
@@ -17,7 +17,7 @@ pub(crate) struct CorsOrigins(Vec<String>);
 impl FromStr for CorsOrigins {
     type Err = String;
 
-    /// Parses origins separated by commas; an empty string has none.
+    /// Parses origins separated by commas. An empty string contains no origin.
     fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let check = |part: &str| match problem(part) {
@@ -46,7 +46,7 @@ fn problem(origin: &str) -> Option<&'static str> {
     }
     match (scheme, authority.rsplit_once(':')) {
         ("http", Some((_, "80"))) | ("https", Some((_, "443"))) => Some("browsers omit the default port"),
-        // The last colon of an IPv6 address without a port is part of the address.
+        // If an IPv6 address has no port, its last colon belongs to the address.
         (_, Some((_, port))) if !port.ends_with(']') && port.parse::<u16>().is_err() => Some(EXPECTED),
         _ => None,
     }
@@ -65,12 +65,13 @@ impl CorsOrigins {
         !self.0.is_empty()
     }
 
-    /// Returns the middleware. It must wrap all authentication: a preflight has no token, and errors need CORS headers too.
-    /// Browser credentials are not allowed, since tokens are sent in headers.
+    /// Returns the CORS middleware. It must wrap all authentication: a preflight request has no token, and errors need
+    /// CORS headers too. Browser credentials such as cookies are not allowed, since tokens are sent in headers.
     pub(super) fn middleware(&self) -> Cors {
         let cors = Cors::default()
             .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-            // Pages of allowed origins may send any header: their tools add X-Requested-With, traceparent and others.
+            // Pages of allowed origins may send any header: their libraries add X-Requested-With, traceparent and
+            // similar ones.
             .allow_any_header()
             .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER, request_id::HEADER])
             .max_age(MAX_AGE);
@@ -106,7 +107,7 @@ mod tests {
             "https://app example.com",
             "://app.example.com",
         ] {
-            assert!(text.parse::<CorsOrigins>().is_err(), "{text}");
+            assert!(text.parse::<CorsOrigins>().is_err(), "{text} was accepted");
         }
     }
 }

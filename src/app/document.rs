@@ -22,7 +22,7 @@ impl RequiredScopes for Me {
     const SCOPES: &'static [&'static str] = &["me"];
 }
 
-/// Returns the scopes of a new user if none are specified: enough to sign in to the pages.
+/// Returns the default scopes of a new user, which are sufficient for the account page.
 pub(crate) fn default_scopes() -> Scopes {
     Me::SCOPES.iter().filter_map(|scope| scope.parse::<Scope>().ok()).collect()
 }
@@ -30,7 +30,7 @@ pub(crate) fn default_scopes() -> Scopes {
 /// The tag of the endpoints for the current user, with its description.
 const USERS: [(&str, &str); 1] = [("Users", "The current user and their account")];
 
-/// Adds title, version, description and the description of the tag `Users` to a document.
+/// Sets the title, version and description of a document, and describes its tag `Users`.
 pub(crate) fn with_info(mut document: OpenApi, description: &str) -> OpenApi {
     document.info = InfoBuilder::new()
         .title("Gatepass")
@@ -38,7 +38,7 @@ pub(crate) fn with_info(mut document: OpenApi, description: &str) -> OpenApi {
         .description(Some(description))
         .build();
     describe_tags(&mut document, &USERS);
-    // Swagger UI shows the tags in this order: most people sign in and read their user.
+    // Swagger UI shows the tags in this order. The endpoints that most people try first come first.
     if let Some(tags) = &mut document.tags {
         tags.sort_by_key(|tag| !["OAuth2", "Users"].contains(&tag.name.as_str()));
     }

@@ -12,7 +12,7 @@ use crate::{
     domain::backend_error::BackendError,
 };
 
-/// The error that a command ends with, and its exit code.
+/// An error that ends a command, and the exit code.
 #[derive(Debug)]
 pub struct Failure {
     exit_code: u8,
@@ -30,8 +30,8 @@ impl Failure {
         Self { exit_code: 2, message: message.to_string() }
     }
 
-    /// Creates the failure of a write to standard output. If a reader such as `head` closed it, the exit code is 0, since the
-    /// reader has what it needs.
+    /// Creates a failure for a failed write to standard output. If the reader closed the pipe, the exit code is 0: a
+    /// reader such as `head` then has all that it needs.
     pub(crate) fn output(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::BrokenPipe => Self { exit_code: 0, message: String::new() },

@@ -1,5 +1,5 @@
-//! Warnings about files with secrets that every user of the system can read. Signing keys with such a mode are refused
-//! by the key directory.
+//! Warnings about files with secrets that every user of the system can read. Signing keys need no warning: the key
+//! directory refuses keys with such a mode.
 
 use std::path::Path;
 

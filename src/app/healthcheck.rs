@@ -14,14 +14,14 @@ use crate::app::{failure::Failure, settings::ListenSettings, tls};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Requests the OpenAPI document of the service at this address.
+/// Requests the OpenAPI document of the service that listens at this address.
 ///
 /// # Errors
-/// If it does not respond with 200 within three seconds.
+/// If the service does not respond with 200 within three seconds.
 pub(crate) fn run(listen: &ListenSettings) -> Result<(), Failure> {
     let address = SocketAddr::new(reachable(listen.bind.ip()), listen.bind.port());
     let has_tls = listen.tls()?.is_some();
-    // One timeout covers all steps. After it, the thread ends with the process.
+    // One timeout covers connecting, TLS and the response. If it expires, the thread ends together with the process.
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(status_line(address, has_tls)));
     let cause = match receiver.recv_timeout(TIMEOUT) {

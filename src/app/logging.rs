@@ -18,8 +18,9 @@ use serde_json::Map;
 
 use crate::http::request_id;
 
-/// The default filter. It excludes Actix's start messages, a line for each malformed request, PostgreSQL's notices about
-/// existing tables, and sqlx's line for each failed query, which Gatepass logs itself at most once a second.
+/// The default filter. It excludes Actix's start messages and its line for each malformed request, PostgreSQL's notices
+/// about existing tables, and sqlx's line for each failed query. Gatepass itself logs failed queries, at most once a
+/// second.
 const DEFAULT_FILTER: &str =
     "info,actix_server=warn,actix_http=off,sqlx=error,sqlx_core=error,sqlx::postgres::notice=warn";
 
@@ -27,7 +28,7 @@ const DEFAULT_FILTER: &str =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     Text,
-    /// A JSON object per line.
+    /// One JSON object per line.
     Json,
 }
 

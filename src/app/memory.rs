@@ -9,11 +9,12 @@ use crate::adapters::background::{self, BackgroundTask};
 /// The interval at which free memory is returned.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// The size of a block that mimalloc allocates separately. The block is never written to, so it uses no physical memory.
+/// The size of a block that mimalloc allocates separately. The block is never written to, so it uses no physical
+/// memory.
 const LARGE: usize = 16 * 1024 * 1024;
 
-/// Starts the task that returns free memory. mimalloc returns memory that has been free for a second, but only when a large
-/// block is freed. An idle service frees none.
+/// Starts the task that returns free memory. mimalloc returns memory that has been free for a second, but only when a
+/// large block is freed. An idle service frees no such blocks, so the task allocates and frees one.
 pub(crate) fn return_free_memory() -> BackgroundTask {
     background::spawn(async {
         loop {

@@ -75,7 +75,7 @@ const EVENTS: [EventCounter; 4] = [
     ),
 ];
 
-/// All metrics of a service.
+/// The metrics of a service.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     pub(crate) requests: RequestMetrics,
@@ -143,8 +143,8 @@ impl Metrics {
         self.registry.register_collector(Box::new(Readings(move || {
             let stats = cache.stats();
             vec![
-                counter("token_cache_hits", "Tokens found in the cache", stats.hits),
-                counter("token_cache_misses", "Tokens that were not in the cache", stats.misses),
+                counter("token_cache_hits", "Token lookups that hit the cache", stats.hits),
+                counter("token_cache_misses", "Token lookups that missed the cache", stats.misses),
                 gauge("token_cache_tokens", "Tokens in the cache", stats.entries),
             ]
         })));
@@ -178,7 +178,7 @@ impl EventListener for EventMetrics {
     }
 }
 
-/// Metrics that are read on each request of /metrics.
+/// Metrics whose values are read on each request to /metrics.
 struct Readings<F>(F);
 
 type Reading = (&'static str, &'static str, Box<dyn EncodeMetric>);
@@ -200,7 +200,7 @@ impl<F> fmt::Debug for Readings<F> {
 impl<F: Fn() -> Vec<Reading> + Send + Sync + 'static> Collector for Readings<F> {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         (self.0)().iter().try_for_each(|(name, help, metric)| {
-            // The registry ends the help texts of its own metrics with a period.
+            // The registry appends a period to the help texts of all other metrics.
             let help = format!("{help}.");
             metric.encode(encoder.encode_descriptor(name, &help, None, metric.metric_type())?)
         })

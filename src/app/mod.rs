@@ -65,7 +65,7 @@ pub fn run() -> ExitCode {
     result.map_or_else(Failure::report, |()| ExitCode::SUCCESS)
 }
 
-/// Prints what `serve` logs about environment variables.
+/// Prints the warnings about environment variables that `serve` logs.
 fn print_warnings() {
     cli::unknown_variables().iter().for_each(|warning| eprintln!("gatepass: warning: {warning}"));
 }

@@ -1,4 +1,4 @@
-//! Health checks and metrics, on an address of their own.
+//! The server for health checks and metrics, which listens on a separate address.
 
 use std::{
     net::SocketAddr,
@@ -29,10 +29,10 @@ use crate::{
     http::endpoints::resource,
 };
 
-/// The timeout of the database's health check.
+/// The timeout of the database health check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The time for requests to this server to finish after the service has stopped, in seconds.
+/// The time that requests to this server have to finish after the service has stopped, in seconds.
 const SHUTDOWN_TIMEOUT: u64 = 1;
 
 /// The health checks and metrics of a service.
@@ -51,13 +51,13 @@ impl Operations {
         Self { metrics: Arc::new(metrics), database, ..Self::default() }
     }
 
-    /// Returns a flag that makes the service report that it is stopping.
+    /// Returns the flag that makes /health/ready report that the service is stopping.
     pub(crate) fn stopping(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.is_stopping)
     }
 }
 
-/// The server of health checks and metrics.
+/// The HTTP server for health checks and metrics.
 pub(crate) struct OpsServer {
     address: SocketAddr,
     running: Server,
@@ -102,7 +102,7 @@ async fn live() -> impl Responder {
     HttpResponse::Ok().json(json!({ "status": "live" }))
 }
 
-/// Responds with the result of the check. The log has the cause of a failure.
+/// Responds with the results of the checks. The cause of a failure is only logged.
 async fn ready(operations: web::Data<Operations>) -> impl Responder {
     let (mut is_ready, mut checks) = (true, json!({}));
     if let Some(database) = &operations.database {
@@ -111,7 +111,7 @@ async fn ready(operations: web::Data<Operations>) -> impl Responder {
         // Only changes are logged: the check runs often.
         match (result, operations.has_failed.swap(!is_ready, Ordering::Relaxed)) {
             (Err(error), false) => log::warn!("not ready: database: {error}"),
-            (Ok(()), true) => log::info!("ready again: database"),
+            (Ok(()), true) => log::info!("ready again: the database responds"),
             _ => {}
         }
         checks = json!({ "database": if is_ready { "ok" } else { "failed" } });

@@ -26,15 +26,15 @@ use crate::{
     },
 };
 
-/// Request IDs, access log, metrics, panic handling, origin check, security headers and timeouts in one middleware: each further
-/// middleware would allocate and move every response.
+/// The middleware for request IDs, access log, metrics, panic handling, origin check, security headers and timeouts. It
+/// is a single middleware because each further one would allocate and move every response.
 pub(super) struct Pipeline {
     /// The maximum size of request target and headers; larger requests get 431.
     pub(super) max_header_bytes: usize,
     pub(super) has_tls: bool,
     /// `None` in the tutorial profile, which responds to all origins and hosts as FastAPI does.
     pub(super) origin_check: Option<OriginCheck>,
-    /// True if responses have the header `X-Request-Id`. FastAPI's do not.
+    /// True if responses have the header `X-Request-Id`, which FastAPI does not send.
     pub(super) has_request_id: bool,
     /// `None` if metrics are not served.
     pub(super) metrics: Option<Arc<Metrics>>,
@@ -97,7 +97,7 @@ impl Pipeline {
     }
 }
 
-/// Returns the size of target and headers in HTTP/1: `name: value\r\n`.
+/// Returns the size of target and headers as HTTP/1 sends them: `name: value\r\n`.
 fn head_size(request: &ServiceRequest) -> usize {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let header = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
@@ -146,7 +146,7 @@ mod tests {
             for name in
                 [header::X_CONTENT_TYPE_OPTIONS, header::STRICT_TRANSPORT_SECURITY, request_id::HEADER]
             {
-                assert!(headers.contains_key(&name), "{path} without {name}");
+                assert!(headers.contains_key(&name), "the response to {path} has no header {name}");
             }
         }
     }

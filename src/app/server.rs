@@ -31,22 +31,23 @@ use crate::{
     },
 };
 
-/// The number of bytes of a request body that an HTTP/2 client may send before they are read, for each stream.
+/// The HTTP/2 flow-control window of a stream: the number of request body bytes that a client may send before they are
+/// read.
 const H2_STREAM_WINDOW: u32 = 64 * 1024;
 
-/// The number of such bytes for all streams of a connection together.
+/// The HTTP/2 flow-control window of a connection, for all its streams together.
 const H2_CONNECTION_WINDOW: u32 = 256 * 1024;
 
-/// Routes of an application. Each worker thread configures its own.
+/// A function that adds routes to an application. Each worker thread calls it for its own application.
 pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
 /// The parts of a service, which the profile provides.
 pub struct Service<U: AuthUser> {
-    /// The use cases with the adapters of the profile.
+    /// Authentication with the adapters of the profile.
     pub auth: Auth<U>,
     /// The OpenAPI document.
     pub document: OpenApi,
-    /// The pages for people, besides the documentation.
+    /// The routes of the HTML pages other than the documentation.
     pub pages: Routes,
     /// Health checks and metrics.
     pub operations: Operations,
@@ -61,7 +62,7 @@ pub struct Server {
     audit: Option<Arc<AuditTrail>>,
 }
 
-/// Returns the failure to listen on the address in `option`.
+/// Returns the failure for an address that the service cannot listen on. `option` sets the address.
 pub(super) fn bind_failure(address: SocketAddr, option: &str, cause: io::Error) -> Failure {
     Failure::failed(match cause.kind() {
         io::ErrorKind::AddrInUse => {
@@ -75,12 +76,12 @@ impl Server {
     /// Starts to listen on the address in `settings`.
     ///
     /// # Errors
-    /// If it cannot listen on that address, or a file or the document is invalid.
+    /// If the service cannot listen on that address, or if a TLS file or the OpenAPI document is invalid.
     pub fn bind<U: AuthUser + Serialize>(service: Service<U>, settings: &Settings) -> Result<Self, Failure> {
         let Service { auth, document, pages, operations } = service;
         let docs = docs::routes_with_home(&document, "./")?;
         let is_fastapi = auth.error_format().is_fastapi();
-        // Paths are matched in this order: the most frequent one comes first.
+        // Paths are matched in this order, so the most frequently requested path comes first.
         let routes = move |app: &mut web::ServiceConfig| {
             app.service(auth.user_endpoint::<Me>("/users/me"))
                 .default_service(if is_fastapi { web::to(absolute_fallback) } else { web::to(fallback) })
@@ -93,14 +94,14 @@ impl Server {
         Self::bind_routes(Arc::new(routes), is_fastapi, operations, settings)
     }
 
-    /// Does the work of `bind`. It is not generic, so it is compiled once for both profiles.
+    /// The non-generic part of `bind`, which is compiled only once for both profiles.
     fn bind_routes(
         routes: Routes,
         is_fastapi: bool,
         operations: Operations,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        // Before listening, so that no signal is missed.
+        // Signal handlers are installed before listening, so that no signal is missed.
         let stop_signals = StopSignals::catch()?;
         let options = &settings.network;
         let tls = settings.listen.tls()?.map(TlsFiles::serve).transpose()?;
@@ -129,7 +130,7 @@ impl Server {
             .shutdown_timeout(settings.shutdown_timeout.as_secs())
             .client_request_timeout(options.header_timeout)
             .keep_alive(options.idle_timeout())
-            // HTTP/2 clients cannot make the server buffer more of their bodies than this.
+            // Limits the number of request body bytes that HTTP/2 clients can make the server buffer.
             .h2_initial_window_size(H2_STREAM_WINDOW)
             .h2_initial_connection_window_size(H2_CONNECTION_WINDOW)
             .on_connect(connection::on_connect(options.connection_timeouts()));
@@ -157,7 +158,7 @@ impl Server {
         self.address
     }
 
-    /// Logs the address.
+    /// Logs the addresses of the service, its documentation and its health checks.
     pub fn announce(&self) {
         let Self { address, scheme, .. } = self;
         if let Some(ops) = &self.ops {
@@ -177,7 +178,7 @@ impl Server {
         if let Some(audit) = audit {
             audit.flush().await;
         }
-        // Last: until then /health/ready reports that the service is stopping.
+        // Stopped last: until then, /health/ready reports that the service is stopping.
         if let Some(ops) = ops {
             ops.stop(true).await;
         }
@@ -185,7 +186,7 @@ impl Server {
     }
 }
 
-/// Returns the number of cores.
+/// Returns the number of CPU cores, or 2 if it is unknown.
 fn default_workers() -> usize {
     thread::available_parallelism().map_or(2, NonZero::get)
 }

@@ -1,4 +1,4 @@
-//! The settings: each is a command-line option and an environment variable, see `cli`.
+//! The settings. Each is a command-line option and an environment variable; see `cli`.
 //!
 //! Commands flatten the groups that they read. Groups with another help heading come last in a struct, since a heading
 //! applies to all fields after it.
@@ -63,19 +63,19 @@ pub struct Settings {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) workers: Option<u16>,
 
-    /// The files that contain the password of the database. `cli` sets them.
+    /// The files that contain the password of the database. `cli` sets this field.
     #[arg(skip)]
     pub(crate) password_files: Vec<PathBuf>,
 
-    /// Allow the insecure tutorial profile to listen on addresses other than loopback
+    /// Allow the insecure tutorial profile to listen on non-loopback addresses
     #[arg(long)]
     pub(crate) expose_tutorial: bool,
 
-    /// Allow the secure profile to serve plain HTTP on addresses other than loopback without a trusted proxy
+    /// Allow the secure profile to serve plain HTTP on non-loopback addresses without a trusted proxy
     #[arg(long)]
     pub(crate) insecure_http: bool,
 
-    /// Time for requests in flight to finish after SIGTERM or SIGINT, in seconds
+    /// Maximum time for requests in flight to finish after SIGTERM or SIGINT, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) shutdown_timeout: Duration,
 
@@ -112,7 +112,7 @@ pub(crate) struct ListenSettings {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000", value_parser = address)]
     pub(crate) bind: SocketAddr,
 
-    /// PEM file with the TLS certificate and its chain [default: plain HTTP]
+    /// PEM file with the TLS certificate chain [default: plain HTTP]
     #[arg(long, value_name = "FILE", help_heading = NETWORK)]
     tls_cert: Option<PathBuf>,
 
@@ -142,8 +142,8 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "ORIGIN,…")]
     cors_origin: Vec<CorsOrigins>,
 
-    /// Host names of the service besides localhost and the issuer's
-    /// [default: any; on loopback addresses without trusted proxies: none]
+    /// Host names that requests may have, in addition to localhost and the issuer's host [default: any; on loopback
+    /// addresses without trusted proxies: none]
     #[arg(long, value_name = "HOST,…", value_delimiter = ',', value_parser = host_name)]
     allowed_hosts: Vec<String>,
 
@@ -159,11 +159,11 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = positive_seconds)]
     response_timeout: Duration,
 
-    /// Time that an idle connection stays open, in seconds [default: 5; with trusted proxies: 75]
+    /// Timeout for idle connections, in seconds [default: 5; with trusted proxies: 75]
     #[arg(long, value_name = "SECONDS", value_parser = positive_seconds)]
     idle_timeout: Option<Duration>,
 
-    /// Maximum number of open connections; further ones wait
+    /// Maximum number of open connections; further connections wait
     #[arg(long, value_name = "NUMBER", default_value = "8000", value_parser = positive::<NonZeroU32>)]
     pub(crate) max_connections: NonZeroU32,
 
@@ -192,32 +192,33 @@ pub(crate) struct PageSettings {
     #[arg(long, value_name = "COLOR", default_value_t)]
     brand_color: Color,
 
-    /// Page or email address with help for users, as an http, https or mailto URL [default: none]
+    /// Help page or email address for users, as an http, https or mailto URL [default: none]
     #[arg(long, value_name = "URL", value_parser = help_url)]
     help_url: Option<String>,
 
     /// Language of the pages
     #[arg(long, value_name = "LANGUAGE", default_value = "auto", value_parser = one_of(&[
-        ("auto", "The one that the browser prefers, or else English", None),
+        ("auto", "The language that the browser prefers, or else English", None),
         ("en", "English", Some(Language::English)),
         ("de", "German", Some(Language::German)),
     ]))]
     pub(crate) language: PageLanguage,
 }
 
-/// The language of all pages; `None` for that of the browser. With this alias, clap does not treat the `Option` as an
-/// optional argument.
+/// The language of all pages; `None` for the language that the browser prefers. With this alias, clap does not treat
+/// the `Option` as an optional argument.
 type PageLanguage = std::option::Option<Language>;
 
 /// Health checks, metrics, shutdown and audit trail.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Operations options")]
 pub(crate) struct OperationsSettings {
-    /// Address and port of /health/live, /health/ready and /metrics, which must not be public [default: none]
+    /// Address and port for /health/live, /health/ready and /metrics, which must not be public [default: none]
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub(crate) ops_bind: Option<SocketAddr>,
 
-    /// Time after SIGTERM or SIGINT in which /health/ready returns 503 and connections are still accepted, in seconds
+    /// Time after SIGTERM or SIGINT during which /health/ready returns 503 but connections are still accepted, in
+    /// seconds
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     pub(crate) drain_delay: Duration,
 
@@ -228,15 +229,16 @@ pub(crate) struct OperationsSettings {
     /// Format of the log on standard error
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of(&[
         ("text", "Lines of text", LogFormat::Text),
-        ("json", "A JSON object per line", LogFormat::Json),
+        ("json", "One JSON object per line", LogFormat::Json),
     ]))]
     pub(crate) log_format: LogFormat,
 
-    /// Time that entries of the audit trail are kept in the database, in days
+    /// Retention time of audit trail entries in the database, in days
     #[arg(long, value_name = "DAYS", default_value = "90", value_parser = positive_days)]
     pub(crate) audit_retention: Duration,
 
-    /// Maximum number of failures and routine events in the audit trail of the database; the oldest are removed first
+    /// Maximum number of failures and routine events that the database keeps in the audit trail; the oldest are removed
+    /// first
     #[arg(long, value_name = "NUMBER", default_value = "1000000", value_parser = positive::<NonZeroU32>)]
     pub(crate) audit_max_entries: NonZeroU32,
 }
@@ -245,7 +247,8 @@ pub(crate) struct OperationsSettings {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Secure profile options")]
 pub(crate) struct SecureSettings {
-    /// Maximum number of database connections that requests share, 1 to 255; up to three more serve other purposes
+    /// Maximum number of database connections for requests, 1 to 255; the change feed, the audit trail and health
+    /// checks use up to three more
     #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = clap::value_parser!(u8).range(1..).try_map(NonZeroU8::try_from))]
     pub(crate) database_connections: NonZeroU8,
 
@@ -253,7 +256,7 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "URL,…", value_delimiter = ',', value_parser = audience)]
     audience: Vec<Audience>,
 
-    /// Client ID for requests that send none; they are treated as requests of a public first-party client
+    /// Client ID assigned to requests without one; such requests are treated as those of a public first-party client
     #[arg(long, value_name = "ID", default_value = "gatepass", value_parser = sql::client_id)]
     pub(crate) default_client_id: ClientId,
 
@@ -261,7 +264,7 @@ pub(crate) struct SecureSettings {
     #[arg(long)]
     pub(crate) profile_claims: bool,
 
-    /// Time in which a client that lost the response may repeat a refresh, in seconds, at most 60
+    /// Time in which a client may repeat a refresh whose response was lost, in seconds, at most 60
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(..=60).map(Duration::from_secs))]
     refresh_grace: Duration,
 
@@ -269,11 +272,11 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "SECONDS", default_value = "1209600", value_parser = positive_seconds)]
     refresh_idle_ttl: Duration,
 
-    /// Lifetime of a session's refresh tokens, from the sign-in, in seconds; the default is 90 days
+    /// Lifetime of a session's refresh tokens, counted from the sign-in, in seconds; the default is 90 days
     #[arg(long, value_name = "SECONDS", default_value = "7776000", value_parser = positive_seconds)]
     refresh_ttl: Duration,
 
-    /// Lifetime of session cookies, from the sign-in, in seconds; the default is 8 hours
+    /// Lifetime of session cookies, counted from the sign-in, in seconds; the default is 8 hours
     #[arg(long, value_name = "SECONDS", default_value = "28800", value_parser = positive_seconds)]
     session_cookie_ttl: Duration,
 
@@ -281,15 +284,16 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = positive_seconds)]
     session_cookie_idle_ttl: Duration,
 
-    /// Maximum number of sessions of a user, 1 to 1000; a further sign-in ends the least recently used one
+    /// Maximum number of sessions per user, 1 to 1000; a further sign-in ends the least recently used session
     #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=1000).try_map(NonZeroU32::try_from))]
     pub(crate) max_sessions: NonZeroU32,
 
-    /// Maximum number of cached tokens; others are looked up in the database
+    /// Maximum number of cached tokens; tokens outside the cache are looked up in the database
     #[arg(long, value_name = "NUMBER", default_value = "20000", value_parser = positive::<NonZeroUsize>)]
     pub(crate) token_cache_size: NonZeroUsize,
 
-    /// Time that cached tokens are used without contact with the database, in seconds; requests get 503 afterwards
+    /// Time for which cached tokens are used without contact with the database, in seconds; afterwards, requests get
+    /// 503
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = positive_seconds)]
     pub(crate) token_cache_max_staleness: Duration,
 
@@ -340,11 +344,11 @@ pub(crate) struct DatabaseLocation {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Key options")]
 pub(crate) struct KeySettings {
-    /// Directory of the signing keys
+    /// Directory with the signing keys
     #[arg(long, value_name = "DIRECTORY", default_value = "keys")]
     pub(crate) keys_dir: PathBuf,
 
-    /// Time that a new key is published before it signs tokens, in seconds
+    /// Delay between publishing a new key and signing tokens with it, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     key_activation_delay: Duration,
 
@@ -352,7 +356,7 @@ pub(crate) struct KeySettings {
     #[arg(long, value_name = "SECONDS", default_value = "900", value_parser = positive_seconds)]
     access_token_ttl: Duration,
 
-    /// Clock skew that is accepted when a token is verified, in seconds
+    /// Accepted clock skew in token verification, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     leeway: Duration,
 }
@@ -361,9 +365,10 @@ pub(crate) struct KeySettings {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Key options")]
 pub(crate) struct AlgorithmSettings {
-    /// Signature algorithm of new keys; existing keys keep theirs [default: that of the newest key; ES256 for the first]
+    /// Signature algorithm of new keys; existing keys keep theirs [default: that of the newest key; ES256 for the
+    /// first]
     #[arg(long, value_parser = one_of(&[
-        ("ES256", "ECDSA with P-256; verified with the public key, and supported by nearly all libraries", SigningAlgorithm::Es256),
+        ("ES256", "ECDSA with P-256; tokens are verified with the public key, and nearly all libraries support it", SigningAlgorithm::Es256),
         ("RS256", "3072-bit RSA, for services whose libraries cannot verify ES256", SigningAlgorithm::Rs256),
         ("EdDSA", "Ed25519; some libraries do not support it", SigningAlgorithm::EdDsa),
         ("HS256", "HMAC with SHA-256, as in FastAPI's tutorial; verifying tokens requires the secret key", SigningAlgorithm::Hs256),
@@ -391,7 +396,7 @@ pub(crate) struct ApiSettings {
     #[arg(long, value_name = "on|off", default_value = "on", action = ArgAction::Set, hide_possible_values = true, value_parser = on_or_off())]
     pub(crate) password_grant: bool,
 
-    /// Require grant_type=password in the form of /token, as RFC 6749 does
+    /// Require grant_type=password in sign-ins at /token, as RFC 6749 does
     #[arg(long)]
     pub(crate) require_grant_type: bool,
 
@@ -411,7 +416,7 @@ pub(crate) struct ApiSettings {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Password hashing options")]
 pub(crate) struct Argon2Parameters {
-    /// Memory of one password hash (Argon2id) in KiB
+    /// Memory per password hash (Argon2id), in KiB
     #[arg(long, value_name = "KIB", default_value_t = 19456)]
     argon2_memory: u32,
 
@@ -432,11 +437,11 @@ struct HashPoolSettings {
     #[arg(long, value_name = "NUMBER", value_parser = positive::<NonZeroUsize>)]
     hash_threads: Option<NonZeroUsize>,
 
-    /// Maximum number of sign-ins that wait for a hashing thread; further ones get 503
+    /// Maximum number of sign-ins that wait for a hashing thread; further sign-ins get 503
     #[arg(long, value_name = "NUMBER", default_value = "64", value_parser = positive::<NonZeroUsize>)]
     hash_queue: NonZeroUsize,
 
-    /// Maximum expected wait for a hashing thread in milliseconds; sign-ins that would wait longer get 503 at once
+    /// Maximum expected wait for a hashing thread, in milliseconds; sign-ins that would wait longer get 503 at once
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 2000)]
     hash_max_wait: u64,
 }
@@ -449,7 +454,8 @@ pub(crate) struct PasswordSettings {
     #[arg(long, value_name = "NUMBER", default_value_t = 15, value_parser = clap::value_parser!(u8).range(8..=64))]
     password_min_length: u8,
 
-    /// File of breached passwords to refuse: SHA-1 hashes in the format of Pwned Passwords, sorted by hash [default: none]
+    /// File with breached passwords to refuse, as SHA-1 hashes in the format of Pwned Passwords, sorted by hash
+    /// [default: none]
     #[arg(long, value_name = "FILE")]
     password_blocklist: Option<PathBuf>,
 }
@@ -462,15 +468,16 @@ struct LoginThrottleSettings {
     #[arg(long, value_name = "on|off", default_value = "on", action = ArgAction::Set, hide_possible_values = true, value_parser = on_or_off())]
     login_throttle: bool,
 
-    /// Failed attempts per account and address before a wait of one second; each further failure doubles the wait
+    /// Number of failed attempts per account and address before a wait of one second; each further failure doubles the
+    /// wait
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     login_throttle_account_failures: u32,
 
-    /// Failed attempts per account from all addresses before unknown devices and addresses have to wait
+    /// Number of failed attempts per account, from all addresses, before unknown devices and addresses have to wait
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     login_throttle_account_total_failures: u32,
 
-    /// Failed attempts per address, for all accounts together, before sign-ins from the address have to wait
+    /// Number of failed attempts per address, for all accounts, before sign-ins from the address have to wait
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     login_throttle_address_failures: u32,
 
@@ -478,9 +485,9 @@ struct LoginThrottleSettings {
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=3599))]
     login_throttle_longest_wait: u32,
 
-    /// Maximum number of requests per second from one address, successful or not: those to /token, /login, /logout,
-    /// /revoke and /introspect, password changes, and requests with unknown session cookies; a burst may be ten
-    /// times that
+    /// Maximum number of requests per second from one address, successful or not; applies to /token, /login, /logout,
+    /// /revoke and /introspect, password changes, and requests with unknown session cookies; a burst may
+    /// contain ten times that number
     #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = positive::<NonZeroU32>)]
     login_throttle_rate: NonZeroU32,
 }
@@ -517,7 +524,7 @@ impl Settings {
     /// Checks that the profile may listen on the address of --bind.
     ///
     /// # Errors
-    /// If others could use the tutorial profile, or read passwords on the network.
+    /// If other machines could use the tutorial profile, or read passwords on the network.
     pub(crate) fn check_address(&self) -> Result<(), Failure> {
         let address = self.listen.bind;
         if address.ip().is_loopback() {
@@ -542,7 +549,7 @@ impl Settings {
         self.listen.tls_cert.is_some() || self.network.has_trusted_proxies()
     }
 
-    /// Describes profile and database for the log, without a password.
+    /// Describes the profile and the database for the log, without the database password.
     pub(crate) fn describe(&self) -> String {
         match self.profile.profile {
             Profile::Tutorial => "profile tutorial".to_owned(),
@@ -574,8 +581,8 @@ impl Settings {
         self.secure.keys.jwt(self.secure.api.signing, &self.issuer())
     }
 
-    /// Returns the audiences that clients may request tokens for. They include the issuer, which is the audience of this
-    /// service itself.
+    /// Returns the audiences that clients may request tokens for. They include the issuer, which is the audience of
+    /// this service itself.
     pub(crate) fn audiences(&self) -> Result<Vec<Audience>, Failure> {
         let own = audience(&self.issuer()).map_err(Failure::usage)?;
         let mut audiences = self.secure.audience.clone();
@@ -585,7 +592,7 @@ impl Settings {
         Ok(audiences)
     }
 
-    /// Returns the check of origins and host names in the secure profile.
+    /// Returns the check of origins and host names, or `None` in the tutorial profile.
     pub(crate) fn origin_check(&self) -> Option<OriginCheck> {
         if self.profile.profile == Profile::Tutorial {
             return None;
@@ -603,14 +610,15 @@ impl Settings {
         Some(check.only_hosts(allowed.iter().cloned().chain(issuer_host)))
     }
 
-    /// Returns the origin of the issuer, which the service's own pages have behind a proxy that does not forward the host.
+    /// Returns the origin of the issuer. Behind a proxy that does not forward the host, browsers send this origin for
+    /// the service's own pages.
     fn own_origin(&self) -> Option<String> {
         let issuer = self.issuer().parse::<Uri>().ok()?;
         Some(format!("{}://{}", issuer.scheme_str()?, issuer.authority()?))
     }
 
     /// Returns the settings of session cookies, which need TLS unless the issuer is an `http` URL. Pages of
-    /// `--cors-origin` may call the service with tokens, but cannot use the cookie of the browser's user.
+    /// `--cors-origin` may call the service with tokens, but not with the user's session cookie.
     pub(crate) fn cookies(&self) -> CookieTransport {
         let cookies = CookieTransport::default()
             .lifetime(self.secure.session_cookie_ttl)
@@ -653,9 +661,9 @@ impl NetworkSettings {
         self.trusted_proxies.as_ref().is_some_and(|proxies| !proxies.is_empty())
     }
 
-    /// Returns the time that an idle connection stays open. With trusted proxies, the default exceeds the 60 seconds
-    /// for which most proxies reuse a connection: a proxy that sends a request while the connection is being closed
-    /// responds with 502.
+    /// Returns the timeout for idle connections. With trusted proxies, the default exceeds the 60 seconds for which
+    /// most proxies reuse a connection. If a proxy sends a request while the connection is being closed, it responds
+    /// with 502.
     pub(crate) fn idle_timeout(&self) -> Duration {
         let default = if self.has_trusted_proxies() { 75 } else { 5 };
         self.idle_timeout.unwrap_or(Duration::from_secs(default))
@@ -688,7 +696,7 @@ impl SecureSettings {
         }
     }
 
-    /// Returns the limits on failed sign-ins, unless throttling is off.
+    /// Returns the limits on failed sign-ins, or `None` if throttling is off.
     pub(crate) fn login_throttle(&self) -> Option<LoginThrottleLimits> {
         let throttle = &self.login_throttle;
         throttle.login_throttle.then(|| LoginThrottleLimits {
@@ -749,7 +757,7 @@ impl PasswordSettings {
 }
 
 impl KeySettings {
-    /// Returns the settings of tokens whose audience is their issuer.
+    /// Returns the settings of JWTs, with the issuer as their audience.
     pub(crate) fn jwt(&self, signing: AlgorithmSettings, issuer: &str) -> JwtSettings {
         JwtSettings {
             algorithm: signing.algorithm,
@@ -827,16 +835,16 @@ fn host_name(text: &str) -> Result<String, &'static str> {
     is_name.then(|| text.to_owned()).ok_or("expected a host name without a port, such as auth.example.com")
 }
 
-/// Parses the name of the service on the pages.
+/// Parses the name of the service that the pages show.
 fn brand_name(text: &str) -> Result<String, &'static str> {
     let is_name =
         (1..=80).contains(&text.chars().count()) && text.trim() == text && sql::full_name(text).is_ok();
     is_name
         .then(|| text.to_owned())
-        .ok_or("expected a name of 1 to 80 characters without white space at its ends or control characters")
+        .ok_or("expected a name of 1 to 80 characters without control characters or surrounding white space")
 }
 
-/// Parses the URL of a link on the pages.
+/// Parses the URL of the help link on the pages.
 fn help_url(text: &str) -> Result<String, &'static str> {
     let is_graphic = text.bytes().all(|byte| byte.is_ascii_graphic());
     let is_address = text.strip_prefix("mailto:").is_some_and(|address| address.contains('@'));
@@ -847,7 +855,6 @@ fn help_url(text: &str) -> Result<String, &'static str> {
         .ok_or("expected a URL such as https://www.example.com/help or mailto:help@example.com")
 }
 
-/// Parses an audience.
 pub(crate) fn audience(text: &str) -> Result<Audience, String> {
     Audience::new(identifier(text)?).map_err(|error| error.to_string())
 }

@@ -25,10 +25,10 @@ const CONFIG: &str = "config";
 /// The setting that may contain a password.
 const DATABASE_URL: &str = "database-url";
 
-/// The value names of numbers in the help.
+/// The value names that stand for numbers in the help.
 const NUMBERS: [&str; 6] = ["BYTES", "DAYS", "KIB", "MILLISECONDS", "NUMBER", "SECONDS"];
 
-/// The minimum similarity of a name that is suggested instead of an unknown one; the same as clap's.
+/// The minimum similarity between an unknown name and a suggested one, the same as clap's.
 const MIN_SIMILARITY: f64 = 0.7;
 
 /// The source of a setting's value.
@@ -66,7 +66,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// A value from a file.
+/// The value of a setting, read from a file.
 pub(crate) struct FileValue {
     pub(crate) name: String,
     pub(crate) value: Zeroizing<String>,
@@ -74,7 +74,7 @@ pub(crate) struct FileValue {
 }
 
 impl FileValue {
-    /// Returns the file, if it contains the password of the database.
+    /// Returns the path of the file if it contains the password of the database.
     pub(crate) fn password_file(&self) -> Option<PathBuf> {
         match &self.source {
             Source::SecretFile { file, .. } | Source::ConfigFile { file, .. } => {
@@ -86,7 +86,7 @@ impl FileValue {
     }
 }
 
-/// A setting in force.
+/// A setting, its value in force, and the source of the value.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Setting {
     #[serde(rename = "setting")]
@@ -105,7 +105,7 @@ pub(crate) fn settings(command: &clap::Command) -> impl Iterator<Item = (&str, &
     arguments.filter_map(|arg| Some((arg.get_long()?, arg)))
 }
 
-/// Returns the separator of a setting that is a list.
+/// Returns the character that separates the items of a list.
 fn separator(arg: &Arg) -> char {
     arg.get_value_delimiter().unwrap_or(',')
 }
@@ -121,7 +121,7 @@ pub(crate) fn file_variable(arg: &Arg) -> Option<String> {
     Some(format!("{}_FILE", variable_name(name)))
 }
 
-/// Reads the settings of `command` that are in files and not overridden. `all` is the command with all settings.
+/// Reads the settings of `command` from files, except overridden ones. `all` is the command that has all settings.
 ///
 /// # Errors
 /// If a file cannot be read or is invalid, or a secret is set twice.
@@ -212,7 +212,7 @@ pub(crate) fn without_password(database_url: &str) -> String {
     if database_url.starts_with("sqlite:") {
         return database_url.to_owned();
     }
-    // Only URLs that can be parsed are printed: in others, the password could be anywhere.
+    // Only URLs that can be parsed are printed: in an invalid URL, the password could be anywhere.
     let Ok(mut url) = Url::parse(database_url) else { return REDACTED.to_owned() };
     if has_misplaced_password(&url) {
         return REDACTED.to_owned();
@@ -233,7 +233,7 @@ fn invalid(message: String) -> clap::Error {
     clap::Error::raw(ErrorKind::InvalidValue, message)
 }
 
-/// Reads a text file. `origin` is the variable or the option that names it.
+/// Reads a text file. `origin` is the variable or the option that names the file.
 fn read(path: &Path, origin: &str) -> Result<Zeroizing<String>, clap::Error> {
     let failed =
         |cause: &dyn fmt::Display| invalid(format!("cannot read {} ({origin}): {cause}", path.display()));
@@ -241,7 +241,7 @@ fn read(path: &Path, origin: &str) -> Result<Zeroizing<String>, clap::Error> {
     let file = File::open(path).map_err(|error| failed(&error))?;
     let length = file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(|error| failed(&error))?;
     if length as u64 > MAX_FILE_BYTES {
-        return Err(failed(&format_args!("it is larger than {MAX_FILE_BYTES} bytes")));
+        return Err(failed(&format_args!("the file is larger than {MAX_FILE_BYTES} bytes")));
     }
     Ok(text)
 }
@@ -275,7 +275,8 @@ fn parse(path: &str, text: &str, all: &clap::Command) -> Result<Vec<FileValue>, 
     Ok(values)
 }
 
-/// Returns whether the value name of a setting has a type, so that a new one is not treated as text by mistake.
+/// Returns whether the type of a setting is known from its value name. Otherwise, a new value name could be treated as
+/// text by mistake.
 #[cfg(test)]
 pub(crate) fn has_known_type(arg: &Arg) -> bool {
     const TEXTS: [&str; 13] = [

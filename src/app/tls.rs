@@ -22,7 +22,7 @@ use crate::{
     app::failure::Failure,
 };
 
-/// The time between two checks of the files.
+/// The interval at which the files are checked for changes.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The PEM files of a certificate and its private key.
@@ -101,8 +101,8 @@ impl TlsFiles {
             .map_err(|error| Failure::failed(format!("cannot use {certificate} with {key}: {error}")))
     }
 
-    /// Reloads the files for as long as the certificate is in use. New content is used after two equal reads: the two files
-    /// are rarely written at the same time.
+    /// Reloads the files for as long as the certificate is in use. New content is used only after two identical reads,
+    /// because the two files are rarely replaced at the same instant.
     async fn reload(self, content: Content, current: Weak<Current>) {
         let (mut current_content, mut previous_read) = (Ok(content), None);
         loop {

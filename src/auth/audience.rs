@@ -6,8 +6,9 @@ use crate::{
 };
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the audiences of the tokens of a sign-in: the requested ones, or else the first that the client may have. The
-    /// list is empty if the application has not set any; the token is then for the issuer's own audience.
+    /// Returns the audiences of the tokens of a sign-in: the requested audiences, or else the first one that the client
+    /// may have. The list is empty if the application has not set any audiences; the token is then for the issuer's own
+    /// audience.
     pub(super) fn audiences(
         &self,
         client: &Client,
@@ -20,8 +21,8 @@ impl<U: AuthUser> Auth<U> {
         self.restrict(allowed, client, requested)
     }
 
-    /// Returns the audiences of a refreshed token: those of the sign-in that the client may still have, or the requested ones of
-    /// these.
+    /// Returns the audiences of a refreshed token: those of the sign-in that the client may still have. If audiences
+    /// are requested, returns only these.
     pub(super) fn audiences_to_refresh(
         &self,
         family: &TokenFamily,
@@ -30,12 +31,12 @@ impl<U: AuthUser> Auth<U> {
     ) -> Result<Vec<Audience>, AuthError> {
         let mut allowed = self.allowed_audiences(client);
         if family.audiences.is_empty() {
-            // An older version opened the session, or no audiences were set then.
+            // An older version of Gatepass opened the session, or no audiences were set at that time.
             allowed.truncate(1);
         } else {
             allowed.retain(|audience| family.audiences.contains(audience));
             if allowed.is_empty() && requested.is_empty() {
-                // No refresh can succeed any more: the client has to sign in again.
+                // No further refresh can succeed: the client has to sign in again.
                 return Err(AuthError::InvalidRefreshToken);
             }
         }
@@ -58,7 +59,7 @@ impl<U: AuthUser> Auth<U> {
         requested: &[String],
     ) -> Result<Vec<Audience>, AuthError> {
         let is_allowed = |name: &String| allowed.iter().any(|audience| audience.as_str() == name);
-        // A client whose audiences this application does not have must not get a token for the issuer instead.
+        // A client that may not have any audience of this application must not get a token for the issuer instead.
         let has_none = allowed.is_empty() && client.audiences.is_some();
         if has_none || !requested.iter().all(is_allowed) {
             return Err(AuthError::InvalidTarget);

@@ -73,7 +73,7 @@ pub(super) enum Accepted {
     OwnAudience,
     /// Tokens of the issuer for any audience.
     AnyAudience,
-    /// Session cookies, and no tokens.
+    /// Session cookies only, not tokens.
     Cookie,
 }
 
@@ -86,11 +86,11 @@ impl<U: AuthUser> Auth<U> {
         self.authenticate_for(token, Accepted::OwnAudience).await
     }
 
-    /// Does the same as [`authenticate`](Self::authenticate) for tokens of another audience, for example to authenticate the
-    /// requests to another service.
+    /// Does the same as [`authenticate`](Self::authenticate), but for tokens for the given audience, for example to
+    /// authenticate the requests to another service.
     ///
     /// # Errors
-    /// Those of [`authenticate`](Self::authenticate).
+    /// The errors of [`authenticate`](Self::authenticate).
     pub async fn authenticate_for_audience(
         &self,
         token: &AccessToken,
@@ -116,8 +116,8 @@ impl<U: AuthUser> Auth<U> {
         self.cached(token.expose(), accepted, now, look_up).await
     }
 
-    /// Finds a token or a cookie in the cache, or else looks it up and caches the result. If `look_up` returns `None`, the
-    /// token or cookie is invalid, and nothing is cached.
+    /// Finds a token or a cookie in the cache, or else looks it up and caches the result. If `look_up` returns `None`,
+    /// the token or cookie is invalid, and nothing is cached.
     pub(super) async fn cached(
         &self,
         secret: &str,
@@ -196,9 +196,9 @@ impl<U: AuthUser> Auth<U> {
         SessionOwner { user_kind: kind.into(), subject: claims.subject.clone() }
     }
 
-    /// Returns whether the session of a token is active; `true` without a session store. While a response may be repeated,
-    /// records that the client received it. If the token is of a response that was presumed lost, two parties have the
-    /// refresh token, and the session ends.
+    /// Returns whether the session of a token is active; `true` without a session store. While a response may be
+    /// repeated, records that the client received it. If the token comes from a response that was presumed lost, two
+    /// parties have the refresh token, and the session ends.
     async fn has_session(&self, claims: &Claims, now: Timestamp) -> Result<bool, BackendError> {
         let Some(sessions) = &self.0.sessions else { return Ok(true) };
         let owner = self.owner_of_token(claims);

@@ -62,7 +62,8 @@ pub struct AuthBuilder<S: UserStore> {
 pub enum BuildError {
     /// Neither `tokens` nor `token_verifier` was called.
     #[error(
-        "no tokens: call .tokens(…) to issue and verify tokens, or .token_verifier(…) to verify those of another service"
+        "no tokens: call .tokens(…) to issue and verify tokens, or .token_verifier(…) to verify those of another \
+         service"
     )]
     NoTokens,
     /// `passwords` was called, but no token issuer was set.
@@ -102,7 +103,7 @@ pub enum BuildError {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Starts a builder with your user store.
+    /// Creates a builder with your user store.
     pub fn builder<S: UserStore<User = U> + 'static>(users: S) -> AuthBuilder<S> {
         AuthBuilder {
             users: Arc::new(users),
@@ -174,8 +175,8 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the verifier for access tokens of another service, instead of [`tokens`](Self::tokens). This application
-    /// then has no sign-in.
+    /// Sets the verifier for access tokens of another service, instead of [`tokens`](Self::tokens). Users then cannot
+    /// sign in at this application.
     #[must_use]
     pub fn token_verifier(mut self, verifier: impl TokenVerifier + 'static) -> Self {
         self.verifier = Some(DynTokenVerifier::new_arc(verifier));
@@ -194,7 +195,8 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
     }
 
     /// Sets the profile (username, email address, name) that introspection, [`forward_auth`](Self::forward_auth) and
-    /// `/userinfo` return. Also publishes `/userinfo` and, with an [`issuer`](Self::issuer), the OpenID Connect metadata.
+    /// `/userinfo` return. Also publishes `/userinfo` and, with an [`issuer`](Self::issuer), the OpenID Connect
+    /// metadata.
     #[must_use]
     pub fn profile(mut self, profile: impl Fn(&S::User) -> UserProfile + Send + Sync + 'static) -> Self {
         self.profile = Some(Box::new(profile));
@@ -215,9 +217,9 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the identifier of the default client (`client_id` in tokens), `gatepass` unless set. Requests without client
-    /// credentials are treated as requests of this public client, which may request all scopes and audiences. Do not
-    /// register a client with this identifier.
+    /// Sets the identifier of the default client (`client_id` in tokens), `gatepass` unless set. Requests without
+    /// client credentials are treated as requests of this public client, which may request all scopes and audiences. Do
+    /// not register a client with this identifier.
     #[must_use]
     pub fn default_client_id(mut self, client_id: ClientId) -> Self {
         self.default_client_id = client_id;
@@ -304,7 +306,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
     /// audience.
     ///
     /// List the issuer's own audience too, such as [`JwtSettings::audience`](crate::jwt::JwtSettings::audience): this
-    /// application accepts only tokens for that one.
+    /// application accepts only tokens for that audience.
     #[must_use]
     pub fn audiences(mut self, audiences: impl IntoIterator<Item = Audience>) -> Self {
         self.rules.audiences = audiences.into_iter().collect();
@@ -319,7 +321,8 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the path of the documentation, such as `/docs`, for the server metadata. It is relative to the issuer.
+    /// Sets the path of the documentation, such as `/docs`, for the server metadata. The path is relative to the
+    /// issuer.
     #[must_use]
     pub fn documentation(mut self, path: impl Into<String>) -> Self {
         self.rules.documentation = Some(path.into());
@@ -333,14 +336,14 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Requires a registered client for every token request: there is no default client.
+    /// Requires a registered client for every token request: there is then no default client.
     #[must_use]
     pub fn require_client(mut self, required: bool) -> Self {
         self.rules.require_client = required;
         self
     }
 
-    /// Turns the password grant on or off; it is on by default. Without it, open sessions can still be refreshed.
+    /// Turns the password grant on or off; it is on by default. If it is off, open sessions can still be refreshed.
     #[must_use]
     pub fn password_grant(mut self, enabled: bool) -> Self {
         self.rules.password_grant_off = !enabled;

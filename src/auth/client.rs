@@ -1,4 +1,4 @@
-//! Client authentication, and the limits of clients.
+//! Client authentication, and the grants that a client may use.
 
 use std::borrow::Cow;
 
@@ -16,9 +16,9 @@ use crate::{
 impl<U: AuthUser> Auth<U> {
     /// Authenticates the client of a request
     /// ([RFC 6749 section 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). A public client sends only its
-    /// identifier. A request without credentials is one of the
-    /// [default client](crate::auth::AuthBuilder::default_client_id). Without a [`ClientRegistry`], client credentials are
-    /// ignored, and all requests are those of the default client.
+    /// identifier. A request without client credentials belongs to the
+    /// [default client](crate::auth::AuthBuilder::default_client_id). Without a [`ClientRegistry`], client credentials
+    /// are ignored, and all requests belong to the default client.
     ///
     /// # Errors
     /// - [`AuthError::InvalidClient`] for an unknown client, for a wrong or missing secret, for a secret from a public
@@ -88,7 +88,7 @@ impl<U: AuthUser> Auth<U> {
         Client::public(self.0.default_client_id.clone())
     }
 
-    /// Returns the client of a request, or else the default client, if it may use the grant.
+    /// Returns the client of a request, or else the default client. It must be allowed to use the grant.
     pub(super) fn client_for<'a>(
         &self,
         client: Option<&'a Client>,
@@ -107,14 +107,14 @@ impl<U: AuthUser> Auth<U> {
         self.registered_id(&client.id)
     }
 
-    /// Returns an identifier, unless it is that of the default client. If a registered client is required, there is no default
-    /// client, and a registered one may have its identifier.
+    /// Returns the identifier, or `None` if it is that of the default client. If a registered client is required, there
+    /// is no default client, and a registered client may have the same identifier.
     pub(super) fn registered_id<'a>(&self, id: &'a ClientId) -> Option<&'a ClientId> {
         Some(id).filter(|id| self.0.rules.require_client || **id != self.0.default_client_id)
     }
 
-    /// Returns the client of a session or token. Without a stored identifier, it is the default client: sessions of the
-    /// default client have none, nor do tokens that older versions issued.
+    /// Returns the client of a session or token. Without a stored identifier, this is the default client: its sessions
+    /// contain no identifier, and neither do tokens that older versions of Gatepass issued.
     pub(crate) fn client_id_of<'a>(&'a self, stored: Option<&'a ClientId>) -> &'a ClientId {
         stored.unwrap_or(&self.0.default_client_id)
     }

@@ -1,8 +1,8 @@
 //! Session cookies: browsers authenticate with a cookie that no script can read, instead of with tokens.
 //!
-//! A cookie is 256 random bits that identify a session, as the family name in a refresh token does. It is neither a token nor
-//! signed: no service accepts it in place of a token, whatever checks that service omits, and its lifetime does not depend on
-//! the signing keys.
+//! A cookie is 256 random bits that identify a session, as the family name in a refresh token does. It is neither a
+//! token nor signed. Even a service that omits checks does not accept it in place of a token, and its lifetime does not
+//! depend on the signing keys.
 
 use std::time::Duration;
 
@@ -26,18 +26,20 @@ use crate::{
 /// Session cookies for browsers, with the endpoints `POST /login` and `POST /logout`: see
 /// [`AuthBuilder::cookies`](crate::auth::AuthBuilder::cookies).
 ///
-/// The cookie `__Host-gatepass_session` is `HttpOnly`, `Secure` and `SameSite=Lax`. By default, it expires after an hour without
-/// a request, the inactivity timeout of NIST SP 800-63B-4 for AAL2, and 8 hours after the sign-in: the longest absolute timeout
-/// that OWASP's Session Management Cheat Sheet suggests for applications that are used all day.
+/// The cookie `__Host-gatepass_session` is `HttpOnly`, `Secure` and `SameSite=Lax`. By default, it expires after an
+/// hour without a request and 8 hours after the sign-in. The hour is the inactivity timeout of NIST SP 800-63B-4 for
+/// AAL2. The 8 hours are the longest absolute timeout that OWASP's Session Management Cheat Sheet suggests for
+/// applications that are used all day.
 ///
-/// The extractors, [`Auth::bearer`] and [`Auth::require`] accept it in place of a bearer token. A request with an
-/// `Authorization` header is authenticated by that header alone. A cookie that is no longer valid is ignored, so that
-/// [`MaybeUser`](crate::MaybeUser) is anonymous.
+/// The extractors, [`Auth::bearer`] and [`Auth::require`] accept the cookie in place of a bearer token. A request with
+/// an `Authorization` header is authenticated by that header alone. A cookie that is no longer valid is ignored, so
+/// that [`MaybeUser`](crate::MaybeUser) is anonymous.
 ///
-/// Requests with the cookie that may change something must come from a page of the same origin or an
-/// [allowed](Self::allow_origins) one, or get 403: those with methods other than GET, HEAD and OPTIONS, and WebSocket
-/// handshakes. `Sec-Fetch-Site` or `Origin` must show the origin. A request with neither header is refused, since all
-/// current browsers send one. Other requests are not checked, so handlers of GET requests must change nothing.
+/// If a request with the cookie may change something, it must come from a page of the same origin or an
+/// [allowed](Self::allow_origins) one, or it gets 403. This applies to WebSocket handshakes and to all methods other
+/// than GET, HEAD and OPTIONS. `Sec-Fetch-Site` or `Origin` must show the origin. A request with neither header is
+/// refused, since all current browsers send one. Other requests are not checked, so handlers of GET requests must
+/// change nothing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -75,14 +77,14 @@ impl CookieTransport {
     }
 
     /// Sets the time without requests after which cookies and their sessions end, in whole seconds. Requests are
-    /// recorded at most once in a tenth of this time, so a session may end earlier, by up to a tenth.
+    /// recorded at most once per tenth of this time, so a session may end up to a tenth earlier.
     #[must_use]
     pub fn idle_timeout(self, idle: Duration) -> Self {
         Self { idle, ..self }
     }
 
-    /// Sets the name of the cookie without the prefix `__Host-`. Two applications with the same host name need different
-    /// cookie names, even if their ports differ.
+    /// Sets the name of the cookie without the prefix `__Host-`. Two applications with the same host name need
+    /// different cookie names, even if their ports differ.
     #[must_use]
     pub fn name(self, name: impl Into<String>) -> Self {
         Self { name: name.into(), ..self }
@@ -114,7 +116,7 @@ impl CookieTransport {
         Self { is_secure: true, ..self.clone() }.cookie_name()
     }
 
-    /// Returns the `Set-Cookie` header of a new cookie, or the one that deletes the cookie.
+    /// Returns the `Set-Cookie` header that sets the cookie to `value`, or deletes the cookie if `value` is `None`.
     pub(crate) fn set_cookie(&self, value: Option<&str>) -> String {
         let lifetime = value.map_or(0, |_| self.lifetime.as_secs());
         let (name, value) = (self.cookie_name(), value.unwrap_or_default());
@@ -138,7 +140,7 @@ impl CookieTransport {
     }
 }
 
-/// Returns whether a string has the length of a cookie. Other strings need no look-up.
+/// Returns whether a string has the length of a cookie. Other strings need no lookup.
 fn is_cookie(text: &str) -> bool {
     text.len() == refresh_token::PART_LENGTH
 }
@@ -181,7 +183,7 @@ impl<U: AuthUser> Auth<U> {
                 ..Claims::new(family.owner.subject, family.granted_scopes)
             };
             let user = AuthenticatedUser { user, claims: claims.clone(), granted_scopes };
-            // The cached result expires when the use must be recorded again.
+            // The cached result expires when the next use must be recorded.
             let claims = Claims { expires_at: Some(cached_until.min(expires_at)), ..claims };
             Ok(Some((claims, Authentication::Valid(user.into()))))
         };
@@ -215,8 +217,8 @@ impl<U: AuthUser> Auth<U> {
         Ok(session.filter(|session| now < session.expires_at.min(session.last_use() + transport.idle)))
     }
 
-    /// Records the use of a session, at most ten times within the idle timeout. Returns the time from which a use is to be
-    /// recorded again.
+    /// Records the use of a session, at most ten times within the idle timeout. Returns the time from which the next
+    /// use must be recorded.
     async fn record_use(
         &self,
         session: &CookieSession<'_>,

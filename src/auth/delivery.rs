@@ -9,32 +9,33 @@ use crate::{
 /// The maximum number of repetitions of the response to a rotation.
 const MAX_REPETITIONS: u64 = 10;
 
-/// The maximum number of attempts to change a token family. Each failed attempt means that a concurrent request changed it,
-/// by a rotation, a repetition or the use of a token.
+/// The maximum number of attempts to change a token family. Each failed attempt means that a concurrent request changed
+/// the family, by a rotation, a repetition or the use of a token.
 pub(super) const DELIVERY_ATTEMPTS: u64 = MAX_REPETITIONS + 6;
 
 /// The result of another use of the previous refresh token within the grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repetition {
-    /// The response is repeated, which changes the delivery.
+    /// The response may be repeated. Contains the changed delivery.
     Allowed(Delivery),
-    /// The response was repeated too often to the only sender.
+    /// The only sender repeated the request too often.
     TooMany,
-    /// Two parties have the refresh token: another sender received a response, or several senders repeated the request too
-    /// often.
+    /// Two parties have the refresh token: another sender received a response, or several senders repeated the request
+    /// too often.
     Reuse,
 }
 
 /// The result of the use of an access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// The client received the current refresh token together with this access token, which changes the delivery.
+    /// The use shows for the first time that the client received the current refresh token. Contains the changed
+    /// delivery.
     First(Delivery),
-    /// Nothing new: the token is not of a refresh, it is older than the current refresh token, or a response is already
-    /// known to have been received.
+    /// The use shows nothing new: the token was not issued by a refresh, it is older than the current refresh token, or
+    /// a response is already known to have been received.
     Repeated,
-    /// The token is of a response that was presumed lost, since another sender requested a repetition: two parties have the
-    /// refresh token.
+    /// The token comes from a response that was presumed lost, since another sender requested a repetition: two parties
+    /// have the refresh token.
     OfLostResponse,
 }
 
@@ -69,7 +70,7 @@ impl Delivery {
     }
 }
 
-/// Returns whether two requests come from the same network, as login throttling counts them, with the same user agent.
+/// Returns whether two requests come from the same [`network`] and with the same user agent.
 pub(super) fn is_same_sender(one: &ClientInfo, other: &ClientInfo) -> bool {
     one.address.map(network) == other.address.map(network) && one.user_agent == other.user_agent
 }
@@ -87,12 +88,14 @@ mod tests {
     const ROTATED: Delivery = Delivery { rotated: NOW, first: 7, to_sender: 7, last: 7, is_received: false };
 
     fn allowed(repetition: Repetition) -> Delivery {
-        let Repetition::Allowed(delivery) = repetition else { panic!("{repetition:?}") };
+        let Repetition::Allowed(delivery) = repetition else {
+            panic!("the repetition is not allowed: {repetition:?}")
+        };
         delivery
     }
 
     fn received(used: Use) -> Delivery {
-        let Use::First(delivery) = used else { panic!("{used:?}") };
+        let Use::First(delivery) = used else { panic!("the use is not the first one: {used:?}") };
         delivery
     }
 
@@ -113,7 +116,7 @@ mod tests {
         let used = received(moved.used(8));
         assert_eq!(used.used(8), Use::Repeated);
         assert_eq!(allowed(used.repeated(true)).used(9), Use::Repeated);
-        // The first response arrived after all, or a third sender has the token.
+        // The first response was received after all, or a third sender has the token.
         assert_eq!(used.used(7), Use::OfLostResponse);
         assert_eq!(moved.used(7), Use::OfLostResponse);
         assert_eq!(used.repeated(false), Repetition::Reuse);
@@ -132,7 +135,11 @@ mod tests {
             let mut senders = [true; 10];
             senders[switch] = false;
             let by_two = repeat(ROTATED, &senders);
-            assert_eq!([true, false].map(|same| by_two.repeated(same)), [Repetition::Reuse; 2], "{switch}");
+            assert_eq!(
+                [true, false].map(|same| by_two.repeated(same)),
+                [Repetition::Reuse; 2],
+                "switch {switch}"
+            );
         }
     }
 
@@ -169,7 +176,8 @@ mod tests {
         assert!(!is_same_sender(&sender("2001:db8::1", "Firefox"), &sender("2001:db8:0:1::1", "Firefox")));
     }
 
-    /// A request with the previous refresh token by one of three senders, or a use of the access token of an earlier response.
+    /// A request with the previous refresh token by one of three senders, or a use of the access token of an earlier
+    /// response.
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Repeat(u8),
@@ -181,9 +189,10 @@ mod tests {
     }
 
     proptest! {
-        /// Reuse is noticed before two senders have used access tokens, and the response is repeated at most ten times.
+        /// Reuse is detected before two senders have used access tokens, and the response is repeated at most ten
+        /// times.
         #[test]
-        fn no_two_senders_use_tokens_of_one_rotation(steps in vec(step(), 1..40)) {
+        fn reuse_is_detected_before_two_senders_use_tokens_of_one_rotation(steps in vec(step(), 1..40)) {
             // The sender of each response, and whether its token was used.
             let (mut responses, mut delivery) = (vec![(0_u8, false)], ROTATED);
             for step in steps {
@@ -196,7 +205,8 @@ mod tests {
                             }
                             Repetition::TooMany => {
                                 prop_assert_eq!(responses.len(), 11);
-                                prop_assert!(responses.iter().all(|(other, _)| *other == sender), "{responses:?}");
+                                let is_only_sender = responses.iter().all(|(other, _)| *other == sender);
+                                prop_assert!(is_only_sender, "several senders got responses: {responses:?}");
                             }
                             Repetition::Reuse => {
                                 let is_others = |(other, used): &(u8, bool)| {
@@ -215,7 +225,8 @@ mod tests {
                             Use::Repeated => {}
                             Use::OfLostResponse => {
                                 let is_others = |(other, _): &(u8, bool)| *other != sender;
-                                prop_assert!(responses[position..].iter().any(is_others), "no other sender");
+                                let is_lost = responses[position..].iter().any(is_others);
+                                prop_assert!(is_lost, "no other sender got a later response");
                                 return Ok(());
                             }
                         }
@@ -224,7 +235,7 @@ mod tests {
                 }
                 let used: std::collections::BTreeSet<_> =
                     responses.iter().filter(|(_, used)| *used).map(|(sender, _)| sender).collect();
-                prop_assert!(used.len() <= 1, "{responses:?}");
+                prop_assert!(used.len() <= 1, "several senders used tokens: {responses:?}");
                 prop_assert!(responses.len() <= 11);
                 prop_assert_eq!(delivery.last, 6 + responses.len() as u64);
             }

@@ -1,5 +1,5 @@
-//! Device cookies: they show that a device has signed in to an account before, so that failed attempts of strangers do not
-//! delay it. They authenticate nobody.
+//! Device cookies: they show that a device has signed in to an account before, so that failed attempts by strangers do
+//! not delay the device. The cookies do not authenticate anyone.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -15,8 +15,8 @@ const PAYLOAD_BYTES: usize = ID_BYTES + 8;
 const CODE_BYTES: usize = 32;
 const ENTRY_BYTES: usize = PAYLOAD_BYTES + 2 * CODE_BYTES;
 
-/// An entry of a cookie: the random ID of the device, the expiry, and two authentication codes of both. The second one
-/// depends on the account, which the entry does not reveal.
+/// An entry of a cookie: the random ID of the device, the expiry, and two authentication codes over both. The second
+/// code also depends on the account, which the entry does not reveal.
 type Entry = [u8; ENTRY_BYTES];
 
 pub(super) type DeviceId = [u8; ID_BYTES];
@@ -36,8 +36,8 @@ pub(super) fn verify_any(key: &[u8; 32], cookie: &DeviceCookie, now: Timestamp) 
     entries(cookie).find_map(|entry| device_of(key, &[], &entry, 0, now))
 }
 
-/// Returns the cookie with a new entry for the account. The failed attempts of the new entry start at zero; copies of the
-/// replaced entry keep their count.
+/// Returns the cookie with a new entry for the account. The failed attempts of the new entry start at zero; copies of
+/// the replaced entry keep their count.
 pub(super) fn renew(
     key: &[u8; 32],
     account: &[u8; 32],
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn cookie_is_valid_for_its_account_key_and_lifetime_only() {
+    fn cookie_is_valid_only_for_its_account_key_and_lifetime() {
         let cookie = cookie(1, None, 7);
         assert_eq!(verify(&KEY, &[1; 32], &cookie, NOW), Some([7; ID_BYTES]));
         assert_eq!(verify_any(&KEY, &cookie, NOW), Some([7; ID_BYTES]));
@@ -118,13 +118,16 @@ mod tests {
             let changed = String::from_utf8(changed).unwrap().into();
             let is_valid = verify(&KEY, &[1; 32], &changed, NOW).is_some();
             let is_valid_for_any = verify_any(&KEY, &changed, NOW).is_some();
-            assert!(!is_valid || !is_valid_for_any, "character {index}");
-            assert!(index >= 32 || !is_valid && !is_valid_for_any, "character {index}");
+            assert!(!is_valid || !is_valid_for_any, "both codes are valid after character {index} changed");
+            assert!(
+                index >= 32 || !is_valid && !is_valid_for_any,
+                "a code is valid after character {index} of the payload changed"
+            );
         }
     }
 
     #[test]
-    fn cookie_keeps_the_entries_of_the_last_accounts() {
+    fn renewed_cookie_keeps_the_entries_of_the_last_four_accounts() {
         let mut sent = None;
         for account in 0..6 {
             sent = Some(cookie(account, sent.as_ref(), 100 + account));

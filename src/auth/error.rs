@@ -50,7 +50,7 @@ impl fmt::Display for AuthError {
             Self::InvalidCredentials => "incorrect username or password",
             Self::InactiveUser => "inactive user",
             Self::ScopeNotGranted => "none of the requested scopes can be granted",
-            Self::ScopeExceeded => "the request includes scopes that the sign-in was not granted",
+            Self::ScopeExceeded => "the request includes scopes that were not granted at sign-in",
             Self::InvalidTarget => "a requested audience is unknown or not allowed",
             Self::InvalidRefreshToken => "invalid refresh token",
             Self::IssuedToAnotherClient => "the token was issued to another client",

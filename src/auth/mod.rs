@@ -59,7 +59,7 @@ use crate::domain::{
 };
 
 /// Authentication for one kind of user, built from your user store, a password hasher and tokens. Clones are cheap and
-/// share everything.
+/// share all state.
 ///
 /// ```
 /// use gatepass::{Auth, tutorial::{InsecureFakeHasher, InsecureSubjectTokens, TutorialUsers}};
@@ -91,8 +91,8 @@ struct Inner<U: AuthUser> {
     throttle: Option<Arc<Throttle>>,
     /// The users whose password is being changed.
     password_changes: Mutex<HashSet<Subject>>,
-    /// A lock that lets one password change at a time use the hasher: a change needs three jobs, and sign-ins must not queue
-    /// behind the changes of many users.
+    /// A lock that lets one password change at a time use the hasher: a change needs three hashing jobs, and sign-ins
+    /// must not queue behind the changes of many users.
     password_change_turn: tokio::sync::Mutex<()>,
     listeners: Vec<Arc<dyn EventListener>>,
     rules: Rules,
@@ -144,7 +144,7 @@ impl<U: AuthUser> Auth<U> {
         self.0.issuer.as_ref().map_or_else(Vec::new, |issuer| issuer.algorithms(self.now()))
     }
 
-    /// Returns whether both are clones of the same `Auth`.
+    /// Returns whether `self` and `other` are clones of the same `Auth`.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

@@ -68,8 +68,8 @@ impl<U: AuthUser> Auth<U> {
     /// Verifies a username and a password, and returns the user. Replaces an outdated hash.
     ///
     /// # Errors
-    /// - [`AuthError::InvalidCredentials`] for an unknown user or a wrong password, both after the same time; for a
-    ///   password that is [not hashable](Password::is_hashable), at once.
+    /// - [`AuthError::InvalidCredentials`] for an unknown user or a wrong password, with the same response time;
+    ///   immediately for a password that is [not hashable](Password::is_hashable).
     /// - [`AuthError::InactiveUser`] only if the password is right.
     /// - [`AuthError::TooManyAttempts`] after too many failed attempts or requests, whether or not the user exists.
     /// - [`AuthError::NotConfigured`] without a password hasher.
@@ -90,8 +90,8 @@ impl<U: AuthUser> Auth<U> {
         password: &Password,
         client_info: &ClientInfo,
     ) -> Result<VerifiedAccount<U>, AuthError> {
-        // The attempt is not counted as failed: no account has such a password. The check precedes the look-up, so that the
-        // response time does not depend on the username.
+        // The attempt is not counted as failed: no account has such a password. The check precedes the lookup, so that
+        // the response time does not depend on the username.
         if !password.is_hashable() {
             return Err(AuthError::InvalidCredentials);
         }
@@ -166,8 +166,8 @@ impl<U: AuthUser> Auth<U> {
             && now.user.is_active() == account.user.is_active())
     }
 
-    /// Checks a new password against the password policy and hashes it. `context` contains words that attackers may know
-    /// about the user, such as the username and the email address.
+    /// Checks a new password against the password policy and hashes it. `context` contains words that attackers may
+    /// know about the user, such as the username and the email address.
     ///
     /// # Errors
     /// - [`AuthError::WeakPassword`] if the policy rejects the password.
@@ -187,7 +187,7 @@ impl<U: AuthUser> Auth<U> {
             Some(policy) => policy.check(password, context).await?,
             None => WeakPassword::check_length(password, WeakPassword::MIN_CHARACTERS),
         };
-        // A policy need not check what no hasher accepts.
+        // A policy need not reject the lengths that no hasher accepts.
         checked.and_then(|()| WeakPassword::check_length(password, 1)).map_err(AuthError::WeakPassword)
     }
 
@@ -200,7 +200,8 @@ impl<U: AuthUser> Auth<U> {
     /// - [`AuthError::WeakPassword`] if the policy rejects the new password, or if it is the current one.
     /// - [`AuthError::NotConfigured`] without
     ///   [`AuthBuilder::password_changes`](crate::auth::AuthBuilder::password_changes).
-    /// - [`AuthError::Backend`] if a store, the policy or the hasher fails. The password may have been changed even so.
+    /// - [`AuthError::Backend`] if a store, the policy or the hasher fails. Even then, the password may have been
+    ///   changed.
     pub async fn change_password(&self, change: PasswordChange<'_, U>) -> Result<(), AuthError> {
         self.check_rate(change.client_info).await?;
         let _in_progress = self.start_password_change(change.user.subject())?;
@@ -245,20 +246,21 @@ impl<U: AuthUser> Auth<U> {
         let context = self.0.password_context.as_ref().map_or_else(Vec::new, |context| context(user));
         let context: Vec<_> = context.iter().map(String::as_str).collect();
         self.check_new_password(new, &context).await?;
-        // The hasher compares the passwords, because it treats all spellings of a password alike.
+        // The hasher compares the passwords, because it may accept several spellings of a password.
         if self.hasher()?.verify(new, &old).await? != PasswordCheck::Mismatch {
             return Err(AuthError::WeakPassword(WeakPassword::Unchanged));
         }
         let new = self.hasher()?.hash(new).await?;
         drop(turn);
-        // Sessions end before the change, so that they do not survive it even if the call after it fails. That call
-        // ends the sessions of sign-ins in between. If it fails, the change must not be reported as a success.
+        // Sessions end before the change, so that they do not survive it even if the second call of `end_all` fails.
+        // The second call ends the sessions of sign-ins in between. If it fails, the change must not be reported as a
+        // success.
         self.end_all(&subject, now).await?;
         if !store.change_password(&subject, &old, &new, now).await? {
             return Err(AuthError::IncorrectPassword);
         }
         self.emit_password_event(EventKind::PasswordChanged, change);
-        // The user just entered the password: failures of strangers must not lock this network out.
+        // The user has just entered the password: failed attempts by strangers must not lock out this network.
         self.remember_network(&subject, &new, client_info).await;
         Ok(self.end_all(&subject, now).await?)
     }

@@ -53,7 +53,7 @@ pub(super) fn first(random: &[u8; 32]) -> RefreshToken {
     joined(&derive(random, "family"), &derive(random, "refresh token"))
 }
 
-/// Joins both parts without leaving a copy in memory.
+/// Joins both parts without leaving an unwiped copy in memory.
 fn joined(family: &str, own: &str) -> RefreshToken {
     let mut token = Zeroizing::new(String::with_capacity(2 * PART_LENGTH));
     token.push_str(family);
@@ -64,7 +64,8 @@ fn joined(family: &str, own: &str) -> RefreshToken {
 /// Creates the identifier of a new session.
 pub(super) fn session_id(random: &[u8; 32]) -> SessionId {
     // 22 characters contain at least 128 bits.
-    SessionId::new(&derive(random, "session")[..22]).unwrap_or_else(|_| unreachable!("base64url"))
+    SessionId::new(&derive(random, "session")[..22])
+        .unwrap_or_else(|_| unreachable!("base64url is valid in a session ID"))
 }
 
 /// Creates the value of a session cookie.

@@ -39,13 +39,13 @@ pub enum Introspection<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Revokes a token ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)) of a client; `None` stands for the default client.
-    /// An access token is revoked alone, a refresh token with its whole session. An invalid token is not an error. Without a
-    /// session store, nothing is revoked.
+    /// Revokes a token of a client ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)); `None` is the default client.
+    /// An access token is revoked alone; the revocation of a refresh token ends its whole session. An invalid token is
+    /// not an error. Without a session store, nothing is revoked.
     ///
     /// # Errors
-    /// [`AuthError::IssuedToAnotherClient`] if the token is not one of this client, [`AuthError::Backend`] if a store
-    /// or the token service fails.
+    /// [`AuthError::IssuedToAnotherClient`] if the token was issued to another client, [`AuthError::Backend`] if a
+    /// store or the token service fails.
     pub async fn revoke(
         &self,
         token: &str,
@@ -87,12 +87,12 @@ impl<U: AuthUser> Auth<U> {
         Ok(())
     }
 
-    /// Returns the content of a token if a client may see it. A client may see the tokens that were issued to it, and access
-    /// tokens for an audience that equals its identifier or is in [`Client::audiences`]. With [`Client::introspect_all`], it
-    /// may see all tokens.
+    /// Returns the content of a token if a client may see it. A client may see the tokens that were issued to it, and
+    /// access tokens for an audience that equals its identifier or is in [`Client::audiences`]. With
+    /// [`Client::introspect_all`], it may see all tokens.
     ///
     /// # Errors
-    /// [`AuthError::InvalidClient`] for a public client, since anyone can send its identifier; and those of
+    /// [`AuthError::InvalidClient`] for a public client, since anyone can send its identifier, and the errors of
     /// [`introspect`](Self::introspect).
     pub async fn introspect_as(
         &self,

@@ -1,5 +1,5 @@
-//! Login throttling: after several failures, each further attempt must wait, twice as long each time up to a limit.
-//! Strangers cannot lock an account: they delay neither devices nor networks that the account signed in from.
+//! Login throttling: after several failures, each further attempt must wait, and the wait doubles each time up to a
+//! limit. Strangers cannot lock an account: they delay neither devices nor networks that the account signed in from.
 
 use std::{
     collections::HashMap,
@@ -38,15 +38,15 @@ use crate::{
 
 /// The throttle for failed sign-ins: a store of failed attempts, and the limits.
 ///
-/// Attempts are counted per client address, per account and address, and per account. Behind a reverse proxy, all clients
-/// have the address of the proxy, and one of them can lock out the others. To count the real addresses, add
+/// Attempts are counted per client address, per account and address, and per account. Behind a reverse proxy, all
+/// clients have the address of the proxy, and one of them can lock out the others. To count the real addresses, add
 /// [`TrustedProxies`](crate::web::TrustedProxies) to the application:
 /// `.app_data(web::Data::new("10.0.0.0/8".parse::<TrustedProxies>()?))`.
 ///
 /// After a sign-in, the response sets a cookie
-/// ([device cookie](https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies)). Attempts with
-/// the cookie of the account have a count of their own, so that failures of strangers do not delay them. The cookie
-/// authenticates nobody: the password is still required.
+/// ([device cookie](https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies)). Attempts
+/// with the cookie of the account have a count of their own, so that failures by strangers do not delay them. The
+/// cookie does not authenticate anyone: the password is still required.
 ///
 /// ```
 /// use gatepass::throttle::{LoginThrottle, LoginThrottleLimits};
@@ -88,22 +88,24 @@ pub struct LoginThrottleLimits {
     pub account_total_failures: u32,
     /// The number of failures from one address, over all accounts, after which attempts must wait.
     pub address_failures: u32,
-    /// The longest wait. The first wait is one second, and each is twice as long as the one before.
+    /// The longest wait. The first wait is one second, and each further wait is twice as long as the one before.
     pub longest_wait: Duration,
     /// The time after the last failure at which the failures of an address are forgotten. It must exceed the longest
     /// wait. Those of an account over all addresses are forgotten after a day, those of a device after 30 days.
     pub forget_after: Duration,
-    /// The maximum number of attempts per second from one address, successful or not. A burst may be ten times as large.
+    /// The maximum number of attempts per second from one address, successful or not. A burst may be ten times as
+    /// large.
     pub rate: NonZeroU32,
 }
 
 impl Default for LoginThrottleLimits {
-    /// Returns limits of 5 failures per account and address, 100 per account, and 100 per address, with waits of up to 15
-    /// minutes. Failures from an address are forgotten after an hour. An address may make 50 attempts per second.
+    /// Returns limits of 5 failures per account and address, 100 per account, and 100 per address, with waits of up to
+    /// 15 minutes. Failures from an address are forgotten after an hour. An address may make 50 attempts per second.
     ///
-    /// After about 15 attempts, an attacker gets four per hour at one account from one address. From all addresses
-    /// together, attackers get 100, the limit of
-    /// [NIST SP 800-63B section 5.2.2](https://pages.nist.gov/800-63-3/sp800-63b.html#throttle), and then four per hour.
+    /// After about 15 attempts, an attacker gets four attempts per hour at one account from one address. From all
+    /// addresses together, attackers get 100 attempts, the limit of
+    /// [NIST SP 800-63B section 5.2.2](https://pages.nist.gov/800-63-3/sp800-63b.html#throttle), and then four per
+    /// hour.
     fn default() -> Self {
         Self {
             account_failures: 5,
@@ -116,7 +118,8 @@ impl Default for LoginThrottleLimits {
     }
 }
 
-/// The number of failures from one device after which its cookie has no effect: a stolen cookie allows this many guesses.
+/// The number of failures from one device after which its cookie has no effect: a stolen cookie allows this many
+/// guesses.
 const DEVICE_FAILURES: u32 = 10;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -142,7 +145,7 @@ impl LoginThrottleLimits {
     /// Returns the failures, or none if they are forgotten.
     fn recent(&self, failures: FailedAttempts, forget_after: Duration, now: Timestamp) -> FailedAttempts {
         match failures.last {
-            // Too far in the future, because a clock was wrong: nobody must wait that long.
+            // The failure is too far in the future, because a clock was wrong. Nobody must wait that long.
             Some(last) if last > now + self.longest_wait => FailedAttempts::default(),
             Some(last) if now < last + forget_after => failures,
             _ => FailedAttempts::default(),
@@ -223,15 +226,15 @@ pub(crate) enum Target<'a> {
     /// A user, with the stored hash of the password. All spellings of a username lead to one subject, and therefore to
     /// one count, which also includes attempts to change the password.
     User(&'a Subject, &'a PasswordHash),
-    /// A username that no user has. It is counted like an account.
+    /// A username that no user has. Its failures are counted like those of an account.
     Username(&'a str),
     /// A client, by the identifier as it was sent.
     Client(&'a str),
 }
 
 impl Target<'_> {
-    /// Returns the hash of the account. Stores must not get the username itself: it may be long, or a password that was typed
-    /// into the wrong field.
+    /// Returns the hash of the account. Stores must not get the username itself: it may be long, or it may be a
+    /// password that was typed into the wrong field.
     fn hash(self, user_kind: &str, normalize: impl FnOnce(&str) -> String) -> [u8; 32] {
         let text = match self {
             Self::User(subject, _) => format!("user\0{user_kind}\0{}", subject.as_str()),
@@ -255,14 +258,14 @@ pub(crate) const CLIENTS: &str = "clients ";
 pub(crate) const KNOWN: &str = "known ";
 
 impl<U: AuthUser> Auth<U> {
-    /// Refuses a request if there were too many from its address, whether or not they failed. Others at the same address do
-    /// not delay a device that signed in before. Sign-ins check the rate themselves; call this function in other endpoints
-    /// that hash a password, such as a registration.
+    /// Refuses a request if too many requests came from its address, whether or not they failed. Other clients at the
+    /// same address do not delay a device that signed in before. Sign-ins check the rate themselves; call this function
+    /// in other endpoints that hash a password, such as a registration.
     ///
-    /// The request is counted together with sign-ins, under [`LoginThrottleLimits::rate`]: 50 requests per second from one
-    /// address by default, with bursts of up to 500. The limit protects the threads for hashing. To keep scripts from
-    /// creating accounts, also set a lower limit of your own. Requests without an address are not limited. If login
-    /// throttling is off, no request is.
+    /// The request is counted together with sign-ins, under [`LoginThrottleLimits::rate`]: 50 requests per second from
+    /// one address by default, with bursts of up to 500. The limit protects the threads for hashing. To keep scripts
+    /// from creating accounts, also set a lower limit of your own. Requests without an address are not limited. If
+    /// login throttling is off, no request is limited.
     ///
     /// # Errors
     /// [`AuthError::TooManyAttempts`] if the rate is exceeded, [`AuthError::Backend`] if the store fails.
@@ -275,8 +278,8 @@ impl<U: AuthUser> Auth<U> {
         self.admit_known_device(throttle, client_info, now).await
     }
 
-    /// Refuses a request from an address whose rate is exceeded, unless it comes from a device that signed in before and is
-    /// within its own rate.
+    /// Refuses a request from an address whose rate is exceeded, unless it comes from a device that signed in before
+    /// and is within its own rate.
     async fn admit_known_device(
         &self,
         throttle: &Throttle,
@@ -294,8 +297,9 @@ impl<U: AuthUser> Auth<U> {
         Err(AuthError::TooManyAttempts { retry_after: SECOND })
     }
 
-    /// Looks up a secret, and counts the request if nothing was found: anyone can invent secrets, and each costs a query. While
-    /// the rate of the address is exceeded, nothing is looked up, except for devices that signed in before.
+    /// Looks up a secret, and counts the request if nothing was found: anyone can invent secrets, and each costs a
+    /// query. While the rate of the address is exceeded, nothing is looked up, except for devices that signed in
+    /// before.
     pub(super) async fn limit_failures<T>(
         &self,
         client_info: &ClientInfo,
@@ -323,8 +327,8 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// Runs `verify`, which checks a password or secret of this account, and counts the result. Returns an error instead
-    /// if too many attempts failed.
+    /// Runs `verify`, which checks a password or secret of this account, and counts the result. Returns an error
+    /// instead if too many attempts failed.
     pub(super) async fn throttled<R>(
         &self,
         target: Target<'_>,
@@ -344,18 +348,19 @@ impl<U: AuthUser> Auth<U> {
         let result = verify.await;
         match &result {
             Ok(_) => attempt.succeeded().await,
-            // The failure is counted before the response. If counting fails, the client must not learn that the password was
-            // wrong.
+            // The failure is counted before the response. If counting fails, the client must not learn that the
+            // password was wrong.
             Err(AuthError::InvalidCredentials | AuthError::IncorrectPassword | AuthError::InvalidClient) => {
                 attempt.failed().await?
             }
-            // These errors do not depend on the password, or only occur if it is right.
+            // These errors do not depend on the password, or occur only if it is right.
             Err(_) => attempt.ignored(),
         }
         result
     }
 
-    /// Stores the network of a user whose password hash was replaced, because the keys of known networks depend on the hash.
+    /// Stores the network of a user whose password hash was replaced, because the keys of known networks depend on the
+    /// hash.
     pub(super) async fn remember_network(
         &self,
         subject: &Subject,
@@ -370,7 +375,7 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// Returns the cookie for a device after a sign-in.
+    /// Returns the device cookie to set after a sign-in.
     pub(super) async fn device_cookie(
         &self,
         subject: &Subject,
@@ -399,7 +404,8 @@ impl<U: AuthUser> Auth<U> {
 /// The account of an attempt.
 struct Account {
     hash: [u8; 32],
-    /// A hash of the account and its password hash: after a change of the password, its devices and networks are unknown.
+    /// A hash of the account and its password hash: after a change of the password, its devices and networks are
+    /// unknown.
     credentials: [u8; 32],
     is_client: bool,
 }
@@ -421,11 +427,11 @@ pub(super) struct Throttle {
     rates: Rates<IpAddr>,
     /// The rates of devices with a cookie, while those of their networks are exceeded.
     device_rates: Rates<DeviceId>,
-    /// The networks whose failed look-ups exceeded the rate, with the time.
+    /// The networks whose failed lookups exceeded the rate, with the time.
     exceeded: Cache<IpAddr, Timestamp>,
     /// The networks that clients authenticated from, with the time.
     clients: Cache<IpAddr, Timestamp>,
-    /// The number of attempts in progress by key. They count as failures until they are done.
+    /// The number of attempts in progress by key. Attempts count as failures until they are done.
     in_progress: Mutex<HashMap<ThrottleKey, u32>>,
 }
 
@@ -448,7 +454,8 @@ impl<K: Clone + Eq + Hash> Rates<K> {
         let is_within = self.limiter.check_key(&sender).is_ok();
         if self.limiter.len() > self.limit.load(Ordering::Relaxed) {
             self.limiter.retain_recent();
-            // The number must double before the next cleanup, so its amortized cost is constant.
+            // The number of senders must double before the next cleanup, so the amortized cost of the cleanup is
+            // constant.
             self.limit.store(MIN_RATES_LIMIT.max(2 * self.limiter.len()), Ordering::Relaxed);
         }
         is_within
@@ -458,7 +465,7 @@ impl<K: Clone + Eq + Hash> Rates<K> {
 const SECOND: Duration = Duration::from_secs(1);
 const MIN_RATES_LIMIT: usize = 10_000;
 
-/// The maximum number of networks that are stored as exempt from the rate limit, and of those that are over it.
+/// The maximum number of networks in [`Throttle::clients`] and in [`Throttle::exceeded`].
 const CLIENT_NETWORKS: usize = 1000;
 
 /// The time for which a network is exempt from the rate limit after a client authenticated from it.
@@ -500,8 +507,8 @@ impl Throttle {
             let failures = self.find(&in_progress.keys, now).await?[0];
             if failures.count < DEVICE_FAILURES {
                 self.limits.check(failures, others[0], self.limits.account_failures, now)?;
-                // The failures are not cleared: a thief of the cookie must not get more guesses when the owner signs in.
-                // The owner's device gets a new ID.
+                // The failures are not cleared: a thief of the cookie must not get more guesses when the owner signs
+                // in. The owner's device gets a new ID.
                 let in_progress = Some(in_progress);
                 return Ok(Attempt { in_progress, now, outdated: Vec::new(), new_network: None });
             }
@@ -516,7 +523,7 @@ impl Throttle {
         now: Timestamp,
     ) -> Result<Attempt, AuthError> {
         let address = client_info.address.map(network);
-        // All users of an application that signs them in from a server share the server's address.
+        // If an application signs its users in from a server, they all share the server's address.
         let is_shared = address.is_some_and(|address| self.has_client(address, now));
         let network = address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
         let name = URL_SAFE_NO_PAD.encode(account.hash);
@@ -530,7 +537,8 @@ impl Throttle {
         if !account.is_client {
             keys.push(key(name, ACCOUNT_FORGET_AFTER));
         }
-        // This precedes the read, so that each earlier attempt is either still in progress or already in the store.
+        // The attempt is added before the read, so that each earlier attempt is either still in progress or already in
+        // the store.
         let (in_progress, others) = InProgress::start(self, keys.clone());
         let known = account.known(&network);
         keys.push(known.clone());
@@ -553,8 +561,8 @@ impl Throttle {
         if !is_known {
             self.limits.check(total, others[2], self.limits.account_total_failures, now)?;
         }
-        // The total is not checked for known networks, and sign-ins from them do not reset it: attackers must not get another
-        // hundred guesses each time that the owner signs in.
+        // The total is not checked for known networks, and sign-ins from them do not reset it: attackers must not get
+        // another hundred guesses each time that the owner signs in.
         let outdated = [(at_address.count > 0, 0), (total.count > 0 && !is_known, 2)];
         let outdated = outdated.iter().filter(|(is_outdated, _)| *is_outdated);
         let outdated = outdated.map(|(_, index)| keys[*index].clone()).collect();
@@ -627,8 +635,8 @@ impl Drop for InProgress {
     }
 }
 
-/// An attempt in progress. If the client disconnects, the attempt is dropped and counts as failed: closing connections must
-/// not allow uncounted attempts.
+/// An attempt in progress. If the client disconnects, the attempt is dropped and counts as failed: closing connections
+/// must not allow uncounted attempts.
 struct Attempt {
     in_progress: Option<InProgress>,
     now: Timestamp,
@@ -712,7 +720,7 @@ mod tests {
     }
 
     #[test]
-    fn network_is_the_ipv4_address_or_the_ipv6_64() {
+    fn network_is_the_ipv4_address_or_the_ipv6_64_prefix() {
         for (address, expected) in [
             ("203.0.113.7", "203.0.113.7"),
             ("::ffff:203.0.113.7", "203.0.113.7"),
@@ -749,7 +757,7 @@ mod tests {
     }
 
     #[test]
-    fn store_without_a_result_for_every_key_is_an_error_for_known_and_unknown_devices() {
+    fn attempts_of_known_and_unknown_devices_fail_if_the_store_omits_results() {
         let throttle = Arc::new(Throttle::new(LoginThrottle::new(Forgetful)));
         for device in [None, Some(DeviceId::default())] {
             let account = Account { hash: [0; 32], credentials: [0; 32], is_client: false };
@@ -761,7 +769,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn end_of_wait_never_exceeds_the_longest_and_never_decreases(count: u32, allowed in 0_u32..1000, last in 0_u64..1 << 40) {
+        fn end_of_wait_never_decreases_with_failures_or_exceeds_the_longest_wait(
+            count: u32,
+            allowed in 0_u32..1000,
+            last in 0_u64..1 << 40,
+        ) {
             let limits = LoginThrottleLimits::default();
             let end = |count| limits.end_of_wait(failures(count, last), allowed);
             prop_assert!(end(count).is_none_or(|end| end <= Timestamp::from_unix(last + 900)));

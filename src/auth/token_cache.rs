@@ -27,12 +27,12 @@ use crate::{
     },
 };
 
-/// A cache of the results of [authentication](crate::Auth::authenticate) and introspection, by the SHA-256 of the
-/// access token or session cookie. Rarely used ones are evicted. An entry is valid until its token expires or the entry
-/// is [invalidated](CacheInvalidator::invalidate).
+/// A cache of the results of [authentication](crate::Auth::authenticate) and introspection, keyed by the SHA-256 of the
+/// access token or session cookie. Rarely used entries are evicted. An entry is valid until its token expires or the
+/// entry is [invalidated](CacheInvalidator::invalidate).
 ///
 /// The cache must receive every change: code that writes to a [`UserStore`](crate::UserStore), a
-/// [`SessionStore`](crate::sessions::SessionStore) or a [`ClientRegistry`](crate::ClientRegistry) invalidates the
+/// [`SessionStore`](crate::sessions::SessionStore) or a [`ClientRegistry`](crate::ClientRegistry) must invalidate the
 /// entries before it reports success. The stores of `gatepass::sql` do so for a cache that is passed to
 /// `Database::watch`, which also receives the changes of other processes. Pass the cache to `JwtTokens::watch` as well,
 /// so that the removal of a signing key clears it.
@@ -79,8 +79,9 @@ pub struct TokenCacheStats {
 /// The SHA-256 of a token.
 type TokenDigest = [u8; 32];
 
-/// Returns the key of a token or a cookie, which depends on `accepted`: a cached token for another service is never accepted
-/// here, nor a cookie as a token. The hash input begins with `accepted`, because the sender chooses the rest.
+/// Returns the cache key of a token or a cookie. The key depends on `accepted`: a cached token for another service is
+/// never accepted here, and a cookie is never accepted as a token. The hash input begins with `accepted`, because the
+/// sender chooses the rest.
 fn digest(token: &str, accepted: Accepted) -> TokenDigest {
     Sha256::new_with_prefix([accepted as u8]).chain_update(token).finalize().into()
 }
@@ -91,7 +92,7 @@ struct Entry<U> {
     expires_at: Option<Timestamp>,
 }
 
-/// The cached tokens by user and by session. Some may have been evicted.
+/// The cached tokens by user and by session. Some may already have been evicted from the cache.
 #[derive(Default)]
 struct Index {
     users: HashMap<Subject, Vec<TokenDigest>>,
@@ -114,7 +115,7 @@ pub(super) enum Lookup<U> {
 /// A token that is not cached.
 pub(super) struct Miss {
     digest: TokenDigest,
-    /// The generation before the stores are read: the result is not cached if anything was invalidated since.
+    /// The generation before the stores are read. The result is not cached if anything is invalidated after that.
     generation: u64,
 }
 
@@ -123,7 +124,7 @@ pub(super) struct Miss {
 struct Stale;
 
 impl<U: Clone> TokenCache<U> {
-    /// Creates a cache for this many tokens.
+    /// Creates a cache for at most `tokens` entries.
     pub fn new(tokens: NonZeroUsize) -> Self {
         Self {
             tokens: Cache::new(tokens.get()),
@@ -218,7 +219,8 @@ impl<U: Clone + Send + Sync + 'static> CacheInvalidator for TokenCache<U> {
                 self.tokens.clear();
             }
         }
-        // This follows the removal, so that a thread that sees the new generation does not find the old entries.
+        // The generation changes after the removal, so that a thread that sees the new generation does not find the old
+        // entries.
         self.generation.fetch_add(1, Ordering::Release);
     }
 
@@ -245,7 +247,7 @@ impl Index {
         self.tokens += 1;
     }
 
-    /// Removes evicted tokens once the index has more than `limit` tokens.
+    /// Removes evicted tokens once the index contains more than `limit` tokens.
     fn shrink(&mut self, limit: u64, is_cached: impl Fn(&TokenDigest) -> bool) {
         if self.tokens <= limit {
             return;

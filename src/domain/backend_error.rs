@@ -4,8 +4,8 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 /// A failure of a store, hasher or token service: neither "not found" nor "wrong password".
 ///
-/// Implementations of Gatepass's traits return it, and any error converts into it with `?`. The log gets the chain of
-/// causes; a client gets status 500 ([`BackendError::new`]) or 503 ([`BackendError::unavailable`],
+/// Implementations of Gatepass's traits return it, and any error converts into it with `?`. The log contains the chain
+/// of causes. A client gets status 500 ([`BackendError::new`]) or 503 ([`BackendError::unavailable`],
 /// [`BackendError::busy`]) without details.
 ///
 /// ```
@@ -32,7 +32,7 @@ impl BackendError {
         Self { cause: cause.into().into(), temporary: false, retry_after: None }
     }
 
-    /// Creates an error that is expected to pass, such as an unreachable database.
+    /// Creates an error for a temporary failure, such as an unreachable database.
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: cause.into().into(), temporary: true, retry_after: None }
     }
@@ -105,7 +105,7 @@ impl fmt::Debug for BackendError {
     }
 }
 
-/// A [`BackendError`] that implements [`Error`]. Gatepass's own stores return it from methods that you call.
+/// A [`BackendError`] that implements [`Error`]. Gatepass's own stores return it from their inherent methods.
 ///
 /// It converts back into the [`BackendError`] with `?`.
 #[derive(Clone, Debug)]

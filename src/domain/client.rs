@@ -22,8 +22,8 @@ name! {
 }
 
 impl ClientId {
-    /// Returns the subject of tokens that the client requests for itself. The prefix distinguishes it from the subjects of
-    /// users.
+    /// Returns the subject of tokens that the client requests for itself. The prefix `client:` distinguishes it from
+    /// the subjects of users.
     ///
     /// # Errors
     /// [`InvalidName`] if the identifier is too long for a subject.
@@ -54,15 +54,15 @@ impl ClientId {
 pub struct Client {
     /// The identifier.
     pub id: ClientId,
-    /// The kind.
+    /// The kind: public or confidential.
     pub kind: ClientKind,
     /// The names of the grants that the client may use (`grant_type`).
     pub grants: Vec<String>,
     /// The scopes that the client's tokens may have.
     pub scopes: GrantedScopes,
     /// The audiences that the client may request tokens for, and whose access tokens it may
-    /// [introspect](crate::Auth::introspect_as). For requests, `None` stands for all audiences of the service; for
-    /// introspection, it stands for none.
+    /// [introspect](crate::Auth::introspect_as). `None` allows token requests for all audiences of the service, and
+    /// introspection for no audience.
     pub audiences: Option<Vec<Audience>>,
     /// True if a confidential client may introspect the tokens of all clients.
     pub introspect_all: bool,
@@ -71,9 +71,10 @@ pub struct Client {
 /// The kind of a client ([RFC 6749 section 2.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.1)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientKind {
-    /// A client that cannot keep a secret, such as a page or an app on a user's device. It only has an identifier.
+    /// A client that cannot keep a secret, such as a page or an app on a user's device. It sends only its identifier.
     Public,
-    /// A client that authenticates with one of these secrets. Two secrets are valid while one replaces the other.
+    /// A client that authenticates with one of these secrets. While a secret is being replaced, the old and the new one
+    /// are both valid.
     Confidential(Vec<ClientSecretHash>),
 }
 
@@ -111,8 +112,8 @@ impl Client {
         self.grants.iter().any(|allowed| allowed == grant)
     }
 
-    /// Returns whether the client authenticates with this secret at `now`: a confidential client needs one of its
-    /// secrets that has not expired, a public client must not send any.
+    /// Returns whether the client authenticates with this secret at `now`: a confidential client must send one of its
+    /// secrets that has not expired, and a public client must not send any.
     pub fn accepts(&self, secret: Option<&ClientSecret>, now: Timestamp) -> bool {
         match (&self.kind, secret) {
             (ClientKind::Public, secret) => secret.is_none(),
@@ -129,7 +130,7 @@ impl Client {
     }
 }
 
-/// The SHA-256 of a client secret, in base64url. Unlike a password, 256 random bits need no slow hash.
+/// The SHA-256 of a client secret, in base64url. A secret of 256 random bits needs no slow hash, unlike a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSecretHash {
     hash: String,
@@ -142,7 +143,7 @@ impl ClientSecretHash {
         Self::from_stored(URL_SAFE_NO_PAD.encode(Sha256::digest(secret.expose())))
     }
 
-    /// Creates the hash from a string that a registry has stored.
+    /// Creates the hash from its stored string.
     pub fn from_stored(hash: String) -> Self {
         Self { hash, expires_at: None }
     }

@@ -8,16 +8,16 @@ use std::{fmt, sync::Arc};
 pub enum ErrorFormat {
     /// FastAPI's format: `{"detail": …}`, and status 422 for an invalid form.
     FastApi,
-    /// The fields of OAuth 2.0 next to `detail`: `error` and `error_description`
+    /// `detail` with the OAuth 2.0 fields `error` and `error_description`
     /// ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)), and challenges with an error code
     /// ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
     #[default]
     OAuth2,
-    /// Status and headers of [`OAuth2`](Self::OAuth2) with a body of your own: see [`ErrorFormat::custom`].
+    /// The status and headers of [`OAuth2`](Self::OAuth2), with a body of your own: see [`ErrorFormat::custom`].
     Custom(CustomErrorBody),
 }
 
-/// A function that writes the body of an error response as JSON text.
+/// A function that returns the body of an error response as JSON text.
 pub type CustomErrorBody = Arc<dyn Fn(&ErrorSummary<'_>) -> String + Send + Sync>;
 
 /// An error response without its body.

@@ -7,17 +7,16 @@ use crate::domain::{
     user::Subject,
 };
 
-/// An event: who did what, when and from where. It contains no secret, unless a user typed one into the field for the
-/// username.
+/// An event: who did what, when and from where. It contains no secret, unless a user typed one into the username field.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
     /// The kind of event.
     pub kind: EventKind,
-    /// The username as it was sent, whether or not a user has it.
+    /// The username as it was sent, whether or not such a user exists.
     pub username: Option<&'a str>,
     /// The user, if known.
     pub subject: Option<&'a Subject>,
-    /// The client; `None` for the default client. If its authentication failed, the identifier that was sent.
+    /// The client; `None` for the default client. If client authentication failed, the identifier that was sent.
     pub client_id: Option<&'a ClientId>,
     /// The session, if there is one.
     pub session_id: Option<&'a SessionId>,
@@ -70,7 +69,7 @@ event_kinds! {
     ClientFailed = "client_failed",
     /// Client authentication was throttled; the secret was not verified.
     ClientBlocked = "client_blocked",
-    /// A request was refused because too many came from its address.
+    /// A request was refused because too many requests came from its address.
     RateLimited = "rate_limited",
     /// A request without a valid access token was refused (401).
     Unauthorized = "unauthorized",
@@ -116,7 +115,7 @@ event_kinds! {
     ClientChanged = "client_changed",
     /// An operator removed a client; its sessions ended.
     ClientRemoved = "client_removed",
-    /// An operator removed failed attempts, which ends the waits of login throttling.
+    /// An operator cleared failed attempts, so that login throttling no longer delays sign-ins because of them.
     ThrottleCleared = "throttle_cleared",
     /// An operator created a signing key.
     KeyRotated = "key_rotated",
@@ -125,8 +124,8 @@ event_kinds! {
 }
 
 impl EventKind {
-    /// Returns whether the event is a refused attempt, which strangers can repeat at will. The audit trail combines the
-    /// refused attempts of a minute into entries with a count.
+    /// Returns whether the event is a refused attempt. Anyone can repeat such attempts at will, so the audit trail
+    /// combines those of a minute into entries with a count.
     pub fn is_failure(self) -> bool {
         matches!(
             self,
@@ -144,7 +143,7 @@ impl EventKind {
     }
 }
 
-/// A receiver of events. The request waits until its listeners return, so they must not block.
+/// A receiver of events. Each request waits until the listeners return, so listeners must not block.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};

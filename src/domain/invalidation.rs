@@ -17,17 +17,17 @@ pub enum Invalidation {
 
 /// A receiver of invalidations, such as [`TokenCache`](crate::cache::TokenCache).
 pub trait CacheInvalidator: Send + Sync + 'static {
-    /// Removes all entries that `change` makes stale. None of them is used after this returns.
+    /// Removes all entries that `change` makes stale. No entry that was removed is used after this method returns.
     fn invalidate(&self, change: &Invalidation);
 
-    /// Reports that all changes so far were delivered: the cache may be used until `deadline`, or longer if this is
-    /// called again. The deadline makes the cache of a suspended process stale, although nothing calls
+    /// Reports that all changes so far were delivered: the cache may be used until `deadline`, or longer if this method
+    /// is called again. After a process was suspended, the deadline makes its cache stale even if nothing called
     /// [`disconnected`](Self::disconnected).
     fn synced_until(&self, deadline: Timestamp);
 
     /// Reports that changes are no longer received: the cache may be stale.
     fn disconnected(&self);
 
-    /// Reports that changes are received again, and that all missed ones were delivered.
+    /// Reports that changes are received again, and that all missed changes were delivered.
     fn reconnected(&self);
 }

@@ -10,8 +10,8 @@ pub struct InvalidName {
     pub(crate) reason: &'static str,
 }
 
-/// Returns the reason why a string is not a valid name, or `None` if it is. `too_long` is the reason for a string of
-/// more than `max_bytes`.
+/// Returns the reason why a string is not a valid name, or `None` if it is valid. `too_long` is the reason for a string
+/// of more than `max_bytes`.
 pub(crate) fn invalid_reason(text: &str, max_bytes: usize, too_long: &'static str) -> Option<&'static str> {
     if text.is_empty() {
         Some("it is empty")

@@ -1,8 +1,9 @@
-//! The traits between Gatepass and an application: users, password hashing, tokens and clients.
+//! The traits that applications implement: user storage, password hashing, tokens and clients.
 //!
-//! "Not found" is `Ok(None)` and a wrong password is a value; a [`BackendError`] means that a store or service failed.
+//! "Not found" is `Ok(None)`, and a wrong password is [`PasswordCheck::Mismatch`]. A [`BackendError`] means that a
+//! store or service failed.
 
-#![expect(unreachable_pub, reason = "the code that dynosaur generates")]
+#![expect(unreachable_pub, reason = "dynosaur generates unreachable `pub` items")]
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,22 +21,22 @@ use crate::domain::{
     user::{Account, AuthUser, Subject, Username},
 };
 
-/// Storage for your users. Implement it with plain `async fn`.
+/// Storage for your users. Implement the methods as plain `async fn`.
 ///
 /// # Rules
 ///
 /// The suite `gatepass::testing::contract::user_store` (feature `testing`) checks these rules.
 ///
-/// - **unknown-user**: For a username or subject that does not exist, the result is `Ok(None)`, whatever the string. An error
+/// - **unknown-user**: `find_by_username` and `find_by_subject` return `Ok(None)` for every unknown string. An error
 ///   would cause a response with status 500, and anyone can send such strings.
-/// - **distinct-subjects**: Each account has a subject of its own, which never changes. Otherwise one user would get
-///   the data of another.
-/// - **found-by-subject**: `find_by_subject` returns the same user as `find_by_username`, with the same state and scopes: a
-///   token contains only the subject.
-/// - **replace-hash**: `replace_hash` stores the hash byte for byte, for this user only. A truncated hash would lock the user
-///   out; hashes of Argon2id have about 100 characters.
-/// - **replace-compares**: `replace_hash` does nothing if the stored hash is not `old`, compared byte for byte: a concurrent
-///   password change must win.
+/// - **distinct-subjects**: Each account has a unique subject, which never changes. Otherwise one user could get the
+///   data of another.
+/// - **found-by-subject**: `find_by_subject` returns the same user as `find_by_username`, with the same state and
+///   scopes: a token contains only the subject.
+/// - **replace-hash**: `replace_hash` stores the hash byte for byte, for this user only. A truncated hash would lock
+///   the user out; Argon2id hashes have about 100 characters.
+/// - **replace-compares**: `replace_hash` does nothing if the stored hash is not `old`, compared byte for byte: a
+///   concurrent password change must win.
 /// - **replace-unknown**: `replace_hash` changes nothing if the user does not exist. It may return an error.
 ///
 /// # Example
@@ -104,7 +105,7 @@ pub trait UserStore: Send + Sync {
     ) -> impl Future<Output = Result<Option<Self::User>, BackendError>> + Send;
 
     /// Replaces the stored hash `old` with `new`, after a sign-in with an outdated hash. Does nothing if the user no
-    /// longer exists, or if the stored hash is no longer `old`: the password was changed concurrently.
+    /// longer exists, or if the stored hash is no longer `old` because the password was changed concurrently.
     ///
     /// # Errors
     /// [`BackendError`] if the hash could not be stored.
@@ -137,20 +138,21 @@ impl<S: UserStore> UserStore for Arc<S> {
     }
 }
 
-/// Storage for users that can change their passwords through Gatepass.
+/// Storage for the passwords of users that can change them through Gatepass.
 ///
 /// # Rules
 ///
 /// The suite `gatepass::testing::contract::password_store` (feature `testing`) checks these rules.
 ///
-/// - **same-hash**: `find_hash` returns the hash that the [`UserStore`] returns, because sign-ins verify that one.
-/// - **unknown-account**: For a user that does not exist, `find_hash` returns `None`, and `change_password` returns `false` and
-///   changes nothing.
+/// - **same-hash**: `find_hash` returns the same hash as the [`UserStore`], which sign-ins verify.
+/// - **unknown-account**: For a user that does not exist, `find_hash` returns `None`, and `change_password` returns
+///   `false` and changes nothing.
 /// - **change-replaces**: `change_password` stores the hash byte for byte, for this user only.
-/// - **change-compares**: `change_password` returns `false` and changes nothing if the stored hash is not `old`, which is the
-///   hash that the current password was verified with.
-/// - **change-once**: The comparison and the change are atomic. Of concurrent changes, one returns `true`, and its hash
-///   is stored. Otherwise a user whose change succeeded might be unable to sign in with the new password.
+/// - **change-compares**: `change_password` returns `false` and changes nothing if the stored hash is not `old`, which
+///   is the hash that the current password was verified against.
+/// - **change-once**: The comparison and the change are atomic. Of several concurrent calls, exactly one returns
+///   `true`, and its hash is stored. Otherwise a user whose change succeeded might be unable to sign in with the new
+///   password.
 #[dynosaur::dynosaur(pub(crate) DynPasswordStore = dyn(box) PasswordStore)]
 pub trait PasswordStore: Send + Sync {
     /// Returns the stored hash of this user's password, or `None` for an unknown user.
@@ -166,8 +168,8 @@ pub trait PasswordStore: Send + Sync {
     /// `old` or the user does not exist.
     ///
     /// [`Auth`](crate::Auth) ends the sessions of the user before and after this call. A store that keeps users and
-    /// sessions in one database should also end them in the transaction of the change, so that none is left open by a
-    /// crash after it.
+    /// sessions in one database should also end the sessions in the transaction that changes the password. Then a crash
+    /// after the change leaves no session open.
     ///
     /// # Errors
     /// [`BackendError`] if the hash could not be stored.
@@ -196,7 +198,7 @@ impl<S: PasswordStore> PasswordStore for Arc<S> {
     }
 }
 
-/// Password hashing. Hash on threads of your own: slow work must not block async workers.
+/// A password hasher. Implementations should hash on separate threads, because slow work must not block async workers.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -236,8 +238,8 @@ pub trait PasswordHasher: Send + Sync {
         hash: &PasswordHash,
     ) -> impl Future<Output = Result<PasswordCheck, BackendError>> + Send;
 
-    /// Returns a hash that no password matches and that takes as long to verify as a real one. It is verified for
-    /// unknown users, so that response times do not reveal which accounts exist.
+    /// Returns a hash that no password matches and that takes as long to verify as a real one. [`Auth`](crate::Auth)
+    /// verifies it for unknown users, so that response times do not reveal which accounts exist.
     fn dummy_hash(&self) -> &PasswordHash;
 }
 
@@ -269,8 +271,8 @@ pub enum PasswordCheck {
 /// Rules for new passwords.
 #[dynosaur::dynosaur(pub(crate) DynPasswordPolicy = dyn(box) PasswordPolicy)]
 pub trait PasswordPolicy: Send + Sync {
-    /// Checks a new password. `context` contains words that attackers may know about the user, such as the username, the
-    /// email address and the name of the service.
+    /// Checks a new password. `context` contains words that attackers may know about the user, such as the username,
+    /// the email address and the name of the service.
     ///
     /// # Errors
     /// [`BackendError`] if the check failed; a weak password is `Ok(Err(…))`.
@@ -281,7 +283,7 @@ pub trait PasswordPolicy: Send + Sync {
     ) -> impl Future<Output = Result<Result<(), WeakPassword>, BackendError>> + Send;
 }
 
-/// The reason why a new password is rejected. `Display` writes a message for the user who chose it.
+/// The reason why a new password is rejected. `Display` writes a message for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum WeakPassword {
@@ -299,7 +301,7 @@ pub enum WeakPassword {
         "the password is too common or too easy to guess; choose another one, for example four unrelated words"
     )]
     TooEasy,
-    /// The password consists of little more than words of the context.
+    /// The password consists of little more than the context words of [`PasswordPolicy::check`].
     #[error(
         "the password is based on the username, the name, the email address or the name of the service; choose a \
          password that does not contain them"
@@ -314,8 +316,8 @@ pub enum WeakPassword {
 }
 
 impl WeakPassword {
-    /// The default minimum length in characters. NIST SP 800-63B-4 section 3.1.1.2 requires it of passwords without a
-    /// second factor.
+    /// The default minimum length in characters. NIST SP 800-63B-4 section 3.1.1.2 requires this minimum for passwords
+    /// without a second factor.
     pub(crate) const MIN_CHARACTERS: usize = 15;
 
     /// Checks the length of a new password.
@@ -368,15 +370,15 @@ impl WeakPassword {
 /// ```
 #[dynosaur::dynosaur(pub(crate) DynTokenIssuer = dyn(box) TokenIssuer)]
 pub trait TokenIssuer: Send + Sync {
-    /// Issues a token with all fields of `new` that its format supports. A token without `user_kind` is accepted for
-    /// users of any kind.
+    /// Issues a token with all fields of `new` that the token format supports. A token without `user_kind` is accepted
+    /// for users of any kind.
     ///
     /// # Errors
     /// [`BackendError`] if no token could be issued.
     fn issue(&self, new: &NewToken) -> impl Future<Output = Result<IssuedToken, BackendError>> + Send;
 
-    /// Returns the public keys that verify tokens at `now`, including keys that do not sign yet; `None` if tokens are
-    /// not signed with a private key.
+    /// Returns the public keys that verify tokens at `now`, including keys that are not used for signing yet; `None` if
+    /// tokens are not signed with a private key.
     ///
     /// # Errors
     /// [`BackendError`] if the keys cannot be read.
@@ -395,22 +397,22 @@ pub trait TokenIssuer: Send + Sync {
 /// A service that verifies access tokens.
 #[dynosaur::dynosaur(pub(crate) DynTokenVerifier = dyn(box) TokenVerifier)]
 pub trait TokenVerifier: Send + Sync {
-    /// Returns the claims of a token, or `None` if it is not genuine, not valid at `now` or not for this application's
-    /// audience.
+    /// Returns the claims of a token, or `None` if the token is not genuine, is not valid at `now` or is not for this
+    /// application's audience.
     ///
     /// # Errors
-    /// [`BackendError`] if the token cannot be verified now, for example because no keys were fetched yet.
+    /// [`BackendError`] if the token cannot be verified now, for example because no keys have been fetched yet.
     fn verify(
         &self,
         token: &AccessToken,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Claims>, BackendError>> + Send;
 
-    /// Does the same as [`verify`](Self::verify), but for any audience: an issuer introspects and revokes tokens that it
-    /// issued for others. The default is `verify`.
+    /// Verifies a token for any audience: an issuer also introspects and revokes tokens that it issued for other
+    /// services. The default implementation calls [`verify`](Self::verify).
     ///
     /// # Errors
-    /// Those of [`verify`](Self::verify).
+    /// The errors of [`verify`](Self::verify).
     fn verify_any_audience(
         &self,
         token: &AccessToken,
@@ -455,16 +457,16 @@ pub struct NewToken {
     pub subject: Subject,
     /// The kind of user: [`AuthUser::user_kind`] or [`Client::USER_KIND`].
     pub user_kind: &'static str,
-    /// The scopes.
+    /// The granted scopes.
     pub granted_scopes: GrantedScopes,
     /// The client that requested the token. [`Auth`](crate::Auth) always sets it.
     pub client_id: Option<ClientId>,
-    /// The audiences; empty for the issuer's own.
+    /// The audiences; empty for the issuer's own audience.
     pub audiences: Vec<Audience>,
     /// The session that the token belongs to, if there are sessions.
     pub session_id: Option<SessionId>,
-    /// The number of the response within the session. If the token does not contain it, the use of the token does not
-    /// show that the client received the response: reuse of a refresh token within the grace period may go unnoticed.
+    /// The number of the token response within the session. When the token is used, this number shows that the client
+    /// received that response. Without it, reuse of a refresh token within the grace period may go unnoticed.
     pub sequence: Option<u64>,
     /// Additional claims of the application. Claims that Gatepass sets take precedence.
     pub extra_claims: Map<String, Value>,
@@ -490,22 +492,22 @@ pub struct KeySet {
     pub max_age: Duration,
 }
 
-/// The registered clients.
+/// A registry of clients.
 ///
 /// # Rules
 ///
 /// The suite `gatepass::testing::contract::client_registry` (feature `testing`) checks these rules.
 ///
-/// - **registered-client**: A registered client is returned with all fields as they were registered: its grants, scopes and
-///   audiences limit its tokens.
-/// - **unknown-client**: For a client that is not registered, the result is `Ok(None)`, whatever its identifier. An error would
-///   cause a response with status 500, and anyone can send any identifier.
-/// - **exact-client-id**: Identifiers are compared byte for byte. Failed attempts are counted under the identifier of the
-///   request, so another spelling would allow further guesses.
+/// - **registered-client**: `find` returns a client with all fields as they were registered. The grants, scopes and
+///   audiences limit the client's tokens.
+/// - **unknown-client**: `find` returns `Ok(None)` for every identifier that is not registered. An error would cause a
+///   response with status 500, and anyone can send any identifier.
+/// - **exact-client-id**: Identifiers are compared byte for byte. Failed attempts are counted under the identifier in
+///   the request, so another spelling would allow further guesses.
 #[dynosaur::dynosaur(pub(crate) DynClientRegistry = dyn(box) ClientRegistry)]
 pub trait ClientRegistry: Send + Sync {
-    /// Returns the client with this identifier, or `None` if it is not registered. [`Auth`](crate::Auth) compares the
-    /// secret.
+    /// Returns the client with this identifier, or `None` if it is not registered. [`Auth`](crate::Auth) verifies the
+    /// client's secret.
     ///
     /// # Errors
     /// [`BackendError`] if the registry cannot be read.

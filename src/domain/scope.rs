@@ -20,8 +20,8 @@ impl Scope {
     pub const OFFLINE_ACCESS: &str = "offline_access";
 
     /// The scope that a token needs at the UserInfo endpoint
-    /// ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)). Every
-    /// user may request it.
+    /// ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
+    /// Every user may request it.
     pub const OPENID: &str = "openid";
 
     /// Returns the scope [`OPENID`](Self::OPENID).
@@ -95,7 +95,7 @@ impl Scopes {
 
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        // Without the hash set, this would be quadratic in the length of the input.
+        // Without the hash set, the removal of duplicates would take time quadratic in the length of the input.
         let mut seen = HashSet::new();
         Self(scopes.into_iter().filter(|scope| seen.insert(scope.clone())).collect())
     }
@@ -135,8 +135,8 @@ impl From<Scopes> for GrantedScopes {
 }
 
 impl GrantedScopes {
-    /// Returns those of the requested scopes that are granted, or all granted scopes if none is requested. Returns
-    /// `None` if none of the requested scopes is granted. [`GrantedScopes::All`] ignores the request and returns itself.
+    /// Returns the requested scopes that are granted, or all granted scopes if none is requested. Returns `None` if
+    /// none of the requested scopes is granted. [`GrantedScopes::All`] ignores the request and returns itself.
     pub fn grant(&self, requested: &[String]) -> Option<Self> {
         let Self::Only(own) = self else { return Some(Self::All) };
         if requested.is_empty() {
@@ -147,7 +147,7 @@ impl GrantedScopes {
         (!granted.is_empty()).then_some(Self::Only(granted))
     }
 
-    /// Returns the scopes that are in both.
+    /// Returns the scopes that are in both sets.
     pub fn limited_to(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::All, scopes) | (scopes, Self::All) => scopes.clone(),
@@ -157,7 +157,7 @@ impl GrantedScopes {
         }
     }
 
-    /// Returns these scopes with one added.
+    /// Returns these scopes with `scope` added.
     pub fn with(&self, scope: Scope) -> Self {
         match self {
             Self::All => Self::All,

@@ -11,7 +11,8 @@ macro_rules! secret {
         pub struct $name(::zeroize::Zeroizing<String>);
 
         impl $name {
-            /// Returns the secret. Call it as late as possible: the returned string is not protected from being logged.
+            /// Returns the secret. Call this method as late as possible: the returned string is not protected from
+            /// being logged.
             pub fn expose(&self) -> &str {
                 &self.0
             }
@@ -65,8 +66,8 @@ impl Password {
 
 /// Deserializes from a string. The error does not contain the value.
 ///
-/// Only the password itself is wiped from memory. The request body that it was read from and the buffers of the
-/// deserializer are not, for example with `web::Json`.
+/// Only the password itself is wiped from memory. The request body and the buffers of the deserializer are not, for
+/// example with `web::Json`.
 impl<'de> Deserialize<'de> for Password {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let password = String::deserialize(deserializer);
@@ -75,14 +76,15 @@ impl<'de> Deserialize<'de> for Password {
 }
 
 secret! {
-    /// A stored password hash, in a format that the [`PasswordHasher`](crate::PasswordHasher) reads. `==` compares two
-    /// hashes as strings. It is for stores, and does not verify a password.
+    /// A stored password hash, in a format that the [`PasswordHasher`](crate::PasswordHasher) reads. Stores compare two
+    /// hashes with `==`, as strings. This does not verify a password.
     #[derive(PartialEq)]
     PasswordHash
 }
 
 secret! {
-    /// The value of a device cookie: failed attempts of strangers do not delay a device that sends it. It authenticates nobody.
+    /// The value of a device cookie. Failed attempts by strangers do not delay a device that sends the cookie. It does
+    /// not authenticate anyone.
     #[derive(PartialEq, Eq)]
     DeviceCookie
 }

@@ -1,6 +1,6 @@
-//! Sessions: a sign-in opens a session, and all its tokens end with it.
+//! Sessions: a sign-in opens a session, and the tokens of a session are valid only until it ends.
 
-#![expect(unreachable_pub, reason = "the code that dynosaur generates")]
+#![expect(unreachable_pub, reason = "dynosaur generates unreachable `pub` items")]
 
 use std::{borrow::Cow, num::NonZeroU32};
 
@@ -15,13 +15,13 @@ use crate::domain::{
 };
 
 name! {
-    /// The identifier of a session, which all its tokens carry
+    /// The identifier of a session, which all tokens of the session contain
     /// ([`sid`](https://www.iana.org/assignments/jwt/jwt.xhtml)).
     SessionId, "session id", 255 bytes
 }
 
-/// The user that a session belongs to, or the client that requested a token for itself. Users of two kinds may have the
-/// same subject.
+/// The user that a session belongs to, or the client that requested a token for itself. Users of different kinds may
+/// have the same subject.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionOwner {
     /// The kind of user: [`AuthUser::user_kind`](crate::AuthUser::user_kind) or
@@ -31,7 +31,7 @@ pub struct SessionOwner {
     pub subject: Subject,
 }
 
-/// A number that grows whenever all sessions of a user end, for example after a password change.
+/// A number that increases whenever all sessions of a user are ended, for example after a password change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CredentialsVersion(pub u64);
 
@@ -45,7 +45,7 @@ impl TokenHash {
         &self.0
     }
 
-    /// Creates the hash from a string that a store has kept.
+    /// Creates the hash from its stored string.
     pub fn from_stored(hash: String) -> Self {
         Self(hash)
     }
@@ -64,7 +64,7 @@ pub struct NewSession<'a> {
     pub client_id: Option<&'a ClientId>,
     /// The scopes that tokens of the session may have.
     pub granted_scopes: &'a GrantedScopes,
-    /// The audiences that tokens of the session may have; empty for the issuer's own.
+    /// The audiences that tokens of the session may have; empty for the issuer's own audience.
     pub audiences: &'a [Audience],
     /// The sender of the request.
     pub client_info: &'a ClientInfo,
@@ -72,8 +72,8 @@ pub struct NewSession<'a> {
     pub now: Timestamp,
     /// The time from which no token of the session is valid, if there is one.
     pub expires_at: Option<Timestamp>,
-    /// The hashes of the token family's name and of its first token, if the session has refresh tokens. For a session with a
-    /// cookie, both are the hash of the cookie.
+    /// The hashes of the token family's name and of its first token, if the session has refresh tokens. For a session
+    /// with a cookie, both are the hash of the cookie.
     pub refresh_token: Option<(&'a TokenHash, &'a TokenHash)>,
     /// The maximum number of sessions of the user, including this one.
     pub max_sessions: NonZeroU32,
@@ -95,8 +95,8 @@ pub struct Session {
 }
 
 /// The refresh tokens of one session, each derived from the one before
-/// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). The current token is valid, the
-/// previous one for a short grace period; the use of any other is reuse.
+/// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). The current token is valid, and
+/// the previous token is valid for a short grace period. The use of any other token of the family is reuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenFamily {
     /// The session.
@@ -107,7 +107,7 @@ pub struct TokenFamily {
     pub client_id: Option<ClientId>,
     /// The scopes that access tokens of the session may have.
     pub granted_scopes: GrantedScopes,
-    /// The audiences that access tokens of the session may have; empty for the issuer's own.
+    /// The audiences that access tokens of the session may have; empty for the issuer's own audience.
     pub audiences: Vec<Audience>,
     /// The sender of the last request for a token.
     pub client_info: ClientInfo,
@@ -122,16 +122,16 @@ pub struct TokenFamily {
 }
 
 /// The responses that contained the current refresh token of a session, by sequence number, and whether the client
-/// received one. Every token response of a session has a number: 0 for the sign-in, and one more for each refresh. Its
-/// access token carries the number as [`Claims::sequence`].
+/// received one. Every token response of a session has a number: 0 for the sign-in, and one more for each refresh. The
+/// access token in the response contains the number as [`Claims::sequence`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// The time at which the current refresh token was issued.
     pub rotated: Timestamp,
-    /// The number of the first response: that of the rotation, or 0 if no refresh token was rotated yet.
+    /// The number of the first response: that of the rotation, or 0 if no refresh token has been rotated yet.
     pub first: u64,
-    /// The number of the first response to the sender of the last request for a token. Responses from `first` up to, but
-    /// not including, this one were sent to other addresses or user agents, and were presumably lost.
+    /// The number of the first response to the sender of the last request for a token. Responses from `first` up to,
+    /// but not including, this one were sent to other addresses or user agents, and were presumably lost.
     pub to_sender: u64,
     /// The number of the last response.
     pub last: u64,
@@ -157,7 +157,7 @@ impl Delivery {
 pub struct DeliveryUpdate<'a> {
     /// The session.
     pub session_id: &'a SessionId,
-    /// The delivery before the change. The store replaces its delivery only if it still equals this one.
+    /// The delivery before the change. The store replaces the delivery only if the stored one still equals this one.
     pub from: &'a Delivery,
     /// The new delivery. `rotated` and `first` do not change.
     pub to: &'a Delivery,
@@ -175,8 +175,8 @@ pub struct PreviousToken {
     pub salt: String,
 }
 
-/// The replacement of a refresh token by the next one. In a session with a cookie, it only records a use: the three
-/// hashes are that of the cookie, and the salt is empty.
+/// The replacement of a refresh token by the next one. In a session with a cookie, a rotation only records a use: all
+/// three hashes are the hash of the cookie, and the salt is empty.
 #[derive(Clone, Debug)]
 pub struct Rotation<'a> {
     /// The hash of the family's name.
@@ -200,67 +200,70 @@ pub struct Rotation<'a> {
 /// Storage for sessions and their refresh tokens, so that tokens can be revoked before they expire.
 ///
 /// A read must see every write that completed before it. To avoid reads, use a [`TokenCache`](crate::cache::TokenCache)
-/// instead of caching in the store. [`Auth`](crate::Auth) implements the rules of refresh tokens; the store only
+/// instead of caching in the store. [`Auth`](crate::Auth) implements the rules for refresh tokens; the store only
 /// compares and swaps. All times are arguments, so a store needs no clock.
 ///
 /// # Rules
 ///
 /// The suite `gatepass::testing::contract::session_store` (feature `testing`) checks these rules.
 ///
-/// Versions of credentials:
+/// Credentials versions:
 ///
-/// - **stable-version**: Reading the version, opening a session and ending one do not change the version. Otherwise sign-ins
-///   in progress would fail.
-/// - **end-all**: `end_all` ends every session of the user and raises the version, even if the user has no session: a sign-in
-///   may be in progress. Other users keep their sessions and versions.
-/// - **stale-version**: `open` with an older version returns `None` and changes nothing, so that a sign-in in progress does not
-///   survive a password change.
-/// - **atomic-end-all**: The comparison and the insertion of `open` are atomic with respect to `end_all`. Otherwise a session
-///   that is opened concurrently would survive a password change.
+/// - **stable-version**: Reading the version, opening a session and ending a single session do not change the version.
+///   Otherwise sign-ins in progress would fail.
+/// - **end-all**: `end_all` ends every session of the user and raises the version, even if the user has no session: a
+///   sign-in may be in progress. Other users keep their sessions and versions.
+/// - **stale-version**: `open` with an outdated version returns `None` and changes nothing, so that a sign-in in
+///   progress does not survive a password change.
+/// - **atomic-end-all**: The comparison and the insertion of `open` are atomic with respect to `end_all`. Otherwise a
+///   session that is opened concurrently would survive a password change.
 ///
 /// Tokens and owners:
 ///
 /// - **active-session**: All tokens of a session are active from `open` until the session ends, unless they are
-///   revoked. The identifier is compared byte for byte.
-/// - **incomplete-token**: A token without `session_id` is not active: it could not be revoked. A token without `token_id` is
-///   active with its session. `revoke` returns `false` for both.
-/// - **owner**: A session is found, listed and ended, and its tokens are revoked, only for its owner. Users of two kinds with
-///   the same subject are two owners: customer 7 is not staff member 7.
-/// - **revoke**: `revoke` ends one access token for as long as its session lasts, also after a refresh. The session and its
-///   other tokens stay. It returns `true` only if the token was active, so that each revocation is reported once.
+///   revoked. Session identifiers are compared byte for byte.
+/// - **incomplete-token**: A token without `session_id` is not active, because it could not be revoked. A token without
+///   `token_id` is active as long as its session. `revoke` returns `false` for both kinds of token.
+/// - **owner**: A session is found, listed and ended, and its tokens are revoked, only for its owner. Users of
+///   different kinds with the same subject are different owners: customer 7 is not staff member 7.
+/// - **revoke**: `revoke` invalidates one access token for as long as its session lasts, even after a refresh. The
+///   session and its other tokens remain active. `revoke` returns `true` only if the token was active, so that each
+///   revocation is reported once.
 ///
-/// Lists and ends:
+/// Listing and ending sessions:
 ///
 /// - **list-order**: `list` returns the most recently used session first. Sign-ins and requests for a token are uses.
-/// - **list-expiry**: `list` contains the sessions whose `expires_at` is later than `now`, and those without. Users end
-///   sessions from this list, so none may be missing.
+/// - **list-expiry**: `list` returns the sessions whose `expires_at` is later than `now`, and those without an expiry.
+///   Users end sessions from this list, so no session may be missing.
 /// - **list-content**: `list` returns the fields that `open` stored, byte for byte.
-/// - **end-once**: `end` ends one session. It returns `true` only for the first call, so that each end is reported once.
-/// - **eviction**: If the user has more than `max_sessions` sessions that have not expired, `open` ends the least recently
-///   used ones, never the new one, and returns their identifiers, so that caches drop their tokens.
+/// - **end-once**: `end` ends one session. It returns `true` only for the first call, so that each end is reported
+///   once.
+/// - **eviction**: If the user has more than `max_sessions` sessions that have not expired, `open` ends the least
+///   recently used ones, never the new one, and returns their identifiers, so that caches drop their tokens.
 /// - **concurrent-maximum**: Concurrent sign-ins do not exceed the maximum, and each ended session is returned once.
-/// - **unknown-session**: For a user, a session or a token that does not exist, the result is `None`, `false` or an empty list,
-///   whatever the string, and not an error: anyone can send identifiers.
+/// - **unknown-session**: For an unknown user, session or token, the result is `None`, `false` or an empty list,
+///   whatever the identifier. It is not an error, because anyone can send identifiers.
 ///
 /// Refresh tokens:
 ///
 /// - **family-content**: `find_token_family` and `find_active` return what `open` stored. An empty set of scopes is not
 ///   [`GrantedScopes::All`].
-/// - **exact-family**: A family is found by its name alone, which is compared byte for byte. A comparison that ignores case
-///   would make guessing easier.
-/// - **rotate-compares**: `rotate` replaces the token only if the current one is `from` and the last response has the number
-///   `sequence - 1`. Otherwise it changes nothing, so that the reuse of a stolen token is noticed.
-/// - **rotate-once**: Of concurrent calls of `rotate` for the same token, one succeeds. Otherwise a thief and the user could
-///   both get tokens.
-/// - **rotate-extends**: `rotate` stores the sender, the time of the last use and the new expiry. Otherwise a session in use
-///   would be removed or evicted.
-/// - **delivery-compares**: `update_delivery` replaces the delivery only if it equals `from` (except for `rotated`, which
-///   changes together with `first`). Without a request, sender and last use stay.
-/// - **delivery-once**: Of concurrent calls of `update_delivery` and `rotate` for the same delivery, one succeeds. Otherwise the
-///   record of which response arrived would be wrong.
-/// - **family-ends**: A family ends with its session, and not with an access token.
+/// - **exact-family**: A family is found by its name alone, which is compared byte for byte. A comparison that ignores
+///   case would make guessing easier.
+/// - **rotate-compares**: `rotate` replaces the token only if the current one is `from` and the last response has the
+///   number `sequence - 1`. Otherwise it changes nothing, so that the reuse of a stolen token is detected.
+/// - **rotate-once**: Of several concurrent calls of `rotate` for the same token, exactly one succeeds. Otherwise a
+///   thief and the user could both get tokens.
+/// - **rotate-extends**: `rotate` stores the sender, the time of the last use and the new expiry. Otherwise a session
+///   in use would be removed or evicted.
+/// - **delivery-compares**: `update_delivery` replaces the delivery only if the stored one equals `from`. The store
+///   need not compare `rotated`, which only changes together with `first`. Without a request, the sender and the time
+///   of the last use do not change.
+/// - **delivery-once**: Of several concurrent calls of `update_delivery` and `rotate` for the same delivery, exactly
+///   one succeeds. Otherwise the record of which responses were received would be wrong.
+/// - **family-ends**: A family ends with its session. The revocation of an access token does not end the family.
 ///
-/// The suite cannot check the following, since no method of this trait does it:
+/// The suite cannot check the following, because no method of this trait does it:
 ///
 /// - Pruning: the store removes sessions some time after they expired, or they accumulate. A session without expiry is
 ///   removed only when it ends. A revoked token is kept as long as its session.
@@ -289,8 +292,8 @@ pub trait SessionStore: Send + Sync {
         session: &NewSession<'_>,
     ) -> impl Future<Output = Result<Option<Vec<SessionId>>, BackendError>> + Send;
 
-    /// Returns the delivery of the session of a token, or `None` if the session does not exist or does not belong to
-    /// `owner`, or if the token was [revoked](Self::revoke) or has no session: then the token is not active.
+    /// Returns the delivery of a token's session, or `None` if the token is not active. A token is not active if it was
+    /// [revoked](Self::revoke) or has no session, or if its session does not exist or does not belong to `owner`.
     ///
     /// # Errors
     /// [`BackendError`] if the store cannot be read.
@@ -300,8 +303,8 @@ pub trait SessionStore: Send + Sync {
         claims: &Claims,
     ) -> impl Future<Output = Result<Option<Delivery>, BackendError>> + Send;
 
-    /// Revokes one access token; its session stays. Returns whether the token was active until now, and `false` for a
-    /// token without `token_id` or `session_id`, which cannot be revoked.
+    /// Revokes one access token without ending its session. Returns whether the token was active before. Returns
+    /// `false` for a token without `token_id` or `session_id`, which cannot be revoked.
     ///
     /// # Errors
     /// [`BackendError`] if the revocation could not be stored.
@@ -322,7 +325,7 @@ pub trait SessionStore: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<Session>, BackendError>> + Send;
 
-    /// Ends a session of this user with all its tokens. Returns whether there was one.
+    /// Ends a session of a user with all its tokens. Returns whether the user had such a session.
     ///
     /// # Errors
     /// [`BackendError`] if the change could not be stored.
@@ -352,7 +355,7 @@ pub trait SessionStore: Send + Sync {
         name: &TokenHash,
     ) -> impl Future<Output = Result<Option<TokenFamily>, BackendError>> + Send;
 
-    /// Replaces the current refresh token if it still is `rotation.from`, and the last response is still the one before
+    /// Replaces the current refresh token if it is still `rotation.from`, and the last response is still the one before
     /// `rotation.sequence`. The delivery becomes [`Delivery::of_rotation`]. Returns whether the token was replaced. The
     /// operation is atomic: of two concurrent callers, one succeeds.
     ///
@@ -360,9 +363,9 @@ pub trait SessionStore: Send + Sync {
     /// [`BackendError`] if the change could not be stored.
     fn rotate(&self, rotation: &Rotation<'_>) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
-    /// Replaces the delivery of a session if it still is `update.from`. If `update.request` is set, stores its sender and
-    /// time as those of the last request for a token. Returns whether the delivery was replaced. The operation is atomic
-    /// with respect to concurrent calls of itself and of [`rotate`](Self::rotate).
+    /// Replaces the delivery of a session if it is still `update.from`. If `update.request` is set, stores its sender
+    /// and time as those of the last request for a token. Returns whether the delivery was replaced. The operation is
+    /// atomic with respect to concurrent calls of this method and of [`rotate`](Self::rotate).
     ///
     /// # Errors
     /// [`BackendError`] if the change could not be stored.

@@ -1,13 +1,13 @@
 //! Failed attempts to authenticate with a password or a secret, counted to slow down guessing.
 
-#![expect(unreachable_pub, reason = "the code that dynosaur generates")]
+#![expect(unreachable_pub, reason = "dynosaur generates unreachable `pub` items")]
 
 use std::time::Duration;
 
 use crate::domain::{backend_error::BackendError, time::Timestamp};
 
 /// The key that failed attempts are counted under, such as an account together with an address. Some keys mark networks
-/// that an account signed in from; stores treat them like the others.
+/// that an account signed in from; stores treat them like all other keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ThrottleKey {
     pub(crate) name: String,
@@ -20,7 +20,8 @@ impl ThrottleKey {
         &self.name
     }
 
-    /// Returns the time after the last addition at which the count is forgotten. A store may then remove it.
+    /// Returns the time for which a count is kept after the last addition. After this time, the count is forgotten, and
+    /// a store may remove it.
     pub fn forget_after(&self) -> Duration {
         self.forget_after
     }
@@ -35,22 +36,24 @@ pub struct FailedAttempts {
     pub last: Option<Timestamp>,
 }
 
-/// Storage for failed attempts, which replicas can share. All times are arguments, so a store needs no clock.
+/// Storage for failed attempts, which several replicas can share. All times are arguments, so a store needs no clock.
 ///
 /// # Rules
 ///
 /// The suite `gatepass::testing::contract::failed_attempt_store` (feature `testing`) checks these rules.
 ///
 /// - **no-failures**: `find` returns [`FailedAttempts::default`] for a key without failures.
-/// - **order-of-keys**: `find` returns one result for each key, in the order of the keys: each key has a limit of its own.
-/// - **counts-every-key**: `add` adds one under every key, and stores the time. An attempt that is not counted is a free guess.
+/// - **order-of-keys**: `find` returns one result for each key, in the order of the keys: each key has a limit of its
+///   own.
+/// - **counts-every-key**: `add` adds one under every key, and stores the time. An attempt that is not counted is a
+///   free guess.
 /// - **exact-key**: Keys are compared byte for byte. Otherwise two accounts would share a count.
-/// - **forgets**: `add` restarts a count at one if its last failure was the key's `forget_after` ago or earlier, and only then.
-///   Otherwise old failures would delay users, or attackers would get new guesses too soon.
+/// - **forgets**: `add` restarts a count at one if its last failure was the key's `forget_after` ago or earlier, and
+///   only then. Otherwise old failures would delay users, or attackers would get new guesses too soon.
 /// - **clears**: `clear` removes the failures under the given keys only.
 /// - **atomic-count**: Concurrent calls of `add` are all counted. Otherwise attackers could guess in parallel.
-/// - **device-key**: `device_key` returns the same key to all callers, also concurrent ones. Otherwise cookies of one replica
-///   would not be valid at another.
+/// - **device-key**: `device_key` returns the same key to all callers, including concurrent ones. Otherwise the cookies
+///   of one replica would not be valid at another.
 ///
 /// The suite cannot check the following:
 ///
@@ -58,9 +61,9 @@ pub struct FailedAttempts {
 /// - Pruning: the store should remove forgotten failures, since strangers can add any number of them.
 #[dynosaur::dynosaur(pub(crate) DynFailedAttemptStore = dyn(box) FailedAttemptStore)]
 pub trait FailedAttemptStore: Send + Sync {
-    /// Returns the same string for all spellings of a username that belong to one account. Failed attempts are counted under
-    /// this string only if no account has the username: if its spellings had different counts, responses would reveal which
-    /// accounts exist.
+    /// Returns the same string for all spellings of a username that belong to one account. Failed attempts are counted
+    /// under this string only if no account has the username. If each spelling of an unknown username had its own
+    /// count, responses would reveal which accounts exist.
     fn normalize_username(&self, username: &str) -> String;
 
     /// Returns the failed attempts under each key, in the order of the keys.
@@ -89,8 +92,8 @@ pub trait FailedAttemptStore: Send + Sync {
     /// [`BackendError`] if the failures could not be removed.
     fn clear(&self, keys: &[ThrottleKey]) -> impl Future<Output = Result<(), BackendError>> + Send;
 
-    /// Returns the secret key that authenticates device cookies. If none is stored yet, stores and returns `new`, or the
-    /// key that another replica stored concurrently.
+    /// Returns the secret key that authenticates device cookies. If none is stored yet, stores and returns `new`, or
+    /// the key that another replica stored concurrently.
     ///
     /// # Errors
     /// [`BackendError`] if the key cannot be read or stored.

@@ -31,12 +31,12 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     /// Returns the scopes that tokens of this user may have. Applications without scopes return [`GrantedScopes::All`].
     fn allowed_scopes(&self) -> GrantedScopes;
 
-    /// Returns the kind of user, which tokens and sessions carry, so that customer 7 is never mistaken for staff member
+    /// Returns the kind of user. Tokens and sessions contain it, so that customer 7 is never mistaken for staff member
     /// 7.
     ///
-    /// The default is the name of the type with its generic arguments, without its module path. Override it before you
-    /// rename the type: tokens and sessions of another kind are rejected. Override it too if two types of the same
-    /// name, such as `customers::User` and `staff::User`, share signing keys or a session store.
+    /// The default is the type name with its generic arguments, but without its module path. Override this method
+    /// before you rename the type, because tokens and sessions of another kind are rejected. Also override it if two
+    /// types of the same name, such as `customers::User` and `staff::User`, share signing keys or a session store.
     fn user_kind() -> &'static str {
         let name = type_name::<Self>();
         let path = name.split('<').next().unwrap_or_default();
@@ -44,7 +44,7 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     }
 }
 
-/// The claims about a user that clients get besides the subject
+/// The claims about a user that clients get in addition to the subject
 /// ([OpenID Connect Core section 5.1](https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserProfile {

@@ -26,8 +26,9 @@ use crate::{
     http::{error_log, validation::FieldError},
 };
 
-/// The reason why a request was refused. A handler that returns it responds in FastAPI's format, `{"detail": …}`.
-/// [`Auth::error_response`](crate::Auth::error_response) converts it to the [`ErrorFormat`] of an [`Auth`](crate::Auth).
+/// The reason why a request was refused. If a handler returns this error, the response is in FastAPI's format,
+/// `{"detail": …}`. [`Auth::error_response`](crate::Auth::error_response) converts the error to the [`ErrorFormat`] of
+/// an [`Auth`](crate::Auth).
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum ApiError {
@@ -55,8 +56,8 @@ pub enum ApiError {
     /// 400: the user has none of the requested scopes.
     #[error("None of the requested scopes can be granted")]
     ScopeNotGranted,
-    /// 400: the request includes scopes that the sign-in was not granted.
-    #[error("The request includes scopes that the sign-in was not granted")]
+    /// 400: the request includes scopes that were not granted at sign-in.
+    #[error("The request includes scopes that were not granted at sign-in")]
     ScopeExceeded,
     /// 400: a requested audience is unknown or not allowed.
     #[error("A requested audience is unknown or not allowed")]
@@ -94,13 +95,13 @@ pub enum ApiError {
     /// 400: the body is malformed or not a form, or the query is invalid.
     #[error("{0}")]
     MalformedBody(&'static str),
-    /// 400: the parts of the request contradict each other.
+    /// 400: the request is ambiguous, for example because it contains two sets of client credentials.
     #[error("{0}")]
     InvalidRequest(&'static str),
     /// 400: the body ends too early or violates HTTP.
     #[error("There was an error parsing the body")]
     UnreadableBody,
-    /// 408: the body did not arrive in time.
+    /// 408: the body was not received in time.
     #[error("Timed out reading the request body")]
     BodyTimeout,
     /// 413: the body is too large.
@@ -121,9 +122,9 @@ pub enum ApiError {
     /// 403: a page of another origin sent the request.
     #[error("Requests from this origin are not allowed")]
     OriginNotAllowed,
-    /// 403: a request with a session cookie, or one for it, has no header that shows the origin.
+    /// 403: no header shows the origin of a request with a session cookie, or of a sign-in for one.
     #[error(
-        "The header Origin is missing: send it with the origin of this service, or use a token from /token"
+        "The Origin header is missing: send it with the origin of this service, or use a token from /token"
     )]
     OriginMissing,
     /// 421: the request is for a host name that is not allowed.
@@ -138,10 +139,10 @@ pub enum ApiError {
         /// The supported methods, for the `Allow` header.
         allow: &'static str,
     },
-    /// 500, or 503 for a temporary failure: a store, hasher or token service failed. The log has the cause.
+    /// 500, or 503 for a temporary failure: a store, hasher or token service failed. The cause is logged.
     #[error("{}", if error.is_temporary() { "Service Unavailable" } else { "Internal Server Error" })]
     Backend {
-        /// The failure.
+        /// The cause.
         error: BackendError,
     },
     /// 500: a bug in the service.
@@ -152,7 +153,7 @@ pub enum ApiError {
     Application {
         /// The status of the response.
         status: StatusCode,
-        /// The error in a sentence.
+        /// A human-readable error message.
         detail: Cow<'static, str>,
     },
 }
@@ -161,7 +162,7 @@ pub enum ApiError {
 #[derive(Debug, Error)]
 #[error("{error}")]
 pub struct ErrorResponse {
-    /// The reason.
+    /// The error.
     pub error: ApiError,
     /// The format of the response.
     pub format: ErrorFormat,
@@ -171,7 +172,7 @@ pub struct ErrorResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HTTPError)]
 pub struct ErrorBody {
-    /// The error in a sentence.
+    /// A human-readable error message.
     #[schema(example = "Not authenticated")]
     pub detail: String,
 }
@@ -184,17 +185,17 @@ pub struct ValidationErrorBody<'a> {
     pub detail: &'a [FieldError],
 }
 
-/// The body of an error response in the format of OAuth 2.0 (RFC 6749), with the field `detail` as in other errors.
+/// The body of an error response in the format of OAuth 2.0 (RFC 6749), with a field `detail` as in all other errors.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OAuth2Error)]
 pub struct OAuth2ErrorBody<'a> {
-    /// The error in a sentence, or a list of errors by field.
+    /// A human-readable error message, or a list of errors by field.
     #[schema(value_type = Value, example = "Incorrect username or password")]
     pub detail: Detail<'a>,
     /// The error code ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
     #[schema(example = "invalid_grant")]
     pub error: &'static str,
-    /// The error in a sentence.
+    /// A human-readable error message.
     #[schema(example = "Incorrect username or password")]
     pub error_description: String,
 }
@@ -221,7 +222,7 @@ impl ToSchema for FormOrUserErrorBody {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Detail<'a> {
-    /// A sentence.
+    /// An error message.
     Sentence(String),
     /// Errors by field.
     Fields(&'a [FieldError]),
@@ -248,7 +249,7 @@ impl ResponseError for ErrorResponse {
 }
 
 impl ApiError {
-    /// Creates an error of your application, so that all errors have the same format.
+    /// Creates an error of your application, in the same format as the errors of Gatepass.
     ///
     /// ```
     /// use actix_web::{ResponseError, http::StatusCode};
@@ -305,7 +306,8 @@ impl ApiError {
         }
     }
 
-    /// Returns the error code of OAuth 2.0, mostly of RFC 6749 section 5.2, or `None` for errors without a code.
+    /// Returns the OAuth 2.0 error code, in most cases one of RFC 6749 section 5.2, or `None` for errors without a
+    /// code.
     fn oauth2_code(&self) -> Option<&'static str> {
         match self {
             Self::InvalidCredentials
@@ -342,8 +344,8 @@ impl ApiError {
         }
     }
 
-    /// Returns the challenge ([RFC 9110 section 11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)) to send a
-    /// token or client credentials, its parameters separated by commas.
+    /// Returns the challenge ([RFC 9110 section 11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)) that
+    /// requests a token or client credentials, with its parameters separated by commas.
     fn challenge(&self, format: &ErrorFormat) -> Option<Cow<'static, str>> {
         Some(match self {
             // FastAPI's challenge lacks the parameters that RFC 6750 requires.

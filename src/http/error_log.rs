@@ -1,4 +1,4 @@
-//! Error logging: each message at most once a second, even if many requests fail with it.
+//! Error logging. Each message is logged at most once a second, even if many requests fail with it.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ const MAX_MESSAGES: usize = 100;
 
 static MESSAGES: Mutex<Option<Messages>> = Mutex::new(None);
 
-/// Logs a failure with its chain of causes.
+/// Logs a backend error with its chain of causes.
 pub(crate) fn log_backend_error(error: &BackendError) {
     let level = if error.is_temporary() { Level::Warn } else { Level::Error };
     log(level, error.to_string());
@@ -29,7 +29,7 @@ pub(crate) fn log(level: Level, message: impl Into<String>) {
     }
 }
 
-/// The recently logged messages: the time of the last log line, and the number of occurrences since.
+/// The recently logged messages, each with the time of its last log line and the number of occurrences since.
 #[derive(Default)]
 struct Messages(HashMap<String, (Timestamp, u64)>);
 
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repeated_message_is_logged_once_a_second() {
+    fn repeated_message_is_logged_at_most_once_a_second() {
         let mut messages = Messages::default();
         let mut line = |text: &str, second| messages.line(text.to_owned(), Timestamp::from_unix(second));
         assert_eq!(line("full", 7).as_deref(), Some("full"));

@@ -5,8 +5,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::http::{error::ApiError, trusted_proxies::RequestedHost};
 
-/// The ASCII characters that no URL may contain (RFC 3986 section 2). `%` is not one of them, so that existing escapes
-/// stay.
+/// The ASCII characters that must be percent-encoded in a query (RFC 3986 section 2). `%` is not included, so that
+/// existing escapes are kept.
 const QUERY: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -20,11 +20,11 @@ const QUERY: &AsciiSet = &CONTROLS
     .add(b'}');
 const PATH: &AsciiSet = &QUERY.add(b'?').add(b'#');
 
-/// Handles unknown paths, as the default service of an application. Redirects `/token/?a=b` to `/token?a=b`, with any method,
-/// if that path has an endpoint, and returns 404 otherwise.
+/// Handles unknown paths; use it as the default service of an application. Redirects `/token/?a=b` to `/token?a=b`, for
+/// any method, if an endpoint has that path. Otherwise, returns 404.
 ///
-/// The location is a relative URL ([RFC 3986 section 5.2](https://www.rfc-editor.org/rfc/rfc3986#section-5.2)), which is also
-/// correct behind a proxy that removes a prefix of the path or terminates TLS.
+/// The `Location` is a relative URL ([RFC 3986 section 5.2](https://www.rfc-editor.org/rfc/rfc3986#section-5.2)), which
+/// is also correct behind a proxy that removes a path prefix or terminates TLS.
 ///
 /// # Errors
 /// [`ApiError`] with status 404, unless the response is a redirect.
@@ -39,16 +39,17 @@ pub async fn fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
 /// those that a [trusted proxy](crate::web::TrustedProxies) forwards.
 ///
 /// # Errors
-/// As for [`fallback`].
+/// Returns the same errors as [`fallback`].
 pub async fn absolute_fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let path = without_slashes(&request)?;
     let RequestedHost { scheme, host } = RequestedHost::of(&request);
     Ok(redirect(&request, &format!("{scheme}://{host}"), path))
 }
 
-/// Returns the path without its trailing slashes, if it had some and the application has a resource there.
+/// Returns the path without its trailing slashes, or 404 if it has none or the application has no resource at the
+/// shorter path.
 fn without_slashes(request: &HttpRequest) -> Result<&str, ApiError> {
-    // The path as the router decodes it: /%74oken is /token.
+    // The path that the router decoded, so that /%74oken/ is also redirected.
     let path = request.match_info().as_str();
     let without = path.trim_end_matches('/');
     if without.len() == path.len() || !request.resource_map().has_resource(without) {

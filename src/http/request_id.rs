@@ -1,4 +1,4 @@
-//! Request IDs, which connect the log lines of a request, its response, and the logs of a proxy.
+//! Request IDs, which link the log lines of a request to its response and to the logs of a proxy.
 
 use std::sync::{
     LazyLock,
@@ -12,18 +12,18 @@ use actix_web::{
 
 use crate::http::trusted_proxies::TrustedProxies;
 
-/// The header of a request and of its response.
+/// The header that contains the ID, in requests and in responses.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The maximum length of an ID that a proxy sends.
+/// The maximum length of an ID from a proxy, in bytes. A longer ID is replaced.
 const MAX_LENGTH: usize = 64;
 
 tokio::task_local! {
-    /// The ID in log lines of the current request.
+    /// The ID of the current request, for its log lines.
     pub(crate) static CURRENT: HeaderValue;
 }
 
-/// Returns the ID that a trusted proxy sent, or else a new one.
+/// Returns the request ID that a trusted proxy sent, or a new one if it sent no valid ID.
 pub(crate) fn of(request: &HttpRequest) -> HeaderValue {
     let is_from_proxy = || {
         let (proxies, peer) = (TrustedProxies::of(request)?, request.peer_addr()?);
@@ -42,7 +42,7 @@ pub(crate) fn current() -> Option<HeaderValue> {
     CURRENT.try_with(HeaderValue::clone).ok()
 }
 
-/// Returns a new ID: random digits, which are the same for the whole process, and a sequence number.
+/// Generates an ID: a random prefix, which is the same for the whole process, and a sequence number.
 fn generate() -> HeaderValue {
     static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
     static NUMBER: AtomicU64 = AtomicU64::new(1);

@@ -15,8 +15,8 @@ use thiserror::Error;
 
 /// The proxies in front of an application whose forwarding headers are trusted.
 ///
-/// As application data, they determine the client addresses in sessions, throttling and events, and the scheme and host
-/// of redirects. Without trusted proxies, the client address is the peer address of the connection.
+/// Add them to the application data. They determine the client addresses in sessions, throttling and events, and the
+/// scheme and host of redirects. Without trusted proxies, the client address is the peer address of the connection.
 ///
 /// ```
 /// use actix_web::{App, web};
@@ -68,7 +68,7 @@ pub enum ProxyHeader {
 #[error("expected an address or a network such as 10.0.0.0/8 or ::1, not {0:?}")]
 pub struct InvalidProxy(String);
 
-/// The scheme and host with which a client addressed the service.
+/// The scheme and host in the URL that the client requested.
 pub(crate) struct RequestedHost {
     pub(crate) scheme: &'static str,
     pub(crate) host: String,
@@ -124,7 +124,7 @@ impl TrustedProxies {
         request.app_data::<web::Data<Self>>().map(|proxies| &***proxies)
     }
 
-    /// Returns whether an address in canonical form is that of a trusted proxy.
+    /// Returns whether an address, in canonical form, belongs to a trusted proxy.
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
@@ -148,7 +148,7 @@ impl TrustedProxies {
         (address, last)
     }
 
-    /// Returns the entries of the proxies, the nearest proxy first.
+    /// Returns the entries of the forwarding header, that of the nearest proxy first.
     fn hops<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = Hop> + use<'a> {
         let (name, parse): (_, fn(&str) -> Hop) = match self.header {
             ProxyHeader::XForwardedFor => {
@@ -212,7 +212,7 @@ impl Hop {
     }
 }
 
-/// Returns the elements of a list that may span several headers, the last one first.
+/// Returns the elements of a list that may span several headers, the last element first.
 fn elements(headers: &HeaderMap, name: &str) -> impl Iterator<Item = String> {
     let lines: Vec<_> = headers.get_all(name).collect();
     lines.into_iter().rev().flat_map(|line| {
@@ -221,8 +221,8 @@ fn elements(headers: &HeaderMap, name: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Splits `text` at separators outside quotes, from the right. The client's part is on the left, so an unclosed quote in it
-/// cannot hide what a proxy appended.
+/// Splits `text` at separators outside quotes, from the right. Text from the client is on the left, so an unclosed
+/// quote in it cannot hide what a proxy appended.
 fn split_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {

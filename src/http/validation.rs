@@ -16,16 +16,16 @@ pub struct FieldError {
     #[serde(rename = "type")]
     #[schema(example = "missing")]
     kind: &'static str,
-    /// The location: `body` and the name of the field.
+    /// The location of the error: `body` and the name of the field.
     #[schema(value_type = Vec<String>, example = json!(["body", "username"]))]
     loc: [&'static str; 2],
-    /// The error in a sentence.
+    /// A human-readable error message.
     #[schema(value_type = String, example = "Field required")]
     msg: Cow<'static, str>,
-    /// The value that was sent.
+    /// The value that was sent, or `null` if the field is missing or its value may be a secret.
     #[schema(value_type = Value)]
     input: Value,
-    /// The constraint that the value violates.
+    /// The constraint that the value violates, such as the pattern that it must match.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false, example = json!({ "pattern": "^password$" }))]
     ctx: Option<Value>,
@@ -37,7 +37,7 @@ impl FieldError {
         Self::new("missing", field, "Field required", Value::Null)
     }
 
-    /// Returns an error for a file in place of text.
+    /// Returns an error for a field that contains a file instead of text.
     pub(crate) fn not_text(field: &'static str, file: Value) -> Self {
         Self::new("string_type", field, "Input should be a valid string", file)
     }
@@ -69,13 +69,13 @@ impl FieldError {
         self.loc[1]
     }
 
-    /// Returns whether the error is an unsupported grant type.
+    /// Returns whether the error is that of an unsupported grant type.
     pub(crate) fn is_unsupported_grant_type(&self) -> bool {
         self.kind == PATTERN_MISMATCH
     }
 }
 
-/// Writes the name of the field and the error.
+/// Writes the name of the field and the error message.
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.loc[1], self.msg)

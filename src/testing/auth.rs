@@ -55,11 +55,11 @@ impl<U: AuthUser> TestAuth<U> {
         Self::with(TestUsers::new(users), |builder| builder)
     }
 
-    /// Creates an `Auth` with a store, [`TestUsers`] or your own, and with the changes that `settings` makes to the builder.
-    /// They replace the defaults of `TestAuth`, except for the clock.
+    /// Creates an `Auth` with a store, [`TestUsers`] or your own, and with the changes that `settings` makes to the
+    /// builder. These changes override the defaults of `TestAuth`, except for the clock.
     ///
     /// # Panics
-    /// If the parts do not fit together ([`BuildError`](crate::error::BuildError)).
+    /// If the `Auth` cannot be built with these settings ([`BuildError`](crate::error::BuildError)).
     pub fn with<S: UserStore<User = U> + 'static>(
         users: S,
         settings: impl FnOnce(AuthBuilder<S>) -> AuthBuilder<S>,
@@ -114,7 +114,7 @@ impl<U: AuthUser> TestUsers<U> {
         Self(Arc::new(Mutex::new(users.collect())))
     }
 
-    /// Replaces the user with the same subject, for example to disable it.
+    /// Replaces the user that has the same subject, for example to disable this user.
     ///
     /// # Panics
     /// If no user has this subject.
@@ -177,7 +177,7 @@ impl<U: AuthUser> PasswordStore for TestUsers<U> {
     }
 }
 
-/// The lifetime of a token.
+/// The lifetime of a token, by the test's clock.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// Opaque tokens and their claims.

@@ -1,4 +1,4 @@
-//! Support for tests of applications that use Gatepass, and of stores that they implement.
+//! Test support for applications that use Gatepass, and for the stores that they implement.
 //!
 //! Enable the feature `testing` for `dev-dependencies` only:
 //!
@@ -15,7 +15,7 @@
 //!
 //! - [`TestAuth`] is an [`Auth`](crate::Auth) with users in memory and a clock that the test sets.
 //! - [`SignedIn::signed_in`] signs a test request in as a user, without a token.
-//! - [`contract`] has a suite for each trait that stores implement.
+//! - [`contract`] contains a test suite for each trait that stores implement.
 
 mod auth;
 pub mod contract;

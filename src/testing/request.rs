@@ -29,7 +29,7 @@ pub trait SignedIn: HttpMessage + Sized {
     /// [`Auth::require`](crate::Auth::require) then call neither the store nor the token verifier. They still refuse
     /// inactive users and missing scopes. As always, scopes that the user is not allowed to have are ignored.
     ///
-    /// The application needs an [`Auth`](crate::Auth) for this type of user; any will do, such as a
+    /// The application needs any [`Auth`](crate::Auth) for this user type, such as a
     /// [`TestAuth`](crate::testing::TestAuth).
     ///
     /// # Panics

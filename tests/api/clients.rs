@@ -61,7 +61,7 @@ async fn client_token_is_accepted_only_by_the_client_extractor() {
     let flows = serde_json::to_value(auth.openapi()).unwrap();
     let flows = &flows["components"]["securitySchemes"]["OAuth2PasswordBearer"]["flows"];
     assert_eq!(flows["clientCredentials"]["tokenUrl"], "token");
-    // This service only verifies the tokens, and has no client registry.
+    // This service only verifies tokens: it has no client registry.
     let remote = Auth::builder(members()).token_verifier(tokens()).build().unwrap();
     let guarded = web::scope("/guarded").wrap(auth.require::<Reports>()).route("", web::get().to(ok));
     let app = App::new().configure(auth.routes()).configure(routes).service(guarded);
@@ -99,7 +99,7 @@ async fn client_token_is_accepted_only_by_the_client_extractor() {
 }
 
 #[actix_web::test]
-async fn user_model_with_the_user_kind_of_clients_fails_to_build() {
+async fn auth_with_the_user_kind_of_clients_fails_to_build() {
     #[derive(Clone)]
     struct Customer;
     impl AuthUser for Customer {

@@ -33,7 +33,7 @@ const FILES: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// Returns the path of a folder with its current version, as its page links to it.
+/// Returns the path of a folder, including the version, from a page that links to the folder.
 fn folder_url(folder: &str) -> String {
     let page = get(if folder == "static" { "/" } else { "/docs" }).send(tutorial()).text();
     let (_, url) = page.split_once(&format!("href=\"{folder}/")).expect("a versioned URL");
@@ -51,7 +51,7 @@ fn paths() -> Vec<String> {
 
 fn unpacked(reply: &Reply) -> Vec<u8> {
     let mut plain = Vec::new();
-    GzDecoder::new(&*reply.body).read_to_end(&mut plain).expect("gzip");
+    GzDecoder::new(&*reply.body).read_to_end(&mut plain).expect("a body in gzip format");
     plain
 }
 
@@ -100,7 +100,7 @@ fn only_files_with_their_current_version_are_cached_for_a_year() {
                 .header("If-None-Match", reply.header("etag").unwrap())
                 .send(tutorial());
             assert_eq!((unchanged.status, unchanged.header("cache-control").as_deref()), (304, cached));
-            // A replica of another version may have returned the page that links to the file.
+            // The page that links to the file may come from a replica with another version of Gatepass.
             let other = get(&format!("/{folder}/0123456789abcdef/{file}")).send(tutorial());
             assert_eq!((other.status, other.header("cache-control").as_deref()), (200, Some("no-cache")));
             assert_eq!(other.body, reply.body, "{file}");

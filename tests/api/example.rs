@@ -1,4 +1,4 @@
-//! The example `examples/minimal`.
+//! Tests of the example `examples/minimal`.
 
 use std::fs;
 

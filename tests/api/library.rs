@@ -135,7 +135,7 @@ async fn token_of(token: BearerToken) -> impl Responder {
     token.0.expose().to_owned()
 }
 
-/// A validator for actix-web-httpauth that uses our extractor.
+/// A validator for actix-web-httpauth that uses the `BearerToken` extractor.
 async fn accept_any_bearer(
     request: ServiceRequest,
     _: BearerToken,
@@ -189,11 +189,11 @@ fn scope_wrapped_in_require_lets_only_authorized_users_through() {
     assert_eq!(get("/admin").send(address).status, 401);
     assert_eq!(get("/admin").bearer("99").send(address).status, 401);
     assert_eq!(get("/admin").bearer("1").send(address).status, 403);
-    assert_eq!(get("/admin").bearer("2").send(address).status, 400, "inactive");
+    assert_eq!(get("/admin").bearer("2").send(address).status, 400, "an inactive user");
     members.change(1, |account| account.user.granted_scopes = scopes("me admin"));
     let lookups = members.lookups();
     assert_eq!(get("/admin").bearer("1").send(address).text(), "johndoe@example.com");
-    assert_eq!(members.lookups(), lookups + 1, "the extractor uses the result of the middleware");
+    assert_eq!(members.lookups(), lookups + 1, "the extractor should reuse the result of the middleware");
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn bearer_token_extractor_returns_any_token_and_works_with_actix_web_httpauth() 
 }
 
 #[test]
-fn member_signs_in_by_email_and_has_the_id_as_subject() {
+fn member_signs_in_by_email_and_gets_a_token_with_the_id_as_subject() {
     let Application { address, .. } = application();
     let reply = post_form("/token", "username=johndoe@example.com&password=secret").send(address);
     assert_eq!(reply.text(), r#"{"access_token":"1","token_type":"bearer"}"#);
@@ -300,7 +300,7 @@ fn member_signs_in_by_email_and_has_the_id_as_subject() {
 }
 
 #[test]
-fn sign_in_of_inactive_member_is_refused_after_the_right_password() {
+fn sign_in_of_inactive_member_returns_inactive_user_only_with_the_correct_password() {
     let Application { address, .. } = application();
     let reply = post_form("/token", "username=alice@example.com&password=secret2").send(address);
     assert_eq!((reply.status, reply.json()), (400, json!({ "detail": "Inactive user" })));
@@ -340,16 +340,16 @@ fn maybe_user_distinguishes_anonymous_active_and_inactive() {
 }
 
 #[test]
-fn several_extractors_cost_one_lookup() {
+fn several_extractors_of_a_request_query_the_store_once() {
     let Application { address, members, .. } = application();
     assert_eq!(get("/both").bearer("1").send(address).text(), "true");
     assert_eq!(members.lookups(), 1);
     get("/public").send(address);
-    assert_eq!(members.lookups(), 1, "a request without a token needs no lookup");
+    assert_eq!(members.lookups(), 1, "a request without a token should not query the store");
 }
 
 #[test]
-fn unknown_user_costs_one_verification_like_a_known_one() {
+fn sign_in_verifies_one_hash_for_known_and_unknown_users() {
     let Application { address, hasher, .. } = application();
     for (attempt, email) in ["nobody", "johndoe@example.com", "alice@example.com"].into_iter().enumerate() {
         post_form("/token", format!("username={email}&password=wrong")).send(address);
@@ -393,7 +393,7 @@ fn extractor_without_auth_returns_500() {
 }
 
 #[test]
-fn form_has_scopes_as_list_and_client_from_form_or_basic() {
+fn password_form_contains_scopes_and_client_credentials_from_form_or_basic() {
     let Application { address, .. } = application();
     let form = |fields: &str| post_form("/form", format!("username=johndoe&password=secret{fields}"));
     let basic = |request: crate::support::http::Request, credentials: &str| {
@@ -407,7 +407,7 @@ fn form_has_scopes_as_list_and_client_from_form_or_basic() {
         ),
         (form("&client_id=web&client_secret=s%2B"), r#"None johndoe [] Some("web") Some("s+")"#),
         (form("&client_id=&client_secret="), r#"None johndoe [] None None"#),
-        // web:s+, form-urlencoded before Base64 as RFC 6749 section 2.3.1 requires
+        // web:s+, form-urlencoded and then encoded in Base64, as RFC 6749 section 2.3.1 requires.
         (basic(form(""), "Basic d2ViOnMlMkI="), r#"None johndoe [] Some("web") Some("s+")"#),
         (basic(form(""), "basic   d2ViOnMlMkI="), r#"None johndoe [] Some("web") Some("s+")"#),
         (basic(form(""), "Basic Og=="), r#"None johndoe [] None None"#),

@@ -1,4 +1,4 @@
-//! Limits of requests and connections.
+//! Limits on the size of request bodies and on the time to receive them.
 
 use std::io::{Read, Write};
 
@@ -22,7 +22,7 @@ fn body_of_one_mebibyte_is_accepted() {
 }
 
 #[test]
-fn body_over_one_mebibyte_of_any_type_returns_413() {
+fn body_over_one_mebibyte_returns_413_for_any_content_type() {
     let too_large = json!({ "detail": "The request body is larger than 1048576 bytes" });
     for content_type in
         ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json"]
@@ -54,7 +54,7 @@ fn chunked_body_over_one_mebibyte_returns_413() {
 }
 
 #[test]
-fn body_that_does_not_arrive_returns_408_and_closes_the_connection() {
+fn incomplete_body_returns_408_and_closes_the_connection() {
     let mut stream = connect(tutorial());
     stream
         .write_all(b"POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 32\r\n\r\nusername=")

@@ -1,4 +1,4 @@
-//! The library and the tutorial profile. `fastapi` compares the tutorial profile with FastAPI.
+//! Tests of the library and the tutorial profile. The module `fastapi` compares the tutorial profile with FastAPI.
 
 mod clients;
 mod documents;

@@ -28,7 +28,7 @@ fn builder(members: &Members) -> AuthBuilder<Members> {
 }
 
 fn service(builder: AuthBuilder<Members>) -> SocketAddr {
-    let auth = builder.build().expect("compatible parts");
+    let auth = builder.build().expect("compatible options");
     let document = auth.openapi();
     spawn(auth, document)
 }
@@ -162,11 +162,11 @@ fn bearer_challenge_contains_the_error_code_of_rfc_6750() {
     let good = token("&scope=me", address);
     assert_eq!(me().bearer(&good).send(address).status, 200);
     members.change(1, |account| account.user.granted_scopes = scopes("items:read"));
-    assert_eq!(challenge(me().bearer(&good)), insufficient, "the user lost the scope");
+    assert_eq!(challenge(me().bearer(&good)), insufficient, "after the user lost the scope");
 }
 
 #[test]
-fn client_that_a_request_names_must_authenticate() {
+fn client_named_in_a_request_must_authenticate() {
     let address = default_service();
     // In Base64: web:web-secret, web:wrong, other:web-secret, and an empty name with an empty secret.
     let [right, wrong, other, empty] =
@@ -177,7 +177,7 @@ fn client_that_a_request_names_must_authenticate() {
         assert!(token.contains("|web|"), "{token}");
     }
     for request in [&empty, &sign_in(""), &sign_in("&client_id=&client_secret=")] {
-        assert_eq!(request.send(address).status, 200, "no client: {request:?}");
+        assert_eq!(request.send(address).status, 200, "without client credentials: {request:?}");
     }
     let detail = "Incorrect client credentials";
     for request in [&wrong, &other] {
@@ -199,13 +199,13 @@ fn client_that_a_request_names_must_authenticate() {
         assert_eq!(
             reply.header("www-authenticate"),
             None,
-            "only a request with Basic credentials is challenged"
+            "only a request with Basic credentials should be challenged"
         );
     }
 }
 
 #[test]
-fn required_client_must_authenticate() {
+fn sign_in_without_the_required_client_returns_invalid_client() {
     let address = service(builder(&Members::with(scopes("me"))).require_client(true));
     let reply = sign_in("").send(address);
     assert_oauth2_error(&reply, 401, "invalid_client", "Incorrect client credentials");
@@ -213,7 +213,7 @@ fn required_client_must_authenticate() {
 }
 
 #[test]
-fn incompatible_parts_are_build_errors() {
+fn builder_with_incompatible_options_fails_to_build() {
     let members = || Auth::builder(Members::with(scopes("me")));
     let with_tokens = || members().tokens(ReadableTokens);
     for (builder, expected) in [

@@ -41,7 +41,7 @@ async fn maybe(_: MaybeUser<Member>) -> HttpResponse {
     HttpResponse::Ok().finish()
 }
 
-/// One route for each way to get or require a user.
+/// Registers a route for each extractor and middleware.
 fn routes(auth: &Auth<Member>) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     let (auth, endpoints) = (auth.clone(), auth.routes());
     move |config| {
@@ -59,12 +59,12 @@ struct NoVerifier;
 
 impl TokenVerifier for NoVerifier {
     async fn verify(&self, _: &AccessToken, _: Timestamp) -> Result<Option<Claims>, BackendError> {
-        panic!("a signed-in request has no token");
+        panic!("called for a request that `signed_in` made, which has no token");
     }
 }
 
 #[actix_web::test]
-async fn signed_in_request_is_authorized_without_the_store() {
+async fn signed_in_request_is_authorized_without_querying_the_store() {
     let members = Members::default();
     let auth = Auth::builder(members.clone()).token_verifier(NoVerifier).build().unwrap();
     let app = init_service(App::new().configure(routes(&auth))).await;
@@ -97,7 +97,7 @@ async fn signed_in_request_is_authorized_without_the_store() {
 }
 
 #[actix_web::test]
-async fn test_auth_signs_in_and_out_and_notices_changes() {
+async fn test_auth_signs_users_in_and_out_and_applies_changes_of_users() {
     let users = TestUsers::new([("johndoe", "secret", member(1, false))]);
     let auth = TestAuth::with(users.clone(), |builder| builder.sessions(InMemorySessions::default()));
     let app = init_service(App::new().configure(routes(&auth))).await;

@@ -20,14 +20,14 @@ fn responses_to_unknown_user_and_wrong_password_are_identical() {
 }
 
 #[test]
-fn sign_in_of_unknown_user_with_text_of_the_dummy_hash_fails() {
+fn sign_in_of_unknown_user_with_the_dummy_hash_as_password_fails() {
     for password in ["", "dummy_hash", "fakehashed", "fakehasheddecoy"] {
         assert_ne!(sign_in("nobody", password).status, 200, "{password:?}");
     }
 }
 
 #[test]
-fn head_of_users_me_returns_the_headers_of_get() {
+fn head_of_users_me_returns_the_content_length_of_get() {
     let [head, get] = ["HEAD", "GET"].map(|method| request(method, "/users/me").bearer("johndoe"));
     let (head, get) = (head.send(tutorial()), get.send(tutorial()));
     assert_eq!((head.status, head.body.len()), (200, 0));
@@ -35,7 +35,7 @@ fn head_of_users_me_returns_the_headers_of_get() {
 }
 
 #[test]
-fn response_without_a_matching_route_is_the_same_with_any_token() {
+fn response_to_an_unmatched_request_does_not_depend_on_the_token() {
     for (method, target, status, header) in [
         ("GET", "/unknown", 404, None),
         ("DELETE", "/unknown/", 404, None),

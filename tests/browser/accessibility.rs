@@ -10,12 +10,12 @@ use crate::{
     support::{node, service::tutorial, skip},
 };
 
-/// The rules of axe-core that Swagger UI itself breaks, also on a page without our changes.
+/// The rules of axe-core that Swagger UI itself breaks, also on a page without Gatepass's changes.
 const OF_SWAGGER_UI: [&str; 2] = ["button-name", "scrollable-region-focusable"];
 
 const SCHEMES: [&str; 2] = ["light", "dark"];
 
-/// The source of axe-core, which is installed with the packages of the interop suite.
+/// Returns the source of axe-core, which is installed with the packages of the interop suite.
 fn axe() -> Option<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
     let script = node::install(&folder.join("package.json"), &folder.join("verify.mjs"));
@@ -41,10 +41,10 @@ async fn expect_no_faults(browser: &Browser, axe: &str, page: &str) {
 }
 
 #[test]
-fn documentation_and_its_dialog_have_no_accessibility_faults() {
+fn documentation_and_its_dialog_have_no_accessibility_violations() {
     let Some(axe) = axe() else { return };
     browse(async |browser| {
-        // The documentation of the secure profile has everything that the documentation of the tutorial has.
+        // The documentation of the secure profile contains everything that the documentation of the tutorial contains.
         let (_gatepass, service) = sessions::serve(&[]);
         // Swagger UI's colors change slowly, so the page is opened again for each scheme.
         for scheme in SCHEMES {
@@ -72,7 +72,7 @@ fn documentation_and_its_dialog_have_no_accessibility_faults() {
 }
 
 #[test]
-fn start_page_has_no_accessibility_faults() {
+fn start_page_has_no_accessibility_violations() {
     let Some(axe) = axe() else { return };
     browse(async |browser| {
         browser.open(&format!("http://{}/", tutorial())).await;
@@ -87,7 +87,7 @@ fn start_page_has_no_accessibility_faults() {
 }
 
 #[test]
-fn sign_in_and_account_pages_have_no_accessibility_faults() {
+fn sign_in_and_account_pages_have_no_accessibility_violations() {
     let Some(axe) = axe() else { return };
     browse(async |browser| {
         // The default color, and one that is hard to read on white and on black.

@@ -72,7 +72,7 @@ fn dialog_decodes_and_verifies_the_token_and_names_the_user_of_the_session_cooki
         assert_eq!(browser.evaluate(&login).await, 204);
         fill_in(browser, "johndoe", PASSPHRASE).await;
         let cookie =
-            "Signed in as johndoe by this browser’s session cookie. Requests without a token use it.";
+            "Signed in as johndoe with this browser’s session cookie. Requests without a token use it.";
         browser.expect_text(".cookie-session", cookie).await;
         submit(browser).await;
         expect_authorized(browser).await;
@@ -83,8 +83,8 @@ fn dialog_decodes_and_verifies_the_token_and_names_the_user_of_the_session_cooki
             assert!(decoded.contains(part), "no {part} in {decoded}");
         }
 
-        // For each algorithm, with a key that WebCrypto generates: a valid token, a changed one, and one of an
-        // unknown key. Finally, texts that are not tokens.
+        // For each algorithm, the script generates a key and verifies a valid token, a changed one, and one of an
+        // unknown key. Finally, it decodes texts that are not tokens.
         let script = r#"
             const { decode, verify } = await import("/docs/any-version/decoded.js");
             const rsa = { modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) };
@@ -122,7 +122,7 @@ fn dialog_decodes_and_verifies_the_token_and_names_the_user_of_the_session_cooki
 }
 
 #[test]
-fn swagger_ui_works_by_keyboard_and_the_focus_stays_in_the_dialog() {
+fn swagger_ui_is_usable_by_keyboard_and_the_dialog_keeps_the_focus() {
     browse(async |browser| {
         open(browser, &format!("http://{}/docs", tutorial())).await;
         browser.tab_to(".auth-wrapper > .authorize").await;
@@ -182,7 +182,7 @@ fn swagger_ui_works_by_keyboard_and_the_focus_stays_in_the_dialog() {
     });
 }
 
-/// The pages, the maximum number of bytes that each loads, and an element that it shows last.
+/// The pages, the maximum number of bytes that each loads, and an element that is displayed last.
 const SIZES: [(&str, u64, &str); 3] = [
     ("", 30 * 1024, "#steps button"),
     ("docs", 450 * 1024, OPERATION),
@@ -205,7 +205,7 @@ fn pages_are_small_load_nothing_from_other_origins_and_stay_in_the_cache() {
             browser.expect_displayed(last).await;
             let loaded = browser.evaluate(transferred).await;
             let loaded: Vec<(String, u64)> = serde_json::from_value(loaded).unwrap();
-            // Chromium counts 300 bytes for the headers of a response. They have up to 500.
+            // Chromium counts 300 bytes for the headers of each response, but they take up to 500.
             let first = sum(&loaded) + 200 * loaded.len() as u64;
             assert!((4096..=limit).contains(&first), "/{page}: {loaded:#?}");
             for (url, _) in loaded {

@@ -1,4 +1,4 @@
-//! Swagger UI of an application that signs in at a service of another origin.
+//! Swagger UI of an application that signs in at a service on another origin.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -25,7 +25,7 @@ fn read_users_me() {}
 #[openapi(paths(read_users_me))]
 struct Document;
 
-/// Serves the documentation of an application, whose endpoint passes requests on to the service.
+/// Serves the documentation of an application whose endpoint forwards requests to the service.
 fn run(listener: TcpListener, service: SocketAddr) {
     let token_url = format!("http://{service}/token");
     let mut document = Document::openapi();
@@ -43,7 +43,7 @@ fn run(listener: TcpListener, service: SocketAddr) {
 }
 
 #[test]
-fn swagger_ui_of_another_origin_signs_in_and_sends_requests() {
+fn swagger_ui_on_another_origin_signs_in_and_sends_requests() {
     browse(async |browser| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());

@@ -62,7 +62,7 @@ fn user_stays_signed_in_across_reloads_tabs_and_documentation_until_sign_out() {
         expect_url(browser, &url(&service, "login")).await;
         browser.expect_focus("#username").await;
         submit(browser, "johndoe", "wrong").await;
-        browser.expect_text("[role=alert]", "The username or the password is wrong.").await;
+        browser.expect_text("[role=alert]", "The username or password is wrong.").await;
         browser.expect_focus("#password").await;
         assert_eq!(browser.evaluate("document.title").await, "Error: Sign in – 127.0.0.1");
         assert_eq!(browser.evaluate("document.querySelector('#username').value").await, "johndoe");
@@ -79,7 +79,11 @@ fn user_stays_signed_in_across_reloads_tabs_and_documentation_until_sign_out() {
         expect_url(browser, &url(&service, "account")).await;
         expect_sessions(browser, 1).await;
         browser.expect_text(".entries time", "now").await;
-        assert_eq!(browser.evaluate("document.cookie").await, "", "no script can read the cookie");
+        assert_eq!(
+            browser.evaluate("document.cookie").await,
+            "",
+            "scripts should not be able to read the cookie"
+        );
 
         browser.reload().await;
         browser.expect_text("h1", "John Doe").await;
@@ -117,14 +121,14 @@ fn account_page_of_the_previous_user_does_not_stay_visible() {
         submit(browser, "alice", "alice's own passphrase").await;
         browser.expect_text("h1", "alice").await;
         browser.close_tab(first).await;
-        // Simulates a return of the page from the back/forward cache.
+        // Simulates restoring the page from the back/forward cache.
         browser.run("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))").await;
         browser.expect_text("h1", "alice").await;
     });
 }
 
 #[test]
-fn sign_in_and_account_pages_work_by_keyboard() {
+fn sign_in_and_account_pages_are_usable_by_keyboard() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         sign_in_elsewhere(&service);
@@ -183,7 +187,7 @@ fn sign_in_and_account_pages_work_without_scripts() {
         browser.expect("the logo", json!([56, 56]), async || browser.evaluate(size).await).await;
         browser.expect_hidden(".toggle").await;
         submit(browser, "johndoe", "wrong").await;
-        browser.expect_text("[role=alert]", "The username or the password is wrong.").await;
+        browser.expect_text("[role=alert]", "The username or password is wrong.").await;
         submit(browser, "johndoe", PASSPHRASE).await;
         expect_sessions(browser, 2).await;
         assert!(browser.text(".entries time").await.ends_with(" UTC"));
@@ -213,7 +217,7 @@ fn sign_in_and_account_pages_work_without_scripts() {
 }
 
 #[test]
-fn throttled_sign_in_counts_down_and_forms_are_sent_even_if_the_browser_reports_to_be_offline() {
+fn throttled_sign_in_counts_down_and_forms_are_sent_even_if_the_browser_reports_that_it_is_offline() {
     browse(async |browser| {
         let (_gatepass, service) =
             serve(&["--login-throttle=on", "--login-throttle-account-failures=1", "--language=de"]);

@@ -33,7 +33,7 @@ impl Picture {
         Self { width: info.width as usize, height: info.height as usize, pixels }
     }
 
-    /// The picture as PNG with at most 256 colors.
+    /// Encodes the picture as PNG with at most 256 colors.
     pub fn write(&self) -> Vec<u8> {
         // Five bits of each channel are enough to compare colors, and compress well.
         let reduced = |pixel: &[u8; 3]| pixel.map(|value| (value >> 3) * 8 + (value >> 5));
@@ -87,17 +87,18 @@ impl Picture {
         marked
     }
 
-    /// The numbers of columns and rows of fields.
+    /// Returns the numbers of columns and rows of fields.
     fn fields(&self) -> (usize, usize) {
         (self.width.div_ceil(FIELD), self.height.div_ceil(FIELD))
     }
 
-    /// The difference of the color histograms of both pictures, from 0 to 1. Only pixels for which `is_counted` returns
-    /// `true` are counted.
+    /// Returns the difference between the color histograms of both pictures, from 0 to 1. Only pixels for which
+    /// `is_counted` returns `true` are counted.
     fn recolored(&self, actual: &Self, is_counted: impl Fn(&[u8; 3]) -> bool) -> f64 {
         let [expected, found] = [self, actual].map(|picture| {
             let mut counts = [0_u32; 64];
-            // Tests are not optimized. Most pixels have the color of the one before, so runs save most of the time.
+            // Test builds are not optimized. Most pixels have the color of the previous one, so counting runs of equal
+            // pixels saves most of the time.
             for run in picture.pixels.chunk_by(|one, next| one == next).filter(|run| is_counted(&run[0])) {
                 let [red, green, blue] = run[0];
                 counts[usize::from(red >> 6 << 4 | green >> 6 << 2 | blue >> 6)] += run.len() as u32;
@@ -108,7 +109,7 @@ impl Picture {
         expected.iter().zip(&found).map(|(one, other)| (one - other).abs() / 2.0).sum()
     }
 
-    /// Returns for each field whether it has content in one picture and is empty, as are its neighbors, in the other.
+    /// Returns, for each field, whether it has content in one picture but is empty, as are its neighbors, in the other.
     fn moved(&self, actual: &Self) -> Vec<bool> {
         let (columns, rows) = self.fields();
         let [expected, found] = [self, actual].map(|picture| picture.contrasts(columns, rows));
@@ -126,7 +127,7 @@ impl Picture {
         moved.collect()
     }
 
-    /// Returns for each field the largest difference of two pixels in one channel.
+    /// Returns, for each field, the largest difference between two pixels in one channel.
     fn contrasts(&self, columns: usize, rows: usize) -> Vec<u8> {
         let (mut least, mut most) = (vec![[u8::MAX; 3]; columns * rows], vec![[0; 3]; columns * rows]);
         for (y, line) in self.pixels.chunks_exact(self.width).enumerate() {
@@ -146,7 +147,7 @@ impl Picture {
     }
 }
 
-/// The largest difference of two colors in one channel.
+/// Returns the largest difference between two colors in one channel.
 fn distance(one: &[u8; 3], other: &[u8; 3]) -> u8 {
     one.iter().zip(other).map(|(one, other)| one.abs_diff(*other)).max().unwrap_or(0)
 }

@@ -1,7 +1,8 @@
-//! Compares every page in every state with its stored picture in tests/browser/screenshots, which has half of its size.
+//! Compares every page in every state with its stored picture in tests/browser/screenshots, which has half the size.
 //!
-//! `UPDATE_SCREENSHOTS=1 cargo test --test integration browser::screenshots` takes all pictures again, and that in
-//! README.md. The comparison is coarse, so that other fonts and other versions of Chromium make no difference.
+//! `UPDATE_SCREENSHOTS=1 cargo test --test integration browser::screenshots` takes all pictures again, including
+//! the one in README.md. The comparison is coarse, so that other fonts and other versions of Chromium make no
+//! difference.
 
 use std::{collections::BTreeSet, env, fs, ops::RangeInclusive, path::Path};
 
@@ -14,7 +15,7 @@ use crate::{
     support::service::tutorial,
 };
 
-/// The variable that makes the tests write the pictures.
+/// The environment variable that makes the tests write the pictures.
 const UPDATE: &str = "UPDATE_SCREENSHOTS";
 
 const SIZES: [(u32, u32); 2] = [(1440, 900), (390, 844)];
@@ -91,7 +92,7 @@ fn check(file: &Path, taken: &Picture) -> Result<(), String> {
     Err(format!("{problem}: see {} in {}", files.join(" and "), folder.display()))
 }
 
-/// Takes a picture of the page, at most `max_height` high, in which nothing depends on time or chance.
+/// Takes a picture of the page, at most `max_height` high, with fixed values instead of times and random values.
 async fn shoot(browser: &Browser, max_height: u64, scale: f64) -> Picture {
     browser.run(MASK).await;
     let picture = Picture::read(&browser.picture(max_height, scale).await);
@@ -121,7 +122,7 @@ fn pages_look_like_their_stored_pictures() {
                         fs::write(&file, taken.write()).unwrap();
                         continue;
                     }
-                    // A page may need some time until it is complete.
+                    // A page may take some time to render completely.
                     let mut result = Ok(());
                     for _ in 0..ATTEMPTS {
                         result = check(&file, &shoot(browser, MAX_HEIGHT, HALF).await);
@@ -148,12 +149,12 @@ fn pages_look_like_their_stored_pictures() {
         } else {
             problems.extend(unused.iter().map(|file| format!("{}: no page has this name", file.display())));
         }
-        assert!(problems.is_empty(), "{problems:#?}; if the pages should look like this, set {UPDATE}=1");
+        assert!(problems.is_empty(), "{problems:#?}; if the new look is intended, set {UPDATE}=1");
     });
 }
 
 #[test]
-fn comparison_finds_missing_parts_and_styles_and_other_colors_but_accepts_other_fonts() {
+fn comparison_reports_missing_parts_missing_styles_and_other_colors_but_accepts_other_fonts() {
     let font = |font: &str| {
         format!("document.querySelectorAll('*').forEach((element) => element.style.fontFamily = '{font}')")
     };
@@ -179,7 +180,8 @@ fn comparison_finds_missing_parts_and_styles_and_other_colors_but_accepts_other_
                 browser.resize(width, height);
                 browser.prefer_color_scheme("light");
                 let stored = Picture::read(&shoot(browser, MAX_HEIGHT, HALF).await.write());
-                // A script that changes the page, and one that undoes the change.
+                // The color scheme, a script that changes the page, one that undoes the change, and whether the
+                // comparison must report a difference.
                 for (scheme, change, undo, is_fault) in [
                     ("light", font("DejaVu Serif"), font(""), false),
                     ("light", font("DejaVu Sans Condensed"), font(""), false),

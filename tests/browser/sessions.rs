@@ -18,7 +18,7 @@ use crate::{
 pub const PASSPHRASE: &str = "johndoe's own passphrase";
 pub const NEW_PASSPHRASE: &str = "a raven at the ferry";
 
-/// A service with the user johndoe, and its database.
+/// Starts a service with the user johndoe, and returns it with its database.
 pub fn serve(arguments: &[&str]) -> (Gatepass, Service) {
     let gatepass = Gatepass::on_sqlite();
     secure_profile::add_johndoe(&gatepass);
@@ -46,21 +46,21 @@ async fn authorize(browser: &Browser, service: &Service, scopes: &[&str]) {
     docs::expect_authorized(browser).await;
 }
 
-/// The token in the displayed curl command.
+/// Returns the token in the displayed curl command.
 async fn sent_token(browser: &Browser) -> String {
     let curl = browser.evaluate("document.querySelector('.curl-command code').textContent").await;
     let (_, rest) = curl.as_str().unwrap().split_once("Bearer ").expect("a token in the curl line");
     rest.split('\'').next().unwrap().to_owned()
 }
 
-/// The response of GET /users/me to johndoe.
+/// Returns the response of GET /users/me to johndoe.
 pub fn profile(service: &Service) -> Value {
     let token = service.token(JOHNDOE);
     service.users_me(&token).json()
 }
 
 #[test]
-fn logout_of_swagger_ui_revokes_the_token_or_shows_that_the_service_is_stopped() {
+fn logout_in_swagger_ui_revokes_the_token_or_shows_that_it_could_not_be_revoked() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         authorize(browser, &service, &["me", "offline_access"]).await;

@@ -69,7 +69,7 @@ async fn expect_requests(browser: &Browser, expected: &[&str]) {
     browser.expect("the requests", json!(expected), async || browser.evaluate(&script).await).await;
 }
 
-/// The texts of an entry: request and response.
+/// Returns the texts of an entry: the request and the response.
 async fn exchange(browser: &Browser, entry: &str) -> [String; 2] {
     let texts =
         format!("[...document.querySelectorAll('{entry} details > pre')].map((pre) => pre.textContent)");
@@ -92,7 +92,7 @@ async fn expect_no_traces(browser: &Browser) {
 }
 
 #[test]
-fn sign_in_and_out_work_in_all_sizes_and_leave_no_traces() {
+fn sign_in_and_out_work_at_all_screen_sizes_and_leave_no_traces() {
     browse(async |browser| {
         for (width, height) in [DESKTOP, PHONE, SMALL_PHONE] {
             browser.resize(width, height);
@@ -140,7 +140,7 @@ fn sign_in_and_out_work_in_all_sizes_and_leave_no_traces() {
 }
 
 #[test]
-fn steps_show_their_requests_and_what_they_teach() {
+fn each_step_shows_its_requests_and_its_lesson() {
     browse(async |browser| {
         browser.open(&start()).await;
         browser.allow_reading_the_clipboard();
@@ -206,7 +206,7 @@ fn steps_show_their_requests_and_what_they_teach() {
             format!("curl -i -d 'username=johndoe' --data-urlencode \"password=$PASSWORD\" {origin}token");
         assert_eq!(copied(browser, NEWEST).await, command);
 
-        // The commands of the page itself.
+        // The example commands on the page.
         for (number, command) in (1..).zip([
             format!("curl -d 'username=johndoe&password=secret' {origin}token"),
             format!("curl -H 'Authorization: Bearer johndoe' {origin}users/me"),
@@ -220,7 +220,7 @@ fn steps_show_their_requests_and_what_they_teach() {
 }
 
 #[test]
-fn start_page_works_by_keyboard() {
+fn start_page_is_usable_by_keyboard() {
     browse(async |browser| {
         browser.open(&start()).await;
         browser.tab_to("#username").await;
@@ -253,7 +253,7 @@ fn start_page_works_by_keyboard() {
     });
 }
 
-/// A script that makes the device online or offline.
+/// Returns a script that makes the device appear online or offline.
 fn online(is_online: bool) -> String {
     let event = if is_online { "online" } else { "offline" };
     format!(
@@ -266,7 +266,7 @@ fn online(is_online: bool) -> String {
 fn slow_response_missing_response_and_offline_device_are_shown_until_a_retry() {
     browse(async |browser| {
         browser.open(&start()).await;
-        // Holds each request until it is released, or fails it.
+        // Holds each request until `release` sends it or `fail` rejects it.
         browser
             .run(
                 "const send = window.fetch; window.fetch = (...request) => new Promise((resolve, reject) => {\
@@ -305,7 +305,7 @@ fn slow_response_missing_response_and_offline_device_are_shown_until_a_retry() {
 }
 
 #[test]
-fn curl_commands_without_javascript_have_the_host_of_the_request_if_it_is_valid() {
+fn curl_commands_without_javascript_contain_the_host_of_the_request_if_it_is_valid() {
     for (host, address) in [
         ("example.com:8443", "http://example.com:8443/token"),
         ("[::1]:8000", "http://[::1]:8000/token"),
@@ -313,7 +313,7 @@ fn curl_commands_without_javascript_have_the_host_of_the_request_if_it_is_valid(
     ] {
         let page = get("/").header("Host", host).send(tutorial());
         if page.status == 400 {
-            continue; // refused before it gets to the page
+            continue; // The request was refused before it reached the page.
         }
         assert!(page.text().contains(&format!(">{address}<")), "{host}: {}", page.text());
     }

@@ -1,4 +1,4 @@
-//! Every page in every state.
+//! Visits every page in every state.
 
 use serde_json::json;
 
@@ -61,7 +61,7 @@ pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
     // The dialog of the secure profile has more fields.
     let (_gatepass, service): (Gatepass, Service) = sessions::serve(&[]);
     docs::open(browser, &format!("http://{}/docs", service.address)).await;
-    // Not johndoe, whose failed sign-ins the account page would list, in one entry or in several.
+    // The account page would list failed sign-ins of johndoe, in one entry or in several, so this is another name.
     docs::fill_in(browser, "nobody", "wrong").await;
     check("secure-docs-dialog").await;
     docs::submit(browser).await;

@@ -1,4 +1,4 @@
-//! Chromium through WebDriver. Tests reuse browsers, each with its own chromedriver.
+//! Controls Chromium through WebDriver. Tests reuse browsers, each with its own chromedriver.
 
 use std::{
     env,
@@ -31,7 +31,7 @@ pub const TAB: &str = "\u{E004}";
 pub const ENTER: &str = "\u{E007}";
 pub const ESCAPE: &str = "\u{E00C}";
 
-/// The names of Chromium. The first one has no windows; with it, tests take half of the CPU time.
+/// The names of Chromium's program. With the first one, which has no windows, tests take half the CPU time.
 const CHROMIUM: [&str; 5] =
     ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
@@ -46,7 +46,7 @@ const FLAGS: [&str; 11] = [
     "--disable-component-update",
     "--disable-sync",
     "--force-prefers-reduced-motion",
-    // The browser ends with chromedriver.
+    // The browser exits when chromedriver exits.
     "--remote-debugging-pipe",
 ];
 
@@ -58,7 +58,7 @@ export TMPDIR
 cat
 kill $!
 wait $!
-# Chromium writes to its profile until it ends.
+# Chromium writes to its profile until it exits.
 for _ in $(seq 50); do
     pgrep -f -- "--user-data-dir=$TMPDIR" >/dev/null || break
     sleep 0.1
@@ -96,7 +96,7 @@ fn in_path(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// A running chromedriver. Its browser ends with it.
+/// A running chromedriver. Its browser exits when chromedriver exits.
 struct Driver {
     _shell: Child,
     address: SocketAddr,
@@ -164,7 +164,7 @@ impl Browser {
         Self { client, session, driver }
     }
 
-    /// Makes the browser look like a new one. Web storage remains: other services have other origins.
+    /// Resets the browser to its initial state. Web storage remains, because every service has its own origin.
     async fn reset(&self) {
         self.open("about:blank").await;
         self.cdp("Network.clearBrowserCache", json!({}));
@@ -250,7 +250,7 @@ impl Browser {
         self.expect(&format!("the focus on {css}"), json!(true), async || self.evaluate(&focus).await).await;
     }
 
-    /// The visible text of the element; empty if the element is missing or hidden.
+    /// Returns the visible text of the element, which is empty if the element is missing or hidden.
     pub async fn text(&self, css: &str) -> String {
         match self.client.find(Locator::Css(css)).await {
             Ok(element) => element.text().await.unwrap_or_default(),
@@ -286,7 +286,7 @@ impl Browser {
         .await;
     }
 
-    /// The value of a JavaScript expression.
+    /// Returns the value of a JavaScript expression.
     pub async fn evaluate(&self, expression: &str) -> Value {
         let script = format!("return {expression}");
         self.client.execute(&script, Vec::new()).await.unwrap_or_else(|error| panic!("{expression}: {error}"))
@@ -322,7 +322,7 @@ impl Browser {
         self.cdp("Network.emulateNetworkConditions", conditions);
     }
 
-    /// Everything that the site has stored in the browser.
+    /// Returns everything that the site has stored in the browser.
     pub async fn stored(&self) -> Vec<Value> {
         let script = "Promise.all([Object.entries(localStorage), Object.entries(sessionStorage), \
              indexedDB.databases(), caches.keys()]).then((kept) => kept.flat(2))";
@@ -347,9 +347,9 @@ impl Browser {
         );
     }
 
-    /// A picture of the page from its top, at most `max_height` CSS pixels high, as PNG.
+    /// Takes a picture of the page from its top, at most `max_height` CSS pixels high, and returns it as PNG.
     pub async fn picture(&self, max_height: u64, scale: f64) -> Vec<u8> {
-        // The text cursor blinks, transitions take time, and layout follows a change of the size.
+        // Hides the blinking text cursor, disables transitions, and waits for the layout after a change of the size.
         let size = "new Promise((resolve) => {\
              const still = new CSSStyleSheet();\
              still.replaceSync('*, ::before, ::after { transition: none !important; \
@@ -366,8 +366,8 @@ impl Browser {
         BASE64_STANDARD.decode(picture["data"].as_str().expect("a picture")).expect("base64")
     }
 
-    /// Asserts that the console contains no warnings or errors except those of expected responses and of sign-outs
-    /// without a service.
+    /// Asserts that the console contains no warnings or errors, except those about expected responses and about
+    /// sign-outs after the service was stopped.
     fn expect_quiet_console(&self) {
         let log = self.command("se/log", &json!({ "type": "browser" }));
         let unexpected: Vec<_> = log
@@ -388,7 +388,7 @@ impl Browser {
     /// Runs a WebDriver command for which fantoccini has no function.
     fn command(&self, name: &str, body: &Value) -> Value {
         let path = format!("/session/{}/{name}", self.session);
-        let reply = self.driver.send("POST", &path, &body.to_string()).expect("a response of chromedriver");
+        let reply = self.driver.send("POST", &path, &body.to_string()).expect("a response from chromedriver");
         assert_eq!(reply.status, 200, "{name}: {}", reply.text());
         reply.json()["value"].take()
     }

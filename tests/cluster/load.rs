@@ -41,7 +41,7 @@ const CLIENTS: [Work; 8] = [
 
 const ALICE: &str = "username=alice&password=alice's+own+passphrase";
 
-/// The time without any response after which the clients count as stalled.
+/// The time without any response after which the clients are considered stalled.
 const STALL: Duration = Duration::from_millis(300);
 
 pub struct Load {
@@ -112,7 +112,7 @@ impl Load {
     }
 }
 
-/// Stops the clients of a test that failed.
+/// Stops the clients if the test fails.
 impl Drop for Load {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Relaxed);
@@ -131,7 +131,7 @@ fn send(work: Work, tokens: &mut Tokens, address: SocketAddr) -> Result<(), Stri
     match work {
         Work::Profile => {
             let username = text(&send(get("/users/me").bearer(&tokens.access))?, "username")?;
-            if username == "johndoe" { Ok(()) } else { Err(format!("another user: {username}")) }
+            if username == "johndoe" { Ok(()) } else { Err(format!("got user {username}, not johndoe")) }
         }
         // Alice signs in, so that new sessions do not evict those of the other clients.
         Work::SignIn => text(&send(post_form("/token", ALICE))?, "access_token").map(drop),

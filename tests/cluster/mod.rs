@@ -1,4 +1,4 @@
-//! Three replicas behind nginx on one PostgreSQL, with the nginx configuration of docker-compose.yml.
+//! Replicas that share a PostgreSQL database, behind nginx with the configuration of docker-compose.yml.
 
 mod client_address;
 mod load;

@@ -1,4 +1,4 @@
-//! A name server like that of Docker: it responds to every query with the addresses of the replicas.
+//! A name server like Docker's, which responds to every query with the addresses of the replicas.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},
@@ -36,7 +36,7 @@ impl NameServer {
     }
 }
 
-/// The response to a query for addresses (RFC 1035 section 4): the query, and a record for each address.
+/// Returns the response to a query for addresses (RFC 1035 section 4): the query, and then a record for each address.
 fn response(query: &[u8], addresses: &[Ipv4Addr]) -> Vec<u8> {
     const IS_RESPONSE: [u8; 2] = [0x81, 0x80];
     const NAME_OF_QUERY: [u8; 2] = [0xc0, 12];

@@ -1,4 +1,4 @@
-//! A cluster: replicas on one PostgreSQL and one key directory, behind nginx.
+//! A cluster: replicas behind nginx that share a PostgreSQL database and a key directory.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener},
@@ -34,8 +34,8 @@ pub struct Replica {
 }
 
 impl Cluster {
-    /// Creates a cluster with the users johndoe and alice and without replicas. Returns `None`, which skips the test, if
-    /// nginx, PostgreSQL or a second loopback address is missing.
+    /// Creates a cluster without replicas that has the users johndoe and alice. Returns `None`, which skips the test,
+    /// if nginx, PostgreSQL or a second loopback address is missing.
     pub fn create() -> Option<Self> {
         Self::try_create().inspect_err(|why| skip(why)).ok()
     }

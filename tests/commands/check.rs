@@ -10,12 +10,12 @@ use crate::support::program::Gatepass;
 fn database(gatepass: &Gatepass) -> (bool, String) {
     let run = gatepass.run(&["check", "--json"]);
     let found = run.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let found = found.into_iter().find(|finding| finding["check"] == "database").expect("the database");
+    let found = found.into_iter().find(|finding| finding["check"] == "database").expect("a database check");
     (found["ok"].as_bool().unwrap(), found["detail"].as_str().unwrap().to_owned())
 }
 
 #[test]
-fn check_changes_nothing() {
+fn check_does_not_change_the_database() {
     let gatepass = Gatepass::on_sqlite();
     let file = gatepass.folder.file("gatepass.db");
     let (ok, detail) = database(&gatepass);

@@ -33,7 +33,7 @@ fn expect(settings: &[Value], name: &str, value: Value, source: &[(&str, Value)]
 }
 
 #[test]
-fn setting_comes_from_flag_then_variable_then_file_then_default() {
+fn setting_is_read_from_flag_then_variable_then_file_then_default() {
     let gatepass = Gatepass::on_sqlite();
     let file = gatepass.folder.write(
         "gatepass.toml",

@@ -1,4 +1,4 @@
-//! Environment variables that are empty, quoted or padded, as Compose files and env files often set them.
+//! Environment variables with an empty, quoted or padded value, which Compose files and env files often set.
 
 use crate::support::{program::Gatepass, service::gatepass};
 
@@ -24,7 +24,7 @@ fn empty_variables_are_treated_as_unset_by_all_options() {
 }
 
 #[test]
-fn error_for_a_quoted_or_padded_variable_names_it() {
+fn error_for_a_quoted_or_padded_value_names_the_variable() {
     let gatepass = Gatepass::on_sqlite();
     for value in
         ["\"sqlite:gatepass.db\"", "'sqlite:gatepass.db'", "sqlite:gatepass.db\r", " sqlite:gatepass.db"]
@@ -38,5 +38,5 @@ fn error_for_a_quoted_or_padded_variable_names_it() {
             "{error}"
         );
     }
-    assert_eq!(gatepass.folder.path().read_dir().unwrap().count(), 0, "no file was created");
+    assert_eq!(gatepass.folder.path().read_dir().unwrap().count(), 0, "no file should be created");
 }

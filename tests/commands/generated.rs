@@ -1,4 +1,4 @@
-//! Completions and man pages, as shells and `man` read them.
+//! Completions and man pages, loaded by shells and by `man`.
 
 use std::{
     fs,
@@ -16,7 +16,8 @@ fn gatepass(arguments: &[&str]) -> Run {
     Run::from(service::gatepass(arguments, &[]).output().unwrap())
 }
 
-/// Runs a program, with lines of 200 columns if it is `man`. Returns `None`, which skips the test, if it is missing.
+/// Runs a program; `man` formats lines of 200 columns. Returns `None` and marks the test as skipped if the program is
+/// missing.
 fn try_run(program: &str, arguments: &[&str]) -> Option<Run> {
     let run = Command::new(program).args(arguments).env("MANWIDTH", "200").stdin(Stdio::null()).output();
     run.map(Run::from).inspect_err(|error| skip(format!("{program}: {error}"))).ok()
@@ -29,7 +30,7 @@ fn script(folder: &Folder, shell: &str) -> String {
     script
 }
 
-/// A line before the cursor, and a word that completes it.
+/// Incomplete command lines, each with a word that its completions must contain.
 const LINES: [(&str, &str); 4] = [
     ("gatepass us", "users"),
     ("gatepass users a", "add"),

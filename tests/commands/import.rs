@@ -105,7 +105,7 @@ fn import_of_an_export_creates_the_same_users() {
 }
 
 #[test]
-fn exported_file_is_private_and_replaces_another_only_with_confirmation() {
+fn exported_file_is_private_and_replaces_an_existing_file_only_with_confirmation() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("johndoe", &[]).done();
     let file = gatepass.folder.write("users.csv", "mine");
@@ -172,8 +172,8 @@ fn import_errors_in_json_lines_name_line_and_field() {
             &[
                 "2: username: it is empty",
                 "3: username: it is empty",
-                "4: hashed_password: it is missing or empty",
-                "5: hashed_password: it is missing or empty",
+                "4: hashed_password: missing or empty",
+                "5: hashed_password: missing or empty",
                 "7: username: duplicate of line 1",
                 "8: username: already taken",
                 "9: password: unknown field",
@@ -184,12 +184,12 @@ fn import_errors_in_json_lines_name_line_and_field() {
                 "11: full_name: expected a string",
                 "12: line: invalid JSON at column 16",
                 "13: line: expected a JSON object",
-                "14: username: it contains a control character or an invisible one",
+                "14: username: it contains a control or invisible character",
                 "15: x\\u{1b}[31m: unknown field",
                 "16: hashed_password: password hash of an unknown kind",
                 "17: line: a field appears twice",
-                "18: scopes: they are longer than 2048 bytes, the limit for tokens",
-                "19: scopes: they are longer than 2048 bytes, the limit for tokens",
+                "18: scopes: the list of scopes is longer than 2048 bytes, the limit for tokens",
+                "19: scopes: the list of scopes is longer than 2048 bytes, the limit for tokens",
             ],
         );
         assert_eq!(gatepass.usernames(), ["Taken"]);
@@ -214,11 +214,11 @@ fn import_errors_in_csv_name_line_and_field() {
         &[
             "3: line: expected 3 fields as in the header, found 2",
             "4: disabled: expected true or false",
-            "5: username: it contains a control character or an invisible one",
+            "5: username: it contains a control or invisible character",
             "7: username: invalid UTF-8",
             "7: username: it is empty",
             "8: username: it is empty",
-            "8: hashed_password: it is missing or empty",
+            "8: hashed_password: missing or empty",
         ],
     );
     let header = b"username,name,username\nx,y,z\n";
@@ -295,7 +295,7 @@ fn on_conflict_skip_keeps_existing_users_and_update_sets_only_the_fields_in_the_
         assert!(run.code == Some(1) && run.err.contains("2: username: already taken"), "{}", run.err);
 
         let import = |action| gatepass.done(&["users", "import", &file, "--on-conflict", action]);
-        assert_eq!(import("skip"), "imported 1 user, kept 1 as they are\n");
+        assert_eq!(import("skip"), "imported 1 user, kept 1 unchanged\n");
         assert_eq!(gatepass.json(&["users", "show", "johndoe"]), before);
         assert_eq!(gatepass.hash("JohnDoe"), old);
 
@@ -353,7 +353,7 @@ fn update_without_a_value_keeps_state_scopes_and_password() {
         let other = gatepass.folder.write("new.csv", other);
         let run = gatepass.run(&[&["users", "import", &other], &update[..]].concat());
         let errors = format!(
-            "{other}:3: hashed_password: it is missing or empty\ngatepass: 1 error: nothing was imported\n"
+            "{other}:3: hashed_password: missing or empty\ngatepass: 1 error: nothing was imported\n"
         );
         assert_eq!((run.code, run.err), (Some(1), errors));
         expect(&[], false);
@@ -385,14 +385,14 @@ fn import_of_utf_16_or_of_lines_with_only_carriage_returns_fails_with_the_reason
 }
 
 #[test]
-fn import_with_many_errors_prints_a_hundred_and_the_number_of_others() {
+fn import_with_many_errors_prints_100_and_the_number_of_further_errors() {
     let gatepass = Gatepass::on_sqlite();
     let file = gatepass.folder.write("users.jsonl", "{}\n".repeat(700));
     let run = gatepass.run(&["users", "import", &file]);
     assert_eq!(run.code, Some(1));
     let lines: Vec<_> = run.err.lines().collect();
     assert_eq!(lines.len(), 102);
-    assert_eq!(lines[99], format!("{file}:50: hashed_password: it is missing or empty"));
+    assert_eq!(lines[99], format!("{file}:50: hashed_password: missing or empty"));
     assert_eq!(lines[100], "and 1300 more");
     assert_eq!(lines[101], "gatepass: 1400 errors: nothing was imported");
 }
@@ -430,7 +430,7 @@ fn killed_import_adds_all_users_or_none() {
         other.done(&["users", "import", &file]);
         let usual = start.elapsed();
         let mut killed = 0;
-        // Most of these times fall within the writes.
+        // After most of these delays, the import is writing users.
         for percent in [15, 30, 45, 60, 75, 90, 1000] {
             let mut command = gatepass.command(&["users", "import", &file]);
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -442,13 +442,13 @@ fn killed_import_adds_all_users_or_none() {
             let succeeded = child.wait().unwrap().success();
             let count = gatepass.usernames().len();
             // An import that is killed between its commit and its exit has added all users.
-            assert!(count == 3001 || count == 1 && !succeeded, "{count} users");
+            assert!(count == 3001 || count == 1 && !succeeded, "{count} users instead of 1 or 3001");
             if count == 3001 {
                 break;
             }
             killed += 1;
         }
-        assert!(killed > 0);
+        assert!(killed > 0, "every import ended before it was killed");
     });
 }
 

@@ -1,5 +1,5 @@
-//! The commands `users`, `clients`, `config`, `check`, `completions` and `man`. Tests that use a database have their
-//! own.
+//! The commands `users`, `clients`, `config`, `check`, `completions` and `man`. Each test that uses a database creates
+//! its own.
 
 mod check;
 mod clients;

@@ -14,7 +14,7 @@ use crate::support::{
     skip,
 };
 
-/// The program on a terminal.
+/// The program, running on a terminal.
 struct Terminal {
     child: Child,
     output: Receiver<Vec<u8>>,
@@ -111,7 +111,7 @@ fn lacks_terminal() -> bool {
 }
 
 #[test]
-fn password_prompt_repeats_and_echoes_nothing() {
+fn password_prompt_repeats_and_does_not_echo() {
     if lacks_terminal() {
         return;
     }

@@ -21,7 +21,7 @@ fn users_add_stores_the_given_fields() {
     assert_eq!(user["id"].as_str().unwrap().len(), 36);
     assert_eq!(user["created"], user["changed"]);
     assert!(user["created"].as_str().unwrap().ends_with('Z'));
-    assert_eq!(user.as_object().unwrap().len(), 8, "no hash: {user}");
+    assert_eq!(user.as_object().unwrap().len(), 8, "the user should have 8 fields and no hash: {user}");
 
     let text = gatepass.done(&["users", "show", "johndoe"]);
     for word in ["johndoe", "johndoe@example.com", "John Doe", "enabled", "me users:read"] {
@@ -200,7 +200,7 @@ fn users_list_filters_by_username_email_and_full_name_and_ignores_case() {
         }
         gatepass.run(&["users", "list", "--filter", &"x".repeat(256)]).fails(2, &["255 characters"]);
 
-        // More users than the database returns at once, and a filter that matches all of them.
+        // There are more users than one query returns, and the filter matches all of them.
         let file = gatepass.folder.write("users.jsonl", users_jsonl(1200));
         gatepass.done(&["users", "import", &file]);
         assert_eq!(list(&["--filter", "USER"]).len(), 1200);
@@ -223,7 +223,7 @@ fn users_list_beyond_its_limit_reports_that_there_are_more() {
     }
     let run = gatepass.run(&["users", "list", "--limit", "2"]);
     assert_eq!((run.code, run.out.lines().count()), (Some(0), 3), "{}", run.out);
-    assert_eq!(run.err, "gatepass: there are more than 2 users; set --limit to list them\n");
+    assert_eq!(run.err, "gatepass: there are more than 2 users; raise --limit to list more\n");
     assert_eq!(gatepass.done(&["users", "list", "--limit=3"]).lines().count(), 4);
     assert_eq!(gatepass.done(&["users", "list", "--limit=1", "--filter=BOB"]).lines().count(), 2);
     gatepass.run(&["users", "list", "--limit", "0"]).fails(2, &["--limit"]);
@@ -232,7 +232,7 @@ fn users_list_beyond_its_limit_reports_that_there_are_more() {
 #[test]
 fn command_with_closed_output_succeeds() {
     let gatepass = Gatepass::on_sqlite();
-    // Lists of users do not fit into the buffer.
+    // The list of 1000 users does not fit into the output buffer.
     let file = gatepass.folder.write("users.jsonl", users_jsonl(1000));
     gatepass.done(&["users", "import", &file]);
     for arguments in ["users list", "users export", "config", "openapi", "man", "completions bash"] {

@@ -1,4 +1,4 @@
-//! A session store of hash maps, written from the documentation of [`SessionStore`] alone.
+//! A session store based on hash maps, implemented only from the documentation of [`SessionStore`].
 
 use std::{
     collections::{HashMap, HashSet},

@@ -23,7 +23,8 @@ fn without_timeouts() -> DatabaseSettings {
     DatabaseSettings { has_timeouts: false, ..DatabaseSettings::default() }
 }
 
-/// Runs a test with the URL of a new PostgreSQL database, and of another one behind PgBouncer in transaction mode.
+/// Runs a test with the URL of a new PostgreSQL database, and again with that of another one behind PgBouncer in
+/// transaction mode.
 fn on_postgres_urls(run: impl AsyncFn(&str)) {
     let Some(postgres) = new_postgres() else { return };
     System::new().block_on(run(&postgres.url));
@@ -34,19 +35,19 @@ fn on_postgres_urls(run: impl AsyncFn(&str)) {
     }
 }
 
-/// Runs a test on a new PostgreSQL database, and on another one behind PgBouncer.
+/// Runs a test on a new PostgreSQL database, and again on another one behind PgBouncer.
 pub fn on_postgres<F: Future<Output = ()>>(run: impl Fn(Database) -> F) {
     on_postgres_urls(async |url| run(Database::open(url).await.unwrap()).await);
 }
 
-/// Runs a test with the URL of a new SQLite database, and with those of [`on_postgres_urls`].
+/// Runs a test with the URL of a new SQLite database, and again with each URL of [`on_postgres_urls`].
 fn on_both_urls(run: impl AsyncFn(&str)) {
     let folder = Folder::create();
     System::new().block_on(run(&format!("sqlite:{}", folder.file("gatepass.db"))));
     on_postgres_urls(run);
 }
 
-/// Runs a test on a new SQLite database, and on those of [`on_postgres`].
+/// Runs a test on a new SQLite database, and again on each database of [`on_postgres`].
 pub fn on_both<F: Future<Output = ()>>(run: impl Fn(Database) -> F) {
     let folder = Folder::create();
     let sqlite = format!("sqlite:{}", folder.file("gatepass.db"));
@@ -70,7 +71,7 @@ pub fn account(username: &str) -> Account<User> {
 
 pub async fn add(users: &SqlUsers, username: &str) -> User {
     let account = account(username);
-    assert!(users.insert(&account).await.unwrap(), "the name is free");
+    assert!(users.insert(&account).await.unwrap(), "the username should be free");
     account.user
 }
 
@@ -114,7 +115,7 @@ fn sql_clients_fulfill_the_contract() {
         };
         let registered = [Client::public("web".parse().unwrap()), reports, none];
         for client in &registered {
-            assert!(clients.add(client, "").await.unwrap(), "the identifier is free");
+            assert!(clients.add(client, "").await.unwrap(), "the client ID should be free");
         }
         contract::client_registry(&clients, &registered).await.unwrap();
     });
@@ -136,7 +137,7 @@ fn stored_user_is_unchanged_and_not_found_by_another_spelling_of_its_subject() {
         account.user.full_name = Some("John \u{1f600} Doe'; --".into());
         account.user.email = None;
         account.user.disabled = true;
-        assert!(users.insert(&account).await.unwrap(), "the name is free");
+        assert!(users.insert(&account).await.unwrap(), "the username should be free");
 
         let found = find(&users, "johndoe").await.expect("a user");
         assert_eq!(found.user, account.user);
@@ -166,7 +167,7 @@ fn username_in_another_spelling_is_taken() {
         ] {
             add(&users, name).await;
             for other in others {
-                assert!(!users.insert(&account(other)).await.unwrap(), "{other} is {name}");
+                assert!(!users.insert(&account(other)).await.unwrap(), "{other} should be taken by {name}");
                 assert_eq!(find(&users, other).await.expect("a user").user.username, name);
             }
         }
@@ -228,7 +229,7 @@ fn update_changes_only_the_given_fields() {
         assert_eq!(
             (alice.password_hash.expose(), alice.changed),
             ("renewed", alice.created),
-            "a rehash does not set `changed`"
+            "a rehash should not set `changed`"
         );
         let nobody = Subject::new("nobody").unwrap();
         assert!(!users.update(&nobody, UserChange::default()).await.unwrap());
@@ -271,9 +272,9 @@ fn import_adds_all_users_or_none() {
         let import_all = async || {
             let mut import = users.import().await.unwrap();
             for batch in many.chunks(Import::BATCH) {
-                assert!(import.add(batch).await.unwrap(), "the names are free");
+                assert!(import.add(batch).await.unwrap(), "the usernames should be free");
             }
-            assert_eq!(names(&users).await, ["johndoe"], "not committed");
+            assert_eq!(names(&users).await, ["johndoe"], "the import is not committed yet");
             import
         };
         drop(import_all().await);
@@ -281,7 +282,7 @@ fn import_adds_all_users_or_none() {
 
         let mut import = users.import().await.unwrap();
         assert!(import.add(&[]).await.unwrap(), "an empty batch");
-        assert!(import.add(&many[..1000]).await.unwrap(), "the names are free");
+        assert!(import.add(&many[..1000]).await.unwrap(), "the usernames should be free");
         assert!(!import.add(&[account("new"), account("JOHNDOE")]).await.unwrap());
         drop(import);
         assert_eq!(names(&users).await, ["johndoe"]);
@@ -315,9 +316,9 @@ fn client_authenticates_only_with_its_secret() {
             |id: &ClientId, secret: &_| Client::confidential(id.clone(), [ClientSecretHash::of(secret)]);
         let (web, secret) = (ClientId::new("web").unwrap(), ClientSecret::generate().unwrap());
         let start = Timestamp::now();
-        assert!(clients.add(&client(&web, &secret), "").await.unwrap(), "the identifier is free");
+        assert!(clients.add(&client(&web, &secret), "").await.unwrap(), "the client ID should be free");
         let (app, other) = (ClientId::new("app").unwrap(), ClientSecret::generate().unwrap());
-        assert!(clients.add(&client(&app, &other), "").await.unwrap(), "the identifier is free");
+        assert!(clients.add(&client(&app, &other), "").await.unwrap(), "the client ID should be free");
         assert!(!clients.add(&client(&web, &other), "").await.unwrap());
 
         let authenticates = async |id: &str, secret: &str| {
@@ -418,7 +419,7 @@ fn open_error_names_the_cause_and_not_the_password() {
     });
 }
 
-/// The names and contents of the files in a folder.
+/// Returns the names and contents of the files in a folder.
 fn files(folder: &Folder) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let entries = fs::read_dir(folder.path()).unwrap().flatten();
     let mut files: Vec<_> =
@@ -546,7 +547,7 @@ fn lock_timeout_is_a_temporary_error() {
             let error = found.expect("an error in time").unwrap_err();
             assert!(error.is_temporary(), "{error}");
         }
-        assert!(!waiting.is_finished(), "a call without a timeout waits");
+        assert!(!waiting.is_finished(), "a call without a timeout should still be waiting");
         transaction.commit().await.unwrap();
         assert!(waiting.await.unwrap());
     });
@@ -580,7 +581,7 @@ fn concurrent_sqlite_writers_wait_and_readers_do_not() {
         let (one, other) = (Database::open(&url).await.unwrap(), Database::open(&url).await.unwrap());
         let (one, other) = (SqlUsers::new(one), SqlUsers::new(other));
         let mut import = one.import().await.unwrap();
-        assert!(import.add(&[account("johndoe")]).await.unwrap(), "the name is free");
+        assert!(import.add(&[account("johndoe")]).await.unwrap(), "the username should be free");
         assert_eq!(names(&other).await, [""; 0]);
         let third = Database::open(&url).await.expect("a third pool opens during the import");
         assert_eq!(names(&SqlUsers::new(third)).await, [""; 0]);
@@ -600,7 +601,8 @@ fn sqlite_file_that_a_process_opened_twice_keeps_its_write_ahead_log() {
         let _second = Database::open(&gatepass.url).await.unwrap();
         let users = SqlUsers::new(first);
         assert!(users.insert(&account("johndoe")).await.unwrap());
-        // The last connection to a file removes its log. The command must not, because this process still has connections.
+        // The last connection to a file removes its write-ahead log. The command must not remove it, because this
+        // process still has connections.
         assert_eq!(gatepass.usernames(), ["johndoe"]);
         assert!(users.insert(&account("alice")).await.unwrap());
         assert_eq!(gatepass.usernames(), ["alice", "johndoe"]);

@@ -1,4 +1,4 @@
-//! The change feed.
+//! Tests of the change feed of the SQL stores.
 
 use std::{
     future::Future,
@@ -34,7 +34,7 @@ enum Event {
 
 use Event::{Disconnected, Invalidated, Reconnected};
 
-/// Records the calls of the change feed.
+/// Records the calls from the change feed.
 #[derive(Default)]
 struct Recorder(Mutex<Vec<Event>>);
 
@@ -68,7 +68,7 @@ impl Recorder {
         mem::take(&mut *self.0.lock().unwrap())
     }
 
-    /// Waits until the last event is this one, and removes and returns all events so far.
+    /// Waits until `event` is the last event. Then removes and returns all events so far.
     #[track_caller]
     fn wait_for(&self, event: &Event, limit: Duration) -> Vec<Event> {
         wait_until(limit, &format!("{event:?}"), || self.0.lock().unwrap().last() == Some(event));
@@ -84,7 +84,7 @@ fn user(id: &str) -> Event {
     Invalidated(Invalidation::User(Subject::new(id).unwrap()))
 }
 
-/// Runs a test with the URL of a new database of each kind, and a way to run statements there.
+/// Runs a test on a new database of each kind. The test gets the database's URL and a way to run SQL there.
 fn on_both<F: Future<Output = ()>>(run: impl Fn(String, Statement) -> F) {
     let folder = Folder::create();
     let sqlite = format!("sqlite:{}", folder.file("gatepass.db"));
@@ -115,12 +115,12 @@ impl Statement {
     }
 }
 
-/// Statements that write a change of user 7, as another process does.
+/// SQL statements that record a change of user 7, as another process would.
 const USER_7: &str = "UPDATE change_counter SET number = number + 1;
      INSERT INTO changes (number, kind, name, made) SELECT number, 'user', '7', 0 FROM change_counter";
 
 #[test]
-fn change_is_reported_at_once_in_its_process_and_within_a_second_in_others() {
+fn change_is_reported_at_once_in_its_process_and_within_a_second_in_other_processes() {
     on_both(async |url, _statement| {
         let [here, there] = [Database::open(&url).await.unwrap(), Database::open(&url).await.unwrap()];
         let own = Recorder::watch(&here, 5 * SECOND).await;
@@ -135,11 +135,11 @@ fn change_is_reported_at_once_in_its_process_and_within_a_second_in_others() {
             let version = version(&sessions, &owner).await;
             assert!(open_at(&sessions, (id, &owner, None), version).await);
         }
-        assert_eq!(own.events(), [], "no cached token depends on these");
+        assert_eq!(own.events(), [], "no change that affects a cached token should be reported");
 
         let expect = |change: Invalidation| {
             let change = Invalidated(change);
-            assert_eq!(own.events().first(), Some(&change), "at once");
+            assert_eq!(own.events().first(), Some(&change), "the change should be reported at once");
             assert_eq!(remote.wait_for(&change, SECOND), slice::from_ref(&change));
             // This process also reads the change from the table.
             own.wait_for(&change, SECOND);
@@ -198,7 +198,7 @@ fn concurrent_changes_are_all_reported() {
 }
 
 #[test]
-fn lost_change_feed_is_reported_and_missed_changes_come_before_reconnection() {
+fn lost_change_feed_is_reported_and_missed_changes_precede_the_reconnection() {
     on_both(async |url, statement| {
         let database = Database::open(&url).await.unwrap();
         let max_staleness = Duration::from_millis(500);
@@ -214,7 +214,7 @@ fn lost_change_feed_is_reported_and_missed_changes_come_before_reconnection() {
         statement.run(&format!("ALTER TABLE elsewhere RENAME TO changes; {USER_7}")).await;
         assert_eq!(recorder.wait_for(&Reconnected, SECOND), [user("7"), Reconnected]);
 
-        // A gap in the numbers: changes were missed, so anything may have changed.
+        // A gap in the change numbers means that changes were missed, so anything may have changed.
         statement.run(&format!("{USER_7}; {USER_7}; DELETE FROM changes WHERE number < 4")).await;
         let everything = Invalidated(Invalidation::Everything);
         assert_eq!(recorder.wait_for(&everything, SECOND), slice::from_ref(&everything));
@@ -222,20 +222,24 @@ fn lost_change_feed_is_reported_and_missed_changes_come_before_reconnection() {
         assert_eq!(recorder.wait_for(&user("7"), SECOND), [user("7")]);
         statement.run("DELETE FROM changes").await;
         let events = recorder.wait_for(&everything, SECOND);
-        assert_eq!(events, slice::from_ref(&everything), "a backup was restored");
+        assert_eq!(
+            events,
+            slice::from_ref(&everything),
+            "an empty table should be treated as a restored backup"
+        );
         statement.run(&USER_7.replace("'user'", "'future kind'")).await;
         recorder.wait_for(&everything, SECOND);
     });
 }
 
 #[test]
-fn change_feed_ends_with_its_database() {
+fn change_feed_stops_when_its_database_is_dropped() {
     on_both(async |url, _statement| {
         let database = Database::open(&url).await.unwrap();
         let recorder = Recorder::watch(&database, SECOND).await;
         let weak = Arc::downgrade(&recorder);
         drop(recorder);
-        assert!(weak.upgrade().is_some(), "the change feed holds the recorder");
+        assert!(weak.upgrade().is_some(), "the change feed should keep the recorder alive");
         drop(database);
         wait_until(2 * SECOND, "the change feed ends", || weak.upgrade().is_none());
     });
@@ -251,6 +255,9 @@ fn busy_in_memory_database_is_watched_without_interruption() {
         while start.elapsed() < SECOND {
             sessions.end_all(&member("7"), NOW).await.unwrap();
         }
-        assert!(recorder.events().iter().all(|event| *event == user("7")), "never disconnected");
+        assert!(
+            recorder.events().iter().all(|event| *event == user("7")),
+            "the change feed should never be disconnected"
+        );
     });
 }

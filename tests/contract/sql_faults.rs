@@ -1,4 +1,5 @@
-//! PostgreSQL that stops responding or refuses connections: every call ends in time, and the pool recovers.
+//! PostgreSQL outages: every call ends in time while the database does not respond or refuses connections, and the pool
+//! recovers afterwards.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ fn through_proxy(run: impl AsyncFn(Database, &PostgresProxy)) {
 }
 
 /// Adds and finds a user `count` times concurrently, and returns the number of successes. Asserts that all calls end in
-/// time, and that the others fail with temporary errors.
+/// time, and that all errors are temporary.
 async fn call(users: &SqlUsers, count: usize) -> usize {
     let calls = (0..count).map(|_| {
         let users = users.clone();

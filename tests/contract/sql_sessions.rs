@@ -32,7 +32,8 @@ pub async fn version(store: &SqlSessions, owner: &SessionOwner) -> CredentialsVe
     store.credentials_version(owner).await.unwrap()
 }
 
-/// Opens a session whose ID is also its token family and the hash of its refresh token. Returns whether it was opened.
+/// Opens a session with `id` as its ID, its token family and the hash of its refresh token. Returns whether it was
+/// opened.
 pub async fn open_at(
     store: &SqlSessions,
     (id, owner, client_id): (&str, &SessionOwner, Option<&ClientId>),
@@ -74,7 +75,7 @@ fn sql_sessions_of_users_in_an_application_table_fulfill_the_contract() {
 }
 
 #[test]
-fn password_change_disabling_and_removal_end_sessions() {
+fn password_change_disabling_and_removal_of_a_user_end_sessions() {
     on_both(async |database| {
         let users = SqlUsers::new(database.clone());
         let (store, clients) = (SqlSessions::new(database.clone()), SqlClients::new(database));
@@ -99,13 +100,13 @@ fn password_change_disabling_and_removal_end_sessions() {
         users.replace_hash(&subject, &"hash".into(), &"rehashed".into()).await.unwrap();
         assert_eq!(users.find_hash(&subject).await.unwrap(), Some("rehashed".into()));
         assert!(!users.change_password(&subject, &"hash".into(), &"lost".into(), NOW).await.unwrap());
-        assert_eq!(ids(&store, one).await.len(), 2, "none of these ends a session");
+        assert_eq!(ids(&store, one).await.len(), 2, "none of these changes should end a session");
 
         let late = ("late", one, None);
         let before = version(&store, one).await;
         assert!(users.change_password(&subject, &"rehashed".into(), &"new".into(), NOW).await.unwrap());
         assert_eq!(ids(&store, one).await, [""; 0]);
-        assert!(!open_at(&store, late, before).await, "a sign-in that was in progress opens no session");
+        assert!(!open_at(&store, late, before).await, "a sign-in in progress should not open a session");
         let set = UserChange { password_hash: Some("set".into()), ..UserChange::default() };
         let disabled = |disabled| UserChange { disabled: Some(disabled), ..UserChange::default() };
         for changes in [vec![set], vec![disabled(true), disabled(false)]] {
@@ -115,7 +116,7 @@ fn password_change_disabling_and_removal_end_sessions() {
                 assert!(users.update(&subject, change).await.unwrap());
                 assert_eq!(ids(&store, one).await, [""; 0]);
             }
-            assert!(!open_at(&store, late, before).await, "a sign-in that was in progress opens no session");
+            assert!(!open_at(&store, late, before).await, "a sign-in in progress should not open a session");
         }
 
         open(one).await;
@@ -130,7 +131,7 @@ fn password_change_disabling_and_removal_end_sessions() {
         assert_eq!(users.find_hash(&subject).await.unwrap(), None);
         assert_eq!(ids(&store, one).await, [""; 0]);
         assert!(store.find_token_family(&family).await.unwrap().is_none());
-        assert!(!open_at(&store, late, before).await, "a sign-in that was in progress opens no session");
+        assert!(!open_at(&store, late, before).await, "a sign-in in progress should not open a session");
         assert_eq!(ids(&store, other).await.len(), 1);
     });
 }
@@ -172,6 +173,6 @@ fn sign_in_concurrent_with_a_change_of_the_user_leaves_no_session() {
                 assert!(users.update(&subject, disabled(false)).await.unwrap());
             }
         }
-        assert!(contested > 0, "nothing was concurrent");
+        assert!(contested > 0, "no sign-in ran concurrently with a change");
     });
 }

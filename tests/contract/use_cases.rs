@@ -108,11 +108,14 @@ async fn password_change_ends_sessions_and_emits_an_event_even_if_the_database_f
     let (current, new) = (&"secret".into(), &"purple teapots swim north".into());
     let client_info = &ClientInfo::default();
     let change = PasswordChange { user, current, new, client_info };
-    assert!(auth.change_password(change).await.is_err(), "ending the sessions again fails");
+    assert!(
+        auth.change_password(change).await.is_err(),
+        "the change should fail when it ends the sessions again"
+    );
 
     assert_eq!(events.last(), (EventKind::PasswordChanged, Some(1.into())));
     let auth = builder(&folder).await.build().unwrap();
-    assert_eq!(member(&auth, &token).await, None, "the session ended before the change");
+    assert_eq!(member(&auth, &token).await, None, "the session should have ended before the change");
 }
 
 /// A policy that accepts every password.
@@ -173,7 +176,7 @@ async fn event_of_a_revoked_access_token_names_its_user() {
 }
 
 #[actix_web::test]
-async fn token_of_an_inactive_user_is_introspected_as_invalid() {
+async fn introspection_of_a_token_of_an_inactive_user_returns_none() {
     let folder = Folder::create();
     let auth = builder(&folder).await.inactive_users_sign_in(true).build().unwrap();
     for (username, password, is_active) in
@@ -189,7 +192,7 @@ async fn token_of_an_inactive_user_is_introspected_as_invalid() {
 
 type Change = fn(&mut Account<Member>);
 
-/// A hasher during whose first verification johndoe's account changes.
+/// A hasher that changes johndoe's account during its first verification.
 struct Changing {
     hasher: AgingHasher,
     members: Members,

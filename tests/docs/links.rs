@@ -1,5 +1,5 @@
-//! The links of the documentation resolve, the summary lists every page, the tests that pages name exist, and the Rust
-//! of the pages is compiled.
+//! Checks the documentation: links resolve, the summary lists every page, the tests that pages name exist, and Rust
+//! code is compiled.
 
 use std::collections::HashSet;
 
@@ -56,7 +56,7 @@ fn relative_links_and_anchors_resolve() {
             }
         }
     }
-    assert!(count > 100, "only {count} links");
+    assert!(count > 100, "only {count} links found");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn summary_lists_every_page() {
     assert_eq!(listed, pages);
 }
 
-/// Returns whether `folder` has a module, or a test, with this path.
+/// Returns whether `folder` contains a module or a test with this path.
 fn has_module_or_test(folder: &str, path: &str) -> bool {
     let file = |path: &str| {
         let path = format!("{folder}/{}", path.replace("::", "/"));
@@ -79,7 +79,7 @@ fn has_module_or_test(folder: &str, path: &str) -> bool {
 }
 
 #[test]
-fn tests_that_pages_name_exist() {
+fn tests_named_on_pages_exist() {
     let mut count = 0;
     for page in names() {
         let text = read(&format!("docs/{page}"));
@@ -90,14 +90,14 @@ fn tests_that_pages_name_exist() {
                 Some(("unit", path)) => ("src", path),
                 _ => continue,
             };
-            // The page explains that X stands for a test.
+            // On the page that explains this notation, X stands for a test.
             if path != "X" {
                 assert!(has_module_or_test(folder, path), "docs/{page} names {code}, which does not exist");
                 count += 1;
             }
         }
     }
-    assert!(count > 100, "only {count} tests");
+    assert!(count > 100, "only {count} tests found");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn values(arg: &Arg) -> String {
     if described.is_empty() { String::new() } else { format!(". {}", described.join(". ")) }
 }
 
-/// Returns the settings of a command: its options under a help heading.
+/// Returns the settings of a command: the options that have a help heading.
 fn settings(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     let options = command.get_arguments().filter(|arg| arg.get_help_heading().is_some());
     options.filter_map(|arg| Some((arg.get_long()?, arg)))
@@ -162,7 +162,7 @@ fn http_api_page_is_current() {
                     }
                     ("SessionCookie", _) => "the session cookie".to_owned(),
                     ("RegisteredClient", _) => "a confidential client".to_owned(),
-                    (other, _) => panic!("{other} is missing in this test"),
+                    (other, _) => panic!("this test does not describe the security scheme {other}"),
                 }
             };
             let requires: Vec<_> = schemes.flatten().map(requirement).collect();

@@ -1,8 +1,9 @@
 //! The commands of the tutorials and how-to guides, run in order by bash as a reader would.
 //!
-//! Blocks of the language `sh` run in one shell per page, in a new directory. A block with `background` starts a service, and
-//! the next block runs once the service listens; `background=PORT` specifies its port. If a `text` or `json` block follows, it
-//! must match the output; `…` in it stands for any text. Blocks with `norun` do not run.
+//! Blocks of the language `sh` run in one shell per page, in a new directory. A block with `background` starts a
+//! service, and the next block runs once the service listens; `background=PORT` specifies its port. If a `text` or
+//! `json` block follows, it contains the expected output, in which `…` stands for any text. Blocks with `norun` do not
+//! run.
 
 use std::{
     env, fs,
@@ -97,7 +98,7 @@ impl Shell {
         self.addresses.iter().fold(text.to_owned(), replace)
     }
 
-    /// Runs a block and returns its output; as `Err` if a command failed.
+    /// Runs a block and returns its output, as `Err` if a command failed.
     fn run(&mut self, block: &Block) -> Result<String, String> {
         let text = self.with_addresses(&block.text);
         writeln!(self.stdin, "{{\n{text}\n}} < /dev/null\necho; echo '{END}'").unwrap();
@@ -114,7 +115,7 @@ impl Shell {
         }
     }
 
-    /// Stops the previous service of the page, if any, starts another one, and waits until that one listens.
+    /// Stops the previous service of the page, if any, starts the one of this block, and waits until it listens.
     fn start_service(&mut self, block: &Block, port: &str) {
         let text = self.with_addresses(&block.text);
         let script = "if [ -n \"${service:-}\" ]; then kill $service; wait $service || true; fi\n\
@@ -131,7 +132,7 @@ impl Shell {
     }
 }
 
-/// Returns whether the output is the expected one, in which `…` stands for any text.
+/// Returns whether the output matches the expected output, in which `…` stands for any text.
 fn matches(output: &str, expected: &str) -> bool {
     let lines = |text: &str| {
         text.trim().lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
@@ -179,7 +180,7 @@ fn commands_of_every_page_succeed_with_the_documented_output() {
             let next = blocks.get(index + 1).filter(|next| ["json", "text"].contains(&next.language()));
             if let Some(next) = next {
                 let expected = shell.with_addresses(&next.text);
-                assert!(matches(&output, &expected), "{place} printed:\n{output}\nnot:\n{expected}");
+                assert!(matches(&output, &expected), "{place} printed:\n{output}\nexpected:\n{expected}");
             }
         }
     }
@@ -187,7 +188,7 @@ fn commands_of_every_page_succeed_with_the_documented_output() {
 }
 
 #[test]
-fn no_further_block_is_marked_norun() {
+fn number_of_blocks_marked_norun_does_not_grow() {
     let pages = names().into_iter().map(|name| split(&read(&format!("docs/{name}"))).0);
     let count = pages.flatten().filter(|block| block.attribute("norun").is_some()).count();
     assert_eq!(count, NOT_RUN, "lower NOT_RUN if fewer blocks are marked `norun`; do not raise it");

@@ -1,4 +1,4 @@
-//! The limits of HTTP/2: concurrent requests on a connection, and the memory of their bodies.
+//! The limits of HTTP/2: concurrent requests on a connection, and the memory used by their bodies.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -46,8 +46,8 @@ fn server() -> Server {
     Server { program, address, tls: Arc::new(config).into(), _gatepass: gatepass, _folder: folder }
 }
 
-/// Sends requests with incomplete bodies on one connection, and waits until `until` of them have a response. Returns the
-/// bodies, which keep the other requests open, and the statuses.
+/// Sends requests with incomplete bodies on one connection, and waits until `until` of them have a response. Returns
+/// the bodies, which keep the other requests open, and the statuses.
 async fn send(server: &Server, requests: usize, until: usize) -> (Vec<SendStream<Bytes>>, Vec<u16>) {
     let stream = TcpStream::connect(server.address).await.unwrap();
     let stream = server.tls.connect("localhost".try_into().unwrap(), stream).await.unwrap();
@@ -77,7 +77,7 @@ async fn send(server: &Server, requests: usize, until: usize) -> (Vec<SendStream
 }
 
 #[actix_web::test]
-async fn connection_with_150_requests_gets_503_for_50() {
+async fn connection_with_150_concurrent_requests_gets_503_for_50() {
     let server = server();
     let (_bodies, statuses) = send(&server, 150, 50).await;
     assert_eq!(statuses, [503; 50]);
@@ -99,6 +99,6 @@ async fn incomplete_bodies_of_four_connections_use_less_than_64_mib() {
     }
     let growth = server.program.resident_bytes().saturating_sub(before);
     eprintln!("{} MiB for the bodies of 400 requests on four connections", growth / 1024 / 1024);
-    assert!(growth < 64 * 1024 * 1024, "{growth} bytes");
+    assert!(growth < 64 * 1024 * 1024, "memory grew by {growth} bytes");
     assert_eq!(statuses, [503; 50]);
 }

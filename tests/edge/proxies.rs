@@ -16,7 +16,7 @@ fn location(service: &Service, headers: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn address_scheme_and_host_come_only_from_the_configured_header_of_trusted_proxies() {
+fn address_scheme_and_host_are_read_only_from_the_configured_header_of_trusted_proxies() {
     let gatepass = Gatepass::on_sqlite();
     add_johndoe(&gatepass);
     // The first address is forged by the client.

@@ -54,7 +54,7 @@ fn send_endlessly(mut stream: TcpStream) {
     while stream.write_all(&chunk).is_ok() {}
 }
 
-/// A name, the bytes that the client sends first, and what the client does next.
+/// A test case: its name, the bytes that the client sends first, and what the client does next.
 type Case = (&'static str, Vec<u8>, fn(TcpStream));
 
 #[test]
@@ -105,7 +105,7 @@ fn connection_of_a_client_that_does_not_read_is_closed() {
 }
 
 #[test]
-fn connections_over_the_limit_wait() {
+fn connection_over_the_limit_waits_for_another_to_close() {
     let program = with_short_timeouts(&["--max-connections", "4"]);
     let address = program.address();
     // These idle connections take all slots until the service closes them, after a second.
@@ -153,7 +153,8 @@ fn check_under_attack(mode: &[&str]) {
     let [p50, p99] = [50, 99].map(|percent| times[(times.len() * percent / 100).min(times.len() - 2)]);
     let memory = peak_memory(program.child.id());
     eprintln!("{mode:?}: {} requests, p50 {p50:?}, p99 {p99:?}, {memory} KiB", times.len());
-    // The limit allows for other tests. If slow clients blocked workers, requests would wait for the timeouts.
+    // The limit allows for the load of other tests. If slow clients blocked workers, requests would wait for the
+    // timeouts.
     assert!(times.len() > 20 && p99 < 4 * SECOND, "{} requests, p99 {p99:?}", times.len());
     // 400 copies of the largest file would be 600 MiB.
     assert!(memory < 250 * 1024, "{memory} KiB");

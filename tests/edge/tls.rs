@@ -56,7 +56,7 @@ fn printed(output: &Output) -> String {
 }
 
 #[test]
-fn sign_in_works_over_tls_with_http_1_and_http_2() {
+fn sign_in_over_tls_succeeds_with_http_1_and_http_2() {
     let (folder, certificate) = (Folder::create(), new_certificate());
     write(&folder, &certificate);
     let (program, address) = start(&folder);
@@ -84,7 +84,7 @@ fn sign_in_works_over_tls_with_http_1_and_http_2() {
         assert!(is_reset || printed(&refused).ends_with(&format!(" {version} 413")), "{refused:?}");
     }
     let old = curl(&folder, &certificate, &["--tls-max", "1.1", &format!("https://{address}/")]);
-    assert!(!old.status.success(), "TLS 1.1 is refused");
+    assert!(!old.status.success(), "TLS 1.1 should be refused");
 }
 
 #[test]
@@ -135,14 +135,18 @@ fn certificate_renewal_keeps_connections() {
 }
 
 #[test]
-fn healthcheck_works_over_tls() {
+fn healthcheck_over_tls_succeeds() {
     let (folder, certificate) = (Folder::create(), new_certificate());
     let [cert, key] = write(&folder, &certificate);
     let (_program, address) = start(&folder);
     let bind = address.to_string();
     let tls = ["healthcheck", "--bind", &bind, "--tls-cert", &cert, "--tls-key", &key];
     assert_eq!(gatepass(&tls, &[]).status().unwrap().code(), Some(0));
-    assert_eq!(gatepass(&tls[..3], &[]).status().unwrap().code(), Some(1), "a healthcheck without TLS fails");
+    assert_eq!(
+        gatepass(&tls[..3], &[]).status().unwrap().code(),
+        Some(1),
+        "a healthcheck without TLS should fail"
+    );
 }
 
 #[test]
@@ -203,7 +207,7 @@ fn session_cookie_over_tls_is_kept_by_a_client_that_enforces_its_prefix() {
         let cookies = fs::read_to_string(&jar).unwrap();
         for name in ["__Host-gatepass_session", "__Host-gatepass_device"] {
             let line = cookies.lines().find(|line| line.contains(name));
-            // The columns: domain, whether for subdomains, path, whether for TLS only.
+            // The columns are the domain, whether subdomains are included, the path, and whether TLS is required.
             assert!(line.expect(name).starts_with("#HttpOnly_127.0.0.1\tFALSE\t/\tTRUE\t"), "{cookies}");
         }
         assert!(run(&[&url("/users/me")]).contains("johndoe@example.com"));

@@ -75,7 +75,7 @@ fn paths_and_methods_differ_only_as_documented() {
             fastapi: r#"405 allow: POST {"detail":"Method Not Allowed"}"#,
         },
         Difference {
-            why: "a method can be any token (RFC 9110 section 9.1); httptools accepts only those on a list",
+            why: "a method can be any token (RFC 9110 section 9.1); httptools accepts only the methods on a list",
             request: request("FOO", "/token"),
             gatepass: r#"405 allow: POST {"detail":"Method Not Allowed"}"#,
             fastapi: "400 content-type: text/plain; charset=utf-8 Invalid HTTP request received.",
@@ -87,7 +87,7 @@ fn paths_and_methods_differ_only_as_documented() {
             fastapi: "307 location: http://localhost/token?a=%22b%22 ",
         },
         Difference {
-            why: "Actix refuses invalid HTTP with an empty body, uvicorn with a text",
+            why: "Actix responds to invalid HTTP with an empty body, uvicorn with a text",
             request: get("/users/me").header("Authorization", "Bearer johndoe\0"),
             gatepass: "400 ",
             fastapi: "400 content-type: text/plain; charset=utf-8 Invalid HTTP request received.",
@@ -152,7 +152,7 @@ fn grant_type(charset: &str, value: &[u8]) -> Request {
 #[test]
 fn decoding_of_text_differs_only_as_documented() {
     let Some(servers) = servers() else { return };
-    // The error about a wrong grant type contains the decoded value.
+    // The error about an invalid grant type contains the decoded value.
     let read = |reply: Reply| reply.json()["detail"][0]["input"].as_str().expect("text").to_owned();
     for (why, request, gatepass, fastapi) in [
         (
@@ -191,7 +191,7 @@ fn decoding_of_text_differs_only_as_documented() {
 fn token_response_is_not_cacheable_unlike_fastapis() {
     let Some(servers) = servers() else { return };
     let sign_in = post_form("/token", "username=johndoe&password=secret");
-    // RFC 6749 section 5.1 requires it.
+    // RFC 6749 section 5.1 requires this header.
     assert_eq!(sign_in.send(servers.gatepass).header("cache-control").as_deref(), Some("no-store"));
     assert_eq!(sign_in.send(servers.fastapi).header("cache-control"), None);
 }

@@ -11,7 +11,7 @@ fn forms(forms: &[(&str, &[u8])]) {
     compare(forms.iter().map(|(name, form)| (*name, post_form("/token", form))));
 }
 
-/// Sends forms with these grant types. The error about a wrong one contains the decoded value.
+/// Sends forms with these grant types. The error about an invalid grant type contains the decoded value.
 fn grant_types(values: &[(&str, &str)]) {
     compare(
         values.iter().map(|(name, value)| (name, post_form("/token", format!("{GOOD}&grant_type={value}")))),

@@ -49,7 +49,7 @@ equal(
     ),
 )
 
-# All documented fields of the form; null counts as missing.
+# All documented fields of the form; null is treated as missing.
 form = TokenRequestForm(
     grant_type="password",
     username="johndoe",

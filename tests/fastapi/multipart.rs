@@ -9,7 +9,7 @@ pub fn post_multipart(content_type: impl AsRef<[u8]>, body: impl AsRef<[u8]>) ->
     request("POST", "/token").header("Content-Type", content_type).body(body)
 }
 
-/// A body in which `~` stands for a line break.
+/// Returns a body from text in which `~` stands for a line break.
 fn body(text: &str) -> Vec<u8> {
     text.replace('~', "\r\n").into_bytes()
 }

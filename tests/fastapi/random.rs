@@ -16,7 +16,7 @@ use crate::{
 fn compare_any(requests: impl Strategy<Value = Request>) {
     let Some(servers) = servers() else { return };
     let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    // A fixed seed: only a change of the code can make the test fail.
+    // With a fixed seed, only a change to the code can make the test fail.
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(6749);
     }

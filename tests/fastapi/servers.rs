@@ -1,4 +1,4 @@
-//! Gatepass and FastAPI side by side.
+//! Sends the same requests to Gatepass and FastAPI, and compares the responses.
 
 use std::{
     fmt,
@@ -98,7 +98,8 @@ impl Servers {
     pub fn difference(&self, bytes: &[u8]) -> Option<String> {
         let (gatepass, mut fastapi) = self.respond(bytes);
         for (_, allow) in fastapi.headers.iter_mut().filter(|(name, _)| *name == "allow") {
-            // A known difference: HEAD works wherever GET does. FastAPI's methods have the arbitrary order of a Python set.
+            // A known difference: HEAD works wherever GET does. FastAPI lists the methods in the arbitrary order of a
+            // Python set.
             if matches!(&**allow, "GET" | "HEAD, GET") {
                 *allow = "GET, HEAD".into();
             }

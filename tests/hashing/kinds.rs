@@ -12,7 +12,7 @@ use crate::{
     support::vectors::{OUTDATED, PASSWORDS, Vector},
 };
 
-/// Hashes by argon2-cffi with the same parameters as [`quick`].
+/// Hashes that argon2-cffi created with the parameters of [`quick`].
 const CURRENT: Vector = Vector {
     kind: "Argon2id, current parameters",
     hashes: [
@@ -58,18 +58,21 @@ fn sign_in_with_an_outdated_hash_of_any_kind_replaces_it_once() {
             let auth = auth(&store, hasher.clone());
 
             assert!(!block_on(sign_in(&auth, NAME, "wrong")).unwrap(), "{kind}");
-            assert_eq!(store.hash_of(1), hash, "{kind}: a wrong password replaces nothing");
+            assert_eq!(store.hash_of(1), hash, "{kind}: a wrong password should not replace the hash");
 
             assert!(block_on(sign_in(&auth, NAME, password)).unwrap(), "{kind}");
             let replaced = store.hash_of(1);
             if truncates(vector.kind, password) {
-                assert_eq!(replaced, hash, "{kind}: the end of the password may be mistyped");
+                assert_eq!(
+                    replaced, hash,
+                    "{kind}: the end of the password may be mistyped, so the hash should stay"
+                );
                 continue;
             }
             assert!(replaced.starts_with("$argon2id$v=19$m=4096,t=2,p=1$"), "{kind}: {replaced}");
 
             assert!(block_on(sign_in(&auth, NAME, password)).unwrap(), "{kind}: again");
-            assert_eq!(store.hash_of(1), replaced, "{kind}: the current hash stays");
+            assert_eq!(store.hash_of(1), replaced, "{kind}: the current hash should stay");
         }
     }
 }
@@ -79,7 +82,7 @@ fn hash_has_its_own_salt_and_needs_a_rehash_with_other_parameters() {
     let _serial = serial();
     let password = Password::from("secret");
     let [hash, other] = [(); 2].map(|()| block_on(hasher(quick()).hash(&password)).unwrap());
-    assert_ne!(hash.expose(), other.expose(), "each hash has its own salt");
+    assert_ne!(hash.expose(), other.expose(), "each hash should have its own salt");
     for settings in [
         Argon2Settings { memory: 2048, ..quick() },
         Argon2Settings { memory: 8192, ..quick() },
@@ -106,7 +109,10 @@ fn sign_in_with_bcrypt_ignores_bytes_after_the_72nd_and_keeps_the_hash() {
     let auth = auth(&store, hasher(quick()));
     for mistyped in [format!("{long}x"), format!("{}y", &long[..72])] {
         assert!(block_on(sign_in(&auth, NAME, &mistyped)).unwrap());
-        assert!(block_on(sign_in(&auth, NAME, long)).unwrap(), "the mistyped password did not replace it");
+        assert!(
+            block_on(sign_in(&auth, NAME, long)).unwrap(),
+            "the mistyped password should not replace the hash"
+        );
     }
 }
 
@@ -114,7 +120,7 @@ fn sign_in_with_bcrypt_ignores_bytes_after_the_72nd_and_keeps_the_hash() {
 fn hash_of_asp_net_core_identity_is_verified() {
     let _serial = serial();
     let hasher = hasher(quick());
-    // From the tests of ASP.NET Core.
+    // These hashes are from the tests of ASP.NET Core.
     for hash in [
         "AQAAAAAAAAD6AAAAEAhftMyfTJylOlZT+eEotFXd1elee8ih5WsjXaR3PA9M",
         "AQAAAAIAAAAyAAAAEOMwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw",
@@ -141,7 +147,7 @@ fn hash_of_a_user_without_a_password_is_supported_and_matches_nothing() {
 }
 
 #[test]
-fn password_in_another_unicode_normalization_form_is_the_same_password() {
+fn password_in_another_unicode_normalization_form_matches() {
     let _serial = serial();
     let hasher = hasher(quick());
     let (composed, decomposed) = ("caf\u{e9} \u{fb01}n", "cafe\u{301} fin");
@@ -150,7 +156,7 @@ fn password_in_another_unicode_normalization_form_is_the_same_password() {
         assert_eq!(block_on(hasher.verify(&typed.into(), &hash)).unwrap(), PasswordCheck::Match, "{typed:?}");
         assert_eq!(block_on(hasher.verify(&"cafe fin".into(), &hash)).unwrap(), PasswordCheck::Mismatch);
     }
-    // A hash of the decomposed password by argon2-cffi, which does not normalize. Its parameters are current.
+    // argon2-cffi, which does not normalize, created this hash of the decomposed password with the current parameters.
     let imported =
         "$argon2id$v=19$m=4096,t=2,p=1$BNJ92cyug5eCb71k8s7XKA$AMtyGRESPdWPnryawIf+2YahDfmcNPf4dCd67NB8+8w"
             .into();

@@ -21,7 +21,7 @@ use crate::{
 #[test]
 fn sign_in_with_a_full_queue_returns_503_while_other_requests_succeed() {
     let _serial = serial();
-    // A hash takes a few tenths of a second; one runs and one waits.
+    // A hash takes a few tenths of a second. One sign-in is hashed while another waits in the queue.
     let slow = Argon2Settings {
         memory: 65536,
         iterations: 8,
@@ -55,9 +55,12 @@ fn sign_in_with_a_full_queue_returns_503_while_other_requests_succeed() {
     let hashed: Vec<_> = sign_ins.iter().filter(|(status, _)| *status == 400).collect();
     let refused: Vec<_> = sign_ins.iter().filter(|(status, _)| *status == 503).collect();
     assert_eq!(hashed.len() + refused.len(), 8);
-    assert!((1..=3).contains(&hashed.len()), "one runs and one waits: {sign_ins:?}");
+    assert!((1..=3).contains(&hashed.len()), "only one sign-in at a time should wait: {sign_ins:?}");
     let fastest = hashed.iter().map(|(_, time)| *time).min().unwrap();
-    assert!(refused.iter().all(|(_, time)| *time < fastest), "refused at once: {sign_ins:?}");
+    assert!(
+        refused.iter().all(|(_, time)| *time < fastest),
+        "refused sign-ins should get a response before hashed ones: {sign_ins:?}"
+    );
     assert!(succeeded > 20, "{succeeded} responses during hashing");
 
     // The queue has space now.
@@ -85,7 +88,7 @@ fn memory_of_concurrent_sign_ins_is_bounded_by_the_hashing_threads() {
     let (after, time) = (resident_kib(), start.elapsed());
     eprintln!("40 sign-ins in {time:?}: resident {before} KiB before, {after} KiB after");
     let grown = after.saturating_sub(before);
-    assert!(grown < THREADS * kib + 16 * 1024, "{grown} KiB more");
+    assert!(grown < THREADS * kib + 16 * 1024, "memory grew by {grown} KiB");
 
     // The memory for larger stored hashes is freed. glibc keeps freed blocks of up to 32 MiB, so the test uses sizes
     // above and below this limit.
@@ -98,8 +101,8 @@ fn memory_of_concurrent_sign_ins_is_bounded_by_the_hashing_threads() {
             assert!(!result.unwrap());
         }
         let grown = resident_kib().saturating_sub(after);
-        eprintln!("after stored hashes of {memory} KiB: {grown} KiB more");
-        assert!(grown < 32 * 1024, "{memory} KiB: {grown} KiB more");
+        eprintln!("after stored hashes of {memory} KiB: memory grew by {grown} KiB");
+        assert!(grown < 32 * 1024, "hashes of {memory} KiB: memory grew by {grown} KiB");
     }
 }
 

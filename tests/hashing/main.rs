@@ -17,13 +17,13 @@ use std::{
 
 use gatepass::passwords::{Argon2Hasher, Argon2Settings};
 
-/// Lets one test of this binary run at a time, because some measure time and memory.
+/// Makes the tests of this binary run one at a time, because some of them measure time or memory.
 fn serial() -> MutexGuard<'static, ()> {
     static SERIAL: Mutex<()> = Mutex::new(());
     SERIAL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Parameters of fast hashes that still account for most of a sign-in's time.
+/// Returns parameters with which hashing is fast but still takes most of a sign-in's time.
 fn quick() -> Argon2Settings {
     Argon2Settings { memory: 4096, ..Argon2Settings::default() }
 }

@@ -22,10 +22,10 @@ pub fn account(id: u64, name: &str, hash: impl Into<PasswordHash>) -> Account<Me
 
 pub fn auth(members: &Members, hasher: Argon2Hasher) -> Auth<Member> {
     let auth = Auth::builder(members.clone()).passwords(hasher).tokens(InsecureSubjectTokens);
-    auth.without_login_throttle().error_format(ErrorFormat::FastApi).build().expect("compatible parts")
+    auth.without_login_throttle().error_format(ErrorFormat::FastApi).build().expect("compatible options")
 }
 
-/// Verifies a password as a sign-in does, and returns whether the credentials are right.
+/// Verifies a password as a sign-in does, and returns whether the credentials are correct.
 ///
 /// # Errors
 /// Any error other than invalid credentials.

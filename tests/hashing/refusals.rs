@@ -128,7 +128,7 @@ fn unsupported_hash_is_a_mismatch_and_check_hash_returns_the_reason_without_the_
         ("pbkdf2:sha256:1000$salt$001122334455667788".into(), "malformed"),
         ("pbkdf2:sha256$salt$00112233445566778899aabbccddeeff".into(), "malformed"),
         ("pbkdf2:md5:1000$salt$00112233445566778899aabbccddeeff".into(), "kind"),
-        // Every 20 bytes of output repeat all iterations.
+        // PBKDF2 repeats all iterations for every 20 bytes of output.
         (format!("pbkdf2:sha1:1000001$salt${}", "00".repeat(64)), "over the limit"),
         // ASP.NET Core Identity: too many iterations, no iterations, a salt that is too long, another version.
         ("AQAAAAL/////AAAAEOMwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw".into(), "over the limit"),

@@ -36,7 +36,7 @@ fn sign_in_takes_as_long_for_an_unknown_user_as_for_one_with_a_current_cheap_or_
 }
 
 fn assert_takes_as_long(auth: &Auth<Member>, password: &str) {
-    // One attempt with equal times is enough for each user: other programs may disturb the rest.
+    // One attempt with equal times is enough for each user, because other programs may disturb the measurements.
     let mut left = vec![1, 2, 3];
     for _ in 0..ATTEMPTS {
         let medians = medians(auth, password);
@@ -47,14 +47,14 @@ fn assert_takes_as_long(auth: &Auth<Member>, password: &str) {
             return;
         }
     }
-    panic!("the medians of users {left:?} differ by over 5 % from those of an unknown user each time");
+    panic!("in every attempt, the medians of users {left:?} differ by over 5 % from that of an unknown user");
 }
 
-/// The median times of failed sign-ins of these users in turn.
+/// Returns the median time of a failed sign-in for each of [`NAMES`]. The users take turns.
 fn medians(auth: &Auth<Member>, password: &str) -> [Duration; 4] {
     let mut times = NAMES.map(|_| Vec::new());
     for round in 0..ROUNDS {
-        // Each user is the first one in a quarter of the rounds.
+        // Each user signs in first in a quarter of the rounds.
         for turn in 0..NAMES.len() {
             let user = (round + turn) % NAMES.len();
             let start = Instant::now();

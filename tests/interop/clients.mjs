@@ -1,4 +1,5 @@
-// Signs in with OAuth clients for JavaScript. The argument is a request in JSON, the output is the result of each client.
+// Signs in with OAuth clients for JavaScript. Takes a JSON request as its argument and prints the result of
+// each client as JSON.
 
 import assert from "node:assert";
 import { readFileSync } from "node:fs";

@@ -1,4 +1,5 @@
-"""Signs in with OAuth clients for Python. The argument is a request in JSON, the output is the result of each client."""
+"""Signs in with OAuth clients for Python. Takes a JSON request as its argument and prints the result of each
+client as JSON."""
 
 import asyncio
 import json
@@ -82,7 +83,7 @@ def httpx_auth():
     state = introspect(sent(httpx.get(ME, auth=auth)))
     equal((state["active"], state["sub"]), (True, "client:web"))
     yield "client_credentials"
-    # The lifetime of tokens is shorter than `early_expiry`, so each request refreshes.
+    # The lifetime of tokens is shorter than `early_expiry`, so each request refreshes the token.
     auth = OAuth2ResourceOwnerPasswordCredentials(
         TOKEN, client_id="app", scope=SCOPE, early_expiry=3600, **JOHNDOE
     )

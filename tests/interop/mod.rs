@@ -1,4 +1,4 @@
-//! JWT libraries and OAuth clients of other projects, used with the secure profile. docs/interop.md has the results.
+//! JWT libraries and OAuth clients of other projects, used with the secure profile. docs/interop.md lists the results.
 
 use std::{
     collections::BTreeMap,
@@ -145,8 +145,8 @@ impl Server {
         Self { gatepass, issuer, certificate, secret, plain, _tls: tls }
     }
 
-    /// Returns the request to verify tokens: one of the default client, one of the public client `app`, and the first
-    /// token with a forged payload. The request contains the URL of the keys and, for HS256, the secret.
+    /// Returns a request with tokens to verify: one of the default client, one of the public client `app`, and a copy
+    /// of the first one with a forged payload. The request contains the URL of the keys and, for HS256, the secret.
     fn tokens(&self, algorithm: &str) -> Value {
         let [token, public] =
             ["", "&client_id=app"].map(|more| self.plain.token(&format!("{JOHNDOE}{more}")));
@@ -168,7 +168,7 @@ impl Server {
 
 type Expected = &'static [(&'static str, &'static str)];
 
-/// Returns the scripts that can run, and what is expected of the libraries of all of them.
+/// Returns the scripts that can run, and the expected results of all their libraries.
 fn runnable(scripts: [(Option<Script>, Expected); 2]) -> (Vec<Script>, BTreeMap<String, String>) {
     let (mut runnable, mut expected) = (Vec::new(), BTreeMap::new());
     for (script, results) in scripts {

@@ -1,4 +1,5 @@
-// Verifies tokens with JavaScript libraries. The argument is a request in JSON, the output is the result of each library.
+// Verifies tokens with JavaScript libraries. Takes a JSON request as its argument and prints the result of
+// each library as JSON.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -15,7 +16,7 @@ import * as oauth from "oauth4webapi";
 const request = JSON.parse(process.argv[2]);
 const { alg, issuer, audience } = request;
 const options = { issuer, audience, algorithms: [alg] };
-// The service does not publish the secret of HS256.
+// The service does not publish its HS256 secret.
 const secret = request.keys && Buffer.from(request.keys.keys[0].k, "base64url");
 
 async function verifyJose(token) {
@@ -29,7 +30,7 @@ async function verifyJsonwebtoken(token) {
   return jsonwebtoken.verify(token, secret ?? (await client()).getPublicKey(), options);
 }
 
-// The next three get only the issuer, and discover the keys.
+// The next three libraries get only the issuer and discover its keys.
 async function verifyOauth4webapi(token) {
   const url = new URL(issuer);
   const server = await oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, { algorithm: "oauth2" }));

@@ -1,4 +1,5 @@
-"""Verifies tokens with Python libraries. The argument is a request in JSON, the output is the result of each library."""
+"""Verifies tokens with Python libraries. Takes a JSON request as its argument and prints the result of each
+library as JSON."""
 
 import json
 import sys
@@ -16,7 +17,7 @@ from jwcrypto import jwt as jwcrypto_jwt
 
 request = json.loads(sys.argv[1])
 alg, issuer, audience = request["alg"], request["issuer"], request["audience"]
-# The service does not publish the secret of HS256.
+# The service does not publish its HS256 secret.
 keys = request.get("keys") or json.load(urllib.request.urlopen(request["jwks_uri"]))
 essential = {name: {"essential": True, "value": value} for name, value in (("iss", issuer), ("aud", audience))}
 

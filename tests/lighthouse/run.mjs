@@ -1,4 +1,4 @@
-// Prints Lighthouse's scores of pages for accessibility and best practices. Exits with 1 if one is below 100.
+// Prints the Lighthouse scores of pages for accessibility and best practices. Exits with 1 if a page has problems.
 //
 // Usage: node run.mjs CHROMIUM URL[=COOKIE]...
 import { launch } from 'chrome-launcher';

@@ -22,7 +22,7 @@ def sign_in():
     return response.json()
 
 
-# Authentication by cookie is left out: the check for ignored credentials sends a wrong cookie together with a correct
+# Authentication by cookie is excluded: the check for ignored credentials sends a wrong cookie together with a correct
 # token, which takes precedence.
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
@@ -60,7 +60,7 @@ def before_call(context, case, kwargs):
         return
     operation = case.operation.definition.raw.get("operationId")
     if operation in ("log_in", "log_out"):
-        # Both refuse requests that do not come from a page of the service.
+        # Both operations refuse requests that do not come from a page of the service.
         case.headers = {**(case.headers or {}), "Sec-Fetch-Site": "same-origin"}
     if operation == "sign_in" and is_form(case, "username", "password"):
         case.body = {**case.body, "username": USERNAME, "password": password, "scope": ""}

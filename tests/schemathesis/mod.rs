@@ -1,5 +1,5 @@
-//! schemathesis generates valid and invalid requests from the OpenAPI document of a running service, and checks that the
-//! responses match the document.
+//! schemathesis generates valid and invalid requests from the OpenAPI document of a running service, and checks that
+//! the responses match the document.
 
 use std::{net::SocketAddr, process::Command};
 

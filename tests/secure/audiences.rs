@@ -19,7 +19,7 @@ fn expect_invalid_target(reply: &Reply) {
     expect_oauth2_error(reply, 400, "invalid_target", INVALID_TARGET);
 }
 
-/// Asserts that the client has to sign in again, because no audience of the sign-in is left.
+/// Asserts that a refresh is refused because no audience of the sign-in is allowed anymore.
 #[track_caller]
 fn expect_lost(reply: &Reply) {
     expect_oauth2_error(reply, 400, "invalid_grant", "Invalid refresh token");
@@ -51,7 +51,8 @@ fn token_for_an_api_is_refused_by_the_service_itself() {
         let for_api = format!("?scope=me&audience={API}");
         assert_eq!([&default, &own].map(|token| forward_auth(token, &for_api)), [200, 401]);
         assert_eq!([&default, &own].map(|token| forward_auth(token, "")), [401, 200]);
-        // The service has cached the token for the API. No text in front of the token may select that cache entry.
+        // The service has cached the token for the API. A prefix in front of the token must not select that cache
+        // entry.
         service.expect_invalid(&[&default, &format!("any audience {default}"), &format!("1{default}")]);
         assert_eq!(end_all_sessions(&service, &own).status, 204);
         assert_eq!(forward_auth(&default, &for_api), 401, "the session has ended");
@@ -76,7 +77,7 @@ fn without_configured_audiences_the_issuer_is_the_audience() {
 }
 
 #[test]
-fn client_chooses_among_its_audiences_and_a_refresh_does_not_widen_them() {
+fn client_can_choose_among_its_audiences_and_a_refresh_cannot_add_any() {
     on_both(|gatepass| {
         let service = serve(gatepass, &WITH_APIS);
         let secret =
@@ -101,7 +102,7 @@ fn client_chooses_among_its_audiences_and_a_refresh_does_not_widen_them() {
         let narrow = Tokens::of(&sign_in(&format!("&resource={API}")));
         expect_invalid_target(&service.refresh(&narrow.refresh, &format!("{web}&resource={FILES}")));
 
-        // The client and the service may lose an audience.
+        // An audience can be removed from the client and from the service.
         gatepass.done(&["clients", "update", "web", "--audiences", FILES]);
         expect_lost(&service.refresh(&narrow.refresh, &web));
         expect_invalid_target(&service.refresh(&narrow.refresh, &format!("{web}&resource={API}")));
@@ -114,7 +115,7 @@ fn client_chooses_among_its_audiences_and_a_refresh_does_not_widen_them() {
 }
 
 #[test]
-fn client_introspects_its_own_tokens_those_for_its_audiences_or_all() {
+fn client_introspects_its_own_tokens_those_for_its_audiences_or_all_with_introspect_all() {
     let (gatepass, service) = on_sqlite(&WITH_APIS);
     let add = |id: &str, options: &[&str]| client_fields(id, &add_client_with(&gatepass, id, options));
     let [web, other] = ["web", "other"].map(|id| client_fields(id, &add_client(&gatepass, id)));

@@ -24,12 +24,12 @@ use crate::{
     support::program::HASH,
 };
 
-/// The entries in the database, the newest first.
+/// The entries in the database, newest first.
 fn listed(gatepass: &Gatepass, arguments: &[&str]) -> Vec<Value> {
     gatepass.json_lines(&[&["audit", "list", "--json", "--limit", "10000"], arguments].concat())
 }
 
-/// The entries in the file of `serve_with_file`.
+/// The entries in the audit log of [`serve_with_file`].
 fn lines(gatepass: &Gatepass) -> Vec<Value> {
     let text = fs::read_to_string(gatepass.folder.file("audit.jsonl")).expect("the file");
     assert!(text.ends_with('\n') || text.is_empty());
@@ -45,7 +45,7 @@ fn serve_with_file(gatepass: &Gatepass, arguments: &[&str]) -> Service {
     serve(gatepass, &[&["--audit-log", &file], arguments].concat())
 }
 
-/// The names of all events that commands cause, or of all that requests cause.
+/// The names of all events caused by commands, or of all events caused by requests.
 fn event_names(by_commands: bool) -> BTreeSet<&'static str> {
     let is_by_command = |name: &&str| {
         ["user_", "users_", "throttle_", "client_added", "client_changed", "client_removed", "key_", "keys_"]
@@ -59,7 +59,7 @@ fn event_names(by_commands: bool) -> BTreeSet<&'static str> {
 #[track_caller]
 fn expect_no_secrets(text: &str, secrets: &[&str]) {
     for secret in secrets {
-        assert!(!text.contains(secret), "{secret} in {text}");
+        assert!(!text.contains(secret), "found the secret {secret} in {text}");
     }
 }
 
@@ -127,11 +127,11 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
         let log = stop(service);
         assert!(!log.contains("lost"), "{log}");
         let (entries, lines) = (listed(gatepass, &[]), lines(gatepass));
-        // A repeated failure is one row of the database, but may be several lines of the file.
+        // Repeated failures are one row in the database, but may be several lines in the file.
         let counts = |entries: &[Value]| {
             let mut counts = BTreeMap::new();
             for entry in entries.iter().filter(|entry| entry["actor"].is_null()) {
-                // The username is left out: the list adds it to entries that contain only the ID.
+                // The username is not compared: `audit list` adds it to entries that contain only the user's ID.
                 let fields = ["time", "event", "user_id", "client_id", "session_id", "address", "user_agent"];
                 let key = fields.map(|field| entry[field].to_string());
                 *counts.entry(key).or_insert(0) += entry["count"].as_u64().expect("a count");
@@ -286,7 +286,7 @@ fn list_returns_the_newest_entries_first_and_filters_them() {
         let newest = ["sign_in_failed", "sessions_ended", "sign_in_failed", "sign_in", "sign_in"];
         assert_eq!(events(&all)[..5], newest);
         assert_eq!(events(&all)[5..], ["user_added", "user_added"]);
-        // Entries that contain only the user's ID are found by the username too.
+        // Entries that contain only the user's ID are also found by username.
         let johndoe = listed(gatepass, &["--user", "JOHNDOE"]);
         assert_eq!(events(&johndoe), ["sessions_ended", "sign_in_failed", "sign_in", "user_added"]);
         assert_eq!(johndoe[0]["username"], "johndoe");
@@ -313,7 +313,7 @@ fn list_returns_the_newest_entries_first_and_filters_them() {
 }
 
 #[test]
-fn list_that_needs_several_queries_has_each_entry_once() {
+fn list_that_needs_several_queries_returns_each_entry_once() {
     Gatepass::on_both(|gatepass| {
         let create_tables = async { Database::open(&gatepass.url).await.unwrap().close().await };
         actix_web::rt::System::new().block_on(create_tables);
@@ -375,9 +375,9 @@ fn locked_audit_table_does_not_delay_sign_ins_and_all_entries_are_written_later(
     with_locked_tables(&gatepass, "LOCK TABLE audit", || {
         for _ in 0..10 {
             let duration = sign_in();
-            assert!(duration < usual + SECOND, "{duration:?} instead of {usual:?}");
+            assert!(duration < usual + SECOND, "a sign-in took {duration:?} instead of {usual:?}");
         }
-        // More failures than the queues hold. Overlong passwords are refused without hashing.
+        // These are more failures than the queues can hold. Overlong passwords are refused without hashing.
         let body = format!("username=johndoe&password={}", "x".repeat(1025));
         let head = format!(
             "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
@@ -400,8 +400,8 @@ fn locked_audit_table_does_not_delay_sign_ins_and_all_entries_are_written_later(
     let failures = listed(&gatepass, &["--event", "sign_in_failed"]);
     let counts = failures.iter().map(|entry| entry["count"].as_u64().unwrap());
     assert_eq!((counts.sum::<u64>(), listed(&gatepass, &["--event", "sign_in"]).len()), (refused.into(), 11));
-    // Failures of the same minute are one entry.
-    assert!(failures.len() <= 5, "{}", failures.len());
+    // Failures within the same minute are one entry.
+    assert!(failures.len() <= 5, "{} entries", failures.len());
 }
 
 #[test]
@@ -438,7 +438,7 @@ fn repeated_failures_are_listed_as_one_entry_with_a_count() {
     on_both(|gatepass| {
         let service = serve_with_file(gatepass, &[]);
         let attempts = ["%3Dcmd()", "%3DCMD()", "%3Dcmd()", "alice"];
-        // The attempts must be in the same minute.
+        // The attempts must be within the same minute.
         within(120 * SECOND, "a minute with enough time left", || {
             (Timestamp::now().as_second() % 60 < 50).then_some(())
         });

@@ -88,7 +88,7 @@ fn only_confidential_clients_that_may_use_the_grant_get_tokens_for_themselves() 
 }
 
 #[test]
-fn token_of_a_client_is_inactive_after_its_revocation_or_when_the_client_loses_the_grant_or_is_removed() {
+fn token_of_a_client_is_inactive_after_its_revocation_or_after_the_client_lost_the_grant_or_was_removed() {
     on_both(|gatepass| {
         let reports = add_reports(gatepass);
         let [service, replica] = &replicas(gatepass, &[]);
@@ -115,7 +115,7 @@ fn token_of_a_client_is_inactive_after_its_revocation_or_when_the_client_loses_t
         wait_until(SECOND, "the client has the grant again", || is_active(replica, &kept, &gateway));
         gatepass.done(&["clients", "remove", "reports", "--yes"]);
         wait_until(SECOND, "the client is removed", || !is_active(replica, &kept, &gateway));
-        // A new client with the same ID does not get the tokens of the removed one.
+        // Tokens of the removed client are not valid for a new client with the same ID.
         add_reports(gatepass);
         assert!(!is_active(service, &kept, &gateway));
         let by_basic = post_form("/token", "grant_type=client_credentials")

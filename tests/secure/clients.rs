@@ -1,4 +1,4 @@
-//! Clients: public and confidential ones, the default client, their grants and scopes, and their secrets.
+//! Public clients, confidential clients and the default client: their grants, scopes and secrets.
 
 use crate::secure::{
     ISSUER, JOHNDOE, JOHNDOE_OFFLINE, Reply, SECOND, Service, Tokens, add_client, add_client_with, basic,
@@ -41,7 +41,7 @@ fn public_client_needs_no_secret_and_confidential_client_needs_its_own() {
             assert_eq!(revoke(&service, &next.refresh, fields).status, 200);
             service.expect_invalid(&[&tokens.access, &next.access]);
         }
-        // An empty secret is treated as a missing one, also in HTTP Basic.
+        // An empty secret is treated as missing, also in HTTP Basic.
         let by_basic = post_form("/token", JOHNDOE).header("Authorization", basic("app", ""));
         assert_eq!(by_basic.send(service.address).status, 200);
         for fields in ["", "&client_id=web", &client_fields("app", &secret), "&client_id=nobody"] {
@@ -51,7 +51,7 @@ fn public_client_needs_no_secret_and_confidential_client_needs_its_own() {
 }
 
 #[test]
-fn request_without_client_id_is_treated_as_one_of_the_default_client() {
+fn request_without_client_id_is_attributed_to_the_default_client() {
     let (gatepass, service) = on_sqlite(&ISSUER);
     let named = |id: &str| format!("&client_id={id}");
     for fields in ["", &named("gatepass")] {
@@ -86,7 +86,7 @@ fn request_without_client_id_is_treated_as_one_of_the_default_client() {
 }
 
 #[test]
-fn client_can_use_only_its_grants() {
+fn client_can_use_only_its_allowed_grants() {
     let (gatepass, service) = on_sqlite(&[]);
     let password_only = client_fields("web", &add_client_with(&gatepass, "web", &["--grants", "password"]));
     let reply = sign_in_as(&service, &password_only);
@@ -104,7 +104,7 @@ fn client_can_use_only_its_grants() {
 }
 
 #[test]
-fn granted_scopes_are_requested_by_the_client_and_allowed_to_user_and_client() {
+fn granted_scopes_are_those_requested_and_allowed_for_both_user_and_client() {
     let (gatepass, service) = on_sqlite(&[]);
     let secret = add_client_with(&gatepass, "web", &["--scopes", "users:read admin"]);
     let client = client_fields("web", &secret);
@@ -127,7 +127,7 @@ fn granted_scopes_are_requested_by_the_client_and_allowed_to_user_and_client() {
 }
 
 #[test]
-fn secret_is_rotated_without_ending_sessions() {
+fn rotation_of_a_secret_ends_no_sessions() {
     on_both(|gatepass| {
         let service = serve(gatepass, &[]);
         let first = client_fields("web", &add_client(gatepass, "web"));
@@ -154,7 +154,10 @@ fn secret_is_rotated_without_ending_sessions() {
         gatepass.done(&["clients", "rotate-secret", "web", "--revoke-old"]);
         let fourth = rotate(&["--grace", "0"]);
         let old = rows(gatepass, "SELECT client_id FROM clients WHERE old_secret_hash IS NOT NULL");
-        assert!(old.is_empty(), "the old secret is removed at once, regardless of the clocks of replicas");
+        assert!(
+            old.is_empty(),
+            "the old secret is still stored, so a replica whose clock is behind would accept it"
+        );
         for revoked in [&second, &third] {
             expect_invalid_client(&service.refresh(&tokens.refresh, revoked));
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::secure::{Reply, Service, Tokens, concurrently, on_both, replicas, rows};
 
-/// Sends 50 refreshes with this token at once, alternately to the two replicas.
+/// Sends 50 concurrent refreshes with this token, alternating between the two replicas.
 fn refresh_concurrently(replicas: &[Service; 2], token: &str) -> Vec<Reply> {
     concurrently(50, |number| replicas[number % 2].refresh(token, ""))
 }
@@ -44,7 +44,7 @@ fn concurrent_refreshes_without_a_grace_period_end_the_session() {
         let (accepted, refused): (Vec<_>, Vec<_>) = refresh_concurrently(&replicas, &first.refresh)
             .into_iter()
             .partition(|reply| reply.status == 200);
-        assert!(accepted.len() <= 1, "{}", accepted.len());
+        assert!(accepted.len() <= 1, "{} refreshes were accepted", accepted.len());
         let reuse = accepted.iter().map(Tokens::of).chain([first]);
         let reuse = reuse.map(|tokens| replicas[1].refresh(&tokens.refresh, ""));
         for reply in refused.into_iter().chain(reuse) {

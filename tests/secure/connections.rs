@@ -1,5 +1,5 @@
-//! Connections to a PostgreSQL server that becomes read-only, or whose tables change, while the service runs; and a
-//! database that cannot be opened.
+//! A PostgreSQL server that becomes read-only, or whose tables change, while the service is running; and a SQLite file
+//! that another user owns.
 
 use std::{
     fs::{self, Permissions},
@@ -56,7 +56,7 @@ fn sign_in_succeeds_after_the_type_of_a_column_changed() {
 }
 
 #[test]
-fn error_for_a_sqlite_file_of_another_user_names_file_and_users() {
+fn error_for_a_sqlite_file_of_another_user_names_the_file_and_both_users() {
     if !rustix::process::geteuid().is_root() {
         return skip("only root can run a program as another user");
     }

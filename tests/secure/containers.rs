@@ -1,4 +1,4 @@
-//! The service as docs/kubernetes.md runs it: as another user, in a read-only working directory, with keys in a Secret.
+//! The service in the environment of docs/kubernetes.md: any user, a read-only working directory, and keys in a Secret.
 
 use std::{
     fs::{self, Permissions},
@@ -20,8 +20,8 @@ use crate::{
 const USER: u32 = 1_000_680_000;
 const GROUP: u32 = 65532;
 
-/// The command as that user, in a working directory that the user cannot write to. Returns `None`, which skips the test, if
-/// the tests do not run as root.
+/// Returns the command, run as [`USER`] in a working directory that the user cannot write to. If the tests do not run
+/// as root, reports the test as skipped and returns `None`.
 fn as_user(command: &mut Command) -> Option<Command> {
     let user = format!("setpriv --reuid={USER} --regid={GROUP} --clear-groups");
     let user: Vec<_> = user.split(' ').collect();
@@ -43,7 +43,8 @@ fn volume(folder: &Folder, name: &str) -> String {
     path
 }
 
-/// Writes the files of `keys` as the kubelet updates a Secret: into a new directory, to which the link `..data` points.
+/// Copies the files in `keys` as the kubelet updates a Secret: to a new directory, to which the link `..data` then
+/// points.
 fn update_secret(secret: &Path, version: &str, keys: &Path) {
     let directory = secret.join(version);
     fs::create_dir(&directory).unwrap();
@@ -66,7 +67,7 @@ fn key_count(service: &Service) -> usize {
 }
 
 #[test]
-fn keys_in_a_secret_are_read_through_links_and_updated() {
+fn keys_in_a_secret_are_read_through_links_and_reloaded_after_an_update() {
     let mut gatepass = Gatepass::on_sqlite();
     let data = volume(&gatepass.folder, "data");
     gatepass.url = format!("sqlite:{data}/gatepass.db");
@@ -94,11 +95,11 @@ fn keys_in_a_secret_are_read_through_links_and_updated() {
 }
 
 #[test]
-fn any_user_can_keep_database_and_keys_on_a_volume_of_its_group() {
+fn any_user_can_store_the_database_and_keys_on_a_volume_of_its_group() {
     let mut gatepass = Gatepass::on_sqlite();
     let (data, keys) = (volume(&gatepass.folder, "data"), volume(&gatepass.folder, "volume"));
     gatepass.url = format!("sqlite:{data}/gatepass.db");
-    // The mount point of a volume, and a directory that the service creates on a volume.
+    // The key directory is either the mount point of a volume or a directory that the service creates on a volume.
     for keys_dir in [keys.clone(), format!("{data}/keys")] {
         let mut command = serve_command(&gatepass, &["--keys-dir", &keys_dir]);
         let Some(mut command) = as_user(&mut command) else { return };

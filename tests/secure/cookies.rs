@@ -1,4 +1,4 @@
-//! Session cookies: `/login`, `/logout`, the origin check, and the library without the service.
+//! Session cookies: `/login`, `/logout`, the origin check, and use of the library in another application.
 
 use std::{net::SocketAddr, sync::mpsc, thread};
 
@@ -28,9 +28,9 @@ use crate::{
 
 const FOREIGN: &str = "Requests from this origin are not allowed";
 const NO_ORIGIN: &str =
-    "The header Origin is missing: send it with the origin of this service, or use a token from /token";
+    "The Origin header is missing: send it with the origin of this service, or use a token from /token";
 
-/// The request as a script of the same origin sends it.
+/// The request as sent by a script of the same origin.
 fn from_own_page(request: Request) -> Request {
     request.header("Sec-Fetch-Site", "same-origin")
 }
@@ -83,7 +83,7 @@ fn expect_anonymous(reply: &Reply) {
 }
 
 #[test]
-fn cookie_authenticates_on_all_replicas_until_the_sign_out() {
+fn cookie_authenticates_at_all_replicas_until_sign_out() {
     on_both(|gatepass| {
         let [first, second] = [(); 2].map(|()| serve(gatepass, &["--issuer", "http://auth.example.com"]));
         let signed_in = log_in(&first, JOHNDOE);
@@ -171,7 +171,7 @@ fn refused_sign_in_returns_the_errors_of_the_token_endpoint_and_sets_no_cookie()
 }
 
 #[test]
-fn navigation_is_redirected_to_a_path_of_the_same_origin_only() {
+fn login_and_logout_redirect_only_to_paths_of_the_same_origin() {
     let (gatepass, service) = on_sqlite(&[]);
     let navigate = |path: &str, form: &str| {
         let accept = "text/html,application/xhtml+xml,*/*;q=0.8";
@@ -218,7 +218,7 @@ fn navigation_is_redirected_to_a_path_of_the_same_origin_only() {
 }
 
 #[test]
-fn only_pages_of_the_same_origin_may_change_something_with_the_cookie() {
+fn only_pages_of_the_same_origin_may_change_state_with_the_cookie() {
     let (_gatepass, service) = on_sqlite(&["--cors-origin", "https://app.example.com"]);
     let cookie = cookie(&service);
     let host = service.address.to_string();
@@ -268,7 +268,7 @@ fn only_pages_of_the_same_origin_may_change_something_with_the_cookie() {
                 assert_eq!(outcome(&reply), (403, detail.into(), None));
             }
         }
-        // Whether pages may read responses is up to CORS. The cookie stays valid.
+        // Requests that only read are accepted: CORS decides whether pages may see the responses.
         assert_eq!(with_cookie(get("/users/me")).status, 200, "{headers:?}");
         assert_eq!(with_cookie(request("HEAD", "/users/me")).status, 200, "{headers:?}");
         // The handshake of a WebSocket is a GET request, but the WebSocket can do more than read.
@@ -301,7 +301,7 @@ fn cookie_is_not_accepted_as_a_token_nor_a_token_as_a_cookie() {
         let by_cookie = from_own_page(post_form("/introspect", "token=x")).header("Cookie", &cookie);
         assert_eq!(by_cookie.send(service.address).status, 401);
         assert_eq!(users_me(&service, &cookie).status, 200, "the session is still active");
-        // The same with the session in the cache.
+        // The cookie is refused as a token even while its session is cached.
         service.expect_invalid(&[secret, &cookie, &format!("cookie {secret}"), &format!("Cookie {secret}")]);
 
         let tokens = service.sign_in_offline();
@@ -334,19 +334,21 @@ fn cookie_is_refused_within_a_second_after_its_session_ended() {
         let services = replicas(gatepass, &[]);
         type End = fn(&Gatepass, &Service, &str);
         let ways: [(&str, End); 5] = [
-            ("operator", |gatepass, _, _| drop(gatepass.done(&["sessions", "end", "johndoe"]))),
-            ("disabled", |gatepass, _, _| {
+            ("refused after `sessions end`", |gatepass, _, _| {
+                gatepass.done(&["sessions", "end", "johndoe"]);
+            }),
+            ("refused after `users disable`", |gatepass, _, _| {
                 gatepass.done(&["users", "disable", "johndoe"]);
                 gatepass.done(&["users", "enable", "johndoe"]);
             }),
-            ("itself", |_, service, cookie| {
+            ("refused after a request with this cookie ended all sessions", |_, service, cookie| {
                 let end = from_own_page(request("DELETE", "/users/me/sessions")).header("Cookie", cookie);
                 assert_eq!(end.send(service.address).status, 204);
             }),
-            ("other device", |_, service, _| {
+            ("refused after a request with a token ended all sessions", |_, service, _| {
                 assert_eq!(end_all_sessions(service, &service.token(JOHNDOE)).status, 204);
             }),
-            ("password change", |_, service, _| {
+            ("refused after a password change", |_, service, _| {
                 let (current, new) = ("johndoe's+own+passphrase", "purple-otters-juggle-lanterns");
                 let reply = change_password(service, &service.token(JOHNDOE), current, new);
                 assert_eq!(reply.status, 204, "{reply:?}");
@@ -366,7 +368,7 @@ fn cookie_is_refused_within_a_second_after_its_session_ended() {
 }
 
 #[test]
-fn cookie_expires_after_its_lifetime_cached_or_not() {
+fn cookie_expires_after_its_lifetime_whether_cached_or_not() {
     let (gatepass, service) = on_sqlite(&["--session-cookie-ttl", "2"]);
     let cached = cookie(&service);
     let is_valid = |cookie: &str| users_me(&service, cookie).status == 200;
@@ -432,7 +434,7 @@ fn tabs_of_a_browser_share_a_session_and_a_new_sign_in_replaces_it() {
 }
 
 #[test]
-fn failed_attempts_are_shared_with_the_token_endpoint() {
+fn failed_attempts_at_the_login_and_token_endpoints_are_counted_together() {
     let arguments = ["--login-throttle=on", "--login-throttle-account-failures=2"];
     with_service(&arguments, |gatepass, service| {
         let signed_in = log_in(&service, JOHNDOE);
@@ -468,8 +470,8 @@ fn forged_cookies_are_rate_limited_by_address_but_cached_cookies_and_known_devic
     let device = cookie_named("gatepass_device", &signed_in);
     assert!((40..400).any(|number| invented(number) == 429));
     let known = users_me(&service, &format!("{}; {device}", cookie_in(&signed_in)));
-    assert_eq!(known.status, 200, "{known:?}: a session that is not cached, of a known device");
-    // nginx turns errors other than 401 and 403 into 500.
+    assert_eq!(known.status, 200, "a known device whose session is not cached was refused: {known:?}");
+    // nginx turns errors other than 401 and 403 into 500, so `/forward-auth` returns 401 instead of 429.
     assert!((400..800).any(|number| invented(number) == 429));
     let refused = get("/forward-auth").header("Cookie", format!("gatepass_session={:043}", 800));
     assert_eq!(refused.send(service.address).status, 401);
@@ -480,7 +482,7 @@ fn forged_cookies_are_rate_limited_by_address_but_cached_cookies_and_known_devic
 }
 
 #[test]
-fn cookie_is_found_among_others_of_any_bytes_up_to_the_size_limit_of_the_request_head() {
+fn cookie_is_found_among_cookies_with_any_bytes_up_to_the_size_limit_of_the_request_head() {
     let (_gatepass, service) = on_sqlite(&[]);
     let cookie = cookie(&service);
     let found = |header: &str| users_me(&service, header).status;
@@ -509,7 +511,8 @@ fn cookie_is_found_among_others_of_any_bytes_up_to_the_size_limit_of_the_request
         assert_eq!(found(&header), 401, "{}", &header[..header.len().min(80)]);
     }
     assert_eq!(found(&format!("{cookie}; a={}", "x".repeat(17_000))), 431);
-    // Trimming non-ASCII white space would accept this cookie, which other hosts of the site may set in spite of `__Host-`.
+    // Trimming non-ASCII white space would accept this cookie, which other hosts of the site may set in spite of
+    // `__Host-`.
     expect_anonymous(&users_me(&service, &format!("\u{2000}{cookie}")));
     assert_eq!(log_out(&service, &format!("theme=é; {cookie}")).status, 204);
     expect_anonymous(&users_me(&service, &cookie));

@@ -1,4 +1,4 @@
-//! `kill -9` of the service: acknowledged changes are stored. `commands::import` tests the same for a command.
+//! Acknowledged changes survive a `kill -9` of the service. `commands::import` tests the same for a command.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -29,7 +29,10 @@ impl Passwords {
         let signs_in = |password: &&String| {
             service.sign_in(&format!("username={username}&password={password}")).status == 200
         };
-        candidates.find(signs_in).unwrap_or_else(|| panic!("the password of {username} is lost")).clone()
+        candidates
+            .find(signs_in)
+            .unwrap_or_else(|| panic!("no known password of {username} is correct"))
+            .clone()
     }
 }
 

@@ -1,5 +1,5 @@
-//! PostgreSQL that is stopped, killed, locked, out of connections or unreachable: requests get 503 in time, cached tokens
-//! stay valid for a while, and the service recovers by itself.
+//! Outages of PostgreSQL: it is stopped, killed, locked, out of connections or unreachable. Requests return 503 in
+//! time, cached tokens are accepted for a limited time, and the service recovers without a restart.
 
 use std::{
     thread,
@@ -35,7 +35,7 @@ fn requests(tokens: &Tokens, uncached: &str) -> [(&'static str, Request); 7] {
     ]
 }
 
-/// Sends all kinds of requests at once, and asserts that each gets 503 in time.
+/// Sends all kinds of requests concurrently, and asserts that each returns 503 within [`LIMIT`].
 #[track_caller]
 fn expect_unavailable(service: &Service, tokens: &Tokens, uncached: &str) {
     let slowest = thread::scope(|scope| {
@@ -49,10 +49,11 @@ fn expect_unavailable(service: &Service, tokens: &Tokens, uncached: &str) {
         sent.map(|thread| thread.join().unwrap()).into_iter().max().unwrap()
     });
     eprintln!("all kinds of requests got 503 within {slowest:.1?}");
-    assert!(slowest < LIMIT, "{slowest:?}");
+    assert!(slowest < LIMIT, "the slowest response took {slowest:?}");
 }
 
-/// Asserts that tokens, refreshes and sign-ins work again soon, and returns the refreshed tokens.
+/// Asserts that tokens are accepted again within five seconds and that sign-ins and refreshes succeed. Returns the
+/// refreshed tokens.
 #[track_caller]
 fn expect_recovery(service: &Service, tokens: &Tokens, uncached: &str) -> Tokens {
     let start = Instant::now();
@@ -156,10 +157,11 @@ fn service_opens_at_most_three_more_connections_than_configured() {
 
 const MAX_STALENESS: Duration = Duration::from_secs(2);
 
-/// The delay with which the service may notice that its cache is too old.
+/// The maximum delay until the service notices that its cache is too old.
 const TOLERANCE: Duration = Duration::from_millis(300);
 
-/// Sends a cached token until it gets 503. Returns when the last request that got 200 and the first that got 503 were sent.
+/// Sends a cached token until the service returns 503. Returns the times after `start` at which the last request that
+/// returned 200 and the first request that returned 503 were sent.
 fn watch(service: &Service, token: &str, start: Instant) -> [Duration; 2] {
     let mut last_200 = Duration::ZERO;
     within(MAX_STALENESS + 2 * SECOND, "cached tokens are refused", || {
@@ -195,11 +197,17 @@ fn check_outage(begin: fn(&PostgresProxy)) {
         let cached = [&token, &revoked].map(|token| scope.spawn(|| watch(&cut_off, token, start)));
         for [last_200, first_503] in cached.map(|thread| thread.join().unwrap()) {
             eprintln!("last 200 after {last_200:.2?}, first 503 after {first_503:.2?}");
-            assert!(first_503 > MAX_STALENESS - SECOND, "too early: {first_503:?}");
-            assert!(last_200 < MAX_STALENESS + TOLERANCE, "too late: {last_200:?}");
+            assert!(
+                first_503 > MAX_STALENESS - SECOND,
+                "cached tokens were refused too early: {first_503:?}"
+            );
+            assert!(
+                last_200 < MAX_STALENESS + TOLERANCE,
+                "cached tokens were accepted for too long: {last_200:?}"
+            );
         }
         let (status, after) = unknown.join().unwrap();
-        assert!(status == 503 && after < 7 * SECOND, "{status} after {after:?}");
+        assert!(status == 503 && after < 7 * SECOND, "an uncached token returned {status} after {after:?}");
     });
     for token in [&token, &revoked, &uncached] {
         assert_eq!(cut_off.users_me(token).status, 503);
@@ -261,7 +269,7 @@ fn service_resumed_after_max_staleness_accepts_no_revoked_token() {
     thread::scope(|scope| {
         // These requests are queued when the service resumes.
         let queued = [(); 8].map(|()| scope.spawn(|| paused.users_me(&revoked).status));
-        // Deadlines of the cache are rounded up to a second.
+        // Deadlines of the cache are rounded up to a full second.
         throughout(2 * SECOND + TOLERANCE, || assert_eq!(running.users_me(&revoked).status, 401));
         paused.program.signal("CONT");
         let statuses = queued.map(|thread| thread.join().unwrap());

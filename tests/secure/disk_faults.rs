@@ -10,7 +10,8 @@ use crate::{
     support::disk::Disk,
 };
 
-/// A small disk with a database, and johndoe as a user. Returns `None`, which skips the test, if disks cannot be mounted.
+/// A small disk with a database that contains the user johndoe. If disks cannot be mounted, reports the test as skipped
+/// and returns `None`.
 fn small_disk() -> Option<(Disk, Gatepass)> {
     let disk = Disk::mount("2m").inspect_err(|why| skip(why)).ok()?;
     let mut gatepass = Gatepass::on_sqlite();

@@ -32,7 +32,11 @@ fn document_matches_the_snapshot_and_the_printed_document() {
     let keys = "/.well-known/jwks.json";
     let hs256 = printed_document(&gatepass, &["--profile", "secure", "--algorithm", "HS256"]);
     assert!(printed["paths"].get(keys).is_some() && hs256 == printed, "{hs256}");
-    assert_ne!(printed_document(&gatepass, &[]), printed, "the document of the tutorial profile");
+    assert_ne!(
+        printed_document(&gatepass, &[]),
+        printed,
+        "the tutorial profile must have a different document"
+    );
 }
 
 #[test]
@@ -76,7 +80,7 @@ fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
         service.token(&format!("username=johndoe&password=johndoe's+own+passphrase&scope={scope}+other"))
     };
 
-    // The snapshot of the document shows that it has all operations.
+    // The snapshot test shows that the document contains all operations.
     let mut refusals = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {

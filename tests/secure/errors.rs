@@ -1,4 +1,4 @@
-//! Error responses, which docs/errors.md lists.
+//! The error responses that docs/errors.md lists.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::secure::{
     JOHNDOE, Reply, basic, concurrently, get, on_sqlite, outcome, post_form, request, with_wrong_signature,
 };
 
-/// Asserts an error of RFC 6749 section 5.2 with FastAPI's `detail`.
+/// Asserts that the response is an error of RFC 6749 section 5.2 with FastAPI's `detail`.
 #[track_caller]
 fn expect_error(reply: &Reply, status: u16, error: &str, detail: Value, description: &str) {
     let body = json!({ "detail": detail, "error": error, "error_description": description });
@@ -66,7 +66,7 @@ fn refused_token_request_returns_the_documented_error() {
         let several = "The request has several Authorization headers";
         let twice = client().header("Authorization", basic("web", "x"));
         expect_error(&twice.send(service.address), 400, "invalid_request", several.into(), several);
-        let both = "The client must authenticate by HTTP Basic or in the form, not by both";
+        let both = "The client must authenticate with HTTP Basic or in the form, not with both";
         let both_form = post_form(path, format!("{JOHNDOE}&token=x&client_id=web&client_secret=x"));
         let both_form = both_form.header("Authorization", basic("web", "x"));
         expect_error(&both_form.send(service.address), 400, "invalid_request", both.into(), both);
@@ -115,7 +115,7 @@ fn sign_in_with_too_long_an_expected_wait_returns_503_with_retry_after() {
     let slow = ["--hash-threads=1", "--argon2-memory=32768", "--argon2-iterations=4", "--hash-max-wait=10"];
     let (_gatepass, service) = on_sqlite(&slow);
     let sign_in = || service.sign_in("username=nobody&password=wrong");
-    // With the first sign-in, the service measures how long a hash takes.
+    // During the first sign-in, the service measures how long a hash takes.
     assert_eq!(sign_in().status, 400);
     let replies = concurrently(8, |_| sign_in());
     let (refused, done): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 503);

@@ -34,7 +34,8 @@ fn refused_request(number: usize) -> Request {
     }
 }
 
-/// Sends refused requests from many addresses until `is_over`, and returns how many got 400, 401, 429 and 503.
+/// Sends refused requests from many addresses until `is_over`. Returns the numbers of responses with 400, 401, 429 and
+/// 503.
 fn flood(thread: usize, service: &Service, is_over: &AtomicBool) -> [usize; 4] {
     let mut counts = [0; 4];
     for block in 0_usize.. {
@@ -114,7 +115,7 @@ fn flood_of_refused_requests_loses_no_audit_entry_and_keeps_the_database_small()
     assert_eq!(successes.len(), SIGN_INS);
     assert_eq!(counted, refused as u64, "every refused request is counted");
     assert!(failures.len() < 2000, "{} entries", failures.len());
-    assert!(grown < 5_000_000, "{grown} bytes");
+    assert!(grown < 5_000_000, "the database grew by {grown} bytes");
 }
 
 /// The 99th percentile of these times.
@@ -130,7 +131,7 @@ fn timed(send: impl Fn() -> Reply) -> Duration {
 }
 
 #[test]
-fn two_hundred_password_changes_hardly_delay_sign_ins_and_other_requests() {
+fn two_hundred_concurrent_password_changes_hardly_delay_sign_ins_and_other_requests() {
     const CHANGES: usize = 200;
     let hashing = [
         "--argon2-memory=8192",
@@ -184,7 +185,10 @@ fn two_hundred_password_changes_hardly_delay_sign_ins_and_other_requests() {
         busy.2,
         start.elapsed()
     );
-    // The constant allows for other tests that run on the machine.
+    // The constant allows for other tests that run on the machine at the same time.
     let limit = |quiet: Duration| 5 * quiet + Duration::from_millis(500);
-    assert!(busy.0 < limit(quiet.0) && busy.1 < limit(quiet.1), "{quiet:?} {busy:?}");
+    assert!(
+        busy.0 < limit(quiet.0) && busy.1 < limit(quiet.1),
+        "without password changes {quiet:?}, during them {busy:?}"
+    );
 }

@@ -31,7 +31,7 @@ fn user_id(service: &Service, token: &str) -> String {
 }
 
 #[test]
-fn valid_token_returns_the_user_and_others_401_or_403() {
+fn forward_auth_returns_the_user_of_a_valid_token_and_401_or_403_otherwise() {
     with_service(&[], |gatepass, service| {
         let secret = add_client(gatepass, "web");
         let token = service.token(&format!("{JOHNDOE}{}", client_fields("web", &secret)));
@@ -63,7 +63,7 @@ fn valid_token_returns_the_user_and_others_401_or_403() {
 }
 
 #[test]
-fn introspection_and_tokens_with_profile_claims_return_the_profile() {
+fn introspection_and_tokens_contain_the_profile_if_profile_claims_are_enabled() {
     let (gatepass, service) = on_sqlite(&["--profile-claims"]);
     let secret = add_client_with(&gatepass, "api", &["--introspect-all"]);
     let token = service.token(JOHNDOE);
@@ -109,8 +109,8 @@ fn block<'a>(text: &'a str, language: &str) -> &'a str {
     block.split("```").next().unwrap()
 }
 
-/// Starts a proxy with the first configuration in this language below a heading of the documentation. The upstream
-/// responds with the headers that it gets.
+/// Starts a proxy with the first configuration in `language` below `heading` in docs/proxies.md. The upstream server
+/// responds with the headers that it receives.
 fn proxy(
     language: &str,
     heading: &str,
@@ -188,12 +188,12 @@ fn expect_authentication_by_proxy(language: &str, template: &str, has_admin: boo
 }
 
 #[test]
-fn nginx_passes_on_users_with_tokens_or_cookies_and_refuses_disabled_users_with_401() {
+fn nginx_forwards_requests_with_a_token_or_cookie_and_refuses_disabled_users_with_401() {
     expect_authentication_by_proxy("nginx", NGINX, true);
 }
 
 #[test]
-fn nginx_replaces_forwarded_headers_of_the_client() {
+fn nginx_replaces_forwarding_headers_that_the_client_sends() {
     let (_gatepass, service) = on_sqlite(&["--trusted-proxies", "127.0.0.1"]);
     let Some((_proxy, address, _folder)) = proxy("nginx", "The client's address", NGINX, &service) else {
         return;
@@ -209,17 +209,17 @@ fn nginx_replaces_forwarded_headers_of_the_client() {
 }
 
 #[test]
-fn caddy_passes_on_users_with_tokens_or_cookies_and_refuses_disabled_users_with_401() {
+fn caddy_forwards_requests_with_a_token_or_cookie_and_refuses_disabled_users_with_401() {
     expect_authentication_by_proxy("caddyfile", CADDY, false);
 }
 
-/// The request as a page of the proxied application sends it.
+/// The request as sent by a page of the proxied application.
 fn from_own_page(request: Request, address: SocketAddr) -> Request {
     let request = request.header("Host", address.to_string()).header("Origin", format!("http://{address}"));
     request.header("Sec-Fetch-Site", "same-origin")
 }
 
-/// Tests that a browser signs in and out through the proxy at this address.
+/// Tests that a browser can sign in and out through the proxy at this address.
 fn expect_cookies(address: SocketAddr) {
     let host = address.to_string();
     let html = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
@@ -315,7 +315,7 @@ fn request_with_a_cookie_needs_the_same_origin_unless_its_method_is_safe() {
     assert_eq!(status(&[("X-Forwarded-Method", "GET"), ("X-Forwarded-Method", "POST"), same_site]), 403);
     assert_eq!(status(&[("X-Forwarded-Method", "GET"), ("Sec-WebSocket-Version", "13"), same_site]), 403);
     // If the proxy does not send the method, requests with an `Origin` or `Content-Type` header must come from the same
-    // origin. Links and GET forms have neither header.
+    // origin. Browsers send neither header for links and GET forms.
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     for (headers, expected) in [
         (&[][..], 200),

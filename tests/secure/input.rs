@@ -1,4 +1,4 @@
-//! Forms that are too large, too many at once, or not in UTF-8, and unusual values of their fields.
+//! Forms that are too large, too numerous or not valid UTF-8, and unusual field values.
 
 use std::{
     io::Write,
@@ -15,7 +15,7 @@ use crate::{
     support::http::exchange,
 };
 
-/// A request to /token with a body of `length` bytes, of which only the first `sent` are sent.
+/// Starts a request to /token with a body of `length` bytes, but sends only the first `sent` bytes of the body.
 fn incomplete(address: SocketAddr, length: usize, sent: usize) -> TcpStream {
     let mut stream = connect(address);
     let head = format!(
@@ -62,22 +62,25 @@ fn incomplete_bodies_of_1000_connections_use_less_than_80_mib_and_sign_ins_succe
     wait_until(Duration::from_secs(30), "responses to some requests", || {
         bodies.retain_mut(|stream| {
             stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
-            let is_answered = stream.peek(&mut [0]).is_ok();
-            if is_answered {
+            let has_response = stream.peek(&mut [0]).is_ok();
+            if has_response {
                 statuses.extend(read_reply(stream).map(|reply| reply.status));
             }
-            !is_answered
+            !has_response
         });
         !statuses.is_empty()
     });
     assert!(statuses.iter().all(|status| *status == 503), "{statuses:?}");
-    assert!(statuses.len() < CONNECTIONS, "the memory budget suffices for some requests");
+    assert!(
+        statuses.len() < CONNECTIONS,
+        "all requests were refused, but the memory budget suffices for some"
+    );
 }
 
 #[test]
 fn form_that_is_not_utf_8_returns_invalid_request() {
     let gatepass = Gatepass::on_sqlite();
-    // If a replacement character took the place of an invalid byte, a wrong password would match this one.
+    // If the service replaced invalid bytes with U+FFFD, a wrong password would match this one.
     let add = ["users", "add", "johndoe", "--password-stdin"];
     gatepass.run_with(&add, "correct \u{fffd} horse battery\n").done();
     let service = serve(&gatepass, &[]);
@@ -109,12 +112,13 @@ fn sign_in_ignores_white_space_around_the_username() {
 
 #[test]
 fn concurrent_password_changes_of_one_user_do_not_prevent_sign_ins_of_others() {
-    // At most 20 hashes may wait.
+    // At most 20 hashes can wait in the queue.
     let hashing = ["--argon2-memory=65536", "--hash-threads=1", "--hash-queue=20", "--hash-max-wait=10000"];
     let (gatepass, service) = on_sqlite(&hashing);
     gatepass.add("alice", &[]).done();
     let token = service.token(JOHNDOE);
-    // The current password is correct and the new one too weak, so each request would cost a hash and a strength estimate.
+    // The current password is correct and the new one is too weak, so each request would cost a hash and a strength
+    // estimate.
     let change = password_change(&token, "johndoe's+own+passphrase", &"aB3$".repeat(10));
     thread::scope(|scope| {
         let changes: Vec<_> = (0..200).map(|_| scope.spawn(|| change.send(service.address).status)).collect();

@@ -37,7 +37,7 @@ impl<'a> Auditor<'a> {
         self.state(token)["active"] == true
     }
 
-    /// Asserts that the response contains neither a reason nor an owner.
+    /// Asserts that the token is reported as inactive, without a reason or an owner.
     #[track_caller]
     fn expect_inactive(&self, token: &str) {
         assert_eq!(self.state(token), json!({ "active": false }), "{token}");
@@ -135,7 +135,7 @@ fn introspection_of_an_invalid_revoked_or_expired_token_returns_only_active_fals
         let short = serve(gatepass, &short);
         let tokens = short.sign_in_offline();
         wait_until(3 * SECOND, "the access token expires", || !auditor.is_active(&tokens.access));
-        // The lifetime of a refresh token is a setting of the service that introspects.
+        // The lifetime of a refresh token depends on the settings of the service that introspects it.
         let request = post_form("/introspect", format!("token={}", tokens.refresh)).bearer(&auditor.token);
         wait_until(3 * SECOND, "the refresh token expires", || {
             request.send(short.address).json() == json!({ "active": false })

@@ -8,7 +8,7 @@ use crate::secure::{
     ops::ops_address, post_form, replicas, rows, send_from, wait_until, with_service, within,
 };
 
-/// The arguments with which the third attempt has to wait after two failed ones.
+/// The arguments of a service that throttles attempts after two failed ones.
 const THROTTLED: [&str; 2] = ["--login-throttle=on", "--login-throttle-account-failures=2"];
 
 const WRONG: &str = "username=johndoe&password=wrong";
@@ -33,7 +33,7 @@ fn sign_in_with(cookie: &str, source: &str, form: &str, service: &Service) -> Re
     send_from(source, &post_form("/token", form).header("Cookie", cookie), service)
 }
 
-/// The stored numbers of failed attempts at accounts.
+/// The stored counts of failed attempts: one for each account and address, and one for each known device.
 fn failed_attempts(gatepass: &Gatepass) -> Vec<String> {
     rows(
         gatepass,
@@ -55,7 +55,7 @@ fn expect_throttled(reply: &Reply) -> u64 {
 }
 
 #[test]
-fn waits_double_with_each_failed_attempt_up_to_the_longest_wait_until_an_hour_or_a_sign_in_resets_them() {
+fn wait_doubles_with_each_failed_attempt_up_to_the_longest_wait_and_an_hour_or_a_sign_in_resets_it() {
     with_throttled(&["--login-throttle-longest-wait=100"], |gatepass, service| {
         for _ in 0..2 {
             expect_oauth2_error(
@@ -78,7 +78,10 @@ fn waits_double_with_each_failed_attempt_up_to_the_longest_wait_until_an_hour_or
         ] {
             rows(gatepass, update);
             let retry_after = expect_throttled(&service.sign_in(WRONG));
-            assert!((wait - 3..=wait).contains(&retry_after), "{retry_after} of {wait}");
+            assert!(
+                (wait - 3..=wait).contains(&retry_after),
+                "Retry-After is {retry_after} instead of {wait}"
+            );
             expect_throttled(&service.sign_in(JOHNDOE));
         }
         rows(gatepass, "UPDATE failures SET last = last - 3600, expires = expires - 3600 RETURNING name");
@@ -117,7 +120,7 @@ fn failed_attempts_from_one_address_do_not_throttle_another() {
 fn unknown_username_gets_the_same_responses_as_a_known_one() {
     with_throttled(&[], |gatepass, service| {
         gatepass.add("alice", &["--disabled"]).done();
-        // Spellings with capitals and with fullwidth letters are one username, whether it exists or not.
+        // Spellings with capital or fullwidth letters are the same username, whether or not a user has it.
         let names = [
             ["johndoe", "JohnDoe", "%EF%BD%8A%EF%BD%8F%EF%BD%88%EF%BD%8E%EF%BD%84%EF%BD%8F%EF%BD%85"],
             ["alice", "aLICE", "%EF%BD%81%EF%BD%8C%EF%BD%89%EF%BD%83%EF%BD%85"],
@@ -162,7 +165,7 @@ fn concurrent_attempts_check_at_most_three_more_passwords_than_the_limit() {
         // A sign-in of an unknown user costs a hash with these parameters.
         let replies = concurrently(100, |_| service.sign_in("username=nobody&password=wrong"));
         let (checked, throttled): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 400);
-        // Five are allowed at once, and one more after each wait that ends during the test.
+        // Five attempts are allowed at once, and one more after each wait that ends during the test.
         assert!((1..=8).contains(&checked.len()), "{} passwords were checked", checked.len());
         assert_eq!(failed_attempts(gatepass), [checked.len().to_string()]);
         throttled.into_iter().for_each(|reply| _ = expect_throttled(reply));
@@ -216,7 +219,7 @@ fn password_change_with_a_wrong_current_password_is_throttled_together_with_sign
 }
 
 #[test]
-fn sign_ins_over_the_rate_of_one_address_are_throttled_even_if_successful() {
+fn sign_ins_over_the_rate_limit_of_an_address_are_throttled_even_with_the_correct_password() {
     let (_gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-rate=1"]].concat());
     for _ in 0..10 {
         assert_eq!(service.sign_in(JOHNDOE).status, 200);
@@ -228,7 +231,7 @@ fn sign_ins_over_the_rate_of_one_address_are_throttled_even_if_successful() {
 }
 
 #[test]
-fn sign_in_whose_failure_cannot_be_counted_returns_500() {
+fn sign_in_returns_500_if_failed_attempts_cannot_be_counted() {
     let (gatepass, service) = on_sqlite(&THROTTLED);
     rows(&gatepass, "DROP TABLE failures");
     for form in [WRONG, JOHNDOE] {
@@ -237,8 +240,8 @@ fn sign_in_whose_failure_cannot_be_counted_returns_500() {
     }
 }
 
-/// The arguments with which the next attempt at an account has to wait after two failed ones from one address, or after 20
-/// from all addresses. The first sign-in replaces the stored hash, which has other parameters.
+/// The arguments of a service that throttles attempts at an account after two failed ones from one address, or after 20
+/// from all addresses together. The first sign-in replaces the stored hash, because it has other parameters.
 const TOTAL: [&str; 4] = [
     "--login-throttle=on",
     "--login-throttle-account-failures=2",
@@ -246,9 +249,10 @@ const TOTAL: [&str; 4] = [
     "--argon2-iterations=2",
 ];
 
-/// Guesses from one address after another, until a new address is throttled, and returns the number of checked passwords.
+/// Guesses passwords from one new address after another until an attempt is throttled. Returns the number of checked
+/// passwords.
 fn guess_from_many_addresses(service: &Service) -> usize {
-    // Another spelling of the username is the same account.
+    // The other spelling of the username belongs to the same account.
     let forms = [WRONG, "username=%20JOHNDOE&password=wrong"];
     let attempts = (0..150).flat_map(|number| forms.map(|form| (format!("127.0.1.{number}"), form)));
     let checked = attempts.take_while(|(source, form)| sign_in_from(source, form, service).status == 400);
@@ -280,7 +284,7 @@ fn guesses_at_one_account_from_many_addresses_are_limited_together() {
 }
 
 #[test]
-fn known_device_is_not_delayed_by_failures_of_others() {
+fn known_device_is_not_throttled_by_failed_attempts_from_other_devices() {
     on_both(|gatepass| {
         gatepass.add("alice", &[]).done();
         let arguments = [&TOTAL[..], &["--login-throttle-address-failures=4"]].concat();
@@ -322,8 +326,8 @@ fn stolen_device_cookie_allows_at_most_13_guesses() {
         let cookie = device_cookie(&service.sign_in(JOHNDOE));
         let guess = || sign_in_with(&cookie, "127.0.5.1", WRONG, &service).status;
         assert_eq!([guess(), guess(), guess()], [400, 400, 429]);
-        // The failures of the device do not delay others.
-        assert_eq!(failed_attempts(gatepass), ["2"], "those of the device");
+        // The failed attempts of the device do not delay other devices.
+        assert_eq!(failed_attempts(gatepass), ["2"], "only the attempts of the device are counted");
         assert_eq!(sign_in_from("127.0.5.1", JOHNDOE, &service).status, 200);
 
         // Even if each wait ended at once, the cookie would allow only ten guesses.
@@ -345,7 +349,7 @@ fn stolen_device_cookie_allows_at_most_13_guesses() {
 }
 
 #[test]
-fn devices_and_addresses_are_unknown_after_a_password_change() {
+fn known_devices_and_addresses_are_forgotten_after_a_password_change() {
     let (gatepass, service) = on_sqlite(&TOTAL);
     let reply = sign_in_from("127.0.9.1", JOHNDOE, &service);
     let (cookie, token) = (device_cookie(&reply), access_token(&reply));
@@ -379,7 +383,7 @@ fn device_cookie_is_bound_to_the_host_if_the_client_uses_https() {
 }
 
 #[test]
-fn wrong_client_secrets_are_throttled_and_passwords_do_not_throttle_clients() {
+fn wrong_client_secrets_throttle_the_client_but_wrong_passwords_of_its_users_do_not() {
     with_throttled(&["--login-throttle-address-failures=4"], |gatepass, service| {
         let secret = add_client(gatepass, "web");
         let introspect = |source: &str, secret: &str| {
@@ -400,7 +404,7 @@ fn wrong_client_secrets_are_throttled_and_passwords_do_not_throttle_clients() {
             let form = format!("username={username}&password=wrong{}", client_fields("web", &secret));
             assert_eq!(service.sign_in(&form).status, 400);
         }
-        // All users of the application have its address, so they do not delay each other.
+        // All users of the application sign in from its address, so they must not delay each other.
         rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name = '127.0.0.1' RETURNING name");
         let johndoe = format!("{JOHNDOE}{}", client_fields("web", &secret));
         assert_eq!(service.sign_in(&johndoe).status, 200);
@@ -466,7 +470,7 @@ fn operator_ends_the_waits_of_a_user_a_client_or_an_address() {
 }
 
 #[test]
-fn known_device_is_not_throttled_by_the_rate_of_others_at_its_address() {
+fn known_device_is_not_throttled_by_the_request_rate_of_others_at_its_address() {
     let (_gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-rate=1"]].concat());
     let cookie = device_cookie(&service.sign_in(JOHNDOE));
     let exhaust = || {

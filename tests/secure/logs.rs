@@ -82,7 +82,7 @@ fn valid_request_id_is_accepted_from_trusted_proxies_only() {
 }
 
 #[test]
-fn errors_logged_for_a_request_have_its_id() {
+fn errors_logged_for_a_request_contain_its_id() {
     let Some((gatepass, proxy, _database)) = proxied_postgres() else { return };
     add_johndoe(&gatepass);
     let service = serve(&gatepass, &["--log-format=json", "--trusted-proxies=127.0.0.1"]);

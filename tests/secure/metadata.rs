@@ -7,7 +7,7 @@ use crate::secure::{
     free_address, get, post_form, read, serve, sqlite_with_johndoe,
 };
 
-/// The metadata, after a request to each URL in it.
+/// Returns the metadata after a check that each URL in it works.
 #[track_caller]
 fn metadata(service: &Service) -> Value {
     let reply = get("/.well-known/oauth-authorization-server").send(service.address);
@@ -77,7 +77,7 @@ fn metadata_matches_the_settings_and_the_behavior() {
         "service_documentation": url("/docs"),
     });
     assert_eq!(default, expected);
-    // Client authentication is optional except for introspection, by either method.
+    // Clients can authenticate with either method. Only introspection requires it.
     for fields in ["", &client] {
         let tokens = Tokens::of(&service.sign_in(&format!("{JOHNDOE_OFFLINE}{fields}")));
         service.refreshed_by(&tokens.refresh, fields);

@@ -1,4 +1,4 @@
-//! The secure profile over HTTP: the program, its commands and its clients.
+//! Tests of the secure profile. They send requests to the program and run its commands.
 
 mod audiences;
 mod audit;
@@ -48,7 +48,7 @@ use std::{
 
 use sqlx::{Connection, PgConnection};
 
-// The test modules import these from here.
+// The test modules import these items from this module.
 use crate::support::{
     http::{
         Reply, Request, connect, connect_from, get, post_form, read_reply, request, send_incomplete_sign_in,
@@ -66,7 +66,7 @@ use crate::support::{
     wait::{throughout, wait_until, within},
 };
 
-/// The issuer of services that share a database but not an address.
+/// The issuer of services that share a database but have different addresses.
 const ISSUER: [&str; 2] = ["--issuer", "https://auth.example.com"];
 
 /// Runs a test on each kind of database, with johndoe as a user.
@@ -82,8 +82,8 @@ fn with_service(arguments: &[&str], test: impl Fn(&Gatepass, Service)) {
     on_both(|gatepass| test(gatepass, serve(gatepass, arguments)));
 }
 
-/// The program with a new SQLite database that has the user johndoe. The database is a copy, because migrations and the
-/// hash of a password take time.
+/// The program with a new SQLite database that contains the user johndoe. The database is a copy, because migrations
+/// and password hashing take time.
 fn sqlite_with_johndoe() -> Gatepass {
     static DATABASE: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let gatepass = Gatepass::on_sqlite();
@@ -103,8 +103,8 @@ fn on_sqlite(arguments: &[&str]) -> (Gatepass, Service) {
     (gatepass, service)
 }
 
-/// Creates a PostgreSQL database and adds the user johndoe. Returns `None` if PostgreSQL is missing; the caller then
-/// skips its test.
+/// Creates a PostgreSQL database and adds the user johndoe. If PostgreSQL is missing, reports the test as skipped and
+/// returns `None`.
 fn on_postgres() -> Option<Gatepass> {
     let gatepass = Gatepass::on_postgres(new_postgres()?);
     add_johndoe(&gatepass);
@@ -125,14 +125,14 @@ fn with_locked_tables(gatepass: &Gatepass, lock: &'static str, test: impl FnOnce
     system.block_on(transaction.rollback()).unwrap();
 }
 
-/// Stops the service, which writes all entries before it exits.
+/// Stops the service, which writes all audit entries before it exits, and returns its log.
 fn stop(mut service: Service) -> String {
     service.program.signal("TERM");
     assert_eq!(service.program.wait(), Some(0));
     service.program.end()
 }
 
-/// Runs this many calls at once, each with its number, and returns their results.
+/// Runs `calls` calls concurrently, each with its number, and returns their results.
 fn concurrently<T: Send>(calls: usize, call: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let call = &call;
     thread::scope(|scope| {
@@ -171,7 +171,7 @@ fn session_id(access_token: &str) -> String {
     read(access_token).1["sid"].as_str().expect("a session").to_owned()
 }
 
-/// The cookie with this name, with or without `__Host-`, that a response sets, as `NAME=VALUE`.
+/// The cookie that a response sets, as `NAME=VALUE`. Its name is `name`, with or without the prefix `__Host-`.
 #[track_caller]
 fn cookie_named(name: &str, reply: &Reply) -> String {
     let cookies = reply.headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case("set-cookie"));
@@ -190,14 +190,14 @@ fn client_fields(client_id: &str, secret: &str) -> String {
     format!("&client_id={client_id}&client_secret={secret}")
 }
 
-/// Sends a request from this address of the loopback network.
+/// Sends a request from `source`, an address of the loopback network.
 fn send_from(source: &str, request: &Request, service: &Service) -> Reply {
     let mut stream = TcpStream::from(connect_from(source, service.address));
     stream.write_all(&request.bytes()).unwrap();
     read_reply(&mut stream).expect("a response")
 }
 
-/// The token with another signature.
+/// The token with a wrong signature.
 fn with_wrong_signature(token: &str) -> String {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     format!("{signed}.{}", signature.chars().rev().collect::<String>())

@@ -111,7 +111,7 @@ fn unreachable_database_makes_the_service_not_ready_within_two_seconds() {
 }
 
 #[test]
-fn sign_ins_over_the_queue_limit_get_503_and_the_service_stays_ready() {
+fn sign_ins_over_the_queue_limit_return_503_and_the_service_stays_ready() {
     let gatepass = Gatepass::on_sqlite();
     let mut command = serve_command(&gatepass, &OPS);
     command.env("GATEPASS_ARGON2_ITERATIONS", "512");
@@ -133,7 +133,7 @@ fn sign_ins_over_the_queue_limit_get_503_and_the_service_stays_ready() {
     let (refused, done): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 503);
     assert!(!refused.is_empty() && done.iter().all(|reply| reply.status == 400), "{replies:?}");
     refused.iter().for_each(|reply| expect_503(reply, "sign-in"));
-    wait_until(SECOND, "all is done", || metrics(ops)["gatepass_hash_running"] == 0.0);
+    wait_until(SECOND, "all hashes are done", || metrics(ops)["gatepass_hash_running"] == 0.0);
     expect_metrics(
         ops,
         &[
@@ -196,7 +196,7 @@ fn metrics_count_requests_and_events_without_personal_data() {
     service.sign_in("username=nobody&password=wrong");
     let newer = service.refreshed(&service.sign_in_offline().refresh);
     assert_eq!(service.refresh("made up", "").status, 400);
-    // The route is that of the decoded path.
+    // The route in the metrics is that of the decoded path.
     post_form("/%74oken", JOHNDOE).send(service.address);
     let session = session_id(&other);
     assert_eq!(end_session(&service, &token, &session).status, 204);
@@ -229,7 +229,7 @@ fn metrics_count_requests_and_events_without_personal_data() {
     ] {
         expect_metrics(ops, &[(&format!("{name}{{{labels}}}"), value)]);
     }
-    // Six requests were authenticated with a token, of which only the first one was a miss.
+    // Six requests were authenticated with this token, and only the first one missed the cache.
     expect_metrics(ops, &[("gatepass_token_cache_hits_total", 5.0)]);
     let text = get("/metrics").send(ops).text();
     for word in ["johndoe", "nobody", "127.0.0.1", &session] {

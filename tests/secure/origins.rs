@@ -43,7 +43,7 @@ fn page_of_another_origin_cannot_use_up_the_attempts_of_its_visitor() {
         let reply = request(method, path).header("Origin", "https://evil.example").send(service.address);
         assert_eq!(outcome(&reply), (403, FOREIGN.into(), None), "{path}");
     }
-    // Whether pages may read responses is up to CORS.
+    // Requests that only read are accepted: CORS decides whether pages may see the responses.
     let reply = get("/users/me").header("Origin", "https://evil.example").send(service.address);
     assert_eq!(reply.status, 401);
     assert!(service.program.log().contains("refused a request from a page of another origin"));

@@ -11,10 +11,10 @@ use crate::secure::{
 };
 
 const NO_ORIGIN: &str =
-    "The header Origin is missing: send it with the origin of this service, or use a token from /token";
+    "The Origin header is missing: send it with the origin of this service, or use a token from /token";
 const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-/// The request as a browser sends it when its user follows a link or submits a form of the service.
+/// The request as sent by a browser whose user follows a link or submits a form of the service.
 fn navigation(request: Request) -> Request {
     request.header("Accept", HTML).header("Sec-Fetch-Site", "same-origin")
 }
@@ -73,7 +73,7 @@ fn expect_page(reply: &Reply, status: u16, parts: &[&str]) -> String {
     for part in parts {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
-    // Neither inline scripts nor styles.
+    // The page has neither inline scripts nor inline styles.
     assert!(
         !text.contains("style=") && !text.contains("<style") && text.matches("<script").count() == 1,
         "{text}"
@@ -141,7 +141,7 @@ fn visitors_are_redirected_to_the_sign_in_page_and_back() {
         expect_redirect(&out, "login?done=signed-out");
         assert_eq!(session_cookie(&out), "gatepass_session=");
         expect_page(&open(&service, "/login?done=signed-out"), 200, &["You have signed out."]);
-        // Only known codes show a notice.
+        // An unknown code shows no notice.
         let page = open(&service, "/login?done=%3Cb%3Ehello%3C/b%3E");
         assert!(!page.text().contains("hello"), "{page:?}");
         expect_redirect(&open_with(&service, "/account", &cookie), "login?done=expired&next=account");
@@ -164,7 +164,7 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
         400,
         &[
             "<title>Error: Sign in – 127.0.0.1</title>",
-            r#"role="alert"><p>The username or the password is wrong.</p>"#,
+            r#"role="alert"><p>The username or password is wrong.</p>"#,
             &field("username", "johndoe"),
             &field("next", "/orders"),
         ],
@@ -172,7 +172,7 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
     assert_eq!(page.matches("aria-invalid").count(), 2);
     assert!(!page.contains(">wrong"), "{page}");
     let unknown = submit(&service, "/login", "username=nobody&password=wrong");
-    expect_page(&unknown, 400, &["The username or the password is wrong."]);
+    expect_page(&unknown, 400, &["The username or password is wrong."]);
     let disabled = submit(&service, "/login", "username=alice&password=alice's+own+passphrase");
     expect_page(&disabled, 400, &["This account is disabled."]);
     let wrong = submit(&service, "/login", "username=alice&password=wrong");
@@ -237,7 +237,7 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
     rows(&gatepass, "ALTER TABLE users RENAME TO nobody");
     let broken = submit(&service, "/login", JOHNDOE);
     expect_page(&broken, 500, &["Something went wrong. Try again later.", "value=\"johndoe\""]);
-    // A failure of the database does not look like a missing session.
+    // A database error is not treated as a missing session.
     let unknown = format!("gatepass_session={}", "x".repeat(43));
     for path in ["/", "/login"] {
         expect_page(&open_with(&service, path, &unknown), 500, &["Something went wrong. Try again later."]);
@@ -252,7 +252,7 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
 }
 
 #[test]
-fn sign_in_at_a_busy_service_asks_to_try_again_soon() {
+fn sign_in_page_of_a_busy_service_asks_the_user_to_try_again_soon() {
     let busy = ["--hash-threads=1", "--hash-queue=1", "--hash-max-wait=0", "--argon2-memory=65536"];
     let (_gatepass, service) = on_sqlite(&busy);
     // The dummy hash for unknown users has the parameters of new hashes.
@@ -287,15 +287,15 @@ fn throttled_sign_in_shows_the_time_to_wait() {
 }
 
 #[test]
-fn sign_in_over_the_rate_of_an_address_keeps_the_fields() {
+fn sign_in_over_the_rate_limit_of_an_address_keeps_the_field_values() {
     let (_gatepass, service) = on_sqlite(&["--login-throttle=on", "--login-throttle-rate=1"]);
     let replies = concurrently(15, |_| submit(&service, "/login", "username=nobody&password=&next=/orders"));
-    let refused = replies.iter().find(|reply| reply.status == 429).expect("too many requests");
+    let refused = replies.iter().find(|reply| reply.status == 429).expect("a response with 429");
     expect_page(refused, 429, &["Too many attempts.", r#"value="nobody""#, r#"name="next" value="/orders""#]);
 }
 
 #[test]
-fn request_that_is_refused_before_its_endpoint_returns_a_page_to_browsers() {
+fn request_refused_before_it_reaches_an_endpoint_returns_a_page_to_browsers() {
     let arguments = ["--issuer", "https://sign-in.example.com", "--max-header-bytes=2048"];
     let (_gatepass, service) = on_sqlite(&arguments);
     for accept in [HTML, "application/json"] {
@@ -329,7 +329,7 @@ fn password_change_from_a_known_network_is_not_throttled_by_failures_of_stranger
     let reply = submit_with(&service, "/account/password", &cookie, form);
     expect_redirect(&reply, "../account?done=password");
     let cookie = session_cookie(&reply);
-    // Errors that are not about a field are at the top.
+    // Errors that do not concern a field are at the top of the page.
     rows(&gatepass, "UPDATE failures SET count = 200 WHERE name LIKE '% 127%' RETURNING name");
     for _ in 0..2 {
         submit_with(&service, "/account/password", &cookie, "current_password=x&new_password=y");
@@ -367,7 +367,7 @@ fn password_change_that_fails_after_the_sessions_ended_redirects_to_the_sign_in_
 }
 
 #[test]
-fn fields_of_the_forms_are_named_for_password_managers() {
+fn form_fields_have_autocomplete_attributes_for_password_managers() {
     let (_gatepass, service) = on_sqlite(&[]);
     let sign_in_page = open(&service, "/login");
     expect_page(&sign_in_page, 200, &[r#"autocomplete="username""#, r#"autocomplete="current-password""#]);
@@ -449,7 +449,7 @@ fn account_page_lists_sessions_and_ends_them() {
         expect_redirect(&reply, "../account?done=session");
         assert_eq!(ended(), 1);
         expect_page(&open_with(&service, "/account?done=session", &cookie), 200, &["The session has ended."]);
-        // A session that has ended already, an unknown one, and no ID.
+        // An ended session, an unknown session, and no ID.
         for id in [&first[1], "x", ""] {
             let reply = submit_with(&service, "/account/end-session", &cookie, &format!("session={id}"));
             assert!([303, 400].contains(&reply.status), "{reply:?}");
@@ -559,7 +559,8 @@ fn recent_activity_lists_only_events_of_the_user() {
             let page = open_with(&service, "/account", &cookie).text();
             page.split("id=\"events\"").nth(1).unwrap().split("</section>").next().unwrap().to_owned()
         };
-        // The failures are one entry, or two at the end of a minute. The others are the sign-in and the creation of the account.
+        // The failures are one entry, or two if a new minute begins between them. The other entries are the sign-in and
+        // the creation of the account.
         let (failure, is_entry) = ("Failed sign-in: wrong password", 3..=4);
         wait_until(TIMEOUT, "the events are recorded", || {
             let events = events();
@@ -582,7 +583,7 @@ fn recent_activity_lists_only_events_of_the_user() {
 }
 
 #[test]
-fn pages_are_german_for_browsers_that_prefer_it_or_by_setting() {
+fn pages_are_in_german_if_the_browser_prefers_it_or_the_language_setting_is_de() {
     let (gatepass, service) = on_sqlite(&[]);
     let german =
         |request: Request| navigation(request).header("Accept-Language", "fr, de-AT;q=0.9, en;q=0.5");
@@ -626,7 +627,7 @@ fn unknown_path_returns_a_page_to_browsers_and_json_to_programs() {
     let slash = open(&service, "/account/");
     assert_eq!((slash.status, slash.header("location").as_deref()), (307, Some("../account")));
     drop(service);
-    // Without session cookies, the service has no sign-in and account pages.
+    // Without session cookies, the service has neither sign-in nor account pages.
     let service = serve(&gatepass, &["--session-cookies", "off"]);
     expect_redirect(&open(&service, "/"), "docs");
     for path in ["/login", "/account", "/logout"] {
@@ -636,7 +637,7 @@ fn unknown_path_returns_a_page_to_browsers_and_json_to_programs() {
 }
 
 #[test]
-fn pages_have_the_name_logo_color_and_help_of_the_operator() {
+fn pages_show_the_configured_name_logo_color_and_help_link() {
     let (gatepass, service) = on_sqlite(&["--issuer", "https://sign-in.example.com"]);
     let files = |page: &str| {
         page.split("href=\"account/static/").nth(1).unwrap().split('/').next().unwrap().to_owned()

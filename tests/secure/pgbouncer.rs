@@ -13,13 +13,15 @@ use crate::{
     },
 };
 
-/// A query for the settings of a session and the number of its prepared statements, except those of PgBouncer 1.21 or later.
+/// A query for the settings of a session and the number of its prepared statements. Those that PgBouncer 1.21 or later
+/// creates are not counted.
 const SETTINGS: &str = "SELECT pg_backend_pid(), current_setting('statement_timeout'), \
                         current_setting('lock_timeout'), count(name) \
                         FROM pg_sleep(0.05) \
                         LEFT JOIN pg_prepared_statements ON name NOT LIKE 'PGBOUNCER%'";
 
-/// The program on a new database behind PgBouncer with these settings.
+/// The program on a new database behind PgBouncer with these settings. If PostgreSQL or PgBouncer is missing, reports
+/// the test as skipped and returns `None`.
 fn behind(settings: &str) -> Option<(Gatepass, PgBouncer, Database)> {
     let database = new_postgres()?;
     let bouncer = PgBouncer::start(&database, settings).inspect_err(|why| skip(why)).ok()?;
@@ -28,11 +30,11 @@ fn behind(settings: &str) -> Option<(Gatepass, PgBouncer, Database)> {
     Some((gatepass, bouncer, database))
 }
 
-/// Uses two replicas. In transaction mode, they need more connections than PgBouncer has to the server.
+/// Sends requests to two replicas. In transaction mode, they open more connections than PgBouncer has to the server.
 fn exercise(gatepass: &Gatepass) {
     let arguments = [&ISSUER[..], &["--hash-max-wait", "30000"]].concat();
     let (status, replicas) = thread::scope(|scope| {
-        // Both replicas migrate the new database.
+        // Both replicas migrate the new database at the same time.
         let replicas = [(); 2].map(|()| scope.spawn(|| serve(gatepass, &arguments)));
         let replicas = replicas.map(|replica| replica.join().unwrap());
         add_johndoe(gatepass);
@@ -66,7 +68,7 @@ fn expect_clean_sessions(url: &str, database: &Database) {
         assert_eq!(settings, "0|0|0");
     });
     assert!((2..=3).contains(&sessions.len()), "{sessions:?}");
-    // Only locks of this database: other tests migrate databases of the same server.
+    // Only locks of this database are counted, because other tests migrate databases on the same server.
     let locks = "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database \
                  WHERE locktype = 'advisory' AND datname = current_database()";
     assert_eq!(database.execute(locks), "0");

@@ -41,7 +41,10 @@ fn refresh_returns_the_next_tokens_of_the_same_session() {
             assert_eq!(reply.json(), expected);
             assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
             let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-            assert!(tokens.refresh.len() == 86 && tokens.refresh.bytes().all(is_base64url), "2 x 256 bits");
+            assert!(
+                tokens.refresh.len() == 86 && tokens.refresh.bytes().all(is_base64url),
+                "not 86 base64url characters (2 × 256 bits)"
+            );
             replies.push(service.refresh(&tokens.refresh, ""));
             family.push(tokens);
         }
@@ -97,7 +100,7 @@ fn refresh_tokens_setting_controls_which_sign_ins_get_a_refresh_token() {
     assert_eq!(result(&never, JOHNDOE_OFFLINE), (false, "me users:read".to_owned()));
     let refused = never.refresh(&next.refresh, "");
     assert_eq!((refused.status, &refused.json()["error"]), (400, &"unsupported_grant_type".into()));
-    // Existing families stay active.
+    // Existing token families stay active.
     service.refreshed(&next.refresh);
 }
 
@@ -111,7 +114,7 @@ fn without_the_password_grant_sign_ins_are_refused_and_sessions_stay_active() {
     let refused = service.sign_in(&format!("{JOHNDOE}&grant_type=password"));
     assert_eq!(outcome(&refused), (400, "Signing in with a password is turned off".into(), None));
     assert_eq!(refused.json()["error"], "unsupported_grant_type");
-    // A refresh needs its grant type, whether or not the password grant requires one.
+    // A refresh must specify its grant type, with or without `--require-grant-type`.
     for service in [service, issuing] {
         let reply = service.sign_in(&format!("refresh_token={}", tokens.refresh));
         assert_eq!((reply.status, &reply.json()["error"]), (400, &"invalid_request".into()));
@@ -212,8 +215,8 @@ fn refresh_from(service: &Service, address: &str, user_agent: &str, token: &str)
         .send(service.address)
 }
 
-/// The thief has the refresh token and an access token, polls the list of sessions, and repeats the user's refresh as soon
-/// as it appears there.
+/// The thief has the refresh token and an access token, polls the list of sessions, and repeats the user's refresh as
+/// soon as the list shows it.
 #[test]
 fn refresh_repeated_by_a_thief_at_another_address_ends_the_session() {
     on_both(|gatepass| {
@@ -238,7 +241,7 @@ fn refresh_repeated_by_a_thief_at_another_address_ends_the_session() {
                 let next = user();
                 (thief.join().unwrap(), next)
             });
-            assert!(repeated <= 10, "{repeated}");
+            assert!(repeated <= 10, "the thief repeated the refresh {repeated} times");
             assert_eq!(rows(gatepass, "SELECT id FROM sessions").len(), 0, "round {round}");
             for replica in &replicas {
                 wait_until(SECOND, "the access tokens are rejected", || {
@@ -251,7 +254,7 @@ fn refresh_repeated_by_a_thief_at_another_address_ends_the_session() {
 }
 
 #[test]
-fn refresh_repeated_from_elsewhere_after_the_response_arrived_ends_the_session() {
+fn refresh_repeated_by_another_sender_after_the_response_was_received_ends_the_session() {
     with_service(&[&PROXY[..], &OPS].concat(), |gatepass, service| {
         for (address, user_agent, clock_is_ahead) in [
             ("203.0.113.8", "Firefox", false),
@@ -290,7 +293,7 @@ fn client_that_lost_a_response_and_changes_its_network_stays_signed_in() {
         let replicas = replicas(gatepass, &PROXY);
         let first = replicas[0].sign_in_offline();
         let lost = Tokens::of(&refresh_from(&replicas[0], "203.0.113.7", "Firefox", &first.refresh));
-        // An access token from before the refresh does not show that the response arrived.
+        // The use of an access token from before the refresh does not show that the client received the response.
         for replica in &replicas {
             assert_eq!(replica.users_me(&first.access).status, 200);
         }
@@ -300,7 +303,7 @@ fn client_that_lost_a_response_and_changes_its_network_stays_signed_in() {
         for replica in &replicas {
             assert_eq!(replica.users_me(&second.access).status, 200);
         }
-        // Repetitions as after a double click, or of tabs that open at the same time.
+        // A client may repeat a refresh after a double click, or if several tabs open at the same time.
         for _ in 0..9 {
             let again = mobile(&first.refresh);
             assert_eq!((&again.refresh, replicas[0].users_me(&again.access).status), (&second.refresh, 200));
@@ -332,11 +335,11 @@ fn too_many_repetitions_end_the_session_unless_all_have_the_same_sender() {
 }
 
 #[test]
-fn refresh_after_the_grace_period_or_a_lifetime_is_refused() {
+fn refresh_after_the_grace_period_or_the_idle_or_total_lifetime_is_refused() {
     with_service(
         &["--refresh-grace=60", "--refresh-idle-ttl=1000", "--refresh-ttl=2000"],
         |gatepass, service| {
-            // The grace period is not extended by a repetition.
+            // A repetition does not extend the grace period.
             let first = service.sign_in_offline();
             let second = service.refreshed(&first.refresh);
             assert_eq!(service.refreshed(&first.refresh).refresh, second.refresh);
@@ -344,7 +347,7 @@ fn refresh_after_the_grace_period_or_a_lifetime_is_refused() {
             expect_invalid_grant(&service.refresh(&first.refresh, ""));
             expect_ended(&service, &[&first, &second]);
 
-            // Each refresh extends the idle lifetime. Expiry revokes no access token.
+            // Each refresh extends the idle lifetime. The expiry of a refresh token revokes no access token.
             let mut tokens = service.sign_in_offline();
             for _ in 0..2 {
                 rows(
@@ -366,7 +369,7 @@ fn refresh_after_the_grace_period_or_a_lifetime_is_refused() {
 }
 
 #[test]
-fn refresh_narrows_the_scopes_of_its_token_and_never_widens_them() {
+fn refresh_can_narrow_the_scopes_of_its_token_but_never_widen_them() {
     let (gatepass, service) = on_sqlite(&[]);
     let mut token = service.sign_in_offline().refresh;
     for (requested, granted) in [
@@ -390,7 +393,7 @@ fn refresh_narrows_the_scopes_of_its_token_and_never_widens_them() {
             sentence,
         );
     };
-    let widened = "The request includes scopes that the sign-in was not granted";
+    let widened = "The request includes scopes that were not granted at sign-in";
     for scopes in ["admin", "me+admin", "me+users:read+offline_access+admin"] {
         refused(&token, scopes, widened);
     }
@@ -484,7 +487,7 @@ fn malformed_refresh_token_is_refused_and_a_forged_one_ends_its_family() {
         expect_invalid_grant(&service.refresh(invalid, ""));
     }
     let next = service.refreshed(&tokens.refresh);
-    // The first half names the family, so these tokens were stolen or forged.
+    // Only a client that has seen a token of the family can know the first half, so these tokens end the family.
     expect_invalid_grant(&service.refresh(&format!("{family}{made_up}"), ""));
     expect_ended(&service, &[&tokens, &next]);
     expect_invalid_grant(&service.refresh(&format!("{}{}", &other.refresh[..43], &next.refresh[43..]), ""));

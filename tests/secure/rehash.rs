@@ -1,4 +1,4 @@
-//! Imported hashes of other programs are replaced at the next sign-in.
+//! Imported hashes from other programs are replaced at the next sign-in.
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ fn percent_encoded(text: &str) -> String {
 #[test]
 fn sign_in_with_an_imported_hash_replaces_it_with_the_current_parameters() {
     let gatepass = Gatepass::on_sqlite();
-    // One user for each kind of hash, with the first and the second password in turn.
+    // There is one user for each kind of hash. The users have the first and the second password alternately.
     let turn = |number: usize| number % 2;
     let hashes: Vec<_> = (0..OUTDATED.len()).map(|number| OUTDATED[number].hashes[turn(number)]).collect();
     let line = |(number, hash)| {

@@ -1,4 +1,4 @@
-//! examples/resource-server: another service, which verifies tokens of this one.
+//! The example examples/resource-server: another service, which verifies the tokens that Gatepass issues.
 
 use std::{fs, process::Command, time::Duration};
 
@@ -19,7 +19,7 @@ const AUDIENCE: &str = "https://items.example.com";
 /// The minimum time between two fetches of keys, plus time for the fetch.
 const FETCH: Duration = Duration::from_secs(5 + 10);
 
-/// A service, and the example with this service as its issuer.
+/// Starts a service, and the example with that service as its issuer.
 fn start(gatepass: &Gatepass) -> (Service, Example) {
     gatepass.add("johndoe", &["--scopes", "me items:read"]).done();
     let address = free_address().to_string();
@@ -55,7 +55,7 @@ fn example_accepts_tokens_of_its_issuer_and_refuses_forged_ones() {
     assert_eq!(outcome(&other_scope), (403, json!("Not enough permissions"), Some(challenge.into())));
     let anonymous = get("/items").send(example.address);
     assert_eq!(outcome(&anonymous), (401, json!("Not authenticated"), Some(r#"Bearer realm="api""#.into())));
-    assert_eq!(get("/token").send(example.address).status, 404, "the example has no grants");
+    assert_eq!(get("/token").send(example.address).status, 404, "the example issues no tokens");
 
     let [header, payload] = [0, 1].map(|index| part(&token, index));
     let issuer = Forge::with_key_of(&gatepass.folder.path().join("keys"));

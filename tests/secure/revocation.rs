@@ -65,7 +65,7 @@ fn revoked_access_token_is_refused_by_all_endpoints_and_replicas_and_its_session
 }
 
 #[test]
-fn revoked_refresh_token_ends_its_family_and_all_access_tokens() {
+fn revocation_of_a_refresh_token_ends_its_family_and_revokes_all_access_tokens() {
     with_service(&["--refresh-grace", "60"], |gatepass, service| {
         let other = service.sign_in_offline();
         // The current token, the previous one, and an older one.

@@ -1,4 +1,5 @@
-//! The time until revoked tokens are refused: none at the replica that revoked them, and at most a second at others.
+//! The time until revoked tokens are refused: zero at the replica that revoked them, and at most a second at other
+//! replicas.
 
 use std::{
     fs, thread,
@@ -16,7 +17,7 @@ use crate::{
     support::program::HASH,
 };
 
-/// A status, its `detail` and its challenge.
+/// The status, `detail` and challenge of an error response.
 type Refusal = (u16, &'static str, Option<&'static str>);
 
 const INVALID: Refusal =
@@ -45,7 +46,7 @@ enum Extent {
 
 const INVALID_GRANT: (u16, &str) = (400, "invalid_grant");
 
-/// Requests to the first replica.
+/// Revocations by requests to the first replica.
 const REQUESTS: [Case; 5] = [
     Case {
         name: "POST /revoke with the access token",
@@ -157,7 +158,7 @@ struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// The user and the client are added while the replicas run.
+    /// Adds the user and the client while the replicas are running.
     fn new(
         gatepass: &'a Gatepass,
         replicas: &'a [Service; 2],
@@ -180,7 +181,7 @@ impl<'a> Scene<'a> {
         &self.replicas[0]
     }
 
-    /// Every access token, and the least extent of a revocation that includes it.
+    /// Each access token, and the smallest extent of a revocation that includes it.
     fn tokens(&self) -> [(&str, Option<Extent>); 4] {
         [
             (&self.first.access, Some(Extent::Token)),
@@ -199,7 +200,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Runs a command, with a new password in standard input for `users passwd`.
+    /// Runs a command, with a new password on standard input for `users passwd`.
     fn run(&self, arguments: &[&str]) {
         self.gatepass.run_with(arguments, "purple teapots swim north\n").done();
     }
@@ -255,7 +256,7 @@ fn time_to_refusal(service: &Service, token: &str, refusal: Refusal, name: &str,
     let reply = within(SECOND, name, || Some(service.users_me(token)).filter(|reply| reply.status != 200));
     let after = since.elapsed();
     expect(refusal, &reply, name);
-    assert!(after < SECOND, "{name}: after {after:?}");
+    assert!(after < SECOND, "{name}: refused only after {after:?}");
     after
 }
 
@@ -338,7 +339,7 @@ fn tokens_of_a_disabled_user_stay_revoked_after_the_user_is_enabled() {
 }
 
 #[test]
-fn changes_to_a_user_apply_within_a_second_and_a_recreated_user_gets_no_old_tokens() {
+fn changes_to_a_user_apply_within_a_second_and_old_tokens_are_invalid_for_a_recreated_user() {
     let (gatepass, service) = on_sqlite(&[]);
     let tokens = service.sign_in_offline();
     assert_eq!(service.users_me(&tokens.access).status, 200);
@@ -369,7 +370,7 @@ fn changes_to_a_user_apply_within_a_second_and_a_recreated_user_gets_no_old_toke
 }
 
 #[test]
-fn tokens_of_a_removed_key_are_refused_within_a_second() {
+fn tokens_signed_with_a_removed_key_are_refused_within_a_second() {
     let gatepass = sqlite_with_johndoe();
     let replicas = replicas(&gatepass, &[]);
     let token = replicas[0].token(JOHNDOE);

@@ -59,7 +59,7 @@ fn concurrent_sign_ins_do_not_exceed_the_maximum_number_of_sessions() {
             // On a busy machine, the service may respond with 503.
             let sign_in = || Some(replicas[number % 2].sign_in(JOHNDOE)).filter(|reply| reply.status == 200);
             let token = access_token(&within(10 * SECOND, "a sign-in succeeds", sign_in));
-            // Another sign-in may have ended this session.
+            // Another sign-in may have ended this session, so any response is fine.
             get("/users/me/sessions").bearer(&token).send(replicas[0].address);
             token
         });
@@ -139,7 +139,7 @@ fn sessions_are_listed_and_ended_by_commands() {
             assert_eq!(replicas[0].refresh(&tokens.refresh, &fields).status, 400);
         }
         assert_eq!(by_command(gatepass, &[]), [Value::Null; 0]);
-        assert!(is_valid(&replicas[0], &replicas[0].token(JOHNDOE)), "users sign in again");
+        assert!(is_valid(&replicas[0], &replicas[0].token(JOHNDOE)), "users cannot sign in again");
 
         let mut entries = gatepass.json_lines(&["audit", "list", "--json"]);
         entries.retain(|entry| entry["event"].as_str().unwrap().starts_with("session"));

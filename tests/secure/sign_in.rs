@@ -1,4 +1,4 @@
-//! The first steps: add a user, serve, sign in, get the profile.
+//! The first steps: add a user, start the service, sign in, and read the profile.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -9,7 +9,7 @@ use crate::secure::{
 };
 
 #[test]
-fn sign_in_returns_a_token_that_gets_the_profile() {
+fn sign_in_returns_a_token_that_can_read_the_profile() {
     with_service(&[], |_, service| {
         let reply = service.sign_in(JOHNDOE);
         assert_eq!((reply.status, reply.header("cache-control").as_deref()), (200, Some("no-store")));
@@ -41,7 +41,7 @@ fn token_has_the_claims_of_rfc_9068() {
     assert_eq!(header, json!({ "typ": "at+jwt", "alg": "ES256", "kid": keys["keys"][0]["kid"] }));
 
     let id = gatepass.json(&["users", "show", "johndoe"])["id"].clone();
-    assert_eq!(id.as_str().unwrap().chars().nth(14), Some('7'), "a UUIDv7: {id}");
+    assert_eq!(id.as_str().unwrap().chars().nth(14), Some('7'), "not a UUIDv7: {id}");
     let (issuer, iat) = (format!("http://{address}"), claims["iat"].as_u64().unwrap());
     let jti = claims["jti"].as_str().unwrap();
     let expected = json!({

@@ -1,4 +1,4 @@
-//! Errors that prevent the start, each in one line, and `gatepass check`, which reports them beforehand.
+//! Errors that prevent the start, each printed in one line, and `gatepass check`, which reports them beforehand.
 
 use std::{
     fs::{self, Permissions},
@@ -16,7 +16,7 @@ use crate::{
 /// A password that no message may contain.
 const HUSH: &str = "hush";
 
-/// Asserts that the service exits with this code and one line that contains all of `words`.
+/// Asserts that the service exits with this code and prints one line that contains all of `words`.
 #[track_caller]
 fn expect_error(gatepass: &Gatepass, arguments: &[&str], code: i32, words: &[&str]) {
     let mut program = Program::run(&mut serve_command(gatepass, arguments));
@@ -180,8 +180,8 @@ fn expect_results(run: &Run, [settings, database, keys]: [bool; 3]) {
 fn check_succeeds_before_and_after_the_first_start() {
     Gatepass::on_both(|gatepass| {
         expect_results(&check(gatepass, &["--json"]), [true; 3]);
-        assert!(!gatepass.folder.path().join("keys").exists(), "check creates no keys");
-        assert!(!gatepass.folder.path().join("gatepass.db").exists(), "check creates no database");
+        assert!(!gatepass.folder.path().join("keys").exists(), "check created keys");
+        assert!(!gatepass.folder.path().join("gatepass.db").exists(), "check created a database");
 
         add_johndoe(gatepass);
         serve(gatepass, &[]);

@@ -1,4 +1,4 @@
-"""Signs in and refreshes with requests-oauthlib and with Authlib, which also revokes and introspects.
+"""Signs in and refreshes with requests-oauthlib and with Authlib. Authlib also revokes and introspects tokens.
 
 Arguments: the service's URL, and the secret of the client `web`.
 """
@@ -63,7 +63,7 @@ raises(InvalidClientError, lambda: legacy("web").fetch_token(TOKEN, **JOHNDOE))
 raises(InvalidClientError, lambda: legacy("web").fetch_token(TOKEN, **JOHNDOE, client_secret="wrong"))
 
 
-# Refreshes by a call, and automatic refreshes after the access token has expired.
+# Explicit refreshes, and automatic refreshes after the access token has expired.
 STAYS = ["me", "users:read", "offline_access"]
 for client_id, auth in [("", None), ("web", HTTPBasicAuth("web", secret))]:
     session = legacy(client_id, STAYS)

@@ -115,7 +115,7 @@ fn oauth2_crate_signs_in_and_refreshes() {
         expect_user(&third);
 
         let current = third.refresh_token().expect("a refresh token");
-        let widened = "The request includes scopes that the sign-in was not granted";
+        let widened = "The request includes scopes that were not granted at sign-in";
         expect_error(
             client.refresh(current, &["me", "admin"]),
             &BasicErrorResponseType::InvalidScope,

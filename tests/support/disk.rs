@@ -15,7 +15,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Mounts a disk of a size such as `1m`, or returns why that is impossible.
+    /// Mounts a disk of the given size, such as `1m`. If that fails, returns the reason.
     pub fn mount(size: &str) -> Result<Self, String> {
         let disk = Self { folder: Folder::create() };
         let options = format!("size={size},mode=700");

@@ -16,7 +16,7 @@ use gatepass::{
 };
 use serde::Serialize;
 
-/// A user model that is not the tutorial's.
+/// A user model other than the tutorial's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Member {
     pub id: u64,
@@ -68,7 +68,7 @@ impl Members {
         Self(Arc::new(Inner { accounts, lookups, database: None }))
     }
 
-    /// A store with johndoe and the suspended alice, both with these allowed scopes.
+    /// A store with johndoe and the suspended user alice, both with these allowed scopes.
     pub fn with(granted_scopes: GrantedScopes) -> Self {
         let account = |id, email: &str, suspended, hash: &str| Account {
             user: Member { id, email: email.into(), suspended, granted_scopes: granted_scopes.clone() },
@@ -91,7 +91,7 @@ impl Members {
         change(accounts.iter_mut().find(|account| account.user.id == id).unwrap());
     }
 
-    /// The number of look-ups by subject so far.
+    /// The number of lookups by subject so far.
     pub fn lookups(&self) -> usize {
         self.0.lookups.load(Ordering::SeqCst)
     }
@@ -174,7 +174,7 @@ impl PasswordStore for Members {
     }
 }
 
-/// A hasher whose hashes are `new:` and the password. Hashes that start with `old:` are outdated.
+/// A hasher that returns `new:` followed by the password. Hashes that start with `old:` need a rehash.
 #[derive(Clone, Default)]
 pub struct AgingHasher(Arc<AtomicUsize>);
 
@@ -224,7 +224,7 @@ pub struct ReadableTokens;
 
 impl TokenIssuer for ReadableTokens {
     async fn issue(&self, new: &NewToken) -> Result<IssuedToken, BackendError> {
-        let GrantedScopes::Only(scopes) = &new.granted_scopes else { panic!("not a list of scopes") };
+        let GrantedScopes::Only(scopes) = &new.granted_scopes else { panic!("expected a list of scopes") };
         let client = new.client_id.as_ref().map_or("", |client| client.as_str());
         let end = new.now.as_unix() + 60;
         let access_token = format!("{}|{scopes}|{client}|{end}", new.subject).as_str().into();

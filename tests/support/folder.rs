@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 pub struct Folder(TempDir);
 
-/// The directory of the folders: in memory if possible, because SQLite waits for the disk at each commit.
+/// Returns the parent directory of the temporary folders. It is in memory if possible, because SQLite waits for the
+/// disk at each commit.
 fn parent() -> PathBuf {
     const REQUIRED_SPACE: u64 = 1 << 30;
     let memory = PathBuf::from("/dev/shm");

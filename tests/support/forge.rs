@@ -1,4 +1,4 @@
-//! Forged tokens.
+//! Forged tokens, signed with keys of the service or with other keys.
 
 use std::{fs, path::Path};
 
@@ -52,13 +52,13 @@ pub struct Forge {
 }
 
 impl Forge {
-    /// Signs with the oldest key of a directory.
+    /// Returns a forge that signs with the oldest key in a directory.
     pub fn with_key_of(directory: &Path) -> Self {
         let (name, pem) = key_files(directory, "pem").remove(0);
         Self::with_pem(pem, name.split_once('-').unwrap().1)
     }
 
-    /// Signs with a private key in PEM.
+    /// Returns a forge that signs with a private key in PEM.
     pub fn with_pem(pem: String, kid: &str) -> Self {
         let (_, document) = SecretDocument::from_pem(&pem).expect("a PEM");
         let info: PrivateKeyInfoRef<'_> = document.decode_msg().expect("PKCS#8");
@@ -72,7 +72,7 @@ impl Forge {
         Self { algorithm, kid: kid.to_owned(), pem, key }
     }
 
-    /// Signs with a new key, under the key ID `kid`.
+    /// Returns a forge that signs with a new key, under the key ID `kid`.
     pub fn stranger(algorithm: SigningAlgorithm, kid: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut settings = JwtSettings::new(SigningKeys::directory(folder.path()), "");
@@ -97,7 +97,7 @@ impl Forge {
     }
 }
 
-/// A token signed with HMAC-SHA-256, whatever its header states.
+/// A token signed with HMAC-SHA-256, whatever algorithm its header specifies.
 pub fn sign_hs256(secret: &[u8], header: impl ToString, payload: impl ToString) -> String {
     let signed = format!("{}.{}", base64url(header.to_string()), base64url(payload.to_string()));
     let mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of any length");

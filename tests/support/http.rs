@@ -112,7 +112,7 @@ pub fn exchange(address: SocketAddr, bytes: &[u8]) -> Reply {
 
 fn try_exchange(address: SocketAddr, bytes: &[u8]) -> Option<Reply> {
     let mut stream = try_connect(address)?;
-    // A service may respond and close the connection before it has read everything.
+    // A service may respond and close the connection before it has read the whole request.
     let _ = stream.write_all(bytes);
     secrets::record_request(bytes);
     let reply = read_reply(&mut stream)?;
@@ -139,8 +139,8 @@ pub fn read_reply(stream: &mut TcpStream) -> Option<Reply> {
     }
 }
 
-/// Sends a sign-in of johndoe without the end of its body, `&password=secret`. Waits until the service, which must have one
-/// worker, reads the body.
+/// Sends a sign-in of johndoe without the end of its body, `&password=secret`. Returns once the service waits for the
+/// rest of the body. The service must have only one worker.
 pub fn send_incomplete_sign_in(address: SocketAddr) -> TcpStream {
     let mut stream = connect(address);
     let head = "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 32\r\n\
@@ -150,7 +150,7 @@ pub fn send_incomplete_sign_in(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Connects from this address of the loopback network.
+/// Connects from `source`, an address of the loopback network.
 pub fn connect_from(source: &str, address: SocketAddr) -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::new(source.parse().unwrap(), 0).into()).unwrap();

@@ -20,7 +20,7 @@ pub mod wait;
 
 use std::{env, fmt::Display, io::Write, thread};
 
-/// The variable that turns skipped tests into failures; `.ci/run` sets it.
+/// The environment variable that turns skipped tests into failures; `.ci/run` sets it.
 const REQUIRE_ALL: &str = "GATEPASS_REQUIRE_ALL_TESTS";
 
 /// Reports that the current test is skipped. The test runner does not capture writes to `stderr()`, only `eprintln!`.
@@ -34,7 +34,7 @@ pub fn skip(why: impl Display) {
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
 }
 
-/// Creates a PostgreSQL database. Returns `None`, which skips the test, if PostgreSQL is missing.
+/// Creates a PostgreSQL database. If PostgreSQL is missing, reports the test as skipped and returns `None`.
 pub fn new_postgres() -> Option<postgres::Database> {
     postgres::Database::create().inspect_err(|why| skip(format!("on PostgreSQL: {why}"))).ok()
 }

@@ -11,8 +11,8 @@ use super::python::run;
 /// The oldest major version of Node.js with which the packages work.
 const OLDEST: u32 = 20;
 
-/// Installs the packages of a `package.json` in Cargo's target folder, if they are missing. Returns the path of a copy of
-/// `script` next to them, or why that is impossible.
+/// Installs the packages of a `package.json` in Cargo's target folder if they are missing, and copies `script` there.
+/// Returns the path of the copy. If that fails, returns the reason.
 pub fn install(package: &Path, script: &Path) -> Result<PathBuf, String> {
     let version = Command::new("node")
         .arg("--version")

@@ -20,7 +20,7 @@ kill -INT $!
 wait $! || true
 "#;
 
-/// The variable with the path of a PgBouncer other than Debian's.
+/// The environment variable with the path of a `pgbouncer` program other than Debian's.
 const PROGRAM: &str = "GATEPASS_TEST_PGBOUNCER";
 const DEBIAN: &str = "/usr/sbin/pgbouncer";
 const PORT: u16 = 6432;
@@ -33,7 +33,7 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts PgBouncer for the server of this database with these further settings, or returns why that is impossible.
+    /// Starts PgBouncer for the server of this database, with additional `settings`. If that fails, returns the reason.
     pub fn start(database: &Database, settings: &str) -> Result<Self, String> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let (_, server) = database.url.split_once("?host=").ok_or("PostgreSQL has no Unix socket")?;

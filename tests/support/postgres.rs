@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The variable with the URL of a server whose user may create databases.
+/// The environment variable with the URL of a server. The user in the URL must be allowed to create databases.
 const SERVER: &str = "GATEPASS_TEST_POSTGRES";
 
 /// Creates a cluster in the folder $2.
@@ -30,7 +30,7 @@ kill -INT $!
 wait $! || true
 "#;
 
-/// Databases of tests need not survive a power failure.
+/// Test databases need not survive a power failure.
 const WITHOUT_FSYNC: &str = "-c fsync=off";
 
 /// The time within which a server must start.
@@ -43,7 +43,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Creates an empty database, or returns why that is impossible.
+    /// Creates an empty database. If that fails, returns the reason.
     pub fn create() -> Result<Self, String> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let server = SERVER_URL.as_ref()?;
@@ -107,7 +107,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server, or returns why that is impossible.
+    /// Starts a server. If that fails, returns the reason.
     pub fn create() -> Result<Self, String> {
         Self::create_with(WITHOUT_FSYNC)
     }
@@ -133,7 +133,7 @@ impl Server {
         Ok(server)
     }
 
-    /// The URL of a database that its user owns. The server accepts any password.
+    /// The URL of a database, with the user that owns the database. The server accepts any password.
     pub fn url(&self) -> String {
         self.url_of("gatepass:hush", "gatepass")
     }
@@ -147,7 +147,7 @@ impl Server {
         format!("postgres://{user}@localhost/{database}?host={}", self.folder.display())
     }
 
-    /// Starts the server; `then` is a shell command to run after the server has ended.
+    /// Starts the server; `then` is a shell command to run after the server has exited.
     pub fn start(&mut self, then: &str) -> Result<(), String> {
         let end = Instant::now() + TIMEOUT;
         let mut shell = self.serve(then)?;
@@ -155,7 +155,7 @@ impl Server {
             if Instant::now() > end {
                 return Err(format!("PostgreSQL did not start within {TIMEOUT:?}"));
             }
-            // The shared memory of a killed server may keep a new one from starting for a moment.
+            // The shared memory of a killed server may briefly prevent a new server from starting.
             if !self.folder.join("data/postmaster.pid").exists() {
                 thread::park_timeout(Duration::from_millis(200));
                 if !self.folder.join("data/postmaster.pid").exists() {
@@ -188,7 +188,7 @@ impl Server {
     /// The process ID of the server's main process.
     pub fn process(&self) -> String {
         let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("the server runs");
-        file.lines().next().expect("a process id").to_owned()
+        file.lines().next().expect("a process ID").to_owned()
     }
 
     fn serve(&self, then: &str) -> Result<Child, String> {
@@ -224,12 +224,12 @@ fn start_cluster() -> Result<String, String> {
     let mut server = Server::init(WITHOUT_FSYNC)?;
     server.start("rm -rf \"$2\"")?;
     let url = server.url_of("postgres", "postgres");
-    // The end of this process closes the shell's standard input, which stops the server.
+    // When this process exits, the shell's standard input is closed, which stops the server.
     mem::forget(server);
     Ok(url)
 }
 
-/// A shell of the user that runs PostgreSQL, which refuses to run as root.
+/// A shell of the user that runs PostgreSQL. That user is not root, because PostgreSQL refuses to run as root.
 pub fn as_postgres() -> Command {
     if !is_root() {
         return Command::new("sh");

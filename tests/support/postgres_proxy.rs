@@ -1,4 +1,4 @@
-//! A TCP proxy to PostgreSQL that can fail in several ways.
+//! A TCP proxy to PostgreSQL that can simulate several kinds of outages.
 
 use std::{
     io::{Read, Write},
@@ -33,7 +33,7 @@ enum State {
     Open,
     /// New connections are closed at once.
     Closed,
-    /// Connections are accepted and carry no data, as if every packet were lost.
+    /// Connections are accepted but carry no data, as if every packet were lost.
     Blocked,
 }
 
@@ -95,7 +95,7 @@ impl PostgresProxy {
         self.shared.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The number of accepted connections plus that of received chunks so far.
+    /// The number of connections accepted plus the number of chunks received so far.
     pub fn activity(&self) -> usize {
         self.shared.activity.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! Commands of the program on a new database.
+//! Runs commands of the program on a new database.
 
 use std::{
     io::Write,
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{folder::Folder, new_postgres, postgres, secrets, service};
 
-/// The content of a file for `users import`: this number of users, as JSON lines.
+/// The content of a file for `users import`: `count` users as JSON lines.
 pub fn users_jsonl(count: usize) -> String {
     let line = |number| format!("{{\"username\":\"user{number}\",\"hashed_password\":\"{HASH}\"}}\n");
     (0..count).map(line).collect()
@@ -18,7 +18,7 @@ pub fn users_jsonl(count: usize) -> String {
 /// A hash in Django's format that matches no password.
 pub const HASH: &str = "pbkdf2_sha256$1000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
-/// The smallest cost of password hashes.
+/// The environment variables for the lowest cost of password hashes.
 pub const CHEAP_HASHES: [(&str, &str); 2] =
     [("GATEPASS_ARGON2_MEMORY", "1024"), ("GATEPASS_ARGON2_ITERATIONS", "1")];
 
@@ -84,7 +84,7 @@ impl Gatepass {
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         let run = Run::from(child.wait_with_output().unwrap());
         secrets::record_reply(run.out.as_bytes());
-        // Error messages may end up in logs: they must not contain secrets.
+        // Error messages may end up in logs, so the search for secrets includes them.
         let _ = secrets::log_file().write_all(run.err.as_bytes());
         run
     }
@@ -99,18 +99,18 @@ impl Gatepass {
         serde_json::from_str(&self.done(&[arguments, &["--json"]].concat())).expect("one JSON value")
     }
 
-    /// Runs a command that must succeed and prints JSON lines, and returns the values.
+    /// Runs a command that prints JSON lines and must succeed, and returns the values.
     pub fn json_lines(&self, arguments: &[&str]) -> Vec<Value> {
         self.done(arguments).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
-    /// Adds a user with the password `NAME's own passphrase`, whose hash is cheap.
+    /// Adds a user with the password `USERNAME's own passphrase` and a cheap hash.
     pub fn add(&self, username: &str, options: &[&str]) -> Run {
         let mut command = self.command(&[&["users", "add", username, "--password-stdin"], options].concat());
         Self::run_command(command.envs(CHEAP_HASHES), &format!("{username}'s own passphrase\n"))
     }
 
-    /// The names of all users; none if the database does not exist.
+    /// The names of all users. There are none if the database does not exist.
     pub fn usernames(&self) -> Vec<String> {
         if let Some(file) = self.url.strip_prefix("sqlite:")
             && !std::path::Path::new(file).exists()
@@ -144,7 +144,7 @@ impl Run {
         self.out
     }
 
-    /// Asserts that the command failed with this code and one line that contains all of `words`.
+    /// Asserts that the command failed with this exit code and printed one line that contains all of `words`.
     #[track_caller]
     pub fn fails(self, code: i32, words: &[&str]) {
         assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{}", self.err);

@@ -7,14 +7,15 @@ use std::{
     sync::OnceLock,
 };
 
-/// A virtual environment in Cargo's target folder with the packages of one `requirements.txt` below `tests/`. It is created
-/// again when that file changes.
+/// A virtual environment in Cargo's target folder with the packages of one `requirements.txt` below `tests/`. It is
+/// created again when that file changes.
 pub struct Environment {
     tests: &'static str,
     created: OnceLock<Result<PathBuf, String>>,
 }
 
-/// Returns the path of a program in FastAPI's environment, such as `python` or `uvicorn`, or why it is missing.
+/// Returns the path of a program in FastAPI's environment, such as `python` or `uvicorn`, or the reason why it is
+/// missing.
 pub fn program(name: &str) -> Result<PathBuf, String> {
     static FASTAPI: Environment = Environment::of("fastapi");
     FASTAPI.program(name)
@@ -25,7 +26,7 @@ impl Environment {
         Self { tests, created: OnceLock::new() }
     }
 
-    /// Returns the path of a program in the environment, or why it is missing.
+    /// Returns the path of a program in the environment, or the reason why it is missing.
     pub fn program(&self, name: &str) -> Result<PathBuf, String> {
         self.created
             .get_or_init(|| self.create())

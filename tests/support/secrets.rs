@@ -17,11 +17,11 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-/// The minimum length of a recorded secret, in bytes. Shorter ones, such as the tutorial's tokens, may be in a log by
-/// chance.
+/// The minimum length of a recorded secret, in bytes. Shorter secrets, such as the tutorial's tokens, may appear in a
+/// log by chance.
 pub const SHORTEST: usize = 16;
 
-/// The folder of the secrets and logs.
+/// The folder of the recorded secrets and logs.
 pub fn folder() -> PathBuf {
     [env!("CARGO_TARGET_TMPDIR"), "whole-run"].iter().collect()
 }

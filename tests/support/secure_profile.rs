@@ -22,7 +22,7 @@ use crate::support::{
     skip,
 };
 
-/// The time within which a running service applies the changes of a command.
+/// The maximum time until a running service applies a change made by a command.
 pub const SECOND: Duration = Duration::from_secs(1);
 
 /// The environment variables of services under test: a free port, one worker, and no login throttling.
@@ -63,7 +63,7 @@ pub const JOHNDOE: &str = "username=johndoe&password=johndoe's+own+passphrase";
 pub const JOHNDOE_OFFLINE: &str =
     "username=johndoe&password=johndoe's+own+passphrase&scope=me+users:read+offline_access";
 
-/// The tokens in a response of `/token`.
+/// The tokens in a response from `/token`.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     pub access: String,
@@ -173,8 +173,8 @@ pub fn read(token: &str) -> (Value, Value) {
     (json(parts[0]), json(parts[1]))
 }
 
-/// The program on a new database behind a proxy, the proxy, and the database itself. Returns `None`, which skips the test,
-/// if PostgreSQL is missing.
+/// Creates a PostgreSQL database behind a proxy. Returns the program with the URL of the proxy, the proxy, and the
+/// database. If PostgreSQL is missing, reports the test as skipped and returns `None`.
 pub fn proxied_postgres() -> Option<(Gatepass, PostgresProxy, postgres::Database)> {
     let database = new_postgres()?;
     let (proxy, url) = PostgresProxy::start(&database).inspect_err(|why| skip(why)).ok()?;
@@ -183,15 +183,15 @@ pub fn proxied_postgres() -> Option<(Gatepass, PostgresProxy, postgres::Database
     Some((gatepass, proxy, database))
 }
 
-/// An address on which nothing listens. Its port is below the ephemeral ports (from 32768 on), so that no other test's
-/// connection or `bind` to port 0 takes it before the program that is meant to listen there.
+/// An address on which nothing listens. Its port is below the ephemeral ports, which start at 32768. Otherwise, a
+/// connection or a `bind` to port 0 in another test could take the port first.
 pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let first = std::process::id().wrapping_mul(50);
     (0..PORTS)
         .map(|_| first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS)
         .map(|offset| u16::try_from(10_000 + offset).unwrap())
-        // Some programs, such as Caddy, listen on all addresses.
+        // The port must be free on all addresses, because some programs, such as Caddy, listen on all of them.
         .find(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok())
         .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
         .expect("a free port")
@@ -199,7 +199,7 @@ pub fn free_address() -> SocketAddr {
 
 const PORTS: u32 = 20_000;
 
-/// Asserts an error of RFC 6749 section 5.2 that also has FastAPI's `detail`.
+/// Asserts that the response is an error of RFC 6749 section 5.2 that also contains FastAPI's `detail`.
 #[track_caller]
 pub fn expect_oauth2_error(reply: &Reply, status: u16, error: &str, description: &str) {
     let body = json!({ "detail": description, "error": error, "error_description": description });
@@ -207,7 +207,7 @@ pub fn expect_oauth2_error(reply: &Reply, status: u16, error: &str, description:
     assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
 }
 
-/// Asserts an error about a missing field of a form.
+/// Asserts that the response is an error about a missing form field.
 #[track_caller]
 pub fn expect_missing(reply: &Reply, field: &str) {
     let error = json!({ "type": "missing", "loc": ["body", field], "msg": "Field required", "input": null });
@@ -218,7 +218,7 @@ pub fn expect_missing(reply: &Reply, field: &str) {
     assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
 }
 
-/// The first column of every row of a query.
+/// Runs a query and returns the first column of every row.
 pub fn rows(gatepass: &Gatepass, query: &'static str) -> Vec<String> {
     actix_web::rt::System::new().block_on(async {
         if gatepass.url.starts_with("sqlite:") {

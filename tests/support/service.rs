@@ -25,13 +25,13 @@ use utoipa::openapi::OpenApi;
 pub use super::wait::TIMEOUT;
 use super::{secrets, wait::within};
 
-/// The default settings, on a free port with one worker.
+/// The default settings with a free port and one worker.
 pub fn settings() -> Settings {
     let arguments = ["--bind", "127.0.0.1:0", "--workers", "1", "--shutdown-timeout", "5"];
     Settings::from_arguments(arguments).expect("valid settings")
 }
 
-/// One service with the tutorial profile for all tests.
+/// The address of a service with the tutorial profile that all tests share.
 pub fn tutorial() -> SocketAddr {
     static ADDRESS: LazyLock<SocketAddr> =
         LazyLock::new(|| run(async || profile::server(&settings()).await.map_err(|error| error.to_string())));
@@ -43,7 +43,7 @@ pub fn spawn<U: AuthUser + Serialize>(auth: Auth<U>, document: OpenApi) -> Socke
     spawn_service(Service { auth, document, pages: Arc::new(|_| {}), operations: Operations::default() })
 }
 
-/// Starts a service as a profile composes it.
+/// Starts a service from its parts, as a profile does.
 pub fn spawn_service<U: AuthUser + Serialize>(service: Service<U>) -> SocketAddr {
     run(async move || Server::bind(service, &settings()).map_err(|error| error.to_string()))
 }
@@ -67,7 +67,7 @@ pub struct Program {
     reader: Option<thread::JoinHandle<()>>,
 }
 
-/// The program with these arguments and variables, and without `RUST_LOG` and other `GATEPASS_` variables.
+/// The program with these arguments and environment variables. `RUST_LOG` and other `GATEPASS_` variables are removed.
 pub fn gatepass(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepass"));
     for (name, _) in std::env::vars() {
@@ -153,7 +153,11 @@ impl Program {
             let connected = TcpStream::connect(address).ok();
             if connected.is_none() {
                 let exited = self.child.try_wait().unwrap();
-                assert!(exited.is_none(), "{exited:?} before it listened on {address}: {}", self.log());
+                assert!(
+                    exited.is_none(),
+                    "the program exited before it listened on {address} ({exited:?}): {}",
+                    self.log()
+                );
             }
             connected
         });
@@ -176,7 +180,7 @@ impl Program {
         address.parse().unwrap_or_else(|_| panic!("no address after {text:?} in {line:?}"))
     }
 
-    /// The resident memory of the program.
+    /// The resident memory of the program, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the resident memory");

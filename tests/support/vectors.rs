@@ -1,13 +1,13 @@
-//! Password hashes made by other programs: passlib 1.7.4, argon2-cffi 25.1.0, bcrypt 4.0.1, Django 5.2.19,
-//! Werkzeug 3.1.9, Python 3.11's hashlib, and for WordPress PHP 8.2: `"$wp" . password_hash(base64_encode(hash_hmac(
-//! "sha384", trim($password), "wp-sha384", true)), PASSWORD_BCRYPT)`. Those in the format of ASP.NET Core Identity are
-//! from hashlib. Costs are low so that tests are fast.
+//! Password hashes created with other programs: passlib 1.7.4, argon2-cffi 25.1.0, bcrypt 4.0.1, Django 5.2.19,
+//! Werkzeug 3.1.9 and Python 3.11's hashlib. The hashes in the format of ASP.NET Core Identity were created with
+//! hashlib. Those of WordPress were created with PHP 8.2: `"$wp" . password_hash(base64_encode(hash_hmac("sha384",
+//! trim($password), "wp-sha384", true)), PASSWORD_BCRYPT)`. The costs are low to keep the tests fast.
 
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// The passwords of the hashes of each [`Vector`].
+/// The passwords whose hashes each [`Vector`] contains.
 pub const PASSWORDS: [&str; 3] = [
     "secret",
     "pässwörd",

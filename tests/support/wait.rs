@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The default deadline. Programs start slowly while the system still writes the files of the build to disk.
+/// The default time limit. Programs start slowly while the system is still writing build files to disk.
 pub const TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Polls until there is a value, and returns it.
+/// Calls `poll` until it returns a value, and returns the value.
 ///
 /// # Panics
 /// If a poll that starts after `limit` returns `None`.
@@ -26,7 +26,7 @@ pub fn within<T>(limit: Duration, what: &str, mut poll: impl FnMut() -> Option<T
     }
 }
 
-/// Polls until the condition is true.
+/// Waits until the condition is true.
 ///
 /// # Panics
 /// If the condition is still false after `limit`.
@@ -56,7 +56,7 @@ pub async fn eventually<T, E: Display>(what: &str, attempt: impl AsyncFn() -> Re
             Err(error) if start.elapsed() > TIMEOUT => panic!("{what}: {error}"),
             Err(_) => tokio::time::sleep(pause).await,
         }
-        // Attempts cost time that the program under test needs.
+        // Attempts take CPU time that the program under test needs.
         pause = (2 * pause).min(Duration::from_millis(160));
     }
 }

@@ -1,4 +1,4 @@
-//! The algorithms that sign tokens, the change from one to another, and forged tokens of each.
+//! The signing algorithms: published keys, forged tokens, and changes from one algorithm to another.
 
 use std::{fs, time::Duration};
 
@@ -22,7 +22,7 @@ const PUBLIC: [SigningAlgorithm; 3] =
     [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa];
 const NOW: Timestamp = Timestamp::from_unix(1000);
 
-/// The verifier of a service that has only the public keys.
+/// Returns the verifier of a service that has only the public keys.
 fn remote(tokens: &JwtTokens, now: Timestamp) -> RemoteJwtVerifier {
     let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
     remote.set_keys(key_set(tokens, now)).expect("a key set");
@@ -75,7 +75,7 @@ fn forged_token_of_each_algorithm_is_refused() {
         };
         assert!(accepts(&token) && accepts(&forge.sign(&header, &payload)), "{algorithm:?}");
 
-        // The header does not choose the algorithm.
+        // The header must not determine the algorithm.
         let set: Value = serde_json::from_str(&key_set(&tokens.tokens, NOW)).unwrap();
         let mut secrets =
             vec![Vec::new(), set["keys"][0].to_string().into_bytes(), set.to_string().into_bytes()];
@@ -133,13 +133,17 @@ fn forged_token_of_each_algorithm_is_refused() {
 
 #[test]
 fn tokens_stay_valid_while_the_algorithm_changes() {
-    // A directory whose key is not of the default algorithm, ES256.
+    // The key in this directory is not for the default algorithm, ES256.
     let opened = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let mut settings = opened.settings.clone();
     settings.algorithm = None;
     let tokens = JwtTokens::open_at(settings.clone(), at(1000)).unwrap();
     let kept = KeyDirectory::new(&opened.keys_dir, &settings).rotate_at(at(1001)).unwrap();
-    assert_eq!(kept.algorithm, SigningAlgorithm::EdDsa, "without a setting, the algorithm stays");
+    assert_eq!(
+        kept.algorithm,
+        SigningAlgorithm::EdDsa,
+        "without a setting, a new key should have the same algorithm"
+    );
 
     let mut issued = vec![issue(&tokens, at(1400))];
     let changes =
@@ -151,7 +155,7 @@ fn tokens_stay_valid_while_the_algorithm_changes() {
         assert_eq!(next.algorithm, algorithm);
         tokens.refresh();
         let before = issue(&tokens, at(start + 299));
-        assert_ne!(kid(&before), next.kid, "the new key does not sign yet");
+        assert_ne!(kid(&before), next.kid, "the new key should not sign yet");
         let remote = remote(&tokens, at(start));
         let after = issue(&tokens, at(start + 300));
         assert_eq!((kid(&after), &part(&after, 0)["alg"]), (next.kid.clone(), &json!(algorithm.name())));

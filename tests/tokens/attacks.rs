@@ -20,7 +20,7 @@ use crate::{
     tokens::service::{ISSUER, Tokens, at, issue, key_set, new_token, now, serve, users_me, verify},
 };
 
-/// One service for all tests. It has two keys: the second one is published and does not sign yet.
+/// One service for all tests. It has two keys: the second one is published but does not sign yet.
 struct Target {
     tokens: Tokens,
     address: SocketAddr,
@@ -43,7 +43,7 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| {
 });
 
 impl Target {
-    /// The payload of a token that the service issued.
+    /// Returns the payload of a token that the service issued.
     fn payload(&self) -> Value {
         part(&issue(&self.tokens.tokens, self.now), 1)
     }
@@ -66,13 +66,13 @@ impl Target {
         }
     }
 
-    /// Asserts that an otherwise valid token is refused if this member of its header has this value, or is missing.
+    /// Asserts that an otherwise valid token is refused if this header member has this value or is missing.
     fn assert_refuses_header(&self, name: &str, value: Option<&Value>) {
         let header = with(&self.forge.header(), name, value.cloned());
         self.assert_refuses(&format!("{name}: {value:?}"), &self.forge.sign(header, self.payload()));
     }
 
-    /// Asserts that an otherwise valid token is refused if this claim has this value, or is missing.
+    /// Asserts that an otherwise valid token is refused if this claim has this value or is missing.
     fn assert_refuses_claim(&self, name: &str, value: Option<&Value>) {
         let payload = with(&self.payload(), name, value.cloned());
         self.assert_refuses(&format!("{name}: {value:?}"), &self.forge.sign(self.forge.header(), payload));
@@ -320,7 +320,7 @@ fn other_encoding_of_a_valid_signature_is_refused() {
     let target = &*TARGET;
     let token = issue(&target.tokens.tokens, target.now);
     let (signed, signature) = token.rsplit_once('.').unwrap();
-    // 64 bytes leave four unused bits in the last character: a lax parser accepts sixteen spellings.
+    // 64 bytes leave four unused bits in the last character, so a lax parser accepts sixteen encodings.
     let (rest, last) = signature.split_at(signature.len() - 1);
     for other in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".chars() {
         if last != other.to_string() {
@@ -329,7 +329,7 @@ fn other_encoding_of_a_valid_signature_is_refused() {
     }
     let standard = STANDARD_NO_PAD.encode(decode(signature));
     if standard != signature {
-        target.assert_refuses("the other alphabet", &format!("{signed}.{standard}"));
+        target.assert_refuses("the standard alphabet", &format!("{signed}.{standard}"));
     }
     // A lax verifier accepts S + L instead of S (RFC 8032 section 5.1.7).
     const L: [u8; 32] = [
@@ -400,7 +400,7 @@ fn invalid_signature_is_refused() {
     {
         target.assert_refuses("made up", &format!("{one_signed}.{}", base64url(signature)));
     }
-    // The identity point as R, and S = 0.
+    // A signature with the identity point as R, and S = 0.
     let identity = [[1].as_slice(), &[0; 63]].concat();
     target.assert_refuses("small order", &format!("{one_signed}.{}", base64url(identity)));
 }
@@ -474,7 +474,7 @@ fn token_of_another_deployment_or_audience_is_refused() {
     let one = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let other = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     assert_eq!(verify(&one.tokens, &issue(&other.tokens, at(1000)), at(1000)), None);
-    // The same keys for another audience.
+    // This issuer has the same keys, but another audience.
     let mut settings = one.settings.clone();
     settings.audience = "https://api.example.com".into();
     let audience = JwtTokens::open_at(settings, at(1000)).unwrap();

@@ -48,14 +48,14 @@ fn keys_are_created_and_listed() {
         assert_eq!(lines.len(), 2, "{out}");
         assert!(lines[0].contains(first["key"]["kid"].as_str().unwrap()), "{out}");
         assert!(lines.iter().all(|line| line.contains(algorithm)), "{out}");
-        assert!(lines[0].contains("signing") && lines[1].contains("next: signs in"), "{out}");
+        assert!(lines[0].contains("signing") && lines[1].contains("next: signs tokens in"), "{out}");
         // Without retired keys, prune does not require `--yes`.
         assert_eq!(keys.json(&["prune", "--algorithm", algorithm])["removed"], Value::Array(vec![]));
     }
 }
 
 #[test]
-fn new_key_has_the_algorithm_of_the_option_else_of_the_newest_key_else_es256() {
+fn new_key_uses_the_algorithm_of_the_option_or_of_the_newest_key_or_es256() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Keys(&folder.path().join("keys"));
     for (arguments, expected) in [
@@ -86,7 +86,7 @@ fn key_is_imported_from_a_file_or_standard_input() {
     again.fails(1, &["already exists"]);
     let long = folder.path().join("long.pem");
     std::fs::write(&long, vec![b'x'; 16 * 1024 + 1]).unwrap();
-    keys.run(&["import", long.to_str().unwrap()]).fails(1, &["long.pem: a key file has at most 16 KiB"]);
+    keys.run(&["import", long.to_str().unwrap()]).fails(1, &["long.pem: the file is larger than 16 KiB"]);
     keys.run(&["import", "missing.pem"]).fails(1, &["gatepass: cannot read missing.pem: "]);
 
     std::fs::write(&file, Forge::stranger(SigningAlgorithm::EdDsa, "").pem).unwrap();
@@ -112,9 +112,13 @@ fn prune_removes_retired_keys_only_with_yes() {
     assert!(out.lines().next().unwrap().contains("retired"), "{out}");
 
     let out = keys.run(&["rotate"]).done();
-    assert!(out.starts_with("created ") && out.contains("(ES256): next: signs in 300 s"), "{out}");
+    assert!(out.starts_with("created ") && out.contains("(ES256): next: signs tokens in 300 s"), "{out}");
     let count = || keys.run(&["list"]).done().lines().count();
-    assert_eq!(count(), 3, "rotation removes nothing: it may not know the lifetime of the service's tokens");
+    assert_eq!(
+        count(),
+        3,
+        "rotation should remove nothing: it may not know the lifetime of the service's tokens"
+    );
 
     let kid = old["kid"].as_str().unwrap();
     keys.run(&["prune", "--access-token-ttl", "600", "--leeway", "5"]).fails(2, &[kid, "605 s", "--yes"]);

@@ -86,13 +86,13 @@ impl Issuer {
         self.set(path, "200 OK", "", json!({ "issuer": issuer, "jwks_uri": jwks_uri, "x": 1 }));
     }
 
-    /// The number of requests for this path.
+    /// Returns the number of requests for this path.
     fn count(&self, path: &str) -> usize {
         self.lock().requests.iter().filter(|(_, requested)| requested == path).count()
     }
 }
 
-/// Tokens of this issuer.
+/// Opens the tokens of an issuer whose keys have no activation delay.
 fn tokens(issuer: &str) -> Tokens {
     Tokens::open_with(now(), |settings| {
         (settings.issuer, settings.audience) = (issuer.into(), issuer.into());
@@ -113,14 +113,14 @@ fn issuer_with_verifier(path: &str, metadata: &str, keys: &str) -> (Issuer, Remo
     (issuer, remote, tokens)
 }
 
-/// Rotates the key of an issuer and returns a token of the new key.
+/// Rotates the key of an issuer and returns a token signed with the new key.
 fn rotate(tokens: &Tokens) -> String {
     tokens.keys().rotate().unwrap();
     tokens.tokens.refresh();
     issue(&tokens.tokens, now() + Duration::from_secs(1))
 }
 
-/// Returns whether the token is valid, or `None` before the first keys.
+/// Returns whether the token is valid, or `None` if the verifier has no keys yet.
 fn verified(remote: &RemoteJwtVerifier, token: &str) -> Option<bool> {
     let verified = remote.verify(&AccessToken::from(token), now()).now_or_never().unwrap();
     verified.ok().map(|claims| claims.is_some())
@@ -154,7 +154,7 @@ fn unknown_keys_cause_a_fetch_at_most_every_five_seconds() {
     let keys: Vec<_> = fetches.iter().filter(|(_, path)| path == "/keys").map(|(at, _)| *at).collect();
     assert!(keys.windows(2).all(|pair| pair[1] - pair[0] > Duration::from_millis(4900)), "{keys:?}");
 
-    // When the last clone is dropped, the background task ends, although another key is unknown.
+    // When the last clone is dropped, the background task ends, even if an unknown key was just reported.
     assert_eq!(verified(&clone, &token_of_an_unknown_key(&issuer)), Some(false));
     drop(clone);
     let count = issuer.lock().requests.len();
@@ -176,7 +176,7 @@ fn errors_of_the_issuer_do_not_remove_the_keys() {
                     assert_eq!(verified(&remote, &unknown), Some(false), "{status} {body}");
                     issuer.count("/keys") > before
                 });
-                // In this time, the verifier reads the response.
+                // This leaves the verifier time to read the response.
                 let check = || assert_eq!(verified(&remote, &known), Some(true), "{status} {body}");
                 throughout(Duration::from_secs(1), check);
             });
@@ -222,7 +222,7 @@ fn keys_from_untrusted_or_invalid_sources_are_not_used() {
     let token = issue(&tokens.tokens, now());
     let missing = format!("{}?", issuer.url("/keys"));
     thread::scope(|scope| {
-        // The verifiers run at the same time, each with another path of the issuer.
+        // The verifiers run concurrently, each with its own path below the issuer's URL.
         for (path, metadata_issuer, jwks_uri) in [
             ("/issuer", other.url(""), issuer.url("/keys")),
             ("/slash", issuer.url("/slash/"), issuer.url("/keys")),
@@ -246,7 +246,7 @@ fn keys_from_untrusted_or_invalid_sources_are_not_used() {
             });
         }
     });
-    assert_eq!(other.lock().requests.len(), 0, "redirects are not followed");
+    assert_eq!(other.lock().requests.len(), 0, "redirects should not be followed");
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn newest_of_two_files_with_the_same_key_is_used_and_the_other_is_logged() {
 }
 
 #[test]
-fn start_with_a_key_that_others_can_read_fails() {
+fn start_with_a_key_that_other_users_can_access_fails() {
     for algorithm in BOTH {
         let tokens = Tokens::open(algorithm, at(1000));
         let file = tokens.keys().list_at(at(1000)).unwrap().remove(0).file;
@@ -153,7 +153,7 @@ fn start_with_a_key_that_others_can_read_fails() {
 }
 
 #[test]
-fn start_with_a_directory_that_others_can_write_to_fails() {
+fn start_with_a_directory_that_other_users_can_write_to_fails() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     chmod(&tokens.keys_dir, 0o777);
     let line = start_error(&tokens.settings);
@@ -204,7 +204,7 @@ fn root_creates_keys_for_the_directory_owner_and_rejects_keys_of_other_users() {
     give(&first, STRANGER);
     let line = start_error(&tokens.settings);
     assert!(line.starts_with(&format!("{}: ", first.display())) && line.contains("1234"), "{line}");
-    // In a directory of root, the keys of the service's user are not accepted.
+    // In a directory that root owns, keys of the service's user are not accepted.
     give(&first, 0);
     give(&tokens.keys_dir, 0);
     assert!(
@@ -253,7 +253,7 @@ fn make_fifo(path: &Path) {
 fn with_deadline<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || send.send(work()));
-    receive.recv_timeout(TIMEOUT).expect("the work ends")
+    receive.recv_timeout(TIMEOUT).expect("the work should end in time")
 }
 
 #[test]
@@ -373,7 +373,7 @@ fn key_directory_error_at_run_time_is_logged_once_and_the_last_keys_stay_in_use(
     tokens.refresh();
     assert_eq!(logged(&message), 2);
 
-    // Without the directory, and with an empty one, the last keys stay in use.
+    // If the directory is missing or empty, the last keys stay in use.
     fs::rename(keys_dir, folder.path().join("away")).unwrap();
     for _ in 0..3 {
         tokens.refresh();
@@ -387,7 +387,7 @@ fn key_directory_error_at_run_time_is_logged_once_and_the_last_keys_stay_in_use(
     assert!(!own.exists());
 }
 
-/// The variable that makes [`issue_token_if_run_as_a_child_process`] issue a token with the keys in a directory.
+/// The environment variable with the directory of the keys that [`issue_token_if_run_as_a_child_process`] uses.
 const KEYS_DIR: &str = "TOKENS_TEST_KEYS_DIR";
 
 fn issue_in_child_process(keys_dir: &Path) -> Command {
@@ -448,7 +448,7 @@ fn key_directory_is_no_longer_read_after_the_last_clone_is_dropped() {
     let first = damage(&keys_dir, "1500-before-the-last-drop.pem");
     wait_until(TIMEOUT, "the directory is read", || logged(&first) == 1);
     drop(clone);
-    // A read that began before the drop may still end. All directories are read once a second.
+    // A read that began before the drop may still finish. All directories are read once a second.
     is_read(&control, "1500-after-the-drop.pem");
     let second = damage(&keys_dir, "1501-after-the-last-drop.pem");
     is_read(&control, "1501-soon.pem");

@@ -1,4 +1,4 @@
-//! Tokens with a fixed key, from a PEM or a secret instead of a key directory.
+//! Tokens signed with a fixed key from a PEM text or a secret, without a key directory.
 
 use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey, pkcs8::spki::der::pem::LineEnding};
 use gatepass::{

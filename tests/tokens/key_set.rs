@@ -13,7 +13,7 @@ use gatepass::{
 use crate::tokens::service::{ISSUER, Tokens, at, issue, key_set, new_token, verify};
 
 #[test]
-fn cached_token_is_invalid_after_its_key_left_the_key_set() {
+fn cached_token_is_invalid_after_its_key_is_removed_from_the_key_set() {
     let [one, other] = [(); 2].map(|()| Tokens::open(SigningAlgorithm::Es256, at(1000)));
     let [keys, other_keys] = [&one, &other].map(|tokens| key_set(&tokens.tokens, at(1000)));
     let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
@@ -37,7 +37,7 @@ fn cached_token_is_invalid_after_its_key_left_the_key_set() {
 }
 
 #[test]
-fn verify_before_the_first_keys_returns_a_temporary_error() {
+fn verify_before_keys_are_set_returns_a_temporary_error() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let token = issue(&tokens.tokens, at(1000));
     let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
@@ -77,8 +77,8 @@ fn unknown_key_is_reported_once_and_a_known_key_is_not() {
     for _ in 0..3 {
         assert!(verify(&clone, &new, at(2300)).is_none());
     }
-    assert!(remote.unknown_key().now_or_never().is_some(), "an unknown key");
-    assert!(remote.unknown_key().now_or_never().is_none(), "reported once");
+    assert!(remote.unknown_key().now_or_never().is_some(), "the unknown key should be reported");
+    assert!(remote.unknown_key().now_or_never().is_none(), "the unknown key should be reported only once");
     remote.set_keys(key_set(&tokens.tokens, at(2300))).unwrap();
     assert!(verify(&clone, &new, at(2300)).is_some());
 }

@@ -1,4 +1,4 @@
-"""Signs a token with PyJWT. The argument is a request in JSON, the output is the response."""
+"""Signs a token with PyJWT. Takes a JSON request as its argument and prints a JSON response."""
 
 import base64
 import json

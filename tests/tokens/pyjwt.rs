@@ -1,4 +1,4 @@
-//! Tokens that PyJWT signs. `interop` verifies our tokens with PyJWT.
+//! Tokens signed by PyJWT. The module `interop` verifies the tokens of Gatepass with PyJWT.
 
 use std::process::Command;
 

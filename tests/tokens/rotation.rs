@@ -84,7 +84,7 @@ fn running_service_uses_a_rotated_key_without_a_restart() {
         within(TIMEOUT, "the new key signs", || Some(sign_in(address)).filter(|token| kid(token) == made));
     assert_eq!(published_over_http(address), [kid(&old), made.to_owned()]);
     assert_eq!(users_me(address, &new).status, 200);
-    assert_eq!(users_me(address, &old).status, 200, "the old key still verifies");
+    assert_eq!(users_me(address, &old).status, 200, "the old key should still verify");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn token_with_unknown_key_reloads_the_directory_before_the_next_poll() {
 }
 
 #[test]
-fn rotation_after_a_key_from_the_future_returns_an_error() {
+fn rotation_with_a_key_created_in_the_future_returns_an_error() {
     let opened = Tokens::open(SigningAlgorithm::EdDsa, at(204_475_450));
     let keys = opened.keys();
     let ahead = keys.list_at(at(1000)).unwrap().remove(0);

@@ -1,4 +1,4 @@
-//! A service with signed tokens.
+//! A service that issues signed tokens, and helpers to issue and verify them.
 
 use std::{net::SocketAddr, path::PathBuf, time::SystemTime};
 
@@ -18,7 +18,7 @@ use crate::support::{
 
 pub const ISSUER: &str = "https://auth.example.com";
 
-/// The current time, as the service reads it.
+/// Returns the current time, as the service reads it.
 pub fn now() -> Timestamp {
     Timestamp::from_unix(SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs())
 }
@@ -49,7 +49,7 @@ impl Tokens {
         Self { tokens, settings, keys_dir, folder }
     }
 
-    /// Another issuer with the same key directory.
+    /// Opens another issuer with the same key directory.
     pub fn reopen(&self) -> JwtTokens {
         JwtTokens::open_at(self.settings.clone(), at(1000)).expect("usable keys")
     }
@@ -79,7 +79,7 @@ pub fn issue(tokens: &JwtTokens, now: Timestamp) -> String {
     issued.access_token.expose().to_owned()
 }
 
-/// The published key set.
+/// Returns the published key set.
 pub fn key_set(tokens: &JwtTokens, now: Timestamp) -> String {
     tokens.key_set(now).expect("no failure").expect("public keys").json
 }
@@ -92,7 +92,7 @@ pub fn verify(tokens: &impl TokenVerifier, token: &str, now: Timestamp) -> Optio
 /// Serves POST /token, GET /users/me and the key set, with the default users of [`Members`].
 pub fn serve(tokens: &JwtTokens) -> SocketAddr {
     let auth = Auth::builder(Members::default()).passwords(AgingHasher::default()).tokens(tokens.clone());
-    let auth = auth.build().expect("compatible parts");
+    let auth = auth.build().expect("compatible options");
     let document = auth.openapi();
     spawn(auth, document)
 }

@@ -21,7 +21,7 @@ use gatepass::{
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 
-/// A policy that allows only scripts of this host, so that an injected script does not run.
+/// A policy that allows only the script files of this host, so that an injected script does not run.
 const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; \
     frame-ancestors 'none'";
 
@@ -56,8 +56,8 @@ struct NewNote {
     text: String,
 }
 
-/// Adds a note. Gatepass refuses requests from other origins that the cookie authenticates, so the handler need not
-/// check this.
+/// Adds a note. Gatepass refuses requests of other origins with the cookie, so the handler does not have to check the
+/// origin.
 #[post("/api/notes")]
 async fn add_note(
     me: ActiveUser<User>,

@@ -1,7 +1,7 @@
 // No token is stored anywhere: the browser sends the session cookie by itself.
 const $ = (id) => document.getElementById(id);
 
-// Sends a POST request with the form, or without a body if it is null. Sends a GET request if no form is passed. If the session has
+// Sends a GET request, or a POST request if a form is passed: without a body if the form is null. If the session has
 // ended, the page shows the sign-in form again.
 async function call(path, form) {
   const body = form instanceof HTMLFormElement ? new URLSearchParams(new FormData(form)) : undefined;

@@ -14,7 +14,7 @@ fn commands_of_the_readme_print_what_it_shows() {
     let example = Example::start(env!("CARGO_BIN_EXE_diesel-example"), &variables);
     example.run_file(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
     example.run(OTHER_REQUESTS);
-    // The tables of Gatepass are in a schema of their own.
+    // The schema `public` contains only the table `users`: the tables of Gatepass have their own schema.
     assert_eq!(
         database.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"),
         "1"

@@ -9,8 +9,8 @@ use gatepass::{ActiveUser, Auth, ClientSecret, ClientSecretHash};
 
 use crate::users::User;
 
-/// The names of programs by the hash of their key. A key must be random, such as the output of `openssl rand -hex 32`,
-/// so that a fast hash protects it. The lookup compares hashes, which reveals nothing about a key.
+/// The names of programs by the hash of their key. A fast hash protects only random keys, such as the output of
+/// `openssl rand -hex 32`. The lookup compares hashes, so its timing reveals nothing about a key.
 #[derive(Default)]
 pub struct ApiKeys(HashMap<String, String>);
 
@@ -25,7 +25,7 @@ impl ApiKeys {
     }
 }
 
-/// The sender of a request: a program with an API key in the header `X-Api-Key`, or else a user with a token.
+/// The sender of a request: a program with an API key in the header `X-Api-Key`, or a user with a token.
 pub enum Caller {
     Program(String),
     User(ActiveUser<User>),

@@ -50,7 +50,7 @@ pub fn error_body(error: &ErrorSummary<'_>) -> String {
     json!({ "error": { "status": status, "code": code, "message": description } }).to_string()
 }
 
-/// Returns claims of your own, for other services; this one loads the user. Claims are not secret.
+/// Returns custom claims, for other services: this application loads the user instead. Claims are not secret.
 pub fn claims(user: &User) -> Map<String, Value> {
     Map::from_iter([("tenant".to_owned(), user.tenant.clone().into())])
 }
@@ -75,8 +75,8 @@ impl Links {
     }
 }
 
-/// Signs in without a password: the code from the email authenticates the user. It is in the body and not in the path, because
-/// paths are logged.
+/// Signs in without a password: the code from the email authenticates the user. The code is in the body and not in the
+/// path, because paths are logged.
 #[post("/login/link")]
 pub async fn sign_in_with_link(
     auth: Auth<User>,

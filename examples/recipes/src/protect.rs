@@ -13,8 +13,8 @@ use gatepass::{ActiveUser, Auth, MaybeUser, required_scopes};
 
 use crate::users::User;
 
-/// Greets everyone, and the user by name if there is one. An invalid token gets 401, so that clients notice the end of
-/// their session.
+/// Greets a signed-in user by name, and everyone else without one. An invalid token gets 401, so that clients notice
+/// the end of their session.
 #[get("/")]
 pub async fn optional_sign_in(user: MaybeUser<User>) -> String {
     match user.active() {
@@ -52,7 +52,8 @@ pub async fn edit(Editor(editor): Editor) -> String {
     format!("edited by {}", editor.username)
 }
 
-/// Requires one of several scopes. The type of an argument requires all of its scopes, so the handler checks alternatives.
+/// Requires one of several scopes. The type of an argument requires all of its scopes, so the handler itself checks
+/// alternatives.
 #[get("/any-scope")]
 pub async fn any_scope(
     auth: Auth<User>,
@@ -80,7 +81,7 @@ pub fn admin(auth: &Auth<User>) -> impl HttpServiceFactory + use<> {
         .route("/statistics", web::get().to(async || "statistics"))
 }
 
-/// Uses the user in middleware: with `from_fn`, extractors come before the request.
+/// Uses the user in middleware: with `from_fn`, extractors are the arguments before the request.
 pub async fn store_user<B: MessageBody>(
     user: MaybeUser<User>,
     request: ServiceRequest,
@@ -93,7 +94,8 @@ pub async fn store_user<B: MessageBody>(
     next.call(request).await
 }
 
-/// Uses the user in a guard. Guards cannot wait for a database, so middleware around the scope has already loaded the user.
+/// Uses the user in a guard. Guards cannot wait for a database, so middleware around the scope has already loaded the
+/// user.
 fn is_member(context: &GuardContext<'_>) -> bool {
     context
         .req_data()

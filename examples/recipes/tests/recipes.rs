@@ -53,7 +53,7 @@ macro_rules! app {
     }};
 }
 
-/// Sends a request, and returns status and body.
+/// Sends a request, and returns the status and the body.
 macro_rules! send {
     ($app:expr, $request:expr) => {{
         let (status, body) = match try_call_service(&$app, $request.to_request()).await {
@@ -186,7 +186,7 @@ async fn api_key_replaces_a_token() {
 }
 
 #[actix_web::test]
-async fn sign_ins_of_all_kinds_return_a_token_with_own_claims() {
+async fn sign_ins_of_all_kinds_return_a_token_with_custom_claims() {
     let directory = TempDir::new().unwrap();
     let app = app!(directory);
     token!(app, "Alice@Example.com");

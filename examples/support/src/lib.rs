@@ -61,7 +61,10 @@ impl Example {
         while TcpStream::connect(&address).is_err() {
             let status = child.try_wait().expect("a child process");
             assert!(status.is_none(), "{program} has ended: {status:?}");
-            assert!(start.elapsed() < TIMEOUT, "{program} does not listen");
+            assert!(
+                start.elapsed() < TIMEOUT,
+                "{program} does not listen on {address}"
+            );
             thread::park_timeout(Duration::from_millis(10));
         }
         Self {
@@ -77,13 +80,13 @@ impl Example {
         self.run(&fs::read_to_string(path).expect("a readable file"));
     }
 
-    /// Runs the commands in the `console` blocks of a Markdown string, in one shell. In the expected output, `…` stands for any
-    /// characters.
+    /// Runs the commands in the `console` blocks of a Markdown string, in one shell, and compares what they print. In
+    /// the expected output, `…` stands for any characters.
     #[track_caller]
     pub fn run(&self, text: &str) {
         const END: &str = "end of command";
         let commands = commands(&text.replace(ADDRESS, &self.address));
-        assert!(!commands.is_empty(), "no commands");
+        assert!(!commands.is_empty(), "the text contains no commands");
         let script: String = commands
             .iter()
             .map(|(command, _)| format!("{command}\nprintf '%s' '{END}'\n"))

@@ -1,4 +1,4 @@
-//! Both stores obey the rules of `UserStore`, also for subjects that are not numbers.
+//! Both stores obey the rules of `UserStore`, even for subjects that are not numbers.
 
 #[path = "../src/users.rs"]
 mod users;

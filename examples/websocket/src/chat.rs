@@ -1,4 +1,4 @@
-//! The connections. The first message is the token.
+//! The WebSocket connections. The first message of a client is its token.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +33,8 @@ pub struct Chat {
     pub changes: Sender<Invalidation>,
 }
 
-/// A listener that passes changes of sessions and users to the connections. Sending fails only if no connection is open.
+/// A listener that passes changes of sessions and users on to the connections. Sending fails only if no connection is
+/// open.
 pub struct Changes(pub Sender<Invalidation>);
 
 impl CacheInvalidator for Changes {
@@ -117,14 +118,14 @@ impl Connection {
                         let _ = self.chat.messages.send(message.to_string());
                         false
                     }
-                    None => return "not a message",
+                    None => return "invalid message",
                 },
                 message = self.inbox.recv() => {
                     // An error means that this connection is too slow and has missed messages.
                     if let Ok(message) = message {
                         let send = time::timeout(TIME_TO_READ, self.session.text(message));
                         if !matches!(send.await, Ok(Ok(()))) {
-                            return "too slow";
+                            return "the client reads too slowly";
                         }
                     }
                     false
@@ -144,7 +145,7 @@ impl Connection {
         }
     }
 
-    /// Returns the user of a token, if it is valid, its session is active, and it has the scope.
+    /// Returns a token and its user, if the token is valid, has the scope, and its session is active.
     async fn authenticate(&self, token: AccessToken) -> Option<SignedIn> {
         match self.auth.authenticate(&token).await {
             Ok(Authentication::Valid(user))

@@ -1,4 +1,4 @@
-//! The chat: only with a token, and only as long as the session is active.
+//! The chat works only with a token, and only as long as the session is active.
 
 use std::time::Duration;
 
@@ -169,7 +169,7 @@ fn commands_of_the_readme_print_what_it_shows() {
 const IMPERSONATION: &str = r#"
 ```console
 $ curl -s -w ' %{http_code}' --json '{"username": "john\u200bdoe", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/users
-{"detail":"it contains a control character or an invisible one"} 400
+{"detail":"it contains a control or invisible character"} 400
 $ curl -s -w ' %{http_code}' --json '{"username": "johndoe ", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/users
 {"detail":"it begins or ends with white space"} 400
 ```

@@ -1,6 +1,6 @@
 //! Ownership and access modes of the key directory and its files.
 //!
-//! Root may work in the directory of another user (`sudo gatepass keys rotate`), who could have put any file there
+//! Root may work in a directory of another user (`sudo gatepass keys rotate`). That user could have put any file there,
 //! under any name.
 
 use std::{
@@ -42,9 +42,9 @@ fn check_key(metadata: &Metadata, trusted_owners: &[u32]) -> Result<(), Reason> 
     if mode & forbidden == 0 || is_shared_by_platform(metadata) { Ok(()) } else { Err(Reason::KeyMode(mode)) }
 }
 
-/// Returns whether a file or directory of root or this user can be written to by a group of this process, but not by
-/// others, who must not be able to read a file either. Kubernetes gives all files of a volume to its `fsGroup` at each
-/// start.
+/// Returns whether root or this user owns a file or directory, and a group of this process can write to it, but other
+/// users cannot. A file must not be readable by other users either. Kubernetes grants such access to the `fsGroup` of a
+/// volume at each start.
 fn is_shared_by_platform(metadata: &Metadata) -> bool {
     let groups = getgroups().unwrap_or_default();
     let is_own_group = groups.iter().chain([&getegid()]).any(|group| group.as_raw() == metadata.gid());
@@ -53,8 +53,8 @@ fn is_shared_by_platform(metadata: &Metadata) -> bool {
     is_own && is_own_group && metadata.mode() & 0o022 == 0o020 && !is_readable_by_others
 }
 
-/// Removes the group access that Kubernetes granted to a file or directory of this user: write access to a directory, all
-/// access to a file. Failures are ignored.
+/// Removes the group access that Kubernetes granted to a file or directory of this user: write access to a directory,
+/// all access to a file. Failures are ignored.
 pub(super) fn restrict_to_owner(path: &Path) {
     let Ok(metadata) = fs::symlink_metadata(path) else { return };
     if metadata.is_symlink() || metadata.uid() != geteuid().as_raw() || !is_shared_by_platform(&metadata) {
@@ -63,7 +63,7 @@ pub(super) fn restrict_to_owner(path: &Path) {
     let group = if metadata.is_dir() { 0o020 } else { 0o077 };
     let mode = metadata.mode() & 0o7777 & !group;
     if fs::set_permissions(path, Permissions::from_mode(mode)).is_ok() {
-        log::warn!("{}: the group could write to it; changed the mode to {mode:o}", path.display());
+        log::warn!("{}: was writable by its group; changed the mode to {mode:o}", path.display());
     }
 }
 
@@ -91,14 +91,15 @@ pub(super) fn open_lock(path: &Path, directory: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.append(true).mode(0o600).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
     match options.clone().create_new(true).open(path) {
-        // Only a new file gets another owner: the directory's owner could have moved a file of root to this name.
+        // Only a new file is given to the directory's owner, who could have moved an existing file of root to this
+        // name.
         Ok(file) => give_to_directory_owner(&file, directory).map(|()| file),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => options.open(path),
         Err(error) => Err(error),
     }
 }
 
-/// Changes the owner of a file that root has just created to the owner of the directory, since the service runs as this user.
+/// Gives a file that root has just created to the owner of the directory, because the service runs as that user.
 pub(super) fn give_to_directory_owner(file: &File, directory: &Path) -> io::Result<()> {
     let (own, directory) = (file.metadata()?, fs::metadata(directory)?);
     // With a second link, the file might also exist outside the directory.

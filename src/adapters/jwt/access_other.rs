@@ -1,4 +1,4 @@
-//! Access to the key directory on systems without Unix file modes: no checks.
+//! Access to the key directory on systems without Unix file modes, where nothing is checked.
 
 use std::{fs::File, io, path::Path};
 

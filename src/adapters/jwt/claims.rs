@@ -1,4 +1,4 @@
-//! The claims of a token: writing the payload to sign, and reading and checking a signed one.
+//! The claims of a token: writes the payload of a new token, and parses and checks the payload of a signed one.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The time by which the clock of the issuer may be ahead: a token is used right after it was issued.
+/// The time by which the issuer's clock may be ahead. Clients may use a token right after it is issued.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// The payload of a signed token.
@@ -35,8 +35,8 @@ struct Payload {
     sid_seq: Option<u64>,
     client_id: Option<String>,
     scope: Option<String>,
-    /// True for [`GrantedScopes::All`]. A token without `scope` and without this claim grants nothing, so that a missing
-    /// claim never adds scopes.
+    /// True for [`GrantedScopes::All`]. A token without `scope` and without this claim grants nothing, so that a
+    /// missing claim never adds scopes.
     #[serde(default)]
     unrestricted: bool,
     user_kind: Option<String>,
@@ -106,7 +106,7 @@ impl Expected {
         Some(claims)
     }
 
-    /// Parses the payload of a signed token for any audience.
+    /// Does the same as [`read`](Self::read), but for any audience.
     pub(super) fn read_any_audience(&self, payload: &[u8], now: Timestamp) -> Option<Claims> {
         let payload: Payload = unique_names::parse(payload)?;
         let audiences = match payload.aud {
@@ -122,14 +122,14 @@ impl Expected {
             return None;
         }
         if !is_valid {
-            log::debug!("rejected a token: it has expired, or is not valid yet");
+            log::debug!("rejected a token: it has expired or is not valid yet");
             return None;
         }
         let granted_scopes = match (payload.scope, payload.unrestricted) {
             (None, true) => GrantedScopes::All,
             (None, false) => GrantedScopes::Only(Scopes::default()),
             (Some(scope), false) => GrantedScopes::Only(scope.parse().ok()?),
-            // Contradictory.
+            // A token cannot be both unrestricted and limited to a scope.
             (Some(_), true) => return None,
         };
         Some(Claims {

@@ -39,7 +39,8 @@ const MAX_RETRY: Duration = Duration::from_secs(60);
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum InvalidIssuer {
-    /// The URL is not absolute, contains a username, or is neither an `https` URL nor an `http` URL with a loopback host.
+    /// The URL is not absolute, contains a username, or is neither an `https` URL nor an `http` URL with a loopback
+    /// host.
     #[error(
         "{0:?} must be an https URL, or an http URL with a loopback host, without a username or password"
     )]
@@ -96,9 +97,9 @@ impl Fetcher {
         })
     }
 
-    /// Fetches the keys now, when they expire, and when a token has an unknown key. While the issuer is unreachable, the
-    /// known keys stay in use. The metadata is read again when the keys expire, after a failure, and if a token has an
-    /// unknown key that a fetch did not find.
+    /// Fetches the keys now, when they expire, and when a token has an unknown key. While the issuer is unreachable,
+    /// the known keys stay in use. The metadata is read again when the keys expire, after a failure, and if a fetch
+    /// does not find the unknown key.
     pub(super) async fn run(mut self, shared: Arc<Shared>) {
         let (mut retry, mut has_unknown_key) = (MIN_PAUSE, false);
         loop {
@@ -135,7 +136,7 @@ impl Fetcher {
         let known = self.jwks_uri.take();
         let jwks_uri = match known {
             Some(known) if !self.is_stale => known,
-            // Without metadata, the last URL may still have newer keys.
+            // Even if the metadata cannot be read, the last known URL may return newer keys.
             Some(known) => self.discover().unwrap_or_else(|error| {
                 log::warn!("cannot read the metadata of {}: {error}", self.issuer);
                 known
@@ -169,7 +170,7 @@ impl Fetcher {
         }
         let Some(uri) = parse(&jwks_uri) else { return Err(invalid(&InvalidIssuer::Url(jwks_uri))) };
         if self.is_https && !is_https(&uri) {
-            return Err(invalid(&format!("{jwks_uri:?} must be an https URL, as that of the issuer is")));
+            return Err(invalid(&format!("{jwks_uri:?} must be an https URL, like that of the issuer")));
         }
         Ok(jwks_uri)
     }
@@ -219,9 +220,9 @@ fn is_https(uri: &Uri) -> bool {
     uri.scheme_str() == Some("https")
 }
 
-/// Returns the URLs of an issuer's metadata. The well-known path of
-/// [RFC 8414 section 3](https://www.rfc-editor.org/rfc/rfc8414#section-3) precedes the issuer's path, that of OpenID Connect
-/// follows it. Behind a proxy that adds the issuer's path, that of RFC 8414 follows it too.
+/// Returns the URLs of an issuer's metadata. [RFC 8414 section 3](https://www.rfc-editor.org/rfc/rfc8414#section-3)
+/// puts its well-known path before the issuer's path; OpenID Connect puts its own after it. If a proxy adds the
+/// issuer's path to all URLs, the well-known path of RFC 8414 comes after it too.
 fn metadata_urls(issuer: &Uri) -> Vec<String> {
     let (scheme, authority) =
         (issuer.scheme_str().unwrap_or_default(), issuer.authority().map_or("", |a| a.as_str()));
@@ -236,7 +237,7 @@ fn metadata_urls(issuer: &Uri) -> Vec<String> {
     urls
 }
 
-/// Returns the time for which a response may be cached, within bounds
+/// Returns the time for which a response may be cached, from [`MIN_CACHED`] to [`MAX_CACHED`]
 /// ([RFC 9111 section 5.2.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2)).
 fn max_age(cache_control: Option<&str>) -> Duration {
     let mut cached = DEFAULT_CACHED;
@@ -255,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn url_is_https_or_http_with_a_loopback_host() {
+    fn parse_accepts_only_https_urls_and_http_urls_with_a_loopback_host() {
         for url in [
             "https://auth.example.com",
             "https://a/b",

@@ -22,7 +22,7 @@ pub(super) struct UnverifiedToken<'a> {
     signature: Vec<u8>,
 }
 
-/// The header of an access token. Tokens with any other member are rejected, such as those that bring their own key
+/// The header of an access token. Tokens with any other member are rejected, such as those that contain their own key
 /// (`jwk`, `jku`, `x5c`, `x5u`) or require the verifier to support an extension (`crit`).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,7 +51,7 @@ impl<'a> UnverifiedToken<'a> {
             return None;
         }
         let (signed, signature) = token.rsplit_once('.')?;
-        // A token of four parts fails to decode here or later, because base64url has no dots.
+        // If a token has four parts, its payload contains a dot and fails to decode later.
         let (header, payload) = signed.split_once('.')?;
         let header = Header::parse(&URL_SAFE_NO_PAD.decode(header).ok()?)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;

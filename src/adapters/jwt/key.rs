@@ -166,12 +166,12 @@ mod tests {
     }
 
     #[test]
-    fn key_name_other_than_a_number_and_a_kid_is_rejected() {
+    fn key_name_that_is_not_a_number_and_a_kid_is_rejected() {
         for text in ["", "-", "12", "12-", "-kid", "+12-kid", "1.5-kid", "x-kid", "12-k/d", "12-k d", "12-é"]
         {
             assert_eq!(KeyName::parse(text), None, "{text:?}");
         }
-        let name = KeyName::parse("1700000000--a-b_").expect("a name");
+        let name = KeyName::parse("1700000000--a-b_").expect("a valid key name");
         assert_eq!((name.created.as_unix(), name.kid.as_str()), (1_700_000_000, "-a-b_"));
     }
 

@@ -26,13 +26,13 @@ const LOCK: &str = ".lock";
 /// The prefix of key files that are still being written.
 const UNFINISHED: &str = ".new-";
 
-/// The maximum time by which a key's creation time may be ahead of the clock: clocks of replicas differ, and each key is at
-/// least a second newer than the one before.
+/// The maximum time by which a key's creation time may be ahead of the clock: clocks of replicas differ, and each key
+/// is at least a second newer than the previous one.
 const MAX_AHEAD: Duration = Duration::from_secs(60);
 
 const MAX_FILE_LENGTH: u64 = 16 * 1024;
 
-/// A key directory, as `gatepass keys` manages it.
+/// A key directory, as managed by `gatepass keys`.
 ///
 /// ```
 /// use gatepass::jwt::{JwtSettings, KeyDirectory, KeyState, SigningKeys};
@@ -62,7 +62,7 @@ pub struct ListedKey {
     pub kid: String,
     /// The creation time.
     pub created: Timestamp,
-    /// The algorithm of its tokens.
+    /// The algorithm of the tokens that the key signs.
     pub algorithm: SigningAlgorithm,
     /// The key file.
     pub file: PathBuf,
@@ -71,8 +71,8 @@ pub struct ListedKey {
 }
 
 impl KeyDirectory {
-    /// Creates a handle to the keys in `path`, with the durations of `settings` and its algorithm for new keys. Does not
-    /// access the disk.
+    /// Creates a handle to the keys in `path`, with the durations of `settings` and its algorithm for new keys. Does
+    /// not access the disk.
     pub fn new(path: impl Into<PathBuf>, settings: &JwtSettings) -> Self {
         Self { path: path.into(), algorithm: settings.algorithm, rotation: settings.rotation() }
     }
@@ -86,8 +86,8 @@ impl KeyDirectory {
     }
 
     /// Creates the next key. It signs after the activation delay, or at once if it is the first one. Running services
-    /// notice it within a second. Its algorithm is that of the settings; by default that of the newest key, or ES256
-    /// for the first key.
+    /// notice the key within a second. Its algorithm is the one in the settings; by default, it is that of the newest
+    /// key, or ES256 for the first key.
     ///
     /// # Errors
     /// [`KeyError`] as for [`list`](Self::list), if the key cannot be written, or if the creation time of the newest
@@ -96,11 +96,12 @@ impl KeyDirectory {
         self.rotate_at(Timestamp::now())
     }
 
-    /// Adds a private key in PKCS#8 PEM as the next key: P-256 for ES256, RSA with 2048 to 4096 bits for RS256, or Ed25519
-    /// for EdDSA.
+    /// Adds a private key in PKCS#8 PEM as the next key: P-256 for ES256, RSA with 2048 to 4096 bits for RS256, or
+    /// Ed25519 for EdDSA.
     ///
     /// # Errors
-    /// [`KeyError`] as for [`rotate`](Self::rotate), or if `pem` is not such a key, or the directory already has it.
+    /// [`KeyError`] as for [`rotate`](Self::rotate), or if `pem` is not such a key, or the directory already contains
+    /// it.
     pub fn import(&self, pem: &str) -> Result<ListedKey, KeyError> {
         let imported = algorithm::import(pem.trim()).map_err(at("imported key".as_ref()))?;
         self.add(Timestamp::now(), |_| Ok(imported))
@@ -136,7 +137,7 @@ impl KeyDirectory {
         self.add(now, |newest| self.algorithm.or(newest).unwrap_or_default().generate())
     }
 
-    /// Adds the key that `make` returns with the text of its file. The argument of `make` is the algorithm of the
+    /// Adds the key that `make` returns together with the text of its file. `make` is called with the algorithm of the
     /// newest key.
     fn add(
         &self,
@@ -145,7 +146,7 @@ impl KeyDirectory {
     ) -> Result<ListedKey, KeyError> {
         self.create_directory()?;
         let _lock = self.lock()?;
-        // Lists the keys first, so that a damaged one is reported before another one is added.
+        // Lists the keys first, so that a damaged key is reported before a new one is added.
         let keys = self.list_at(now)?;
         self.remove_unfinished()?;
         let newest = keys.last();
@@ -156,7 +157,7 @@ impl KeyDirectory {
                 let name = format!("{stem}.{}", newest.algorithm.extension());
                 return Err(Reason::Ahead { seconds, name }.at(&newest.file));
             }
-            // The new key is later than all others. Otherwise it might sign at once.
+            // The new key must be newer than all existing keys. Otherwise it might sign at once.
             Some(newest) => now.max(newest.created + Duration::from_secs(1)),
             None => now,
         };
@@ -196,7 +197,7 @@ impl KeyDirectory {
         let mut keys = self.read_all()?;
         if keys.is_empty() {
             let _lock = self.lock()?;
-            // Another process may have been first.
+            // Another process may have created the first key.
             keys = self.read_all()?;
             if keys.is_empty() {
                 let (material, text) =
@@ -211,7 +212,7 @@ impl KeyDirectory {
     fn read_all(&self) -> Result<Vec<Arc<Key>>, KeyError> {
         let (keys, errors) = self.read(&[])?;
         for error in errors {
-            // This file is not needed: a newer one has the same key.
+            // This file is not needed: a newer one has the same key ID.
             if !matches!(error.reason, Reason::SameKid(_)) {
                 return Err(error);
             }
@@ -220,8 +221,8 @@ impl KeyDirectory {
         Ok(keys)
     }
 
-    /// Reads the keys, oldest first, and returns them with the errors of unusable ones. If several files have the same kid,
-    /// the newest is used. Files of `known` keys are not read again: a file's content never changes.
+    /// Reads the keys, oldest first, and returns them with the errors of unusable ones. If several files have the same
+    /// kid, the newest is used. Files of `known` keys are not read again: a file's content never changes.
     pub(super) fn read(&self, known: &[Arc<Key>]) -> Result<(Vec<Arc<Key>>, Vec<KeyError>), KeyError> {
         access::check_directory(&self.path)?;
         let (mut keys, mut errors) = (Vec::new(), Vec::new());
@@ -270,7 +271,7 @@ impl KeyDirectory {
         fs::read_dir(&self.path).and_then(Iterator::collect).map_err(at(&self.path))
     }
 
-    /// Removes files of processes that were killed while they created a key. The caller holds the lock.
+    /// Removes files left behind by processes that were killed while they created a key. The caller holds the lock.
     fn remove_unfinished(&self) -> Result<(), KeyError> {
         for entry in self.entries()? {
             let is_file = entry.file_type().map_err(at(&self.path))?.is_file();
@@ -307,7 +308,7 @@ impl KeyDirectory {
         builder.create(&self.path).map_err(at(&self.path))
     }
 
-    /// Waits for the lock, and holds it until the returned file is dropped.
+    /// Waits for the lock, which is held until the returned file is dropped.
     fn lock(&self) -> Result<File, KeyError> {
         let path = self.path.join(LOCK);
         let file = access::open_lock(&path, &self.path).map_err(at(&path))?;

@@ -1,4 +1,4 @@
-//! The keys in memory, and their reload when the key directory changes.
+//! Holds the keys in memory, and reloads them when the key directory changes.
 
 use std::{
     collections::BTreeSet,
@@ -25,7 +25,8 @@ use crate::domain::{
     time::Timestamp,
 };
 
-/// The time between two reads of the directory. Together with [`MIN_PAUSE`], changes are noticed within a second.
+/// The time between two reads of the directory. Changes are noticed within this time plus [`MIN_PAUSE`], which is less
+/// than a second.
 const WATCH_INTERVAL: Duration = Duration::from_millis(800);
 
 /// The minimum time between two reads of the directory, even if many tokens have an unknown kid.
@@ -41,7 +42,7 @@ pub(super) struct KeyRing {
     unknown_kid: Notify,
 }
 
-/// At least one key, oldest first.
+/// The keys, oldest first, and their schedule. There is at least one key.
 struct Keys {
     keys: Vec<Arc<Key>>,
     schedule: Schedule,
@@ -74,14 +75,14 @@ impl KeyRing {
         })
     }
 
-    /// Returns the key that signs.
+    /// Returns the key that signs new tokens.
     pub(super) fn signing(&self, now: Timestamp) -> Arc<Key> {
         let Keys { keys, schedule } = &*self.read();
         Arc::clone(&keys[schedule.signing(now)])
     }
 
-    /// Returns the key with this kid, if it verifies. An unknown kid makes [`watch`](Self::watch) read the directory,
-    /// because another replica may have created a key.
+    /// Returns the key with this kid, if it still verifies tokens. An unknown kid makes [`watch`](Self::watch) read the
+    /// directory, because another replica may have created a key.
     pub(super) fn verifying(&self, kid: &str, now: Timestamp) -> Option<Arc<Key>> {
         let key = self.read().published(now).find(|key| key.name.kid == kid).cloned();
         if key.is_none() {
@@ -121,8 +122,8 @@ impl KeyRing {
         }
     }
 
-    /// Reads the directory, which blocks on the disk. Each error is logged once. A known key remains until its file is
-    /// removed; if no key is left, the last keys remain.
+    /// Reads the directory; blocks on disk I/O. Each error is logged once. A known key is kept until its file is
+    /// removed. If no key is left, the last keys are kept.
     pub(super) fn refresh(&self) {
         let Some(directory) = &self.directory else { return };
         // The lock is held until the end, so that a concurrent call cannot replace newer keys with older ones.

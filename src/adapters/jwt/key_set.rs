@@ -20,10 +20,10 @@ pub enum InvalidKeySet {
     /// The JSON text is not an object with a list of `keys`.
     #[error("not a JSON Web Key Set")]
     NotAKeySet,
-    /// Two keys that verify tokens with the same algorithm have the same `kid`.
-    #[error("two keys of one algorithm have the kid {0:?}")]
+    /// Two different keys for the same algorithm have the same `kid`.
+    #[error("two keys for the same algorithm have the kid {0:?}")]
     DuplicateKid(String),
-    /// No key verifies tokens.
+    /// No key in the set can verify tokens.
     #[error(
         "no usable key for signatures: P-256, P-384, RSA with at least 2048 bits, or Ed25519 is required"
     )]
@@ -39,9 +39,10 @@ struct PublicKey {
 }
 
 impl PublicKeys {
-    /// Returns the key with this kid and algorithm. If the token has no kid, or no key has this kid but some have none
-    /// ([RFC 7517 section 4.5](https://www.rfc-editor.org/rfc/rfc7517#section-4.5)), returns the only possible key of the
-    /// algorithm, or `None` if there are several.
+    /// Returns the key with this kid and algorithm. Tokens and keys may also have no kid
+    /// ([RFC 7517 section 4.5](https://www.rfc-editor.org/rfc/rfc7517#section-4.5)). For a token without a kid, all
+    /// keys for the algorithm are candidates; for a token with an unknown kid, only keys without a kid are. Returns the
+    /// candidate if there is exactly one.
     pub(super) fn find(&self, kid: Option<&str>, alg: &str) -> Option<&dyn Verify> {
         let of_algorithm = || self.0.iter().filter(|key| key.key.algorithms().contains(&alg));
         if self.has(kid) {
@@ -62,7 +63,7 @@ struct Set {
     keys: Vec<Value>,
 }
 
-/// Parses a key set. Keys of other types and for other purposes are ignored, and so are repeated keys
+/// Parses a key set. Ignores unsupported types of keys, keys for other purposes, and repeated keys
 /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
 pub(super) fn parse(json: &[u8]) -> Result<PublicKeys, InvalidKeySet> {
     if json.len() > MAX_LENGTH {
@@ -82,7 +83,8 @@ pub(super) fn parse(json: &[u8]) -> Result<PublicKeys, InvalidKeySet> {
     if keys.0.is_empty() { Err(InvalidKeySet::NoUsableKey) } else { Ok(keys) }
 }
 
-/// Parses a JWK, if it verifies tokens ([RFC 7517 section 4](https://www.rfc-editor.org/rfc/rfc7517#section-4)).
+/// Parses a JWK; returns `None` if the key cannot verify tokens
+/// ([RFC 7517 section 4](https://www.rfc-editor.org/rfc/rfc7517#section-4)).
 fn parse_key(jwk: &Value) -> Option<PublicKey> {
     let key = algorithm::parse_jwk(jwk)?;
     let verifies = |operations: &Value| {

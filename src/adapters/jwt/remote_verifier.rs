@@ -25,18 +25,18 @@ use crate::domain::{
 /// A verifier for the access tokens of another service. It works offline, with the public keys of a JSON Web Key Set
 /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)). Clones are cheap and share the keys.
 ///
-/// It accepts tokens that [`JwtTokens`](crate::jwt::JwtTokens) signs with a private key, and tokens of other issuers with
-/// the same claims ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)), with or without `user_kind`. The algorithms are
-/// ES256, ES384, RS256, PS256 and EdDSA with Ed25519; RSA keys need at least 2048 bits. A token is accepted until it
-/// expires, even if its issuer revokes it.
+/// It accepts tokens that [`JwtTokens`](crate::jwt::JwtTokens) signs with a private key, and tokens of other issuers
+/// with the same claims ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)), with or without `user_kind`. The
+/// algorithms are ES256, ES384, RS256, PS256 and EdDSA with Ed25519; RSA keys need at least 2048 bits. A token is
+/// accepted until it expires, even if its issuer revokes it.
 ///
 /// With the feature `remote-jwks`, `RemoteJwtVerifier::discover` fetches the keys itself: see
 /// `examples/resource-server`. Otherwise your application fetches the keys and passes the body of
 /// `/.well-known/jwks.json` to [`set_keys`](Self::set_keys): at startup, when the response's `max-age` has passed, and
 /// when [`unknown_key`](Self::unknown_key) returns. Wait some seconds between two fetches, since anyone can send tokens
-/// with unknown keys. Before the first keys, [`verify`](TokenVerifier::verify) returns a temporary [`BackendError`]
-/// (status 503). If you use a [`TokenCache`](crate::cache::TokenCache), pass it to [`watch`](Self::watch), so that a
-/// change of the keys also invalidates cached tokens.
+/// with unknown keys. Until the first keys are set, [`verify`](TokenVerifier::verify) returns a temporary
+/// [`BackendError`] (status 503). If you use a [`TokenCache`](crate::cache::TokenCache), pass it to
+/// [`watch`](Self::watch), so that a change of the keys also invalidates cached tokens.
 ///
 /// ```
 /// use gatepass::jwt::{JwtSettings, JwtTokens, RemoteJwtVerifier, SigningKeys};
@@ -87,7 +87,7 @@ pub struct RemoteJwtVerifier {
 
 #[derive(Default)]
 pub(super) struct Shared {
-    /// `None` before the first keys.
+    /// `None` until the first keys are set.
     keys: RwLock<Option<Arc<PublicKeys>>>,
     /// The text of the last key set.
     json: Mutex<Vec<u8>>,
@@ -112,8 +112,8 @@ impl Shared {
 }
 
 impl RemoteJwtVerifier {
-    /// Creates a verifier for tokens of this issuer (`iss`) for this audience (`aud`), without keys yet and without
-    /// leeway.
+    /// Creates a verifier for tokens from this issuer (`iss`) for this audience (`aud`), without leeway. Set its keys
+    /// with [`set_keys`](Self::set_keys).
     pub fn new(issuer: impl Into<Arc<str>>, audience: impl Into<Arc<str>>) -> Self {
         let (issuer, audience) = (issuer.into(), audience.into());
         Self {
@@ -126,17 +126,17 @@ impl RemoteJwtVerifier {
     }
 
     /// Creates a verifier that fetches the keys of the issuer in the background, at the `jwks_uri` of its metadata
-    /// ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414), or OpenID Connect Discovery). Both URLs must be `https`, or `http`
-    /// with a loopback host. Redirects are not followed.
+    /// ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414), or OpenID Connect Discovery). Both URLs must be `https`, or
+    /// `http` with a loopback host. Redirects are not followed.
     ///
-    /// Keys are fetched again when their `max-age` has passed (1 minute to 1 hour) and when a token has an unknown key, at
-    /// most every 5 seconds. The metadata is read again when the keys have expired, after a failure, and if a fetch did not
-    /// find the unknown key. If a fetch fails, the reason is logged, the known keys stay in use, and further attempts follow,
-    /// at least once a minute.
+    /// Keys are fetched again when their `max-age` has passed (1 minute to 1 hour) and when a token has an unknown key,
+    /// at most every 5 seconds. The metadata is read again when the keys have expired, after a failure, and if a fetch
+    /// does not find the unknown key. If a fetch fails, the reason is logged, the known keys stay in use, and further
+    /// attempts follow, at least once a minute.
     ///
     /// # Errors
-    /// [`InvalidIssuer`](crate::jwt::InvalidIssuer) if the issuer is not such a URL, or the operating system has no root
-    /// certificates. The issuer need not be reachable.
+    /// [`InvalidIssuer`](crate::jwt::InvalidIssuer) if the issuer is not such a URL, or the operating system has no
+    /// root certificates. The issuer need not be reachable.
     #[cfg(feature = "remote-jwks")]
     pub fn discover(
         issuer: impl Into<Arc<str>>,
@@ -164,8 +164,8 @@ impl RemoteJwtVerifier {
 
     /// Accepts tokens for this kind of user as tokens for your user model, and rejects those for any other kind. Tokens
     /// without a kind are always accepted. By default, the kind must be the [`user_kind`](crate::AuthUser::user_kind)
-    /// of your user model. That of [`TokenUser`](crate::jwt::TokenUser) is `User`. If the other service is an
-    /// application with Gatepass, the kind is the name of its user model.
+    /// of your user model. The kind of [`TokenUser`](crate::jwt::TokenUser) is `User`. If the other service is an
+    /// application that uses Gatepass, the kind is the name of its user model.
     ///
     /// ```
     /// use gatepass::Auth;
@@ -181,7 +181,8 @@ impl RemoteJwtVerifier {
         self
     }
 
-    /// Replaces the keys with those of a JSON Web Key Set. Ignores keys of other types and for other purposes.
+    /// Replaces the keys with those of a JSON Web Key Set. Ignores unsupported types of keys, and keys for other
+    /// purposes.
     ///
     /// # Errors
     /// [`InvalidKeySet`] if `json` is not a usable key set; the previous keys remain.
@@ -190,8 +191,8 @@ impl RemoteJwtVerifier {
         Ok(())
     }
 
-    /// Waits until a token with an unknown key arrives, such as the first token of a new key. Returns at once if
-    /// that happened since the last call. Only one task may wait.
+    /// Waits for a token with an unknown key, such as the first token that a new key has signed. Returns at once if
+    /// there was one since the last call. Only one task may wait.
     pub async fn unknown_key(&self) {
         self.shared.unknown_key.notified().await;
     }

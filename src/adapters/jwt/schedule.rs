@@ -36,7 +36,7 @@ pub enum KeyState {
 pub(super) struct Rotation {
     /// The time for which a key is published before it signs.
     pub(super) activation_delay: Duration,
-    /// The time after its issue for which a token is accepted.
+    /// The time for which a token is accepted after it is issued.
     pub(super) token_lifetime: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! The settings of JWTs.
+//! The settings of JWT access tokens and their signing keys.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -27,8 +27,8 @@ impl SigningKeys {
     }
 
     /// Uses a private key in PKCS#8 PEM, as `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256` prints it.
-    /// The kind of key determines the algorithm: P-256 signs with ES256, RSA (2048 to 4096 bits) with RS256, Ed25519 with
-    /// EdDSA.
+    /// The kind of key determines the algorithm: P-256 signs with ES256, RSA (2048 to 4096 bits) with RS256, Ed25519
+    /// with EdDSA.
     ///
     /// # Errors
     /// [`KeyError`] if the text is not such a key in PKCS#8 PEM.
@@ -67,15 +67,15 @@ impl SigningKeys {
 pub struct JwtSettings {
     /// The keys that sign tokens.
     pub keys: SigningKeys,
-    /// The algorithm of new keys in a directory. `None` stands for that of the newest key, or ES256 for the first key.
-    /// Existing keys keep their algorithm.
+    /// The algorithm of new keys in a directory. `None` means the algorithm of the newest key, or ES256 for the first
+    /// key. Existing keys keep their algorithm.
     pub algorithm: Option<SigningAlgorithm>,
     /// The time for which a new key is published before it signs.
     pub activation_delay: Duration,
     /// The issuer of the tokens (`iss`).
     pub issuer: Arc<str>,
-    /// The audience of this application (`aud`): that of tokens unless they are issued for others, and the only one that
-    /// [`JwtTokens`](crate::jwt::JwtTokens) accepts.
+    /// The audience of this application (`aud`). New tokens have this audience unless they are issued for others.
+    /// [`JwtTokens`](crate::jwt::JwtTokens) accepts no other audience.
     pub audience: Arc<str>,
     /// The lifetime of a token.
     pub access_token_ttl: Duration,
@@ -85,8 +85,8 @@ pub struct JwtSettings {
 }
 
 impl JwtSettings {
-    /// Creates the default settings: ES256 for the first key, a lifetime of 15 minutes, no leeway, an activation delay of
-    /// 5 minutes, and the issuer as the audience.
+    /// Creates the default settings: ES256 for the first key, a lifetime of 15 minutes, no leeway, an activation delay
+    /// of 5 minutes, and the issuer as the audience.
     pub fn new(keys: SigningKeys, issuer: impl Into<Arc<str>>) -> Self {
         let issuer = issuer.into();
         Self {

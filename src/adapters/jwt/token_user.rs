@@ -8,11 +8,11 @@ use crate::domain::{
     user::{Account, AuthUser, Subject, Username},
 };
 
-/// The user of a token that another service issued, for applications without a user table. The scopes of the token alone
-/// decide what the user may do.
+/// The user of a token that another service issued, for applications without a user table. The scopes of the token
+/// alone decide what the user may do.
 ///
 /// Its kind is `User`, as in tokens of the `gatepass` program. Tokens with another kind are rejected, unless
-/// [`RemoteJwtVerifier::user_kind`](crate::jwt::RemoteJwtVerifier::user_kind) names it.
+/// [`RemoteJwtVerifier::user_kind`](crate::jwt::RemoteJwtVerifier::user_kind) sets that kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenUser(Subject);
 
@@ -34,7 +34,7 @@ impl AuthUser for TokenUser {
     }
 }
 
-/// A store that has a [`TokenUser`] for every subject. Nobody can sign in with a password.
+/// A user store that returns a [`TokenUser`] for every subject. Nobody can sign in with a password.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokenUsers;
 

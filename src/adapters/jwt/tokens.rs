@@ -47,7 +47,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Tokens have the claims `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `user_kind`, and if they apply `sid`, `sid_seq`,
+/// Tokens have the claims `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `user_kind` and, if they apply, `sid`, `sid_seq`,
 /// `client_id` and `scope`. Tokens with [`GrantedScopes::All`](crate::GrantedScopes::All) have `"unrestricted": true`
 /// instead of `scope`. Tokens with neither grant nothing.
 ///
@@ -87,7 +87,7 @@ impl JwtTokens {
         Self::open_with(JwtSettings::new(SigningKeys::directory(keys_dir), issuer))
     }
 
-    /// Uses one private key in PKCS#8 PEM, see [`SigningKeys::pem`]. A change of the key invalidates all access tokens;
+    /// Uses one private key in PKCS#8 PEM; see [`SigningKeys::pem`]. Changing the key invalidates all access tokens:
     /// only keys in a directory can be rotated.
     ///
     /// # Errors
@@ -127,7 +127,7 @@ impl JwtTokens {
         self.ring.invalidate_on_removal(invalidator);
     }
 
-    /// Reads the key directory now instead of within a second, which blocks on the disk.
+    /// Reads the key directory now instead of within a second. Blocks on disk I/O.
     pub fn refresh(&self) {
         self.ring.refresh();
     }
@@ -152,7 +152,8 @@ impl TokenIssuer for JwtTokens {
         if token.len() > MAX_TOKEN_LENGTH {
             let length = token.len();
             return Err(BackendError::new(format!(
-                "the access token has {length} bytes, over the maximum of {MAX_TOKEN_LENGTH}: shorten its extra claims"
+                "the access token is {length} bytes long, but the maximum is {MAX_TOKEN_LENGTH}: \
+                 shorten its extra claims"
             )));
         }
         Ok(IssuedToken { access_token: token.into(), expires_in: Some(self.access_token_ttl) })
@@ -160,7 +161,7 @@ impl TokenIssuer for JwtTokens {
 
     fn key_set(&self, now: Timestamp) -> Result<Option<KeySet>, BackendError> {
         let keys = self.ring.public_keys(now);
-        // Half the delay, so that every cached set has a new key well before it signs.
+        // Half the delay, so that every cached set contains a new key well before it signs.
         let max_age = self.activation_delay / 2;
         // A directory may get its first public key later.
         let has_keys = !keys.is_empty() || self.ring.directory.is_some();

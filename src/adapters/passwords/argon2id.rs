@@ -15,7 +15,7 @@ pub(super) const MAX_MEMORY: u32 = 256 * 1024;
 pub(super) const MAX_WORK: u32 = 1024 * 1024;
 
 /// The minimum capacity of blocks that are freed after use, in KiB. glibc returns freed memory to the system at once if
-/// it is over 32 MiB. Unused capacity occupies no memory.
+/// the allocation is larger than 32 MiB. Unused capacity occupies no memory.
 const MIN_MAPPED: usize = 33 * 1024;
 
 /// The salt length of new hashes, in bytes, as RFC 9106 section 3.1 recommends.
@@ -65,7 +65,7 @@ impl Argon2Params {
         self.costs.m_cost()
     }
 
-    /// Hashes `password` into `output`, in `own` blocks if their capacity suffices.
+    /// Hashes `password` into `output`. Uses the `own` blocks if their capacity suffices, or else allocates new ones.
     pub(super) fn derive(
         &self,
         password: &[u8],

@@ -40,7 +40,7 @@ use crate::domain::{
 ///
 /// Hashing runs on the hasher's own threads, so that it does not block async workers; it works with any runtime. If the
 /// queue is full or the wait would be too long, it fails at once with [`BackendError::busy`]. Threads start on demand.
-/// Clones share the threads, which end with the last clone.
+/// Clones share the threads, which end when the last clone is dropped.
 ///
 /// # Supported hashes
 ///
@@ -54,9 +54,9 @@ use crate::domain::{
 /// | phpass | `$P$`, `$H$` | 2¹⁸ iterations |
 /// | no password | `!…` | |
 ///
-/// The schemes of LDAP servers and Spring may precede a hash: `{bcrypt}`, `{CRYPT}`, `{ARGON2}`, `{PBKDF2-SHA256}`. Fast
-/// hashes such as `{SSHA}` and md5crypt are not supported, because they do not protect passwords. A stored hash that begins
-/// with `!` stands for a user without a password.
+/// A hash may begin with a scheme of LDAP servers or Spring: `{bcrypt}`, `{CRYPT}`, `{ARGON2}`, `{PBKDF2-SHA256}`. Fast
+/// hashes such as `{SSHA}` and md5crypt are not supported, because they do not protect passwords. A stored hash that
+/// begins with `!` stands for a user without a password.
 ///
 /// If the password matches a hash that is not Argon2id with the current parameters, the result is
 /// [`PasswordCheck::NeedsRehash`], and the sign-in replaces the hash. A hash of another kind or over these limits
@@ -94,7 +94,7 @@ impl Argon2Hasher {
     /// [`InvalidArgon2Settings`] if a setting is out of range.
     pub fn with_settings(settings: Argon2Settings) -> Result<Self, InvalidArgon2Settings> {
         let params = settings.params()?;
-        // The base64 of a salt and a hash of zeros. No password is known to have this hash.
+        // A salt and a hash of zeros, in base64. No password is known to have this hash.
         let dummy_hash = format!("{params}${:A<22}${:A<43}", "", "").into();
         Ok(Self { params, dummy_hash, pool: Arc::new(Pool::new(&settings)) })
     }
@@ -174,8 +174,8 @@ impl PasswordHasher for Argon2Hasher {
                     }
                 }
                 if !is_current {
-                    // Hashes again, so that a cheap or unsupported hash does not take less time than an unknown user,
-                    // who costs as many Argon2id hashes.
+                    // Computes as many Argon2id hashes as for an unknown user. Otherwise a cheap or unsupported hash
+                    // would take less time, and reveal that the user exists.
                     for password in passwords {
                         params.derive(password, &[0; SALT_BYTES], blocks, &mut [0; OUTPUT_BYTES])?;
                     }

@@ -1,5 +1,5 @@
-//! PBKDF2 ([RFC 8018 section 5.2](https://www.rfc-editor.org/rfc/rfc8018#section-5.2)) with HMAC-SHA-1, HMAC-SHA-256 and
-//! HMAC-SHA-512, in PHC strings and in the formats of Django, passlib, Werkzeug and ASP.NET Core Identity.
+//! PBKDF2 ([RFC 8018 section 5.2](https://www.rfc-editor.org/rfc/rfc8018#section-5.2)) with HMAC-SHA-1, HMAC-SHA-256
+//! and HMAC-SHA-512, in PHC strings and in the formats of Django, passlib, Werkzeug and ASP.NET Core Identity.
 
 use ::pbkdf2::{
     pbkdf2_hmac,
@@ -95,7 +95,8 @@ pub(super) fn parse_django(digest: Digest, fields: &str) -> Result<StoredHash, U
     stored(digest, iterations, salt.as_bytes(), output)
 }
 
-/// Parses `29000$salt$hash`, the part after `$pbkdf2-sha256$`: salt and hash are base64 with `.` for `+`, without padding.
+/// Parses `29000$salt$hash`, the part after `$pbkdf2-sha256$`: salt and hash are base64 with `.` for `+`, without
+/// padding.
 pub(super) fn parse_passlib(digest: Digest, fields: &str) -> Result<StoredHash, UnsupportedHash> {
     let (iterations, salt, output) = split(fields)?;
     let decode = |text: &str| Base64Unpadded::decode_vec(&text.replace('.', "+")).map_err(|_| MALFORMED);
@@ -110,8 +111,8 @@ pub(super) fn parse_werkzeug(fields: &str) -> Result<StoredHash, UnsupportedHash
     stored(digest, iterations, salt.as_bytes(), decode_hex(output.as_bytes()).ok_or(MALFORMED)?)
 }
 
-/// Parses a hash of ASP.NET Core Identity, version 3: base64 of the version, the digest, the iterations and the length of
-/// the salt as big-endian numbers, the salt, and the hash. Returns `None` for other strings.
+/// Parses a hash of ASP.NET Core Identity, version 3: base64 of the version, the digest, the iterations and the length
+/// of the salt as big-endian numbers, the salt, and the hash. Returns `None` for other strings.
 pub(super) fn parse_asp_net(text: &str) -> Option<Result<StoredHash, UnsupportedHash>> {
     let bytes = Base64::decode_vec(text).ok()?;
     let (&[version, ref header @ ..], rest) = bytes.split_first_chunk::<13>()?;

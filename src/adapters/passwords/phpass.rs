@@ -5,7 +5,7 @@ use md5::{Digest, Md5};
 
 use super::stored::{Kdf, StoredHash, UnsupportedHash};
 
-/// The digits of crypt(3)'s base64, which begins with the lowest bits.
+/// The alphabet of crypt(3)'s base64, which encodes the lowest bits first.
 const DIGITS: &str = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 const SALT_BYTES: usize = 8;

@@ -1,6 +1,6 @@
 //! A password policy that follows
-//! [NIST SP 800-63B-4 section 3.1.1.2](https://pages.nist.gov/800-63-4/sp800-63b.html#passwordver): a minimum length, no
-//! common, guessable or breached passwords, and no composition rules.
+//! [NIST SP 800-63B-4 section 3.1.1.2](https://pages.nist.gov/800-63-4/sp800-63b.html#passwordver): a minimum length,
+//! no common, guessable or breached passwords, and no composition rules.
 
 mod blocklist;
 mod guesses;
@@ -20,14 +20,14 @@ use crate::domain::{
 
 /// A policy that rejects new passwords that are short, overlong, common, easy to guess or breached.
 ///
-/// The minimum length is 15 characters, as NIST requires of passwords without a second factor. How hard a password is to
-/// guess is estimated from the patterns that [zxcvbn](https://docs.rs/zxcvbn) finds in it: common passwords, words, names,
-/// dates, keyboard patterns and repetitions, and the words of the context. Digits, years and symbols around them, capital
-/// letters and substitutions such as `@` for `a` count little. A password may contain a word of the context if the rest
-/// of it is strong enough.
+/// The minimum length is 15 characters, as NIST requires of passwords without a second factor. How hard a password is
+/// to guess is estimated from the patterns that [zxcvbn](https://docs.rs/zxcvbn) finds in it: common passwords, words,
+/// names, dates, keyboard patterns and repetitions, and the words of the context. Digits, years and symbols around
+/// them, capital letters and substitutions such as `@` for `a` add little. A password may contain a word of the context
+/// if the rest of it is strong enough.
 ///
-/// An estimate usually takes a few milliseconds, and up to some tenths of a second for a malicious password. It therefore
-/// runs on the threads of an [`Argon2Hasher`], after a wait in its queue.
+/// An estimate usually takes a few milliseconds, but up to a few tenths of a second for a malicious password. Estimates
+/// therefore wait in the queue of an [`Argon2Hasher`] and run on its threads.
 ///
 /// ```
 /// use gatepass::{BackendError, Password, PasswordPolicy, error::WeakPassword};
@@ -75,7 +75,7 @@ impl StrengthPolicy {
         Self { min_characters: minimum.max(Self::MIN_CHARACTERS), ..self }
     }
 
-    /// Also rejects the passwords of this list. Looks up a password as the user typed it, in NFKC, and in lower case.
+    /// Also rejects the passwords in this list. Each password is looked up as typed, in NFKC, and in lower case.
     #[must_use]
     pub fn blocklist(self, list: PasswordBlocklist) -> Self {
         Self { blocklist: Some(list), ..self }

@@ -32,7 +32,7 @@ struct Shared {
     /// The number of blocks that each thread reuses. When each hash allocated its own, glibc retained hundreds of MiB.
     own_blocks: usize,
     state: Mutex<State>,
-    /// The signal for a new job, the end of a job, or the closing of the pool.
+    /// Notified when a job is added, a job ends, or the pool is closed.
     changed: Condvar,
 }
 
@@ -91,7 +91,7 @@ impl Pool {
         HashLoad { waiting: state.queue.len(), ..state.load }
     }
 
-    /// Runs `work` on one of the threads, once `extra_memory` KiB are available. If the future is dropped before,
+    /// Runs `work` on one of the threads, once `extra_memory` KiB are available. If the future is dropped before that,
     /// `work` does not run.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! scrypt ([RFC 7914](https://www.rfc-editor.org/rfc/rfc7914)) in PHC strings and in the formats of Django and Werkzeug.
+//! scrypt ([RFC 7914](https://www.rfc-editor.org/rfc/rfc7914)) in PHC strings and in the formats of Django and
+//! Werkzeug.
 
 use ::phc::{Output, PasswordHash};
 use ::scrypt::Params;

@@ -33,7 +33,8 @@ pub struct Argon2Settings {
     pub iterations: u32,
     /// The number of lanes, 1 to 32768. One thread computes them all.
     pub parallelism: u32,
-    /// The maximum number of threads; `None` means one per core. Each thread that has hashed keeps `memory` allocated.
+    /// The maximum number of threads; `None` means one per core. Each thread keeps `memory` allocated after its first
+    /// hash.
     pub threads: Option<NonZeroUsize>,
     /// The maximum number of passwords that wait for a thread. Further ones are rejected at once with a temporary
     /// error.

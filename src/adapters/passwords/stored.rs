@@ -39,7 +39,7 @@ pub(super) enum Kdf {
     Scrypt(::scrypt::Params),
 }
 
-/// The reason why no password can be verified against a stored hash. `Display` contains no part of the hash.
+/// The reason why passwords cannot be verified against a stored hash. `Display` contains no part of the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UnsupportedHash {
@@ -52,7 +52,7 @@ pub enum UnsupportedHash {
     /// The hash is of this kind, but its parameters exceed the limit.
     #[error("{0} hash with parameters over the limit")]
     TooCostly(&'static str),
-    /// The hash is of this kind, which reveals passwords to anyone with a copy.
+    /// The hash is of this kind, which reveals the password to anyone who has a copy of the hash.
     #[error("{0}, which does not protect the password; import ! as the hash, and set a new password")]
     TooWeak(&'static str),
 }
@@ -205,7 +205,7 @@ impl StoredHash {
     }
 }
 
-/// Returns the parameters with these names, if a PHC string has exactly these.
+/// Returns the parameters with these names, if a PHC string has exactly these parameters.
 pub(super) fn numbers<const N: usize>(phc: &PasswordHash, names: [&str; N]) -> Option<[u32; N]> {
     if phc.params.iter().count() != N {
         return None;

@@ -36,9 +36,9 @@ const SELECT: &str = "SELECT id, time, event, \
                       user_id, client_id, session_id, address, user_agent, actor, detail, count \
                       FROM audit WHERE time >= ";
 
-/// The latest $3 events of a user with the identifier $1 and the username key $2, and the latest $3 failed sign-ins with the
-/// username. Each half reads only these entries, by an index whose condition it repeats. The excluded kinds of events are
-/// too frequent, or concern single requests.
+/// The latest $3 events of a user with the identifier $1 and the username key $2, and the latest $3 failed sign-ins
+/// with the username. Each half repeats the condition of an index, so that the database reads only these entries. The
+/// excluded kinds of events are too frequent, or concern only single requests.
 const SECURITY_EVENTS: &str = "SELECT id, time, event, username, user_id, client_id, session_id, address, user_agent, \
                                actor, detail, count FROM (SELECT * FROM (SELECT * FROM audit WHERE user_id = $1 \
                                AND event NOT IN ('refresh', 'refresh_repeated', 'refresh_failed', 'forbidden', \
@@ -219,9 +219,10 @@ impl SqlAudit {
         Ok(AuditPage { entries: rows.into_iter().map(|(_, entry)| entry).collect(), next })
     }
 
-    /// Returns at most `limit` events that a user should know of, newest first: sign-ins, failed sign-ins, changes of the password,
-    /// ended sessions, changes by operators. Of failed sign-ins with the username, those since the user was added are included.
-    /// Strangers cannot displace the other events, for which 70% of the list is reserved.
+    /// Returns at most `limit` events that a user should know about, newest first: sign-ins, failed sign-ins, password
+    /// changes, ended sessions, changes by operators. Failed sign-ins with the username are included if they happened
+    /// after the user was added. Anyone can cause such failures, but they cannot displace the other events, for which
+    /// 70% of the list is reserved.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
@@ -270,7 +271,7 @@ impl AuditWriter {
     }
 }
 
-/// Adds up the failures that are one entry, because PostgreSQL cannot change a row twice in a statement.
+/// Merges failures that form one entry and adds up their counts: PostgreSQL cannot change a row twice in one statement.
 fn counted(entries: &[AuditEntry]) -> Vec<(&AuditEntry, u64, Option<String>)> {
     let mut counted: Vec<(&AuditEntry, u64, Option<String>)> = Vec::with_capacity(entries.len());
     let mut positions = HashMap::new();
@@ -400,14 +401,14 @@ mod tests {
         let select = security_events(Statement::new(explain), &johndoe.user, 10);
         let plan = database.pool.fetch(select, |row| row.get::<String>(column)).await.unwrap().join("\n");
         for index in ["audit_security_by_user", "audit_failures_by_username"] {
-            assert!(plan.contains(index), "{plan}");
+            assert!(plan.contains(index), "the plan does not use the index {index}:\n{plan}");
         }
         // Without an index in the order of the query, the database would read all matching rows and sort them.
         let searches = plan.lines().zip(plan.lines().skip(1)).filter(|(line, _)| line.contains("audit_"));
         let is_sorted = searches.into_iter().any(|(_, next)| next.contains("TEMP B-TREE"));
         assert!(
             !is_sorted && !["SCAN audit", "Seq Scan on audit", "Bitmap"].iter().any(|bad| plan.contains(bad)),
-            "{plan}"
+            "the plan reads or sorts more rows than needed:\n{plan}"
         );
     }
 

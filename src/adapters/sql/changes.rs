@@ -1,5 +1,5 @@
-//! The change feed, which delivers invalidations: at once to the process that makes the change, to others within a
-//! second.
+//! The change feed, which delivers invalidations: at once to the process that makes the change, and to other processes
+//! within a second.
 
 use std::{
     fmt,
@@ -37,7 +37,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// The time limit of a poll, after which the connection is replaced.
 const POLL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The listeners for changes that are written through a [`Database`], and the task that [`Database::remove_expired`] starts.
+/// The listeners for changes that are written through a [`Database`], and the task that [`Database::remove_expired`]
+/// starts.
 #[derive(Default)]
 pub(super) struct Listeners(Mutex<Vec<Listener>>, OnceLock<BackgroundTask>);
 
@@ -62,9 +63,10 @@ impl fmt::Debug for Listeners {
 
 impl Database {
     /// Reports to `invalidator` every change to users, sessions and clients that makes cached tokens stale. Changes
-    /// made through this `Database` or a clone are reported before the call that makes them returns, changes of other
-    /// processes within a second. If the changes cannot be read for `max_staleness`, for example because the database
-    /// is unreachable, the invalidator is [disconnected](CacheInvalidator::disconnected) until they can be read again.
+    /// made through this `Database` or a clone are reported before the call that makes them returns; changes by other
+    /// processes are reported within a second. If the changes cannot be read for `max_staleness`, for example because
+    /// the database is unreachable, the invalidator is [disconnected](CacheInvalidator::disconnected) until they can be
+    /// read again.
     ///
     /// One background task polls the database five times a second, on a connection of its own. Another one removes
     /// expired rows from the tables. Both end with the last clone of the `Database`.
@@ -97,8 +99,8 @@ impl Database {
     }
 
     /// Removes expired sessions and other expired rows once a minute, in the background, until the last clone of this
-    /// `Database` is dropped. Without a cleanup, they accumulate. [`watch`](Self::watch) starts one too; calling both is
-    /// harmless.
+    /// `Database` is dropped. Without a cleanup, these rows accumulate. [`watch`](Self::watch) starts one too; calling
+    /// both is harmless.
     ///
     /// Set the limits of the audit trail first: [`with_audit_retention`](Self::with_audit_retention) and
     /// [`with_audit_max_entries`](Self::with_audit_max_entries) have no effect on a cleanup that already runs.
@@ -108,8 +110,8 @@ impl Database {
             .get_or_init(|| background::spawn(cleanup::run(self.pool.clone(), self.audit_limits)));
     }
 
-    /// Runs a statement, and [commits](Self::commit) it with the change and the entry if it changed a row. Returns whether it
-    /// did.
+    /// Runs a statement, and [commits](Self::commit) it with the change and the entry if it changed a row. Returns
+    /// whether it did.
     pub(super) async fn apply(
         &self,
         statement: Statement<'_>,
@@ -125,7 +127,7 @@ impl Database {
         Ok(true)
     }
 
-    /// Commits a transaction with an entry for the audit trail and, unless nothing cached becomes stale, a change for the
+    /// Commits a transaction with an entry for the audit trail and, if cached tokens become stale, a change for the
     /// change feed. The listeners of this process are notified before this returns.
     pub(super) async fn commit(
         &self,
@@ -136,7 +138,7 @@ impl Database {
     ) -> Result<(), BackendError> {
         audit::append(&mut transaction, entry.as_slice()).await?;
         let Some(change) = change else { return transaction.commit().await };
-        // The number comes last, because the counter stays locked until the commit.
+        // The number is taken last, because the counter stays locked until the commit.
         let numbers = transaction.fetch(Statement::new(NEXT_NUMBER), |row| row.get::<i64>("number")).await?;
         let (kind, name) = to_columns(change);
         for number in numbers {
@@ -178,7 +180,7 @@ fn to_columns(change: &Invalidation) -> (&'static str, &str) {
     }
 }
 
-/// Parses a row. A kind that this version does not know, written by a newer one, invalidates everything.
+/// Parses a row. A kind that this version does not know, because a newer version wrote it, invalidates everything.
 fn from_columns((_, kind, name): &Change) -> Invalidation {
     let known = match kind.as_str() {
         "user" => name.parse().map(Invalidation::User),
@@ -240,7 +242,7 @@ impl ChangeFeed {
         }
     }
 
-    /// Reads new changes and invalidates what they concern.
+    /// Reads new changes and passes them to the invalidator.
     async fn poll(&mut self) -> Result<(), BackendError> {
         let mut connection = self.pool.acquire().await?;
         loop {
@@ -248,7 +250,7 @@ impl ChangeFeed {
             let changes = connection.fetch(Statement::new(SINCE).bind(number), change).await?;
             let Some(new) = new_changes(self.latest.as_ref(), &changes) else {
                 // Changes are missing, or the database was replaced. The latest one is read before the cache is
-                // cleared, so that no change between the two is missed.
+                // cleared, so that no change between these two steps is missed.
                 self.latest = connection.fetch(Statement::new(LATEST), change).await?.pop();
                 self.invalidator.invalidate(&Invalidation::Everything);
                 return Ok(());

@@ -9,8 +9,8 @@ use crate::{
     domain::{backend_error::BackendError, time::Timestamp},
 };
 
-/// The statements, with the time for which they keep expired rows. The latest change is never removed: replicas compare it
-/// with the one that they have read.
+/// The statements, with the time for which they keep expired rows. The latest change is never removed: replicas compare
+/// it with the one that they have read.
 const STATEMENTS: [(&str, Duration); 4] = [
     ("DELETE FROM changes WHERE made < $1 AND number < (SELECT number FROM change_counter)", RETENTION),
     ("DELETE FROM sessions WHERE expires < $1", RETENTION),
@@ -24,9 +24,9 @@ const AUDIT_BATCH: i64 = 5000;
 const OLD_AUDIT: &str = "DELETE FROM audit WHERE id IN \
                          (SELECT id FROM audit WHERE time < $2 ORDER BY time LIMIT $1)";
 
-/// The kinds of entries whose number is limited: failures, and routine events, which any user can cause at will. Each kind may
-/// fill half of the maximum, so that neither displaces the other. The remaining entries, such as changes by operators and
-/// password changes, are removed only after the retention.
+/// The kinds of entries whose number is limited: failures, and routine events, which any user can cause at any time.
+/// Each kind may fill half of the maximum, so that neither displaces the other. The remaining entries, such as changes
+/// by operators and password changes, are removed only after the retention.
 const LIMITED: [&str; 2] = [
     "failure IS NOT NULL",
     "event IN ('sign_in', 'refresh', 'refresh_repeated', 'token_issued', 'token_revoked', 'session_ended', \
@@ -44,11 +44,12 @@ pub(super) struct AuditLimits {
 /// longer clears its token cache.
 const RETENTION: Duration = Duration::from_secs(10 * 60);
 
-/// The retention of failed attempts of older versions, longer than they can delay a sign-in.
+/// The retention of failed attempts that older versions recorded. It is longer than they can delay a sign-in.
 const OLD_FAILED_ATTEMPTS_RETENTION: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// The statement that removes failed attempts above the maximum number: many addresses must not fill the disk. Low counts are
-/// removed first, so that many guesses at one account stay counted. Known networks have a maximum of their own.
+/// The statement that removes failed attempts above the maximum number: many addresses must not fill the disk. Low
+/// counts are removed first, so that many guesses at one account stay counted. Known networks have a maximum of their
+/// own.
 const SURPLUS_FAILED_ATTEMPTS: &str = "DELETE FROM failures WHERE name IN (SELECT name FROM failures \
                                        WHERE name NOT LIKE 'known %' \
                                        ORDER BY count DESC, COALESCE(expires, last + 3600) DESC \
@@ -92,7 +93,8 @@ async fn run_once(pool: &Pool, audit: AuditLimits, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// Returns the number of entries above the limit, for the next batch: other replicas may have removed some.
+/// Returns the number of entries above the limit; `None` if there are none. Each batch counts again, because other
+/// replicas may have removed entries.
 async fn surplus_audit(
     pool: &Pool,
     kind: &'static str,

@@ -61,7 +61,7 @@ pub struct SqlClients {
 pub struct RegisteredClient {
     /// The client. The current secret of a confidential client comes first.
     pub client: Client,
-    /// The name for people; it may be empty.
+    /// The display name, which may be empty.
     pub name: String,
     /// The time of the registration.
     pub created: Timestamp,
@@ -83,7 +83,7 @@ pub struct OldSecret {
 /// A change to a client. Fields that are `None` do not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientChange {
-    /// The name for people.
+    /// The display name.
     pub name: Option<String>,
     /// The names of the allowed grants.
     pub grants: Option<Vec<String>>,
@@ -91,7 +91,7 @@ pub struct ClientChange {
     pub scopes: Option<GrantedScopes>,
     /// The allowed audiences, or `Some(None)` for the default of [`Client::audiences`].
     pub audiences: Option<Option<Vec<Audience>>>,
-    /// [`Client::introspect_all`].
+    /// The new value of [`Client::introspect_all`].
     pub introspect_all: Option<bool>,
 }
 
@@ -166,7 +166,7 @@ impl SqlClients {
         Self { database, actor: None }
     }
 
-    /// Records changes made through this handle in the audit trail, as those of `actor`.
+    /// Records changes made through this handle in the audit trail, as changes by `actor`.
     #[must_use]
     pub fn audited(self, actor: Actor) -> Self {
         Self { actor: Some(actor), ..self }
@@ -177,8 +177,8 @@ impl SqlClients {
         self.actor.as_ref().map(|actor| AuditEntry { client_id, detail, ..actor.entry(kind) })
     }
 
-    /// Registers a client. Only the first secret of a confidential client is stored. Returns `false` without a change if the
-    /// identifier is taken.
+    /// Registers a client. Only the first secret of a confidential client is stored. Returns `false` without a change
+    /// if the identifier is taken.
     ///
     /// # Errors
     /// [`StoreError`] if the client could not be stored.
@@ -217,8 +217,8 @@ impl SqlClients {
         Ok(self.database.pool.fetch(Statement::new(ALL), registered).await?)
     }
 
-    /// Changes a client. Returns whether the client exists. Tokens that the client already has on behalf of users keep their
-    /// scopes and audiences until they expire or are refreshed.
+    /// Changes a client. Returns whether the client exists. Tokens that the client already has on behalf of users keep
+    /// their scopes and audiences until they expire or are refreshed.
     ///
     /// # Errors
     /// [`StoreError`] if the change could not be stored.
@@ -234,8 +234,8 @@ impl SqlClients {
         self.change(client_id, update, detail).await
     }
 
-    /// Gives a confidential client a new secret. The previous secret stays valid for `grace`. Returns `false` without a change
-    /// if there is no such client, or if it already has two valid secrets and `grace` is not zero.
+    /// Gives a confidential client a new secret. The previous secret stays valid for `grace`. Returns `false` without a
+    /// change if there is no such client, or if it already has two valid secrets and `grace` is not zero.
     ///
     /// # Errors
     /// [`StoreError`] if the secret could not be stored.

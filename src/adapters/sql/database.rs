@@ -47,8 +47,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// precedence.
 const TIMEOUTS: [(&str, &str); 2] = [("statement_timeout", "10s"), ("lock_timeout", "5s")];
 
-/// The statements that begin a transaction with these time limits, for connections through a pooler, which does not keep the
-/// settings of a session.
+/// The statements that begin a transaction with these time limits, for connections through a pooler, which does not
+/// keep the settings of a session.
 const BEGIN_WITH_TIMEOUTS: &str = "BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'";
 
 /// A setting with which a connection tests whether the settings of its startup message reach PostgreSQL.
@@ -84,13 +84,15 @@ pub struct DatabaseSettings {
     /// if all are in use, requests wait. Up to three more connections serve the change feed ([`Database::watch`]), the
     /// audit trail and [`Database::ping`], which must not wait. A SQLite database in memory has one connection.
     pub connections: NonZeroU8,
-    /// True if the time limits of [`Database::open`] apply, which is the default. Turn them off for long work such as an import.
+    /// True if the time limits of [`Database::open`] apply, which is the default. Set this to false for long operations
+    /// such as an import.
     pub has_timeouts: bool,
-    /// The schema of the tables on PostgreSQL, which is created if it does not exist. Set it if your application has tables
-    /// of its own in the database: both may have a table `users`. `None` is the default schema of the database user.
+    /// The schema of the tables on PostgreSQL, which is created if it does not exist. Set it if your application has
+    /// tables of its own in the database: both may have a table `users`. `None` is the default schema of the database
+    /// user.
     ///
-    /// The name has 1 to 63 lower-case ASCII letters, digits and `_`. SQLite has no schemas: use another file. Behind a pooler
-    /// such as PgBouncer, a schema is refused.
+    /// The name has 1 to 63 lower-case ASCII letters, digits and `_`. SQLite has no schemas: use another file. Behind a
+    /// pooler such as PgBouncer, a schema cannot be used.
     pub schema: Option<&'static str>,
 }
 
@@ -136,7 +138,7 @@ pub enum OpenError {
         /// The reason.
         reason: &'static str,
     },
-    /// The database has a table of another application with the name of one of Gatepass's tables.
+    /// A table of another application has the name of one of Gatepass's tables.
     #[error("{0}: set DatabaseSettings::schema, or use another database for the tables of Gatepass")]
     NameTaken(#[source] Box<dyn Error + Send + Sync>),
     /// The tables could not be created or migrated.
@@ -148,18 +150,19 @@ impl Database {
     /// Opens the database at `sqlite:FILE` or `postgres://USER:PASSWORD@HOST/DATABASE` and migrates its tables. Several
     /// processes may do so concurrently.
     ///
-    /// A missing SQLite file is created with mode 0600. `sqlite::memory:` is a database in memory, which ends with the
-    /// last clone. A PostgreSQL URL accepts the parameters of libpq that
+    /// A missing SQLite file is created with mode 0600. `sqlite::memory:` is a database in memory, which exists until
+    /// the last clone is dropped. A PostgreSQL URL accepts the parameters of libpq that
     /// [sqlx supports](https://docs.rs/sqlx/latest/sqlx/postgres/struct.PgConnectOptions.html), such as
     /// `?sslmode=verify-full`.
     ///
-    /// The server may be PgBouncer, in session or in transaction mode: if the settings of a connection do not reach
-    /// PostgreSQL, or the URL has `?statement-cache-capacity=0`, no statement is prepared under a name, and each runs in
-    /// a transaction that sets its own time limits.
+    /// The server may be PgBouncer, in session or transaction mode. If the settings of a connection do not reach
+    /// PostgreSQL, or the URL contains `?statement-cache-capacity=0`, statements are not prepared under a name. Each of
+    /// them runs in a transaction that sets its own time limits.
     ///
     /// Every call to a store fails with a [temporary error](StoreError::is_temporary) after ten seconds, even if the
     /// database does not respond at all. PostgreSQL itself ends a statement after ten seconds and the wait for a lock
-    /// after five. Without such transactions, the URL can set other limits (`?options[statement_timeout]=5s`).
+    /// after five. If statements do not need such transactions, the URL can set other limits
+    /// (`?options[statement_timeout]=5s`).
     ///
     /// # Errors
     /// [`OpenError`] if the URL is not supported, the database is unreachable, or its tables cannot be migrated.
@@ -186,7 +189,8 @@ impl Database {
             }
         };
         let begin = match connections {
-            // Without IMMEDIATE, a transaction that reads before it writes fails if another connection wrote in between.
+            // Without IMMEDIATE, a transaction that reads before it writes fails if another connection wrote in
+            // between.
             Engine::Sqlite(_) => "BEGIN IMMEDIATE",
             Engine::Postgres(_) if is_pooled && settings.has_timeouts => BEGIN_WITH_TIMEOUTS,
             Engine::Postgres(_) => "BEGIN",
@@ -233,16 +237,17 @@ impl Database {
         Self::file(url).filter(|file| !file.exists())
     }
 
-    /// Sets how long entries of the audit trail are kept. Call this before [`watch`](Self::watch) or
+    /// Sets the time for which entries of the audit trail are kept. Call this before [`watch`](Self::watch) or
     /// [`remove_expired`](Self::remove_expired), which remove older entries.
     #[must_use]
     pub fn with_audit_retention(self, retention: Duration) -> Self {
         Self { audit_limits: AuditLimits { retention: Some(retention), ..self.audit_limits }, ..self }
     }
 
-    /// Sets the maximum number of failures and routine events, such as sign-ins, in the audit trail. Each of the two may fill
-    /// half of it; above that, the oldest are removed. Other entries, such as changes by operators, have no maximum. Call this
-    /// before [`watch`](Self::watch) or [`remove_expired`](Self::remove_expired), which remove the entries.
+    /// Sets the maximum number of failures and routine events, such as sign-ins, in the audit trail. Each of these two
+    /// kinds may fill half of the maximum; above that, the oldest entries are removed. Other entries, such as changes
+    /// by operators, have no maximum. Call this before [`watch`](Self::watch) or
+    /// [`remove_expired`](Self::remove_expired), which remove surplus entries.
     #[must_use]
     pub fn with_audit_max_entries(self, max_entries: u32) -> Self {
         Self { audit_limits: AuditLimits { max_entries: Some(max_entries), ..self.audit_limits }, ..self }
@@ -275,7 +280,7 @@ fn parse(url: &str) -> Result<Options, OpenError> {
     match url.split_once(':') {
         Some(("sqlite", _)) => {
             let options: SqliteConnectOptions = url.parse().map_err(invalid)?;
-            // SQLite treats an empty name as a temporary file, which ends with its connection.
+            // SQLite treats an empty name as a temporary file, which is deleted when its connection is closed.
             if options.get_filename().as_os_str().is_empty() {
                 return Err(OpenError::UnknownUrl);
             }
@@ -286,7 +291,7 @@ fn parse(url: &str) -> Result<Options, OpenError> {
                 return Err(OpenError::InvalidUrl(MISPLACED_PASSWORD.into()));
             }
             let options: PgConnectOptions = url.parse().map_err(invalid)?;
-            // PgBouncer refuses sqlx's setting for floating-point numbers, which the tables do not have.
+            // PgBouncer refuses sqlx's setting for floating-point numbers, which the tables do not contain.
             let options = options.extra_float_digits(None).application_name(env!("CARGO_PKG_NAME"));
             Ok(Engine::Postgres(options.into()))
         }
@@ -316,7 +321,7 @@ async fn open_sqlite(
     database: &str,
 ) -> Result<SqlitePool, OpenError> {
     let pool = if is_memory {
-        // The database ends with its only connection, so this connection must stay open.
+        // The database is lost when its only connection is closed, so this connection must stay open.
         SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None)
     } else {
         create_file(&options)?;
@@ -337,13 +342,13 @@ async fn open_sqlite(
     let migrated = migrations::migrate_sqlite(&mut connection).await.map_err(cannot_migrate);
     drop(connection);
     if migrated.is_err() {
-        // Without this, SQLite would write to the file at some later time.
+        // Otherwise SQLite would write to the file at some later time.
         pool.close().await;
     }
     migrated.map(|()| pool)
 }
 
-/// Connects, and retries while the file is locked: the switch of a new file to WAL mode needs an exclusive lock, and SQLite
+/// Connects, and retries while the file is locked: switching a new file to WAL mode needs an exclusive lock, and SQLite
 /// does not apply the busy timeout to this lock.
 async fn connect_sqlite(
     pool: SqlitePoolOptions,
@@ -358,7 +363,7 @@ async fn connect_sqlite(
     }
 }
 
-/// Returns the pool, and whether its connections are those of a pooler.
+/// Returns the pool, and whether its connections go through a pooler.
 async fn open_postgres(
     options: PgConnectOptions,
     has_statement_cache: bool,
@@ -424,8 +429,8 @@ fn has_statement_cache(url: &str) -> bool {
     capacity.is_none_or(|(_, value)| value.parse() != Ok(0))
 }
 
-/// Returns whether a part of a PostgreSQL URL after the host may be the rest of a password with an unescaped `/`, `?` or
-/// `#`.
+/// Returns whether a part of a PostgreSQL URL after the host may be the rest of a password with an unescaped `/`, `?`
+/// or `#`.
 pub(crate) fn has_misplaced_password(url: &Url) -> bool {
     url.fragment().is_some()
         || url.path().contains('@')
@@ -434,15 +439,15 @@ pub(crate) fn has_misplaced_password(url: &Url) -> bool {
 
 /// Connects to a SQLite file without writing to it or creating files next to it.
 async fn connect_read_only(options: SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
-    // Without a write-ahead log, no process is writing. SQLite creates no log for an immutable file.
+    // If there is no write-ahead log, no process is writing. SQLite creates no log for an immutable file.
     let mut log = options.get_filename().as_os_str().to_owned();
     log.push("-wal");
     let options = options.read_only(true).immutable(!Path::new(&log).exists());
     options.connect().await
 }
 
-/// Creates the file of a SQLite database, or checks that an existing one may be read and written. SQLite gives the files
-/// next to it the same mode.
+/// Creates the file of a SQLite database, or checks that an existing one may be read and written. SQLite gives the
+/// files next to it the same mode.
 fn create_file(options: &SqliteConnectOptions) -> Result<(), OpenError> {
     let file = options.get_filename();
     let mut create = OpenOptions::new();
@@ -456,8 +461,8 @@ fn create_file(options: &SqliteConnectOptions) -> Result<(), OpenError> {
     result.map_err(|cause| OpenError::File { cause: with_owner(file, cause), file: file.to_owned() })
 }
 
-/// Checks that this process may read and write a file. Does not open the file: closing it would release the locks of all
-/// SQLite connections of the process.
+/// Checks that this process may read and write a file. Does not open the file: closing it would release the locks of
+/// all SQLite connections of the process.
 #[cfg(unix)]
 fn check_access(file: &Path) -> io::Result<()> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};

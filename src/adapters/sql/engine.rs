@@ -15,7 +15,7 @@ use crate::domain::{
     user::Subject,
 };
 
-/// A value of one of the two databases.
+/// A value for one of the two databases, such as a connection or a row.
 #[derive(Clone, Debug)]
 pub(super) enum Engine<S, P> {
     Sqlite(S),

@@ -25,16 +25,16 @@ use crate::{
 
 const FIND: &str = "SELECT name, count, last FROM failures WHERE name IN ";
 const ADD: &str = "INSERT INTO failures (name, count, last, expires)";
-/// Rows of older versions have no `expires`, and are forgotten after an hour.
+/// Rows that older versions wrote have no `expires`; they expire after an hour.
 const OR_COUNT: &str = " ON CONFLICT (name) DO UPDATE SET last = excluded.last, expires = excluded.expires, \
                         count = CASE WHEN COALESCE(failures.expires, failures.last + 3600) <= excluded.last \
                         THEN 1 ELSE failures.count + 1 END";
 const CLEAR: &str = "DELETE FROM failures WHERE name IN ";
 
-/// The failures of an account, everywhere and at each address.
+/// The failed attempts for an account: from all addresses together, and from each address.
 const CLEAR_ACCOUNT: &str = "DELETE FROM failures WHERE name = $1 OR substr(name, 1, 44) = $1 || ' '";
-/// The failures of an address, and those of each account at it. Known networks, whose prefix is $2, remain. $1 has no
-/// wildcards of LIKE.
+/// The failed attempts from an address: for all accounts together, and for each account. Known networks, whose names
+/// begin with $2, remain. $1 contains no LIKE wildcards.
 const CLEAR_ADDRESS: &str = "DELETE FROM failures WHERE (name = $1 OR name LIKE '% ' || $1) \
                              AND substr(name, 1, length($2)) <> $2";
 
@@ -55,8 +55,8 @@ impl SqlFailedAttempts {
         Self { database }
     }
 
-    /// Removes the failed attempts of the user or client with this name, but not those of whole addresses. Returns whether
-    /// there were any.
+    /// Removes the failed attempts of the user or client with this name, but not those of whole addresses. Returns
+    /// whether there were any.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be removed.
@@ -77,7 +77,8 @@ impl SqlFailedAttempts {
         Ok(self.clear_all(statements, entry).await?)
     }
 
-    /// Removes the failed attempts of an address: its own, and those of each account from it. Returns whether there were any.
+    /// Removes the failed attempts from an address: for all accounts together, and for each account. Returns whether
+    /// there were any.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be removed.

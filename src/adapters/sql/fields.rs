@@ -23,24 +23,24 @@ pub enum InvalidScopes {
     #[error(transparent)]
     Scope(#[from] InvalidScope),
     /// The scopes are too long for a token.
-    #[error("they are longer than {MAX_SCOPES} bytes, the limit for tokens")]
+    #[error("the list of scopes is longer than {MAX_SCOPES} bytes, the limit for tokens")]
     TooLong,
 }
 
 /// The maximum length of a value in characters.
 const MAX_CHARACTERS: usize = 255;
 
-/// The maximum length of a user's scopes, in bytes. Tokens contain them and must stay well below 8 KiB, which is what
-/// most servers accept as a header.
+/// The maximum length of a user's scopes, in bytes. Tokens contain the scopes and must stay well below 8 KiB, the
+/// maximum header length of most servers.
 const MAX_SCOPES: usize = 2048;
 
-/// The maximum length of a username key, in bytes. Some characters fold to many.
+/// The maximum length of a username key, in bytes. Case folding turns some characters into many.
 const MAX_KEY: usize = 1024;
 
 const EMPTY: InvalidField = InvalidField("it is empty");
 const TOO_LONG: InvalidField = InvalidField("it is longer than 255 characters");
 const KEY_TOO_LONG: InvalidField = InvalidField("it is longer than 1,024 bytes in its case-insensitive form");
-const HIDDEN: InvalidField = InvalidField("it contains a control character or an invisible one");
+const HIDDEN: InvalidField = InvalidField("it contains a control or invisible character");
 const SURROUNDING_SPACE: InvalidField = InvalidField("it begins or ends with white space");
 const NOT_AN_EMAIL: InvalidField = InvalidField("it is not an email address");
 const NOT_A_CLIENT_ID: InvalidField =
@@ -77,7 +77,7 @@ pub fn email(text: &str) -> Result<Option<String>, InvalidField> {
 }
 
 /// Validates a full name. Returns `None` for an empty string. The joiners U+200C and U+200D, which names in Persian and
-/// in languages of India need, are allowed between other characters.
+/// some Indian languages need, are allowed between other characters.
 ///
 /// # Errors
 /// [`InvalidField`] if the name is longer than 255 characters, begins or ends with white space, or contains other

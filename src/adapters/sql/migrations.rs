@@ -21,8 +21,8 @@ const MIGRATIONS: [(&str, &str); 9] = [
     ("security events", include_str!("migrations/0009_security_events.sql")),
 ];
 
-/// The table that records the migrations. It is not sqlx's default, so that an application can have migrations of its own in
-/// the same database.
+/// The table that records the migrations. It is not sqlx's default, so that an application can have migrations of its
+/// own in the same database.
 const MIGRATIONS_TABLE: &str = "gatepass_migrations";
 
 /// The tables of a database, compared with those of this version of Gatepass.
@@ -36,8 +36,8 @@ pub enum Tables {
     Newer,
 }
 
-/// Returns the migrations for the database that sqlx calls `database`. Replaces `{key}` with the type of text columns that are
-/// compared byte by byte, and `{serial}` with that of auto-incrementing primary keys.
+/// Returns the migrations for the database that sqlx calls `database`. Replaces `{key}` with the type of text columns
+/// that are compared byte by byte, and `{serial}` with that of auto-incrementing primary keys.
 fn migrator(database: &str) -> Migrator {
     let (key, serial) = match database {
         Sqlite::NAME => ("TEXT", "INTEGER PRIMARY KEY AUTOINCREMENT"),
@@ -52,8 +52,8 @@ fn migrator(database: &str) -> Migrator {
     migrator
 }
 
-/// Migrates in a transaction, because sqlx takes no lock on SQLite as it does on PostgreSQL. If no migration is due, no
-/// transaction begins, since it might wait for another process that is writing.
+/// Migrates in a transaction, because sqlx locks only PostgreSQL during migrations, not SQLite. If no migration is due,
+/// no transaction begins, since it might wait for another process that is writing.
 pub(super) async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
     let migrator = migrator(Sqlite::NAME);
     let applied = connection.list_applied_migrations(MIGRATIONS_TABLE).await;
@@ -65,8 +65,8 @@ pub(super) async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<
     Ok(transaction.commit().await?)
 }
 
-/// Migrates in a transaction with a lock of our own: sqlx's lock belongs to the session, which a pooler may change after each
-/// statement. Creates the schema first, if it does not exist.
+/// Migrates in a transaction that takes its own lock: sqlx's lock belongs to the session, which a pooler may change
+/// after each statement. Creates the schema first, if it does not exist.
 pub(super) async fn migrate_postgres(
     connection: &mut PgConnection,
     schema: Option<&str>,
@@ -84,7 +84,7 @@ pub(super) async fn migrate_postgres(
         }
     }
     migrator(Postgres::NAME).set_locking(false).run_direct(None, &mut *transaction, false).await?;
-    // Cached statements would stay in a session that a pooler gives to others.
+    // Cached statements would remain in a session that a pooler may give to another client.
     transaction.clear_cached_statements().await?;
     Ok(transaction.commit().await?)
 }

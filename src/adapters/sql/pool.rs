@@ -1,7 +1,7 @@
 //! Connection pools with time limits, which close connections that stop responding.
 //!
-//! A pooler such as PgBouncer may run each transaction of a connection in another session. Behind one, every statement
-//! runs in a transaction, with time limits for this transaction, and none is prepared under a name.
+//! A pooler such as PgBouncer may run each transaction of a connection in another session. Behind a pooler, every
+//! statement therefore runs in a transaction that sets its own time limits, and no statement is prepared under a name.
 
 use std::{io, time::Duration};
 
@@ -34,11 +34,11 @@ pub(super) struct Pool {
     pub(super) connections: Engine<SqlitePool, PgPool>,
     /// The time limit for all use of a connection, including the wait for it.
     pub(super) timeout: Option<Duration>,
-    /// True if the database is in memory. It ends with its only connection, which is therefore never closed.
+    /// True if the database is in memory. It is lost when its only connection is closed, so the connection stays open.
     pub(super) is_memory: bool,
     /// The statements that begin a transaction.
     pub(super) begin: &'static str,
-    /// True if the connections are those of a pooler.
+    /// True if the connections go through a pooler.
     pub(super) is_pooled: bool,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Connection {
     inner: Option<TypedConnection>,
     deadline: Option<Instant>,
     is_memory: bool,
-    /// The statements that begin a transaction for a single statement, if each needs one.
+    /// The statements that begin a transaction, if each single statement must run in one.
     begin: Option<&'static str>,
     is_in_transaction: bool,
     /// True if the connection is unusable: a statement did not finish, or an error ended the connection.
@@ -150,7 +150,8 @@ impl Connection {
         self.run(&statement).await?.1.iter().map(read).collect()
     }
 
-    /// Runs a statement within the time limit. Returns the number of rows that it changed, and the rows that it returned.
+    /// Runs a statement within the time limit. Returns the number of rows that it changed, and the rows that it
+    /// returned.
     #[expect(clippy::expect_used, reason = "the connection is taken only on drop")]
     async fn run(&mut self, statement: &Statement<'_>) -> Result<(u64, Vec<Row>), BackendError> {
         self.is_interrupted = true;
@@ -269,12 +270,12 @@ pub(super) fn backend_error(error: sqlx::Error) -> BackendError {
     if is_temporary(&error) { BackendError::unavailable(error) } else { BackendError::new(error) }
 }
 
-/// Returns whether a connection is unusable after this error, for example because the server shuts down, or became read-only
-/// in a failover.
+/// Returns whether a connection is unusable after this error, for example because the server shuts down, or became
+/// read-only in a failover.
 fn ends_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
-        // A plan that is outdated within a transaction is prepared again by the next connection.
+        // The statement cannot be prepared again within the transaction; the next connection prepares it again.
         error if is_outdated_plan(error) => true,
         sqlx::Error::Database(error) => error
             .code()
@@ -304,7 +305,7 @@ pub(super) fn is_temporary(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Returns whether an error code of SQLite or PostgreSQL is temporary.
+/// Returns whether an error code of SQLite or PostgreSQL stands for a temporary error.
 ///
 /// SQLite, by the low byte of the code: SQLITE_BUSY, SQLITE_LOCKED, and errors of the disk: SQLITE_READONLY,
 /// SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN. PostgreSQL: the connection failed (class 08), the server is read-only,
@@ -368,7 +369,10 @@ mod tests {
             let mut connection = database.pool.acquire().await.unwrap();
             connection.execute(Statement::new("CREATE TEMP TABLE mark (i INTEGER)")).await.unwrap();
             let slow = connection.execute(Statement::new(SLOW));
-            assert!(timeout(Duration::from_millis(20), slow).await.is_err(), "the statement is too fast");
+            assert!(
+                timeout(Duration::from_millis(20), slow).await.is_err(),
+                "the statement finished before it could be interrupted"
+            );
             drop(connection);
             let mark = database.pool.execute(Statement::new("SELECT i FROM mark")).await;
             assert_eq!(mark.is_err(), is_replaced, "{mark:?}");

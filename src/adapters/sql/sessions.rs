@@ -36,7 +36,7 @@ const OPEN: &str = "INSERT INTO sessions (id, user_kind, user_id, client_id, sco
                     SELECT $1, user_kind, user_id, $2, $3, $4, $5, $6, $6, $7, $8, $9, $6, $13 \
                     FROM credential_versions WHERE user_kind = $10 AND user_id = $11 AND version = $12 \
                     FOR UPDATE";
-/// The statement that ends the least recently used sessions of a user, except the new one and as many as the maximum allows.
+/// The statement that ends the least recently used sessions of a user above the maximum, but never the new session.
 const EVICT: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
                      WHERE user_kind = $1 AND user_id = $2 AND id <> $3 AND (expires IS NULL OR expires > $4) \
                      ORDER BY last_used DESC, created DESC, id LIMIT 1000000 OFFSET $5) RETURNING id";
@@ -94,7 +94,7 @@ impl SqlSessions {
         Self { database, actor: None }
     }
 
-    /// Records sessions that end through this handle in the audit trail, as ended by `actor`.
+    /// Records in the audit trail that `actor` ended the sessions that end through this handle.
     #[must_use]
     pub fn audited(self, actor: Actor) -> Self {
         Self { actor: Some(actor), ..self }
@@ -121,7 +121,7 @@ impl SqlSessions {
         Ok(self.database.pool.fetch(select, user_session).await?)
     }
 
-    /// Ends the sessions of all users, of every kind of user. Returns the number of sessions.
+    /// Ends the sessions of all users of every kind. Returns the number of ended sessions.
     ///
     /// # Errors
     /// [`StoreError`] if the change could not be stored.
@@ -154,7 +154,7 @@ pub(super) async fn end_all(transaction: &mut Connection, owner: &SessionOwner) 
     Ok(())
 }
 
-/// Creates a statement whose first two parameters are the owner.
+/// Creates a statement whose first two parameters are the kind and the subject of the owner.
 fn of_owner<'a>(statement: &'static str, owner: &'a SessionOwner) -> Statement<'a> {
     Statement::new(statement).bind(&*owner.user_kind).bind(&owner.subject)
 }
@@ -165,7 +165,7 @@ impl SessionStore for SqlSessions {
             || self.database.pool.fetch_optional(of_owner(VERSION, owner), |row| row.get::<i64>("version"));
         let mut version = find().await?;
         if version.is_none() {
-            // The end of all sessions raises the versions that exist. It must stop this sign-in too.
+            // Ending the sessions of all users raises only versions that are stored, and must reject this sign-in too.
             self.database.pool.execute(of_owner(ADD_VERSION, owner)).await?;
             version = find().await?;
         }

@@ -94,7 +94,7 @@ impl AuthUser for User {
     }
 }
 
-/// A row of the table of users.
+/// A user as stored in the database, with the password hash.
 #[derive(Clone, Debug)]
 pub struct StoredUser {
     /// The user.

@@ -7,9 +7,9 @@ use unicode_normalization::UnicodeNormalization;
 /// ([Unicode, compatibility caseless match](https://www.unicode.org/versions/latest/core-spec/chapter-3/#G53513)), and
 /// white space at both ends, such as the space that phone keyboards add at the end.
 ///
-/// The database cannot compute the key: SQLite folds only ASCII, and PostgreSQL folds by the locale of its cluster. Stored
-/// keys stay valid, because Unicode [never changes](https://www.unicode.org/policies/stability_policy.html) the folding
-/// of an assigned character.
+/// The database cannot compute the key: SQLite folds only ASCII, and PostgreSQL folds according to the locale of its
+/// cluster. Stored keys stay valid, because Unicode
+/// [never changes](https://www.unicode.org/policies/stability_policy.html) the folding of an assigned character.
 ///
 /// ```
 /// use gatepass::sql::username_key;
@@ -68,7 +68,7 @@ mod tests {
             prop_assert_eq!(username_key(&first), first);
         }
 
-        // Only old Latin, Greek and Cyrillic letters: Rust's tables may be of another Unicode version.
+        // Only old Latin, Greek and Cyrillic letters: Rust's tables may have another Unicode version.
         #[test]
         fn key_does_not_depend_on_case(name in "[ -ɏͰ-҂Ҋ-ԯḀ-῾]{1,20}") {
             // Unicode folds the dotless i to itself, although its uppercase is I.

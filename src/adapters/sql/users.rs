@@ -108,7 +108,7 @@ impl SqlUsers {
         Self { database, actor: None }
     }
 
-    /// Records changes made through this handle in the audit trail, as those of `actor`.
+    /// Records changes made through this handle in the audit trail, as changes by `actor`.
     #[must_use]
     pub fn audited(self, actor: Actor) -> Self {
         Self { actor: Some(actor), ..self }
@@ -138,8 +138,8 @@ impl SqlUsers {
         pages.try_flatten()
     }
 
-    /// Returns the users whose username, email address or full name contains `text`, ignoring case, ordered by username.
-    /// Reads all users, since databases do not fold case as Gatepass does: `strasse` finds `Straße`.
+    /// Returns the users whose username, email address or full name contains `text`, ignoring case, ordered by
+    /// username. Reads all users, since databases do not fold case as Gatepass does: `strasse` finds `Straße`.
     ///
     /// # Errors
     /// An item is a [`StoreError`] if the database cannot be read.
@@ -151,10 +151,11 @@ impl SqlUsers {
         })
     }
 
-    /// Adds a user. Returns whether the name was free.
+    /// Adds a user. Returns whether the username was free.
     ///
-    /// Checks only that the name is a [`Username`]. Check names that people choose with [`username`](crate::sql::username)
-    /// first: it also refuses invisible characters and surrounding white space.
+    /// Checks only that the name is a [`Username`]. Validate names that people choose with
+    /// [`username`](crate::sql::username) first: this function also rejects invisible characters and surrounding white
+    /// space.
     ///
     /// # Errors
     /// [`StoreError`] if the name is not a [`Username`], or the user could not be stored.
@@ -306,8 +307,8 @@ impl Import {
         Ok(inserted == accounts.len() as u64)
     }
 
-    /// Returns which of at most [`BATCH`](Self::BATCH) [username keys](username_key) are taken, including those of users
-    /// that this import added.
+    /// Returns which of at most [`BATCH`](Self::BATCH) [username keys](username_key) are taken, including those of
+    /// users that this import added.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
@@ -315,8 +316,8 @@ impl Import {
         Ok(taken(&mut self.transaction, keys).await?)
     }
 
-    /// Changes the user with this [username key](username_key). Returns whether the user exists. A new password hash, and
-    /// disabling the user, end all sessions of the user.
+    /// Changes the user with this [username key](username_key). Returns whether the user exists. Changing the password
+    /// hash or disabling the user ends all sessions of the user.
     ///
     /// # Errors
     /// [`StoreError`] if the change could not be stored.

@@ -33,19 +33,20 @@ pub(crate) struct AuditArguments {
 
 #[derive(Clone, Debug, Subcommand)]
 enum AuditCommand {
-    /// List entries, the newest first
+    /// List entries, newest first
     List(ListAudit),
 }
 
 #[derive(Clone, Debug, Args)]
 struct ListAudit {
-    /// List only entries since this time: 2026-05-04, 2026-05-04T12:00:00Z, or how long ago: 30m, 12h or 7d
+    /// List only entries since a time such as 2026-05-04 or 2026-05-04T12:00:00Z, or within a duration such as 30m, 12h
+    /// or 7d
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Timestamp>,
-    /// List only the entries of this username, case-insensitive
+    /// List only entries with this username, case-insensitive
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// List only the entries of this event, such as sign_in_failed
+    /// List only entries of this event, such as sign_in_failed
     #[arg(long, value_name = "EVENT", value_parser = kind)]
     event: Option<EventKind>,
     /// Maximum number of entries
@@ -54,14 +55,14 @@ struct ListAudit {
     /// Print each entry as a line of JSON
     #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// Print comma-separated values with a header; a ' precedes cells that spreadsheets would treat as formulas
+    /// Print comma-separated values with a header; cells that spreadsheets would treat as formulas begin with '
     #[arg(long)]
     csv: bool,
 }
 
 fn since(text: &str) -> Result<Timestamp, &'static str> {
     parse_since(text, Timestamp::now())
-        .ok_or("expected a date, a time such as 2026-05-04T12:00:00Z, or how long ago: 30m, 12h or 7d")
+        .ok_or("expected a date, a time such as 2026-05-04T12:00:00Z, or a duration such as 30m, 12h or 7d")
 }
 
 fn parse_since(text: &str, now: Timestamp) -> Option<Timestamp> {

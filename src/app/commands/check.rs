@@ -28,7 +28,7 @@ pub(crate) struct CheckArguments {
     pub(crate) settings: Settings,
 }
 
-/// Runs all checks, which change nothing. Fails if one of them fails.
+/// Runs all checks without changing anything. Fails if one of them fails.
 pub(crate) fn run(CheckArguments { settings, json }: &CheckArguments) -> Result<(), Failure> {
     let results = [
         ("settings", check_settings(settings)),

@@ -54,11 +54,11 @@ enum ClientsCommand {
     },
     /// List clients, sorted by client ID
     List {
-        /// Print each client as a line of JSON; null as scopes or audiences stands for all of them
+        /// Print each client as a line of JSON; null scopes or audiences stand for all of them
         #[arg(long)]
         json: bool,
     },
-    /// Change the name or the limits of a client
+    /// Change the name or the permissions of a client
     Update {
         /// Client ID
         #[arg(value_parser = sql::client_id)]
@@ -69,7 +69,7 @@ enum ClientsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Create a new secret; the old one stays valid for the time of --grace, and sessions stay active
+    /// Create a new secret; the old one stays valid for the time set by --grace, and sessions stay active
     RotateSecret {
         /// Client ID
         #[arg(value_parser = sql::client_id)]
@@ -84,7 +84,7 @@ enum ClientsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Remove a client permanently, after a confirmation
+    /// Remove a client permanently, after confirmation
     Remove {
         /// Client ID
         #[arg(value_parser = sql::client_id)]
@@ -97,7 +97,7 @@ enum ClientsCommand {
 
 #[derive(Clone, Debug, Args)]
 struct ClientFields {
-    /// Name to display; '' removes it
+    /// Display name; '' removes it
     #[arg(long, value_parser = sql::full_name)]
     name: Option<RemovableText>,
     /// Grants that the client may use, separated by spaces [new clients: password refresh_token]
@@ -106,8 +106,8 @@ struct ClientFields {
     /// Scopes that the client's tokens may have, separated by spaces, or all [new clients: all]
     #[arg(long, value_parser = scopes)]
     scopes: Option<GrantedScopes>,
-    /// Audiences of the client's tokens, separated by spaces, or all; the client may introspect tokens for those listed
-    /// [new clients: all]
+    /// Audiences that the client's tokens may have, separated by spaces, or all; the client may introspect tokens for
+    /// the listed audiences [new clients: all]
     #[arg(long, value_parser = audiences)]
     audiences: Option<Audiences>,
     /// Let the client introspect the tokens of all clients [new clients: off]
@@ -209,7 +209,7 @@ fn print_secret(client_id: &ClientId, secret: &ClientSecret) -> Result<(), Failu
     ))
 }
 
-/// Returns the client with a change.
+/// Returns the client with a change applied.
 fn changed(client: Client, change: &ClientChange) -> Client {
     Client {
         grants: change.grants.clone().unwrap_or(client.grants),
@@ -220,7 +220,7 @@ fn changed(client: Client, change: &ClientChange) -> Client {
     }
 }
 
-/// Checks that the limits of a client fit its kind.
+/// Checks that the permissions of a client are allowed for its kind.
 fn check(client: &Client, change: &ClientChange) -> Result<(), Failure> {
     if client.allows_grant(GrantType::ClientCredentials.name()) {
         if client.is_public() {
@@ -256,7 +256,7 @@ fn columns(RegisteredClient { client, created, .. }: &RegisteredClient) -> [Stri
     [id, kind.to_owned(), client.grants.join(" "), scopes.to_string(), created.to_string()]
 }
 
-/// Returns a client in JSON.
+/// Returns a client as JSON.
 fn object(registered: &RegisteredClient) -> Value {
     let RegisteredClient { client, name, created, secret_created, old_secret } = registered;
     let text = |time: &Timestamp| time.to_string();
@@ -338,7 +338,7 @@ async fn revoke_old_secret(clients: &SqlClients, id: &ClientId) -> Result<(), Fa
 }
 
 async fn remove(clients: &SqlClients, id: &ClientId, yes: bool) -> Result<(), Failure> {
-    // Checked before the prompt, so that nobody confirms in vain.
+    // Checked before the prompt, so that nobody confirms the removal of an unknown client.
     find(clients, id).await?;
     let name = escaped(id.as_str());
     prompt::confirm(&format!("Remove client {name} permanently?"), yes)?;

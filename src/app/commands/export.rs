@@ -36,7 +36,8 @@ pub(super) async fn run(
         prompt::confirm(&format!("Replace {name}?"), yes)?;
     }
     let write_error = |error: io::Error| Failure::failed(format!("cannot write {name}: {error}"));
-    // An existing file is replaced only by a complete one. The mode of temporary files is 600, as password hashes require.
+    // An existing file is replaced only after the export is complete. Temporary files have the mode 600, which protects
+    // the password hashes.
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temporary =
         tempfile::Builder::new().prefix(".export-").tempfile_in(directory).map_err(write_error)?;

@@ -18,20 +18,20 @@ use crate::{
     domain::time::Timestamp,
 };
 
-/// The variable with the time of a reproducible build, in Unix seconds.
+/// The environment variable with the build time for reproducible builds, as a Unix timestamp in seconds.
 const BUILD_TIME: &str = "SOURCE_DATE_EPOCH";
 
 /// The arguments of `gatepass completions`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CompletionsArguments {
-    /// Shell that the script is for
+    /// Shell for which to print the script
     shell: Shell,
 }
 
 /// The arguments of `gatepass man`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ManArguments {
-    /// Command that the page describes, such as `users add` [default: a summary of all commands]
+    /// Command for which to print the page, such as `users add` [default: a summary of all commands]
     #[arg(value_name = "COMMAND")]
     command: Vec<String>,
 
@@ -79,8 +79,8 @@ fn show_all_options(command: Command) -> Command {
     command.mut_args(|arg| arg.hide_short_help(false)).mut_subcommands(show_all_options)
 }
 
-/// Returns a page. By default, clap_mangen would list every option in the synopsis, and give the text after the help the
-/// heading EXTRA.
+/// Returns a page, rendered section by section: clap_mangen itself would list every option in the synopsis, and put the
+/// text after the options under the heading EXTRA.
 fn page(man: &Man, command: &Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     man.render_title(&mut page)?;

@@ -1,4 +1,4 @@
-//! `gatepass users import`: reads a file twice, to check every line and to add the users.
+//! `gatepass users import`: reads a file twice: first to check every line, then to add the users.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// The maximum number of printed errors. Further ones are only counted.
+/// The maximum number of printed errors. Further errors are only counted.
 const MAX_PRINTED_ERRORS: usize = 100;
 
 /// The number of usernames per database query.
@@ -34,10 +34,10 @@ const LOOKUP_SIZE: usize = 500;
 pub(super) struct ImportUsers {
     /// File to read; - is standard input
     file: PathBuf,
-    /// Format of the file [default: by its extension, .jsonl or .csv]
+    /// Format of the file [default: from its extension, .jsonl or .csv]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Import the valid users even if other lines are invalid; prints the errors of those
+    /// Import the valid users even if other lines are invalid; prints the errors in the invalid lines
     #[arg(long)]
     skip_invalid: bool,
     /// Action for usernames that are already taken
@@ -67,7 +67,7 @@ enum OnConflict {
 struct Imported {
     imported: u64,
     updated: u64,
-    /// Existing users that were kept as they are.
+    /// Existing users that were kept unchanged.
     skipped: u64,
     /// Lines with errors.
     invalid: u64,
@@ -88,7 +88,7 @@ pub(super) async fn run(users: &SqlUsers, arguments: &ImportUsers) -> Result<(),
     let mut text = format!("imported {}", user_count(imported.imported));
     for (count, others) in [
         (imported.updated, format!(", updated {}", imported.updated)),
-        (imported.skipped, format!(", kept {} as they are", imported.skipped)),
+        (imported.skipped, format!(", kept {} unchanged", imported.skipped)),
         (imported.invalid, format!(", skipped {} invalid", imported.invalid)),
     ] {
         if count > 0 {
@@ -160,11 +160,11 @@ fn read_error(name: &str, error: io::Error) -> Failure {
     Failure::failed(format!("cannot read {name}: {error}"))
 }
 
-/// The lines of a file that was checked.
+/// The result of checking the lines of a file.
 struct Checked {
     /// The number of valid users.
     valid: u64,
-    /// The numbers of the other lines.
+    /// The numbers of the invalid lines.
     invalid: HashSet<u64>,
 }
 
@@ -241,7 +241,7 @@ async fn write(
         let accounts: Option<Vec<_>> = batch.into_iter().map(Record::into_account).collect();
         let accounts = accounts.ok_or_else(|| {
             Failure::failed(
-                "a user without hashed_password was removed during the import: nothing was imported",
+                "an existing user without hashed_password in the file was removed during the import: nothing was imported",
             )
         })?;
         if !import.add(&accounts).await? {
@@ -257,12 +257,13 @@ async fn write(
     Ok(result)
 }
 
-/// The usernames of a file.
+/// The usernames in a file.
 #[derive(Default)]
 struct Names {
-    /// The line of each username.
+    /// The line number of each username.
     lines: HashMap<Box<str>, u64>,
-    /// The usernames that were not looked up in the database yet, with their lines and whether these have a password hash.
+    /// The usernames that have not been looked up in the database yet, with their line numbers. The flag is true if the
+    /// line has a password hash.
     pending: Vec<(String, u64, bool)>,
 }
 
@@ -288,7 +289,7 @@ impl Names {
         errors: &mut Errors,
     ) -> Result<(), Failure> {
         let mut pending = mem::take(&mut self.pending);
-        // The others are valid whether or not their usernames are taken.
+        // With `skip` or `update`, a line with a password hash is valid whether or not its username is taken.
         pending.retain(|(_, _, has_hash)| on_conflict == OnConflict::Error || !has_hash);
         let keys: Vec<_> = pending.iter().map(|(key, ..)| key.as_str()).collect();
         let taken = users.taken(&keys).await?;
@@ -304,7 +305,7 @@ impl Names {
     }
 }
 
-/// The first errors of a file, their number, and the numbers of their lines.
+/// The first errors in a file, the number of all errors, and the numbers of the lines with errors.
 #[derive(Default)]
 struct Errors {
     first: Vec<(u64, FieldError)>,

@@ -1,4 +1,4 @@
-//! `gatepass keys`: the keys that sign tokens.
+//! `gatepass keys`: manages the keys that sign tokens.
 
 use std::{
     fmt::Display,
@@ -57,8 +57,8 @@ enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Create the next key, which signs after --key-activation-delay; running services load it within a second. With
-    /// --algorithm, the service changes to that algorithm; no token becomes invalid
+    /// Create the next key, which signs tokens after --key-activation-delay; running services load it within a second.
+    /// With --algorithm, the service changes to that algorithm; existing tokens stay valid
     Rotate {
         /// Print a JSON object, with times as Unix timestamps in seconds
         #[arg(long)]
@@ -108,7 +108,7 @@ pub(crate) fn run(KeysArguments { keys, signing, command }: &KeysArguments) -> R
             if !retired.is_empty() {
                 let lifetime = (jwt.access_token_ttl + jwt.leeway).as_secs();
                 let question = format!(
-                    "Tokens are valid for {lifetime} s (--access-token-ttl plus --leeway): those of {} have expired. \
+                    "Tokens are valid for {lifetime} s (--access-token-ttl plus --leeway): all tokens signed by {} have expired. \
                      Remove these keys permanently?",
                     kids(&retired)
                 );
@@ -131,7 +131,7 @@ pub(crate) fn run(KeysArguments { keys, signing, command }: &KeysArguments) -> R
     }
 }
 
-/// Adds an audit entry for a new key, and prints its ID and state.
+/// Adds an audit entry for a new key, and prints the ID and the state of the key.
 fn added(
     verb: &str,
     key: &ListedKey,
@@ -156,7 +156,7 @@ fn read_key(file: &Path) -> Result<Zeroizing<String>, Failure> {
     let cannot_read =
         |cause: &dyn Display| Failure::failed(format!("cannot read {}: {cause}", file.display()));
     match read {
-        Ok(length) if length as u64 > MAX_KEY => Err(cannot_read(&"a key file has at most 16 KiB")),
+        Ok(length) if length as u64 > MAX_KEY => Err(cannot_read(&"the file is larger than 16 KiB")),
         Ok(_) => Ok(text),
         Err(error) => Err(cannot_read(&error)),
     }
@@ -186,8 +186,8 @@ fn list(keys: &[ListedKey], directory: &Path, json: bool, now: Timestamp) -> Res
     output.finish()
 }
 
-/// Writes an entry to the audit trail, if the database exists. A failure is only printed: in an emergency, keys must be
-/// changeable without the database.
+/// Writes an entry to the audit trail, if the database exists. A failure is only printed: in an emergency, it must be
+/// possible to change keys without the database.
 fn record(kind: EventKind, kids: String, database: &DatabaseLocation) {
     let url = database.database_url.expose();
     if Database::missing_file(url).is_some() {
@@ -216,7 +216,7 @@ fn state(state: KeyState, now: Timestamp) -> String {
     let seconds_to = |then: Timestamp| then.as_unix().saturating_sub(now.as_unix());
     match state {
         KeyState::Next { signs_at } => {
-            format!("next: signs in {} s, from {signs_at}", seconds_to(signs_at))
+            format!("next: signs tokens in {} s, from {signs_at}", seconds_to(signs_at))
         }
         KeyState::Signing => "signing".into(),
         KeyState::Verifying { until } => {

@@ -56,7 +56,7 @@ fn with_database(
     })
 }
 
-/// A text that can be removed. With this alias, clap does not treat the `Option` as an optional argument.
+/// A text, or `None` to remove it. With this alias, clap does not treat the `Option` as an optional argument.
 type RemovableText = std::option::Option<String>;
 
 /// The format of a file of users.
@@ -69,7 +69,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Returns the given format, or else that of the file extension, or else the default.
+    /// Returns the given format, or else the format of the file extension, or else the default.
     fn of(file: &Path, given: Option<Self>, default: Option<Self>) -> Result<Self, Failure> {
         let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let by_name = match extension.to_ascii_lowercase().as_str() {

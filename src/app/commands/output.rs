@@ -22,8 +22,8 @@ pub(super) const UNUSED: Style = Style::new().dimmed();
 pub(super) const PLAIN: Style = Style::new();
 const HEADER: Style = Style::new().bold();
 
-/// Standard output, buffered. It has styles only on a terminal, and not if `NO_COLOR` is set. If the reader closes it, as
-/// `head` does, the command ends with exit code 0.
+/// Buffered standard output. Styles are written only to a terminal, and not if `NO_COLOR` is set. If the reader closes
+/// the pipe, as `head` does, the command ends with exit code 0.
 pub(super) struct Output(BufWriter<AutoStream<StdoutLock<'static>>>);
 
 impl Output {
@@ -44,8 +44,8 @@ impl Output {
     }
 }
 
-/// The output of a list: a line of JSON for each item, or a table with aligned columns. Their width is measured as on a
-/// terminal, which shows some characters twice as wide and others not at all.
+/// The output of a list: a line of JSON for each item, or a table with aligned columns. The width of text is measured
+/// as terminals show it: some characters are twice as wide, and others are invisible.
 pub(super) struct List<const N: usize> {
     pub(super) output: Output,
     is_table: bool,
@@ -109,14 +109,14 @@ impl<const N: usize> List<N> {
     }
 }
 
-/// Prints one line.
+/// Prints text and a line break.
 pub(super) fn print(line: impl Display) -> Result<(), Failure> {
     let mut output = Output::new();
     output.line(line)?;
     output.finish()
 }
 
-/// Prints one line of JSON.
+/// Prints a value as one line of JSON.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(serde_json::to_string(value)?)
 }
@@ -134,7 +134,7 @@ pub(super) fn escaped(text: &str) -> String {
 /// Returns a record of a CSV file, without the line break.
 pub(super) fn csv_line<T: AsRef<[u8]>>(cells: impl IntoIterator<Item = T>) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     let _ = writer.write_record(cells);
     let line = String::from_utf8_lossy(&writer.into_inner().unwrap_or_default()).into_owned();
     line.strip_suffix('\n').map(str::to_owned).unwrap_or(line)

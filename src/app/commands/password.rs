@@ -27,8 +27,8 @@ use crate::{
 /// The maximum number of bytes that are read from standard input.
 const MAX_LINE: u64 = 64 * 1024;
 
-/// The source of a new password, and the parameters of its hash. A password is never an argument, because every user of the
-/// machine can see the arguments of a process.
+/// The source of a new password, and the parameters of its hash. A password is never an argument, because every user of
+/// the machine can see the arguments of a process.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct NewPassword {
     /// Read the password from the first line of standard input instead of prompting for it
@@ -43,8 +43,8 @@ pub(crate) struct NewPassword {
 }
 
 impl NewPassword {
-    /// Reads a password, checks it against the password policy, and returns the hash to store. Fails if the password matches
-    /// the hash `current`.
+    /// Reads a password, checks it against the password policy, and returns the hash to store. Fails if the password
+    /// matches the hash `current`.
     pub(super) async fn hash(
         self,
         user: &User,
@@ -53,7 +53,7 @@ impl NewPassword {
         // One thread is enough for one password.
         let settings = Argon2Settings { threads: Some(NonZeroUsize::MIN), ..self.argon2.hasher() };
         let hasher = Argon2Hasher::with_settings(settings).map_err(Failure::usage)?;
-        // Before the prompt, so that nobody types a password in vain.
+        // Loaded before the prompt, so that nobody types a password if the policy is invalid.
         let policy = self.rules.policy(&self.issuer, &hasher)?;
         let password = if self.password_stdin { read_line()? } else { prompt_twice()? };
         if password.expose().is_empty() {
@@ -72,7 +72,7 @@ impl NewPassword {
 }
 
 fn read_line() -> Result<Password, Failure> {
-    // With this capacity most passwords are not copied while the buffer grows.
+    // A buffer that grows would leave copies of the password in memory. This capacity is sufficient for most passwords.
     let mut line = Zeroizing::new(String::with_capacity(Password::MAX_BYTES));
     let read = io::stdin().lock().take(MAX_LINE).read_line(&mut line);
     read.map_err(|error| Failure::failed(format!("cannot read the password: {error}")))?;
@@ -80,7 +80,7 @@ fn read_line() -> Result<Password, Failure> {
     Ok(line.strip_suffix('\r').unwrap_or(line).into())
 }
 
-/// The exit code of shells for a program that was ended by Ctrl-C.
+/// The exit code that shells report for a program ended by Ctrl-C.
 const INTERRUPTED: i32 = 130;
 
 fn prompt_twice() -> Result<Password, Failure> {
@@ -102,8 +102,8 @@ fn prompt_twice() -> Result<Password, Failure> {
     Ok(password)
 }
 
-/// Keeps Ctrl-C from ending the program at a prompt, while the terminal hides what is typed: `rpassword` raises the signal
-/// before it restores the terminal. Afterwards Ctrl-C ends the program as usual.
+/// Keeps Ctrl-C from ending the program while the terminal hides what is typed: `rpassword` raises the signal before it
+/// restores the terminal. After the prompt, Ctrl-C ends the program as usual.
 fn catch_interrupts() -> Result<(), Failure> {
     #[cfg(unix)]
     {

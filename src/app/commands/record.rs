@@ -33,19 +33,19 @@ const MAX_RECORD: u64 = 1024 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The fields, in the order in which they are written.
+/// The fields of a user, in the order of columns in an exported CSV file.
 pub(super) const FIELDS: [&str; 6] =
     ["username", "email", "full_name", "disabled", "scopes", "hashed_password"];
 
 const UNKNOWN_FIELD: &str = "unknown field";
 
-const NO_HASH: &str = "it is missing or empty";
+const NO_HASH: &str = "missing or empty";
 
 /// A user in a file.
 pub(super) struct Record {
     pub(super) username_key: String,
     user: User,
-    /// `None` if the file has no hash and need not have one.
+    /// `None` if the file contains no hash and does not need one.
     hashed_password: Option<String>,
     /// The fields that the file contains.
     fields: Vec<&'static str>,
@@ -56,12 +56,12 @@ impl Record {
         self.hashed_password.is_some()
     }
 
-    /// Returns the new user, if the file contains a password hash.
+    /// Returns the account of a new user, or `None` if the file contains no password hash.
     pub(super) fn into_account(self) -> Option<Account<User>> {
         Some(Account::new(self.user, self.hashed_password?))
     }
 
-    /// Returns the change of an existing user to the fields that the file contains. The password hash is one of them only if
+    /// Returns the changes to an existing user. They contain the fields in the file, but the password hash only if
     /// `update_passwords` is set.
     pub(super) fn change(&self, update_passwords: bool) -> UserChange {
         let User { email, full_name, disabled, scopes, .. } = &self.user;
@@ -97,13 +97,13 @@ impl FieldError {
     }
 }
 
-/// A line that is not empty.
+/// A record of the file, with the number of its first line.
 pub(super) struct Line {
     pub(super) number: u64,
     pub(super) content: Result<Record, Vec<FieldError>>,
 }
 
-/// The users of a file, record by record.
+/// A reader of the users in a file, record by record.
 pub(super) struct Records<R> {
     reader: R,
     format: Format,
@@ -113,7 +113,7 @@ pub(super) struct Records<R> {
     lines: u64,
     text: Vec<u8>,
     header_line: u64,
-    /// The columns of a CSV file, or their errors.
+    /// The columns of a CSV file, or the errors in its header.
     header: Result<Vec<String>, Vec<FieldError>>,
 }
 
@@ -158,8 +158,8 @@ impl<R: BufRead> Records<R> {
         Ok(Some(Line { number, content }))
     }
 
-    /// Reads the next record that is not blank into `text`, and returns the number of its first line. A CSV record continues
-    /// on the next line while a quote is open.
+    /// Reads the next record that is not blank into `text`, and returns the number of its first line. A CSV record
+    /// continues on the next line while a quote is open.
     fn read(&mut self) -> Result<Option<u64>, io::Error> {
         let Self { reader, format, lines, text, .. } = self;
         text.clear();
@@ -199,17 +199,17 @@ impl<R: BufRead> Records<R> {
     }
 }
 
-/// Checks by its first line that a file is not in UTF-16, and that its lines end with line feeds.
+/// Checks by its first line that a file is not in UTF-16, and that carriage returns alone do not end its lines.
 fn check_encoding(line: &[u8]) -> Result<(), io::Error> {
     if line.starts_with(b"\xff\xfe")
         || line.starts_with(b"\xfe\xff")
         || line.iter().take(2).any(|byte| *byte == 0)
     {
-        return Err(io::Error::other("it is in UTF-16; convert it to UTF-8"));
+        return Err(io::Error::other("the file is in UTF-16; convert it to UTF-8"));
     }
     let content = line.strip_suffix(b"\n").unwrap_or(line);
     if content.strip_suffix(b"\r").unwrap_or(content).contains(&b'\r') {
-        return Err(io::Error::other("its lines end with carriage returns only; convert them to line feeds"));
+        return Err(io::Error::other("the lines end with carriage returns only; convert them to line feeds"));
     }
     Ok(())
 }
@@ -229,11 +229,11 @@ fn csv_fields(text: &[u8]) -> Result<ByteRecord, Vec<FieldError>> {
     if is_one && is_closed {
         Ok(record)
     } else {
-        Err(FieldError::line("a quote is not closed, or does not surround a field"))
+        Err(FieldError::line("a quote is not closed, or does not enclose a whole field"))
     }
 }
 
-/// Reads the header of a CSV file.
+/// Returns the columns in the header of a CSV file.
 fn columns(header: &ByteRecord, requires_hash: bool) -> Result<Vec<String>, Vec<FieldError>> {
     let columns: Vec<_> = header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
     let mut errors = Vec::new();
@@ -297,7 +297,7 @@ fn csv_record(
     Ok(record)
 }
 
-/// Checks the fields of a user. `errors` are those that were already found.
+/// Checks the fields of a user. `errors` contains the errors that were already found.
 fn record(
     mut fields: Map<String, Value>,
     mut errors: Vec<FieldError>,
@@ -359,7 +359,7 @@ impl FieldReader<'_> {
     }
 }
 
-/// Reads scopes from a list or a string.
+/// Reads scopes from a JSON list or string. Without a value, returns the default scopes.
 fn scopes(value: Value) -> Result<Scopes, String> {
     const EXPECTED: &str = "expected a string or a list of strings";
     let text = match value {
@@ -381,7 +381,7 @@ fn scopes(value: Value) -> Result<Scopes, String> {
 pub(super) fn user_line(StoredUser { user, password_hash, .. }: &StoredUser, format: Format) -> String {
     let hashed_password = password_hash.expose();
     match format {
-        // Without the identifier: an imported user is a new user.
+        // The user ID is not exported: an imported user is a new user with a new ID.
         Format::Jsonl => json!({
             "username": user.username,
             "email": user.email,

@@ -33,7 +33,7 @@ pub(crate) struct SessionsArguments {
 
 #[derive(Clone, Debug, Subcommand)]
 enum SessionsCommand {
-    /// List active sessions, the most recently used first
+    /// List active sessions, most recently used first
     List(ListSessions),
     /// End sessions; running services reject the tokens of ended sessions within a second
     End(EndSessions),
@@ -54,12 +54,12 @@ struct ListSessions {
 #[derive(Clone, Debug, Args)]
 #[command(group = ArgGroup::new("users").args(["username", "all"]).required(true))]
 struct EndSessions {
-    /// Username, case-insensitive: end all sessions of this user
+    /// Username, case-insensitive; without --session, all sessions of this user end
     username: Option<String>,
     /// End only the session with this ID
     #[arg(long, value_name = "ID", allow_hyphen_values = true, conflicts_with = "all")]
     session: Option<String>,
-    /// End the sessions of all users, after a confirmation
+    /// End the sessions of all users, after confirmation
     #[arg(long)]
     all: bool,
     /// Skip the confirmation
@@ -88,7 +88,7 @@ async fn list(database: &Database, arguments: ListSessions) -> Result<(), Failur
         None => None,
     };
     let sessions = SqlSessions::new(database.clone());
-    // One more than the limit shows whether there are more.
+    // One session more than the limit is loaded, which shows whether the list is incomplete.
     let mut found = sessions.all(owner.as_ref(), limit + 1, Timestamp::now()).await?;
     let has_more = found.len() > limit as usize;
     found.truncate(limit as usize);
@@ -98,7 +98,7 @@ async fn list(database: &Database, arguments: ListSessions) -> Result<(), Failur
     }
     list.finish()?;
     if has_more {
-        eprintln!("gatepass: there are more than {limit} sessions; set --limit to list them");
+        eprintln!("gatepass: there are more than {limit} sessions; raise --limit to list more");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `gatepass throttle`: ends waits of login throttling.
+//! `gatepass throttle`: resets login throttling.
 
 use std::net::IpAddr;
 

@@ -78,7 +78,7 @@ enum UsersCommand {
         /// Username, case-insensitive
         username: String,
     },
-    /// Remove a user permanently, after a confirmation
+    /// Remove a user permanently, after confirmation
     Remove {
         /// Username, case-insensitive
         username: String,
@@ -89,21 +89,20 @@ enum UsersCommand {
     /// Add all users of a file, or none if one of them is invalid
     ///
     /// Each line of a JSON lines file is an object with the fields username, email, full_name, disabled, scopes and
-    /// hashed_password. A CSV file has these names in its header. username and hashed_password are required.
-    /// A user without scopes in the file gets the scope me.
-    /// All lines are checked before any user is added. Errors are printed as FILE:LINE: FIELD: reason.
-    /// hashed_password may be a hash of Django, Flask, WordPress, ASP.NET Core Identity, Spring or an LDAP server; ! stands
-    /// for a user without a password.
+    /// hashed_password. A CSV file has these names in its header. username and hashed_password are required. A user
+    /// without scopes in the file gets the scope me. All lines are checked before any user is added. Errors are printed
+    /// as FILE:LINE: FIELD: reason. hashed_password may be a hash of Django, Flask, WordPress, ASP.NET Core Identity,
+    /// Spring or an LDAP server; ! stands for a user without a password.
     Import(ImportUsers),
-    /// Write all users, with their password hashes, to a file that `import` reads
+    /// Write all users, with their password hashes, to a file that `users import` can read
     Export {
         /// File to write; - is standard output
         #[arg(default_value = "-")]
         file: PathBuf,
-        /// Format of the file [default: by its extension, .jsonl or .csv; otherwise jsonl]
+        /// Format of the file [default: from its extension, .jsonl or .csv; otherwise jsonl]
         #[arg(long, value_enum)]
         format: Option<Format>,
-        /// Replace an existing file without a confirmation
+        /// Replace an existing file without confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -124,19 +123,19 @@ struct ListUsers {
 
 #[derive(Clone, Debug, Args)]
 struct AddUser {
-    /// Username, unique regardless of case
+    /// Username; must be unique regardless of case
     #[arg(value_parser = sql::username)]
     username: Username,
     /// Email address
     #[arg(long, value_parser = sql::email)]
     email: Option<RemovableText>,
-    /// Name to display
+    /// Display name
     #[arg(long, value_parser = sql::full_name)]
     full_name: Option<RemovableText>,
     /// Scopes that the user's tokens may have, separated by spaces [default: me]
     #[arg(long, value_parser = sql::scopes)]
     scopes: Option<Scopes>,
-    /// Add the user as disabled
+    /// Disable the new user
     #[arg(long)]
     disabled: bool,
     /// Print the user as a JSON object
@@ -152,7 +151,7 @@ struct SetFields {
     /// Email address; '' removes it
     #[arg(long, value_parser = sql::email)]
     email: Option<RemovableText>,
-    /// Name to display; '' removes it
+    /// Display name; '' removes it
     #[arg(long, value_parser = sql::full_name)]
     full_name: Option<RemovableText>,
     /// Scopes that the user's tokens may have, separated by spaces; '' removes all
@@ -160,7 +159,7 @@ struct SetFields {
     scopes: Option<Scopes>,
 }
 
-/// Parses a text to search for: no field is longer than 255 characters.
+/// Parses a text to search for. Longer texts match nothing, since no field is longer than 255 characters.
 fn filter(text: &str) -> Result<String, &'static str> {
     if text.chars().nth(255).is_some() {
         Err("it is longer than 255 characters")
@@ -217,7 +216,7 @@ async fn run_on(users: &SqlUsers, command: UsersCommand) -> Result<(), Failure> 
 async fn add(users: &SqlUsers, new: AddUser) -> Result<(), Failure> {
     let username = new.username.as_str().to_owned();
     let taken = || Failure::failed(format!("username {username} is already taken"));
-    // Checked before the prompt, so that nobody types a password in vain.
+    // Checked before the prompt, so that nobody types a password for a username that is taken.
     if users.find(&new.username).await?.is_some() {
         return Err(taken());
     }
@@ -260,7 +259,7 @@ async fn list(users: &SqlUsers, ListUsers { filter, limit, json }: ListUsers) ->
     }
     list.finish()?;
     if has_more {
-        eprintln!("gatepass: there are more than {listed} users; set --limit to list them");
+        eprintln!("gatepass: there are more than {listed} users; raise --limit to list more");
     }
     Ok(())
 }
@@ -277,7 +276,7 @@ fn show(stored: &StoredUser, json: bool) -> Result<(), Failure> {
     ))
 }
 
-/// Returns a user in JSON, without the password hash.
+/// Returns a user as JSON, without the password hash.
 fn object(StoredUser { user, created, changed, .. }: &StoredUser) -> Value {
     let mut object = json!(user);
     object["created"] = created.to_string().into();

@@ -26,10 +26,10 @@ use crate::{
     },
 };
 
-/// The number of sessions on a page.
+/// The number of sessions per page.
 const PAGE_SIZE: usize = 10;
 
-/// The number of recent events.
+/// The number of recent events that the page shows.
 const EVENTS: u32 = 10;
 
 #[derive(Template)]
@@ -42,10 +42,10 @@ struct AccountPage<'a> {
     name: &'a str,
     notice: Option<&'a str>,
     sessions: Vec<SessionItem>,
-    /// The page of sessions, from 1.
+    /// The page number in the list of sessions, from 1.
     number: usize,
     pages: usize,
-    /// `None` without the form for the password.
+    /// `None` if the page has no form to change the password.
     rules: Option<PasswordRules>,
     password_error: PasswordError<'a>,
     events: Vec<EventItem>,
@@ -80,7 +80,7 @@ struct EventItem {
     origin: String,
 }
 
-/// The errors of a password change.
+/// The error messages of the form to change the password.
 #[derive(Default)]
 struct PasswordError<'a> {
     general: Option<&'a str>,
@@ -89,7 +89,7 @@ struct PasswordError<'a> {
     new: Option<String>,
 }
 
-/// A question before sessions end: in a dialog, or without scripts on a page.
+/// A confirmation before sessions are ended. It is a dialog, or a separate page in browsers without scripts.
 struct Confirmation<'a> {
     id: &'static str,
     title: &'a str,
@@ -98,7 +98,7 @@ struct Confirmation<'a> {
     action: &'static str,
     session: String,
     device: String,
-    /// The page of sessions to return to.
+    /// The page number in the list of sessions to return to.
     number: usize,
     is_dialog: bool,
 }
@@ -197,7 +197,7 @@ impl SessionItem {
     }
 }
 
-/// Returns the name of the device, or of the client that authenticated.
+/// Returns the name of the device, or the ID of the client that authenticated.
 fn device(session: &Session, t: &Texts) -> String {
     match &session.client_id {
         Some(client_id) => client_id.as_str().to_owned(),
@@ -206,7 +206,7 @@ fn device(session: &Session, t: &Texts) -> String {
 }
 
 impl EventItem {
-    /// Returns `None` for a kind of event without a text: it is not about users, or the query leaves it out.
+    /// Returns `None` for a kind of event without a text: such events do not concern users, or the query excludes them.
     fn of(event: &AuditEntry, t: &Texts) -> Option<Self> {
         let texts = &t.events;
         let device = event.user_agent.as_deref().map(|agent| t.sessions.device(Some(agent)));
@@ -220,7 +220,8 @@ impl EventItem {
     }
 }
 
-/// `GET /account/user`: the ID of the user who is signed in, if any. Pages that become visible again compare it with theirs.
+/// `GET /account/user`: the ID of the signed-in user, or an empty body. A page that becomes visible again compares it
+/// with the ID of the user that it shows.
 pub(super) async fn user(site: web::Data<Site>, request: HttpRequest) -> PageResult {
     let id = match site.user(&request).await {
         Ok(user) => user.id.to_string(),
@@ -232,7 +233,7 @@ pub(super) async fn user(site: web::Data<Site>, request: HttpRequest) -> PageRes
     Ok(response.body(id))
 }
 
-/// `GET /account/password` and `GET /logout`, the URLs of forms: redirects to the account page.
+/// `GET /account/password` and `GET /logout`, to which forms are sent with POST: redirects to the account page.
 pub(super) async fn back(_: web::Data<Site>, request: HttpRequest) -> PageResult {
     Ok(redirect(&format!("{}account", root(&request))))
 }
@@ -244,7 +245,7 @@ pub(super) async fn change_password(
     payload: web::Payload,
 ) -> PageResult {
     let user = form_user(&site, &request).await?;
-    // The change would sign the user out for good.
+    // The change ends all sessions, and the user could not sign in again with a password.
     if site.pages.rules.is_none() {
         return Err(ApiError::UnsupportedGrant);
     }
@@ -253,7 +254,7 @@ pub(super) async fn change_password(
         Ok(response) => return Ok(response),
         Err(error) => error,
     };
-    // A change that fails late has ended the sessions, and the user has to sign in again.
+    // If the change failed after it ended the sessions, this redirects the user to the sign-in page.
     let user = site.user(&request).await?;
     let t = site.texts(&request);
     let mut password_error = PasswordError::default();
@@ -276,7 +277,7 @@ pub(super) async fn change_password(
     Ok(site.render(&request, response, &page))
 }
 
-/// Sets `weak` if the new password is refused.
+/// Changes the password. Sets `weak` to the reason if the policy refuses the new password.
 async fn try_change_password(
     site: &Site,
     request: &HttpRequest,
@@ -305,13 +306,13 @@ async fn try_change_password(
     Ok(response)
 }
 
-/// Returns the user who sent a form from a page of this origin.
+/// Checks that a form was sent from a page of this origin, and returns the user.
 async fn form_user(site: &Site, request: &HttpRequest) -> Result<CurrentUser<User>, ApiError> {
     check_origin(site.auth().transport()?, request)?;
     site.user(request).await
 }
 
-/// `GET /account/end-session`: asks whether to end a session.
+/// `GET /account/end-session`: a page to confirm the end of a session.
 pub(super) async fn confirm_end(site: web::Data<Site>, request: HttpRequest) -> PageResult {
     let user = site.user(&request).await?;
     let Query { session, page, .. } = Query::of(&request);
@@ -328,7 +329,7 @@ pub(super) async fn confirm_end(site: web::Data<Site>, request: HttpRequest) -> 
     Ok(confirm(&site, &request, dialog))
 }
 
-/// `GET /account/end-sessions`: asks whether to end all sessions.
+/// `GET /account/end-sessions`: a page to confirm the end of all sessions.
 pub(super) async fn confirm_end_all(site: web::Data<Site>, request: HttpRequest) -> PageResult {
     site.user(&request).await?;
     Ok(confirm(&site, &request, Confirmation::end_all(site.texts(&request))))
@@ -386,7 +387,7 @@ mod tests {
             .map(|kind| kind.as_str())
             .filter(|kind| !texts.kinds.contains_key(*kind))
             .collect();
-        // The query leaves them out as routine, or they have no user, or one who was removed.
+        // The query excludes these kinds as routine, or the events have no user, or the user has been removed.
         let expected = [
             "client_failed",
             "client_blocked",

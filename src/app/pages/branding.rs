@@ -13,18 +13,18 @@ const MAX_LOGO_BYTES: u64 = 256 * 1024;
 /// The color of the pages without `--brand-color`.
 const GREEN: Color = Color([0x0b, 0x5a, 0x44]);
 
-/// The backgrounds of the pages, as in `static/base.css`: those of light and of dark mode, page and card.
+/// The background colors of page and card in light and in dark mode, as in `static/base.css`.
 const LIGHT: [Color; 2] = [Color([0xef, 0xf2, 0xed]), Color([0xfc, 0xfd, 0xfb])];
 const DARK: [Color; 2] = [Color([0x0f, 0x16, 0x13]), Color([0x18, 0x21, 0x1d])];
 
-/// The share of the color in the background of messages, in percent.
+/// The share of the brand color in the background of messages, in percent.
 const TINT: u32 = 12;
 
 const BLACK: Color = Color([0; 3]);
 const WHITE: Color = Color([0xff; 3]);
 
-/// The contrast of text in light mode, which WCAG 2.2 requires for level AA, and in dark mode: saturated text on a dark
-/// page needs more contrast to look as clear.
+/// The minimum contrast of text in light mode, as WCAG 2.2 requires for level AA, and in dark mode. Saturated text on a
+/// dark page needs more contrast to be as legible.
 const MIN_CONTRAST: f64 = 4.5;
 const DARK_CONTRAST: f64 = 7.0;
 
@@ -38,7 +38,8 @@ pub(crate) struct Brand {
 }
 
 impl Brand {
-    /// Returns a style sheet with the colors. Text on buttons and in the color itself is legible in light and dark mode.
+    /// Returns a style sheet with colors derived from the brand color. Text on buttons, and text in the brand color, is
+    /// legible in light and dark mode.
     pub(crate) fn style(&self) -> String {
         let Self { color, .. } = self;
         let colors = |accent: Color, [_, card]: [Color; 2]| {
@@ -53,7 +54,7 @@ impl Brand {
         )
     }
 
-    /// Returns an icon with the first letter of the name.
+    /// Returns an SVG icon with the first letter of the name.
     pub(crate) fn icon(&self) -> String {
         let letter = self.name.chars().find(|c| c.is_alphanumeric()).unwrap_or('•').to_uppercase();
         let (color, text) = (self.color, self.color.text_color());
@@ -64,12 +65,12 @@ impl Brand {
         )
     }
 
-    /// Returns the generated files.
+    /// Returns the style sheet, the icon and the logo.
     pub(super) fn files(&self) -> Vec<(&'static str, Asset)> {
         let mut files =
             vec![("brand.css", Asset::new(CSS, self.style())), ("icon.svg", Asset::new(SVG, self.icon()))];
         if let Some(Logo { file, content_type, image }) = &self.logo {
-            // An SVG file can contain scripts, which run if somebody opens its URL.
+            // An SVG file can contain scripts, which would run if someone opened its URL.
             let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'";
             let asset = Asset::new(content_type, image.clone());
             files.push((file, asset.with_content_security_policy(policy)));
@@ -135,7 +136,7 @@ fn is_svg(image: &[u8]) -> bool {
     rest.strip_prefix("<svg").is_some_and(|rest| rest.starts_with([' ', '\t', '\r', '\n', '>', '/']))
 }
 
-/// A color: red, green and blue.
+/// An RGB color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Color([u8; 3]);
 
@@ -186,7 +187,7 @@ impl Color {
         if self.contrast(WHITE) >= self.contrast(BLACK) { WHITE } else { BLACK }
     }
 
-    /// Mixes this color with another one, with as little as necessary for text in the result to be legible on all these
+    /// Mixes this color with as little of `other` as needed to make text in the result legible on all these
     /// backgrounds.
     fn legible_on(self, backgrounds: &[Self], contrast: f64, other: Self) -> Self {
         let mixed = (0..=100).map(|percent| self.mixed(other, percent));
@@ -232,17 +233,17 @@ mod tests {
                 }
             }
         }
-        // The values of WCAG's examples.
+        // The contrast ratios in examples of WCAG.
         assert!((BLACK.contrast(WHITE) - 21.0).abs() < 1e-9);
         assert!((Color([0x77; 3]).contrast(WHITE) - 4.48).abs() < 0.01);
     }
 
     #[test]
-    fn color_is_six_hexadecimal_digits() {
+    fn colors_other_than_hash_and_six_hexadecimal_digits_are_refused() {
         assert_eq!("#0b5A44".parse(), Ok(GREEN));
         for invalid in ["", "0b5a44", "#0b5", "#0b5a4g", "#+b5a44", "#0b5a4411", "red", "#0b5a44;}", "#é5a44"]
         {
-            assert!(invalid.parse::<Color>().is_err(), "{invalid}");
+            assert!(invalid.parse::<Color>().is_err(), "{invalid:?} was accepted");
         }
     }
 
@@ -253,12 +254,12 @@ mod tests {
             "\u{feff}<?xml version='1.0'?>\n<!-- a > b -->\n<!DOCTYPE svg PUBLIC 'x' 'y'>\n<svg\nwidth='1'>",
             "<!DOCTYPE svg PUBLIC 'x' 'y' [\n<!ENTITY ns 'http://ns.adobe.com/'>\n]>\n<svg xmlns:x='&ns;'>",
         ] {
-            assert!(is_svg(svg.as_bytes()), "{svg}");
+            assert!(is_svg(svg.as_bytes()), "not recognized: {svg}");
         }
         for other in
             ["", "<html><svg/></html>", "<svgx>", "<!DOCTYPE svg [<svg>", "<!-- <svg>", "svg", "<?xml"]
         {
-            assert!(!is_svg(other.as_bytes()), "{other}");
+            assert!(!is_svg(other.as_bytes()), "recognized as SVG: {other}");
         }
         assert!(!is_svg(b"\xff<svg>"));
     }

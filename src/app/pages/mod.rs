@@ -1,4 +1,5 @@
-//! The pages of the secure profile: sign-in and account. The server renders them, and the session cookie signs in.
+//! The pages of the secure profile: sign-in and account. The server renders them, and the session cookie authenticates
+//! the user.
 //!
 //! Forms are sent with POST, and the response is a redirect, so that everything works without scripts. All URLs are
 //! relative: the pages work behind a proxy that removes a prefix of the path.
@@ -63,20 +64,20 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 3] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-/// The pages with everything that they show.
+/// The pages, with the services and settings that they use.
 pub(crate) struct Pages {
     pub(crate) auth: Auth<User>,
     pub(crate) audit: SqlAudit,
     pub(crate) brand: Brand,
-    /// The URL of the service, which pages at other addresses link to.
+    /// The public URL of the service, which error pages link to if the browser used another address.
     pub(crate) issuer: String,
-    /// The language of all visitors; `None` for the one that their browser prefers.
+    /// The language for all visitors; `None` for the language that their browser prefers.
     pub(crate) language: Option<Language>,
     /// `None` if users cannot sign in with a password.
     pub(crate) rules: Option<PasswordRules>,
 }
 
-/// The rules for new passwords, which the account page states.
+/// The rules for new passwords, which the account page lists.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PasswordRules {
     pub(crate) minimum: usize,
@@ -84,8 +85,8 @@ pub(crate) struct PasswordRules {
 }
 
 impl Pages {
-    /// Returns the routes of the pages. They come before those of the API, because `/login` and `/logout` respond to forms of
-    /// pages in another way.
+    /// Returns the routes of the pages. They must be registered before the API routes, because `/login` and `/logout`
+    /// respond differently to the forms of the pages.
     ///
     /// # Errors
     /// If the texts of a language are invalid.
@@ -165,7 +166,7 @@ fn post<R: Future<Output = PageResult> + 'static>(
     )
 }
 
-/// Responds with the result of a handler. For an error, it is a redirect to the sign-in page or a page about the error.
+/// Responds with the result of a handler. An error becomes a redirect to the sign-in page or an error page.
 async fn respond(
     site: web::Data<Site>,
     request: HttpRequest,
@@ -174,7 +175,8 @@ async fn respond(
     result.await.unwrap_or_else(|error| site.refuse(&request, error))
 }
 
-/// Returns whether a request is for the page, not for the API endpoint at the same path: programs do not accept HTML.
+/// Returns whether a request is for the page, not for the API endpoint at the same path: API clients do not accept
+/// HTML.
 fn is_for_page(context: &guard::GuardContext<'_>) -> bool {
     accepts_html(context.head().headers())
 }
@@ -187,7 +189,7 @@ struct Site {
     languages: Languages,
 }
 
-/// The parts that all pages have.
+/// The values that the templates of all pages use.
 struct Page<'a> {
     language: Language,
     brand: &'a Brand,
@@ -198,10 +200,10 @@ struct Page<'a> {
     has_error: bool,
 }
 
-/// The query parameters of all pages. Other parameters, and a page that is not a number, are ignored: `next` may be the
+/// The query parameters of all pages. Other parameters and invalid page numbers are ignored: `next` may be the
 /// unencoded URL of another page with parameters of its own.
 struct Query {
-    /// The page of sessions, from 1.
+    /// The page number in the list of sessions, from 1.
     page: Option<usize>,
     /// The session to end.
     session: Option<String>,
@@ -243,7 +245,8 @@ impl Site {
         Page { language: self.language(request), brand: &self.pages.brand, root, files, has_error }
     }
 
-    /// Returns the session cookie. An `Authorization` header is ignored: behind a proxy with HTTP Basic, browsers send it too.
+    /// Returns the session cookie. An `Authorization` header is ignored: behind a proxy with HTTP Basic, browsers send
+    /// it too.
     fn cookie<'a>(&self, request: &'a HttpRequest) -> Option<&'a str> {
         cookie_of(self.auth().cookies()?, request)
     }
@@ -263,18 +266,19 @@ impl Site {
         })
     }
 
-    /// Returns whether a user is signed in, also one without the scope of the account page.
+    /// Returns whether a user is signed in, even if the user lacks the scope of the account page.
     async fn is_signed_in(&self, request: &HttpRequest) -> Result<bool, ApiError> {
         Ok(authorize(self.authenticate(request).await?, &[]).is_ok())
     }
 
-    /// Responds to a request that failed: redirects to the sign-in page if the user is not signed in.
+    /// Responds to a request that failed: redirects to the sign-in page if the user is not signed in, and otherwise
+    /// shows an error page.
     fn refuse(&self, request: &HttpRequest, error: ApiError) -> HttpResponse {
         match error {
             ApiError::NotAuthenticated | ApiError::InvalidToken | ApiError::InactiveUser => {
                 let expired = if self.cookie(request).is_some() { "done=expired&" } else { "" };
                 let next = match Query::of(request).page {
-                    // Returns to the same page of sessions, but not to the URL of a form.
+                    // The sign-in returns to the same page of sessions, but not to the URL of a form.
                     Some(number) if request.path() == "/account" => format!("account?page={number}"),
                     _ => "account".to_owned(),
                 };
@@ -285,7 +289,7 @@ impl Site {
         }
     }
 
-    /// Returns a page about an error.
+    /// Returns an error page.
     fn error_page(&self, request: &HttpRequest, error: ApiError) -> HttpResponse {
         let t = self.texts(request);
         let is_signed_in = matches!(error, ApiError::InsufficientScope { .. });
@@ -296,7 +300,7 @@ impl Site {
         };
         let link = match self.own_address(&error) {
             Some(address) => Some((address.to_owned(), address)),
-            // The user has no access to the account page.
+            // No link to the account page if the user has no access to it, or if it does not exist.
             None if is_signed_in || !self.auth().has_cookies() => None,
             None => Some((format!("{}account", root(request)), t.common.account.as_str())),
         };
@@ -337,7 +341,8 @@ impl Site {
     }
 }
 
-/// Returns the response to a request that is refused before its handler: a page for browsers if the service has pages.
+/// Returns the response to a request that is refused before it reaches a handler. Browsers get an error page if the
+/// service has pages.
 pub(super) fn refusal(request: &HttpRequest, error: ApiError) -> Error {
     match request.app_data::<web::Data<Site>>() {
         Some(site) if accepts_html(request.headers()) => {
@@ -360,9 +365,9 @@ fn redirect(location: &str) -> HttpResponse {
     response.finish()
 }
 
-/// Returns the time to wait, in seconds.
+/// Returns the time until the next allowed attempt, in seconds.
 fn wait(response: &HttpResponse) -> Option<u64> {
-    // Other responses have the header too, but people need not wait exactly that long.
+    // Other responses have the header too, but only as a recommendation.
     let is_limit = response.status() == StatusCode::TOO_MANY_REQUESTS;
     let header = response.headers().get(header::RETRY_AFTER).filter(|_| is_limit)?;
     header.to_str().ok()?.parse().ok()
@@ -394,7 +399,7 @@ struct ErrorPage<'a> {
     text: &'a str,
     is_signed_in: bool,
     wait: Option<u64>,
-    /// The URL and the text.
+    /// The URL and the text of the link.
     link: Option<(String, &'a str)>,
 }
 
@@ -409,7 +414,8 @@ async fn documentation() -> HttpResponse {
     redirect("docs")
 }
 
-/// Responds to paths without an endpoint: to navigations of browsers with a page, and otherwise as [`fallback`] does.
+/// Responds to unknown paths. Browsers that open such a path get an error page; other clients get the response of
+/// [`fallback`].
 async fn not_found(site: web::Data<Site>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let is_navigation =
         [Method::GET, Method::HEAD].contains(request.method()) && accepts_html(request.headers());

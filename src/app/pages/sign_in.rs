@@ -25,17 +25,18 @@ struct SignInPage<'a> {
     error: Option<String>,
     /// The URL of the service, if the browser used another one.
     address: Option<&'a str>,
-    /// `false` if users cannot sign in with a password.
+    /// True if users can sign in with a password, and the page has a form for it.
     has_form: bool,
     wait: Option<u64>,
     next: Option<String>,
-    /// If it is known, the password gets the focus: the username is right more often.
+    /// The username. If it is not empty, the password field gets the focus: after a failed sign-in, the username is
+    /// usually correct.
     username: String,
     username_invalid: bool,
     password_invalid: bool,
 }
 
-/// Returns whether a redirect may lead to a URL: a path of the same origin, or the account page, whose URL is relative.
+/// Returns whether a redirect may lead to a URL: a path of the same origin, or the relative URL of the account page.
 fn is_next(url: &str) -> bool {
     let is_account = || {
         let query = url.strip_prefix(ACCOUNT)?;
@@ -48,7 +49,7 @@ fn is_next(url: &str) -> bool {
 pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> PageResult {
     let Query { next, done, .. } = Query::of(&request);
     let next = next.filter(|next| is_next(next));
-    // Without the scope of the account page, a user is signed in too.
+    // Users without the scope of the account page are signed in too.
     if site.is_signed_in(&request).await? {
         return Ok(redirect(next.as_deref().unwrap_or(ACCOUNT)));
     }
@@ -97,11 +98,11 @@ async fn try_sign_in(
     let auth = site.auth();
     let allowed = async {
         auth.check_rate(&client_info(request)).await?;
-        // Otherwise another page could sign its visitor in as the attacker.
+        // Without this check, a page of another site could sign its visitors in to the attacker's account.
         check_origin(auth.transport()?, request)
     }
     .await;
-    // The form is read in any case, so that the page shows the fields again.
+    // The form is read even if the request is refused, so that the page can show the fields again.
     let reader = FieldReader::read(request, payload.into_inner(), auth.error_format()).await;
     let mut reader = match reader {
         Ok(reader) => reader,
@@ -146,7 +147,7 @@ fn failed(site: &Site, request: &HttpRequest, error: ApiError, fields: Fields) -
         t,
         page: site.page(request, true),
         notice: None,
-        // Without the form, the page shows the reason in its place.
+        // Without the form, the page already says that password sign-in is off.
         error: Some(text).filter(|_| has_form),
         address,
         has_form,
@@ -181,9 +182,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn redirects_lead_to_own_paths_and_to_the_account_page() {
+    fn only_own_paths_and_the_account_page_are_accepted_as_next() {
         for url in ["/", "/orders?page=2", "account", "account?page=2"] {
-            assert!(is_next(url), "{url}");
+            assert!(is_next(url), "{url:?} was refused");
         }
         for url in [
             "",
@@ -195,7 +196,7 @@ mod tests {
             "docs",
             "//x",
         ] {
-            assert!(!is_next(url), "{url}");
+            assert!(!is_next(url), "{url:?} was accepted");
         }
     }
 }

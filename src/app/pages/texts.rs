@@ -1,4 +1,4 @@
-//! The languages of the pages. All texts are in `static/texts/`, a file for each language.
+//! The languages of the pages. All texts are in `static/texts/`, with one file for each language.
 
 use std::{cmp::Reverse, collections::HashMap};
 
@@ -70,12 +70,13 @@ impl Languages {
     }
 }
 
-/// Parses a file. The table has a single type of map, so each section is compiled once; TOML text has three.
+/// Parses a file. Deserializing from a table instead of TOML text makes the program smaller: each section is compiled
+/// for each type of map, of which a table has one, and TOML text three.
 fn parse(file: &str) -> Result<Texts, toml::de::Error> {
     file.parse::<toml::Table>()?.try_into()
 }
 
-/// Defines a section of the texts. Missing and unknown keys are errors.
+/// Defines the sections of the texts. Missing and unknown keys are errors.
 macro_rules! sections {
     ($($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty),+ $(,)? })+) => {$(
         $(#[$doc])*
@@ -87,7 +88,7 @@ macro_rules! sections {
     )+};
 }
 
-// The keys of `notices` are the values of the query parameter `done`, those of `kinds` the names of `EventKind`.
+// The keys of `notices` are values of the query parameter `done`. The keys of `kinds` are names of `EventKind`.
 sections! {
     /// The texts of the pages in one language.
     Texts {
@@ -133,7 +134,7 @@ fn fill(text: &str, name: &str, value: impl ToString) -> String {
 }
 
 impl Errors {
-    /// Returns when to try again.
+    /// Returns a sentence with the time until the next allowed attempt.
     pub(crate) fn retry(&self, seconds: &u64) -> String {
         match *seconds {
             1 => self.retry_second.clone(),
@@ -164,8 +165,8 @@ impl Sessions {
         fill(&fill(&self.page, "page", number), "pages", count)
     }
 
-    /// Returns a name for a device, such as "Firefox on Linux". For a program, it is the program's name and version.
-    /// Other text is not shown: anyone can send it with a failed sign-in.
+    /// Returns a name for a device, such as "Firefox on Linux", or the name and version of another program. Other text
+    /// in a user agent is not shown: anyone can send it with a failed sign-in.
     pub(crate) fn device(&self, user_agent: Option<&str>) -> String {
         // Edge and Opera also contain "Chrome/", and Chrome contains "Safari/".
         const BROWSERS: [(&str, &str); 8] = [
@@ -228,11 +229,11 @@ impl Events {
     }
 }
 
-/// A time for people and for scripts.
+/// A time as a text for people, and in a format for scripts.
 #[derive(Debug)]
 pub(crate) struct Time {
     pub(crate) text: String,
-    /// RFC 3339.
+    /// The time in the format of RFC 3339.
     pub(crate) machine: String,
 }
 
@@ -261,7 +262,7 @@ mod tests {
 
     use super::*;
 
-    /// All keys of texts, and the words in braces of each text.
+    /// Returns the keys of all texts, and the placeholders in each text.
     fn placeholders(table: &toml::Table, path: &str) -> BTreeSet<(String, String)> {
         let mut found = BTreeSet::new();
         for (key, value) in table {
@@ -269,7 +270,7 @@ mod tests {
             match value {
                 toml::Value::Table(table) => found.extend(placeholders(table, &format!("{path}."))),
                 toml::Value::String(text) => {
-                    assert!(!text.is_empty() && text.trim() == text, "{path}");
+                    assert!(!text.is_empty() && text.trim() == text, "{path} is empty or not trimmed");
                     found.insert((path.clone(), String::new()));
                     let words = text.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
                     found.extend(words.map(|(word, _)| (path.clone(), word.to_owned())));
@@ -282,7 +283,7 @@ mod tests {
 
     #[test]
     fn all_languages_have_the_same_texts_with_the_same_placeholders() {
-        Languages::read().expect("complete texts");
+        Languages::read().expect("the texts should be complete");
         let [english, german] =
             Language::ALL.map(|language| placeholders(&language.file().parse::<toml::Table>().unwrap(), ""));
         assert_eq!(english, german);
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn devices_are_named_and_times_are_formatted() {
+    fn device_names_and_times_are_formatted_in_each_language() {
         let languages = Languages::read().unwrap();
         let (english, german) = (languages.get(Language::English), languages.get(Language::German));
         let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";

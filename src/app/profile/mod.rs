@@ -1,4 +1,4 @@
-//! The profiles: each combines use cases with adapters.
+//! The profiles. Each builds the service with its own adapters.
 
 pub(crate) mod secure;
 pub(crate) mod tutorial;

@@ -87,7 +87,7 @@ async fn check_default_client(secure: &SecureSettings, database: &Database) -> R
     let id = &secure.default_client_id;
     if !secure.api.require_client && SqlClients::new(database.clone()).find(id).await?.is_some() {
         return Err(Failure::usage(format!(
-            "client {id} is registered, but requests without a client have this ID too: set --require-client or another \
+            "client {id} is registered, but requests without a client ID use this ID too: set --require-client or another \
              --default-client-id, or remove the client"
         )));
     }
@@ -137,7 +137,7 @@ fn profile(user: &User) -> UserProfile {
     }
 }
 
-/// Returns the claims of `--profile-claims`.
+/// Returns the claims that `--profile-claims` adds to access tokens.
 fn profile_claims(user: &User) -> Map<String, Value> {
     let UserProfile { preferred_username, email, name } = profile(user);
     let claims = [("preferred_username", preferred_username), ("email", email), ("name", name)];

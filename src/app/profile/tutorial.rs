@@ -20,7 +20,7 @@ use crate::{
     http::endpoints::pages,
 };
 
-/// The capacity of the token cache: the tokens of both users, and some invalid ones.
+/// The capacity of the token cache, sufficient for the tokens of both users and some invalid tokens.
 const TOKEN_CACHE_SIZE: NonZeroUsize = NonZeroUsize::new(100).expect("not zero");
 
 /// Builds the service of the tutorial profile and starts to listen.

@@ -1,5 +1,5 @@
-//! The client credentials grant ([RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)): a confidential
-//! client requests a token for itself.
+//! The client credentials grant ([RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)): a
+//! confidential client requests a token for itself.
 
 use crate::{
     auth::{

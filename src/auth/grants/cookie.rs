@@ -15,12 +15,12 @@ use crate::{
     domain::{session::NewSession, user::AuthUser},
 };
 
-/// The value of a new session cookie: 256 random bits. The store has only its hash.
+/// The value of a new session cookie: 256 random bits. The store contains only its hash.
 pub(crate) struct NewCookie(pub(crate) Zeroizing<String>);
 
 impl<U: AuthUser> Auth<U> {
-    /// Signs a user in like [`sign_in`](Self::sign_in), but with a cookie instead of tokens. The caller must have checked the
-    /// rate of requests. The session of the `replaced` cookie ends, since the browser forgets this cookie.
+    /// Signs a user in like [`sign_in`](Self::sign_in), but with a cookie instead of tokens. The caller must have
+    /// checked the request rate. The session of the `replaced` cookie ends, because the browser discards this cookie.
     pub(crate) async fn sign_in_with_cookie(
         &self,
         sign_in: SignIn<'_>,

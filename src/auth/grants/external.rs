@@ -13,15 +13,15 @@ use crate::{
     },
 };
 
-/// A sign-in of a user that your application has authenticated by other means than a password, such as a passkey, a link in
-/// an email, or another identity provider.
+/// A sign-in of a user that your application has authenticated by other means than a password, such as a passkey, a
+/// link in an email, or another identity provider.
 #[derive(Debug)]
 pub struct ExternalSignIn<'a> {
     /// The user.
     pub subject: &'a Subject,
     /// The requested scopes; an empty list requests all scopes of the user that the client may have.
     pub scopes: &'a [String],
-    /// The requested audiences; an empty list requests the default.
+    /// The requested audiences; an empty list requests the default audience.
     pub audiences: &'a [String],
     /// The authenticated client, which must be allowed to use the password grant; `None` for the default client.
     pub client: Option<&'a Client>,
@@ -31,19 +31,18 @@ pub struct ExternalSignIn<'a> {
 
 impl<U: AuthUser> Auth<U> {
     /// Signs in a user that your application has authenticated: issues tokens and opens a session, as
-    /// [`sign_in`](Self::sign_in) does. **It verifies no credentials.** Neither a password hasher nor the password grant is
-    /// needed.
+    /// [`sign_in`](Self::sign_in) does. **It verifies no credentials.** Neither a password hasher nor the password
+    /// grant is needed.
     ///
-    /// - Nothing is throttled: limit the attempts to authenticate yourself, for example with
-    ///   [`check_rate`](Self::check_rate).
-    /// - The event of a sign-in is [`EventKind::SignedIn`], as with a password. An unknown subject emits no event.
-    /// - If the password of the user changes between your check and this call, the session still opens. Call this function
-    ///   directly after your check.
+    /// - Attempts are not throttled: limit them in your application, for example with [`check_rate`](Self::check_rate).
+    /// - A sign-in emits [`EventKind::SignedIn`], as with a password. An unknown subject causes no event.
+    /// - If the password of the user changes between your check and this call, the session still opens. Call this
+    ///   function directly after your check.
     ///
     /// # Errors
     /// - [`AuthError::InvalidCredentials`] if the user does not exist, [`AuthError::InactiveUser`] if the user is not
     ///   active.
-    /// - [`AuthError::InvalidClient`] if a registered client is required and none is given,
+    /// - [`AuthError::InvalidClient`] if a registered client is required and `client` is `None`,
     ///   [`AuthError::UnauthorizedClient`] if the client may not use the password grant.
     /// - [`AuthError::ScopeNotGranted`] if none of the requested scopes can be granted.
     /// - [`AuthError::InvalidTarget`] if a requested audience is unknown or not allowed for the client.
@@ -54,7 +53,7 @@ impl<U: AuthUser> Auth<U> {
         let client = self.client_for(client, GrantType::Password)?;
         let owner = self.owner(subject.clone());
         for _ in 0..ATTEMPTS {
-            // The version is read before the user: if the user is disabled from here on, no session opens.
+            // The version is read before the user, so that no session opens if the user is disabled from here on.
             let credentials_version = self.credentials_version(&owner).await?;
             let user = self.0.users.find_by_subject(subject).await?.ok_or(AuthError::InvalidCredentials)?;
             if !user.is_active() && !self.0.rules.inactive_users_sign_in {

@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// Defines [`GrantType`] from the modules of the grants. Each has `PARAMETERS`, `is_enabled` and `grant`.
+/// Defines [`GrantType`] from the modules of the grants. Each module defines `PARAMETERS`, `is_enabled` and `grant`.
 macro_rules! grants {
     ($($variant:ident: $module:ident = $name:literal,)*) => {
         /// The grant that a token request uses (`grant_type`).
@@ -121,7 +121,7 @@ pub struct Tokens {
     pub granted_scopes: GrantedScopes,
     /// The refresh token, if one was issued.
     pub refresh_token: Option<RefreshToken>,
-    /// The device cookie after a sign-in with login throttling. [`TokenResponse`](crate::TokenResponse) sets it.
+    /// The device cookie to set after a sign-in with login throttling. [`TokenResponse`](crate::TokenResponse) sets it.
     pub device_cookie: Option<DeviceCookie>,
 }
 
@@ -134,7 +134,7 @@ pub struct SignedIn<U> {
     pub tokens: Tokens,
 }
 
-/// A request for tokens of an authenticated user, or of the client itself.
+/// A request for tokens for an authenticated user, or for the client itself.
 struct AuthenticatedRequest<'a, U> {
     /// The user; `None` for the client itself.
     user: Option<&'a U>,
@@ -189,7 +189,8 @@ impl<U: AuthUser> Auth<U> {
                 now,
                 expires_at: tokens.expires_in.map(|lifetime| refresh_end.max(now + lifetime)),
                 refresh_token: hashes.as_ref().map(|(family, first)| (family, first)),
-                // Each token that a client requests for itself has its own session, so their number has no limit.
+                // Each token that a client requests for itself has its own session, so the number of a client's
+                // sessions is not limited.
                 max_sessions: if user.is_some() { *maximum } else { NonZeroU32::MAX },
             };
             if !self.open(sessions, &session).await? {
@@ -248,11 +249,12 @@ impl<U: AuthUser> Auth<U> {
         let (offline_access, openid) = (is_requested(Scope::OFFLINE_ACCESS), is_requested(Scope::OPENID));
         let allowed = user.map_or(GrantedScopes::All, AuthUser::allowed_scopes).limited_to(&client.scopes);
         let mut granted = match allowed {
-            // A request for only these scopes must not grant all others, as an empty list does.
+            // An empty list requests all allowed scopes. A request for only the common scopes must not grant the
+            // others.
             GrantedScopes::Only(_) if others.is_empty() && !common.is_empty() => Scopes::default().into(),
             allowed => match allowed.grant(&others) {
                 Some(granted) => granted,
-                // OpenID Connect clients also request `profile` and `email`, and unknown scopes are ignored.
+                // OpenID Connect clients also request `profile` and `email`, which are ignored if they are unknown.
                 None if openid => Scopes::default().into(),
                 None => return Err(AuthError::ScopeNotGranted),
             },

@@ -52,7 +52,7 @@ pub struct SignIn<'a> {
     pub password: &'a Password,
     /// The requested scopes; an empty list requests all scopes of the user that the client may have.
     pub scopes: &'a [String],
-    /// The requested audiences; an empty list requests the default.
+    /// The requested audiences; an empty list requests the default audience.
     pub audiences: &'a [String],
     /// The authenticated client; `None` for the default client.
     pub client: Option<&'a Client>,
@@ -62,7 +62,7 @@ pub struct SignIn<'a> {
 
 /// The last step of a sign-in, which opens the session.
 pub(super) trait Start<U: AuthUser> {
-    /// The credentials of later requests: tokens or a cookie.
+    /// The credentials for later requests: tokens or a cookie.
     type Credentials;
 
     /// Opens the session. Returns `None` if the user's credentials were changed concurrently.
@@ -100,16 +100,16 @@ impl<U> From<Started<U, Tokens>> for SignedIn<U> {
     }
 }
 
-/// The maximum number of attempts if the account is changed concurrently.
+/// The maximum number of times that a sign-in is tried while its account is changed concurrently.
 pub(super) const ATTEMPTS: usize = 3;
 
 impl<U: AuthUser> Auth<U> {
     /// Signs a user in with a password.
     ///
     /// # Errors
-    /// - Those of [`verify_password`](Self::verify_password).
+    /// - The errors of [`verify_password`](Self::verify_password).
     /// - [`AuthError::UnsupportedGrant`] if the password grant is off or no password hasher is set.
-    /// - [`AuthError::InvalidClient`] if a registered client is required and none authenticated,
+    /// - [`AuthError::InvalidClient`] if a registered client is required and `client` is `None`,
     ///   [`AuthError::UnauthorizedClient`] if the client may not use the password grant.
     /// - [`AuthError::ScopeNotGranted`] and [`AuthError::InvalidTarget`] only if the password is right.
     pub async fn sign_in(&self, sign_in: SignIn<'_>) -> Result<SignedIn<U>, AuthError> {
@@ -117,7 +117,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(self.sign_in_within_rate(sign_in, &IssueTokens).await?.into())
     }
 
-    /// Signs a user in. The caller must have checked the rate of requests.
+    /// Signs a user in. The caller must have checked the request rate.
     pub(super) async fn sign_in_within_rate<T: Start<U>>(
         &self,
         sign_in: SignIn<'_>,
@@ -151,7 +151,8 @@ impl<U: AuthUser> Auth<U> {
         for _ in 0..ATTEMPTS {
             let SignIn { username, password, client_info, .. } = sign_in;
             let verified = self.verify_account(username, password, client_info).await?;
-            // A password change from here on raises the version. To detect an earlier one, the account is read again.
+            // A password change from here on raises the version. To detect an earlier change, the account is read
+            // again.
             let owner = self.owner(verified.account.user.subject());
             let credentials_version = self.credentials_version(&owner).await?;
             if self.has_sessions() && !self.is_unchanged(username, &verified).await? {

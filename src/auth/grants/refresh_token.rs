@@ -60,7 +60,7 @@ pub enum RefreshTokens {
     OnRequest,
     /// All sign-ins.
     Always,
-    /// None. Refresh tokens that were issued before can only be revoked.
+    /// No sign-ins. Refresh tokens that were issued earlier can only be revoked.
     Never,
 }
 
@@ -74,13 +74,13 @@ pub struct RefreshSettings {
     pub grace: Duration,
     /// The lifetime of an unused refresh token.
     pub idle: Duration,
-    /// The time after the sign-in at which the last refresh token expires.
+    /// The time after the sign-in at which all refresh tokens of the session expire.
     pub absolute: Duration,
 }
 
 impl Default for RefreshSettings {
-    /// Returns the defaults: refresh tokens on request, a grace period of 10 seconds, and expiry after 14 days without use and
-    /// 90 days after the sign-in.
+    /// Returns the defaults: refresh tokens on request, a grace period of 10 seconds, and expiry after 14 days without
+    /// use and 90 days after the sign-in.
     fn default() -> Self {
         const DAY: u64 = 24 * 60 * 60;
         Self {
@@ -111,7 +111,8 @@ impl RefreshSettings {
         (now + self.idle).min(created + self.absolute)
     }
 
-    /// Returns whether this replica, or one whose clock differs by less than [`CLOCK_DIFFERENCE`], may repeat a response.
+    /// Returns whether this replica, or one whose clock differs by less than [`CLOCK_DIFFERENCE`], may repeat a
+    /// response.
     pub(in crate::auth) fn may_repeat(&self, delivery: &Delivery, now: Timestamp) -> bool {
         !self.grace.is_zero() && now < delivery.rotated + self.grace + CLOCK_DIFFERENCE
     }
@@ -155,19 +156,19 @@ pub struct Refresh<'a> {
 impl<U: AuthUser> Auth<U> {
     /// Exchanges a refresh token for an access token and the next refresh token.
     ///
-    /// A second use within [`RefreshSettings::grace`] returns the same refresh token again, at most ten times, for a
+    /// Another use within [`RefreshSettings::grace`] returns the same refresh token again, at most ten times, for a
     /// client that lost the response. A later use ends the session with all its tokens
-    /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). So does a second use from
-    /// another network or with another user agent, if the access token of an earlier response is used before or after it,
-    /// or if too many repetitions follow: then two parties have the refresh token.
+    /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). The session also ends if the
+    /// refresh token is used again from another network or with another user agent, and the access token of an earlier
+    /// response is used or too many repetitions follow. Two parties then have the refresh token.
     ///
     /// # Errors
     /// - [`AuthError::InvalidRefreshToken`] if the token is not valid or belongs to another client, if its user no
-    ///   longer exists, or if no audience of the sign-in is left.
+    ///   longer exists, or if the client may no longer request any audience of the sign-in.
     /// - [`AuthError::InactiveUser`] if the user is not active.
-    /// - [`AuthError::InvalidClient`] if a registered client is required and none authenticated,
+    /// - [`AuthError::InvalidClient`] if a registered client is required and `client` is `None`,
     ///   [`AuthError::UnauthorizedClient`] if the client may not use the refresh token grant.
-    /// - [`AuthError::ScopeExceeded`] for scopes that the sign-in was not granted.
+    /// - [`AuthError::ScopeExceeded`] for scopes that were not granted at sign-in.
     /// - [`AuthError::ScopeNotGranted`] for scopes that the user or the client no longer has.
     /// - [`AuthError::InvalidTarget`] for requested audiences that the sign-in was not granted or the client no longer
     ///   has.
@@ -255,7 +256,7 @@ impl<U: AuthUser> Auth<U> {
         Err(BackendError::unavailable("too many concurrent requests use the same refresh token").into())
     }
 
-    /// Finds the token family with this hash, if its owner is of the kind `U`.
+    /// Finds the token family whose name has this hash, if its owner is of the kind `U`.
     pub(in crate::auth) async fn find_family(
         &self,
         name: &TokenHash,

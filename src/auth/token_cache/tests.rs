@@ -29,17 +29,17 @@ fn is_cached(cache: &TokenCache<()>, token: &str, now: Timestamp) -> bool {
 }
 
 fn fill(cache: &TokenCache<()>, token: &str, claims: &Claims) {
-    let missed = miss(cache, token, NOW).expect("not cached yet");
+    let missed = miss(cache, token, NOW).expect("the token is not cached yet");
     cache.insert(missed, claims, Authentication::Invalid);
     assert!(is_cached(cache, token, NOW));
 }
 
 #[test]
-fn lookup_after_the_sync_deadline_is_an_error() {
+fn lookup_after_the_sync_deadline_returns_an_error() {
     let cache = cache_of(1);
     let is_usable =
         |second| cache.lookup("token", Accepted::OwnAudience, Timestamp::from_unix(second)).is_ok();
-    assert!(is_usable(u64::MAX), "without a deadline");
+    assert!(is_usable(u64::MAX), "without a deadline, the cache must be usable at any time");
     cache.synced_until(Timestamp::from_unix(10));
     assert!(is_usable(10) && !is_usable(11));
     cache.synced_until(Timestamp::from_unix(12));
@@ -56,21 +56,25 @@ fn lookup_returns_the_inserted_result() {
     cache.insert(missed, &claims, Authentication::Valid(Arc::clone(&user)));
     match cache.lookup("token", Accepted::OwnAudience, NOW).unwrap() {
         Lookup::Hit(Authentication::Valid(found)) => assert!(Arc::ptr_eq(&found, &user)),
-        _ => panic!("the token is not cached"),
+        _ => panic!("the lookup did not return the inserted result"),
     }
     assert!(!is_cached(&cache, "Token", NOW));
     assert_eq!(cache.stats(), TokenCacheStats { hits: 1, misses: 2, entries: 1 });
 }
 
 #[test]
-fn lookup_while_disconnected_is_a_temporary_error() {
+fn lookup_while_disconnected_returns_a_temporary_error() {
     let cache = cache_of(100);
     fill(&cache, "token", &claims("1", "s"));
     let missed = miss(&cache, "other", NOW).unwrap();
     cache.disconnected();
     for token in ["token", "other"] {
         assert!(
-            cache.lookup(token, Accepted::OwnAudience, NOW).err().expect("an error").is_temporary(),
+            cache
+                .lookup(token, Accepted::OwnAudience, NOW)
+                .err()
+                .expect("the lookup fails while disconnected")
+                .is_temporary(),
             "{token}"
         );
     }
@@ -82,7 +86,7 @@ fn lookup_while_disconnected_is_a_temporary_error() {
 }
 
 #[test]
-fn sizes_of_cache_and_index_are_bounded() {
+fn sizes_of_cache_and_index_stay_bounded_when_many_tokens_are_inserted() {
     for tokens_of_a_user in [1, 7, 2000] {
         let cache = cache_of(20);
         for number in 0..2000 {
@@ -95,8 +99,11 @@ fn sizes_of_cache_and_index_are_bounded() {
         let index = cache.index();
         let of_users: usize = index.users.values().map(Vec::len).sum();
         let of_sessions: usize = index.sessions.values().map(|session| session.tokens.len()).sum();
-        assert!((1..=20).contains(&cache.tokens.len()), "{} tokens", cache.tokens.len());
-        assert!(of_users <= 26 && of_sessions <= 26, "{of_users} by users, {of_sessions} by sessions");
+        assert!((1..=20).contains(&cache.tokens.len()), "the cache contains {} tokens", cache.tokens.len());
+        assert!(
+            of_users <= 26 && of_sessions <= 26,
+            "the index contains {of_users} tokens by user, {of_sessions} by session"
+        );
     }
 }
 
@@ -117,13 +124,14 @@ fn invalidation_removes_a_token_that_was_evicted_and_cached_again() {
 #[derive(Clone, Debug)]
 enum Step {
     Lookup(usize),
-    /// An insertion of the result of the oldest miss.
+    /// Inserts the result for the oldest miss.
     Insert,
     Invalidate(Invalidation),
     Wait(u64),
 }
 
-/// One of eight tokens of three users, in five sessions, issued to two clients or none. Every other token expires.
+/// Returns one of eight tokens of three users, in five sessions, issued to two clients or none. Every other token
+/// expires.
 fn token(number: usize) -> (String, Claims) {
     let claims = Claims {
         client_id: [None, ClientId::new("web").ok(), ClientId::new("app").ok()][number % 5 % 3].clone(),

@@ -33,20 +33,20 @@ pub(crate) const SVG: &str = "image/svg+xml";
 pub(crate) struct Asset {
     content_type: &'static str,
     content_security_policy: Option<String>,
-    // One of the two was given; the other is created on first use.
+    // One of the two is set from the start; the other is created on first use.
     gzip: OnceLock<Bytes>,
     plain: OnceLock<Bytes>,
     etag: EntityTag,
 }
 
 impl Asset {
-    /// Takes a file that is compressed for the first client that accepts gzip.
+    /// Creates an asset from a file that is compressed for the first client that accepts gzip.
     pub(crate) fn new(content_type: &'static str, plain: impl Into<Bytes>) -> Self {
         let plain = plain.into();
         Self { plain: plain.clone().into(), ..Self::with_etag_of(content_type, &plain) }
     }
 
-    /// Takes a file that is already compressed.
+    /// Creates an asset from a file that is already compressed.
     pub(crate) fn from_gzip(content_type: &'static str, gzip: impl Into<Bytes>) -> Self {
         let gzip = gzip.into();
         Self { gzip: gzip.clone().into(), ..Self::with_etag_of(content_type, &gzip) }
@@ -60,7 +60,7 @@ impl Asset {
             content_security_policy: None,
             gzip: OnceLock::new(),
             plain: OnceLock::new(),
-            // Weak, since the compressed and the plain file share it (RFC 9110 section 8.8.3.3).
+            // The ETag is weak, because the compressed and the plain file share it (RFC 9110 section 8.8.3.3).
             etag: EntityTag::new_weak(format!("{:016x}", hasher.finish())),
         }
     }
@@ -70,7 +70,8 @@ impl Asset {
         Self { content_security_policy: Some(policy.into()), ..self }
     }
 
-    /// Responds with the file, or with 304 if the client has it. The client may use the file again only after another request.
+    /// Responds with the file, or with 304 if the client already has this version. The client must revalidate the file
+    /// before each use.
     pub(crate) fn respond(&self, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
         self.respond_with(request, "no-cache")
     }
@@ -90,7 +91,7 @@ impl Asset {
             .insert_header(header::ETag(self.etag.clone()))
             .insert_header((header::CACHE_CONTROL, cache_control))
             .insert_header((header::VARY, "Accept-Encoding"));
-        // A 304 has them too, because its headers replace those in the cache (RFC 9111 section 3.2).
+        // A 304 response also has these headers, because they replace those in the cache (RFC 9111 section 3.2).
         if let Some(policy) = &self.content_security_policy {
             response
                 .insert_header((header::CONTENT_SECURITY_POLICY, policy.as_str()))
@@ -153,12 +154,12 @@ pub(crate) fn routes(
     }
 }
 
-/// The part of the path that names the version of a folder.
+/// The name of the path parameter with the version of a folder.
 const VERSION: &str = "asset_version";
 
-/// Files whose paths contain a hash of all of them, such as `/static/9f86d081884c7d65/start.js`. The file at such a
-/// path never changes, so browsers use it for a year without another request. The files can refer to each other by
-/// relative URLs.
+/// Files whose paths contain a hash of all files of the folder, such as `/static/9f86d081884c7d65/start.js`. The file
+/// at such a path never changes, so browsers use it for a year without revalidating it. The files can refer to each
+/// other by relative URLs.
 pub(crate) struct AssetFolder {
     name: &'static str,
     version: String,
@@ -181,14 +182,14 @@ impl AssetFolder {
         format!("{}/{}/", self.name, self.version)
     }
 
-    /// Returns a page with the version inserted into the URLs of this folder. In the source of the page, they have no
-    /// version: `"static/start.js"`.
+    /// Returns a page with the version inserted into the URLs of this folder. In the source of the page, these URLs
+    /// have no version: `"static/start.js"`.
     pub(crate) fn link(&self, page: &str) -> String {
         page.replace(&format!("\"{}/", self.name), &format!("\"{}", self.url()))
     }
 
-    /// Returns the routes of the files. Another version in the path returns the file too, but uncached: while replicas are
-    /// upgraded, the page of one may come with the files of another.
+    /// Returns the routes of the files. A path with another version also returns the file, but with `no-cache`: during
+    /// an upgrade, the page may be from one replica and its files from another.
     pub(crate) fn routes(self) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send + Sync {
         let Self { name, version, assets } = self;
         move |config: &mut web::ServiceConfig| {

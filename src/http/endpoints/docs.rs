@@ -17,8 +17,8 @@ use crate::http::endpoints::{
     used_tags,
 };
 
-/// The Content Security Policy of the pages. Both libraries use inline styles and data: URLs for icons. ReDoc searches in a worker,
-/// whose script is a blob: URL.
+/// The Content Security Policy of the pages. Swagger UI and ReDoc use inline styles and data: URLs for icons. ReDoc
+/// searches in a worker, whose script is a blob: URL.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src data:; worker-src blob:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; connect-src 'self'";
 
@@ -35,9 +35,10 @@ const REDOC: &[u8] = include_bytes!("../../../static/vendor/redoc.standalone.js.
 /// Returns the routes `/openapi.json`, `/docs` (Swagger UI) and `/redoc` (ReDoc), for
 /// [`App::configure`](actix_web::App::configure).
 ///
-/// The pages load nothing from other origins. All their URLs are relative, so that they work behind a proxy that adds a path prefix.
-/// For the same reason, a document without servers is served with the server `.`, which means the URL of the document. If a token
-/// URL of the document is absolute, the page may send requests to its origin, which must allow them by CORS.
+/// The pages load nothing from other origins. All their URLs are relative, so that they work behind a proxy that adds a
+/// path prefix. For the same reason, a document without servers gets the server `.`, the directory of the document's
+/// URL. If a token URL of the document is absolute, the pages may send requests to its origin, which must allow them
+/// with CORS.
 ///
 /// ```
 /// use actix_web::App;
@@ -54,7 +55,7 @@ const REDOC: &[u8] = include_bytes!("../../../static/vendor/redoc.standalone.js.
 /// ```
 ///
 /// # Errors
-/// [`io::Error`] if the document cannot be written as JSON.
+/// [`io::Error`] if the document cannot be serialized as JSON.
 pub fn routes(document: &OpenApi) -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>> {
     routes_linked(document, None)
 }
@@ -63,7 +64,7 @@ pub fn routes(document: &OpenApi) -> io::Result<impl FnOnce(&mut ServiceConfig) 
 /// relative URL, such as `./`, is resolved against `/docs`.
 ///
 /// # Errors
-/// As for [`routes`].
+/// Returns the same errors as [`routes`].
 pub fn routes_with_home(
     document: &OpenApi,
     home: &str,
@@ -112,7 +113,7 @@ fn routes_linked(
 }
 
 /// Returns a document as JSON, with the client credentials flow last: Swagger UI shows the flows of a security scheme
-/// in their order, and most people sign in with a password.
+/// in the order of the document, and most users sign in with a password.
 fn json(document: &OpenApi) -> io::Result<String> {
     let mut document = serde_json::to_value(document)?;
     let schemes = document.pointer_mut("/components/securitySchemes").and_then(Value::as_object_mut);
@@ -162,7 +163,7 @@ fn token_origins(document: &OpenApi) -> Vec<String> {
     .collect()
 }
 
-/// Returns a page with its title, as FastAPI has it, and with the link to the application's own page.
+/// Returns a page with a title as in FastAPI and, if `home` is set, a link to the application's own page.
 fn page(source: &str, title: &str, library: &str, home: Option<&str>) -> String {
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
     let title = escaped(title);
@@ -179,7 +180,7 @@ fn page(source: &str, title: &str, library: &str, home: Option<&str>) -> String 
 fn swagger_ui_file(name: &str, content_type: &'static str) -> io::Result<Asset> {
     let file = utoipa_swagger_ui::serve(name, Arc::new(Config::default()))
         .map_err(|error| io::Error::other(error.to_string()))?
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("Swagger UI has no {name}")))?;
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("Swagger UI has no file {name}")))?;
     let bytes = file.bytes.into_owned();
     if !file.gzpipped {
         return Ok(Asset::new(content_type, bytes));
@@ -188,7 +189,7 @@ fn swagger_ui_file(name: &str, content_type: &'static str) -> io::Result<Asset> 
     if content_type == JAVASCRIPT {
         return Ok(asset);
     }
-    // Smaller with the best compression, which would take too long for the script.
+    // The best compression makes the file smaller, but would take too long for the script.
     Ok(Asset::new(content_type, asset.plain()?))
 }
 
@@ -207,7 +208,7 @@ mod tests {
     struct Document;
 
     #[test]
-    fn tags_are_listed_once_and_those_of_the_application_before_those_of_gatepass() {
+    fn tags_are_listed_once_with_application_tags_before_gatepass_tags() {
         let names = |tags: &[(&str, &str)]| {
             let mut document = <Document as utoipa::OpenApi>::openapi();
             let tag = |(name, description): &(&str, &str)| {
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_have_the_title_and_link_to_the_home_page_only_if_there_is_one() {
+    fn page_has_the_title_and_links_to_the_home_page_only_if_there_is_one() {
         let source = include_str!("../../../static/docs.html");
         let with = page(source, "A & <B>", "Swagger UI", Some("../?a=\"b\""));
         assert!(with.contains("<title>A &amp; &lt;B> - Swagger UI</title>"), "{with}");

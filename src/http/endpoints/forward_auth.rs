@@ -31,7 +31,7 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
     }
 }
 
-/// The query of a request.
+/// The query parameters of a request.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Query {
@@ -39,7 +39,7 @@ struct Query {
     #[serde(default)]
     #[param(example = "items:read", pattern = r"^[ !#-\[\]-~]*$")]
     scope: String,
-    /// The audience that the token must have. The default is that of this service.
+    /// The audience that the token must have. The default is the audience of this service.
     #[param(nullable = false)]
     audience: Option<String>,
 }
@@ -48,16 +48,17 @@ impl<U: AuthUser> Auth<U> {
     /// Returns an endpoint at `path` with which a reverse proxy authenticates the requests that it forwards: nginx's
     /// `auth_request`, Traefik's `forwardAuth`, Caddy's `forward_auth`.
     ///
-    /// A valid token of an active user gets status 200 and the headers `X-Auth-Subject`, `X-Auth-User`, `X-Auth-Scopes` and
-    /// `X-Auth-Client`. Requests without one get 401. A header without a value is sent empty, so that the proxy replaces one that
-    /// the client sent. The query `?scope=…` requires scopes; a token without them gets 403. `?audience=…` accepts tokens for
-    /// that audience instead of those for this application.
+    /// The response to a valid token of an active user is 200 with the headers `X-Auth-Subject`, `X-Auth-User`,
+    /// `X-Auth-Scopes` and `X-Auth-Client`. Requests without such a token get 401. Headers without a value are sent
+    /// empty, so that the proxy overwrites headers that the client sent. The query parameter `scope` requires scopes;
+    /// tokens without them get 403. With the query parameter `audience`, tokens must be for that audience instead of
+    /// this application.
     ///
     /// A [session cookie](crate::web::CookieTransport) is accepted too, for all audiences. With the cookie, requests
     /// from other origins get 403 if their method is unsafe; the proxy sends the method of the original request as
-    /// `X-Forwarded-Method` or `X-Original-Method`. Without the method, they get 403 if they have an `Origin` or
-    /// `Content-Type` header. Browsers send one of these with every unsafe method, but neither with links and GET
-    /// forms. WebSocket handshakes from other origins always get 403.
+    /// `X-Forwarded-Method` or `X-Original-Method`. If the proxy does not send the method, requests from other origins
+    /// get 403 if they have an `Origin` or `Content-Type` header. Browsers send one of these headers with every unsafe
+    /// method, but not with links and GET forms. WebSocket handshakes from other origins always get 403.
     pub fn forward_auth_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let respond = move |request: HttpRequest| {
@@ -72,7 +73,7 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
     let query = web::Query::<Query>::from_query(request.query_string()).ok();
     let query =
         query.and_then(|web::Query(query)| Some((query.scope.parse::<Scopes>().ok()?, query.audience)));
-    // The proxy's configuration determines the query, so an invalid one is an error of the operator.
+    // The proxy's configuration determines the query, so an invalid query is the operator's mistake.
     let (required, audience) = query.ok_or(ApiError::MalformedBody("The query parameters are invalid"))?;
     if let Some(cookies) = auth.cookies()
         && auth.session_cookie(request).is_some()
@@ -86,7 +87,7 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
         }
         // A cookie has no audience: browsers send it only to the host that set it.
         _ => auth.authenticate_request(request).await.map_err(|error| match error {
-            ApiError::TooManyAttempts { .. } => ApiError::InvalidToken, // see below
+            ApiError::TooManyAttempts { .. } => ApiError::InvalidToken, // nginx does not accept 429, see below
             error => error,
         })?,
     };
@@ -115,8 +116,8 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
 
 /// Authenticate a request for a proxy
 ///
-/// Returns the user that sent a request, for reverse proxies that authenticate requests before they forward them (`auth_request`
-/// of nginx, `forwardAuth` of Traefik, `forward_auth` of Caddy).
+/// Returns the user that sent a request, in response headers. Reverse proxies call this endpoint before they forward a
+/// request (`auth_request` of nginx, `forwardAuth` of Traefik, `forward_auth` of Caddy).
 #[utoipa::path(
     get,
     path = "/forward-auth",
@@ -125,19 +126,22 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
     params(Query),
     security(("OAuth2PasswordBearer" = [])),
     responses(
-        (status = 200, description = "The token is valid, its user is active, and it has the scopes", headers(
+        (status = 200, description = "The token is valid and has the scopes, and its user is active", headers(
             ("X-Auth-Subject" = String, description = "The identifier of the user"),
             ("X-Auth-User" = String, description = "The username, in UTF-8"),
-            ("X-Auth-Scopes" = String, description = "The scopes of the request, separated by spaces"),
-            ("X-Auth-Client" = String, description = "The client that requested the token"),
+            ("X-Auth-Scopes" = String, description = "The granted scopes, separated by spaces"),
+            ("X-Auth-Client" = String, description = "The identifier of the client that requested the token"),
         )),
-        (status = 400, description = "The query parameter `scope` is invalid", body = ErrorBody),
+        (status = 400, description = "A query parameter is invalid", body = ErrorBody),
         (status = 401, description = "The token is missing or invalid, or its user is disabled", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "`Bearer`, with the error if the token is invalid")),
+            headers(("WWW-Authenticate" = String,
+                description = "The `Bearer` challenge, with an error code if the token is invalid")),
             example = json!({ "detail": "Not authenticated" })),
-        (status = 403, description = "The token lacks a required scope, or a page of another origin sent a request with a cookie",
-            body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "`Bearer`, with the error and the required scopes")),
+        (status = 403, body = ErrorBody,
+            description = "The token lacks a required scope, or a page of another origin sent the request with a \
+                session cookie",
+            headers(("WWW-Authenticate" = String,
+                description = "The `Bearer` challenge, with the error code and the required scopes")),
             example = json!({ "detail": "Not enough permissions" })),
         Unavailable,
     ),

@@ -58,7 +58,7 @@ async fn introspect<U: AuthUser>(
     let mut reader = FieldReader::read(request, payload, auth.error_format()).await?;
     let token = reader.required("token");
     let credentials = reader.client(request);
-    // Public clients, and so the default client, may not introspect: anyone can send their identifier.
+    // Public clients, including the default client, may not introspect tokens: anyone can send their identifiers.
     let client = if by_token { None } else { Some(auth.client(&credentials, client_info).await?) };
     if client.as_ref().is_some_and(Client::is_public) {
         auth.report_refusal(request, None, &ApiError::NotAuthenticated);
@@ -74,12 +74,12 @@ async fn introspect<U: AuthUser>(
     Ok(HttpResponse::Ok().json(response.unwrap_or_default()))
 }
 
-/// The state of a token. For an invalid token, it is only `active: false`.
+/// The state of a token. For an invalid token, the only field is `active: false`.
 #[derive(Default, Serialize, ToSchema)]
 pub(crate) struct IntrospectionResponse<'a> {
     /// True if the token is valid.
     active: bool,
-    /// The scopes of the token that its owner still has, separated by spaces.
+    /// The scopes of the token that its owner is still allowed to have, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "me users:read")]
     scope: Option<String>,
@@ -87,7 +87,7 @@ pub(crate) struct IntrospectionResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     client_id: Option<&'a str>,
-    /// `bearer`, for an access token.
+    /// `bearer` for an access token, absent for a refresh token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "bearer")]
     token_type: Option<&'static str>,
@@ -95,15 +95,15 @@ pub(crate) struct IntrospectionResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     exp: Option<u64>,
-    /// The time of issue, as a Unix timestamp in seconds.
+    /// The time at which the token was issued, as a Unix timestamp in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     iat: Option<u64>,
-    /// The identifier of the user; `client:` and the identifier of the client for a token without a user.
+    /// The identifier of the user. For a token without a user, `client:` followed by the identifier of the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     sub: Option<&'a str>,
-    /// The kind of user; `client` for a token without a user.
+    /// The kind of user, or `client` for a token without a user.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "User")]
     user_kind: Option<&'a str>,
@@ -137,7 +137,7 @@ pub(crate) struct IntrospectionResponse<'a> {
     sid: Option<&'a str>,
 }
 
-/// Returns the audience of a token; a list only if there are several
+/// Returns the audience of a token, or a list if there are several
 /// ([RFC 7519 section 4.1.3](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.3)).
 fn aud(audiences: &[Audience]) -> Option<Value> {
     match audiences {
@@ -192,9 +192,9 @@ impl<'a> IntrospectionResponse<'a> {
 
 /// Introspect a token
 ///
-/// Returns whether an access token or a refresh token is valid, and its claims (RFC 7662). Requires the credentials of a
-/// confidential client, or the bearer token of a user with the scope `tokens:introspect`. Tokens that a client may not see are
-/// inactive.
+/// Returns whether an access token or a refresh token is valid, and its claims (RFC 7662). Requires the credentials of
+/// a confidential client, or the bearer token of a user with the scope `tokens:introspect`. For a token that the client
+/// may not introspect, the response is `active: false`.
 #[utoipa::path(
     post,
     path = "/introspect",
@@ -217,10 +217,12 @@ impl<'a> IntrospectionResponse<'a> {
             )),
         (status = 400, body = OAuth2ErrorBody,
             description = "`invalid_request`: the form has no token, or the body is malformed"),
-        (status = 401, description = "Neither valid client credentials nor a valid bearer token", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "`Basic` or `Bearer`"))),
+        (status = 401, body = ErrorBody,
+            description = "The request has neither valid client credentials nor a valid bearer token",
+            headers(("WWW-Authenticate" = String, description = "The `Basic` or `Bearer` challenge"))),
         (status = 403, description = "The bearer token lacks the scope `tokens:introspect`", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "`Bearer`, with the error and the required scope"))),
+            headers(("WWW-Authenticate" = String,
+                description = "The `Bearer` challenge, with the error code and the required scopes"))),
         InvalidBody,
         (status = 429, body = OAuth2ErrorBody,
             description = "`temporarily_unavailable`: too many requests from this address, or too many wrong client secrets",

@@ -30,8 +30,8 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 
 impl<U: AuthUser> Auth<U> {
     /// Returns the endpoint of the JSON Web Key Set
-    /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)) at `path`. With its public keys, other services
-    /// verify access tokens.
+    /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)) at `path`. Other services verify access
+    /// tokens with these public keys.
     pub fn jwks_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let format = self.error_format().clone();
@@ -46,7 +46,7 @@ fn respond<U: AuthUser>(auth: &Auth<U>) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, format!("public, max-age={max_age}")))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        // The keys are public: pages of any origin may verify tokens.
+        // The keys are public, so pages of any origin may read them.
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
         // Not application/jwk-set+json, which some clients refuse.
         .content_type("application/json")
@@ -62,8 +62,8 @@ fn respond<U: AuthUser>(auth: &Auth<U>) -> Result<HttpResponse, ApiError> {
     path = "/.well-known/jwks.json",
     tag = "Keys",
     operation_id = "read_jwks",
-    responses((status = 200, description = "The keys", body = serde_json::Value,
-        headers(("Cache-Control" = String, description = "The time that the keys may be cached")),
+    responses((status = 200, description = "The JSON Web Key Set", body = serde_json::Value,
+        headers(("Cache-Control" = String, description = "The time for which the keys may be cached")),
         example = json!({ "keys": [{
             "kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
             "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM", "kid": "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s",

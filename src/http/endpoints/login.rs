@@ -55,16 +55,16 @@ impl<U: AuthUser> Auth<U> {
     /// Returns an endpoint at `path` that signs a browser in with a [session cookie](CookieTransport). The form has the fields
     /// `username` and `password`, and optionally `next`, a path of this origin.
     ///
-    /// Requests that accept `text/html`, such as those of HTML forms, are redirected to `next` or `/`. Others get 204.
-    /// In the program `gatepass`, `next` defaults to the account page, and HTML forms get errors as pages.
-    /// Errors are those of the token endpoint. A request that does not come from a page of the same origin or an allowed one
-    /// gets 403.
+    /// Requests that accept `text/html`, such as those of HTML forms, are redirected to `next` or `/`. Other requests
+    /// get 204. In the program `gatepass`, `next` defaults to the account page, and HTML forms get error pages. The
+    /// errors are those of the token endpoint. A request that does not come from a page of the same origin or an
+    /// allowed one gets 403.
     pub fn login_endpoint(&self, path: &str) -> Resource {
         self.post(path, login)
     }
 
-    /// Returns an endpoint at `path` that ends the session of the [session cookie](CookieTransport) and deletes the cookie. The
-    /// response and the optional field `next` are those of [`login_endpoint`](Self::login_endpoint).
+    /// Returns an endpoint at `path` that ends the session of the [session cookie](CookieTransport) and deletes the
+    /// cookie. The response and the optional field `next` are the same as for [`login_endpoint`](Self::login_endpoint).
     pub fn logout_endpoint(&self, path: &str) -> Resource {
         self.post(path, logout)
     }
@@ -80,7 +80,7 @@ async fn login<U: AuthUser>(
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let cookies = auth.transport()?;
-    // Otherwise another page could sign its visitor in as the attacker.
+    // Without this check, a page of another origin could sign its visitor in as the attacker.
     check_origin(cookies, request)?;
     let mut reader = FieldReader::read(request, payload, auth.error_format()).await?;
     let username = reader.required("username");
@@ -92,8 +92,8 @@ async fn login<U: AuthUser>(
     Ok(response)
 }
 
-/// Signs the user of a browser in, and adds the cookies to the response. The caller must have checked the rate and the
-/// origin of the request.
+/// Signs a browser in and adds the cookies to the response. The caller must have checked the rate limit and the origin
+/// of the request.
 pub(crate) async fn sign_in<U: AuthUser>(
     auth: &Auth<U>,
     request: &HttpRequest,
@@ -125,8 +125,8 @@ async fn logout<U: AuthUser>(
     Ok(response)
 }
 
-/// Ends the session of a browser, and deletes the cookie in the response. The caller must have checked the rate and the
-/// origin of the request.
+/// Ends the session of a browser, and deletes the cookie in the response. The caller must have checked the rate limit
+/// and the origin of the request.
 pub(crate) async fn sign_out<U: AuthUser>(
     auth: &Auth<U>,
     request: &HttpRequest,
@@ -139,7 +139,7 @@ pub(crate) async fn sign_out<U: AuthUser>(
     set_cookie(response, cookies, None)
 }
 
-/// Reads the URL to redirect to.
+/// Reads the URL to redirect to from the field `next`. Records an error if this URL is not allowed.
 pub(crate) fn next(reader: &mut FieldReader, is_allowed: fn(&str) -> bool) -> Option<String> {
     let next = reader.optional("next")?;
     if is_allowed(&next) {
@@ -149,8 +149,8 @@ pub(crate) fn next(reader: &mut FieldReader, is_allowed: fn(&str) -> bool) -> Op
     None
 }
 
-/// Returns whether a URL is a path of the same origin: browsers treat `\` like `/`, skip some control characters, and take
-/// what follows two slashes for a host.
+/// Returns whether a URL is a path of the same origin. Browsers treat `\` like `/`, skip some control characters, and
+/// parse the text after two leading slashes as a host.
 pub(crate) fn is_own_path(url: &str) -> bool {
     url.len() <= MAX_NEXT_BYTES
         && url.starts_with('/')
@@ -158,13 +158,14 @@ pub(crate) fn is_own_path(url: &str) -> bool {
         && url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
 }
 
-/// Returns whether a request comes from the navigation of a browser rather than from a script or a program.
+/// Returns whether a request accepts HTML, as when a browser loads a page or submits a form, unlike requests of scripts
+/// and programs.
 pub(crate) fn accepts_html(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// Redirects the navigation of a page, and responds with 204 to scripts.
+/// Redirects HTML forms, and responds with 204 to scripts.
 fn respond(request: &HttpRequest, next: Option<&str>) -> HttpResponse {
     if accepts_html(request.headers()) {
         HttpResponse::SeeOther().insert_header((header::LOCATION, next.unwrap_or("/"))).finish()
@@ -183,7 +184,7 @@ fn set_cookie(
     Ok(())
 }
 
-/// A sign-in of a browser.
+/// A sign-in with a session cookie.
 #[derive(ToSchema)]
 #[schema(as = LoginForm)]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -194,7 +195,8 @@ struct LoginFormSchema {
     /// The password.
     #[schema(format = Password, min_length = 1, example = "secret")]
     password: String,
-    /// The path that HTML forms are redirected to. The default is `/`, or the account page if there are sign-in pages.
+    /// The path that HTML forms are redirected to. The default is `/`, or the account page if the service has sign-in
+    /// pages.
     #[schema(
         default = "",
         nullable = false,
@@ -205,12 +207,12 @@ struct LoginFormSchema {
     next: Option<String>,
 }
 
-/// A sign-out of a browser.
+/// A sign-out with a session cookie.
 #[derive(ToSchema)]
 #[schema(as = LogoutForm)]
 #[expect(dead_code, reason = "only its schema is used")]
 struct LogoutFormSchema {
-    /// The path that HTML forms are redirected to. The default is `/`, or the sign-in page if there is one.
+    /// The path that HTML forms are redirected to. The default is `/`, or the sign-in page if the service has one.
     #[schema(
         default = "",
         nullable = false,
@@ -223,7 +225,8 @@ struct LogoutFormSchema {
 
 /// Sign a browser in
 ///
-/// Takes a username and a password and sets the session cookie. The request must come from a page of the same origin.
+/// Takes a username and a password and sets the session cookie. The request must come from a page of the same origin or
+/// an allowed one.
 #[utoipa::path(
     post,
     path = "/login",
@@ -232,19 +235,20 @@ struct LogoutFormSchema {
     request_body(content = LoginFormSchema, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 204, description = "Signed in",
-            headers(("Set-Cookie" = String, description = "The session cookie; a device cookie as at `/token`"))),
+            headers(("Set-Cookie" = String, description = "The session cookie, and a device cookie as at `/token`"))),
         (status = 303, description = "Signed in, if the request accepts `text/html`",
-            headers(("Location" = String, description = "The path in `next`"))),
+            headers(("Location" = String, description = "The path in `next`, or the default path"))),
         (status = 400, body = OAuth2ErrorBody,
             description = "`invalid_grant`: incorrect username or password, or an inactive user. `invalid_request`: a field is missing, \
-                `next` is not a path, or the body is malformed. `invalid_scope`: the user has no scope. \
+                `next` is not a path, or the body is malformed. `invalid_scope`: the user has no scopes. \
                 `unsupported_grant_type`: signing in with a password is turned off",
             example = json!({
                 "detail": "Incorrect username or password",
                 "error": "invalid_grant",
                 "error_description": "Incorrect username or password",
             })),
-        (status = 403, description = "The request does not come from a page of the same origin", body = ErrorBody,
+        (status = 403, body = ErrorBody,
+            description = "The request does not come from a page of the same origin or an allowed one",
             example = json!({ "detail": "Requests from this origin are not allowed" })),
         InvalidBody,
         (status = 429, body = OAuth2ErrorBody,
@@ -258,7 +262,8 @@ fn login_operation() {}
 
 /// Sign a browser out
 ///
-/// Ends the session of the session cookie and deletes the cookie. The request must come from a page of the same origin.
+/// Ends the session of the session cookie and deletes the cookie. The request must come from a page of the same origin
+/// or an allowed one.
 #[utoipa::path(
     post,
     path = "/logout",
@@ -269,10 +274,11 @@ fn login_operation() {}
         (status = 204, description = "Signed out. A missing session is not an error",
             headers(("Set-Cookie" = String, description = "Deletes the session cookie"))),
         (status = 303, description = "Signed out, if the request accepts `text/html`",
-            headers(("Location" = String, description = "The path in `next`"))),
+            headers(("Location" = String, description = "The path in `next`, or the default path"))),
         (status = 400, body = OAuth2ErrorBody,
             description = "`invalid_request`: `next` is not a path, or the body is malformed"),
-        (status = 403, description = "The request does not come from a page of the same origin", body = ErrorBody,
+        (status = 403, body = ErrorBody,
+            description = "The request does not come from a page of the same origin or an allowed one",
             example = json!({ "detail": "Requests from this origin are not allowed" })),
         InvalidBody,
         (status = 429, body = OAuth2ErrorBody,

@@ -35,10 +35,10 @@ pub(super) fn openid_endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the endpoint of the server metadata ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)) at `path`. The metadata
-    /// list the endpoints of [`routes`](Self::routes), the grants and the scopes. They also have the format of
-    /// [OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html), but list no authorization
-    /// endpoint and no ID token algorithms.
+    /// Returns the endpoint of the server metadata ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)) at `path`. The
+    /// metadata lists the endpoints of [`routes`](Self::routes), the grants and the scopes. It also has the format of
+    /// [OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html), but lists no
+    /// authorization endpoint and no ID token algorithms.
     pub fn metadata_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let metadata = move || {
@@ -47,7 +47,7 @@ impl<U: AuthUser> Auth<U> {
                 HttpResponse::Ok()
                     .insert_header((header::CACHE_CONTROL, "public, max-age=3600"))
                     .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-                    // The metadata are public.
+                    // The metadata is public, so pages of any origin may read it.
                     .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
                     .json(ServerMetadata::of(&auth))
             }
@@ -65,13 +65,13 @@ struct ServerMetadata<'a> {
     /// The URL of the token endpoint.
     #[schema(example = "https://auth.example.com/token")]
     token_endpoint: String,
-    /// The methods of client authentication at the token endpoint.
+    /// The client authentication methods that the token endpoint supports.
     token_endpoint_auth_methods_supported: Vec<&'static str>,
-    /// The URL of the public keys that verify tokens.
+    /// The URL of the JSON Web Key Set: the public keys that verify access tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     jwks_uri: Option<String>,
-    /// The algorithms that sign access tokens, including those of keys that do not sign yet.
+    /// The algorithms that sign access tokens, including those of published keys that do not sign tokens yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, example = json!(["ES256"]))]
     access_token_signing_alg_values_supported: Vec<&'static str>,
@@ -81,13 +81,13 @@ struct ServerMetadata<'a> {
     scopes_supported: Vec<&'a str>,
     /// Always empty, since the service has no authorization endpoint.
     response_types_supported: [&'static str; 0],
-    /// The grants of the token endpoint.
+    /// The grant types that the token endpoint supports.
     grant_types_supported: Vec<&'static str>,
     /// The URL of the revocation endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     revocation_endpoint: Option<String>,
-    /// The methods of client authentication at the revocation endpoint.
+    /// The client authentication methods that the revocation endpoint supports.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     revocation_endpoint_auth_methods_supported: Option<Vec<&'static str>>,
@@ -95,7 +95,7 @@ struct ServerMetadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     introspection_endpoint: Option<String>,
-    /// The methods of client authentication at the introspection endpoint.
+    /// The client authentication methods that the introspection endpoint supports.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     introspection_endpoint_auth_methods_supported: Option<Vec<&'static str>>,
@@ -117,8 +117,8 @@ struct ServerMetadata<'a> {
     service_documentation: Option<String>,
 }
 
-/// Returns the methods of client authentication
-/// ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)). `none` is that of public clients.
+/// Returns the client authentication methods ([RFC 7591 section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2)).
+/// `none` is the method of public clients.
 fn auth_methods<U: AuthUser>(auth: &Auth<U>) -> Vec<&'static str> {
     let with_secret: &[&str] =
         if auth.has_clients() { &["client_secret_basic", "client_secret_post"] } else { &[] };
@@ -161,22 +161,22 @@ impl<'a> ServerMetadata<'a> {
     tag = "OAuth2",
     operation_id = "read_metadata",
     responses((status = 200, description = "The metadata", body = ServerMetadata,
-        headers(("Cache-Control" = String, description = "The time that the metadata may be cached")))),
+        headers(("Cache-Control" = String, description = "The time for which the metadata may be cached")))),
 )]
 #[expect(dead_code, reason = "carries the documentation of the handler")]
 fn read_metadata_operation() {}
 
 /// Read the OpenID Connect metadata
 ///
-/// Returns the same metadata as `/.well-known/oauth-authorization-server`, for clients of OpenID Connect Discovery. The service has
-/// no authorization endpoint and issues no ID tokens.
+/// Returns the same metadata as `/.well-known/oauth-authorization-server`, for clients that use OpenID Connect
+/// Discovery. The service has no authorization endpoint and issues no ID tokens.
 #[utoipa::path(
     get,
     path = "/.well-known/openid-configuration",
     tag = "OpenID Connect",
     operation_id = "read_openid_metadata",
     responses((status = 200, description = "The metadata", body = ServerMetadata,
-        headers(("Cache-Control" = String, description = "The time that the metadata may be cached")))),
+        headers(("Cache-Control" = String, description = "The time for which the metadata may be cached")))),
 )]
 #[expect(dead_code, reason = "carries the documentation of the handler")]
 fn read_openid_metadata_operation() {}

@@ -1,4 +1,4 @@
-//! The endpoints. Routes, OpenAPI document and server metadata are derived from the lists in this module.
+//! The endpoints. The routes, the OpenAPI document and the server metadata are derived from the lists in this module.
 
 #[cfg(feature = "docs")]
 pub(crate) mod asset;
@@ -120,8 +120,8 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// Returns the OpenAPI document of [`routes`](Self::routes), with the security scheme `OAuth2PasswordBearer`, its scopes and
-    /// descriptions of the tags, to merge into your own.
+    /// Returns the OpenAPI document of [`routes`](Self::routes), with the security scheme `OAuth2PasswordBearer`, its
+    /// scopes and descriptions of the tags, to merge into your own document.
     pub fn openapi(&self) -> OpenApi {
         let mut document = self.documented(oauth_endpoints());
         describe_tags(&mut document, &TAGS);
@@ -139,7 +139,7 @@ impl<U: AuthUser> Auth<U> {
         }
         if let Some(cookies) = self.cookies() {
             let description =
-                "The session cookie that `/login` sets. Over plain HTTP, its name has no `__Host-`."
+                "The session cookie that `/login` sets. Over plain HTTP, its name has no prefix `__Host-`."
                     .to_owned();
             let cookie = ApiKeyValue::with_description(cookies.documented_name(), description);
             let scheme = SecurityScheme::ApiKey(ApiKey::Cookie(cookie));
@@ -148,7 +148,7 @@ impl<U: AuthUser> Auth<U> {
         document
     }
 
-    /// Returns the OpenAPI document of [`account_routes`](Self::account_routes), to merge into your own.
+    /// Returns the OpenAPI document of [`account_routes`](Self::account_routes), to merge into your own document.
     pub fn account_openapi<R: RequiredScopes>(&self) -> OpenApi {
         self.require_scopes::<R>(self.documented(account_endpoints::<U, R>()))
     }
@@ -164,7 +164,7 @@ impl<U: AuthUser> Auth<U> {
         endpoints.any(|endpoint| endpoint.path == path && (endpoint.is_enabled)(self))
     }
 
-    /// Returns an error in the error format of this `Auth`, for handlers of your own.
+    /// Converts an error to the error format of this `Auth`, for your own handlers.
     pub fn error_response(&self, error: impl Into<ApiError>) -> ErrorResponse {
         error.into().in_format(self.error_format())
     }
@@ -176,7 +176,7 @@ impl<U: AuthUser> Auth<U> {
         client_info: &ClientInfo,
     ) -> Result<Client, ApiError> {
         if credentials.is_ambiguous && !self.error_format().is_fastapi() {
-            let message = "The client must authenticate by HTTP Basic or in the form, not by both";
+            let message = "The client must authenticate with HTTP Basic or in the form, not with both";
             return Err(ApiError::InvalidRequest(message));
         }
         let ClientCredentials { client_id, client_secret, .. } = credentials;
@@ -188,8 +188,8 @@ impl<U: AuthUser> Auth<U> {
         })
     }
 
-    /// Returns a resource whose `handler` receives POST requests, unless too many come from one address. No cache may
-    /// store the response ([RFC 6749 section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
+    /// Returns a resource that passes POST requests to `handler`, unless too many come from one address. Responses must
+    /// not be cached ([RFC 6749 section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
     fn post<H>(&self, path: &str, handler: H) -> Resource
     where
         H: AsyncFn(&Auth<U>, &HttpRequest, Payload) -> Result<HttpResponse, ApiError> + Copy + 'static,
@@ -229,7 +229,7 @@ pub(crate) const TAGS: [(&str, &str); 5] = [
     ("Keys", "The public keys that verify tokens"),
 ];
 
-/// Adds those of `tags` that operations of the document use.
+/// Adds the descriptions of those `tags` that operations of the document use.
 pub(crate) fn describe_tags(document: &mut OpenApi, tags: &[(&str, &str)]) {
     let used = used_tags(document);
     let used = tags.iter().filter(|(name, _)| used.iter().any(|used| used == name));
@@ -249,7 +249,7 @@ pub(crate) fn used_tags(document: &mut OpenApi) -> Vec<String> {
     used
 }
 
-/// The name of the security scheme of session cookies.
+/// The name of the security scheme for session cookies.
 const COOKIE: &str = "SessionCookie";
 
 impl<U: AuthUser> Auth<U> {

@@ -47,11 +47,11 @@ pub(crate) fn routes() -> impl Fn(&mut ServiceConfig) + Send + Sync {
     }
 }
 
-/// Responds with the page, whose curl commands have the address that the request was sent to. With JavaScript, the page
-/// replaces it by its own URL, which also has the path prefix of a proxy.
+/// Responds with the page. Its curl commands contain the address that the request was sent to. With JavaScript, the
+/// page replaces this address with its own URL, which includes the path prefix of a proxy.
 fn respond(page: &str, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
     let RequestedHost { scheme, host } = RequestedHost::of(request);
-    // In a shell command and in HTML, these characters stand for themselves.
+    // These characters have no special meaning in a shell command or in HTML.
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-_[]".contains(&byte);
     let page = if host.bytes().all(is_plain) {
         page.replace(ADDRESS, &format!("{scheme}://{host}/"))

@@ -80,7 +80,8 @@ struct PasswordChangeFormSchema {
 
 /// Change your password
 ///
-/// Also ends all your sessions, including the session of this request. Sign in again with the new password.
+/// Changes your password and ends all your sessions, including the session of this request. Sign in again with the new
+/// password.
 #[utoipa::path(
     put,
     path = "/users/me/password",
@@ -91,8 +92,8 @@ struct PasswordChangeFormSchema {
         (status = 204, description = "The password was changed",
             headers(("Cache-Control" = String, description = "no-store"))),
         (status = 400, body = FormOrUserErrorBody,
-            description = "The current password is wrong; a field is missing or the new password is too weak \
-                (`invalid_request`)",
+            description = "The current password is wrong. `invalid_request`: a field is missing, or the new password \
+                is too weak",
             example = json!({ "detail": "Incorrect password" })),
         Unauthorized,
         InvalidBody,

@@ -47,7 +47,7 @@ async fn revoke<U: AuthUser>(
     let client_info = client_info(request);
     let client = auth.client(&credentials, &client_info).await?;
     auth.revoke(&token, Some(&client), &client_info).await?;
-    // Some clients cannot read a response without a body.
+    // Some clients cannot parse a response without a body.
     Ok(HttpResponse::Ok().json(json!({})))
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct TokenFormSchema {
     /// The token.
     #[schema(min_length = 1)]
     token: String,
-    /// The kind of the token. This hint is optional and has no effect.
+    /// The type of the token. This hint is optional and has no effect.
     #[schema(example = "refresh_token", default = "", nullable = false)]
     token_type_hint: Option<String>,
     /// The identifier of the client, unless it uses HTTP Basic.

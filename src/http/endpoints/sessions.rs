@@ -97,7 +97,7 @@ async fn end_session<U: AuthUser, R: RequiredScopes>(
     }
 }
 
-/// A session.
+/// An active session.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 struct SessionObject<'a> {
@@ -107,16 +107,16 @@ struct SessionObject<'a> {
     /// The time of the sign-in.
     #[schema(format = DateTime, example = "2023-11-14T22:13:20Z")]
     created: String,
-    /// The time of the last request for a token.
+    /// The time of the last token request or, in a session with a cookie, of the last recorded request.
     #[schema(format = DateTime, example = "2023-11-14T22:28:20Z")]
     last_used: String,
-    /// The address of the last request for a token.
+    /// The client address of the request at `last_used`, or `null` if it is unknown.
     #[schema(required, example = "203.0.113.7")]
     address: Option<String>,
-    /// The identifier of the client that requested the sign-in; `null` for the default client.
+    /// The identifier of the client that requested the sign-in, or `null` for the default client.
     #[schema(required, example = "web")]
     client: Option<&'a str>,
-    /// The user agent of the last request for a token.
+    /// The user agent of the request at `last_used`, or `null` if it is unknown.
     #[schema(required, example = "curl/8.14.1")]
     user_agent: Option<&'a str>,
     /// True for the session of this request.
@@ -174,7 +174,7 @@ fn end_sessions_operation() {}
 
 /// End one of your sessions
 ///
-/// Ends a session. All tokens of the session become invalid.
+/// Ends the session with this identifier. All tokens of the session become invalid.
 #[utoipa::path(
     delete,
     path = "/users/me/sessions/{id}",

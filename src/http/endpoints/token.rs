@@ -71,14 +71,15 @@ async fn token<U: AuthUser>(
     Ok(TokenResponse::from(tokens).respond_to(request))
 }
 
-/// Returns the grants that a form may name. They include the password grant even if it is off, because it is the default.
+/// Returns the grants that a form may request. They include the password grant even if it is disabled, because it is
+/// the default.
 fn supported_grants<U: AuthUser>(auth: &Auth<U>) -> Vec<GrantType> {
     let is_supported = |grant: &GrantType| *grant == GrantType::Password || grant.is_enabled(auth);
     GrantType::ALL.iter().copied().filter(is_supported).collect()
 }
 
-/// The response to a token request
-/// ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)), for an endpoint of your own.
+/// The response to a token request ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)), for
+/// your own endpoints.
 #[derive(Clone, Debug)]
 pub struct TokenResponse {
     tokens: Tokens,
@@ -172,7 +173,8 @@ fn password(description: &str) -> ObjectBuilder {
     text(description).format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
 }
 
-/// Returns the schema of the form with the parameters of all grants. They are required if there is only one grant.
+/// Returns the schema of the form with the parameters of all grants. The parameters are required only if there is one
+/// grant.
 fn request_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
     let grants = auth.grants();
     let names: Vec<_> = grants.iter().map(|grant| grant.name()).collect();
@@ -201,7 +203,7 @@ fn request_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
     }
     if auth.has_audiences() {
         let description =
-            "The audiences of the access token (RFC 8707). The parameter `audience` is the same.";
+            "The audiences of the access token (RFC 8707). The parameter `audience` has the same meaning.";
         let resource = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
         form = form.property("resource", resource.description(Some(description)));
     }
@@ -215,10 +217,7 @@ fn response_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
     let lifetime = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
     let mut response = ObjectBuilder::new()
         .description(Some("The response to a token request."))
-        .property(
-            "access_token",
-            text("The access token. Requests send it in the header `Authorization: Bearer …`."),
-        )
+        .property("access_token", text("The access token. Send it in the header `Authorization: Bearer …`."))
         .required("access_token")
         .property("token_type", text("Always `bearer`.").examples(["bearer"]))
         .required("token_type")
@@ -259,11 +258,11 @@ fn response_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
             example = json!({ "access_token": "johndoe", "token_type": "bearer" })),
         (status = 400, description = "Incorrect username or password, or a malformed body", body = ErrorBody,
             example = json!({ "detail": "Incorrect username or password" })),
-        (status = 408, description = "The body did not arrive in time", body = ErrorBody,
+        (status = 408, description = "The request body was not received in time", body = ErrorBody,
             example = json!({ "detail": "Timed out reading the request body" })),
-        (status = 413, description = "The body is larger than 1 MiB", body = ErrorBody,
+        (status = 413, description = "The request body is larger than 1 MiB", body = ErrorBody,
             example = json!({ "detail": "The request body is larger than 1048576 bytes" })),
-        (status = 422, description = "Missing or invalid fields", body = ValidationErrorBody,
+        (status = 422, description = "Fields are missing or invalid", body = ValidationErrorBody,
             example = json!({ "detail": [
                 { "type": "missing", "loc": ["body", "username"], "msg": "Field required", "input": null },
             ] })),
@@ -288,8 +287,8 @@ fn token_operation_fastapi() {}
         (status = 200, description = "The tokens", body = ref("#/components/schemas/TokenResponse"),
             headers(
                 ("Cache-Control" = String, description = "no-store"),
-                ("Set-Cookie" = String, description = "A device cookie, which only affects login throttling: \
-                    failed attempts from elsewhere do not delay a device that signed in before"),
+                ("Set-Cookie" = String, description = "A device cookie for login throttling: failed attempts from \
+                    other devices do not delay sign-ins with this cookie"),
             ),
             example = json!({
                 "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.…",

@@ -30,7 +30,7 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
     }
 }
 
-/// Adds POST, which responds like GET.
+/// Adds the operation POST, which responds like GET.
 fn with_post(mut document: openapi::OpenApi) -> openapi::OpenApi {
     for item in document.paths.paths.values_mut() {
         item.post = item.get.clone();
@@ -65,10 +65,10 @@ async fn userinfo<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Result<
     Ok(HttpResponse::Ok().json(UserinfoResponse { sub, preferred_username, email, name }))
 }
 
-/// The claims of a user
+/// The claims about a user
 /// ([OpenID Connect Core section 5.1](https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims)).
 #[derive(Serialize, ToSchema)]
-#[schema(description = "The claims of a user (OpenID Connect Core section 5.1).")]
+#[schema(description = "The claims about a user (OpenID Connect Core section 5.1).")]
 struct UserinfoResponse<'a> {
     /// The identifier of the user.
     #[schema(example = "018bcfe5-6800-7000-8707-070707070707")]
@@ -89,8 +89,8 @@ struct UserinfoResponse<'a> {
 
 /// Read the profile of the current user
 ///
-/// Returns the claims of the user whose token was sent (UserInfo of OpenID Connect). The token must have the scope `openid`, which
-/// every user may request.
+/// Returns the claims about the user that the token belongs to (the UserInfo endpoint of OpenID Connect). The token
+/// must have the scope `openid`, which every user may request.
 #[utoipa::path(
     get,
     path = "/userinfo",
@@ -98,7 +98,7 @@ struct UserinfoResponse<'a> {
     operation_id = "read_userinfo",
     security(("OAuth2PasswordBearer" = ["openid"])),
     responses(
-        (status = 200, description = "The claims of the user", body = UserinfoResponse,
+        (status = 200, description = "The claims about the user", body = UserinfoResponse,
             headers(("Cache-Control" = String, description = "no-store"))),
         Unauthorized,
         Unavailable,

@@ -60,7 +60,7 @@ impl<U: AuthUser + Serialize> Auth<U> {
 
 /// Read the current user
 ///
-/// Returns the user whose token was sent.
+/// Returns the user that the token belongs to.
 #[utoipa::path(
     get,
     path = "/users/me",
@@ -71,7 +71,7 @@ impl<U: AuthUser + Serialize> Auth<U> {
         (status = 200, description = "The user", body = ref("#/components/schemas/User")),
         (status = 400, description = "The user is disabled", body = ErrorBody,
             example = json!({ "detail": "Inactive user" })),
-        (status = 401, description = "No token, or an invalid one", body = ErrorBody,
+        (status = 401, description = "The token is missing or invalid", body = ErrorBody,
             headers(("WWW-Authenticate" = String, description = "Bearer")),
             example = json!({ "detail": "Not authenticated" })),
     ),
@@ -81,7 +81,7 @@ fn read_users_me_operation_fastapi() {}
 
 /// Read the current user
 ///
-/// Returns the user whose token was sent.
+/// Returns the user that the token belongs to.
 #[utoipa::path(
     get,
     path = "/users/me",

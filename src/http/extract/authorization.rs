@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use encoding_rs::mem::decode_latin1;
 
-/// Returns the credentials of a scheme, such as the token of `Bearer`. As in FastAPI, the first of several headers is split
-/// at its first space, the scheme is case-insensitive, and the rest is trimmed.
+/// Returns the credentials for a scheme, such as the token for `Bearer`. As in FastAPI, only the first `Authorization`
+/// header is read. It is split at its first space; the scheme is case-insensitive, and the credentials are trimmed.
 pub(crate) fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<Cow<'a, str>> {
     let (own_scheme, rest) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(scheme.len())?;
     let credentials = rest.strip_prefix(b" ")?;
     if !own_scheme.eq_ignore_ascii_case(scheme.as_bytes()) {
         return None;
     }
-    // Starlette and the `fetch` of browsers encode header values in Latin-1.
+    // Starlette and `fetch` in browsers use Latin-1 for header values.
     let credentials = match decode_latin1(credentials) {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
         Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),

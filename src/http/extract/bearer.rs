@@ -9,9 +9,9 @@ use crate::{
     http::{error::ApiError, extract::authorization},
 };
 
-/// The token in the `Authorization` header
-/// ([RFC 6750 section 2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)), valid or not. The scheme is
-/// case-insensitive, and white space around the token is ignored. Without a token the extractor returns 401.
+/// The unverified token in the `Authorization` header
+/// ([RFC 6750 section 2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)). The scheme is case-insensitive, and
+/// white space around the token is ignored. Without a token, the response is 401.
 #[derive(Clone, Debug)]
 pub struct BearerToken(pub AccessToken);
 

@@ -9,21 +9,21 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::http::error::ApiError;
 
-/// The buffer size of an ordinary form, in bytes.
+/// The buffer size that an ordinary form needs, in bytes.
 const SMALL: usize = 4 * 1024;
 
-/// The memory of this process for the first [`SMALL`] bytes of each body, in bytes. It is separate, so that large bodies do
-/// not block sign-ins.
+/// The memory budget of the process for small bodies, and for the first [`SMALL`] bytes of large ones, in bytes. A
+/// separate budget keeps large bodies from blocking sign-ins.
 static SMALL_BUDGET: Semaphore = Semaphore::const_new(16 * 1024 * 1024);
-/// The memory of this process for bodies that exceed [`SMALL`], in bytes.
+/// The memory budget of the process for bodies larger than [`SMALL`], in bytes.
 static LARGE_BUDGET: Semaphore = Semaphore::const_new(8 * 1024 * 1024);
 
-/// The limits of a body. Application data can override the default.
+/// The limits for request bodies. Application data of this type overrides the default.
 #[derive(Clone, Copy)]
 pub(crate) struct BodyLimits {
-    /// The maximum size in bytes, or `None` for the default of the caller.
+    /// The maximum size in bytes, or `None` for the caller's default.
     pub(crate) bytes: Option<usize>,
-    /// The maximum time until the body has arrived.
+    /// The maximum time for receiving the body.
     pub(crate) timeout: Duration,
 }
 
@@ -33,10 +33,10 @@ impl Default for BodyLimits {
     }
 }
 
-/// A body in memory. It may contain a password, so it is wiped on drop.
+/// A request body in memory. It may contain a password, so its memory is wiped on drop.
 pub(crate) struct Body {
     bytes: Zeroizing<Vec<u8>>,
-    /// The length that the client announced, or [`SMALL`].
+    /// The length in the `Content-Length` header, or [`SMALL`] without one.
     length: usize,
     small: Option<SemaphorePermit<'static>>,
     large: Option<SemaphorePermit<'static>>,
@@ -55,8 +55,9 @@ impl Body {
         Self { bytes: Zeroizing::default(), length: length.unwrap_or(SMALL), small: None, large: None }
     }
 
-    /// Appends without leaving a copy behind when the buffer grows. Memory is reserved whenever the buffer grows, so a
-    /// client that sends nothing reserves none. If a budget is used up, a small body waits, and a large one is refused.
+    /// Appends bytes, without leaving a copy of the old buffer in memory. Memory is reserved only when the buffer
+    /// grows, so a client that sends nothing reserves none. If the budget is exhausted, a small body waits, and a large
+    /// one is refused.
     async fn append(&mut self, more: &[u8]) -> Result<(), ApiError> {
         let length = self.bytes.len() + more.len();
         if length > self.bytes.capacity() {
@@ -65,7 +66,7 @@ impl Body {
             if self.small.is_none() {
                 self.small = SMALL_BUDGET.acquire_many(capacity.min(SMALL) as u32).await.ok();
             }
-            // All of the new capacity, not only the difference: both buffers exist while the content is copied.
+            // Reserve the whole new capacity, not only the difference: both buffers exist while the content is copied.
             let large = if capacity > SMALL {
                 let bytes = u32::try_from(capacity).unwrap_or(u32::MAX);
                 Some(LARGE_BUDGET.try_acquire_many(bytes).map_err(|_| ApiError::Overloaded)?)
@@ -82,7 +83,7 @@ impl Body {
     }
 }
 
-/// Reads the body of `request`, up to the limit of the application data or `default_bytes`.
+/// Reads the body of `request`, up to the limit in the application data, or `default_bytes` if it sets none.
 pub(crate) async fn read(
     request: &HttpRequest,
     payload: Payload,
@@ -132,10 +133,11 @@ mod tests {
             for size in chunks {
                 let chunk = vec![b'x'; size.min(left)];
                 left -= chunk.len();
-                body.append(&chunk).now_or_never().expect("a free budget").unwrap();
+                body.append(&chunk).now_or_never().expect("the budget is free").unwrap();
                 let permits = [&body.small, &body.large].into_iter().flatten();
                 let reserved: usize = permits.map(SemaphorePermit::num_permits).sum();
-                prop_assert!(reserved >= body.bytes.capacity(), "{reserved} bytes reserved for {}", body.bytes.capacity());
+                let capacity = body.bytes.capacity();
+                prop_assert!(reserved >= capacity, "{reserved} bytes reserved for a buffer of {capacity}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The extractor of the current client.
+//! The extractor for the current client.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -14,11 +14,11 @@ use crate::{
     },
 };
 
-/// The client that a request's token belongs to, which requested the token for itself with the client credentials grant
-/// ([RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)). Without a token, or with the token of a user,
-/// the response is 401; for a token without the scopes `R` ([`RequiredScopes`]) it is 403.
+/// The client that a request's token was issued to with the client credentials grant
+/// ([RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)). The response is 401 without a token or
+/// with the token of a user, and 403 if the token lacks the scopes `R` ([`RequiredScopes`]).
 ///
-/// `U` is the user type of the [`Auth`](crate::Auth). A route for users and clients has the argument
+/// `U` is the user type of the [`Auth`](crate::Auth). A handler for both users and clients takes the argument
 /// `actix_web::Either<ActiveUser<U, R>, CurrentClient<U, R>>`.
 ///
 /// ```
@@ -49,7 +49,7 @@ impl<U, R> CurrentClient<U, R> {
         &self.0.claims
     }
 
-    /// Returns the scopes of the request: those of the token that the client still has.
+    /// Returns the scopes of the token, without those that the client is no longer allowed to have.
     pub fn granted_scopes(&self) -> &GrantedScopes {
         &self.0.granted_scopes
     }

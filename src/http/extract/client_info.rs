@@ -13,8 +13,8 @@ use crate::{
     http::{extract::device_cookie, trusted_proxies::TrustedProxies},
 };
 
-/// Extracts the address of the connection, or the one that a trusted proxy forwards, the user agent without control
-/// characters, and the device cookie.
+/// Extracts the client address, the user agent without control characters, and the device cookie. The address is that
+/// of the connection, or the one that a trusted proxy forwards.
 impl FromRequest for ClientInfo {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;

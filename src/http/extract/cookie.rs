@@ -1,4 +1,4 @@
-//! Cookies: their values, and the session cookie of a request.
+//! Cookies: their values, the session cookie of a request, and the origin checks for requests with it.
 
 use actix_web::{
     HttpRequest,
@@ -11,17 +11,17 @@ use crate::{
     http::{error::ApiError, middleware::origin_check::is_from_origin, trusted_proxies::RequestedHost},
 };
 
-/// The maximum length of a session cookie in bytes. Longer cookies are not session cookies of Gatepass.
+/// The maximum length of a session cookie in bytes. Gatepass never sets a longer one.
 const MAX_BYTES: usize = 100;
 
-/// The methods that change nothing.
+/// The methods of requests that change nothing.
 const SAFE_METHODS: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
 
 /// Returns the value of a cookie ([RFC 6265 section 4.2](https://www.rfc-editor.org/rfc/rfc6265#section-4.2)) of at most
 /// `max_bytes` bytes.
 pub(super) fn value<'a>(request: &'a HttpRequest, name: &str, max_bytes: usize) -> Option<&'a str> {
-    // Other cookies may have any bytes. Only ASCII white space is removed, as by browsers: otherwise a cookie whose name begins
-    // with other white space could pass for one with the prefix `__Host-`.
+    // Other cookies may contain any bytes. Only ASCII white space is trimmed, as in browsers. Otherwise a cookie whose
+    // name begins with other white space could pass for one with the prefix `__Host-`.
     let headers = request.headers().get_all(header::COOKIE);
     let mut pairs = headers.flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
     let is_named = |pair: &'a [u8]| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=");
@@ -29,13 +29,13 @@ pub(super) fn value<'a>(request: &'a HttpRequest, name: &str, max_bytes: usize) 
     str::from_utf8(value).ok()
 }
 
-/// Returns whether a request changes nothing. A WebSocket handshake is a GET request, but what is sent afterwards may change
-/// anything.
+/// Returns whether a request changes nothing. A WebSocket handshake is a GET request, but the messages after it may
+/// change anything.
 pub(crate) fn is_safe(request: &HttpRequest) -> bool {
     SAFE_METHODS.contains(request.method()) && !request.headers().contains_key("sec-websocket-version")
 }
 
-/// Returns whether the original request, which a proxy wants to authenticate, changes nothing.
+/// Returns whether the original request, as a proxy reports it, changes nothing.
 pub(crate) fn is_forwarded_request_safe(request: &HttpRequest) -> bool {
     let headers = request.headers();
     // A page of another origin cannot set these headers.
@@ -51,7 +51,8 @@ pub(crate) fn is_forwarded_request_safe(request: &HttpRequest) -> bool {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the session cookie that authenticates a request. An `Authorization` header takes precedence.
+    /// Returns the session cookie that authenticates a request. An `Authorization` header takes precedence: with one,
+    /// the result is `None`.
     pub(crate) fn session_cookie<'a>(&self, request: &'a HttpRequest) -> Option<&'a str> {
         let cookies = self.cookies()?;
         if request.headers().contains_key(header::AUTHORIZATION) {

@@ -1,4 +1,4 @@
-//! The device cookie, which shows that a device has signed in before.
+//! The device cookie, which shows that a user has signed in on this device before.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -18,7 +18,7 @@ fn name(is_secure: bool) -> &'static str {
     if is_secure { "__Host-gatepass_device" } else { "gatepass_device" }
 }
 
-/// Returns whether the client used TLS, up to the service or up to a trusted proxy.
+/// Returns whether the client's connection to the service, or to a trusted proxy, uses TLS.
 fn is_secure(request: &HttpRequest) -> bool {
     RequestedHost::of(request).scheme == "https"
 }

@@ -33,7 +33,8 @@ impl FieldReader {
         Ok(Self { fields, errors: Vec::new() })
     }
 
-    /// Returns the value of a field, or an empty string if there is an error.
+    /// Removes a required field and returns its value. If the field is missing or invalid, records an error and returns
+    /// an empty string.
     pub(crate) fn required(&mut self, name: &'static str) -> String {
         let error_count = self.errors.len();
         let text = self.optional(name);
@@ -43,7 +44,7 @@ impl FieldReader {
         text.unwrap_or_default()
     }
 
-    /// Removes an optional field and returns its value, the last one if the field is repeated. An empty field is treated as
+    /// Removes the last field with this name, if there is one, and returns its value. An empty field is treated as
     /// absent.
     pub(crate) fn optional(&mut self, name: &'static str) -> Option<String> {
         let last = self.fields.iter().rposition(|(field, _)| field == name)?;

@@ -20,13 +20,14 @@ use crate::{
     },
 };
 
-/// The maximum number of fields, and of files, as in Starlette.
+/// The maximum number of text fields, and also of files, as in Starlette.
 const MAX_FIELDS: usize = 1000;
 
 /// The maximum size of a form in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// The maximum size of a form in FastAPI's format, in bytes. FastAPI itself limits only each multipart field.
+/// The maximum size of a form in FastAPI's format, in bytes. FastAPI itself limits only the size of each multipart
+/// field.
 const FASTAPI_BYTES: usize = 1024 * 1024;
 
 const NOT_A_FORM: ApiError =
@@ -38,19 +39,19 @@ const TOO_MANY_FIELDS: ApiError =
     ApiError::MalformedBody("Too many fields. Maximum number of fields is 1000.");
 const TOO_MANY_FILES: ApiError = ApiError::MalformedBody("Too many files. Maximum number of files is 1000.");
 
-/// Names and values of the fields of a form, in their order.
+/// The names and values of the fields of a form, in the order in which they were sent.
 pub(super) type Fields = Vec<(String, FormValue)>;
 
 /// The value of a field.
 pub(super) enum FormValue {
     Text(Zeroizing<String>),
-    /// A multipart file, without its content.
+    /// The filename and the size of a multipart file.
     File(Value),
 }
 
-/// Reads the body of `request`. In FastAPI's format, a body of another type is a form without fields, and invalid UTF-8 is
-/// decoded as FastAPI does. In other formats both are errors, unless the body is empty: replaced bytes could make
-/// two passwords equal.
+/// Reads the form in the body of `request`. In FastAPI's format, a body of another content type is a form without
+/// fields, and invalid UTF-8 is decoded as FastAPI does. In other formats, both are errors: decoding with replacement
+/// characters could make two passwords equal. An empty body needs no content type.
 pub(super) async fn read(
     request: &HttpRequest,
     payload: Payload,
@@ -75,8 +76,8 @@ pub(super) async fn read(
 }
 
 /// Parses fields as the URL Standard specifies for
-/// [application/x-www-form-urlencoded](https://url.spec.whatwg.org/#urlencoded-parsing). Unlike there, more than
-/// [`MAX_FIELDS`] fields are an error, and so is invalid UTF-8 unless `is_lossy`.
+/// [application/x-www-form-urlencoded](https://url.spec.whatwg.org/#urlencoded-parsing). Unlike in the standard, more
+/// than [`MAX_FIELDS`] fields are an error, and so is invalid UTF-8 unless `is_lossy`.
 fn read_urlencoded(body: &[u8], is_lossy: bool) -> Result<Fields, ApiError> {
     let decoded = |encoded| match form_decoded(encoded) {
         Ok(text) => Ok(text),
@@ -96,9 +97,10 @@ fn read_urlencoded(body: &[u8], is_lossy: bool) -> Result<Fields, ApiError> {
     if fields.len() > MAX_FIELDS { Err(TOO_MANY_FIELDS) } else { Ok(fields) }
 }
 
-/// Decodes a form-urlencoded value without leaving a copy in memory. The error is the decoded bytes, which are not UTF-8.
+/// Decodes a form-urlencoded value without leaving a copy in memory. If the decoded bytes are not valid UTF-8, returns
+/// them as the error.
 pub(crate) fn form_decoded(encoded: &[u8]) -> Result<Zeroizing<String>, Zeroizing<Vec<u8>>> {
-    // The result is not longer than the input, so the buffer does not grow.
+    // The result is never longer than the input, so the buffer does not grow.
     let mut decoded = Zeroizing::new(Vec::with_capacity(encoded.len()));
     for (index, words) in encoded.split(|byte| *byte == b'+').enumerate() {
         if index > 0 {
@@ -139,8 +141,8 @@ fn read_multipart(
     Ok(fields)
 }
 
-/// Decodes a multipart value. If the charset is unknown or the value is invalid in it, the value is decoded as Latin-1
-/// if `is_lossy`, as in Starlette, and is an error otherwise.
+/// Decodes a multipart value. If the charset is unknown or the value is not valid in it, decodes the value as Latin-1
+/// if `is_lossy`, as Starlette does, and returns an error otherwise.
 fn decode(bytes: &[u8], encoding: Option<&'static Encoding>, is_lossy: bool) -> Result<String, ApiError> {
     let decoded =
         encoding.and_then(|encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes));
@@ -167,7 +169,7 @@ mod tests {
     proptest! {
         #[test]
         fn urlencoded_form_is_parsed_as_in_the_url_standard(body in "([a-z=&+ \\x00é]|%[0-9a-fA-F]{2}|%|=|&){0,40}") {
-            let actual = read_urlencoded(body.as_bytes(), true).expect("few fields");
+            let actual = read_urlencoded(body.as_bytes(), true).expect("fewer than 1000 fields");
             let actual: Vec<_> = actual.into_iter().map(|(name, value)| (name, text(value))).collect();
             let expected: Vec<_> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
             prop_assert_eq!(actual, expected);

@@ -4,8 +4,8 @@ use std::{borrow::Cow, collections::HashMap};
 
 use encoding_rs::mem::{decode_latin1, encode_latin1_lossy};
 
-/// Returns the value in lower case, and its parameters. As in python-multipart, parameters may contain any byte, and the last
-/// one of several with the same name is used.
+/// Returns the value of a header in lower case, and its parameters. As in python-multipart, parameters may contain any
+/// byte, and the last of several parameters with the same name is used.
 pub(crate) fn parse(header: &[u8]) -> (String, HashMap<String, Vec<u8>>) {
     let header = decode_latin1(header);
     let (mut quoted, mut previous) = (false, ' ');

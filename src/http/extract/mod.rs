@@ -1,4 +1,4 @@
-//! Extractors: tokens, users, forms and client credentials.
+//! Extractors for tokens, users, forms and client credentials.
 
 pub(crate) mod authorization;
 pub(crate) mod bearer;

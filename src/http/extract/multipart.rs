@@ -1,7 +1,7 @@
 //! A parser for multipart/form-data bodies ([RFC 7578](https://www.rfc-editor.org/rfc/rfc7578)) in memory.
 //!
-//! It is as lenient and as strict as python-multipart: a truncated body yields its complete parts, text before the first
-//! boundary is an error, and text after the last boundary is ignored.
+//! The parser accepts the same bodies as python-multipart: a truncated body yields its complete parts, text before the
+//! first boundary is an error, and text after the last boundary is ignored.
 
 use memchr::memmem::find;
 
@@ -17,16 +17,16 @@ const MISSING_NAME: ApiError =
 
 /// An iterator over the parts of a body.
 pub(crate) struct Multipart<'a> {
-    /// The rest of the body, from the headers of the next part.
+    /// The rest of the body, starting with the headers of the next part.
     rest: &'a [u8],
-    /// The end of the content of a part: line break, two hyphens, boundary.
+    /// The delimiter after the content of a part: a line break, two hyphens and the boundary.
     delimiter: Vec<u8>,
 }
 
-/// A field or a file.
+/// A part of a body: a text field or a file.
 pub(crate) struct Part<'a> {
     pub(crate) name: Vec<u8>,
-    /// `None` for a field that is not a file.
+    /// `None` for a text field.
     pub(crate) filename: Option<Vec<u8>>,
     pub(crate) content: &'a [u8],
 }
@@ -62,7 +62,7 @@ impl<'a> Multipart<'a> {
         Ok(self.content()?.map(|content| Part { name, filename, content }))
     }
 
-    /// Reads the headers of a part and returns the value of `Content-Disposition`.
+    /// Reads the headers of a part and returns the value of `Content-Disposition`, or `None` if the body is truncated.
     fn disposition(&mut self) -> Result<Option<&'a [u8]>, ApiError> {
         let mut disposition = Default::default();
         for count in 0.. {
@@ -108,7 +108,7 @@ impl<'a> Multipart<'a> {
                     Some(rest) => rest,
                     None => break,
                 },
-                // The line continues after the boundary, so it is content.
+                // The line continues after the boundary, so it is part of the content.
                 _ => continue,
             };
             return Ok(Some(content));
@@ -125,7 +125,7 @@ impl<'a> Iterator for Multipart<'a> {
     }
 }
 
-/// Skips a line break, and returns the rest, or `None` if the body is truncated.
+/// Skips a line break and returns the rest of the body, or `None` if the body is truncated.
 fn after_line_break(rest: &[u8]) -> Result<Option<&[u8]>, ApiError> {
     match rest {
         [b'\r', b'\n', rest @ ..] => Ok(Some(rest)),
@@ -134,7 +134,7 @@ fn after_line_break(rest: &[u8]) -> Result<Option<&[u8]>, ApiError> {
     }
 }
 
-/// Returns whether a header name may contain the byte (RFC 9110 section 5.6.2).
+/// Returns whether a header name may contain this byte (RFC 9110 section 5.6.2).
 fn is_token(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
 }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn content_extends_from_the_headers_to_the_boundary() {
+    fn content_of_a_part_extends_from_its_headers_to_the_boundary() {
         let body = b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--bb\r\n--b \r\n\
             content-disposition:x;NAME=\"b\"\r\nX: y\r\n\r\n\r\n--b--\r\nanything";
         let expected = [("a", "\r\n--bb"), ("b", "")].map(|(name, text)| (name.to_owned(), text.to_owned()));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_body_is_an_error() {
+    fn malformed_body_returns_an_error() {
         for body in [
             "username=johndoe",
             "--c\r\n",

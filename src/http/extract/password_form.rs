@@ -1,4 +1,4 @@
-//! The form of the password grant, for a sign-in endpoint of your own.
+//! The form of the password grant, for your own sign-in endpoints.
 
 use std::ops::Deref;
 
@@ -15,12 +15,11 @@ use crate::{
     http::{error::ApiError, extract::field_reader::FieldReader, validation::FieldError},
 };
 
-/// The form of a password sign-in
-/// ([RFC 6749 section 4.3.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.3.2)), urlencoded or multipart. As in
-/// FastAPI's form of this name, `grant_type` is optional.
+/// The form of a password sign-in ([RFC 6749 section 4.3.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.3.2)),
+/// urlencoded or multipart. As in FastAPI's class of the same name, `grant_type` is optional.
 ///
-/// The extractor returns 422 with FastAPI's list of errors if a field is missing or invalid, 400 for a malformed body or
-/// one that is not UTF-8, and 413 for one of more than 64 KiB.
+/// The extractor returns 422 with FastAPI's list of errors if a field is missing or invalid, 400 if the body is
+/// malformed or not valid UTF-8, and 413 if the body is larger than 64 KiB.
 ///
 /// ```
 /// use actix_web::Responder;
@@ -40,17 +39,18 @@ use crate::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct PasswordRequestForm {
-    /// `password`, if it was sent.
+    /// `password`, or `None` if the form has no grant type.
     pub grant_type: Option<String>,
-    /// The username; never empty.
+    /// The username, which is never empty.
     pub username: String,
-    /// The password; never empty.
+    /// The password, which is never empty.
     pub password: Password,
-    /// The requested scopes: `scope`, split at white space.
+    /// The requested scopes: the field `scope`, split at white space.
     pub scopes: Vec<String>,
-    /// The identifier of the client, from the form or by HTTP Basic; empty if the HTTP Basic credentials are malformed.
+    /// The identifier of the client, from the form or from HTTP Basic. Empty if the HTTP Basic credentials are
+    /// malformed.
     pub client_id: Option<String>,
-    /// The secret of the client, from the form or by HTTP Basic.
+    /// The secret of the client, from the form or from HTTP Basic.
     pub client_secret: Option<ClientSecret>,
 }
 
@@ -120,7 +120,8 @@ fn read(
 }
 
 impl FieldReader {
-    /// Returns `grant_type` if it is one of `supported`.
+    /// Returns the field `grant_type` if it is one of `supported`. Records an error if it has another value, or is
+    /// missing but required.
     pub(crate) fn grant_type(&mut self, is_required: bool, supported: &[&str]) -> Option<String> {
         let text = if is_required {
             Some(self.required("grant_type")).filter(|text| !text.is_empty())

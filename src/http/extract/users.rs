@@ -1,4 +1,4 @@
-//! The extractors of the current user.
+//! The extractors for the current user.
 
 use std::{
     any::type_name,
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// The scopes that a handler requires, as part of the type of its argument.
+/// The scopes that a handler requires, as a type parameter of its extractor.
 ///
 /// ```
 /// # use gatepass::{AuthUser, GrantedScopes, Subject};
@@ -83,23 +83,23 @@ impl RequiredScopes for NoScope {
     const SCOPES: &'static [&'static str] = &[];
 }
 
-/// The user that a request's token or [session cookie](crate::web::CookieTransport) belongs to, active or not. Without a valid
-/// token or cookie the response is 401.
+/// The user that a request's token or [session cookie](crate::web::CookieTransport) belongs to, active or not. Without
+/// a valid token or cookie, the response is 401.
 ///
 /// Requires [`Auth::routes`] in the application, or [`Auth::bearer`] around the handler.
 #[derive(Clone, Debug)]
 pub struct CurrentUser<U>(Arc<AuthenticatedUser<U>>);
 
-/// An active [`CurrentUser`]. For an inactive user the response is 401, or 400 in FastAPI's format. For a token without the
-/// scopes `R` ([`RequiredScopes`]) it is 403.
+/// An active [`CurrentUser`]. The response is 401 for an inactive user (400 in FastAPI's format), and 403 for a token
+/// without the scopes `R` ([`RequiredScopes`]).
 ///
 /// Make it the first argument of a handler, so that an unauthorized request is refused before its body is read.
 #[derive(Clone, Debug)]
 pub struct ActiveUser<U, R = NoScope>(CurrentUser<U>, PhantomData<R>);
 
-/// The current user of a route that does not require one. For an invalid token the response is 401, so that clients notice
-/// that they are no longer signed in. A [session cookie](crate::web::CookieTransport) that is not valid is ignored: the browser
-/// of a user whose session has ended must still get public pages.
+/// The current user, if there is one, for routes that do not require a user. For an invalid token, the response is 401,
+/// so that clients notice that they are no longer signed in. An invalid [session cookie](crate::web::CookieTransport)
+/// is ignored, so that public pages are still available after a session has ended.
 #[derive(Clone, Debug)]
 pub enum MaybeUser<U> {
     /// The request has no token and no valid session cookie.
@@ -126,7 +126,7 @@ impl<U> CurrentUser<U> {
         &self.0.claims
     }
 
-    /// Returns the scopes of the request: those of the token that the user still has.
+    /// Returns the scopes of the token, without those that the user is no longer allowed to have.
     pub fn granted_scopes(&self) -> &GrantedScopes {
         &self.0.granted_scopes
     }
@@ -166,16 +166,16 @@ impl<U, R> Deref for ActiveUser<U, R> {
     }
 }
 
-/// The authentication of a request by an [`Auth`], in the extensions of the request. `None` stands for a request without a
-/// token and without a valid session cookie.
+/// The result of authenticating a request with an [`Auth`], stored in the extensions of the request. `None` means that
+/// the request has no token and no valid session cookie.
 struct RequestAuthentication<U: AuthUser> {
     auth: Auth<U>,
     result: Result<Option<Authentication<U>>, ApiError>,
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Authenticates a request once and keeps the result in it. The result of another `Auth` with the same user type is not
-    /// reused.
+    /// Authenticates a request once, and stores the result in the request for later calls. The result of another `Auth`
+    /// with the same user type is not reused.
     pub(crate) async fn authenticate_request(
         &self,
         request: &HttpRequest,
@@ -220,7 +220,7 @@ impl<U: AuthUser> Auth<U> {
             cookie::check_origin(cookies, request)?;
         }
         Ok(match self.authenticate_cookie(cookie, &client_info(request)).await? {
-            // Browsers send cookies to public pages too, which must not fail.
+            // An invalid cookie is not an error: browsers send it to public pages too, which must not fail.
             Authentication::Invalid => None,
             authentication => Some(authentication),
         })
@@ -247,7 +247,7 @@ impl<U: AuthUser> Auth<U> {
     }
 }
 
-/// The user of a test request, in its extensions, which clients cannot set.
+/// The user of a test request, stored in its extensions. Clients cannot set extensions.
 #[cfg(feature = "testing")]
 pub(crate) struct TestUser<U>(pub(crate) Arc<AuthenticatedUser<U>>);
 
@@ -256,7 +256,7 @@ fn auth_of<U: AuthUser>(request: &HttpRequest) -> Result<Auth<U>, ApiError> {
     let middleware = request.extensions().get::<RequestAuthentication<U>>().map(|stored| stored.auth.clone());
     middleware.or_else(|| request.app_data::<Auth<U>>().cloned()).ok_or_else(|| {
         log::error!(
-            "a handler has an argument for {user}, but the application has no Auth<{user}>: call \
+            "a handler extracts {user}, but the application has no Auth<{user}>: call \
              .configure(auth.routes()), or wrap the handler in auth.bearer()",
             user = type_name::<U>()
         );
@@ -281,7 +281,7 @@ pub(crate) fn authorize<U: AuthUser>(
     }
 }
 
-/// Extracts the result of [`Auth::check_request`].
+/// Returns the result of [`Auth::check_request`], as the future of an extractor.
 pub(super) fn extract<U: AuthUser, T: 'static>(
     request: &HttpRequest,
     check: impl FnOnce(Option<Authentication<U>>) -> Result<T, ApiError> + 'static,

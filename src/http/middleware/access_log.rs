@@ -13,11 +13,11 @@ use log::{Level, log_enabled};
 
 use crate::http::extract::client_info::client_address;
 
-/// The log target of these lines.
+/// The log target of the access log.
 const TARGET: &str = "gatepass::access";
 
-/// Logs method, path, status, duration and client address of each request, as middleware. It logs nothing else, because a
-/// query, a header or a body may contain a password or a token.
+/// Logs the method, path, status, duration and client address of each request. This middleware logs nothing else,
+/// because queries, headers and bodies may contain passwords or tokens.
 ///
 /// ```
 /// use actix_web::{App, middleware::from_fn};
@@ -27,7 +27,7 @@ const TARGET: &str = "gatepass::access";
 /// ```
 ///
 /// # Errors
-/// Those of the wrapped service.
+/// Returns the errors of the wrapped service.
 pub async fn access_log<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -40,7 +40,7 @@ pub async fn access_log<B: MessageBody>(
     result
 }
 
-/// The log line of a request in progress.
+/// The access log entry of a request in progress.
 pub(crate) struct Entry {
     start: Instant,
     method: Method,
@@ -49,7 +49,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Starts a log line, unless the log level excludes it.
+    /// Starts an entry, or returns `None` if the log level disables the access log.
     pub(crate) fn new(request: &ServiceRequest) -> Option<Self> {
         log_enabled!(target: TARGET, Level::Info).then(|| Self {
             start: Instant::now(),

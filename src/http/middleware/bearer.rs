@@ -11,15 +11,15 @@ use crate::{
     http::extract::users::{RequiredScopes, authorize},
 };
 
-/// The future of a validator of [`HttpAuthentication`].
+/// The future that a validator of [`HttpAuthentication`] returns.
 type Validated = Pin<Box<dyn Future<Output = Result<ServiceRequest, (Error, ServiceRequest)>>>>;
 
 impl<U: AuthUser> Auth<U> {
     /// Returns middleware that authenticates every request for the extractors [`CurrentUser`](crate::CurrentUser),
     /// [`ActiveUser`](crate::ActiveUser), [`MaybeUser`](crate::MaybeUser) and [`CurrentClient`](crate::CurrentClient).
-    /// It refuses no request; the extractors do.
+    /// The middleware itself refuses no request; the extractors do.
     ///
-    /// The extractors also work without it, if [`Auth::routes`] is part of the application.
+    /// The extractors also work without this middleware if [`Auth::routes`] is part of the application.
     pub fn bearer(
         &self,
     ) -> HttpAuthentication<(), impl Fn(ServiceRequest, ()) -> Validated + Clone + use<U>> {
@@ -27,17 +27,18 @@ impl<U: AuthUser> Auth<U> {
         HttpAuthentication::with_fn(move |request: ServiceRequest, ()| -> Validated {
             let auth = auth.clone();
             Box::pin(async move {
-                // The request keeps the result, even a failure, for the extractors.
+                // This call stores the result in the request, even a failure, and the extractors use it.
                 let _ = auth.authenticate_request(request.request()).await;
                 Ok(request)
             })
         })
     }
 
-    /// Returns middleware that refuses requests except those of active users with the scopes `R`, for a route, a
+    /// Returns middleware that accepts only requests of active users whose token has the scopes `R`. Wrap a route, a
     /// resource or a whole scope: `web::scope("/admin").wrap(auth.require::<Admin>())`.
     ///
-    /// In a wrapped scope, the middleware also refuses such requests if their path or method is unknown.
+    /// In a wrapped scope, the middleware also refuses other requests if their path or method is unknown: they get 401
+    /// or 403, not 404 or 405.
     ///
     /// ```
     /// use actix_web::web;

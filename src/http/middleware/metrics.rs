@@ -1,4 +1,4 @@
-//! Metrics: the number and duration of requests by route, method and status.
+//! Request metrics: the number of requests by route, method and status, and their duration by route and method.
 
 use std::time::Instant;
 
@@ -16,7 +16,8 @@ use prometheus_client::{
 const BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// The label of paths that match no route. Labels never contain text from clients, which could create any number of time series.
+/// The route label of requests whose path matches no route. Labels never contain text from clients, because it could
+/// create any number of time series.
 const NO_ROUTE: &str = "none";
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
@@ -24,7 +25,7 @@ const OTHER_METHOD: &str = "other";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
-    /// The pattern of the route, such as /users/me/sessions/{id}.
+    /// The pattern of the route, such as `/users/me/sessions/{id}`.
     route: String,
     method: &'static str,
 }
@@ -61,7 +62,7 @@ impl RequestMetrics {
 
     /// Starts the timer of a request.
     pub(crate) fn start(&self, request: &ServiceRequest) -> RequestTimer {
-        // The path as the router decodes it: /%74oken is /token.
+        // The path that the router decoded, so that /%74oken has the label /token.
         let path = request.match_info().as_str();
         let route = request.resource_map().match_pattern(path).unwrap_or_else(|| NO_ROUTE.to_owned());
         let method = request.method().as_str();

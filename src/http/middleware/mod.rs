@@ -1,4 +1,4 @@
-//! Middleware: bearer authentication, origin check, access log, panics, security headers and metrics.
+//! Middleware: bearer authentication, origin check, access log, panic handling, security headers and metrics.
 
 pub(crate) mod access_log;
 mod bearer;
@@ -12,7 +12,7 @@ pub(crate) mod security_headers;
 
 use actix_web::{Error, dev::ServiceResponse};
 
-/// Returns the status of the response.
+/// Returns the status code of a response or of an error.
 fn status<B>(result: &Result<ServiceResponse<B>, Error>) -> u16 {
     let status = match result {
         Ok(response) => response.status(),

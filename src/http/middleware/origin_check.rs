@@ -1,4 +1,4 @@
-//! Protection against requests that pages of other origins send from a user's browser.
+//! Protection against requests that pages of other origins make a user's browser send.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -9,14 +9,16 @@ use actix_web::{
 
 use crate::http::{error::ApiError, trusted_proxies::RequestedHost};
 
-/// A check, for middleware, that refuses requests that a page of another origin sends from its visitor's browser.
+/// A check for middleware. It refuses requests that a page of another origin makes its visitor's browser send.
 ///
-/// Browsers send simple POST requests to any address without a CORS preflight, so any page could make sign-ins fail until its
-/// visitor is throttled. Requests other than GET, HEAD and OPTIONS are refused if `Sec-Fetch-Site` or `Origin` shows that they
-/// come from another origin that is not allowed. Clients other than browsers send neither header.
+/// Browsers send simple POST requests to any address without a CORS preflight, so any page could cause failed sign-ins
+/// until its visitor is throttled. The check refuses requests with methods other than GET, HEAD and OPTIONS if
+/// `Sec-Fetch-Site` or `Origin` shows that they come from another origin, unless this origin is allowed. Clients other
+/// than browsers send neither header.
 ///
-/// With a list of hosts, requests to other host names are refused too. This prevents DNS rebinding, in which a page lets
-/// its own host name point to the address of a service, so that the browser treats both as one origin.
+/// With [`only_hosts`](Self::only_hosts), the check also refuses requests to other host names. This prevents DNS
+/// rebinding: an attacker's host name resolves to the address of the service, so that the browser treats the attacker's
+/// page and the service as one origin.
 ///
 /// ```
 /// use actix_web::{App, body::MessageBody, dev::ServiceRequest, middleware::{Next, from_fn}};
@@ -45,15 +47,15 @@ impl OriginCheck {
         self
     }
 
-    /// Refuses requests to host names other than `localhost` and these. IP addresses are always allowed, because DNS
-    /// rebinding needs a name.
+    /// Refuses requests to host names other than `localhost` and `hosts`. IP addresses are always allowed, because DNS
+    /// rebinding needs a host name.
     #[must_use]
     pub fn only_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.hosts.get_or_insert_default().extend(hosts.into_iter().map(Into::into));
         self
     }
 
-    /// Checks the head of a request.
+    /// Checks the method and the headers of a request.
     ///
     /// # Errors
     /// [`ApiError::HostNotAllowed`] if the host name is not allowed; [`ApiError::OriginNotAllowed`] if a page of
@@ -63,7 +65,7 @@ impl OriginCheck {
             return Err(ApiError::HostNotAllowed);
         }
         let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-        // Clients other than browsers send neither header.
+        // Clients other than browsers send no header that shows the origin.
         if !is_safe && !is_from_origin(request, &self.origins, None).unwrap_or(true) {
             return Err(ApiError::OriginNotAllowed);
         }
@@ -71,8 +73,8 @@ impl OriginCheck {
     }
 }
 
-/// Returns whether the page that sent a request has the origin of the service or one of `origins`; `None` if no header shows
-/// the origin. With `scheme`, an `Origin` with the host of the service must also have this scheme.
+/// Returns whether a request comes from a page of the service's own origin or of one of `origins`, or `None` if no
+/// header shows the origin. With `scheme`, an `Origin` with the host of the service must also have this scheme.
 pub(crate) fn is_from_origin(
     request: &HttpRequest,
     origins: &[String],
@@ -98,13 +100,13 @@ pub(crate) fn is_from_origin(
     }
 }
 
-/// Returns whether the host name that the client sent is allowed. A host name that a proxy forwards is ignored: requests
-/// with DNS rebinding reach the service directly.
+/// Returns whether the host name that the client sent is allowed. A host name that a proxy forwards is ignored: in a
+/// DNS rebinding attack, requests reach the service directly.
 fn is_allowed_host(hosts: &[String], request: &HttpRequest) -> bool {
     let header = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-    // HTTP/2 has the authority in the target.
+    // In HTTP/2, the authority is part of the request target.
     let authority = request.uri().authority().map(|authority| authority.as_str());
-    // HTTP/1.0 needs no host, and a browser always sends one.
+    // HTTP/1.0 does not require a host, and browsers always send one.
     let Some(host) = header.or(authority) else { return true };
     let host = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn host_must_be_an_address_or_an_allowed_name() {
+    fn requests_to_host_names_that_are_not_allowed_are_refused() {
         for host in
             ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000", "10.0.0.7", "auth.example.com."]
         {

@@ -12,7 +12,8 @@ use futures_util::FutureExt;
 
 use crate::http::error::ApiError;
 
-/// Responds with 500 if a handler panics, as middleware. Without it, Actix closes the connection without a response.
+/// Catches panics of handlers and responds with 500. Without this middleware, Actix closes the connection without a
+/// response.
 ///
 /// ```
 /// use actix_web::{App, middleware::from_fn};
@@ -22,13 +23,13 @@ use crate::http::error::ApiError;
 /// ```
 ///
 /// # Errors
-/// Those of the wrapped service, and an internal server error instead of a panic.
+/// Returns the errors of the wrapped service, and an internal server error in place of a panic.
 pub async fn catch_panics<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    // Unwind safe: nothing uses the state of the request after a panic. The inner block also catches panics that happen before
-    // the handler's future exists, as in a guard.
+    // This is unwind safe, because nothing uses the state of the request after a panic. The `async` block also catches
+    // panics before the handler's future exists, for example in a guard.
     let called = AssertUnwindSafe(async { next.call(request).await }).catch_unwind().await;
     called.unwrap_or_else(|_| Err(ApiError::Internal.into()))
 }

@@ -2,22 +2,22 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-/// The headers of every response.
+/// The headers that are set on every response.
 const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin")),
     (header::CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
 ];
-/// The policy of responses that do not set one.
+/// The referrer policy of responses that do not set one.
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
-/// The policy of responses that do not set one, such as JSON. If a browser renders such a response as a page, it neither runs
-/// scripts nor shows the page in a frame.
+/// The Content Security Policy of responses that do not set one, such as JSON. A browser that renders such a response
+/// as a page neither runs scripts nor shows the page in a frame.
 const CONTENT_SECURITY_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-/// One year.
+/// HTTPS only, for one year.
 const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds the headers. With `has_tls`, they make browsers use only HTTPS from then on.
+/// Adds the security headers. With `has_tls`, browsers then connect to this host only over HTTPS.
 pub(crate) fn add_security_headers(headers: &mut HeaderMap, has_tls: bool) {
     for (name, value) in HEADERS {
         headers.insert(name, value);

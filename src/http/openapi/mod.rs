@@ -20,8 +20,8 @@ use crate::domain::{
     user::{Subject, Username},
 };
 
-/// The security scheme `OAuth2PasswordBearer`, with which the Authorize button of Swagger UI signs in at `token`, relative to
-/// the URL of the document. [`Auth::openapi`](crate::Auth::openapi) includes it.
+/// The security scheme `OAuth2PasswordBearer`: the Authorize button of Swagger UI signs in at `token`, relative to the
+/// URL of the document. [`Auth::openapi`](crate::Auth::openapi) includes this scheme.
 ///
 /// ```
 /// use gatepass::OAuth2PasswordBearer;
@@ -36,18 +36,18 @@ use crate::domain::{
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 ///
-/// An application that mounts [`Auth::routes`](crate::Auth::routes) in a scope has another URL:
+/// If an application mounts [`Auth::routes`](crate::Auth::routes) in a scope, set the token URL:
 /// `OAuth2PasswordBearer { token_url: "api/token", scopes: &[] }.modify(&mut document)`.
 #[derive(Clone, Copy, Debug)]
 pub struct OAuth2PasswordBearer<'a> {
     /// The URL of the token endpoint, relative to the document.
     pub token_url: &'a str,
-    /// The scopes that Swagger UI offers: names and descriptions.
+    /// The names and descriptions of the scopes that Swagger UI offers.
     pub scopes: &'a [(&'a str, &'a str)],
 }
 
-/// The security scheme of an application whose token endpoint is next to its document.
-#[expect(non_upper_case_globals, reason = "`modifiers(&OAuth2PasswordBearer)` takes a name")]
+/// The security scheme without scopes, for a token endpoint at `token` relative to the document.
+#[expect(non_upper_case_globals, reason = "named like the type, for `modifiers(&OAuth2PasswordBearer)`")]
 pub const OAuth2PasswordBearer: OAuth2PasswordBearer<'static> =
     OAuth2PasswordBearer { token_url: "token", scopes: &[] };
 
@@ -58,7 +58,7 @@ impl Modify for OAuth2PasswordBearer<'_> {
     }
 }
 
-/// Adds the security scheme with these flows.
+/// Adds the security scheme `OAuth2PasswordBearer` with these flows.
 pub(crate) fn add_security_scheme(document: &mut openapi::OpenApi, flows: impl IntoIterator<Item = Flow>) {
     let scheme = SecurityScheme::OAuth2(OAuth2::new(flows));
     document.components.get_or_insert_default().add_security_scheme("OAuth2PasswordBearer", scheme);

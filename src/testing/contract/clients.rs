@@ -5,11 +5,11 @@ use crate::{
     testing::contract::{Check, Contract, Violation, ensure, ensure_eq, parse, unknown_names},
 };
 
-/// Checks the rules of [`ClientRegistry`] with these clients, which must be registered. Include a public and a confidential
-/// one, and one with fewer scopes, grants and audiences than the default.
+/// Checks the rules of [`ClientRegistry`] with these clients, which must be registered. Include a public client, a
+/// confidential one, and one with fewer scopes, grants and audiences than the default.
 ///
 /// # Errors
-/// [`Violation`], the first rule that the registry breaks.
+/// [`Violation`] for the first rule that the registry violates.
 pub async fn client_registry<R: ClientRegistry>(registry: &R, clients: &[Client]) -> Result<(), Violation> {
     let contract = Contract { name: "ClientRegistry", source: include_str!("../../domain/ports.rs") };
     contract.check("registered-client", registered_client(registry, clients)).await?;
@@ -18,9 +18,14 @@ pub async fn client_registry<R: ClientRegistry>(registry: &R, clients: &[Client]
 }
 
 async fn registered_client<R: ClientRegistry>(registry: &R, clients: &[Client]) -> Check {
-    ensure!(!clients.is_empty(), "the suite needs a registered client");
+    ensure!(!clients.is_empty(), "expected at least one registered client in `clients`, but it is empty");
     for client in clients {
-        ensure_eq!(registry.find(&client.id).await?.as_ref(), Some(client), "the client {}", client.id);
+        ensure_eq!(
+            registry.find(&client.id).await?.as_ref(),
+            Some(client),
+            "the result of find for the registered client {}",
+            client.id
+        );
     }
     Ok(())
 }
@@ -28,7 +33,7 @@ async fn registered_client<R: ClientRegistry>(registry: &R, clients: &[Client]) 
 async fn unknown_client<R: ClientRegistry>(registry: &R) -> Check {
     for name in unknown_names(255) {
         let found = registry.find(&parse(&name)).await?;
-        ensure_eq!(found, None, "the client {name:?}");
+        ensure_eq!(found, None, "the result of find for the unknown client {name:?}");
     }
     Ok(())
 }
@@ -40,7 +45,11 @@ async fn exact_client_id<R: ClientRegistry>(registry: &R, clients: &[Client]) ->
             let is_registered = clients.iter().any(|client| client.id.as_str() == other);
             if other.len() <= 255 && !is_registered {
                 let found = registry.find(&parse(&other)).await?;
-                ensure_eq!(found, None, "the client {other:?}, next to {id:?}");
+                ensure_eq!(
+                    found,
+                    None,
+                    "the result of find for {other:?}, which is similar to the client {id:?}"
+                );
             }
         }
     }

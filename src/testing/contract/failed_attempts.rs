@@ -17,10 +17,10 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Checks the rules of [`FailedAttemptStore`]. The keys of the suite are random.
+/// Checks the rules of [`FailedAttemptStore`]. The suite uses random keys.
 ///
 /// # Errors
-/// [`Violation`], the first rule that the store breaks.
+/// [`Violation`] for the first rule that the store violates.
 pub async fn failed_attempt_store<S: FailedAttemptStore>(store: &S) -> Result<(), Violation> {
     let contract = Contract { name: "FailedAttemptStore", source: include_str!("../../domain/throttle.rs") };
     contract.check("no-failures", no_failures(store)).await?;
@@ -33,7 +33,7 @@ pub async fn failed_attempt_store<S: FailedAttemptStore>(store: &S) -> Result<()
     contract.check("device-key", device_key(store)).await
 }
 
-/// Returns new keys that look like real ones.
+/// Returns new random keys in the format of real ones.
 fn keys<const N: usize>() -> Result<[ThrottleKey; N], Failure> {
     let key = random()?;
     let key = |number| ThrottleKey { name: format!("{key} {number} 2001:db8::/64"), forget_after: HOUR };
@@ -42,13 +42,17 @@ fn keys<const N: usize>() -> Result<[ThrottleKey; N], Failure> {
 
 async fn find<S: FailedAttemptStore>(store: &S, keys: &[ThrottleKey]) -> Result<Vec<u32>, Failure> {
     let found = store.find(keys).await?;
-    ensure_eq!(found.len(), keys.len(), "the number of results");
+    ensure_eq!(found.len(), keys.len(), "the number of results of find");
     Ok(found.iter().map(|failures| failures.count).collect())
 }
 
 async fn no_failures<S: FailedAttemptStore>(store: &S) -> Check {
     let keys: [_; 3] = keys()?;
-    ensure_eq!(store.find(&keys).await?, [FailedAttempts::default(); 3], "failures under new keys");
+    ensure_eq!(
+        store.find(&keys).await?,
+        [FailedAttempts::default(); 3],
+        "the result of find for keys without failures"
+    );
     Ok(())
 }
 
@@ -63,11 +67,11 @@ async fn counts_every_key<S: FailedAttemptStore>(store: &S) -> Check {
         ensure_eq!(
             found,
             [FailedAttempts { count, last: Some(last) }; 3],
-            "failures after {count} additions"
+            "the result of find after {count} calls of add"
         );
     }
     store.add(&keys[1..3], now).await?;
-    ensure_eq!(find(store, &keys).await?, [3, 4, 1, 0], "counts");
+    ensure_eq!(find(store, &keys).await?, [3, 4, 1, 0], "counts of four keys after add with some of them");
     Ok(())
 }
 
@@ -79,9 +83,9 @@ async fn order_of_keys<S: FailedAttemptStore>(store: &S) -> Check {
             store.add(std::slice::from_ref(key), Timestamp::now()).await?;
         }
     }
-    ensure_eq!(find(store, &keys).await?, [1, 2, 0, 4, 5], "counts");
+    ensure_eq!(find(store, &keys).await?, [1, 2, 0, 4, 5], "counts in the order of the keys");
     let backwards: Vec<_> = keys.iter().rev().cloned().collect();
-    ensure_eq!(find(store, &backwards).await?, [5, 4, 0, 2, 1], "counts in the other order");
+    ensure_eq!(find(store, &backwards).await?, [5, 4, 0, 2, 1], "counts in the reverse order of the keys");
     Ok(())
 }
 
@@ -90,7 +94,11 @@ async fn exact_key<S: FailedAttemptStore>(store: &S) -> Check {
     store.add(std::slice::from_ref(&key), Timestamp::now()).await?;
     for name in [key.name.to_uppercase(), key.name.to_lowercase(), format!("{}/", key.name)] {
         let other = ThrottleKey { name, ..key.clone() };
-        ensure_eq!(find(store, &[other]).await?, [0], "the count of a similar key");
+        ensure_eq!(
+            find(store, &[other]).await?,
+            [0],
+            "the count under a key without failures that differs in case or length"
+        );
     }
     Ok(())
 }
@@ -102,17 +110,21 @@ async fn forgets<S: FailedAttemptStore>(store: &S) -> Check {
     let keys = [short, long, last];
     store.add(&keys, now).await?;
     store.add(&keys, now + HOUR - Duration::from_secs(1)).await?;
-    ensure_eq!(find(store, &keys).await?, [2, 2, 2], "counts before the failures are forgotten");
+    ensure_eq!(find(store, &keys).await?, [2, 2, 2], "counts before `forget_after` has passed");
     // An hour after the second addition.
     let later = now + HOUR * 2 - Duration::from_secs(1);
     store.add(&keys, later).await?;
     ensure_eq!(
         find(store, &keys).await?,
         [1, 3, 1],
-        "counts after an hour, for `forget_after` of 1, 48, 1 hours"
+        "counts an hour after the last failure, with a `forget_after` of 1, 48 and 1 hours"
     );
     store.add(&keys, later + HOUR * 30).await?;
-    ensure_eq!(find(store, &keys).await?, [1, 4, 1], "counts after another 30 hours");
+    ensure_eq!(
+        find(store, &keys).await?,
+        [1, 4, 1],
+        "counts after another 30 hours, with a `forget_after` of 1, 48 and 1 hours"
+    );
     Ok(())
 }
 
@@ -121,10 +133,10 @@ async fn clears<S: FailedAttemptStore>(store: &S) -> Check {
     store.add(&keys, now).await?;
     store.add(&keys, now).await?;
     store.clear(&keys[..2]).await?;
-    ensure_eq!(find(store, &keys).await?, [0, 0, 2], "counts after two keys were cleared");
+    ensure_eq!(find(store, &keys).await?, [0, 0, 2], "counts after clear with the first two keys");
     store.clear(&keys[..2]).await?;
     store.add(&keys, now).await?;
-    ensure_eq!(find(store, &keys).await?, [1, 1, 3], "counts after another failure");
+    ensure_eq!(find(store, &keys).await?, [1, 1, 3], "counts after another call of add");
     Ok(())
 }
 
@@ -133,7 +145,7 @@ async fn atomic_count<S: FailedAttemptStore>(store: &S) -> Check {
     for result in join_all((0..20).map(|_| store.add(&keys, now))).await {
         result?;
     }
-    ensure_eq!(find(store, &keys).await?, [20, 20], "counts after 20 concurrent additions");
+    ensure_eq!(find(store, &keys).await?, [20, 20], "counts after 20 concurrent calls of add");
     Ok(())
 }
 
@@ -143,8 +155,14 @@ async fn device_key<S: FailedAttemptStore>(store: &S) -> Check {
         found.push(key?);
     }
     found.push(store.device_key([5; 32]).await?);
-    ensure!(found.iter().all(|key| *key == found[0]), "callers got different keys");
-    ensure!(found[0].iter().any(|byte| *byte != 0), "the key consists of zeros");
+    ensure!(
+        found.iter().all(|key| *key == found[0]),
+        "expected one key for all callers, but device_key returned different keys"
+    );
+    ensure!(
+        found[0].iter().any(|byte| *byte != 0),
+        "expected one of the new keys, but device_key returned only zeros"
+    );
     Ok(())
 }
 

@@ -1,7 +1,7 @@
-//! Suites for stores of your own: the rules of each trait, as functions that take a store.
+//! Test suites for your own stores: functions that check the rules of each trait.
 //!
-//! A suite reads and changes the store through the trait alone. It stops at the first [`Violation`], whose text contains
-//! the rule from the documentation of the trait:
+//! A suite uses the store only through the trait. It stops at the first [`Violation`], whose text quotes the violated
+//! rule from the documentation of the trait:
 //!
 //! ```
 //! # #[derive(Clone)] struct Member { id: i64 }
@@ -34,7 +34,8 @@ pub use self::{
     sessions::session_store, users::user_store,
 };
 
-/// A rule that a store broke. `Debug` prints the same text as `Display`, so that `unwrap` shows it.
+/// A rule that a store violates, with the expected and the actual behavior. `Debug` prints the same text as `Display`,
+/// so that `unwrap` shows it.
 pub struct Violation {
     contract: Contract,
     rule: &'static str,
@@ -51,7 +52,12 @@ impl Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { contract, rule, found } = self;
-        write!(f, "{} breaks the rule `{rule}`: {found}\n  {rule}: {}", contract.name, contract.text(rule))
+        write!(
+            f,
+            "the store violates the rule `{rule}` of {}: {found}\n  {rule}: {}",
+            contract.name,
+            contract.text(rule)
+        )
     }
 }
 
@@ -89,12 +95,12 @@ impl Contract {
     }
 }
 
-/// The finding of a failed check.
+/// The message of a failed check.
 struct Failure(String);
 
 impl From<BackendError> for Failure {
     fn from(error: BackendError) -> Self {
-        Self(format!("the store returned an error: {error}"))
+        Self(format!("expected no error, but the store returned one: {error}"))
     }
 }
 
@@ -109,11 +115,13 @@ macro_rules! ensure {
     };
 }
 
-/// Fails with a message and both values unless they are equal.
+/// Fails with a message and both values unless the actual value equals the expected one.
 macro_rules! ensure_eq {
-    ($left:expr, $right:expr, $($found:tt)+) => {
-        match (&$left, &$right) {
-            (left, right) => ensure!(left == right, "{}: {left:?}, not {right:?}", format!($($found)+)),
+    ($actual:expr, $expected:expr, $($found:tt)+) => {
+        match (&$actual, &$expected) {
+            (actual, expected) => {
+                ensure!(actual == expected, "{}: expected {expected:?}, got {actual:?}", format!($($found)+))
+            }
         }
     };
 }
@@ -121,12 +129,12 @@ macro_rules! ensure_eq {
 use ensure;
 use ensure_eq;
 
-/// Parses a name or a list of scopes.
+/// Parses a name or a list of scopes that the suite requires to be valid.
 fn parse<T: FromStr<Err: fmt::Display>>(text: &str) -> T {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Names that nobody has. Some are likely to break a store.
+/// Names that no user, client or session has. Some of them contain text that stores often mishandle.
 const UNKNOWN: [&str; 9] = [
     " ",
     "nobody",

@@ -15,11 +15,11 @@ use crate::{
     },
 };
 
-/// Checks the rules of [`PasswordStore`] with the accounts of two usernames, which the store must contain. Their password
-/// hashes are replaced.
+/// Checks the rules of [`PasswordStore`] with the accounts of two usernames, which the store must contain. The suite
+/// replaces their password hashes.
 ///
 /// # Errors
-/// [`Violation`], the first rule that the store breaks.
+/// [`Violation`] for the first rule that the store violates.
 ///
 /// # Panics
 /// If a username is not valid.
@@ -35,7 +35,7 @@ pub async fn password_store<S: UserStore + PasswordStore>(
     contract.check("change-once", change_once(store, usernames)).await
 }
 
-/// A user of the suite.
+/// A user that the suite changes.
 struct Member<'a, S> {
     store: &'a S,
     name: &'a str,
@@ -53,7 +53,9 @@ impl<'a, S: UserStore + PasswordStore> Member<'a, S> {
 
     async fn hash(&self) -> Result<PasswordHash, Failure> {
         let found = self.store.find_hash(&self.subject).await?;
-        found.ok_or_else(|| Failure(format!("the hash of {:?} was not found", self.name)))
+        found.ok_or_else(|| {
+            Failure(format!("expected the hash of {:?}, but find_hash returned None", self.name))
+        })
     }
 
     async fn change(&self, old: &PasswordHash, new: &PasswordHash) -> Result<bool, Failure> {
@@ -64,7 +66,11 @@ impl<'a, S: UserStore + PasswordStore> Member<'a, S> {
 async fn same_hash<S: UserStore + PasswordStore>(store: &S, names: [&str; 2]) -> Check {
     for member in Member::all(store, names).await? {
         let stored = account(store, member.name).await?.password_hash;
-        ensure!(member.hash().await? == stored, "find_hash returns another hash for {:?}", member.name);
+        ensure!(
+            member.hash().await? == stored,
+            "expected the hash that find_by_username returns for {:?}, but find_hash returned another one",
+            member.name
+        );
     }
     Ok(())
 }
@@ -74,10 +80,20 @@ async fn unknown_account<S: UserStore + PasswordStore>(store: &S, names: [&str; 
     let before = one.hash().await?;
     for name in unknown_names(255) {
         let subject = parse(&name);
-        ensure!(store.find_hash(&subject).await?.is_none(), "the subject {name:?} has a hash");
+        ensure!(
+            store.find_hash(&subject).await?.is_none(),
+            "expected None for the unknown subject {name:?}, but find_hash returned a hash"
+        );
         let nobody = Member { store, name: "nobody", subject };
-        ensure!(!nobody.change(&before, &argon2_hash('A')).await?, "the password of {name:?} was changed");
-        ensure!(one.hash().await? == before, "the hash of {:?} changed instead", one.name);
+        ensure!(
+            !nobody.change(&before, &argon2_hash('A')).await?,
+            "expected false for the unknown subject {name:?}, but change_password returned true"
+        );
+        ensure!(
+            one.hash().await? == before,
+            "expected no change for the unknown subject {name:?}, but the hash of {:?} changed",
+            one.name
+        );
     }
     Ok(())
 }
@@ -85,12 +101,31 @@ async fn unknown_account<S: UserStore + PasswordStore>(store: &S, names: [&str; 
 async fn change_replaces<S: UserStore + PasswordStore>(store: &S, names: [&str; 2]) -> Check {
     let [one, other] = Member::all(store, names).await?;
     for member in [&one, &other] {
-        ensure!(member.change(&member.hash().await?, &argon2_hash('B')).await?, "the change was refused");
-        ensure!(member.hash().await? == argon2_hash('B'), "the new hash of {:?} is not stored", member.name);
+        ensure!(
+            member.change(&member.hash().await?, &argon2_hash('B')).await?,
+            "expected true if `old` is the stored hash, but change_password returned false"
+        );
+        ensure!(
+            member.hash().await? == argon2_hash('B'),
+            "expected the new hash of {:?}, but find_hash returned another one",
+            member.name
+        );
     }
-    ensure!(one.change(&argon2_hash('B'), &argon2_hash('C')).await?, "the second change was refused");
-    ensure!(one.hash().await? == argon2_hash('C'), "the second hash of {:?} is not stored", one.name);
-    ensure!(other.hash().await? == argon2_hash('B'), "the hash of {:?} changed too", other.name);
+    ensure!(
+        one.change(&argon2_hash('B'), &argon2_hash('C')).await?,
+        "expected true for a second change, but change_password returned false"
+    );
+    ensure!(
+        one.hash().await? == argon2_hash('C'),
+        "expected the second new hash of {:?}, but find_hash returned another one",
+        one.name
+    );
+    ensure!(
+        other.hash().await? == argon2_hash('B'),
+        "expected a change of {:?} only, but the hash of {:?} changed too",
+        one.name,
+        other.name
+    );
     Ok(())
 }
 
@@ -98,8 +133,11 @@ async fn change_compares<S: UserStore + PasswordStore>(store: &S, names: [&str; 
     let [one, _] = Member::all(store, names).await?;
     let before = one.hash().await?;
     let changed = one.change(&argon2_hash('D'), &argon2_hash('E')).await?;
-    ensure!(!changed, "change_password returned true with a hash that is not stored");
-    ensure!(one.hash().await? == before, "a hash that was not `old` was replaced");
+    ensure!(!changed, "expected false if `old` is not the stored hash, but change_password returned true");
+    ensure!(
+        one.hash().await? == before,
+        "expected no change if `old` is not the stored hash, but the stored hash changed"
+    );
     Ok(())
 }
 
@@ -110,9 +148,18 @@ async fn change_once<S: UserStore + PasswordStore>(store: &S, names: [&str; 2]) 
         let (first, second) = join(one.change(&old, &left), one.change(&old, &right)).await;
         let done = (first?, second?);
         let stored = one.hash().await?;
-        ensure!(done.0 != done.1, "of two concurrent changes, {done:?} succeeded");
-        ensure!(stored == if done.0 { left } else { right }, "the hash of the refused change is stored");
-        ensure!(one.change(&stored, &argon2_hash('F')).await?, "the next change was refused");
+        ensure!(
+            done.0 != done.1,
+            "expected one of two concurrent changes to succeed, but change_password returned {done:?}"
+        );
+        ensure!(
+            stored == if done.0 { left } else { right },
+            "expected the hash of the change that succeeded, but find_hash returned another one"
+        );
+        ensure!(
+            one.change(&stored, &argon2_hash('F')).await?,
+            "expected true for a change after concurrent ones, but change_password returned false"
+        );
     }
     Ok(())
 }

@@ -25,13 +25,14 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Checks the rules of [`SessionStore`] with two owners, whose existing sessions end, and a client that their sessions may
-/// belong to; `None` if the application has no clients.
+/// Checks the rules of [`SessionStore`] with sessions of two owners. Their existing sessions end. The sessions of the
+/// suite belong to `client`; pass `None` if the application has no clients.
 ///
-/// The identifiers, tokens and times of the suite are new, like those of a real sign-in.
+/// The identifiers and tokens of the suite are random, and its times are close to the current time, as in a real
+/// sign-in.
 ///
 /// # Errors
-/// [`Violation`], the first rule that the store breaks.
+/// [`Violation`] for the first rule that the store violates.
 pub async fn session_store<S: SessionStore>(
     store: &S,
     owners: [&SessionOwner; 2],
@@ -74,7 +75,7 @@ pub async fn session_store<S: SessionStore>(
     Ok(())
 }
 
-/// The check of one rule: two owners without sessions, and new identifiers.
+/// The data for the check of one rule: two owners without sessions, and new identifiers.
 struct Case<'a, S> {
     store: &'a S,
     one: &'a SessionOwner,
@@ -83,11 +84,11 @@ struct Case<'a, S> {
     now: Timestamp,
     /// A random string that makes the identifiers of this check unique.
     salt: String,
-    /// The identifiers of sessions with the names that messages use.
+    /// The identifiers of sessions, with the labels that messages use instead.
     labels: RefCell<Vec<(SessionId, String)>>,
 }
 
-/// A session to open.
+/// The parameters of a session to open.
 struct Opening<'a> {
     label: &'a str,
     owner: &'a SessionOwner,
@@ -101,7 +102,7 @@ struct Opening<'a> {
     max_sessions: u32,
 }
 
-/// The replacement of a token in the family of a session.
+/// The replacement of the current token in a token family.
 #[derive(Clone, Copy)]
 struct Turn<'a> {
     family: &'a str,
@@ -128,7 +129,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.now + Duration::from_secs(seconds)
     }
 
-    /// Returns a hash of 43 characters.
+    /// Returns a hash for a label, of 43 characters like the hash of a real token.
     fn hash(&self, label: &str) -> TokenHash {
         TokenHash(URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{} {label}", self.salt))))
     }
@@ -137,12 +138,12 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.hash(&format!("family {label}"))
     }
 
-    /// Returns the salt of a token: 43 characters.
+    /// Returns a salt for a token, of 43 characters.
     fn salt(&self, token: &str) -> String {
         self.hash(&format!("salt of {token}")).0
     }
 
-    /// Returns an identifier of 22 characters.
+    /// Returns the identifier of a session, of 22 characters.
     fn id(&self, label: &str) -> SessionId {
         let id: SessionId = parse(&self.hash(&format!("session {label}")).as_str()[..22]);
         self.labels.borrow_mut().push((id.clone(), label.to_owned()));
@@ -175,7 +176,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         Ok(self.store.credentials_version(owner).await?)
     }
 
-    /// Returns a session to open, with refresh tokens, the first of which is `first`.
+    /// Returns a session to open. It has refresh tokens, and the label of the first one is `first`.
     fn opening<'b>(&self, label: &'b str, owner: &'b SessionOwner) -> Opening<'b>
     where
         'a: 'b,
@@ -194,7 +195,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         }
     }
 
-    /// Opens a session, and returns the sessions that ended; `None` if it was refused.
+    /// Opens a session. Returns the labels of the evicted sessions, or `None` if the store refused the new session.
     async fn try_open(
         &self,
         opening: &Opening<'_>,
@@ -224,7 +225,9 @@ impl<'a, S: SessionStore> Case<'a, S> {
 
     async fn open_with(&self, opening: &Opening<'_>) -> Result<Vec<String>, Failure> {
         let evicted = self.try_open(opening, self.version(opening.owner).await?).await?;
-        evicted.ok_or_else(|| Failure("a session with the current version was refused".to_owned()))
+        evicted.ok_or_else(|| {
+            Failure("expected open to accept the current version, but it returned None".to_owned())
+        })
     }
 
     async fn open(&self, label: &str, owner: &SessionOwner) -> Check {
@@ -261,7 +264,11 @@ impl<'a, S: SessionStore> Case<'a, S> {
 
     async fn found(&self, label: &str) -> Result<TokenFamily, Failure> {
         let family = self.find(label).await?;
-        family.ok_or_else(|| Failure("the token family of an active session was not found".to_owned()))
+        family.ok_or_else(|| {
+            Failure(
+                "expected the family of an active session, but find_token_family returned None".to_owned(),
+            )
+        })
     }
 
     fn turn<'b>(&self, family: &'b str, from: &'b str, to: &'b str, sequence: u64) -> Turn<'b> {
@@ -296,12 +303,12 @@ impl<'a, S: SessionStore> Case<'a, S> {
 
     async fn stable_version(&self) -> Check {
         let first = self.version(self.one).await?;
-        ensure_eq!(self.version(self.one).await?, first, "the version after it was read");
+        ensure_eq!(self.version(self.one).await?, first, "the version in a second read");
         self.open("a", self.one).await?;
-        ensure_eq!(self.version(self.one).await?, first, "the version after a sign-in");
+        ensure_eq!(self.version(self.one).await?, first, "the version after open");
         self.rotate(self.turn("a", "first", "second", 1)).await?;
         self.end(self.one, &self.id("a")).await?;
-        ensure_eq!(self.version(self.one).await?, first, "the version after a session ended");
+        ensure_eq!(self.version(self.one).await?, first, "the version after rotate and end");
         Ok(())
     }
 
@@ -313,15 +320,18 @@ impl<'a, S: SessionStore> Case<'a, S> {
         for sessions in ["two sessions", "no session"] {
             let before = self.version(self.one).await?;
             self.store.end_all(self.one, self.now).await?;
-            ensure_eq!(self.list(self.one, self.now).await?, [""; 0], "sessions of the user");
+            ensure_eq!(self.list(self.one, self.now).await?, [""; 0], "sessions of the user after end_all");
             ensure!(
                 self.version(self.one).await? > before,
-                "the version of a user with {sessions} did not grow"
+                "expected end_all to raise the version of a user with {sessions}, but it did not"
             );
         }
-        ensure!(!self.is_active(self.one, "a", "token").await?, "a token is active after its session ended");
-        ensure_eq!(self.list(self.other, self.now).await?, ["c"], "sessions of another user");
-        ensure_eq!(self.version(self.other).await?, untouched, "the version of another user");
+        ensure!(
+            !self.is_active(self.one, "a", "token").await?,
+            "expected no active token after end_all, but find_active found one"
+        );
+        ensure_eq!(self.list(self.other, self.now).await?, ["c"], "sessions of another user after end_all");
+        ensure_eq!(self.version(self.other).await?, untouched, "the version of another user after end_all");
         self.open("d", self.one).await
     }
 
@@ -332,10 +342,16 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.open("b", self.one).await?;
         let late = Opening { max_sessions: 1, ..self.opening("late", self.one) };
         let opened = self.try_open(&late, stale).await?;
-        ensure_eq!(opened, None, "the result of a sign-in that began before all sessions ended");
-        ensure!(!self.is_active(self.one, "late", "token").await?, "a refused session is active");
-        ensure!(self.find("late").await?.is_none(), "a refused session has a token family");
-        ensure_eq!(self.list(self.one, self.now).await?, ["b"], "sessions after a refused sign-in");
+        ensure_eq!(opened, None, "the result of open with the version before end_all");
+        ensure!(
+            !self.is_active(self.one, "late", "token").await?,
+            "expected no session after open returned None, but find_active found it"
+        );
+        ensure!(
+            self.find("late").await?.is_none(),
+            "expected no token family after open returned None, but one was found"
+        );
+        ensure_eq!(self.list(self.one, self.now).await?, ["b"], "sessions after open returned None");
         Ok(())
     }
 
@@ -350,24 +366,35 @@ impl<'a, S: SessionStore> Case<'a, S> {
             ended?;
             opened.into_iter().collect::<Check>()?;
             let left = self.list(self.one, self.now).await?;
-            ensure_eq!(left, [""; 0], "sessions of sign-ins that began before all sessions ended");
+            ensure_eq!(
+                left,
+                [""; 0],
+                "sessions after end_all and concurrent calls of open with the old version"
+            );
         }
         Ok(())
     }
 
     async fn active_session(&self) -> Check {
-        ensure!(!self.is_active(self.one, "a", "token").await?, "a token is active without its session");
+        ensure!(
+            !self.is_active(self.one, "a", "token").await?,
+            "expected None before open, but find_active found a session"
+        );
         self.open("a", self.one).await?;
         for token in ["token", "another token"] {
             ensure!(
                 self.is_active(self.one, "a", token).await?,
-                "a token of an active session is not active"
+                "expected every token of a session to be active, but find_active returned None for {token:?}"
             );
         }
         for id in similar(self.id("a").as_str()) {
             let claims = Claims { session_id: Some(parse(&id)), ..self.claims(self.one, "a", "token") };
             let found = self.store.find_active(self.one, &claims).await?;
-            ensure_eq!(found, None, "a session with an identifier like that of an active one");
+            ensure_eq!(
+                found,
+                None,
+                "the result of find_active for an identifier similar to that of an active session"
+            );
         }
         Ok(())
     }
@@ -377,13 +404,25 @@ impl<'a, S: SessionStore> Case<'a, S> {
         let without_id = Claims { token_id: None, ..self.claims(self.one, "a", "token") };
         let without_session = Claims { session_id: None, ..self.claims(self.one, "a", "token") };
         for claims in [&without_id, &without_session] {
-            ensure!(!self.revoke_token(self.one, claims).await?, "an incomplete token was revoked");
+            ensure!(
+                !self.revoke_token(self.one, claims).await?,
+                "expected false for a token without `token_id` or `session_id`, but revoke returned true"
+            );
         }
         let found = self.store.find_active(self.one, &without_id).await?;
-        ensure!(found.is_some(), "a token without an identifier is not active");
+        ensure!(
+            found.is_some(),
+            "expected an active token without `token_id`, but find_active returned None"
+        );
         let found = self.store.find_active(self.one, &without_session).await?;
-        ensure!(found.is_none(), "a token without a session is active");
-        ensure!(self.is_active(self.one, "a", "token").await?, "another token was revoked");
+        ensure!(
+            found.is_none(),
+            "expected None for a token without `session_id`, but find_active found a session"
+        );
+        ensure!(
+            self.is_active(self.one, "a", "token").await?,
+            "expected no effect of revoke, but another token is no longer active"
+        );
         Ok(())
     }
 
@@ -392,21 +431,38 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.open("a", self.one).await?;
         let before = self.version(self.one).await?;
         for owner in [self.other, &another_kind] {
-            ensure!(!self.is_active(owner, "a", "token").await?, "the session is active for {owner:?}");
-            ensure!(!self.end(owner, &self.id("a")).await?, "the session was ended for {owner:?}");
+            ensure!(
+                !self.is_active(owner, "a", "token").await?,
+                "expected None for another owner, {owner:?}, but find_active found the session"
+            );
+            ensure!(
+                !self.end(owner, &self.id("a")).await?,
+                "expected false for another owner, {owner:?}, but end returned true"
+            );
             let claims = self.claims(owner, "a", "token");
-            ensure!(!self.revoke_token(owner, &claims).await?, "a token was revoked for {owner:?}");
-            ensure_eq!(self.list(owner, self.now).await?, [""; 0], "sessions of {owner:?}");
-            // A store may refuse an owner that does not exist.
+            ensure!(
+                !self.revoke_token(owner, &claims).await?,
+                "expected false for another owner, {owner:?}, but revoke returned true"
+            );
+            ensure_eq!(self.list(owner, self.now).await?, [""; 0], "sessions of another owner, {owner:?}");
+            // The store may return an error for an owner that does not exist.
             let _ = self.store.end_all(owner, self.now).await;
         }
         ensure!(
             self.is_active(self.one, "a", "token").await?,
-            "the session or the token is no longer active"
+            "expected no effect of calls for other owners, but find_active returned None"
         );
-        ensure_eq!(self.list(self.one, self.now).await?, ["a"], "sessions of the owner");
-        ensure_eq!(self.version(self.one).await?, before, "the version of the owner");
-        ensure_eq!(&self.found("a").await?.owner, self.one, "the owner");
+        ensure_eq!(
+            self.list(self.one, self.now).await?,
+            ["a"],
+            "sessions of the owner after calls for other owners"
+        );
+        ensure_eq!(
+            self.version(self.one).await?,
+            before,
+            "the version of the owner after calls for other owners"
+        );
+        ensure_eq!(&self.found("a").await?.owner, self.one, "the owner of the token family");
         Ok(())
     }
 
@@ -418,18 +474,30 @@ impl<'a, S: SessionStore> Case<'a, S> {
             ensure_eq!(
                 self.revoke_token(self.one, &token).await?,
                 was_active,
-                "whether the token was active"
+                "the result of revoke, which is true only for an active token"
             );
-            ensure!(!self.is_active(self.one, "a", "token").await?, "the revoked token is active");
+            ensure!(
+                !self.is_active(self.one, "a", "token").await?,
+                "expected None for a revoked token, but find_active found its session"
+            );
         }
-        ensure!(self.is_active(self.one, "a", "another token").await?, "another token was revoked too");
+        ensure!(
+            self.is_active(self.one, "a", "another token").await?,
+            "expected one token to be revoked, but another one is no longer active either"
+        );
         ensure!(
             self.is_active(self.other, "b", "a third token").await?,
-            "a token of another user was revoked"
+            "expected one token to be revoked, but one of another user is no longer active either"
         );
-        ensure_eq!(self.list(self.one, self.now).await?, ["a"], "sessions of the owner");
-        ensure!(self.rotate(self.turn("a", "first", "second", 1)).await?, "the session cannot be refreshed");
-        ensure!(!self.is_active(self.one, "a", "token").await?, "the token is active again after a refresh");
+        ensure_eq!(self.list(self.one, self.now).await?, ["a"], "sessions of the owner after revoke");
+        ensure!(
+            self.rotate(self.turn("a", "first", "second", 1)).await?,
+            "expected true after revoke, but rotate returned false"
+        );
+        ensure!(
+            !self.is_active(self.one, "a", "token").await?,
+            "expected the token to stay revoked after rotate, but it is active"
+        );
         Ok(())
     }
 
@@ -439,15 +507,19 @@ impl<'a, S: SessionStore> Case<'a, S> {
             self.open_with(&Opening { now, ..self.opening(label, self.one) }).await?;
         }
         self.open("e", self.other).await?;
-        ensure_eq!(self.list(self.one, self.after(5)).await?, ["d", "c", "b", "a"], "sessions");
+        ensure_eq!(self.list(self.one, self.after(5)).await?, ["d", "c", "b", "a"], "the order of list");
         let turn = Turn { now: self.after(6), ..self.turn("a", "first", "second", 1) };
-        ensure!(self.rotate(turn).await?, "the current token was not replaced");
+        ensure!(self.rotate(turn).await?, "expected true for the current token, but rotate returned false");
         ensure_eq!(
             self.list(self.one, self.after(7)).await?,
             ["a", "d", "c", "b"],
-            "sessions after a refresh"
+            "the order of list after rotate"
         );
-        ensure_eq!(self.list(self.other, self.after(7)).await?, ["e"], "sessions of another user");
+        ensure_eq!(
+            self.list(self.other, self.after(7)).await?,
+            ["e"],
+            "sessions of another user after rotate"
+        );
         Ok(())
     }
 
@@ -464,7 +536,11 @@ impl<'a, S: SessionStore> Case<'a, S> {
             (7200, &["a"]),
             (1_000_000_000, &["a"]),
         ] {
-            ensure_eq!(self.list(self.one, self.after(seconds)).await?, labels, "sessions after {seconds} s");
+            ensure_eq!(
+                self.list(self.one, self.after(seconds)).await?,
+                labels,
+                "the result of list after {seconds} s"
+            );
         }
         Ok(())
     }
@@ -483,7 +559,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
             created: opening.now,
             last_used: opening.now,
         });
-        ensure_eq!(sessions, expected, "sessions");
+        ensure_eq!(sessions, expected, "the result of list");
         Ok(())
     }
 
@@ -492,12 +568,25 @@ impl<'a, S: SessionStore> Case<'a, S> {
             self.open(label, owner).await?;
         }
         for was_open in [true, false] {
-            ensure_eq!(self.end(self.one, &self.id("a")).await?, was_open, "whether there was a session");
-            ensure!(!self.is_active(self.one, "a", "token").await?, "a token of the session is active");
+            ensure_eq!(
+                self.end(self.one, &self.id("a")).await?,
+                was_open,
+                "the result of end, which is true only for an active session"
+            );
+            ensure!(
+                !self.is_active(self.one, "a", "token").await?,
+                "expected None after end, but find_active found the session"
+            );
         }
-        ensure_eq!(self.list(self.one, self.now).await?, ["b"], "sessions of the owner");
-        ensure!(self.is_active(self.one, "b", "token").await?, "another session ended too");
-        ensure!(self.is_active(self.other, "c", "token").await?, "a session of another user ended too");
+        ensure_eq!(self.list(self.one, self.now).await?, ["b"], "sessions of the owner after end");
+        ensure!(
+            self.is_active(self.one, "b", "token").await?,
+            "expected end to end one session, but another one ended too"
+        );
+        ensure!(
+            self.is_active(self.other, "c", "token").await?,
+            "expected end to end one session, but one of another user ended too"
+        );
         Ok(())
     }
 
@@ -508,19 +597,48 @@ impl<'a, S: SessionStore> Case<'a, S> {
         };
         let expired = Opening { expires_at: Some(self.after(1)), ..self.opening("expired", self.one) };
         self.open_with(&expired).await?;
-        ensure_eq!(open("other", self.other, 0, 1).await?, [""; 0], "evicted sessions of another user");
+        ensure_eq!(
+            open("other", self.other, 0, 1).await?,
+            [""; 0],
+            "sessions that open evicted when another user signed in"
+        );
         for (seconds, label) in (2..).zip(["a", "b", "c"]) {
-            ensure_eq!(open(label, self.one, seconds, 3).await?, [""; 0], "evicted below the maximum");
+            ensure_eq!(
+                open(label, self.one, seconds, 3).await?,
+                [""; 0],
+                "sessions that open evicted although the maximum was not exceeded"
+            );
         }
         let turn = Turn { now: self.after(10), ..self.turn("a", "first", "second", 1) };
-        ensure!(self.rotate(turn).await?, "the current token was not replaced");
-        ensure_eq!(open("d", self.one, 11, 3).await?, ["b"], "evicted after the oldest session was used");
-        ensure!(!self.is_active(self.one, "b", "token").await?, "an evicted session is active");
-        ensure!(self.find("b").await?.is_none(), "an evicted session has a token family");
-        ensure_eq!(self.list(self.one, self.after(11)).await?, ["d", "a", "c"], "sessions");
-        ensure_eq!(open("e", self.one, 12, 2).await?, ["a", "c"], "evicted after the maximum was lowered");
-        ensure_eq!(open("f", self.one, 12, 1).await?, ["d", "e"], "evicted for a maximum of one");
-        ensure!(self.is_active(self.other, "other", "token").await?, "a session of another user ended too");
+        ensure!(self.rotate(turn).await?, "expected true for the current token, but rotate returned false");
+        ensure_eq!(
+            open("d", self.one, 11, 3).await?,
+            ["b"],
+            "sessions that open evicted after the oldest one was used"
+        );
+        ensure!(
+            !self.is_active(self.one, "b", "token").await?,
+            "expected None for an evicted session, but find_active found it"
+        );
+        ensure!(
+            self.find("b").await?.is_none(),
+            "expected no token family of an evicted session, but one was found"
+        );
+        ensure_eq!(self.list(self.one, self.after(11)).await?, ["d", "a", "c"], "sessions after an eviction");
+        ensure_eq!(
+            open("e", self.one, 12, 2).await?,
+            ["a", "c"],
+            "sessions that open evicted for a lower maximum of two"
+        );
+        ensure_eq!(
+            open("f", self.one, 12, 1).await?,
+            ["d", "e"],
+            "sessions that open evicted for a maximum of one"
+        );
+        ensure!(
+            self.is_active(self.other, "other", "token").await?,
+            "expected eviction for one user, but a session of another user ended too"
+        );
         Ok(())
     }
 
@@ -531,12 +649,16 @@ impl<'a, S: SessionStore> Case<'a, S> {
             let opening = Opening { max_sessions: 5, ..self.opening(label, self.one) };
             let evicted = self.try_open(&opening, version).await?;
             let open = self.list(self.one, self.now).await?.len();
-            ensure!(open <= 5, "{open} sessions with a maximum of 5");
+            ensure!(open <= 5, "expected at most 5 sessions, but list returned {open}");
             Ok(evicted.map_or(0, |evicted| evicted.len()))
         });
         let evicted: Vec<usize> = join_all(sign_ins).await.into_iter().collect::<Result<_, _>>()?;
-        ensure_eq!(self.list(self.one, self.now).await?.len(), 5, "sessions after 24 sign-ins");
-        ensure_eq!(evicted.iter().sum::<usize>(), 19, "evicted sessions");
+        ensure_eq!(
+            self.list(self.one, self.now).await?.len(),
+            5,
+            "the number of sessions after 24 sign-ins with a maximum of 5"
+        );
+        ensure_eq!(evicted.iter().sum::<usize>(), 19, "the number of evicted sessions that open returned");
         Ok(())
     }
 
@@ -547,21 +669,43 @@ impl<'a, S: SessionStore> Case<'a, S> {
             let id: SessionId = parse(&name);
             let unknown = Claims { session_id: Some(id.clone()), ..self.claims(self.one, "a", "token") };
             for (owner, claims) in [(&nobody, self.claims(self.one, "a", "token")), (self.one, unknown)] {
-                ensure!(self.store.find_active(owner, &claims).await?.is_none(), "{name:?} is active");
-                ensure!(!self.revoke_token(owner, &claims).await?, "a token of {name:?} was revoked");
+                ensure!(
+                    self.store.find_active(owner, &claims).await?.is_none(),
+                    "expected None for the unknown user or session {name:?}, but find_active found one"
+                );
+                ensure!(
+                    !self.revoke_token(owner, &claims).await?,
+                    "expected false for the unknown user or session {name:?}, but revoke returned true"
+                );
             }
-            ensure_eq!(self.list(&nobody, self.now).await?, [""; 0], "sessions of the user {name:?}");
-            ensure!(!self.end(&nobody, &self.id("a")).await?, "a session of the user {name:?} ended");
-            ensure!(!self.end(self.one, &id).await?, "the session {name:?} ended");
+            ensure_eq!(self.list(&nobody, self.now).await?, [""; 0], "sessions of the unknown user {name:?}");
+            ensure!(
+                !self.end(&nobody, &self.id("a")).await?,
+                "expected false for the unknown user {name:?}, but end returned true"
+            );
+            ensure!(
+                !self.end(self.one, &id).await?,
+                "expected false for the unknown session {name:?}, but end returned true"
+            );
             let token = Claims { token_id: Some((*name).into()), ..self.claims(self.one, "a", "token") };
             ensure!(
                 self.store.find_active(self.one, &token).await?.is_some(),
-                "the token {name:?} is revoked"
+                "expected a token with the identifier {name:?} to be active, but find_active returned None"
             );
         }
-        ensure!(self.find("a").await?.is_some(), "the token family ended");
-        ensure!(self.find("unknown").await?.is_none(), "an unknown token family was found");
-        ensure_eq!(self.list(self.one, self.now).await?, ["a"], "sessions of the owner");
+        ensure!(
+            self.find("a").await?.is_some(),
+            "expected no effect of calls with unknown names, but the token family ended"
+        );
+        ensure!(
+            self.find("unknown").await?.is_none(),
+            "expected None for an unknown family, but find_token_family found one"
+        );
+        ensure_eq!(
+            self.list(self.one, self.now).await?,
+            ["a"],
+            "sessions of the owner after calls with unknown names"
+        );
         Ok(())
     }
 
@@ -591,9 +735,9 @@ impl<'a, S: SessionStore> Case<'a, S> {
                 previous: None,
                 delivery: Delivery::of_sign_in(opening.now),
             };
-            ensure_eq!(self.found(opening.label).await?, expected, "the token family");
+            ensure_eq!(self.found(opening.label).await?, expected, "the token family after open");
             let delivery = self.delivery(opening.owner, opening.label).await?;
-            ensure_eq!(delivery, Some(expected.delivery), "the delivery of the session");
+            ensure_eq!(delivery, Some(expected.delivery), "the delivery in find_active after open");
         }
         Ok(())
     }
@@ -606,7 +750,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         let names = similar(self.family("a").as_str()).map(TokenHash);
         for name in names.into_iter().chain([self.hash("a first"), self.family("b")]) {
             let found = self.store.find_token_family(&name).await?;
-            ensure!(found.is_none(), "a token family was found by another name");
+            ensure!(found.is_none(), "expected None for another name, but find_token_family found a family");
         }
         Ok(())
     }
@@ -616,28 +760,38 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.open("b", self.other).await?;
         ensure!(
             self.rotate(self.turn("a", "first", "second", 1)).await?,
-            "the current token was not replaced"
+            "expected true for the current token, but rotate returned false"
         );
         let family = self.found("a").await?;
-        ensure_eq!(family.current, self.hash("a second"), "the current token");
-        ensure_eq!(family.delivery, Delivery::of_rotation(self.now, 1), "the delivery");
+        ensure_eq!(family.current, self.hash("a second"), "the current token after rotate");
+        ensure_eq!(family.delivery, Delivery::of_rotation(self.now, 1), "the delivery after rotate");
         let previous = family.previous.as_ref().map(|previous| (&previous.hash, previous.salt.as_str()));
         let (first, salt) = (self.hash("a first"), self.salt("second"));
-        ensure_eq!(previous, Some((&first, &*salt)), "the previous token");
+        ensure_eq!(previous, Some((&first, &*salt)), "the previous token after rotate");
         for from in ["first", "third"] {
             let replaced = self.rotate(self.turn("a", from, "third", 2)).await?;
-            ensure!(!replaced, "a token that is not the current one was replaced");
+            ensure!(!replaced, "expected false if `from` is not the current token, but rotate returned true");
         }
         for sequence in [0, 1, 3] {
             let replaced = self.rotate(self.turn("a", "second", "third", sequence)).await?;
-            ensure!(!replaced, "the response after number 1 got number {sequence}");
+            ensure!(
+                !replaced,
+                "expected false for sequence {sequence} after response 1, but rotate returned true"
+            );
         }
         let replaced = self.rotate(self.turn("unknown", "first", "second", 1)).await?;
-        ensure!(!replaced, "a token of an unknown family was replaced");
-        ensure_eq!(self.found("a").await?, family, "the token family after refused rotations");
+        ensure!(!replaced, "expected false for an unknown family, but rotate returned true");
+        ensure_eq!(self.found("a").await?, family, "the token family after rotate returned false");
         let untouched = self.found("b").await?;
-        ensure_eq!(untouched.current, self.hash("b first"), "the current token of another family");
-        ensure!(self.rotate(self.turn("a", "second", "third", 2)).await?, "the next token was not replaced");
+        ensure_eq!(
+            untouched.current,
+            self.hash("b first"),
+            "the current token of another family after rotate"
+        );
+        ensure!(
+            self.rotate(self.turn("a", "second", "third", 2)).await?,
+            "expected true for the next token, but rotate returned false"
+        );
         Ok(())
     }
 
@@ -648,10 +802,17 @@ impl<'a, S: SessionStore> Case<'a, S> {
             let turn = |to| self.rotate(self.turn(&label, "first", to, 1));
             let (left, right) = join(turn("left"), turn("right")).await;
             let done = (left?, right?);
-            ensure!(done.0 != done.1, "of two concurrent rotations, {done:?} succeeded");
+            ensure!(
+                done.0 != done.1,
+                "expected one of two concurrent rotations to succeed, but rotate returned {done:?}"
+            );
             let winner = if done.0 { "left" } else { "right" };
             let expected = self.hash(&format!("{label} {winner}"));
-            ensure_eq!(self.found(&label).await?.current, expected, "the current token");
+            ensure_eq!(
+                self.found(&label).await?.current,
+                expected,
+                "the current token after concurrent rotations"
+            );
         }
         Ok(())
     }
@@ -660,16 +821,20 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.open("a", self.one).await?;
         let later = self.now + HOUR / 2;
         let turn = Turn { now: later, ..self.turn("a", "first", "second", 1) };
-        ensure!(self.rotate(turn).await?, "the current token was not replaced");
+        ensure!(self.rotate(turn).await?, "expected true for the current token, but rotate returned false");
         let family = self.found("a").await?;
-        ensure_eq!((family.created, family.client_info), (self.now, sender("second")), "time and sender");
+        ensure_eq!(
+            (family.created, family.client_info),
+            (self.now, sender("second")),
+            "creation time and sender of the token family after rotate"
+        );
         let used = (self.now, later, sender("second"));
         let sessions = self.sessions(self.one, self.now + HOUR).await?;
         let found: Vec<_> =
             sessions.into_iter().map(|one| (one.created, one.last_used, one.client_info)).collect();
-        ensure_eq!(found, [used], "the listed session");
+        ensure_eq!(found, [used], "times and sender in the result of list after rotate");
         let end = later + HOUR;
-        ensure_eq!(self.list(self.one, end).await?, [""; 0], "sessions after the new expiry");
+        ensure_eq!(self.list(self.one, end).await?, [""; 0], "sessions at the new expiry after rotate");
         Ok(())
     }
 
@@ -678,35 +843,60 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.open("b", self.other).await?;
         ensure!(
             self.rotate(self.turn("a", "first", "second", 1)).await?,
-            "the current token was not replaced"
+            "expected true for the current token, but rotate returned false"
         );
         let rotated = Delivery::of_rotation(self.now, 1);
         let received = Delivery { is_received: true, ..rotated };
-        ensure!(self.update("a", [&rotated, &received], None).await?, "the delivery was not replaced");
+        ensure!(
+            self.update("a", [&rotated, &received], None).await?,
+            "expected true for the current delivery, but update_delivery returned false"
+        );
         let family = self.found("a").await?;
-        ensure_eq!(family.delivery, received, "the delivery");
-        ensure_eq!(family.client_info, sender("second"), "the sender after an update without a request");
+        ensure_eq!(family.delivery, received, "the delivery after update_delivery");
+        ensure_eq!(
+            family.client_info,
+            sender("second"),
+            "the sender after update_delivery without a request"
+        );
 
         let (phone, later) = (sender("phone"), self.after(60));
         let repeated = Delivery { to_sender: 2, last: 2, is_received: false, ..received };
         for stale in [rotated, Delivery { last: 2, ..received }, Delivery { to_sender: 0, ..received }] {
             let replaced = self.update("a", [&stale, &repeated], Some((&phone, later))).await?;
-            ensure!(!replaced, "a delivery was replaced that is not {stale:?}");
+            ensure!(
+                !replaced,
+                "expected false for another delivery, {stale:?}, but update_delivery returned true"
+            );
         }
         let replaced = self.update("unknown", [&received, &repeated], None).await?;
-        ensure!(!replaced, "the delivery of an unknown session was replaced");
+        ensure!(!replaced, "expected false for an unknown session, but update_delivery returned true");
         let replaced = self.update("a", [&received, &repeated], Some((&phone, later))).await?;
-        ensure!(replaced, "the second delivery was not replaced");
+        ensure!(replaced, "expected true for a second update, but update_delivery returned false");
         let family = self.found("a").await?;
-        ensure_eq!((family.delivery, family.client_info), (repeated, phone.clone()), "delivery and sender");
-        ensure_eq!(self.delivery(self.one, "a").await?, Some(repeated), "the delivery of the session");
+        ensure_eq!(
+            (family.delivery, family.client_info),
+            (repeated, phone.clone()),
+            "delivery and sender after a second update"
+        );
+        ensure_eq!(
+            self.delivery(self.one, "a").await?,
+            Some(repeated),
+            "the delivery in find_active after a second update"
+        );
         let used = self.sessions(self.one, self.now).await?.pop().map(|one| (one.client_info, one.last_used));
-        ensure_eq!(used, Some((phone, later)), "the last request of the listed session");
+        ensure_eq!(used, Some((phone, later)), "sender and time of the last request in the result of list");
         let untouched = self.delivery(self.other, "b").await?;
-        ensure_eq!(untouched, Some(Delivery::of_sign_in(self.now)), "the delivery of another session");
-        ensure!(self.rotate(self.turn("a", "second", "third", 3)).await?, "the next token was not replaced");
+        ensure_eq!(
+            untouched,
+            Some(Delivery::of_sign_in(self.now)),
+            "the delivery of another session after update_delivery"
+        );
+        ensure!(
+            self.rotate(self.turn("a", "second", "third", 3)).await?,
+            "expected true for the next token, but rotate returned false"
+        );
         let rotated = Some(Delivery::of_rotation(self.now, 3));
-        ensure_eq!(self.delivery(self.one, "a").await?, rotated, "the delivery after a rotation");
+        ensure_eq!(self.delivery(self.one, "a").await?, rotated, "the delivery after rotate");
         Ok(())
     }
 
@@ -721,15 +911,25 @@ impl<'a, S: SessionStore> Case<'a, S> {
             let update = |to| self.update(&label, [&from, to], None);
             let (left, right) = join(update(&received), update(&repeated)).await;
             let done = (left?, right?);
-            ensure!(done.0 != done.1, "of two concurrent updates, {done:?} succeeded");
+            ensure!(
+                done.0 != done.1,
+                "expected one of two concurrent updates to succeed, but update_delivery returned {done:?}"
+            );
             let stored = if done.0 { received } else { repeated };
-            ensure_eq!(self.delivery(self.one, &label).await?, Some(stored), "the delivery");
+            ensure_eq!(
+                self.delivery(self.one, &label).await?,
+                Some(stored),
+                "the delivery after concurrent updates"
+            );
             let next = Delivery { last: stored.last + 1, ..stored };
             let turn = self.turn(&label, "second", "third", stored.last + 1);
             let (rotated, updated) =
                 join(self.rotate(turn), self.update(&label, [&stored, &next], None)).await;
             let done = (rotated?, updated?);
-            ensure!(done.0 != done.1, "of a concurrent rotation and update, {done:?} succeeded");
+            ensure!(
+                done.0 != done.1,
+                "expected either rotate or update_delivery to succeed, but they returned {done:?}"
+            );
         }
         Ok(())
     }
@@ -739,17 +939,32 @@ impl<'a, S: SessionStore> Case<'a, S> {
             self.open(label, self.one).await?;
         }
         self.revoke_token(self.one, &self.claims(self.one, "a", "token")).await?;
-        ensure!(self.find("a").await?.is_some(), "the token family ended with an access token");
-        ensure!(self.end(self.one, &self.id("a")).await?, "the session was not found");
-        ensure!(self.find("a").await?.is_none(), "the token family is found after its session ended");
+        ensure!(
+            self.find("a").await?.is_some(),
+            "expected the token family to outlast an access token, but it was not found"
+        );
+        ensure!(
+            self.end(self.one, &self.id("a")).await?,
+            "expected true for an active session, but end returned false"
+        );
+        ensure!(
+            self.find("a").await?.is_none(),
+            "expected None after end, but find_token_family found the family"
+        );
         let replaced = self.rotate(self.turn("a", "first", "second", 1)).await?;
-        ensure!(!replaced, "a refresh token was replaced after its session ended");
+        ensure!(!replaced, "expected false after end, but rotate returned true");
         let delivery = Delivery::of_sign_in(self.now);
         let updated = self.update("a", [&delivery, &Delivery { last: 1, ..delivery }], None).await?;
-        ensure!(!updated, "the delivery was replaced after the session ended");
-        ensure!(self.find("b").await?.is_some(), "the token family of another session ended too");
+        ensure!(!updated, "expected false after end, but update_delivery returned true");
+        ensure!(
+            self.find("b").await?.is_some(),
+            "expected end to end one token family, but another one ended too"
+        );
         self.store.end_all(self.one, self.now).await?;
-        ensure!(self.find("b").await?.is_none(), "the token family is found after all sessions ended");
+        ensure!(
+            self.find("b").await?.is_none(),
+            "expected None after end_all, but find_token_family found the family"
+        );
         Ok(())
     }
 }
@@ -763,7 +978,8 @@ fn sender(user_agent: &str) -> ClientInfo {
     }
 }
 
-/// Returns names that a store must not confuse with this one: in another case, shorter, and patterns of LIKE.
+/// Returns names that a store must not confuse with this one: in another case, shortened, and as patterns of `LIKE` in
+/// SQL.
 fn similar(name: &str) -> [String; 4] {
     let other_case = |c: char| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
     let (shorter, pattern) = (&name[..name.len() - 1], format!("{}%", &name[..name.len() - 1]));

@@ -9,11 +9,11 @@ use crate::{
     testing::contract::{Check, Contract, Failure, Violation, ensure, ensure_eq, parse, unknown_names},
 };
 
-/// Checks the rules of [`UserStore`] with the accounts of two usernames, which the store must contain. Their password hashes
-/// are replaced.
+/// Checks the rules of [`UserStore`] with the accounts of two usernames, which the store must contain. The suite
+/// replaces their password hashes.
 ///
 /// # Errors
-/// [`Violation`], the first rule that the store breaks.
+/// [`Violation`] for the first rule that the store violates.
 ///
 /// # Panics
 /// If a username is not valid.
@@ -31,11 +31,17 @@ pub async fn user_store<S: UserStore>(store: &S, usernames: [&str; 2]) -> Result
 async fn unknown_user<S: UserStore>(store: &S) -> Check {
     for name in unknown_names(1024) {
         let found = store.find_by_username(&parse(&name)).await?;
-        ensure!(found.is_none(), "the username {name:?} was found");
+        ensure!(
+            found.is_none(),
+            "expected None for the unknown username {name:?}, but find_by_username found it"
+        );
     }
     for name in unknown_names(255) {
         let found = store.find_by_subject(&parse(&name)).await?;
-        ensure!(found.is_none(), "the subject {name:?} was found");
+        ensure!(
+            found.is_none(),
+            "expected None for the unknown subject {name:?}, but find_by_subject found it"
+        );
     }
     Ok(())
 }
@@ -44,10 +50,16 @@ async fn found_by_subject<S: UserStore>(store: &S, usernames: [&str; 2]) -> Chec
     for name in usernames {
         let user = account(store, name).await?.user;
         let Some(found) = store.find_by_subject(&user.subject()).await? else {
-            return Err(Failure(format!("the subject of {name:?} was not found")));
+            return Err(Failure(format!(
+                "expected the user {name:?}, but find_by_subject returned None for the subject"
+            )));
         };
         let facts = |user: &S::User| (user.subject(), user.is_active(), user.allowed_scopes());
-        ensure_eq!(facts(&found), facts(&user), "the user of the subject is not that of {name:?}");
+        ensure_eq!(
+            facts(&found),
+            facts(&user),
+            "subject, state and scopes that find_by_subject returned for {name:?}"
+        );
     }
     Ok(())
 }
@@ -55,26 +67,33 @@ async fn found_by_subject<S: UserStore>(store: &S, usernames: [&str; 2]) -> Chec
 async fn distinct_subjects<S: UserStore>(store: &S, [one, other]: [&str; 2]) -> Check {
     let subject = async |name| Ok::<_, Failure>(account(store, name).await?.user.subject());
     let [first, second, again] = [subject(one).await?, subject(other).await?, subject(one).await?];
-    ensure!(first != second, "{one:?} and {other:?} have the subject {first}");
-    ensure_eq!(first, again, "the subject of {one:?} changed");
+    ensure!(first != second, "expected two subjects, but {one:?} and {other:?} both have {first}");
+    ensure_eq!(again, first, "the subject of {one:?} in a second call of find_by_username");
     Ok(())
 }
 
 async fn replace_hash<S: UserStore>(store: &S, one: &str, other: &str) -> Check {
     let (before, untouched) = (account(store, one).await?, account(store, other).await?);
-    // Both users get the same hash: hashers without a salt return the same hash for the same password.
+    // Both users get the same hash, because hashers without a salt return the same hash for the same password.
     for (name, account) in [(one, before), (other, untouched)] {
         let (subject, old) = (account.user.subject(), account.password_hash);
         store.replace_hash(&subject, &old, &argon2_hash('A')).await?;
         let stored = hash(store, name).await?;
-        ensure_eq!(stored.expose(), argon2_hash('A').expose(), "the stored hash of {name:?}");
+        ensure_eq!(stored.expose(), argon2_hash('A').expose(), "the hash of {name:?} after replace_hash");
     }
     let before = account(store, one).await?.user;
     store.replace_hash(&before.subject(), &argon2_hash('A'), &argon2_hash('B')).await?;
     let after = account(store, one).await?;
-    ensure_eq!(after.password_hash.expose(), argon2_hash('B').expose(), "the stored hash of {one:?}");
-    ensure_eq!(after.user.is_active(), before.is_active(), "the state of {one:?} changed");
-    ensure!(hash(store, other).await? == argon2_hash('A'), "the hash of {other:?} changed too");
+    ensure_eq!(
+        after.password_hash.expose(),
+        argon2_hash('B').expose(),
+        "the hash of {one:?} after a second replace_hash"
+    );
+    ensure_eq!(after.user.is_active(), before.is_active(), "is_active of {one:?} after replace_hash");
+    ensure!(
+        hash(store, other).await? == argon2_hash('A'),
+        "expected a change of {one:?} only, but the hash of {other:?} changed too"
+    );
     Ok(())
 }
 
@@ -83,7 +102,10 @@ async fn replace_compares<S: UserStore>(store: &S, name: &str) -> Check {
     let upper = before.password_hash.expose().to_uppercase();
     for stale in [argon2_hash('C'), PasswordHash::from("stale"), PasswordHash::from(upper)] {
         store.replace_hash(&before.user.subject(), &stale, &argon2_hash('D')).await?;
-        ensure!(hash(store, name).await? == before.password_hash, "a hash that was not `old` was replaced");
+        ensure!(
+            hash(store, name).await? == before.password_hash,
+            "expected no change if `old` is not the stored hash, but the hash of {name:?} changed"
+        );
     }
     Ok(())
 }
@@ -93,7 +115,10 @@ async fn replace_unknown<S: UserStore>(store: &S, usernames: [&str; 2]) -> Check
         let before = hash(store, name).await?;
         for nobody in unknown_names(255) {
             let _ = store.replace_hash(&parse(&nobody), &before, &argon2_hash('E')).await;
-            ensure!(hash(store, name).await? == before, "the hash of {name:?} changed instead");
+            ensure!(
+                hash(store, name).await? == before,
+                "expected no change for the unknown subject {nobody:?}, but the hash of {name:?} changed"
+            );
         }
     }
     Ok(())
@@ -107,7 +132,9 @@ pub(super) fn argon2_hash(filler: char) -> PasswordHash {
 
 pub(super) async fn account<S: UserStore>(store: &S, name: &str) -> Result<Account<S::User>, Failure> {
     let found = store.find_by_username(&parse(name)).await?;
-    found.ok_or_else(|| Failure(format!("the suite needs an account with the username {name:?}")))
+    found.ok_or_else(|| {
+        Failure(format!("expected an account with the username {name:?}, but find_by_username returned None"))
+    })
 }
 
 async fn hash<S: UserStore>(store: &S, name: &str) -> Result<PasswordHash, Failure> {

@@ -1,4 +1,4 @@
-//! Stores that break one rule each. The contract suites must catch a broken store for every documented rule.
+//! Stores that each break one rule. The contract suites must report a violation of every documented rule.
 
 mod sessions;
 mod small_stores;
@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use gatepass::testing::contract::Violation;
 
-/// Asserts that `run`, which runs a suite on a store with a fault, reports the rule that `table` has for the fault. Also
-/// asserts that `table` has all documented rules of the trait `name`.
+/// Asserts that `run`, which runs a suite on a store with a fault, reports the rule that `table` lists for the fault.
+/// Also asserts that `table` lists all documented rules of the trait `name`.
 async fn assert_caught<F: Copy + std::fmt::Debug>(
     (name, source): (&str, &str),
     table: &[(F, &str)],
@@ -26,5 +26,5 @@ async fn assert_caught<F: Copy + std::fmt::Debug>(
     let documentation = before.lines().rev().take_while(|line| !line.is_empty());
     let documented = documentation.filter_map(|line| line.strip_prefix("/// - **")?.split_once("**: "));
     let documented: BTreeSet<_> = documented.map(|(rule, _)| rule).collect();
-    assert_eq!(documented, table.iter().map(|(_, rule)| *rule).collect(), "the rules of {name}");
+    assert_eq!(documented, table.iter().map(|(_, rule)| *rule).collect(), "{name}: each rule needs a fault");
 }

@@ -52,7 +52,7 @@ enum Fault {
     KeepsFamilies,
 }
 
-/// A store with one fault, and the data that the faults need.
+/// An in-memory store with one fault, and the data that some faults need.
 struct Broken {
     inner: InMemorySessions,
     fault: Fault,
@@ -281,7 +281,7 @@ impl SessionStore for Broken {
 }
 
 #[actix_web::test]
-async fn broken_session_store_is_caught() {
+async fn each_fault_of_a_session_store_violates_its_rule() {
     let table = [
         (Fault::RaisesVersionAtSignIn, "stable-version"),
         (Fault::KeepsVersion, "end-all"),

@@ -41,7 +41,7 @@ impl ClientRegistry for Clients {
 }
 
 #[actix_web::test]
-async fn broken_client_registry_is_caught() {
+async fn each_fault_of_a_client_registry_violates_its_rule() {
     let scopes = GrantedScopes::Only("reports:read".parse().unwrap());
     let clients = [Client { scopes, ..Client::public("reports".parse().unwrap()) }];
     let run = async |fault| contract::client_registry(&Clients(clients.to_vec(), fault), &clients).await;
@@ -80,7 +80,7 @@ impl Attempts {
         if self.fault == Fault::IgnoresCase { name.to_lowercase() } else { name.to_owned() }
     }
 
-    /// Returns the keys that a call changes: only the first, if the store has this fault.
+    /// Returns the keys that a call changes: only the first one if the store has `fault`, otherwise all.
     fn changed<'a>(&self, fault: Fault, keys: &'a [ThrottleKey]) -> &'a [ThrottleKey] {
         if self.fault == fault { &keys[..1] } else { keys }
     }
@@ -136,7 +136,7 @@ impl FailedAttemptStore for Attempts {
 }
 
 #[actix_web::test]
-async fn broken_failed_attempt_store_is_caught() {
+async fn each_fault_of_a_failed_attempt_store_violates_its_rule() {
     let run = async |fault| {
         let store = Attempts { fault, counts: Mutex::default(), device_key: Mutex::default() };
         contract::failed_attempt_store(&store).await

@@ -111,7 +111,7 @@ impl PasswordStore for Broken {
 }
 
 #[actix_web::test]
-async fn broken_user_store_is_caught() {
+async fn each_fault_of_a_user_store_violates_its_rule() {
     let table = [
         (Fault::RefusesText, "unknown-user"),
         (Fault::HasOneSubject, "distinct-subjects"),
@@ -129,7 +129,7 @@ async fn broken_user_store_is_caught() {
 }
 
 #[actix_web::test]
-async fn broken_password_store_is_caught() {
+async fn each_fault_of_a_password_store_violates_its_rule() {
     let table = [
         (Fault::FindsAnotherHash, "same-hash"),
         (Fault::ChangesForUnknownUsers, "unknown-account"),

@@ -1,4 +1,4 @@
-//! INSECURE, like the chapter of FastAPI's tutorial that it ports (Simple OAuth2 with Password and Bearer): passwords are not
+//! A port of FastAPI's chapter "Simple OAuth2 with Password and Bearer". INSECURE, like the chapter: passwords are not
 //! hashed, and the token is the username.
 
 use std::{env, error::Error};

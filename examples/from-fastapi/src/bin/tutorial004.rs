@@ -1,5 +1,5 @@
-//! A port of FastAPI's chapter "OAuth2 with Password (and hashing), Bearer with JWT tokens": hashed passwords, and JWTs that are
-//! valid for 30 minutes.
+//! A port of FastAPI's chapter "OAuth2 with Password (and hashing), Bearer with JWT tokens": hashed passwords, and JWTs
+//! that are valid for 30 minutes.
 
 use std::{env, error::Error, time::Duration};
 

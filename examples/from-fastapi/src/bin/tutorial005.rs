@@ -1,4 +1,4 @@
-//! A port of FastAPI's chapter "OAuth2 scopes": a token gets those requested scopes that its user may have.
+//! A port of FastAPI's chapter "OAuth2 scopes": a token gets the requested scopes that its user may have.
 
 use std::{env, error::Error, time::Duration};
 

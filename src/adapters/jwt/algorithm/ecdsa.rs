@@ -1,5 +1,6 @@
 //! ECDSA: signing with ES256, and verification of ES256 and ES384
-//! ([RFC 7518 section 3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)). Signatures are r and s with fixed lengths.
+//! ([RFC 7518 section 3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)). A signature is the concatenation of r
+//! and s, each with a fixed length.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::pkcs8::SecretDocument;
@@ -21,7 +22,7 @@ pub(super) const ALG: &str = "ES256";
 /// The first byte of an uncompressed point.
 const UNCOMPRESSED: u8 = 4;
 
-/// A curve: its name, its algorithm, and the length of a coordinate.
+/// A curve: its name, its algorithm, and the length of a coordinate in bytes.
 struct Curve {
     name: &'static str,
     algorithms: &'static [&'static str],

@@ -10,7 +10,7 @@ use crate::{adapters::jwt::key_error::Reason, domain::backend_error::BackendErro
 
 pub(super) const ALG: &str = "HS256";
 
-/// The minimum length: RFC 7518 section 3.2 requires a secret at least as long as the hash.
+/// The minimum length of a secret. RFC 7518 section 3.2 requires a secret at least as long as the hash.
 const MIN_SECRET_BYTES: usize = 32;
 
 pub(super) fn generate() -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {

@@ -94,8 +94,8 @@ pub(super) fn parse_jwk(jwk: &Value) -> Option<Box<dyn Verify>> {
 /// A key that verifies signatures.
 pub(super) trait Verify: Send + Sync {
     /// Returns the algorithms of the key, so that a token cannot choose another
-    /// ([RFC 8725 section 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1)). Every key has one, except for RSA keys
-    /// of other issuers without `alg`, which have two.
+    /// ([RFC 8725 section 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1)). Every key has one, except for RSA
+    /// keys of other issuers without `alg`, which have two.
     fn algorithms(&self) -> &'static [&'static str];
 
     /// Returns whether `signature` is valid for `message` with `alg`, which is one of the key's algorithms.

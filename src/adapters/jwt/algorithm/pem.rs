@@ -38,7 +38,7 @@ pub(in crate::adapters::jwt) fn parse(pem: &str) -> Result<Box<dyn Sign>, Reason
     }
 }
 
-/// Wraps an RSA key in PKCS#1 as PKCS#8.
+/// Converts an RSA key from PKCS#1 to PKCS#8.
 pub(super) fn wrap_rsa(key: &SecretDocument) -> der::Result<SecretDocument> {
     let algorithm = AlgorithmIdentifierRef { oid: RSA, parameters: Some(AnyRef::NULL) };
     SecretDocument::encode_msg(&PrivateKeyInfoRef::new(algorithm, OctetStringRef::new(key.as_bytes())?))

@@ -1,4 +1,4 @@
-//! RSA: RS256 signs, RS256 and PS256 are verified
+//! RSA: signing with RS256, and verification of RS256 and PS256
 //! ([RFC 7518 section 3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -31,7 +31,8 @@ const PSS: &str = "PS256";
 /// ([RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.3) requires the minimum).
 const BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// The length of new keys, in bits, which [NIST SP 800-57](https://doi.org/10.6028/NIST.SP.800-57pt1r5) accepts beyond 2030.
+/// The length of new keys, in bits, which [NIST SP 800-57](https://doi.org/10.6028/NIST.SP.800-57pt1r5) accepts beyond
+/// 2030.
 const NEW_BITS: u32 = 3072;
 const PUBLIC_EXPONENT: u32 = 65537;
 
@@ -55,8 +56,9 @@ pub(super) fn generate() -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {
     Ok((parse(document.as_bytes())?, pem::write(&document)?))
 }
 
-/// Generates the numbers of a key in PKCS#1 ([RFC 8017 section 3.2](https://www.rfc-editor.org/rfc/rfc8017#section-3.2)).
-/// Returns `None` if the primes do not suit the public exponent.
+/// Generates the numbers of a key in PKCS#1
+/// ([RFC 8017 section 3.2](https://www.rfc-editor.org/rfc/rfc8017#section-3.2)). Returns `None` if the primes do not
+/// suit the public exponent.
 fn generate_numbers() -> Option<SecretDocument> {
     let (p, q) = (prime()?, prime()?);
     let (p, q) = if *p > *q { (p, q) } else { (q, p) };
@@ -87,7 +89,7 @@ fn generate_numbers() -> Option<SecretDocument> {
     .ok()
 }
 
-/// Generates a prime of half the length of the key, such that the product of two has the full length.
+/// Generates a prime of half the key length, such that the product of two such primes has the full length.
 fn prime() -> Option<Zeroizing<BoxedUint>> {
     let candidates = SmallFactorsSieveFactory::<BoxedUint>::new(Flavor::Any, NEW_BITS / 2, SetBits::TwoMsb);
     let is_prime = |_: &mut _, candidate: &BoxedUint| is_prime(Flavor::Any, candidate);
@@ -102,7 +104,7 @@ pub(super) fn parse(document: &[u8]) -> Result<Box<dyn Sign>, Reason> {
     Ok(Box::new(PrivateKey { pair, public: PublicKey { algorithms: &[ALG], components } }))
 }
 
-/// Parses the public key of a JWK with the type RSA. Without `alg`, it verifies both algorithms.
+/// Parses the public key of a JWK with the type RSA. A key without `alg` verifies both algorithms.
 pub(super) fn parse_jwk(jwk: &Value) -> Option<Box<dyn Verify>> {
     let algorithms: &[&str] = match jwk.get("alg").map(Value::as_str) {
         None => &[ALG, PSS],

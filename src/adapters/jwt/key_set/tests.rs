@@ -73,7 +73,7 @@ fn keys_of_other_types_and_purposes_are_ignored() {
         json!({ "x": "" }),
         json!({ "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHUR" }),
         json!({ "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=" }),
-        // The neutral element of the curve, for which anyone can forge signatures.
+        // The identity element of the curve, for which anyone can forge signatures.
         json!({ "x": "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }),
     ];
     for other in &others {
@@ -91,7 +91,7 @@ fn two_keys_with_the_same_kid_and_algorithm_are_rejected() {
     assert_eq!(
         parse_set([jwk(json!({})), ec(json!({})), jwk(json!({}))]).unwrap().0.len(),
         2,
-        "the same key"
+        "a repeated key is ignored"
     );
     // RFC 7517 section 4.5: keys of different types may share a kid.
     assert_eq!(parse_set([ec(json!({})), rsa(json!({})), jwk(json!({}))]).unwrap().0.len(), 3);
@@ -154,7 +154,7 @@ fn ec_and_rsa_keys_are_usable_if_complete_and_long_enough() {
 }
 
 #[test]
-fn key_is_found_by_kid_and_algorithm_and_without_kid_only_if_it_is_the_only_one() {
+fn find_without_a_matching_kid_returns_a_key_only_if_exactly_one_is_possible() {
     let find = |keys: &PublicKeys, kid, alg| keys.find(kid, alg).map(Verify::algorithms);
     let named = parse_set([ec(json!({})), rsa(json!({ "kid": "two", "alg": "RS256" }))]).unwrap();
     assert_eq!(find(&named, Some("one"), "ES256"), Some(&["ES256"][..]));

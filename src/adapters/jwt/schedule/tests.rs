@@ -60,7 +60,9 @@ proptest! {
     }
 
     #[test]
-    fn key_within_its_activation_delay_signs_only_if_all_keys_are((created, delay, lifetime) in any_schedule(), now in 0_u64..10_000) {
+    fn key_within_its_activation_delay_signs_only_if_no_key_is_active(
+        (created, delay, lifetime) in any_schedule(), now in 0_u64..10_000,
+    ) {
         let schedule = schedule(&created, delay, lifetime);
         let signing = schedule.signing(at(now));
         let is_active = |key: usize| created[key] + delay <= now;

@@ -21,11 +21,11 @@ const SAMPLES: u64 = 256;
 type Hash = [u8; 20];
 
 /// A list of breached passwords: a file of SHA-1 hashes in the format of
-/// [Pwned Passwords](https://haveibeenpwned.com/Passwords). Each line is `HASH:COUNT` or `HASH`, in hexadecimal, and the
-/// lines are sorted by hash.
+/// [Pwned Passwords](https://haveibeenpwned.com/Passwords). Each line is `HASH:COUNT` or `HASH`, in hexadecimal, and
+/// the lines are sorted by hash.
 ///
-/// The file may be larger than the memory: a look-up is a binary search in the file. Each look-up opens the file again, so
-/// that it may be replaced by a newer one with a rename.
+/// The file may be larger than the memory: a lookup is a binary search in the file. Each lookup opens the file again,
+/// so a newer file can replace it with a rename.
 #[derive(Clone, Debug)]
 pub struct PasswordBlocklist(PathBuf);
 
@@ -41,7 +41,8 @@ impl PasswordBlocklist {
     /// Opens a list and checks the format and the order of a sample of its lines.
     ///
     /// # Errors
-    /// [`InvalidPasswordBlocklist`] if the file cannot be read, or if the sample is not sorted lines of SHA-1 hashes.
+    /// [`InvalidPasswordBlocklist`] if the file cannot be read, or if the sampled lines are not SHA-1 hashes in
+    /// ascending order.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, InvalidPasswordBlocklist> {
         let path = path.into();
         match File::open(&path).and_then(|file| check(&file)) {
@@ -87,7 +88,7 @@ fn check(file: &File) -> io::Result<()> {
 
 /// Returns whether a sorted file contains a hash.
 fn find(file: &File, hash: &Hash) -> io::Result<bool> {
-    // A line with the hash starts at `low` or later, and before `high`.
+    // If the file has a line with the hash, the line starts at `low` or later, and before `high`.
     let length = content_length(file)?;
     let (mut low, mut high) = (0, length);
     let (mut below, mut above) = (Hash::default(), [0xff; 20]);

@@ -1,8 +1,8 @@
 //! An estimate of the number of guesses needed to find a password. All numbers of guesses are decimal logarithms.
 //!
-//! [zxcvbn](https://docs.rs/zxcvbn) splits a password into patterns and estimates each of them. Its own total is too high
-//! for a password with several patterns, such as `Password@123`. The total here is the product of the guesses for the
-//! patterns. Of several ways to read the password, the one with the lowest total is used.
+//! [zxcvbn](https://docs.rs/zxcvbn) splits a password into patterns and estimates each of them. Its own total is too
+//! high for a password with several patterns, such as `Password@123`. The total here is the product of the guesses for
+//! the patterns. Of several ways to read the password, the one with the lowest total is used.
 
 use std::ops::RangeInclusive;
 
@@ -10,18 +10,18 @@ use zxcvbn::{matching::patterns::MatchPattern, zxcvbn};
 
 use crate::domain::ports::WeakPassword;
 
-/// The number of characters that are estimated. The time grows faster than quadratically, and further characters cannot
-/// make a password weaker.
+/// The number of characters that are estimated. The time for an estimate grows faster than quadratically, and further
+/// characters cannot make a password weaker.
 const MAX_CHARACTERS: usize = 40;
 
 /// The minimum and maximum length of a word of the context, in bytes.
 const WORD_BYTES: RangeInclusive<usize> = 3..=100;
 
-/// The maximum number of words of the context, so that the time is bounded.
+/// The maximum number of words of the context, which bounds the time for an estimate.
 const MAX_WORDS: usize = 100;
 
-/// The maximum guesses for the characters before the letters, and for those after them: people add digits, years and symbols
-/// to a word.
+/// The maximum guesses for the characters before the letters, and for those after them: people add digits, years and
+/// symbols to a word.
 const MAX_AFFIX: f64 = 3.0;
 
 /// The minimum guesses for a part of one character.
@@ -30,13 +30,14 @@ const MIN_CHARACTER: f64 = 1.0;
 /// The minimum guesses for a part of two or more characters.
 const MIN_PART: f64 = 1.7;
 
-/// Returns the number of guesses that a password must require: 7 for eight characters, since eight random ones require 8, and
-/// at most 9, which three unusual words exceed.
+/// Returns the minimum number of guesses for a password of this length. It is 7 for eight characters, because eight
+/// random ones require 8. It is at most 9, which three unusual words exceed.
 fn required(characters: usize) -> f64 {
     (3.0 + characters as f64 / 2.0).min(9.0)
 }
 
-/// The words that attackers may know about a user, and their parts, such as those of an email address, in lower case.
+/// Words in lower case that attackers may know about a user, and the parts of these words, such as those of an email
+/// address.
 pub(super) struct Words(Vec<String>);
 
 impl Words {
@@ -206,7 +207,8 @@ fn without_substitution(char: char) -> char {
     }
 }
 
-/// Returns the character of the same key on a US keyboard without Shift: keyboard patterns alternate the two.
+/// Returns the character of the same key on a US keyboard without Shift: keyboard patterns may alternate between the
+/// two.
 fn without_shift(char: char) -> char {
     match "!@#$%^&*()".find(char) {
         Some(index) => char::from(b"1234567890"[index]),

@@ -45,7 +45,7 @@ fn check_with_a_full_queue_returns_a_temporary_error() {
     let error = block_on(check("my cat eats socks")).unwrap_err();
     assert!(error.is_temporary() && error.retry_after().is_some());
     assert_eq!(hasher.load().refused, 1);
-    assert_eq!(block_on(check("short")).unwrap(), TOO_SHORT, "without an estimate");
+    assert_eq!(block_on(check("short")).unwrap(), TOO_SHORT, "the length is checked without an estimate");
 
     release.send(()).unwrap();
     block_on(hash).unwrap();
@@ -122,7 +122,7 @@ const COMMON: [&str; 68] = [
     "thequickbrownfox",
     "Monday January 1",
     "London2025London",
-    // In full width, which is normalized before hashing.
+    // In fullwidth characters, which are normalized before hashing.
     "ｐａｓｓｗｏｒｄ１",
     "ＰＡＳＳＷＯＲＤ１２３４５６７８",
 ];
@@ -151,7 +151,7 @@ const CONTEXTUAL: [&str; 22] = [
     "AcmePassword2025!",
     "johndoe4829173465",
     "Gatepass@johndoe1",
-    // In full width.
+    // In fullwidth characters.
     "ｊｏｈｎｄｏｅ１",
 ];
 

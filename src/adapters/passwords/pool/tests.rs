@@ -77,7 +77,7 @@ fn run_with_too_long_a_wait_is_rejected_with_the_expected_wait() {
             Poll::Ready(result) => waits.push(result.unwrap_err().retry_after().unwrap()),
         }
     }
-    assert!((1..=3).contains(&waiting), "{waiting} jobs wait");
+    assert!((1..=3).contains(&waiting), "expected 1 to 3 waiting jobs, but {waiting} wait");
     assert!(waits.iter().all(|wait| (250..1000).contains(&wait.as_millis())), "{waits:?}");
 }
 
@@ -91,13 +91,15 @@ fn expected_wait_depends_on_recent_jobs_and_the_number_of_threads() {
     };
     (0..50).for_each(|_| finish(10));
     (0..50).for_each(|_| finish(200));
-    // Two jobs run, one waits.
+    // Two jobs are running and one is waiting.
     pool.0.lock().load.running = 3;
     pool.0.lock().threads = 2;
     let mut next = pin!(pool.run(0, |_| Ok(())));
-    assert!(begin(next.as_mut()).is_pending(), "200 ms for two jobs on two threads");
+    assert!(begin(next.as_mut()).is_pending(), "a wait of 200 ms is within the limit");
     let mut refused = pin!(pool.run(0, |_| Ok(())));
-    let Poll::Ready(Err(error)) = begin(refused.as_mut()) else { panic!("300 ms for three jobs") };
+    let Poll::Ready(Err(error)) = begin(refused.as_mut()) else {
+        panic!("a wait of 300 ms is over the limit")
+    };
     assert!((295..=305).contains(&error.retry_after().unwrap().as_millis()), "{error:?}");
 }
 

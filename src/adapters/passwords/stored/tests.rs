@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Parses a hash, and verifies a password against it if it is supported. Panics if that takes 20 seconds.
+/// Parses a hash and, if the hash is supported, verifies a password against it. Panics if that takes 20 seconds or
+/// more.
 fn verify(text: &str) -> Result<bool, String> {
     let start = Instant::now();
     let result = match StoredHash::parse(text) {
@@ -16,7 +17,7 @@ fn verify(text: &str) -> Result<bool, String> {
     result
 }
 
-/// Numbers that are mostly small, so that hashing is fast, or out of range.
+/// Generates numbers that are mostly small, so that hashing is fast. The others are out of range or malformed.
 fn number() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => (0u32..70).prop_map(|number| number.to_string()),

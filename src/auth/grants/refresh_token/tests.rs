@@ -42,7 +42,7 @@ type Work = Box<dyn FnOnce() + Send>;
 #[derive(Clone, Default)]
 struct Families {
     by_name: Arc<Mutex<Vec<(TokenHash, TokenFamily)>>>,
-    /// The work to run just before the next rotation, like a concurrent request.
+    /// A function that runs just before the next rotation, in place of a concurrent request.
     before_rotation: Arc<Mutex<Option<Work>>>,
 }
 
@@ -109,7 +109,7 @@ impl SessionStore for Families {
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>) -> Result<bool, BackendError> {
-        // Until then, the session must not be removed.
+        // The store must keep the session until its new access token expires.
         assert_eq!(rotation.expires_at, Some(rotation.now + TOKEN_LIFETIME));
         let before_rotation = self.before_rotation.lock().unwrap().take();
         before_rotation.into_iter().for_each(|work| work());
@@ -140,7 +140,7 @@ impl SessionStore for Families {
     }
 }
 
-/// A store with one user, which has these scopes. Clones share them.
+/// A store with one user that has these scopes. Clones share the scopes.
 #[derive(Clone)]
 struct OneUser(Arc<Mutex<GrantedScopes>>);
 
@@ -187,15 +187,16 @@ struct SessionTokens;
 
 impl TokenIssuer for SessionTokens {
     async fn issue(&self, new: &NewToken) -> Result<IssuedToken, BackendError> {
-        let session = new.session_id.as_ref().expect("a session").as_str();
-        let access_token = format!("{session} {}", new.sequence.expect("a number")).as_str().into();
+        let session = new.session_id.as_ref().expect("the token has a session").as_str();
+        let access_token =
+            format!("{session} {}", new.sequence.expect("the token has a sequence number")).as_str().into();
         Ok(IssuedToken { access_token, expires_in: Some(TOKEN_LIFETIME) })
     }
 }
 
 impl TokenVerifier for SessionTokens {
     async fn verify(&self, token: &AccessToken, _: Timestamp) -> Result<Option<Claims>, BackendError> {
-        let (session, sequence) = token.expose().split_once(' ').expect("a token of a session");
+        let (session, sequence) = token.expose().split_once(' ').expect("SessionTokens issued the token");
         let (session_id, sequence) = (SessionId::new(session).ok(), sequence.parse().ok());
         let subject = Subject::new("johndoe").unwrap();
         Ok(Some(Claims { session_id, sequence, ..Claims::new(subject, GrantedScopes::All) }))
@@ -227,7 +228,9 @@ fn granted(scopes: &BTreeSet<&str>) -> GrantedScopes {
 }
 
 fn scopes(granted_scopes: &GrantedScopes) -> BTreeSet<String> {
-    let GrantedScopes::Only(scopes) = granted_scopes else { panic!("the user has scopes") };
+    let GrantedScopes::Only(scopes) = granted_scopes else {
+        panic!("all scopes were granted instead of a set of scopes")
+    };
     scopes.iter().map(ToString::to_string).collect()
 }
 
@@ -260,7 +263,7 @@ fn use_token_from(
 }
 
 fn refresh_token(tokens: &Tokens) -> String {
-    tokens.refresh_token.as_ref().expect("a refresh token").expose().to_owned()
+    tokens.refresh_token.as_ref().expect("the response contains a refresh token").expose().to_owned()
 }
 
 /// The expected state of a token family.
@@ -274,7 +277,7 @@ struct Model {
     is_ended: bool,
 }
 
-/// Uses of tokens, with the requested scopes, and other events.
+/// A use of a token with the requested scopes, or another event.
 #[derive(Clone, Debug)]
 enum Step {
     Current(Vec<String>),
@@ -300,7 +303,7 @@ fn requested() -> impl Strategy<Value = Vec<String>> {
     prop_oneof![1 => Just(Vec::new()), 1 => some]
 }
 
-/// Often a use of the current token, so that families have many tokens before they end.
+/// Returns any step, but often a use of the current token, so that families have many tokens before they end.
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         16 => requested().prop_map(Step::Current),
@@ -338,7 +341,11 @@ impl Model {
         };
         match result {
             Ok(tokens) => {
-                prop_assert!(requested.is_subset(&self.granted), "widened to {:?}", tokens.granted_scopes);
+                prop_assert!(
+                    requested.is_subset(&self.granted),
+                    "scopes beyond the sign-in were granted: {:?}",
+                    tokens.granted_scopes
+                );
                 prop_assert_eq!(scopes(&tokens.granted_scopes), expected);
                 Ok(Some(tokens))
             }
@@ -359,7 +366,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn token_family_behaves_as_the_model(initial in requested(), steps in vec(step(), 1..60)) {
+    fn token_family_matches_the_model_after_all_steps(initial in requested(), steps in vec(step(), 1..60)) {
         let user = OneUser(Arc::new(Mutex::new(granted(&["a", "b"].into()))));
         let families = Families::default();
         let auth = auth_with(&user, &families, SETTINGS);
@@ -426,7 +433,7 @@ proptest! {
             prop_assert_eq!(families.lock().is_empty(), model.is_ended);
             let authentication = auth.auth.authenticate(&access_token).now_or_never().unwrap().unwrap();
             let is_invalid = matches!(authentication, Authentication::Invalid);
-            prop_assert_eq!(is_invalid, model.is_ended, "the access token");
+            prop_assert_eq!(is_invalid, model.is_ended, "the access token must end with the session");
             // After the grace period, only the current token may be valid.
             let later = now.max(model.rotated + SETTINGS.grace);
             for token in &model.tokens {
@@ -439,7 +446,7 @@ proptest! {
 }
 
 #[test]
-fn next_token_does_not_follow_from_the_previous_one() {
+fn next_token_cannot_be_derived_from_the_previous_one_alone() {
     let user = OneUser(Arc::new(Mutex::new(granted(&["a", "b"].into()))));
     let families = Families::default();
     let auth = auth_with(&user, &families, SETTINGS);
@@ -509,7 +516,7 @@ fn sender(address: u8) -> ClientInfo {
 }
 
 #[test]
-fn second_sender_ends_the_session_whichever_response_arrives_first() {
+fn second_sender_ends_the_session_whichever_response_is_used_first() {
     let is_valid = |auth: &TestAuth, tokens: &Tokens| {
         let authentication = auth.auth.authenticate(&tokens.access_token).now_or_never().unwrap().unwrap();
         matches!(authentication, Authentication::Valid(_))
@@ -523,13 +530,19 @@ fn second_sender_ends_the_session_whichever_response_arrives_first() {
             let refresh =
                 |address| use_token_from(&auth, &sender(address), &refresh_token(&signed_in), &[], START);
             let (victim, thief) = (refresh(1).unwrap(), refresh(2).unwrap());
-            // A token from before the rotation does not show which response arrived.
+            // A token from before the rotation does not show which response was received.
             assert!(is_valid(&auth, &signed_in));
             auth.now.store(uses_at.as_unix(), Ordering::SeqCst);
             if victim_is_first {
-                assert!(!is_valid(&auth, &victim), "the response to the victim was not lost");
+                assert!(
+                    !is_valid(&auth, &victim),
+                    "the session must end: the response to the victim was not lost"
+                );
             } else {
-                assert!(is_valid(&auth, &thief), "the victim might have changed networks");
+                assert!(
+                    is_valid(&auth, &thief),
+                    "the session must stay active: the victim might have changed networks"
+                );
                 assert!(!is_valid(&auth, &victim));
             }
             assert!(!is_valid(&auth, &thief) && !is_valid(&auth, &signed_in));
