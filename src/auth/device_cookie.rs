@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn cookie_is_valid_only_for_its_account_key_and_lifetime() {
+    fn cookie_is_valid_only_for_its_account_and_key_until_it_expires() {
         let cookie = cookie(1, None, 7);
         assert_eq!(verify(&KEY, &[1; 32], &cookie, NOW), Some([7; ID_BYTES]));
         assert_eq!(verify_any(&KEY, &cookie, NOW), Some([7; ID_BYTES]));

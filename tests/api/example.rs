@@ -24,7 +24,7 @@ fn greeting(example: &Example, token: &str) -> Reply {
 }
 
 #[test]
-fn member_of_the_example_registers_signs_in_and_uses_the_token_after_a_restart() {
+fn minimal_example_accounts_and_tokens_survive_a_restart() {
     let folder = TempDir::new().unwrap();
     let example = Example::start("minimal", folder.path(), &[]);
     assert_eq!(sign_in(&example, ALICE).status, 400);

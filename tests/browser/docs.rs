@@ -190,7 +190,7 @@ const SIZES: [(&str, u64, &str); 3] = [
 ];
 
 #[test]
-fn pages_are_small_load_nothing_from_other_origins_and_stay_in_the_cache() {
+fn pages_are_small_and_cached_and_load_nothing_from_other_origins() {
     browse(async |browser| {
         // The OpenAPI document of the secure profile is larger than that of the tutorial.
         let (_gatepass, secure) = serve(&[]);

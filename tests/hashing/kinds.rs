@@ -41,7 +41,7 @@ fn assert_verifies(vector: &Vector, expected: PasswordCheck) {
 }
 
 #[test]
-fn hash_of_another_program_needs_a_rehash_unless_it_has_the_current_parameters() {
+fn hash_from_another_program_needs_rehash_unless_its_parameters_are_current() {
     let _serial = serial();
     OUTDATED.iter().for_each(|vector| assert_verifies(vector, PasswordCheck::NeedsRehash));
     assert_verifies(&CURRENT, PasswordCheck::Match);

@@ -110,9 +110,9 @@ fn check_keys(settings: &Settings) -> Result<String, Failure> {
     let keys = KeyDirectory::new(directory, &settings.jwt()).list()?;
     Ok(match keys.iter().find(|key| key.state == KeyState::Signing) {
         Some(key) => {
-            let algorithm = key.algorithm.name();
-            format!("{} in {}; {} signs with {algorithm}", keys.len(), directory.display(), key.kid)
+            let (algorithm, number) = (key.algorithm.name(), keys.len());
+            format!("{number} in directory {}, signing key {} ({algorithm})", directory.display(), key.kid)
         }
-        None => format!("none in {} yet; the first start creates one", directory.display()),
+        None => format!("no key in {} yet; the first start creates one", directory.display()),
     })
 }

@@ -567,7 +567,7 @@ fn family(rotated: Timestamp) -> TokenFamily {
 }
 
 #[test]
-fn status_changes_exactly_at_the_end_of_grace_and_lifetimes() {
+fn status_changes_exactly_when_grace_period_or_lifetime_ends() {
     let after = |seconds| START + Duration::from_secs(seconds);
     for (rotated, token, now, expected) in [
         (5, "current", 14, TokenStatus::Current),
