@@ -61,7 +61,7 @@
 //! The `examples` directory of the repository contains complete applications to copy. Some use sqlx, Diesel or SeaORM,
 //! one has several kinds of users, and one only verifies the tokens of another service.
 //!
-//! # Where to find what
+//! # Overview
 //!
 //! | to | see |
 //! |---|---|
@@ -78,7 +78,7 @@
 #![cfg_attr(feature = "sql", doc = "| store users, clients and sessions in SQLite or PostgreSQL | [`sql`] |")]
 //! | revoke tokens and issue refresh tokens | [`sessions`] |
 //! | sign browsers in with a cookie | [`web::CookieTransport`] |
-//! | avoid database queries for every request | [`cache`] |
+//! | avoid a database query per request | [`cache`] |
 //! | slow down password guessing | [`throttle`] |
 //! | write an endpoint of your own | [`PasswordRequestForm`], [`Auth::sign_in`], [`TokenResponse`] |
 //! | describe your endpoints in OpenAPI | [`Auth::openapi`], [`OAuth2PasswordBearer`](struct@OAuth2PasswordBearer) |
@@ -111,7 +111,7 @@
 //! ([section 2.4](https://www.rfc-editor.org/rfc/rfc9700#section-2.4)), because it exposes passwords to clients and does
 //! not work with second factors: use it for your own clients only.
 
-// Shows in the documentation which feature each item needs. docs.rs and `.ci/run` set `docsrs`.
+// The documentation shows which feature each item needs. docs.rs and `.ci/run` set `docsrs`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes))]

@@ -4,8 +4,8 @@ const TIMEOUT_MS = 10_000;
 
 export const apiUrl = (path) => new URL(path, document.baseURI).href;
 
-// Sends a request and returns a record of the exchange. Never throws: without a response, `status` is null and
-// `failure` contains the reason.
+// Sends a request and returns a record of the exchange. Never throws: if there is no response, `status` is null
+// and `failure` contains the reason.
 export async function exchange(path, { method = "GET", token = null, fields = null } = {}) {
   const headers = { Accept: "application/json" };
   if (token !== null) headers.Authorization = `Bearer ${token}`;

@@ -201,7 +201,7 @@ export function authorizationPopup({ React }) {
     const CloseIcon = getComponent("CloseIcon");
 
     // Each definition maps a name to one flow or scheme. Cookie schemes need no form, because the browser sends cookies
-    // itself.
+    // automatically.
     const shown = [...system.authSelectors.shownDefinitions()].map((definition) => {
       const [name, schema] = definition.entrySeq().first();
       return { definition, name, schema, flow: schema.get("flow") };

@@ -1,4 +1,4 @@
-// The curl commands: shows them with the URL of this service and copies them to the clipboard.
+// Shows the curl commands with the URL of this service, and copies them to the clipboard.
 
 import { apiUrl } from "./api.js";
 import { all, announce } from "./dom.js";
@@ -29,7 +29,7 @@ export async function copy(button) {
   }, COPIED_MS);
 }
 
-// Browsers offer navigator.clipboard in secure contexts only.
+// Browsers offer navigator.clipboard only in secure contexts.
 async function writeClipboard(code) {
   try {
     await navigator.clipboard.writeText(code.textContent);

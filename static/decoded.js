@@ -30,7 +30,7 @@ const ALGORITHMS = {
 // Verifies the signature of a decoded token, and returns the result as a sentence.
 export async function verify({ header, signed, signature }, keysUrl) {
   if (!keysUrl) return "Not checked: the service publishes no keys at this origin.";
-  if (!globalThis.crypto?.subtle) return "Not checked: browsers verify signatures only on pages with HTTPS.";
+  if (!globalThis.crypto?.subtle) return "Not checked: browsers verify signatures only on HTTPS pages.";
   const response = await fetch(keysUrl, { cache: "no-cache" }).catch(() => null);
   const set = response?.ok ? await response.json().catch(() => null) : null;
   if (!Array.isArray(set?.keys)) return "Not checked: the keys of the service could not be loaded.";
@@ -39,7 +39,7 @@ export async function verify({ header, signed, signature }, keysUrl) {
   const algorithm = ALGORITHMS[header.alg];
   if (!algorithm || (key.alg && key.alg !== header.alg)) return "Not verified: the header specifies a different algorithm than the key.";
   try {
-    const { alg, use, key_ops, ...jwk } = key; // browsers differ in the names of algorithms
+    const { alg, use, key_ops, ...jwk } = key; // browsers use different names for algorithms
     const imported = await crypto.subtle.importKey("jwk", jwk, algorithm, false, ["verify"]);
     const matches = await crypto.subtle.verify(algorithm, imported, signature, signed);
     return matches ? "Verified with a public key of this service." : "Not verified: the signature does not match the key.";

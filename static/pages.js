@@ -1,4 +1,4 @@
-// Improves the sign-in and account pages. Everything works without this script.
+// Enhances the sign-in and account pages, which also work without this script.
 
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const byId = (id) => document.getElementById(id);
@@ -110,7 +110,7 @@ if (wait) {
   show();
 }
 
-// ---- Messages of the server ----
+// ---- Messages from the server ----
 
 // Screen readers announce only texts that change after the page has loaded.
 for (const message of all("main [role=status]:not(:empty), main [role=alert]:not(:empty)")) {
@@ -162,7 +162,7 @@ for (const button of all("dialog [type=button]")) {
 
 // ---- Signing out in another tab ----
 
-// A page must not stay visible after another tab signed its user out, or another user in.
+// The page must not stay visible after its user signed out, or another user signed in, in another tab.
 const personal = document.querySelector("[data-personal]");
 
 async function checkUser() {
@@ -179,7 +179,7 @@ if (personal) {
 
 // ---- The address ----
 
-// The notice is shown once, and not again after a reload.
+// Removes the code of the notice from the URL, so that a reload does not show the notice again.
 const address = new URL(location);
 if (address.searchParams.has("done")) {
   address.searchParams.delete("done");

@@ -1,9 +1,9 @@
-// ReDoc, configured to load nothing from other origins: it uses the fonts of the system.
+// ReDoc, configured to load nothing from other origins: it uses system fonts.
 
 const fonts = 'system-ui, sans-serif';
 const mono = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
 
-// ReDoc's headings of an operation skip levels, from h2 to h5.
+// ReDoc's headings for operations skip levels, from h2 to h5.
 const container = document.getElementById("redoc");
 new MutationObserver(() => {
   for (const heading of container.querySelectorAll("h5:not([aria-level])")) heading.setAttribute("aria-level", "3");

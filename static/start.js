@@ -14,7 +14,7 @@ const inputs = [byId("username"), byId("password")];
 let token = null; // in memory only
 let busy = false;
 let failed = null; // the action whose request got no response
-let retries = 0; // how often that action was repeated
+let retries = 0; // how many times that action was repeated
 let retryTimer = 0;
 
 // ---- The steps ----

@@ -64,7 +64,7 @@ fn layers_import_only_from_allowed_layers() {
             }
         }
     }
-    assert!(count > 100, "only {count} imports found");
+    assert!(count > 100, "expected more than 100 imports, found {count}");
 }
 
 #[test]

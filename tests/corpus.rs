@@ -5,7 +5,7 @@ mod checks;
 
 use std::{fs, path::Path};
 
-/// The function with which a fuzz target checks an input.
+/// The function that checks an input for a fuzz target.
 type Check = fn(&[u8]);
 
 /// The fuzz targets and their checks.
@@ -24,7 +24,7 @@ fn corpus_of_each_fuzz_target_passes_its_checks() {
         let mut count = 0;
         for entry in fs::read_dir(&folder).expect("the corpus").flatten() {
             let path = entry.path();
-            // The path shows which input makes a check fail.
+            // If a check fails, the path shows the input.
             println!("{}", path.display());
             check(&fs::read(&path).expect("an input"));
             count += 1;

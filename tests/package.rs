@@ -8,7 +8,7 @@ use crate::docs::{
 };
 
 #[test]
-fn package_contains_the_program_and_the_files_that_the_readme_links_to_but_no_tests() {
+fn package_contains_the_program_and_the_files_linked_from_the_readme_but_no_tests() {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["package", "--list", "--offline", "--allow-dirty"]).current_dir(root());
@@ -24,7 +24,7 @@ fn package_contains_the_program_and_the_files_that_the_readme_links_to_but_no_te
     let linked = linked.map(|target| target.split('#').next().unwrap());
     let others = ["src/main.rs", "Cargo.lock", "static/docs.html", "packaging/gatepass.service"];
     for file in linked.chain(others) {
-        assert!(packaged.contains(file), "{file} is not in {packaged:?}");
+        assert!(packaged.contains(file), "expected {file} in {packaged:?}");
     }
     for folder in ["tests/", "benches/", "fuzz/", ".ci/", "target/"] {
         let file = packaged.iter().find(|file| file.starts_with(folder));

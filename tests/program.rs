@@ -159,7 +159,7 @@ fn access_log_shows_requests_without_secrets() {
 }
 
 #[test]
-fn access_log_escapes_control_characters_of_paths() {
+fn access_log_escapes_control_characters_in_paths() {
     let program = Program::start(&["--bind", "127.0.0.1:0"], &[]);
     get("/%1b%9b31m-red").send(program.address());
     let line = program.wait_for("-red");
@@ -233,7 +233,7 @@ fn healthcheck_succeeds_only_if_a_service_responds() {
     assert_eq!(run(&["healthcheck", "--bind", &address], &[]).done(), "");
     assert_eq!(run(&["healthcheck"], &[("GATEPASS_BIND", &address)]).done(), "");
 
-    // The health check of a service that listens on all addresses connects to the loopback address.
+    // The health check for a service that listens on all addresses connects to the loopback address.
     let everywhere = Program::start(&["--bind", "0.0.0.0:0", "--expose-tutorial"], &[]);
     let bind = format!("0.0.0.0:{}", everywhere.address().port());
     assert_eq!(run(&["healthcheck", "--bind", &bind], &[]).done(), "");

@@ -1,5 +1,5 @@
-//! The number of hashes per second that the cores can compute: Argon2id alone, with the parameters and the priority of
-//! the service.
+//! Measures how many hashes per second the cores can compute: Argon2id alone, with the parameters and the thread
+//! priority of the service.
 
 use std::{
     path::Path,
@@ -31,8 +31,8 @@ pub fn measure(length: Duration) -> Result<Hashing> {
 }
 
 fn hash_until(end: Instant) -> Result<(f64, f64)> {
-    // The priority of the service's hashing threads, so that other programs take the same share of CPU time from this
-    // benchmark and from the service.
+    // Use the priority of the service's hashing threads, so that other programs take the same share of CPU time from
+    // this benchmark as from the service.
     #[cfg(target_os = "linux")]
     rustix::process::setpriority_process(None, 19)?;
     let params = Params::default();

@@ -1,5 +1,5 @@
-//! The response times of other requests while many clients sign in, and the share of the cores that sign-ins can use.
-//! The service runs in the secure profile. docs/benchmarks.md explains the method.
+//! Measures the response times of other requests while many clients sign in, and how many sign-ins the cores can
+//! handle. The service runs in the secure profile. docs/benchmarks.md explains the method.
 //!
 //! `cargo bench --bench login_load` prints the results; `-- --write` also writes them into docs/benchmarks.md.
 

@@ -10,10 +10,10 @@ use crate::support::{Connection, Result};
 
 /// The time between a response and the next request.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Enough connections for every worker.
+/// The number of connections: enough to reach every worker.
 const CONNECTIONS: usize = 8;
 
-/// Returns the latencies of sequential requests, sent on each connection in turn.
+/// Sends requests one after another, on each connection in turn, and returns their latencies.
 pub fn latencies(address: SocketAddr, request: &str, length: Duration) -> Result<Vec<Duration>> {
     let mut connections = (0..CONNECTIONS).map(|_| Connection::open(address)).collect::<Result<Vec<_>>>()?;
     let (mut latencies, end) = (Vec::new(), Instant::now() + length);

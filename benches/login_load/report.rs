@@ -16,7 +16,7 @@ impl fmt::Display for Results {
         let goal = "p99 of GET /users/me: under load ÷ without load";
         goals.at_most(goal, 5.0, p99.median, format!("{p99:.2}"));
         let result = format!("{rate:.3}; by CPU {cpu:.3}");
-        goals.at_least("sign-ins/s ÷ hashes/s of the cores", 0.95, rate.median, result);
+        goals.at_least("sign-ins/s ÷ bare hashes/s", 0.95, rate.median, result);
         writeln!(f, "{goals}")?;
 
         let mut table = Table::new(["", "without load", "under load"]);
@@ -28,8 +28,8 @@ impl fmt::Display for Results {
             row(&format!("GET /users/me: {name} in ms"), quiet, loaded);
         }
         row("bare hashes/s, sign-ins/s", cell(&Round::hash_rate), cell(&Round::sign_in_rate));
-        row("CPU of a bare hash, of a sign-in, in ms", cell(&Round::hash_cpu), cell(&Round::sign_in_cpu));
-        row("responses with 503", String::new(), cell(&|round| round.sign_ins.statuses[2]));
+        row("CPU per bare hash, per sign-in, in ms", cell(&Round::hash_cpu), cell(&Round::sign_in_cpu));
+        row("503 responses", String::new(), cell(&|round| round.sign_ins.statuses[2]));
         let share = |cpu: f64, round: &Round| cpu / round.sign_ins.seconds / machine::cores() as f64 * 100.0;
         let service = cell(&|round| share(round.service_cpu, round));
         row("the service's share of the cores in %", String::new(), service);
@@ -39,8 +39,8 @@ impl fmt::Display for Results {
 
         writeln!(
             f,
-            "Medians of {} rounds of {} s of bare hashing, {} s without load and {LOAD} s of load by {CLIENTS} clients; the \
-             range is in parentheses. Ratios are calculated within a round.\n",
+            "Medians of {} rounds, each with {} s of bare hashing, {} s without load and {LOAD} s under load from \
+             {CLIENTS} clients. Ranges are in parentheses. Ratios are calculated within a round.\n",
             self.0.len(),
             2 * HASHING.as_secs(),
             QUIET.as_secs(),

@@ -1,5 +1,5 @@
-//! The rounds: bare hashing, a service without load, and a service under load. They take turns, so that other work on
-//! the machine affects all of them alike.
+//! The measurement rounds. Each round measures bare hashing, the service without load, and the service under load, so
+//! that other work on the machine affects all three alike.
 
 use std::{thread, time::Duration};
 
@@ -19,8 +19,8 @@ pub const HASHING: Duration = Duration::from_secs(1);
 pub const QUIET: Duration = Duration::from_secs(2);
 /// The duration of the load in seconds.
 pub const LOAD: u64 = 5;
-/// The time at the start and at the end of the load in which latencies are not measured, since the queue may not be
-/// full.
+/// The time at the start and at the end of the load during which latencies are not measured, because the queue may not
+/// be full.
 const MARGIN: Duration = Duration::from_millis(500);
 
 pub struct Results(pub Vec<Round>);
@@ -32,7 +32,7 @@ pub struct Round {
     /// The latencies of GET /users/me under load.
     pub loaded: Vec<Duration>,
     pub sign_ins: Outcome,
-    /// The CPU time under load in seconds.
+    /// The service's CPU time under load, in seconds.
     pub service_cpu: f64,
     pub clients_cpu: f64,
 }
@@ -42,7 +42,7 @@ pub fn measure(rounds: usize) -> Result<Results> {
     let service = Service::start(&[])?;
     let server = &service.server;
     let sign_ins = [PASSWORD, "wrong"].map(|password| requests::sign_in("johndoe", password));
-    // Sign-ins end older sessions of their user, so the probe uses a token of another user.
+    // Sign-ins above the session limit end the user's older sessions, so the probe uses another user's token.
     service.data.add_user("alice", PASSWORD)?;
     let token = server.first_response(&requests::sign_in("alice", PASSWORD))?.field("access_token")?;
     let (load, users_me) = (Load::new(sign_ins, None)?, requests::users_me(&token));
@@ -64,7 +64,7 @@ fn round(server: &Server, load: &Load, users_me: &str) -> Result<Round> {
     let service_cpu = server.cpu_time() - service_cpu;
     let clients_cpu = cpu_time("self") - clients_cpu + sign_ins.cpu;
     if sign_ins.statuses.iter().sum::<f64>() != sign_ins.responses {
-        return Err("a sign-in returned a status other than 200, 400 and 503".into());
+        return Err("expected sign-ins to return 200, 400 or 503, but got another status".into());
     }
     let after = hashing::measure(HASHING)?;
     Ok(Round { hashing: [before, after], quiet, loaded, sign_ins, service_cpu, clients_cpu })

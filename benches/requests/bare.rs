@@ -1,5 +1,5 @@
-//! A bare Actix handler: GET /users/me without authentication, with a fixed response. This program runs it in
-//! a separate process.
+//! A bare Actix handler, which returns a fixed response to GET /users/me without authentication. The benchmark starts
+//! itself again as a separate process for the handler.
 
 use std::env;
 
@@ -12,12 +12,13 @@ use actix_web::{
 
 use crate::support::{On, Response, Result, Server};
 
-/// The argument that starts this program as a bare handler. The address, the headers and the body follow it.
+/// The argument that makes the benchmark serve as the bare handler. It is followed by the address, the headers and the
+/// body.
 pub const ARGUMENT: &str = "--bare";
 
-/// Starts a handler that responds with the same bytes as this response.
+/// Starts a handler that returns the same bytes as `response`.
 pub fn start(on: On, response: &Response) -> Result<Server> {
-    // Actix adds the other headers.
+    // Actix adds the other two headers itself.
     let is_fixed = |line: &&str| !line.starts_with("date: ") && !line.starts_with("content-length: ");
     let headers: Vec<_> = response.head.lines().skip(1).filter(is_fixed).collect();
     Server::start(on, env::current_exe()?, |command, address| {
@@ -26,7 +27,7 @@ pub fn start(on: On, response: &Response) -> Result<Server> {
 }
 
 pub fn serve(address: &str, headers: &str, body: &str) -> Result<()> {
-    // The strings may leak, since the process ends with the handler. Static strings are not copied for each response.
+    // Static strings are not copied for each response. The leak is harmless, since the process ends with the handler.
     let leak = |text: &str| -> &'static str { text.to_owned().leak() };
     let body = leak(body);
     let headers = headers.lines().filter_map(|line| line.split_once(": "));

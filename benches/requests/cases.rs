@@ -1,4 +1,4 @@
-//! The cases, each with a running server, and the rounds in which they take turns.
+//! The benchmark cases, each with a running server, and the rounds that measure them in turn.
 
 use std::rc::Rc;
 
@@ -10,8 +10,8 @@ use crate::{
     },
 };
 
-const BARE_TUTORIAL: &str = "a bare Actix handler, the tutorial's response";
-const BARE_SECURE: &str = "a bare Actix handler, the secure profile's response";
+const BARE_TUTORIAL: &str = "a bare Actix handler with the tutorial's response";
+const BARE_SECURE: &str = "a bare Actix handler with the secure profile's response";
 const TUTORIAL: &str = "GET /users/me, tutorial";
 const TUTORIAL_TOKEN: &str = "POST /token, tutorial";
 const SECURE_FEW: &str = "GET /users/me, secure, 1,000 users in SQLite";
@@ -19,13 +19,13 @@ const SECURE_SQLITE: &str = "GET /users/me, secure, 1,000,000 users in SQLite";
 const SECURE_POSTGRES: &str = "GET /users/me, secure, 1,000,000 users in PostgreSQL";
 const FASTAPI: &str = "FastAPI's simple chapter: GET /users/me";
 const FASTAPI_TOKEN: &str = "FastAPI's simple chapter: POST /token";
-const FASTAPI_JWT: &str = "FastAPI's chapter with JWT: GET /users/me/";
-const AXUM_MEMORY: &str = "axum by hand, 1,000,000 users in memory";
-const AXUM_SQLITE: &str = "axum by hand, 1,000,000 users in SQLite";
-const ACTIX_MEMORY: &str = "Actix by hand, 1,000,000 users in memory";
-const ACTIX_SQLITE: &str = "Actix by hand, 1,000,000 users in SQLite";
+const FASTAPI_JWT: &str = "FastAPI's JWT chapter: GET /users/me/";
+const AXUM_MEMORY: &str = "hand-written axum, 1,000,000 users in memory";
+const AXUM_SQLITE: &str = "hand-written axum, 1,000,000 users in SQLite";
+const ACTIX_MEMORY: &str = "hand-written Actix, 1,000,000 users in memory";
+const ACTIX_SQLITE: &str = "hand-written Actix, 1,000,000 users in SQLite";
 
-/// Pairs of cases, and the required minimum of the ratio of their requests per second.
+/// Pairs of cases, and the minimum ratio of their request rates.
 const GOALS: [(Name, Name, f64); 5] = [
     (TUTORIAL, BARE_TUTORIAL, 0.92),
     (SECURE_SQLITE, BARE_SECURE, 0.85),
@@ -34,7 +34,7 @@ const GOALS: [(Name, Name, f64); 5] = [
     (SECURE_SQLITE, SECURE_FEW, 0.95),
 ];
 
-/// The cases that are measured at several numbers of connections.
+/// The cases that are also measured with other numbers of connections.
 const VARIED: [&str; 6] = [BARE_TUTORIAL, TUTORIAL, SECURE_SQLITE, AXUM_MEMORY, AXUM_SQLITE, FASTAPI_JWT];
 /// The duration of one case in a round, in seconds.
 pub const SECONDS: u64 = 2;
@@ -75,7 +75,7 @@ impl Case {
         Spread::of(self.rounds.iter().map(value))
     }
 
-    /// Returns the ratio of this case's request rate to that of another case, compared round by round.
+    /// Returns the ratio of this case's request rate to that of another case, calculated round by round.
     fn rate_over(&self, other: &Self) -> Spread {
         let pairs = self.rounds.iter().zip(&other.rounds);
         Spread::of(pairs.map(|(this, other)| this.outcome.rate() / other.outcome.rate()))
@@ -142,13 +142,13 @@ impl Cases {
         Ok(this)
     }
 
-    /// Adds a bare handler that responds as Gatepass does to the first request.
+    /// Adds a bare handler that returns Gatepass's response to the first request.
     fn add_bare(&mut self, name: Name, on: On, gatepass: &Server, exchanges: &[Exchange]) -> Result<()> {
         let response = gatepass.first_response(&exchanges[0].request)?;
         let server = bare::start(on, &response)?;
         let of_bare = server.first_response(&exchanges[0].request)?;
         if of_bare.length() != response.length() || of_bare.body != response.body {
-            return Err(format!("the bare handler returned {of_bare:?}, but Gatepass {response:?}").into());
+            return Err(format!("expected the bare handler to return {response:?}, got {of_bare:?}").into());
         }
         // The bare handler returns the same response to all requests, so its body is not checked.
         let exchanges: Vec<_> = exchanges.iter().map(|it| Exchange::new(it.request.clone(), "")).collect();
@@ -157,7 +157,7 @@ impl Cases {
 
     fn add(&mut self, name: Name, bare: Name, server: &Rc<Server>, exchanges: &[Exchange]) -> Result<()> {
         let first = server.first_response(&exchanges[0].request)?;
-        // Each request is sent once before, so that the measured requests are not the first ones with their tokens.
+        // Each request is sent once beforehand, so that no measured request is the first one with its token.
         for_each(server.address, exchanges, |connection, exchange| exchange.check(connection))?;
         let load = Load::new(exchanges.iter().map(|exchange| &exchange.request), Some(first.length()))?;
         self.0.push(Case { name, bare, server: Rc::clone(server), load, rounds: Vec::new() });
@@ -169,7 +169,7 @@ impl Cases {
         for round in 1..=plan.rounds {
             eprintln!("round {round} of {} …", plan.rounds);
             let mut cases: Vec<_> = self.0.iter_mut().collect();
-            // Forward and backward, so that changes over time affect all cases alike.
+            // Every other round runs backward, so that changes over time affect all cases alike.
             if round % 2 == 0 {
                 cases.reverse();
             }
@@ -180,7 +180,7 @@ impl Cases {
 
     pub fn table(&self) -> Table {
         let heads =
-            ["one worker each", "requests/s", "÷ bare handler", "CPU per request", "p50", "p99", "of a core"];
+            ["one worker each", "requests/s", "÷ bare handler", "CPU per request", "p50", "p99", "CPU usage"];
         let mut table = Table::new(heads);
         for case in &self.0 {
             let (bare, cpu) = (self.get(case.bare).unwrap_or(case), case.cpu_per_request());
@@ -207,7 +207,7 @@ impl Cases {
         }
     }
 
-    /// Measures requests per second and p99 at several numbers of connections.
+    /// Measures requests per second and p99 with several numbers of connections.
     pub fn by_connections(&self) -> Result<Table> {
         let mut table = Table::new(["requests/s and p99 with", "1 connection", "8", "64", "256 connections"]);
         for case in VARIED.into_iter().filter_map(|name| self.get(name)) {

@@ -1,5 +1,5 @@
-//! Tokens that the service sees for the first time, compared with a bare Ed25519 verification and one query for the
-//! user, session and revocation of the token.
+//! The cost of a token that the service sees for the first time, compared with that of a bare Ed25519 verification and
+//! one query for the token's user, session and revocation.
 
 use std::{
     hint::black_box,
@@ -18,7 +18,7 @@ use crate::{
     support::{Connection, On, Result, Server, Spread, Table, cpu_time, gatepass, percentile},
 };
 
-/// The number of tokens that are used before the measured ones, to open connections and prepare statements.
+/// The number of warm-up tokens. The requests with these tokens open connections and prepare statements.
 const TOKENS_BEFORE: usize = 100;
 
 /// Selects the user, and whether the session exists and the token was not revoked.
@@ -35,7 +35,7 @@ struct Cost {
     cpu: f64,
 }
 
-/// Measures a token's cost for Gatepass and for a bare verification, and adds a row and a goal.
+/// Measures the cost of a token in Gatepass and in a bare verification. Adds a row to `table` and one to `goals`.
 pub fn measure(
     database: &str,
     population: &Population,
@@ -66,8 +66,7 @@ pub fn measure(
     table.row([database.to_owned()].into_iter().chain(values.map(|value| format!("{value:.0}"))));
     let elapsed = spread(|(gatepass, bare)| gatepass.elapsed / bare.elapsed);
     let cpu = spread(|(gatepass, bare)| gatepass.cpu / bare.cpu);
-    let goal =
-        format!("a token seen for the first time, {database}, ÷ a bare Ed25519 verification and query");
+    let goal = format!("a token seen for the first time ÷ a bare Ed25519 verification and query, {database}");
     goals.at_most(&goal, 1.3, elapsed.median, format!("{elapsed:.2}; by CPU {cpu:.2}"));
     Ok(())
 }
@@ -86,7 +85,7 @@ fn gatepass_cost(population: &Population, on: On, exchanges: &[Exchange]) -> Res
         send(&mut connection, &server, before)?;
         send(&mut connection, &server, counted)
     };
-    // On the second use, the tokens are cached: the difference is the cost of a new token.
+    // The second run finds all tokens in the cache, so the difference is the cost of a new token.
     let (first, again) = (run()?, run()?);
     Ok((Cost { elapsed: first.elapsed - again.elapsed, cpu: first.cpu - again.cpu }, key))
 }
@@ -108,7 +107,7 @@ impl Cost {
     }
 }
 
-/// A decoded token: decoding is not measured.
+/// A token that was decoded in advance, so that decoding is not measured.
 struct Prepared {
     signed: Vec<u8>,
     signature: Signature,

@@ -48,8 +48,8 @@ fn starts(request: &str, start: impl Fn() -> Result<Server>) -> Result<(Spread, 
     Ok((Spread::of(first_response), Spread::of(resident)))
 }
 
-/// Returns the resident memory in MiB after every valid token was used twice. For the second use, the token may be
-/// cached.
+/// Returns the resident memory in MiB after every valid token was used twice. By the second use, a token may be in the
+/// cache.
 fn memory_after_use(population: &Population, arguments: &[&str]) -> Result<f64> {
     eprintln!("using {} tokens …", population.tokens.len());
     let server = gatepass::secure(On::AnyCore, &population.data, arguments)?;

@@ -25,8 +25,8 @@ use crate::{
     support::{On, Result, Server, requests},
 };
 
-/// The argument that starts this program as a hand-written service. The framework, `memory` or `sqlite`, the URL of the
-/// database and the address follow it.
+/// The argument that makes the benchmark serve as a hand-written service. It is followed by the framework, `memory` or
+/// `sqlite`, the database URL and the address.
 pub const ARGUMENT: &str = "--hand-written";
 
 const SECRET: &[u8] = b"the secret of the hand-written services";
@@ -58,15 +58,15 @@ struct Verifier {
     pool: Option<SqlitePool>,
 }
 
-/// Starts a service with `axum` or `actix`. `users` is `memory`, if the users are read once, or `sqlite`, if they are
-/// queried for each request. With users in memory, the service does not notice that a user is disabled later.
+/// Starts a service with the framework `axum` or `actix`. `users` is `memory` to read all users once, or `sqlite` to
+/// query the user for each request. With users in memory, the service does not notice when a user is disabled.
 pub fn start(on: On, framework: &str, users: &str, population: &Population) -> Result<Server> {
     Server::start(on, env::current_exe()?, |command, address| {
         command.args([ARGUMENT, framework, users, &population.data.database_url, &address.to_string()]);
     })
 }
 
-/// Returns GET /users/me with HS256 tokens of `count` users.
+/// Returns a GET /users/me request with an HS256 token for each of `count` users.
 pub fn exchanges(population: &Population, count: usize) -> Result<Vec<Exchange>> {
     let (header, key) = (Header::default(), EncodingKey::from_secret(SECRET));
     let exp = jsonwebtoken::get_current_timestamp() + LIFETIME_SECONDS;
@@ -121,7 +121,7 @@ fn serve_axum(users: &str, database_url: &str, address: &str) -> Result<()> {
     async fn read_users_me(CurrentUser(user): CurrentUser) -> Json<User> {
         Json(user)
     }
-    // One worker, like the other services.
+    // A single thread, since the other services have one worker each.
     Builder::new_current_thread().enable_all().build()?.block_on(async {
         let verifier = Arc::new(Verifier::open(users, database_url).await?);
         let router = Router::new().route("/users/me", get(read_users_me)).with_state(verifier);

@@ -1,5 +1,6 @@
-//! Requests per second of both profiles, compared with bare Actix handlers, FastAPI's chapters and hand-written
-//! services; the cost of new tokens, memory and start time. docs/benchmarks.md explains the method.
+//! Measures requests per second in both profiles, compared with bare Actix handlers, FastAPI's chapters and
+//! hand-written services. Also measures the cost of new tokens, memory and start time. docs/benchmarks.md explains the
+//! method.
 //!
 //! `cargo bench --bench requests` prints the results. `-- --write` also writes them into docs/benchmarks.md, and
 //! `-- --quick` only checks that everything works.
@@ -12,7 +13,7 @@ mod footprint;
 mod hand_written;
 mod population;
 #[path = "../../tests/support/postgres.rs"]
-#[expect(dead_code, reason = "tests use all of it")]
+#[expect(dead_code, reason = "only the tests use all of it")]
 mod postgres;
 #[path = "../support/mod.rs"]
 mod support;
@@ -24,14 +25,14 @@ use footprint::STARTS;
 use population::Population;
 use support::{CONNECTIONS, On, Result, Table, check_wrk, exit_code, gatepass::Data, machine};
 
-/// The size of a run.
+/// The size of a benchmark run.
 pub struct Plan {
     pub rounds: usize,
     /// The number of users in the large database.
     pub users: usize,
-    /// The number of valid tokens with which the memory is measured.
+    /// The number of valid tokens for the memory measurement.
     pub all_tokens: usize,
-    /// The number of tokens that requests carry in turn.
+    /// The number of tokens that the requests use in turn.
     pub tokens: usize,
     /// The number of new tokens that are measured in a round.
     pub first_seen: usize,
@@ -73,14 +74,19 @@ fn measure(plan: &Plan) -> Result<String> {
     });
     let on_postgres = on_postgres.transpose()?;
 
-    // The footprint is measured before the cores are separated, since it is that of services on all cores.
+    // The footprint is measured before the cores are separated, because these services run on all cores.
     let mut goals = Table::of_goals();
     footprint::measure(&many, &mut goals)?;
 
     let core = machine::separate_cores();
     let on = core.map_or(On::AnyCore, On::Core);
-    let mut first_seen =
-        Table::new(["a token, µs", "seen for the first time", "bare", "by CPU", "bare, by CPU"]);
+    let mut first_seen = Table::new([
+        "µs per token",
+        "seen for the first time",
+        "bare",
+        "CPU, seen for the first time",
+        "CPU, bare",
+    ]);
     first_seen::measure("SQLite", &many, on, plan, &mut first_seen, &mut goals)?;
     if let Some(population) = &on_postgres {
         first_seen::measure("PostgreSQL", population, on, plan, &mut first_seen, &mut goals)?;
@@ -94,8 +100,8 @@ fn measure(plan: &Plan) -> Result<String> {
     writeln!(
         report,
         "Medians of {rounds} rounds of {SECONDS} s for each case, with {CONNECTIONS} connections, and of {STARTS} starts. \
-         The range is in parentheses; after the CPU time, its ratio to the bare handler's. Requests carry {tokens} tokens \
-         of different users in turn; the memory was measured with {all_tokens} tokens.\n",
+         Ranges are in parentheses. The number after a CPU time is its ratio to that of the bare handler. Requests use \
+         {tokens} tokens of different users in turn; the memory was measured with {all_tokens} tokens.\n",
     )?;
     let cores = if core.is_some() { "had different cores" } else { "shared all cores" };
     writeln!(report, "- Machine: {machine}. The server under load and the load generator {cores}.")?;

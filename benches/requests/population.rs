@@ -20,7 +20,7 @@ const HASH: &str =
 const CHEAP: [&str; 3] = ["--argon2-memory=8", "--argon2-iterations=1", "--argon2-parallelism=1"];
 /// The lifetime of tokens in seconds.
 const TOKEN_TTL: &str = "2592000";
-/// The age up to which a database is reused: its tokens must stay valid during the run.
+/// The maximum age of a database that is reused: its tokens must stay valid during the run.
 const KEPT: Duration = Duration::from_secs(20 * 24 * 60 * 60);
 
 pub struct Population {
@@ -105,7 +105,7 @@ impl Population {
         self.tokens.iter().step_by((self.tokens.len() / count).max(1)).take(count)
     }
 
-    /// Returns GET /users/me with each of `count` tokens.
+    /// Returns a GET /users/me request for each of `count` tokens.
     pub fn exchanges(&self, count: usize) -> Vec<Exchange> {
         self.some(count)
             .map(|token| Exchange::new(requests::users_me(&token.text), &token.username))

@@ -13,7 +13,7 @@ use crate::{
 const TOKEN_TTL: f64 = 900.0;
 
 impl Results {
-    /// Returns PostgreSQL's CPU time per request in microseconds, without the polls.
+    /// Returns PostgreSQL's CPU time per request in microseconds, excluding the polls.
     fn request_cpu(&self, kind: Kind) -> Spread {
         self.case(1, kind, |round, usage, _| {
             let poll = round.idle.0[CPU] / round.idle.0[POLLS].max(1.0);
@@ -28,7 +28,7 @@ impl Results {
 
     fn usage(&self) -> Table {
         let mut table = Table::new([
-            "PostgreSQL's work for a request",
+            "PostgreSQL's work per request",
             "statements",
             "commits that write",
             "WAL bytes",
@@ -68,24 +68,24 @@ impl Results {
     }
 
     fn computed(&self) -> Table {
-        let mut table = Table::new(["computed from that", "", "how"]);
+        let mut table = Table::new(["computed from these results", "", "calculation"]);
         let mut row =
             |name: &str, value: String, how: &str| table.row([name, &value, how].map(str::to_owned));
         for kind in KINDS.into_iter().filter(|kind| *kind != Kind::Cached) {
             let rate = format!("{:.0}/s", 1e6 / self.request_cpu(kind).median);
-            row(kind.name(), rate, "a core ÷ its CPU");
+            row(kind.name(), rate, "one core ÷ CPU per request");
         }
         let [refresh, first_seen] =
             [Kind::Refresh, Kind::FirstSeen].map(|kind| self.request_cpu(kind).median);
         row(
-            &format!("users who are active at once, with {REPLICAS} replicas"),
+            &format!("concurrently active users, with {REPLICAS} replicas"),
             format!("{:.0}", TOKEN_TTL * 1e6 / (refresh + REPLICAS as f64 * first_seen)),
             &format!(
-                "a core ÷ (a refresh and {REPLICAS} tokens seen for the first time per user in {TOKEN_TTL} s)"
+                "one core ÷ (one refresh and {REPLICAS} tokens seen for the first time per user in {TOKEN_TTL} s)"
             ),
         );
         let idle = format!("{:.0}", 1e6 / self.idle_cpu().median);
-        row("idle replicas", idle, "a core ÷ their polls and PostgreSQL's background work");
+        row("idle replicas", idle, "one core ÷ CPU per idle replica, including background work");
         table
     }
 }
@@ -104,8 +104,8 @@ impl fmt::Display for Results {
         writeln!(f, "{}", self.computed())?;
         writeln!(
             f,
-            "Medians of {} rounds of {REQUESTS} requests of each kind by {USERS} clients; the range is in parentheses. The \
-             first table is for one replica and includes the audit trail.\n",
+            "Medians of {} rounds of {REQUESTS} requests of each kind from {USERS} clients. Ranges are in parentheses. \
+             The first table is for one replica and includes the audit trail.\n",
             self.rounds.len()
         )?;
         writeln!(

@@ -1,4 +1,4 @@
-//! The rounds: idle replicas, and each kind of request with one, two and four replicas.
+//! The measurement rounds: idle replicas, and each kind of request with one, two and four replicas.
 
 use std::{
     net::SocketAddr,
@@ -25,7 +25,7 @@ pub const NUMBERS: [usize; 3] = [1, 2, REPLICAS];
 const IDLE: Duration = Duration::from_secs(4);
 /// The time to wait for the audit trail, which is written after the response and is part of the cost of a request.
 const AUDIT: Duration = Duration::from_millis(500);
-/// fsync is on, as in production. Autovacuum would disturb the measurement.
+/// PostgreSQL's options. fsync stays on, as in production. Autovacuum is off, since it would disturb the measurement.
 const OPTIONS: &str = "-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track_planning=on \
                        -c autovacuum=off";
 const ARGUMENTS: [&str; 5] = [
@@ -47,7 +47,7 @@ pub struct Results {
 }
 
 pub struct Round {
-    /// The usage while all replicas were idle, and the duration in seconds.
+    /// The usage while all replicas were idle, and the duration of this phase in seconds.
     pub idle: (Usage, f64),
     /// The number of replicas, the kind of request, the usage and the duration in seconds.
     cases: Vec<(usize, Kind, Usage, f64)>,
@@ -75,7 +75,7 @@ pub fn measure(rounds: usize) -> Result<Results> {
         round(&server, &addresses, IDLE)
     };
     let rounds = (1..=rounds).map(round).collect::<Result<_>>()?;
-    // The report names the file system: in memory, commits would not wait for a disk.
+    // The report names the file system, because commits to a file system in memory do not wait for a disk.
     let file_system =
         machine::output_of(Path::new("df"), &["--output=fstype", &server.execute("SHOW data_directory")]);
     Ok(Results {

@@ -8,20 +8,20 @@ use crate::{
     support::{Result, thread_cpu_time},
 };
 
-/// The poll of the change feed, which idle replicas send too.
+/// A pattern for the query that polls the change feed. Idle replicas send this query too.
 const POLL: &str = "SELECT number, kind, name FROM changes WHERE%";
-/// The statements of the replicas, without those of the benchmark.
+/// The statements of the replicas, excluding those of the benchmark.
 const REPLICAS: &str = "FROM pg_stat_statements WHERE userid = 'gatepass'::regrole";
 
-/// Totals so far, or the differences between two moments. The constants below are indexes into it.
+/// Totals so far, or the differences between two points in time. The constants below are the indexes.
 pub type Usage = [f64; 6];
 
-/// The number of statements, without the polls.
+/// The number of statements, excluding the polls.
 pub const STATEMENTS: usize = 0;
 pub const POLLS: usize = 1;
-/// The time for planning and execution in microseconds, without the polls.
+/// The time for planning and execution in microseconds, excluding the polls.
 pub const EXECUTION: usize = 2;
-/// The number of transactions that wrote. Their commits wait for the disk.
+/// The number of transactions that wrote data. Their commits wait for the disk.
 pub const WRITES: usize = 3;
 pub const LOG_BYTES: usize = 4;
 /// The CPU time in microseconds.

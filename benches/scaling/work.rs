@@ -29,11 +29,11 @@ pub const KINDS: [Kind; 5] = [Kind::SignIn, Kind::FirstSeen, Kind::Cached, Kind:
 impl Kind {
     pub fn name(self) -> &'static str {
         match self {
-            Self::SignIn => "POST /token, a password",
-            Self::FirstSeen => "GET /users/me, a token seen for the first time",
-            Self::Cached => "GET /users/me, a cached token",
-            Self::Refresh => "POST /token, a refresh token",
-            Self::Revoke => "POST /revoke, an access token",
+            Self::SignIn => "POST /token with a password",
+            Self::FirstSeen => "GET /users/me with a token seen for the first time",
+            Self::Cached => "GET /users/me with a cached token",
+            Self::Refresh => "POST /token with a refresh token",
+            Self::Revoke => "POST /revoke with an access token",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The run: each task repeats at fixed times in a thread of its own, while the service is sampled.
+//! Runs the tasks: each one repeats at fixed times in its own thread, while the service is sampled.
 
 use std::{
     sync::{
@@ -18,7 +18,7 @@ use crate::{
 
 /// The size of the token cache, which is full after a minute and a half.
 pub const CACHED: u32 = 1000;
-/// The maximum number of samples. A run of more than ten minutes has less than one sample a second.
+/// The maximum number of samples. A run of more than ten minutes takes fewer than one sample per second.
 const SAMPLES: u32 = 600;
 
 pub struct Results {
@@ -36,7 +36,7 @@ pub struct Sample {
     pub open_files: f64,
     pub threads: f64,
     pub database_mib: f64,
-    /// Percentiles of the latency of the first task in milliseconds; NaN without latencies.
+    /// Percentiles of the latency of the first task in milliseconds; NaN if there are none.
     pub p50: f64,
     pub p99: f64,
 }
@@ -53,10 +53,10 @@ pub struct Tally {
 pub fn measure(minutes: u32) -> Result<Results> {
     let (ttl, cached) = (ACCESS_TOKEN_TTL.to_string(), CACHED.to_string());
     let arguments = [
-        // Everything expires within the run.
+        // All tokens and sessions expire during the run.
         &["--access-token-ttl", &ttl, "--refresh-idle-ttl", "60", "--refresh-ttl", "120"][..],
         &["--token-cache-size", &cached],
-        // On a busy machine, clients are late and hashing is slow.
+        // High limits, since clients are late and hashing is slow on a busy machine.
         &["--hash-max-wait", "60000", "--idle-timeout", "60"],
     ];
     let Service { server, data, .. } = &Service::start(&arguments.concat())?;
@@ -122,7 +122,7 @@ impl Run {
         let mut due = self.start;
         for turn in 0.. {
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            // Clients keep their connections until the last sample, which counts the open files.
+            // Clients keep their connections open until the last sample has counted the open files.
             if self.is_over.load(Ordering::Relaxed) {
                 break;
             }

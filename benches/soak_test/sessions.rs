@@ -8,18 +8,18 @@ use std::{
 
 /// The access token lifetime in seconds. It is short, so that tokens expire all the time.
 pub const ACCESS_TOKEN_TTL: u64 = 40;
-/// The age up to which tokens are used. Older ones might expire while a request waits on a busy machine.
+/// The maximum age of a token that is used. An older token might expire while its request waits on a busy machine.
 const USED: Duration = Duration::from_secs(ACCESS_TOKEN_TTL - 15);
-/// The age from which a token has certainly expired: the service rounds times to seconds.
+/// The age above which a token has certainly expired: the service rounds times to seconds.
 const EXPIRED: Duration = Duration::from_secs(ACCESS_TOKEN_TTL + 2);
-/// The age up to which sessions are refreshed. Older ones expire.
+/// The maximum age of a session that is refreshed. Older sessions are left to expire.
 const REFRESHED: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 pub struct Sessions {
     refreshed: VecDeque<Session>,
     pub to_revoke: VecDeque<Session>,
-    /// The access tokens of refreshed sessions, the oldest first.
+    /// The access tokens of refreshed sessions, oldest first.
     tokens: VecDeque<(Instant, String)>,
 }
 
@@ -35,21 +35,21 @@ impl Sessions {
         self.refreshed.push_back(session);
     }
 
-    /// Removes and returns the session that was least recently refreshed, without those that have become too old.
+    /// Removes and returns the least recently refreshed session. Drops sessions that have become too old.
     pub fn next_to_refresh(&mut self) -> Option<Session> {
         let is_refreshed = |session: &Session| session.began.elapsed() < REFRESHED;
         std::iter::from_fn(|| self.refreshed.pop_front()).find(is_refreshed)
     }
 
-    /// Returns a valid token, a different one in each turn.
+    /// Returns a valid token. Different turns get different tokens.
     pub fn valid_token(&self, turn: usize) -> Option<String> {
         let old = self.tokens.partition_point(|(issued, _)| issued.elapsed() > USED);
-        // A prime, so that consecutive turns use tokens of different ages.
+        // With a prime as the step, consecutive turns use tokens of different ages.
         let index = old + (turn * 7919).checked_rem(self.tokens.len() - old)?;
         self.tokens.get(index).map(|(_, token)| token.clone())
     }
 
-    /// Removes the expired tokens and returns the last of them.
+    /// Removes the expired tokens and returns the newest of them.
     pub fn expired_token(&mut self) -> Option<String> {
         let expired = self.tokens.partition_point(|(issued, _)| issued.elapsed() > EXPIRED);
         self.tokens.drain(..expired).next_back().map(|(_, token)| token)

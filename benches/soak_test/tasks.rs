@@ -17,7 +17,7 @@ use crate::{
 };
 
 const PAUSE: Duration = Duration::from_millis(500);
-/// Enough connections for every worker.
+/// The number of connections: enough to reach every worker.
 const CONNECTIONS: usize = 8;
 
 /// Runs a task once. The number is the index of the run.

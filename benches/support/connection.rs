@@ -1,4 +1,4 @@
-//! A keep-alive connection with one request at a time.
+//! A keep-alive connection that carries one request at a time.
 
 use std::{
     io::{self, Read, Write},
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::Result;
 
-/// Long enough for a password hash on a busy machine.
+/// The read timeout: long enough for a password hash on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The number of connections that [`for_each`] opens.
 const CONNECTIONS: usize = 8;
@@ -91,7 +91,10 @@ impl Response {
     /// Returns a string field of the JSON body.
     pub fn field(&self, name: &str) -> Result<String> {
         let body: Value = serde_json::from_str(&self.body)?;
-        body[name].as_str().map(str::to_owned).ok_or_else(|| format!("no string {name:?} in {self:?}").into())
+        body[name]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| format!("no string field {name:?} in {self:?}").into())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The program `gatepass`, run without a log and without the `GATEPASS_` variables of the environment.
+//! Runs the program `gatepass` with its log turned off and without the environment's `GATEPASS_` variables.
 
 use std::{
     env, fs,
@@ -26,8 +26,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts the service without login throttling, since all clients have the same address, and with many sessions for
-    /// johndoe.
+    /// Starts the service without login throttling, since all clients have the same address, and with a high limit on
+    /// sessions per user.
     pub fn start(arguments: &[&str]) -> Result<Self> {
         // The system's directory for temporary files may be in memory, where fsync costs nothing.
         let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
@@ -46,7 +46,7 @@ pub struct Data {
 }
 
 impl Data {
-    /// Returns a SQLite database and keys in this directory; the program creates them.
+    /// Returns the locations of a SQLite database and keys in this directory. The program creates them.
     pub fn sqlite(directory: &Path) -> Self {
         let database = directory.join("gatepass.db");
         Self { database_url: format!("sqlite:{}", database.display()), keys: directory.join("keys") }
@@ -83,7 +83,7 @@ pub fn secure(on: On, data: &Data, arguments: &[&str]) -> Result<Server> {
     Server::start(on, PROGRAM, |command, address| {
         isolate(command).args(["--bind", &address.to_string(), "--profile", "secure"]);
         command.args(["--issuer", "http://127.0.0.1", "--database-url", &data.database_url]);
-        // Not the default: the bare verification that Gatepass is compared with uses Ed25519 too.
+        // EdDSA is not the default, but the bare verification that Gatepass is compared with uses Ed25519.
         command.args(["--algorithm", "EdDSA"]).arg("--keys-dir").arg(&data.keys).args(arguments);
     })
 }

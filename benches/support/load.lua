@@ -1,8 +1,8 @@
--- Sends the requests of a file, separated by NUL, in turn. Arguments: the file and, to count statuses, "count".
+-- Sends the requests in a file, separated by NUL bytes, in turn. Arguments: the file and, to count statuses, "count".
 local requests, turn, threads, refused = {}, 0, {}, 0
 statuses = { [200] = 0, [400] = 0, [503] = 0 }
 
--- Defined only if statuses are counted: for a response function, wrk parses the headers, which doubles its CPU time.
+-- Called only if statuses are counted: a response function makes wrk parse the headers, which doubles its CPU time.
 local function count_statuses()
   response = function(status)
     statuses[status] = (statuses[status] or 0) + 1

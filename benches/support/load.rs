@@ -54,7 +54,7 @@ impl Load {
         Ok(Self { requests: file, length })
     }
 
-    /// Runs wrk for some seconds.
+    /// Runs wrk for `seconds` and returns its results.
     pub fn run(&self, address: SocketAddr, connections: usize, seconds: u64) -> Result<Outcome> {
         self.finish(self.start(address, connections, seconds)?)
     }

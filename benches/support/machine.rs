@@ -29,12 +29,12 @@ pub fn output_of(program: &Path, arguments: &[&str]) -> String {
     )
 }
 
-/// Moves this process to the last core that it may use, and returns the first one, for the servers. Returns `None` if
-/// there is only one core or no `taskset`.
+/// Moves this process to the last core that it may use, and returns the first such core, for the servers. Returns
+/// `None` if there is only one core or `taskset` is missing.
 pub fn separate_cores() -> Option<usize> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?.trim();
-    // Such as `0-3,8`.
+    // The list looks like `0-3,8`.
     let (first, last) = (list.split(['-', ',']).next()?, list.rsplit(['-', ',']).next()?);
     let process = std::process::id().to_string();
     let pinned = Command::new("taskset").args(["--cpu-list", "--pid", last, &process]).output();

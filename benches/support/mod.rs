@@ -1,5 +1,5 @@
 //! Code that the benchmarks share.
-#![allow(dead_code, unused_imports, reason = "each benchmark uses a part")]
+#![allow(dead_code, unused_imports, reason = "each benchmark uses only a part")]
 
 mod connection;
 pub mod gatepass;

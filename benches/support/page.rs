@@ -1,4 +1,4 @@
-//! The pages of docs/ that contain results. Each benchmark writes between two markers of its own.
+//! The pages of docs/ that contain results. Each benchmark writes between its own pair of markers.
 
 use std::{fmt::Display, fs};
 

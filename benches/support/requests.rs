@@ -1,4 +1,4 @@
-//! Requests of clients, as text.
+//! The text of HTTP requests.
 
 pub fn users_me(token: &str) -> String {
     format!("GET /users/me HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n")

@@ -1,4 +1,4 @@
-//! A server that is measured: a separate process on a free port of 127.0.0.1.
+//! The server under test: a separate process on a free port of 127.0.0.1.
 
 use std::{
     ffi::OsStr,
@@ -15,7 +15,7 @@ use super::{Connection, Response, Result};
 /// The timeout for the first response of a server.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A server process, which ends when the value is dropped.
+/// A server process. It is killed when the value is dropped.
 pub struct Server {
     process: Child,
     pub address: SocketAddr,
@@ -47,7 +47,7 @@ impl Server {
         Ok(Self { process, address })
     }
 
-    /// Repeats a request until the server has started and returns 200.
+    /// Repeats a request until the server returns 200, and returns this response.
     pub fn first_response(&self, request: &str) -> Result<Response> {
         let end = Instant::now() + START_TIMEOUT;
         loop {
@@ -103,8 +103,8 @@ impl Drop for Server {
     }
 }
 
-/// Returns the CPU time in seconds of the running threads of a process, or 0 without /proc. `process` is an ID or
-/// `self`.
+/// Returns the CPU time in seconds of the running threads of a process, or 0 if there is no /proc. `process` is an ID
+/// or `self`.
 pub fn cpu_time(process: &str) -> f64 {
     let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     threads.map(|thread| thread_cpu_time(&thread.path())).sum()

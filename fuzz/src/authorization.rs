@@ -15,7 +15,7 @@ pub fn check(input: &[u8]) {
         body: b"username=johndoe&password=secret".to_vec(),
     };
     check_request(&request, input);
-    // Of several headers, the first is used.
+    // If there are several headers, Gatepass uses the first one.
     request.authorization.push(HeaderValue::from_static("Bearer another"));
     check_request(&request, input);
 }
@@ -28,7 +28,7 @@ fn check_request(request: &Request, input: &[u8]) {
     };
     assert_eq!(token, credentials(input, "bearer"));
 
-    let form: PasswordRequestForm = request.extract().expect("the header does not make the form invalid");
+    let form: PasswordRequestForm = request.extract().expect("a valid form, whatever the header");
     let client = (form.client_id, form.client_secret.map(|secret| secret.expose().to_owned()));
     let expected = match credentials(input, "basic") {
         None => (None, None),

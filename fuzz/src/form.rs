@@ -1,5 +1,5 @@
 //! The sign-in form. An input is a `Content-Type` header, an `Authorization` header and a body, separated by line
-//! feeds. If it begins with `!`, the body is repeated until it exceeds the limit.
+//! feeds. If the input begins with `!`, the body is repeated until it exceeds the limit.
 
 use actix_web::{ResponseError, http::header::HeaderValue};
 use gatepass::{PasswordRequestForm, StrictPasswordRequestForm};
@@ -34,7 +34,7 @@ pub fn check(input: &[u8]) {
         Ok(form) => form,
         Err(error) => {
             assert!([400, 422].contains(&error.status_code().as_u16()), "{error}");
-            assert!(strict.is_err(), "the strict form accepts a request that the form rejects");
+            assert!(strict.is_err(), "the strict form accepted a request that the other form rejected");
             return;
         }
     };

@@ -12,7 +12,7 @@ use gatepass::error::ApiError;
 #[derive(Clone, Default)]
 pub struct Request {
     pub content_type: Option<HeaderValue>,
-    /// The headers in their original order.
+    /// The values of the `Authorization` headers, in order.
     pub authorization: Vec<HeaderValue>,
     pub body: Vec<u8>,
 }

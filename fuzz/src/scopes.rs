@@ -1,4 +1,4 @@
-//! Scopes. An input is two lists of scopes, those of the user and those of the request, separated by a line feed.
+//! Scopes. An input is two lists of scopes, separated by a line feed: the user's scopes and the requested ones.
 
 use std::collections::HashSet;
 
@@ -6,9 +6,9 @@ use gatepass::{GrantedScopes, Scope, Scopes};
 
 pub fn check(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    let (own, requested) = text.split_once('\n').unwrap_or((text, ""));
-    let (Some(own), other) = (parse(own), parse(requested)) else { return };
-    let granted_scopes = GrantedScopes::Only(own.clone());
+    let (allowed, requested) = text.split_once('\n').unwrap_or((text, ""));
+    let (Some(allowed), other) = (parse(allowed), parse(requested)) else { return };
+    let granted_scopes = GrantedScopes::Only(allowed.clone());
 
     let requested: Vec<String> = requested.split_whitespace().map(str::to_owned).collect();
     match granted_scopes.grant(&requested) {
@@ -17,24 +17,26 @@ pub fn check(input: &[u8]) {
                 requested.is_empty() || requested.iter().any(|requested| requested == scope.as_str())
             };
             assert!(
-                own.iter().filter(is_requested).eq(granted.iter()),
-                "the granted scopes are not the requested ones of the user"
+                allowed.iter().filter(is_requested).eq(granted.iter()),
+                "expected exactly the requested scopes that the user has, in order"
             );
-            assert!(!granted.is_empty() || own.is_empty());
+            assert!(!granted.is_empty() || allowed.is_empty());
         }
-        Some(GrantedScopes::All) => panic!("limited scopes became unlimited"),
-        None => assert!(!requested.iter().any(|scope| own.contains(scope))),
+        Some(GrantedScopes::All) => panic!("expected limited scopes, got all scopes"),
+        None => assert!(!requested.iter().any(|scope| allowed.contains(scope))),
     }
 
     let Some(other) = other else { return };
     let both = granted_scopes.limited_to(&GrantedScopes::Only(other.clone()));
-    for scope in own.iter().chain(other.iter()).map(Scope::as_str) {
-        assert_eq!(both.covers([scope]), own.contains(scope) && other.contains(scope), "{scope}");
+    for scope in allowed.iter().chain(other.iter()).map(Scope::as_str) {
+        assert_eq!(both.covers([scope]), allowed.contains(scope) && other.contains(scope), "{scope}");
     }
     let names: Vec<&str> = other.iter().map(Scope::as_str).collect();
-    assert_eq!(granted_scopes.covers(names), own.contains_all(&other));
+    assert_eq!(granted_scopes.covers(names), allowed.contains_all(&other));
     let with = granted_scopes.with(Scope::offline_access());
-    assert!(with.covers([Scope::OFFLINE_ACCESS]) && own.iter().all(|scope| with.covers([scope.as_str()])));
+    assert!(
+        with.covers([Scope::OFFLINE_ACCESS]) && allowed.iter().all(|scope| with.covers([scope.as_str()]))
+    );
 }
 
 /// Parses scopes, and compares the result with a second implementation of RFC 6749 section 3.3.

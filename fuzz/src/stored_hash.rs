@@ -28,13 +28,14 @@ pub fn check(input: &[u8]) {
         Err(error) => {
             assert!(
                 is_known_message(&error.to_string()),
-                "{error:?} is not a known message, and may contain a part of {text}"
+                "{error:?} is not a known message, and may leak a part of {text}"
             );
             false
         }
     };
     if is_supported {
-        let cost = Cost::of(text).unwrap_or_else(|| panic!("a supported hash without a cost: {text}"));
+        let cost =
+            Cost::of(text).unwrap_or_else(|| panic!("expected a supported hash to have a cost: {text}"));
         assert!(cost.is_allowed(), "a supported hash exceeds the limits: {text}");
         if !cost.is_cheap() {
             return;
@@ -60,7 +61,7 @@ fn is_known_message(error: &str) -> bool {
     let is_weak = ["MD5 hash", "SHA-1 hash", "SHA-2 hash", "plain text"].iter().any(|kind| {
         error
             == format!(
-                "{kind}, which does not protect the password; import ! as the hash, and set a new password"
+                "{kind}, which does not protect the password; import `!` as the hash, and set a new password"
             )
     });
     names_kind || is_weak || error == "password hash of an unknown kind"
@@ -90,7 +91,7 @@ enum Cost {
 
 impl Cost {
     fn of(text: &str) -> Option<Self> {
-        // The scheme of an LDAP server or of Spring.
+        // A scheme in braces, as in hashes from LDAP servers and Spring.
         let text = match text.strip_prefix('{').and_then(|text| text.split_once('}')) {
             Some((scheme, hash)) if scheme.to_ascii_lowercase().starts_with("pbkdf2") => {
                 return Some(Self::Pbkdf2 { iterations: hash.split('$').next()?.parse().ok()? });
@@ -103,7 +104,7 @@ impl Cost {
             let value = fields.iter().find_map(|field| field.strip_prefix(name)?.strip_prefix('='))?;
             value.parse::<u64>().ok()
         };
-        // A parameter without a name is the first number.
+        // An unnamed parameter is the first field that is a number.
         let bare = || fields.iter().find_map(|field| field.parse::<u64>().ok());
         let kind = |names: &[&str]| names.iter().any(|name| text.starts_with(name));
         if kind(&["$argon2i", "argon2$argon2i"]) {

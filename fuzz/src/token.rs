@@ -25,7 +25,7 @@ const ISSUER: &str = "https://auth.example.com";
 const AUDIENCE: &str = "https://api.example.com";
 const USER_KIND: &str = "Member";
 const NOW: u64 = 1_700_000_000;
-/// A constant, so that the corpus can contain valid tokens. It is valid UTF-8.
+/// The secret is constant, so that the corpus can contain valid tokens. It is valid UTF-8.
 const SECRET: [u8; 32] = [7; 32];
 const HMAC_KID: &str = "secret";
 
@@ -34,7 +34,7 @@ struct Services {
     kid: String,
     eddsa: JwtTokens,
     hs256: JwtTokens,
-    /// Another service, with the public keys of `eddsa`.
+    /// The verifier of another service, which has the public keys of `eddsa`.
     remote: RemoteJwtVerifier,
 }
 
@@ -75,23 +75,23 @@ pub fn check(input: &[u8]) {
 fn check_token(token: &str) {
     let Services { eddsa, hs256, remote, .. } = &*SERVICES;
     let local = verify(eddsa, token);
-    // The remote verifier also accepts tokens without a kind of user, and without a kid if there is one key.
+    // The remote verifier also accepts tokens without a user kind, and tokens without a kid if there is only one key.
     let has_kid =
         || decode(token.split('.').next()?).filter(|header| header.windows(5).any(|name| name == b"\"kid\""));
     let by_remote = verify(remote, token).filter(|claims| claims.user_kind.is_some() && has_kid().is_some());
-    assert_eq!(by_remote, local, "the remote and the local verifier read different claims: {token}");
+    assert_eq!(by_remote, local, "the remote and the local verifier returned different claims: {token}");
     for (claims, algorithm) in [(local, "EdDSA"), (verify(hs256, token), "HS256")] {
         let Some(claims) = claims else { continue };
-        let expected =
-            genuine(token, algorithm).unwrap_or_else(|| panic!("accepted, but not genuine: {token}"));
+        let expected = genuine(token, algorithm)
+            .unwrap_or_else(|| panic!("accepted a token that is not genuine: {token}"));
         assert_eq!(claims, expected, "{token}");
-        // A sample of positions, for speed, and the last character, which has unused bits.
+        // Change a sample of positions, for speed, and the last character, which has unused bits.
         for at in (0..token.len()).step_by(17).chain([token.len() - 1]) {
             let mut other = token.as_bytes().to_vec();
             other[at] = if other[at] == b'A' { b'B' } else { b'A' };
             let other = String::from_utf8(other).expect("ASCII");
             let service = if algorithm == "EdDSA" { eddsa } else { hs256 };
-            assert_eq!(verify(service, &other), None, "accepted, but never signed: {other}");
+            assert_eq!(verify(service, &other), None, "accepted a token that was never signed: {other}");
         }
         for other in [format!("{token}."), format!("{token}="), format!(" {token}"), format!("{token}.x")] {
             assert_eq!(verify(eddsa, &other).or(verify(hs256, &other)), None, "{other}");
@@ -102,7 +102,7 @@ fn check_token(token: &str) {
 /// Returns tokens with this header and payload: signed with each key, and with the public key as an HMAC secret.
 fn signed(header: &str, payload: &str) -> [String; 3] {
     let Services { key, kid, .. } = &*SERVICES;
-    // The fuzzer cannot guess the kid.
+    // `KID` stands for the kid, which the fuzzer cannot guess.
     let header = header.replace("KID", kid);
     let message = format!("{}.{}", base64url(header), base64url(payload));
     let with = |signature: Vec<u8>| format!("{message}.{}", base64url(signature));
@@ -143,7 +143,11 @@ fn check_issued(subject: &str, scope: &str) {
         assert_eq!((claims.subject.as_str(), &claims.granted_scopes), (subject, &granted_scopes));
         assert_eq!(claims.user_kind.as_deref(), Some(USER_KIND));
         let end = claims.expires_at.expect("an expiry");
-        assert_eq!(block_on(tokens.verify(&token, end)).expect("no failure"), None, "the token has expired");
+        assert_eq!(
+            block_on(tokens.verify(&token, end)).expect("no failure"),
+            None,
+            "expected no claims at the expiry"
+        );
     }
 }
 
@@ -162,7 +166,7 @@ fn check_key_set(set: &str) {
     let [token, ..] = signed(&header.to_string(), &payload.to_string());
     if verify(&tokens, &token).is_some() {
         let set: Value = serde_json::from_str(&set).expect("JSON");
-        let has_our_kid = |key: &Value| key.get("kid").is_none_or(|own| own == &**kid);
+        let has_our_kid = |key: &Value| key.get("kid").is_none_or(|key_id| key_id == &**kid);
         let is_ours = |key: &Value| key["x"] == x && has_our_kid(key) && key["crv"] == "Ed25519";
         assert!(set["keys"].as_array().expect("keys").iter().any(is_ours), "{set}");
     }
@@ -202,7 +206,7 @@ fn genuine(token: &str, algorithm: &str) -> Option<Claims> {
     let is_for_us = aud.contains(&AUDIENCE);
     let audiences = aud.into_iter().filter_map(|audience| Audience::new(audience).ok()).collect();
     let (issued_at, expires_at) = (number("iat")?, number("exp")?);
-    // The clock of the issuer may be 5 seconds ahead.
+    // The issuer's clock may be 5 seconds ahead.
     let latest = NOW + 5;
     let is_current = issued_at <= latest && number("nbf").unwrap_or(0) <= latest && NOW < expires_at;
     if !is_signed || !is_for_us || !is_current || text("iss")? != ISSUER {

@@ -1,4 +1,5 @@
-//! Background tasks. They run on one runtime for the whole process, because an Actix worker may end before its tasks.
+//! Background tasks. They share one runtime of their own: tasks on the runtime of an Actix worker would stop together
+//! with the worker.
 
 use std::sync::OnceLock;
 

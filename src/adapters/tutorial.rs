@@ -1,7 +1,7 @@
 //! **Insecure**: the users, password hashing and tokens of FastAPI's tutorial, for learning and prototypes.
 //!
 //! The "hash" of a password is `fakehashed` followed by the password, and the access token is the username: anyone who
-//! knows a username has the token.
+//! knows a username has that user's token.
 //!
 //! Source: [Simple OAuth2 with Password and Bearer](https://fastapi.tiangolo.com/tutorial/security/simple-oauth2/).
 
@@ -25,11 +25,11 @@ use crate::domain::{
 };
 
 /// The tutorial's user. As in the tutorial, its JSON contains the password hash.
-// Borrowed strings, so that requests do not copy them.
+// `Cow`, so that requests do not copy the strings.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct TutorialUser {
-    /// The username, which is the access token too.
+    /// The username, which is also the access token.
     #[schema(example = "johndoe")]
     pub username: Cow<'static, str>,
     /// The email address.

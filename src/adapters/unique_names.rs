@@ -13,7 +13,8 @@ use serde::{
 pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
     // serde_json does not check the encoding of members that it ignores.
     let json = str::from_utf8(json).ok()?;
-    // This check is separate, because derived implementations accept arrays, and duplicates of unknown names.
+    // This check is separate, because derived implementations of `Deserialize` accept arrays and duplicates of unknown
+    // names.
     serde_json::from_str::<UniqueNames>(json).ok()?;
     serde_json::from_str(json).ok()
 }
@@ -51,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_is_not_one_object_with_unique_names_is_rejected() {
+    fn text_other_than_a_single_object_with_unique_names_is_rejected() {
         assert!(parse::<Value>(br#"{"a":1,"b":{"a":2}}"#).is_some());
         for json in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"["a"]"#, r#""a""#, r#"{"a":1}{}"#, ""] {
             assert!(parse::<Value>(json.as_bytes()).is_none(), "{json}");

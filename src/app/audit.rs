@@ -33,11 +33,11 @@ use crate::{
 /// kept.
 const QUEUE_CAPACITY: usize = 8192;
 
-/// The maximum number of failures with an entry of their own. Further failures share one entry for each kind, without
+/// The maximum number of failures with an entry of their own. Further failures share one entry per kind, without
 /// account and address.
 const MAX_FAILURES: usize = 500;
 
-/// The period in which one entry counts all equal failures. A later failure starts a new entry.
+/// The period in which equal failures are counted in one entry. A later failure starts a new entry.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The maximum number of entries per write.
@@ -46,10 +46,10 @@ const BATCH_SIZE: usize = 500;
 /// The minimum time between two rounds of writes. A round writes queued entries, then failures.
 const WRITE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The timeout of one write to the database.
+/// The timeout for one write to the database.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The time between a failed write and the next attempt.
+/// The delay between a failed write and the next attempt.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The timeout for writing the remaining entries when the service stops.
@@ -69,7 +69,7 @@ pub(crate) struct AuditTrail {
     pub(crate) dropped: LabeledCounter,
 }
 
-/// A destination of entries with its own task, so that a slow destination does not delay the others.
+/// A destination for entries, with a separate task, so that a slow destination does not delay the others.
 #[derive(Debug)]
 struct Sink {
     name: &'static str,
@@ -162,12 +162,12 @@ impl EventListener for AuditTrail {
 }
 
 /// The failures of the last minute, and older ones that have not been written yet. Clients can cause any number of
-/// failures, so the number of entries is limited. Failures beyond the limit are not lost, but counted in one entry for
-/// each kind.
+/// failures, so the number of entries is limited. Failures beyond the limit are not lost, but counted in one entry per
+/// kind.
 #[derive(Debug, Default)]
 struct Failures {
     entries: Mutex<HashMap<String, Failure>>,
-    /// The notification that a new failure is waiting to be written.
+    /// The signal that a new failure is waiting to be written.
     added: Notify,
 }
 
@@ -204,8 +204,8 @@ impl Failures {
         self.lock().is_empty()
     }
 
-    /// Takes up to [`BATCH_SIZE`] failures to write: new ones, those last written at least `interval` ago, and those
-    /// whose [`MINUTE`] is over.
+    /// Takes up to [`BATCH_SIZE`] failures to write: new failures, failures that were last written at least `interval`
+    /// ago, and failures whose [`MINUTE`] is over.
     fn take(&self, interval: Duration) -> Vec<AuditEntry> {
         let mut taken = Vec::new();
         self.lock().retain(|_, failure| {
@@ -270,7 +270,7 @@ impl Writer {
         self.log_losses(true);
     }
 
-    /// Writes a batch, and retries after temporary failures.
+    /// Writes a batch, and retries after temporary errors.
     async fn write(&mut self, batch: &mut Vec<AuditEntry>) {
         let count = batch.iter().map(|entry| entry.count).sum();
         while !batch.is_empty() {
@@ -392,7 +392,7 @@ pub(crate) fn as_json(entry: &AuditEntry) -> Value {
 /// Returns the user that runs this process, by name and ID.
 pub(crate) fn operator() -> Actor {
     let name = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_default();
-    // The environment, and so the name, can be forged; the ID cannot.
+    // The name comes from the environment and can be forged; the ID cannot.
     #[cfg(unix)]
     let name = format!("{name} uid={}", rustix::process::getuid().as_raw());
     Actor::new(format!("command {}", name.trim()).trim())

@@ -66,7 +66,7 @@ pub(crate) enum Command {
     Users(UsersArguments),
     /// Manage clients: programs that request tokens
     Clients(ClientsArguments),
-    /// List or end the sessions of users
+    /// List or end user sessions
     Sessions(SessionsArguments),
     /// Show or change the keys that sign tokens
     Keys(KeysArguments),
@@ -224,7 +224,7 @@ pub(crate) fn command() -> clap::Command {
 /// Applies the rules that all commands share. An option under a help heading is a setting.
 fn configure(command: clap::Command) -> clap::Command {
     let has_commands = command.has_subcommands();
-    // If required arguments are missing, a command prints an error on one line instead of its help.
+    // If required arguments are missing, a command prints a one-line error instead of its help.
     command.arg_required_else_help(false).mut_subcommands(configure).mut_args(|arg| {
         let (Some(name), Some(_)) = (arg.get_long().map(str::to_owned), arg.get_help_heading()) else {
             return arg;
@@ -232,7 +232,7 @@ fn configure(command: clap::Command) -> clap::Command {
         let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
         let arg = if is_flag { optional_boolean(arg) } else { arg };
         let variable = variable_name(&name);
-        // An empty variable is ignored: Docker Compose sets one for `${VAR:-}`.
+        // An empty variable is ignored: Docker Compose replaces `${VAR:-}` with an empty value if VAR is not set.
         let arg = if env::var_os(&variable).is_some_and(|value| value.is_empty()) {
             arg
         } else {
@@ -246,9 +246,9 @@ fn configure(command: clap::Command) -> clap::Command {
 /// Checks that no option's variable has quotes or white space around its value. Env files with quotes or CRLF line
 /// endings cause such values.
 fn check_variables(command: &clap::Command) -> Result<(), clap::Error> {
-    let own = command.get_arguments().filter_map(|arg| arg.get_env().map(OsString::from));
+    let option_variables = command.get_arguments().filter_map(|arg| arg.get_env().map(OsString::from));
     let files = command.get_arguments().filter_map(sources::file_variable).map(OsString::from);
-    for variable in own.chain(files) {
+    for variable in option_variables.chain(files) {
         let value = env::var_os(&variable).unwrap_or_default();
         let text = value.to_string_lossy();
         let is_quoted = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
@@ -274,7 +274,7 @@ fn optional_boolean(arg: Arg) -> Arg {
         .value_parser(BoolishValueParser::new())
 }
 
-/// Prints help in clap's format, or an error on one line.
+/// Prints help in clap's format, or a one-line error.
 fn report(error: &clap::Error, arguments: &[OsString], files: &[FileValue]) -> ExitCode {
     if is_output(error) {
         return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -290,7 +290,7 @@ fn is_output(error: &clap::Error) -> bool {
 
 fn explain(error: &clap::Error, arguments: &[OsString], files: &[FileValue]) -> String {
     let message = error.to_string();
-    // The paragraphs of clap's message are the error, tips and the usage.
+    // clap's message consists of paragraphs: the error, tips and the usage.
     let paragraphs = message.split("\n\n").take_while(|text| !text.starts_with("Usage: "));
     let paragraphs = paragraphs.filter(|text| !text.starts_with("For more information"));
     let lines = paragraphs.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -332,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn command_line_passes_debug_assertions_of_clap() {
+    fn command_line_passes_clap_debug_assertions() {
         command().debug_assert();
     }
 
@@ -347,12 +347,12 @@ mod tests {
         command.build();
         for mut command in with_subcommands(&command) {
             let help = command.render_help().to_string();
-            assert!(help.lines().count() <= 40, "more than 40 lines:\n{help}");
+            assert!(help.lines().count() <= 40, "expected at most 40 lines, found:\n{help}");
         }
     }
 
     #[test]
-    fn every_setting_is_an_option_of_serve_and_has_a_type() {
+    fn every_setting_is_an_option_of_serve_with_a_known_type() {
         let mut command = command();
         command.build();
         let settings = |command: &clap::Command| -> Vec<String> {
@@ -360,13 +360,13 @@ mod tests {
             args.map(|arg| arg.get_long().unwrap().to_owned()).collect()
         };
         let all = settings(command.find_subcommand("serve").unwrap());
-        assert!(all.len() > 40, "expected more than 40 settings: {all:?}");
+        assert!(all.len() > 40, "expected more than 40 settings, found {all:?}");
         for (name, arg) in sources::settings(service(&command)) {
-            assert!(sources::has_known_type(arg), "unknown value name of --{name}: add it to `sources`");
+            assert!(sources::has_known_type(arg), "unknown value name for --{name}: add it to `sources`");
         }
         for command in with_subcommands(&command) {
             for name in settings(&command) {
-                assert!(all.contains(&name), "`serve` lacks --{name} of `{}`", command.get_name());
+                assert!(all.contains(&name), "--{name} of `{}` is missing from `serve`", command.get_name());
             }
         }
     }

@@ -35,7 +35,7 @@ const TOO_MANY_REQUESTS: usize = 1000;
 /// slow client can occupy.
 const CHUNK: usize = 16 * 1024;
 
-/// The timeouts of a connection.
+/// The timeouts for a connection.
 #[derive(Clone, Copy)]
 pub(crate) struct ConnectionTimeouts {
     /// The timeout from a response to the head of the next request.
@@ -52,7 +52,7 @@ struct Connection {
 
 struct State {
     socket: Socket,
-    /// The start time of each request in flight, by number. The first is the oldest.
+    /// The start time of each request in flight, by number. The first request is the oldest.
     requests: RefCell<BTreeMap<u64, Instant>>,
     next_number: Cell<u64>,
     idle_since: Cell<Instant>,
@@ -189,8 +189,8 @@ impl<B: MessageBody + Unpin> MessageBody for TrackedBody<B> {
     }
 }
 
-/// Returns the number of client connections that this process can have, at most `wanted`. If necessary, raises the
-/// process's limit of file descriptors as far as the system allows. Each client connection and each database connection
+/// Returns the number of client connections that this process can have, at most `wanted`. If necessary, raises the file
+/// descriptor limit of the process as far as the system allows. Each client connection and each database connection
 /// uses two file descriptors.
 #[cfg(unix)]
 pub(super) fn limit(wanted: u32, database_connections: u32) -> u32 {
@@ -209,7 +209,7 @@ pub(super) fn limit(wanted: u32, database_connections: u32) -> u32 {
     }
     let affordable = u32::try_from(files.saturating_sub(reserved) / 2).unwrap_or(wanted).max(1);
     log::warn!(
-        "accepting at most {affordable} connections instead of {wanted}: the limit of open files is {files}; \
+        "accepting at most {affordable} connections instead of {wanted}: the limit on open files is {files}; \
          raise it, or lower --max-connections"
     );
     affordable

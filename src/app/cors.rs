@@ -7,7 +7,7 @@ use actix_web::http::{Method, Uri, header};
 
 use crate::http::request_id;
 
-/// The time for which browsers may cache a preflight response, in seconds. Chromium allows no more than this.
+/// The time for which browsers may cache a preflight response, in seconds. This is Chromium's maximum.
 const MAX_AGE: usize = 7200;
 
 /// Origins as browsers send them: `https://app.example.com`, `http://localhost:5173`.
@@ -71,7 +71,7 @@ impl CorsOrigins {
         let cors = Cors::default()
             .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
             // Pages of allowed origins may send any header: their libraries add X-Requested-With, traceparent and
-            // similar ones.
+            // similar headers.
             .allow_any_header()
             .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER, request_id::HEADER])
             .max_age(MAX_AGE);

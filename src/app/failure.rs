@@ -31,7 +31,7 @@ impl Failure {
     }
 
     /// Creates a failure for a failed write to standard output. If the reader closed the pipe, the exit code is 0: a
-    /// reader such as `head` then has all that it needs.
+    /// reader such as `head` has read all that it needs.
     pub(crate) fn output(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::BrokenPipe => Self { exit_code: 0, message: String::new() },

@@ -1,5 +1,5 @@
-//! Warnings about files with secrets that every user of the system can read. Signing keys need no warning: the key
-//! directory refuses keys with such a mode.
+//! Warnings about files with secrets that every user of the system can read. Signing keys need no warning: the service
+//! refuses key files with an insecure mode.
 
 use std::path::Path;
 

@@ -14,7 +14,7 @@ use crate::app::{failure::Failure, settings::ListenSettings, tls};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Requests the OpenAPI document of the service that listens at this address.
+/// Requests the OpenAPI document of the service that listens on this address.
 ///
 /// # Errors
 /// If the service does not respond with 200 within three seconds.

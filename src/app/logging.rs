@@ -18,9 +18,9 @@ use serde_json::Map;
 
 use crate::http::request_id;
 
-/// The default filter. It excludes Actix's start messages and its line for each malformed request, PostgreSQL's notices
-/// about existing tables, and sqlx's line for each failed query. Gatepass itself logs failed queries, at most once a
-/// second.
+/// The default filter. It excludes Actix's startup messages and its line for each malformed request, PostgreSQL's
+/// notices about existing tables, and sqlx's line for each failed query. Gatepass itself logs failed queries, at most
+/// once a second.
 const DEFAULT_FILTER: &str =
     "info,actix_server=warn,actix_http=off,sqlx=error,sqlx_core=error,sqlx::postgres::notice=warn";
 
@@ -32,7 +32,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Starts logging to standard error with the filter in `RUST_LOG`, or else with [`DEFAULT_FILTER`].
+/// Starts logging to standard error with the filter in `RUST_LOG`, or with [`DEFAULT_FILTER`] if there is none.
 pub(super) fn start(format: LogFormat) {
     let filter = env::var(DEFAULT_FILTER_ENV).ok().filter(|filter| !filter.trim().is_empty());
     let mut builder = Builder::new();

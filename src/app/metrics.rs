@@ -62,7 +62,7 @@ const EVENTS: [EventCounter; 4] = [
     ),
     (
         "revocations",
-        "Events that made tokens invalid",
+        "Events that invalidated tokens",
         "event",
         &[
             (EventKind::TokenRevoked, "token_revoked"),
@@ -126,7 +126,7 @@ impl Metrics {
             let load = hasher.load();
             vec![
                 gauge("hash_queue_waiting", "Passwords that are waiting for a hashing thread", load.waiting),
-                gauge("hash_queue_limit", "Maximum number of waiting passwords", load.queue),
+                gauge("hash_queue_limit", "Maximum number of passwords in the hashing queue", load.queue),
                 gauge("hash_running", "Passwords that are being hashed", load.running),
                 gauge("hash_threads", "Threads that hash passwords", load.threads),
                 counter(

@@ -29,10 +29,10 @@ use crate::{
     http::endpoints::resource,
 };
 
-/// The timeout of the database health check.
+/// The timeout for the database health check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The time that requests to this server have to finish after the service has stopped, in seconds.
+/// The time in seconds for requests to this server to finish after the service has stopped.
 const SHUTDOWN_TIMEOUT: u64 = 1;
 
 /// The health checks and metrics of a service.

@@ -27,9 +27,9 @@ use crate::{
 };
 
 /// The middleware for request IDs, access log, metrics, panic handling, origin check, security headers and timeouts. It
-/// is a single middleware because each further one would allocate and move every response.
+/// is a single middleware because each additional one would allocate and move every response.
 pub(super) struct Pipeline {
-    /// The maximum size of request target and headers; larger requests get 431.
+    /// The maximum size of the request target and headers in bytes; larger requests get 431.
     pub(super) max_header_bytes: usize,
     pub(super) has_tls: bool,
     /// `None` in the tutorial profile, which responds to all origins and hosts as FastAPI does.
@@ -97,7 +97,7 @@ impl Pipeline {
     }
 }
 
-/// Returns the size of target and headers as HTTP/1 sends them: `name: value\r\n`.
+/// Returns the size of the request target and headers in HTTP/1 format: `name: value\r\n`.
 fn head_size(request: &ServiceRequest) -> usize {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let header = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn responses_panics_and_refusals_have_security_headers_and_a_request_id() {
+    async fn every_response_has_security_headers_and_a_request_id_even_after_a_panic() {
         let pipeline = Rc::new(Pipeline {
             max_header_bytes: 100,
             has_tls: true,

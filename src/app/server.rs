@@ -73,7 +73,7 @@ pub(super) fn bind_failure(address: SocketAddr, option: &str, cause: io::Error) 
 }
 
 impl Server {
-    /// Starts to listen on the address in `settings`.
+    /// Starts listening on the address in `settings`.
     ///
     /// # Errors
     /// If the service cannot listen on that address, or if a TLS file or the OpenAPI document is invalid.
@@ -94,7 +94,7 @@ impl Server {
         Self::bind_routes(Arc::new(routes), is_fastapi, operations, settings)
     }
 
-    /// The non-generic part of `bind`, which is compiled only once for both profiles.
+    /// Does the non-generic part of `bind`, so that this code is compiled only once for both profiles.
     fn bind_routes(
         routes: Routes,
         is_fastapi: bool,

@@ -1,7 +1,7 @@
 //! The settings. Each is a command-line option and an environment variable; see `cli`.
 //!
-//! Commands flatten the groups that they read. Groups with another help heading come last in a struct, since a heading
-//! applies to all fields after it.
+//! Commands flatten the groups that they read. Groups with a different help heading come last in a struct, since a
+//! heading applies to all fields after it.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -63,7 +63,7 @@ pub struct Settings {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) workers: Option<u16>,
 
-    /// The files that contain the password of the database. `cli` sets this field.
+    /// The files that contain the database password. `cli` sets this field.
     #[arg(skip)]
     pub(crate) password_files: Vec<PathBuf>,
 
@@ -75,7 +75,7 @@ pub struct Settings {
     #[arg(long)]
     pub(crate) insecure_http: bool,
 
-    /// Maximum time for requests in flight to finish after SIGTERM or SIGINT, in seconds
+    /// Maximum time in seconds for requests in flight to finish after SIGTERM or SIGINT
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) shutdown_timeout: Duration,
 
@@ -99,12 +99,12 @@ pub(crate) struct ProfileSettings {
     /// Profile to run
     #[arg(long, default_value = "tutorial", value_parser = one_of(&[
         ("tutorial", "Insecure, as in FastAPI's tutorial: two users in memory, no hashing, usernames as tokens", Profile::Tutorial),
-        ("secure", "For production: stored users, hashed passwords, signed tokens, granted scopes", Profile::Secure),
+        ("secure", "For production: users in a database, hashed passwords, signed tokens, scopes", Profile::Secure),
     ]))]
     pub(crate) profile: Profile,
 }
 
-/// The address that the service listens on.
+/// The address that the service listens on, and its TLS files.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Service options")]
 pub(crate) struct ListenSettings {
@@ -142,24 +142,24 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "ORIGIN,…")]
     cors_origin: Vec<CorsOrigins>,
 
-    /// Host names that requests may have, in addition to localhost and the issuer's host [default: any; on loopback
+    /// Host names accepted in requests, in addition to localhost and the issuer's host [default: any; on loopback
     /// addresses without trusted proxies: none]
     #[arg(long, value_name = "HOST,…", value_delimiter = ',', value_parser = host_name)]
     allowed_hosts: Vec<String>,
 
-    /// Timeout for receiving the head of a request, in seconds
+    /// Timeout in seconds for receiving the head of a request
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = positive_seconds)]
     pub(crate) header_timeout: Duration,
 
-    /// Timeout for receiving the body of a request, in seconds
+    /// Timeout in seconds for receiving the body of a request
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = positive_seconds)]
     body_timeout: Duration,
 
-    /// Timeout from the head of a request to the end of its response, in seconds
+    /// Timeout in seconds from the head of a request to the end of its response
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = positive_seconds)]
     response_timeout: Duration,
 
-    /// Timeout for idle connections, in seconds [default: 5; with trusted proxies: 75]
+    /// Timeout in seconds for idle connections [default: 5; with trusted proxies: 75]
     #[arg(long, value_name = "SECONDS", value_parser = positive_seconds)]
     idle_timeout: Option<Duration>,
 
@@ -167,16 +167,16 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "NUMBER", default_value = "8000", value_parser = positive::<NonZeroU32>)]
     pub(crate) max_connections: NonZeroU32,
 
-    /// Maximum size of a request's head in bytes, 1024 to 131072
+    /// Maximum request head size in bytes, 1024 to 131072
     #[arg(long, value_name = "BYTES", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1024..=131_072))]
     pub(crate) max_header_bytes: u32,
 
-    /// Maximum size of a request's body in bytes, 1024 to 8388608 [default: 65536; tutorial: 1048576]
+    /// Maximum request body size in bytes, 1024 to 8388608 [default: 65536; tutorial: 1048576]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..=8_388_608))]
     max_body_bytes: Option<u32>,
 }
 
-/// The look and the language of the sign-in and account pages.
+/// The appearance and language of the sign-in and account pages.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Page options")]
 pub(crate) struct PageSettings {
@@ -184,7 +184,7 @@ pub(crate) struct PageSettings {
     #[arg(long, value_name = "NAME", value_parser = brand_name)]
     brand_name: Option<String>,
 
-    /// SVG or PNG file with the logo of the pages, at most 256 KiB [default: none]
+    /// SVG or PNG file with the logo for the pages, at most 256 KiB [default: none]
     #[arg(long, value_name = "FILE")]
     brand_logo: Option<PathBuf>,
 
@@ -198,31 +198,30 @@ pub(crate) struct PageSettings {
 
     /// Language of the pages
     #[arg(long, value_name = "LANGUAGE", default_value = "auto", value_parser = one_of(&[
-        ("auto", "The language that the browser prefers, or else English", None),
+        ("auto", "The browser's preferred language, otherwise English", None),
         ("en", "English", Some(Language::English)),
         ("de", "German", Some(Language::German)),
     ]))]
     pub(crate) language: PageLanguage,
 }
 
-/// The language of all pages; `None` for the language that the browser prefers. With this alias, clap does not treat
-/// the `Option` as an optional argument.
+/// The language of all pages; `None` for the browser's preferred language. With this alias, clap does not treat the
+/// `Option` as an optional argument.
 type PageLanguage = std::option::Option<Language>;
 
 /// Health checks, metrics, shutdown and audit trail.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Operations options")]
 pub(crate) struct OperationsSettings {
-    /// Address and port for /health/live, /health/ready and /metrics, which must not be public [default: none]
+    /// Address and port for /health/live, /health/ready and /metrics; must not be publicly reachable [default: none]
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub(crate) ops_bind: Option<SocketAddr>,
 
-    /// Time after SIGTERM or SIGINT during which /health/ready returns 503 but connections are still accepted, in
-    /// seconds
+    /// Time in seconds to keep accepting connections after SIGTERM or SIGINT, while /health/ready returns 503
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     pub(crate) drain_delay: Duration,
 
-    /// File to which the audit trail is also written as JSON lines; - is standard output [default: none]
+    /// Also write the audit trail to this file, as JSON lines; use - for standard output [default: none]
     #[arg(long, value_name = "FILE")]
     pub(crate) audit_log: Option<PathBuf>,
 
@@ -233,11 +232,11 @@ pub(crate) struct OperationsSettings {
     ]))]
     pub(crate) log_format: LogFormat,
 
-    /// Retention time of audit trail entries in the database, in days
+    /// Retention period in days for audit trail entries in the database
     #[arg(long, value_name = "DAYS", default_value = "90", value_parser = positive_days)]
     pub(crate) audit_retention: Duration,
 
-    /// Maximum number of failures and routine events that the database keeps in the audit trail; the oldest are removed
+    /// Maximum number of audit trail entries in the database for failures and routine events; the oldest are removed
     /// first
     #[arg(long, value_name = "NUMBER", default_value = "1000000", value_parser = positive::<NonZeroU32>)]
     pub(crate) audit_max_entries: NonZeroU32,
@@ -252,11 +251,11 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = clap::value_parser!(u8).range(1..).try_map(NonZeroU8::try_from))]
     pub(crate) database_connections: NonZeroU8,
 
-    /// Audiences that clients may request tokens for; the first applies if a request names none [default: the issuer]
+    /// Audiences that clients may request tokens for; a request that names none gets the first [default: the issuer]
     #[arg(long, value_name = "URL,…", value_delimiter = ',', value_parser = audience)]
     audience: Vec<Audience>,
 
-    /// Client ID assigned to requests without one; such requests are treated as those of a public first-party client
+    /// Client ID for requests that send none; they are treated as requests from a public first-party client
     #[arg(long, value_name = "ID", default_value = "gatepass", value_parser = sql::client_id)]
     pub(crate) default_client_id: ClientId,
 
@@ -264,7 +263,7 @@ pub(crate) struct SecureSettings {
     #[arg(long)]
     pub(crate) profile_claims: bool,
 
-    /// Time in which a client may repeat a refresh whose response was lost, in seconds, at most 60
+    /// Grace period in seconds, at most 60, in which a client may repeat a refresh whose response was lost
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(..=60).map(Duration::from_secs))]
     refresh_grace: Duration,
 
@@ -272,15 +271,15 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "SECONDS", default_value = "1209600", value_parser = positive_seconds)]
     refresh_idle_ttl: Duration,
 
-    /// Lifetime of a session's refresh tokens, counted from the sign-in, in seconds; the default is 90 days
+    /// Lifetime of a session's refresh tokens in seconds, counted from the sign-in; the default is 90 days
     #[arg(long, value_name = "SECONDS", default_value = "7776000", value_parser = positive_seconds)]
     refresh_ttl: Duration,
 
-    /// Lifetime of session cookies, counted from the sign-in, in seconds; the default is 8 hours
+    /// Lifetime of session cookies in seconds, counted from the sign-in; the default is 8 hours
     #[arg(long, value_name = "SECONDS", default_value = "28800", value_parser = positive_seconds)]
     session_cookie_ttl: Duration,
 
-    /// Time without requests after which a session cookie expires, in seconds; the default is 1 hour
+    /// Lifetime of an unused session cookie in seconds; the default is 1 hour
     #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = positive_seconds)]
     session_cookie_idle_ttl: Duration,
 
@@ -292,8 +291,7 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "NUMBER", default_value = "20000", value_parser = positive::<NonZeroUsize>)]
     pub(crate) token_cache_size: NonZeroUsize,
 
-    /// Time for which cached tokens are used without contact with the database, in seconds; afterwards, requests get
-    /// 503
+    /// Maximum time in seconds to use cached tokens without contact with the database; afterwards, requests get 503
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = positive_seconds)]
     pub(crate) token_cache_max_staleness: Duration,
 
@@ -348,7 +346,7 @@ pub(crate) struct KeySettings {
     #[arg(long, value_name = "DIRECTORY", default_value = "keys")]
     pub(crate) keys_dir: PathBuf,
 
-    /// Delay between publishing a new key and signing tokens with it, in seconds
+    /// Delay in seconds between publishing a new key and signing tokens with it
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     key_activation_delay: Duration,
 
@@ -356,7 +354,7 @@ pub(crate) struct KeySettings {
     #[arg(long, value_name = "SECONDS", default_value = "900", value_parser = positive_seconds)]
     access_token_ttl: Duration,
 
-    /// Accepted clock skew in token verification, in seconds
+    /// Accepted clock skew in seconds when verifying tokens
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     leeway: Duration,
 }
@@ -365,10 +363,10 @@ pub(crate) struct KeySettings {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Key options")]
 pub(crate) struct AlgorithmSettings {
-    /// Signature algorithm of new keys; existing keys keep theirs [default: that of the newest key; ES256 for the
+    /// Signature algorithm for new keys; existing keys keep theirs [default: that of the newest key; ES256 for the
     /// first]
     #[arg(long, value_parser = one_of(&[
-        ("ES256", "ECDSA with P-256; tokens are verified with the public key, and nearly all libraries support it", SigningAlgorithm::Es256),
+        ("ES256", "ECDSA with P-256, which nearly all libraries support; tokens are verified with the public key", SigningAlgorithm::Es256),
         ("RS256", "3072-bit RSA, for services whose libraries cannot verify ES256", SigningAlgorithm::Rs256),
         ("EdDSA", "Ed25519; some libraries do not support it", SigningAlgorithm::EdDsa),
         ("HS256", "HMAC with SHA-256, as in FastAPI's tutorial; verifying tokens requires the secret key", SigningAlgorithm::Hs256),
@@ -376,11 +374,11 @@ pub(crate) struct AlgorithmSettings {
     pub(crate) algorithm: Option<SigningAlgorithm>,
 }
 
-/// The settings of the secure profile that change its OpenAPI document.
+/// The settings of the secure profile that affect its OpenAPI document.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Secure profile options")]
 pub(crate) struct ApiSettings {
-    /// Scopes of your services with descriptions, for the Authorize dialog of Swagger UI and the server metadata
+    /// Scopes of your services and their descriptions, for Swagger UI's Authorize dialog and the server metadata
     #[arg(long, value_name = "SCOPE=DESCRIPTION;…", value_delimiter = ';', value_parser = described_scope)]
     pub(crate) scope: Vec<(Scope, String)>,
 
@@ -404,7 +402,7 @@ pub(crate) struct ApiSettings {
     #[arg(long)]
     pub(crate) require_client: bool,
 
-    /// Let browsers sign in with a session cookie at /login
+    /// Let browsers sign in at /login and authenticate with a session cookie
     #[arg(long, value_name = "on|off", default_value = "on", action = ArgAction::Set, hide_possible_values = true, value_parser = on_or_off())]
     session_cookies: bool,
 
@@ -416,15 +414,15 @@ pub(crate) struct ApiSettings {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Password hashing options")]
 pub(crate) struct Argon2Parameters {
-    /// Memory per password hash (Argon2id), in KiB
+    /// Memory in KiB per password hash (Argon2id)
     #[arg(long, value_name = "KIB", default_value_t = 19456)]
     argon2_memory: u32,
 
-    /// Number of passes over the memory of a password hash
+    /// Number of Argon2id passes over the memory
     #[arg(long, value_name = "NUMBER", default_value_t = 2)]
     argon2_iterations: u32,
 
-    /// Number of lanes that the memory of a password hash is divided into
+    /// Number of Argon2id lanes that the memory is divided into
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     argon2_parallelism: u32,
 }
@@ -441,7 +439,7 @@ struct HashPoolSettings {
     #[arg(long, value_name = "NUMBER", default_value = "64", value_parser = positive::<NonZeroUsize>)]
     hash_queue: NonZeroUsize,
 
-    /// Maximum expected wait for a hashing thread, in milliseconds; sign-ins that would wait longer get 503 at once
+    /// Maximum expected wait in milliseconds for a hashing thread; sign-ins that would wait longer get 503 at once
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 2000)]
     hash_max_wait: u64,
 }
@@ -473,11 +471,11 @@ struct LoginThrottleSettings {
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     login_throttle_account_failures: u32,
 
-    /// Number of failed attempts per account, from all addresses, before unknown devices and addresses have to wait
+    /// Number of failed attempts per account, across all addresses, before unknown devices and addresses have to wait
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     login_throttle_account_total_failures: u32,
 
-    /// Number of failed attempts per address, for all accounts, before sign-ins from the address have to wait
+    /// Number of failed attempts per address, across all accounts, before sign-ins from the address have to wait
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     login_throttle_address_failures: u32,
 
@@ -486,8 +484,8 @@ struct LoginThrottleSettings {
     login_throttle_longest_wait: u32,
 
     /// Maximum number of requests per second from one address, successful or not; applies to /token, /login, /logout,
-    /// /revoke and /introspect, password changes, and requests with unknown session cookies; a burst may
-    /// contain ten times that number
+    /// /revoke and /introspect, to password changes, and to requests with unknown session cookies; bursts may be ten
+    /// times as large
     #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = positive::<NonZeroU32>)]
     login_throttle_rate: NonZeroU32,
 }
@@ -513,7 +511,7 @@ impl Settings {
         self.secure.issuer.issuer.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen.bind))
     }
 
-    /// Returns an error message if the issuer is derived from a --bind without a specific address or port.
+    /// Returns an error message if the issuer is derived from --bind, and --bind has no specific address or port.
     pub(crate) fn unreachable_issuer(&self) -> Option<String> {
         let bind = self.listen.bind;
         let is_unreachable =
@@ -560,7 +558,7 @@ impl Settings {
         }
     }
 
-    /// Returns the name, logo and color of the pages.
+    /// Returns the name, logo, color and help link for the pages.
     ///
     /// # Errors
     /// If the logo cannot be used.
@@ -576,7 +574,7 @@ impl Settings {
         })
     }
 
-    /// Returns the settings of [`JwtTokens`](crate::jwt::JwtTokens).
+    /// Returns the settings for [`JwtTokens`](crate::jwt::JwtTokens).
     pub(crate) fn jwt(&self) -> JwtSettings {
         self.secure.keys.jwt(self.secure.api.signing, &self.issuer())
     }
@@ -584,15 +582,15 @@ impl Settings {
     /// Returns the audiences that clients may request tokens for. They include the issuer, which is the audience of
     /// this service itself.
     pub(crate) fn audiences(&self) -> Result<Vec<Audience>, Failure> {
-        let own = audience(&self.issuer()).map_err(Failure::usage)?;
+        let issuer = audience(&self.issuer()).map_err(Failure::usage)?;
         let mut audiences = self.secure.audience.clone();
-        if !audiences.contains(&own) {
-            audiences.push(own);
+        if !audiences.contains(&issuer) {
+            audiences.push(issuer);
         }
         Ok(audiences)
     }
 
-    /// Returns the check of origins and host names, or `None` in the tutorial profile.
+    /// Returns the check for origins and host names, or `None` in the tutorial profile.
     pub(crate) fn origin_check(&self) -> Option<OriginCheck> {
         if self.profile.profile == Profile::Tutorial {
             return None;
@@ -610,15 +608,15 @@ impl Settings {
         Some(check.only_hosts(allowed.iter().cloned().chain(issuer_host)))
     }
 
-    /// Returns the origin of the issuer. Behind a proxy that does not forward the host, browsers send this origin for
-    /// the service's own pages.
+    /// Returns the origin of the service's own pages, which must be allowed explicitly: if a proxy does not forward the
+    /// public host name, the `Origin` header differs from the host of the request.
     fn own_origin(&self) -> Option<String> {
         let issuer = self.issuer().parse::<Uri>().ok()?;
         Some(format!("{}://{}", issuer.scheme_str()?, issuer.authority()?))
     }
 
-    /// Returns the settings of session cookies, which need TLS unless the issuer is an `http` URL. Pages of
-    /// `--cors-origin` may call the service with tokens, but not with the user's session cookie.
+    /// Returns the settings for session cookies, which need TLS unless the issuer is an `http` URL. Pages from
+    /// `--cors-origin` origins may call the service with tokens, but not with the user's session cookie.
     pub(crate) fn cookies(&self) -> CookieTransport {
         let cookies = CookieTransport::default()
             .lifetime(self.secure.session_cookie_ttl)
@@ -662,8 +660,8 @@ impl NetworkSettings {
     }
 
     /// Returns the timeout for idle connections. With trusted proxies, the default exceeds the 60 seconds for which
-    /// most proxies reuse a connection. If a proxy sends a request while the connection is being closed, it responds
-    /// with 502.
+    /// most proxies reuse a connection: a proxy that sends a request while the connection is being closed responds with
+    /// 502.
     pub(crate) fn idle_timeout(&self) -> Duration {
         let default = if self.has_trusted_proxies() { 75 } else { 5 };
         self.idle_timeout.unwrap_or(Duration::from_secs(default))
@@ -757,7 +755,7 @@ impl PasswordSettings {
 }
 
 impl KeySettings {
-    /// Returns the settings of JWTs, with the issuer as their audience.
+    /// Returns the JWT settings, with the issuer as the audience.
     pub(crate) fn jwt(&self, signing: AlgorithmSettings, issuer: &str) -> JwtSettings {
         JwtSettings {
             algorithm: signing.algorithm,
@@ -770,7 +768,7 @@ impl KeySettings {
 }
 
 impl Argon2Parameters {
-    /// Returns the settings of a hasher with these parameters.
+    /// Returns the settings for a hasher with these parameters.
     pub(crate) fn hasher(self) -> Argon2Settings {
         Argon2Settings {
             memory: self.argon2_memory,
@@ -781,7 +779,7 @@ impl Argon2Parameters {
     }
 }
 
-/// Returns a parser for one of these values: name, help, value.
+/// Returns a parser that accepts one of `values`. Each has a name, a help text and the value that is returned.
 fn one_of<T: Copy + Send + Sync + 'static>(
     values: &'static [(&'static str, &'static str, T)],
 ) -> impl TypedValueParser<Value = T> {
@@ -798,7 +796,7 @@ pub(crate) fn on_or_off() -> impl TypedValueParser<Value = bool> {
 
 /// Parses a `NonZero` number.
 fn positive<T: FromStr>(text: &str) -> Result<T, &'static str> {
-    text.parse().map_err(|_| "expected a whole number of 1 or more")
+    text.parse().map_err(|_| "expected a positive whole number")
 }
 
 fn positive_seconds(text: &str) -> Result<Duration, &'static str> {
@@ -861,4 +859,22 @@ pub(crate) fn audience(text: &str) -> Result<Audience, String> {
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn program_and_library_have_the_same_defaults() {
+        let settings = Settings::from_arguments(["--profile", "secure"]).unwrap();
+        assert_eq!(settings.secure.refresh(), RefreshSettings::default());
+        assert_eq!(settings.secure.login_throttle(), Some(LoginThrottleLimits::default()));
+        let library = CookieTransport::default();
+        let cookies = library
+            .clone()
+            .lifetime(settings.secure.session_cookie_ttl)
+            .idle_timeout(settings.secure.session_cookie_idle_ttl);
+        assert_eq!(format!("{cookies:?}"), format!("{library:?}"));
+    }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use actix_web::rt::{self, signal};
 
-/// Handlers of SIGTERM and SIGINT.
+/// Handlers for SIGTERM and SIGINT.
 pub(crate) struct StopSignals {
     #[cfg(unix)]
     terminate: signal::unix::Signal,

@@ -25,7 +25,7 @@ const CONFIG: &str = "config";
 /// The setting that may contain a password.
 const DATABASE_URL: &str = "database-url";
 
-/// The value names that stand for numbers in the help.
+/// The value names in the help that stand for numbers.
 const NUMBERS: [&str; 6] = ["BYTES", "DAYS", "KIB", "MILLISECONDS", "NUMBER", "SECONDS"];
 
 /// The minimum similarity between an unknown name and a suggested one, the same as clap's.
@@ -199,7 +199,7 @@ pub(crate) fn in_force(command: &clap::Command, matches: &ArgMatches, files: &[F
     settings(command).map(describe).collect()
 }
 
-/// Returns the name that is most similar to an unknown one.
+/// Returns the name that is most similar to `unknown`, if one is similar enough.
 pub(crate) fn suggestion(unknown: &str, names: impl Iterator<Item = String>) -> Option<String> {
     let similar = names.map(|name| (strsim::jaro(unknown, &name), name));
     let best = similar.filter(|(similarity, _)| *similarity > MIN_SIMILARITY);
@@ -275,8 +275,8 @@ fn parse(path: &str, text: &str, all: &clap::Command) -> Result<Vec<FileValue>, 
     Ok(values)
 }
 
-/// Returns whether the type of a setting is known from its value name. Otherwise, a new value name could be treated as
-/// text by mistake.
+/// Returns whether the type of a setting is known from its value name. Without this check, a new value name could be
+/// treated as text by mistake.
 #[cfg(test)]
 pub(crate) fn has_known_type(arg: &Arg) -> bool {
     const TEXTS: [&str; 13] = [

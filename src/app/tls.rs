@@ -66,7 +66,7 @@ impl TlsFiles {
         self.parse(&self.read()?).map(|_| ())
     }
 
-    /// Returns the configuration of TLS 1.2 and 1.3, and reloads the certificate within seconds after its files change.
+    /// Returns the configuration for TLS 1.2 and 1.3. The certificate is reloaded within seconds when its files change.
     pub(super) fn serve(self) -> Result<ServerConfig, Failure> {
         let content = self.read()?;
         let certificate = RwLock::new(self.parse(&content)?.into());
@@ -139,7 +139,7 @@ impl ResolvesServerCert for Current {
     }
 }
 
-/// Returns the configuration of a client that accepts any certificate, for requests without secrets.
+/// Returns the configuration for a client that accepts any certificate, for requests without secrets.
 pub(super) fn unverified_client() -> Result<ClientConfig, rustls::Error> {
     let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate)).with_no_client_auth())

@@ -6,9 +6,9 @@ use crate::{
 };
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the audiences of the tokens of a sign-in: the requested audiences, or else the first one that the client
-    /// may have. The list is empty if the application has not set any audiences; the token is then for the issuer's own
-    /// audience.
+    /// Returns the audiences for the tokens of a sign-in: the requested audiences or, if none is requested, the first
+    /// one that the client may have. The list is empty if the application has not set any audiences; the token is then
+    /// for the issuer's own audience.
     pub(super) fn audiences(
         &self,
         client: &Client,
@@ -21,8 +21,8 @@ impl<U: AuthUser> Auth<U> {
         self.restrict(allowed, client, requested)
     }
 
-    /// Returns the audiences of a refreshed token: those of the sign-in that the client may still have. If audiences
-    /// are requested, returns only these.
+    /// Returns the audiences for the tokens of a refresh: those of the sign-in that the client may still have. If
+    /// audiences are requested, returns only these.
     pub(super) fn audiences_to_refresh(
         &self,
         family: &TokenFamily,
@@ -48,7 +48,7 @@ impl<U: AuthUser> Auth<U> {
         let known = &self.0.rules.audiences;
         match &client.audiences {
             None => known.clone(),
-            Some(own) => own.iter().filter(|audience| known.contains(audience)).cloned().collect(),
+            Some(listed) => listed.iter().filter(|audience| known.contains(audience)).cloned().collect(),
         }
     }
 

@@ -86,8 +86,8 @@ impl<U: AuthUser> Auth<U> {
         self.authenticate_for(token, Accepted::OwnAudience).await
     }
 
-    /// Does the same as [`authenticate`](Self::authenticate), but for tokens for the given audience, for example to
-    /// authenticate the requests to another service.
+    /// Does the same as [`authenticate`](Self::authenticate), but accepts only tokens for the given audience, for
+    /// example to authenticate requests to another service.
     ///
     /// # Errors
     /// The errors of [`authenticate`](Self::authenticate).
@@ -116,8 +116,8 @@ impl<U: AuthUser> Auth<U> {
         self.cached(token.expose(), accepted, now, look_up).await
     }
 
-    /// Finds a token or a cookie in the cache, or else looks it up and caches the result. If `look_up` returns `None`,
-    /// the token or cookie is invalid, and nothing is cached.
+    /// Returns the cached result for a token or cookie. If there is none, calls `look_up` and caches the result. If
+    /// `look_up` returns `None`, the token or cookie is invalid, and nothing is cached.
     pub(super) async fn cached(
         &self,
         secret: &str,
@@ -162,7 +162,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(Some((claims, authentication)))
     }
 
-    /// Finds the client of a token without a user.
+    /// Looks up the client that requested a token for itself.
     async fn look_up_client(
         &self,
         claims: &Claims,
@@ -196,7 +196,7 @@ impl<U: AuthUser> Auth<U> {
         SessionOwner { user_kind: kind.into(), subject: claims.subject.clone() }
     }
 
-    /// Returns whether the session of a token is active; `true` without a session store. While a response may be
+    /// Returns whether the session of a token is active; `true` if there is no session store. While a response may be
     /// repeated, records that the client received it. If the token comes from a response that was presumed lost, two
     /// parties have the refresh token, and the session ends.
     async fn has_session(&self, claims: &Claims, now: Timestamp) -> Result<bool, BackendError> {

@@ -29,8 +29,8 @@ use crate::{
     },
 };
 
-/// The default maximum number of sessions of a user.
-const MAX_SESSIONS: NonZeroU32 = NonZeroU32::new(50).expect("not zero");
+/// The default maximum number of sessions per user.
+const MAX_SESSIONS: NonZeroU32 = NonZeroU32::new(50).expect("50 is not zero");
 
 /// The builder that [`Auth::builder`] returns. Login throttling is on by default.
 pub struct AuthBuilder<S: UserStore> {
@@ -62,8 +62,8 @@ pub struct AuthBuilder<S: UserStore> {
 pub enum BuildError {
     /// Neither `tokens` nor `token_verifier` was called.
     #[error(
-        "no tokens: call .tokens(…) to issue and verify tokens, or .token_verifier(…) to verify those of another \
-         service"
+        "no token service is set: call .tokens(…) to issue and verify tokens, or .token_verifier(…) to verify \
+         tokens from another service"
     )]
     NoTokens,
     /// `passwords` was called, but no token issuer was set.
@@ -71,14 +71,14 @@ pub enum BuildError {
     PasswordsWithoutTokens,
     /// The kind of user is [`Client::USER_KIND`].
     #[error(
-        "the kind of user \"client\" is reserved for clients: rename the user type, or override AuthUser::user_kind"
+        "the user kind \"client\" is reserved for clients: rename the user type, or override AuthUser::user_kind"
     )]
     ReservedUserKind,
     /// `refresh_tokens` was called without `sessions`.
     #[error("refresh tokens need sessions: call .sessions(…)")]
     RefreshTokensWithoutSessions,
     /// `max_sessions` was called without `sessions`.
-    #[error("max_sessions needs a session store: call .sessions(…)")]
+    #[error(".max_sessions(…) needs a session store: call .sessions(…)")]
     MaxSessionsWithoutSessions,
     /// `cookies` was called without `sessions`.
     #[error("session cookies need sessions: call .sessions(…)")]
@@ -98,7 +98,7 @@ pub enum BuildError {
     #[error("password changes need a password hasher: call .passwords(…)")]
     PasswordChangesWithoutHasher,
     /// `require_client` was called without `clients`.
-    #[error("require_client needs a client registry: call .clients(…)")]
+    #[error(".require_client(true) needs a client registry: call .clients(…)")]
     ClientRequiredWithoutRegistry,
 }
 
@@ -131,7 +131,7 @@ impl<U: AuthUser> Auth<U> {
 }
 
 impl<S: UserStore + 'static> AuthBuilder<S> {
-    /// Sets the password hasher: users can sign in with a password.
+    /// Sets the password hasher, so that users can sign in with a password.
     #[must_use]
     pub fn passwords(mut self, hasher: impl PasswordHasher + 'static) -> Self {
         self.hasher = Some(DynPasswordHasher::new_arc(hasher));
@@ -146,7 +146,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
     }
 
     /// Sets the words that attackers may know about a user, such as the username and the email address. The password
-    /// policy rejects passwords that resemble them.
+    /// policy rejects passwords that are based on these words.
     #[must_use]
     pub fn password_context(
         mut self,
@@ -175,8 +175,8 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the verifier for access tokens of another service, instead of [`tokens`](Self::tokens). Users then cannot
-    /// sign in at this application.
+    /// Sets the verifier for access tokens that another service issues. Use it instead of [`tokens`](Self::tokens);
+    /// users then cannot sign in to this application.
     #[must_use]
     pub fn token_verifier(mut self, verifier: impl TokenVerifier + 'static) -> Self {
         self.verifier = Some(DynTokenVerifier::new_arc(verifier));
@@ -184,7 +184,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets additional claims of access tokens, such as a name or a tenant.
+    /// Sets additional claims for access tokens, such as a name or a tenant.
     #[must_use]
     pub fn extra_claims(
         mut self,
@@ -203,7 +203,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Publishes the endpoint `/forward-auth`, with which reverse proxies authenticate requests.
+    /// Publishes the endpoint `/forward-auth`, which reverse proxies call to authenticate requests.
     #[must_use]
     pub fn forward_auth(mut self) -> Self {
         self.rules.forward_auth = true;
@@ -217,7 +217,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the identifier of the default client (`client_id` in tokens), `gatepass` unless set. Requests without
+    /// Sets the identifier of the default client (`client_id` in tokens); the default is `gatepass`. Requests without
     /// client credentials are treated as requests of this public client, which may request all scopes and audiences. Do
     /// not register a client with this identifier.
     #[must_use]
@@ -226,8 +226,9 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the store of sessions and refresh tokens: tokens can be revoked, users can sign out, and clients that
-    /// request the scope `offline_access` get refresh tokens. Without a store, a token is valid until it expires.
+    /// Sets the store for sessions and refresh tokens. With a store, tokens can be revoked, users can sign out, and
+    /// clients that request the scope `offline_access` get refresh tokens. Without a store, a token is valid until it
+    /// expires.
     #[must_use]
     pub fn sessions(mut self, store: impl SessionStore + 'static) -> Self {
         self.sessions = Some(DynSessionStore::new_arc(store));
@@ -241,7 +242,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the maximum number of sessions of a user, 50 by default; requires [`sessions`](Self::sessions). A further
+    /// Sets the maximum number of sessions per user (50 by default); requires [`sessions`](Self::sessions). A further
     /// sign-in ends the least recently used session.
     #[must_use]
     pub fn max_sessions(mut self, maximum: NonZeroU32) -> Self {
@@ -264,14 +265,14 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Replaces the default login throttle, which counts in memory.
+    /// Replaces the default login throttle, which counts failed attempts in memory.
     #[must_use]
     pub fn login_throttle(mut self, throttle: LoginThrottle) -> Self {
         self.throttle = Some(throttle);
         self
     }
 
-    /// Turns login throttling off. Attackers can then guess passwords as fast as they are hashed.
+    /// Turns login throttling off. Attackers can then guess passwords as fast as the server hashes them.
     #[must_use]
     pub fn without_login_throttle(mut self) -> Self {
         self.throttle = None;

@@ -88,7 +88,8 @@ impl<U: AuthUser> Auth<U> {
         Client::public(self.0.default_client_id.clone())
     }
 
-    /// Returns the client of a request, or else the default client. It must be allowed to use the grant.
+    /// Returns the client of a request, or the default client if the request has none. Fails if the client may not use
+    /// the grant, or if a registered client is required and missing.
     pub(super) fn client_for<'a>(
         &self,
         client: Option<&'a Client>,
@@ -107,14 +108,14 @@ impl<U: AuthUser> Auth<U> {
         self.registered_id(&client.id)
     }
 
-    /// Returns the identifier, or `None` if it is that of the default client. If a registered client is required, there
-    /// is no default client, and a registered client may have the same identifier.
+    /// Returns the identifier, or `None` for the identifier of the default client. If a registered client is required,
+    /// there is no default client, so a registered client may have that identifier.
     pub(super) fn registered_id<'a>(&self, id: &'a ClientId) -> Option<&'a ClientId> {
         Some(id).filter(|id| self.0.rules.require_client || **id != self.0.default_client_id)
     }
 
-    /// Returns the client of a session or token. Without a stored identifier, this is the default client: its sessions
-    /// contain no identifier, and neither do tokens that older versions of Gatepass issued.
+    /// Returns the identifier of the client of a session or token. If none is stored, this is the default client: its
+    /// sessions contain no identifier, and neither do tokens that older versions of Gatepass issued.
     pub(crate) fn client_id_of<'a>(&'a self, stored: Option<&'a ClientId>) -> &'a ClientId {
         stored.unwrap_or(&self.0.default_client_id)
     }

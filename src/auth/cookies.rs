@@ -1,8 +1,8 @@
 //! Session cookies: browsers authenticate with a cookie that no script can read, instead of with tokens.
 //!
-//! A cookie is 256 random bits that identify a session, as the family name in a refresh token does. It is neither a
-//! token nor signed. Even a service that omits checks does not accept it in place of a token, and its lifetime does not
-//! depend on the signing keys.
+//! A cookie is 256 random bits that identify a session, as the family name in a refresh token does. It is not a token
+//! and is not signed. Even a service that omits checks cannot accept it as a token, and its lifetime does not depend on
+//! the signing keys.
 
 use std::time::Duration;
 
@@ -27,19 +27,19 @@ use crate::{
 /// [`AuthBuilder::cookies`](crate::auth::AuthBuilder::cookies).
 ///
 /// The cookie `__Host-gatepass_session` is `HttpOnly`, `Secure` and `SameSite=Lax`. By default, it expires after an
-/// hour without a request and 8 hours after the sign-in. The hour is the inactivity timeout of NIST SP 800-63B-4 for
-/// AAL2. The 8 hours are the longest absolute timeout that OWASP's Session Management Cheat Sheet suggests for
-/// applications that are used all day.
+/// hour without a request, and at the latest 8 hours after the sign-in. The hour is the inactivity timeout of NIST SP
+/// 800-63B-4 for AAL2. The 8 hours are the longest absolute timeout that OWASP's Session Management Cheat Sheet
+/// suggests for applications that are used all day.
 ///
 /// The extractors, [`Auth::bearer`] and [`Auth::require`] accept the cookie in place of a bearer token. A request with
 /// an `Authorization` header is authenticated by that header alone. A cookie that is no longer valid is ignored, so
 /// that [`MaybeUser`](crate::MaybeUser) is anonymous.
 ///
-/// If a request with the cookie may change something, it must come from a page of the same origin or an
-/// [allowed](Self::allow_origins) one, or it gets 403. This applies to WebSocket handshakes and to all methods other
-/// than GET, HEAD and OPTIONS. `Sec-Fetch-Site` or `Origin` must show the origin. A request with neither header is
-/// refused, since all current browsers send one. Other requests are not checked, so handlers of GET requests must
-/// change nothing.
+/// If a request with the cookie may change something, it must come from a page of the same origin or of an
+/// [allowed origin](Self::allow_origins). Otherwise, it gets 403. This applies to WebSocket handshakes and to all
+/// methods other than GET, HEAD and OPTIONS. `Sec-Fetch-Site` or `Origin` must show the origin. A request with neither
+/// header is refused, since all current browsers send one. Other requests are not checked, so handlers of GET requests
+/// must not change anything.
 ///
 /// ```
 /// use std::time::Duration;
@@ -77,7 +77,7 @@ impl CookieTransport {
     }
 
     /// Sets the time without requests after which cookies and their sessions end, in whole seconds. Requests are
-    /// recorded at most once per tenth of this time, so a session may end up to a tenth earlier.
+    /// recorded at most once per tenth of this time, so a session may end earlier, by up to a tenth of this time.
     #[must_use]
     pub fn idle_timeout(self, idle: Duration) -> Self {
         Self { idle, ..self }
@@ -91,15 +91,15 @@ impl CookieTransport {
     }
 
     /// Allows pages of these origins, such as `https://app.example.com`, to send requests with the cookie. Browsers
-    /// send it only from pages of the same site.
+    /// send the cookie only from pages of the same site.
     #[must_use]
     pub fn allow_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.origins.extend(origins.into_iter().map(Into::into));
         self
     }
 
-    /// Omits `Secure` and the prefix `__Host-`, for development over plain HTTP. **Insecure**: the network and other
-    /// services on the host can read and replace the cookie.
+    /// Omits `Secure` and the prefix `__Host-`, for development over plain HTTP. **Insecure**: attackers on the network
+    /// and other services on the host can read and replace the cookie.
     #[must_use]
     pub fn insecure_http(self) -> Self {
         Self { is_secure: false, ..self }
@@ -111,7 +111,7 @@ impl CookieTransport {
         format!("{}{}", if self.is_secure { "__Host-" } else { "" }, self.name)
     }
 
-    /// Returns the name of the cookie over TLS, for the OpenAPI document.
+    /// Returns the name that the cookie has over TLS, for the OpenAPI document.
     pub(crate) fn documented_name(&self) -> String {
         Self { is_secure: true, ..self.clone() }.cookie_name()
     }
@@ -145,7 +145,7 @@ fn is_cookie(text: &str) -> bool {
     text.len() == refresh_token::PART_LENGTH
 }
 
-/// Returns the hash of a cookie in the store. It differs from the hash of a refresh token with the same value.
+/// Returns the hash that the store keeps for a cookie. It differs from the hash of a refresh token with the same value.
 pub(super) fn cookie_hash(cookie: &str) -> TokenHash {
     refresh_token::hash(&format!("session cookie {cookie}"))
 }
@@ -155,7 +155,7 @@ impl<U: AuthUser> Auth<U> {
         self.0.cookies.as_ref()
     }
 
-    /// Finds the session of a cookie and its user.
+    /// Authenticates a request with a session cookie: finds the session and its user.
     pub(crate) async fn authenticate_cookie(
         &self,
         cookie: &str,

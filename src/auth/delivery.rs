@@ -1,12 +1,12 @@
-//! The rules for repeated responses to a refresh: a client that lost the response gets another one. If two parties have
-//! the refresh token, the session ends.
+//! The rules for repeating the response to a refresh: a client that lost the response can get another response. If two
+//! parties have the refresh token, the session ends.
 
 use crate::{
     auth::throttle::network,
     domain::{client::ClientInfo, session::Delivery},
 };
 
-/// The maximum number of repetitions of the response to a rotation.
+/// The maximum number of times that the response to a rotation is repeated.
 const MAX_REPETITIONS: u64 = 10;
 
 /// The maximum number of attempts to change a token family. Each failed attempt means that a concurrent request changed
@@ -70,7 +70,7 @@ impl Delivery {
     }
 }
 
-/// Returns whether two requests come from the same [`network`] and with the same user agent.
+/// Returns whether two requests come from the same [`network`] and have the same user agent.
 pub(super) fn is_same_sender(one: &ClientInfo, other: &ClientInfo) -> bool {
     one.address.map(network) == other.address.map(network) && one.user_agent == other.user_agent
 }
@@ -89,18 +89,18 @@ mod tests {
 
     fn allowed(repetition: Repetition) -> Delivery {
         let Repetition::Allowed(delivery) = repetition else {
-            panic!("the repetition is not allowed: {repetition:?}")
+            panic!("expected an allowed repetition, got {repetition:?}")
         };
         delivery
     }
 
     fn received(used: Use) -> Delivery {
-        let Use::First(delivery) = used else { panic!("the use is not the first one: {used:?}") };
+        let Use::First(delivery) = used else { panic!("expected the first use, got {used:?}") };
         delivery
     }
 
     #[test]
-    fn response_is_repeated_ten_times_to_its_sender_even_if_received() {
+    fn response_is_repeated_to_the_same_sender_ten_times_even_if_it_was_received() {
         for start in [ROTATED, received(ROTATED.used(7))] {
             let last = (0..10).fold(start, |delivery, _| allowed(delivery.repeated(true)));
             assert_eq!(last, Delivery { last: 17, ..start });
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn response_is_repeated_to_another_sender_until_a_response_is_received() {
+    fn response_is_repeated_to_another_sender_only_until_a_response_is_received() {
         let moved = allowed(ROTATED.repeated(false));
         assert_eq!(moved, Delivery { to_sender: 8, last: 8, ..ROTATED });
         // The client that changed networks stays signed in, even if it repeats its request.
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_repetitions_by_several_senders_are_reuse() {
+    fn too_many_repetitions_to_several_senders_count_as_reuse() {
         let repeat = |delivery: Delivery, senders: &[bool]| {
             senders.iter().fold(delivery, |delivery, is_same| allowed(delivery.repeated(*is_same)))
         };
@@ -138,13 +138,13 @@ mod tests {
             assert_eq!(
                 [true, false].map(|same| by_two.repeated(same)),
                 [Repetition::Reuse; 2],
-                "switch {switch}"
+                "another sender repeated the request after {switch} repetitions"
             );
         }
     }
 
     #[test]
-    fn use_of_a_token_older_than_the_rotation_changes_nothing() {
+    fn use_of_an_access_token_from_before_the_rotation_changes_nothing() {
         for delivery in [ROTATED, allowed(ROTATED.repeated(false)), received(ROTATED.used(7))] {
             for sequence in [0, 6] {
                 assert_eq!(delivery.used(sequence), Use::Repeated);
@@ -209,10 +209,13 @@ mod tests {
                                 prop_assert!(is_only_sender, "several senders got responses: {responses:?}");
                             }
                             Repetition::Reuse => {
-                                let is_others = |(other, used): &(u8, bool)| {
+                                let is_conflict = |(other, used): &(u8, bool)| {
                                     *other != sender && (*used || responses.len() == 11)
                                 };
-                                prop_assert!(responses.iter().any(is_others), "no other sender used a token");
+                                prop_assert!(
+                                    responses.iter().any(is_conflict),
+                                    "unexpected reuse: no other sender used a token, and the limit was not reached"
+                                );
                                 return Ok(());
                             }
                         }
@@ -224,9 +227,9 @@ mod tests {
                             Use::First(next) => delivery = next,
                             Use::Repeated => {}
                             Use::OfLostResponse => {
-                                let is_others = |(other, _): &(u8, bool)| *other != sender;
-                                let is_lost = responses[position..].iter().any(is_others);
-                                prop_assert!(is_lost, "no other sender got a later response");
+                                let is_from_another = |(other, _): &(u8, bool)| *other != sender;
+                                let is_lost = responses[position..].iter().any(is_from_another);
+                                prop_assert!(is_lost, "the response was not lost: no other sender got a later one");
                                 return Ok(());
                             }
                         }

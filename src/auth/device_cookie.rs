@@ -15,7 +15,7 @@ const PAYLOAD_BYTES: usize = ID_BYTES + 8;
 const CODE_BYTES: usize = 32;
 const ENTRY_BYTES: usize = PAYLOAD_BYTES + 2 * CODE_BYTES;
 
-/// An entry of a cookie: the random ID of the device, the expiry, and two authentication codes over both. The second
+/// An entry in a cookie: the random ID of the device, the expiry, and two authentication codes over both. The second
 /// code also depends on the account, which the entry does not reveal.
 type Entry = [u8; ENTRY_BYTES];
 
@@ -36,8 +36,8 @@ pub(super) fn verify_any(key: &[u8; 32], cookie: &DeviceCookie, now: Timestamp) 
     entries(cookie).find_map(|entry| device_of(key, &[], &entry, 0, now))
 }
 
-/// Returns the cookie with a new entry for the account. The failed attempts of the new entry start at zero; copies of
-/// the replaced entry keep their count.
+/// Returns the cookie with a new entry for the account. The new entry starts with zero failed attempts; copies of the
+/// entry that it replaces keep their count.
 pub(super) fn renew(
     key: &[u8; 32],
     account: &[u8; 32],
@@ -118,10 +118,13 @@ mod tests {
             let changed = String::from_utf8(changed).unwrap().into();
             let is_valid = verify(&KEY, &[1; 32], &changed, NOW).is_some();
             let is_valid_for_any = verify_any(&KEY, &changed, NOW).is_some();
-            assert!(!is_valid || !is_valid_for_any, "both codes are valid after character {index} changed");
+            assert!(
+                !is_valid || !is_valid_for_any,
+                "both codes are still valid after character {index} was changed"
+            );
             assert!(
                 index >= 32 || !is_valid && !is_valid_for_any,
-                "a code is valid after character {index} of the payload changed"
+                "a code is still valid after character {index} of the payload was changed"
             );
         }
     }

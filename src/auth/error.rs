@@ -95,11 +95,14 @@ mod tests {
             Err(AuthError::Backend(BackendError::new("the disk is full")))?;
             Ok(())
         }
-        fn own() -> Result<(), ApplicationError> {
+        fn converted() -> Result<(), ApplicationError> {
             Err(AuthError::InvalidClient)?;
             Ok(())
         }
         assert_eq!(boxed().unwrap_err().to_string(), "the disk is full");
-        assert_eq!(own().unwrap_err().source().unwrap().to_string(), "client authentication failed");
+        assert_eq!(converted().unwrap_err().source().unwrap().to_string(), "client authentication failed");
+        let cause = ApplicationError(AuthError::InvalidClient);
+        let backend = AuthError::Backend(BackendError::from(cause));
+        assert_eq!(backend.source().unwrap().to_string(), AuthError::InvalidClient.to_string());
     }
 }

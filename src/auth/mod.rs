@@ -58,8 +58,8 @@ use crate::domain::{
     user::{AuthUser, Subject, UserProfile},
 };
 
-/// Authentication for one kind of user, built from your user store, a password hasher and tokens. Clones are cheap and
-/// share all state.
+/// Authentication for one kind of user, built from your user store, a password hasher and a token service. Clones are
+/// cheap and share all state.
 ///
 /// ```
 /// use gatepass::{Auth, tutorial::{InsecureFakeHasher, InsecureSubjectTokens, TutorialUsers}};
@@ -102,7 +102,7 @@ struct Inner<U: AuthUser> {
 struct Sessions {
     store: Arc<DynSessionStore<'static>>,
     refresh: RefreshSettings,
-    /// The maximum number of sessions of a user.
+    /// The maximum number of sessions per user.
     maximum: NonZeroU32,
 }
 
@@ -127,8 +127,8 @@ struct Rules {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the public keys that other services verify tokens with; `None` if this `Auth` issues no tokens, or none
-    /// that are signed with a private key.
+    /// Returns the public keys that other services verify tokens with; `None` if this `Auth` does not issue tokens, or
+    /// does not sign them with a private key.
     ///
     /// # Errors
     /// [`AuthError::Backend`] if the keys cannot be read.
@@ -222,7 +222,7 @@ impl<U: AuthUser> Auth<U> {
         GrantType::ALL.iter().copied().filter(|grant| grant.is_enabled(self)).collect()
     }
 
-    /// Returns the settings of refresh tokens, if they are issued.
+    /// Returns the settings for refresh tokens, if refresh tokens are issued.
     fn refresh_settings(&self) -> Option<&RefreshSettings> {
         let sessions = self.0.sessions.as_ref()?;
         (sessions.refresh.issue != RefreshTokens::Never).then_some(&sessions.refresh)

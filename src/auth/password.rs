@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// A change of a user's password.
+/// A request to change a user's password.
 #[derive(Debug)]
 pub struct PasswordChange<'a, U> {
     /// The user.
@@ -72,7 +72,7 @@ impl<U: AuthUser> Auth<U> {
     ///   immediately for a password that is [not hashable](Password::is_hashable).
     /// - [`AuthError::InactiveUser`] only if the password is right.
     /// - [`AuthError::TooManyAttempts`] after too many failed attempts or requests, whether or not the user exists.
-    /// - [`AuthError::NotConfigured`] without a password hasher.
+    /// - [`AuthError::NotConfigured`] if no password hasher is set.
     /// - [`AuthError::Backend`] if a store or the hasher fails.
     pub async fn verify_password(
         &self,
@@ -171,7 +171,7 @@ impl<U: AuthUser> Auth<U> {
     ///
     /// # Errors
     /// - [`AuthError::WeakPassword`] if the policy rejects the password.
-    /// - [`AuthError::NotConfigured`] without a password hasher.
+    /// - [`AuthError::NotConfigured`] if no password hasher is set.
     /// - [`AuthError::Backend`] if the policy or the hasher fails.
     pub async fn hash_password(
         &self,
@@ -187,7 +187,7 @@ impl<U: AuthUser> Auth<U> {
             Some(policy) => policy.check(password, context).await?,
             None => WeakPassword::check_length(password, WeakPassword::MIN_CHARACTERS),
         };
-        // A policy need not reject the lengths that no hasher accepts.
+        // A policy may accept empty and overlong passwords, which no hasher accepts.
         checked.and_then(|()| WeakPassword::check_length(password, 1)).map_err(AuthError::WeakPassword)
     }
 
@@ -196,10 +196,10 @@ impl<U: AuthUser> Auth<U> {
     /// # Errors
     /// - [`AuthError::IncorrectPassword`] if the current password is wrong or was changed concurrently.
     /// - [`AuthError::TooManyAttempts`] after too many failed attempts or requests, and while another change of this
-    ///   user is in progress.
+    ///   user's password is in progress.
     /// - [`AuthError::WeakPassword`] if the policy rejects the new password, or if it is the current one.
-    /// - [`AuthError::NotConfigured`] without
-    ///   [`AuthBuilder::password_changes`](crate::auth::AuthBuilder::password_changes).
+    /// - [`AuthError::NotConfigured`] if [`AuthBuilder::password_changes`](crate::auth::AuthBuilder::password_changes)
+    ///   was not called.
     /// - [`AuthError::Backend`] if a store, the policy or the hasher fails. Even then, the password may have been
     ///   changed.
     pub async fn change_password(&self, change: PasswordChange<'_, U>) -> Result<(), AuthError> {
@@ -212,7 +212,8 @@ impl<U: AuthUser> Auth<U> {
         result
     }
 
-    /// Allows each user one change at a time: a user must not fill the queue of the hasher, which all sign-ins share.
+    /// Starts a password change, unless another one is in progress for this user: a user must not be able to fill the
+    /// hasher's queue, which all sign-ins share.
     fn start_password_change(&self, subject: Subject) -> Result<PasswordChangeInProgress<'_>, AuthError> {
         let subjects = &self.0.password_changes;
         if lock(subjects).insert(subject.clone()) {
@@ -253,7 +254,7 @@ impl<U: AuthUser> Auth<U> {
         let new = self.hasher()?.hash(new).await?;
         drop(turn);
         // Sessions end before the change, so that they do not survive it even if the second call of `end_all` fails.
-        // The second call ends the sessions of sign-ins in between. If it fails, the change must not be reported as a
+        // The second call ends sessions that were opened in between. If it fails, the change must not be reported as a
         // success.
         self.end_all(&subject, now).await?;
         if !store.change_password(&subject, &old, &new, now).await? {

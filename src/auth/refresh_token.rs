@@ -1,4 +1,4 @@
-//! The format of refresh tokens, and their derivation.
+//! The format and derivation of refresh tokens.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,11 +10,11 @@ use crate::domain::{
     session::{SessionId, TokenHash},
 };
 
-/// The length of 256 bits in base64url, in characters.
+/// The number of base64url characters that encode 256 bits.
 pub(super) const PART_LENGTH: usize = 43;
 
 /// The two parts of a refresh token, 256 bits each: the name of its family, which all tokens of the family share, and a
-/// part of its own. The family name is secret too. Stores keep only the hashes of both.
+/// part that only this token has. The family name is secret too. Stores keep only the hashes of both.
 pub(super) struct TokenParts<'a> {
     family: &'a str,
     own: &'a str,
@@ -73,7 +73,7 @@ pub(super) fn cookie(random: &[u8; 32]) -> Zeroizing<String> {
     derive(random, "session cookie")
 }
 
-/// Creates the salt that the next token is derived with.
+/// Creates the salt for deriving the next token.
 pub(super) fn salt(random: &[u8; 32]) -> String {
     URL_SAFE_NO_PAD.encode(random)
 }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn successor_shares_the_family_and_has_its_own_part() {
+    fn successor_shares_only_the_family_name_with_its_predecessor() {
         let token = first(&[7; 32]);
         let parts = TokenParts::of(&token).unwrap();
         assert_eq!(token.expose().len(), 86);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn token_of_wrong_length_has_no_parts() {
+    fn token_with_wrong_length_is_rejected() {
         for text in ["", "x", &"x".repeat(43), &"x".repeat(85), &"x".repeat(87), &"é".repeat(43)] {
             assert!(TokenParts::of(&RefreshToken::from(text)).is_none(), "{text}");
         }

@@ -39,9 +39,9 @@ pub enum Introspection<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Revokes a token of a client ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)); `None` is the default client.
-    /// An access token is revoked alone; the revocation of a refresh token ends its whole session. An invalid token is
-    /// not an error. Without a session store, nothing is revoked.
+    /// Revokes a token that was issued to `client` ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)); `None` is the
+    /// default client. The revocation of an access token does not end its session; that of a refresh token does. An
+    /// invalid token is not an error. If there is no session store, nothing is revoked.
     ///
     /// # Errors
     /// [`AuthError::IssuedToAnotherClient`] if the token was issued to another client, [`AuthError::Backend`] if a
@@ -54,8 +54,8 @@ impl<U: AuthUser> Auth<U> {
     ) -> Result<(), AuthError> {
         let Some(sessions) = &self.0.sessions else { return Ok(()) };
         let check_client = |stored: Option<&ClientId>| {
-            let own = self.client_id_of(client.map(|client| &client.id));
-            if self.client_id_of(stored) == own { Ok(()) } else { Err(AuthError::IssuedToAnotherClient) }
+            let id = self.client_id_of(client.map(|client| &client.id));
+            if self.client_id_of(stored) == id { Ok(()) } else { Err(AuthError::IssuedToAnotherClient) }
         };
         let now = self.now();
         let (was_active, subject, session_id) = if let Some(family) = self.family_of(token).await? {
@@ -155,7 +155,7 @@ impl<U: AuthUser> Auth<U> {
         }))
     }
 
-    /// Finds the family of a token, if it is a refresh token.
+    /// Returns the family of a token, if the token is a refresh token.
     async fn family_of(&self, token: &str) -> Result<Option<TokenFamily>, BackendError> {
         match TokenParts::of(&RefreshToken::from(token)) {
             Some(parts) => self.find_family(&parts.family_hash()).await,

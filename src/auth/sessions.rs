@@ -21,16 +21,16 @@ impl<U: AuthUser> Auth<U> {
     /// Returns the active sessions of a user, most recently used first.
     ///
     /// # Errors
-    /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`] if the store fails.
+    /// [`AuthError::NotConfigured`] if no [`SessionStore`] is set, [`AuthError::Backend`] if the store fails.
     pub async fn sessions(&self, subject: &Subject) -> Result<Vec<Session>, AuthError> {
         let owner = self.owner(subject.clone());
         Ok(self.session_store()?.store.list(&owner, self.now()).await?)
     }
 
-    /// Ends a session of a user with all its tokens. Returns whether the user had such a session.
+    /// Ends a session of a user; its tokens are then no longer valid. Returns whether the user had such a session.
     ///
     /// # Errors
-    /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`] if the store fails.
+    /// [`AuthError::NotConfigured`] if no [`SessionStore`] is set, [`AuthError::Backend`] if the store fails.
     pub async fn end_session(
         &self,
         subject: &Subject,
@@ -46,10 +46,10 @@ impl<U: AuthUser> Auth<U> {
         Ok(ended)
     }
 
-    /// Ends every session of a user: tokens issued before are no longer valid.
+    /// Ends every session of a user: tokens that were issued before are no longer valid.
     ///
     /// # Errors
-    /// [`AuthError::NotConfigured`] without a [`SessionStore`], [`AuthError::Backend`] if the store fails.
+    /// [`AuthError::NotConfigured`] if no [`SessionStore`] is set, [`AuthError::Backend`] if the store fails.
     pub async fn end_all_sessions(
         &self,
         subject: &Subject,
@@ -77,7 +77,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(ended)
     }
 
-    /// Ends every session of a user; does nothing without a session store.
+    /// Ends every session of a user; does nothing if there is no session store.
     pub(super) async fn end_all(&self, subject: &Subject, now: Timestamp) -> Result<(), BackendError> {
         let Some(sessions) = &self.0.sessions else { return Ok(()) };
         sessions.store.end_all(&self.owner(subject.clone()), now).await?;

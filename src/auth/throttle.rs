@@ -1,5 +1,6 @@
 //! Login throttling: after several failures, each further attempt must wait, and the wait doubles each time up to a
-//! limit. Strangers cannot lock an account: they delay neither devices nor networks that the account signed in from.
+//! limit. Strangers cannot lock an account: they do not delay sign-ins from devices or networks that the account has
+//! signed in from before.
 
 use std::{
     collections::HashMap,
@@ -36,17 +37,17 @@ use crate::{
     },
 };
 
-/// The throttle for failed sign-ins: a store of failed attempts, and the limits.
+/// The throttle for sign-ins: a store of failed attempts, and the limits.
 ///
-/// Attempts are counted per client address, per account and address, and per account. Behind a reverse proxy, all
-/// clients have the address of the proxy, and one of them can lock out the others. To count the real addresses, add
+/// Failed attempts are counted per client address, per account and address, and per account. Behind a reverse proxy,
+/// all clients have the address of the proxy, and one of them can lock out the others. To count the real addresses, add
 /// [`TrustedProxies`](crate::web::TrustedProxies) to the application:
 /// `.app_data(web::Data::new("10.0.0.0/8".parse::<TrustedProxies>()?))`.
 ///
 /// After a sign-in, the response sets a cookie
 /// ([device cookie](https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies)). Attempts
-/// with the cookie of the account have a count of their own, so that failures by strangers do not delay them. The
-/// cookie does not authenticate anyone: the password is still required.
+/// with a cookie for the account are counted separately, so that failures by strangers do not delay them. The cookie
+/// does not authenticate anyone: the password is still required.
 ///
 /// ```
 /// use gatepass::throttle::{LoginThrottle, LoginThrottleLimits};
@@ -65,7 +66,7 @@ impl LoginThrottle {
         Self::new(InMemoryFailedAttempts::new(100_000))
     }
 
-    /// Creates a throttle that counts failed attempts in a store, which replicas may share.
+    /// Creates a throttle that counts failed attempts in a store, which replicas can share.
     pub fn new(store: impl FailedAttemptStore + 'static) -> Self {
         Self { store: DynFailedAttemptStore::new_arc(store), limits: LoginThrottleLimits::default() }
     }
@@ -86,15 +87,15 @@ pub struct LoginThrottleLimits {
     /// The number of failures for one account from all addresses after which attempts must wait, except from devices
     /// with a cookie and from networks that the account signed in from within 30 days.
     pub account_total_failures: u32,
-    /// The number of failures from one address, over all accounts, after which attempts must wait.
+    /// The number of failures from one address, across all accounts, after which attempts must wait.
     pub address_failures: u32,
     /// The longest wait. The first wait is one second, and each further wait is twice as long as the one before.
     pub longest_wait: Duration,
-    /// The time after the last failure at which the failures of an address are forgotten. It must exceed the longest
-    /// wait. Those of an account over all addresses are forgotten after a day, those of a device after 30 days.
+    /// The time after the last failure at which the failures from an address are forgotten. It must exceed the longest
+    /// wait. The failures for an account across all addresses are forgotten after a day, and those from a device after
+    /// 30 days.
     pub forget_after: Duration,
-    /// The maximum number of attempts per second from one address, successful or not. A burst may be ten times as
-    /// large.
+    /// The maximum number of attempts per second from one address, successful or not. Bursts may be ten times as large.
     pub rate: NonZeroU32,
 }
 
@@ -124,20 +125,20 @@ const DEVICE_FAILURES: u32 = 10;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The time after which the failures of an account over all addresses are forgotten.
+/// The time after which the failures for an account across all addresses are forgotten.
 const ACCOUNT_FORGET_AFTER: Duration = DAY;
 
-/// The time after which the failures of a device are forgotten.
+/// The time after which the failures from a device are forgotten.
 const DEVICE_FORGET_AFTER: Duration = DAY.saturating_mul(30);
 
-/// The time for which a network is known after a sign-in.
+/// The time for which a network stays known after a sign-in.
 const NETWORK_KNOWN_FOR: Duration = DAY.saturating_mul(30);
 
 impl LoginThrottleLimits {
     /// Returns the end of the wait after these failures, if there are at least `allowed`.
     fn end_of_wait(&self, failures: FailedAttempts, allowed: u32) -> Option<Timestamp> {
         let over = failures.count.checked_sub(allowed)?;
-        // The cap avoids overflow: 2^32 seconds are longer than any wait.
+        // The cap avoids overflow: 2^32 seconds is longer than any wait.
         let wait = Duration::from_secs(1 << over.min(32)).min(self.longest_wait);
         failures.last.map(|last| last + wait)
     }
@@ -145,14 +146,15 @@ impl LoginThrottleLimits {
     /// Returns the failures, or none if they are forgotten.
     fn recent(&self, failures: FailedAttempts, forget_after: Duration, now: Timestamp) -> FailedAttempts {
         match failures.last {
-            // The failure is too far in the future, because a clock was wrong. Nobody must wait that long.
+            // The failure is too far in the future, because a clock was wrong. Nobody should have to wait that long.
             Some(last) if last > now + self.longest_wait => FailedAttempts::default(),
             Some(last) if now < last + forget_after => failures,
             _ => FailedAttempts::default(),
         }
     }
 
-    /// Returns an error if an attempt must wait, given the `failures` so far and the number of `others` in progress.
+    /// Returns an error if an attempt must wait, given the `failures` so far and the number of other attempts in
+    /// progress (`others`).
     fn check(
         &self,
         failures: FailedAttempts,
@@ -174,7 +176,7 @@ impl LoginThrottleLimits {
     }
 }
 
-/// The most recent failed attempts, in memory.
+/// An in-memory store of the most recent failed attempts.
 pub(crate) struct InMemoryFailedAttempts {
     attempts: Cache<String, FailedAttempts>,
     /// The lock that makes additions atomic.
@@ -220,15 +222,15 @@ impl FailedAttemptStore for InMemoryFailedAttempts {
     }
 }
 
-/// The account of an attempt, which failures are counted under.
+/// The account that an attempt targets. Failures are counted under this account.
 #[derive(Clone, Copy)]
 pub(crate) enum Target<'a> {
-    /// A user, with the stored hash of the password. All spellings of a username lead to one subject, and therefore to
+    /// A user, with the stored hash of the password. All spellings of a username map to one subject, and therefore to
     /// one count, which also includes attempts to change the password.
     User(&'a Subject, &'a PasswordHash),
     /// A username that no user has. Its failures are counted like those of an account.
     Username(&'a str),
-    /// A client, by the identifier as it was sent.
+    /// The identifier of a client, as it was sent.
     Client(&'a str),
 }
 
@@ -251,24 +253,24 @@ impl Target<'_> {
     }
 }
 
-/// The prefix of keys that count the failures of clients from an address.
+/// The prefix of the keys under which failed client authentications are counted by address.
 pub(crate) const CLIENTS: &str = "clients ";
 
-/// The prefix of keys of networks that an account signed in from.
+/// The prefix of the keys for networks that an account signed in from.
 pub(crate) const KNOWN: &str = "known ";
 
 impl<U: AuthUser> Auth<U> {
     /// Refuses a request if too many requests came from its address, whether or not they failed. Other clients at the
     /// same address do not delay a device that signed in before. Sign-ins check the rate themselves; call this function
-    /// in other endpoints that hash a password, such as a registration.
+    /// in other endpoints that hash a password, such as registration.
     ///
     /// The request is counted together with sign-ins, under [`LoginThrottleLimits::rate`]: 50 requests per second from
-    /// one address by default, with bursts of up to 500. The limit protects the threads for hashing. To keep scripts
-    /// from creating accounts, also set a lower limit of your own. Requests without an address are not limited. If
-    /// login throttling is off, no request is limited.
+    /// one address by default, with bursts of up to 500. The limit protects the hashing threads. To keep scripts from
+    /// creating accounts, also set a lower limit of your own. Requests without an address are not limited. If login
+    /// throttling is off, no request is limited.
     ///
     /// # Errors
-    /// [`AuthError::TooManyAttempts`] if the rate is exceeded, [`AuthError::Backend`] if the store fails.
+    /// [`AuthError::TooManyAttempts`] if the rate limit is exceeded, [`AuthError::Backend`] if the store fails.
     pub async fn check_rate(&self, client_info: &ClientInfo) -> Result<(), AuthError> {
         let Some(throttle) = &self.0.throttle else { return Ok(()) };
         let now = self.now();
@@ -278,8 +280,8 @@ impl<U: AuthUser> Auth<U> {
         self.admit_known_device(throttle, client_info, now).await
     }
 
-    /// Refuses a request from an address whose rate is exceeded, unless it comes from a device that signed in before
-    /// and is within its own rate.
+    /// Refuses a request from an address that exceeds its rate limit, unless the request comes from a device that
+    /// signed in before and is within its own limit.
     async fn admit_known_device(
         &self,
         throttle: &Throttle,
@@ -298,8 +300,7 @@ impl<U: AuthUser> Auth<U> {
     }
 
     /// Looks up a secret, and counts the request if nothing was found: anyone can invent secrets, and each costs a
-    /// query. While the rate of the address is exceeded, nothing is looked up, except for devices that signed in
-    /// before.
+    /// query. While the address exceeds its rate limit, nothing is looked up, except for devices that signed in before.
     pub(super) async fn limit_failures<T>(
         &self,
         client_info: &ClientInfo,
@@ -319,7 +320,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(found)
     }
 
-    /// Exempts an address from the rate limit for a minute, because a client authenticated from it: a client may send
+    /// Exempts an address from the rate limit for a minute after a client authenticated from it: a client may send
     /// requests for many users.
     pub(crate) fn exempt_from_rate(&self, client_info: &ClientInfo) {
         if let Some((throttle, address)) = self.0.throttle.as_ref().zip(client_info.address) {
@@ -404,7 +405,7 @@ impl<U: AuthUser> Auth<U> {
 /// The account of an attempt.
 struct Account {
     hash: [u8; 32],
-    /// A hash of the account and its password hash: after a change of the password, its devices and networks are
+    /// A hash of the account and its password hash: after a password change, the account's devices and networks are
     /// unknown.
     credentials: [u8; 32],
     is_client: bool,
@@ -422,20 +423,21 @@ impl Account {
 pub(super) struct Throttle {
     store: Arc<DynFailedAttemptStore<'static>>,
     limits: LoginThrottleLimits,
-    /// The key of device cookies, read from the store when it is first needed.
+    /// The key that authenticates device cookies, read from the store when it is first needed.
     device_key: OnceCell<[u8; 32]>,
     rates: Rates<IpAddr>,
-    /// The rates of devices with a cookie, while those of their networks are exceeded.
+    /// The request rates of devices with a cookie. A request is counted here only if its network exceeds its rate
+    /// limit.
     device_rates: Rates<DeviceId>,
-    /// The networks whose failed lookups exceeded the rate, with the time.
+    /// The networks whose failed lookups exceeded the rate limit, and the time when they did.
     exceeded: Cache<IpAddr, Timestamp>,
-    /// The networks that clients authenticated from, with the time.
+    /// The networks that clients authenticated from, and the time when they last did.
     clients: Cache<IpAddr, Timestamp>,
-    /// The number of attempts in progress by key. Attempts count as failures until they are done.
+    /// The number of attempts in progress by key. Attempts count as failures until they finish.
     in_progress: Mutex<HashMap<ThrottleKey, u32>>,
 }
 
-/// The rates of requests by sender. A burst may be ten times the rate per second.
+/// The request rate of each sender. A burst may be ten times the rate per second.
 struct Rates<K: Clone + Eq + Hash> {
     limiter: DefaultKeyedRateLimiter<K>,
     /// The number of senders above which those without recent requests are removed.
@@ -507,8 +509,8 @@ impl Throttle {
             let failures = self.find(&in_progress.keys, now).await?[0];
             if failures.count < DEVICE_FAILURES {
                 self.limits.check(failures, others[0], self.limits.account_failures, now)?;
-                // The failures are not cleared: a thief of the cookie must not get more guesses when the owner signs
-                // in. The owner's device gets a new ID.
+                // The failures are not cleared: someone who stole the cookie must not get more guesses when the
+                // owner signs in. The owner's device gets a new ID.
                 let in_progress = Some(in_progress);
                 return Ok(Attempt { in_progress, now, outdated: Vec::new(), new_network: None });
             }
@@ -570,7 +572,7 @@ impl Throttle {
         Ok(Attempt { in_progress: Some(in_progress), now, outdated, new_network: is_new.then_some(known) })
     }
 
-    /// Returns the failed attempts under each key that are not forgotten, in the order of the keys.
+    /// Returns the failed attempts under each key, in the order of the keys. Forgotten attempts are not included.
     async fn find(&self, keys: &[ThrottleKey], now: Timestamp) -> Result<Vec<FailedAttempts>, BackendError> {
         let found = self.store.find(keys).await?;
         if found.len() != keys.len() {
@@ -640,7 +642,7 @@ impl Drop for InProgress {
 struct Attempt {
     in_progress: Option<InProgress>,
     now: Timestamp,
-    /// The failures to clear if the attempt succeeds. Those of the address stay.
+    /// The keys whose failures are cleared if the attempt succeeds. The failures of the address are kept.
     outdated: Vec<ThrottleKey>,
     /// The network to store as known if the attempt succeeds.
     new_network: Option<ThrottleKey>,
@@ -661,7 +663,7 @@ impl Attempt {
         if !self.outdated.is_empty()
             && let Err(error) = store.clear(&self.outdated).await
         {
-            log::warn!("cannot clear failed attempts after a successful one: {error}");
+            log::warn!("cannot clear failed attempts after a successful attempt: {error}");
         }
         if let Some(network) = self.new_network.take()
             && let Err(error) = store.add(&[network], self.now).await
@@ -683,7 +685,7 @@ impl Drop for Attempt {
             let now = self.now;
             runtime.spawn(async move {
                 if let Err(error) = in_progress.count_failure(now).await {
-                    log::warn!("cannot count the attempt of a client that disconnected as failed: {error}");
+                    log::warn!("cannot record the failed attempt of a client that disconnected: {error}");
                 }
             });
         }
@@ -699,103 +701,4 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn failures(count: u32, last: u64) -> FailedAttempts {
-        FailedAttempts { count, last: Some(Timestamp::from_unix(last)) }
-    }
-
-    #[test]
-    fn end_of_wait_doubles_with_each_failure_up_to_the_longest_wait() {
-        let limits = LoginThrottleLimits::default();
-        let wait = |count| limits.end_of_wait(failures(count, 0), 5).map(Timestamp::as_unix);
-        assert_eq!(
-            [0, 4, 5, 6, 7, 14, 15, 1000, u32::MAX].map(wait),
-            [None, None, Some(1), Some(2), Some(4), Some(512), Some(900), Some(900), Some(900)]
-        );
-    }
-
-    #[test]
-    fn network_is_the_ipv4_address_or_the_ipv6_64_prefix() {
-        for (address, expected) in [
-            ("203.0.113.7", "203.0.113.7"),
-            ("::ffff:203.0.113.7", "203.0.113.7"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-            ("2001:db8:1:2::", "2001:db8:1:2::"),
-        ] {
-            assert_eq!(network(address.parse().unwrap()), expected.parse::<IpAddr>().unwrap());
-        }
-    }
-
-    /// A store that loses all results.
-    struct Forgetful;
-
-    impl FailedAttemptStore for Forgetful {
-        fn normalize_username(&self, username: &str) -> String {
-            username.to_owned()
-        }
-
-        async fn find(&self, _: &[ThrottleKey]) -> Result<Vec<FailedAttempts>, BackendError> {
-            Ok(Vec::new())
-        }
-
-        async fn add(&self, _: &[ThrottleKey], _: Timestamp) -> Result<(), BackendError> {
-            Ok(())
-        }
-
-        async fn clear(&self, _: &[ThrottleKey]) -> Result<(), BackendError> {
-            Ok(())
-        }
-
-        async fn device_key(&self, new: [u8; 32]) -> Result<[u8; 32], BackendError> {
-            Ok(new)
-        }
-    }
-
-    #[test]
-    fn attempts_of_known_and_unknown_devices_fail_if_the_store_omits_results() {
-        let throttle = Arc::new(Throttle::new(LoginThrottle::new(Forgetful)));
-        for device in [None, Some(DeviceId::default())] {
-            let account = Account { hash: [0; 32], credentials: [0; 32], is_client: false };
-            let client_info = ClientInfo::default();
-            let admitted = throttle.admit(&account, device, &client_info, Timestamp::now()).now_or_never();
-            assert!(matches!(admitted, Some(Err(AuthError::Backend(_)))));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn end_of_wait_never_decreases_with_failures_or_exceeds_the_longest_wait(
-            count: u32,
-            allowed in 0_u32..1000,
-            last in 0_u64..1 << 40,
-        ) {
-            let limits = LoginThrottleLimits::default();
-            let end = |count| limits.end_of_wait(failures(count, last), allowed);
-            prop_assert!(end(count).is_none_or(|end| end <= Timestamp::from_unix(last + 900)));
-            prop_assert!(end(count) <= end(count.saturating_add(1)));
-            prop_assert_eq!(end(count).is_some(), count >= allowed);
-        }
-
-        #[test]
-        fn failure_in_the_future_delays_at_most_twice_the_longest_wait(now in 0_u64..1 << 40, ahead in 0_u64..10_000) {
-            let (time, failed) = (Timestamp::from_unix(now), failures(50, now + ahead));
-            let limits = LoginThrottleLimits::default();
-            let end = limits.end_of_wait(limits.recent(failed, limits.forget_after, time), 5);
-            prop_assert_eq!(end.is_some(), ahead <= 900);
-            prop_assert!(end.is_none_or(|end| end <= Timestamp::from_unix(now + 2 * 900)));
-        }
-
-        #[test]
-        fn failures_are_forgotten_after_an_hour(count: u32, last in 0_u64..1 << 40, age in 0_u64..10_000) {
-            let now = Timestamp::from_unix(last + age);
-            let expected = if age < 3600 { failures(count, last) } else { FailedAttempts::default() };
-            let limits = LoginThrottleLimits::default();
-            prop_assert_eq!(limits.recent(failures(count, last), limits.forget_after, now), expected);
-        }
-    }
-}
+mod tests;

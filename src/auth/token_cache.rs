@@ -33,8 +33,8 @@ use crate::{
 ///
 /// The cache must receive every change: code that writes to a [`UserStore`](crate::UserStore), a
 /// [`SessionStore`](crate::sessions::SessionStore) or a [`ClientRegistry`](crate::ClientRegistry) must invalidate the
-/// entries before it reports success. The stores of `gatepass::sql` do so for a cache that is passed to
-/// `Database::watch`, which also receives the changes of other processes. Pass the cache to `JwtTokens::watch` as well,
+/// affected entries before it reports success. The stores of `gatepass::sql` do so for a cache that is passed to
+/// `Database::watch`, which also receives changes from other processes. Pass the cache to `JwtTokens::watch` as well,
 /// so that the removal of a signing key clears it.
 ///
 /// ```
@@ -49,7 +49,7 @@ use crate::{
 ///     .token_cache(Arc::clone(&cache))
 ///     .build()?;
 ///
-/// // After a change of johndoe in your table of users:
+/// // After johndoe was changed in your user table:
 /// cache.invalidate(&Invalidation::User(Subject::new("johndoe")?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -115,7 +115,8 @@ pub(super) enum Lookup<U> {
 /// A token that is not cached.
 pub(super) struct Miss {
     digest: TokenDigest,
-    /// The generation before the stores are read. The result is not cached if anything is invalidated after that.
+    /// The generation at the time of the lookup, before the stores are read. The result is not cached if anything is
+    /// invalidated in the meantime.
     generation: u64,
 }
 
@@ -211,15 +212,15 @@ impl<U: Clone + Send + Sync + 'static> CacheInvalidator for TokenCache<U> {
                     .extract_if(|_, session| session.client_id.as_ref() == Some(client_id))
                     .for_each(|(_, session)| remove(&session.tokens));
                 // The client's own tokens, which may have no session.
-                let own = client_id.subject().ok().and_then(|subject| index.users.remove(&subject));
-                own.iter().for_each(|tokens| remove(tokens));
+                let client_tokens = client_id.subject().ok().and_then(|subject| index.users.remove(&subject));
+                client_tokens.iter().for_each(|tokens| remove(tokens));
             }
             Invalidation::Everything => {
                 *index = Index::default();
                 self.tokens.clear();
             }
         }
-        // The generation changes after the removal, so that a thread that sees the new generation does not find the old
+        // The generation changes after the removal, so that a thread that sees the new generation cannot find the old
         // entries.
         self.generation.fetch_add(1, Ordering::Release);
     }

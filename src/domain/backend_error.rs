@@ -1,8 +1,8 @@
-//! Errors of stores, hashers and token services.
+//! Errors from stores, hashers and token services.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-/// A failure of a store, hasher or token service: neither "not found" nor "wrong password".
+/// A failure of a store, hasher or token service. Results such as "not found" or "wrong password" are not failures.
 ///
 /// Implementations of Gatepass's traits return it, and any error converts into it with `?`. The log contains the chain
 /// of causes. A client gets status 500 ([`BackendError::new`]) or 503 ([`BackendError::unavailable`],
@@ -27,7 +27,7 @@ pub struct BackendError {
 }
 
 impl BackendError {
-    /// Creates an error that a retry is not expected to fix.
+    /// Creates an error for a failure that a retry is not expected to fix.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: cause.into().into(), temporary: false, retry_after: None }
     }
@@ -37,7 +37,7 @@ impl BackendError {
         Self { cause: cause.into().into(), temporary: true, retry_after: None }
     }
 
-    /// Creates an error for an overload, with the time after which a retry may succeed.
+    /// Creates an error for an overloaded service, with the time after which a retry may succeed.
     pub fn busy(cause: impl Into<Box<dyn Error + Send + Sync>>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::unavailable(cause) }
     }
@@ -47,7 +47,7 @@ impl BackendError {
         self.retry_after
     }
 
-    /// Returns whether the failure is expected to pass.
+    /// Returns whether the failure is expected to be temporary.
     pub fn is_temporary(&self) -> bool {
         self.temporary
     }
@@ -58,7 +58,7 @@ impl BackendError {
     }
 }
 
-// Like anyhow's error, `BackendError` does not implement `Error`, so that `?` accepts every error.
+// Like `anyhow::Error`, `BackendError` does not implement `Error`, so that `?` can convert every error into it.
 impl<E: Error + Send + Sync + 'static> From<E> for BackendError {
     fn from(cause: E) -> Self {
         let cause: Box<dyn Error + Send + Sync> = Box::new(cause);
@@ -107,12 +107,12 @@ impl fmt::Debug for BackendError {
 
 /// A [`BackendError`] that implements [`Error`]. Gatepass's own stores return it from their inherent methods.
 ///
-/// It converts back into the [`BackendError`] with `?`.
+/// `?` converts it back into the original [`BackendError`].
 #[derive(Clone, Debug)]
 pub struct StoreError(BackendError);
 
 impl StoreError {
-    /// Returns whether the failure is expected to pass.
+    /// Returns whether the failure is expected to be temporary.
     pub fn is_temporary(&self) -> bool {
         self.0.is_temporary()
     }

@@ -39,8 +39,8 @@ pub struct Claims {
     pub token_id: Option<Arc<str>>,
     /// The session that the token belongs to (`sid`).
     pub session_id: Option<SessionId>,
-    /// The number, within the session, of the response that contained the token (`sid_seq`): 0 for the sign-in, and one
-    /// more for each refresh.
+    /// The sequence number of the response that contained the token (`sid_seq`). In each session, it is 0 for the
+    /// sign-in and increases by one with each refresh.
     pub sequence: Option<u64>,
     /// The issuer (`iss`).
     pub issuer: Option<Arc<str>>,

@@ -112,8 +112,8 @@ impl Client {
         self.grants.iter().any(|allowed| allowed == grant)
     }
 
-    /// Returns whether the client authenticates with this secret at `now`: a confidential client must send one of its
-    /// secrets that has not expired, and a public client must not send any.
+    /// Returns whether the client may authenticate with this secret at `now`: a confidential client must send one of
+    /// its unexpired secrets, and a public client must not send any.
     pub fn accepts(&self, secret: Option<&ClientSecret>, now: Timestamp) -> bool {
         match (&self.kind, secret) {
             (ClientKind::Public, secret) => secret.is_none(),
@@ -130,7 +130,7 @@ impl Client {
     }
 }
 
-/// The SHA-256 of a client secret, in base64url. A secret of 256 random bits needs no slow hash, unlike a password.
+/// The SHA-256 of a client secret, in base64url. Unlike a password, a secret of 256 random bits needs no slow hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSecretHash {
     hash: String,
@@ -165,7 +165,7 @@ impl ClientSecretHash {
 pub struct ClientInfo {
     /// The IP address; behind a trusted proxy, the address that the proxy forwards.
     pub address: Option<IpAddr>,
-    /// The `User-Agent` header, at most [`ClientInfo::USER_AGENT_CHARACTERS`] long.
+    /// The `User-Agent` header, at most [`ClientInfo::USER_AGENT_CHARACTERS`] characters long.
     pub user_agent: Option<String>,
     /// The device cookie of an earlier sign-in.
     pub device_cookie: Option<DeviceCookie>,

@@ -13,7 +13,7 @@ pub enum ErrorFormat {
     /// ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
     #[default]
     OAuth2,
-    /// The status and headers of [`OAuth2`](Self::OAuth2), with a body of your own: see [`ErrorFormat::custom`].
+    /// The status and headers of [`OAuth2`](Self::OAuth2), with a custom body: see [`ErrorFormat::custom`].
     Custom(CustomErrorBody),
 }
 
@@ -28,14 +28,14 @@ pub struct ErrorSummary<'a> {
     pub status: u16,
     /// The error code of RFC 6749 or RFC 6750, such as `invalid_grant`, if one applies.
     pub code: Option<&'static str>,
-    /// A sentence for the developer of the client.
+    /// A sentence for developers of the client.
     pub description: &'a str,
 }
 
 impl ErrorFormat {
-    /// Creates a format with bodies of your own, for all endpoints and user extractors of an `Auth`, including the
-    /// token endpoint. Status codes and headers are those of [`OAuth2`](Self::OAuth2). Responses that involve no
-    /// `Auth`, such as those of [`fallback`](crate::web::fallback) and of the form extractors, keep FastAPI's bodies.
+    /// Creates a format with custom bodies, for all endpoints and user extractors of an `Auth`, including the token
+    /// endpoint. Status codes and headers are those of [`OAuth2`](Self::OAuth2). Responses that involve no `Auth`, such
+    /// as those of [`fallback`](crate::web::fallback) and of the form extractors, keep FastAPI's bodies.
     ///
     /// ```
     /// use gatepass::ErrorFormat;

@@ -16,7 +16,8 @@ pub struct Event<'a> {
     pub username: Option<&'a str>,
     /// The user, if known.
     pub subject: Option<&'a Subject>,
-    /// The client; `None` for the default client. If client authentication failed, the identifier that was sent.
+    /// The client; `None` for the default client. If client authentication failed, this is the identifier that was
+    /// sent.
     pub client_id: Option<&'a ClientId>,
     /// The session, if there is one.
     pub session_id: Option<&'a SessionId>,
@@ -35,7 +36,7 @@ impl<'a> Event<'a> {
 
 macro_rules! event_kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// The kind of an event, caused by a request or by an operator.
+        /// The kind of an event. Some events are caused by requests, and others by operators.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum EventKind {
@@ -46,7 +47,7 @@ macro_rules! event_kinds {
             /// All kinds.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// Returns the name in the audit trail and in metrics.
+            /// Returns the name that the audit trail and metrics use.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
@@ -91,7 +92,7 @@ event_kinds! {
     SessionEnded = "session_ended",
     /// A user or an operator ended all sessions of a user.
     SessionsEnded = "sessions_ended",
-    /// A sign-in ended the least recently used session of the user, who had the maximum number of sessions.
+    /// A sign-in ended the user's least recently used session, because the user had the maximum number of sessions.
     SessionEvicted = "session_evicted",
     /// A user changed their password.
     PasswordChanged = "password_changed",
@@ -125,7 +126,7 @@ event_kinds! {
 
 impl EventKind {
     /// Returns whether the event is a refused attempt. Anyone can repeat such attempts at will, so the audit trail
-    /// combines those of a minute into entries with a count.
+    /// combines the attempts of each minute into entries with a count.
     pub fn is_failure(self) -> bool {
         matches!(
             self,

@@ -17,11 +17,11 @@ pub enum Invalidation {
 
 /// A receiver of invalidations, such as [`TokenCache`](crate::cache::TokenCache).
 pub trait CacheInvalidator: Send + Sync + 'static {
-    /// Removes all entries that `change` makes stale. No entry that was removed is used after this method returns.
+    /// Removes all entries that `change` makes stale. After this method returns, none of these entries is used.
     fn invalidate(&self, change: &Invalidation);
 
     /// Reports that all changes so far were delivered: the cache may be used until `deadline`, or longer if this method
-    /// is called again. After a process was suspended, the deadline makes its cache stale even if nothing called
+    /// is called again. If the process is suspended, the deadline makes the cache stale, even if nothing calls
     /// [`disconnected`](Self::disconnected).
     fn synced_until(&self, deadline: Timestamp);
 

@@ -1,4 +1,4 @@
-//! Names: validated strings, each kind with a type of its own so that they cannot be confused.
+//! Names: validated strings. Each kind of name has its own type, so that different kinds cannot be confused.
 
 use thiserror::Error;
 
@@ -10,8 +10,8 @@ pub struct InvalidName {
     pub(crate) reason: &'static str,
 }
 
-/// Returns the reason why a string is not a valid name, or `None` if it is valid. `too_long` is the reason for a string
-/// of more than `max_bytes`.
+/// Returns the reason why a string is not a valid name, or `None` if it is valid. `too_long` is the reason to return
+/// for a string of more than `max_bytes`.
 pub(crate) fn invalid_reason(text: &str, max_bytes: usize, too_long: &'static str) -> Option<&'static str> {
     if text.is_empty() {
         Some("it is empty")

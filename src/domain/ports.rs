@@ -1,7 +1,7 @@
 //! The traits that applications implement: user storage, password hashing, tokens and clients.
 //!
-//! "Not found" is `Ok(None)`, and a wrong password is [`PasswordCheck::Mismatch`]. A [`BackendError`] means that a
-//! store or service failed.
+//! Methods return `Ok(None)` for "not found", and [`PasswordCheck::Mismatch`] for a wrong password. A [`BackendError`]
+//! means that a store or service failed.
 
 #![expect(unreachable_pub, reason = "dynosaur generates unreachable `pub` items")]
 
@@ -29,14 +29,14 @@ use crate::domain::{
 ///
 /// - **unknown-user**: `find_by_username` and `find_by_subject` return `Ok(None)` for every unknown string. An error
 ///   would cause a response with status 500, and anyone can send such strings.
-/// - **distinct-subjects**: Each account has a unique subject, which never changes. Otherwise one user could get the
-///   data of another.
+/// - **distinct-subjects**: Each account has a unique subject, which never changes. Otherwise one user could access
+///   another user's data.
 /// - **found-by-subject**: `find_by_subject` returns the same user as `find_by_username`, with the same state and
 ///   scopes: a token contains only the subject.
 /// - **replace-hash**: `replace_hash` stores the hash byte for byte, for this user only. A truncated hash would lock
-///   the user out; Argon2id hashes have about 100 characters.
-/// - **replace-compares**: `replace_hash` does nothing if the stored hash is not `old`, compared byte for byte: a
-///   concurrent password change must win.
+///   the user out; Argon2id hashes are about 100 characters long.
+/// - **replace-compares**: `replace_hash` does nothing unless the stored hash equals `old`, byte for byte: a concurrent
+///   password change must win.
 /// - **replace-unknown**: `replace_hash` changes nothing if the user does not exist. It may return an error.
 ///
 /// # Example
@@ -104,8 +104,8 @@ pub trait UserStore: Send + Sync {
         subject: &Subject,
     ) -> impl Future<Output = Result<Option<Self::User>, BackendError>> + Send;
 
-    /// Replaces the stored hash `old` with `new`, after a sign-in with an outdated hash. Does nothing if the user no
-    /// longer exists, or if the stored hash is no longer `old` because the password was changed concurrently.
+    /// Replaces the stored hash `old` with `new`, after a sign-in found that `old` is outdated. Does nothing if the
+    /// user no longer exists, or if the stored hash is no longer `old` because the password was changed concurrently.
     ///
     /// # Errors
     /// [`BackendError`] if the hash could not be stored.
@@ -138,18 +138,19 @@ impl<S: UserStore> UserStore for Arc<S> {
     }
 }
 
-/// Storage for the passwords of users that can change them through Gatepass.
+/// Storage for the passwords of users that can change their passwords through Gatepass.
 ///
 /// # Rules
 ///
 /// The suite `gatepass::testing::contract::password_store` (feature `testing`) checks these rules.
 ///
-/// - **same-hash**: `find_hash` returns the same hash as the [`UserStore`], which sign-ins verify.
+/// - **same-hash**: `find_hash` returns the hash that the [`UserStore`] returns: sign-ins verify passwords against that
+///   hash.
 /// - **unknown-account**: For a user that does not exist, `find_hash` returns `None`, and `change_password` returns
 ///   `false` and changes nothing.
 /// - **change-replaces**: `change_password` stores the hash byte for byte, for this user only.
-/// - **change-compares**: `change_password` returns `false` and changes nothing if the stored hash is not `old`, which
-///   is the hash that the current password was verified against.
+/// - **change-compares**: `change_password` returns `false` and changes nothing if the stored hash is not `old`, the
+///   hash that the current password was verified against.
 /// - **change-once**: The comparison and the change are atomic. Of several concurrent calls, exactly one returns
 ///   `true`, and its hash is stored. Otherwise a user whose change succeeded might be unable to sign in with the new
 ///   password.
@@ -167,9 +168,9 @@ pub trait PasswordStore: Send + Sync {
     /// Replaces the stored hash `old` with `new` and returns `true`, or returns `false` if the stored hash is no longer
     /// `old` or the user does not exist.
     ///
-    /// [`Auth`](crate::Auth) ends the sessions of the user before and after this call. A store that keeps users and
-    /// sessions in one database should also end the sessions in the transaction that changes the password. Then a crash
-    /// after the change leaves no session open.
+    /// [`Auth`](crate::Auth) ends the user's sessions before and after this call. A store that keeps users and sessions
+    /// in one database should also end the sessions in the transaction that changes the password. Then a crash after
+    /// the change leaves no session open.
     ///
     /// # Errors
     /// [`BackendError`] if the hash could not be stored.
@@ -204,7 +205,7 @@ impl<S: PasswordStore> PasswordStore for Arc<S> {
 /// use std::sync::atomic::{AtomicU64, Ordering};
 /// use gatepass::{BackendError, Password, PasswordCheck, PasswordHash, PasswordHasher};
 ///
-/// /// Counts the verifications of another hasher, for a metric.
+/// /// Counts the verifications by the inner hasher, for a metric.
 /// struct CountingHasher<H> { inner: H, verified: AtomicU64 }
 ///
 /// impl<H: PasswordHasher> PasswordHasher for CountingHasher<H> {
@@ -239,7 +240,7 @@ pub trait PasswordHasher: Send + Sync {
     ) -> impl Future<Output = Result<PasswordCheck, BackendError>> + Send;
 
     /// Returns a hash that no password matches and that takes as long to verify as a real one. [`Auth`](crate::Auth)
-    /// verifies it for unknown users, so that response times do not reveal which accounts exist.
+    /// verifies the passwords of unknown users against it, so that response times do not reveal which accounts exist.
     fn dummy_hash(&self) -> &PasswordHash;
 }
 
@@ -262,7 +263,7 @@ impl<H: PasswordHasher> PasswordHasher for Arc<H> {
 pub enum PasswordCheck {
     /// The password matches.
     Match,
-    /// The password matches, and its hash should be replaced with a current one.
+    /// The password matches, but its hash is outdated and should be replaced.
     NeedsRehash,
     /// The password does not match.
     Mismatch,
@@ -275,7 +276,7 @@ pub trait PasswordPolicy: Send + Sync {
     /// the email address and the name of the service.
     ///
     /// # Errors
-    /// [`BackendError`] if the check failed; a weak password is `Ok(Err(…))`.
+    /// [`BackendError`] if the password could not be checked. For a weak password, the result is `Ok(Err(…))`.
     fn check(
         &self,
         password: &Password,
@@ -310,14 +311,14 @@ pub enum WeakPassword {
     /// The password is in a list of breached passwords.
     #[error("the password is in a list of breached passwords; choose another one")]
     Breached,
-    /// The new password is the current one.
+    /// The new password is the same as the current one.
     #[error("the new password is the same as the current password; choose another one")]
     Unchanged,
 }
 
 impl WeakPassword {
     /// The default minimum length in characters. NIST SP 800-63B-4 section 3.1.1.2 requires this minimum for passwords
-    /// without a second factor.
+    /// that are used without a second factor.
     pub(crate) const MIN_CHARACTERS: usize = 15;
 
     /// Checks the length of a new password.
@@ -463,12 +464,12 @@ pub struct NewToken {
     pub client_id: Option<ClientId>,
     /// The audiences; empty for the issuer's own audience.
     pub audiences: Vec<Audience>,
-    /// The session that the token belongs to, if there are sessions.
+    /// The session that the token belongs to, if there is a session store.
     pub session_id: Option<SessionId>,
     /// The number of the token response within the session. When the token is used, this number shows that the client
     /// received that response. Without it, reuse of a refresh token within the grace period may go unnoticed.
     pub sequence: Option<u64>,
-    /// Additional claims of the application. Claims that Gatepass sets take precedence.
+    /// Additional claims from the application. Claims that Gatepass sets take precedence.
     pub extra_claims: Map<String, Value>,
     /// The time of issue.
     pub now: Timestamp,
@@ -488,7 +489,8 @@ pub struct IssuedToken {
 pub struct KeySet {
     /// A JSON Web Key Set ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
     pub json: String,
-    /// The time for which clients may cache the set. A new key is published for longer than this before it signs.
+    /// The time for which clients may cache the set. A new key is published for longer than this before it is used for
+    /// signing.
     pub max_age: Duration,
 }
 

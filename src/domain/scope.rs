@@ -84,7 +84,7 @@ impl Scopes {
 
     /// Returns whether the set contains a scope.
     pub fn contains(&self, scope: &str) -> bool {
-        self.0.iter().any(|own| own.as_str() == scope)
+        self.0.iter().any(|member| member.as_str() == scope)
     }
 
     /// Returns whether the set contains all of `others`.
@@ -95,7 +95,7 @@ impl Scopes {
 
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        // Without the hash set, the removal of duplicates would take time quadratic in the length of the input.
+        // Without the hash set, removing duplicates would take quadratic time.
         let mut seen = HashSet::new();
         Self(scopes.into_iter().filter(|scope| seen.insert(scope.clone())).collect())
     }
@@ -122,9 +122,10 @@ impl fmt::Display for Scopes {
 /// The scopes of a user, a client or a token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum GrantedScopes {
-    /// All scopes: the application does not use scopes, as in FastAPI's tutorial, or a client has no limit of its own.
+    /// All scopes: the application does not use scopes, as in FastAPI's tutorial, or the client's scopes are not
+    /// limited.
     All,
-    /// These scopes.
+    /// Only these scopes.
     Only(Scopes),
 }
 
@@ -138,12 +139,12 @@ impl GrantedScopes {
     /// Returns the requested scopes that are granted, or all granted scopes if none is requested. Returns `None` if
     /// none of the requested scopes is granted. [`GrantedScopes::All`] ignores the request and returns itself.
     pub fn grant(&self, requested: &[String]) -> Option<Self> {
-        let Self::Only(own) = self else { return Some(Self::All) };
+        let Self::Only(allowed) = self else { return Some(Self::All) };
         if requested.is_empty() {
             return Some(self.clone());
         }
         let is_requested = |scope: &&Scope| requested.iter().any(|requested| requested == scope.as_str());
-        let granted: Scopes = own.iter().filter(is_requested).cloned().collect();
+        let granted: Scopes = allowed.iter().filter(is_requested).cloned().collect();
         (!granted.is_empty()).then_some(Self::Only(granted))
     }
 
@@ -198,16 +199,16 @@ mod tests {
 
     #[test]
     fn grant_returns_the_intersection_or_all_scopes_if_none_is_requested() {
-        let own = scopes("me users:read");
-        assert_eq!(own.grant(&[]), Some(own.clone()));
-        assert_eq!(own.grant(&list("users:read admin")), Some(scopes("users:read")));
-        assert_eq!(own.grant(&list("admin")), None);
+        let allowed = scopes("me users:read");
+        assert_eq!(allowed.grant(&[]), Some(allowed.clone()));
+        assert_eq!(allowed.grant(&list("users:read admin")), Some(scopes("users:read")));
+        assert_eq!(allowed.grant(&list("admin")), None);
         assert_eq!(scopes("").grant(&[]), Some(scopes("")));
         assert_eq!(GrantedScopes::All.grant(&list("\"")), Some(GrantedScopes::All));
     }
 
     #[test]
-    fn empty_scope_and_characters_that_rfc_6749_excludes_are_rejected() {
+    fn parse_rejects_empty_scopes_and_characters_that_rfc_6749_excludes() {
         for text in ["", "a b", "\"", "\\", "é", "\u{7f}", "\t"] {
             assert!(text.parse::<Scope>().is_err(), "{text:?}");
         }
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn long_list_of_scopes_is_parsed_in_linear_time() {
+    fn long_scope_list_is_parsed_in_linear_time() {
         // A quadratic algorithm would take many minutes.
         let text: String = (0..400_000).map(|number| format!("s{number} ")).collect();
         assert_eq!(text.repeat(2).parse::<Scopes>().expect("scopes").iter().count(), 400_000);
@@ -223,18 +224,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn grant_returns_only_own_and_requested_scopes(own in "[a-d ]{0,12}", requested in "[a-f ]{0,12}") {
+        fn grant_returns_only_scopes_that_are_allowed_and_requested(
+            allowed in "[a-d ]{0,12}",
+            requested in "[a-f ]{0,12}",
+        ) {
             let requested = list(&requested);
-            if let Some(GrantedScopes::Only(granted)) = scopes(&own).grant(&requested) {
-                let GrantedScopes::Only(own) = scopes(&own) else { unreachable!() };
-                prop_assert!(own.contains_all(&granted));
+            if let Some(GrantedScopes::Only(granted)) = scopes(&allowed).grant(&requested) {
+                let GrantedScopes::Only(allowed) = scopes(&allowed) else { unreachable!() };
+                prop_assert!(allowed.contains_all(&granted));
                 let is_requested = |scope: &Scope| requested.contains(&scope.to_string());
                 prop_assert!(requested.is_empty() || granted.iter().all(is_requested));
             }
         }
 
         #[test]
-        fn displayed_scopes_parse_as_the_same_scopes(text in "[!#-\\[\\]-~ ]{0,40}") {
+        fn parsing_displayed_scopes_returns_the_same_scopes(text in "[!#-\\[\\]-~ ]{0,40}") {
             let once: Scopes = text.parse().unwrap();
             prop_assert_eq!(once.to_string().parse::<Scopes>().unwrap(), once);
         }

@@ -57,8 +57,8 @@ impl Password {
     /// The maximum length of a password, in bytes. It limits the cost of hashing, which reads the whole password.
     pub const MAX_BYTES: usize = 1024;
 
-    /// Returns whether the password is neither empty nor longer than [`Password::MAX_BYTES`]. Sign-ins with other
-    /// passwords fail without calling the hasher.
+    /// Returns whether the password is neither empty nor longer than [`Password::MAX_BYTES`]. Sign-ins with any other
+    /// password fail before the hasher is called.
     pub fn is_hashable(&self) -> bool {
         (1..=Self::MAX_BYTES).contains(&self.0.len())
     }
@@ -66,8 +66,8 @@ impl Password {
 
 /// Deserializes from a string. The error does not contain the value.
 ///
-/// Only the password itself is wiped from memory. The request body and the buffers of the deserializer are not, for
-/// example with `web::Json`.
+/// Only the password itself is wiped from memory. The request body and the deserializer's buffers, for example those of
+/// `web::Json`, are not.
 impl<'de> Deserialize<'de> for Password {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let password = String::deserialize(deserializer);
@@ -76,15 +76,15 @@ impl<'de> Deserialize<'de> for Password {
 }
 
 secret! {
-    /// A stored password hash, in a format that the [`PasswordHasher`](crate::PasswordHasher) reads. Stores compare two
-    /// hashes with `==`, as strings. This does not verify a password.
+    /// A stored password hash, in a format that the [`PasswordHasher`](crate::PasswordHasher) reads. `==` compares two
+    /// hashes as strings, for stores; it does not verify a password.
     #[derive(PartialEq)]
     PasswordHash
 }
 
 secret! {
-    /// The value of a device cookie. Failed attempts by strangers do not delay a device that sends the cookie. It does
-    /// not authenticate anyone.
+    /// The value of a device cookie. Failed attempts by strangers do not delay a device that sends the cookie. The
+    /// cookie does not authenticate anyone.
     #[derive(PartialEq, Eq)]
     DeviceCookie
 }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn password_deserializes_from_strings_only_and_the_error_omits_the_value() {
+    fn password_deserializes_only_from_strings_and_errors_omit_the_value() {
         assert_eq!(serde_json::from_str::<Password>(r#""secret""#).unwrap().expose(), "secret");
         let error = serde_json::from_str::<Password>("123456").unwrap_err().to_string();
         assert!(error.starts_with("expected a string") && !error.contains("123456"), "{error}");

@@ -54,11 +54,11 @@ impl TokenHash {
 /// A session to open.
 #[derive(Clone, Debug)]
 pub struct NewSession<'a> {
-    /// The identifier: 22 random characters of base64url, at least 128 bits.
+    /// The identifier: 22 random base64url characters, which contain at least 128 bits.
     pub id: &'a SessionId,
     /// The user, or the client that requested a token for itself.
     pub owner: &'a SessionOwner,
-    /// The version of the user's credentials that were verified.
+    /// The version of the user's credentials when they were verified.
     pub credentials_version: CredentialsVersion,
     /// The client that signed the user in; `None` for the default client.
     pub client_id: Option<&'a ClientId>,
@@ -70,16 +70,16 @@ pub struct NewSession<'a> {
     pub client_info: &'a ClientInfo,
     /// The time of the sign-in.
     pub now: Timestamp,
-    /// The time from which no token of the session is valid, if there is one.
+    /// The time from which no token of the session is valid; `None` if its tokens do not expire.
     pub expires_at: Option<Timestamp>,
     /// The hashes of the token family's name and of its first token, if the session has refresh tokens. For a session
     /// with a cookie, both are the hash of the cookie.
     pub refresh_token: Option<(&'a TokenHash, &'a TokenHash)>,
-    /// The maximum number of sessions of the user, including this one.
+    /// The maximum number of sessions for this user, including this one.
     pub max_sessions: NonZeroU32,
 }
 
-/// An active session, as its user sees it.
+/// An active session, as shown to its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// The identifier.
@@ -90,13 +90,13 @@ pub struct Session {
     pub client_info: ClientInfo,
     /// The time of the sign-in.
     pub created: Timestamp,
-    /// The time of that last request.
+    /// The time of the request that `client_info` describes.
     pub last_used: Timestamp,
 }
 
 /// The refresh tokens of one session, each derived from the one before
 /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). The current token is valid, and
-/// the previous token is valid for a short grace period. The use of any other token of the family is reuse.
+/// the previous token is valid for a short grace period. Any use of another token of the family is reuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenFamily {
     /// The session.
@@ -115,14 +115,14 @@ pub struct TokenFamily {
     pub created: Timestamp,
     /// The hash of the current token.
     pub current: TokenHash,
-    /// The token before the current one, unless the current one is the first.
+    /// The token before the current one; `None` if the current token is the first one.
     pub previous: Option<PreviousToken>,
     /// The responses that contained the current token.
     pub delivery: Delivery,
 }
 
 /// The responses that contained the current refresh token of a session, by sequence number, and whether the client
-/// received one. Every token response of a session has a number: 0 for the sign-in, and one more for each refresh. The
+/// received one. Every token response of a session has a number: 0 for the sign-in, and one more with each refresh. The
 /// access token in the response contains the number as [`Claims::sequence`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -135,8 +135,8 @@ pub struct Delivery {
     pub to_sender: u64,
     /// The number of the last response.
     pub last: u64,
-    /// True if the use of an access token with a number of `to_sender` or more was recorded. Uses are recorded only
-    /// while a response to a refresh may be repeated.
+    /// True if the use of an access token with the number `to_sender` or higher was recorded. Uses are recorded
+    /// only while a response to a refresh may be repeated.
     pub is_received: bool,
 }
 
@@ -157,7 +157,7 @@ impl Delivery {
 pub struct DeliveryUpdate<'a> {
     /// The session.
     pub session_id: &'a SessionId,
-    /// The delivery before the change. The store replaces the delivery only if the stored one still equals this one.
+    /// The delivery before the change. The store replaces the delivery only if the stored one still equals `from`.
     pub from: &'a Delivery,
     /// The new delivery. `rotated` and `first` do not change.
     pub to: &'a Delivery,
@@ -175,7 +175,7 @@ pub struct PreviousToken {
     pub salt: String,
 }
 
-/// The replacement of a refresh token by the next one. In a session with a cookie, a rotation only records a use: all
+/// The replacement of a refresh token with the next one. In a session with a cookie, a rotation only records a use: all
 /// three hashes are the hash of the cookie, and the salt is empty.
 #[derive(Clone, Debug)]
 pub struct Rotation<'a> {
@@ -193,7 +193,7 @@ pub struct Rotation<'a> {
     pub client_info: &'a ClientInfo,
     /// The time of the request.
     pub now: Timestamp,
-    /// The time from which no token of the session is valid, if there is one.
+    /// The time from which no token of the session is valid; `None` if its tokens do not expire.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -201,7 +201,7 @@ pub struct Rotation<'a> {
 ///
 /// A read must see every write that completed before it. To avoid reads, use a [`TokenCache`](crate::cache::TokenCache)
 /// instead of caching in the store. [`Auth`](crate::Auth) implements the rules for refresh tokens; the store only
-/// compares and swaps. All times are arguments, so a store needs no clock.
+/// compares and swaps. Times are passed as arguments, so a store needs no clock.
 ///
 /// # Rules
 ///
@@ -223,8 +223,8 @@ pub struct Rotation<'a> {
 /// - **active-session**: All tokens of a session are active from `open` until the session ends, unless they are
 ///   revoked. Session identifiers are compared byte for byte.
 /// - **incomplete-token**: A token without `session_id` is not active, because it could not be revoked. A token without
-///   `token_id` is active as long as its session. `revoke` returns `false` for both kinds of token.
-/// - **owner**: A session is found, listed and ended, and its tokens are revoked, only for its owner. Users of
+///   `token_id` is active as long as its session is. `revoke` returns `false` for both kinds of token.
+/// - **owner**: A session can be found, listed and ended, and its tokens can be revoked, only for its owner. Users of
 ///   different kinds with the same subject are different owners: customer 7 is not staff member 7.
 /// - **revoke**: `revoke` invalidates one access token for as long as its session lasts, even after a refresh. The
 ///   session and its other tokens remain active. `revoke` returns `true` only if the token was active, so that each
@@ -232,17 +232,17 @@ pub struct Rotation<'a> {
 ///
 /// Listing and ending sessions:
 ///
-/// - **list-order**: `list` returns the most recently used session first. Sign-ins and requests for a token are uses.
+/// - **list-order**: `list` returns the most recently used session first. Sign-ins and token requests count as uses.
 /// - **list-expiry**: `list` returns the sessions whose `expires_at` is later than `now`, and those without an expiry.
-///   Users end sessions from this list, so no session may be missing.
+///   Users end sessions from this list, so it must be complete.
 /// - **list-content**: `list` returns the fields that `open` stored, byte for byte.
-/// - **end-once**: `end` ends one session. It returns `true` only for the first call, so that each end is reported
-///   once.
+/// - **end-once**: `end` ends one session. It returns `true` only for the first call, so that the end of each session
+///   is reported once.
 /// - **eviction**: If the user has more than `max_sessions` sessions that have not expired, `open` ends the least
 ///   recently used ones, never the new one, and returns their identifiers, so that caches drop their tokens.
 /// - **concurrent-maximum**: Concurrent sign-ins do not exceed the maximum, and each ended session is returned once.
 /// - **unknown-session**: For an unknown user, session or token, the result is `None`, `false` or an empty list,
-///   whatever the identifier. It is not an error, because anyone can send identifiers.
+///   whatever the identifier. Anyone can send any identifier, so the result is not an error.
 ///
 /// Refresh tokens:
 ///
@@ -263,10 +263,10 @@ pub struct Rotation<'a> {
 ///   one succeeds. Otherwise the record of which responses were received would be wrong.
 /// - **family-ends**: A family ends with its session. The revocation of an access token does not end the family.
 ///
-/// The suite cannot check the following, because no method of this trait does it:
+/// The suite cannot check the following rule, because it does not concern any method of this trait:
 ///
-/// - Pruning: the store removes sessions some time after they expired, or they accumulate. A session without expiry is
-///   removed only when it ends. A revoked token is kept as long as its session.
+/// - Pruning: the store removes sessions some time after they expire. Otherwise they accumulate. A session without
+///   expiry is removed only when it ends. A revoked token is kept as long as its session.
 #[dynosaur::dynosaur(pub(crate) DynSessionStore = dyn(box) SessionStore)]
 pub trait SessionStore: Send + Sync {
     /// Returns the version of a user's credentials. For a user who never had a session, any constant version will do.
@@ -325,7 +325,7 @@ pub trait SessionStore: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<Session>, BackendError>> + Send;
 
-    /// Ends a session of a user with all its tokens. Returns whether the user had such a session.
+    /// Ends a session of a user; its tokens are then no longer valid. Returns whether the user had such a session.
     ///
     /// # Errors
     /// [`BackendError`] if the change could not be stored.
@@ -357,7 +357,7 @@ pub trait SessionStore: Send + Sync {
 
     /// Replaces the current refresh token if it is still `rotation.from`, and the last response is still the one before
     /// `rotation.sequence`. The delivery becomes [`Delivery::of_rotation`]. Returns whether the token was replaced. The
-    /// operation is atomic: of two concurrent callers, one succeeds.
+    /// operation is atomic: of two concurrent callers, exactly one succeeds.
     ///
     /// # Errors
     /// [`BackendError`] if the change could not be stored.

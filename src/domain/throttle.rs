@@ -36,28 +36,28 @@ pub struct FailedAttempts {
     pub last: Option<Timestamp>,
 }
 
-/// Storage for failed attempts, which several replicas can share. All times are arguments, so a store needs no clock.
+/// Storage for failed attempts, which several replicas can share. Times are passed as arguments, so a store needs no
+/// clock.
 ///
 /// # Rules
 ///
 /// The suite `gatepass::testing::contract::failed_attempt_store` (feature `testing`) checks these rules.
 ///
 /// - **no-failures**: `find` returns [`FailedAttempts::default`] for a key without failures.
-/// - **order-of-keys**: `find` returns one result for each key, in the order of the keys: each key has a limit of its
-///   own.
-/// - **counts-every-key**: `add` adds one under every key, and stores the time. An attempt that is not counted is a
-///   free guess.
+/// - **order-of-keys**: `find` returns one result for each key, in the order of the keys: each key has its own limit.
+/// - **counts-every-key**: `add` adds one failure under each key, and stores the time. An attempt that is not counted
+///   is a free guess.
 /// - **exact-key**: Keys are compared byte for byte. Otherwise two accounts would share a count.
 /// - **forgets**: `add` restarts a count at one if its last failure was the key's `forget_after` ago or earlier, and
 ///   only then. Otherwise old failures would delay users, or attackers would get new guesses too soon.
 /// - **clears**: `clear` removes the failures under the given keys only.
 /// - **atomic-count**: Concurrent calls of `add` are all counted. Otherwise attackers could guess in parallel.
-/// - **device-key**: `device_key` returns the same key to all callers, including concurrent ones. Otherwise the cookies
-///   of one replica would not be valid at another.
+/// - **device-key**: `device_key` returns the same key to all callers, including concurrent ones. Otherwise a cookie
+///   from one replica would not be valid at another.
 ///
-/// The suite cannot check the following:
+/// The suite cannot check the following rules:
 ///
-/// - Usernames: `normalize_username` depends on the usernames of the application.
+/// - Usernames: `normalize_username` depends on the application's usernames.
 /// - Pruning: the store should remove forgotten failures, since strangers can add any number of them.
 #[dynosaur::dynosaur(pub(crate) DynFailedAttemptStore = dyn(box) FailedAttemptStore)]
 pub trait FailedAttemptStore: Send + Sync {
@@ -75,7 +75,7 @@ pub trait FailedAttemptStore: Send + Sync {
         keys: &[ThrottleKey],
     ) -> impl Future<Output = Result<Vec<FailedAttempts>, BackendError>> + Send;
 
-    /// Adds one failure under every key. A count restarts at one if its last failure was
+    /// Adds one failure under each of the given keys. A count restarts at one if its last failure was
     /// [`forget_after`](ThrottleKey::forget_after) ago or earlier.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ pub trait FailedAttemptStore: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<(), BackendError>> + Send;
 
-    /// Removes the failures under every key.
+    /// Removes the failures under the given keys.
     ///
     /// # Errors
     /// [`BackendError`] if the failures could not be removed.

@@ -1,4 +1,4 @@
-//! Time in whole seconds, the resolution of tokens.
+//! Time in whole seconds, the resolution of timestamps in tokens.
 
 use std::{
     fmt,

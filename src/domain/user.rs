@@ -35,7 +35,7 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     /// 7.
     ///
     /// The default is the type name with its generic arguments, but without its module path. Override this method
-    /// before you rename the type, because tokens and sessions of another kind are rejected. Also override it if two
+    /// before you rename the type: tokens and sessions with the old name would be rejected. Also override it if two
     /// types of the same name, such as `customers::User` and `staff::User`, share signing keys or a session store.
     fn user_kind() -> &'static str {
         let name = type_name::<Self>();

@@ -26,7 +26,7 @@ use crate::{
     http::{error_log, validation::FieldError},
 };
 
-/// The reason why a request was refused. If a handler returns this error, the response is in FastAPI's format,
+/// The reason why a request failed. If a handler returns this error, the response is in FastAPI's format,
 /// `{"detail": …}`. [`Auth::error_response`](crate::Auth::error_response) converts the error to the [`ErrorFormat`] of
 /// an [`Auth`](crate::Auth).
 #[derive(Clone, Debug, Error)]
@@ -71,7 +71,7 @@ pub enum ApiError {
     /// 429: too many attempts failed, or too many requests came from one address.
     #[error("Too many attempts, try again later")]
     TooManyAttempts {
-        /// The time to wait, sent in whole seconds.
+        /// The time to wait before the next attempt. The response rounds it up to whole seconds.
         retry_after: Duration,
     },
     /// 400: the current password is wrong.
@@ -122,7 +122,7 @@ pub enum ApiError {
     /// 403: a page of another origin sent the request.
     #[error("Requests from this origin are not allowed")]
     OriginNotAllowed,
-    /// 403: no header shows the origin of a request with a session cookie, or of a sign-in for one.
+    /// 403: no header shows the origin of a request that contains or requests a session cookie.
     #[error(
         "The Origin header is missing: send it with the origin of this service, or use a token from /token"
     )]
@@ -148,7 +148,7 @@ pub enum ApiError {
     /// 500: a bug in the service.
     #[error("Internal Server Error")]
     Internal,
-    /// An error of your application: see [`ApiError::new`].
+    /// An application-specific error: see [`ApiError::new`].
     #[error("{detail}")]
     Application {
         /// The status of the response.
@@ -181,7 +181,7 @@ pub struct ErrorBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HTTPValidationError)]
 pub struct ValidationErrorBody<'a> {
-    /// The errors by field.
+    /// The list of validation errors.
     pub detail: &'a [FieldError],
 }
 
@@ -189,7 +189,7 @@ pub struct ValidationErrorBody<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OAuth2Error)]
 pub struct OAuth2ErrorBody<'a> {
-    /// A human-readable error message, or a list of errors by field.
+    /// A human-readable error message, or a list of validation errors.
     #[schema(value_type = Value, example = "Incorrect username or password")]
     pub detail: Detail<'a>,
     /// The error code ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
@@ -200,13 +200,13 @@ pub struct OAuth2ErrorBody<'a> {
     pub error_description: String,
 }
 
-/// The body of a 400 response of an endpoint with a form and a token: an OAuth 2.0 error if the form is invalid, or an error
-/// with only `detail` if the current password is wrong.
+/// The body of a 400 response from an endpoint that requires both a form and a token: an OAuth 2.0 error if the form is
+/// invalid, or an error with only `detail` if the current password is wrong.
 pub(crate) struct FormOrUserErrorBody;
 
 impl PartialSchema for FormOrUserErrorBody {
     fn schema() -> RefOr<Schema> {
-        // `anyOf`, since an OAuth 2.0 error also matches the other schema.
+        // `anyOf` instead of `oneOf`, because an OAuth 2.0 error also matches the schema `HTTPError`.
         let items = ["OAuth2Error", "HTTPError"].map(Ref::from_schema_name);
         items.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item).into()
     }
@@ -224,7 +224,7 @@ impl ToSchema for FormOrUserErrorBody {
 pub enum Detail<'a> {
     /// An error message.
     Sentence(String),
-    /// Errors by field.
+    /// The list of validation errors.
     Fields(&'a [FieldError]),
 }
 
@@ -249,7 +249,7 @@ impl ResponseError for ErrorResponse {
 }
 
 impl ApiError {
-    /// Creates an error of your application, in the same format as the errors of Gatepass.
+    /// Creates an application-specific error, in the same format as Gatepass's own errors.
     ///
     /// ```
     /// use actix_web::{ResponseError, http::StatusCode};
@@ -262,7 +262,7 @@ impl ApiError {
         Self::Application { status, detail: detail.into() }
     }
 
-    /// Returns this error in a format.
+    /// Returns this error as a response in `format`.
     pub fn in_format(self, format: &ErrorFormat) -> ErrorResponse {
         ErrorResponse { error: self, format: format.clone() }
     }
@@ -320,7 +320,7 @@ impl ApiError {
             Self::InvalidClient { .. } => Some("invalid_client"),
             Self::UnauthorizedClient => Some("unauthorized_client"),
             Self::UnsupportedGrant => Some("unsupported_grant_type"),
-            // The code of RFC 6749 section 4.1.2.1 for temporary overload. Section 5.2 has none.
+            // RFC 6749 section 4.1.2.1 defines this code for temporary overload; section 5.2 defines none.
             Self::TooManyAttempts { .. } => Some("temporarily_unavailable"),
             Self::InvalidForm(errors) if errors.iter().any(FieldError::is_unsupported_grant_type) => {
                 Some("unsupported_grant_type")
@@ -350,7 +350,7 @@ impl ApiError {
         Some(match self {
             // FastAPI's challenge lacks the parameters that RFC 6750 requires.
             Self::NotAuthenticated | Self::InvalidToken if format.is_fastapi() => "Bearer".into(),
-            // A request without a token gets no `error` (RFC 6750 section 3.1).
+            // If the request has no token, the challenge has no `error` parameter (RFC 6750 section 3.1).
             Self::NotAuthenticated => r#"Bearer realm="api""#.into(),
             Self::InactiveUser if format.is_fastapi() => return None,
             Self::InvalidToken | Self::InactiveUser => r#"Bearer realm="api", error="invalid_token""#.into(),
@@ -446,7 +446,7 @@ impl ApiError {
     }
 }
 
-/// The response in the format of OAuth 2.0, so that handlers can use `?`.
+/// Lets handlers return these errors with `?`, in the format of OAuth 2.0.
 impl ResponseError for AuthError {
     fn status_code(&self) -> StatusCode {
         ApiError::from(self.clone()).status(&ErrorFormat::OAuth2)
@@ -457,7 +457,7 @@ impl ResponseError for AuthError {
     }
 }
 
-/// Status 500, or 503 for a temporary failure, so that handlers can use `?`.
+/// Lets handlers return these errors with `?`. The status is 500, or 503 for a temporary failure.
 impl ResponseError for BackendError {
     fn status_code(&self) -> StatusCode {
         ApiError::from(self.clone()).status(&ErrorFormat::OAuth2)
@@ -468,8 +468,8 @@ impl ResponseError for BackendError {
     }
 }
 
-/// Returns the header `Retry-After`. The wait is rounded up to whole seconds, at least one, so that no client retries
-/// too early.
+/// Returns the header `Retry-After`. The wait is rounded up to whole seconds and is at least one second, so that
+/// clients do not retry too early.
 fn retry_after(wait: Duration) -> (header::HeaderName, HeaderValue) {
     let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
     (header::RETRY_AFTER, seconds.into())

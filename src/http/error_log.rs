@@ -1,4 +1,4 @@
-//! Error logging. Each message is logged at most once a second, even if many requests fail with it.
+//! Error logging. Each message is logged at most once a second, even if many requests fail with the same error.
 
 use std::{
     collections::HashMap,
@@ -29,12 +29,12 @@ pub(crate) fn log(level: Level, message: impl Into<String>) {
     }
 }
 
-/// The recently logged messages, each with the time of its last log line and the number of occurrences since.
+/// The recently logged messages, each with the time of its last log line and its number of occurrences since then.
 #[derive(Default)]
 struct Messages(HashMap<String, (Timestamp, u64)>);
 
 impl Messages {
-    /// Returns the line to log for a message, or `None` if it was already logged in this second.
+    /// Returns the line to log for a message, or `None` if the message was already logged in this second.
     fn line(&mut self, message: String, now: Timestamp) -> Option<String> {
         if let Some((logged, since)) = self.0.get_mut(&message) {
             *since += 1;

@@ -1,4 +1,4 @@
-//! Paths without an endpoint: 404, or a redirect to the path without its trailing slash.
+//! Responses for paths without an endpoint: 404, or a redirect to the path without its trailing slash.
 
 use actix_web::{HttpRequest, HttpResponse, http::header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -20,8 +20,8 @@ const QUERY: &AsciiSet = &CONTROLS
     .add(b'}');
 const PATH: &AsciiSet = &QUERY.add(b'?').add(b'#');
 
-/// Handles unknown paths; use it as the default service of an application. Redirects `/token/?a=b` to `/token?a=b`, for
-/// any method, if an endpoint has that path. Otherwise, returns 404.
+/// Handles unknown paths, as the default service of an application. Redirects `/token/?a=b` to `/token?a=b`, for any
+/// method, if `/token` is an endpoint. Otherwise, returns 404.
 ///
 /// The `Location` is a relative URL ([RFC 3986 section 5.2](https://www.rfc-editor.org/rfc/rfc3986#section-5.2)), which
 /// is also correct behind a proxy that removes a path prefix or terminates TLS.
@@ -35,8 +35,8 @@ pub async fn fallback(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     Ok(redirect(&request, &up, name))
 }
 
-/// Redirects like [`fallback`], but with an absolute URL, as Starlette does. Its scheme and host are those of the request, or
-/// those that a [trusted proxy](crate::web::TrustedProxies) forwards.
+/// Redirects like [`fallback`], but to an absolute URL, as Starlette does. The scheme and host of the URL are those of
+/// the request, or those that a [trusted proxy](crate::web::TrustedProxies) forwards.
 ///
 /// # Errors
 /// Returns the same errors as [`fallback`].
@@ -46,10 +46,10 @@ pub async fn absolute_fallback(request: HttpRequest) -> Result<HttpResponse, Api
     Ok(redirect(&request, &format!("{scheme}://{host}"), path))
 }
 
-/// Returns the path without its trailing slashes, or 404 if it has none or the application has no resource at the
-/// shorter path.
+/// Returns the path without its trailing slashes. If the path has no trailing slash, or the application has no resource
+/// at the shorter path, returns 404.
 fn without_slashes(request: &HttpRequest) -> Result<&str, ApiError> {
-    // The path that the router decoded, so that /%74oken/ is also redirected.
+    // Use the path as the router decoded it, so that `/%74oken/` is redirected too.
     let path = request.match_info().as_str();
     let without = path.trim_end_matches('/');
     if without.len() == path.len() || !request.resource_map().has_resource(without) {

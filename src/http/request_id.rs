@@ -42,7 +42,7 @@ pub(crate) fn current() -> Option<HeaderValue> {
     CURRENT.try_with(HeaderValue::clone).ok()
 }
 
-/// Generates an ID: a random prefix, which is the same for the whole process, and a sequence number.
+/// Generates an ID from a random prefix, which stays the same for the life of the process, and a sequence number.
 fn generate() -> HeaderValue {
     static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
     static NUMBER: AtomicU64 = AtomicU64::new(1);

@@ -13,10 +13,11 @@ use actix_web::{
 use ipnet::IpNet;
 use thiserror::Error;
 
-/// The proxies in front of an application whose forwarding headers are trusted.
+/// The proxies whose forwarding headers an application trusts.
 ///
-/// Add them to the application data. They determine the client addresses in sessions, throttling and events, and the
-/// scheme and host of redirects. Without trusted proxies, the client address is the peer address of the connection.
+/// Add a value of this type to the application data. The headers then determine the client addresses in sessions,
+/// throttling and events, and the scheme and host of redirects. Without trusted proxies, the client address is the peer
+/// address of the connection.
 ///
 /// ```
 /// use actix_web::{App, web};
@@ -28,9 +29,9 @@ use thiserror::Error;
 /// # Ok::<(), gatepass::web::InvalidProxy>(())
 /// ```
 ///
-/// Clients can send any header. Therefore only the header that the proxies set is read, and every proxy must append to it
-/// or replace it. The client is the rightmost address that is not a trusted proxy. If an entry cannot be parsed, the client
-/// address is that of the proxy that added the entry.
+/// Clients can send any header. Therefore, only the header that the proxies set is read, and every proxy must append to
+/// it or replace it. The client is the rightmost address that is not a trusted proxy. If an entry cannot be parsed, the
+/// client address is that of the proxy that added the entry.
 ///
 /// ```
 /// use std::net::IpAddr;
@@ -65,7 +66,7 @@ pub enum ProxyHeader {
 
 /// The error for a value that is neither an address nor a network.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("expected an address or a network such as 10.0.0.0/8 or ::1, not {0:?}")]
+#[error("expected an address such as ::1 or a network such as 10.0.0.0/8, not {0:?}")]
 pub struct InvalidProxy(String);
 
 /// The scheme and host in the URL that the client requested.
@@ -101,7 +102,7 @@ impl TrustedProxies {
         self.networks.is_empty()
     }
 
-    /// Trusts the addresses 127.0.0.1 and ::1.
+    /// Returns a value that trusts proxies at the loopback addresses 127.0.0.1 and ::1.
     #[must_use]
     pub fn loopback() -> Self {
         let networks = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
@@ -119,12 +120,12 @@ impl TrustedProxies {
         self.resolve(peer, headers).0
     }
 
-    /// Returns the proxies in the application data.
+    /// Returns the trusted proxies in the application data, if any.
     pub(crate) fn of(request: &HttpRequest) -> Option<&Self> {
         request.app_data::<web::Data<Self>>().map(|proxies| &***proxies)
     }
 
-    /// Returns whether an address, in canonical form, belongs to a trusted proxy.
+    /// Returns whether `address`, which must be in canonical form, belongs to a trusted proxy.
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
@@ -148,7 +149,7 @@ impl TrustedProxies {
         (address, last)
     }
 
-    /// Returns the entries of the forwarding header, that of the nearest proxy first.
+    /// Returns the entries of the forwarding header, starting with the entry of the nearest proxy.
     fn hops<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = Hop> + use<'a> {
         let (name, parse): (_, fn(&str) -> Hop) = match self.header {
             ProxyHeader::XForwardedFor => {
@@ -212,7 +213,7 @@ impl Hop {
     }
 }
 
-/// Returns the elements of a list that may span several headers, the last element first.
+/// Returns the elements of a comma-separated list that may span several header lines, last element first.
 fn elements(headers: &HeaderMap, name: &str) -> impl Iterator<Item = String> {
     let lines: Vec<_> = headers.get_all(name).collect();
     lines.into_iter().rev().flat_map(|line| {
@@ -274,7 +275,7 @@ fn parse_host(text: &str) -> Option<String> {
 fn parse_network(text: &str) -> Result<IpNet, InvalidProxy> {
     let network = text.parse().ok().or_else(|| text.parse().ok().map(|address: IpAddr| address.into()));
     let network = match network.ok_or_else(|| InvalidProxy(text.to_owned()))? {
-        // ::ffff:192.0.2.0/120 is 192.0.2.0/24, since addresses are compared in their canonical form.
+        // Store ::ffff:192.0.2.0/120 as 192.0.2.0/24, because addresses are compared in their canonical form.
         IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.addr().to_ipv4_mapped() {
             Some(v4) => IpNet::new(v4.into(), v6.prefix_len() - 96),
             None => Ok(v6.into()),

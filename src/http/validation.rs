@@ -1,4 +1,4 @@
-//! Validation errors of forms, in FastAPI's format.
+//! Validation errors for forms, in FastAPI's format.
 
 use std::{borrow::Cow, fmt};
 
@@ -69,7 +69,7 @@ impl FieldError {
         self.loc[1]
     }
 
-    /// Returns whether the error is that of an unsupported grant type.
+    /// Returns whether this is the error for an unsupported grant type.
     pub(crate) fn is_unsupported_grant_type(&self) -> bool {
         self.kind == PATTERN_MISMATCH
     }

@@ -25,8 +25,8 @@ use crate::{
     },
 };
 
-/// An [`Auth`] for tests. Passwords are not hashed, tokens are in memory and expire after 15 minutes of the test's
-/// clock, and sign-ins are not throttled. It uses no files and no threads. Clones share everything.
+/// An [`Auth`] for tests. Passwords are not hashed, tokens are in memory and expire after 15 minutes on the test's
+/// clock, and sign-ins are not throttled. `TestAuth` uses neither files nor threads. Clones share everything.
 ///
 /// ```
 /// # use gatepass::{AuthUser, GrantedScopes, Subject, testing::TestAuth};
@@ -55,8 +55,8 @@ impl<U: AuthUser> TestAuth<U> {
         Self::with(TestUsers::new(users), |builder| builder)
     }
 
-    /// Creates an `Auth` with a store, [`TestUsers`] or your own, and with the changes that `settings` makes to the
-    /// builder. These changes override the defaults of `TestAuth`, except for the clock.
+    /// Creates an `Auth` with a store ([`TestUsers`] or your own) and the changes that `settings` makes to the builder.
+    /// These changes override the defaults of `TestAuth`, except for the clock.
     ///
     /// # Panics
     /// If the `Auth` cannot be built with these settings ([`BuildError`](crate::error::BuildError)).
@@ -75,7 +75,7 @@ impl<U: AuthUser> TestAuth<U> {
         Self { auth: auth.unwrap_or_else(|error| panic!("{error}")), clock }
     }
 
-    /// Returns the time of the clock, which starts at 2023-11-14 22:13:20 UTC.
+    /// Returns the current time of the clock, which starts at 2023-11-14 22:13:20 UTC.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_unix(self.clock.load(Ordering::Relaxed))
     }
@@ -177,7 +177,7 @@ impl<U: AuthUser> PasswordStore for TestUsers<U> {
     }
 }
 
-/// The lifetime of a token, by the test's clock.
+/// The lifetime of a token, on the test's clock.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// Opaque tokens and their claims.

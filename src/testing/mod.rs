@@ -7,7 +7,7 @@
 //! gatepass = { path = "../gatepass", default-features = false, features = ["testing"] }
 //! ```
 //!
-//! The path is that of a clone of the repository. After the first release, write `version = "0.1"` instead.
+//! The path points to a clone of the repository. After the first release, write `version = "0.1"` instead.
 //!
 //! The feature is in neither `default` nor `service`. Cargo unifies features, though: `cargo build --all-targets`,
 //! `--all-features`, and a virtual workspace without `resolver` also enable it in the program. This is harmless: only

@@ -25,11 +25,11 @@ use crate::{
 /// # }
 /// ```
 pub trait SignedIn: HttpMessage + Sized {
-    /// Signs the request in as this user, as if with a token that has these scopes (separated by spaces). The extractors and
-    /// [`Auth::require`](crate::Auth::require) then call neither the store nor the token verifier. They still refuse
-    /// inactive users and missing scopes. As always, scopes that the user is not allowed to have are ignored.
+    /// Signs the request in as this user, as if it had a token with these scopes (separated by spaces). The extractors
+    /// and [`Auth::require`](crate::Auth::require) then call neither the store nor the token verifier. They still
+    /// refuse inactive users and missing scopes. As always, scopes that the user is not allowed to have are ignored.
     ///
-    /// The application needs any [`Auth`](crate::Auth) for this user type, such as a
+    /// The application needs an [`Auth`](crate::Auth) for this user type, such as a
     /// [`TestAuth`](crate::testing::TestAuth).
     ///
     /// # Panics

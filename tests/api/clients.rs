@@ -137,3 +137,18 @@ async fn auth_with_the_user_kind_of_clients_fails_to_build() {
     let built = Auth::builder(NoCustomers).tokens(tokens()).build();
     assert_eq!(built.err(), Some(BuildError::ReservedUserKind));
 }
+
+#[actix_web::test]
+async fn metadata_lists_authentication_with_a_secret_only_if_there_is_a_client_registry() {
+    let builder = || Auth::builder(Members::default()).passwords(AgingHasher::default()).tokens(tokens());
+    for (builder, expected) in [
+        (builder(), vec!["none"]),
+        (builder().clients(OwnTokens), vec!["none", "client_secret_basic", "client_secret_post"]),
+    ] {
+        let auth = builder.build().unwrap();
+        let app = test::init_service(App::new().configure(auth.routes())).await;
+        let request = test::TestRequest::get().uri("/.well-known/oauth-authorization-server").to_request();
+        let metadata: serde_json::Value = test::call_and_read_body_json(&app, request).await;
+        assert_eq!(metadata["token_endpoint_auth_methods_supported"], serde_json::json!(expected));
+    }
+}

@@ -56,7 +56,7 @@ fn unpacked(reply: &Reply) -> Vec<u8> {
 }
 
 #[test]
-fn pages_and_files_are_served_to_get_and_head_and_compressed_only_if_accepted() {
+fn pages_and_files_support_get_and_head_and_are_compressed_only_if_accepted() {
     for path in &paths() {
         let plain = get(path).send(tutorial());
         assert_eq!((plain.status, plain.header("content-encoding")), (200, None), "{path}");
@@ -89,7 +89,7 @@ fn request_with_a_matching_etag_returns_304() {
 }
 
 #[test]
-fn only_files_with_their_current_version_are_cached_for_a_year() {
+fn only_file_urls_with_the_current_version_are_cacheable_for_a_year() {
     for (folder, files) in FILES {
         let url = folder_url(folder);
         for file in files {

@@ -1,4 +1,4 @@
-//! Tests of the example `examples/minimal`.
+//! Tests for the example `examples/minimal`.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ fn greeting(example: &Example, token: &str) -> Reply {
 }
 
 #[test]
-fn minimal_example_accounts_and_tokens_survive_a_restart() {
+fn accounts_and_tokens_of_the_minimal_example_survive_a_restart() {
     let folder = TempDir::new().unwrap();
     let example = Example::start("minimal", folder.path(), &[]);
     assert_eq!(sign_in(&example, ALICE).status, 400);

@@ -135,7 +135,7 @@ async fn token_of(token: BearerToken) -> impl Responder {
     token.0.expose().to_owned()
 }
 
-/// A validator for actix-web-httpauth that uses the `BearerToken` extractor.
+/// Validates requests for actix-web-httpauth with the `BearerToken` extractor, which accepts any token.
 async fn accept_any_bearer(
     request: ServiceRequest,
     _: BearerToken,
@@ -143,7 +143,7 @@ async fn accept_any_bearer(
     Ok(request)
 }
 
-/// The application's own sign-in endpoint.
+/// Signs in as `/token` does, but adds the email address to the response.
 async fn login(
     auth: Auth<Member>,
     client_info: ClientInfo,
@@ -170,7 +170,7 @@ async fn strict(form: StrictPasswordRequestForm) -> impl Responder {
 }
 
 #[test]
-fn own_sign_in_endpoint_returns_tokens_with_extra_fields() {
+fn custom_sign_in_endpoint_returns_tokens_with_extra_fields() {
     let Application { address, .. } = application();
     let reply = post_form("/login", "username=johndoe@example.com&password=secret").send(address);
     let expected = json!({ "access_token": "1", "token_type": "bearer", "email": "johndoe@example.com" });
@@ -209,7 +209,7 @@ fn bearer_middleware_passes_through_requests_that_need_no_user() {
 }
 
 #[test]
-fn token_that_another_auth_accepted_is_refused_by_require() {
+fn require_refuses_a_token_that_only_another_auth_accepts() {
     let Application { address, .. } = application();
     let token = "1|me||9999999999";
     assert_eq!(get("/other").bearer(token).send(address).text(), "johndoe@example.com");
@@ -291,7 +291,7 @@ fn bearer_token_extractor_returns_any_token_and_works_with_actix_web_httpauth() 
 }
 
 #[test]
-fn member_signs_in_by_email_and_gets_a_token_with_the_id_as_subject() {
+fn sign_in_by_email_returns_a_token_with_the_member_id_as_subject() {
     let Application { address, .. } = application();
     let reply = post_form("/token", "username=johndoe@example.com&password=secret").send(address);
     assert_eq!(reply.text(), r#"{"access_token":"1","token_type":"bearer"}"#);
@@ -300,7 +300,7 @@ fn member_signs_in_by_email_and_gets_a_token_with_the_id_as_subject() {
 }
 
 #[test]
-fn sign_in_of_inactive_member_returns_inactive_user_only_with_the_correct_password() {
+fn sign_in_reveals_that_a_member_is_inactive_only_if_the_password_is_correct() {
     let Application { address, .. } = application();
     let reply = post_form("/token", "username=alice@example.com&password=secret2").send(address);
     assert_eq!((reply.status, reply.json()), (400, json!({ "detail": "Inactive user" })));
@@ -309,7 +309,7 @@ fn sign_in_of_inactive_member_returns_inactive_user_only_with_the_correct_passwo
 }
 
 #[test]
-fn current_user_may_be_inactive_and_active_user_may_not() {
+fn current_user_accepts_inactive_users_and_active_user_refuses_them() {
     let Application { address, .. } = application();
     assert_eq!(get("/current").bearer("2").send(address).text(), "alice@example.com 2");
     let reply = request("POST", "/active").bearer("2").send(address);
@@ -340,7 +340,7 @@ fn maybe_user_distinguishes_anonymous_active_and_inactive() {
 }
 
 #[test]
-fn several_extractors_of_a_request_query_the_store_once() {
+fn several_extractors_in_one_request_query_the_store_once() {
     let Application { address, members, .. } = application();
     assert_eq!(get("/both").bearer("1").send(address).text(), "true");
     assert_eq!(members.lookups(), 1);
@@ -434,7 +434,7 @@ fn strict_form_requires_the_grant_type() {
 }
 
 #[test]
-fn panic_returns_500_and_the_service_continues() {
+fn request_that_panics_returns_500_and_the_service_keeps_running() {
     let members = Members::default();
     let address = spawn(auth(&members, &AgingHasher::default()), Default::default());
     for _ in 0..3 {

@@ -72,7 +72,7 @@ fn token_response_has_lifetime_and_scope() {
 }
 
 #[test]
-fn granted_scope_is_the_intersection_of_requested_and_allowed() {
+fn granted_scope_is_the_intersection_of_requested_and_allowed_scopes() {
     let address = default_service();
     for (requested, granted) in
         [("", "me items:read"), ("items:read", "items:read"), ("items:read+admin+%22", "items:read")]

@@ -59,7 +59,7 @@ struct NoVerifier;
 
 impl TokenVerifier for NoVerifier {
     async fn verify(&self, _: &AccessToken, _: Timestamp) -> Result<Option<Claims>, BackendError> {
-        panic!("called for a request that `signed_in` made, which has no token");
+        panic!("expected no call: requests from `signed_in` have no token");
     }
 }
 
@@ -97,7 +97,7 @@ async fn signed_in_request_is_authorized_without_querying_the_store() {
 }
 
 #[actix_web::test]
-async fn test_auth_signs_users_in_and_out_and_applies_changes_of_users() {
+async fn test_auth_token_is_refused_while_its_user_is_disabled_and_after_sign_out() {
     let users = TestUsers::new([("johndoe", "secret", member(1, false))]);
     let auth = TestAuth::with(users.clone(), |builder| builder.sessions(InMemorySessions::default()));
     let app = init_service(App::new().configure(routes(&auth))).await;
@@ -115,15 +115,15 @@ async fn test_auth_signs_users_in_and_out_and_applies_changes_of_users() {
     let token = sign_in("secret").await;
     assert_eq!(status(&token).await, StatusCode::OK);
     users.update(member(1, true));
-    assert_eq!(status(&token).await, StatusCode::UNAUTHORIZED, "disabled");
+    assert_eq!(status(&token).await, StatusCode::UNAUTHORIZED, "after the user was disabled");
     users.update(member(1, false));
     assert_eq!(status(&token).await, StatusCode::OK);
     auth.end_all_sessions(&Subject::from(1_u64), &ClientInfo::default()).await.unwrap();
-    assert_eq!(status(&token).await, StatusCode::UNAUTHORIZED, "signed out");
+    assert_eq!(status(&token).await, StatusCode::UNAUTHORIZED, "after the sign-out");
 }
 
 #[actix_web::test]
-async fn test_users_fulfill_the_contracts() {
+async fn test_users_fulfill_the_store_contracts() {
     let users = [("johndoe", "secret", member(1, false)), ("alice", "secret2", member(2, true))];
     let users = TestUsers::new(users);
     contract::user_store(&users, ["johndoe", "alice"]).await.unwrap();

@@ -1,4 +1,5 @@
-//! Accessibility: in light and dark mode, pages break no rule of axe-core, except those that Swagger UI itself breaks.
+//! Checks accessibility in light and dark mode: the pages must not violate any axe-core rule, except those that Swagger
+//! UI itself violates.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -10,7 +11,7 @@ use crate::{
     support::{node, service::tutorial, skip},
 };
 
-/// The rules of axe-core that Swagger UI itself breaks, also on a page without Gatepass's changes.
+/// The axe-core rules that Swagger UI violates even without Gatepass's changes.
 const OF_SWAGGER_UI: [&str; 2] = ["button-name", "scrollable-region-focusable"];
 
 const SCHEMES: [&str; 2] = ["light", "dark"];
@@ -23,7 +24,7 @@ fn axe() -> Option<String> {
     Some(fs::read_to_string(script.with_file_name("node_modules/axe-core/axe.min.js")).expect("axe-core"))
 }
 
-/// Returns the rules that the page breaks, each with the HTML of the first element that breaks it.
+/// Returns the rules that the page violates, each with the HTML of the first element that violates it.
 async fn faults(browser: &Browser, axe: &str) -> BTreeSet<(String, String)> {
     browser.run(axe).await;
     let found = "axe.run({ resultTypes: ['violations'] })\

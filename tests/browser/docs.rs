@@ -27,7 +27,7 @@ pub fn johndoe() -> Value {
 }
 
 #[test]
-fn request_succeeds_after_sign_in_until_logout_and_nothing_is_stored() {
+fn requests_succeed_only_between_sign_in_and_logout_and_the_page_stores_nothing() {
     browse(async |browser| {
         let origin = format!("http://{}/", tutorial());
         open(browser, &format!("{origin}docs")).await;
@@ -61,7 +61,7 @@ fn request_succeeds_after_sign_in_until_logout_and_nothing_is_stored() {
 }
 
 #[test]
-fn dialog_decodes_and_verifies_the_token_and_names_the_user_of_the_session_cookie() {
+fn dialog_shows_the_decoded_and_verified_token_and_the_user_of_the_session_cookie() {
     browse(async |browser| {
         let (_gatepass, service) = serve(&[]);
         open(browser, &format!("http://{}/docs", service.address)).await;
@@ -80,11 +80,11 @@ fn dialog_decodes_and_verifies_the_token_and_names_the_user_of_the_session_cooki
         browser.expect_text(".decoded .verdict", "Verified with a public key of this service.").await;
         let decoded = browser.text(".decoded").await;
         for part in ["at+jwt", "ES256", "me openid offline_access", "Expires in 14 minutes"] {
-            assert!(decoded.contains(part), "no {part} in {decoded}");
+            assert!(decoded.contains(part), "expected {part} in {decoded}");
         }
 
-        // For each algorithm, the script generates a key and verifies a valid token, a changed one, and one of an
-        // unknown key. Finally, it decodes texts that are not tokens.
+        // For each algorithm, the script generates a key and verifies a valid token, a changed token, and a token with
+        // an unknown key ID. Finally, it tries to decode texts that are not tokens.
         let script = r#"
             const { decode, verify } = await import("/docs/any-version/decoded.js");
             const rsa = { modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) };
@@ -182,7 +182,7 @@ fn swagger_ui_is_usable_by_keyboard_and_the_dialog_keeps_the_focus() {
     });
 }
 
-/// The pages, the maximum number of bytes that each loads, and an element that is displayed last.
+/// The pages, the maximum number of bytes that each page loads, and the element that it displays last.
 const SIZES: [(&str, u64, &str); 3] = [
     ("", 30 * 1024, "#steps button"),
     ("docs", 450 * 1024, OPERATION),
@@ -240,12 +240,15 @@ pub async fn fill_in(browser: &Browser, username: &str, password: &str) {
     browser.fill("#oauth_password", password).await;
 }
 
-/// Clears all scopes in the Authorize dialog except these.
+/// Clears all scopes in the Authorize dialog except `scopes`.
 pub async fn keep_scopes(browser: &Browser, scopes: &[&str]) {
     let all = "[...document.querySelectorAll('.dialog-ux [id*=-password-checkbox-]')]\
          .filter((box) => box.checked).map((box) => box.value)";
     let all: Vec<String> = serde_json::from_value(browser.evaluate(all).await).unwrap();
-    assert!(scopes.iter().all(|scope| all.iter().any(|one| one == scope)), "{scopes:?} of {all:?}");
+    assert!(
+        scopes.iter().all(|scope| all.iter().any(|one| one == scope)),
+        "expected {scopes:?} to be among {all:?}"
+    );
     for scope in all.iter().filter(|scope| !scopes.contains(&scope.as_str())) {
         browser
             .click(&format!("{DIALOG} .scopes input[id='{scope}-password-checkbox-OAuth2PasswordBearer']"))

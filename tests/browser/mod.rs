@@ -1,4 +1,4 @@
-//! The pages in Chromium: those of the secure profile, the start page of the tutorial, and the documentation.
+//! Tests the pages in Chromium: the secure profile's pages, the tutorial's start page, and the documentation.
 
 mod accessibility;
 mod docs;

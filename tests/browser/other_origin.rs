@@ -1,4 +1,4 @@
-//! Swagger UI of an application that signs in at a service on another origin.
+//! Swagger UI of an application whose users sign in at a service on another origin.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -18,7 +18,7 @@ use crate::browser::{
 
 #[utoipa::path(get, path = "/users/me", tag = "Users", operation_id = "read_users_me",
     security(("OAuth2PasswordBearer" = [])), responses((status = 200)))]
-#[expect(dead_code, reason = "carries the documentation")]
+#[expect(dead_code, reason = "only its OpenAPI documentation is used")]
 fn read_users_me() {}
 
 #[derive(OpenApi)]
@@ -29,7 +29,8 @@ struct Document;
 fn run(listener: TcpListener, service: SocketAddr) {
     let token_url = format!("http://{service}/token");
     let mut document = Document::openapi();
-    OAuth2PasswordBearer { token_url: &token_url, scopes: &[("me", "Read your user")] }.modify(&mut document);
+    OAuth2PasswordBearer { token_url: &token_url, scopes: &[("me", "Read your account")] }
+        .modify(&mut document);
     let users_me = move |request: HttpRequest, body: web::Bytes| async move {
         forward(&format!("http://{service}/users/me"), &request, body).await
     };
@@ -43,7 +44,7 @@ fn run(listener: TcpListener, service: SocketAddr) {
 }
 
 #[test]
-fn swagger_ui_on_another_origin_signs_in_and_sends_requests() {
+fn swagger_ui_on_another_origin_can_sign_in_and_send_requests() {
     browse(async |browser| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());

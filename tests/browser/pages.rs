@@ -20,7 +20,7 @@ fn url(service: &Service, path: &str) -> String {
     format!("http://{}/{path}", service.address)
 }
 
-/// Fills in and submits the form of the sign-in page.
+/// Fills in and submits the form on the sign-in page.
 pub async fn submit(browser: &Browser, username: &str, password: &str) {
     browser.fill("#username", username).await;
     browser.fill("#password", password).await;
@@ -38,7 +38,7 @@ async fn expect_url(browser: &Browser, expected: &str) {
     browser.expect("the URL", expected.to_owned(), async || browser.url().await).await;
 }
 
-/// Expects the notice, which is announced to screen readers.
+/// Expects the notice, which screen readers announce.
 async fn expect_notice(browser: &Browser, text: &str) {
     browser.expect_text("main > [role=status]", text).await;
 }
@@ -99,11 +99,11 @@ fn user_stays_signed_in_across_reloads_tabs_and_documentation_until_sign_out() {
         browser.click("header button").await;
         expect_notice(browser, "You have signed out.").await;
         browser.close_tab(first).await;
-        // The first tab may still show the account page.
+        // Until it is reloaded, the first tab may still show the account page.
         browser.reload().await;
         browser.expect_displayed("#username").await;
         assert!(!browser.text("body").await.contains("John Doe"));
-        // Back does not show the account page either.
+        // Going back does not show the account page either.
         browser.back().await;
         browser.expect_hidden("[data-personal]").await;
     });
@@ -136,7 +136,7 @@ fn sign_in_and_account_pages_are_usable_by_keyboard() {
         browser.expect_focus("#username").await;
         browser.press(&format!("johndoe{TAB}{PASSPHRASE}{ENTER}")).await;
         expect_sessions(browser, 2).await;
-        // Neither Escape nor an immediate Enter ends the session: the focus is on the button that cancels.
+        // Neither Escape nor an immediate Enter ends the session, because the focus is on the Cancel button.
         for key in [ESCAPE, ENTER, TAB] {
             browser.tab_to("[data-dialog=end-other] button").await;
             browser.press(ENTER).await;
@@ -217,7 +217,7 @@ fn sign_in_and_account_pages_work_without_scripts() {
 }
 
 #[test]
-fn throttled_sign_in_counts_down_and_forms_are_sent_even_if_the_browser_reports_that_it_is_offline() {
+fn sign_in_page_counts_down_while_throttled_and_submits_even_if_the_browser_reports_that_it_is_offline() {
     browse(async |browser| {
         let (_gatepass, service) =
             serve(&["--login-throttle=on", "--login-throttle-account-failures=1", "--language=de"]);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// The side length of a field, in pixels of a stored picture. Fields are squares that have content or are empty.
+/// The side length of a field, in pixels of a stored picture. The comparison divides pictures into square fields.
 const FIELD: usize = 24;
 
 /// A field has content if two of its pixels differ by more than this in one channel.
@@ -35,7 +35,7 @@ impl Picture {
 
     /// Encodes the picture as PNG with at most 256 colors.
     pub fn write(&self) -> Vec<u8> {
-        // Five bits of each channel are enough to compare colors, and compress well.
+        // Five bits per channel are enough to compare colors, and compress well.
         let reduced = |pixel: &[u8; 3]| pixel.map(|value| (value >> 3) * 8 + (value >> 5));
         let mut counts = HashMap::<[u8; 3], usize>::new();
         for pixel in &self.pixels {
@@ -74,7 +74,7 @@ impl Picture {
         }
     }
 
-    /// Returns a copy of another picture in which the different fields are marked.
+    /// Returns a copy of `actual` in which the fields that differ are marked.
     pub fn marked(&self, actual: &Self) -> Self {
         let (moved, mut marked) = (self.moved(actual), actual.clone());
         let (columns, rows) = self.fields();
@@ -109,7 +109,7 @@ impl Picture {
         expected.iter().zip(&found).map(|(one, other)| (one - other).abs() / 2.0).sum()
     }
 
-    /// Returns, for each field, whether it has content in one picture but is empty, as are its neighbors, in the other.
+    /// Returns for each field whether it has content in one picture while it and its neighbors are empty in the other.
     fn moved(&self, actual: &Self) -> Vec<bool> {
         let (columns, rows) = self.fields();
         let [expected, found] = [self, actual].map(|picture| picture.contrasts(columns, rows));
@@ -127,7 +127,7 @@ impl Picture {
         moved.collect()
     }
 
-    /// Returns, for each field, the largest difference between two pixels in one channel.
+    /// Returns for each field the largest difference between two pixels in one channel.
     fn contrasts(&self, columns: usize, rows: usize) -> Vec<u8> {
         let (mut least, mut most) = (vec![[u8::MAX; 3]; columns * rows], vec![[0; 3]; columns * rows]);
         for (y, line) in self.pixels.chunks_exact(self.width).enumerate() {
@@ -160,9 +160,9 @@ fn is_colorful(pixel: &[u8; 3]) -> bool {
 /// The differences between two pictures.
 #[derive(Clone, Copy, Debug)]
 pub struct Difference {
-    /// The fraction of the pixels that have another color.
+    /// The fraction of the pixels that have a different color.
     pub recolored: f64,
-    /// The fraction of the colorful pixels that have another color.
+    /// The fraction of the colorful pixels that have a different color.
     pub retinted: f64,
     /// The fraction of the fields with content in only one of the pictures.
     pub moved: f64,

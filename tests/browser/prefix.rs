@@ -1,4 +1,4 @@
-//! The pages behind a reverse proxy that serves them below a path prefix.
+//! Tests the pages behind a reverse proxy that serves them under a path prefix.
 
 use std::{net::SocketAddr, sync::mpsc, thread};
 

@@ -1,4 +1,4 @@
-//! Compares every page in every state with its stored picture in tests/browser/screenshots, which has half the size.
+//! Compares every page in every state with its half-size stored picture in tests/browser/screenshots.
 //!
 //! `UPDATE_SCREENSHOTS=1 cargo test --test integration browser::screenshots` takes all pictures again, including
 //! the one in README.md. The comparison is coarse, so that other fonts and other versions of Chromium make no
@@ -21,23 +21,23 @@ const UPDATE: &str = "UPDATE_SCREENSHOTS";
 const SIZES: [(u32, u32); 2] = [(1440, 900), (390, 844)];
 const SCHEMES: [&str; 2] = ["light", "dark"];
 
-/// Pictures in documents: the state, the size, and the file.
+/// The pictures in documents, each with its page state, size and file.
 const IN_DOCUMENTS: [(&str, (u32, u32), &str); 1] = [("docs-response", (1100, 1440), "docs/swagger-ui.png")];
 
 /// The height of the part of a page that is compared, in pixels.
 const MAX_HEIGHT: u64 = 3000;
 
-/// The maximum number of pictures taken of a page until one looks like the stored picture.
+/// The maximum number of pictures that are taken of a page before it is reported as different.
 const ATTEMPTS: usize = 5;
 
 /// The scale of the stored pictures.
 const HALF: f64 = 0.5;
 
-/// The largest fraction of a page that may have become empty or no longer be empty.
+/// The maximum fraction of a page that may become empty or cease to be empty.
 const MAX_MOVED: f64 = 0.005;
-/// The largest fraction of a page that may have another color.
+/// The maximum fraction of a page that may have a different color.
 const MAX_RECOLORED: f64 = 0.1;
-/// The largest fraction of the colorful pixels that may have another color.
+/// The maximum fraction of the colorful pixels that may have a different color.
 const MAX_RETINTED: f64 = 0.25;
 /// The allowed height of a page, as a fraction of the height of its stored picture.
 const HEIGHTS: RangeInclusive<f64> = 0.88..=1.12;
@@ -68,9 +68,9 @@ fn problem(Difference { recolored, retinted, moved, height }: Difference) -> Opt
         return Some(format!("its height is {} of the stored one", percent(height)));
     }
     let parts = [
-        (moved, MAX_MOVED, "of it became empty or are no longer empty"),
-        (recolored, MAX_RECOLORED, "of it have another color"),
-        (retinted, MAX_RETINTED, "of its colorful pixels have another color"),
+        (moved, MAX_MOVED, "of it became empty or is no longer empty"),
+        (recolored, MAX_RECOLORED, "of it has a different color"),
+        (retinted, MAX_RETINTED, "of its colorful pixels have a different color"),
     ];
     let (part, _, what) = parts.into_iter().find(|(part, limit, _)| part > limit)?;
     Some(format!("{} {what}", percent(part)))
@@ -147,14 +147,15 @@ fn pages_look_like_their_stored_pictures() {
         if is_update {
             unused.iter().for_each(|file| fs::remove_file(file).unwrap());
         } else {
-            problems.extend(unused.iter().map(|file| format!("{}: no page has this name", file.display())));
+            problems
+                .extend(unused.iter().map(|file| format!("{}: no page state has this name", file.display())));
         }
         assert!(problems.is_empty(), "{problems:#?}; if the new look is intended, set {UPDATE}=1");
     });
 }
 
 #[test]
-fn comparison_reports_missing_parts_missing_styles_and_other_colors_but_accepts_other_fonts() {
+fn comparison_reports_missing_parts_missing_styles_and_changed_colors_but_accepts_other_fonts() {
     let font = |font: &str| {
         format!("document.querySelectorAll('*').forEach((element) => element.style.fontFamily = '{font}')")
     };

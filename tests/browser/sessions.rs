@@ -53,7 +53,7 @@ async fn sent_token(browser: &Browser) -> String {
     rest.split('\'').next().unwrap().to_owned()
 }
 
-/// Returns the response of GET /users/me to johndoe.
+/// Returns the response that johndoe gets from GET /users/me.
 pub fn profile(service: &Service) -> Value {
     let token = service.token(JOHNDOE);
     service.users_me(&token).json()

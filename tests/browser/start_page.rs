@@ -59,7 +59,7 @@ async fn expect_signed_out(browser: &Browser) {
     );
 }
 
-/// Expects that the newest entries show these requests and statuses, the newest first.
+/// Expects the newest entries to show these requests and statuses, newest first.
 async fn expect_requests(browser: &Browser, expected: &[&str]) {
     let script = format!(
         "[...document.querySelectorAll('#requests summary')].slice(0, {}).map((summary) =>\
@@ -92,7 +92,7 @@ async fn expect_no_traces(browser: &Browser) {
 }
 
 #[test]
-fn sign_in_and_out_work_at_all_screen_sizes_and_leave_no_traces() {
+fn sign_in_and_sign_out_work_at_all_screen_sizes_and_leave_no_traces() {
     browse(async |browser| {
         for (width, height) in [DESKTOP, PHONE, SMALL_PHONE] {
             browser.resize(width, height);
@@ -102,7 +102,10 @@ fn sign_in_and_out_work_at_all_screen_sizes_and_leave_no_traces() {
             if height > 800 {
                 let bottom = "document.querySelector('#submit').getBoundingClientRect().bottom";
                 let bottom = browser.evaluate(bottom).await.as_f64().unwrap();
-                assert!(bottom < f64::from(height), "the form ends at {bottom} of {height} pixels");
+                assert!(
+                    bottom < f64::from(height),
+                    "expected the form to end within {height} pixels, got {bottom}"
+                );
             }
 
             sign_in(browser, "johndoe", "wrong").await;
@@ -114,10 +117,10 @@ fn sign_in_and_out_work_at_all_screen_sizes_and_leave_no_traces() {
             assert_eq!(browser.text("#error").await, "");
             let profile = browser.text("#profile").await;
             for value in ["johndoe", "johndoe@example.com", "John Doe", "false", "fakehashedsecret"] {
-                assert!(profile.contains(value), "no {value} in {profile:?}");
+                assert!(profile.contains(value), "expected {value} in {profile:?}");
             }
             for part in ["header", "payload", "signature"] {
-                assert!(browser.text(".jwt").await.contains(part), "no {part}");
+                assert!(browser.text(".jwt").await.contains(part), "expected {part} in .jwt");
             }
             expect_requests(browser, &["GET /users/me 200 OK", "POST /token 200 OK"]).await;
             browser
@@ -198,7 +201,7 @@ fn each_step_shows_its_requests_and_its_lesson() {
         let disabled = "document.querySelector('#steps [data-step=sign-out]').disabled";
         assert_eq!(browser.evaluate(disabled).await, true);
 
-        // A password that the visitor has chosen is not shown.
+        // The page does not show a password that the visitor has entered.
         sign_in(browser, "johndoe", "my own password").await;
         expect_requests(browser, &["POST /token 400 Bad Request"]).await;
         assert!(!browser.evaluate("document.body.textContent").await.as_str().unwrap().contains("my own"));

@@ -61,7 +61,7 @@ pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
     // The dialog of the secure profile has more fields.
     let (_gatepass, service): (Gatepass, Service) = sessions::serve(&[]);
     docs::open(browser, &format!("http://{}/docs", service.address)).await;
-    // The account page would list failed sign-ins of johndoe, in one entry or in several, so this is another name.
+    // The account page would list a failed sign-in of johndoe in one or several entries, so this one uses another name.
     docs::fill_in(browser, "nobody", "wrong").await;
     check("secure-docs-dialog").await;
     docs::submit(browser).await;
@@ -103,7 +103,7 @@ pub async fn visit_all(browser: &Browser, mut check: impl AsyncFnMut(&str)) {
     browser.accept_language("en").await;
 
     pages::sign_in(browser, &service).await;
-    // Entries of the audit trail are written after the response.
+    // Audit trail entries are written after the response.
     let entries = "document.querySelectorAll('[aria-labelledby=events] li').length";
     let read_again = async || {
         browser.reload().await;

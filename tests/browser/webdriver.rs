@@ -31,7 +31,7 @@ pub const TAB: &str = "\u{E004}";
 pub const ENTER: &str = "\u{E007}";
 pub const ESCAPE: &str = "\u{E00C}";
 
-/// The names of Chromium's program. With the first one, which has no windows, tests take half the CPU time.
+/// The names of Chromium's executable. With the first one, which has no windows, the tests take half the CPU time.
 const CHROMIUM: [&str; 5] =
     ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
@@ -66,7 +66,7 @@ done
 rm -rf "$TMPDIR"
 "#;
 
-/// Runs a test in a browser and checks the browser's console afterwards. The test is skipped without Chromium.
+/// Runs a test in a browser and checks the browser's console afterwards. The test is skipped if Chromium is missing.
 pub fn browse<Test: AsyncFnOnce(&Browser)>(test: Test) {
     static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
@@ -76,7 +76,7 @@ pub fn browse<Test: AsyncFnOnce(&Browser)>(test: Test) {
     let (Some(chromium), Some(chromedriver)) =
         (CHROMIUM.iter().find_map(|name| in_path(name)), in_path("chromedriver"))
     else {
-        return skip("chromium and chromedriver are not both in PATH");
+        return skip("Chromium or chromedriver is not in PATH");
     };
     let idle = IDLE.lock().unwrap().pop();
     let browser = RUNTIME.block_on(async {
@@ -176,7 +176,7 @@ impl Browser {
     }
 
     pub async fn open(&self, url: &str) {
-        self.client.goto(url).await.unwrap_or_else(|error| panic!("{url} does not open: {error}"));
+        self.client.goto(url).await.unwrap_or_else(|error| panic!("cannot open {url}: {error}"));
     }
 
     /// Opens a tab and switches to it. Returns the previous tab.
@@ -241,7 +241,7 @@ impl Browser {
             }
             self.press(TAB).await;
         }
-        panic!("Tab does not reach {css}");
+        panic!("expected Tab to reach {css}");
     }
 
     /// Waits until the element has the focus.
@@ -281,7 +281,7 @@ impl Browser {
     pub async fn expect<T: PartialEq + Debug>(&self, what: &str, expected: T, actual: impl AsyncFn() -> T) {
         eventually(what, async || {
             let value = actual().await;
-            if value == expected { Ok(()) } else { Err(format!("{value:?} instead of {expected:?}")) }
+            if value == expected { Ok(()) } else { Err(format!("expected {expected:?}, got {value:?}")) }
         })
         .await;
     }
@@ -294,7 +294,10 @@ impl Browser {
 
     /// Runs a script in the page.
     pub async fn run(&self, script: &str) {
-        self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("a script: {error}"));
+        self.client
+            .execute(script, Vec::new())
+            .await
+            .unwrap_or_else(|error| panic!("the script failed: {error}"));
     }
 
     /// Sets the preferred color scheme, `light` or `dark`.
@@ -349,7 +352,7 @@ impl Browser {
 
     /// Takes a picture of the page from its top, at most `max_height` CSS pixels high, and returns it as PNG.
     pub async fn picture(&self, max_height: u64, scale: f64) -> Vec<u8> {
-        // Hides the blinking text cursor, disables transitions, and waits for the layout after a change of the size.
+        // Hides the blinking text cursor, disables transitions, and waits for the layout after a resize.
         let size = "new Promise((resolve) => {\
              const still = new CSSStyleSheet();\
              still.replaceSync('*, ::before, ::after { transition: none !important; \
@@ -377,7 +380,7 @@ impl Browser {
             .filter(|line| matches!(line["level"].as_str(), Some("SEVERE" | "WARNING")))
             .filter(|line| !is_expected(line["message"].as_str().unwrap_or_default()))
             .collect();
-        assert!(unexpected.is_empty(), "in the browser's console: {unexpected:#?}");
+        assert!(unexpected.is_empty(), "unexpected messages in the browser's console: {unexpected:#?}");
     }
 
     /// Runs a command of the Chrome DevTools Protocol.

@@ -27,7 +27,7 @@ enum Work {
     Refresh,
 }
 
-/// The kind of requests that each client sends.
+/// The kind of request that each client sends.
 const CLIENTS: [Work; 8] = [
     Work::Profile,
     Work::Profile,
@@ -81,7 +81,7 @@ impl Load {
         self.shared.responses.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
-    /// The number of successful responses so far.
+    /// Returns the number of successful responses so far.
     pub fn responses(&self) -> u32 {
         self.counts().iter().sum()
     }
@@ -119,7 +119,7 @@ impl Drop for Load {
     }
 }
 
-/// Sends one request. Returns the reason if it fails.
+/// Sends one request. If the request fails, returns the reason.
 fn send(work: Work, tokens: &mut Tokens, address: SocketAddr) -> Result<(), String> {
     let send = |request: Request| -> Result<Value, String> {
         let reply = request.try_send(address).ok_or("no response")?;
@@ -131,7 +131,7 @@ fn send(work: Work, tokens: &mut Tokens, address: SocketAddr) -> Result<(), Stri
     match work {
         Work::Profile => {
             let username = text(&send(get("/users/me").bearer(&tokens.access))?, "username")?;
-            if username == "johndoe" { Ok(()) } else { Err(format!("got user {username}, not johndoe")) }
+            if username == "johndoe" { Ok(()) } else { Err(format!("expected johndoe, got {username}")) }
         }
         // Alice signs in, so that new sessions do not evict those of the other clients.
         Work::SignIn => text(&send(post_form("/token", ALICE))?, "access_token").map(drop),

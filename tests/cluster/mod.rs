@@ -1,4 +1,4 @@
-//! Replicas that share a PostgreSQL database, behind nginx with the configuration of docker-compose.yml.
+//! Replicas that share a PostgreSQL database, behind nginx with the configuration from docker-compose.yml.
 
 mod client_address;
 mod load;

@@ -1,4 +1,4 @@
-//! nginx with the configuration of docker-compose.yml.
+//! nginx with the configuration from docker-compose.yml.
 
 use std::{
     fs,
@@ -43,7 +43,7 @@ fn nginx_conf() -> String {
     let file = fs::read_to_string(COMPOSE).expect("docker-compose.yml");
     let (_, rest) = file.split_once("\nconfigs:\n").expect("configs");
     let (_, rest) = rest.split_once("\n  nginx:\n    content: |\n").expect("nginx's content");
-    // The block ends with the first line that is indented less.
+    // The block ends before the first line with less indentation.
     let lines = rest.lines().map_while(|line| match line.strip_prefix("      ") {
         Some(line) => Some(line),
         None => line.is_empty().then_some(""),
@@ -52,10 +52,10 @@ fn nginx_conf() -> String {
     text.replace("$$", "$")
 }
 
-/// Returns the configuration of docker-compose.yml with these strings replaced.
+/// Returns the configuration from docker-compose.yml with these strings replaced.
 fn adapted_conf(replaced: &[(&str, &str)]) -> String {
     replaced.iter().fold(nginx_conf(), |conf, (old, new)| {
-        assert!(conf.contains(old), "no {old:?} in {conf}");
+        assert!(conf.contains(old), "expected {old:?} in {conf}");
         conf.replace(old, new)
     })
 }

@@ -9,7 +9,7 @@ fn no_request_fails_while_replicas_are_killed_stopped_and_started() {
     let load = Load::start(cluster.address);
     load.wait_for_responses(3);
 
-    // The replica is paused first, so that every client has a request in progress when it is killed.
+    // Pause the replica first, so that every client has a request in progress when the replica is killed.
     killed.service.program.signal("STOP");
     load.wait_until_stalled();
     let before = load.responses();

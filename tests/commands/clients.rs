@@ -46,7 +46,7 @@ fn client_secret_is_printed_once_and_stored_as_a_hash() {
 }
 
 #[test]
-fn client_is_registered_once_and_removed_after_confirmation() {
+fn client_id_can_be_registered_only_once_and_removal_needs_confirmation() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.done(&["clients", "add", "web"]);
     gatepass.run(&["clients", "add", "web"]).fails(1, &["client web is already registered"]);
@@ -58,7 +58,7 @@ fn client_is_registered_once_and_removed_after_confirmation() {
 }
 
 #[test]
-fn update_changes_only_the_given_fields_and_list_shows_them() {
+fn clients_update_changes_only_the_given_fields_and_clients_list_shows_them() {
     let gatepass = Gatepass::on_sqlite();
     let added =
         gatepass.json(&["clients", "add", "app", "--public", "--name", "App", "--scopes", "me users:read"]);

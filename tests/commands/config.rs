@@ -79,7 +79,7 @@ fn service_and_commands_use_the_configuration_file() {
     let mut command = self::gatepass(&["serve", "--config", &file], &[]);
     let program = Program::run(command.current_dir(gatepass.folder.path()));
     assert_eq!(get("/users/me").bearer("johndoe").send(program.address()).status, 200);
-    // Commands ignore settings in the file that they do not use.
+    // Commands ignore those settings in the file that they do not use.
     let mut command = self::gatepass(&["users", "list", "--config", &file], &[]);
     Run::from(command.output().unwrap()).fails(1, &["gatepass.db does not exist"]);
     gatepass.add("johndoe", &[]).done();

@@ -38,5 +38,5 @@ fn error_for_a_quoted_or_padded_value_names_the_variable() {
             "{error}"
         );
     }
-    assert_eq!(gatepass.folder.path().read_dir().unwrap().count(), 0, "no file should be created");
+    assert_eq!(gatepass.folder.path().read_dir().unwrap().count(), 0, "expected no new file");
 }

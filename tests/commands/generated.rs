@@ -1,4 +1,4 @@
-//! Completions and man pages, loaded by shells and by `man`.
+//! Tests completion scripts in shells, and man pages with `man`.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ fn gatepass(arguments: &[&str]) -> Run {
     Run::from(service::gatepass(arguments, &[]).output().unwrap())
 }
 
-/// Runs a program; `man` formats lines of 200 columns. Returns `None` and marks the test as skipped if the program is
+/// Runs a program, with lines of 200 columns for `man`. Returns `None` and marks the test as skipped if the program is
 /// missing.
 fn try_run(program: &str, arguments: &[&str]) -> Option<Run> {
     let run = Command::new(program).args(arguments).env("MANWIDTH", "200").stdin(Stdio::null()).output();
@@ -96,7 +96,7 @@ fn man_pages_are_written_and_render_without_warnings() {
     let mut names: Vec<_> = fs::read_dir(&pages).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     for name in ["gatepass.1", "gatepass-serve.1", "gatepass-users-add.1", "gatepass-man.1"] {
-        assert!(names.iter().any(|page| page == name), "{name} in {names:?}");
+        assert!(names.iter().any(|page| page == name), "expected {name} in {names:?}");
     }
     for (page, words) in [
         ("gatepass", ["gatepass-users(1)", "EXIT STATUS"]),

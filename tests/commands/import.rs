@@ -82,7 +82,7 @@ fn import_reads_standard_input_and_pipes() {
 }
 
 #[test]
-fn import_of_an_export_creates_the_same_users() {
+fn importing_an_exported_file_recreates_the_same_users() {
     Gatepass::on_both(|gatepass| {
         let hostile = json!({
             "username": "a,\"b'; --", "email": "x@y", "full_name": "=1+1,\"\" \\n é 😀 <&>", "disabled": true,
@@ -105,7 +105,7 @@ fn import_of_an_export_creates_the_same_users() {
 }
 
 #[test]
-fn exported_file_is_private_and_replaces_an_existing_file_only_with_confirmation() {
+fn export_creates_a_private_file_and_overwrites_an_existing_file_only_with_confirmation() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("johndoe", &[]).done();
     let file = gatepass.folder.write("users.csv", "mine");
@@ -188,8 +188,8 @@ fn import_errors_in_json_lines_name_line_and_field() {
                 "15: x\\u{1b}[31m: unknown field",
                 "16: hashed_password: password hash of an unknown kind",
                 "17: line: a field appears twice",
-                "18: scopes: the list of scopes is longer than 2048 bytes, the limit for tokens",
-                "19: scopes: the list of scopes is longer than 2048 bytes, the limit for tokens",
+                "18: scopes: the list of scopes is longer than 2048 bytes, which is the limit for tokens",
+                "19: scopes: the list of scopes is longer than 2048 bytes, which is the limit for tokens",
             ],
         );
         assert_eq!(gatepass.usernames(), ["Taken"]);
@@ -240,7 +240,7 @@ fn user(username: &str, hash: &str) -> String {
 }
 
 #[test]
-fn skip_invalid_imports_the_valid_users_and_prints_the_reasons_without_hashes() {
+fn import_with_skip_invalid_adds_the_valid_users_and_prints_reasons_without_hashes() {
     Gatepass::on_both(|gatepass| {
         gatepass.add("Taken", &[]).done();
         let hidden = "c2VjcmV0c2VjcmV0c2VjcmV0";
@@ -262,7 +262,7 @@ fn skip_invalid_imports_the_valid_users_and_prints_the_reasons_without_hashes() 
             "2: hashed_password: Argon2 hash with parameters over the limit",
             "3: hashed_password: password hash of an unknown kind",
             "4: hashed_password: malformed PBKDF2 hash",
-            "5: hashed_password: SHA-1 hash, which does not protect the password; import ! as the hash, and set a new password",
+            "5: hashed_password: SHA-1 hash, which does not protect the password; import `!` as the hash, and set a new password",
             "6: username: duplicate of line 1",
             "7: username: already taken",
             "8: line: invalid JSON at column 1",
@@ -279,7 +279,7 @@ fn skip_invalid_imports_the_valid_users_and_prints_the_reasons_without_hashes() 
 }
 
 #[test]
-fn on_conflict_skip_keeps_existing_users_and_update_sets_only_the_fields_in_the_file() {
+fn on_conflict_skip_keeps_existing_users_and_on_conflict_update_sets_only_the_fields_in_the_file() {
     Gatepass::on_both(|gatepass| {
         let fields =
             ["--full-name", "John Doe", "--email", "johndoe@example.com", "--scopes", "me users:read"];
@@ -318,7 +318,7 @@ fn on_conflict_skip_keeps_existing_users_and_update_sets_only_the_fields_in_the_
 }
 
 #[test]
-fn update_without_a_value_keeps_state_scopes_and_password() {
+fn import_update_without_a_value_keeps_state_scopes_and_password() {
     Gatepass::on_both(|gatepass| {
         gatepass.add("johndoe", &["--scopes", "me users:read", "--email", "johndoe@example.com"]).done();
         gatepass.done(&["users", "disable", "johndoe"]);
@@ -442,18 +442,18 @@ fn killed_import_adds_all_users_or_none() {
             let succeeded = child.wait().unwrap().success();
             let count = gatepass.usernames().len();
             // An import that is killed between its commit and its exit has added all users.
-            assert!(count == 3001 || count == 1 && !succeeded, "{count} users instead of 1 or 3001");
+            assert!(count == 3001 || count == 1 && !succeeded, "expected 1 or 3001 users, got {count}");
             if count == 3001 {
                 break;
             }
             killed += 1;
         }
-        assert!(killed > 0, "every import ended before it was killed");
+        assert!(killed > 0, "expected at least one import to be killed before it ended");
     });
 }
 
 #[test]
-fn csv_errors_name_the_line_with_lf_and_with_crlf() {
+fn csv_import_errors_name_the_correct_line_with_lf_and_crlf() {
     let gatepass = Gatepass::on_sqlite();
     let csv = "username,full_name,hashed_password\n\njohndoe,John Doe,HASH\n,\"Alice\nin two lines\",HASH\n\n\
                bob,Bob\neve,\"Eve\",HASH,more\n,Mallory,HASH\ntrent,\"Trent,HASH\n";

@@ -1,4 +1,4 @@
-//! Prompts, colors and the progress bar, on a terminal that `script` of util-linux emulates.
+//! Prompts, colors and the progress bar, on a terminal that util-linux's `script` emulates.
 
 use std::{
     io::{Read, Write},
@@ -67,7 +67,7 @@ impl Terminal {
         while !shown.contains(prompt) {
             let left = end.saturating_duration_since(Instant::now());
             let bytes =
-                self.output.recv_timeout(left).unwrap_or_else(|_| panic!("no {prompt:?} in {shown:?}"));
+                self.output.recv_timeout(left).unwrap_or_else(|_| panic!("expected {prompt:?} in {shown:?}"));
             shown += &String::from_utf8_lossy(&bytes);
         }
         self.seen += &shown;
@@ -78,7 +78,7 @@ impl Terminal {
     fn interrupt(&mut self, prompt: &str, end: &str) {
         let late = Instant::now() + TIMEOUT;
         while !self.seen.contains(end) {
-            assert!(Instant::now() < late, "no {end:?} in {:?}", self.seen);
+            assert!(Instant::now() < late, "expected {end:?} in {:?}", self.seen);
             if self.seen.contains(prompt) {
                 self.child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
             }
@@ -105,13 +105,13 @@ fn lacks_terminal() -> bool {
     let version = Command::new("script").arg("--version").output();
     let exists = version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("util-linux"));
     if !exists {
-        skip("`script` of util-linux is not installed");
+        skip("util-linux's `script` is not installed");
     }
     !exists
 }
 
 #[test]
-fn password_prompt_repeats_and_does_not_echo() {
+fn password_is_prompted_for_twice_and_not_echoed() {
     if lacks_terminal() {
         return;
     }
@@ -187,7 +187,7 @@ fn output_is_colored_on_a_terminal_unless_no_color_is_set() {
     let colors = "-u NO_COLOR TERM=xterm";
     let list = shown(&["users", "list"], colors);
     for line in [format!("{bold}USERNAME "), format!("{dimmed}alice "), "\njohndoe ".to_owned()] {
-        assert!(list.contains(&line), "no {line:?} in {list:?}");
+        assert!(list.contains(&line), "expected {line:?} in {list:?}");
     }
     assert!(shown(&["check", "--profile=tutorial"], colors).contains(&format!("{green}ok")));
     for (arguments, environment) in [
@@ -202,7 +202,7 @@ fn output_is_colored_on_a_terminal_unless_no_color_is_set() {
 }
 
 #[test]
-fn import_shows_progress_on_a_terminal_only() {
+fn import_shows_progress_only_on_a_terminal() {
     if lacks_terminal() {
         return;
     }

@@ -38,7 +38,7 @@ fn users_add_stores_the_given_fields() {
 }
 
 #[test]
-fn users_add_with_a_taken_name_in_another_case_fails() {
+fn users_add_with_a_taken_name_in_different_case_fails() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("Straße", &[]).done();
     for name in ["Straße", "STRASSE", "straße"] {
@@ -65,7 +65,7 @@ fn invalid_user_fields_are_usage_errors() {
 }
 
 #[test]
-fn password_stdin_reads_the_first_line_and_refuses_an_empty_one() {
+fn password_stdin_reads_the_first_line_and_refuses_an_empty_line() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.run_with(&["users", "add", "x", "--password-stdin"], "").fails(1, &["empty"]);
     gatepass.run_with(&["users", "add", "x", "--password-stdin"], "\n").fails(1, &["empty"]);
@@ -165,7 +165,7 @@ fn columns_of_users_list_are_aligned_for_wide_characters() {
 }
 
 #[test]
-fn users_list_filters_by_username_email_and_full_name_and_ignores_case() {
+fn users_list_filter_matches_username_email_and_full_name_case_insensitively() {
     Gatepass::on_both(|gatepass| {
         let add = |name: &str, email: &str, full_name: &str| {
             gatepass.add(name, &["--email", email, "--full-name", full_name]).done();
@@ -216,7 +216,7 @@ fn users_list_filters_by_username_email_and_full_name_and_ignores_case() {
 }
 
 #[test]
-fn users_list_beyond_its_limit_reports_that_there_are_more() {
+fn users_list_reports_when_there_are_more_users_than_the_limit() {
     let gatepass = Gatepass::on_sqlite();
     for name in ["alice", "bob", "carol"] {
         gatepass.add(name, &[]).done();
@@ -246,7 +246,7 @@ fn command_with_closed_output_succeeds() {
 }
 
 #[test]
-fn users_set_changes_the_given_fields_only() {
+fn users_set_changes_only_the_given_fields() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("johndoe", &["--email", "old@example.com", "--full-name", "Old", "--scopes", "me"]).done();
     assert_eq!(
@@ -265,7 +265,7 @@ fn users_set_changes_the_given_fields_only() {
 }
 
 #[test]
-fn users_passwd_replaces_the_hash_of_one_user() {
+fn users_passwd_replaces_only_the_hash_of_the_given_user() {
     Gatepass::on_both(|gatepass| {
         gatepass.add("johndoe", &[]).done();
         gatepass.add("alice", &[]).done();

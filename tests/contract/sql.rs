@@ -18,7 +18,7 @@ use crate::support::{folder::Folder, new_postgres, pgbouncer::PgBouncer, program
 
 pub const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
-/// Settings for calls that may wait longer than the default timeouts.
+/// Returns settings for calls that may wait longer than the default timeouts.
 fn without_timeouts() -> DatabaseSettings {
     DatabaseSettings { has_timeouts: false, ..DatabaseSettings::default() }
 }
@@ -156,7 +156,7 @@ fn stored_user_is_unchanged_and_not_found_by_another_spelling_of_its_subject() {
 }
 
 #[test]
-fn username_in_another_spelling_is_taken() {
+fn username_that_differs_only_in_case_or_unicode_form_is_taken() {
     on_both(async |database| {
         let users = SqlUsers::new(database);
         for (name, others) in [
@@ -274,7 +274,11 @@ fn import_adds_all_users_or_none() {
             for batch in many.chunks(Import::BATCH) {
                 assert!(import.add(batch).await.unwrap(), "the usernames should be free");
             }
-            assert_eq!(names(&users).await, ["johndoe"], "the import is not committed yet");
+            assert_eq!(
+                names(&users).await,
+                ["johndoe"],
+                "users of an uncommitted import should not be visible"
+            );
             import
         };
         drop(import_all().await);
@@ -295,7 +299,7 @@ fn import_adds_all_users_or_none() {
 }
 
 #[test]
-fn username_inserted_concurrently_belongs_to_one_user() {
+fn only_one_of_several_concurrent_inserts_of_a_username_succeeds() {
     on_both(async |database| {
         let users = SqlUsers::new(database);
         let attempts = (0..8).map(|_| {
@@ -391,12 +395,12 @@ fn sqlite_files_are_readable_only_by_their_owner() {
             files += 1;
             assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
         }
-        assert_eq!(files, 3, "the database, its write-ahead log and the index of the log");
+        assert_eq!(files, 3, "expected the database, its write-ahead log and the index of the log");
     });
 }
 
 #[test]
-fn open_error_names_the_cause_and_not_the_password() {
+fn open_error_contains_the_cause_but_not_the_password() {
     let folder = Folder::create();
     let text_file =
         folder.write("text", "This text of more than a hundred bytes is not a database. ".repeat(20));
@@ -429,7 +433,7 @@ fn files(folder: &Folder) -> Vec<(std::ffi::OsString, Vec<u8>)> {
 }
 
 #[test]
-fn tables_in_a_schema_are_created_despite_an_application_table_of_the_same_name() {
+fn tables_in_a_schema_are_created_despite_an_application_table_with_the_same_name() {
     let users = "CREATE TABLE users (id BIGINT PRIMARY KEY)";
     let in_schema = DatabaseSettings { schema: Some("gatepass"), ..DatabaseSettings::default() };
     let Some(postgres) = new_postgres() else { return };
@@ -442,7 +446,7 @@ fn tables_in_a_schema_are_created_despite_an_application_table_of_the_same_name(
             let users = SqlUsers::new(opened.unwrap());
             assert!(find(&users, "johndoe").await.is_none());
         }
-        // With this option, the server is treated as a pooler, which may run each transaction in another session.
+        // With this option, the server is treated as a pooler, which may run each transaction in a different session.
         let pooled = format!("{}&statement-cache-capacity=0", postgres.url);
         let error = Database::open_with(&pooled, in_schema).await.unwrap_err();
         assert!(matches!(error, OpenError::Schema { .. }), "{error}");
@@ -601,8 +605,8 @@ fn sqlite_file_that_a_process_opened_twice_keeps_its_write_ahead_log() {
         let _second = Database::open(&gatepass.url).await.unwrap();
         let users = SqlUsers::new(first);
         assert!(users.insert(&account("johndoe")).await.unwrap());
-        // The last connection to a file removes its write-ahead log. The command must not remove it, because this
-        // process still has connections.
+        // The last connection to a file removes the write-ahead log when it closes. The command must not remove the
+        // log, because this process still has connections.
         assert_eq!(gatepass.usernames(), ["johndoe"]);
         assert!(users.insert(&account("alice")).await.unwrap());
         assert_eq!(gatepass.usernames(), ["alice", "johndoe"]);

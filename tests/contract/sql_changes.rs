@@ -34,7 +34,7 @@ enum Event {
 
 use Event::{Disconnected, Invalidated, Reconnected};
 
-/// Records the calls from the change feed.
+/// A listener that records the calls from the change feed.
 #[derive(Default)]
 struct Recorder(Mutex<Vec<Event>>);
 
@@ -44,7 +44,7 @@ impl CacheInvalidator for Recorder {
     }
 
     fn synced_until(&self, deadline: Timestamp) {
-        assert!(deadline > NOW, "the deadline is in the past");
+        assert!(deadline > NOW, "expected a deadline in the future");
     }
 
     fn disconnected(&self) {
@@ -123,7 +123,7 @@ const USER_7: &str = "UPDATE change_counter SET number = number + 1;
 fn change_is_reported_at_once_in_its_process_and_within_a_second_in_other_processes() {
     on_both(async |url, _statement| {
         let [here, there] = [Database::open(&url).await.unwrap(), Database::open(&url).await.unwrap()];
-        let own = Recorder::watch(&here, 5 * SECOND).await;
+        let local = Recorder::watch(&here, 5 * SECOND).await;
         let remote = Recorder::watch(&there, 5 * SECOND).await;
         let (users, clients) = (SqlUsers::new(here.clone()), SqlClients::new(here.clone()));
         let sessions = SqlSessions::new(here.clone());
@@ -135,14 +135,14 @@ fn change_is_reported_at_once_in_its_process_and_within_a_second_in_other_proces
             let version = version(&sessions, &owner).await;
             assert!(open_at(&sessions, (id, &owner, None), version).await);
         }
-        assert_eq!(own.events(), [], "no change that affects a cached token should be reported");
+        assert_eq!(local.events(), [], "changes that affect no cached token should not be reported");
 
         let expect = |change: Invalidation| {
             let change = Invalidated(change);
-            assert_eq!(own.events().first(), Some(&change), "the change should be reported at once");
+            assert_eq!(local.events().first(), Some(&change), "the change should be reported at once");
             assert_eq!(remote.wait_for(&change, SECOND), slice::from_ref(&change));
             // This process also reads the change from the table.
-            own.wait_for(&change, SECOND);
+            local.wait_for(&change, SECOND);
         };
         let changed = || Invalidation::User(subject.clone());
         let [a, b] = ["a", "b"].map(|id| SessionId::new(id).unwrap());
@@ -246,7 +246,7 @@ fn change_feed_stops_when_its_database_is_dropped() {
 }
 
 #[test]
-fn busy_in_memory_database_is_watched_without_interruption() {
+fn change_feed_of_a_busy_in_memory_database_is_never_disconnected() {
     System::new().block_on(async {
         let database = Database::open("sqlite::memory:").await.unwrap();
         let recorder = Recorder::watch(&database, Duration::from_millis(500)).await;

@@ -17,7 +17,7 @@ use crate::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The timeout of every call, with a margin for a busy machine.
+/// The time within which every call must end, with a margin for a busy machine.
 const LIMIT: Duration = Duration::from_secs(12);
 
 /// Runs a test with a database behind a proxy.

@@ -18,7 +18,7 @@ pub fn owner(user: &User) -> SessionOwner {
     SessionOwner { user_kind: User::user_kind().into(), subject: user.subject() }
 }
 
-/// Returns the owner of the sessions of a user in a table of the application.
+/// Returns the session owner for a user in an application's table.
 fn member(id: u64) -> SessionOwner {
     SessionOwner { user_kind: "Member".into(), subject: id.into() }
 }
@@ -32,8 +32,8 @@ pub async fn version(store: &SqlSessions, owner: &SessionOwner) -> CredentialsVe
     store.credentials_version(owner).await.unwrap()
 }
 
-/// Opens a session with `id` as its ID, its token family and the hash of its refresh token. Returns whether it was
-/// opened.
+/// Opens a session with `id` as its ID, its token family and the hash of its refresh token. Returns whether the
+/// session was opened.
 pub async fn open_at(
     store: &SqlSessions,
     (id, owner, client_id): (&str, &SessionOwner, Option<&ClientId>),
@@ -75,7 +75,7 @@ fn sql_sessions_of_users_in_an_application_table_fulfill_the_contract() {
 }
 
 #[test]
-fn password_change_disabling_and_removal_of_a_user_end_sessions() {
+fn changing_the_password_of_a_user_or_disabling_or_removing_the_user_ends_all_sessions() {
     on_both(async |database| {
         let users = SqlUsers::new(database.clone());
         let (store, clients) = (SqlSessions::new(database.clone()), SqlClients::new(database));
@@ -173,6 +173,6 @@ fn sign_in_concurrent_with_a_change_of_the_user_leaves_no_session() {
                 assert!(users.update(&subject, disabled(false)).await.unwrap());
             }
         }
-        assert!(contested > 0, "no sign-in ran concurrently with a change");
+        assert!(contested > 0, "expected some sign-ins to run concurrently with a change");
     });
 }

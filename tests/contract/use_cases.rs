@@ -21,7 +21,7 @@ use crate::support::{
     folder::Folder,
 };
 
-/// The kind and the subject of each event.
+/// A listener that records the kind and the subject of each event.
 #[derive(Default)]
 struct Events(Mutex<Vec<(EventKind, Option<Subject>)>>);
 
@@ -61,7 +61,7 @@ async fn sign_in(auth: &Auth<Member>, scopes: &[String]) -> (AccessToken, Option
     let client_info = &ClientInfo::default();
     let sign_in = SignIn { username, password, scopes, audiences: &[], client: None, client_info };
     let tokens = auth.sign_in(sign_in).await.unwrap().tokens;
-    // Caches the token.
+    // This lookup caches the token.
     let _ = member(auth, &tokens.access_token).await.expect("a valid token");
     (tokens.access_token, tokens.refresh_token)
 }
@@ -128,7 +128,7 @@ impl PasswordPolicy for NoRules {
 }
 
 #[actix_web::test]
-async fn password_that_no_hasher_accepts_is_weak_under_any_policy() {
+async fn password_with_an_unsupported_length_is_weak_under_any_policy() {
     let folder = Folder::create();
     let auth = builder(&folder).await.password_policy(NoRules).build().unwrap();
     for (length, expected) in [(0, WeakPassword::TooShort { minimum: 1 }), (1025, WeakPassword::TooLong)] {
@@ -142,7 +142,7 @@ async fn password_that_no_hasher_accepts_is_weak_under_any_policy() {
 }
 
 #[actix_web::test]
-async fn external_sign_in_without_a_password_opens_a_session_for_an_active_user() {
+async fn external_sign_in_opens_a_session_only_for_an_active_user() {
     let folder = Folder::create();
     let events = Arc::new(Events::default());
     let auth = builder(&folder).await.password_grant(false).listener(events.clone()).build().unwrap();
@@ -165,7 +165,7 @@ async fn external_sign_in_without_a_password_opens_a_session_for_an_active_user(
 }
 
 #[actix_web::test]
-async fn event_of_a_revoked_access_token_names_its_user() {
+async fn event_for_a_revoked_access_token_names_its_user() {
     let folder = Folder::create();
     let events = Arc::new(Events::default());
     let auth = builder(&folder).await.listener(events.clone()).build().unwrap();
@@ -192,7 +192,7 @@ async fn introspection_of_a_token_of_an_inactive_user_returns_none() {
 
 type Change = fn(&mut Account<Member>);
 
-/// A hasher that changes johndoe's account during its first verification.
+/// A hasher that changes johndoe's account during the first verification.
 struct Changing {
     hasher: AgingHasher,
     members: Members,

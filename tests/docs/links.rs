@@ -56,7 +56,7 @@ fn relative_links_and_anchors_resolve() {
             }
         }
     }
-    assert!(count > 100, "only {count} links found");
+    assert!(count > 100, "expected more than 100 links, found {count}");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn tests_named_on_pages_exist() {
             }
         }
     }
-    assert!(count > 100, "only {count} tests found");
+    assert!(count > 100, "expected more than 100 tests, found {count}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub fn root() -> PathBuf {
 
 /// Reads a file of the repository.
 pub fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("cannot read {path}: {error}"))
 }
 
 /// Returns the names of all pages, sorted.

@@ -92,7 +92,7 @@ fn settings_page_is_current() {
     expect_generated("settings.md", "settings", &page);
 }
 
-/// Writes a section for each command below `command`.
+/// Writes a section for each subcommand of `command`.
 fn write_commands(page: &mut String, path: &str, command: &Command) {
     for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
         let path = format!("{path} {}", child.get_name());
@@ -111,11 +111,11 @@ fn write_commands(page: &mut String, path: &str, command: &Command) {
         let about = child.get_about().map(ToString::to_string).unwrap_or_default();
         write!(page, "{heading} {}\n\n`{path}{arguments}`: {}.\n\n", &path["gatepass ".len()..], about)
             .unwrap();
-        let own = |arg: &&Arg| {
+        let is_specific = |arg: &&Arg| {
             arg.get_help_heading().is_none() && !["help", "version"].contains(&arg.get_id().as_str())
         };
         let options: Vec<_> =
-            child.get_arguments().filter(own).filter(|arg| arg.get_long().is_some()).collect();
+            child.get_arguments().filter(is_specific).filter(|arg| arg.get_long().is_some()).collect();
         if !options.is_empty() {
             page.push_str("| option | |\n|---|---|\n");
         }
@@ -162,7 +162,7 @@ fn http_api_page_is_current() {
                     }
                     ("SessionCookie", _) => "the session cookie".to_owned(),
                     ("RegisteredClient", _) => "a confidential client".to_owned(),
-                    (other, _) => panic!("this test does not describe the security scheme {other}"),
+                    (other, _) => panic!("expected a known security scheme, got {other}"),
                 }
             };
             let requires: Vec<_> = schemes.flatten().map(requirement).collect();

@@ -1,4 +1,4 @@
-//! The commands of the tutorials and how-to guides, run in order by bash as a reader would.
+//! Runs the commands of the tutorials and how-to guides in bash, in order, as a reader would.
 //!
 //! Blocks of the language `sh` run in one shell per page, in a new directory. A block with `background` starts a
 //! service, and the next block runs once the service listens; `background=PORT` specifies its port. If a `text` or
@@ -125,8 +125,8 @@ impl Shell {
         self.run(&stopped).expect("the previous service stops");
         let port = if port.is_empty() { PORTS[0] } else { port };
         let (_, address) =
-            self.addresses.iter().find(|(old, _)| old.ends_with(port)).expect("a port of PORTS");
-        wait_until(TIMEOUT, &format!("the service of line {} listens", block.line), || {
+            self.addresses.iter().find(|(old, _)| old.ends_with(port)).expect("a port in PORTS");
+        wait_until(TIMEOUT, &format!("the service in line {} listens", block.line), || {
             TcpStream::connect(address).is_ok()
         });
     }
@@ -184,7 +184,7 @@ fn commands_of_every_page_succeed_with_the_documented_output() {
             }
         }
     }
-    assert!(count > 20, "only {count} blocks ran");
+    assert!(count > 20, "expected more than 20 blocks to run, got {count}");
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn responses_to_an_allowed_origin_have_cors_headers() {
 }
 
 #[test]
-fn responses_do_not_allow_other_origins() {
+fn response_to_a_disallowed_origin_has_no_allow_origin_header() {
     let program = program();
     let similar =
         ["http://app.example.com", "https://app.example.com:8443", "https://xapp.example.com", "null"];

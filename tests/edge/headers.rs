@@ -32,7 +32,7 @@ fn responses_have_security_headers() {
         assert!(policy.contains("frame-ancestors 'none'"), "{reply:?}");
         let scripts = policy.split("; ").find(|part| part.starts_with("script-src"));
         assert_eq!(scripts, is_page.then_some("script-src 'self'"), "{reply:?}");
-        // This service has no TLS.
+        // This header is sent only with TLS.
         assert_eq!(reply.header("strict-transport-security"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The limits of HTTP/2: concurrent requests on a connection, and the memory used by their bodies.
+//! The limits for HTTP/2: concurrent requests on a connection, and the memory used by their bodies.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -77,14 +77,14 @@ async fn send(server: &Server, requests: usize, until: usize) -> (Vec<SendStream
 }
 
 #[actix_web::test]
-async fn connection_with_150_concurrent_requests_gets_503_for_50() {
+async fn connection_with_150_concurrent_requests_returns_503_for_50_of_them() {
     let server = server();
     let (_bodies, statuses) = send(&server, 150, 50).await;
     assert_eq!(statuses, [503; 50]);
 }
 
 #[actix_web::test]
-async fn incomplete_bodies_of_four_connections_use_less_than_64_mib() {
+async fn incomplete_bodies_on_four_connections_use_less_than_64_mib() {
     let server = server();
     // Warm-up: the first connection causes one-time allocations, which must not count as growth.
     send(&server, 1, 0).await;

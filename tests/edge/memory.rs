@@ -1,4 +1,4 @@
-//! The memory of many connections is returned to the system when they close.
+//! Checks that the memory of many connections is returned to the system when the connections close.
 
 use std::{io::Write, time::Instant};
 
@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 #[test]
-fn memory_of_many_slow_connections_is_returned_to_the_system() {
+fn memory_of_many_slow_connections_is_released_when_they_close() {
     const MIB: u64 = 1024 * 1024;
     let arguments = ["--bind", "127.0.0.1:0", "--workers", "2", "--header-timeout", "60"];
     let program = Program::start(&arguments, &[]);

@@ -16,7 +16,7 @@ fn location(service: &Service, headers: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn address_scheme_and_host_are_read_only_from_the_configured_header_of_trusted_proxies() {
+fn address_scheme_and_host_come_only_from_the_configured_header_of_trusted_proxies() {
     let gatepass = Gatepass::on_sqlite();
     add_johndoe(&gatepass);
     // The first address is forged by the client.
@@ -26,10 +26,10 @@ fn address_scheme_and_host_are_read_only_from_the_configured_header_of_trusted_p
         ("X-Forwarded-Host", "auth.example.com"),
         ("Forwarded", "for=\"[2001:db8::7]:4711\";proto=https;host=\"auth.example.com:444\""),
     ];
-    let own = "http://localhost";
+    let direct = "http://localhost";
     for (arguments, address, origin) in [
-        (&["--trusted-proxies=none"][..], "127.0.0.1", own),
-        (&["--trusted-proxies=10.0.0.0/8"], "127.0.0.1", own),
+        (&["--trusted-proxies=none"][..], "127.0.0.1", direct),
+        (&["--trusted-proxies=10.0.0.0/8"], "127.0.0.1", direct),
         (&["--trusted-proxies=127.0.0.0/8"], "203.0.113.7", "https://auth.example.com"),
         (
             &["--trusted-proxies=::1,127.0.0.1", "--proxy-header=Forwarded"],

@@ -17,7 +17,7 @@ use crate::support::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Starts a service with timeouts of one second, and of three seconds for responses.
+/// Starts a service with a timeout of three seconds for responses, and of one second for everything else.
 fn with_short_timeouts(more: &[&str]) -> Program {
     let arguments =
         ["--bind", "127.0.0.1:0", "--workers", "1", "--header-timeout", "1", "--idle-timeout", "1"];
@@ -58,7 +58,7 @@ fn send_endlessly(mut stream: TcpStream) {
 type Case = (&'static str, Vec<u8>, fn(TcpStream));
 
 #[test]
-fn slow_connections_are_closed() {
+fn slow_or_idle_connection_is_closed_after_its_timeout() {
     const COMPLETE: &[u8] = b"GET /users/me HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const CHUNKED: &str = "HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\
         Content-Type: application/x-www-form-urlencoded\r\n\r\n";
@@ -105,7 +105,7 @@ fn connection_of_a_client_that_does_not_read_is_closed() {
 }
 
 #[test]
-fn connection_over_the_limit_waits_for_another_to_close() {
+fn connection_above_the_limit_is_served_when_another_one_closes() {
     let program = with_short_timeouts(&["--max-connections", "4"]);
     let address = program.address();
     // These idle connections take all slots until the service closes them, after a second.
@@ -118,13 +118,13 @@ fn connection_over_the_limit_waits_for_another_to_close() {
 }
 
 #[test]
-fn number_of_connections_is_limited_by_file_descriptors() {
+fn number_of_connections_is_limited_by_the_maximum_number_of_open_files() {
     for (database_connections, limit) in [("10", 136), ("100", 46)] {
         let arguments = ["--bind", "127.0.0.1:0", "--database-connections", database_connections];
         let program = Program::run(&mut limited("--nofile=400:400", &gatepass(&arguments, &[])));
         let line = program.wait_for("instead of 8000");
         assert!(line.contains(&format!("at most {limit} connections")), "{line}");
-        assert!(line.contains("the limit of open files is 400"), "{line}");
+        assert!(line.contains("the limit on open files is 400"), "{line}");
         program.wait_for("listening on");
     }
 }
@@ -156,7 +156,7 @@ fn check_under_attack(mode: &[&str]) {
     // The limit allows for the load of other tests. If slow clients blocked workers, requests would wait for the
     // timeouts.
     assert!(times.len() > 20 && p99 < 4 * SECOND, "{} requests, p99 {p99:?}", times.len());
-    // 400 copies of the largest file would be 600 MiB.
+    // 400 copies of the largest file would take 600 MiB.
     assert!(memory < 250 * 1024, "{memory} KiB");
 }
 

@@ -38,7 +38,7 @@ fn start(folder: &Folder) -> (Program, SocketAddr) {
     (program, address)
 }
 
-/// Runs curl, which trusts only `trusted`, and prints the body, the HTTP version and the status.
+/// Runs curl, which trusts only the certificate `trusted`. It prints the body, the HTTP version and the status.
 fn curl(folder: &Folder, trusted: &CertifiedKey<KeyPair>, arguments: &[&str]) -> Output {
     let ca = folder.write("trusted.pem", trusted.cert.pem());
     Command::new("curl")
@@ -73,7 +73,7 @@ fn sign_in_over_tls_succeeds_with_http_1_and_http_2() {
         let redirect = printed(&curl(&folder, &certificate, &[flag, "-i", &url("/users/me/")]));
         assert!(redirect.contains(&format!("location: https://{address}/users/me")), "{redirect}");
         assert!(redirect.contains("strict-transport-security: max-age=31536000"), "{redirect}");
-        // The size limits of heads and bodies are the same as without TLS.
+        // The size limits for headers and bodies are the same as without TLS.
         let large = format!("x: {}", "x".repeat(17_000));
         let refused = printed(&curl(&folder, &certificate, &[flag, "-H", &large, &url("/users/me")]));
         assert!(refused.ends_with(&format!(" {version} 431")), "{refused}");
@@ -108,13 +108,13 @@ fn new_certificate_is_loaded_at_run_time_and_a_damaged_one_is_ignored() {
     program.wait_for("cert.pem contains no certificate");
     fs::remove_file(folder.file("key.pem")).unwrap();
     program.wait_for("cannot read");
-    // The files are read every second, but an error is logged once.
+    // The files are read every second, but an error is logged only once.
     throughout(Duration::from_millis(1500), || assert!(trusts(&second)));
     assert_eq!(program.log().matches("cannot read").count(), 1, "{}", program.log());
 }
 
 #[test]
-fn certificate_renewal_keeps_connections() {
+fn connection_stays_open_when_the_certificate_is_renewed() {
     let (folder, first, second) = (Folder::create(), new_certificate(), new_certificate());
     write(&folder, &first);
     let (program, address) = start(&folder);
@@ -187,7 +187,7 @@ fn issuer_with_tls_is_an_https_url() {
 }
 
 #[test]
-fn session_cookie_over_tls_is_kept_by_a_client_that_enforces_its_prefix() {
+fn client_that_enforces_cookie_prefixes_stores_the_session_cookie_over_tls() {
     let (folder, certificate) = (Folder::create(), new_certificate());
     let [cert, key] = write(&folder, &certificate);
     let gatepass = Gatepass::on_sqlite();

@@ -173,7 +173,7 @@ fn decoding_of_text_differs_only_as_documented() {
             "€\u{81}",
             "\u{80}\u{81}",
         ),
-        ("Python accepts other names of charsets", grant_type("utf_8", "é".as_bytes()), "Ã©", "é"),
+        ("Python accepts other names for charsets", grant_type("utf_8", "é".as_bytes()), "Ã©", "é"),
         ("Python has more charsets", grant_type("utf-7", b"+AOk-"), "+AOk-", "é"),
         (
             "some of Python's charsets are not character encodings",
@@ -188,7 +188,7 @@ fn decoding_of_text_differs_only_as_documented() {
 }
 
 #[test]
-fn token_response_is_not_cacheable_unlike_fastapis() {
+fn token_response_is_not_cacheable_unlike_that_of_fastapi() {
     let Some(servers) = servers() else { return };
     let sign_in = post_form("/token", "username=johndoe&password=secret");
     // RFC 6749 section 5.1 requires this header.

@@ -1,4 +1,4 @@
-//! The OpenAPI document in a validator and in a client generator.
+//! Tests the OpenAPI document with a validator and with a client generator.
 
 use std::{env, path::PathBuf, process::Command};
 
@@ -40,7 +40,7 @@ fn openapi_document_is_valid_openapi_3_1() {
 }
 
 #[test]
-fn client_generated_from_the_openapi_document_signs_in() {
+fn client_generated_from_the_openapi_document_can_sign_in() {
     let Some((folder, document)) = document() else {
         return;
     };

@@ -30,7 +30,7 @@ def bearer(token: str) -> AuthenticatedClient:
 
 
 def equal(found, expected):
-    assert found == expected, f"expected {expected!r}, not {found!r}"
+    assert found == expected, f"expected {expected!r}, got {found!r}"
 
 
 # A token and its user.

@@ -1,4 +1,4 @@
-//! The tutorial profile compared with FastAPI: both get the same bytes and must return the same response.
+//! Compares the tutorial profile with FastAPI: both receive the same bytes and must return the same response.
 //!
 //! `chapter.py` is the program of FastAPI's tutorial. The tests compare the status, `Content-Type`, `WWW-Authenticate`,
 //! `Allow`, `Location` and the body. `differences.rs` tests most of the differences, which are deliberate or due to

@@ -79,9 +79,9 @@ fn multipart_file_matches_fastapi() {
         )
     };
     bodies(&[
-        ("of another field", file("file", "a.txt") + &good()),
+        ("for another field", file("file", "a.txt") + &good()),
         ("without a filename", file("file", "") + &good()),
-        ("before the text of its name", file("username", "a.txt") + &good()),
+        ("before the text field with its name", file("username", "a.txt") + &good()),
         ("without a name", "--b~Content-Disposition: form-data; filename=a~~x~".to_owned() + &good()),
     ]);
 }

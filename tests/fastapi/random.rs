@@ -32,7 +32,7 @@ fn compare_any(requests: impl Strategy<Value = Request>) {
     }
 }
 
-/// Concatenates random fragments. One piece in ten is a byte of `other` instead.
+/// Concatenates random fragments. One piece in ten is a byte from `other` instead.
 fn concatenated(
     fragments: &'static [&'static str],
     other: impl Strategy<Value = u8>,

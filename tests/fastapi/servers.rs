@@ -57,7 +57,7 @@ fn running(parser: Parser) -> Arc<Program> {
     })
 }
 
-/// The compared parts of a response.
+/// The parts of a response that are compared.
 #[derive(PartialEq)]
 pub struct Response {
     pub status: u16,
@@ -77,7 +77,8 @@ impl From<Reply> for Response {
     }
 }
 
-/// Formats a response as `401 www-authenticate: Bearer {"detail":"Not authenticated"}`, without a Content-Type of JSON.
+/// Formats a response as `401 www-authenticate: Bearer {"detail":"Not authenticated"}`. Omits the `Content-Type` of
+/// JSON.
 impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status)?;

@@ -1,4 +1,4 @@
-//! Password hashes of other programs.
+//! Password hashes that other programs created.
 
 use gatepass::{
     Password, PasswordCheck, PasswordHasher,
@@ -48,7 +48,7 @@ fn hash_from_another_program_needs_rehash_unless_its_parameters_are_current() {
 }
 
 #[test]
-fn sign_in_with_an_outdated_hash_of_any_kind_replaces_it_once() {
+fn sign_in_with_an_outdated_hash_of_any_kind_replaces_the_hash_once() {
     let _serial = serial();
     let hasher = hasher(quick());
     for vector in OUTDATED.iter() {
@@ -71,18 +71,18 @@ fn sign_in_with_an_outdated_hash_of_any_kind_replaces_it_once() {
             }
             assert!(replaced.starts_with("$argon2id$v=19$m=4096,t=2,p=1$"), "{kind}: {replaced}");
 
-            assert!(block_on(sign_in(&auth, NAME, password)).unwrap(), "{kind}: again");
+            assert!(block_on(sign_in(&auth, NAME, password)).unwrap(), "{kind}: second sign-in");
             assert_eq!(store.hash_of(1), replaced, "{kind}: the current hash should stay");
         }
     }
 }
 
 #[test]
-fn hash_has_its_own_salt_and_needs_a_rehash_with_other_parameters() {
+fn hashes_have_different_salts_and_need_a_rehash_after_a_parameter_change() {
     let _serial = serial();
     let password = Password::from("secret");
     let [hash, other] = [(); 2].map(|()| block_on(hasher(quick()).hash(&password)).unwrap());
-    assert_ne!(hash.expose(), other.expose(), "each hash should have its own salt");
+    assert_ne!(hash.expose(), other.expose(), "the hashes should have different salts");
     for settings in [
         Argon2Settings { memory: 2048, ..quick() },
         Argon2Settings { memory: 8192, ..quick() },
@@ -96,7 +96,7 @@ fn hash_has_its_own_salt_and_needs_a_rehash_with_other_parameters() {
 }
 
 #[test]
-fn sign_in_with_bcrypt_ignores_bytes_after_the_72nd_and_keeps_the_hash() {
+fn sign_in_with_a_bcrypt_hash_ignores_bytes_after_the_72nd_and_keeps_the_hash() {
     let _serial = serial();
     let verifier = hasher(quick());
     let bcrypt = OUTDATED.iter().find(|vector| vector.kind == "bcrypt $2b$").unwrap();
@@ -117,7 +117,7 @@ fn sign_in_with_bcrypt_ignores_bytes_after_the_72nd_and_keeps_the_hash() {
 }
 
 #[test]
-fn hash_of_asp_net_core_identity_is_verified() {
+fn hash_from_asp_net_core_identity_is_verified() {
     let _serial = serial();
     let hasher = hasher(quick());
     // These hashes are from the tests of ASP.NET Core.
@@ -134,7 +134,7 @@ fn hash_of_asp_net_core_identity_is_verified() {
 }
 
 #[test]
-fn hash_of_a_user_without_a_password_is_supported_and_matches_nothing() {
+fn hash_for_a_user_without_a_password_is_supported_and_matches_no_password() {
     let _serial = serial();
     let hasher = hasher(quick());
     for hash in ["!", "!!", "!dFJ0sYv2aqPXrzOyqzDcAzOyRzsmHdKmFEJt4lUG"] {
@@ -147,7 +147,7 @@ fn hash_of_a_user_without_a_password_is_supported_and_matches_nothing() {
 }
 
 #[test]
-fn password_in_another_unicode_normalization_form_matches() {
+fn password_in_a_different_unicode_normalization_form_matches() {
     let _serial = serial();
     let hasher = hasher(quick());
     let (composed, decomposed) = ("caf\u{e9} \u{fb01}n", "cafe\u{301} fin");

@@ -51,7 +51,7 @@ fn sign_in_with_a_full_queue_returns_503_while_other_requests_succeed() {
     }
 
     let sign_ins: Vec<_> = sign_ins.into_iter().map(|sign_in| sign_in.join().unwrap()).collect();
-    eprintln!("{sign_ins:?}; concurrently {succeeded} other responses, the slowest in {slowest:?}");
+    eprintln!("{sign_ins:?}; {succeeded} concurrent other responses, the slowest in {slowest:?}");
     let hashed: Vec<_> = sign_ins.iter().filter(|(status, _)| *status == 400).collect();
     let refused: Vec<_> = sign_ins.iter().filter(|(status, _)| *status == 503).collect();
     assert_eq!(hashed.len() + refused.len(), 8);
@@ -61,7 +61,7 @@ fn sign_in_with_a_full_queue_returns_503_while_other_requests_succeed() {
         refused.iter().all(|(_, time)| *time < fastest),
         "refused sign-ins should get a response before hashed ones: {sign_ins:?}"
     );
-    assert!(succeeded > 20, "{succeeded} responses during hashing");
+    assert!(succeeded > 20, "expected more than 20 responses during hashing, got {succeeded}");
 
     // The queue has space now.
     assert_eq!(post_form("/token", "username=johndoe@example.com&password=wrong").send(service).status, 400);
@@ -69,7 +69,7 @@ fn sign_in_with_a_full_queue_returns_503_while_other_requests_succeed() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn memory_of_concurrent_sign_ins_is_bounded_by_the_hashing_threads() {
+fn memory_of_concurrent_sign_ins_is_bounded_by_the_number_of_hashing_threads() {
     let _serial = serial();
     const THREADS: usize = 4;
     let settings = Argon2Settings {

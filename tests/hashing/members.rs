@@ -10,7 +10,7 @@ use crate::support::doubles::{Member, Members};
 /// The username of the only member.
 pub const NAME: &str = "johndoe@example.com";
 
-/// Returns members with one account that has this stored hash.
+/// Returns a store with one account, which has this password hash.
 pub fn members(hash: impl Into<PasswordHash>) -> Members {
     Members::new(vec![account(1, NAME, hash)])
 }

@@ -1,4 +1,4 @@
-//! The response time of a failed sign-in does not reveal whether the user exists.
+//! Checks that the response time of a failed sign-in does not reveal whether the user exists.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ const ATTEMPTS: usize = 5;
 const NAMES: [&str; 4] = ["nobody", "current", "cheap", "unsupported"];
 
 #[test]
-fn sign_in_takes_as_long_for_an_unknown_user_as_for_one_with_a_current_cheap_or_unsupported_hash() {
+fn failed_sign_in_takes_equally_long_for_unknown_users_and_for_current_cheap_or_unsupported_hashes() {
     let _serial = serial();
     let hasher = hasher(quick());
     let current = block_on(hasher.hash(&"secret".into())).unwrap();
@@ -47,7 +47,9 @@ fn assert_takes_as_long(auth: &Auth<Member>, password: &str) {
             return;
         }
     }
-    panic!("in every attempt, the medians of users {left:?} differ by over 5 % from that of an unknown user");
+    panic!(
+        "expected medians within 5 % of that of an unknown user, but users {left:?} differed in every attempt"
+    );
 }
 
 /// Returns the median time of a failed sign-in for each of [`NAMES`]. The users take turns.

@@ -40,12 +40,12 @@ async function* openidClient() {
   assert.equal(await me(second.access_token), 401);
   yield "revoke";
   const web = await openid.discovery(new URL(issuer), "web", secret);
-  const own = await openid.clientCredentialsGrant(web, { scope: "reports:read" });
+  const tokens = await openid.clientCredentialsGrant(web, { scope: "reports:read" });
   yield "client_credentials";
-  assert.equal((await openid.tokenIntrospection(web, own.access_token)).sub, "client:web");
+  assert.equal((await openid.tokenIntrospection(web, tokens.access_token)).sub, "client:web");
   yield "introspect";
-  await openid.tokenRevocation(web, own.access_token);
-  assert.equal((await openid.tokenIntrospection(web, own.access_token)).active, false);
+  await openid.tokenRevocation(web, tokens.access_token);
+  assert.equal((await openid.tokenIntrospection(web, tokens.access_token)).active, false);
 }
 
 async function* oauth4webapi() {
@@ -78,8 +78,8 @@ async function* oauth4webapi() {
 async function* simpleOauth2() {
   const client = { id: "web", secret };
   const auth = { tokenHost: issuer, tokenPath: "/token", revokePath: "/revoke" };
-  const own = await new ClientCredentials({ client, auth }).getToken({ scope: "reports:read" });
-  assert.equal((await introspect(own.token.access_token)).sub, "client:web");
+  const tokens = await new ClientCredentials({ client, auth }).getToken({ scope: "reports:read" });
+  assert.equal((await introspect(tokens.token.access_token)).sub, "client:web");
   yield "client_credentials";
   const first = await new ResourceOwnerPassword({ client, auth }).getToken({ ...johndoe, scope });
   assert.equal(await me(first.token.access_token), "johndoe");

@@ -24,7 +24,7 @@ SCOPE = "me offline_access"
 
 
 def equal(found, expected):
-    assert found == expected, f"{found!r} is not {expected!r}"
+    assert found == expected, f"expected {expected!r}, got {found!r}"
 
 
 def is_johndoe(response):

@@ -1,4 +1,5 @@
-//! JWT libraries and OAuth clients of other projects, used with the secure profile. docs/interop.md lists the results.
+//! Tests JWT libraries and OAuth clients from other projects with the secure profile. docs/interop.md lists the
+//! results.
 
 use std::{
     collections::BTreeMap,
@@ -41,7 +42,7 @@ const JAVASCRIPT_VERIFIERS: &[(&str, &str)] = &[
     ("@fastify/jwt and get-jwks", "ES256 RS256 HS256"),
 ];
 
-/// Clients, and the steps that they complete; after a colon, the error of the next step.
+/// Clients, and the steps that they complete; after a colon, the error in the next step.
 const PYTHON_CLIENTS: &[(&str, &str)] = &[
     ("oauthlib and requests-oauthlib", "password refresh revoke"),
     ("Authlib", "password refresh revoke client_credentials introspect"),
@@ -179,7 +180,7 @@ fn runnable(scripts: [(Option<Script>, Expected); 2]) -> (Vec<Script>, BTreeMap<
     (runnable, expected)
 }
 
-/// Asserts that jsonwebtoken, a library for Rust, verifies the tokens of a request.
+/// Asserts that jsonwebtoken, a library for Rust, verifies the tokens in a request.
 fn verify_with_jsonwebtoken(server: &Server, algorithm: &str, request: &Value) {
     let published = || get("/.well-known/jwks.json").send(server.plain.address).json();
     let keys = request.get("keys").cloned().unwrap_or_else(published);
@@ -200,7 +201,7 @@ fn verify_with_jsonwebtoken(server: &Server, algorithm: &str, request: &Value) {
 }
 
 #[test]
-fn libraries_verify_tokens_of_the_listed_algorithms() {
+fn libraries_verify_tokens_with_the_listed_algorithms() {
     let (scripts, expected) = runnable([
         (Script::python("verify.py"), PYTHON_VERIFIERS),
         (Script::javascript("verify.mjs"), JAVASCRIPT_VERIFIERS),

@@ -87,7 +87,7 @@ async function run(name, verify) {
   } catch {
     return result;
   }
-  return { ...result, error: "accepts a forged token" };
+  return { ...result, error: "accepted a forged token" };
 }
 
 const libraries = {

@@ -73,7 +73,7 @@ def run(verify):
         verify(request["forged"])
     except Exception:
         return {"subjects": subjects}
-    return {"error": "accepts a forged token"}
+    return {"error": "accepted a forged token"}
 
 
 libraries = {

@@ -1,4 +1,4 @@
-// Prints the Lighthouse scores of pages for accessibility and best practices. Exits with 1 if a page has problems.
+// Prints the Lighthouse scores of each page for accessibility and best practices. Exits with 1 if a page has problems.
 //
 // Usage: node run.mjs CHROMIUM URL[=COOKIE]...
 import { launch } from 'chrome-launcher';

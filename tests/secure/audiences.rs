@@ -9,7 +9,7 @@ use crate::secure::{
 
 const API: &str = "https://api.example.com";
 const FILES: &str = "https://files.example.com";
-/// The arguments of a service whose clients may request tokens for two APIs, and for the service itself.
+/// The arguments for a service whose clients may request tokens for two APIs and for the service itself.
 const WITH_APIS: [&str; 4] =
     [ISSUER[0], ISSUER[1], "--audience", "https://api.example.com,https://files.example.com"];
 const INVALID_TARGET: &str = "A requested audience is unknown or not allowed";
@@ -19,13 +19,13 @@ fn expect_invalid_target(reply: &Reply) {
     expect_oauth2_error(reply, 400, "invalid_target", INVALID_TARGET);
 }
 
-/// Asserts that a refresh is refused because no audience of the sign-in is allowed anymore.
+/// Asserts that a refresh is refused, as expected when no audience that was granted at sign-in is allowed anymore.
 #[track_caller]
 fn expect_lost(reply: &Reply) {
     expect_oauth2_error(reply, 400, "invalid_grant", "Invalid refresh token");
 }
 
-/// The audience of an access token.
+/// Returns the audience of an access token.
 fn aud(token: &str) -> Value {
     read(token).1["aud"].clone()
 }
@@ -34,33 +34,33 @@ fn aud(token: &str) -> Value {
 fn token_for_an_api_is_refused_by_the_service_itself() {
     on_both(|gatepass| {
         let service = serve(gatepass, &WITH_APIS);
-        let (default, own) =
+        let (default, for_issuer) =
             (service.token(JOHNDOE), service.token(&format!("{JOHNDOE}&resource={}", ISSUER[1])));
-        assert_eq!((aud(&default), aud(&own)), (json!(API), json!(ISSUER[1])));
+        assert_eq!((aud(&default), aud(&for_issuer)), (json!(API), json!(ISSUER[1])));
         // Endpoints of the service accept only tokens for the service itself.
         let sessions = |token: &str| get("/users/me/sessions").bearer(token).send(service.address);
-        assert_eq!(sessions(&own).json().as_array().map(Vec::len), Some(2));
+        assert_eq!(sessions(&for_issuer).json().as_array().map(Vec::len), Some(2));
         service.expect_invalid(&[&default]);
         assert_eq!((sessions(&default).status, end_all_sessions(&service, &default).status), (401, 401));
-        let introspect = post_form("/introspect", format!("token={own}")).bearer(&default);
+        let introspect = post_form("/introspect", format!("token={for_issuer}")).bearer(&default);
         assert_eq!(introspect.send(service.address).status, 401);
         // A proxy in front of the API specifies the audience.
         let forward_auth = |token: &str, query: &str| {
             get(&format!("/forward-auth{query}")).bearer(token).send(service.address).status
         };
         let for_api = format!("?scope=me&audience={API}");
-        assert_eq!([&default, &own].map(|token| forward_auth(token, &for_api)), [200, 401]);
-        assert_eq!([&default, &own].map(|token| forward_auth(token, "")), [401, 200]);
+        assert_eq!([&default, &for_issuer].map(|token| forward_auth(token, &for_api)), [200, 401]);
+        assert_eq!([&default, &for_issuer].map(|token| forward_auth(token, "")), [401, 200]);
         // The service has cached the token for the API. A prefix in front of the token must not select that cache
         // entry.
         service.expect_invalid(&[&default, &format!("any audience {default}"), &format!("1{default}")]);
-        assert_eq!(end_all_sessions(&service, &own).status, 204);
+        assert_eq!(end_all_sessions(&service, &for_issuer).status, 204);
         assert_eq!(forward_auth(&default, &for_api), 401, "the session has ended");
     });
 }
 
 #[test]
-fn without_configured_audiences_the_issuer_is_the_audience() {
+fn issuer_is_the_audience_if_no_audiences_are_configured() {
     let (_gatepass, service) = on_sqlite(&ISSUER);
     for fields in
         ["", "&resource=https://auth.example.com", "&audience=https://auth.example.com", "&resource="]
@@ -71,13 +71,13 @@ fn without_configured_audiences_the_issuer_is_the_audience() {
     for unknown in [API, "https://auth.example.com/", "x"] {
         expect_invalid_target(&service.sign_in(&format!("{JOHNDOE}&resource={unknown}")));
     }
-    // Without the correct password, the response does not reveal whether an audience exists.
+    // If the password is wrong, the response does not reveal whether an audience exists.
     let wrong = service.sign_in("username=johndoe&password=wrong&resource=x");
     assert_eq!(wrong.json()["error"], "invalid_grant");
 }
 
 #[test]
-fn client_can_choose_among_its_audiences_and_a_refresh_cannot_add_any() {
+fn client_can_choose_among_its_audiences_but_a_refresh_cannot_add_audiences() {
     on_both(|gatepass| {
         let service = serve(gatepass, &WITH_APIS);
         let secret =
@@ -102,7 +102,7 @@ fn client_can_choose_among_its_audiences_and_a_refresh_cannot_add_any() {
         let narrow = Tokens::of(&sign_in(&format!("&resource={API}")));
         expect_invalid_target(&service.refresh(&narrow.refresh, &format!("{web}&resource={FILES}")));
 
-        // An audience can be removed from the client and from the service.
+        // An audience can later be removed from the client or from the service.
         gatepass.done(&["clients", "update", "web", "--audiences", FILES]);
         expect_lost(&service.refresh(&narrow.refresh, &web));
         expect_invalid_target(&service.refresh(&narrow.refresh, &format!("{web}&resource={API}")));
@@ -115,7 +115,7 @@ fn client_can_choose_among_its_audiences_and_a_refresh_cannot_add_any() {
 }
 
 #[test]
-fn client_introspects_its_own_tokens_those_for_its_audiences_or_all_with_introspect_all() {
+fn client_can_introspect_only_tokens_issued_to_it_or_for_its_audiences_unless_introspect_all_is_set() {
     let (gatepass, service) = on_sqlite(&WITH_APIS);
     let add = |id: &str, options: &[&str]| client_fields(id, &add_client_with(&gatepass, id, options));
     let [web, other] = ["web", "other"].map(|id| client_fields(id, &add_client(&gatepass, id)));
@@ -147,7 +147,7 @@ fn client_introspects_its_own_tokens_those_for_its_audiences_or_all_with_introsp
 
     gatepass.done(&["clients", "update", "gateway", "--introspect-all=off"]);
     assert_eq!(state(&all, &for_api.access), inactive);
-    // Only the client that a token was issued to can revoke it, whatever its audience.
+    // A token can be revoked only by the client that it was issued to, whatever its audience is.
     assert_eq!(revoke(&service, &for_files.access, &all).json()["error"], "invalid_grant");
     assert_eq!(revoke(&service, &for_files.access, &web).status, 200);
     assert_eq!(state(&web, &for_files.access), inactive);

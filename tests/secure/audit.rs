@@ -24,12 +24,12 @@ use crate::{
     support::program::HASH,
 };
 
-/// The entries in the database, newest first.
+/// Returns the entries in the database, newest first.
 fn listed(gatepass: &Gatepass, arguments: &[&str]) -> Vec<Value> {
     gatepass.json_lines(&[&["audit", "list", "--json", "--limit", "10000"], arguments].concat())
 }
 
-/// The entries in the audit log of [`serve_with_file`].
+/// Returns the entries in the log file that [`serve_with_file`] configures.
 fn lines(gatepass: &Gatepass) -> Vec<Value> {
     let text = fs::read_to_string(gatepass.folder.file("audit.jsonl")).expect("the file");
     assert!(text.ends_with('\n') || text.is_empty());
@@ -45,7 +45,7 @@ fn serve_with_file(gatepass: &Gatepass, arguments: &[&str]) -> Service {
     serve(gatepass, &[&["--audit-log", &file], arguments].concat())
 }
 
-/// The names of all events caused by commands, or of all events caused by requests.
+/// Returns the names of the events that commands cause or, if `by_commands` is false, that requests cause.
 fn event_names(by_commands: bool) -> BTreeSet<&'static str> {
     let is_by_command = |name: &&str| {
         ["user_", "users_", "throttle_", "client_added", "client_changed", "client_removed", "key_", "keys_"]
@@ -64,7 +64,7 @@ fn expect_no_secrets(text: &str, secrets: &[&str]) {
 }
 
 #[test]
-fn every_event_of_a_request_is_recorded_without_secrets() {
+fn every_event_caused_by_requests_is_recorded_without_secrets() {
     on_both(|gatepass| {
         gatepass.add("alice", &["--scopes", "me", "--disabled"]).done();
         let secret = add_client(gatepass, "web");
@@ -82,7 +82,7 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
         let second = service.refreshed(&first.refresh);
         assert_eq!(service.refreshed(&first.refresh).refresh, second.refresh);
         service.refreshed(&second.refresh);
-        // Without stored failed attempts, the next attempt is not throttled.
+        // Sends a refused token, and then deletes the failed attempt so that the next attempt is not throttled.
         let refused = |token: &str| {
             assert_eq!(service.refresh(token, "").status, 400);
             rows(gatepass, "DELETE FROM failures RETURNING name");
@@ -120,14 +120,14 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
             send_from("127.0.0.9", &revocation, &service).status == 429
         });
 
-        let own = ["--grants", "client_credentials", "--scopes", "reports:read"];
-        let own = client_fields("reports", &add_client_with(gatepass, "reports", &own));
-        service.token(&format!("grant_type=client_credentials{own}"));
+        let options = ["--grants", "client_credentials", "--scopes", "reports:read"];
+        let reports = client_fields("reports", &add_client_with(gatepass, "reports", &options));
+        service.token(&format!("grant_type=client_credentials{reports}"));
 
         let log = stop(service);
         assert!(!log.contains("lost"), "{log}");
         let (entries, lines) = (listed(gatepass, &[]), lines(gatepass));
-        // Repeated failures are one row in the database, but may be several lines in the file.
+        // Repeated failures share one row in the database, but may take several lines in the file.
         let counts = |entries: &[Value]| {
             let mut counts = BTreeMap::new();
             for entry in entries.iter().filter(|entry| entry["actor"].is_null()) {
@@ -177,7 +177,7 @@ fn every_event_of_a_request_is_recorded_without_secrets() {
 }
 
 #[test]
-fn every_change_by_a_command_is_recorded_and_failed_commands_are_not() {
+fn changes_by_commands_are_recorded_but_failed_commands_are_not() {
     on_both(|gatepass| {
         gatepass.add("johndoe", &[]).fails(1, &["taken"]);
         gatepass.done(&["users", "set", "JOHNDOE", "--email", "private@example.com", "--scopes", "me"]);
@@ -242,7 +242,7 @@ fn every_change_by_a_command_is_recorded_and_failed_commands_are_not() {
 }
 
 #[test]
-fn usernames_of_failed_sign_ins_are_truncated_and_escaped() {
+fn usernames_in_failed_sign_ins_are_truncated_and_escaped() {
     on_both(|gatepass| {
         let service = serve_with_file(gatepass, &[]);
         let long = "ä".repeat(5000);
@@ -268,7 +268,7 @@ fn usernames_of_failed_sign_ins_are_truncated_and_escaped() {
 }
 
 #[test]
-fn list_returns_the_newest_entries_first_and_filters_them() {
+fn audit_list_returns_matching_entries_newest_first() {
     on_both(|gatepass| {
         gatepass.add("alice", &["--scopes", "me"]).done();
         let service = serve(gatepass, &[]);
@@ -302,7 +302,7 @@ fn list_returns_the_newest_entries_first_and_filters_them() {
         assert_eq!(gatepass.done(&["audit", "list", "--json", "--limit", "2"]).lines().count(), 2);
         assert_eq!(gatepass.done(&["audit", "list", "--limit", "3"]).lines().count(), 4, "with a header");
 
-        // The entries of a removed user are still found by username.
+        // Entries for a removed user can still be found by username.
         gatepass.done(&["users", "remove", "johndoe", "--yes"]);
         let removed = listed(gatepass, &["--user", "johndoe"]);
         assert_eq!(events(&removed)[..2], ["user_removed", "sessions_ended"]);
@@ -313,7 +313,7 @@ fn list_returns_the_newest_entries_first_and_filters_them() {
 }
 
 #[test]
-fn list_that_needs_several_queries_returns_each_entry_once() {
+fn audit_list_that_needs_several_queries_returns_each_entry_once() {
     Gatepass::on_both(|gatepass| {
         let create_tables = async { Database::open(&gatepass.url).await.unwrap().close().await };
         actix_web::rt::System::new().block_on(create_tables);
@@ -342,10 +342,10 @@ fn entries_are_written_to_standard_output_or_to_a_file_that_is_reopened_after_a_
     let service = serve_with_file(&gatepass, &[]);
     let file = gatepass.folder.file("audit.jsonl");
     service.sign_in("username=before&password=y");
-    wait_until(SECOND, "the first entry", || lines(&gatepass).len() == 1);
+    wait_until(SECOND, "the first entry is written", || lines(&gatepass).len() == 1);
     fs::rename(&file, format!("{file}.1")).unwrap();
     service.sign_in("username=after&password=y");
-    within(SECOND, "the second entry", || {
+    within(SECOND, "the second entry is written", || {
         fs::read_to_string(&file).ok().filter(|text| text.contains("after"))
     });
     assert_eq!(lines(&gatepass).len(), 1);
@@ -400,7 +400,7 @@ fn locked_audit_table_does_not_delay_sign_ins_and_all_entries_are_written_later(
     let failures = listed(&gatepass, &["--event", "sign_in_failed"]);
     let counts = failures.iter().map(|entry| entry["count"].as_u64().unwrap());
     assert_eq!((counts.sum::<u64>(), listed(&gatepass, &["--event", "sign_in"]).len()), (refused.into(), 11));
-    // Failures within the same minute are one entry.
+    // Failures within the same minute share an entry.
     assert!(failures.len() <= 5, "{} entries", failures.len());
 }
 
@@ -438,8 +438,8 @@ fn repeated_failures_are_listed_as_one_entry_with_a_count() {
     on_both(|gatepass| {
         let service = serve_with_file(gatepass, &[]);
         let attempts = ["%3Dcmd()", "%3DCMD()", "%3Dcmd()", "alice"];
-        // The attempts must be within the same minute.
-        within(120 * SECOND, "a minute with enough time left", || {
+        // All attempts must fall within the same minute.
+        within(120 * SECOND, "enough time is left in the current minute", || {
             (Timestamp::now().as_second() % 60 < 50).then_some(())
         });
         for name in attempts {

@@ -1,4 +1,4 @@
-//! The client credentials grant: tokens of clients, without a user.
+//! The client credentials grant: tokens that clients request for themselves, without a user.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ fn add_reports(gatepass: &Gatepass) -> String {
     client_fields("reports", &add_client_with(gatepass, "reports", &OWN_TOKENS))
 }
 
-/// Requests a token for a client; `fields` are its credentials and other parameters.
+/// Requests a token for a client. `fields` contains the client's credentials and other parameters.
 fn request_token(service: &Service, fields: &str) -> Reply {
     service.sign_in(&format!("grant_type=client_credentials{fields}"))
 }
@@ -25,7 +25,7 @@ fn is_active(service: &Service, token: &str, client: &str) -> bool {
 }
 
 #[test]
-fn token_of_a_client_has_no_user_and_cannot_access_an_account() {
+fn client_credentials_token_has_no_user_and_cannot_access_an_account() {
     on_both(|gatepass| {
         let reports = add_reports(gatepass);
         let service = serve(gatepass, &[&ISSUER[..], &["--refresh-tokens", "always"]].concat());
@@ -63,7 +63,7 @@ fn token_of_a_client_has_no_user_and_cannot_access_an_account() {
 }
 
 #[test]
-fn only_confidential_clients_that_may_use_the_grant_get_tokens_for_themselves() {
+fn only_confidential_clients_allowed_to_use_the_client_credentials_grant_get_a_token() {
     let (gatepass, service) = on_sqlite(&[]);
     let reports = add_reports(&gatepass);
     let web = client_fields("web", &add_client_with(&gatepass, "web", &[]));
@@ -83,12 +83,12 @@ fn only_confidential_clients_that_may_use_the_grant_get_tokens_for_themselves() 
         &add_client_with(&gatepass, "all", &["--grants", "client_credentials", "--scopes", "all"]),
     );
     let narrow = request_token(&service, &format!("{everything}&scope=reports:read"));
-    assert_eq!(narrow.json()["scope"], "reports:read", "a client with all scopes gets the requested ones");
+    assert_eq!(narrow.json()["scope"], "reports:read", "a client with all scopes gets the requested scopes");
     assert_eq!(request_token(&service, &everything).json().get("scope"), None);
 }
 
 #[test]
-fn token_of_a_client_is_inactive_after_its_revocation_or_after_the_client_lost_the_grant_or_was_removed() {
+fn client_credentials_token_is_inactive_once_it_is_revoked_or_its_client_loses_the_grant_or_is_removed() {
     on_both(|gatepass| {
         let reports = add_reports(gatepass);
         let [service, replica] = &replicas(gatepass, &[]);
@@ -115,7 +115,7 @@ fn token_of_a_client_is_inactive_after_its_revocation_or_after_the_client_lost_t
         wait_until(SECOND, "the client has the grant again", || is_active(replica, &kept, &gateway));
         gatepass.done(&["clients", "remove", "reports", "--yes"]);
         wait_until(SECOND, "the client is removed", || !is_active(replica, &kept, &gateway));
-        // Tokens of the removed client are not valid for a new client with the same ID.
+        // Tokens of the removed client do not become valid again if a new client has the same ID.
         add_reports(gatepass);
         assert!(!is_active(service, &kept, &gateway));
         let by_basic = post_form("/token", "grant_type=client_credentials")

@@ -17,13 +17,13 @@ fn sign_in_as(service: &Service, fields: &str) -> Reply {
     service.sign_in(&format!("{JOHNDOE_OFFLINE}{fields}"))
 }
 
-/// The `client_id` in an access token.
+/// Returns the `client_id` claim of an access token.
 fn client_of(tokens: &Tokens) -> String {
     read(&tokens.access).1["client_id"].as_str().expect("a client").to_owned()
 }
 
 #[test]
-fn public_client_needs_no_secret_and_confidential_client_needs_its_own() {
+fn public_client_needs_no_secret_but_confidential_client_must_send_its_own_secret() {
     on_both(|gatepass| {
         gatepass.done(&["clients", "add", "app", "--public"]);
         let secret = add_client(gatepass, "web");
@@ -41,7 +41,7 @@ fn public_client_needs_no_secret_and_confidential_client_needs_its_own() {
             assert_eq!(revoke(&service, &next.refresh, fields).status, 200);
             service.expect_invalid(&[&tokens.access, &next.access]);
         }
-        // An empty secret is treated as missing, also in HTTP Basic.
+        // An empty secret is treated as missing, in HTTP Basic too.
         let by_basic = post_form("/token", JOHNDOE).header("Authorization", basic("app", ""));
         assert_eq!(by_basic.send(service.address).status, 200);
         for fields in ["", "&client_id=web", &client_fields("app", &secret), "&client_id=nobody"] {
@@ -73,7 +73,7 @@ fn request_without_client_id_is_attributed_to_the_default_client() {
         expect_invalid_client(&sign_in_as(&strict, fields));
     }
 
-    // Without a default client, another client may have its ID.
+    // `--require-client` removes the default client, so a registered client may use the ID of the default client.
     gatepass.done(&["clients", "add", "gatepass", "--public", "--scopes", "me"]);
     let tokens = Tokens::of(&sign_in_as(&strict, &named("gatepass")));
     assert_eq!(tokens.scope, "me offline_access");
@@ -104,7 +104,7 @@ fn client_can_use_only_its_allowed_grants() {
 }
 
 #[test]
-fn granted_scopes_are_those_requested_and_allowed_for_both_user_and_client() {
+fn granted_scopes_are_the_requested_scopes_allowed_for_both_user_and_client() {
     let (gatepass, service) = on_sqlite(&[]);
     let secret = add_client_with(&gatepass, "web", &["--scopes", "users:read admin"]);
     let client = client_fields("web", &secret);
@@ -118,7 +118,7 @@ fn granted_scopes_are_those_requested_and_allowed_for_both_user_and_client() {
     }
     let tokens = Tokens::of(&sign_in_as(&service, &client));
     assert_eq!(tokens.scope, "users:read offline_access");
-    // A refresh applies the client's current scopes: a token can lose scopes of the sign-in and get them back.
+    // A refresh applies the client's current scopes: scopes granted at sign-in can be lost and regained.
     gatepass.done(&["clients", "update", "web", "--scopes", "me"]);
     let next = service.refreshed_by(&tokens.refresh, &client);
     assert_eq!(next.scope, "offline_access");
@@ -127,7 +127,7 @@ fn granted_scopes_are_those_requested_and_allowed_for_both_user_and_client() {
 }
 
 #[test]
-fn rotation_of_a_secret_ends_no_sessions() {
+fn client_secret_rotation_does_not_end_sessions() {
     on_both(|gatepass| {
         let service = serve(gatepass, &[]);
         let first = client_fields("web", &add_client(gatepass, "web"));

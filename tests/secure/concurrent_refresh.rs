@@ -1,4 +1,4 @@
-//! Concurrent uses of one refresh token.
+//! Concurrent use of a single refresh token.
 
 use std::collections::HashSet;
 
@@ -10,14 +10,14 @@ fn refresh_concurrently(replicas: &[Service; 2], token: &str) -> Vec<Reply> {
 }
 
 #[test]
-fn concurrent_refreshes_within_the_grace_period_return_the_same_token_eleven_times() {
+fn eleven_of_fifty_concurrent_refreshes_within_the_grace_period_succeed_with_the_same_refresh_token() {
     on_both(|gatepass| {
         let replicas = replicas(gatepass, &["--refresh-grace=60"]);
         let mut token = replicas[0].sign_in_offline().refresh;
         for round in 0..2 {
             let (all, refused): (Vec<_>, Vec<_>) =
                 refresh_concurrently(&replicas, &token).into_iter().partition(|reply| reply.status == 200);
-            assert_eq!(all.len(), 11, "the first response and ten repetitions");
+            assert_eq!(all.len(), 11, "expected the first response and ten repetitions");
             assert!(refused.iter().all(|reply| reply.json()["error"] == "invalid_grant"), "{refused:?}");
             let all: Vec<_> = all.iter().map(Tokens::of).collect();
             let next: HashSet<_> = all.iter().map(|tokens| tokens.refresh.clone()).collect();

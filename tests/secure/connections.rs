@@ -1,4 +1,4 @@
-//! A PostgreSQL server that becomes read-only, or whose tables change, while the service is running; and a SQLite file
+//! A PostgreSQL server that becomes read-only or whose tables change while the service is running, and a SQLite file
 //! that another user owns.
 
 use std::{
@@ -29,13 +29,13 @@ fn service_is_not_ready_and_refuses_sign_ins_while_postgresql_is_read_only() {
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid()",
     );
-    wait_until(60 * SECOND, "a refused sign-in", || service.sign_in(JOHNDOE).status == 503);
+    wait_until(60 * SECOND, "a sign-in is refused", || service.sign_in(JOHNDOE).status == 503);
     wait_until(60 * SECOND, "the service is not ready", || !is_ready());
 
     admin.execute(&format!(
         "SET TRANSACTION READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only"
     ));
-    wait_until(60 * SECOND, "a sign-in", || service.sign_in(JOHNDOE).status == 200);
+    wait_until(60 * SECOND, "a sign-in succeeds", || service.sign_in(JOHNDOE).status == 200);
     wait_until(60 * SECOND, "the service is ready", is_ready);
     // Each connection that is still read-only fails once.
     let statuses: Vec<_> = (0..30).map(|_| service.sign_in(JOHNDOE).status).collect();
@@ -43,7 +43,7 @@ fn service_is_not_ready_and_refuses_sign_ins_while_postgresql_is_read_only() {
 }
 
 #[test]
-fn sign_in_succeeds_after_the_type_of_a_column_changed() {
+fn sign_in_succeeds_after_a_column_type_changes() {
     let Some(gatepass) = on_postgres() else { return };
     let service = serve(&gatepass, &[]);
     for _ in 0..3 {
@@ -56,7 +56,7 @@ fn sign_in_succeeds_after_the_type_of_a_column_changed() {
 }
 
 #[test]
-fn error_for_a_sqlite_file_of_another_user_names_the_file_and_both_users() {
+fn error_for_a_sqlite_file_owned_by_another_user_names_the_file_and_both_users() {
     if !rustix::process::geteuid().is_root() {
         return skip("only root can run a program as another user");
     }

@@ -1,4 +1,5 @@
-//! The service in the environment of docs/kubernetes.md: any user, a read-only working directory, and keys in a Secret.
+//! The service in the environment that docs/kubernetes.md describes: an arbitrary user, a read-only working directory,
+//! and keys in a Secret.
 
 use std::{
     fs::{self, Permissions},
@@ -16,12 +17,14 @@ use crate::{
     },
 };
 
-/// A user that is not in /etc/passwd, and the group of the volumes.
+/// A user that is not in /etc/passwd.
 const USER: u32 = 1_000_680_000;
+
+/// The group that owns the volumes.
 const GROUP: u32 = 65532;
 
-/// Returns the command, run as [`USER`] in a working directory that the user cannot write to. If the tests do not run
-/// as root, reports the test as skipped and returns `None`.
+/// Returns a command that runs `command` as [`USER`] in a working directory that this user cannot write to. If the
+/// tests do not run as root, reports the test as skipped and returns `None`.
 fn as_user(command: &mut Command) -> Option<Command> {
     let user = format!("setpriv --reuid={USER} --regid={GROUP} --clear-groups");
     let user: Vec<_> = user.split(' ').collect();
@@ -33,7 +36,7 @@ fn as_user(command: &mut Command) -> Option<Command> {
     None
 }
 
-/// Creates a directory with the group and the mode of a Kubernetes volume with `fsGroup`.
+/// Creates a directory with the group and the mode that a Kubernetes volume with `fsGroup` has.
 fn volume(folder: &Folder, name: &str) -> String {
     let path = folder.file(name);
     fs::create_dir(&path).unwrap();
@@ -43,8 +46,8 @@ fn volume(folder: &Folder, name: &str) -> String {
     path
 }
 
-/// Copies the files in `keys` as the kubelet updates a Secret: to a new directory, to which the link `..data` then
-/// points.
+/// Updates a Secret as the kubelet does: copies the files in `keys` to a new directory, and then points the link
+/// `..data` to this directory.
 fn update_secret(secret: &Path, version: &str, keys: &Path) {
     let directory = secret.join(version);
     fs::create_dir(&directory).unwrap();
@@ -67,7 +70,7 @@ fn key_count(service: &Service) -> usize {
 }
 
 #[test]
-fn keys_in_a_secret_are_read_through_links_and_reloaded_after_an_update() {
+fn keys_in_a_kubernetes_secret_are_read_through_symlinks_and_reloaded_after_an_update() {
     let mut gatepass = Gatepass::on_sqlite();
     let data = volume(&gatepass.folder, "data");
     gatepass.url = format!("sqlite:{data}/gatepass.db");
@@ -95,7 +98,7 @@ fn keys_in_a_secret_are_read_through_links_and_reloaded_after_an_update() {
 }
 
 #[test]
-fn any_user_can_store_the_database_and_keys_on_a_volume_of_its_group() {
+fn service_running_as_any_user_can_store_its_database_and_keys_on_a_volume_owned_by_its_group() {
     let mut gatepass = Gatepass::on_sqlite();
     let (data, keys) = (volume(&gatepass.folder, "data"), volume(&gatepass.folder, "volume"));
     gatepass.url = format!("sqlite:{data}/gatepass.db");

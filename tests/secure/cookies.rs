@@ -30,7 +30,7 @@ const FOREIGN: &str = "Requests from this origin are not allowed";
 const NO_ORIGIN: &str =
     "The Origin header is missing: send it with the origin of this service, or use a token from /token";
 
-/// The request as sent by a script of the same origin.
+/// Returns the request as a script from the same origin would send it.
 fn from_own_page(request: Request) -> Request {
     request.header("Sec-Fetch-Site", "same-origin")
 }
@@ -39,7 +39,7 @@ fn log_in(service: &Service, form: &str) -> Reply {
     from_own_page(post_form("/login", form)).send(service.address)
 }
 
-/// The header that sets or deletes the session cookie.
+/// Returns the header that sets or deletes the session cookie.
 #[track_caller]
 fn set_cookie(reply: &Reply) -> String {
     let headers = reply
@@ -51,7 +51,7 @@ fn set_cookie(reply: &Reply) -> String {
     headers[0].1.clone()
 }
 
-/// The session cookie that the response sets, as `NAME=VALUE`.
+/// Returns the session cookie that the response sets, as `NAME=VALUE`.
 #[track_caller]
 fn cookie_in(reply: &Reply) -> String {
     assert!([204, 303].contains(&reply.status), "{reply:?}");
@@ -127,7 +127,7 @@ fn cookie_authenticates_at_all_replicas_until_sign_out() {
 }
 
 #[test]
-fn cookie_of_an_https_issuer_has_the_host_prefix_and_is_secure() {
+fn cookie_for_an_https_issuer_has_the_host_prefix_and_is_secure() {
     let (gatepass, service) =
         on_sqlite(&["--issuer", "https://auth.example.com", "--session-cookie-ttl", "60"]);
     let signed_in = log_in(&service, JOHNDOE);
@@ -148,7 +148,7 @@ fn cookie_of_an_https_issuer_has_the_host_prefix_and_is_secure() {
 }
 
 #[test]
-fn refused_sign_in_returns_the_errors_of_the_token_endpoint_and_sets_no_cookie() {
+fn refused_login_returns_the_same_errors_as_the_token_endpoint_and_sets_no_cookie() {
     let (gatepass, service) = on_sqlite(&[]);
     gatepass.add("alice", &["--disabled"]).done();
     for (form, detail) in [
@@ -180,7 +180,7 @@ fn login_and_logout_redirect_only_to_paths_of_the_same_origin() {
     for (next, location) in
         [("", ""), ("&next=", ""), ("&next=%2Fitems%3Fpage%3D2%26a%3D%2F%2Fb", "/items?page=2&a=//b")]
     {
-        let or = |own| Some(if location.is_empty() { own } else { location });
+        let or = |default| Some(if location.is_empty() { default } else { location });
         let reply = navigate("/login", &format!("{JOHNDOE}{next}"));
         assert_eq!((reply.status, reply.header("location").as_deref()), (303, or("account")));
         let signed_out = post_form("/logout", &next[next.len().min(1)..]).header("Cookie", cookie_in(&reply));
@@ -222,15 +222,15 @@ fn only_pages_of_the_same_origin_may_change_state_with_the_cookie() {
     let (_gatepass, service) = on_sqlite(&["--cors-origin", "https://app.example.com"]);
     let cookie = cookie(&service);
     let host = service.address.to_string();
-    let own = format!("http://{host}");
+    let own_origin = format!("http://{host}");
     let (tls, other_port) = (format!("https://{host}"), "http://127.0.0.1:1".to_owned());
     for (headers, is_allowed) in [
         (vec![("Sec-Fetch-Site", "same-origin")], true),
         (vec![("Sec-Fetch-Site", "none")], true),
-        (vec![("Origin", own.as_str())], true),
-        (vec![("Origin", own.as_str()), ("Sec-Fetch-Site", "same-origin")], true),
+        (vec![("Origin", own_origin.as_str())], true),
+        (vec![("Origin", own_origin.as_str()), ("Sec-Fetch-Site", "same-origin")], true),
         (vec![], false),
-        (vec![("Referer", own.as_str())], false),
+        (vec![("Referer", own_origin.as_str())], false),
         (vec![("Origin", tls.as_str())], false),
         (vec![("Origin", other_port.as_str())], false),
         // Pages of a `--cors-origin` may send tokens, but not use the cookie.
@@ -241,7 +241,7 @@ fn only_pages_of_the_same_origin_may_change_state_with_the_cookie() {
         (vec![("Origin", "")], false),
         (vec![("Sec-Fetch-Site", "same-site")], false),
         (vec![("Sec-Fetch-Site", "cross-site")], false),
-        (vec![("Sec-Fetch-Site", "cross-site"), ("Origin", own.as_str())], false),
+        (vec![("Sec-Fetch-Site", "cross-site"), ("Origin", own_origin.as_str())], false),
         (vec![("Sec-Fetch-Site", "Same-Origin")], false),
     ] {
         let send = |request: Request| {
@@ -268,7 +268,7 @@ fn only_pages_of_the_same_origin_may_change_state_with_the_cookie() {
                 assert_eq!(outcome(&reply), (403, detail.into(), None));
             }
         }
-        // Requests that only read are accepted: CORS decides whether pages may see the responses.
+        // Read-only requests are accepted, because CORS decides whether pages may see the responses.
         assert_eq!(with_cookie(get("/users/me")).status, 200, "{headers:?}");
         assert_eq!(with_cookie(request("HEAD", "/users/me")).status, 200, "{headers:?}");
         // The handshake of a WebSocket is a GET request, but the WebSocket can do more than read.
@@ -284,7 +284,7 @@ fn only_pages_of_the_same_origin_may_change_state_with_the_cookie() {
 }
 
 #[test]
-fn cookie_is_not_accepted_as_a_token_nor_a_token_as_a_cookie() {
+fn session_cookies_and_tokens_are_not_interchangeable() {
     with_service(&[], |gatepass, service| {
         let cookie = cookie(&service);
         let secret = value(&cookie);
@@ -316,7 +316,7 @@ fn cookie_is_not_accepted_as_a_token_nor_a_token_as_a_cookie() {
         ] {
             expect_anonymous(&users_me(&service, &format!("{name}={token}")));
         }
-        // An Authorization header takes precedence, even if it is invalid or of another scheme.
+        // An Authorization header takes precedence, even if it is invalid or uses another scheme.
         for header in ["Bearer x", "Bearer", "Basic am9obmRvZTpzZWNyZXQ="] {
             let both = get("/users/me").header("Cookie", &cookie).header("Authorization", header);
             assert_eq!(both.send(service.address).status, 401, "{header}");
@@ -381,7 +381,7 @@ fn cookie_expires_after_its_lifetime_whether_cached_or_not() {
 }
 
 #[test]
-fn unused_cookie_expires_and_uses_are_recorded_at_intervals() {
+fn cookie_expires_if_unused_and_its_uses_are_recorded_only_at_intervals() {
     on_both(|gatepass| {
         let start =
             || serve(gatepass, &["--session-cookie-idle-ttl", "1000", "--issuer", "http://auth.example.com"]);
@@ -410,12 +410,13 @@ fn unused_cookie_expires_and_uses_are_recorded_at_intervals() {
 }
 
 #[test]
-fn tabs_of_a_browser_share_a_session_and_a_new_sign_in_replaces_it() {
+fn browser_tabs_share_a_session_that_a_new_sign_in_replaces() {
     with_service(&["--max-sessions", "2"], |gatepass, service| {
         let (other_browser, first) = (cookie(&service), cookie(&service));
         let again = from_own_page(post_form("/login", JOHNDOE)).header("Cookie", &first);
         let second = cookie_in(&again.send(service.address));
-        // Both tabs now send the second cookie. Its session replaced the first one, so the other browser kept its own.
+        // Both tabs now send the second cookie. The second session replaced the first, so the other browser's session
+        // is kept.
         expect_anonymous(&users_me(&service, &first));
         for cookie in [&other_browser, &second] {
             assert_eq!(users_me(&service, cookie).status, 200);
@@ -475,14 +476,14 @@ fn forged_cookies_are_rate_limited_by_address_but_cached_cookies_and_known_devic
     assert!((400..800).any(|number| invented(number) == 429));
     let refused = get("/forward-auth").header("Cookie", format!("gatepass_session={:043}", 800));
     assert_eq!(refused.send(service.address).status, 401);
-    // Values of another length need no query, so they are not limited.
+    // Cookies with a wrong length need no query, so they are not rate-limited.
     assert!(
         (0..40).all(|number: u32| users_me(&service, &format!("gatepass_session={number}")).status == 401)
     );
 }
 
 #[test]
-fn cookie_is_found_among_cookies_with_any_bytes_up_to_the_size_limit_of_the_request_head() {
+fn session_cookie_is_found_among_arbitrary_cookies_up_to_the_request_head_size_limit() {
     let (_gatepass, service) = on_sqlite(&[]);
     let cookie = cookie(&service);
     let found = |header: &str| users_me(&service, header).status;
@@ -511,8 +512,8 @@ fn cookie_is_found_among_cookies_with_any_bytes_up_to_the_size_limit_of_the_requ
         assert_eq!(found(&header), 401, "{}", &header[..header.len().min(80)]);
     }
     assert_eq!(found(&format!("{cookie}; a={}", "x".repeat(17_000))), 431);
-    // Trimming non-ASCII white space would accept this cookie, which other hosts of the site may set in spite of
-    // `__Host-`.
+    // If non-ASCII white space were trimmed, other hosts of the site could set a cookie that is accepted in spite of
+    // `__Host-`. To browsers, the name of such a cookie does not begin with this prefix.
     expect_anonymous(&users_me(&service, &format!("\u{2000}{cookie}")));
     assert_eq!(log_out(&service, &format!("theme=é; {cookie}")).status, 204);
     expect_anonymous(&users_me(&service, &cookie));
@@ -540,7 +541,7 @@ fn builder(database: &Database) -> AuthBuilder<Members> {
         .sessions(SqlSessions::new(database.clone()))
 }
 
-/// An application with its own users and handlers, but without the service.
+/// Starts an application that uses the library with its own users and handlers. Returns its address.
 fn application() -> SocketAddr {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
@@ -593,7 +594,7 @@ impl RequiredScopes for MeScope {
 }
 
 #[test]
-fn library_signs_in_users_of_an_application_with_cookies() {
+fn application_using_the_library_can_sign_users_in_with_cookies() {
     let address = application();
     let form = "username=johndoe@example.com&password=secret";
     let cookie = cookie_in(&from_own_page(post_form("/login", form)).send(address));
@@ -611,10 +612,10 @@ fn library_signs_in_users_of_an_application_with_cookies() {
     assert_eq!(get("/maybe").bearer("99").send(address).status, 401, "an invalid token is an error");
 
     // The application need not know that a proxy terminates TLS.
-    let own = post_form("/change", "")
+    let same_origin = post_form("/change", "")
         .header("Host", "www.example.com")
         .header("Origin", "https://www.example.com");
-    assert_eq!(with(own, &cookie).text(), "changed by johndoe@example.com");
+    assert_eq!(with(same_origin, &cookie).text(), "changed by johndoe@example.com");
     let allowed = post_form("/change", "").header("Origin", "https://app.example.com");
     assert_eq!(with(allowed, &cookie).status, 200);
     for path in ["/change", "/me", "/maybe", "/bearer"] {
@@ -654,7 +655,7 @@ fn build_with_incompatible_cookie_settings_fails() {
             let error = builder(&database).cookies(cookies().name(name)).build().err();
             assert_eq!(error, Some(BuildError::InvalidCookieName), "{name:?}");
         }
-        // Without cookies, the document does not describe them.
+        // The document describes session cookies only if they are enabled.
         let (without, with) =
             (builder(&database).build().unwrap(), builder(&database).cookies(cookies()).build().unwrap());
         let document = |auth: &Auth<Member>| serde_json::to_value(auth.openapi()).unwrap();
@@ -670,7 +671,7 @@ fn build_with_incompatible_cookie_settings_fails() {
 }
 
 #[test]
-fn refresh_tokens_are_not_issued_with_cookies() {
+fn login_endpoint_issues_no_refresh_token() {
     let (gatepass, service) = on_sqlite(&["--refresh-tokens", "always"]);
     let reply = log_in(&service, JOHNDOE_OFFLINE);
     assert_eq!((reply.status, reply.body.len()), (204, 0));

@@ -1,4 +1,4 @@
-//! Acknowledged changes survive a `kill -9` of the service. `commands::import` tests the same for a command.
+//! Acknowledged changes survive a `kill -9` of the service. `commands::import` tests the same for the import command.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,7 +22,7 @@ struct Passwords {
 }
 
 impl Passwords {
-    /// The password with which the user can sign in.
+    /// Returns the password with which the user can sign in.
     #[track_caller]
     fn current(&self, service: &Service, username: &str) -> String {
         let mut candidates = self.unknown.iter().chain([&self.acknowledged]);
@@ -43,7 +43,7 @@ fn kill_after(service: &Service, responses: &AtomicUsize, count: usize) {
 }
 
 #[test]
-fn acknowledged_password_changes_survive_a_kill_of_the_service() {
+fn acknowledged_password_changes_survive_sigkill() {
     Gatepass::on_both(|gatepass| {
         let mut passwords = HashMap::new();
         for username in ["anna", "bert", "cleo"] {
@@ -88,7 +88,7 @@ fn acknowledged_password_changes_survive_a_kill_of_the_service() {
 }
 
 #[test]
-fn token_families_survive_a_kill_of_the_service() {
+fn token_families_survive_sigkill() {
     const CLIENTS: usize = 12;
     on_both(|gatepass| {
         let start = || serve(gatepass, &[&ISSUER[..], &["--refresh-grace=60", "--workers=2"]].concat());
@@ -105,7 +105,7 @@ fn token_families_survive_a_kill_of_the_service() {
                         loop {
                             let form = format!("grant_type=refresh_token&refresh_token={token}");
                             let Some(reply) = post_form("/token", form).try_send(address) else { break };
-                            // The response may be cut off.
+                            // The response may be incomplete, because the service can be killed at any moment.
                             let length = reply.header("content-length").and_then(|text| text.parse().ok());
                             if length != Some(reply.body.len()) {
                                 break;

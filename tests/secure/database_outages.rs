@@ -1,5 +1,6 @@
-//! Outages of PostgreSQL: it is stopped, killed, locked, out of connections or unreachable. Requests return 503 in
-//! time, cached tokens are accepted for a limited time, and the service recovers without a restart.
+//! Outages of PostgreSQL: the server is stopped, killed, unreachable or out of connections, or its tables are locked.
+//! Requests return 503 within the documented time, cached tokens are accepted for a limited time, and the service
+//! recovers without a restart.
 
 use std::{
     thread,
@@ -16,10 +17,10 @@ use crate::{
     support::postgres::Server,
 };
 
-/// The maximum wait for the database, according to docs/reliability.md, with tolerance for a busy machine.
+/// The maximum wait for the database according to docs/reliability.md, plus a tolerance for a busy machine.
 const LIMIT: Duration = Duration::from_secs(12);
 
-/// The kinds of requests that need the database.
+/// Returns one request of each kind that needs the database.
 fn requests(tokens: &Tokens, uncached: &str) -> [(&'static str, Request); 7] {
     let bearer = |request: Request| request.bearer(&tokens.access);
     let change = password_change(&tokens.access, "johndoe's+own+passphrase", "another+own+passphrase");
@@ -65,7 +66,7 @@ fn expect_recovery(service: &Service, tokens: &Tokens, uncached: &str) -> Tokens
     service.refreshed(&tokens.refresh)
 }
 
-/// Asserts that the log is short and does not contain the password of the database.
+/// Asserts that the log is short and does not contain the database password.
 #[track_caller]
 fn expect_short_log(service: Service, since: Instant) {
     let log = service.program.end();
@@ -78,7 +79,7 @@ fn expect_short_log(service: Service, since: Instant) {
 type Fault = (&'static str, fn(&mut Server), fn(&mut Server));
 
 #[test]
-fn requests_return_503_while_the_server_is_stopped_killed_or_out_of_connections() {
+fn requests_return_503_while_postgresql_is_stopped_or_killed_or_out_of_connections() {
     fn limit_connections(server: &mut Server) {
         server.execute("ALTER ROLE gatepass CONNECTION LIMIT 0");
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'gatepass'");
@@ -157,11 +158,11 @@ fn service_opens_at_most_three_more_connections_than_configured() {
 
 const MAX_STALENESS: Duration = Duration::from_secs(2);
 
-/// The maximum delay until the service notices that its cache is too old.
+/// The maximum delay until the service notices that its token cache is too old.
 const TOLERANCE: Duration = Duration::from_millis(300);
 
-/// Sends a cached token until the service returns 503. Returns the times after `start` at which the last request that
-/// returned 200 and the first request that returned 503 were sent.
+/// Sends a cached token until the service returns 503. Returns how long after `start` the last request that returned
+/// 200 and the first request that returned 503 were sent.
 fn watch(service: &Service, token: &str, start: Instant) -> [Duration; 2] {
     let mut last_200 = Duration::ZERO;
     within(MAX_STALENESS + 2 * SECOND, "cached tokens are refused", || {
@@ -207,7 +208,10 @@ fn check_outage(begin: fn(&PostgresProxy)) {
             );
         }
         let (status, after) = unknown.join().unwrap();
-        assert!(status == 503 && after < 7 * SECOND, "an uncached token returned {status} after {after:?}");
+        assert!(
+            status == 503 && after < 7 * SECOND,
+            "expected 503 for an uncached token, got {status} after {after:?}"
+        );
     });
     for token in [&token, &revoked, &uncached] {
         assert_eq!(cut_off.users_me(token).status, 503);
@@ -269,7 +273,7 @@ fn service_resumed_after_max_staleness_accepts_no_revoked_token() {
     thread::scope(|scope| {
         // These requests are queued when the service resumes.
         let queued = [(); 8].map(|()| scope.spawn(|| paused.users_me(&revoked).status));
-        // Deadlines of the cache are rounded up to a full second.
+        // Cache deadlines are rounded up to a full second.
         throughout(2 * SECOND + TOLERANCE, || assert_eq!(running.users_me(&revoked).status, 401));
         paused.program.signal("CONT");
         let statuses = queued.map(|thread| thread.join().unwrap());

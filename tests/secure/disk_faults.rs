@@ -10,8 +10,8 @@ use crate::{
     support::disk::Disk,
 };
 
-/// A small disk with a database that contains the user johndoe. If disks cannot be mounted, reports the test as skipped
-/// and returns `None`.
+/// Mounts a small disk with a database that contains the user johndoe. If the disk cannot be mounted, reports the test
+/// as skipped and returns `None`.
 fn small_disk() -> Option<(Disk, Gatepass)> {
     let disk = Disk::mount("2m").inspect_err(|why| skip(why)).ok()?;
     let mut gatepass = Gatepass::on_sqlite();
@@ -29,7 +29,7 @@ fn writes_return_503_and_reads_succeed_on_a_full_disk() {
 
     disk.fill();
     let start = Instant::now();
-    // Writes succeed until the existing files are full.
+    // Writes succeed until the free space within the existing files is used up.
     let mut acknowledged = vec![tokens.access.clone()];
     let refused = within(20 * SECOND, "the disk is full", || {
         let reply = service.sign_in(JOHNDOE);
@@ -52,7 +52,7 @@ fn writes_return_503_and_reads_succeed_on_a_full_disk() {
     disk.free();
     wait_until(3 * SECOND, "the service recovers", || service.sign_in(JOHNDOE).status == 200);
     for token in &acknowledged {
-        assert_eq!(service.users_me(token).status, 200, "an acknowledged sign-in is stored");
+        assert_eq!(service.users_me(token).status, 200, "an acknowledged sign-in was lost");
     }
     service.refreshed(&tokens.refresh);
     gatepass.add("alice", &[]).done();
@@ -63,7 +63,7 @@ fn writes_return_503_and_reads_succeed_on_a_full_disk() {
 }
 
 #[test]
-fn start_on_a_read_only_disk_fails_with_one_line() {
+fn start_on_a_read_only_disk_fails_with_a_one_line_error() {
     let Some((disk, gatepass)) = small_disk() else { return };
     if let Err(why) = disk.protect() {
         return skip(why);

@@ -20,12 +20,12 @@ fn printed_document(gatepass: &Gatepass, arguments: &[&str]) -> Value {
 }
 
 #[test]
-fn document_matches_the_snapshot_and_the_printed_document() {
+fn served_document_matches_the_snapshot_and_the_printed_document() {
     let gatepass = Gatepass::on_sqlite();
     let mut document = served_document(&serve(&gatepass, &[]));
     insta::assert_snapshot!("openapi", serde_json::to_string_pretty(&document).unwrap());
 
-    // The printed document has no `servers`.
+    // The printed document has no member `servers`.
     assert_eq!(document.as_object_mut().unwrap().remove("servers"), Some(json!([{ "url": "." }])));
     let printed = printed_document(&gatepass, &["--profile", "secure"]);
     assert_eq!(printed, document);
@@ -40,7 +40,7 @@ fn document_matches_the_snapshot_and_the_printed_document() {
 }
 
 #[test]
-fn document_without_the_password_grant_has_no_password_field() {
+fn document_has_no_password_field_if_the_password_grant_is_off() {
     let gatepass = Gatepass::on_sqlite();
     let off = ["--password-grant", "off"];
     let mut document = served_document(&serve(&gatepass, &off));
@@ -67,36 +67,39 @@ fn document_is_valid_openapi_3_1() {
 }
 
 #[test]
-fn every_operation_of_the_document_exists_and_requires_the_documented_scopes() {
+fn every_documented_operation_exists_and_requires_the_documented_scopes() {
     let gatepass = Gatepass::on_sqlite();
     let service = serve(&gatepass, &[]);
     let document = served_document(&service);
     let flow = &document["components"]["securitySchemes"]["OAuth2PasswordBearer"]["flows"]["password"];
     let offered: Vec<_> = flow["scopes"].as_object().unwrap().keys().map(String::as_str).collect();
-    // No operation requires `other`: with it, a token without any required scope can be issued.
+    // No operation requires the scope `other`, so a token can be issued that has none of the required scopes.
     gatepass.add("johndoe", &["--scopes", &format!("{} other", offered.join(" "))]).done();
     let token = |scopes: &[&str]| {
         let scope = scopes.join("+");
         service.token(&format!("username=johndoe&password=johndoe's+own+passphrase&scope={scope}+other"))
     };
 
-    // The snapshot test shows that the document contains all operations.
+    // The snapshot test ensures that the document contains all operations.
     let mut refusals = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let method = method.to_uppercase();
             let name = format!("{method} {path}");
-            // `/login` and `/logout` accept requests only from pages of the service.
+            // `/login` and `/logout` accept requests only from the service's own pages.
             let request = || request(&method, path).header("Sec-Fetch-Site", "same-origin");
             let send = |token: &str| request().bearer(token).send(service.address);
             let anonymous = request().send(service.address).status;
             assert!(![404, 405].contains(&anonymous), "{name}: {anonymous}");
             let Some(security) = operation.get("security").and_then(Value::as_array) else {
-                assert!(![401, 403].contains(&send(&token(&[])).status), "{name} requires a token");
+                assert!(
+                    ![401, 403].contains(&send(&token(&[])).status),
+                    "{name} is documented without security, but refused the request"
+                );
                 continue;
             };
             assert_eq!(anonymous, 401, "{name}");
-            // A client or a cookie may authenticate instead.
+            // Client credentials or a session cookie may authenticate the request instead of a token.
             let others = [json!({ "RegisteredClient": [] }), json!({ "SessionCookie": [] })];
             let by_token: Vec<_> =
                 security.iter().filter(|requirement| !others.contains(requirement)).collect();

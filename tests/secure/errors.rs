@@ -6,7 +6,7 @@ use crate::secure::{
     JOHNDOE, Reply, basic, concurrently, get, on_sqlite, outcome, post_form, request, with_wrong_signature,
 };
 
-/// Asserts that the response is an error of RFC 6749 section 5.2 with FastAPI's `detail`.
+/// Asserts that the response is an error as defined in RFC 6749 section 5.2, with FastAPI's `detail`.
 #[track_caller]
 fn expect_error(reply: &Reply, status: u16, error: &str, detail: Value, description: &str) {
     let body = json!({ "detail": detail, "error": error, "error_description": description });
@@ -63,10 +63,10 @@ fn refused_token_request_returns_the_documented_error() {
     expect_error(&json.send(service.address), 400, "invalid_request", form.into(), form);
     for path in ["/token", "/revoke", "/introspect"] {
         let client = || post_form(path, JOHNDOE).header("Authorization", basic("web", "x"));
-        let several = "The request has several Authorization headers";
+        let several = "The request has more than one Authorization header";
         let twice = client().header("Authorization", basic("web", "x"));
         expect_error(&twice.send(service.address), 400, "invalid_request", several.into(), several);
-        let both = "The client must authenticate with HTTP Basic or in the form, not with both";
+        let both = "The client must send its credentials with HTTP Basic or in the form, not both";
         let both_form = post_form(path, format!("{JOHNDOE}&token=x&client_id=web&client_secret=x"));
         let both_form = both_form.header("Authorization", basic("web", "x"));
         expect_error(&both_form.send(service.address), 400, "invalid_request", both.into(), both);
@@ -83,7 +83,7 @@ fn refused_token_request_returns_the_documented_error() {
     assert_eq!(reply.json()["error"], "invalid_client");
 }
 
-/// The challenge of a response to a request without a token.
+/// The challenge in the response to a request without a token.
 const NO_TOKEN: &str = r#"Bearer realm="api""#;
 
 #[test]
@@ -111,7 +111,7 @@ fn request_with_an_unusable_token_returns_the_documented_error() {
 }
 
 #[test]
-fn sign_in_with_too_long_an_expected_wait_returns_503_with_retry_after() {
+fn sign_in_that_would_wait_too_long_for_hashing_returns_503_with_retry_after() {
     let slow = ["--hash-threads=1", "--argon2-memory=32768", "--argon2-iterations=4", "--hash-max-wait=10"];
     let (_gatepass, service) = on_sqlite(&slow);
     let sign_in = || service.sign_in("username=nobody&password=wrong");

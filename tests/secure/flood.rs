@@ -16,13 +16,13 @@ use crate::secure::{
     connect_from, get, on_sqlite, post_form, read_reply, serve, sqlite_with_johndoe, stop, within,
 };
 
-/// The size of the database and its write-ahead log, in bytes.
+/// Returns the size of the database and its write-ahead log, in bytes.
 fn database_size(gatepass: &Gatepass) -> u64 {
     let files = ["gatepass.db", "gatepass.db-wal"].map(|name| gatepass.folder.path().join(name));
     files.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum()
 }
 
-/// The nth refused request of a flood.
+/// Returns the nth request of a flood. The service refuses all of these requests.
 fn refused_request(number: usize) -> Request {
     match number % 6 {
         0 => post_form("/token", format!("grant_type=refresh_token&refresh_token=invalid-{number}")),
@@ -34,8 +34,8 @@ fn refused_request(number: usize) -> Request {
     }
 }
 
-/// Sends refused requests from many addresses until `is_over`. Returns the numbers of responses with 400, 401, 429 and
-/// 503.
+/// Sends [`refused_request`]s from many addresses until `is_over` is set. Returns how many responses had the statuses
+/// 400, 401, 429 and 503.
 fn flood(thread: usize, service: &Service, is_over: &AtomicBool) -> [usize; 4] {
     let mut counts = [0; 4];
     for block in 0_usize.. {
@@ -57,7 +57,7 @@ fn flood(thread: usize, service: &Service, is_over: &AtomicBool) -> [usize; 4] {
 }
 
 #[test]
-fn flood_of_refused_requests_loses_no_audit_entry_and_keeps_the_database_small() {
+fn all_audit_entries_are_recorded_and_the_database_stays_small_during_a_flood_of_refused_requests() {
     const SIGN_INS: usize = 20;
     let gatepass = sqlite_with_johndoe();
     add_client(&gatepass, "web");
@@ -75,8 +75,10 @@ fn flood_of_refused_requests_loses_no_audit_entry_and_keeps_the_database_small()
         });
         let mut largest = 0;
         for _ in 0..SIGN_INS {
-            // The hashing queue may be full for a moment.
-            within(60 * SECOND, "a sign-in", || Some(service.sign_in(JOHNDOE)).filter(|r| r.status == 200));
+            // The hashing queue may briefly be full.
+            within(60 * SECOND, "a sign-in succeeds", || {
+                Some(service.sign_in(JOHNDOE)).filter(|r| r.status == 200)
+            });
             let next = Instant::now() + Duration::from_millis(250);
             within(60 * SECOND, "a pause", || (Instant::now() > next).then_some(()));
             largest = largest.max(database_size(&gatepass));
@@ -105,8 +107,8 @@ fn flood_of_refused_requests_loses_no_audit_entry_and_keeps_the_database_small()
     let grown = after.saturating_sub(before);
     eprintln!(
         "{duration:.1?}: {refused} refused requests ({bad} with 400, {unauthorized} with 401, {throttled} with 429), \
-         {busy} with 503; {} entries of failures, {} of sign-ins; the database grew by {} KB, with its log by at most \
-         {} KB",
+         {busy} with 503; {} entries for failures, {} for sign-ins; the database grew by {} KB, with its log by at \
+         most {} KB",
         failures.len(),
         successes.len(),
         grown / 1000,
@@ -118,7 +120,7 @@ fn flood_of_refused_requests_loses_no_audit_entry_and_keeps_the_database_small()
     assert!(grown < 5_000_000, "the database grew by {grown} bytes");
 }
 
-/// The 99th percentile of these times.
+/// Returns the 99th percentile of these times.
 fn p99(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[(times.len() - 1) * 99 / 100]
@@ -131,7 +133,7 @@ fn timed(send: impl Fn() -> Reply) -> Duration {
 }
 
 #[test]
-fn two_hundred_concurrent_password_changes_hardly_delay_sign_ins_and_other_requests() {
+fn sign_ins_and_other_requests_stay_fast_during_200_concurrent_password_changes() {
     const CHANGES: usize = 200;
     let hashing = [
         "--argon2-memory=8192",
@@ -189,6 +191,6 @@ fn two_hundred_concurrent_password_changes_hardly_delay_sign_ins_and_other_reque
     let limit = |quiet: Duration| 5 * quiet + Duration::from_millis(500);
     assert!(
         busy.0 < limit(quiet.0) && busy.1 < limit(quiet.1),
-        "without password changes {quiet:?}, during them {busy:?}"
+        "the p99 rose too much: {quiet:?} without password changes, {busy:?} during the changes"
     );
 }

@@ -1,4 +1,4 @@
-//! `GET /forward-auth`, directly and behind nginx and Caddy.
+//! `GET /forward-auth`, called directly and by nginx and Caddy.
 
 use std::{
     net::SocketAddr,
@@ -103,7 +103,7 @@ http://LISTEN {
     DOCUMENTED
 }";
 
-/// The first code block in this language.
+/// Returns the first code block in this language.
 fn block<'a>(text: &'a str, language: &str) -> &'a str {
     let block = text.split(&format!("```{language}\n")).nth(1).expect("a code block");
     block.split("```").next().unwrap()
@@ -149,7 +149,8 @@ fn proxy(
     Some((program, listen, folder))
 }
 
-/// Tests a proxy. With `has_admin`, its path /api/admin/ requires a scope that johndoe lacks.
+/// Tests authentication by a proxy. If `has_admin` is set, the proxy requires a scope that johndoe lacks for
+/// /api/admin/.
 fn expect_authentication_by_proxy(language: &str, template: &str, has_admin: bool) {
     let (gatepass, service): (Gatepass, _) = on_sqlite(&["--trusted-proxies", "127.0.0.1"]);
     let heading = "Authenticate requests in the proxy";
@@ -183,7 +184,7 @@ fn expect_authentication_by_proxy(language: &str, template: &str, has_admin: boo
     let log = service.program.log();
     assert!(
         log.contains("/forward-auth") && !log.contains("192.0.2.1"),
-        "the log contains a forged address: {log}"
+        "expected /forward-auth and no forged address in the log: {log}"
     );
 }
 
@@ -201,7 +202,7 @@ fn nginx_replaces_forwarding_headers_that_the_client_sends() {
     let request = get("/users/me").header("Host", address.to_string());
     let forged = request.header("X-Request-Id", "forged").header("X-Forwarded-For", "192.0.2.1");
     let id = forged.send(address).header("x-request-id").expect("an ID");
-    assert_eq!(id.len(), 32, "the ID is nginx's: {id}");
+    assert_eq!(id.len(), 32, "expected the ID that nginx generated, got {id}");
     let line = within(SECOND, "the request is logged", || {
         service.program.log().lines().find(|line| line.contains(&id)).map(str::to_owned)
     });
@@ -213,7 +214,7 @@ fn caddy_forwards_requests_with_a_token_or_cookie_and_refuses_disabled_users_wit
     expect_authentication_by_proxy("caddyfile", CADDY, false);
 }
 
-/// The request as sent by a page of the proxied application.
+/// Returns the request as a page of the proxied application would send it.
 fn from_own_page(request: Request, address: SocketAddr) -> Request {
     let request = request.header("Host", address.to_string()).header("Origin", format!("http://{address}"));
     request.header("Sec-Fetch-Site", "same-origin")
@@ -226,7 +227,7 @@ fn expect_cookies(address: SocketAddr) {
     let form = || post_form("/login", format!("{JOHNDOE}&next=/api/items")).header("Accept", html);
     let foreign = form().header("Host", &host).header("Origin", "https://evil.example");
     assert_eq!(foreign.send(address).status, 403);
-    // An old browser, which does not send `Sec-Fetch-Site`.
+    // An old browser does not send `Sec-Fetch-Site`.
     let old = form().header("Host", &host).header("Origin", format!("http://{host}"));
     assert_eq!(old.send(address).status, 303);
     let signed_in = from_own_page(form(), address).send(address);
@@ -240,7 +241,7 @@ fn expect_cookies(address: SocketAddr) {
             if method == "POST" { request.header("Content-Type", "text/plain").body("x") } else { request };
         request.send(address)
     };
-    // A link on another site, a bookmark, a script of the application, and an old browser.
+    // Requests from a link on another site, a bookmark, a script of the application, and an old browser.
     for headers in [
         &[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Accept", html)][..],
         &[("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "navigate")],
@@ -250,9 +251,9 @@ fn expect_cookies(address: SocketAddr) {
         let reply = send("GET", headers);
         assert!(reply.text().starts_with("user=johndoe subject="), "{headers:?}: {reply:?}");
     }
-    let own = format!("http://{host}");
+    let own_origin = format!("http://{host}");
     for method in ["POST", "DELETE"] {
-        for headers in [&[("Sec-Fetch-Site", "same-origin")][..], &[("Origin", own.as_str())]] {
+        for headers in [&[("Sec-Fetch-Site", "same-origin")][..], &[("Origin", own_origin.as_str())]] {
             assert_eq!(send(method, headers).status, 200, "{method} {headers:?}");
         }
         for headers in [
@@ -281,7 +282,7 @@ fn expect_cookies(address: SocketAddr) {
 }
 
 #[test]
-fn request_with_a_cookie_needs_the_same_origin_unless_its_method_is_safe() {
+fn request_with_a_cookie_must_come_from_the_same_origin_unless_its_method_is_safe() {
     let (_gatepass, service) = on_sqlite(&["--audience", "https://api.example.com"]);
     let signed_in =
         post_form("/login", JOHNDOE).header("Sec-Fetch-Site", "same-origin").send(service.address);
@@ -330,7 +331,7 @@ fn request_with_a_cookie_needs_the_same_origin_unless_its_method_is_safe() {
     ] {
         assert_eq!(status(headers), expected, "{headers:?}");
     }
-    // Cookies are accepted for every audience. Tokens need none of the headers above.
+    // Cookies are accepted for every audience. Requests with a token need none of the headers above.
     let for_audience = get("/forward-auth?audience=https://api.example.com");
     assert_eq!(
         identity(&for_audience.clone().header("Cookie", &cookie).send(service.address))[3],

@@ -28,7 +28,7 @@ fn incomplete(address: SocketAddr, length: usize, sent: usize) -> TcpStream {
 }
 
 #[test]
-fn form_of_more_than_64_kib_returns_413() {
+fn form_larger_than_64_kib_returns_413() {
     let (_gatepass, service) = on_sqlite(&[]);
     let form = |length: usize| format!("{JOHNDOE}&x={}", "a".repeat(length - JOHNDOE.len() - 3));
     assert_eq!(service.sign_in(&form(65536)).status, 200);
@@ -43,7 +43,7 @@ fn form_of_more_than_64_kib_returns_413() {
 }
 
 #[test]
-fn incomplete_bodies_of_1000_connections_use_less_than_80_mib_and_sign_ins_succeed() {
+fn incomplete_bodies_on_1000_connections_use_less_than_80_mib_and_sign_ins_still_succeed() {
     const CONNECTIONS: usize = 1000;
     let (_gatepass, service) = on_sqlite(&["--body-timeout", "120", "--response-timeout", "120"]);
     let heads: Vec<_> = (0..CONNECTIONS).map(|_| incomplete(service.address, 65536, 0)).collect();
@@ -55,7 +55,7 @@ fn incomplete_bodies_of_1000_connections_use_less_than_80_mib_and_sign_ins_succe
     access_token(&service.sign_in(JOHNDOE));
     let growth = service.program.resident_bytes().saturating_sub(before);
     eprintln!("{} MiB for the bodies of {CONNECTIONS} connections", growth / 1024 / 1024);
-    // Measured: 71 to 72 MiB, most of them in the buffers of Actix.
+    // The measured growth is 71 to 72 MiB, most of it in Actix's buffers.
     assert!(growth < 80 * 1024 * 1024, "{growth} bytes");
 
     let mut statuses: Vec<u16> = Vec::new();
@@ -111,7 +111,7 @@ fn sign_in_ignores_white_space_around_the_username() {
 }
 
 #[test]
-fn concurrent_password_changes_of_one_user_do_not_prevent_sign_ins_of_others() {
+fn concurrent_password_changes_by_one_user_do_not_prevent_sign_ins_by_other_users() {
     // At most 20 hashes can wait in the queue.
     let hashing = ["--argon2-memory=65536", "--hash-threads=1", "--hash-queue=20", "--hash-max-wait=10000"];
     let (gatepass, service) = on_sqlite(&hashing);

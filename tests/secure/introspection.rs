@@ -1,4 +1,4 @@
-//! POST /introspect (RFC 7662).
+//! Token introspection with `POST /introspect` (RFC 7662).
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ impl<'a> Auditor<'a> {
         self.state(token)["active"] == true
     }
 
-    /// Asserts that the token is reported as inactive, without a reason or an owner.
+    /// Asserts that the token is reported as inactive, and that neither a reason nor the owner is revealed.
     #[track_caller]
     fn expect_inactive(&self, token: &str) {
         assert_eq!(self.state(token), json!({ "active": false }), "{token}");
@@ -148,7 +148,7 @@ fn introspection_without_authorization_is_refused() {
     let (gatepass, service) = on_sqlite(&[]);
     let auditor = Auditor::add(&gatepass, &service);
     let secret = add_client(&gatepass, "web");
-    // A public client cannot introspect, not even its own tokens.
+    // A public client cannot introspect any tokens, not even its own.
     gatepass.done(&["clients", "add", "app", "--public"]);
     let token = service.token(&format!("{JOHNDOE}&client_id=app"));
     let form = format!("token={token}");
@@ -176,7 +176,7 @@ fn introspection_without_authorization_is_refused() {
 
     let invalid = introspect("").bearer("nonsense").send(service.address);
     expect(invalid, 401, "Could not validate credentials", r#"Bearer realm="api", error="invalid_token""#);
-    // The scope is required for a user's own token too, and credentials of a client do not replace it.
+    // The scope is required even for the user's own token, and client credentials do not replace the scope.
     let insufficient = r#"Bearer realm="api", error="insufficient_scope", scope="tokens:introspect""#;
     for fields in [String::new(), client_fields("web", &secret)] {
         let reply = introspect(&fields).bearer(&token).send(service.address);

@@ -8,7 +8,7 @@ use crate::secure::{
     ops::ops_address, post_form, replicas, rows, send_from, wait_until, with_service, within,
 };
 
-/// The arguments of a service that throttles attempts after two failed ones.
+/// The arguments for a service that throttles attempts after two failed attempts.
 const THROTTLED: [&str; 2] = ["--login-throttle=on", "--login-throttle-account-failures=2"];
 
 const WRONG: &str = "username=johndoe&password=wrong";
@@ -21,7 +21,7 @@ fn sign_in_from(source: &str, form: &str, service: &Service) -> Reply {
     send_from(source, &post_form("/token", form), service)
 }
 
-/// The device cookie in the response to a successful sign-in.
+/// Returns the device cookie in the response to a successful sign-in.
 #[track_caller]
 fn device_cookie(reply: &Reply) -> String {
     assert_eq!(reply.status, 200, "{}", reply.text());
@@ -33,7 +33,7 @@ fn sign_in_with(cookie: &str, source: &str, form: &str, service: &Service) -> Re
     send_from(source, &post_form("/token", form).header("Cookie", cookie), service)
 }
 
-/// The stored counts of failed attempts: one for each account and address, and one for each known device.
+/// Returns the stored counts of failed attempts: one per pair of account and address, and one per known device.
 fn failed_attempts(gatepass: &Gatepass) -> Vec<String> {
     rows(
         gatepass,
@@ -42,7 +42,7 @@ fn failed_attempts(gatepass: &Gatepass) -> Vec<String> {
     )
 }
 
-/// Adds failed attempts to all accounts that have any, so that their waits outlast the test.
+/// Adds failed attempts to all accounts that already have some, so that their waits outlast the test.
 fn add_ten_failed_attempts(gatepass: &Gatepass) {
     rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name LIKE '% %' RETURNING name");
 }
@@ -55,7 +55,7 @@ fn expect_throttled(reply: &Reply) -> u64 {
 }
 
 #[test]
-fn wait_doubles_with_each_failed_attempt_up_to_the_longest_wait_and_an_hour_or_a_sign_in_resets_it() {
+fn wait_doubles_with_each_failed_attempt_up_to_the_maximum_and_is_reset_after_an_hour_or_a_sign_in() {
     with_throttled(&["--login-throttle-longest-wait=100"], |gatepass, service| {
         for _ in 0..2 {
             expect_oauth2_error(
@@ -94,7 +94,7 @@ fn wait_doubles_with_each_failed_attempt_up_to_the_longest_wait_and_an_hour_or_a
 }
 
 #[test]
-fn failed_attempts_from_one_address_do_not_throttle_another() {
+fn failed_attempts_from_one_address_do_not_throttle_another_address() {
     let (gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-address-failures=4"]].concat());
     for _ in 0..2 {
         assert_eq!(service.sign_in(WRONG).status, 400);
@@ -104,7 +104,7 @@ fn failed_attempts_from_one_address_do_not_throttle_another() {
     assert_eq!(sign_in_from("127.0.0.2", JOHNDOE, &service).status, 200);
     expect_throttled(&service.sign_in(JOHNDOE));
 
-    // Attempts at several accounts throttle the address for all accounts.
+    // Failed attempts at several accounts throttle the address across all accounts.
     for username in ["a", "b", "c", "d"] {
         let form = format!("username={username}&password=wrong");
         assert_eq!(sign_in_from("127.0.0.3", &form, &service).status, 400);
@@ -117,10 +117,10 @@ fn failed_attempts_from_one_address_do_not_throttle_another() {
 }
 
 #[test]
-fn unknown_username_gets_the_same_responses_as_a_known_one() {
+fn unknown_username_gets_the_same_responses_as_a_known_username() {
     with_throttled(&[], |gatepass, service| {
         gatepass.add("alice", &["--disabled"]).done();
-        // Spellings with capital or fullwidth letters are the same username, whether or not a user has it.
+        // Usernames that differ only in capital or fullwidth letters are equal, whether or not the user exists.
         let names = [
             ["johndoe", "JohnDoe", "%EF%BD%8A%EF%BD%8F%EF%BD%88%EF%BD%8E%EF%BD%84%EF%BD%8F%EF%BD%85"],
             ["alice", "aLICE", "%EF%BD%81%EF%BD%8C%EF%BD%89%EF%BD%83%EF%BD%85"],
@@ -159,10 +159,10 @@ fn replicas_count_failed_attempts_together() {
 }
 
 #[test]
-fn concurrent_attempts_check_at_most_three_more_passwords_than_the_limit() {
+fn service_checks_at_most_three_more_passwords_than_the_limit_during_concurrent_attempts() {
     let slow = ["--argon2-memory=19456", "--argon2-iterations=2"];
     with_service(&[&["--login-throttle=on", "--workers=4"][..], &slow].concat(), |gatepass, service| {
-        // A sign-in of an unknown user costs a hash with these parameters.
+        // A sign-in with an unknown username computes a hash with these parameters.
         let replies = concurrently(100, |_| service.sign_in("username=nobody&password=wrong"));
         let (checked, throttled): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 400);
         // Five attempts are allowed at once, and one more after each wait that ends during the test.
@@ -170,19 +170,19 @@ fn concurrent_attempts_check_at_most_three_more_passwords_than_the_limit() {
         assert_eq!(failed_attempts(gatepass), [checked.len().to_string()]);
         throttled.into_iter().for_each(|reply| _ = expect_throttled(reply));
 
-        // At most one line a second is logged.
+        // At most one line per second is logged.
         let lines = service.program.end().matches("refused a request: too many failed attempts").count();
         assert!((1..=8).contains(&lines), "{lines} lines");
     });
 }
 
 #[test]
-fn attempt_of_a_client_that_disconnects_is_counted_as_failed() {
+fn attempt_by_a_client_that_disconnects_is_counted_as_failed() {
     let slow =
         ["--hash-threads=1", "--argon2-memory=65536", "--argon2-iterations=4", "--ops-bind=127.0.0.1:0"];
     let (gatepass, service) = on_sqlite(&[&THROTTLED[..], &slow].concat());
     let ops = ops_address(&service);
-    // A sign-in of an unknown user costs a hash with the current parameters.
+    // A sign-in with an unknown username computes a hash with the current parameters.
     let attempt = "username=nobody&password=wrong";
     for attempts in 1..=2 {
         let mut connection = connect_from("127.0.0.1", service.address);
@@ -190,7 +190,7 @@ fn attempt_of_a_client_that_disconnects_is_counted_as_failed() {
         wait_until(60 * SECOND, "the password is being checked", || {
             metrics(ops)["gatepass_hash_running"] == 1.0
         });
-        // The connection is reset instead of closed.
+        // A linger time of zero resets the connection instead of closing it normally.
         connection.set_linger(Some(Duration::ZERO)).unwrap();
         drop(connection);
         wait_until(60 * SECOND, "the attempt is counted", || {
@@ -203,7 +203,7 @@ fn attempt_of_a_client_that_disconnects_is_counted_as_failed() {
 }
 
 #[test]
-fn password_change_with_a_wrong_current_password_is_throttled_together_with_sign_ins() {
+fn wrong_current_password_in_a_password_change_counts_as_a_failed_sign_in_attempt() {
     let (gatepass, service) = on_sqlite(&THROTTLED);
     let token = service.token(JOHNDOE);
     let change = |current: &str| change_password(&service, &token, current, "a+fine+new+passphrase");
@@ -219,7 +219,7 @@ fn password_change_with_a_wrong_current_password_is_throttled_together_with_sign
 }
 
 #[test]
-fn sign_ins_over_the_rate_limit_of_an_address_are_throttled_even_with_the_correct_password() {
+fn sign_ins_over_the_per_address_rate_limit_are_throttled_even_with_the_correct_password() {
     let (_gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-rate=1"]].concat());
     for _ in 0..10 {
         assert_eq!(service.sign_in(JOHNDOE).status, 200);
@@ -240,8 +240,8 @@ fn sign_in_returns_500_if_failed_attempts_cannot_be_counted() {
     }
 }
 
-/// The arguments of a service that throttles attempts at an account after two failed ones from one address, or after 20
-/// from all addresses together. The first sign-in replaces the stored hash, because it has other parameters.
+/// The arguments for a service that throttles attempts at an account after two failed attempts from one address, or
+/// after 20 from all addresses together. The stored hash has other parameters, so the first sign-in replaces it.
 const TOTAL: [&str; 4] = [
     "--login-throttle=on",
     "--login-throttle-account-failures=2",
@@ -249,10 +249,10 @@ const TOTAL: [&str; 4] = [
     "--argon2-iterations=2",
 ];
 
-/// Guesses passwords from one new address after another until an attempt is throttled. Returns the number of checked
-/// passwords.
+/// Guesses passwords from one address after the next until an attempt is throttled. Returns the number of passwords
+/// that the service checked.
 fn guess_from_many_addresses(service: &Service) -> usize {
-    // The other spelling of the username belongs to the same account.
+    // The second form spells the username differently, but it means the same account.
     let forms = [WRONG, "username=%20JOHNDOE&password=wrong"];
     let attempts = (0..150).flat_map(|number| forms.map(|form| (format!("127.0.1.{number}"), form)));
     let checked = attempts.take_while(|(source, form)| sign_in_from(source, form, service).status == 400);
@@ -260,17 +260,17 @@ fn guess_from_many_addresses(service: &Service) -> usize {
 }
 
 #[test]
-fn guesses_at_one_account_from_many_addresses_are_limited_together() {
+fn password_guesses_at_one_account_from_many_addresses_share_a_limit() {
     with_service(&TOTAL, |gatepass, service| {
         assert_eq!(service.sign_in(JOHNDOE).status, 200);
         let checked = guess_from_many_addresses(&service);
         assert!((20..=23).contains(&checked), "{checked} passwords were checked");
         rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name NOT LIKE '% %' RETURNING name");
 
-        // Addresses from which johndoe signed in are not delayed. A sign-in from there does not end the wait elsewhere.
+        // Sign-ins from an address that johndoe has used before are not delayed, but do not end the wait elsewhere.
         assert_eq!(service.sign_in(JOHNDOE).status, 200);
         assert!(expect_throttled(&sign_in_from("127.0.2.1", JOHNDOE, &service)) > 800);
-        // Other accounts are not delayed.
+        // Sign-ins to other accounts are not delayed.
         gatepass.add("alice", &[]).done();
         let alice = "username=alice&password=alice's+own+passphrase";
         assert_eq!(sign_in_from("127.0.2.1", alice, &service).status, 200);
@@ -284,7 +284,7 @@ fn guesses_at_one_account_from_many_addresses_are_limited_together() {
 }
 
 #[test]
-fn known_device_is_not_throttled_by_failed_attempts_from_other_devices() {
+fn failed_attempts_from_other_devices_do_not_throttle_a_known_device() {
     on_both(|gatepass| {
         gatepass.add("alice", &[]).done();
         let arguments = [&TOTAL[..], &["--login-throttle-address-failures=4"]].concat();
@@ -299,7 +299,7 @@ fn known_device_is_not_throttled_by_failed_attempts_from_other_devices() {
         }
         rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name NOT LIKE 'known %' RETURNING name");
 
-        // The account and the address are throttled, but the device is not, at any replica.
+        // The account and the address are throttled, but neither replica throttles the device.
         expect_throttled(&sign_in_from("127.0.4.1", JOHNDOE, &service));
         for service in [&service, &other] {
             let renewed = device_cookie(&sign_in_with(&cookie, "127.0.4.1", JOHNDOE, service));
@@ -313,7 +313,7 @@ fn known_device_is_not_throttled_by_failed_attempts_from_other_devices() {
             expect_throttled(&sign_in_with(forged, "127.0.4.1", JOHNDOE, &service));
         }
 
-        // A second account on the device does not replace the first one.
+        // A second account on the device does not replace the first account.
         let both = device_cookie(&sign_in_with(&cookie, "127.0.3.2", alice, &service));
         assert_eq!(sign_in_with(&both, "127.0.4.1", JOHNDOE, &service).status, 200);
         assert!(!cookie.contains("johndoe") && !cookie.contains("am9obmRvZ"), "{cookie}");
@@ -326,23 +326,23 @@ fn stolen_device_cookie_allows_at_most_13_guesses() {
         let cookie = device_cookie(&service.sign_in(JOHNDOE));
         let guess = || sign_in_with(&cookie, "127.0.5.1", WRONG, &service).status;
         assert_eq!([guess(), guess(), guess()], [400, 400, 429]);
-        // The failed attempts of the device do not delay other devices.
-        assert_eq!(failed_attempts(gatepass), ["2"], "only the attempts of the device are counted");
+        // The failed attempts from the device do not delay other devices.
+        assert_eq!(failed_attempts(gatepass), ["2"], "only the failed attempts from the device are counted");
         assert_eq!(sign_in_from("127.0.5.1", JOHNDOE, &service).status, 200);
 
-        // Even if each wait ended at once, the cookie would allow only ten guesses.
+        // Even if each wait ended at once, the cookie would allow only ten guesses in total.
         let mut checked = 2;
         for number in 0..20 {
             let end_wait = "UPDATE failures SET last = last - 1000 WHERE name LIKE 'device %' RETURNING name";
             rows(gatepass, end_wait);
             if number < 5 {
-                // A sign-in of the owner does not reset the failures of the stolen cookie.
+                // A sign-in by the owner does not reset the failed attempts counted for the stolen cookie.
                 assert_eq!(sign_in_with(&cookie, "127.0.5.2", JOHNDOE, &service).status, 200);
             }
             checked += usize::from(guess() == 400);
         }
-        // Further guesses are counted as attempts of an unknown device at this address.
-        assert!((12..=13).contains(&checked), "{checked} guesses");
+        // Further guesses are counted as attempts from an unknown device at this address.
+        assert!((12..=13).contains(&checked), "{checked} passwords were checked");
         add_ten_failed_attempts(gatepass);
         expect_throttled(&sign_in_with(&cookie, "127.0.5.1", JOHNDOE, &service));
     });
@@ -374,7 +374,7 @@ fn device_cookie_is_bound_to_the_host_if_the_client_uses_https() {
     assert!(cookie.starts_with("__Host-gatepass_device="), "{cookie}");
     assert!(cookie.ends_with(&format!("{attributes}; Secure")), "{cookie}");
 
-    // Only a successful sign-in with login throttling sets the cookie.
+    // The cookie is set only after a successful sign-in, and only if login throttling is on.
     assert_eq!(service.sign_in(WRONG).header("set-cookie"), None);
     let refreshed = service.refresh(&service.sign_in_offline().refresh, "");
     assert_eq!((refreshed.status, refreshed.header("set-cookie")), (200, None));
@@ -383,7 +383,7 @@ fn device_cookie_is_bound_to_the_host_if_the_client_uses_https() {
 }
 
 #[test]
-fn wrong_client_secrets_throttle_the_client_but_wrong_passwords_of_its_users_do_not() {
+fn wrong_client_secrets_throttle_the_client_but_wrong_passwords_from_its_users_do_not() {
     with_throttled(&["--login-throttle-address-failures=4"], |gatepass, service| {
         let secret = add_client(gatepass, "web");
         let introspect = |source: &str, secret: &str| {
@@ -399,7 +399,7 @@ fn wrong_client_secrets_throttle_the_client_but_wrong_passwords_of_its_users_do_
         expect_throttled(&introspect("127.0.6.1", &secret));
         assert_eq!(introspect("127.0.0.1", &secret).status, 200);
 
-        // Wrong passwords that a client forwards throttle its users, not the client itself.
+        // Wrong passwords that a client forwards throttle the users, not the client itself.
         for username in ["a", "b", "c", "d"] {
             let form = format!("username={username}&password=wrong{}", client_fields("web", &secret));
             assert_eq!(service.sign_in(&form).status, 400);
@@ -414,7 +414,7 @@ fn wrong_client_secrets_throttle_the_client_but_wrong_passwords_of_its_users_do_
 }
 
 #[test]
-fn requests_to_the_oauth_endpoints_are_rate_limited_per_address_except_those_of_authenticated_clients() {
+fn requests_to_the_oauth_endpoints_are_rate_limited_per_address_unless_the_client_authenticates() {
     let (gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-rate=1"]].concat());
     let secret = add_client(&gatepass, "web");
     for (number, (path, form)) in [
@@ -439,7 +439,7 @@ fn requests_to_the_oauth_endpoints_are_rate_limited_per_address_except_those_of_
 }
 
 #[test]
-fn operator_ends_the_waits_of_a_user_a_client_or_an_address() {
+fn operator_can_end_the_waits_for_a_user_a_client_or_an_address() {
     with_throttled(&["--login-throttle-account-total-failures=4"], |gatepass, service| {
         let secret = add_client(gatepass, "web");
         let introspect = |secret: &str| {
@@ -455,22 +455,22 @@ fn operator_ends_the_waits_of_a_user_a_client_or_an_address() {
         expect_throttled(&introspect(&secret));
 
         let clear = |target: &str| gatepass.done(&["throttle", "clear", target]);
-        assert_eq!(clear("JohnDoe"), "cleared JohnDoe\n");
+        assert_eq!(clear("JohnDoe"), "removed the failed attempts for JohnDoe\n");
         assert_eq!(sign_in_from("127.0.0.2", JOHNDOE, &service).status, 200);
         expect_throttled(&service.sign_in(JOHNDOE));
-        assert_eq!(clear("web"), "cleared web\n");
+        assert_eq!(clear("web"), "removed the failed attempts for web\n");
         expect_throttled(&introspect(&secret));
-        assert_eq!(clear("127.0.0.1"), "cleared 127.0.0.1\n");
+        assert_eq!(clear("127.0.0.1"), "removed the failed attempts for 127.0.0.1\n");
         assert_eq!((service.sign_in(JOHNDOE).status, introspect(&secret).status), (200, 200));
         expect_throttled(&attempt("nobody"));
-        assert_eq!(clear("Nobody"), "cleared Nobody\n");
+        assert_eq!(clear("Nobody"), "removed the failed attempts for Nobody\n");
         assert_eq!(attempt("nobody").status, 400);
         assert_eq!(clear("alice"), "alice has no failed attempts\n");
     });
 }
 
 #[test]
-fn known_device_is_not_throttled_by_the_request_rate_of_others_at_its_address() {
+fn known_device_has_a_rate_limit_separate_from_that_of_its_address() {
     let (_gatepass, service) = on_sqlite(&[&THROTTLED[..], &["--login-throttle-rate=1"]].concat());
     let cookie = device_cookie(&service.sign_in(JOHNDOE));
     let exhaust = || {

@@ -7,7 +7,7 @@ use crate::secure::{
     serve_command,
 };
 
-/// Parses all lines of a log.
+/// Parses every line of a log as JSON.
 fn lines(log: &str) -> Vec<Value> {
     log.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
@@ -15,7 +15,7 @@ fn lines(log: &str) -> Vec<Value> {
 }
 
 #[test]
-fn json_log_has_one_object_per_line_with_the_fields_of_requests() {
+fn json_log_has_one_object_per_line_and_request_fields_in_access_log_lines() {
     let (_gatepass, service) = on_sqlite(&["--log-format", "json", "--trusted-proxies", "127.0.0.1"]);
     let request = post_form("/token?password=in-the-query", "username=johndoe&password=in-the-form");
     let reply = request
@@ -29,7 +29,7 @@ fn json_log_has_one_object_per_line_with_the_fields_of_requests() {
     let lines = lines(&log);
     for line in &lines {
         for member in ["time", "level", "target", "message"] {
-            assert!(line[member].as_str().is_some_and(|text| !text.is_empty()), "{member} of {line}");
+            assert!(line[member].as_str().is_some_and(|text| !text.is_empty()), "no {member} in {line}");
         }
     }
     let line = lines.iter().find(|line| line["target"] == "gatepass::access").expect("an access log line");
@@ -59,7 +59,7 @@ fn startup_error_with_log_format_json_is_a_json_line() {
 }
 
 #[test]
-fn valid_request_id_is_accepted_from_trusted_proxies_only() {
+fn valid_request_id_is_accepted_only_from_trusted_proxies() {
     let gatepass = Gatepass::on_sqlite();
     let id = |service: &Service, sent: &str| {
         let reply = get("/users/me").header("X-Request-Id", sent).send(service.address);
@@ -69,11 +69,14 @@ fn valid_request_id_is_accepted_from_trusted_proxies_only() {
     let longest = "a".repeat(64);
     assert_eq!(id(&trusting, &longest), longest);
     for invalid in [&"a".repeat(65), "", "a b", "a\"b", "a\u{e4}", "a=b", "a/b"] {
-        let own = id(&trusting, invalid);
-        assert!(own != invalid && own.len() < 40 && own != id(&trusting, invalid), "{invalid:?}: {own}");
+        let generated = id(&trusting, invalid);
+        assert!(
+            generated != invalid && generated.len() < 40 && generated != id(&trusting, invalid),
+            "{invalid:?}: {generated}"
+        );
     }
-    let own = id(&serve(&gatepass, &[]), "from-a-client");
-    assert_ne!(own, "from-a-client");
+    let generated = id(&serve(&gatepass, &[]), "from-a-client");
+    assert_ne!(generated, "from-a-client");
     // Like FastAPI, the tutorial profile does not return the header. Its log contains the ID anyway.
     let tutorial = serve(&gatepass, &["--profile", "tutorial"]);
     let reply = get("/users/me").header("X-Request-Id", "of-tutorial").send(tutorial.address);
@@ -92,6 +95,6 @@ fn errors_logged_for_a_request_contain_its_id() {
     service.program.wait_for("POST /token 503");
     let log = service.program.end();
     let has_id = |line: &Value| line["request_id"] == "while-down";
-    let own: Vec<_> = lines(&log).into_iter().filter(has_id).collect();
-    assert!(own.len() > 1 && own.iter().any(|line| line["level"] == "WARN"), "{own:?}");
+    let matching: Vec<_> = lines(&log).into_iter().filter(has_id).collect();
+    assert!(matching.len() > 1 && matching.iter().any(|line| line["level"] == "WARN"), "{matching:?}");
 }

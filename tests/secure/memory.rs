@@ -12,10 +12,11 @@ use crate::{
     support::service::limited,
 };
 
-/// The maximum number of copies in buffers of closed connections, which Actix reuses without wiping them.
+/// The maximum number of copies of a secret in buffers of closed connections, which Actix reuses without wiping them.
 const MAX_COPIES: usize = 8;
 
-/// The number of copies of a string in the writable memory of the service, or the error that prevents reading it.
+/// Returns the number of copies of a string in the service's writable memory, or the error that prevents reading the
+/// memory.
 fn copies(service: &Service, text: &str) -> Result<usize, String> {
     let process = service.program.child.id();
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).map_err(|error| error.to_string())?;

@@ -7,7 +7,7 @@ use crate::secure::{
     free_address, get, post_form, read, serve, sqlite_with_johndoe,
 };
 
-/// Returns the metadata after a check that each URL in it works.
+/// Returns the metadata, after checking that each URL in it works.
 #[track_caller]
 fn metadata(service: &Service) -> Value {
     let reply = get("/.well-known/oauth-authorization-server").send(service.address);
@@ -29,7 +29,7 @@ fn metadata(service: &Service) -> Value {
     metadata
 }
 
-/// `json` with these members replaced, or removed if they are null.
+/// Returns `json` with these members replaced, or removed if the new value is null.
 fn with(json: &Value, changes: Value) -> Value {
     let mut changed = json.clone();
     for (name, value) in changes.as_object().unwrap() {
@@ -77,7 +77,7 @@ fn metadata_matches_the_settings_and_the_behavior() {
         "service_documentation": url("/docs"),
     });
     assert_eq!(default, expected);
-    // Clients can authenticate with either method. Only introspection requires it.
+    // Clients can authenticate with either method, but only introspection requires authentication.
     for fields in ["", &client] {
         let tokens = Tokens::of(&service.sign_in(&format!("{JOHNDOE_OFFLINE}{fields}")));
         service.refreshed_by(&tokens.refresh, fields);
@@ -98,7 +98,7 @@ fn metadata_matches_the_settings_and_the_behavior() {
     assert_eq!(post_form("/introspect", "token=x").send(service.address).status, 401);
 
     let (service, hs256) = start(&["--algorithm", "HS256", "--keys-dir", "secrets"]);
-    // The secret of HS256 is not published.
+    // The HS256 secret is not published.
     assert_eq!(hs256, with(&default, json!({ "access_token_signing_alg_values_supported": ["HS256"] })));
     assert_eq!(get("/.well-known/jwks.json").send(service.address).json(), json!({ "keys": [] }));
     let token = service.token(JOHNDOE);
@@ -132,7 +132,7 @@ fn metadata_matches_the_settings_and_the_behavior() {
 }
 
 #[test]
-fn endpoints_are_below_the_issuer_with_and_without_a_trailing_slash() {
+fn endpoint_urls_are_below_the_issuer_whether_or_not_it_has_a_trailing_slash() {
     let gatepass = Gatepass::on_sqlite();
     for issuer in ["https://example.com/", "https://example.com/auth", "https://example.com/auth/"] {
         let metadata = metadata(&serve(&gatepass, &["--issuer", issuer]));

@@ -1,4 +1,4 @@
-//! Tests of the secure profile. They send requests to the program and run its commands.
+//! Tests for the secure profile. They send requests to running services and run commands of the program.
 
 mod audiences;
 mod audit;
@@ -66,10 +66,10 @@ use crate::support::{
     wait::{throughout, wait_until, within},
 };
 
-/// The issuer of services that share a database but have different addresses.
+/// The arguments that set one issuer for services that share a database but have different addresses.
 const ISSUER: [&str; 2] = ["--issuer", "https://auth.example.com"];
 
-/// Runs a test on each kind of database, with johndoe as a user.
+/// Runs a test on SQLite and on PostgreSQL, each with the user johndoe.
 fn on_both(test: impl Fn(&Gatepass)) {
     test(&sqlite_with_johndoe());
     if let Some(gatepass) = on_postgres() {
@@ -77,13 +77,13 @@ fn on_both(test: impl Fn(&Gatepass)) {
     }
 }
 
-/// Runs a test on each kind of database, with johndoe as a user and a service with these arguments.
+/// Runs a test on SQLite and on PostgreSQL, each with the user johndoe and a service started with these arguments.
 fn with_service(arguments: &[&str], test: impl Fn(&Gatepass, Service)) {
     on_both(|gatepass| test(gatepass, serve(gatepass, arguments)));
 }
 
-/// The program with a new SQLite database that contains the user johndoe. The database is a copy, because migrations
-/// and password hashing take time.
+/// Returns the program with a new SQLite database that contains the user johndoe. The database is a copy, because
+/// migrations and password hashing take time.
 fn sqlite_with_johndoe() -> Gatepass {
     static DATABASE: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let gatepass = Gatepass::on_sqlite();
@@ -96,7 +96,7 @@ fn sqlite_with_johndoe() -> Gatepass {
     gatepass
 }
 
-/// A service on SQLite, with johndoe as a user.
+/// Starts a service on a new SQLite database with the user johndoe.
 fn on_sqlite(arguments: &[&str]) -> (Gatepass, Service) {
     let gatepass = sqlite_with_johndoe();
     let service = serve(&gatepass, arguments);
@@ -115,7 +115,7 @@ fn replicas(gatepass: &Gatepass, arguments: &[&str]) -> [Service; 2] {
     [(); 2].map(|()| serve(gatepass, &[&ISSUER[..], arguments].concat()))
 }
 
-/// Runs a test while another connection to PostgreSQL holds the locks of the statement `lock`.
+/// Runs a test while another connection to PostgreSQL holds the locks that the statement `lock` takes.
 fn with_locked_tables(gatepass: &Gatepass, lock: &'static str, test: impl FnOnce()) {
     let system = actix_web::rt::System::new();
     let mut other = system.block_on(PgConnection::connect(&gatepass.url)).unwrap();
@@ -125,14 +125,14 @@ fn with_locked_tables(gatepass: &Gatepass, lock: &'static str, test: impl FnOnce
     system.block_on(transaction.rollback()).unwrap();
 }
 
-/// Stops the service, which writes all audit entries before it exits, and returns its log.
+/// Stops the service and returns its log. The service writes all audit entries before it exits.
 fn stop(mut service: Service) -> String {
     service.program.signal("TERM");
     assert_eq!(service.program.wait(), Some(0));
     service.program.end()
 }
 
-/// Runs `calls` calls concurrently, each with its number, and returns their results.
+/// Makes `calls` concurrent calls, passes each its number, and returns the results.
 fn concurrently<T: Send>(calls: usize, call: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let call = &call;
     thread::scope(|scope| {
@@ -171,7 +171,7 @@ fn session_id(access_token: &str) -> String {
     read(access_token).1["sid"].as_str().expect("a session").to_owned()
 }
 
-/// The cookie that a response sets, as `NAME=VALUE`. Its name is `name`, with or without the prefix `__Host-`.
+/// Returns the cookie `name` that a response sets, as `NAME=VALUE`. Its name may have the prefix `__Host-`.
 #[track_caller]
 fn cookie_named(name: &str, reply: &Reply) -> String {
     let cookies = reply.headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case("set-cookie"));
@@ -180,24 +180,24 @@ fn cookie_named(name: &str, reply: &Reply) -> String {
     pairs.find(is_named).unwrap_or_else(|| panic!("no {name}: {reply:?}")).to_owned()
 }
 
-/// Posts to /revoke; `more` are fields such as `&client_id=web`.
+/// Posts to /revoke. `more` contains further form fields, such as `&client_id=web`.
 fn revoke(service: &Service, token: &str, more: &str) -> Reply {
     post_form("/revoke", format!("token={token}{more}")).send(service.address)
 }
 
-/// The form fields with which a client authenticates.
+/// Returns the form fields with which a client authenticates.
 fn client_fields(client_id: &str, secret: &str) -> String {
     format!("&client_id={client_id}&client_secret={secret}")
 }
 
-/// Sends a request from `source`, an address of the loopback network.
+/// Sends a request from `source`, an address in the loopback network.
 fn send_from(source: &str, request: &Request, service: &Service) -> Reply {
     let mut stream = TcpStream::from(connect_from(source, service.address));
     stream.write_all(&request.bytes()).unwrap();
     read_reply(&mut stream).expect("a response")
 }
 
-/// The token with a wrong signature.
+/// Returns the token with a wrong signature.
 fn with_wrong_signature(token: &str) -> String {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     format!("{signed}.{}", signature.chars().rev().collect::<String>())

@@ -7,7 +7,7 @@ use crate::secure::{
 };
 
 #[test]
-fn token_with_the_scope_openid_reads_the_profile() {
+fn token_with_the_openid_scope_can_read_the_profile() {
     let (gatepass, service) = on_sqlite(&[]);
     // Unknown scopes are ignored.
     let reply = service.sign_in(&format!("{JOHNDOE}&scope=openid+profile+email+offline_access"));
@@ -31,7 +31,7 @@ fn token_with_the_scope_openid_reads_the_profile() {
     assert_eq!(userinfo(&service.token(JOHNDOE)), (403, "Not enough permissions".into(), Some(challenge)));
     let both = Tokens::of(&service.sign_in(&format!("{JOHNDOE}&scope=openid+me+offline_access")));
     assert_eq!(both.scope, "me openid offline_access");
-    // The allowed scopes of a client do not restrict `openid` at a sign-in or at a refresh.
+    // The allowed scopes of a client restrict `openid` neither at sign-in nor at refresh.
     let web = client_fields("web", &add_client_with(&gatepass, "web", &["--scopes", "me"]));
     let limited = service.sign_in(&format!("{JOHNDOE}{web}&scope=openid+me+users:read+offline_access"));
     let limited = Tokens::of(&limited);

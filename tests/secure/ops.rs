@@ -34,7 +34,7 @@ fn ready() -> (u16, Value) {
     (200, json!({ "status": "ready", "checks": { "database": "ok" } }))
 }
 
-/// The value of each metric by its name and labels.
+/// Returns the value of each metric, keyed by name and labels.
 pub fn metrics(ops: SocketAddr) -> BTreeMap<String, f64> {
     let reply = get("/metrics").send(ops);
     assert_eq!(reply.status, 200);
@@ -85,11 +85,11 @@ fn operations_endpoints_exist_only_at_their_own_address() {
 }
 
 #[test]
-fn unreachable_database_makes_the_service_not_ready_within_two_seconds() {
+fn readiness_check_fails_within_two_seconds_while_the_database_is_unreachable() {
     let Some((gatepass, proxy, database)) = proxied_postgres() else { return };
     let service = serve(&gatepass, &OPS);
     let ops = ops_address(&service);
-    // Connections that the server closed are replaced.
+    // The service replaces connections that the server has closed.
     assert_eq!(readiness(ops), ready());
     database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
@@ -102,7 +102,7 @@ fn unreachable_database_makes_the_service_not_ready_within_two_seconds() {
         let start = Instant::now();
         assert_eq!(readiness(ops), (503, failed));
         assert!(start.elapsed() < 2 * SECOND, "{:?}", start.elapsed());
-        assert_eq!(get("/health/live").send(ops).status, 200, "a restart would not help");
+        assert_eq!(get("/health/live").send(ops).status, 200, "the service must stay live");
         proxy.open();
         wait_until(3 * SECOND, "the service is ready", || readiness(ops) == ready());
     }
@@ -111,7 +111,7 @@ fn unreachable_database_makes_the_service_not_ready_within_two_seconds() {
 }
 
 #[test]
-fn sign_ins_over_the_queue_limit_return_503_and_the_service_stays_ready() {
+fn sign_ins_over_the_hash_queue_limit_return_503_and_the_service_stays_ready() {
     let gatepass = Gatepass::on_sqlite();
     let mut command = serve_command(&gatepass, &OPS);
     command.env("GATEPASS_ARGON2_ITERATIONS", "512");
@@ -122,7 +122,7 @@ fn sign_ins_over_the_queue_limit_return_503_and_the_service_stays_ready() {
         let address = service.address;
         let sign_in = move |_| post_form("/token", "username=x&password=y").send(address);
         let sign_ins = scope.spawn(move || concurrently(12, sign_in));
-        wait_until(5 * SECOND, "one password is hashed and one waits", || {
+        wait_until(5 * SECOND, "one password is being hashed and one is waiting", || {
             let metrics = metrics(ops);
             let busy = ["gatepass_hash_running", "gatepass_hash_queue_waiting"].map(|name| metrics[name]);
             busy == [1.0, 1.0]
@@ -147,7 +147,7 @@ fn sign_ins_over_the_queue_limit_return_503_and_the_service_stays_ready() {
 }
 
 #[test]
-fn shutdown_reports_not_ready_then_closes_the_listener_and_stops_the_operations_endpoints_last() {
+fn shutdown_closes_the_listener_after_reporting_not_ready_and_the_operations_endpoints_last() {
     let (_gatepass, mut service) = on_sqlite(&[&OPS[..], &["--drain-delay", "1"]].concat());
     let ops = ops_address(&service);
     let mut in_flight = send_incomplete_sign_in(service.address);
@@ -173,7 +173,7 @@ fn shutdown_reports_not_ready_then_closes_the_listener_and_stops_the_operations_
 }
 
 #[test]
-fn second_signal_ends_the_drain_at_once() {
+fn second_signal_ends_the_drain_delay_at_once() {
     let (_gatepass, mut service) = on_sqlite(&[&OPS[..], &["--drain-delay", "600"]].concat());
     service.program.signal("TERM");
     service.program.wait_for("still accepting connections for 600 s");
@@ -196,7 +196,7 @@ fn metrics_count_requests_and_events_without_personal_data() {
     service.sign_in("username=nobody&password=wrong");
     let newer = service.refreshed(&service.sign_in_offline().refresh);
     assert_eq!(service.refresh("made up", "").status, 400);
-    // The route in the metrics is that of the decoded path.
+    // Metrics contain the route of the decoded path.
     post_form("/%74oken", JOHNDOE).send(service.address);
     let session = session_id(&other);
     assert_eq!(end_session(&service, &token, &session).status, 204);
@@ -238,7 +238,7 @@ fn metrics_count_requests_and_events_without_personal_data() {
 }
 
 #[test]
-fn unknown_paths_and_methods_add_no_labels() {
+fn unknown_paths_and_methods_add_no_metric_labels() {
     let (_gatepass, service) = on_sqlite(&OPS);
     let ops = ops_address(&service);
     let send = |number: usize| {
@@ -257,7 +257,7 @@ fn unknown_paths_and_methods_add_no_labels() {
     (60..360).for_each(|number| drop(send(number)));
     (0..20).for_each(|number| drop(request(&format!("M{number}"), "/users/me").send(service.address)));
     let metrics = metrics(ops);
-    // The last requests add one method of one route: a counter and the 17 values of a histogram.
+    // The last 20 requests add one method for one route: a counter and the 17 values of a histogram.
     assert!(metrics.len() <= before + 1 + 17, "{before} then {}", metrics.len());
     let route = |name: &String| {
         Some(name.strip_prefix("gatepass_http_requests_total{route=\"")?.split('"').next()?.to_owned())

@@ -1,4 +1,4 @@
-//! Requests from pages of other origins, and requests to host names that are not allowed.
+//! Requests from pages on other origins, and requests to host names that are not allowed.
 
 use crate::secure::{
     JOHNDOE, Service, concurrently, get, on_sqlite, outcome, post_form, request, serve_command,
@@ -13,7 +13,7 @@ fn own_origin(service: &Service) -> String {
 }
 
 #[test]
-fn page_of_another_origin_cannot_use_up_the_attempts_of_its_visitor() {
+fn page_from_another_origin_cannot_use_up_its_visitors_sign_in_attempts() {
     let arguments =
         ["--cors-origin", APP, "--login-throttle", "on", "--login-throttle-account-failures", "3"];
     let (_gatepass, service) = on_sqlite(&arguments);
@@ -43,7 +43,7 @@ fn page_of_another_origin_cannot_use_up_the_attempts_of_its_visitor() {
         let reply = request(method, path).header("Origin", "https://evil.example").send(service.address);
         assert_eq!(outcome(&reply), (403, FOREIGN.into(), None), "{path}");
     }
-    // Requests that only read are accepted: CORS decides whether pages may see the responses.
+    // Read-only requests are accepted, because CORS decides whether pages may see the responses.
     let reply = get("/users/me").header("Origin", "https://evil.example").send(service.address);
     assert_eq!(reply.status, 401);
     assert!(service.program.log().contains("refused a request from a page of another origin"));

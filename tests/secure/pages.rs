@@ -14,7 +14,7 @@ const NO_ORIGIN: &str =
     "The Origin header is missing: send it with the origin of this service, or use a token from /token";
 const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-/// The request as sent by a browser whose user follows a link or submits a form of the service.
+/// Returns the request as a browser sends it when the user follows a link or submits a form on a page of the service.
 fn navigation(request: Request) -> Request {
     request.header("Accept", HTML).header("Sec-Fetch-Site", "same-origin")
 }
@@ -120,7 +120,7 @@ fn visitors_are_redirected_to_the_sign_in_page_and_back() {
             let path = format!("/login?next=/orders{own_parameter}");
             expect_redirect(&open_with(&service, &path, &cookie), "/orders");
         }
-        // The pages ignore the `Authorization` header: behind a proxy with HTTP Basic, browsers send it too.
+        // The pages ignore the `Authorization` header, because browsers send it if a proxy requires HTTP Basic.
         let basic =
             navigation(get("/account")).header("Cookie", &cookie).header("Authorization", "Basic eDp5");
         assert_eq!(basic.send(service.address).status, 200);
@@ -141,11 +141,11 @@ fn visitors_are_redirected_to_the_sign_in_page_and_back() {
         expect_redirect(&out, "login?done=signed-out");
         assert_eq!(session_cookie(&out), "gatepass_session=");
         expect_page(&open(&service, "/login?done=signed-out"), 200, &["You have signed out."]);
-        // An unknown code shows no notice.
+        // An unknown value of `done` shows no notice.
         let page = open(&service, "/login?done=%3Cb%3Ehello%3C/b%3E");
         assert!(!page.text().contains("hello"), "{page:?}");
         expect_redirect(&open_with(&service, "/account", &cookie), "login?done=expired&next=account");
-        // A bearer token does not open the pages.
+        // A bearer token does not give access to the pages.
         let token = service.token(JOHNDOE);
         let by_token = navigation(get("/account")).bearer(&token).send(service.address);
         expect_redirect(&by_token, "login?next=account");
@@ -186,7 +186,7 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
         let reply = submit(&service, "/login", form);
         assert!(!expect_page(&reply, 400, &["The form could not be read."]).contains("evil"));
     }
-    // Values of fields are escaped.
+    // Field values are escaped.
     let script = submit(
         &service,
         "/login",
@@ -195,7 +195,7 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
     let page = expect_page(&script, 400, &["&#34;&#62;&#60;script&#62;alert(1)"]);
     assert!(!page.contains("<b>"), "{page}");
 
-    // Programs get JSON, and the reason why a request without an origin is refused.
+    // Programs get JSON, including the reason why a request without an origin is refused.
     let json = post_form("/login", "username=johndoe&password=wrong").header("Sec-Fetch-Site", "same-origin");
     let json = json.send(service.address);
     expect_oauth2_error(&json, 400, "invalid_grant", "Incorrect username or password");
@@ -215,7 +215,7 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
     assert_eq!((other_method.status, other_method.header("allow").as_deref()), (405, Some("POST")));
     assert_eq!(rows(&gatepass, "SELECT id FROM sessions"), [""; 0]);
 
-    // A user without the scope of the account page can sign in, but not open the page.
+    // A user without the scope that the account page requires can sign in, but cannot open the page.
     gatepass.add("guest", &["--scopes", "users:read"]).done();
     let reply = submit(&service, "/login", "username=guest&password=guest's+own+passphrase");
     let cookie = session_cookie(&reply);
@@ -255,7 +255,7 @@ fn failed_sign_in_shows_the_form_with_an_explanation() {
 fn sign_in_page_of_a_busy_service_asks_the_user_to_try_again_soon() {
     let busy = ["--hash-threads=1", "--hash-queue=1", "--hash-max-wait=0", "--argon2-memory=65536"];
     let (_gatepass, service) = on_sqlite(&busy);
-    // The dummy hash for unknown users has the parameters of new hashes.
+    // The dummy hash for unknown users has the same parameters as new hashes.
     let replies = concurrently(8, |_| submit(&service, "/login", "username=nobody&password=wrong"));
     let refused: Vec<_> = replies.iter().filter(|reply| reply.status == 503).collect();
     assert!(!refused.is_empty(), "{replies:?}");
@@ -266,7 +266,7 @@ fn sign_in_page_of_a_busy_service_asks_the_user_to_try_again_soon() {
 }
 
 #[test]
-fn throttled_sign_in_shows_the_time_to_wait() {
+fn throttled_sign_in_shows_how_long_to_wait() {
     let (gatepass, service) = on_sqlite(&["--login-throttle=on", "--login-throttle-account-failures=1"]);
     for _ in 0..2 {
         submit(&service, "/login", "username=johndoe&password=wrong");
@@ -287,7 +287,7 @@ fn throttled_sign_in_shows_the_time_to_wait() {
 }
 
 #[test]
-fn sign_in_over_the_rate_limit_of_an_address_keeps_the_field_values() {
+fn sign_in_refused_by_the_rate_limit_keeps_the_field_values() {
     let (_gatepass, service) = on_sqlite(&["--login-throttle=on", "--login-throttle-rate=1"]);
     let replies = concurrently(15, |_| submit(&service, "/login", "username=nobody&password=&next=/orders"));
     let refused = replies.iter().find(|reply| reply.status == 429).expect("a response with 429");
@@ -295,7 +295,7 @@ fn sign_in_over_the_rate_limit_of_an_address_keeps_the_field_values() {
 }
 
 #[test]
-fn request_refused_before_it_reaches_an_endpoint_returns_a_page_to_browsers() {
+fn request_refused_before_it_reaches_an_endpoint_returns_a_page_to_browsers_and_json_to_programs() {
     let arguments = ["--issuer", "https://sign-in.example.com", "--max-header-bytes=2048"];
     let (_gatepass, service) = on_sqlite(&arguments);
     for accept in [HTML, "application/json"] {
@@ -319,7 +319,7 @@ fn request_refused_before_it_reaches_an_endpoint_returns_a_page_to_browsers() {
 }
 
 #[test]
-fn password_change_from_a_known_network_is_not_throttled_by_failures_of_strangers() {
+fn failed_attempts_by_strangers_do_not_throttle_a_password_change_from_a_known_network() {
     let (gatepass, service) = on_sqlite(&["--login-throttle=on"]);
     let cookie = sign_in(&service);
     submit(&service, "/login", "username=johndoe&password=wrong");
@@ -329,7 +329,7 @@ fn password_change_from_a_known_network_is_not_throttled_by_failures_of_stranger
     let reply = submit_with(&service, "/account/password", &cookie, form);
     expect_redirect(&reply, "../account?done=password");
     let cookie = session_cookie(&reply);
-    // Errors that do not concern a field are at the top of the page.
+    // Errors that do not concern a field are shown at the top of the page.
     rows(&gatepass, "UPDATE failures SET count = 200 WHERE name LIKE '% 127%' RETURNING name");
     for _ in 0..2 {
         submit_with(&service, "/account/password", &cookie, "current_password=x&new_password=y");
@@ -351,7 +351,7 @@ fn password_change_that_fails_after_the_sessions_ended_redirects_to_the_sign_in_
     let reply = submit_with(&service, "/account/password", &sign_in(&service), form);
     expect_redirect(&reply, "../login?done=expired&next=account");
     rows(&gatepass, "DROP TRIGGER stuck");
-    // The password is changed, but the sessions of sign-ins during the change cannot be ended.
+    // The password is changed, but sessions that were started during the change cannot be ended.
     rows(
         &gatepass,
         "CREATE TRIGGER late AFTER UPDATE OF password_hash ON users BEGIN \
@@ -410,7 +410,7 @@ fn account_page_lists_sessions_and_ends_them() {
         let first = ids(&page);
         assert_eq!(first.len(), 10);
         let current = page.find("This browser").expect("the current session");
-        assert!(current < page.find("Firefox").unwrap(), "the current session is the first one");
+        assert!(current < page.find("Firefox").unwrap(), "the current session is not listed first");
         let second = open_with(&service, "/account?page=2", &cookie).text();
         assert_eq!(ids(&second).len(), 2);
         assert!(second.contains(r#"<input type="hidden" name="page" value="2">"#), "{second}");
@@ -421,7 +421,7 @@ fn account_page_lists_sessions_and_ends_them() {
             assert_eq!(open_with(&service, &format!("/account?page={page}"), &cookie).status, 200);
         }
 
-        // Without scripts, a page asks for confirmation first.
+        // If scripts are disabled, a page asks for confirmation first.
         let ask = format!("/account/end-session?session={}", first[1]);
         expect_page(
             &open_with(&service, &ask, &cookie),
@@ -449,7 +449,7 @@ fn account_page_lists_sessions_and_ends_them() {
         expect_redirect(&reply, "../account?done=session");
         assert_eq!(ended(), 1);
         expect_page(&open_with(&service, "/account?done=session", &cookie), 200, &["The session has ended."]);
-        // An ended session, an unknown session, and no ID.
+        // The IDs of an ended session and of an unknown session, and an empty ID.
         for id in [&first[1], "x", ""] {
             let reply = submit_with(&service, "/account/end-session", &cookie, &format!("session={id}"));
             assert!([303, 400].contains(&reply.status), "{reply:?}");
@@ -478,27 +478,31 @@ fn account_page_lists_sessions_and_ends_them() {
 fn password_change_explains_refusals_and_keeps_the_browser_signed_in() {
     let (gatepass, service) = on_sqlite(&["--password-min-length", "20"]);
     let (cookie, other) = (sign_in(&service), sign_in(&service));
-    let own = "current_password=johndoe's+own+passphrase";
+    let current = "current_password=johndoe's+own+passphrase";
     expect_page(&open_with(&service, "/account", &cookie), 200, &["has at least 20 characters"]);
     assert!(!open_with(&service, "/account", &cookie).text().contains("breached"));
     let change = |form: &str| submit_with(&service, "/account/password", &cookie, form);
     for (form, field, text) in [
         ("", "current-error", "Enter your current password."),
-        (own, "new-error", "Enter a new password."),
+        (current, "new-error", "Enter a new password."),
         (
             "current_password=wrong&new_password=four+quite+unrelated+words",
             "current-error",
             "The current password is wrong.",
         ),
-        (&format!("{own}&new_password=purple+teapots"), "new-error", "must have at least 20 characters."),
-        (&format!("{own}&new_password=passwordpasswordpassword"), "new-error", "too easy to guess."),
+        (&format!("{current}&new_password=purple+teapots"), "new-error", "must have at least 20 characters."),
+        (&format!("{current}&new_password=passwordpasswordpassword"), "new-error", "too easy to guess."),
         (
-            &format!("{own}&new_password=johndoe@example.com+johndoe"),
+            &format!("{current}&new_password=johndoe@example.com+johndoe"),
             "new-error",
             "is based on your username",
         ),
-        (&format!("{own}&new_password=johndoe's+own+passphrase"), "new-error", "The new password is"),
-        (&format!("{own}&new_password={}", "x".repeat(1100)), "new-error", "The new password is too long."),
+        (&format!("{current}&new_password=johndoe's+own+passphrase"), "new-error", "The new password is"),
+        (
+            &format!("{current}&new_password={}", "x".repeat(1100)),
+            "new-error",
+            "The new password is too long.",
+        ),
     ] {
         let page = expect_page(
             &change(form),
@@ -514,13 +518,13 @@ fn password_change_explains_refusals_and_keeps_the_browser_signed_in() {
         assert!(!page.contains("passphrase") && !page.contains("teapots"), "{page}");
     }
     let new = "four+quite+unrelated+words";
-    let foreign = post_form("/account/password", format!("{own}&new_password={new}"));
+    let foreign = post_form("/account/password", format!("{current}&new_password={new}"));
     let foreign =
         foreign.header("Accept", HTML).header("Cookie", &cookie).header("Sec-Fetch-Site", "same-site");
     assert_eq!(foreign.send(service.address).status, 403);
     assert_eq!(open_with(&service, "/account", &other).status, 200);
 
-    let reply = change(&format!("{own}&new_password={new}"));
+    let reply = change(&format!("{current}&new_password={new}"));
     expect_redirect(&reply, "../account?done=password");
     let renewed = session_cookie(&reply);
     expect_page(
@@ -540,11 +544,11 @@ fn password_change_explains_refusals_and_keeps_the_browser_signed_in() {
 }
 
 #[test]
-fn recent_activity_lists_only_events_of_the_user() {
+fn recent_activity_lists_only_the_users_own_events() {
     on_both(|gatepass| {
         let service = serve(gatepass, &[]);
         gatepass.add("alice", &["--scopes", "me"]).done();
-        // An entry from before the account was created: another user may have had the username.
+        // This entry is older than the account: another user may have had the same username.
         let old = "INSERT INTO audit (time, event, username, username_key, address, count) \
                    VALUES (1000, 'sign_in_failed', 'johndoe', 'johndoe', '203.0.113.99', 1) RETURNING event";
         rows(gatepass, old);
@@ -570,7 +574,7 @@ fn recent_activity_lists_only_events_of_the_user() {
         assert!(is_entry.contains(&found.matches("<li>").count()), "{found}");
         assert!(found.contains("Signed in") && found.contains("127.0.0.1, Firefox on macOS"), "{found}");
         assert!(!found.contains("203.0.113.99") && !found.contains("<i>"), "{found}");
-        // Strangers can neither put text on the page nor displace the user's own events.
+        // Failed attempts by strangers can neither put text on the page nor displace the user's own events.
         let many = "INSERT INTO audit (time, event, username, username_key, user_agent, count, failure) \
                     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20) SELECT \
                     4000000000 + i, 'sign_in_failed', 'johndoe', 'johndoe', 'https://evil.example/unlock', 1, \
@@ -583,7 +587,7 @@ fn recent_activity_lists_only_events_of_the_user() {
 }
 
 #[test]
-fn pages_are_in_german_if_the_browser_prefers_it_or_the_language_setting_is_de() {
+fn pages_are_in_german_if_the_browser_prefers_german_or_the_language_is_set_to_de() {
     let (gatepass, service) = on_sqlite(&[]);
     let german =
         |request: Request| navigation(request).header("Accept-Language", "fr, de-AT;q=0.9, en;q=0.5");
@@ -627,7 +631,7 @@ fn unknown_path_returns_a_page_to_browsers_and_json_to_programs() {
     let slash = open(&service, "/account/");
     assert_eq!((slash.status, slash.header("location").as_deref()), (307, Some("../account")));
     drop(service);
-    // Without session cookies, the service has neither sign-in nor account pages.
+    // If session cookies are off, the service has neither sign-in nor account pages.
     let service = serve(&gatepass, &["--session-cookies", "off"]);
     expect_redirect(&open(&service, "/"), "docs");
     for path in ["/login", "/account", "/logout"] {

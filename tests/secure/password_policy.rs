@@ -1,4 +1,4 @@
-//! The rules for new passwords over HTTP.
+//! The password policy for new passwords, tested over HTTP.
 
 use crate::{
     secure::{Gatepass, access_token, change_password, serve, sqlite_with_johndoe},
@@ -55,7 +55,7 @@ fn unreadable_blocklist_prevents_password_changes_but_not_sign_ins() {
 }
 
 #[test]
-fn minimum_length_applies_to_new_passwords_only() {
+fn minimum_length_applies_only_to_new_passwords() {
     let gatepass = Gatepass::on_sqlite();
     let line = format!(r#"{{"username":"johndoe","hashed_password":"{}"}}"#, OUTDATED[0].hashes[0]);
     let file = gatepass.folder.write("users.jsonl", line);

@@ -13,15 +13,15 @@ use crate::{
     },
 };
 
-/// A query for the settings of a session and the number of its prepared statements. Those that PgBouncer 1.21 or later
-/// creates are not counted.
+/// A query for the settings of a session and the number of its prepared statements. Prepared statements that PgBouncer
+/// 1.21 or later creates are not counted.
 const SETTINGS: &str = "SELECT pg_backend_pid(), current_setting('statement_timeout'), \
                         current_setting('lock_timeout'), count(name) \
                         FROM pg_sleep(0.05) \
                         LEFT JOIN pg_prepared_statements ON name NOT LIKE 'PGBOUNCER%'";
 
-/// The program on a new database behind PgBouncer with these settings. If PostgreSQL or PgBouncer is missing, reports
-/// the test as skipped and returns `None`.
+/// Creates a database behind a PgBouncer with these settings, and returns the program that uses it. If PostgreSQL or
+/// PgBouncer is missing, reports the test as skipped and returns `None`.
 fn behind(settings: &str) -> Option<(Gatepass, PgBouncer, Database)> {
     let database = new_postgres()?;
     let bouncer = PgBouncer::start(&database, settings).inspect_err(|why| skip(why)).ok()?;
@@ -30,7 +30,8 @@ fn behind(settings: &str) -> Option<(Gatepass, PgBouncer, Database)> {
     Some((gatepass, bouncer, database))
 }
 
-/// Sends requests to two replicas. In transaction mode, they open more connections than PgBouncer has to the server.
+/// Sends requests to two replicas. In transaction mode, the replicas open more connections to PgBouncer than PgBouncer
+/// opens to the server.
 fn exercise(gatepass: &Gatepass) {
     let arguments = [&ISSUER[..], &["--hash-max-wait", "30000"]].concat();
     let (status, replicas) = thread::scope(|scope| {
@@ -104,7 +105,7 @@ fn service_works_behind_pgbouncer_in_transaction_mode() {
 
 #[test]
 fn service_works_behind_an_undetected_pooler_with_a_statement_cache_capacity_of_zero() {
-    // Gatepass does not detect the pooler: the database itself has the setting whose absence would reveal it.
+    // Gatepass cannot detect the pooler, because the database itself has the setting whose absence would reveal it.
     let settings = "pool_mode = transaction\ndefault_pool_size = 3\nignore_startup_parameters = options";
     let Some(database) = new_postgres() else { return };
     let name = database.execute("SELECT current_database()");

@@ -28,7 +28,7 @@ fn expect_ended(service: &Service, family: &[&Tokens]) {
 }
 
 #[test]
-fn refresh_returns_the_next_tokens_of_the_same_session() {
+fn refresh_returns_new_tokens_for_the_same_session() {
     with_service(&[], |gatepass, service| {
         let (mut replies, mut family) = (vec![service.sign_in(JOHNDOE_OFFLINE)], Vec::new());
         for _ in 0..3 {
@@ -43,7 +43,7 @@ fn refresh_returns_the_next_tokens_of_the_same_session() {
             let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
             assert!(
                 tokens.refresh.len() == 86 && tokens.refresh.bytes().all(is_base64url),
-                "not 86 base64url characters (2 × 256 bits)"
+                "the refresh token does not have 86 base64url characters (2 × 256 bits)"
             );
             replies.push(service.refresh(&tokens.refresh, ""));
             family.push(tokens);
@@ -105,7 +105,7 @@ fn refresh_tokens_setting_controls_which_sign_ins_get_a_refresh_token() {
 }
 
 #[test]
-fn without_the_password_grant_sign_ins_are_refused_and_sessions_stay_active() {
+fn sign_ins_are_refused_but_sessions_stay_active_while_the_password_grant_is_off() {
     let (gatepass, issuing) = on_sqlite(&ISSUER);
     let mut tokens = issuing.sign_in_offline();
     let off = ["--password-grant", "off", "--require-grant-type"];
@@ -148,20 +148,20 @@ fn refresh_tokens_are_stored_only_as_hashes_and_never_logged() {
         for half in [family, previous, current] {
             assert!(is_stored(&hash(half)));
         }
-        // Refused tokens are not logged either: a used one, and one that was never issued.
+        // Refused tokens are not logged either, whether they were already used or never issued.
         service.refresh(&first.refresh, "");
         service.refresh(&format!("{}{}", halves[0].1, halves[0].0), "");
         let log = service.program.end();
         assert!(log.contains(" reused: "), "{log}");
-        for half in halves.iter().flat_map(|(family, own)| [family, own]) {
-            assert!(!is_stored(half), "the database contains a half of a token");
-            assert!(!log.contains(half), "the log contains a half of a token");
+        for half in halves.iter().flat_map(|(family, rest)| [family, rest]) {
+            assert!(!is_stored(half), "the database contains half of a token");
+            assert!(!log.contains(half), "the log contains half of a token");
         }
     });
 }
 
 #[test]
-fn reuse_without_a_grace_period_ends_the_family_and_no_other() {
+fn refresh_token_reuse_without_a_grace_period_ends_only_its_own_family() {
     with_service(&["--refresh-grace", "0"], |gatepass, service| {
         let other = service.sign_in_offline();
         let first = service.sign_in_offline();
@@ -198,14 +198,14 @@ fn repeated_refresh_within_the_grace_period_returns_the_same_refresh_token() {
         }
         assert_eq!(rows(gatepass, "SELECT id FROM sessions").len(), 1);
 
-        // The use of the second token shows that the client received it, so another use of the first one is reuse.
+        // The use of the second token shows that the client received it, so another use of the first token is reuse.
         let third = service.refreshed(&second.refresh);
         expect_invalid_grant(&service.refresh(&first.refresh, ""));
         expect_ended(&service, &[&first, &second, &repeated, &third]);
     });
 }
 
-/// The arguments that make the tests a trusted proxy, so that they can set the address of a client.
+/// The arguments that make the tests a trusted proxy, so that they can set the client's address.
 const PROXY: [&str; 2] = ["--trusted-proxies", "127.0.0.1"];
 
 fn refresh_from(service: &Service, address: &str, user_agent: &str, token: &str) -> Reply {
@@ -215,8 +215,8 @@ fn refresh_from(service: &Service, address: &str, user_agent: &str, token: &str)
         .send(service.address)
 }
 
-/// The thief has the refresh token and an access token, polls the list of sessions, and repeats the user's refresh as
-/// soon as the list shows it.
+/// The thief has the refresh token and an access token. The thief polls the list of sessions and repeats the user's
+/// refresh as soon as the list shows the refresh.
 #[test]
 fn refresh_repeated_by_a_thief_at_another_address_ends_the_session() {
     on_both(|gatepass| {
@@ -263,7 +263,7 @@ fn refresh_repeated_by_another_sender_after_the_response_was_received_ends_the_s
         ] {
             let first = service.sign_in_offline();
             let second = Tokens::of(&refresh_from(&service, "203.0.113.7", "Firefox", &first.refresh));
-            // Moving the refresh into the past has the effect of a replica whose clock is ahead.
+            // Moving the refresh into the past simulates a replica whose clock is ahead.
             if clock_is_ahead {
                 rows(gatepass, "UPDATE sessions SET rotated = rotated - 40 RETURNING id");
             }
@@ -288,7 +288,7 @@ fn refresh_repeated_by_another_sender_after_the_response_was_received_ends_the_s
 }
 
 #[test]
-fn client_that_lost_a_response_and_changes_its_network_stays_signed_in() {
+fn client_stays_signed_in_if_it_loses_a_response_and_then_changes_networks() {
     on_both(|gatepass| {
         let replicas = replicas(gatepass, &PROXY);
         let first = replicas[0].sign_in_offline();
@@ -314,7 +314,7 @@ fn client_that_lost_a_response_and_changes_its_network_stays_signed_in() {
 }
 
 #[test]
-fn too_many_repetitions_end_the_session_unless_all_have_the_same_sender() {
+fn too_many_repeated_refreshes_end_the_session_unless_all_have_the_same_sender() {
     with_service(&PROXY, |_, service| {
         let (user, thief) = ("203.0.113.7", "198.51.100.1");
         for (repeating, last, is_active) in [(user, user, true), (user, thief, false), (thief, user, false)] {
@@ -369,12 +369,12 @@ fn refresh_after_the_grace_period_or_the_idle_or_total_lifetime_is_refused() {
 }
 
 #[test]
-fn refresh_can_narrow_the_scopes_of_its_token_but_never_widen_them() {
+fn refresh_can_request_fewer_scopes_but_never_more_than_the_sign_in_granted() {
     let (gatepass, service) = on_sqlite(&[]);
     let mut token = service.sign_in_offline().refresh;
     for (requested, granted) in [
         ("me", "me"),
-        // An earlier refresh does not narrow later ones.
+        // Narrowing the scopes of one refresh does not narrow those of later refreshes.
         ("users:read", "users:read"),
         ("offline_access+me", "me offline_access"),
         ("", "me users:read offline_access"),
@@ -410,7 +410,7 @@ fn refresh_can_narrow_the_scopes_of_its_token_but_never_widen_them() {
     gatepass.done(&["users", "set", "johndoe", "--scopes", "users:read admin"]);
     assert_eq!(service.refreshed(&part.refresh).scope, "users:read offline_access");
 
-    // A scope that the sign-in did not request is refused, even if the user has it.
+    // A scope that the sign-in did not request is refused, even if it is allowed for the user.
     let narrow = Tokens::of(&service.sign_in(&format!("{JOHNDOE}&scope=users:read+offline_access")));
     refused(&narrow.refresh, "admin", widened);
     assert_eq!(service.refreshed(&narrow.refresh).scope, "users:read offline_access");
@@ -444,7 +444,7 @@ fn refresh_token_is_accepted_only_from_the_client_it_was_issued_to() {
         for tokens in [&first, &second, &third] {
             assert_eq!(read(&tokens.access).1["client_id"], "web");
         }
-        // A used token from another client does not end the family.
+        // A used token does not end the family if another client sends it.
         expect_invalid_grant(&service.refresh(token, ""));
         expect_invalid_grant(&service.refresh(token, &as_app));
         let fourth = Tokens::of(&by_basic(&third.refresh, "web", &web));
@@ -461,26 +461,26 @@ fn refresh_token_is_accepted_only_from_the_client_it_was_issued_to() {
 }
 
 #[test]
-fn malformed_refresh_token_is_refused_and_a_forged_one_ends_its_family() {
+fn malformed_refresh_token_is_refused_and_a_forged_token_of_a_known_family_ends_that_family() {
     let (_gatepass, service) = on_sqlite(&["--refresh-grace", "0"]);
     let (tokens, other) = (service.sign_in_offline(), service.sign_in_offline());
     for form in ["grant_type=refresh_token", "grant_type=refresh_token&refresh_token="] {
         expect_missing(&service.sign_in(form), "refresh_token");
     }
-    let (family, own) = tokens.refresh.split_at(43);
+    let (family, second_half) = tokens.refresh.split_at(43);
     let made_up = "x".repeat(43);
     for invalid in [
         "x",
         "%00",
         family,
-        own,
+        second_half,
         &tokens.access,
         &tokens.refresh[..85],
         &format!("{}x", tokens.refresh),
         &format!("+{}", tokens.refresh),
-        &format!("{made_up}{own}"),
+        &format!("{made_up}{second_half}"),
         &format!("{made_up}{made_up}"),
-        &format!("{own}{family}"),
+        &format!("{second_half}{family}"),
         &"%C3%A9".repeat(43),
         &"x".repeat(60_000),
     ] {

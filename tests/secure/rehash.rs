@@ -1,4 +1,4 @@
-//! Imported hashes from other programs are replaced at the next sign-in.
+//! Hashes that were imported from other programs are replaced at the next sign-in.
 
 use serde_json::json;
 
@@ -17,9 +17,9 @@ fn percent_encoded(text: &str) -> String {
 }
 
 #[test]
-fn sign_in_with_an_imported_hash_replaces_it_with_the_current_parameters() {
+fn sign_in_with_an_imported_hash_rehashes_the_password_with_the_current_parameters() {
     let gatepass = Gatepass::on_sqlite();
-    // There is one user for each kind of hash. The users have the first and the second password alternately.
+    // There is one user per kind of hash. The users alternate between the first and the second password.
     let turn = |number: usize| number % 2;
     let hashes: Vec<_> = (0..OUTDATED.len()).map(|number| OUTDATED[number].hashes[turn(number)]).collect();
     let line = |(number, hash)| {

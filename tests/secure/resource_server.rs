@@ -1,4 +1,4 @@
-//! The example examples/resource-server: another service, which verifies the tokens that Gatepass issues.
+//! The example in examples/resource-server, a separate service that verifies the tokens that Gatepass issues.
 
 use std::{fs, process::Command, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
 
 const AUDIENCE: &str = "https://items.example.com";
 
-/// The minimum time between two fetches of keys, plus time for the fetch.
+/// The minimum time between two key fetches, plus time for the fetch itself.
 const FETCH: Duration = Duration::from_secs(5 + 10);
 
 /// Starts a service, and the example with that service as its issuer.
@@ -37,7 +37,7 @@ fn items(example: &Example, token: &str) -> Reply {
 }
 
 #[test]
-fn example_accepts_tokens_of_its_issuer_and_refuses_forged_ones() {
+fn example_accepts_tokens_from_its_issuer_and_refuses_forged_tokens() {
     let gatepass = Gatepass::on_sqlite();
     let (service, example) = &start(&gatepass);
     let token = service.token(JOHNDOE);
@@ -87,7 +87,7 @@ fn example_has_at_most_40_lines() {
 }
 
 #[test]
-fn example_fetches_a_key_on_its_first_use_and_drops_a_removed_key() {
+fn example_fetches_a_new_key_on_first_use_and_drops_a_removed_key() {
     let gatepass = Gatepass::on_sqlite();
     let (service, example) = &start(&gatepass);
     let before = service.token(JOHNDOE);
@@ -97,7 +97,7 @@ fn example_fetches_a_key_on_its_first_use_and_drops_a_removed_key() {
     assert_eq!(keys.header("cache-control").as_deref(), Some("public, max-age=150"));
 
     gatepass.done(&["keys", "rotate", "--key-activation-delay", "0"]);
-    // Without the file of the old key, the new key signs at once.
+    // Once the file of the old key is removed, the new key signs.
     let old = kid(&before);
     let mut files =
         fs::read_dir(gatepass.folder.path().join("keys")).unwrap().map(|file| file.unwrap().path());
@@ -124,7 +124,7 @@ fn example_keeps_its_keys_while_the_issuer_is_unreachable() {
 }
 
 #[test]
-fn example_fetches_keys_over_tls_only_with_a_trusted_certificate() {
+fn example_does_not_fetch_keys_from_an_issuer_with_an_untrusted_certificate() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("johndoe", &["--scopes", "items:read"]).done();
     let [trusted, other] = [(); 2].map(|()| generate_simple_self_signed(["localhost".to_owned()]).unwrap());

@@ -1,4 +1,4 @@
-//! POST /revoke (RFC 7009).
+//! Token revocation with `POST /revoke` (RFC 7009).
 
 use crate::secure::{
     ISSUER, JOHNDOE, JOHNDOE_OFFLINE, Reply, SECOND, Service, Tokens, add_client, basic, client_fields,
@@ -65,10 +65,10 @@ fn revoked_access_token_is_refused_by_all_endpoints_and_replicas_and_its_session
 }
 
 #[test]
-fn revocation_of_a_refresh_token_ends_its_family_and_revokes_all_access_tokens() {
+fn revocation_of_a_refresh_token_ends_its_family_and_revokes_all_access_tokens_of_the_family() {
     with_service(&["--refresh-grace", "60"], |gatepass, service| {
         let other = service.sign_in_offline();
-        // The current token, the previous one, and an older one.
+        // The revoked token is the current refresh token, the previous one or an older one.
         for (position, hint) in [(0, ""), (1, HINTS[1]), (2, HINTS[2]), (0, HINTS[3])] {
             let first = service.sign_in_offline();
             let second = service.refreshed(&first.refresh);
@@ -117,7 +117,7 @@ fn invalid_malformed_or_unauthenticated_revocation_has_no_effect() {
 }
 
 #[test]
-fn revocation_works_without_the_refresh_token_grant() {
+fn revocation_works_while_refresh_tokens_are_turned_off() {
     let (gatepass, issuing) = on_sqlite(&[]);
     let tokens = issuing.sign_in_offline();
     let service = serve(&gatepass, &["--refresh-tokens", "never"]);

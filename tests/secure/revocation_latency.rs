@@ -26,14 +26,14 @@ const INACTIVE: Refusal = (401, "Inactive user", Some(r#"Bearer realm="api", err
 const NARROWED: Refusal =
     (403, "Not enough permissions", Some(r#"Bearer realm="api", error="insufficient_scope", scope="me""#));
 
-/// A way to revoke tokens of the first of a user's two sessions.
+/// A way to revoke tokens from the first of a user's two sessions.
 struct Case {
     name: &'static str,
     revoke: fn(&Scene<'_>),
     extent: Extent,
-    /// The status and `error` of a refresh of the first session.
+    /// The expected status and `error` of a refresh in the first session after the revocation.
     refresh: (u16, &'static str),
-    /// The response to a revoked token.
+    /// The expected response to a request with a revoked token.
     refusal: Refusal,
 }
 
@@ -128,7 +128,7 @@ const COMMANDS: [Case; 6] = [
         name: "users set --scopes",
         revoke: |scene| scene.run(&["users", "set", &scene.username, "--scopes", "users:read"]),
         extent: Extent::User,
-        // The new token has the remaining scope.
+        // The refresh succeeds, and the new token has the remaining scope.
         refresh: (200, ""),
         refusal: NARROWED,
     },
@@ -141,24 +141,24 @@ const COMMANDS: [Case; 6] = [
     },
 ];
 
-/// A user with a session of a registered client and one of the default client, and the session of another user.
+/// A user with two sessions, one from a registered client and one from the default client, and another user's session.
 struct Scene<'a> {
     gatepass: &'a Gatepass,
     replicas: &'a [Service; 2],
     username: String,
     client_id: String,
-    /// The form fields of the client.
+    /// The form fields with the registered client's credentials.
     client: String,
-    /// The session of the client, refreshed once.
+    /// The tokens of the registered client's session, which has been refreshed once.
     first: Tokens,
-    /// The access token of `first` from before the refresh.
+    /// The access token that the same session had before the refresh.
     before_refresh: String,
     second: Tokens,
     other_user: &'a Tokens,
 }
 
 impl<'a> Scene<'a> {
-    /// Adds the user and the client while the replicas are running.
+    /// Adds a user and a client while the replicas are running, and starts the user's sessions.
     fn new(
         gatepass: &'a Gatepass,
         replicas: &'a [Service; 2],
@@ -176,12 +176,12 @@ impl<'a> Scene<'a> {
         Self { gatepass, replicas, username, client_id, client, first, before_refresh, second, other_user }
     }
 
-    /// The replica that receives the revocation requests.
+    /// Returns the replica that receives the revocation requests.
     fn replica(&self) -> &Service {
         &self.replicas[0]
     }
 
-    /// Each access token, and the smallest extent of a revocation that includes it.
+    /// Returns each access token with the smallest extent of a revocation that covers the token.
     fn tokens(&self) -> [(&str, Option<Extent>); 4] {
         [
             (&self.first.access, Some(Extent::Token)),
@@ -191,7 +191,7 @@ impl<'a> Scene<'a> {
         ]
     }
 
-    /// Uses every token at both replicas, so that they cache it.
+    /// Sends every token to both replicas, so that both cache it.
     fn cache_tokens(&self) {
         for replica in self.replicas {
             for (token, _) in self.tokens() {
@@ -232,7 +232,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// A sign-in with the password that `Gatepass::add` sets.
+/// Returns a sign-in form with the password that `Gatepass::add` sets.
 fn sign_in_form(username: &str) -> String {
     format!("username={username}&password={username}'s+own+passphrase&scope=me+users:read+offline_access")
 }
@@ -269,7 +269,7 @@ fn times_to_refusal(replicas: &[Service; 2], token: &str, refusal: Refusal, name
 }
 
 #[test]
-fn revoked_token_is_refused_at_once_by_the_revoking_replica_and_within_a_second_by_others() {
+fn revoked_token_is_refused_at_once_by_the_revoking_replica_and_within_a_second_by_other_replicas() {
     on_both(|gatepass| {
         let replicas = replicas(gatepass, &[]);
         let other_user = Tokens::of(&replicas[0].sign_in(&sign_in_form("johndoe")));
@@ -290,7 +290,7 @@ fn revoked_token_is_refused_at_once_by_the_revoking_replica_and_within_a_second_
 }
 
 #[test]
-fn request_after_the_response_to_a_revocation_is_refused_under_concurrent_use() {
+fn request_sent_after_the_revocation_response_is_refused_even_under_concurrent_use() {
     with_service(&["--workers", "4"], |_, service| {
         for _ in 0..4 {
             // The token is not cached yet: a concurrent lookup must not put it into the cache after the revocation.
@@ -312,7 +312,11 @@ fn request_after_the_response_to_a_revocation_is_refused_under_concurrent_use() 
                 let revoked = Instant::now();
                 for client in clients {
                     let last = client.join().unwrap();
-                    assert!(last < revoked, "accepted {:?} after the response", last - revoked);
+                    assert!(
+                        last < revoked,
+                        "a request sent {:?} after the revocation response was accepted",
+                        last - revoked
+                    );
                 }
             });
             assert_eq!(service.users_me(&token).status, 401);
@@ -321,7 +325,7 @@ fn request_after_the_response_to_a_revocation_is_refused_under_concurrent_use() 
 }
 
 #[test]
-fn tokens_of_a_disabled_user_stay_revoked_after_the_user_is_enabled() {
+fn tokens_of_a_disabled_user_stay_revoked_after_the_user_is_enabled_again() {
     with_service(&[], |gatepass, service| {
         let tokens = service.sign_in_offline();
         let expect_soon = |refusal: Refusal| {

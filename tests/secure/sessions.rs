@@ -18,7 +18,7 @@ fn is_valid(service: &Service, token: &str) -> bool {
 }
 
 #[test]
-fn sign_in_over_the_maximum_ends_the_least_recently_used_session() {
+fn sign_in_that_exceeds_the_session_limit_ends_the_least_recently_used_session() {
     on_both(|gatepass| {
         let replicas = replicas(gatepass, &["--max-sessions", "3"]);
         let [first, second, third] = [(); 3].map(|()| {
@@ -74,7 +74,7 @@ fn concurrent_sign_ins_do_not_exceed_the_maximum_number_of_sessions() {
 }
 
 #[test]
-fn default_maximum_is_50_sessions() {
+fn default_maximum_is_50_sessions_per_user() {
     let (gatepass, service) = on_sqlite(&[]);
     let first = service.token(JOHNDOE);
     rows(&gatepass, "UPDATE sessions SET last_used = last_used - 10 RETURNING id");
@@ -90,7 +90,7 @@ fn default_maximum_is_50_sessions() {
     }
 }
 
-/// The sessions that the command lists.
+/// Returns the sessions that `gatepass sessions list` prints.
 fn by_command(gatepass: &Gatepass, arguments: &[&str]) -> Vec<Value> {
     gatepass.json_lines(&[&["sessions", "list", "--json"], arguments].concat())
 }
@@ -109,7 +109,11 @@ fn sessions_are_listed_and_ended_by_commands() {
         });
         let all = by_command(gatepass, &[]);
         let names: Vec<_> = all.iter().map(|session| session["username"].as_str().unwrap()).collect();
-        assert_eq!(names, ["johndoe", "johndoe", "johndoe", "alice"], "the most recently used one first");
+        assert_eq!(
+            names,
+            ["johndoe", "johndoe", "johndoe", "alice"],
+            "expected the most recently used session first"
+        );
         let session = &by_command(gatepass, &["JOHNDOE"])[0];
         assert_eq!((&session["id"], session), (&session_id(&three.access).into(), &all[0]));
         assert_eq!((&session["address"], &session["client_id"]), (&"127.0.0.1".into(), &"web".into()));

@@ -51,11 +51,11 @@ fn token_has_the_claims_of_rfc_9068() {
     assert_eq!(claims, expected);
     assert_eq!(claims["sid"].as_str().unwrap().len(), 22);
     let (_, next) = read(&service.token(JOHNDOE));
-    assert_ne!(next["jti"].as_str().unwrap(), jti, "every token has its own ID");
+    assert_ne!(next["jti"].as_str().unwrap(), jti, "two tokens have the same ID");
 }
 
 #[test]
-fn default_settings_create_private_files_and_use_the_argon2_parameters_of_owasp() {
+fn service_with_default_settings_creates_private_files_and_uses_the_argon2_parameters_from_owasp() {
     let gatepass = Gatepass::on_sqlite();
     let mut command = serve_command(&gatepass, &[]);
     for variable in ["GATEPASS_DATABASE_URL", "GATEPASS_ARGON2_MEMORY", "GATEPASS_ARGON2_ITERATIONS"] {
@@ -68,7 +68,7 @@ fn default_settings_create_private_files_and_use_the_argon2_parameters_of_owasp(
     assert_eq!(mode(&folder.join("keys")), 0o700);
     let keys = fs::read_dir(folder.join("keys")).unwrap().map(|key| key.unwrap().path());
     let keys: Vec<_> = keys.filter(|key| key.extension().is_some_and(|end| end == "pem")).collect();
-    assert_eq!(keys.iter().map(|key| mode(key)).collect::<Vec<_>>(), [0o600], "one key");
+    assert_eq!(keys.iter().map(|key| mode(key)).collect::<Vec<_>>(), [0o600], "expected one private key");
 
     // By default, commands use the same database.
     let add = ["users", "add", "johndoe", "--scopes=me users:read", "--password-stdin"];

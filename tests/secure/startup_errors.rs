@@ -1,4 +1,4 @@
-//! Errors that prevent the start, each printed in one line, and `gatepass check`, which reports them beforehand.
+//! Startup errors, each printed in one line, and `gatepass check`, which reports them in advance.
 
 use std::{
     fs::{self, Permissions},
@@ -29,14 +29,14 @@ fn expect_error(gatepass: &Gatepass, arguments: &[&str], code: i32, words: &[&st
     }
 }
 
-/// The program with a database at this URL.
+/// Returns the program with this database URL.
 fn with_url(url: &str) -> Gatepass {
     let mut gatepass = Gatepass::on_sqlite();
     gatepass.url = url.to_owned();
     gatepass
 }
 
-/// The program with a database URL at which nothing listens, and the address in the URL.
+/// Returns the program with the URL of a database server that is not running, and the address in the URL.
 fn with_unreachable_database() -> (Gatepass, SocketAddr) {
     let address = free_address();
     (with_url(&format!("postgres://gatepass:{HUSH}@{address}/gatepass")), address)
@@ -63,7 +63,7 @@ fn start_with_an_unusable_database_fails() {
 }
 
 #[test]
-fn start_with_a_damaged_key_or_a_key_that_others_can_read_fails() {
+fn start_with_a_damaged_key_or_a_key_that_other_users_can_read_fails() {
     let gatepass = Gatepass::on_sqlite();
     let made = gatepass.json(&["keys", "rotate"]);
     let key = made["key"]["file"].as_str().unwrap();
@@ -130,7 +130,7 @@ fn plain_http_beyond_loopback_needs_trusted_proxies_or_insecure_http() {
 }
 
 #[test]
-fn files_with_secrets_that_everyone_can_read_are_reported() {
+fn world_readable_files_with_secrets_are_reported() {
     let gatepass = sqlite_with_johndoe();
     let file = gatepass.folder.file("gatepass.db");
     assert!(check(&gatepass, &[]).done().contains("no file with secrets"));
@@ -139,7 +139,7 @@ fn files_with_secrets_that_everyone_can_read_are_reported() {
     assert!(check(&gatepass, &[]).done().contains(&warning));
     serve(&gatepass, &[]).program.wait_for(&warning);
 
-    // Files with the URL of a database are reported only if the URL contains a password.
+    // Files that contain a database URL are reported only if the URL contains a password.
     let [with_password, without] =
         [":hush", ""].map(|password| format!("postgres://gatepass{password}@{}/gatepass", free_address()));
     for (url, is_reported) in [(&with_password, true), (&without, false)] {
@@ -218,7 +218,7 @@ fn check_reports_all_errors() {
 }
 
 #[test]
-fn commands_with_an_unreachable_database_fail_with_one_line_except_keys_rotate() {
+fn commands_except_keys_rotate_fail_with_a_one_line_error_if_the_database_is_unreachable() {
     let (gatepass, address) = with_unreachable_database();
     let reason = format!("cannot open the database gatepass at {address}: ");
     for arguments in [&["users", "list"][..], &["users", "remove", "x", "--yes"], &["clients", "add", "web"]]

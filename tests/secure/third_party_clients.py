@@ -18,7 +18,7 @@ JOHNDOE = {"username": "johndoe", "password": "johndoe's own passphrase"}
 
 
 def equal(found, expected):
-    assert found == expected, f"{found!r} is not {expected!r}"
+    assert found == expected, f"expected {expected!r}, got {found!r}"
 
 
 def raises(kind, work):
@@ -26,14 +26,14 @@ def raises(kind, work):
         work()
     except kind as error:
         return error
-    raise AssertionError(f"no {kind}")
+    raise AssertionError(f"expected {kind.__name__}, but nothing was raised")
 
 
 def is_johndoe(reply):
     equal((reply.status_code, reply.json().get("username")), (200, "johndoe"))
 
 
-# requests-oauthlib, as public clients, and as a confidential client with its secret by HTTP Basic and in the form.
+# requests-oauthlib as a public client, and as a confidential client with its secret in HTTP Basic or in the form.
 def legacy(client_id="", scope=("me", "users:read")):
     return OAuth2Session(client=LegacyApplicationClient(client_id=client_id, scope=list(scope)))
 
@@ -71,7 +71,7 @@ for client_id, auth in [("", None), ("web", HTTPBasicAuth("web", secret))]:
     first = session.fetch_token(TOKEN, **JOHNDOE, **options)
     equal(set(first.scopes), set(STAYS))
     second = session.refresh_token(TOKEN, auth=auth)
-    assert second["refresh_token"] != first["refresh_token"], "a refresh must return another token"
+    assert second["refresh_token"] != first["refresh_token"], "a refresh must return a new refresh token"
     equal((session.token["refresh_token"], set(second.scopes)), (second["refresh_token"], set(STAYS)))
     is_johndoe(session.get(ME))
 
@@ -92,7 +92,7 @@ for client_id, auth in [("", None), ("web", HTTPBasicAuth("web", secret))]:
     raises(InvalidScopeError, lambda: session.refresh_token(TOKEN))
 
 
-# Authlib, as a confidential client by HTTP Basic and in the form, and as a public client.
+# Authlib as a confidential client that authenticates with HTTP Basic or in the form, and as a public client.
 def authlib(client_id, client_secret, method):
     return AuthlibSession(client_id, client_secret, scope="me", token_endpoint_auth_method=method)
 
@@ -111,7 +111,7 @@ for client_id, client_secret, method in [
     session = authlib(client_id, client_secret, method)
     first = session.fetch_token(TOKEN, grant_type="password", scope="me offline_access", **JOHNDOE)
     second = session.refresh_token(TOKEN, first["refresh_token"])
-    assert second["refresh_token"] != first["refresh_token"], "a refresh must return another token"
+    assert second["refresh_token"] != first["refresh_token"], "a refresh must return a new refresh token"
     equal(session.token["refresh_token"], second["refresh_token"])
     is_johndoe(session.get(ME))
     # A repeated refresh succeeds within the grace period; a refresh with an unknown token fails.

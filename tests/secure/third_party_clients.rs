@@ -29,7 +29,7 @@ fn send(service: &Service, request_of_crate: &HttpRequest) -> HttpResponse {
 
 type Tokens = Result<BasicTokenResponse, RequestTokenError<Infallible, BasicErrorResponse>>;
 
-/// A client of the crate oauth2.
+/// A client that uses the crate oauth2.
 struct Client<'a> {
     service: &'a Service,
     oauth2: BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>,
@@ -77,7 +77,7 @@ fn expect_error(tokens: Tokens, error: &BasicErrorResponseType, description: &st
 const PASSPHRASE: &str = "johndoe's own passphrase";
 
 #[test]
-fn oauth2_crate_signs_in_and_refreshes() {
+fn oauth2_crate_can_sign_in_and_refresh_tokens() {
     let (gatepass, service) = on_sqlite(&["--require-grant-type", "--refresh-grace", "0"]);
     let missing_grant_type = service.sign_in(JOHNDOE);
     assert_eq!(missing_grant_type.json()["error"], "invalid_request");
@@ -134,7 +134,7 @@ fn oauth2_crate_signs_in_and_refreshes() {
 }
 
 #[test]
-fn requests_oauthlib_and_authlib_sign_in_and_refresh() {
+fn requests_oauthlib_and_authlib_can_sign_in_and_refresh_tokens() {
     let python = match python::program("python") {
         Ok(python) => python,
         Err(why) => return skip(why),
@@ -145,7 +145,7 @@ fn requests_oauthlib_and_authlib_sign_in_and_refresh() {
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/secure/third_party_clients.py"))
         .arg(format!("http://{}", service.address))
         .arg(add_client(&gatepass, "web"))
-        // By default, both clients refuse plain HTTP.
+        // By default, both libraries refuse plain HTTP.
         .envs([("OAUTHLIB_INSECURE_TRANSPORT", "1"), ("AUTHLIB_INSECURE_TRANSPORT", "1")])
         .env("NO_PROXY", "*")
         .output()

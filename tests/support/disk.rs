@@ -42,7 +42,7 @@ impl Disk {
         }
     }
 
-    /// Frees the space that [`Self::fill`] took.
+    /// Frees the space that [`Self::fill`] filled.
     pub fn free(&self) {
         fs::remove_file(self.filler()).unwrap();
     }

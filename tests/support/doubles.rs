@@ -16,7 +16,7 @@ use gatepass::{
 };
 use serde::Serialize;
 
-/// A user model other than the tutorial's.
+/// A user model that differs from the tutorial's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Member {
     pub id: u64,
@@ -40,12 +40,14 @@ impl AuthUser for Member {
     }
 }
 
-/// Usernames and subjects for which the store returns an error or panics.
+/// A username and subject for which the store returns an error.
 pub const BROKEN: &str = "broken@example.com";
+/// A username and subject for which the store returns a temporary error.
 pub const UNAVAILABLE: &str = "unavailable@example.com";
+/// A username and subject for which the store panics.
 pub const PANICS: &str = "panics@example.com";
 
-/// A user store, by default with johndoe and alice. Clones share the members.
+/// A user store that contains johndoe and alice by default. Clones share the members.
 #[derive(Clone)]
 pub struct Members(Arc<Inner>);
 
@@ -68,7 +70,7 @@ impl Members {
         Self(Arc::new(Inner { accounts, lookups, database: None }))
     }
 
-    /// A store with johndoe and the suspended user alice, both with these allowed scopes.
+    /// Returns a store with johndoe and the suspended user alice, both with these allowed scopes.
     pub fn with(granted_scopes: GrantedScopes) -> Self {
         let account = |id, email: &str, suspended, hash: &str| Account {
             user: Member { id, email: email.into(), suspended, granted_scopes: granted_scopes.clone() },
@@ -91,7 +93,7 @@ impl Members {
         change(accounts.iter_mut().find(|account| account.user.id == id).unwrap());
     }
 
-    /// The number of lookups by subject so far.
+    /// Returns the number of lookups by subject so far.
     pub fn lookups(&self) -> usize {
         self.0.lookups.load(Ordering::SeqCst)
     }
@@ -205,7 +207,7 @@ impl PasswordHasher for AgingHasher {
     }
 }
 
-/// A builder with the tutorial's tokens and error format, and without login throttling.
+/// Returns a builder with the tutorial's tokens and error format, and without login throttling.
 pub fn builder(members: &Members, hasher: &AgingHasher) -> AuthBuilder<Members> {
     Auth::builder(members.clone())
         .passwords(hasher.clone())
@@ -218,7 +220,7 @@ pub fn auth(members: &Members, hasher: &AgingHasher) -> Auth<Member> {
     builder(members, hasher).build().expect("compatible parts")
 }
 
-/// Tokens in plain text: subject, scopes, client and expiry.
+/// Tokens that contain the subject, scopes, client and expiry in plain text.
 #[derive(Clone)]
 pub struct ReadableTokens;
 

@@ -11,7 +11,7 @@ pub struct Example {
 }
 
 impl Example {
-    /// Starts an example. `cargo test` builds the examples first, but `cargo test --test …` does not.
+    /// Starts an example that has been built. `cargo test` builds the examples, but `cargo test --test …` does not.
     pub fn start(name: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
         let tests = env::current_exe().unwrap();
         let program = tests.ancestors().nth(2).unwrap().join("examples").join(name);

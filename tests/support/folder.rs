@@ -27,7 +27,7 @@ impl Folder {
         self.0.path()
     }
 
-    /// The path of a file in the folder; the file need not exist.
+    /// Returns the path of a file in the folder. The file need not exist.
     pub fn file(&self, name: &str) -> String {
         self.path().join(name).into_os_string().into_string().expect("UTF-8")
     }

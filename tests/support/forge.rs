@@ -1,4 +1,4 @@
-//! Forged tokens, signed with keys of the service or with other keys.
+//! Forged tokens, signed with the service's keys or with other keys.
 
 use std::{fs, path::Path};
 
@@ -18,7 +18,7 @@ pub fn decode(part: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(part).expect("base64url")
 }
 
-/// A part of a token as JSON: 0 is the header, 1 the payload.
+/// Returns a part of a token as JSON: part 0 is the header, part 1 is the payload.
 pub fn part(token: &str, index: usize) -> Value {
     serde_json::from_slice(&decode(token.split('.').nth(index).expect("a part"))).expect("JSON")
 }
@@ -27,12 +27,12 @@ pub fn kid(token: &str) -> String {
     part(token, 0)["kid"].as_str().expect("a kid").to_owned()
 }
 
-/// The key files of a directory, oldest first: their names without the extension, and their contents.
+/// Returns the key files in a directory, oldest first. Each item is the name without the extension, and the content.
 pub fn key_files(directory: &Path, extension: &str) -> Vec<(String, String)> {
     let mut files: Vec<_> = fs::read_dir(directory)
         .expect("the directory exists")
         .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|own| own == extension))
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
         .map(|path| {
             let text = fs::read_to_string(&path).expect("a key");
             (path.file_stem().unwrap().to_str().unwrap().to_owned(), text)
@@ -58,7 +58,7 @@ impl Forge {
         Self::with_pem(pem, name.split_once('-').unwrap().1)
     }
 
-    /// Returns a forge that signs with a private key in PEM.
+    /// Returns a forge that signs with a private key in PEM format.
     pub fn with_pem(pem: String, kid: &str) -> Self {
         let (_, document) = SecretDocument::from_pem(&pem).expect("a PEM");
         let info: PrivateKeyInfoRef<'_> = document.decode_msg().expect("PKCS#8");
@@ -85,7 +85,7 @@ impl Forge {
         json!({ "typ": "at+jwt", "alg": format!("{:?}", self.algorithm), "kid": self.kid })
     }
 
-    /// A token with exactly this header and payload.
+    /// Returns a token with exactly this header and payload.
     pub fn sign(&self, header: impl ToString, payload: impl ToString) -> String {
         self.sign_bytes(header.to_string().as_bytes(), payload.to_string().as_bytes())
     }
@@ -97,14 +97,14 @@ impl Forge {
     }
 }
 
-/// A token signed with HMAC-SHA-256, whatever algorithm its header specifies.
+/// Returns a token signed with HMAC-SHA-256, whatever algorithm its header specifies.
 pub fn sign_hs256(secret: &[u8], header: impl ToString, payload: impl ToString) -> String {
     let signed = format!("{}.{}", base64url(header.to_string()), base64url(payload.to_string()));
     let mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of any length");
     format!("{signed}.{}", base64url(mac.chain_update(&signed).finalize().into_bytes()))
 }
 
-/// `json` with a member set, or removed if `value` is `None`.
+/// Returns `json` with a member set, or removed if `value` is `None`.
 pub fn with(json: &Value, name: &str, value: impl Into<Option<Value>>) -> Value {
     let mut json = json.clone();
     let members = json.as_object_mut().expect("an object");

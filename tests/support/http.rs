@@ -19,7 +19,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The value of a header. Several values are joined with commas.
+    /// Returns the value of a header. Multiple values are joined with commas.
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<_> = self
             .headers
@@ -56,7 +56,7 @@ pub fn get(target: &str) -> Request {
     request("GET", target)
 }
 
-/// A POST request with a URL-encoded form.
+/// Returns a POST request with a URL-encoded form.
 pub fn post_form(target: &str, form: impl AsRef<[u8]>) -> Request {
     request("POST", target).header("Content-Type", "application/x-www-form-urlencoded").body(form)
 }
@@ -76,7 +76,7 @@ impl Request {
         self
     }
 
-    /// The bytes of the request, with `Connection: close`.
+    /// Returns the bytes of the request, including `Connection: close`.
     pub fn bytes(&self) -> Vec<u8> {
         let has_host = self.headers.iter().any(|(name, _)| name == "Host");
         let host = if has_host { "" } else { "Host: localhost\r\n" };
@@ -139,8 +139,8 @@ pub fn read_reply(stream: &mut TcpStream) -> Option<Reply> {
     }
 }
 
-/// Sends a sign-in of johndoe without the end of its body, `&password=secret`. Returns once the service waits for the
-/// rest of the body. The service must have only one worker.
+/// Sends a sign-in request for johndoe without the end of its body, `&password=secret`. Returns once the service is
+/// waiting for the rest of the body. The service must have a single worker.
 pub fn send_incomplete_sign_in(address: SocketAddr) -> TcpStream {
     let mut stream = connect(address);
     let head = "POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 32\r\n\
@@ -150,7 +150,7 @@ pub fn send_incomplete_sign_in(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Connects from `source`, an address of the loopback network.
+/// Connects from `source`, an address in the loopback network.
 pub fn connect_from(source: &str, address: SocketAddr) -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::new(source.parse().unwrap(), 0).into()).unwrap();
@@ -170,7 +170,7 @@ fn try_connect(address: SocketAddr) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// Parses a response: its head, and everything after it as the body.
+/// Parses the head of a response, and treats everything after the head as the body.
 fn parse(response: &[u8]) -> Option<Reply> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Response::new(&mut headers);

@@ -23,7 +23,7 @@ use std::{env, fmt::Display, io::Write, thread};
 /// The environment variable that turns skipped tests into failures; `.ci/run` sets it.
 const REQUIRE_ALL: &str = "GATEPASS_REQUIRE_ALL_TESTS";
 
-/// Reports that the current test is skipped. The test runner does not capture writes to `stderr()`, only `eprintln!`.
+/// Reports that the current test is skipped. The test runner captures `eprintln!`, but not writes to `stderr()`.
 ///
 /// # Panics
 /// If all tests are required.

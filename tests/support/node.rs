@@ -21,10 +21,10 @@ pub fn install(package: &Path, script: &Path) -> Result<PathBuf, String> {
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
     let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
     if major.is_none_or(|major: u32| major < OLDEST) {
-        return Err(format!("the packages need Node.js {OLDEST} or newer, not {version}"));
+        return Err(format!("the packages need Node.js {OLDEST} or later, but found {version}"));
     }
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("node");
-    // Several test binaries may run concurrently.
+    // Several test binaries may run concurrently, but only one may install the packages.
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let lock = File::create(folder.join("lock")).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! PgBouncer in front of the PostgreSQL server for tests.
+//! PgBouncer in front of the PostgreSQL server that the tests use.
 
 use std::{
     env, fs,
@@ -11,7 +11,7 @@ use std::{
 
 use super::postgres::{Database, as_postgres, psql};
 
-/// Runs the program $1 with the configuration in the folder $2 until standard input is closed.
+/// A shell script that runs the program $1 with the configuration in the folder $2 until standard input is closed.
 const SERVE: &str = r#"
 cd "$2"
 "$1" pgbouncer.ini &
@@ -52,7 +52,7 @@ impl PgBouncer {
         fs::create_dir(&folder)
             .and_then(|()| fs::write(folder.join("pgbouncer.ini"), configuration))
             .unwrap();
-        // PgBouncer, which refuses to run as root, creates its socket in this folder as another user.
+        // PgBouncer refuses to run as root, so another user must be able to create its socket in this folder.
         Command::new("chmod").arg("777").arg(&folder).status().map_err(|error| error.to_string())?;
         let mut command = as_postgres();
         command.args(["-c", SERVE, "sh", &program]).arg(&folder).current_dir("/");
@@ -68,7 +68,7 @@ impl PgBouncer {
         Ok(bouncer)
     }
 
-    /// The URL of a database through this PgBouncer.
+    /// Returns the URL of a database through this PgBouncer.
     pub fn url(&self, database: &Database) -> String {
         let (url, _) = database.url.split_once('?').expect("a socket");
         let name = url.rsplit('/').next().expect("a name");
@@ -78,7 +78,7 @@ impl PgBouncer {
 
 impl Drop for PgBouncer {
     fn drop(&mut self) {
-        // The script waits for the end of its input.
+        // The script stops PgBouncer when its standard input is closed.
         drop(self.shell.stdin.take());
         let _ = self.shell.wait();
         let _ = fs::remove_dir_all(&self.folder);

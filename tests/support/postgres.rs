@@ -15,14 +15,15 @@ use std::{
 /// The environment variable with the URL of a server. The user in the URL must be allowed to create databases.
 const SERVER: &str = "GATEPASS_TEST_POSTGRES";
 
-/// Creates a cluster in the folder $2.
+/// A shell script that creates a cluster in the folder $2.
 const CREATE: &str = r#"
 set -e
 mkdir -m 700 "$2"
 "$1/initdb" -D "$2/data" -U postgres --auth=trust --no-sync -E UTF8 --locale=C.UTF-8
 "#;
 
-/// Serves the cluster in the folder $2 on a Unix socket with the options $3 until standard input is closed.
+/// A shell script that serves the cluster in the folder $2 on a Unix socket, with the options $3, until standard input
+/// is closed.
 const SERVE: &str = r#"
 "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=200 $3 &
 cat
@@ -86,7 +87,7 @@ pub fn psql(url: &str, statement: &str) -> Result<String, String> {
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
-/// The directory with the programs of the newest PostgreSQL that is installed from Debian's packages.
+/// Returns the directory with the programs of the newest PostgreSQL version that is installed from Debian's packages.
 fn binaries() -> Result<PathBuf, String> {
     let versions =
         fs::read_dir("/usr/lib/postgresql").map_err(|_| "PostgreSQL is not installed".to_owned())?;
@@ -133,7 +134,8 @@ impl Server {
         Ok(server)
     }
 
-    /// The URL of a database, with the user that owns the database. The server accepts any password.
+    /// Returns the URL of the database `gatepass`, with the owner of the database as the user. The server accepts any
+    /// password.
     pub fn url(&self) -> String {
         self.url_of("gatepass:hush", "gatepass")
     }
@@ -147,7 +149,7 @@ impl Server {
         format!("postgres://{user}@localhost/{database}?host={}", self.folder.display())
     }
 
-    /// Starts the server; `then` is a shell command to run after the server has exited.
+    /// Starts the server. `then` is a shell command that runs after the server has exited.
     pub fn start(&mut self, then: &str) -> Result<(), String> {
         let end = Instant::now() + TIMEOUT;
         let mut shell = self.serve(then)?;
@@ -173,7 +175,7 @@ impl Server {
     /// Stops the server, which closes all connections.
     pub fn stop(&mut self) {
         if let Some(mut shell) = self.shell.take() {
-            // The script waits for the end of its input.
+            // The script stops the server when its standard input is closed.
             drop(shell.stdin.take());
             let _ = shell.wait();
         }
@@ -185,7 +187,7 @@ impl Server {
         self.stop();
     }
 
-    /// The process ID of the server's main process.
+    /// Returns the process ID of the server's main process.
     pub fn process(&self) -> String {
         let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("the server runs");
         file.lines().next().expect("a process ID").to_owned()
@@ -229,7 +231,7 @@ fn start_cluster() -> Result<String, String> {
     Ok(url)
 }
 
-/// A shell of the user that runs PostgreSQL. That user is not root, because PostgreSQL refuses to run as root.
+/// Returns a command that starts a shell as the user that runs PostgreSQL. PostgreSQL refuses to run as root.
 pub fn as_postgres() -> Command {
     if !is_root() {
         return Command::new("sh");

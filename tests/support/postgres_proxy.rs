@@ -38,7 +38,7 @@ enum State {
 }
 
 impl PostgresProxy {
-    /// Starts a proxy to a database, and returns it with the database's URL through the proxy.
+    /// Starts a proxy to a database. Returns the proxy, and the URL of the database through the proxy.
     pub fn start(database: &Database) -> Result<(Self, String), String> {
         // postgres://postgres@localhost/DATABASE?host=FOLDER
         let (url, folder) = database.url.split_once("?host=").ok_or("PostgreSQL has no Unix socket")?;
@@ -76,7 +76,7 @@ impl PostgresProxy {
         proxy
     }
 
-    /// Closes all connections and refuses new ones.
+    /// Closes all connections, and refuses new connections.
     pub fn close(&self) {
         self.shared.set(State::Closed);
         for client in self.shared.clients.lock().unwrap().drain(..) {
@@ -84,18 +84,18 @@ impl PostgresProxy {
         }
     }
 
-    /// Holds back all data of existing and new connections until the proxy is opened again.
+    /// Holds back all data on existing and new connections until the proxy is opened again.
     pub fn block(&self) {
         self.shared.set(State::Blocked);
     }
 
-    /// Drops all further data of existing connections without closing them, as a firewall that forgot them does. New
-    /// connections work.
+    /// Drops all further data on existing connections without closing them, like a firewall that has forgotten these
+    /// connections. New connections work.
     pub fn drop_silently(&self) {
         self.shared.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The number of connections accepted plus the number of chunks received so far.
+    /// Returns the number of connections accepted so far, plus the number of chunks received so far.
     pub fn activity(&self) -> usize {
         self.shared.activity.load(Ordering::SeqCst)
     }
@@ -130,7 +130,7 @@ impl Shared {
     }
 }
 
-/// Forwards data in both directions until one side closes.
+/// Forwards data in both directions until one side closes its connection.
 fn forward_both_ways(client: TcpStream, server: UnixStream, shared: &Arc<Shared>, generation: u32) {
     let (from_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     let shared_too = Arc::clone(shared);

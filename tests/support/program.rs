@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{folder::Folder, new_postgres, postgres, secrets, service};
 
-/// The content of a file for `users import`: `count` users as JSON lines.
+/// Returns the content of a file for `users import`, with `count` users as JSON lines.
 pub fn users_jsonl(count: usize) -> String {
     let line = |number| format!("{{\"username\":\"user{number}\",\"hashed_password\":\"{HASH}\"}}\n");
     (0..count).map(line).collect()
@@ -18,7 +18,7 @@ pub fn users_jsonl(count: usize) -> String {
 /// A hash in Django's format that matches no password.
 pub const HASH: &str = "pbkdf2_sha256$1000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
-/// The environment variables for the lowest cost of password hashes.
+/// The environment variables that set the lowest cost for password hashes.
 pub const CHEAP_HASHES: [(&str, &str); 2] =
     [("GATEPASS_ARGON2_MEMORY", "1024"), ("GATEPASS_ARGON2_ITERATIONS", "1")];
 
@@ -55,7 +55,7 @@ impl Gatepass {
         }
     }
 
-    /// The PostgreSQL database.
+    /// Returns the PostgreSQL database. Panics if the database is SQLite.
     pub fn postgres(&self) -> &postgres::Database {
         self.postgres.as_ref().expect("a PostgreSQL database")
     }
@@ -110,7 +110,7 @@ impl Gatepass {
         Self::run_command(command.envs(CHEAP_HASHES), &format!("{username}'s own passphrase\n"))
     }
 
-    /// The names of all users. There are none if the database does not exist.
+    /// Returns the names of all users, or none if the database does not exist.
     pub fn usernames(&self) -> Vec<String> {
         if let Some(file) = self.url.strip_prefix("sqlite:")
             && !std::path::Path::new(file).exists()
@@ -121,7 +121,7 @@ impl Gatepass {
         users.iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The stored hash of a user's password.
+    /// Returns the stored hash of a user's password.
     pub fn hash(&self, username: &str) -> String {
         let users = self.json_lines(&["users", "export"]);
         let user = users.iter().find(|user| user["username"] == username).expect("the user");

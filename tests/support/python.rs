@@ -7,8 +7,8 @@ use std::{
     sync::OnceLock,
 };
 
-/// A virtual environment in Cargo's target folder with the packages of one `requirements.txt` below `tests/`. It is
-/// created again when that file changes.
+/// A virtual environment in Cargo's target folder with the packages of one `requirements.txt` below `tests/`. The
+/// environment is created again when that file changes.
 pub struct Environment {
     tests: &'static str,
     created: OnceLock<Result<PathBuf, String>>,
@@ -37,7 +37,7 @@ impl Environment {
     fn create(&self) -> Result<PathBuf, String> {
         let requirements = format!("{}/tests/{}/requirements.txt", env!("CARGO_MANIFEST_DIR"), self.tests);
         let environment = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("python-{}", self.tests));
-        // Several test binaries may run concurrently.
+        // Several test binaries may run concurrently, but only one may create the environment.
         let lock = File::create(environment.with_extension("lock")).map_err(|error| error.to_string())?;
         lock.lock().map_err(|error| error.to_string())?;
 

@@ -21,7 +21,7 @@ use serde_json::Value;
 /// log by chance.
 pub const SHORTEST: usize = 16;
 
-/// The folder of the recorded secrets and logs.
+/// Returns the folder for the recorded secrets and logs.
 pub fn folder() -> PathBuf {
     [env!("CARGO_TARGET_TMPDIR"), "whole-run"].iter().collect()
 }
@@ -41,13 +41,13 @@ fn append(name: &str) -> File {
     OpenOptions::new().create(true).append(true).open(folder().join(name)).expect("a file")
 }
 
-/// A new file for the log of one program.
+/// Creates a file for the log of one program.
 pub fn log_file() -> File {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     append(&format!("{}-{}.log", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)))
 }
 
-/// Records a password, a token or a client's secret.
+/// Records a password, a token or a client secret.
 pub fn record(secret: &str) {
     // A value of one repeated character is padding, not a secret.
     let is_filler = secret.bytes().all(|byte| secret.as_bytes()[0] == byte);

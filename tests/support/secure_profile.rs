@@ -1,4 +1,4 @@
-//! The program with the secure profile, and requests to it.
+//! Helpers that run the program with the secure profile and send requests to it.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -39,7 +39,7 @@ pub struct Service {
     pub address: SocketAddr,
 }
 
-/// The command that serves the database.
+/// Returns the command that starts a service with the database.
 pub fn serve_command(gatepass: &Gatepass, arguments: &[&str]) -> Command {
     let mut command = gatepass.command(&[&["serve"], arguments].concat());
     command.envs(DEFAULTS).envs(CHEAP_HASHES);
@@ -56,10 +56,10 @@ pub fn add_johndoe(gatepass: &Gatepass) {
     gatepass.add("johndoe", &profile).done();
 }
 
-/// The sign-in form of johndoe.
+/// The sign-in form with johndoe's credentials.
 pub const JOHNDOE: &str = "username=johndoe&password=johndoe's+own+passphrase";
 
-/// The sign-in form of johndoe with a request for a refresh token.
+/// The sign-in form with johndoe's credentials and a request for a refresh token.
 pub const JOHNDOE_OFFLINE: &str =
     "username=johndoe&password=johndoe's+own+passphrase&scope=me+users:read+offline_access";
 
@@ -80,7 +80,7 @@ impl Tokens {
     }
 }
 
-/// The value of an `Authorization` header with HTTP Basic credentials.
+/// Returns the value of an `Authorization` header with HTTP Basic credentials.
 pub fn basic(client_id: &str, secret: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{client_id}:{secret}")))
 }
@@ -103,7 +103,7 @@ impl Service {
         Tokens::of(&self.sign_in(JOHNDOE_OFFLINE))
     }
 
-    /// Sends a refresh request; `more` are fields such as `&scope=me`.
+    /// Sends a refresh request. `more` contains further form fields, such as `&scope=me`.
     pub fn refresh(&self, token: &str, more: &str) -> Reply {
         self.sign_in(&format!("grant_type=refresh_token&refresh_token={token}{more}"))
     }
@@ -114,7 +114,7 @@ impl Service {
         self.refreshed_by(token, "")
     }
 
-    /// Refreshes with a valid token and the fields `more`, such as those of a client, and returns the new tokens.
+    /// Refreshes with a valid token and further form fields, such as client credentials, and returns the new tokens.
     #[track_caller]
     pub fn refreshed_by(&self, token: &str, more: &str) -> Tokens {
         Tokens::of(&self.refresh(token, more))
@@ -160,12 +160,12 @@ pub fn access_token(reply: &Reply) -> String {
     reply.json()["access_token"].as_str().expect("a token").to_owned()
 }
 
-/// The status of a response, its `detail` and its challenge.
+/// Returns the status, `detail` and challenge of a response.
 pub fn outcome(reply: &Reply) -> (u16, Value, Option<String>) {
     (reply.status, reply.json()["detail"].clone(), reply.header("www-authenticate"))
 }
 
-/// The header and the claims of a token.
+/// Returns the header and the claims of a token.
 pub fn read(token: &str) -> (Value, Value) {
     let parts: Vec<_> = token.split('.').collect();
     assert_eq!(parts.len(), 3, "{token}");
@@ -183,15 +183,15 @@ pub fn proxied_postgres() -> Option<(Gatepass, PostgresProxy, postgres::Database
     Some((gatepass, proxy, database))
 }
 
-/// An address on which nothing listens. Its port is below the ephemeral ports, which start at 32768. Otherwise, a
-/// connection or a `bind` to port 0 in another test could take the port first.
+/// Returns an address on which nothing listens. Its port is below the ephemeral ports, which start at 32768. Otherwise,
+/// a connection or a `bind` to port 0 in another test could take the port first.
 pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let first = std::process::id().wrapping_mul(50);
     (0..PORTS)
         .map(|_| first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS)
         .map(|offset| u16::try_from(10_000 + offset).unwrap())
-        // The port must be free on all addresses, because some programs, such as Caddy, listen on all of them.
+        // The port must be free on all addresses, because some programs, such as Caddy, listen on all addresses.
         .find(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok())
         .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
         .expect("a free port")
@@ -199,7 +199,7 @@ pub fn free_address() -> SocketAddr {
 
 const PORTS: u32 = 20_000;
 
-/// Asserts that the response is an error of RFC 6749 section 5.2 that also contains FastAPI's `detail`.
+/// Asserts that the response is an error as defined in RFC 6749 section 5.2, with FastAPI's `detail`.
 #[track_caller]
 pub fn expect_oauth2_error(reply: &Reply, status: u16, error: &str, description: &str) {
     let body = json!({ "detail": description, "error": error, "error_description": description });
@@ -207,7 +207,7 @@ pub fn expect_oauth2_error(reply: &Reply, status: u16, error: &str, description:
     assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"));
 }
 
-/// Asserts that the response is an error about a missing form field.
+/// Asserts that the response reports this form field as missing.
 #[track_caller]
 pub fn expect_missing(reply: &Reply, field: &str) {
     let error = json!({ "type": "missing", "loc": ["body", field], "msg": "Field required", "input": null });

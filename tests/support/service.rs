@@ -25,13 +25,13 @@ use utoipa::openapi::OpenApi;
 pub use super::wait::TIMEOUT;
 use super::{secrets, wait::within};
 
-/// The default settings with a free port and one worker.
+/// Returns the default settings with a free port and one worker.
 pub fn settings() -> Settings {
     let arguments = ["--bind", "127.0.0.1:0", "--workers", "1", "--shutdown-timeout", "5"];
     Settings::from_arguments(arguments).expect("valid settings")
 }
 
-/// The address of a service with the tutorial profile that all tests share.
+/// Returns the address of a service with the tutorial profile. All tests share this service.
 pub fn tutorial() -> SocketAddr {
     static ADDRESS: LazyLock<SocketAddr> =
         LazyLock::new(|| run(async || profile::server(&settings()).await.map_err(|error| error.to_string())));
@@ -67,7 +67,8 @@ pub struct Program {
     reader: Option<thread::JoinHandle<()>>,
 }
 
-/// The program with these arguments and environment variables. `RUST_LOG` and other `GATEPASS_` variables are removed.
+/// Returns a command that runs the program with these arguments and environment variables. `RUST_LOG` and other
+/// `GATEPASS_` variables are removed.
 pub fn gatepass(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepass"));
     for (name, _) in std::env::vars() {
@@ -79,12 +80,12 @@ pub fn gatepass(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     command
 }
 
-/// The same command under a resource limit such as `--nofile=400`.
+/// Returns the same command with a resource limit, such as `--nofile=400`.
 pub fn limited(limit: &str, program: &Command) -> Command {
     wrapped(&["prlimit", limit], program)
 }
 
-/// The same command, run by another program such as `prlimit`.
+/// Returns the same command, run by another program such as `prlimit`.
 pub fn wrapped(by: &[&str], program: &Command) -> Command {
     let mut command = Command::new(by[0]);
     command.args(&by[1..]).arg(program.get_program()).args(program.get_args());
@@ -163,12 +164,12 @@ impl Program {
         });
     }
 
-    /// The log so far.
+    /// Returns the log so far.
     pub fn log(&self) -> String {
         self.log.0.lock().unwrap().join("\n")
     }
 
-    /// Waits until the program listens, and returns its address.
+    /// Waits until the program listens, and returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address_after("listening on http://")
     }
@@ -180,7 +181,7 @@ impl Program {
         address.parse().unwrap_or_else(|_| panic!("no address after {text:?} in {line:?}"))
     }
 
-    /// The resident memory of the program, in bytes.
+    /// Returns the resident memory of the program, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the resident memory");

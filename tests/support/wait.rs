@@ -1,4 +1,4 @@
-//! Waiting for a condition, with a deadline.
+//! Helpers that wait for a condition, with a time limit.
 
 use std::{
     fmt::Display,
@@ -21,7 +21,7 @@ pub fn within<T>(limit: Duration, what: &str, mut poll: impl FnMut() -> Option<T
         if let Some(value) = poll() {
             return value;
         }
-        assert!(polled - start < limit, "not within {limit:?}: {what}");
+        assert!(polled - start < limit, "expected within {limit:?}: {what}");
         thread::park_timeout(Duration::from_millis(5));
     }
 }

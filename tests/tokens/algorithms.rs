@@ -61,7 +61,7 @@ fn published_key_has_only_the_members_of_its_key_type() {
 }
 
 #[test]
-fn forged_token_of_each_algorithm_is_refused() {
+fn forged_token_is_refused_for_each_algorithm() {
     for algorithm in PUBLIC {
         let tokens = Tokens::open(algorithm, NOW);
         let remote = remote(&tokens.tokens, NOW);
@@ -161,7 +161,7 @@ fn tokens_stay_valid_while_the_algorithm_changes() {
         assert_eq!((kid(&after), &part(&after, 0)["alg"]), (next.kid.clone(), &json!(algorithm.name())));
         issued.extend([before, after.clone()]);
         if algorithm != SigningAlgorithm::Hs256 {
-            // Other services fetched the key before it signed.
+            // Other services fetched the key before it signed any token.
             assert_eq!(verify(&remote, &after, at(start + 300)), verify(&tokens, &after, at(start + 300)));
         }
         for token in &issued {
@@ -210,7 +210,7 @@ fn key_is_imported_only_once_and_unsupported_keys_are_refused() {
     }
 }
 
-/// An ECDSA key of another issuer: the private key in PEM, and the JWK.
+/// Returns an ECDSA key of another issuer: the private key as PEM, and the public key as a JWK.
 fn foreign_ec(algorithm: &'static SignatureAlgorithm, crv: &str) -> (String, Value) {
     let pair = KeyPair::generate_for(algorithm).unwrap();
     let point = pair.der_bytes()[1..].to_vec();

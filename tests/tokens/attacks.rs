@@ -66,13 +66,13 @@ impl Target {
         }
     }
 
-    /// Asserts that an otherwise valid token is refused if this header member has this value or is missing.
+    /// Asserts that an otherwise valid token is refused with this value of a header member, or without the member.
     fn assert_refuses_header(&self, name: &str, value: Option<&Value>) {
         let header = with(&self.forge.header(), name, value.cloned());
         self.assert_refuses(&format!("{name}: {value:?}"), &self.forge.sign(header, self.payload()));
     }
 
-    /// Asserts that an otherwise valid token is refused if this claim has this value or is missing.
+    /// Asserts that an otherwise valid token is refused with this value of a claim, or without the claim.
     fn assert_refuses_claim(&self, name: &str, value: Option<&Value>) {
         let payload = with(&self.payload(), name, value.cloned());
         self.assert_refuses(&format!("{name}: {value:?}"), &self.forge.sign(self.forge.header(), payload));
@@ -200,11 +200,11 @@ fn token_with_a_key_in_its_header_is_refused() {
         ("x5c", json!([base64url(b"certificate")])),
     ] {
         let header = with(&target.forge.header(), name, value);
-        // Refused even if it is signed by the right key: only attackers send such a header.
+        // Such a token is refused even if the right key signed it, because only attackers send such a header.
         target.assert_refuses(name, &stranger.sign(&header, &payload));
         target.assert_refuses(name, &target.forge.sign(&header, &payload));
     }
-    target.assert_refuses("a stranger", &stranger.sign(stranger.header(), &payload));
+    target.assert_refuses("signed by a stranger", &stranger.sign(stranger.header(), &payload));
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn truncated_or_padded_token_is_refused() {
 }
 
 #[test]
-fn other_encoding_of_a_valid_signature_is_refused() {
+fn alternative_encoding_of_a_valid_signature_is_refused() {
     let target = &*TARGET;
     let token = issue(&target.tokens.tokens, target.now);
     let (signed, signature) = token.rsplit_once('.').unwrap();
@@ -458,7 +458,7 @@ fn forged_hs256_token_is_refused() {
 }
 
 #[test]
-fn token_of_another_algorithm_is_refused() {
+fn token_signed_with_another_algorithm_is_refused() {
     let all = [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256]
         .map(|algorithm| Tokens::open(algorithm, at(1000)));
     for (index, one) in all.iter().enumerate() {
@@ -470,7 +470,7 @@ fn token_of_another_algorithm_is_refused() {
 }
 
 #[test]
-fn token_of_another_deployment_or_audience_is_refused() {
+fn token_from_another_deployment_or_for_another_audience_is_refused() {
     let one = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let other = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     assert_eq!(verify(&one.tokens, &issue(&other.tokens, at(1000)), at(1000)), None);
@@ -525,7 +525,7 @@ proptest! {
     }
 
     #[test]
-    fn valid_token_with_any_change_is_refused(mutations in prop::collection::vec(mutation(), 1..4)) {
+    fn randomly_modified_token_is_refused(mutations in prop::collection::vec(mutation(), 1..4)) {
         let target = &*TARGET;
         let token = issue(&target.tokens.tokens, target.now);
         let mutated = mutations.iter().fold(token.clone(), |token, mutation| mutate(&token, mutation));

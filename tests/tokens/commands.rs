@@ -49,13 +49,13 @@ fn keys_are_created_and_listed() {
         assert!(lines[0].contains(first["key"]["kid"].as_str().unwrap()), "{out}");
         assert!(lines.iter().all(|line| line.contains(algorithm)), "{out}");
         assert!(lines[0].contains("signing") && lines[1].contains("next: signs tokens in"), "{out}");
-        // Without retired keys, prune does not require `--yes`.
+        // If there are no retired keys, `prune` does not require `--yes`.
         assert_eq!(keys.json(&["prune", "--algorithm", algorithm])["removed"], Value::Array(vec![]));
     }
 }
 
 #[test]
-fn new_key_uses_the_algorithm_of_the_option_or_of_the_newest_key_or_es256() {
+fn algorithm_of_a_new_key_comes_from_the_option_then_the_newest_key_then_es256() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Keys(&folder.path().join("keys"));
     for (arguments, expected) in [
@@ -130,7 +130,7 @@ fn prune_removes_retired_keys_only_with_yes() {
 }
 
 #[test]
-fn list_of_a_missing_directory_is_empty_and_creates_nothing() {
+fn list_of_a_missing_directory_is_empty_and_does_not_create_it() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none");
     let listed = Keys(&missing).run(&["list"]);
@@ -148,7 +148,7 @@ fn help_explains_what_to_do_about_a_compromised_key() {
 }
 
 #[test]
-fn failed_command_prints_one_line() {
+fn failed_keys_command_prints_a_one_line_error() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none");
     let file = folder.path().join("file");

@@ -42,8 +42,8 @@ impl Issuer {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let issuer = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
-        let own = issuer.clone();
-        thread::spawn(move || listener.incoming().flatten().for_each(|stream| own.respond(stream)));
+        let server = issuer.clone();
+        thread::spawn(move || listener.incoming().flatten().for_each(|stream| server.respond(stream)));
         issuer
     }
 
@@ -162,7 +162,7 @@ fn unknown_keys_cause_a_fetch_at_most_every_five_seconds() {
 }
 
 #[test]
-fn errors_of_the_issuer_do_not_remove_the_keys() {
+fn errors_from_the_issuer_do_not_remove_the_known_keys() {
     thread::scope(|scope| {
         for (status, body) in
             [("500 Internal Server Error", ""), ("200 OK", "<html>"), ("200 OK", r#"{"keys":[]}"#)]
@@ -176,7 +176,7 @@ fn errors_of_the_issuer_do_not_remove_the_keys() {
                     assert_eq!(verified(&remote, &unknown), Some(false), "{status} {body}");
                     issuer.count("/keys") > before
                 });
-                // This leaves the verifier time to read the response.
+                // The verifier needs some time to read the response.
                 let check = || assert_eq!(verified(&remote, &known), Some(true), "{status} {body}");
                 throughout(Duration::from_secs(1), check);
             });
@@ -250,7 +250,7 @@ fn keys_from_untrusted_or_invalid_sources_are_not_used() {
 }
 
 #[test]
-fn issuer_without_https_or_with_credentials_is_refused() {
+fn issuer_url_without_https_or_with_credentials_is_refused() {
     for url in ["auth.example.com", "http://auth.example.com", "https://johndoe:secret@auth.example.com", ""]
     {
         let error = RemoteJwtVerifier::discover(url, url).unwrap_err().to_string();

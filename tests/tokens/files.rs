@@ -73,7 +73,7 @@ fn start_error(settings: &JwtSettings) -> String {
 }
 
 #[test]
-fn directory_and_first_key_are_created_for_the_owner_alone() {
+fn directory_and_first_key_are_created_with_access_only_for_the_owner() {
     for algorithm in BOTH {
         let folder = tempfile::tempdir().unwrap();
         let keys_dir = folder.path().join("a/b/keys");
@@ -104,7 +104,7 @@ fn other_files_in_the_directory_are_ignored() {
 }
 
 #[test]
-fn newest_of_two_files_with_the_same_key_is_used_and_the_other_is_logged() {
+fn newer_of_two_files_with_the_same_key_is_used_and_the_older_one_is_logged() {
     LazyLock::force(&LOG);
     for algorithm in BOTH {
         let tokens = Tokens::open(algorithm, at(1000));
@@ -204,7 +204,7 @@ fn root_creates_keys_for_the_directory_owner_and_rejects_keys_of_other_users() {
     give(&first, STRANGER);
     let line = start_error(&tokens.settings);
     assert!(line.starts_with(&format!("{}: ", first.display())) && line.contains("1234"), "{line}");
-    // In a directory that root owns, keys of the service's user are not accepted.
+    // In a directory that root owns, keys that belong to the service's user are not accepted.
     give(&first, 0);
     give(&tokens.keys_dir, 0);
     assert!(
@@ -215,7 +215,7 @@ fn root_creates_keys_for_the_directory_owner_and_rejects_keys_of_other_users() {
 }
 
 #[test]
-fn lock_file_that_is_a_link_is_not_followed_and_keeps_its_owner() {
+fn link_in_place_of_the_lock_file_is_not_followed_and_its_target_keeps_its_owner() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let (lock, target) = (tokens.keys_dir.join(".lock"), tokens.folder.path().join("target"));
     fs::remove_file(&lock).unwrap();
@@ -281,15 +281,15 @@ fn fifo_named_like_a_key_prevents_a_start_but_does_not_affect_a_running_service(
 }
 
 #[test]
-fn rotation_removes_temporary_files_of_a_killed_rotation() {
+fn rotation_removes_temporary_files_that_a_killed_rotation_left() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
-    let [left, directory, own] =
+    let [left, directory, note] =
         [".new-x7f3Ab", ".new-directory", "new-note"].map(|name| tokens.keys_dir.join(name));
     fs::write(&left, "a private key").unwrap();
     fs::create_dir(&directory).unwrap();
-    fs::write(&own, "a note").unwrap();
+    fs::write(&note, "a note").unwrap();
     tokens.keys().rotate_at(at(1000)).unwrap();
-    assert!(!left.exists() && directory.exists() && own.exists());
+    assert!(!left.exists() && directory.exists() && note.exists());
 }
 
 #[test]
@@ -320,7 +320,10 @@ fn start_with_a_damaged_key_fails_with_one_line_that_names_the_file() {
             let file = write_key(&tokens.keys_dir, name, bytes);
             let line = start_error(&tokens.settings);
             assert!(line.starts_with(&format!("{}: ", file.display())), "{line}");
-            assert!(line.contains(word) && !line.contains('\n'), "no {word:?} in {line:?}");
+            assert!(
+                line.contains(word) && !line.contains('\n'),
+                "expected one line with {word:?}, got {line:?}"
+            );
             let line = tokens.keys().rotate_at(at(2000)).unwrap_err().to_string();
             assert!(line.contains(name), "{line}");
         }
@@ -347,7 +350,7 @@ fn key_directory_error_at_run_time_is_logged_once_and_the_last_keys_stay_in_use(
     let opened = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let (tokens, keys_dir, folder) = (&opened.tokens, &opened.keys_dir, &opened.folder);
     let token = issue(tokens, at(1000));
-    let own = opened.keys().list_at(at(1000)).unwrap().remove(0).file;
+    let original = opened.keys().list_at(at(1000)).unwrap().remove(0).file;
     let name = "1500-damaged-while-it-runs.pem";
     let damaged = keys_dir.join(name);
     let message = format!("{}: not a private key in PKCS#8 PEM", damaged.display());
@@ -366,7 +369,7 @@ fn key_directory_error_at_run_time_is_logged_once_and_the_last_keys_stay_in_use(
     tokens.refresh();
     assert_eq!(kid(&issue(tokens, at(2000))), next.kid);
 
-    // A damaged key that is removed and reappears is logged again.
+    // A damaged key that is removed and then reappears is logged again.
     fs::remove_file(&damaged).unwrap();
     tokens.refresh();
     write_key(keys_dir, name, "garbage");
@@ -384,7 +387,7 @@ fn key_directory_error_at_run_time_is_logged_once_and_the_last_keys_stay_in_use(
     tokens.refresh();
     assert_eq!(logged(&format!("{}: this directory contains no key", keys_dir.display())), 1);
     assert!(verify(tokens, &issue(tokens, at(2000)), at(2000)).is_some());
-    assert!(!own.exists());
+    assert!(!original.exists());
 }
 
 /// The environment variable with the directory of the keys that [`issue_token_if_run_as_a_child_process`] uses.
@@ -408,7 +411,7 @@ fn issue_token_if_run_as_a_child_process() {
 }
 
 #[test]
-fn processes_that_start_concurrently_create_one_key() {
+fn processes_that_start_concurrently_create_only_one_key() {
     for _ in 0..3 {
         let folder = tempfile::tempdir().unwrap();
         let keys_dir = folder.path().join("keys");
@@ -420,7 +423,7 @@ fn processes_that_start_concurrently_create_one_key() {
                 let output = child.wait_with_output().unwrap();
                 let text = String::from_utf8(output.stdout).unwrap();
                 let token = text.lines().find_map(|line| line.strip_prefix("token="));
-                token.unwrap_or_else(|| panic!("no token: {text}")).to_owned()
+                token.unwrap_or_else(|| panic!("expected a token, got {text}")).to_owned()
             })
             .collect();
         assert_eq!(key_files(&keys_dir, "pem").len(), 1);

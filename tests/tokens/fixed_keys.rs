@@ -1,4 +1,4 @@
-//! Tokens signed with a fixed key from a PEM text or a secret, without a key directory.
+//! Tokens signed with a fixed key from PEM text or with a secret, without a key directory.
 
 use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey, pkcs8::spki::der::pem::LineEnding};
 use gatepass::{
@@ -45,13 +45,13 @@ fn remote_verifier_with_a_user_kind_refuses_tokens_of_other_kinds() {
         verify(&remote, &token, at(1000)).map(|claims| claims.user_kind)
     };
     assert_eq!(kind_of(None), Some(Some("Member".into())));
-    // The verifier removes the kind: claims without a kind are accepted for every user model.
+    // The verifier removes the kind from the claims: claims without a kind are accepted for every user model.
     assert_eq!(kind_of(Some("Member")), Some(None));
     assert_eq!(kind_of(Some("User")), None);
 }
 
 #[test]
-fn secret_signs_hs256_tokens_and_publishes_no_key() {
+fn hs256_secret_signs_tokens_and_is_not_published() {
     let tokens = JwtTokens::from_secret(SECRET, ISSUER).expect("a secret");
     let token = issue(&tokens, at(1000));
     let (header, payload) = (part(&token, 0), part(&token, 1));

@@ -26,7 +26,7 @@ fn cached_token_is_invalid_after_its_key_is_removed_from_the_key_set() {
     let token = one.tokens.issue(&new).now_or_never().unwrap().unwrap().access_token;
     let authenticate = || auth.authenticate(&token).now_or_never().unwrap().unwrap();
     for _ in 0..2 {
-        let Authentication::Valid(found) = authenticate() else { panic!("not a valid token") };
+        let Authentication::Valid(found) = authenticate() else { panic!("expected a valid token") };
         assert_eq!(found.user.subject(), 1_u64.into());
         // Setting the same keys again does not clear the cache.
         remote.set_keys(&keys).unwrap();

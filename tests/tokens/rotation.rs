@@ -88,7 +88,7 @@ fn running_service_uses_a_rotated_key_without_a_restart() {
 }
 
 #[test]
-fn token_with_unknown_key_reloads_the_directory_before_the_next_poll() {
+fn token_with_unknown_key_triggers_a_reload_of_the_directory_before_the_next_poll() {
     let one = Tokens::open_with(at(1000), |settings| settings.activation_delay = Duration::ZERO);
     let other = one.reopen();
     let start = Instant::now();
@@ -98,7 +98,7 @@ fn token_with_unknown_key_reloads_the_directory_before_the_next_poll() {
         let token = issue(&one.tokens, at(now));
         within(TIMEOUT, "the key is known", || verify(&other, &token, at(now)));
     }
-    // Each round begins just after a read. The next scheduled read would be almost a second later.
+    // Each round begins just after a read of the directory. The next scheduled read would be almost a second later.
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
@@ -119,7 +119,7 @@ fn rotation_with_a_key_created_in_the_future_returns_an_error() {
 }
 
 #[test]
-fn token_of_a_key_whose_file_was_removed_is_refused() {
+fn token_signed_with_a_key_whose_file_was_removed_is_refused() {
     let opened = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let (tokens, keys) = (&opened.tokens, opened.keys());
     let stolen = issue(tokens, at(1000));
@@ -130,7 +130,7 @@ fn token_of_a_key_whose_file_was_removed_is_refused() {
         }
     }
     wait_until(TIMEOUT, "the key no longer verifies", || verify(tokens, &stolen, at(1001)).is_none());
-    // The remaining key signs before its activation delay has passed.
+    // The remaining key signs even before its activation delay has passed.
     assert_eq!(kid(&issue(tokens, at(1001))), next.kid);
 }
 

@@ -18,7 +18,7 @@ use crate::support::{
 
 pub const ISSUER: &str = "https://auth.example.com";
 
-/// Returns the current time, as the service reads it.
+/// Returns the current time in whole seconds.
 pub fn now() -> Timestamp {
     Timestamp::from_unix(SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs())
 }
@@ -27,7 +27,7 @@ pub fn at(seconds: u64) -> Timestamp {
     Timestamp::from_unix(seconds)
 }
 
-/// Tokens and their key directory, below a temporary folder.
+/// Tokens and their key directory, which is in a temporary folder.
 pub struct Tokens {
     pub tokens: JwtTokens,
     pub settings: JwtSettings,
@@ -59,7 +59,7 @@ impl Tokens {
     }
 }
 
-/// The parameters of a new token for member 1.
+/// Returns the parameters of a new token for member 1.
 pub fn new_token(now: Timestamp) -> NewToken {
     NewToken {
         subject: 1_u64.into(),

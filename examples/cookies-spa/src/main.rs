@@ -56,7 +56,7 @@ struct NewNote {
     text: String,
 }
 
-/// Adds a note. Gatepass refuses requests of other origins with the cookie, so the handler does not have to check the
+/// Adds a note. Gatepass refuses requests with the cookie from other origins, so the handler does not have to check the
 /// origin.
 #[post("/api/notes")]
 async fn add_note(
@@ -65,7 +65,7 @@ async fn add_note(
     note: web::Form<NewNote>,
 ) -> Result<impl Responder> {
     if note.text.is_empty() || note.text.len() > 1000 {
-        return Err(ErrorBadRequest("A note must have 1 to 1000 bytes"));
+        return Err(ErrorBadRequest("A note must be 1 to 1000 bytes long"));
     }
     let insert = sqlx::query("INSERT INTO notes (owner, text) VALUES ($1, $2)");
     let insert = insert.bind(me.subject().as_str()).bind(&note.text);
@@ -134,7 +134,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .execute(&pool)
         .await?;
     let users = SqlUsers::new(database.clone());
-    // A name of its own, since applications on other ports of localhost share cookies.
+    // A unique name, since applications on different ports of localhost share cookies.
     let mut cookies = CookieTransport::default().name("spa_session");
     if !issuer.starts_with("https://") {
         cookies = cookies.insecure_http(); // for development

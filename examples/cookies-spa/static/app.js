@@ -1,8 +1,8 @@
 // No token is stored anywhere: the browser sends the session cookie by itself.
 const $ = (id) => document.getElementById(id);
 
-// Sends a GET request, or a POST request if a form is passed: without a body if the form is null. If the session has
-// ended, the page shows the sign-in form again.
+// Sends a GET request, or a POST request if a form is passed. If the form is null, the POST request has no body. If the
+// session has ended, the page shows the sign-in form again.
 async function call(path, form) {
   const body = form instanceof HTMLFormElement ? new URLSearchParams(new FormData(form)) : undefined;
   const response = await fetch(path, form === undefined ? {} : { method: "POST", body });
@@ -33,7 +33,7 @@ async function refresh() {
   show(username);
   if (username === null) return;
   const notes = await (await call("/api/notes")).json();
-  // textContent, so that the text of a note is never markup.
+  // textContent keeps the browser from parsing the text of a note as markup.
   $("notes").replaceChildren(...notes.map((text) => {
     const item = document.createElement("li");
     item.textContent = text;

@@ -1,4 +1,4 @@
-//! The page's requests, as a browser sends them.
+//! Sends the page's requests as a browser would.
 
 use awc::{Client, http::header};
 use support::Example;
@@ -38,7 +38,7 @@ async fn send(
 }
 
 #[actix_web::test]
-async fn user_registers_signs_in_writes_a_note_and_signs_out() {
+async fn registered_user_can_read_and_write_notes_until_sign_out() {
     let spa = Example::start(PROGRAM, &[]);
     let johndoe = [
         ("username", "johndoe"),
@@ -70,7 +70,7 @@ async fn user_registers_signs_in_writes_a_note_and_signs_out() {
         format!("[\"{markup}\"]")
     );
 
-    // A page of a sibling domain.
+    // A request from a page on a sibling domain.
     let foreign = Client::default()
         .post(format!("http://{}/api/notes", spa.address))
         .insert_header((header::COOKIE, cookie.as_str()));
@@ -101,7 +101,7 @@ async fn user_registers_signs_in_writes_a_note_and_signs_out() {
 }
 
 #[actix_web::test]
-async fn page_has_a_strict_policy_and_never_writes_markup() {
+async fn page_has_a_strict_policy_and_its_script_never_writes_markup() {
     let spa = Example::start(PROGRAM, &[]);
     let page = Client::default()
         .get(format!("http://{}", spa.address))
@@ -147,7 +147,7 @@ set-cookie: __Host-spa_session=…; Secure
 "#;
 
 #[test]
-fn commands_of_the_readme_print_what_it_shows() {
+fn readme_commands_print_the_output_in_the_readme() {
     let spa = Example::start(PROGRAM, &[]);
     spa.run_file(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 }

@@ -1,4 +1,4 @@
-//! The commands of each chapter in README.md print what README.md shows.
+//! Runs the commands of each chapter in README.md and compares their output with README.md.
 
 use support::Example;
 
@@ -27,22 +27,22 @@ $ curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8080/docs
 "#;
 
 #[test]
-fn chapter_003_prints_what_the_readme_shows() {
+fn chapter_003_prints_the_output_in_the_readme() {
     run_section("Chapter 003", env!("CARGO_BIN_EXE_tutorial003"));
 }
 
 #[test]
-fn chapter_004_prints_what_the_readme_shows() {
+fn chapter_004_prints_the_output_in_the_readme() {
     run_section("Chapter 004", env!("CARGO_BIN_EXE_tutorial004"));
 }
 
 #[test]
-fn chapter_005_prints_what_the_readme_shows() {
+fn chapter_005_prints_the_output_in_the_readme() {
     run_section("Chapter 005", env!("CARGO_BIN_EXE_tutorial005"));
 }
 
 #[test]
-fn chapters_are_not_longer_than_those_of_fastapi() {
+fn chapters_have_no_more_lines_than_in_fastapi() {
     let code = |source: &str| {
         let is_code = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
         source.lines().filter(is_code).count()

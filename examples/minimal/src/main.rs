@@ -54,7 +54,7 @@ async fn register(app: Shared, client: ClientInfo, form: PasswordRequestForm) ->
     let insert = "INSERT INTO members (email, hash) VALUES (lower($1), $2) ON CONFLICT DO NOTHING";
     let insert = query(insert).bind(email).bind(hash.expose());
     insert.execute(pool).await.map_err(BackendError::from)?;
-    Ok("Sign in, unless the address was taken.".into())
+    Ok("You can now sign in, unless the address was taken.".into())
 }
 #[get("/greeting")]
 async fn greeting(me: ActiveUser<Member>) -> String {

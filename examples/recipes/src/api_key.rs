@@ -9,7 +9,7 @@ use gatepass::{ActiveUser, Auth, ClientSecret, ClientSecretHash};
 
 use crate::users::User;
 
-/// The names of programs by the hash of their key. A fast hash protects only random keys, such as the output of
+/// Maps the hash of each key to the name of its program. A fast hash protects only random keys, such as the output of
 /// `openssl rand -hex 32`. The lookup compares hashes, so its timing reveals nothing about a key.
 #[derive(Default)]
 pub struct ApiKeys(HashMap<String, String>);

@@ -24,8 +24,8 @@ pub fn auth(users: Users, tokens: JwtTokens) -> Result<Auth<User>, BuildError> {
         .build()
 }
 
-/// Returns the routes, for `App::configure`. Call it once and not in each worker, so that all workers share the rate
-/// limit.
+/// Returns the routes, for `App::configure`. Call this function once, not in each worker, so that all workers share the
+/// rate limit.
 pub fn routes(
     auth: Auth<User>,
     keys: ApiKeys,

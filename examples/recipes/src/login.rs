@@ -50,7 +50,7 @@ pub fn error_body(error: &ErrorSummary<'_>) -> String {
     json!({ "error": { "status": status, "code": code, "message": description } }).to_string()
 }
 
-/// Returns custom claims, for other services: this application loads the user instead. Claims are not secret.
+/// Returns custom claims for other services; this application loads the user instead. Claims are not secret.
 pub fn claims(user: &User) -> Map<String, Value> {
     Map::from_iter([("tenant".to_owned(), user.tenant.clone().into())])
 }
@@ -67,7 +67,7 @@ impl Links {
         links.insert(code, (user, expires));
     }
 
-    /// Removes a link, which can be used once, and returns its user.
+    /// Removes a link, so that it works only once, and returns its user.
     fn take(&self, code: &str) -> Option<Subject> {
         let mut links = self.0.lock().unwrap_or_else(|error| error.into_inner());
         let (user, expires) = links.remove(code)?;

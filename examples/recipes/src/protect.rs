@@ -14,7 +14,7 @@ use gatepass::{ActiveUser, Auth, MaybeUser, required_scopes};
 use crate::users::User;
 
 /// Greets a signed-in user by name, and everyone else without one. An invalid token gets 401, so that clients notice
-/// the end of their session.
+/// when their session has ended.
 #[get("/")]
 pub async fn optional_sign_in(user: MaybeUser<User>) -> String {
     match user.active() {
@@ -38,7 +38,7 @@ impl FromRequest for Editor {
             if user.is_editor {
                 return Ok(Self(user));
             }
-            let error = ApiError::new(StatusCode::FORBIDDEN, "Only for editors");
+            let error = ApiError::new(StatusCode::FORBIDDEN, "Editors only");
             Err(match auth.await {
                 Ok(auth) => auth.error_response(error),
                 Err(error) => error.in_format(&Default::default()),
@@ -52,8 +52,8 @@ pub async fn edit(Editor(editor): Editor) -> String {
     format!("edited by {}", editor.username)
 }
 
-/// Requires one of several scopes. The type of an argument requires all of its scopes, so the handler itself checks
-/// alternatives.
+/// Requires one of several scopes. A scope type in an argument requires all of its scopes, so the handler itself checks
+/// the alternatives.
 #[get("/any-scope")]
 pub async fn any_scope(
     auth: Auth<User>,
@@ -103,7 +103,7 @@ fn is_member(context: &GuardContext<'_>) -> bool {
         .is_some_and(|user| user.tenant == "acme")
 }
 
-/// Returns the scope `/home`, which has another handler for members of the tenant `acme`.
+/// Returns the scope `/home`, which has a separate handler for members of the tenant `acme`.
 pub fn members() -> impl HttpServiceFactory {
     web::scope("/home")
         .wrap(from_fn(store_user))

@@ -35,8 +35,8 @@ impl UserStore for Users {
     type User = User;
 
     /// Finds a user by email address or username. In SQL: `WHERE email = lower($1) OR username = lower($1)`. Usernames
-    /// must not contain `@`: with this query, a user could otherwise choose the address of another user as the
-    /// username.
+    /// must not contain `@`. Otherwise a user could choose another user's address as a username, which this query would
+    /// also match.
     async fn find_by_username(
         &self,
         name: &Username,

@@ -1,4 +1,4 @@
-//! Each recipe does what README.md promises.
+//! Checks that each recipe does what README.md promises.
 
 use std::time::{Duration, Instant};
 
@@ -121,7 +121,7 @@ async fn routes_are_protected_as_documented() {
     assert_eq!(send!(app, get("/edit", johndoe)), ok("edited by johndoe"));
     assert_eq!(
         send!(app, get("/edit", alice)),
-        error(403, None, "Only for editors")
+        error(403, None, "Editors only")
     );
     assert_eq!(send!(app, anonymous("/edit")), no_token());
 
@@ -144,7 +144,7 @@ async fn routes_are_protected_as_documented() {
 }
 
 #[actix_web::test]
-async fn subject_that_is_not_a_number_is_unknown() {
+async fn subject_that_is_not_a_number_matches_no_user() {
     let subject = Subject::new("johndoe").unwrap();
     assert!(
         users()
@@ -170,7 +170,7 @@ async fn rate_limit_applies_to_each_user_separately() {
 }
 
 #[actix_web::test]
-async fn api_key_replaces_a_token() {
+async fn api_key_is_accepted_instead_of_a_token() {
     let directory = TempDir::new().unwrap();
     let app = app!(directory);
     let with_key = |key: &str| anonymous("/report").insert_header(("X-Api-Key", key));

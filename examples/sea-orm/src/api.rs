@@ -32,7 +32,7 @@ async fn register(
     let is_text = |text: &str| !text.is_empty() && !text.contains(char::is_control);
     let is_email = email.contains('@') && !email.contains(char::is_whitespace);
     if !is_text(&new.full_name) || !is_text(email) || !is_email {
-        return Err(ApiError::new(StatusCode::BAD_REQUEST, "Not a name or email address").into());
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "Invalid name or email address").into());
     }
     let known_words = [email, &new.full_name];
     let hash = auth.hash_password(&new.password, &known_words).await?;

@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(HttpServer::new(app).bind(address)?.run().await?)
 }
 
-/// Opens the session tables, in a schema of their own in the database of the application.
+/// Opens the session tables, in their own schema of the application's database.
 async fn sessions(url: &str) -> Result<SqlSessions, Box<dyn Error>> {
     let settings = DatabaseSettings {
         schema: Some("gatepass"),

@@ -1,4 +1,4 @@
-//! The table `users`, and what Gatepass needs to know about it.
+//! The user model, and the queries that Gatepass needs.
 
 use gatepass::{
     Account, AuthUser, BackendError, GrantedScopes, PasswordHash, Subject, UserStore, Username,
@@ -30,7 +30,7 @@ mod row {
 
     impl ActiveModelBehavior for ActiveModel {}
 
-    /// SeaORM requires `Debug`. The output has no hash, since it may reach a log.
+    /// SeaORM requires `Debug`. The output omits the hash, since it may end up in a log.
     impl std::fmt::Debug for Model {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             write!(f, "user {}", self.id)

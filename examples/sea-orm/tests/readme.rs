@@ -1,9 +1,9 @@
-//! The commands of README.md print what README.md shows.
+//! Runs the commands in README.md and compares their output with README.md.
 
 use support::{Example, new_postgres};
 
 #[test]
-fn commands_of_the_readme_print_what_it_shows() {
+fn readme_commands_print_the_output_in_the_readme() {
     let Some(database) = new_postgres() else {
         return;
     };
@@ -14,7 +14,7 @@ fn commands_of_the_readme_print_what_it_shows() {
     let example = Example::start(env!("CARGO_BIN_EXE_sea-orm-example"), &variables);
     example.run_file(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
     example.run(OTHER_REQUESTS);
-    // The schema `public` contains only the table `users`: the tables of Gatepass have their own schema.
+    // The schema `public` contains only the table `users`, because Gatepass's tables are in a schema of their own.
     assert_eq!(
         database.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"),
         "1"
@@ -27,7 +27,7 @@ $ curl -s -H 'X-Forwarded-For: 203.0.113.7' -d username=johndoe@example.com -d '
 $ curl -s -H "Authorization: Bearer $(cat forwarded)" http://127.0.0.1:8080/users/me/sessions | jq -c 'map(select(.current).address)'
 ["203.0.113.7"]
 $ curl -s -w ' %{http_code}' --json '{"email": " alice@example.com", "full_name": "Alice", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/users
-{"detail":"Not a name or email address"} 400
+{"detail":"Invalid name or email address"} 400
 $ curl -s -w ' %{http_code}' --json "{\"email\": \"a@$(printf %01023d 1)\", \"full_name\": \"Alice\", \"password\": \"glacier violin marmalade\"}" http://127.0.0.1:8080/users
 {"detail":"Json deserialize error: …"} 400
 $ curl -s -w ' %{http_code}' --json '{"email": "JohnDoe@example.com", "full_name": "J", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/users

@@ -38,7 +38,7 @@ async fn register(
     let email = new.email.as_str();
     let is_email = email.contains('@') && !email.contains(char::is_whitespace);
     if !is_email || new.full_name.is_empty() || new.full_name.contains(char::is_control) {
-        return Err(ApiError::new(StatusCode::BAD_REQUEST, "Not a name or email address").into());
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "Invalid name or email address").into());
     }
     let known_words = [email, &new.full_name];
     let hash = auth.hash_password(&new.password, &known_words).await?;

@@ -1,11 +1,11 @@
-//! The commands of README.md print what README.md shows.
+//! Runs the commands in README.md and compares their output with README.md.
 
 use support::{Example, new_postgres};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
 #[test]
-fn commands_of_the_readme_print_what_it_shows() {
+fn readme_commands_print_the_output_in_the_readme() {
     let Some(database) = new_postgres() else {
         return;
     };
@@ -21,7 +21,7 @@ fn commands_of_the_readme_print_what_it_shows() {
 const OTHER_REQUESTS: &str = r#"
 ```console
 $ curl -s -w ' %{http_code}' --json '{"email": " alice@example.com", "full_name": "Alice", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/api/v1/users
-{"detail":"Not a name or email address"} 400
+{"detail":"Invalid name or email address"} 400
 $ curl -s -w ' %{http_code}' --json "{\"email\": \"a@$(printf %01023d 1)\", \"full_name\": \"Alice\", \"password\": \"glacier violin marmalade\"}" http://127.0.0.1:8080/api/v1/users
 {"detail":"Json deserialize error: …"} 400
 $ curl -s http://127.0.0.1:8080/api/v1/openapi.json | jq -c '.components.securitySchemes.OAuth2PasswordBearer.flows.password, .servers, (.paths | keys)'
@@ -35,7 +35,7 @@ $ curl -s -w ' %{http_code}' http://127.0.0.1:8080/api/v1/users/me
 $ curl -s -w ' %{http_code}' --json '{"email": "alice@example.com", "full_name": "Alice", "password": "short"}' http://127.0.0.1:8080/api/v1/users
 {"detail":[{…}],"error":"invalid_request",…} 400
 $ curl -s -w ' %{http_code}' --json '{"email": "alice", "full_name": "Alice", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/api/v1/users
-{"detail":"Not a name or email address"} 400
+{"detail":"Invalid name or email address"} 400
 $ curl -s -o /dev/null -w '%{http_code}' --json '{"email": "johndoe@example.com", "full_name": "J", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/api/v1/users
 409
 $ curl -s -D - -o /dev/null -X OPTIONS -H 'Origin: https://app.example.com' -H 'Access-Control-Request-Method: GET' -H 'Access-Control-Request-Headers: authorization' http://127.0.0.1:8080/api/v1/users/me | grep -i allow-origin

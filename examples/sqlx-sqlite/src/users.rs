@@ -1,4 +1,4 @@
-//! The table `users`, and what Gatepass needs to know about it.
+//! The user model, and the queries that Gatepass needs.
 
 use gatepass::{
     Account, AuthUser, BackendError, GrantedScopes, PasswordHash, Subject, UserStore, Username,

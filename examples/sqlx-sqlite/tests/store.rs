@@ -1,4 +1,4 @@
-//! The store obeys the rules of `UserStore`, even for subjects that are not numbers.
+//! Checks that the store obeys the contract of `UserStore`, even for subjects that are not numbers.
 
 #[path = "../src/users.rs"]
 mod users;

@@ -1,4 +1,4 @@
-//! Test support: starts an example as a user would, and runs the commands of its README.
+//! Test support: starts an example as a user would, and runs the commands in its README.
 
 use std::{
     env, fs,
@@ -12,14 +12,14 @@ use std::{
 
 use tempfile::TempDir;
 
-// Formatted with the settings of the project.
+// This file is formatted with the main workspace's settings.
 #[rustfmt::skip]
 #[path = "../../../tests/support/postgres.rs"]
 pub mod postgres;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The address in the READMEs.
+/// The address that the READMEs use.
 const ADDRESS: &str = "127.0.0.1:8080";
 
 /// Returns a new database, or `None` if PostgreSQL is missing. The caller then skips its test.
@@ -34,7 +34,7 @@ pub fn new_postgres() -> Option<postgres::Database> {
     postgres::Database::create().inspect_err(skip).ok()
 }
 
-/// A running example in a directory of its own. The process ends when the value is dropped.
+/// A running example in a directory of its own. The process is killed when the value is dropped.
 pub struct Example {
     pub address: String,
     child: Child,
@@ -43,7 +43,7 @@ pub struct Example {
 }
 
 impl Example {
-    /// Starts a program with these variables, and `BIND` with a free address.
+    /// Starts a program with these environment variables, and with `BIND` set to a free address.
     pub fn start(program: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let address = free_address();
@@ -60,10 +60,13 @@ impl Example {
         let start = Instant::now();
         while TcpStream::connect(&address).is_err() {
             let status = child.try_wait().expect("a child process");
-            assert!(status.is_none(), "{program} has ended: {status:?}");
+            assert!(
+                status.is_none(),
+                "{program} exited before it listened: {status:?}"
+            );
             assert!(
                 start.elapsed() < TIMEOUT,
-                "{program} does not listen on {address}"
+                "expected {program} to listen on {address}, timed out"
             );
             thread::park_timeout(Duration::from_millis(10));
         }
@@ -75,13 +78,13 @@ impl Example {
         }
     }
 
-    /// Runs the commands in the `console` blocks of a Markdown file, and compares what they print with the file.
+    /// Runs the commands in the `console` blocks of a Markdown file, and compares their output with the file.
     pub fn run_file(&self, path: impl AsRef<Path>) {
         self.run(&fs::read_to_string(path).expect("a readable file"));
     }
 
-    /// Runs the commands in the `console` blocks of a Markdown string, in one shell, and compares what they print. In
-    /// the expected output, `…` stands for any characters.
+    /// Runs the commands in the `console` blocks of a Markdown string, in one shell, and compares their output. In the
+    /// expected output, `…` stands for any characters.
     #[track_caller]
     pub fn run(&self, text: &str) {
         const END: &str = "end of command";
@@ -161,7 +164,7 @@ fn matches(expected: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Returns a free address below the ports that the system assigns to clients.
+/// Returns a free address. Its port is below the range that the system assigns to clients.
 fn free_address() -> String {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = id().wrapping_mul(50) as u16;
@@ -190,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_have_continuation_lines_and_output() {
+    fn commands_include_continuation_lines_and_output() {
         let text = "```sh\n$ no\n```\n```console\n$ a \\\n  b\nout\nput\n$ c\n```\n";
         let expected = [("a \\\n  b", "out\nput"), ("c", "")];
         assert_eq!(

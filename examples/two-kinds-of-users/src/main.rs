@@ -33,7 +33,7 @@ async fn register(
     let email = new.email.as_str();
     let is_hidden = |c: char| c.is_whitespace() || c.is_control();
     if !email.contains('@') || email.contains(is_hidden) {
-        return Err(ApiError::new(StatusCode::BAD_REQUEST, "Not an email address").into());
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "Invalid email address").into());
     }
     let hash = auth.hash_password(&new.password, &[email]).await?;
     match customers.add(email, &hash).await? {
@@ -47,7 +47,7 @@ async fn profile(me: ActiveUser<Customer>) -> web::Json<Customer> {
     web::Json(me.into_inner())
 }
 
-// Only for staff: `main` wraps the scope of this service in `require`.
+// Only staff can list customers: `main` wraps the scope of this service in `require`.
 #[get("/customers")]
 async fn list_customers(customers: web::Data<Users<Customer>>) -> Result<web::Json<Vec<Customer>>> {
     Ok(web::Json(customers.list().await?))
@@ -77,7 +77,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     file.append(true).create(true).mode(0o600).open("app.db")?;
     let pool = SqlitePool::connect("sqlite:app.db").await?;
 
-    // Both `Auth` share the keys, and the threads that hash passwords.
+    // Both `Auth` values share the keys, and the threads that hash passwords.
     let (tokens, hasher) = (JwtTokens::open("keys", issuer)?, Argon2Hasher::default());
     let customers = Arc::new(Users::<Customer>::open(&pool).await?);
     let staff = Arc::new(Users::<Staff>::open(&pool).await?);

@@ -1,9 +1,9 @@
-//! The commands of README.md print what README.md shows.
+//! Runs the commands in README.md and compares their output with README.md.
 
 use support::Example;
 
 #[test]
-fn commands_of_the_readme_print_what_it_shows() {
+fn readme_commands_print_the_output_in_the_readme() {
     let staff = [
         ("FIRST_STAFF_EMAIL", "alice@example.com"),
         ("FIRST_STAFF_PASSWORD", "harbour tuba peppermint"),
@@ -18,7 +18,7 @@ const OTHER_REQUESTS: &str = r#"
 $ stat -c %a app.db
 600
 $ curl -s -w ' %{http_code}' --json '{"email": "johndoe@example.com ", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/customers
-{"detail":"Not an email address"} 400
+{"detail":"Invalid email address"} 400
 $ curl -s -w ' %{http_code}' http://127.0.0.1:8080/staff/customers
 {"detail":"Not authenticated"} 401
 $ curl -s -w ' %{http_code}' -H "Authorization: Bearer $JOHNDOE" http://127.0.0.1:8080/staff/unknown

@@ -1,4 +1,4 @@
-//! Both stores obey the rules of `UserStore`, even for subjects that are not numbers.
+//! Checks that both stores obey the contract of `UserStore`, even for subjects that are not numbers.
 
 #[path = "../src/users.rs"]
 mod users;

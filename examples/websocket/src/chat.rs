@@ -33,7 +33,7 @@ pub struct Chat {
     pub changes: Sender<Invalidation>,
 }
 
-/// A listener that passes changes of sessions and users on to the connections. Sending fails only if no connection is
+/// A listener that forwards changes to sessions and users to the connections. Sending fails only if no connection is
 /// open.
 pub struct Changes(pub Sender<Invalidation>);
 
@@ -90,7 +90,7 @@ struct Connection {
 type SignedIn = (AccessToken, Arc<AuthenticatedUser<User>>);
 
 impl Connection {
-    /// Serves the connection, and returns the reason to close it.
+    /// Serves the connection, and returns the reason for closing it.
     async fn run(mut self) -> &'static str {
         let first = receive(&mut self.stream, &mut self.session);
         let Ok(Some(Request::Token(token))) = time::timeout(TIME_TO_AUTHENTICATE, first).await
@@ -145,7 +145,7 @@ impl Connection {
         }
     }
 
-    /// Returns a token and its user, if the token is valid, has the scope, and its session is active.
+    /// Returns a token and its user if the token is valid and has the scope, and its session is active.
     async fn authenticate(&self, token: AccessToken) -> Option<SignedIn> {
         match self.auth.authenticate(&token).await {
             Ok(Authentication::Valid(user))
@@ -158,7 +158,7 @@ impl Connection {
     }
 }
 
-/// Receives the next request; `None` if the client has closed the connection or sent something else.
+/// Receives the next request. Returns `None` if the client has closed the connection or sent anything else.
 async fn receive(stream: &mut AggregatedMessageStream, session: &mut Session) -> Option<Request> {
     loop {
         match stream.recv().await?.ok()? {

@@ -36,7 +36,7 @@ async fn register(
     new: web::Json<Registration>,
 ) -> Result<HttpResponse> {
     auth.check_rate(&client).await?;
-    // `username` also refuses names that look like another name because of invisible characters.
+    // `username` also rejects names that look like another name because of invisible characters.
     let username = sql::username(&new.username)
         .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, error.to_string()))?;
     let password_hash = auth

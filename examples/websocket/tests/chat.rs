@@ -1,4 +1,4 @@
-//! The chat works only with a token, and only as long as the session is active.
+//! Checks that the chat works only with a valid token, and only while the session is active.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn receive(socket: &mut impl Socket) -> Frame {
 
 async fn text(socket: &mut impl Socket) -> Value {
     let Frame::Text(text) = receive(socket).await else {
-        panic!("not a text message")
+        panic!("expected a text message")
     };
     serde_json::from_slice(&text).expect("JSON")
 }
@@ -51,7 +51,7 @@ async fn text(socket: &mut impl Socket) -> Value {
 /// Returns the reason why the server closed the connection.
 async fn close_reason(socket: &mut impl Socket) -> String {
     let Frame::Close(Some(reason)) = receive(socket).await else {
-        panic!("not closed")
+        panic!("expected a close frame")
     };
     assert_eq!(u16::from(reason.code), 1008);
     reason.description.expect("a reason")
@@ -159,13 +159,13 @@ fn connection_without_a_valid_token_is_closed() {
 }
 
 #[test]
-fn commands_of_the_readme_print_what_it_shows() {
+fn readme_commands_print_the_output_in_the_readme() {
     let example = Example::start(env!("CARGO_BIN_EXE_websocket"), &[]);
     example.run_file(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
     example.run(IMPERSONATION);
 }
 
-/// Usernames with a zero-width space and with a trailing space.
+/// Registrations with a zero-width space and with a trailing space in the username.
 const IMPERSONATION: &str = r#"
 ```console
 $ curl -s -w ' %{http_code}' --json '{"username": "john\u200bdoe", "password": "glacier violin marmalade"}' http://127.0.0.1:8080/users

@@ -91,8 +91,8 @@ pub(super) fn open_lock(path: &Path, directory: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.append(true).mode(0o600).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
     match options.clone().create_new(true).open(path) {
-        // Only a new file is given to the directory's owner, who could have moved an existing file of root to this
-        // name.
+        // Only a new file is given to the directory's owner, who could have moved an existing file that root owns to
+        // this name.
         Ok(file) => give_to_directory_owner(&file, directory).map(|()| file),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => options.open(path),
         Err(error) => Err(error),
@@ -102,7 +102,7 @@ pub(super) fn open_lock(path: &Path, directory: &Path) -> io::Result<File> {
 /// Gives a file that root has just created to the owner of the directory, because the service runs as that user.
 pub(super) fn give_to_directory_owner(file: &File, directory: &Path) -> io::Result<()> {
     let (own, directory) = (file.metadata()?, fs::metadata(directory)?);
-    // With a second link, the file might also exist outside the directory.
+    // A file with a second hard link might also exist outside the directory.
     if own.is_file() && own.nlink() == 1 && own.uid() == ROOT && directory.uid() != ROOT {
         fchown(file, Some(directory.uid()), Some(directory.gid()))?;
     }
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn directory_of_another_user_is_rejected_unless_root_uses_it() {
-        let is_trusted = |owner, own| check_owner(owner, own).is_ok();
+        let is_trusted = |owner, user| check_owner(owner, user).is_ok();
         assert!(is_trusted(0, 65532) && is_trusted(65532, 65532) && is_trusted(65532, 0));
         assert!(!is_trusted(1000, 65532));
     }

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The time by which the issuer's clock may be ahead. Clients may use a token right after it is issued.
+/// The time by which the issuer's clock may be ahead, because clients may use a token right after it is issued.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// The payload of a signed token.
@@ -95,8 +95,8 @@ impl Expected {
         }
     }
 
-    /// Parses the payload of a signed token. Returns `None` unless issuer and audience match and the token is valid at
-    /// `now`.
+    /// Parses the payload of a signed token. Returns `None` unless the issuer and an audience match and the token is
+    /// valid at `now`.
     pub(super) fn read(&self, payload: &[u8], now: Timestamp) -> Option<Claims> {
         let claims = self.read_any_audience(payload, now)?;
         if !claims.audiences.iter().any(|audience| audience.as_str() == &*self.audience) {
@@ -106,7 +106,7 @@ impl Expected {
         Some(claims)
     }
 
-    /// Does the same as [`read`](Self::read), but for any audience.
+    /// Does the same as [`read`](Self::read), but accepts any audience.
     pub(super) fn read_any_audience(&self, payload: &[u8], now: Timestamp) -> Option<Claims> {
         let payload: Payload = unique_names::parse(payload)?;
         let audiences = match payload.aud {

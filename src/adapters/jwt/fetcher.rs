@@ -17,7 +17,7 @@ use ureq::{
 use super::{key_set::MAX_LENGTH, remote_verifier::Shared};
 use crate::domain::backend_error::BackendError;
 
-/// The time limit of a request, including the name lookup and the body.
+/// The time limit of a request, including the DNS lookup and the body.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The minimum time between two fetches, even if many tokens have an unknown kid.
@@ -42,7 +42,7 @@ pub enum InvalidIssuer {
     /// The URL is not absolute, contains a username, or is neither an `https` URL nor an `http` URL with a loopback
     /// host.
     #[error(
-        "{0:?} must be an https URL, or an http URL with a loopback host, without a username or password"
+        "{0:?} must be an https URL, or an http URL with a loopback host, and contain no username or password"
     )]
     Url(String),
     /// The system has no usable root certificates.
@@ -58,7 +58,7 @@ struct Metadata {
     jwks_uri: String,
 }
 
-/// The fetcher of the keys of one issuer.
+/// A fetcher for the keys of one issuer.
 pub(super) struct Fetcher {
     agent: Agent,
     issuer: Arc<str>,
@@ -113,7 +113,7 @@ impl Fetcher {
             let pause = match set {
                 Ok((is_changed, max_age)) => {
                     retry = MIN_PAUSE;
-                    // The issuer may have moved its keys, while the old URL still responds.
+                    // The issuer may have moved its keys to another URL while the old one still responds.
                     self.is_stale = has_unknown_key && !is_changed;
                     max_age
                 }
@@ -166,11 +166,11 @@ impl Fetcher {
         let Metadata { issuer, jwks_uri } = serde_json::from_slice(&json).map_err(|error| invalid(&error))?;
         // RFC 8414 section 3.3 requires this comparison. Otherwise another issuer's keys could be used for this one.
         if *issuer != *self.issuer {
-            return Err(invalid(&format!("this is the metadata of another issuer, {issuer:?}")));
+            return Err(invalid(&format!("the metadata belongs to another issuer: {issuer:?}")));
         }
         let Some(uri) = parse(&jwks_uri) else { return Err(invalid(&InvalidIssuer::Url(jwks_uri))) };
         if self.is_https && !is_https(&uri) {
-            return Err(invalid(&format!("{jwks_uri:?} must be an https URL, like that of the issuer")));
+            return Err(invalid(&format!("{jwks_uri:?} must be an https URL, because the issuer has one")));
         }
         Ok(jwks_uri)
     }
@@ -221,8 +221,8 @@ fn is_https(uri: &Uri) -> bool {
 }
 
 /// Returns the URLs of an issuer's metadata. [RFC 8414 section 3](https://www.rfc-editor.org/rfc/rfc8414#section-3)
-/// puts its well-known path before the issuer's path; OpenID Connect puts its own after it. If a proxy adds the
-/// issuer's path to all URLs, the well-known path of RFC 8414 comes after it too.
+/// puts its well-known path before the issuer's path; OpenID Connect puts another one after it. If a proxy adds the
+/// issuer's path to all URLs, the well-known path of RFC 8414 follows that path too.
 fn metadata_urls(issuer: &Uri) -> Vec<String> {
     let (scheme, authority) =
         (issuer.scheme_str().unwrap_or_default(), issuer.authority().map_or("", |a| a.as_str()));

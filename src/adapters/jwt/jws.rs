@@ -22,8 +22,8 @@ pub(super) struct UnverifiedToken<'a> {
     signature: Vec<u8>,
 }
 
-/// The header of an access token. Tokens with any other member are rejected, such as those that contain their own key
-/// (`jwk`, `jku`, `x5c`, `x5u`) or require the verifier to support an extension (`crit`).
+/// The header of an access token. Tokens with any other member are rejected, such as a key that the token itself
+/// supplies (`jwk`, `jku`, `x5c`, `x5u`) or a list of extensions that the verifier must support (`crit`).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -127,7 +127,7 @@ mod tests {
         }
         assert!(
             is_accepted(r#"{"typ":"at+jwt","alg":"EdDSA"}"#),
-            "other issuers may have one key without a kid"
+            "expected a header without `kid` to be accepted: other issuers may have a single key"
         );
         for json in [
             r#"{"typ":"at+jwt","kid":"k"}"#,

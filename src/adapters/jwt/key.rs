@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_is_neither_published_nor_in_debug_output() {
+    fn secret_is_neither_published_nor_printed_by_debug() {
         let (key, text) = generate(SigningAlgorithm::Hs256);
         assert!(key.jwk().is_none());
         assert!(!format!("{key:?}").contains(text.trim()));
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn key_name_that_is_not_a_number_and_a_kid_is_rejected() {
+    fn key_name_without_a_number_or_a_valid_kid_is_rejected() {
         for text in ["", "-", "12", "12-", "-kid", "+12-kid", "1.5-kid", "x-kid", "12-k/d", "12-k d", "12-é"]
         {
             assert_eq!(KeyName::parse(text), None, "{text:?}");

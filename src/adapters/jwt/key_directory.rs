@@ -20,7 +20,7 @@ use super::{
 };
 use crate::domain::time::Timestamp;
 
-/// The lock file, locked while a key is created, so that only one of several processes creates the first key.
+/// The lock file. It is locked while a key is created, so that only one of several processes creates the first key.
 const LOCK: &str = ".lock";
 
 /// The prefix of key files that are still being written.
@@ -71,7 +71,7 @@ pub struct ListedKey {
 }
 
 impl KeyDirectory {
-    /// Creates a handle to the keys in `path`, with the durations of `settings` and its algorithm for new keys. Does
+    /// Creates a handle to the keys in `path`, with the durations and the algorithm for new keys from `settings`. Does
     /// not access the disk.
     pub fn new(path: impl Into<PathBuf>, settings: &JwtSettings) -> Self {
         Self { path: path.into(), algorithm: settings.algorithm, rotation: settings.rotation() }
@@ -86,8 +86,8 @@ impl KeyDirectory {
     }
 
     /// Creates the next key. It signs after the activation delay, or at once if it is the first one. Running services
-    /// notice the key within a second. Its algorithm is the one in the settings; by default, it is that of the newest
-    /// key, or ES256 for the first key.
+    /// notice the key within a second. Its algorithm is the one in the settings. If they specify none, it is that of
+    /// the newest key, or ES256 for the first key.
     ///
     /// # Errors
     /// [`KeyError`] as for [`list`](Self::list), if the key cannot be written, or if the creation time of the newest
@@ -271,7 +271,8 @@ impl KeyDirectory {
         fs::read_dir(&self.path).and_then(Iterator::collect).map_err(at(&self.path))
     }
 
-    /// Removes files left behind by processes that were killed while they created a key. The caller holds the lock.
+    /// Removes files that were left behind by processes that were killed while creating a key. The caller holds the
+    /// lock.
     fn remove_unfinished(&self) -> Result<(), KeyError> {
         for entry in self.entries()? {
             let is_file = entry.file_type().map_err(at(&self.path))?.is_file();
@@ -292,7 +293,7 @@ impl KeyDirectory {
             access::give_to_directory_owner(file.as_file(), &self.path)?;
             file.as_file().sync_all()?;
             file.persist(&path)?;
-            // A sync of the directory makes the rename durable.
+            // Syncing the directory makes the rename durable.
             #[cfg(unix)]
             File::open(&self.path)?.sync_all()?;
             io::Result::Ok(())

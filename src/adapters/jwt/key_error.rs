@@ -1,10 +1,10 @@
-//! Errors of keys and of the key directory.
+//! Errors for keys and the key directory.
 
 use std::{io, path::Path};
 
 use thiserror::Error;
 
-/// The reason why a key or key directory is unusable. `Display` writes one line that begins with its path, or with
+/// The reason why a key or key directory is unusable. `Display` writes one line that begins with the path, or with
 /// `signing key` or `imported key` if the key has no file.
 #[derive(Debug, Error)]
 #[error("{place}: {reason}")]
@@ -31,7 +31,9 @@ pub(super) enum Reason {
     KeyMode(u32),
     #[error("other users can add keys to this directory (mode {0:03o}): chmod 700 it")]
     DirectoryMode(u32),
-    #[error("not a key file name: expected SECONDS-KID.{0} with the creation time as a Unix timestamp")]
+    #[error(
+        "not a key file name: expected SECONDS-KID.{0}, where SECONDS is the creation time as a Unix timestamp"
+    )]
     FileName(String),
     #[error("the file name does not match the key, whose kid is {0}: rename the file")]
     WrongKid(String),

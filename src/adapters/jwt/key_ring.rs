@@ -36,7 +36,7 @@ pub(super) struct KeyRing {
     /// `None` if the keys do not change.
     pub(super) directory: Option<KeyDirectory>,
     keys: RwLock<Keys>,
-    /// The errors of the last read.
+    /// The errors from the last read.
     errors: Mutex<BTreeSet<String>>,
     invalidators: Mutex<Vec<Arc<dyn CacheInvalidator>>>,
     unknown_kid: Notify,
@@ -62,7 +62,7 @@ impl KeyRing {
         let (own, wanted) = (keys[schedule.signing(now)].algorithm(), settings.algorithm);
         if directory.is_some() && wanted.is_some_and(|wanted| wanted != own) {
             log::warn!(
-                "the current key signs with {}: the configured algorithm is only used for new keys",
+                "the current key signs with {}: the configured algorithm is used only for new keys",
                 own.name()
             );
         }
@@ -91,12 +91,12 @@ impl KeyRing {
         key
     }
 
-    /// Returns the public keys that verify, including those that do not sign yet.
+    /// Returns the public keys that verify tokens, including keys that do not sign yet.
     pub(super) fn public_keys(&self, now: Timestamp) -> Vec<PublicKeyMembers> {
         self.read().published(now).filter_map(|key| key.jwk()).collect()
     }
 
-    /// Returns the algorithms of the keys that verify.
+    /// Returns the algorithms of the keys that verify tokens.
     pub(super) fn algorithms(&self, now: Timestamp) -> Vec<SigningAlgorithm> {
         let mut algorithms = Vec::new();
         for key in self.read().published(now) {

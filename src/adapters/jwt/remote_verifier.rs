@@ -33,8 +33,8 @@ use crate::domain::{
 /// With the feature `remote-jwks`, `RemoteJwtVerifier::discover` fetches the keys itself: see
 /// `examples/resource-server`. Otherwise your application fetches the keys and passes the body of
 /// `/.well-known/jwks.json` to [`set_keys`](Self::set_keys): at startup, when the response's `max-age` has passed, and
-/// when [`unknown_key`](Self::unknown_key) returns. Wait some seconds between two fetches, since anyone can send tokens
-/// with unknown keys. Until the first keys are set, [`verify`](TokenVerifier::verify) returns a temporary
+/// when [`unknown_key`](Self::unknown_key) returns. Wait a few seconds between two fetches, since anyone can send
+/// tokens with unknown keys. Until the first keys are set, [`verify`](TokenVerifier::verify) returns a temporary
 /// [`BackendError`] (status 503). If you use a [`TokenCache`](crate::cache::TokenCache), pass it to
 /// [`watch`](Self::watch), so that a change of the keys also invalidates cached tokens.
 ///
@@ -125,9 +125,9 @@ impl RemoteJwtVerifier {
         }
     }
 
-    /// Creates a verifier that fetches the keys of the issuer in the background, at the `jwks_uri` of its metadata
-    /// ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414), or OpenID Connect Discovery). Both URLs must be `https`, or
-    /// `http` with a loopback host. Redirects are not followed.
+    /// Creates a verifier that fetches the keys of the issuer in the background, from the `jwks_uri` in the issuer's
+    /// metadata ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414), or OpenID Connect Discovery). Both URLs must be
+    /// `https`, or `http` with a loopback host. Redirects are not followed.
     ///
     /// Keys are fetched again when their `max-age` has passed (1 minute to 1 hour) and when a token has an unknown key,
     /// at most every 5 seconds. The metadata is read again when the keys have expired, after a failure, and if a fetch
@@ -192,7 +192,7 @@ impl RemoteJwtVerifier {
     }
 
     /// Waits for a token with an unknown key, such as the first token that a new key has signed. Returns at once if
-    /// there was one since the last call. Only one task may wait.
+    /// such a token was received since the last call. Only one task may wait.
     pub async fn unknown_key(&self) {
         self.shared.unknown_key.notified().await;
     }
@@ -203,7 +203,10 @@ impl RemoteJwtVerifier {
             if !keys.has(token.kid()) {
                 self.shared.unknown_key.notify_one();
             }
-            log::debug!("rejected a token: no key of {} has its key ID and algorithm", self.expected.issuer);
+            log::debug!(
+                "rejected a token: no key of {} has the token's key ID and algorithm",
+                self.expected.issuer
+            );
             return None;
         };
         let claims = self.expected.read(&token.payload_signed_by(key)?, now)?;

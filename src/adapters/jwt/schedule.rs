@@ -11,8 +11,8 @@ const HANDOVER: Duration = Duration::from_secs(60);
 
 /// The state of a key at a given time.
 ///
-/// The newest key whose activation delay has passed signs. Without such a key, the oldest one signs. So the first
-/// key signs at once, and exactly one key signs at any time.
+/// Of the keys whose activation delay has passed, the newest signs. If there is no such key, the oldest key signs. So
+/// the first key signs at once, and exactly one key signs at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
     /// The key is published but does not sign yet.
@@ -48,7 +48,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// Creates the schedule of `keys`, which are sorted, oldest first.
+    /// Creates the schedule of `keys`, which must be sorted, oldest first.
     pub(super) fn new(keys: &[Arc<Key>], rotation: Rotation) -> Self {
         Self { created: keys.iter().map(|key| key.name.created).collect(), rotation }
     }

@@ -74,8 +74,8 @@ pub struct JwtSettings {
     pub activation_delay: Duration,
     /// The issuer of the tokens (`iss`).
     pub issuer: Arc<str>,
-    /// The audience of this application (`aud`). New tokens have this audience unless they are issued for others.
-    /// [`JwtTokens`](crate::jwt::JwtTokens) accepts no other audience.
+    /// The audience of this application (`aud`). New tokens have this audience unless they are issued for other
+    /// audiences. [`JwtTokens`](crate::jwt::JwtTokens) accepts no other audience.
     pub audience: Arc<str>,
     /// The lifetime of a token.
     pub access_token_ttl: Duration,

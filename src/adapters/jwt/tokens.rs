@@ -104,7 +104,7 @@ impl JwtTokens {
         Self::open_with(JwtSettings::new(SigningKeys::secret(secret)?, issuer))
     }
 
-    /// Opens the keys of `settings`.
+    /// Opens the keys that `settings` specifies.
     ///
     /// # Errors
     /// [`KeyError`] as for the other constructors.

@@ -8,7 +8,7 @@ use ::phc::PasswordHash;
 use super::stored::{UnsupportedHash, numbers};
 use crate::domain::backend_error::BackendError;
 
-/// The maximum memory of one hash, in KiB, the same as libsodium's MODERATE.
+/// The maximum memory of one hash, in KiB, as in libsodium's MODERATE preset.
 pub(super) const MAX_MEMORY: u32 = 256 * 1024;
 
 /// The maximum product of memory and iterations, in KiB: about one second on one core.
@@ -65,7 +65,7 @@ impl Argon2Params {
         self.costs.m_cost()
     }
 
-    /// Hashes `password` into `output`. Uses the `own` blocks if their capacity suffices, or else allocates new ones.
+    /// Hashes `password` into `output`. Uses the `own` blocks if their capacity suffices; otherwise allocates new ones.
     pub(super) fn derive(
         &self,
         password: &[u8],

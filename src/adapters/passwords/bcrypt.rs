@@ -1,7 +1,7 @@
 //! bcrypt, the common format of PHP, Ruby, Node and Spring, and its combinations with SHA-2.
 //!
-//! bcrypt ignores all but the first 72 bytes of a password. The hash of a longer password is not replaced, since its
-//! end may be mistyped. Programs that hash the password before bcrypt do not have this limit.
+//! bcrypt ignores all but the first 72 bytes of a password. The hash of a longer password is not replaced, since the
+//! end of the password may be mistyped. Programs that hash the password before bcrypt do not have this limit.
 
 use ::bcrypt::{HashParts, verify};
 use base64ct::{Base64, Encoding};
@@ -75,7 +75,7 @@ impl Bcrypt {
         verify(&*input, &self.hash).map_err(|error| BackendError::new(error.to_string()))
     }
 
-    /// Returns whether the hash depends on all of the password.
+    /// Returns whether the hash depends on the whole password.
     pub(super) fn covers(&self, password: &[u8]) -> bool {
         !matches!(self.prehash, Prehash::None) || password.len() <= MAX_PASSWORD
     }

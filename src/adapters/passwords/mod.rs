@@ -1,4 +1,4 @@
-//! Password hashing with Argon2id, verification of the hashes of other programs, and the password policy.
+//! Password hashing with Argon2id, verification of hashes from other programs, and the password policy.
 
 mod argon2id;
 mod bcrypt;
@@ -104,7 +104,7 @@ impl Argon2Hasher {
         self.pool.load()
     }
 
-    /// Checks whether [`verify`](PasswordHasher::verify) supports a stored hash.
+    /// Checks that [`verify`](PasswordHasher::verify) supports a stored hash.
     ///
     /// # Errors
     /// [`UnsupportedHash`] with the reason if it does not.

@@ -15,7 +15,7 @@ use super::stored::{Kdf, StoredHash, UnsupportedHash, decode_hex, numbers};
 /// iterations each year, to 1.2 million in 2025.
 const MAX_ITERATIONS: u32 = 4_000_000;
 
-/// The first byte of hashes of ASP.NET Core Identity, version 3.
+/// The first byte of ASP.NET Core Identity hashes, version 3.
 const ASP_NET_VERSION: u8 = 1;
 
 const MALFORMED: UnsupportedHash = UnsupportedHash::Malformed("PBKDF2");
@@ -111,8 +111,8 @@ pub(super) fn parse_werkzeug(fields: &str) -> Result<StoredHash, UnsupportedHash
     stored(digest, iterations, salt.as_bytes(), decode_hex(output.as_bytes()).ok_or(MALFORMED)?)
 }
 
-/// Parses a hash of ASP.NET Core Identity, version 3: base64 of the version, the digest, the iterations and the length
-/// of the salt as big-endian numbers, the salt, and the hash. Returns `None` for other strings.
+/// Parses an ASP.NET Core Identity hash, version 3: base64 of the version, the digest, the iterations and the length of
+/// the salt as big-endian numbers, the salt, and the hash. Returns `None` for other strings.
 pub(super) fn parse_asp_net(text: &str) -> Option<Result<StoredHash, UnsupportedHash>> {
     let bytes = Base64::decode_vec(text).ok()?;
     let (&[version, ref header @ ..], rest) = bytes.split_first_chunk::<13>()?;

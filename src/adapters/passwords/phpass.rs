@@ -1,4 +1,4 @@
-//! phpass, the "portable" hashes of WordPress before 6.8 and of phpBB: MD5, iterated.
+//! phpass: the "portable" hashes of phpBB and of WordPress before 6.8, which iterate MD5.
 
 use base64ct::{Base64ShaCrypt, Encoding};
 use md5::{Digest, Md5};
@@ -11,10 +11,10 @@ const DIGITS: &str = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst
 const SALT_BYTES: usize = 8;
 const OUTPUT_BYTES: usize = 16;
 
-/// The binary logarithm of the minimum number of iterations, which phpass specifies.
+/// The binary logarithm of the minimum number of iterations that phpass specifies.
 const MIN_LOG: usize = 7;
 
-/// The binary logarithm of the maximum number of iterations: half a second on one core. WordPress uses 13.
+/// The binary logarithm of the maximum number of iterations, which take half a second on one core. WordPress uses 13.
 const MAX_LOG: usize = 18;
 
 const MALFORMED: UnsupportedHash = UnsupportedHash::Malformed("phpass");

@@ -18,16 +18,16 @@ use crate::domain::{
     secret::Password,
 };
 
-/// A policy that rejects new passwords that are short, overlong, common, easy to guess or breached.
+/// A policy that rejects new passwords that are too short, too long, common, easy to guess or breached.
 ///
-/// The minimum length is 15 characters, as NIST requires of passwords without a second factor. How hard a password is
-/// to guess is estimated from the patterns that [zxcvbn](https://docs.rs/zxcvbn) finds in it: common passwords, words,
-/// names, dates, keyboard patterns and repetitions, and the words of the context. Digits, years and symbols around
-/// them, capital letters and substitutions such as `@` for `a` add little. A password may contain a word of the context
-/// if the rest of it is strong enough.
+/// The minimum length is 15 characters, as NIST requires for passwords that are used without a second factor. The
+/// strength of a password is estimated from the patterns that [zxcvbn](https://docs.rs/zxcvbn) finds in it: common
+/// passwords, words, names, dates, keyboard patterns and repetitions, and words from the context. Digits, years and
+/// symbols around them, capital letters and substitutions such as `@` for `a` add little. A password may contain a word
+/// from the context if the rest of the password is strong enough.
 ///
-/// An estimate usually takes a few milliseconds, but up to a few tenths of a second for a malicious password. Estimates
-/// therefore wait in the queue of an [`Argon2Hasher`] and run on its threads.
+/// An estimate usually takes a few milliseconds, but can take a few tenths of a second for a malicious password.
+/// Estimates therefore wait in the queue of an [`Argon2Hasher`] and run on its threads.
 ///
 /// ```
 /// use gatepass::{BackendError, Password, PasswordPolicy, error::WeakPassword};
@@ -56,7 +56,7 @@ pub struct StrengthPolicy {
 }
 
 impl StrengthPolicy {
-    /// The lowest minimum length, in characters. NIST requires it of passwords that are used with a second factor.
+    /// The lowest minimum length, in characters. NIST requires it for passwords that are used with a second factor.
     pub const MIN_CHARACTERS: usize = 8;
 
     /// Creates a policy that runs on the threads of this hasher.
@@ -75,7 +75,7 @@ impl StrengthPolicy {
         Self { min_characters: minimum.max(Self::MIN_CHARACTERS), ..self }
     }
 
-    /// Also rejects the passwords in this list. Each password is looked up as typed, in NFKC, and in lower case.
+    /// Rejects the passwords in this list as well. Each password is looked up as typed, in NFKC, and in lower case.
     #[must_use]
     pub fn blocklist(self, list: PasswordBlocklist) -> Self {
         Self { blocklist: Some(list), ..self }

@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 use super::{argon2id::MAX_MEMORY, settings::Argon2Settings};
 use crate::domain::backend_error::BackendError;
 
-/// The memory that all threads together may use in addition to their own blocks, in KiB: two of the largest hashes.
+/// The memory that all threads together may use in addition to their own blocks, in KiB: enough for two of the largest
+/// hashes.
 const MAX_EXTRA_MEMORY: u32 = 2 * MAX_MEMORY + 1024;
 
 /// The niceness of hashing threads, which is the maximum: they use idle cores and yield to threads that serve requests.
@@ -24,7 +25,7 @@ const MAX_EXTRA_MEMORY: u32 = 2 * MAX_MEMORY + 1024;
 #[cfg(target_os = "linux")]
 const NICE: i32 = 19;
 
-/// Threads that start on demand and end when the pool is dropped.
+/// A pool of threads that start on demand and end when the pool is dropped.
 pub(super) struct Pool(Arc<Shared>);
 
 struct Shared {
@@ -32,7 +33,7 @@ struct Shared {
     /// The number of blocks that each thread reuses. When each hash allocated its own, glibc retained hundreds of MiB.
     own_blocks: usize,
     state: Mutex<State>,
-    /// Notified when a job is added, a job ends, or the pool is closed.
+    /// Notified when a job is added or ends, and when the pool is closed.
     changed: Condvar,
 }
 
@@ -64,7 +65,7 @@ pub struct HashLoad {
     pub waiting: usize,
     /// The number of passwords that are being hashed.
     pub running: usize,
-    /// The number of passwords rejected so far because the queue was full or the wait too long.
+    /// The number of passwords rejected so far because the queue was full or the wait would have been too long.
     pub refused: u64,
     /// The maximum number of threads.
     pub threads: usize,

@@ -31,12 +31,12 @@ pub struct Argon2Settings {
     /// The number of passes over the memory: at least 1. The product of memory and iterations is at most 1048576 KiB (1
     /// GiB).
     pub iterations: u32,
-    /// The number of lanes, 1 to 32768. One thread computes them all.
+    /// The number of lanes, 1 to 32768. A single thread computes all lanes.
     pub parallelism: u32,
     /// The maximum number of threads; `None` means one per core. Each thread keeps `memory` allocated after its first
     /// hash.
     pub threads: Option<NonZeroUsize>,
-    /// The maximum number of passwords that wait for a thread. Further ones are rejected at once with a temporary
+    /// The maximum number of passwords that wait for a thread. Further passwords are rejected at once with a temporary
     /// error.
     pub queue: NonZeroUsize,
     /// The maximum time that a password waits for a thread, estimated from the queue and the duration of recent hashes.

@@ -53,7 +53,7 @@ pub enum UnsupportedHash {
     #[error("{0} hash with parameters over the limit")]
     TooCostly(&'static str),
     /// The hash is of this kind, which reveals the password to anyone who has a copy of the hash.
-    #[error("{0}, which does not protect the password; import ! as the hash, and set a new password")]
+    #[error("{0}, which does not protect the password; import `!` as the hash, and set a new password")]
     TooWeak(&'static str),
 }
 
@@ -84,8 +84,8 @@ impl StoredHash {
         }
     }
 
-    /// Parses a hash with the scheme of an LDAP server ([RFC
-    /// 3112](https://www.rfc-editor.org/rfc/rfc3112)), Dovecot or Spring before it, as in `{bcrypt}$2b$…`.
+    /// Parses a hash that follows a scheme, as LDAP servers ([RFC 3112](https://www.rfc-editor.org/rfc/rfc3112)),
+    /// Dovecot and Spring write it: `{bcrypt}$2b$…`.
     fn parse_with_scheme(scheme: &str, hash: &str) -> Result<Self, UnsupportedHash> {
         match scheme.to_ascii_lowercase().as_str() {
             "argon2"
@@ -181,7 +181,7 @@ impl StoredHash {
         Ok(output.ct_eq(stored).into())
     }
 
-    /// Returns whether the hash depends on all of the password: bcrypt ignores what follows the 72nd byte.
+    /// Returns whether the hash depends on the whole password: bcrypt ignores what follows the 72nd byte.
     pub(super) fn covers(&self, password: &[u8]) -> bool {
         match self {
             Self::Bcrypt(bcrypt) => bcrypt.covers(password),

@@ -21,24 +21,24 @@ use crate::{
     },
 };
 
-/// The maximum length of a string from a request, in characters. Longer ones are truncated.
+/// The maximum length of a string from a request, in characters. Longer strings are truncated.
 const MAX_TEXT: usize = 256;
 
 const INSERT: &str = "INSERT INTO audit (time, event, username, username_key, user_id, client_id, session_id, \
                       address, user_agent, actor, detail, count, failure)";
 
-/// Failures of the same kind, account, address and minute are one entry.
+/// Failures of the same kind, account, address and minute are counted in one entry.
 const OR_COUNT: &str = " ON CONFLICT (failure) DO UPDATE SET count = audit.count + excluded.count";
 
-/// An entry without a username gets that of the user, if the user still exists.
+/// If an entry has no username, the username of its user is returned, if the user still exists.
 const SELECT: &str = "SELECT id, time, event, \
                       COALESCE(username, (SELECT username FROM users WHERE id = user_id)) AS username, \
                       user_id, client_id, session_id, address, user_agent, actor, detail, count \
                       FROM audit WHERE time >= ";
 
-/// The latest $3 events of a user with the identifier $1 and the username key $2, and the latest $3 failed sign-ins
-/// with the username. Each half repeats the condition of an index, so that the database reads only these entries. The
-/// excluded kinds of events are too frequent, or concern only single requests.
+/// The latest $3 events of the user with the identifier $1 and the username key $2, and the latest $3 failed sign-ins
+/// with that username. Each half of the query repeats the condition of a partial index, so that the database reads only
+/// these entries. The excluded kinds of events are too frequent, or concern only a single request.
 const SECURITY_EVENTS: &str = "SELECT id, time, event, username, user_id, client_id, session_id, address, user_agent, \
                                actor, detail, count FROM (SELECT * FROM (SELECT * FROM audit WHERE user_id = $1 \
                                AND event NOT IN ('refresh', 'refresh_repeated', 'refresh_failed', 'forbidden', \
@@ -52,11 +52,11 @@ const SECURITY_EVENTS: &str = "SELECT id, time, event, username, user_id, client
 /// An entry of the audit trail: who did what, when and from where. It never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// The time of the event, or of the first one that was counted.
+    /// The time of the event, or of the first one if the entry counts several events.
     pub time: Timestamp,
     /// The kind of event: the name of an [`EventKind`](crate::events::EventKind) of this or another version.
     pub event: String,
-    /// The username as it was sent, whether or not a user has it.
+    /// The username as it was sent, whether or not there is such a user.
     pub username: Option<String>,
     /// The user.
     pub user_id: Option<String>,
@@ -72,7 +72,7 @@ pub struct AuditEntry {
     pub actor: Option<String>,
     /// Further details, such as the names of changed fields.
     pub detail: Option<String>,
-    /// The number of events: refused attempts of the same kind, account, address and minute are one entry.
+    /// The number of events: failures of the same kind, account, address and minute are counted in one entry.
     pub count: u64,
 }
 
@@ -137,7 +137,7 @@ pub(super) fn clean(text: &str) -> String {
     text.chars().take(MAX_TEXT).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// An operator who makes changes without a request, such as the user of a command line.
+/// An operator who makes changes without a request, such as a user of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor(String);
 
@@ -164,7 +164,7 @@ pub struct SqlAudit {
 pub struct AuditFilter {
     /// The earliest time of an entry.
     pub since: Option<Timestamp>,
-    /// A case-insensitive username, which matches the entries of this user and the entries with this username.
+    /// The username, ignoring case. Matches the entries of this user, and other entries with this username.
     pub user: Option<String>,
     /// The kind of event.
     pub kind: Option<EventKind>,
@@ -192,7 +192,7 @@ impl SqlAudit {
         Self { database }
     }
 
-    /// Adds the entries, all or none. A failure ([`EventKind::is_failure`]) of the same kind, account, address and
+    /// Adds all of the entries or none. A failure ([`EventKind::is_failure`]) of the same kind, account, address and
     /// minute as a stored one is added to the count of that entry.
     ///
     /// # Errors
@@ -220,9 +220,9 @@ impl SqlAudit {
     }
 
     /// Returns at most `limit` events that a user should know about, newest first: sign-ins, failed sign-ins, password
-    /// changes, ended sessions, changes by operators. Failed sign-ins with the username are included if they happened
-    /// after the user was added. Anyone can cause such failures, but they cannot displace the other events, for which
-    /// 70% of the list is reserved.
+    /// changes, ended sessions, and changes by operators. Failed sign-ins with the username are included if they
+    /// happened after the user was added. Anyone can cause such failures, but they cannot displace the other events,
+    /// for which 70% of the list is reserved.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
@@ -261,7 +261,7 @@ pub(super) async fn append(connection: &mut Connection, entries: &[AuditEntry]) 
 pub struct AuditWriter(Pool);
 
 impl AuditWriter {
-    /// Adds the entries, all or none.
+    /// Adds all of the entries or none.
     ///
     /// # Errors
     /// [`StoreError`] if the entries could not be stored within `limit`.
@@ -364,7 +364,7 @@ mod tests {
         testing::{account, on_postgres},
     };
 
-    /// Events of a user who refreshes tokens all the time, and whose password is guessed from many addresses.
+    /// Events of a user who refreshes tokens all the time, and failed sign-ins with that username from many addresses.
     const MANY: &str = "INSERT INTO audit (time, event, username, username_key, user_id, failure) \
                         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) \
                         SELECT 4000000000 + i, 'refresh', NULL, NULL, id, NULL FROM n, users UNION ALL \
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn security_events_are_read_by_index() {
+    async fn security_events_query_uses_its_indexes() {
         let database = Database::open("sqlite::memory:").await.unwrap();
         assert_security_events_are_read_by_index(database, "EXPLAIN QUERY PLAN ", "detail").await;
         on_postgres(async |database| {

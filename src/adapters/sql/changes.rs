@@ -68,8 +68,8 @@ impl Database {
     /// the database is unreachable, the invalidator is [disconnected](CacheInvalidator::disconnected) until they can be
     /// read again.
     ///
-    /// One background task polls the database five times a second, on a connection of its own. Another one removes
-    /// expired rows from the tables. Both end with the last clone of the `Database`.
+    /// One background task polls the database five times a second, on a connection of its own. Another task removes
+    /// expired rows from the tables. Both stop when the last clone of the `Database` is dropped.
     ///
     /// # Errors
     /// [`StoreError`] if the latest change cannot be read.
@@ -99,19 +99,19 @@ impl Database {
     }
 
     /// Removes expired sessions and other expired rows once a minute, in the background, until the last clone of this
-    /// `Database` is dropped. Without a cleanup, these rows accumulate. [`watch`](Self::watch) starts one too; calling
-    /// both is harmless.
+    /// `Database` is dropped. If no cleanup runs, these rows accumulate. [`watch`](Self::watch) starts a cleanup too;
+    /// calling both is harmless.
     ///
     /// Set the limits of the audit trail first: [`with_audit_retention`](Self::with_audit_retention) and
-    /// [`with_audit_max_entries`](Self::with_audit_max_entries) have no effect on a cleanup that already runs.
+    /// [`with_audit_max_entries`](Self::with_audit_max_entries) have no effect on a cleanup that is already running.
     pub fn remove_expired(&self) {
         self.listeners
             .1
             .get_or_init(|| background::spawn(cleanup::run(self.pool.clone(), self.audit_limits)));
     }
 
-    /// Runs a statement, and [commits](Self::commit) it with the change and the entry if it changed a row. Returns
-    /// whether it did.
+    /// Runs a statement. If it changes a row, [commits](Self::commit) it with the change and the audit entry. Returns
+    /// whether it changed a row.
     pub(super) async fn apply(
         &self,
         statement: Statement<'_>,
@@ -128,7 +128,7 @@ impl Database {
     }
 
     /// Commits a transaction with an entry for the audit trail and, if cached tokens become stale, a change for the
-    /// change feed. The listeners of this process are notified before this returns.
+    /// change feed. The listeners of this process are notified before this function returns.
     pub(super) async fn commit(
         &self,
         mut transaction: Connection,
@@ -145,7 +145,7 @@ impl Database {
             let insert = Statement::new(INSERT).bind(number).bind(kind).bind(name).bind(now);
             transaction.execute(insert).await?;
         }
-        // Listeners are notified on drop: if the call is canceled, the commit may still take effect.
+        // Listeners are notified even if the call is canceled, because the commit may still take effect.
         let _notification = Notification { listeners: &self.listeners, change };
         transaction.commit().await
     }
@@ -163,7 +163,7 @@ impl Drop for Notification<'_> {
     }
 }
 
-/// A row of the table of changes: number, kind and name.
+/// A row of the table `changes`: number, kind and name.
 type Change = (i64, String, String);
 
 fn change(row: &Row) -> Result<Change, BackendError> {
@@ -180,7 +180,7 @@ fn to_columns(change: &Invalidation) -> (&'static str, &str) {
     }
 }
 
-/// Parses a row. A kind that this version does not know, because a newer version wrote it, invalidates everything.
+/// Parses a row. A kind that only newer versions know invalidates everything.
 fn from_columns((_, kind, name): &Change) -> Invalidation {
     let known = match kind.as_str() {
         "user" => name.parse().map(Invalidation::User),
@@ -191,14 +191,14 @@ fn from_columns((_, kind, name): &Change) -> Invalidation {
     known.unwrap_or(Invalidation::Everything)
 }
 
-/// The task that polls the table of changes.
+/// The task that polls the table `changes`.
 struct ChangeFeed {
     pool: Pool,
-    /// The latest change that was read, if there is one.
+    /// The latest change that was read; `None` if the table was empty.
     latest: Option<Change>,
     invalidator: Arc<dyn CacheInvalidator>,
     max_staleness: Duration,
-    /// The start of the last successful poll.
+    /// The time at which the last successful poll started.
     polled: Instant,
     is_disconnected: bool,
 }
@@ -249,7 +249,7 @@ impl ChangeFeed {
             let number = self.latest.as_ref().map_or(0, |(number, ..)| *number);
             let changes = connection.fetch(Statement::new(SINCE).bind(number), change).await?;
             let Some(new) = new_changes(self.latest.as_ref(), &changes) else {
-                // Changes are missing, or the database was replaced. The latest one is read before the cache is
+                // Changes are missing, or the database was replaced. The latest change is read before the cache is
                 // cleared, so that no change between these two steps is missed.
                 self.latest = connection.fetch(Statement::new(LATEST), change).await?.pop();
                 self.invalidator.invalidate(&Invalidation::Everything);
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn new_changes_without_a_gap_returns_those_after_the_known_one() {
+    fn new_changes_without_a_gap_returns_the_changes_after_the_known_one() {
         assert_eq!(new_changes(None, &[]), Some(&[][..]));
         assert_eq!(new_changes(None, &rows(1..=2)), Some(&rows(1..=2)[..]));
         assert_eq!(new_changes(Some(&row(5)), &rows(5..=5)), Some(&[][..]));
@@ -300,16 +300,16 @@ mod tests {
 
     #[test]
     fn new_changes_with_a_gap_returns_none() {
-        assert_eq!(new_changes(None, &rows(2..=3)), None, "the first one was removed");
-        assert_eq!(new_changes(Some(&row(5)), &rows(7..=8)), None, "the known one was removed");
-        assert_eq!(new_changes(Some(&row(5)), &[]), None, "all were removed");
-        assert_eq!(new_changes(Some(&row(5)), &rows([5, 7])), None, "one is missing");
+        assert_eq!(new_changes(None, &rows(2..=3)), None, "the first change was removed");
+        assert_eq!(new_changes(Some(&row(5)), &rows(7..=8)), None, "the known change was removed");
+        assert_eq!(new_changes(Some(&row(5)), &[]), None, "all changes were removed");
+        assert_eq!(new_changes(Some(&row(5)), &rows([5, 7])), None, "a change is missing");
         let other = (5, "user".to_owned(), "another user".to_owned());
-        assert_eq!(new_changes(Some(&other), &rows(5..=6)), None, "another database");
+        assert_eq!(new_changes(Some(&other), &rows(5..=6)), None, "the database was replaced");
     }
 
     #[test]
-    fn deadline_is_rounded_up_to_a_second() {
+    fn deadline_is_rounded_up_to_a_whole_second() {
         let now = Timestamp::from_unix(7);
         for (max_staleness, expected) in [(1, 8), (999, 8), (1000, 8), (1001, 9), (5000, 12)] {
             let max_staleness = Duration::from_millis(max_staleness);
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn change_is_read_from_the_columns_it_was_written_to() {
+    fn invalidation_is_the_same_after_a_round_trip_through_columns() {
         for change in [
             Invalidation::User(7.into()),
             Invalidation::Session("s".parse().unwrap()),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The statements, with the time for which they keep expired rows. The latest change is never removed: replicas compare
-/// it with the one that they have read.
+/// it with the latest one that they have read.
 const STATEMENTS: [(&str, Duration); 4] = [
     ("DELETE FROM changes WHERE made < $1 AND number < (SELECT number FROM change_counter)", RETENTION),
     ("DELETE FROM sessions WHERE expires < $1", RETENTION),
@@ -19,14 +19,14 @@ const STATEMENTS: [(&str, Duration); 4] = [
 ];
 
 /// The maximum number of entries of the audit trail that one statement removes. After a change of the limits, there may
-/// be many to remove.
+/// be many entries to remove.
 const AUDIT_BATCH: i64 = 5000;
 const OLD_AUDIT: &str = "DELETE FROM audit WHERE id IN \
                          (SELECT id FROM audit WHERE time < $2 ORDER BY time LIMIT $1)";
 
 /// The kinds of entries whose number is limited: failures, and routine events, which any user can cause at any time.
 /// Each kind may fill half of the maximum, so that neither displaces the other. The remaining entries, such as changes
-/// by operators and password changes, are removed only after the retention.
+/// by operators and password changes, are removed only after the retention period.
 const LIMITED: [&str; 2] = [
     "failure IS NOT NULL",
     "event IN ('sign_in', 'refresh', 'refresh_repeated', 'token_issued', 'token_revoked', 'session_ended', \
@@ -40,16 +40,17 @@ pub(super) struct AuditLimits {
     pub(super) max_entries: Option<u32>,
 }
 
-/// The retention of changes and of expired sessions, with their revoked tokens. A replica that was disconnected for
-/// longer clears its token cache.
+/// The retention period for changes, and for expired sessions with their revoked tokens. A replica that was
+/// disconnected for longer clears its token cache.
 const RETENTION: Duration = Duration::from_secs(10 * 60);
 
-/// The retention of failed attempts that older versions recorded. It is longer than they can delay a sign-in.
+/// The retention period for failed attempts that older versions recorded. It is longer than these attempts can delay a
+/// sign-in.
 const OLD_FAILED_ATTEMPTS_RETENTION: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// The statement that removes failed attempts above the maximum number: many addresses must not fill the disk. Low
-/// counts are removed first, so that many guesses at one account stay counted. Known networks have a maximum of their
-/// own.
+/// The statement that removes failed attempts above the maximum number: attempts from many addresses must not fill the
+/// disk. Rows with low counts are removed first, so that an attack on one account stays counted. Known networks have a
+/// maximum of their own.
 const SURPLUS_FAILED_ATTEMPTS: &str = "DELETE FROM failures WHERE name IN (SELECT name FROM failures \
                                        WHERE name NOT LIKE 'known %' \
                                        ORDER BY count DESC, COALESCE(expires, last + 3600) DESC \
@@ -93,8 +94,8 @@ async fn run_once(pool: &Pool, audit: AuditLimits, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// Returns the number of entries above the limit; `None` if there are none. Each batch counts again, because other
-/// replicas may have removed entries.
+/// Returns the number of entries above the limit; `None` if there are none. They are counted again for each batch,
+/// because other replicas may have removed entries.
 async fn surplus_audit(
     pool: &Pool,
     kind: &'static str,
@@ -115,7 +116,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn cleanup_removes_only_audit_entries_older_than_the_retention() {
+    async fn cleanup_removes_only_audit_entries_older_than_the_retention_period() {
         let database = Database::open("sqlite::memory:").await.unwrap();
         let audit = SqlAudit::new(database.clone());
         let at = |second| AuditEntry::new(EventKind::SignedIn, Timestamp::from_unix(second));
@@ -142,7 +143,7 @@ mod tests {
         let routine = (0..5).map(|second| at(EventKind::Refreshed, 2000 + second));
         audit.append(&routine.collect::<Vec<_>>()).await.unwrap();
         audit.append(&[at(EventKind::PasswordChanged, 10), at(EventKind::UserChanged, 20)]).await.unwrap();
-        // The times of the remaining entries.
+        // Runs a cleanup, and returns the times of the remaining entries.
         let remaining = async |max_entries| {
             let limits = AuditLimits { retention: None, max_entries: Some(max_entries) };
             run_once(&database.pool, limits, Timestamp::from_unix(10_000)).await.unwrap();
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn full_audit_trail_loses_the_oldest_failures_and_routine_events() {
+    async fn cleanup_of_a_full_audit_trail_removes_the_oldest_failures_and_routine_events() {
         let database = Database::open("sqlite::memory:").await.unwrap();
         assert_full_trail_loses_the_oldest_failures_and_routine_events(database).await;
         on_postgres(assert_full_trail_loses_the_oldest_failures_and_routine_events).await;

@@ -59,11 +59,11 @@ pub struct SqlClients {
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisteredClient {
-    /// The client. The current secret of a confidential client comes first.
+    /// The client. The first secret of a confidential client is the current one.
     pub client: Client,
     /// The display name, which may be empty.
     pub name: String,
-    /// The time of the registration.
+    /// The time at which the client was registered.
     pub created: Timestamp,
     /// The time at which the current secret was created; `None` for a public client.
     pub secret_created: Option<Timestamp>,
@@ -128,7 +128,7 @@ pub(super) fn lines(audiences: &[Audience]) -> String {
     audiences.iter().map(Audience::as_str).collect::<Vec<_>>().join("\n")
 }
 
-/// Reads the audiences of a row.
+/// Reads the audiences from a row.
 pub(super) fn audiences(row: &Row) -> Result<Option<Vec<Audience>>, BackendError> {
     let stored: Option<String> = row.get("audiences")?;
     let parsed = stored.map(|lines| lines.lines().map(Audience::new).collect::<Result<_, _>>());
@@ -161,7 +161,7 @@ fn registered(row: &Row) -> Result<RegisteredClient, BackendError> {
 }
 
 impl SqlClients {
-    /// Creates the registry of the clients in this database.
+    /// Creates a registry for the clients in this database.
     pub fn new(database: Database) -> Self {
         Self { database, actor: None }
     }
@@ -177,8 +177,8 @@ impl SqlClients {
         self.actor.as_ref().map(|actor| AuditEntry { client_id, detail, ..actor.entry(kind) })
     }
 
-    /// Registers a client. Only the first secret of a confidential client is stored. Returns `false` without a change
-    /// if the identifier is taken.
+    /// Registers a client. Only the first secret of a confidential client is stored. Returns `false`, and changes
+    /// nothing, if the identifier is taken.
     ///
     /// # Errors
     /// [`StoreError`] if the client could not be stored.
@@ -217,8 +217,8 @@ impl SqlClients {
         Ok(self.database.pool.fetch(Statement::new(ALL), registered).await?)
     }
 
-    /// Changes a client. Returns whether the client exists. Tokens that the client already has on behalf of users keep
-    /// their scopes and audiences until they expire or are refreshed.
+    /// Changes a client. Returns whether the client exists. Tokens that were already issued to the client on behalf of
+    /// users keep their scopes and audiences until they expire or are refreshed.
     ///
     /// # Errors
     /// [`StoreError`] if the change could not be stored.
@@ -234,8 +234,8 @@ impl SqlClients {
         self.change(client_id, update, detail).await
     }
 
-    /// Gives a confidential client a new secret. The previous secret stays valid for `grace`. Returns `false` without a
-    /// change if there is no such client, or if it already has two valid secrets and `grace` is not zero.
+    /// Gives a confidential client a new secret. The previous secret stays valid for `grace`. Returns `false`, and
+    /// changes nothing, if there is no such client, or if it already has two valid secrets and `grace` is not zero.
     ///
     /// # Errors
     /// [`StoreError`] if the secret could not be stored.
@@ -257,7 +257,7 @@ impl SqlClients {
         self.change(client_id, statement, Some("new secret".to_owned())).await
     }
 
-    /// Revokes the older of two secrets. Returns whether there were two secrets; the older one may have expired.
+    /// Revokes the older of two secrets. Returns whether there were two secrets, even if the older one had expired.
     ///
     /// # Errors
     /// [`StoreError`] if the change could not be stored.

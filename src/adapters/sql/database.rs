@@ -31,10 +31,10 @@ use crate::{
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time limit for a statement or a transaction, including the wait for a connection. PostgreSQL has time limits of
-/// its own ([`TIMEOUTS`]), so that it does not continue an abandoned statement for long.
+/// its own ([`TIMEOUTS`]), so that it does not keep running an abandoned statement for long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The page cache of a connection: 512 KiB. SQLite expects KiB as a negative number.
+/// The page cache size of a connection: 512 KiB. SQLite interprets negative numbers as KiB.
 const CACHE_SIZE: &str = "-512";
 
 /// The maximum time that a statement waits for another connection that writes to the same SQLite file.
@@ -43,15 +43,15 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause between attempts to open a SQLite file that another process has locked.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// The time limits that PostgreSQL enforces, for statements and for the wait for a lock. Those in the URL take
+/// The time limits that PostgreSQL enforces, for statements and for waiting for a lock. Limits in the URL take
 /// precedence.
 const TIMEOUTS: [(&str, &str); 2] = [("statement_timeout", "10s"), ("lock_timeout", "5s")];
 
-/// The statements that begin a transaction with these time limits, for connections through a pooler, which does not
-/// keep the settings of a session.
+/// The statements that begin a transaction with the limits of [`TIMEOUTS`]. Connections through a pooler need them,
+/// because a pooler does not keep the settings of a session.
 const BEGIN_WITH_TIMEOUTS: &str = "BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'";
 
-/// A setting with which a connection tests whether the settings of its startup message reach PostgreSQL.
+/// A setting that shows whether the settings in a connection's startup message reach PostgreSQL.
 const SESSION_MARK: &str = "gatepass.session";
 
 const MISPLACED_PASSWORD: &str =
@@ -87,12 +87,12 @@ pub struct DatabaseSettings {
     /// True if the time limits of [`Database::open`] apply, which is the default. Set this to false for long operations
     /// such as an import.
     pub has_timeouts: bool,
-    /// The schema of the tables on PostgreSQL, which is created if it does not exist. Set it if your application has
-    /// tables of its own in the database: both may have a table `users`. `None` is the default schema of the database
-    /// user.
+    /// The schema of the tables on PostgreSQL, which is created if it does not exist. Set it if the database also
+    /// contains tables of your application, which may have a table `users` too. `None` is the default schema of the
+    /// database user.
     ///
-    /// The name has 1 to 63 lower-case ASCII letters, digits and `_`. SQLite has no schemas: use another file. Behind a
-    /// pooler such as PgBouncer, a schema cannot be used.
+    /// The name consists of 1 to 63 lower-case ASCII letters, digits and `_`. SQLite has no schemas: use another file.
+    /// Behind a pooler such as PgBouncer, a schema cannot be used.
     pub schema: Option<&'static str>,
 }
 
@@ -138,7 +138,7 @@ pub enum OpenError {
         /// The reason.
         reason: &'static str,
     },
-    /// A table of another application has the name of one of Gatepass's tables.
+    /// A table of another application has the same name as one of Gatepass's tables.
     #[error("{0}: set DatabaseSettings::schema, or use another database for the tables of Gatepass")]
     NameTaken(#[source] Box<dyn Error + Send + Sync>),
     /// The tables could not be created or migrated.
@@ -161,7 +161,7 @@ impl Database {
     ///
     /// Every call to a store fails with a [temporary error](StoreError::is_temporary) after ten seconds, even if the
     /// database does not respond at all. PostgreSQL itself ends a statement after ten seconds and the wait for a lock
-    /// after five. If statements do not need such transactions, the URL can set other limits
+    /// after five. Unless each statement runs in such a transaction, the URL can set other limits
     /// (`?options[statement_timeout]=5s`).
     ///
     /// # Errors
@@ -170,10 +170,10 @@ impl Database {
         Self::open_with(url, DatabaseSettings::default()).await
     }
 
-    /// Opens the database like [`open`](Self::open), with settings of your own.
+    /// Opens the database like [`open`](Self::open), but with these settings.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open).
+    /// [`OpenError`] as for [`open`](Self::open), or if the schema cannot be used.
     pub async fn open_with(url: &str, settings: DatabaseSettings) -> Result<Self, OpenError> {
         let (options, is_memory) = (parse(url)?, is_memory(url));
         let database = describe(&options);
@@ -208,8 +208,8 @@ impl Database {
     /// Compares the tables of the database with those of this version. Changes neither tables nor files.
     ///
     /// # Errors
-    /// [`OpenError`] if the URL is not supported, the database cannot be read, or a recorded migration differs from
-    /// that of this version.
+    /// [`OpenError`] if the URL is not supported, the database cannot be read, or a recorded migration differs from the
+    /// one in this version.
     pub async fn inspect(url: &str) -> Result<Tables, OpenError> {
         let options = parse(url)?;
         let database = describe(&options);
@@ -245,8 +245,8 @@ impl Database {
     }
 
     /// Sets the maximum number of failures and routine events, such as sign-ins, in the audit trail. Each of these two
-    /// kinds may fill half of the maximum; above that, the oldest entries are removed. Other entries, such as changes
-    /// by operators, have no maximum. Call this before [`watch`](Self::watch) or
+    /// kinds may take up half of the maximum; above that, its oldest entries are removed. Other entries, such as
+    /// changes by operators, have no maximum. Call this before [`watch`](Self::watch) or
     /// [`remove_expired`](Self::remove_expired), which remove surplus entries.
     #[must_use]
     pub fn with_audit_max_entries(self, max_entries: u32) -> Self {
@@ -335,14 +335,14 @@ async fn open_sqlite(
         // The cache is small, because the operating system caches the file as well.
         .pragma("cache_size", CACHE_SIZE)
         .foreign_keys(true);
-    // No ping before use: a file does not become unreachable like a server.
+    // No ping before use: unlike a server, a file does not become unreachable.
     let pool = pool.acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
     let pool = connect_sqlite(pool, options).await.map_err(cannot_connect(database))?;
     let mut connection = pool.acquire().await.map_err(cannot_connect(database))?;
     let migrated = migrations::migrate_sqlite(&mut connection).await.map_err(cannot_migrate);
     drop(connection);
     if migrated.is_err() {
-        // Otherwise SQLite would write to the file at some later time.
+        // The open connection could otherwise still write to the file later.
         pool.close().await;
     }
     migrated.map(|()| pool)
@@ -363,7 +363,7 @@ async fn connect_sqlite(
     }
 }
 
-/// Returns the pool, and whether its connections go through a pooler.
+/// Opens a connection pool. Also returns whether its connections go through a pooler.
 async fn open_postgres(
     options: PgConnectOptions,
     has_statement_cache: bool,
@@ -378,11 +378,11 @@ async fn open_postgres(
     let detected = detect_session(&options).await;
     let is_refused = detected.as_ref().is_err_and(is_unsupported_setting);
     let is_pooled = detected.as_ref().is_ok_and(|(_, has_session)| !has_session) || !has_statement_cache;
-    // Without the search path, statements would reach tables of the application with the same names.
+    // If the search path were lost, statements would use the application's tables with the same names.
     if let Some(schema) = settings.schema.filter(|_| is_refused || is_pooled) {
         return Err(OpenError::Schema {
             schema,
-            reason: "a pooler does not keep it: connect directly, without statement-cache-capacity=0",
+            reason: "poolers do not keep the search path: connect directly, without statement-cache-capacity=0",
         });
     }
     let (mut connection, _) = detected.map_err(cannot_connect(database))?;
@@ -411,18 +411,18 @@ async fn detect_session(options: &PgConnectOptions) -> Result<(PgConnection, boo
 }
 
 async fn connect_postgres(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    // Needed even if the URL turns the cache off: `clear_cached_statements` closes the statements of migrations by
-    // their names in the cache.
+    // The cache is needed even if the URL turns it off: `clear_cached_statements` closes the statements of migrations
+    // by their names in the cache.
     let options = options.clone().statement_cache_capacity(100);
     timeout(ACQUIRE_TIMEOUT, options.connect()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
-/// Returns whether a pooler refused a setting of the startup message.
+/// Returns whether a pooler refused a setting in the startup message.
 fn is_unsupported_setting(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
 }
 
-/// Returns whether a URL permits named statements, which is sqlx's default.
+/// Returns whether a URL permits named statements, as sqlx does by default.
 fn has_statement_cache(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return true };
     let capacity = url.query_pairs().filter(|(name, _)| name == "statement-cache-capacity").last();
@@ -446,8 +446,8 @@ async fn connect_read_only(options: SqliteConnectOptions) -> Result<SqliteConnec
     options.connect().await
 }
 
-/// Creates the file of a SQLite database, or checks that an existing one may be read and written. SQLite gives the
-/// files next to it the same mode.
+/// Creates the file of a SQLite database, or checks that an existing one may be read and written. SQLite creates the
+/// files next to it with the same mode.
 fn create_file(options: &SqliteConnectOptions) -> Result<(), OpenError> {
     let file = options.get_filename();
     let mut create = OpenOptions::new();
@@ -528,7 +528,8 @@ fn cannot_migrate(error: MigrateError) -> OpenError {
     }
 }
 
-/// Returns whether a table already exists. PostgreSQL has an error code for this; SQLite reports a general error.
+/// Returns whether a statement failed because a table already exists. PostgreSQL has an error code for this; SQLite
+/// only has an error message.
 fn is_name_taken(error: &dyn DatabaseError) -> bool {
     error.code().is_some_and(|code| code == "42P07") || error.message().ends_with("already exists")
 }

@@ -1,4 +1,4 @@
-//! Statements, parameters and rows: one type of each for both SQLite and PostgreSQL.
+//! Statements, parameters and rows. Each has one type for both SQLite and PostgreSQL.
 
 use std::{borrow::Cow, str::FromStr};
 
@@ -22,8 +22,8 @@ pub(super) enum Engine<S, P> {
     Postgres(P),
 }
 
-/// Evaluates one expression for either database. `$typed` binds the value; the optional `$Engine` names the variant, to
-/// wrap another value in it.
+/// Evaluates one expression for either database. `$typed` binds the value; the optional `$Engine` names the variant, so
+/// that the expression can wrap another value in it.
 macro_rules! on_engine {
     ($engine:expr, $Engine:ident($typed:pat) => $expression:expr) => {
         match $engine {
@@ -72,12 +72,12 @@ impl<'a> Statement<'a> {
         Self { sql: sql.into(), parameters: Vec::new(), is_simple: false }
     }
 
-    /// Creates a statement that is sent without being prepared: one that begins or ends a transaction.
+    /// Creates a statement that begins or ends a transaction. It is sent without being prepared.
     pub(super) fn simple(sql: &'static str) -> Self {
         Self { is_simple: true, ..Self::new(sql) }
     }
 
-    /// Returns the statement if it is sent without being prepared.
+    /// Returns the statement as raw SQL; `None` if it must be prepared.
     pub(super) fn unprepared(&self) -> Option<RawSql> {
         self.is_simple.then(|| raw_sql(AssertSqlSafe(self.sql.clone())))
     }
@@ -94,14 +94,14 @@ impl<'a> Statement<'a> {
         self
     }
 
-    /// Appends a parameter.
+    /// Appends a placeholder, and sets its value.
     pub(super) fn push_bind(&mut self, value: impl Into<Parameter<'a>>) -> &mut Self {
         self.parameters.push(value.into());
         let number = self.parameters.len();
         self.push(&format!("${number}"))
     }
 
-    /// Appends a list of parameters in parentheses.
+    /// Appends a list of placeholders in parentheses, and sets their values.
     pub(super) fn push_list(&mut self, values: impl IntoIterator<Item = Parameter<'a>>) -> &mut Self {
         for (position, value) in values.into_iter().enumerate() {
             self.push(if position == 0 { "(" } else { ", " }).push_bind(value);
@@ -109,7 +109,7 @@ impl<'a> Statement<'a> {
         self.push(")")
     }
 
-    /// Appends the `VALUES` of an `INSERT`.
+    /// Appends the `VALUES` clause of an `INSERT`.
     pub(super) fn push_rows<const N: usize>(&mut self, rows: impl IntoIterator<Item = [Parameter<'a>; N]>) {
         for (position, row) in rows.into_iter().enumerate() {
             self.push(if position == 0 { " VALUES " } else { ", " }).push_list(row);

@@ -31,14 +31,15 @@ const OR_COUNT: &str = " ON CONFLICT (name) DO UPDATE SET last = excluded.last, 
                         THEN 1 ELSE failures.count + 1 END";
 const CLEAR: &str = "DELETE FROM failures WHERE name IN ";
 
-/// The failed attempts for an account: from all addresses together, and from each address.
+/// The statement that removes the failed attempts for an account: the count for all addresses together, and the counts
+/// per address.
 const CLEAR_ACCOUNT: &str = "DELETE FROM failures WHERE name = $1 OR substr(name, 1, 44) = $1 || ' '";
-/// The failed attempts from an address: for all accounts together, and for each account. Known networks, whose names
-/// begin with $2, remain. $1 contains no LIKE wildcards.
+/// The statement that removes the failed attempts from an address: the count for all accounts together, and the counts
+/// per account. Known networks, whose names begin with $2, remain. $1 contains no LIKE wildcards.
 const CLEAR_ADDRESS: &str = "DELETE FROM failures WHERE (name = $1 OR name LIKE '% ' || $1) \
                              AND substr(name, 1, length($2)) <> $2";
 
-/// The name of the key of device cookies in the table of secrets.
+/// The name of the device cookie key in the table `secrets`.
 const DEVICE_KEY: &str = "device cookies";
 const ADD_KEY: &str = "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const FIND_KEY: &str = "SELECT value FROM secrets WHERE name = $1";
@@ -50,13 +51,13 @@ pub struct SqlFailedAttempts {
 }
 
 impl SqlFailedAttempts {
-    /// Creates the store of the failed attempts in this database.
+    /// Creates a store for the failed attempts in this database.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 
-    /// Removes the failed attempts of the user or client with this name, but not those of whole addresses. Returns
-    /// whether there were any.
+    /// Removes the failed attempts for the user or client with this name. Keeps the counts that addresses have for all
+    /// accounts together. Returns whether any were removed.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be removed.
@@ -77,8 +78,8 @@ impl SqlFailedAttempts {
         Ok(self.clear_all(statements, entry).await?)
     }
 
-    /// Removes the failed attempts from an address: for all accounts together, and for each account. Returns whether
-    /// there were any.
+    /// Removes the failed attempts from an address: the count for all accounts together, and the counts per account.
+    /// Returns whether any were removed.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be removed.
@@ -108,7 +109,7 @@ impl SqlFailedAttempts {
     }
 }
 
-/// Completes a statement with the list of keys.
+/// Creates a statement that consists of the SQL and a list of keys.
 fn with_keys<'a>(sql: &'static str, keys: &'a [ThrottleKey]) -> Statement<'a> {
     let mut statement = Statement::new(sql);
     statement.push_list(keys.iter().map(|key| key.as_str().into()));

@@ -23,7 +23,7 @@ pub enum InvalidScopes {
     #[error(transparent)]
     Scope(#[from] InvalidScope),
     /// The scopes are too long for a token.
-    #[error("the list of scopes is longer than {MAX_SCOPES} bytes, the limit for tokens")]
+    #[error("the list of scopes is longer than {MAX_SCOPES} bytes, which is the limit for tokens")]
     TooLong,
 }
 
@@ -34,7 +34,7 @@ const MAX_CHARACTERS: usize = 255;
 /// maximum header length of most servers.
 const MAX_SCOPES: usize = 2048;
 
-/// The maximum length of a username key, in bytes. Case folding turns some characters into many.
+/// The maximum length of a username key, in bytes. Case folding turns some characters into several.
 const MAX_KEY: usize = 1024;
 
 const EMPTY: InvalidField = InvalidField("it is empty");
@@ -49,7 +49,7 @@ const NOT_A_CLIENT_ID: InvalidField =
 /// Validates a username.
 ///
 /// # Errors
-/// [`InvalidField`] if the name is empty, longer than 255 characters, begins or ends with white space, contains
+/// [`InvalidField`] if the name is empty, is longer than 255 characters, begins or ends with white space, contains
 /// [hidden characters](is_hidden), or has a [key](username_key) of more than 1,024 bytes.
 pub fn username(text: &str) -> Result<Username, InvalidField> {
     line(text)?;
@@ -80,7 +80,7 @@ pub fn email(text: &str) -> Result<Option<String>, InvalidField> {
 /// some Indian languages need, are allowed between other characters.
 ///
 /// # Errors
-/// [`InvalidField`] if the name is longer than 255 characters, begins or ends with white space, or contains other
+/// [`InvalidField`] if the name is longer than 255 characters, begins or ends with white space, or contains any other
 /// [hidden characters](is_hidden).
 pub fn full_name(text: &str) -> Result<Option<String>, InvalidField> {
     if text.is_empty() {
@@ -100,7 +100,7 @@ pub fn full_name(text: &str) -> Result<Option<String>, InvalidField> {
 /// Parses scopes separated by white space.
 ///
 /// # Errors
-/// [`InvalidScopes`] if one of them is not a scope, or together they are longer than 2,048 bytes.
+/// [`InvalidScopes`] if an item is not a scope, or the scopes together are longer than 2,048 bytes.
 pub fn scopes(text: &str) -> Result<Scopes, InvalidScopes> {
     let scopes: Scopes = text.parse()?;
     if scopes.to_string().len() > MAX_SCOPES {
@@ -114,8 +114,8 @@ pub fn scopes(text: &str) -> Result<Scopes, InvalidScopes> {
 /// many clients do not encode it.
 ///
 /// # Errors
-/// [`InvalidField`] if the identifier is empty, longer than 255 characters, or contains a character that is not visible
-/// ASCII or is not allowed.
+/// [`InvalidField`] if the identifier is empty, is longer than 255 characters, or contains a character that is not
+/// visible ASCII or is not allowed.
 pub fn client_id(text: &str) -> Result<ClientId, InvalidField> {
     line(text)?;
     if !text.bytes().all(|byte| byte.is_ascii_graphic() && !b":+%".contains(&byte)) {
@@ -124,7 +124,7 @@ pub fn client_id(text: &str) -> Result<ClientId, InvalidField> {
     ClientId::new(text).map_err(|_| NOT_A_CLIENT_ID)
 }
 
-/// Checks a value of one line: length, hidden characters, surrounding white space.
+/// Checks a one-line value: its length, hidden characters, and surrounding white space.
 fn line(text: &str) -> Result<(), InvalidField> {
     if text.is_empty() {
         return Err(EMPTY);

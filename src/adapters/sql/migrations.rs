@@ -8,7 +8,7 @@ use sqlx::{
     query, raw_sql,
 };
 
-/// All migrations, in order. Never change one, not even its comments: databases store its checksum.
+/// All migrations, in order. Never change a migration, not even its comments: databases store its checksum.
 const MIGRATIONS: [(&str, &str); 9] = [
     ("users and clients", include_str!("migrations/0001_users_clients.sql")),
     ("sessions", include_str!("migrations/0002_sessions.sql")),
@@ -21,8 +21,8 @@ const MIGRATIONS: [(&str, &str); 9] = [
     ("security events", include_str!("migrations/0009_security_events.sql")),
 ];
 
-/// The table that records the migrations. It is not sqlx's default, so that an application can have migrations of its
-/// own in the same database.
+/// The table that records the migrations. Its name is not sqlx's default, so that an application can have migrations of
+/// its own in the same database.
 const MIGRATIONS_TABLE: &str = "gatepass_migrations";
 
 /// The tables of a database, compared with those of this version of Gatepass.
@@ -52,8 +52,8 @@ fn migrator(database: &str) -> Migrator {
     migrator
 }
 
-/// Migrates in a transaction, because sqlx locks only PostgreSQL during migrations, not SQLite. If no migration is due,
-/// no transaction begins, since it might wait for another process that is writing.
+/// Migrates in a transaction, because sqlx locks only PostgreSQL during migrations, not SQLite. If no migration is
+/// pending, no transaction begins, because it might have to wait for another process that is writing.
 pub(super) async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
     let migrator = migrator(Sqlite::NAME);
     let applied = connection.list_applied_migrations(MIGRATIONS_TABLE).await;
@@ -125,7 +125,8 @@ async fn compare<C: Connection + Migrate>(connection: &mut C) -> Result<Tables, 
     Ok(if applied.len() < MIGRATIONS.len() { Tables::Older } else { Tables::Current })
 }
 
-/// Returns whether a table is missing. PostgreSQL has an error code for this; SQLite reports a general error.
+/// Returns whether a statement failed because a table is missing. PostgreSQL has an error code for this; SQLite only
+/// has an error message.
 fn is_missing_table(error: &dyn DatabaseError) -> bool {
     error.code().is_some_and(|code| code == "42P01") || error.message().starts_with("no such table")
 }

@@ -1,6 +1,6 @@
-//! Connection pools with time limits, which close connections that stop responding.
+//! Connection pools that enforce time limits and close connections that stop responding.
 //!
-//! A pooler such as PgBouncer may run each transaction of a connection in another session. Behind a pooler, every
+//! A pooler such as PgBouncer may run each transaction of a connection in a different session. Behind a pooler, every
 //! statement therefore runs in a transaction that sets its own time limits, and no statement is prepared under a name.
 
 use std::{io, time::Duration};
@@ -24,17 +24,17 @@ const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 const READ_ONLY: &str = "SELECT current_setting('transaction_read_only') AS is_read_only";
 
-/// The time limit for each step before and after the use of a connection: a ping, a rollback, or closing the
-/// connection.
+/// The time limit for each step before and after the use of a connection: pinging it, rolling back, or closing it.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection pool. Clones share the connections.
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
     pub(super) connections: Engine<SqlitePool, PgPool>,
-    /// The time limit for all use of a connection, including the wait for it.
+    /// The total time limit for using a connection, including the wait for it.
     pub(super) timeout: Option<Duration>,
-    /// True if the database is in memory. It is lost when its only connection is closed, so the connection stays open.
+    /// True if the database is in memory. Such a database is lost when its only connection is closed, so the connection
+    /// stays open.
     pub(super) is_memory: bool,
     /// The statements that begin a transaction.
     pub(super) begin: &'static str,
@@ -45,14 +45,14 @@ pub(super) struct Pool {
 /// A connection of a [`Pool`]. On drop, it rolls back an open transaction and returns to the pool, or is closed if it
 /// is unusable.
 ///
-/// sqlx returns connections too, but pings them first without a time limit.
+/// sqlx also returns dropped connections to the pool, but first pings them without a time limit.
 #[derive(Debug)]
 pub(super) struct Connection {
     /// `None` only during drop.
     inner: Option<TypedConnection>,
     deadline: Option<Instant>,
     is_memory: bool,
-    /// The statements that begin a transaction, if each single statement must run in one.
+    /// The statements that begin a transaction, if every statement must run in a transaction.
     begin: Option<&'static str>,
     is_in_transaction: bool,
     /// True if the connection is unusable: a statement did not finish, or an error ended the connection.
@@ -62,8 +62,8 @@ pub(super) struct Connection {
 type TypedConnection = Engine<PoolConnection<Sqlite>, PoolConnection<Postgres>>;
 
 impl Pool {
-    /// Returns a pool with one connection of its own, for work that must not wait for requests. A database in memory
-    /// shares its only connection.
+    /// Returns a pool with one connection of its own, for work that must not wait for requests. For a database in
+    /// memory, the pool shares its only connection.
     pub(super) fn dedicated(&self) -> Self {
         if self.is_memory {
             return self.clone();
@@ -200,7 +200,7 @@ async fn send_in_transaction(
     send(connection, &Statement::simple(end), false).await.and(result)
 }
 
-/// Sends a statement. If it is `persistent`, the connection prepares it once and keeps it under a name.
+/// Sends a statement. If `persistent` is true, the connection prepares the statement once and keeps it under a name.
 async fn send(
     connection: &mut TypedConnection,
     statement: &Statement<'_>,
@@ -230,9 +230,9 @@ impl Drop for Connection {
         let rollback = self.is_in_transaction;
         on_engine!(inner, connection => match Handle::try_current() {
             Ok(runtime) if keep => drop(runtime.spawn(give_back(connection, rollback, limit))),
-            // The pool counts the connection until it is closed.
+            // The connection counts towards the pool's maximum until it is closed.
             Ok(runtime) => drop(runtime.spawn(timeout(PING_TIMEOUT, connection.close()))),
-            // A detached connection is closed on drop.
+            // There is no runtime, but a detached connection is closed on drop.
             Err(_) => drop(connection.detach()),
         });
     }
@@ -265,17 +265,17 @@ pub(super) fn is_alive<C: sqlx::Connection>(
     })
 }
 
-/// Converts the error of a failed statement. It is temporary if a retry may succeed.
+/// Converts the error of a failed statement. The result is temporary if a retry may succeed.
 pub(super) fn backend_error(error: sqlx::Error) -> BackendError {
     if is_temporary(&error) { BackendError::unavailable(error) } else { BackendError::new(error) }
 }
 
-/// Returns whether a connection is unusable after this error, for example because the server shuts down, or became
-/// read-only in a failover.
+/// Returns whether a connection is unusable after this error, for example because the server is shutting down, or
+/// became read-only in a failover.
 fn ends_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
-        // The statement cannot be prepared again within the transaction; the next connection prepares it again.
+        // The statement cannot be prepared again within the transaction; another connection can prepare it.
         error if is_outdated_plan(error) => true,
         sqlx::Error::Database(error) => error
             .code()
@@ -284,8 +284,8 @@ fn ends_connection(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Returns whether the tables changed since PostgreSQL planned a prepared statement. The plan stays invalid until the
-/// statement is prepared again.
+/// Returns whether the statement failed because the tables have changed since PostgreSQL planned it. The plan stays
+/// invalid until the statement is prepared again.
 fn is_outdated_plan(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| {
         error.code().as_deref() == Some("0A000") && error.message().contains("cached plan")
@@ -305,12 +305,12 @@ pub(super) fn is_temporary(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Returns whether an error code of SQLite or PostgreSQL stands for a temporary error.
+/// Returns whether an error code from SQLite or PostgreSQL stands for a temporary error.
 ///
-/// SQLite, by the low byte of the code: SQLITE_BUSY, SQLITE_LOCKED, and errors of the disk: SQLITE_READONLY,
-/// SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN. PostgreSQL: the connection failed (class 08), the server is read-only,
-/// as after a failover (25006), the transaction must be repeated (40), resources are insufficient (53), an operator
-/// stops the server (57P), a statement timed out (57014), or a lock was not available (55P03).
+/// SQLite (low byte of the code): SQLITE_BUSY, SQLITE_LOCKED, and the disk errors SQLITE_READONLY, SQLITE_IOERR,
+/// SQLITE_FULL and SQLITE_CANTOPEN. PostgreSQL: the connection failed (class 08), the server is read-only, as after a
+/// failover (25006), the transaction must be retried (40), resources are insufficient (53), an operator stops the
+/// server (57P), a statement timed out (57014), or a lock was not available (55P03).
 fn is_temporary_code(code: &str) -> bool {
     match code.parse::<u32>() {
         Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 8 | 10 | 13 | 14),
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ping_does_not_wait_for_connections_of_requests() {
+    async fn ping_succeeds_while_requests_use_all_connections() {
         let directory = tempdir().unwrap();
         let database = open_file(&directory).await;
         let all_connections = database.pool.acquire().await.unwrap();

@@ -36,7 +36,7 @@ const OPEN: &str = "INSERT INTO sessions (id, user_kind, user_id, client_id, sco
                     SELECT $1, user_kind, user_id, $2, $3, $4, $5, $6, $6, $7, $8, $9, $6, $13 \
                     FROM credential_versions WHERE user_kind = $10 AND user_id = $11 AND version = $12 \
                     FOR UPDATE";
-/// The statement that ends the least recently used sessions of a user above the maximum, but never the new session.
+/// The statement that ends a user's least recently used sessions above the maximum, but never the new session.
 const EVICT: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
                      WHERE user_kind = $1 AND user_id = $2 AND id <> $3 AND (expires IS NULL OR expires > $4) \
                      ORDER BY last_used DESC, created DESC, id LIMIT 1000000 OFFSET $5) RETURNING id";
@@ -80,28 +80,28 @@ pub struct SqlSessions {
 /// A session with its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserSession {
-    /// The user.
+    /// The user that owns the session.
     pub owner: SessionOwner,
-    /// The username, if the user is in the table of users.
+    /// The username, if the user is in the table `users`.
     pub username: Option<String>,
     /// The session.
     pub session: Session,
 }
 
 impl SqlSessions {
-    /// Creates the store of the sessions in this database.
+    /// Creates a store for the sessions in this database.
     pub fn new(database: Database) -> Self {
         Self { database, actor: None }
     }
 
-    /// Records in the audit trail that `actor` ended the sessions that end through this handle.
+    /// Records the sessions that are ended through this handle in the audit trail, as ended by `actor`.
     #[must_use]
     pub fn audited(self, actor: Actor) -> Self {
         Self { actor: Some(actor), ..self }
     }
 
-    /// Returns at most `limit` sessions that have not expired at `now`, of one user or of all users, the most recently
-    /// used first.
+    /// Returns at most `limit` sessions of one user or of all users that have not expired at `now`, most recently used
+    /// first.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
@@ -165,7 +165,7 @@ impl SessionStore for SqlSessions {
             || self.database.pool.fetch_optional(of_owner(VERSION, owner), |row| row.get::<i64>("version"));
         let mut version = find().await?;
         if version.is_none() {
-            // Ending the sessions of all users raises only versions that are stored, and must reject this sign-in too.
+            // `end_all_users` raises only stored versions, and must reject this sign-in too.
             self.database.pool.execute(of_owner(ADD_VERSION, owner)).await?;
             version = find().await?;
         }

@@ -49,7 +49,7 @@ pub struct User {
     /// A disabled user can neither sign in nor use endpoints that require an active user.
     #[schema(example = false)]
     pub disabled: bool,
-    /// The scopes that tokens of the user may have.
+    /// The scopes that the user's tokens may have.
     #[serde(serialize_with = "as_list")]
     #[schema(value_type = Vec<String>, example = json!(["me", "users:read"]))]
     pub scopes: Scopes,
@@ -103,6 +103,6 @@ pub struct StoredUser {
     pub password_hash: PasswordHash,
     /// The time at which the user was added.
     pub created: Timestamp,
-    /// The time of the last change; a rehash at sign-in is not a change.
+    /// The time of the last change; a rehash at sign-in does not count as a change.
     pub changed: Timestamp,
 }

@@ -3,9 +3,9 @@
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 
-/// Returns the key by which usernames are compared: it ignores case and the encoding of characters
-/// ([Unicode, compatibility caseless match](https://www.unicode.org/versions/latest/core-spec/chapter-3/#G53513)), and
-/// white space at both ends, such as the space that phone keyboards add at the end.
+/// Returns the key by which usernames are compared: it ignores case and the encoding of characters ([Unicode,
+/// compatibility caseless match](https://www.unicode.org/versions/latest/core-spec/chapter-3/#G53513)), and white space
+/// at both ends, such as the trailing space that phone keyboards add.
 ///
 /// The database cannot compute the key: SQLite folds only ASCII, and PostgreSQL folds according to the locale of its
 /// cluster. Stored keys stay valid, because Unicode
@@ -63,12 +63,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn key_of_a_key_is_the_same_key(name in "\\PC{1,20}") {
+        fn username_key_is_idempotent(name in "\\PC{1,20}") {
             let first = username_key(&name);
             prop_assert_eq!(username_key(&first), first);
         }
 
-        // Only old Latin, Greek and Cyrillic letters: Rust's tables may have another Unicode version.
+        // Only old Latin, Greek and Cyrillic letters: Rust's tables may be for another version of Unicode.
         #[test]
         fn key_does_not_depend_on_case(name in "[ -ɏͰ-҂Ҋ-ԯḀ-῾]{1,20}") {
             // Unicode folds the dotless i to itself, although its uppercase is I.

@@ -66,7 +66,7 @@ pub struct UserChange {
     pub full_name: Option<Option<String>>,
     /// `true` to disable the user, `false` to enable it.
     pub disabled: Option<bool>,
-    /// The scopes that tokens of the user may have.
+    /// The scopes that the user's tokens may have.
     pub scopes: Option<Scopes>,
     /// The hash of a new password.
     pub password_hash: Option<PasswordHash>,
@@ -103,7 +103,7 @@ impl UserChange {
 }
 
 impl SqlUsers {
-    /// Creates the store of the users in this database.
+    /// Creates a store for the users in this database.
     pub fn new(database: Database) -> Self {
         Self { database, actor: None }
     }
@@ -154,8 +154,7 @@ impl SqlUsers {
     /// Adds a user. Returns whether the username was free.
     ///
     /// Checks only that the name is a [`Username`]. Validate names that people choose with
-    /// [`username`](crate::sql::username) first: this function also rejects invisible characters and surrounding white
-    /// space.
+    /// [`username`](crate::sql::username) first, which also rejects invisible characters and surrounding white space.
     ///
     /// # Errors
     /// [`StoreError`] if the name is not a [`Username`], or the user could not be stored.
@@ -201,7 +200,7 @@ impl SqlUsers {
         Ok(true)
     }
 
-    /// Returns which of at most [`Import::BATCH`] [username keys](username_key) are taken.
+    /// Returns which of these [username keys](username_key) are taken; at most [`Import::BATCH`] keys are allowed.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be read.
@@ -307,8 +306,8 @@ impl Import {
         Ok(inserted == accounts.len() as u64)
     }
 
-    /// Returns which of at most [`BATCH`](Self::BATCH) [username keys](username_key) are taken, including those of
-    /// users that this import added.
+    /// Returns which of these [username keys](username_key) are taken, also by users that this import added; at most
+    /// [`BATCH`](Self::BATCH) keys are allowed.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be read.

@@ -39,23 +39,24 @@ enum AuditCommand {
 
 #[derive(Clone, Debug, Args)]
 struct ListAudit {
-    /// List only entries since a time such as 2026-05-04 or 2026-05-04T12:00:00Z, or within a duration such as 30m, 12h
-    /// or 7d
+    /// List only entries since a time, such as 2026-05-04 or 2026-05-04T12:00:00Z, or no older than a duration, such as
+    /// 30m, 12h or 7d
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Timestamp>,
     /// List only entries with this username, case-insensitive
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// List only entries of this event, such as sign_in_failed
+    /// List only entries for this event, such as sign_in_failed
     #[arg(long, value_name = "EVENT", value_parser = kind)]
     event: Option<EventKind>,
-    /// Maximum number of entries
+    /// Maximum number of entries to list
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     limit: u32,
     /// Print each entry as a line of JSON
     #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// Print comma-separated values with a header; cells that spreadsheets would treat as formulas begin with '
+    /// Print comma-separated values with a header; a single quote precedes cells that spreadsheets would
+    /// treat as formulas
     #[arg(long)]
     csv: bool,
 }
@@ -161,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn since_is_a_date_a_time_or_a_duration() {
+    fn since_accepts_dates_times_and_durations() {
         let now = Timestamp::from_unix(1_000_000);
         for (text, expected) in [
             ("1970-01-02", 86_400),

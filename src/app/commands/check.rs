@@ -28,7 +28,7 @@ pub(crate) struct CheckArguments {
     pub(crate) settings: Settings,
 }
 
-/// Runs all checks without changing anything. Fails if one of them fails.
+/// Runs all checks without changing anything. Fails if any of them fails.
 pub(crate) fn run(CheckArguments { settings, json }: &CheckArguments) -> Result<(), Failure> {
     let results = [
         ("settings", check_settings(settings)),
@@ -70,7 +70,7 @@ fn check_settings(settings: &Settings) -> Result<String, Failure> {
     settings.check_address()?;
     match (settings.profile.profile, settings.unreachable_issuer()) {
         (Profile::Tutorial, _) => {
-            Ok("profile tutorial, which is insecure and uses neither database nor keys".to_owned())
+            Ok("profile tutorial, which is insecure and uses neither a database nor keys".to_owned())
         }
         (Profile::Secure, Some(error)) => Err(Failure::failed(error)),
         (Profile::Secure, None) => Ok(format!("profile secure, issuer {}", settings.issuer())),

@@ -38,7 +38,7 @@ pub(crate) struct ClientsArguments {
 
 #[derive(Clone, Debug, Subcommand)]
 enum ClientsCommand {
-    /// Register a client; prints the secret of a confidential client, which cannot be shown again
+    /// Register a client; the secret of a confidential client is printed once and cannot be shown again
     Add {
         /// Client ID
         #[arg(value_parser = sql::client_id)]
@@ -48,13 +48,13 @@ enum ClientsCommand {
         public: bool,
         #[command(flatten)]
         fields: ClientFields,
-        /// Print a JSON object
+        /// Print the client as a JSON object
         #[arg(long)]
         json: bool,
     },
     /// List clients, sorted by client ID
     List {
-        /// Print each client as a line of JSON; null scopes or audiences stand for all of them
+        /// Print each client as a line of JSON; null scopes or audiences mean all
         #[arg(long)]
         json: bool,
     },
@@ -69,18 +69,18 @@ enum ClientsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Create a new secret; the old one stays valid for the time set by --grace, and sessions stay active
+    /// Create a new secret; the old one stays valid for the --grace period, and sessions stay active
     RotateSecret {
         /// Client ID
         #[arg(value_parser = sql::client_id)]
         client_id: ClientId,
-        /// Time for which the old secret stays valid, in seconds; the default is 7 days
+        /// Remaining lifetime of the old secret in seconds; the default is 7 days
         #[arg(long, value_name = "SECONDS", default_value = "604800", value_parser = seconds)]
         grace: Duration,
         /// Revoke the old secret now instead of creating a new one
         #[arg(long, conflicts_with = "grace")]
         revoke_old: bool,
-        /// Print a JSON object
+        /// Print the client and its new secret as a JSON object
         #[arg(long)]
         json: bool,
     },
@@ -103,11 +103,11 @@ struct ClientFields {
     /// Grants that the client may use, separated by spaces [new clients: password refresh_token]
     #[arg(long, value_parser = grants)]
     grants: Option<Grants>,
-    /// Scopes that the client's tokens may have, separated by spaces, or all [new clients: all]
+    /// Scopes that the client's tokens may have, separated by spaces, or 'all' [new clients: all]
     #[arg(long, value_parser = scopes)]
     scopes: Option<GrantedScopes>,
-    /// Audiences that the client's tokens may have, separated by spaces, or all; the client may introspect tokens for
-    /// the listed audiences [new clients: all]
+    /// Audiences that the client's tokens may have, separated by spaces, or 'all'; the client may introspect tokens
+    /// for the listed audiences [new clients: all]
     #[arg(long, value_parser = audiences)]
     audiences: Option<Audiences>,
     /// Let the client introspect the tokens of all clients [new clients: off]
@@ -123,7 +123,7 @@ type Audiences = std::option::Option<Vec<Audience>>;
 fn grants(text: &str) -> Result<Vec<String>, String> {
     let known: Vec<_> = GrantType::ALL.iter().map(|grant| grant.name()).collect();
     match text.split_whitespace().find(|name| !known.contains(name)) {
-        Some(unknown) => Err(format!("{unknown} is not a grant: use {}", known.join(", "))),
+        Some(unknown) => Err(format!("{unknown} is not a grant: choose from {}", known.join(", "))),
         None => Ok(text.split_whitespace().map(str::to_owned).collect()),
     }
 }
@@ -314,7 +314,7 @@ async fn rotate_secret(
     if !clients.rotate_secret(id, &secret, grace).await? {
         return Err(Failure::failed(format!(
             "client {id} already has two secrets; revoke the old one with `gatepass clients rotate-secret {id} \
-             --revoke-old`, or both with --grace 0"
+             --revoke-old`, or replace both with --grace 0"
         )));
     }
     if json {

@@ -32,12 +32,12 @@ const LOOKUP_SIZE: usize = 500;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct ImportUsers {
-    /// File to read; - is standard input
+    /// File to read, or - for standard input
     file: PathBuf,
     /// Format of the file [default: from its extension, .jsonl or .csv]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Import the valid users even if other lines are invalid; prints the errors in the invalid lines
+    /// Import the valid users even if other lines are invalid; prints the errors in those lines
     #[arg(long)]
     skip_invalid: bool,
     /// Action for usernames that are already taken
@@ -172,7 +172,7 @@ struct Checked {
 async fn check(users: &SqlUsers, source: &Source, arguments: &ImportUsers) -> Result<Checked, Failure> {
     let bar = progress_bar("checking");
     let mut records = source.records(&bar)?;
-    // A file with an invalid header has no valid line.
+    // A file with an invalid header has no valid lines.
     let can_skip = arguments.skip_invalid && records.has_valid_header();
     let (mut errors, mut names, mut lines) = (Errors::default(), Names::default(), 0);
     while let Some(Line { number, content }) = source.next(&mut records)? {

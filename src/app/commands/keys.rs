@@ -58,7 +58,7 @@ enum KeysCommand {
         json: bool,
     },
     /// Create the next key, which signs tokens after --key-activation-delay; running services load it within a second.
-    /// With --algorithm, the service changes to that algorithm; existing tokens stay valid
+    /// With --algorithm, the service switches to that algorithm; existing tokens stay valid
     Rotate {
         /// Print a JSON object, with times as Unix timestamps in seconds
         #[arg(long)]
@@ -66,9 +66,9 @@ enum KeysCommand {
         #[command(flatten)]
         database: DatabaseLocation,
     },
-    /// Add a private key of your own as the next key
+    /// Import your own private key as the next key
     Import {
-        /// File with a P-256, RSA (2048 to 4096 bits) or Ed25519 key in PKCS#8 PEM; - is standard input
+        /// File with a P-256, RSA (2048 to 4096 bits) or Ed25519 key in PKCS#8 PEM, or - for standard input
         file: PathBuf,
         /// Print a JSON object, with times as Unix timestamps in seconds
         #[arg(long)]
@@ -76,7 +76,7 @@ enum KeysCommand {
         #[command(flatten)]
         database: DatabaseLocation,
     },
-    /// Remove keys whose tokens have expired; set --access-token-ttl and --leeway as for the service
+    /// Remove keys whose tokens have expired; --access-token-ttl and --leeway must match the service's
     Prune {
         /// Skip the confirmation
         #[arg(long)]
@@ -131,7 +131,7 @@ pub(crate) fn run(KeysArguments { keys, signing, command }: &KeysArguments) -> R
     }
 }
 
-/// Adds an audit entry for a new key, and prints the ID and the state of the key.
+/// Adds an audit entry for a new key, and prints its ID, algorithm and state.
 fn added(
     verb: &str,
     key: &ListedKey,

@@ -69,7 +69,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Returns the given format, or else the format of the file extension, or else the default.
+    /// Returns the given format, otherwise that of the file extension, otherwise the default.
     fn of(file: &Path, given: Option<Self>, default: Option<Self>) -> Result<Self, Failure> {
         let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let by_name = match extension.to_ascii_lowercase().as_str() {

@@ -131,7 +131,7 @@ pub(super) fn escaped(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) { c.escape_unicode().to_string() } else { c.into() }).collect()
 }
 
-/// Returns a record of a CSV file, without the line break.
+/// Formats a record of a CSV file, without the line break.
 pub(super) fn csv_line<T: AsRef<[u8]>>(cells: impl IntoIterator<Item = T>) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     // Writing to memory cannot fail.

@@ -27,7 +27,7 @@ use crate::{
 /// The maximum number of bytes that are read from standard input.
 const MAX_LINE: u64 = 64 * 1024;
 
-/// The source of a new password, and the parameters of its hash. A password is never an argument, because every user of
+/// The source of a new password, and the parameters of its hash. A password is never an argument, because every user on
 /// the machine can see the arguments of a process.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct NewPassword {
@@ -53,7 +53,7 @@ impl NewPassword {
         // One thread is enough for one password.
         let settings = Argon2Settings { threads: Some(NonZeroUsize::MIN), ..self.argon2.hasher() };
         let hasher = Argon2Hasher::with_settings(settings).map_err(Failure::usage)?;
-        // Loaded before the prompt, so that nobody types a password if the policy is invalid.
+        // Loaded before the prompt, so that nobody types a password in vain if the policy is invalid.
         let policy = self.rules.policy(&self.issuer, &hasher)?;
         let password = if self.password_stdin { read_line()? } else { prompt_twice()? };
         if password.expose().is_empty() {

@@ -41,11 +41,11 @@ const UNKNOWN_FIELD: &str = "unknown field";
 
 const NO_HASH: &str = "missing or empty";
 
-/// A user in a file.
+/// A user read from a file.
 pub(super) struct Record {
     pub(super) username_key: String,
     user: User,
-    /// `None` if the file contains no hash and does not need one.
+    /// `None` if the file contains no hash and none is required.
     hashed_password: Option<String>,
     /// The fields that the file contains.
     fields: Vec<&'static str>,
@@ -199,7 +199,7 @@ impl<R: BufRead> Records<R> {
     }
 }
 
-/// Checks by its first line that a file is not in UTF-16, and that carriage returns alone do not end its lines.
+/// Checks the first line of a file: it must not be in UTF-16, and must not end with a carriage return only.
 fn check_encoding(line: &[u8]) -> Result<(), io::Error> {
     if line.starts_with(b"\xff\xfe")
         || line.starts_with(b"\xfe\xff")
@@ -264,7 +264,7 @@ fn json_record(line: &[u8], requires_hash: bool) -> Result<Record, Vec<FieldErro
     }
 }
 
-/// Reads a CSV record like the JSON object with the same fields.
+/// Reads a CSV record in the same way as a JSON object with these fields.
 fn csv_record(
     columns: &[String],
     values: &ByteRecord,
@@ -305,7 +305,7 @@ fn record(
 ) -> Result<Record, Vec<FieldError>> {
     let unknown = fields.keys().filter(|name| !FIELDS.contains(&name.as_str()));
     errors.extend(unknown.map(|name| FieldError::new(name, UNKNOWN_FIELD)));
-    // A user always has a state and scopes, so null in these fields is treated like a missing field.
+    // Users always have a state and scopes, so null in these fields is treated like a missing field.
     let is_present = |name: &&str| match fields.get(*name) {
         Some(Value::Null) => !["disabled", "scopes"].contains(name),
         value => value.is_some(),
@@ -359,7 +359,7 @@ impl FieldReader<'_> {
     }
 }
 
-/// Reads scopes from a JSON list or string. Without a value, returns the default scopes.
+/// Reads scopes from a JSON array or string. Returns the default scopes if there is no value.
 fn scopes(value: Value) -> Result<Scopes, String> {
     const EXPECTED: &str = "expected a string or a list of strings";
     let text = match value {

@@ -43,7 +43,7 @@ enum SessionsCommand {
 struct ListSessions {
     /// Username, case-insensitive [default: all users]
     username: Option<String>,
-    /// Maximum number of sessions, 1 to 100000
+    /// Maximum number of sessions to list, 1 to 100000
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
     /// Print each session as a line of JSON
@@ -88,7 +88,7 @@ async fn list(database: &Database, arguments: ListSessions) -> Result<(), Failur
         None => None,
     };
     let sessions = SqlSessions::new(database.clone());
-    // One session more than the limit is loaded, which shows whether the list is incomplete.
+    // Loads one more session than the limit, which shows whether the list is incomplete.
     let mut found = sessions.all(owner.as_ref(), limit + 1, Timestamp::now()).await?;
     let has_more = found.len() > limit as usize;
     found.truncate(limit as usize);

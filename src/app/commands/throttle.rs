@@ -29,7 +29,7 @@ pub(crate) struct ThrottleArguments {
 
 #[derive(Clone, Debug, Subcommand)]
 enum ThrottleCommand {
-    /// Remove the failed attempts of a user, a client or an address, so that the next attempt does not have to wait
+    /// Remove the failed attempts for a user, client or address, so that the next attempt does not have to wait
     Clear {
         /// Username, client ID or IP address
         target: String,
@@ -45,6 +45,10 @@ pub(crate) fn run(ThrottleArguments { database, command }: ThrottleArguments) ->
             Err(_) => attempts.clear_account(&target, &operator).await?,
         };
         let target = escaped(&target);
-        print(if cleared { format!("cleared {target}") } else { format!("{target} has no failed attempts") })
+        print(if cleared {
+            format!("removed the failed attempts for {target}")
+        } else {
+            format!("{target} has no failed attempts")
+        })
     })
 }

@@ -47,7 +47,7 @@ enum UsersCommand {
     Show {
         /// Username, case-insensitive
         username: String,
-        /// Print a JSON object
+        /// Print the user as a JSON object
         #[arg(long)]
         json: bool,
     },
@@ -61,7 +61,7 @@ enum UsersCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Set a user's password and end all sessions of the user; prompts for the password
+    /// Set a user's password and end all the user's sessions; prompts for the password
     Passwd {
         /// Username, case-insensitive
         username: String,
@@ -86,17 +86,17 @@ enum UsersCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Add all users of a file, or none if one of them is invalid
+    /// Add all users in a file, or none if any of them is invalid
     ///
     /// Each line of a JSON lines file is an object with the fields username, email, full_name, disabled, scopes and
     /// hashed_password. A CSV file has these names in its header. username and hashed_password are required. A user
     /// without scopes in the file gets the scope me. All lines are checked before any user is added. Errors are printed
-    /// as FILE:LINE: FIELD: reason. hashed_password may be a hash of Django, Flask, WordPress, ASP.NET Core Identity,
+    /// as FILE:LINE: FIELD: reason. hashed_password may be a hash from Django, Flask, WordPress, ASP.NET Core Identity,
     /// Spring or an LDAP server; ! stands for a user without a password.
     Import(ImportUsers),
     /// Write all users, with their password hashes, to a file that `users import` can read
     Export {
-        /// File to write; - is standard output
+        /// File to write, or - for standard output
         #[arg(default_value = "-")]
         file: PathBuf,
         /// Format of the file [default: from its extension, .jsonl or .csv; otherwise jsonl]
@@ -113,7 +113,7 @@ struct ListUsers {
     /// List only users whose username, email address or full name contains this text, case-insensitive
     #[arg(long, value_name = "TEXT", value_parser = filter)]
     filter: Option<String>,
-    /// Maximum number of users [default: all]
+    /// Maximum number of users to list [default: all]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     /// Print each user as a line of JSON
@@ -159,7 +159,7 @@ struct SetFields {
     scopes: Option<Scopes>,
 }
 
-/// Parses a text to search for. Longer texts match nothing, since no field is longer than 255 characters.
+/// Parses the text to search for. A text of more than 255 characters is an error, since no field is that long.
 fn filter(text: &str) -> Result<String, &'static str> {
     if text.chars().nth(255).is_some() {
         Err("it is longer than 255 characters")

@@ -38,7 +38,7 @@ struct AccountPage<'a> {
     t: &'a Texts,
     page: Page<'a>,
     user: &'a User,
-    /// The full name, or else the username.
+    /// The full name, or the username if there is none.
     name: &'a str,
     notice: Option<&'a str>,
     sessions: Vec<SessionItem>,
@@ -379,7 +379,7 @@ mod tests {
     };
 
     #[test]
-    fn each_kind_of_event_has_a_text_or_is_not_shown() {
+    fn only_event_kinds_that_are_never_shown_have_no_text() {
         let languages = Languages::read().unwrap();
         let texts = &languages.get(Language::English).events;
         let without: Vec<_> = EventKind::ALL

@@ -1,4 +1,4 @@
-//! The name, logo and color of the pages.
+//! The name, logo, color and help link of the pages.
 
 use std::{fs, io::Read, path::Path, str::FromStr};
 
@@ -10,10 +10,10 @@ use crate::{
 /// The maximum size of a logo in bytes.
 const MAX_LOGO_BYTES: u64 = 256 * 1024;
 
-/// The color of the pages without `--brand-color`.
+/// The default of `--brand-color`.
 const GREEN: Color = Color([0x0b, 0x5a, 0x44]);
 
-/// The background colors of page and card in light and in dark mode, as in `static/base.css`.
+/// The background colors of the page and of cards in light and dark mode, as in `static/base.css`.
 const LIGHT: [Color; 2] = [Color([0xef, 0xf2, 0xed]), Color([0xfc, 0xfd, 0xfb])];
 const DARK: [Color; 2] = [Color([0x0f, 0x16, 0x13]), Color([0x18, 0x21, 0x1d])];
 
@@ -23,8 +23,8 @@ const TINT: u32 = 12;
 const BLACK: Color = Color([0; 3]);
 const WHITE: Color = Color([0xff; 3]);
 
-/// The minimum contrast of text in light mode, as WCAG 2.2 requires for level AA, and in dark mode. Saturated text on a
-/// dark page needs more contrast to be as legible.
+/// The minimum contrast of text in light mode (WCAG 2.2, level AA) and in dark mode. Saturated text on a dark page
+/// needs more contrast to be as legible.
 const MIN_CONTRAST: f64 = 4.5;
 const DARK_CONTRAST: f64 = 7.0;
 
@@ -211,35 +211,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_color_is_legible_in_light_and_dark_mode() {
+    fn text_is_legible_with_every_brand_color_in_light_and_dark_mode() {
         let style = include_str!("../../../static/base.css");
         for (name, color) in ["paper", "card"].into_iter().cycle().zip(LIGHT.into_iter().chain(DARK)) {
-            assert!(style.contains(&format!("--{name}: {color};")), "{name} {color}");
+            assert!(style.contains(&format!("--{name}: {color};")), "base.css has no --{name}: {color}");
         }
         let levels = [0, 0x33, 0x66, 0x77, 0x80, 0x99, 0xcc, 0xff];
         for red in levels {
             for green in levels {
                 for blue in levels {
                     let color = Color([red, green, blue]);
-                    assert!(color.contrast(color.text_color()) >= MIN_CONTRAST, "{color}");
+                    assert!(
+                        color.contrast(color.text_color()) >= MIN_CONTRAST,
+                        "text on {color} is illegible"
+                    );
                     for (backgrounds, contrast, other) in
                         [(LIGHT, MIN_CONTRAST, BLACK), (DARK, DARK_CONTRAST, WHITE)]
                     {
                         let accent = color.legible_on(&backgrounds, contrast, other);
                         for background in backgrounds {
-                            assert!(accent.contrast(background) >= contrast, "{color} {accent}");
+                            assert!(
+                                accent.contrast(background) >= contrast,
+                                "{accent} on {background} is illegible"
+                            );
                         }
                     }
                 }
             }
         }
-        // The contrast ratios in examples of WCAG.
+        // Contrast ratios from examples in WCAG.
         assert!((BLACK.contrast(WHITE) - 21.0).abs() < 1e-9);
         assert!((Color([0x77; 3]).contrast(WHITE) - 4.48).abs() < 0.01);
     }
 
     #[test]
-    fn colors_other_than_hash_and_six_hexadecimal_digits_are_refused() {
+    fn colors_that_are_not_in_rrggbb_format_are_refused() {
         assert_eq!("#0b5A44".parse(), Ok(GREEN));
         for invalid in ["", "0b5a44", "#0b5", "#0b5a4g", "#+b5a44", "#0b5a4411", "red", "#0b5a44;}", "#é5a44"]
         {
@@ -254,7 +260,7 @@ mod tests {
             "\u{feff}<?xml version='1.0'?>\n<!-- a > b -->\n<!DOCTYPE svg PUBLIC 'x' 'y'>\n<svg\nwidth='1'>",
             "<!DOCTYPE svg PUBLIC 'x' 'y' [\n<!ENTITY ns 'http://ns.adobe.com/'>\n]>\n<svg xmlns:x='&ns;'>",
         ] {
-            assert!(is_svg(svg.as_bytes()), "not recognized: {svg}");
+            assert!(is_svg(svg.as_bytes()), "not recognized as SVG: {svg}");
         }
         for other in
             ["", "<html><svg/></html>", "<svgx>", "<!DOCTYPE svg [<svg>", "<!-- <svg>", "svg", "<?xml"]

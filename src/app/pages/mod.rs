@@ -71,7 +71,7 @@ pub(crate) struct Pages {
     pub(crate) brand: Brand,
     /// The public URL of the service, which error pages link to if the browser used another address.
     pub(crate) issuer: String,
-    /// The language for all visitors; `None` for the language that their browser prefers.
+    /// The language for all visitors; `None` for the language that each visitor's browser prefers.
     pub(crate) language: Option<Language>,
     /// `None` if users cannot sign in with a password.
     pub(crate) rules: Option<PasswordRules>,
@@ -155,7 +155,7 @@ fn get<R: Future<Output = PageResult> + 'static>(handler: fn(web::Data<Site>, Ht
     })
 }
 
-/// Returns a route for a form.
+/// Returns a route for the POST request of a form.
 fn post<R: Future<Output = PageResult> + 'static>(
     handler: fn(web::Data<Site>, HttpRequest, web::Payload) -> R,
 ) -> Route {
@@ -245,8 +245,8 @@ impl Site {
         Page { language: self.language(request), brand: &self.pages.brand, root, files, has_error }
     }
 
-    /// Returns the session cookie. An `Authorization` header is ignored: behind a proxy with HTTP Basic, browsers send
-    /// it too.
+    /// Returns the session cookie. An `Authorization` header is ignored: it may contain HTTP Basic credentials for a
+    /// proxy.
     fn cookie<'a>(&self, request: &'a HttpRequest) -> Option<&'a str> {
         cookie_of(self.auth().cookies()?, request)
     }
@@ -256,7 +256,7 @@ impl Site {
         Ok(Some(self.auth().authenticate_cookie(cookie, &client_info(request)).await?))
     }
 
-    /// Returns the user of the session cookie.
+    /// Returns the user that the session cookie authenticates.
     async fn user(&self, request: &HttpRequest) -> Result<CurrentUser<User>, ApiError> {
         let authentication = self.authenticate(request).await?;
         authorize(authentication.clone(), Me::SCOPES).inspect_err(|error| {
@@ -310,7 +310,7 @@ impl Site {
         self.render(request, response, &ErrorPage { t, page, title, text, is_signed_in, wait, link })
     }
 
-    /// Returns the URL of the service if the error is that the browser used another one.
+    /// Returns the URL of the service if the error means that the browser used a different URL.
     fn own_address(&self, error: &ApiError) -> Option<&str> {
         let is_address =
             matches!(error, ApiError::OriginNotAllowed | ApiError::OriginMissing | ApiError::HostNotAllowed);
@@ -352,7 +352,7 @@ pub(super) fn refusal(request: &HttpRequest, error: ApiError) -> Error {
     }
 }
 
-/// Returns the relative URL of `/`. It depends on the depth of the path only, so it is correct behind a proxy that
+/// Returns the relative URL of `/`. It depends only on the depth of the path, so it is correct behind a proxy that
 /// removes a prefix.
 fn root(request: &HttpRequest) -> String {
     "../".repeat(request.uri().path().matches('/').count().saturating_sub(1))
@@ -409,7 +409,7 @@ async fn home(site: web::Data<Site>, request: HttpRequest) -> PageResult {
     Ok(redirect(if is_signed_in { "account" } else { "login" }))
 }
 
-/// `GET /` without session cookies, and so without pages: redirects to the documentation.
+/// `GET /` if session cookies are off and there are no pages: redirects to the documentation.
 async fn documentation() -> HttpResponse {
     redirect("docs")
 }

@@ -23,9 +23,9 @@ struct SignInPage<'a> {
     page: Page<'a>,
     notice: Option<&'a str>,
     error: Option<String>,
-    /// The URL of the service, if the browser used another one.
+    /// The URL of the service, if the browser used a different URL.
     address: Option<&'a str>,
-    /// True if users can sign in with a password, and the page has a form for it.
+    /// True if users can sign in with a password, so that the page has a form.
     has_form: bool,
     wait: Option<u64>,
     next: Option<String>,
@@ -36,7 +36,7 @@ struct SignInPage<'a> {
     password_invalid: bool,
 }
 
-/// Returns whether a redirect may lead to a URL: a path of the same origin, or the relative URL of the account page.
+/// Returns whether a redirect may lead to a URL: a path on the same origin, or the relative URL of the account page.
 fn is_next(url: &str) -> bool {
     let is_account = || {
         let query = url.strip_prefix(ACCOUNT)?;
@@ -49,7 +49,7 @@ fn is_next(url: &str) -> bool {
 pub(super) async fn show(site: web::Data<Site>, request: HttpRequest) -> PageResult {
     let Query { next, done, .. } = Query::of(&request);
     let next = next.filter(|next| is_next(next));
-    // Users without the scope of the account page are signed in too.
+    // Users without the scope for the account page count as signed in too.
     if site.is_signed_in(&request).await? {
         return Ok(redirect(next.as_deref().unwrap_or(ACCOUNT)));
     }
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_own_paths_and_the_account_page_are_accepted_as_next() {
+    fn redirect_after_sign_in_accepts_only_own_paths_and_the_account_page() {
         for url in ["/", "/orders?page=2", "account", "account?page=2"] {
             assert!(is_next(url), "{url:?} was refused");
         }

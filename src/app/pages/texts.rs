@@ -35,7 +35,7 @@ impl Language {
         }
     }
 
-    /// Returns the language that a browser prefers, or English.
+    /// Returns the language that the browser prefers, or English if there are no texts in that language.
     pub(crate) fn of(request: &HttpRequest) -> Self {
         let mut accepted = AcceptLanguage::parse(request).map(|header| header.0).unwrap_or_default();
         accepted.retain(|item| item.quality > Quality::ZERO);
@@ -70,8 +70,8 @@ impl Languages {
     }
 }
 
-/// Parses a file. Deserializing from a table instead of TOML text makes the program smaller: each section is compiled
-/// for each type of map, of which a table has one, and TOML text three.
+/// Parses a file. Deserializing from a table instead of TOML text makes the program smaller: the code for each section
+/// is generated once per map type, and a table has one map type instead of three.
 fn parse(file: &str) -> Result<Texts, toml::de::Error> {
     file.parse::<toml::Table>()?.try_into()
 }
@@ -143,7 +143,7 @@ impl Errors {
         }
     }
 
-    /// Returns why a new password was refused.
+    /// Returns the text that explains why a new password was refused.
     pub(crate) fn weak(&self, reason: WeakPassword) -> String {
         match reason {
             WeakPassword::TooShort { minimum } => fill(&self.too_short, "minimum", minimum),
@@ -165,10 +165,10 @@ impl Sessions {
         fill(&fill(&self.page, "page", number), "pages", count)
     }
 
-    /// Returns a name for a device, such as "Firefox on Linux", or the name and version of another program. Other text
-    /// in a user agent is not shown: anyone can send it with a failed sign-in.
+    /// Returns a name for a device, such as "Firefox on Linux", or the name and version of a program that is not a
+    /// browser. Other text in a user agent is not shown: anyone can send it with a failed sign-in.
     pub(crate) fn device(&self, user_agent: Option<&str>) -> String {
-        // Edge and Opera also contain "Chrome/", and Chrome contains "Safari/".
+        // The user agents of Edge and Opera also contain "Chrome/", and that of Chrome contains "Safari/".
         const BROWSERS: [(&str, &str); 8] = [
             ("Edg/", "Edge"),
             ("EdgA/", "Edge"),
@@ -205,7 +205,7 @@ impl Sessions {
     }
 }
 
-/// Returns whether a word is a product with its version, such as `curl/8.14.1`.
+/// Returns whether a word is a product name with a version, such as `curl/8.14.1`.
 fn is_product(word: &str) -> bool {
     let is_name = |name: &str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
@@ -229,7 +229,7 @@ impl Events {
     }
 }
 
-/// A time as a text for people, and in a format for scripts.
+/// A time, as text for people and in a format for scripts.
 #[derive(Debug)]
 pub(crate) struct Time {
     pub(crate) text: String,
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn all_languages_have_the_same_texts_with_the_same_placeholders() {
+    fn all_languages_have_the_same_keys_and_placeholders() {
         Languages::read().expect("the texts should be complete");
         let [english, german] =
             Language::ALL.map(|language| placeholders(&language.file().parse::<toml::Table>().unwrap(), ""));
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn preferred_known_language_is_chosen() {
+    fn most_preferred_supported_language_is_chosen() {
         use Language::{English, German};
         for (header, expected) in [
             (None, English),

@@ -9,7 +9,7 @@ use crate::app::{
     settings::{Profile, Settings},
 };
 
-/// Builds the service of the profile in `settings` and starts to listen.
+/// Builds the service of the profile in `settings` and starts listening.
 ///
 /// # Errors
 /// If a setting is invalid, or the database, the keys or the address cannot be used.

@@ -1,4 +1,4 @@
-//! The secure profile: stored users, hashed passwords, signed tokens, scopes and sessions.
+//! The secure profile: users in a database, hashed passwords, signed tokens, scopes and sessions.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::{
     domain::user::UserProfile,
 };
 
-/// Builds the service of the secure profile and starts to listen.
+/// Builds the service of the secure profile and starts listening.
 pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     settings.check_address()?;
     let secure = &settings.secure;
@@ -81,8 +81,8 @@ pub(super) async fn server(settings: &Settings) -> Result<Server, Failure> {
     Ok(server)
 }
 
-/// Checks that no client is registered with the ID of the default client: the limits of the registered client would not
-/// apply to requests without a client.
+/// Checks that no client is registered with the default client ID: the limits of the registered client would not apply
+/// to requests without a client ID.
 async fn check_default_client(secure: &SecureSettings, database: &Database) -> Result<(), Failure> {
     let id = &secure.default_client_id;
     if !secure.api.require_client && SqlClients::new(database.clone()).find(id).await?.is_some() {

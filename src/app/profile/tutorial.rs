@@ -23,7 +23,7 @@ use crate::{
 /// The capacity of the token cache, sufficient for the tokens of both users and some invalid tokens.
 const TOKEN_CACHE_SIZE: NonZeroUsize = NonZeroUsize::new(100).expect("not zero");
 
-/// Builds the service of the tutorial profile and starts to listen.
+/// Builds the service of the tutorial profile and starts listening.
 pub(super) fn server(settings: &Settings) -> Result<Server, Failure> {
     settings.check_address()?;
     let cache = Arc::new(TokenCache::new(TOKEN_CACHE_SIZE));

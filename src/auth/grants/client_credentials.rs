@@ -24,7 +24,7 @@ pub(super) async fn grant<U: AuthUser>(auth: &Auth<U>, request: GrantRequest) ->
     if client.is_public() {
         return Err(AuthError::UnauthorizedClient);
     }
-    // Unlike a user, a client with all scopes gets only the requested ones.
+    // A client with all scopes gets only the requested ones, unlike a user with all scopes.
     if client.scopes == GrantedScopes::All && !scopes.is_empty() {
         let requested: Result<Scopes, _> = scopes.iter().map(|scope| scope.parse()).collect();
         client.scopes = requested.map_err(|_| AuthError::ScopeNotGranted)?.into();
@@ -39,5 +39,5 @@ pub(super) async fn grant<U: AuthUser>(auth: &Auth<U>, request: GrantRequest) ->
         client_info: &client_info,
     };
     let tokens = auth.start_session(&request).await?;
-    tokens.ok_or_else(|| BackendError::unavailable("the sessions of the client ended concurrently").into())
+    tokens.ok_or_else(|| BackendError::unavailable("the client's sessions were ended concurrently").into())
 }

@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct NewCookie(pub(crate) Zeroizing<String>);
 
 impl<U: AuthUser> Auth<U> {
-    /// Signs a user in like [`sign_in`](Self::sign_in), but with a cookie instead of tokens. The caller must have
+    /// Signs a user in as [`sign_in`](Self::sign_in) does, but returns a cookie instead of tokens. The caller must have
     /// checked the request rate. The session of the `replaced` cookie ends, because the browser discards this cookie.
     pub(crate) async fn sign_in_with_cookie(
         &self,

@@ -31,13 +31,14 @@ pub struct ExternalSignIn<'a> {
 
 impl<U: AuthUser> Auth<U> {
     /// Signs in a user that your application has authenticated: issues tokens and opens a session, as
-    /// [`sign_in`](Self::sign_in) does. **It verifies no credentials.** Neither a password hasher nor the password
-    /// grant is needed.
+    /// [`sign_in`](Self::sign_in) does. **It does not verify any credentials.** It works without a password hasher, and
+    /// even if the password grant is off.
     ///
     /// - Attempts are not throttled: limit them in your application, for example with [`check_rate`](Self::check_rate).
-    /// - A sign-in emits [`EventKind::SignedIn`], as with a password. An unknown subject causes no event.
-    /// - If the password of the user changes between your check and this call, the session still opens. Call this
-    ///   function directly after your check.
+    /// - A sign-in emits [`EventKind::SignedIn`], as a sign-in with a password does. No event is emitted for an unknown
+    ///   subject.
+    /// - If the user's password changes between your check and this call, the session still opens. Call this function
+    ///   immediately after your check.
     ///
     /// # Errors
     /// - [`AuthError::InvalidCredentials`] if the user does not exist, [`AuthError::InactiveUser`] if the user is not
@@ -46,7 +47,7 @@ impl<U: AuthUser> Auth<U> {
     ///   [`AuthError::UnauthorizedClient`] if the client may not use the password grant.
     /// - [`AuthError::ScopeNotGranted`] if none of the requested scopes can be granted.
     /// - [`AuthError::InvalidTarget`] if a requested audience is unknown or not allowed for the client.
-    /// - [`AuthError::NotConfigured`] without a token issuer.
+    /// - [`AuthError::NotConfigured`] if no token issuer is set.
     /// - [`AuthError::Backend`] if a store or the token service fails.
     pub async fn sign_in_external(&self, sign_in: ExternalSignIn<'_>) -> Result<SignedIn<U>, AuthError> {
         let ExternalSignIn { subject, scopes, audiences, client, client_info } = sign_in;

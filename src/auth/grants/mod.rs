@@ -1,4 +1,4 @@
-//! The grants: each exchanges a token request for tokens. To add one, add a file and a line in `grants!`.
+//! The grants: each issues tokens for a token request. To add a grant, add a file and a line in `grants!`.
 
 pub(crate) mod client_credentials;
 mod cookie;
@@ -121,7 +121,8 @@ pub struct Tokens {
     pub granted_scopes: GrantedScopes,
     /// The refresh token, if one was issued.
     pub refresh_token: Option<RefreshToken>,
-    /// The device cookie to set after a sign-in with login throttling. [`TokenResponse`](crate::TokenResponse) sets it.
+    /// The device cookie to set after a sign-in, if login throttling is on. [`TokenResponse`](crate::TokenResponse)
+    /// sets it.
     pub device_cookie: Option<DeviceCookie>,
 }
 
@@ -139,7 +140,7 @@ struct AuthenticatedRequest<'a, U> {
     /// The user; `None` for the client itself.
     user: Option<&'a U>,
     username: Option<&'a str>,
-    /// The version of the credentials that were verified.
+    /// The version of the user's credentials when they were verified.
     credentials_version: CredentialsVersion,
     scopes: &'a [String],
     audiences: &'a [String],
@@ -249,7 +250,7 @@ impl<U: AuthUser> Auth<U> {
         let (offline_access, openid) = (is_requested(Scope::OFFLINE_ACCESS), is_requested(Scope::OPENID));
         let allowed = user.map_or(GrantedScopes::All, AuthUser::allowed_scopes).limited_to(&client.scopes);
         let mut granted = match allowed {
-            // An empty list requests all allowed scopes. A request for only the common scopes must not grant the
+            // An empty list requests all allowed scopes. A request for only the common scopes must not grant any
             // others.
             GrantedScopes::Only(_) if others.is_empty() && !common.is_empty() => Scopes::default().into(),
             allowed => match allowed.grant(&others) {
@@ -277,7 +278,7 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// Returns the version of the owner's credentials; zero without a session store.
+    /// Returns the version of the owner's credentials; zero if there is no session store.
     async fn credentials_version(&self, owner: &SessionOwner) -> Result<CredentialsVersion, BackendError> {
         match &self.0.sessions {
             Some(sessions) => sessions.store.credentials_version(owner).await,
@@ -285,7 +286,7 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// Issues an access token, with the number of the response within its session.
+    /// Issues an access token. `session` contains the session and the number of the response within the session.
     async fn issue(
         &self,
         owner: &SessionOwner,

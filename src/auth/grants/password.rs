@@ -100,7 +100,7 @@ impl<U> From<Started<U, Tokens>> for SignedIn<U> {
     }
 }
 
-/// The maximum number of times that a sign-in is tried while its account is changed concurrently.
+/// The maximum number of attempts per sign-in. A sign-in is retried if its account is changed concurrently.
 pub(super) const ATTEMPTS: usize = 3;
 
 impl<U: AuthUser> Auth<U> {

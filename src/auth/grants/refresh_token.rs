@@ -74,7 +74,7 @@ pub struct RefreshSettings {
     pub grace: Duration,
     /// The lifetime of an unused refresh token.
     pub idle: Duration,
-    /// The time after the sign-in at which all refresh tokens of the session expire.
+    /// The time from the sign-in until all refresh tokens of the session expire.
     pub absolute: Duration,
 }
 
@@ -97,7 +97,7 @@ impl Default for RefreshSettings {
 pub(in crate::auth) enum TokenStatus<'a> {
     /// The current token.
     Current,
-    /// The previous token within the grace period, and the salt that the current token was derived with.
+    /// The previous token, within the grace period. Contains the salt that the current token was derived with.
     Repeated(&'a str),
     /// An older token, or one that was never issued.
     Reused,
@@ -111,8 +111,8 @@ impl RefreshSettings {
         (now + self.idle).min(created + self.absolute)
     }
 
-    /// Returns whether this replica, or one whose clock differs by less than [`CLOCK_DIFFERENCE`], may repeat a
-    /// response.
+    /// Returns whether a response may still be repeated by this replica, or by one whose clock differs by less than
+    /// [`CLOCK_DIFFERENCE`].
     pub(in crate::auth) fn may_repeat(&self, delivery: &Delivery, now: Timestamp) -> bool {
         !self.grace.is_zero() && now < delivery.rotated + self.grace + CLOCK_DIFFERENCE
     }
@@ -158,9 +158,9 @@ impl<U: AuthUser> Auth<U> {
     ///
     /// Another use within [`RefreshSettings::grace`] returns the same refresh token again, at most ten times, for a
     /// client that lost the response. A later use ends the session with all its tokens
-    /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). The session also ends if the
-    /// refresh token is used again from another network or with another user agent, and the access token of an earlier
-    /// response is used or too many repetitions follow. Two parties then have the refresh token.
+    /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). A second use from another
+    /// network or with another user agent may mean that two parties have the refresh token. The session then also ends
+    /// if an access token from an earlier response is used, before or after that, or if too many repetitions follow.
     ///
     /// # Errors
     /// - [`AuthError::InvalidRefreshToken`] if the token is not valid or belongs to another client, if its user no
@@ -256,7 +256,7 @@ impl<U: AuthUser> Auth<U> {
         Err(BackendError::unavailable("too many concurrent requests use the same refresh token").into())
     }
 
-    /// Finds the token family whose name has this hash, if its owner is of the kind `U`.
+    /// Returns the token family whose name has this hash, if its owner is a user of the kind `U`.
     pub(in crate::auth) async fn find_family(
         &self,
         name: &TokenHash,

@@ -16,7 +16,7 @@ fn claims(user: &str, session: &str) -> Claims {
     Claims { session_id, ..Claims::new(Subject::new(user).unwrap(), GrantedScopes::All) }
 }
 
-/// Looks up a token; returns `None` if it is cached.
+/// Looks up a token and returns the miss, or `None` if the token is cached.
 fn miss(cache: &TokenCache<()>, token: &str, now: Timestamp) -> Option<Miss> {
     match cache.lookup(token, Accepted::OwnAudience, now).expect("the cache is not stale") {
         Lookup::Hit(_) => None,
@@ -39,7 +39,7 @@ fn lookup_after_the_sync_deadline_returns_an_error() {
     let cache = cache_of(1);
     let is_usable =
         |second| cache.lookup("token", Accepted::OwnAudience, Timestamp::from_unix(second)).is_ok();
-    assert!(is_usable(u64::MAX), "without a deadline, the cache must be usable at any time");
+    assert!(is_usable(u64::MAX), "if no deadline is set, the cache must be usable at any time");
     cache.synced_until(Timestamp::from_unix(10));
     assert!(is_usable(10) && !is_usable(11));
     cache.synced_until(Timestamp::from_unix(12));
@@ -73,12 +73,12 @@ fn lookup_while_disconnected_returns_a_temporary_error() {
             cache
                 .lookup(token, Accepted::OwnAudience, NOW)
                 .err()
-                .expect("the lookup fails while disconnected")
+                .expect("a lookup must fail while the cache is disconnected")
                 .is_temporary(),
             "{token}"
         );
     }
-    // Invalidations take effect while the cache is disconnected.
+    // Invalidations take effect even while the cache is disconnected.
     cache.invalidate(&Invalidation::User(Subject::new("1").unwrap()));
     cache.insert(missed, &claims("2", "t"), Authentication::Invalid);
     cache.reconnected();
@@ -86,7 +86,7 @@ fn lookup_while_disconnected_returns_a_temporary_error() {
 }
 
 #[test]
-fn sizes_of_cache_and_index_stay_bounded_when_many_tokens_are_inserted() {
+fn cache_and_index_stay_within_their_limits_when_many_tokens_are_inserted() {
     for tokens_of_a_user in [1, 7, 2000] {
         let cache = cache_of(20);
         for number in 0..2000 {
@@ -97,12 +97,12 @@ fn sizes_of_cache_and_index_stay_bounded_when_many_tokens_are_inserted() {
             cache.insert(missed, &claims, Authentication::Invalid);
         }
         let index = cache.index();
-        let of_users: usize = index.users.values().map(Vec::len).sum();
-        let of_sessions: usize = index.sessions.values().map(|session| session.tokens.len()).sum();
+        let by_user: usize = index.users.values().map(Vec::len).sum();
+        let by_session: usize = index.sessions.values().map(|session| session.tokens.len()).sum();
         assert!((1..=20).contains(&cache.tokens.len()), "the cache contains {} tokens", cache.tokens.len());
         assert!(
-            of_users <= 26 && of_sessions <= 26,
-            "the index contains {of_users} tokens by user, {of_sessions} by session"
+            by_user <= 26 && by_session <= 26,
+            "the index contains {by_user} tokens by user, {by_session} by session"
         );
     }
 }
@@ -130,8 +130,8 @@ enum Step {
     Wait(u64),
 }
 
-/// Returns one of eight tokens of three users, in five sessions, issued to two clients or none. Every other token
-/// expires.
+/// Returns one of eight tokens. The tokens belong to three users, five sessions, and two clients or no client. Every
+/// other token expires.
 fn token(number: usize) -> (String, Claims) {
     let claims = Claims {
         client_id: [None, ClientId::new("web").ok(), ClientId::new("app").ok()][number % 5 % 3].clone(),

@@ -1,4 +1,4 @@
-//! Embedded files: compressed on first use, and cached by clients until they change.
+//! Embedded files, which are compressed on first use and which clients cache until the files change.
 //!
 //! Pages have fixed URLs, and browsers check for a new version every time ([`Asset::respond`]). The scripts and styles
 //! of pages are in an [`AssetFolder`], whose URL changes with its content.
@@ -33,14 +33,14 @@ pub(crate) const SVG: &str = "image/svg+xml";
 pub(crate) struct Asset {
     content_type: &'static str,
     content_security_policy: Option<String>,
-    // One of the two is set from the start; the other is created on first use.
+    // Either `gzip` or `plain` is set from the start; the other is created on first use.
     gzip: OnceLock<Bytes>,
     plain: OnceLock<Bytes>,
     etag: EntityTag,
 }
 
 impl Asset {
-    /// Creates an asset from a file that is compressed for the first client that accepts gzip.
+    /// Creates an asset from an uncompressed file. It is compressed when a client that accepts gzip first requests it.
     pub(crate) fn new(content_type: &'static str, plain: impl Into<Bytes>) -> Self {
         let plain = plain.into();
         Self { plain: plain.clone().into(), ..Self::with_etag_of(content_type, &plain) }
@@ -126,7 +126,7 @@ impl Asset {
     }
 }
 
-/// Returns the content of a cell, which is created on first use.
+/// Returns the content of `cell`. If the cell is empty, creates the content first.
 fn get_or_create(cell: &OnceLock<Bytes>, create: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Bytes> {
     if let Some(content) = cell.get() {
         return Ok(content.clone());
@@ -154,11 +154,11 @@ pub(crate) fn routes(
     }
 }
 
-/// The name of the path parameter with the version of a folder.
+/// The name of the path parameter that contains the version of a folder.
 const VERSION: &str = "asset_version";
 
-/// Files whose paths contain a hash of all files of the folder, such as `/static/9f86d081884c7d65/start.js`. The file
-/// at such a path never changes, so browsers use it for a year without revalidating it. The files can refer to each
+/// A folder whose files have paths with a hash of all the files, such as `/static/9f86d081884c7d65/start.js`. The file
+/// at such a path never changes, so browsers may use it for a year without revalidating it. The files can refer to each
 /// other by relative URLs.
 pub(crate) struct AssetFolder {
     name: &'static str,

@@ -17,8 +17,8 @@ use crate::http::endpoints::{
     used_tags,
 };
 
-/// The Content Security Policy of the pages. Swagger UI and ReDoc use inline styles and data: URLs for icons. ReDoc
-/// searches in a worker, whose script is a blob: URL.
+/// The Content Security Policy of the pages. Swagger UI and ReDoc use inline styles, and `data:` URLs for icons. ReDoc
+/// searches in a worker, whose script has a `blob:` URL.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src data:; worker-src blob:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; connect-src 'self'";
 
@@ -77,7 +77,7 @@ fn routes_linked(
     home: Option<&str>,
 ) -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>> {
     let mut document = document.clone();
-    // Without servers, "Try it out" sends requests to `/`, without the prefix of a proxy.
+    // Without servers, "Try it out" sends requests to `/`, without the path prefix that a proxy adds.
     document.servers.get_or_insert_with(|| vec![Server::new(".")]);
     list_tags(&mut document);
     let policy =
@@ -128,18 +128,18 @@ fn json(document: &OpenApi) -> io::Result<String> {
     Ok(document.to_string())
 }
 
-/// Adds the tags that operations use but the document does not list, before those of
-/// [`Auth::openapi`](crate::Auth::openapi): Swagger UI shows listed tags first, and the application's own are more
-/// important. Removes repeated tags.
+/// Adds the tags that operations use but the document does not list, and removes repeated tags. The added tags precede
+/// those of [`Auth::openapi`](crate::Auth::openapi): Swagger UI shows tags in the order of the list, and the
+/// application's tags are more important.
 fn list_tags(document: &mut OpenApi) {
     let used = used_tags(document);
     let Some(tags) = &mut document.tags else { return };
     let mut listed = HashSet::new();
     tags.retain(|tag| listed.insert(tag.name.clone()));
-    let own = tags.iter().position(|tag| TAGS.iter().any(|(name, _)| *name == tag.name));
+    let position = tags.iter().position(|tag| TAGS.iter().any(|(name, _)| *name == tag.name));
     let missing = used.iter().filter(|name| !listed.contains(*name)).map(Tag::new);
-    let own = own.unwrap_or(tags.len());
-    tags.splice(own..own, missing);
+    let position = position.unwrap_or(tags.len());
+    tags.splice(position..position, missing);
 }
 
 /// Returns the origins of the absolute token URLs in a document: the sign-in services that the page may call.
@@ -189,7 +189,7 @@ fn swagger_ui_file(name: &str, content_type: &'static str) -> io::Result<Asset> 
     if content_type == JAVASCRIPT {
         return Ok(asset);
     }
-    // The best compression makes the file smaller, but would take too long for the script.
+    // Recompress the file at the best level, which makes it smaller. For the script, this would take too long.
     Ok(Asset::new(content_type, asset.plain()?))
 }
 
@@ -220,15 +220,15 @@ mod tests {
             tags.into_iter().map(|tag| (tag.name, tag.description.unwrap_or_default())).collect::<Vec<_>>()
         };
         let pair = |name: &str, description: &str| (name.to_owned(), description.to_owned());
-        let own = pair("OAuth2", "Sign in, and manage tokens");
-        assert_eq!(names(&[("OAuth2", "Sign in, and manage tokens")]), [pair("Items", ""), own.clone()]);
+        let oauth2 = pair("OAuth2", "Sign in, and manage tokens");
+        assert_eq!(names(&[("OAuth2", "Sign in, and manage tokens")]), [pair("Items", ""), oauth2]);
         let listed =
             [("Other", "o"), ("Items", "i"), ("OAuth2", "mine"), ("OAuth2", "Sign in, and manage tokens")];
         assert_eq!(names(&listed), [pair("Other", "o"), pair("Items", "i"), pair("OAuth2", "mine")]);
     }
 
     #[test]
-    fn page_has_the_title_and_links_to_the_home_page_only_if_there_is_one() {
+    fn page_title_is_escaped_and_home_link_appears_only_if_a_home_url_is_set() {
         let source = include_str!("../../../static/docs.html");
         let with = page(source, "A & <B>", "Swagger UI", Some("../?a=\"b\""));
         assert!(with.contains("<title>A &amp; &lt;B> - Swagger UI</title>"), "{with}");

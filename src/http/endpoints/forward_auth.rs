@@ -31,7 +31,7 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
     }
 }
 
-/// The query parameters of a request.
+/// The query parameters of the endpoint.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Query {
@@ -45,14 +45,14 @@ struct Query {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns an endpoint at `path` with which a reverse proxy authenticates the requests that it forwards: nginx's
-    /// `auth_request`, Traefik's `forwardAuth`, Caddy's `forward_auth`.
+    /// Returns an endpoint at `path` with which a reverse proxy authenticates the requests that it forwards. Proxies
+    /// call such an endpoint with `auth_request` (nginx), `forwardAuth` (Traefik) or `forward_auth` (Caddy).
     ///
     /// The response to a valid token of an active user is 200 with the headers `X-Auth-Subject`, `X-Auth-User`,
     /// `X-Auth-Scopes` and `X-Auth-Client`. Requests without such a token get 401. Headers without a value are sent
-    /// empty, so that the proxy overwrites headers that the client sent. The query parameter `scope` requires scopes;
-    /// tokens without them get 403. With the query parameter `audience`, tokens must be for that audience instead of
-    /// this application.
+    /// empty, so that the proxy overwrites headers that the client sent. The query parameter `scope` lists required
+    /// scopes; requests whose token lacks one of them get 403. With the query parameter `audience`, tokens must be for
+    /// that audience instead of this application.
     ///
     /// A [session cookie](crate::web::CookieTransport) is accepted too, for all audiences. With the cookie, requests
     /// from other origins get 403 if their method is unsafe; the proxy sends the method of the original request as
@@ -116,8 +116,8 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
 
 /// Authenticate a request for a proxy
 ///
-/// Returns the user that sent a request, in response headers. Reverse proxies call this endpoint before they forward a
-/// request (`auth_request` of nginx, `forwardAuth` of Traefik, `forward_auth` of Caddy).
+/// Returns the user that sent a request to a reverse proxy, in response headers. The proxy calls this endpoint before
+/// it forwards the request, for example with `auth_request` (nginx), `forwardAuth` (Traefik) or `forward_auth` (Caddy).
 #[utoipa::path(
     get,
     path = "/forward-auth",
@@ -126,7 +126,7 @@ async fn forward_auth<U: AuthUser>(auth: &Auth<U>, request: &HttpRequest) -> Res
     params(Query),
     security(("OAuth2PasswordBearer" = [])),
     responses(
-        (status = 200, description = "The token is valid and has the scopes, and its user is active", headers(
+        (status = 200, description = "The token is valid and has the required scopes, and its user is active", headers(
             ("X-Auth-Subject" = String, description = "The identifier of the user"),
             ("X-Auth-User" = String, description = "The username, in UTF-8"),
             ("X-Auth-Scopes" = String, description = "The granted scopes, separated by spaces"),

@@ -36,9 +36,9 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the introspection endpoint ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)) at `path`, for confidential
-    /// clients and for users with the scope `tokens:introspect`. A client can introspect only the tokens that
-    /// [`Auth::introspect_as`] allows.
+    /// Returns the introspection endpoint ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)) at `path`, for
+    /// confidential clients and for users with the scope `tokens:introspect`. A client can introspect only the tokens
+    /// that [`Auth::introspect_as`] allows.
     pub fn introspection_endpoint(&self, path: &str) -> Resource {
         self.post(path, introspect)
     }
@@ -192,9 +192,9 @@ impl<'a> IntrospectionResponse<'a> {
 
 /// Introspect a token
 ///
-/// Returns whether an access token or a refresh token is valid, and its claims (RFC 7662). Requires the credentials of
-/// a confidential client, or the bearer token of a user with the scope `tokens:introspect`. For a token that the client
-/// may not introspect, the response is `active: false`.
+/// Returns whether an access token or a refresh token is valid and, if so, its claims (RFC 7662). Requires the
+/// credentials of a confidential client, or the bearer token of a user with the scope `tokens:introspect`. For a token
+/// that the client may not introspect, the response is `active: false`.
 #[utoipa::path(
     post,
     path = "/introspect",
@@ -225,7 +225,8 @@ impl<'a> IntrospectionResponse<'a> {
                 description = "The `Bearer` challenge, with the error code and the required scopes"))),
         InvalidBody,
         (status = 429, body = OAuth2ErrorBody,
-            description = "`temporarily_unavailable`: too many requests from this address, or too many wrong client secrets",
+            description = "`temporarily_unavailable`: too many requests from this address, or too many wrong client \
+                secrets",
             headers(("Retry-After" = String, description = "The time to wait, in seconds"))),
         Unavailable,
     ),

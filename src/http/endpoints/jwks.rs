@@ -55,8 +55,8 @@ fn respond<U: AuthUser>(auth: &Auth<U>) -> Result<HttpResponse, ApiError> {
 
 /// Read the public keys
 ///
-/// Returns the public keys that verify access tokens, as a JSON Web Key Set (RFC 7517). A new key is published before it signs
-/// tokens.
+/// Returns the public keys that verify access tokens, as a JSON Web Key Set (RFC 7517). A new key is published before
+/// it signs tokens.
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",

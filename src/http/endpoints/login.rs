@@ -1,4 +1,4 @@
-//! `POST /login` and `POST /logout`: sign-in and sign-out of a browser, with a session cookie.
+//! `POST /login` and `POST /logout`: sign a browser in and out with a session cookie.
 
 use actix_web::{
     HttpRequest, HttpResponse, Resource,
@@ -52,8 +52,8 @@ pub(super) fn logout_endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns an endpoint at `path` that signs a browser in with a [session cookie](CookieTransport). The form has the fields
-    /// `username` and `password`, and optionally `next`, a path of this origin.
+    /// Returns an endpoint at `path` that signs a browser in with a [session cookie](CookieTransport). The form has the
+    /// fields `username` and `password`, and optionally `next`, a path of this origin.
     ///
     /// Requests that accept `text/html`, such as those of HTML forms, are redirected to `next` or `/`. Other requests
     /// get 204. In the program `gatepass`, `next` defaults to the account page, and HTML forms get error pages. The
@@ -125,8 +125,8 @@ async fn logout<U: AuthUser>(
     Ok(response)
 }
 
-/// Ends the session of a browser, and deletes the cookie in the response. The caller must have checked the rate limit
-/// and the origin of the request.
+/// Ends the session of a browser, and adds the header that deletes the cookie to the response. The caller must have
+/// checked the rate limit and the origin of the request.
 pub(crate) async fn sign_out<U: AuthUser>(
     auth: &Auth<U>,
     request: &HttpRequest,
@@ -139,13 +139,13 @@ pub(crate) async fn sign_out<U: AuthUser>(
     set_cookie(response, cookies, None)
 }
 
-/// Reads the URL to redirect to from the field `next`. Records an error if this URL is not allowed.
+/// Reads the redirect URL from the field `next`. Records an error if this URL is not allowed.
 pub(crate) fn next(reader: &mut FieldReader, is_allowed: fn(&str) -> bool) -> Option<String> {
     let next = reader.optional("next")?;
     if is_allowed(&next) {
         return Some(next);
     }
-    reader.add_error(FieldError::invalid("next", "expected a path of this service, such as /items"));
+    reader.add_error(FieldError::invalid("next", "expected a path on this service, such as /items"));
     None
 }
 
@@ -158,14 +158,14 @@ pub(crate) fn is_own_path(url: &str) -> bool {
         && url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
 }
 
-/// Returns whether a request accepts HTML, as when a browser loads a page or submits a form, unlike requests of scripts
-/// and programs.
+/// Returns whether a request accepts HTML. Browsers accept HTML when they load a page or submit a form; scripts and
+/// programs usually do not.
 pub(crate) fn accepts_html(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// Redirects HTML forms, and responds with 204 to scripts.
+/// Responds to HTML forms with a redirect, and to scripts with 204.
 fn respond(request: &HttpRequest, next: Option<&str>) -> HttpResponse {
     if accepts_html(request.headers()) {
         HttpResponse::SeeOther().insert_header((header::LOCATION, next.unwrap_or("/"))).finish()
@@ -184,7 +184,7 @@ fn set_cookie(
     Ok(())
 }
 
-/// A sign-in with a session cookie.
+/// A request to sign in with a session cookie.
 #[derive(ToSchema)]
 #[schema(as = LoginForm)]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -207,7 +207,7 @@ struct LoginFormSchema {
     next: Option<String>,
 }
 
-/// A sign-out with a session cookie.
+/// A request to sign out and delete the session cookie.
 #[derive(ToSchema)]
 #[schema(as = LogoutForm)]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -235,13 +235,14 @@ struct LogoutFormSchema {
     request_body(content = LoginFormSchema, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 204, description = "Signed in",
-            headers(("Set-Cookie" = String, description = "The session cookie, and a device cookie as at `/token`"))),
-        (status = 303, description = "Signed in, if the request accepts `text/html`",
+            headers(("Set-Cookie" = String,
+                description = "The session cookie, and the same device cookie that `/token` sets"))),
+        (status = 303, description = "Signed in, as a redirect for requests that accept `text/html`",
             headers(("Location" = String, description = "The path in `next`, or the default path"))),
         (status = 400, body = OAuth2ErrorBody,
-            description = "`invalid_grant`: incorrect username or password, or an inactive user. `invalid_request`: a field is missing, \
-                `next` is not a path, or the body is malformed. `invalid_scope`: the user has no scopes. \
-                `unsupported_grant_type`: signing in with a password is turned off",
+            description = "`invalid_grant`: incorrect username or password, or an inactive user. `invalid_request`: a \
+                field is missing, `next` is not a path, or the body is malformed. `invalid_scope`: the user has no \
+                scopes. `unsupported_grant_type`: signing in with a password is turned off",
             example = json!({
                 "detail": "Incorrect username or password",
                 "error": "invalid_grant",
@@ -252,7 +253,8 @@ struct LogoutFormSchema {
             example = json!({ "detail": "Requests from this origin are not allowed" })),
         InvalidBody,
         (status = 429, body = OAuth2ErrorBody,
-            description = "`temporarily_unavailable`: too many failed attempts for this account, or too many requests from this address",
+            description = "`temporarily_unavailable`: too many failed attempts for this account, or too many requests \
+                from this address",
             headers(("Retry-After" = String, description = "The time to wait, in seconds"))),
         Unavailable,
     ),
@@ -273,7 +275,7 @@ fn login_operation() {}
     responses(
         (status = 204, description = "Signed out. A missing session is not an error",
             headers(("Set-Cookie" = String, description = "Deletes the session cookie"))),
-        (status = 303, description = "Signed out, if the request accepts `text/html`",
+        (status = 303, description = "Signed out, as a redirect for requests that accept `text/html`",
             headers(("Location" = String, description = "The path in `next`, or the default path"))),
         (status = 400, body = OAuth2ErrorBody,
             description = "`invalid_request`: `next` is not a path, or the body is malformed"),
@@ -295,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_paths_of_the_same_origin_are_redirected_to() {
+    fn redirect_url_is_accepted_only_if_it_is_a_path_of_the_same_origin() {
         for path in [
             "/",
             "/items?page=2#top",
@@ -305,7 +307,7 @@ mod tests {
             "/:80",
             "/.//evil.example",
         ] {
-            assert!(is_own_path(path), "{path}");
+            assert!(is_own_path(path), "should be accepted: {path}");
         }
         let long = format!("/{}", "x".repeat(MAX_NEXT_BYTES));
         for url in [
@@ -327,7 +329,7 @@ mod tests {
             "/\0",
             &long,
         ] {
-            assert!(!is_own_path(url), "{url:?}");
+            assert!(!is_own_path(url), "should be rejected: {url:?}");
         }
     }
 }

@@ -36,9 +36,9 @@ pub(super) fn openid_endpoint<U: AuthUser>() -> Endpoint<U> {
 
 impl<U: AuthUser> Auth<U> {
     /// Returns the endpoint of the server metadata ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)) at `path`. The
-    /// metadata lists the endpoints of [`routes`](Self::routes), the grants and the scopes. It also has the format of
-    /// [OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html), but lists no
-    /// authorization endpoint and no ID token algorithms.
+    /// metadata lists the endpoints of [`routes`](Self::routes), the grants and the scopes. The format is also that of
+    /// [OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html), but without an
+    /// authorization endpoint or ID token algorithms.
     pub fn metadata_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let metadata = move || {
@@ -67,11 +67,11 @@ struct ServerMetadata<'a> {
     token_endpoint: String,
     /// The client authentication methods that the token endpoint supports.
     token_endpoint_auth_methods_supported: Vec<&'static str>,
-    /// The URL of the JSON Web Key Set: the public keys that verify access tokens.
+    /// The URL of the JSON Web Key Set, which contains the public keys that verify access tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     jwks_uri: Option<String>,
-    /// The algorithms that sign access tokens, including those of published keys that do not sign tokens yet.
+    /// The signing algorithms for access tokens, including those of published keys that do not sign tokens yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, example = json!(["ES256"]))]
     access_token_signing_alg_values_supported: Vec<&'static str>,
@@ -79,7 +79,7 @@ struct ServerMetadata<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     scopes_supported: Vec<&'a str>,
-    /// Always empty, since the service has no authorization endpoint.
+    /// Always empty, because the service has no authorization endpoint.
     response_types_supported: [&'static str; 0],
     /// The grant types that the token endpoint supports.
     grant_types_supported: Vec<&'static str>,

@@ -105,7 +105,8 @@ impl<U: AuthUser> Auth<U> {
 
     /// Returns the endpoints for the account of the current user, whose token must have the scopes `R`:
     ///
-    /// - `GET /users/me/sessions`, `DELETE /users/me/sessions` and `DELETE /users/me/sessions/{id}`, with a session store
+    /// - `GET /users/me/sessions`, `DELETE /users/me/sessions` and `DELETE /users/me/sessions/{id}`, with a session
+    ///   store
     /// - `PUT /users/me/password`, with [`password_changes`](crate::auth::AuthBuilder::password_changes)
     pub fn account_routes<R: RequiredScopes>(
         &self,
@@ -120,8 +121,8 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// Returns the OpenAPI document of [`routes`](Self::routes), with the security scheme `OAuth2PasswordBearer`, its
-    /// scopes and descriptions of the tags, to merge into your own document.
+    /// Returns the OpenAPI document for [`routes`](Self::routes), to merge into your own document. The document also
+    /// contains the security scheme `OAuth2PasswordBearer` with its scopes, and descriptions of the tags.
     pub fn openapi(&self) -> OpenApi {
         let mut document = self.documented(oauth_endpoints());
         describe_tags(&mut document, &TAGS);
@@ -139,7 +140,7 @@ impl<U: AuthUser> Auth<U> {
         }
         if let Some(cookies) = self.cookies() {
             let description =
-                "The session cookie that `/login` sets. Over plain HTTP, its name has no prefix `__Host-`."
+                "The session cookie that `/login` sets. Over plain HTTP, its name lacks the prefix `__Host-`."
                     .to_owned();
             let cookie = ApiKeyValue::with_description(cookies.documented_name(), description);
             let scheme = SecurityScheme::ApiKey(ApiKey::Cookie(cookie));
@@ -148,7 +149,7 @@ impl<U: AuthUser> Auth<U> {
         document
     }
 
-    /// Returns the OpenAPI document of [`account_routes`](Self::account_routes), to merge into your own document.
+    /// Returns the OpenAPI document for [`account_routes`](Self::account_routes), to merge into your own document.
     pub fn account_openapi<R: RequiredScopes>(&self) -> OpenApi {
         self.require_scopes::<R>(self.documented(account_endpoints::<U, R>()))
     }
@@ -176,7 +177,7 @@ impl<U: AuthUser> Auth<U> {
         client_info: &ClientInfo,
     ) -> Result<Client, ApiError> {
         if credentials.is_ambiguous && !self.error_format().is_fastapi() {
-            let message = "The client must authenticate with HTTP Basic or in the form, not with both";
+            let message = "The client must send its credentials with HTTP Basic or in the form, not both";
             return Err(ApiError::InvalidRequest(message));
         }
         let ClientCredentials { client_id, client_secret, .. } = credentials;
@@ -188,8 +189,8 @@ impl<U: AuthUser> Auth<U> {
         })
     }
 
-    /// Returns a resource that passes POST requests to `handler`, unless too many come from one address. Responses must
-    /// not be cached ([RFC 6749 section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
+    /// Returns a resource that passes POST requests to `handler`, unless too many requests come from one address. The
+    /// responses must not be cached ([RFC 6749 section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
     fn post<H>(&self, path: &str, handler: H) -> Resource
     where
         H: AsyncFn(&Auth<U>, &HttpRequest, Payload) -> Result<HttpResponse, ApiError> + Copy + 'static,
@@ -200,8 +201,8 @@ impl<U: AuthUser> Auth<U> {
             async move {
                 let is_ambiguous = request.headers().get_all(header::AUTHORIZATION).nth(1).is_some();
                 if is_ambiguous && !auth.error_format().is_fastapi() {
-                    let error = ApiError::InvalidRequest("The request has several Authorization headers");
-                    return auth.no_store(Err(error));
+                    let message = "The request has more than one Authorization header";
+                    return auth.no_store(Err(ApiError::InvalidRequest(message)));
                 }
                 let result = match auth.check_rate(&client_info(&request)).await {
                     Ok(()) => handler(&auth, &request, payload.into_inner()).await,
@@ -229,7 +230,7 @@ pub(crate) const TAGS: [(&str, &str); 5] = [
     ("Keys", "The public keys that verify tokens"),
 ];
 
-/// Adds the descriptions of those `tags` that operations of the document use.
+/// Adds descriptions for those of the `tags` that operations in the document use.
 pub(crate) fn describe_tags(document: &mut OpenApi, tags: &[(&str, &str)]) {
     let used = used_tags(document);
     let used = tags.iter().filter(|(name, _)| used.iter().any(|used| used == name));
@@ -253,7 +254,7 @@ pub(crate) fn used_tags(document: &mut OpenApi) -> Vec<String> {
 const COOKIE: &str = "SessionCookie";
 
 impl<U: AuthUser> Auth<U> {
-    /// Adds the required scopes to all operations of a document.
+    /// Adds the required scopes to all operations in a document.
     fn require_scopes<R: RequiredScopes>(&self, mut document: OpenApi) -> OpenApi {
         for operation in operations(&mut document) {
             let requirement = SecurityRequirement::new("OAuth2PasswordBearer", R::SCOPES.iter().copied());
@@ -262,7 +263,7 @@ impl<U: AuthUser> Auth<U> {
         self.accept_cookie(document)
     }
 
-    /// If session cookies are enabled, adds them to all operations of a document as an alternative to the token.
+    /// If session cookies are enabled, adds them to all operations in a document, as an alternative to the token.
     fn accept_cookie(&self, mut document: OpenApi) -> OpenApi {
         if self.has_cookies() {
             for operation in operations(&mut document) {

@@ -21,7 +21,7 @@ const STYLES: &str =
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The address in the curl commands of the page's source.
+/// The address in the curl commands in the source of the page.
 const ADDRESS: &str = "http://127.0.0.1:8000/";
 
 /// Returns the routes of the start page.
@@ -51,7 +51,7 @@ pub(crate) fn routes() -> impl Fn(&mut ServiceConfig) + Send + Sync {
 /// page replaces this address with its own URL, which includes the path prefix of a proxy.
 fn respond(page: &str, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
     let RequestedHost { scheme, host } = RequestedHost::of(request);
-    // These characters have no special meaning in a shell command or in HTML.
+    // These characters are harmless in a shell command and in HTML.
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-_[]".contains(&byte);
     let page = if host.bytes().all(is_plain) {
         page.replace(ADDRESS, &format!("{scheme}://{host}/"))

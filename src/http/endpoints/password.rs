@@ -98,8 +98,8 @@ struct PasswordChangeFormSchema {
         Unauthorized,
         InvalidBody,
         (status = 429, body = OAuth2ErrorBody,
-            description = "`temporarily_unavailable`: too many attempts with a wrong current password, or too many requests from \
-                this address",
+            description = "`temporarily_unavailable`: too many attempts with a wrong current password, or too many \
+                requests from this address",
             headers(("Retry-After" = String, description = "The time to wait, in seconds"))),
         Unavailable,
     ),

@@ -1,4 +1,4 @@
-//! Resources that respond to unsupported methods as FastAPI does.
+//! Resources that respond to unsupported methods with 405, as FastAPI does.
 
 use std::future::ready;
 
@@ -16,7 +16,7 @@ where
     at(path, "GET, HEAD", &ErrorFormat::FastApi).route(get_route().to(handler))
 }
 
-/// Returns a resource without routes, which responds with 405 to methods that no route supports.
+/// Returns a resource without routes. It responds with 405 to methods that no route added later supports.
 pub(crate) fn at(path: &str, allow: &'static str, format: &ErrorFormat) -> Resource {
     let format = format.clone();
     web::resource(path).default_service(web::to(move || {

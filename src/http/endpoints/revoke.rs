@@ -42,7 +42,7 @@ async fn revoke<U: AuthUser>(
     let mut reader = FieldReader::read(request, payload, auth.error_format()).await?;
     let token = reader.required("token");
     let credentials = reader.client(request);
-    // `token_type_hint` is ignored: the token itself shows its kind.
+    // `token_type_hint` is ignored, because the token itself shows its type.
     reader.finish()?;
     let client_info = client_info(request);
     let client = auth.client(&credentials, &client_info).await?;
@@ -62,18 +62,18 @@ pub(crate) struct TokenFormSchema {
     /// The type of the token. This hint is optional and has no effect.
     #[schema(example = "refresh_token", default = "", nullable = false)]
     token_type_hint: Option<String>,
-    /// The identifier of the client, unless it uses HTTP Basic.
+    /// The client identifier, if HTTP Basic is not used.
     #[schema(default = "", nullable = false)]
     client_id: Option<String>,
-    /// The secret of the client, unless it uses HTTP Basic.
+    /// The client secret, if HTTP Basic is not used.
     #[schema(format = Password, default = "", nullable = false)]
     client_secret: Option<String>,
 }
 
 /// Revoke a token
 ///
-/// Revokes an access token, or a refresh token together with its session and all access tokens of the session (RFC 7009).
-/// A token that was issued to a client can be revoked only by that client.
+/// Revokes an access token, or a refresh token together with its session and all access tokens of the session (RFC
+/// 7009). A token that was issued to a client can be revoked only by that client.
 #[utoipa::path(
     post,
     path = "/revoke",
@@ -84,13 +84,14 @@ pub(crate) struct TokenFormSchema {
         (status = 200, description = "The token is no longer valid", body = Object,
             headers(("Cache-Control" = String, description = "no-store")), example = json!({})),
         (status = 400, body = OAuth2ErrorBody,
-            description = "`invalid_request`: the form has no token, or the body is malformed. `invalid_grant`: the token was \
-                issued to another client"),
+            description = "`invalid_request`: the form has no token, or the body is malformed. `invalid_grant`: the \
+                token was issued to another client"),
         (status = 401, description = "`invalid_client`: client authentication failed", body = OAuth2ErrorBody,
             headers(("WWW-Authenticate" = String, description = "`Basic`, if the client used HTTP Basic"))),
         InvalidBody,
         (status = 429, body = OAuth2ErrorBody,
-            description = "`temporarily_unavailable`: too many requests from this address, or too many wrong client secrets",
+            description = "`temporarily_unavailable`: too many requests from this address, or too many wrong client \
+                secrets",
             headers(("Retry-After" = String, description = "The time to wait, in seconds"))),
         Unavailable,
     ),

@@ -107,7 +107,7 @@ struct SessionObject<'a> {
     /// The time of the sign-in.
     #[schema(format = DateTime, example = "2023-11-14T22:13:20Z")]
     created: String,
-    /// The time of the last token request or, in a session with a cookie, of the last recorded request.
+    /// The time of the last token request. For a session with a cookie, the time of the last recorded request.
     #[schema(format = DateTime, example = "2023-11-14T22:28:20Z")]
     last_used: String,
     /// The client address of the request at `last_used`, or `null` if it is unknown.
@@ -139,7 +139,7 @@ impl<'a> SessionObject<'a> {
 
 /// List your sessions
 ///
-/// Returns your active sessions, the most recently used first. Every sign-in opens a session.
+/// Returns your active sessions, most recently used first. Every sign-in creates a session.
 #[utoipa::path(
     get,
     path = "/users/me/sessions",
@@ -184,7 +184,7 @@ fn end_sessions_operation() {}
     responses(
         (status = 204, description = "The session has ended"),
         Unauthorized,
-        (status = 404, description = "You have no such session", body = ErrorBody,
+        (status = 404, description = "You have no session with this identifier", body = ErrorBody,
             example = json!({ "detail": "Not Found" })),
         Unavailable,
     ),

@@ -37,7 +37,8 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the token endpoint ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)) at `path`.
+    /// Returns the token endpoint ([RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)) at
+    /// `path`.
     pub fn token_endpoint(&self, path: &str) -> Resource {
         self.post(path, token)
     }
@@ -66,8 +67,8 @@ async fn token<U: AuthUser>(
     reader.finish()?;
     let client_info = client_info(request);
     let client = auth.client(&credentials, &client_info).await?;
-    let request_of_grant = GrantRequest { parameters, scopes, audiences, client, client_info };
-    let tokens = auth.grant(grant, request_of_grant).await?;
+    let grant_request = GrantRequest { parameters, scopes, audiences, client, client_info };
+    let tokens = auth.grant(grant, grant_request).await?;
     Ok(TokenResponse::from(tokens).respond_to(request))
 }
 
@@ -93,7 +94,7 @@ impl From<Tokens> for TokenResponse {
 }
 
 impl TokenResponse {
-    /// Adds a field of your own.
+    /// Adds a custom field to the response.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(name.into(), value.into());
@@ -129,7 +130,8 @@ impl Serialize for TokenResponse {
     }
 }
 
-/// Status 200 with `Cache-Control: no-store`. After a sign-in with login throttling, the response sets the device cookie.
+/// Responds with status 200 and `Cache-Control: no-store`. If login throttling is enabled, the response to a sign-in
+/// also sets the device cookie.
 impl Responder for TokenResponse {
     type Body = BoxBody;
 
@@ -140,7 +142,7 @@ impl Responder for TokenResponse {
     }
 }
 
-/// Returns the documentation of the endpoint with the grants of `auth`.
+/// Returns the OpenAPI document for the endpoint, with the grants that `auth` supports.
 fn openapi<U: AuthUser>(auth: &Auth<U>) -> openapi::OpenApi {
     #[derive(OpenApi)]
     #[openapi(paths(token_operation_fastapi))]
@@ -164,7 +166,7 @@ fn text(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description))
 }
 
-/// Adds an empty default, without which Swagger UI would send `string`.
+/// Adds an empty default value. Without it, Swagger UI would send the text `string`.
 fn optional(schema: ObjectBuilder) -> ObjectBuilder {
     schema.default(Some("".into()))
 }
@@ -173,8 +175,8 @@ fn password(description: &str) -> ObjectBuilder {
     text(description).format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
 }
 
-/// Returns the schema of the form with the parameters of all grants. The parameters are required only if there is one
-/// grant.
+/// Returns the schema of the form with the parameters of all grants. A parameter is marked as required only if a single
+/// grant is enabled.
 fn request_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
     let grants = auth.grants();
     let names: Vec<_> = grants.iter().map(|grant| grant.name()).collect();
@@ -208,8 +210,8 @@ fn request_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
         form = form.property("resource", resource.description(Some(description)));
     }
     form.property("scope", optional(text("The requested scopes, separated by spaces.")))
-        .property("client_id", optional(text("The identifier of the client, unless it uses HTTP Basic.")))
-        .property("client_secret", optional(password("The secret of the client, unless it uses HTTP Basic.")))
+        .property("client_id", optional(text("The client identifier, if HTTP Basic is not used.")))
+        .property("client_secret", optional(password("The client secret, if HTTP Basic is not used.")))
         .into()
 }
 
@@ -229,7 +231,7 @@ fn response_schema<U: AuthUser>(auth: &Auth<U>) -> Schema {
         );
     if auth.grants().contains(&GrantType::RefreshToken) {
         let description =
-            "The refresh token, if the scope `offline_access` was requested. It can be used once.";
+            "The refresh token, if the scope `offline_access` was requested. It can be used only once.";
         response = response.property("refresh_token", text(description));
     }
     response
@@ -297,10 +299,11 @@ fn token_operation_fastapi() {}
                 "scope": "me users:read",
             })),
         (status = 400, body = OAuth2ErrorBody,
-            description = "`invalid_grant`: incorrect username or password, an inactive user, or an invalid refresh token. \
-                `invalid_scope`: none of the requested scopes can be granted. `invalid_target`: a requested audience is unknown or \
-                not allowed. `unauthorized_client`: the client may not use the grant. `unsupported_grant_type`: the grant type is \
-                unknown or turned off. `invalid_request`: fields are missing, or the body is malformed",
+            description = "`invalid_grant`: incorrect username or password, an inactive user, or an invalid refresh \
+                token. `invalid_scope`: none of the requested scopes can be granted. `invalid_target`: a requested \
+                audience is unknown or not allowed. `unauthorized_client`: the client may not use the grant. \
+                `unsupported_grant_type`: the grant type is unknown or turned off. `invalid_request`: fields are \
+                missing, or the body is malformed",
             example = json!({
                 "detail": "Incorrect username or password",
                 "error": "invalid_grant",
@@ -315,8 +318,8 @@ fn token_operation_fastapi() {}
             })),
         InvalidBody,
         (status = 429, body = OAuth2ErrorBody,
-            description = "`temporarily_unavailable`: too many failed attempts for this account or client, or too many requests \
-                from this address",
+            description = "`temporarily_unavailable`: too many failed attempts for this account or client, or too many \
+                requests from this address",
             headers(("Retry-After" = String, description = "The time to wait, in seconds")),
             example = json!({
                 "detail": "Too many attempts, try again later",

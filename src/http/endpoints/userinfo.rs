@@ -30,13 +30,13 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
     }
 }
 
-/// Adds the operation POST, which responds like GET.
+/// Adds a POST operation, which responds like GET.
 fn with_post(mut document: openapi::OpenApi) -> openapi::OpenApi {
     for item in document.paths.paths.values_mut() {
         item.post = item.get.clone();
         if let Some(post) = &mut item.post {
             post.operation_id = Some("read_userinfo_by_post".into());
-            post.summary = Some("Read the profile of the current user by POST".into());
+            post.summary = Some("Read the profile of the current user with POST".into());
         }
     }
     document
@@ -44,8 +44,9 @@ fn with_post(mut document: openapi::OpenApi) -> openapi::OpenApi {
 
 impl<U: AuthUser> Auth<U> {
     /// Returns the UserInfo endpoint
-    /// ([OpenID Connect Core section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)) at `path`. It
-    /// returns the [profile](crate::auth::AuthBuilder::profile) of users whose token has the scope `openid`.
+    /// ([OpenID Connect Core section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)) at `path`.
+    /// The endpoint returns the [profile](crate::auth::AuthBuilder::profile) of users whose token has the scope
+    /// `openid`.
     pub fn userinfo_endpoint(&self, path: &str) -> Resource {
         let auth = self.clone();
         let respond = move |request: HttpRequest| {

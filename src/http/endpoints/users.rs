@@ -28,16 +28,17 @@ impl<U: AuthUser + Serialize> Auth<U> {
         let read = move |me: ActiveUser<U, R>| {
             let user: &U = &me;
             let response = HttpResponse::Ok().json(user);
-            // FastAPI's response has no Cache-Control. Shared caches do not store responses to requests with an Authorization
-            // header, but may store responses to requests with a cookie.
-            let is_stored = auth.error_format().is_fastapi() && !auth.has_cookies();
-            ready(if is_stored { response } else { auth.no_store(Ok(response)) })
+            // FastAPI's response has no Cache-Control. Shared caches do not store responses to requests with an
+            // Authorization header, but may store responses to requests with a cookie.
+            let is_storable = auth.error_format().is_fastapi() && !auth.has_cookies();
+            ready(if is_storable { response } else { auth.no_store(Ok(response)) })
         };
         let route = resource::get_route().to(read).wrap(self.require::<R>());
         resource::at(path, "GET, HEAD", self.error_format()).route(route)
     }
 
-    /// Returns the OpenAPI document of [`user_endpoint`](Self::user_endpoint) at `/users/me`, to merge into your own.
+    /// Returns the OpenAPI document for [`user_endpoint`](Self::user_endpoint) at `/users/me`, to merge into your own
+    /// document.
     pub fn user_openapi<R: RequiredScopes>(&self) -> openapi::OpenApi
     where
         U: ToSchema,

@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn other_scheme_or_no_credentials_returns_none() {
+    fn header_with_another_scheme_or_without_credentials_returns_none() {
         for value in ["", "Bearer", "Bearer ", "Bearer\tjohndoe", "Basic johndoe", "johndoe", "Bearerjohndoe"]
         {
             assert_eq!(token_in(value.as_bytes()), None, "{value:?}");

@@ -36,7 +36,7 @@ impl Default for BodyLimits {
 /// A request body in memory. It may contain a password, so its memory is wiped on drop.
 pub(crate) struct Body {
     bytes: Zeroizing<Vec<u8>>,
-    /// The length in the `Content-Length` header, or [`SMALL`] without one.
+    /// The length in the `Content-Length` header, or [`SMALL`] if the header is missing.
     length: usize,
     small: Option<SemaphorePermit<'static>>,
     large: Option<SemaphorePermit<'static>>,
@@ -83,7 +83,8 @@ impl Body {
     }
 }
 
-/// Reads the body of `request`, up to the limit in the application data, or `default_bytes` if it sets none.
+/// Reads the body of `request`, up to the limit in the application data. If no limit is set, the limit is
+/// `default_bytes`.
 pub(crate) async fn read(
     request: &HttpRequest,
     payload: Payload,
@@ -124,7 +125,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reserved_memory_covers_the_buffer_of_a_body(
+        fn reserved_memory_is_at_least_the_size_of_the_buffer(
             length in proptest::option::of(1_usize..20_000),
             chunks in vec(1_usize..5000, 1..12),
         ) {
@@ -133,11 +134,11 @@ mod tests {
             for size in chunks {
                 let chunk = vec![b'x'; size.min(left)];
                 left -= chunk.len();
-                body.append(&chunk).now_or_never().expect("the budget is free").unwrap();
+                body.append(&chunk).now_or_never().expect("the budget should not be exhausted").unwrap();
                 let permits = [&body.small, &body.large].into_iter().flatten();
                 let reserved: usize = permits.map(SemaphorePermit::num_permits).sum();
                 let capacity = body.bytes.capacity();
-                prop_assert!(reserved >= capacity, "{reserved} bytes reserved for a buffer of {capacity}");
+                prop_assert!(reserved >= capacity, "only {reserved} bytes reserved for a buffer of {capacity} bytes");
             }
         }
     }

@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// The client that a request's token was issued to with the client credentials grant
-/// ([RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)). The response is 401 without a token or
-/// with the token of a user, and 403 if the token lacks the scopes `R` ([`RequiredScopes`]).
+/// ([RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)). The response is 401 if the token is
+/// missing or belongs to a user, and 403 if the token lacks the scopes `R` ([`RequiredScopes`]).
 ///
 /// `U` is the user type of the [`Auth`](crate::Auth). A handler for both users and clients takes the argument
 /// `actix_web::Either<ActiveUser<U, R>, CurrentClient<U, R>>`.

@@ -1,4 +1,4 @@
-//! Cookies: their values, the session cookie of a request, and the origin checks for requests with it.
+//! Reads cookies, and checks the origin of requests that are authenticated with a session cookie.
 
 use actix_web::{
     HttpRequest,
@@ -14,14 +14,14 @@ use crate::{
 /// The maximum length of a session cookie in bytes. Gatepass never sets a longer one.
 const MAX_BYTES: usize = 100;
 
-/// The methods of requests that change nothing.
+/// The safe methods (RFC 9110 section 9.2.1), whose requests change nothing.
 const SAFE_METHODS: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
 
-/// Returns the value of a cookie ([RFC 6265 section 4.2](https://www.rfc-editor.org/rfc/rfc6265#section-4.2)) of at most
-/// `max_bytes` bytes.
+/// Returns the value of a cookie ([RFC 6265 section 4.2](https://www.rfc-editor.org/rfc/rfc6265#section-4.2)), if the
+/// value has at most `max_bytes` bytes.
 pub(super) fn value<'a>(request: &'a HttpRequest, name: &str, max_bytes: usize) -> Option<&'a str> {
-    // Other cookies may contain any bytes. Only ASCII white space is trimmed, as in browsers. Otherwise a cookie whose
-    // name begins with other white space could pass for one with the prefix `__Host-`.
+    // The header is parsed as bytes, because other cookies may not be valid UTF-8. As in browsers, only ASCII white
+    // space is trimmed. Otherwise, a cookie whose name begins with other white space could pass for a `__Host-` cookie.
     let headers = request.headers().get_all(header::COOKIE);
     let mut pairs = headers.flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
     let is_named = |pair: &'a [u8]| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=");
@@ -51,8 +51,8 @@ pub(crate) fn is_forwarded_request_safe(request: &HttpRequest) -> bool {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the session cookie that authenticates a request. An `Authorization` header takes precedence: with one,
-    /// the result is `None`.
+    /// Returns the session cookie that authenticates a request. An `Authorization` header takes precedence: if the
+    /// request has one, the result is `None`.
     pub(crate) fn session_cookie<'a>(&self, request: &'a HttpRequest) -> Option<&'a str> {
         let cookies = self.cookies()?;
         if request.headers().contains_key(header::AUTHORIZATION) {

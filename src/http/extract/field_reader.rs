@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// A reader of form fields. Its validation errors are in the order in which the fields are read.
+/// A reader for form fields. It records validation errors in the order in which the fields are read.
 pub(crate) struct FieldReader {
     fields: Fields,
     errors: Vec<FieldError>,
@@ -74,8 +74,8 @@ impl FieldReader {
         audiences
     }
 
-    /// Returns the credentials of the client, from the form or from HTTP Basic. The two are not mixed: RFC 6749 section 2.3
-    /// allows one method per request.
+    /// Returns the credentials of the client, from the form or from HTTP Basic. The two are not mixed: RFC 6749 section
+    /// 2.3 allows only one method per request.
     pub(crate) fn client(&mut self, request: &HttpRequest) -> ClientCredentials {
         let basic = ClientCredentials::from_basic(request);
         let form = ClientCredentials {
@@ -94,7 +94,7 @@ impl FieldReader {
         self.errors.push(error);
     }
 
-    /// Returns [`ApiError::InvalidForm`] if there were errors.
+    /// Returns [`ApiError::InvalidForm`] if any errors were recorded.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         if self.errors.is_empty() { Ok(()) } else { Err(ApiError::InvalidForm(self.errors)) }
     }

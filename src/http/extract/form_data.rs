@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// The maximum number of text fields, and also of files, as in Starlette.
+/// The maximum number of text fields and, separately, the maximum number of files, as in Starlette.
 const MAX_FIELDS: usize = 1000;
 
 /// The maximum size of a form in bytes.
@@ -49,9 +49,9 @@ pub(super) enum FormValue {
     File(Value),
 }
 
-/// Reads the form in the body of `request`. In FastAPI's format, a body of another content type is a form without
-/// fields, and invalid UTF-8 is decoded as FastAPI does. In other formats, both are errors: decoding with replacement
-/// characters could make two passwords equal. An empty body needs no content type.
+/// Reads the form in the body of `request`. In FastAPI's format, a body of another content type is treated as a form
+/// without fields, and invalid UTF-8 is decoded as in FastAPI. In other formats, both are errors: decoding with
+/// replacement characters could make two different passwords equal. An empty body needs no content type.
 pub(super) async fn read(
     request: &HttpRequest,
     payload: Payload,
@@ -141,8 +141,8 @@ fn read_multipart(
     Ok(fields)
 }
 
-/// Decodes a multipart value. If the charset is unknown or the value is not valid in it, decodes the value as Latin-1
-/// if `is_lossy`, as Starlette does, and returns an error otherwise.
+/// Decodes a multipart value. A value with an unknown charset, or one that is invalid in its charset, is an error
+/// unless `is_lossy` is true. In that case, the value is decoded as Latin-1, as in Starlette.
 fn decode(bytes: &[u8], encoding: Option<&'static Encoding>, is_lossy: bool) -> Result<String, ApiError> {
     let decoded =
         encoding.and_then(|encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes));
@@ -162,14 +162,16 @@ mod tests {
     fn text(value: FormValue) -> String {
         match value {
             FormValue::Text(text) => text.to_string(),
-            FormValue::File(file) => panic!("{file}"),
+            FormValue::File(file) => panic!("expected text, but the field contains a file: {file}"),
         }
     }
 
     proptest! {
         #[test]
-        fn urlencoded_form_is_parsed_as_in_the_url_standard(body in "([a-z=&+ \\x00é]|%[0-9a-fA-F]{2}|%|=|&){0,40}") {
-            let actual = read_urlencoded(body.as_bytes(), true).expect("fewer than 1000 fields");
+        fn urlencoded_form_is_parsed_as_the_url_standard_specifies(
+            body in "([a-z=&+ \\x00é]|%[0-9a-fA-F]{2}|%|=|&){0,40}",
+        ) {
+            let actual = read_urlencoded(body.as_bytes(), true).expect("the form should not exceed MAX_FIELDS");
             let actual: Vec<_> = actual.into_iter().map(|(name, value)| (name, text(value))).collect();
             let expected: Vec<_> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
             prop_assert_eq!(actual, expected);

@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn last_of_repeated_parameters_is_used_and_may_contain_any_byte() {
+    fn last_of_repeated_parameters_is_used_even_if_it_is_not_ascii() {
         let (_, parameters) = parse(b"multipart/form-data; boundary=a; boundary=\xff");
         assert_eq!(parameters["boundary"], b"\xff");
     }

@@ -108,7 +108,7 @@ impl<'a> Multipart<'a> {
                     Some(rest) => rest,
                     None => break,
                 },
-                // The line continues after the boundary, so it is part of the content.
+                // The line continues after the boundary, so the line is part of the content.
                 _ => continue,
             };
             return Ok(Some(content));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_body_returns_only_complete_parts() {
+    fn truncated_body_yields_only_its_complete_parts() {
         let body = b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n--b\r\n";
         for end in 0..body.len() {
             assert_eq!(parts(&body[..end]).unwrap(), [], "{:?}", body[..end].escape_ascii());
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_body_returns_an_error() {
+    fn malformed_body_is_rejected() {
         for body in [
             "username=johndoe",
             "--c\r\n",
@@ -179,7 +179,7 @@ mod tests {
             "--b\r\nContent-Disposition: form-data\r\n\r\n",
             "--b\r\nX: y\rZ: z\r\n\r\n",
         ] {
-            assert!(parts(body.as_bytes()).is_err(), "{body:?}");
+            assert!(parts(body.as_bytes()).is_err(), "accepted a malformed body: {body:?}");
         }
     }
 }

@@ -75,7 +75,7 @@ macro_rules! required_scopes {
     )+};
 }
 
-/// An empty list of required scopes.
+/// The empty list of required scopes.
 #[derive(Clone, Copy, Debug)]
 pub struct NoScope;
 
@@ -93,7 +93,8 @@ pub struct CurrentUser<U>(Arc<AuthenticatedUser<U>>);
 /// An active [`CurrentUser`]. The response is 401 for an inactive user (400 in FastAPI's format), and 403 for a token
 /// without the scopes `R` ([`RequiredScopes`]).
 ///
-/// Make it the first argument of a handler, so that an unauthorized request is refused before its body is read.
+/// Make this extractor the first argument of a handler, so that an unauthorized request is refused before its body is
+/// read.
 #[derive(Clone, Debug)]
 pub struct ActiveUser<U, R = NoScope>(CurrentUser<U>, PhantomData<R>);
 
@@ -226,7 +227,7 @@ impl<U: AuthUser> Auth<U> {
         })
     }
 
-    /// Emits the event of a request that is refused because its token is missing, is invalid or lacks a scope.
+    /// Emits the event for a request that is refused because its token is missing, is invalid or lacks a scope.
     pub(crate) fn report_refusal(
         &self,
         request: &HttpRequest,
@@ -251,7 +252,7 @@ impl<U: AuthUser> Auth<U> {
 #[cfg(feature = "testing")]
 pub(crate) struct TestUser<U>(pub(crate) Arc<AuthenticatedUser<U>>);
 
-/// Returns the `Auth` of the middleware around the handler, or else that of the application.
+/// Returns the `Auth` of the middleware around the handler. Without such middleware, returns that of the application.
 fn auth_of<U: AuthUser>(request: &HttpRequest) -> Result<Auth<U>, ApiError> {
     let middleware = request.extensions().get::<RequestAuthentication<U>>().map(|stored| stored.auth.clone());
     middleware.or_else(|| request.app_data::<Auth<U>>().cloned()).ok_or_else(|| {
@@ -264,7 +265,7 @@ fn auth_of<U: AuthUser>(request: &HttpRequest) -> Result<Auth<U>, ApiError> {
     })
 }
 
-/// Checks that a user is active and has the scopes.
+/// Checks that a user is active and that the token has `scopes`.
 pub(crate) fn authorize<U: AuthUser>(
     authentication: Option<Authentication<U>>,
     scopes: &[&str],
@@ -281,7 +282,7 @@ pub(crate) fn authorize<U: AuthUser>(
     }
 }
 
-/// Returns the result of [`Auth::check_request`], as the future of an extractor.
+/// Runs [`Auth::check_request`] as the future of an extractor.
 pub(super) fn extract<U: AuthUser, T: 'static>(
     request: &HttpRequest,
     check: impl FnOnce(Option<Authentication<U>>) -> Result<T, ApiError> + 'static,
@@ -294,7 +295,8 @@ pub(super) fn extract<U: AuthUser, T: 'static>(
     .boxed_local()
 }
 
-/// Extracts the `Auth` of the middleware around the handler, or that of [`Auth::routes`]. Without either, the response is 500.
+/// Extracts the `Auth` of the middleware around the handler, or that of [`Auth::routes`]. Without either, the response
+/// is 500.
 impl<U: AuthUser> FromRequest for Auth<U> {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;

@@ -11,13 +11,13 @@ use crate::{
     http::extract::users::{RequiredScopes, authorize},
 };
 
-/// The future that a validator of [`HttpAuthentication`] returns.
+/// The future that an [`HttpAuthentication`] validator returns.
 type Validated = Pin<Box<dyn Future<Output = Result<ServiceRequest, (Error, ServiceRequest)>>>>;
 
 impl<U: AuthUser> Auth<U> {
     /// Returns middleware that authenticates every request for the extractors [`CurrentUser`](crate::CurrentUser),
     /// [`ActiveUser`](crate::ActiveUser), [`MaybeUser`](crate::MaybeUser) and [`CurrentClient`](crate::CurrentClient).
-    /// The middleware itself refuses no request; the extractors do.
+    /// The middleware itself never refuses a request; the extractors do.
     ///
     /// The extractors also work without this middleware if [`Auth::routes`] is part of the application.
     pub fn bearer(
@@ -27,18 +27,18 @@ impl<U: AuthUser> Auth<U> {
         HttpAuthentication::with_fn(move |request: ServiceRequest, ()| -> Validated {
             let auth = auth.clone();
             Box::pin(async move {
-                // This call stores the result in the request, even a failure, and the extractors use it.
+                // The call stores its result in the request for the extractors, even if the result is an error.
                 let _ = auth.authenticate_request(request.request()).await;
                 Ok(request)
             })
         })
     }
 
-    /// Returns middleware that accepts only requests of active users whose token has the scopes `R`. Wrap a route, a
+    /// Returns middleware that accepts only requests from active users whose token has the scopes `R`. Wrap a route, a
     /// resource or a whole scope: `web::scope("/admin").wrap(auth.require::<Admin>())`.
     ///
-    /// In a wrapped scope, the middleware also refuses other requests if their path or method is unknown: they get 401
-    /// or 403, not 404 or 405.
+    /// Middleware around a scope runs before requests are routed within the scope. Unauthorized requests with an
+    /// unknown path or method therefore get 401 or 403, not 404 or 405.
     ///
     /// ```
     /// use actix_web::web;

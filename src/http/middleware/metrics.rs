@@ -16,8 +16,8 @@ use prometheus_client::{
 const BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// The route label of requests whose path matches no route. Labels never contain text from clients, because it could
-/// create any number of time series.
+/// The route label for requests whose path matches no route. Labels never contain text from clients: otherwise, clients
+/// could create any number of time series.
 const NO_ROUTE: &str = "none";
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
@@ -37,14 +37,14 @@ struct RequestLabels {
     status: u32,
 }
 
-/// The metrics of all requests.
+/// The request counters and duration histograms.
 #[derive(Debug)]
 pub(crate) struct RequestMetrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram>,
 }
 
-/// The timer of a request in flight.
+/// The timer for a request in flight.
 pub(crate) struct RequestTimer {
     route: RouteLabels,
     start: Instant,
@@ -55,14 +55,14 @@ impl RequestMetrics {
         let requests = Family::default();
         let durations = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         registry.register("http_requests", "Requests by route, method and status", requests.clone());
-        let help = "Time to the start of the response";
+        let help = "Time until the response starts";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
         Self { requests, durations }
     }
 
-    /// Starts the timer of a request.
+    /// Starts the timer for a request.
     pub(crate) fn start(&self, request: &ServiceRequest) -> RequestTimer {
-        // The path that the router decoded, so that /%74oken has the label /token.
+        // Use the path as the router decoded it, so that `/%74oken` gets the label `/token`.
         let path = request.match_info().as_str();
         let route = request.resource_map().match_pattern(path).unwrap_or_else(|| NO_ROUTE.to_owned());
         let method = request.method().as_str();

@@ -1,4 +1,4 @@
-//! Protection against requests that pages of other origins make a user's browser send.
+//! Protection against cross-site request forgery: requests that a page of another origin makes a user's browser send.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -9,12 +9,12 @@ use actix_web::{
 
 use crate::http::{error::ApiError, trusted_proxies::RequestedHost};
 
-/// A check for middleware. It refuses requests that a page of another origin makes its visitor's browser send.
+/// A check, for use in middleware, that refuses requests from pages of other origins.
 ///
 /// Browsers send simple POST requests to any address without a CORS preflight, so any page could cause failed sign-ins
 /// until its visitor is throttled. The check refuses requests with methods other than GET, HEAD and OPTIONS if
-/// `Sec-Fetch-Site` or `Origin` shows that they come from another origin, unless this origin is allowed. Clients other
-/// than browsers send neither header.
+/// `Sec-Fetch-Site` or `Origin` shows that they come from another origin, unless that origin is allowed. Clients other
+/// than browsers send neither header, so their requests pass.
 ///
 /// With [`only_hosts`](Self::only_hosts), the check also refuses requests to other host names. This prevents DNS
 /// rebinding: an attacker's host name resolves to the address of the service, so that the browser treats the attacker's
@@ -40,7 +40,8 @@ pub struct OriginCheck {
 }
 
 impl OriginCheck {
-    /// Allows requests from pages of these origins, such as `https://app.example.com`. Pass the origins that CORS allows.
+    /// Allows requests from pages of these origins, such as `https://app.example.com`. Pass the origins that CORS
+    /// allows.
     #[must_use]
     pub fn allow_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.origins.extend(origins.into_iter().map(Into::into));
@@ -65,7 +66,7 @@ impl OriginCheck {
             return Err(ApiError::HostNotAllowed);
         }
         let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-        // Clients other than browsers send no header that shows the origin.
+        // If no header shows the origin, the client is not a browser.
         if !is_safe && !is_from_origin(request, &self.origins, None).unwrap_or(true) {
             return Err(ApiError::OriginNotAllowed);
         }
@@ -74,7 +75,7 @@ impl OriginCheck {
 }
 
 /// Returns whether a request comes from a page of the service's own origin or of one of `origins`, or `None` if no
-/// header shows the origin. With `scheme`, an `Origin` with the host of the service must also have this scheme.
+/// header shows the origin. If `scheme` is set, an `Origin` with the service's host must also have this scheme.
 pub(crate) fn is_from_origin(
     request: &HttpRequest,
     origins: &[String],
@@ -86,15 +87,15 @@ pub(crate) fn is_from_origin(
         return Some(true);
     }
     match (header("sec-fetch-site"), origin) {
-        // `none`: the user entered the URL. Pages cannot set this header.
+        // `none`: the user started the request, for example by entering the URL. Pages cannot set this header.
         (Some(site), _) => Some(["same-origin", "none"].contains(&site)),
-        // Safari before 2023, and all browsers over plain HTTP except to localhost, send no `Sec-Fetch-Site`.
+        // Safari before 2023 does not send `Sec-Fetch-Site`. Over plain HTTP, browsers send it only to localhost.
         (None, Some(origin)) => {
             let host = RequestedHost::of(request).host;
-            let is_own = |(own, authority): (&str, &str)| {
-                scheme.is_none_or(|scheme| own == scheme) && authority.eq_ignore_ascii_case(&host)
+            let is_same = |(origin_scheme, authority): (&str, &str)| {
+                scheme.is_none_or(|scheme| scheme == origin_scheme) && authority.eq_ignore_ascii_case(&host)
             };
-            Some(origin.split_once("://").is_some_and(is_own))
+            Some(origin.split_once("://").is_some_and(is_same))
         }
         (None, None) => None,
     }
@@ -104,9 +105,9 @@ pub(crate) fn is_from_origin(
 /// DNS rebinding attack, requests reach the service directly.
 fn is_allowed_host(hosts: &[String], request: &HttpRequest) -> bool {
     let header = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-    // In HTTP/2, the authority is part of the request target.
+    // In HTTP/2, the host is the authority of the URI (`:authority`).
     let authority = request.uri().authority().map(|authority| authority.as_str());
-    // HTTP/1.0 does not require a host, and browsers always send one.
+    // HTTP/1.0 clients may omit the host. Their requests are allowed, because browsers always send a host.
     let Some(host) = header.or(authority) else { return true };
     let host = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn unsafe_requests_from_other_origins_are_refused_unless_allowed() {
+    fn unsafe_requests_from_other_origins_are_refused_unless_the_origin_is_allowed() {
         let host = ("host", "auth.example.com:8443");
         let refused = Err(ApiError::OriginNotAllowed.to_string());
         for (headers, expected) in [

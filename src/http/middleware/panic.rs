@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 
 use crate::http::error::ApiError;
 
-/// Catches panics of handlers and responds with 500. Without this middleware, Actix closes the connection without a
+/// Catches panics in handlers and responds with 500. Without this middleware, Actix closes the connection without a
 /// response.
 ///
 /// ```
@@ -23,13 +23,13 @@ use crate::http::error::ApiError;
 /// ```
 ///
 /// # Errors
-/// Returns the errors of the wrapped service, and an internal server error in place of a panic.
+/// Returns the errors of the wrapped service, or an internal server error if the service panics.
 pub async fn catch_panics<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    // This is unwind safe, because nothing uses the state of the request after a panic. The `async` block also catches
-    // panics before the handler's future exists, for example in a guard.
+    // This is unwind safe, because nothing uses the state of the request after a panic. Because of the `async` block,
+    // panics before the handler's future exists, for example in a guard, are caught too.
     let called = AssertUnwindSafe(async { next.call(request).await }).catch_unwind().await;
     called.unwrap_or_else(|_| Err(ApiError::Internal.into()))
 }

@@ -8,16 +8,16 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (header::CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin")),
     (header::CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
 ];
-/// The referrer policy of responses that do not set one.
+/// The referrer policy for responses that do not set one.
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
-/// The Content Security Policy of responses that do not set one, such as JSON. A browser that renders such a response
-/// as a page neither runs scripts nor shows the page in a frame.
+/// The Content Security Policy for responses that do not set one, such as JSON. If a browser renders such a response as
+/// a page, the policy prevents scripts and framing.
 const CONTENT_SECURITY_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-/// HTTPS only, for one year.
+/// Requires HTTPS for one year.
 const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds the security headers. With `has_tls`, browsers then connect to this host only over HTTPS.
+/// Adds the security headers. If `has_tls` is true, they include HSTS: browsers then use only HTTPS for this host.
 pub(crate) fn add_security_headers(headers: &mut HeaderMap, has_tls: bool) {
     for (name, value) in HEADERS {
         headers.insert(name, value);

@@ -1,4 +1,4 @@
-//! The security scheme of OpenAPI documents, and shared schemas and responses.
+//! The security scheme for OpenAPI documents, and shared schemas and responses.
 
 pub(crate) mod responses;
 
@@ -20,8 +20,8 @@ use crate::domain::{
     user::{Subject, Username},
 };
 
-/// The security scheme `OAuth2PasswordBearer`: the Authorize button of Swagger UI signs in at `token`, relative to the
-/// URL of the document. [`Auth::openapi`](crate::Auth::openapi) includes this scheme.
+/// The security scheme `OAuth2PasswordBearer`, with which the Authorize button of Swagger UI signs in at `token`,
+/// relative to the URL of the document. [`Auth::openapi`](crate::Auth::openapi) includes this scheme.
 ///
 /// ```
 /// use gatepass::OAuth2PasswordBearer;

@@ -26,7 +26,7 @@ pub(crate) enum Unauthorized {
     InsufficientScope(ErrorBody),
 }
 
-/// Response if the service is overloaded, or the database is not reachable.
+/// The response if the service is overloaded or the database is not reachable.
 #[derive(IntoResponses)]
 #[response(
     status = 503,

@@ -55,7 +55,7 @@ fn client_is_the_rightmost_address_that_is_not_a_trusted_proxy() {
 }
 
 #[test]
-fn entry_that_cannot_be_parsed_makes_its_proxy_the_client() {
+fn unparsable_entry_yields_the_address_of_the_proxy_that_added_it() {
     for entry in ["", "unknown", "1.2.3", "1.2.3.4.5", "fe80::1%eth0", "[::1", "localhost", "1.2.3.4:x", "\""]
     {
         assert_x("10.0.0.1", &[&format!("6.6.6.6, {entry}")], "10.0.0.1");
@@ -64,7 +64,7 @@ fn entry_that_cannot_be_parsed_makes_its_proxy_the_client() {
 }
 
 #[test]
-fn forwarded_header_is_parsed_as_in_rfc_7239() {
+fn forwarded_header_is_parsed_as_rfc_7239_specifies() {
     assert_forwarded(&["for=203.0.113.7"], "203.0.113.7");
     assert_forwarded(&["For=\"203.0.113.7:80\";proto=http;by=10.0.0.9"], "203.0.113.7");
     assert_forwarded(&["proto=https; for=\"[2001:dead::1]:4711\""], "2001:dead::1");
@@ -96,7 +96,7 @@ proptest! {
         let actual = IpAddr::from(a);
         prop_assume!(!TRUSTED.parse::<TrustedProxies>().unwrap().trusts(actual));
         let actual = actual.to_string();
-        // The proxy appends to the client's header, or adds another one.
+        // The proxy appends to the header that the client sent, or adds a second header.
         let x = |lines: &[&str]| client(ProxyHeader::XForwardedFor, "10.0.0.1", &headers("x-forwarded-for", lines));
         prop_assert_eq!(x(&[&format!("{forged}, {actual}")]), &*actual);
         prop_assert_eq!(x(&[&forged, &actual]), &*actual);

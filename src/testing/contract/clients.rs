@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Checks the rules of [`ClientRegistry`] with these clients, which must be registered. Include a public client, a
-/// confidential one, and one with fewer scopes, grants and audiences than the default.
+/// confidential client, and a client with fewer scopes, grants and audiences than the default.
 ///
 /// # Errors
 /// [`Violation`] for the first rule that the registry violates.
@@ -18,12 +18,12 @@ pub async fn client_registry<R: ClientRegistry>(registry: &R, clients: &[Client]
 }
 
 async fn registered_client<R: ClientRegistry>(registry: &R, clients: &[Client]) -> Check {
-    ensure!(!clients.is_empty(), "expected at least one registered client in `clients`, but it is empty");
+    ensure!(!clients.is_empty(), "expected at least one registered client, but `clients` is empty");
     for client in clients {
         ensure_eq!(
             registry.find(&client.id).await?.as_ref(),
             Some(client),
-            "the result of find for the registered client {}",
+            "the result of `find` for the registered client {}",
             client.id
         );
     }
@@ -33,7 +33,7 @@ async fn registered_client<R: ClientRegistry>(registry: &R, clients: &[Client]) 
 async fn unknown_client<R: ClientRegistry>(registry: &R) -> Check {
     for name in unknown_names(255) {
         let found = registry.find(&parse(&name)).await?;
-        ensure_eq!(found, None, "the result of find for the unknown client {name:?}");
+        ensure_eq!(found, None, "the result of `find` for the unknown client {name:?}");
     }
     Ok(())
 }
@@ -48,7 +48,7 @@ async fn exact_client_id<R: ClientRegistry>(registry: &R, clients: &[Client]) ->
                 ensure_eq!(
                     found,
                     None,
-                    "the result of find for {other:?}, which is similar to the client {id:?}"
+                    "the result of `find` for {other:?}, which is similar to the client {id:?}"
                 );
             }
         }

@@ -33,7 +33,7 @@ pub async fn failed_attempt_store<S: FailedAttemptStore>(store: &S) -> Result<()
     contract.check("device-key", device_key(store)).await
 }
 
-/// Returns new random keys in the format of real ones.
+/// Returns new random keys in the format of real keys.
 fn keys<const N: usize>() -> Result<[ThrottleKey; N], Failure> {
     let key = random()?;
     let key = |number| ThrottleKey { name: format!("{key} {number} 2001:db8::/64"), forget_after: HOUR };
@@ -42,7 +42,7 @@ fn keys<const N: usize>() -> Result<[ThrottleKey; N], Failure> {
 
 async fn find<S: FailedAttemptStore>(store: &S, keys: &[ThrottleKey]) -> Result<Vec<u32>, Failure> {
     let found = store.find(keys).await?;
-    ensure_eq!(found.len(), keys.len(), "the number of results of find");
+    ensure_eq!(found.len(), keys.len(), "the number of results of `find`");
     Ok(found.iter().map(|failures| failures.count).collect())
 }
 
@@ -51,7 +51,7 @@ async fn no_failures<S: FailedAttemptStore>(store: &S) -> Check {
     ensure_eq!(
         store.find(&keys).await?,
         [FailedAttempts::default(); 3],
-        "the result of find for keys without failures"
+        "the result of `find` for keys without failures"
     );
     Ok(())
 }
@@ -67,11 +67,11 @@ async fn counts_every_key<S: FailedAttemptStore>(store: &S) -> Check {
         ensure_eq!(
             found,
             [FailedAttempts { count, last: Some(last) }; 3],
-            "the result of find after {count} calls of add"
+            "the result of `find` after {count} calls of `add`"
         );
     }
     store.add(&keys[1..3], now).await?;
-    ensure_eq!(find(store, &keys).await?, [3, 4, 1, 0], "counts of four keys after add with some of them");
+    ensure_eq!(find(store, &keys).await?, [3, 4, 1, 0], "counts of four keys after `add` with two of them");
     Ok(())
 }
 
@@ -97,7 +97,7 @@ async fn exact_key<S: FailedAttemptStore>(store: &S) -> Check {
         ensure_eq!(
             find(store, &[other]).await?,
             [0],
-            "the count under a key without failures that differs in case or length"
+            "the count for a similar key that differs in case or length"
         );
     }
     Ok(())
@@ -110,8 +110,8 @@ async fn forgets<S: FailedAttemptStore>(store: &S) -> Check {
     let keys = [short, long, last];
     store.add(&keys, now).await?;
     store.add(&keys, now + HOUR - Duration::from_secs(1)).await?;
-    ensure_eq!(find(store, &keys).await?, [2, 2, 2], "counts before `forget_after` has passed");
-    // An hour after the second addition.
+    ensure_eq!(find(store, &keys).await?, [2, 2, 2], "counts before `forget_after` has elapsed");
+    // An hour after the second call of `add`.
     let later = now + HOUR * 2 - Duration::from_secs(1);
     store.add(&keys, later).await?;
     ensure_eq!(
@@ -133,10 +133,10 @@ async fn clears<S: FailedAttemptStore>(store: &S) -> Check {
     store.add(&keys, now).await?;
     store.add(&keys, now).await?;
     store.clear(&keys[..2]).await?;
-    ensure_eq!(find(store, &keys).await?, [0, 0, 2], "counts after clear with the first two keys");
+    ensure_eq!(find(store, &keys).await?, [0, 0, 2], "counts after `clear` with the first two keys");
     store.clear(&keys[..2]).await?;
     store.add(&keys, now).await?;
-    ensure_eq!(find(store, &keys).await?, [1, 1, 3], "counts after another call of add");
+    ensure_eq!(find(store, &keys).await?, [1, 1, 3], "counts after another call of `add`");
     Ok(())
 }
 
@@ -145,7 +145,7 @@ async fn atomic_count<S: FailedAttemptStore>(store: &S) -> Check {
     for result in join_all((0..20).map(|_| store.add(&keys, now))).await {
         result?;
     }
-    ensure_eq!(find(store, &keys).await?, [20, 20], "counts after 20 concurrent calls of add");
+    ensure_eq!(find(store, &keys).await?, [20, 20], "counts after 20 concurrent calls of `add`");
     Ok(())
 }
 
@@ -157,11 +157,11 @@ async fn device_key<S: FailedAttemptStore>(store: &S) -> Check {
     found.push(store.device_key([5; 32]).await?);
     ensure!(
         found.iter().all(|key| *key == found[0]),
-        "expected one key for all callers, but device_key returned different keys"
+        "expected one key for all callers, but `device_key` returned different keys"
     );
     ensure!(
         found[0].iter().any(|byte| *byte != 0),
-        "expected one of the new keys, but device_key returned only zeros"
+        "expected one of the new keys, but `device_key` returned only zeros"
     );
     Ok(())
 }

@@ -69,7 +69,7 @@ impl fmt::Debug for Violation {
 
 impl Error for Violation {}
 
-/// A trait whose documentation has rules.
+/// A trait whose documentation contains rules.
 #[derive(Clone, Copy)]
 struct Contract {
     name: &'static str,
@@ -100,7 +100,7 @@ struct Failure(String);
 
 impl From<BackendError> for Failure {
     fn from(error: BackendError) -> Self {
-        Self(format!("expected no error, but the store returned one: {error}"))
+        Self(format!("expected no error, but the store returned `{error}`"))
     }
 }
 
@@ -129,7 +129,7 @@ macro_rules! ensure_eq {
 use ensure;
 use ensure_eq;
 
-/// Parses a name or a list of scopes that the suite requires to be valid.
+/// Parses a name or a list of scopes, which must be valid.
 fn parse<T: FromStr<Err: fmt::Display>>(text: &str) -> T {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
 }
@@ -147,7 +147,7 @@ const UNKNOWN: [&str; 9] = [
     "\u{1f600}",
 ];
 
-/// Returns the names of [`UNKNOWN`], and one of the maximum length.
+/// Returns the names in [`UNKNOWN`], and a name of the maximum length.
 fn unknown_names(max_bytes: usize) -> impl Iterator<Item = String> {
     UNKNOWN.into_iter().map(str::to_owned).chain(["x".repeat(max_bytes)])
 }

@@ -54,7 +54,7 @@ impl<'a, S: UserStore + PasswordStore> Member<'a, S> {
     async fn hash(&self) -> Result<PasswordHash, Failure> {
         let found = self.store.find_hash(&self.subject).await?;
         found.ok_or_else(|| {
-            Failure(format!("expected the hash of {:?}, but find_hash returned None", self.name))
+            Failure(format!("expected the hash of {:?}, but `find_hash` returned None", self.name))
         })
     }
 
@@ -68,7 +68,7 @@ async fn same_hash<S: UserStore + PasswordStore>(store: &S, names: [&str; 2]) ->
         let stored = account(store, member.name).await?.password_hash;
         ensure!(
             member.hash().await? == stored,
-            "expected the hash that find_by_username returns for {:?}, but find_hash returned another one",
+            "expected the hash that `find_by_username` returns for {:?}, but `find_hash` returned another hash",
             member.name
         );
     }
@@ -82,12 +82,12 @@ async fn unknown_account<S: UserStore + PasswordStore>(store: &S, names: [&str; 
         let subject = parse(&name);
         ensure!(
             store.find_hash(&subject).await?.is_none(),
-            "expected None for the unknown subject {name:?}, but find_hash returned a hash"
+            "expected None for the unknown subject {name:?}, but `find_hash` returned a hash"
         );
         let nobody = Member { store, name: "nobody", subject };
         ensure!(
             !nobody.change(&before, &argon2_hash('A')).await?,
-            "expected false for the unknown subject {name:?}, but change_password returned true"
+            "expected false for the unknown subject {name:?}, but `change_password` returned true"
         );
         ensure!(
             one.hash().await? == before,
@@ -103,26 +103,26 @@ async fn change_replaces<S: UserStore + PasswordStore>(store: &S, names: [&str; 
     for member in [&one, &other] {
         ensure!(
             member.change(&member.hash().await?, &argon2_hash('B')).await?,
-            "expected true if `old` is the stored hash, but change_password returned false"
+            "expected true if `old` is the stored hash, but `change_password` returned false"
         );
         ensure!(
             member.hash().await? == argon2_hash('B'),
-            "expected the new hash of {:?}, but find_hash returned another one",
+            "expected the new hash of {:?}, but `find_hash` returned another hash",
             member.name
         );
     }
     ensure!(
         one.change(&argon2_hash('B'), &argon2_hash('C')).await?,
-        "expected true for a second change, but change_password returned false"
+        "expected true for a second change, but `change_password` returned false"
     );
     ensure!(
         one.hash().await? == argon2_hash('C'),
-        "expected the second new hash of {:?}, but find_hash returned another one",
+        "expected the second new hash of {:?}, but `find_hash` returned another hash",
         one.name
     );
     ensure!(
         other.hash().await? == argon2_hash('B'),
-        "expected a change of {:?} only, but the hash of {:?} changed too",
+        "expected only the hash of {:?} to change, but the hash of {:?} changed too",
         one.name,
         other.name
     );
@@ -133,7 +133,7 @@ async fn change_compares<S: UserStore + PasswordStore>(store: &S, names: [&str; 
     let [one, _] = Member::all(store, names).await?;
     let before = one.hash().await?;
     let changed = one.change(&argon2_hash('D'), &argon2_hash('E')).await?;
-    ensure!(!changed, "expected false if `old` is not the stored hash, but change_password returned true");
+    ensure!(!changed, "expected false if `old` is not the stored hash, but `change_password` returned true");
     ensure!(
         one.hash().await? == before,
         "expected no change if `old` is not the stored hash, but the stored hash changed"
@@ -150,15 +150,15 @@ async fn change_once<S: UserStore + PasswordStore>(store: &S, names: [&str; 2]) 
         let stored = one.hash().await?;
         ensure!(
             done.0 != done.1,
-            "expected one of two concurrent changes to succeed, but change_password returned {done:?}"
+            "expected one of two concurrent changes to succeed, but `change_password` returned {done:?}"
         );
         ensure!(
             stored == if done.0 { left } else { right },
-            "expected the hash of the change that succeeded, but find_hash returned another one"
+            "expected the hash of the change that succeeded, but `find_hash` returned another hash"
         );
         ensure!(
             one.change(&stored, &argon2_hash('F')).await?,
-            "expected true for a change after concurrent ones, but change_password returned false"
+            "expected true for a change after concurrent changes, but `change_password` returned false"
         );
     }
     Ok(())

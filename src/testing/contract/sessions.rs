@@ -25,8 +25,8 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Checks the rules of [`SessionStore`] with sessions of two owners. Their existing sessions end. The sessions of the
-/// suite belong to `client`; pass `None` if the application has no clients.
+/// Checks the rules of [`SessionStore`] with sessions of two owners. Ends their existing sessions first. The sessions
+/// of the suite belong to `client`; pass `None` if the application has no clients.
 ///
 /// The identifiers and tokens of the suite are random, and its times are close to the current time, as in a real
 /// sign-in.
@@ -84,7 +84,7 @@ struct Case<'a, S> {
     now: Timestamp,
     /// A random string that makes the identifiers of this check unique.
     salt: String,
-    /// The identifiers of sessions, with the labels that messages use instead.
+    /// The identifiers of sessions, with the labels that replace them in messages.
     labels: RefCell<Vec<(SessionId, String)>>,
 }
 
@@ -129,7 +129,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.now + Duration::from_secs(seconds)
     }
 
-    /// Returns a hash for a label, of 43 characters like the hash of a real token.
+    /// Returns a hash of 43 characters for a label, like the hash of a real token.
     fn hash(&self, label: &str) -> TokenHash {
         TokenHash(URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{} {label}", self.salt))))
     }
@@ -138,12 +138,12 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.hash(&format!("family {label}"))
     }
 
-    /// Returns a salt for a token, of 43 characters.
+    /// Returns a salt of 43 characters for a token.
     fn salt(&self, token: &str) -> String {
         self.hash(&format!("salt of {token}")).0
     }
 
-    /// Returns the identifier of a session, of 22 characters.
+    /// Returns a session identifier of 22 characters for a label.
     fn id(&self, label: &str) -> SessionId {
         let id: SessionId = parse(&self.hash(&format!("session {label}")).as_str()[..22]);
         self.labels.borrow_mut().push((id.clone(), label.to_owned()));
@@ -176,7 +176,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         Ok(self.store.credentials_version(owner).await?)
     }
 
-    /// Returns a session to open. It has refresh tokens, and the label of the first one is `first`.
+    /// Returns the parameters of a session with refresh tokens. The first refresh token has the label `first`.
     fn opening<'b>(&self, label: &'b str, owner: &'b SessionOwner) -> Opening<'b>
     where
         'a: 'b,
@@ -225,9 +225,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
 
     async fn open_with(&self, opening: &Opening<'_>) -> Result<Vec<String>, Failure> {
         let evicted = self.try_open(opening, self.version(opening.owner).await?).await?;
-        evicted.ok_or_else(|| {
-            Failure("expected open to accept the current version, but it returned None".to_owned())
-        })
+        evicted.ok_or_else(|| Failure("`open` returned None for the current version".to_owned()))
     }
 
     async fn open(&self, label: &str, owner: &SessionOwner) -> Check {
@@ -264,11 +262,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
 
     async fn found(&self, label: &str) -> Result<TokenFamily, Failure> {
         let family = self.find(label).await?;
-        family.ok_or_else(|| {
-            Failure(
-                "expected the family of an active session, but find_token_family returned None".to_owned(),
-            )
-        })
+        family.ok_or_else(|| Failure("`find_token_family` returned None for an active session".to_owned()))
     }
 
     fn turn<'b>(&self, family: &'b str, from: &'b str, to: &'b str, sequence: u64) -> Turn<'b> {
@@ -305,10 +299,10 @@ impl<'a, S: SessionStore> Case<'a, S> {
         let first = self.version(self.one).await?;
         ensure_eq!(self.version(self.one).await?, first, "the version in a second read");
         self.open("a", self.one).await?;
-        ensure_eq!(self.version(self.one).await?, first, "the version after open");
+        ensure_eq!(self.version(self.one).await?, first, "the version after `open`");
         self.rotate(self.turn("a", "first", "second", 1)).await?;
         self.end(self.one, &self.id("a")).await?;
-        ensure_eq!(self.version(self.one).await?, first, "the version after rotate and end");
+        ensure_eq!(self.version(self.one).await?, first, "the version after `rotate` and `end`");
         Ok(())
     }
 
@@ -320,18 +314,15 @@ impl<'a, S: SessionStore> Case<'a, S> {
         for sessions in ["two sessions", "no session"] {
             let before = self.version(self.one).await?;
             self.store.end_all(self.one, self.now).await?;
-            ensure_eq!(self.list(self.one, self.now).await?, [""; 0], "sessions of the user after end_all");
+            ensure_eq!(self.list(self.one, self.now).await?, [""; 0], "sessions of the user after `end_all`");
             ensure!(
                 self.version(self.one).await? > before,
-                "expected end_all to raise the version of a user with {sessions}, but it did not"
+                "expected `end_all` to raise the version of a user with {sessions}, but it did not"
             );
         }
-        ensure!(
-            !self.is_active(self.one, "a", "token").await?,
-            "expected no active token after end_all, but find_active found one"
-        );
-        ensure_eq!(self.list(self.other, self.now).await?, ["c"], "sessions of another user after end_all");
-        ensure_eq!(self.version(self.other).await?, untouched, "the version of another user after end_all");
+        ensure!(!self.is_active(self.one, "a", "token").await?, "a token is still active after `end_all`");
+        ensure_eq!(self.list(self.other, self.now).await?, ["c"], "sessions of another user after `end_all`");
+        ensure_eq!(self.version(self.other).await?, untouched, "the version of another user after `end_all`");
         self.open("d", self.one).await
     }
 
@@ -342,16 +333,10 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.open("b", self.one).await?;
         let late = Opening { max_sessions: 1, ..self.opening("late", self.one) };
         let opened = self.try_open(&late, stale).await?;
-        ensure_eq!(opened, None, "the result of open with the version before end_all");
-        ensure!(
-            !self.is_active(self.one, "late", "token").await?,
-            "expected no session after open returned None, but find_active found it"
-        );
-        ensure!(
-            self.find("late").await?.is_none(),
-            "expected no token family after open returned None, but one was found"
-        );
-        ensure_eq!(self.list(self.one, self.now).await?, ["b"], "sessions after open returned None");
+        ensure_eq!(opened, None, "the result of `open` with the version before `end_all`");
+        ensure!(!self.is_active(self.one, "late", "token").await?, "the refused session is active");
+        ensure!(self.find("late").await?.is_none(), "the refused session has a token family");
+        ensure_eq!(self.list(self.one, self.now).await?, ["b"], "sessions after `open` returned None");
         Ok(())
     }
 
@@ -366,35 +351,24 @@ impl<'a, S: SessionStore> Case<'a, S> {
             ended?;
             opened.into_iter().collect::<Check>()?;
             let left = self.list(self.one, self.now).await?;
-            ensure_eq!(
-                left,
-                [""; 0],
-                "sessions after end_all and concurrent calls of open with the old version"
-            );
+            ensure_eq!(left, [""; 0], "sessions after `end_all` with concurrent calls of `open`");
         }
         Ok(())
     }
 
     async fn active_session(&self) -> Check {
-        ensure!(
-            !self.is_active(self.one, "a", "token").await?,
-            "expected None before open, but find_active found a session"
-        );
+        ensure!(!self.is_active(self.one, "a", "token").await?, "a token is active before `open`");
         self.open("a", self.one).await?;
         for token in ["token", "another token"] {
             ensure!(
                 self.is_active(self.one, "a", token).await?,
-                "expected every token of a session to be active, but find_active returned None for {token:?}"
+                "`find_active` returned None for the token {token:?} of an active session"
             );
         }
         for id in similar(self.id("a").as_str()) {
             let claims = Claims { session_id: Some(parse(&id)), ..self.claims(self.one, "a", "token") };
             let found = self.store.find_active(self.one, &claims).await?;
-            ensure_eq!(
-                found,
-                None,
-                "the result of find_active for an identifier similar to that of an active session"
-            );
+            ensure_eq!(found, None, "`find_active` for an identifier similar to that of an active session");
         }
         Ok(())
     }
@@ -404,25 +378,13 @@ impl<'a, S: SessionStore> Case<'a, S> {
         let without_id = Claims { token_id: None, ..self.claims(self.one, "a", "token") };
         let without_session = Claims { session_id: None, ..self.claims(self.one, "a", "token") };
         for claims in [&without_id, &without_session] {
-            ensure!(
-                !self.revoke_token(self.one, claims).await?,
-                "expected false for a token without `token_id` or `session_id`, but revoke returned true"
-            );
+            ensure!(!self.revoke_token(self.one, claims).await?, "`revoke` accepted an incomplete token");
         }
         let found = self.store.find_active(self.one, &without_id).await?;
-        ensure!(
-            found.is_some(),
-            "expected an active token without `token_id`, but find_active returned None"
-        );
+        ensure!(found.is_some(), "`find_active` returned None for a token without `token_id`");
         let found = self.store.find_active(self.one, &without_session).await?;
-        ensure!(
-            found.is_none(),
-            "expected None for a token without `session_id`, but find_active found a session"
-        );
-        ensure!(
-            self.is_active(self.one, "a", "token").await?,
-            "expected no effect of revoke, but another token is no longer active"
-        );
+        ensure!(found.is_none(), "`find_active` found a session for a token without `session_id`");
+        ensure!(self.is_active(self.one, "a", "token").await?, "`revoke` also revoked another token");
         Ok(())
     }
 
@@ -433,35 +395,24 @@ impl<'a, S: SessionStore> Case<'a, S> {
         for owner in [self.other, &another_kind] {
             ensure!(
                 !self.is_active(owner, "a", "token").await?,
-                "expected None for another owner, {owner:?}, but find_active found the session"
+                "`find_active` found the session for another owner: {owner:?}"
             );
             ensure!(
                 !self.end(owner, &self.id("a")).await?,
-                "expected false for another owner, {owner:?}, but end returned true"
+                "`end` returned true for another owner: {owner:?}"
             );
             let claims = self.claims(owner, "a", "token");
             ensure!(
                 !self.revoke_token(owner, &claims).await?,
-                "expected false for another owner, {owner:?}, but revoke returned true"
+                "`revoke` returned true for another owner: {owner:?}"
             );
-            ensure_eq!(self.list(owner, self.now).await?, [""; 0], "sessions of another owner, {owner:?}");
+            ensure_eq!(self.list(owner, self.now).await?, [""; 0], "sessions listed for {owner:?}");
             // The store may return an error for an owner that does not exist.
             let _ = self.store.end_all(owner, self.now).await;
         }
-        ensure!(
-            self.is_active(self.one, "a", "token").await?,
-            "expected no effect of calls for other owners, but find_active returned None"
-        );
-        ensure_eq!(
-            self.list(self.one, self.now).await?,
-            ["a"],
-            "sessions of the owner after calls for other owners"
-        );
-        ensure_eq!(
-            self.version(self.one).await?,
-            before,
-            "the version of the owner after calls for other owners"
-        );
+        ensure!(self.is_active(self.one, "a", "token").await?, "calls for other owners affected the session");
+        ensure_eq!(self.list(self.one, self.now).await?, ["a"], "sessions after calls for other owners");
+        ensure_eq!(self.version(self.one).await?, before, "the version after calls for other owners");
         ensure_eq!(&self.found("a").await?.owner, self.one, "the owner of the token family");
         Ok(())
     }
@@ -471,33 +422,17 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.open("b", self.other).await?;
         let token = self.claims(self.one, "a", "token");
         for was_active in [true, false] {
-            ensure_eq!(
-                self.revoke_token(self.one, &token).await?,
-                was_active,
-                "the result of revoke, which is true only for an active token"
-            );
-            ensure!(
-                !self.is_active(self.one, "a", "token").await?,
-                "expected None for a revoked token, but find_active found its session"
-            );
+            ensure_eq!(self.revoke_token(self.one, &token).await?, was_active, "the result of `revoke`");
+            ensure!(!self.is_active(self.one, "a", "token").await?, "a revoked token is active");
         }
-        ensure!(
-            self.is_active(self.one, "a", "another token").await?,
-            "expected one token to be revoked, but another one is no longer active either"
-        );
-        ensure!(
-            self.is_active(self.other, "b", "a third token").await?,
-            "expected one token to be revoked, but one of another user is no longer active either"
-        );
-        ensure_eq!(self.list(self.one, self.now).await?, ["a"], "sessions of the owner after revoke");
+        ensure!(self.is_active(self.one, "a", "another token").await?, "`revoke` also revoked another token");
+        ensure!(self.is_active(self.other, "b", "a third token").await?, "another user's token was revoked");
+        ensure_eq!(self.list(self.one, self.now).await?, ["a"], "sessions after `revoke`");
         ensure!(
             self.rotate(self.turn("a", "first", "second", 1)).await?,
-            "expected true after revoke, but rotate returned false"
+            "`rotate` returned false after an access token was revoked"
         );
-        ensure!(
-            !self.is_active(self.one, "a", "token").await?,
-            "expected the token to stay revoked after rotate, but it is active"
-        );
+        ensure!(!self.is_active(self.one, "a", "token").await?, "the token is active again after `rotate`");
         Ok(())
     }
 
@@ -507,19 +442,15 @@ impl<'a, S: SessionStore> Case<'a, S> {
             self.open_with(&Opening { now, ..self.opening(label, self.one) }).await?;
         }
         self.open("e", self.other).await?;
-        ensure_eq!(self.list(self.one, self.after(5)).await?, ["d", "c", "b", "a"], "the order of list");
+        ensure_eq!(self.list(self.one, self.after(5)).await?, ["d", "c", "b", "a"], "the order of `list`");
         let turn = Turn { now: self.after(6), ..self.turn("a", "first", "second", 1) };
-        ensure!(self.rotate(turn).await?, "expected true for the current token, but rotate returned false");
+        ensure!(self.rotate(turn).await?, "`rotate` returned false for the current token");
         ensure_eq!(
             self.list(self.one, self.after(7)).await?,
             ["a", "d", "c", "b"],
-            "the order of list after rotate"
+            "the order of `list` after `rotate`"
         );
-        ensure_eq!(
-            self.list(self.other, self.after(7)).await?,
-            ["e"],
-            "sessions of another user after rotate"
-        );
+        ensure_eq!(self.list(self.other, self.after(7)).await?, ["e"], "sessions of another user");
         Ok(())
     }
 
@@ -536,11 +467,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
             (7200, &["a"]),
             (1_000_000_000, &["a"]),
         ] {
-            ensure_eq!(
-                self.list(self.one, self.after(seconds)).await?,
-                labels,
-                "the result of list after {seconds} s"
-            );
+            ensure_eq!(self.list(self.one, self.after(seconds)).await?, labels, "sessions after {seconds} s");
         }
         Ok(())
     }
@@ -559,7 +486,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
             created: opening.now,
             last_used: opening.now,
         });
-        ensure_eq!(sessions, expected, "the result of list");
+        ensure_eq!(sessions, expected, "the result of `list`");
         Ok(())
     }
 
@@ -568,25 +495,12 @@ impl<'a, S: SessionStore> Case<'a, S> {
             self.open(label, owner).await?;
         }
         for was_open in [true, false] {
-            ensure_eq!(
-                self.end(self.one, &self.id("a")).await?,
-                was_open,
-                "the result of end, which is true only for an active session"
-            );
-            ensure!(
-                !self.is_active(self.one, "a", "token").await?,
-                "expected None after end, but find_active found the session"
-            );
+            ensure_eq!(self.end(self.one, &self.id("a")).await?, was_open, "the result of `end`");
+            ensure!(!self.is_active(self.one, "a", "token").await?, "the ended session is active");
         }
-        ensure_eq!(self.list(self.one, self.now).await?, ["b"], "sessions of the owner after end");
-        ensure!(
-            self.is_active(self.one, "b", "token").await?,
-            "expected end to end one session, but another one ended too"
-        );
-        ensure!(
-            self.is_active(self.other, "c", "token").await?,
-            "expected end to end one session, but one of another user ended too"
-        );
+        ensure_eq!(self.list(self.one, self.now).await?, ["b"], "sessions after `end`");
+        ensure!(self.is_active(self.one, "b", "token").await?, "`end` also ended another session");
+        ensure!(self.is_active(self.other, "c", "token").await?, "`end` also ended another user's session");
         Ok(())
     }
 
@@ -600,45 +514,28 @@ impl<'a, S: SessionStore> Case<'a, S> {
         ensure_eq!(
             open("other", self.other, 0, 1).await?,
             [""; 0],
-            "sessions that open evicted when another user signed in"
+            "sessions evicted when another user signed in"
         );
         for (seconds, label) in (2..).zip(["a", "b", "c"]) {
             ensure_eq!(
                 open(label, self.one, seconds, 3).await?,
                 [""; 0],
-                "sessions that open evicted although the maximum was not exceeded"
+                "sessions evicted before the maximum was exceeded"
             );
         }
         let turn = Turn { now: self.after(10), ..self.turn("a", "first", "second", 1) };
-        ensure!(self.rotate(turn).await?, "expected true for the current token, but rotate returned false");
+        ensure!(self.rotate(turn).await?, "`rotate` returned false for the current token");
         ensure_eq!(
             open("d", self.one, 11, 3).await?,
             ["b"],
-            "sessions that open evicted after the oldest one was used"
+            "sessions evicted after the oldest session was used"
         );
-        ensure!(
-            !self.is_active(self.one, "b", "token").await?,
-            "expected None for an evicted session, but find_active found it"
-        );
-        ensure!(
-            self.find("b").await?.is_none(),
-            "expected no token family of an evicted session, but one was found"
-        );
+        ensure!(!self.is_active(self.one, "b", "token").await?, "an evicted session is active");
+        ensure!(self.find("b").await?.is_none(), "an evicted session has a token family");
         ensure_eq!(self.list(self.one, self.after(11)).await?, ["d", "a", "c"], "sessions after an eviction");
-        ensure_eq!(
-            open("e", self.one, 12, 2).await?,
-            ["a", "c"],
-            "sessions that open evicted for a lower maximum of two"
-        );
-        ensure_eq!(
-            open("f", self.one, 12, 1).await?,
-            ["d", "e"],
-            "sessions that open evicted for a maximum of one"
-        );
-        ensure!(
-            self.is_active(self.other, "other", "token").await?,
-            "expected eviction for one user, but a session of another user ended too"
-        );
+        ensure_eq!(open("e", self.one, 12, 2).await?, ["a", "c"], "sessions evicted for a lower maximum");
+        ensure_eq!(open("f", self.one, 12, 1).await?, ["d", "e"], "sessions evicted for a maximum of one");
+        ensure!(self.is_active(self.other, "other", "token").await?, "another user's session was evicted");
         Ok(())
     }
 
@@ -649,16 +546,12 @@ impl<'a, S: SessionStore> Case<'a, S> {
             let opening = Opening { max_sessions: 5, ..self.opening(label, self.one) };
             let evicted = self.try_open(&opening, version).await?;
             let open = self.list(self.one, self.now).await?.len();
-            ensure!(open <= 5, "expected at most 5 sessions, but list returned {open}");
+            ensure!(open <= 5, "expected at most 5 sessions, but `list` returned {open}");
             Ok(evicted.map_or(0, |evicted| evicted.len()))
         });
         let evicted: Vec<usize> = join_all(sign_ins).await.into_iter().collect::<Result<_, _>>()?;
-        ensure_eq!(
-            self.list(self.one, self.now).await?.len(),
-            5,
-            "the number of sessions after 24 sign-ins with a maximum of 5"
-        );
-        ensure_eq!(evicted.iter().sum::<usize>(), 19, "the number of evicted sessions that open returned");
+        ensure_eq!(self.list(self.one, self.now).await?.len(), 5, "the number of sessions after 24 sign-ins");
+        ensure_eq!(evicted.iter().sum::<usize>(), 19, "the number of sessions that `open` evicted");
         Ok(())
     }
 
@@ -671,41 +564,31 @@ impl<'a, S: SessionStore> Case<'a, S> {
             for (owner, claims) in [(&nobody, self.claims(self.one, "a", "token")), (self.one, unknown)] {
                 ensure!(
                     self.store.find_active(owner, &claims).await?.is_none(),
-                    "expected None for the unknown user or session {name:?}, but find_active found one"
+                    "`find_active` found a session for the unknown user or session {name:?}"
                 );
                 ensure!(
                     !self.revoke_token(owner, &claims).await?,
-                    "expected false for the unknown user or session {name:?}, but revoke returned true"
+                    "`revoke` returned true for the unknown user or session {name:?}"
                 );
             }
             ensure_eq!(self.list(&nobody, self.now).await?, [""; 0], "sessions of the unknown user {name:?}");
             ensure!(
                 !self.end(&nobody, &self.id("a")).await?,
-                "expected false for the unknown user {name:?}, but end returned true"
+                "`end` returned true for the unknown user {name:?}"
             );
-            ensure!(
-                !self.end(self.one, &id).await?,
-                "expected false for the unknown session {name:?}, but end returned true"
-            );
+            ensure!(!self.end(self.one, &id).await?, "`end` returned true for the unknown session {name:?}");
             let token = Claims { token_id: Some((*name).into()), ..self.claims(self.one, "a", "token") };
             ensure!(
                 self.store.find_active(self.one, &token).await?.is_some(),
-                "expected a token with the identifier {name:?} to be active, but find_active returned None"
+                "`find_active` returned None for a token with the identifier {name:?}"
             );
         }
-        ensure!(
-            self.find("a").await?.is_some(),
-            "expected no effect of calls with unknown names, but the token family ended"
-        );
+        ensure!(self.find("a").await?.is_some(), "calls with unknown names ended the token family");
         ensure!(
             self.find("unknown").await?.is_none(),
-            "expected None for an unknown family, but find_token_family found one"
+            "`find_token_family` found a family by an unknown name"
         );
-        ensure_eq!(
-            self.list(self.one, self.now).await?,
-            ["a"],
-            "sessions of the owner after calls with unknown names"
-        );
+        ensure_eq!(self.list(self.one, self.now).await?, ["a"], "sessions after calls with unknown names");
         Ok(())
     }
 
@@ -735,9 +618,9 @@ impl<'a, S: SessionStore> Case<'a, S> {
                 previous: None,
                 delivery: Delivery::of_sign_in(opening.now),
             };
-            ensure_eq!(self.found(opening.label).await?, expected, "the token family after open");
+            ensure_eq!(self.found(opening.label).await?, expected, "the token family after `open`");
             let delivery = self.delivery(opening.owner, opening.label).await?;
-            ensure_eq!(delivery, Some(expected.delivery), "the delivery in find_active after open");
+            ensure_eq!(delivery, Some(expected.delivery), "the delivery from `find_active`");
         }
         Ok(())
     }
@@ -750,7 +633,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         let names = similar(self.family("a").as_str()).map(TokenHash);
         for name in names.into_iter().chain([self.hash("a first"), self.family("b")]) {
             let found = self.store.find_token_family(&name).await?;
-            ensure!(found.is_none(), "expected None for another name, but find_token_family found a family");
+            ensure!(found.is_none(), "`find_token_family` found a family by another name");
         }
         Ok(())
     }
@@ -760,37 +643,30 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.open("b", self.other).await?;
         ensure!(
             self.rotate(self.turn("a", "first", "second", 1)).await?,
-            "expected true for the current token, but rotate returned false"
+            "`rotate` returned false for the current token"
         );
         let family = self.found("a").await?;
-        ensure_eq!(family.current, self.hash("a second"), "the current token after rotate");
-        ensure_eq!(family.delivery, Delivery::of_rotation(self.now, 1), "the delivery after rotate");
+        ensure_eq!(family.current, self.hash("a second"), "the current token after `rotate`");
+        ensure_eq!(family.delivery, Delivery::of_rotation(self.now, 1), "the delivery after `rotate`");
         let previous = family.previous.as_ref().map(|previous| (&previous.hash, previous.salt.as_str()));
         let (first, salt) = (self.hash("a first"), self.salt("second"));
-        ensure_eq!(previous, Some((&first, &*salt)), "the previous token after rotate");
+        ensure_eq!(previous, Some((&first, &*salt)), "the previous token after `rotate`");
         for from in ["first", "third"] {
             let replaced = self.rotate(self.turn("a", from, "third", 2)).await?;
-            ensure!(!replaced, "expected false if `from` is not the current token, but rotate returned true");
+            ensure!(!replaced, "`rotate` returned true although `from` is not the current token");
         }
         for sequence in [0, 1, 3] {
             let replaced = self.rotate(self.turn("a", "second", "third", sequence)).await?;
-            ensure!(
-                !replaced,
-                "expected false for sequence {sequence} after response 1, but rotate returned true"
-            );
+            ensure!(!replaced, "`rotate` returned true for sequence {sequence} after response 1");
         }
         let replaced = self.rotate(self.turn("unknown", "first", "second", 1)).await?;
-        ensure!(!replaced, "expected false for an unknown family, but rotate returned true");
-        ensure_eq!(self.found("a").await?, family, "the token family after rotate returned false");
+        ensure!(!replaced, "`rotate` returned true for an unknown family");
+        ensure_eq!(self.found("a").await?, family, "the token family after `rotate` returned false");
         let untouched = self.found("b").await?;
-        ensure_eq!(
-            untouched.current,
-            self.hash("b first"),
-            "the current token of another family after rotate"
-        );
+        ensure_eq!(untouched.current, self.hash("b first"), "the current token of another family");
         ensure!(
             self.rotate(self.turn("a", "second", "third", 2)).await?,
-            "expected true for the next token, but rotate returned false"
+            "`rotate` returned false for the new current token"
         );
         Ok(())
     }
@@ -802,17 +678,10 @@ impl<'a, S: SessionStore> Case<'a, S> {
             let turn = |to| self.rotate(self.turn(&label, "first", to, 1));
             let (left, right) = join(turn("left"), turn("right")).await;
             let done = (left?, right?);
-            ensure!(
-                done.0 != done.1,
-                "expected one of two concurrent rotations to succeed, but rotate returned {done:?}"
-            );
+            ensure!(done.0 != done.1, "expected one of two concurrent rotations to succeed, got {done:?}");
             let winner = if done.0 { "left" } else { "right" };
             let expected = self.hash(&format!("{label} {winner}"));
-            ensure_eq!(
-                self.found(&label).await?.current,
-                expected,
-                "the current token after concurrent rotations"
-            );
+            ensure_eq!(self.found(&label).await?.current, expected, "the current token after both rotations");
         }
         Ok(())
     }
@@ -821,20 +690,20 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.open("a", self.one).await?;
         let later = self.now + HOUR / 2;
         let turn = Turn { now: later, ..self.turn("a", "first", "second", 1) };
-        ensure!(self.rotate(turn).await?, "expected true for the current token, but rotate returned false");
+        ensure!(self.rotate(turn).await?, "`rotate` returned false for the current token");
         let family = self.found("a").await?;
         ensure_eq!(
             (family.created, family.client_info),
             (self.now, sender("second")),
-            "creation time and sender of the token family after rotate"
+            "creation time and sender of the token family after `rotate`"
         );
         let used = (self.now, later, sender("second"));
         let sessions = self.sessions(self.one, self.now + HOUR).await?;
         let found: Vec<_> =
             sessions.into_iter().map(|one| (one.created, one.last_used, one.client_info)).collect();
-        ensure_eq!(found, [used], "times and sender in the result of list after rotate");
+        ensure_eq!(found, [used], "times and sender that `list` returned after `rotate`");
         let end = later + HOUR;
-        ensure_eq!(self.list(self.one, end).await?, [""; 0], "sessions at the new expiry after rotate");
+        ensure_eq!(self.list(self.one, end).await?, [""; 0], "sessions at the new expiry");
         Ok(())
     }
 
@@ -843,60 +712,45 @@ impl<'a, S: SessionStore> Case<'a, S> {
         self.open("b", self.other).await?;
         ensure!(
             self.rotate(self.turn("a", "first", "second", 1)).await?,
-            "expected true for the current token, but rotate returned false"
+            "`rotate` returned false for the current token"
         );
         let rotated = Delivery::of_rotation(self.now, 1);
         let received = Delivery { is_received: true, ..rotated };
         ensure!(
             self.update("a", [&rotated, &received], None).await?,
-            "expected true for the current delivery, but update_delivery returned false"
+            "`update_delivery` returned false for the current delivery"
         );
         let family = self.found("a").await?;
-        ensure_eq!(family.delivery, received, "the delivery after update_delivery");
-        ensure_eq!(
-            family.client_info,
-            sender("second"),
-            "the sender after update_delivery without a request"
-        );
+        ensure_eq!(family.delivery, received, "the delivery after `update_delivery`");
+        ensure_eq!(family.client_info, sender("second"), "the sender after an update without a request");
 
         let (phone, later) = (sender("phone"), self.after(60));
         let repeated = Delivery { to_sender: 2, last: 2, is_received: false, ..received };
         for stale in [rotated, Delivery { last: 2, ..received }, Delivery { to_sender: 0, ..received }] {
             let replaced = self.update("a", [&stale, &repeated], Some((&phone, later))).await?;
-            ensure!(
-                !replaced,
-                "expected false for another delivery, {stale:?}, but update_delivery returned true"
-            );
+            ensure!(!replaced, "`update_delivery` returned true for the wrong delivery {stale:?}");
         }
         let replaced = self.update("unknown", [&received, &repeated], None).await?;
-        ensure!(!replaced, "expected false for an unknown session, but update_delivery returned true");
+        ensure!(!replaced, "`update_delivery` returned true for an unknown session");
         let replaced = self.update("a", [&received, &repeated], Some((&phone, later))).await?;
-        ensure!(replaced, "expected true for a second update, but update_delivery returned false");
+        ensure!(replaced, "`update_delivery` returned false for a second update");
         let family = self.found("a").await?;
         ensure_eq!(
             (family.delivery, family.client_info),
             (repeated, phone.clone()),
-            "delivery and sender after a second update"
+            "delivery and sender after the second update"
         );
-        ensure_eq!(
-            self.delivery(self.one, "a").await?,
-            Some(repeated),
-            "the delivery in find_active after a second update"
-        );
+        ensure_eq!(self.delivery(self.one, "a").await?, Some(repeated), "the delivery from `find_active`");
         let used = self.sessions(self.one, self.now).await?.pop().map(|one| (one.client_info, one.last_used));
-        ensure_eq!(used, Some((phone, later)), "sender and time of the last request in the result of list");
+        ensure_eq!(used, Some((phone, later)), "sender and time of the last request in `list`");
         let untouched = self.delivery(self.other, "b").await?;
-        ensure_eq!(
-            untouched,
-            Some(Delivery::of_sign_in(self.now)),
-            "the delivery of another session after update_delivery"
-        );
+        ensure_eq!(untouched, Some(Delivery::of_sign_in(self.now)), "the delivery of another session");
         ensure!(
             self.rotate(self.turn("a", "second", "third", 3)).await?,
-            "expected true for the next token, but rotate returned false"
+            "`rotate` returned false for the new current token"
         );
         let rotated = Some(Delivery::of_rotation(self.now, 3));
-        ensure_eq!(self.delivery(self.one, "a").await?, rotated, "the delivery after rotate");
+        ensure_eq!(self.delivery(self.one, "a").await?, rotated, "the delivery after `rotate`");
         Ok(())
     }
 
@@ -911,15 +765,12 @@ impl<'a, S: SessionStore> Case<'a, S> {
             let update = |to| self.update(&label, [&from, to], None);
             let (left, right) = join(update(&received), update(&repeated)).await;
             let done = (left?, right?);
-            ensure!(
-                done.0 != done.1,
-                "expected one of two concurrent updates to succeed, but update_delivery returned {done:?}"
-            );
+            ensure!(done.0 != done.1, "expected one of two concurrent updates to succeed, got {done:?}");
             let stored = if done.0 { received } else { repeated };
             ensure_eq!(
                 self.delivery(self.one, &label).await?,
                 Some(stored),
-                "the delivery after concurrent updates"
+                "the delivery after both updates"
             );
             let next = Delivery { last: stored.last + 1, ..stored };
             let turn = self.turn(&label, "second", "third", stored.last + 1);
@@ -928,7 +779,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
             let done = (rotated?, updated?);
             ensure!(
                 done.0 != done.1,
-                "expected either rotate or update_delivery to succeed, but they returned {done:?}"
+                "expected either `rotate` or `update_delivery` to succeed, got {done:?}"
             );
         }
         Ok(())
@@ -939,32 +790,17 @@ impl<'a, S: SessionStore> Case<'a, S> {
             self.open(label, self.one).await?;
         }
         self.revoke_token(self.one, &self.claims(self.one, "a", "token")).await?;
-        ensure!(
-            self.find("a").await?.is_some(),
-            "expected the token family to outlast an access token, but it was not found"
-        );
-        ensure!(
-            self.end(self.one, &self.id("a")).await?,
-            "expected true for an active session, but end returned false"
-        );
-        ensure!(
-            self.find("a").await?.is_none(),
-            "expected None after end, but find_token_family found the family"
-        );
+        ensure!(self.find("a").await?.is_some(), "the token family ended when an access token was revoked");
+        ensure!(self.end(self.one, &self.id("a")).await?, "`end` returned false for an active session");
+        ensure!(self.find("a").await?.is_none(), "`find_token_family` found the family after `end`");
         let replaced = self.rotate(self.turn("a", "first", "second", 1)).await?;
-        ensure!(!replaced, "expected false after end, but rotate returned true");
+        ensure!(!replaced, "`rotate` returned true after `end`");
         let delivery = Delivery::of_sign_in(self.now);
         let updated = self.update("a", [&delivery, &Delivery { last: 1, ..delivery }], None).await?;
-        ensure!(!updated, "expected false after end, but update_delivery returned true");
-        ensure!(
-            self.find("b").await?.is_some(),
-            "expected end to end one token family, but another one ended too"
-        );
+        ensure!(!updated, "`update_delivery` returned true after `end`");
+        ensure!(self.find("b").await?.is_some(), "`end` also ended another session's token family");
         self.store.end_all(self.one, self.now).await?;
-        ensure!(
-            self.find("b").await?.is_none(),
-            "expected None after end_all, but find_token_family found the family"
-        );
+        ensure!(self.find("b").await?.is_none(), "`find_token_family` found the family after `end_all`");
         Ok(())
     }
 }
@@ -978,8 +814,8 @@ fn sender(user_agent: &str) -> ClientInfo {
     }
 }
 
-/// Returns names that a store must not confuse with this one: in another case, shortened, and as patterns of `LIKE` in
-/// SQL.
+/// Returns names that a store must not confuse with this one: in the opposite case, without the last character, and as
+/// SQL `LIKE` patterns.
 fn similar(name: &str) -> [String; 4] {
     let other_case = |c: char| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
     let (shorter, pattern) = (&name[..name.len() - 1], format!("{}%", &name[..name.len() - 1]));

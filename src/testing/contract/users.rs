@@ -33,14 +33,14 @@ async fn unknown_user<S: UserStore>(store: &S) -> Check {
         let found = store.find_by_username(&parse(&name)).await?;
         ensure!(
             found.is_none(),
-            "expected None for the unknown username {name:?}, but find_by_username found it"
+            "expected None for the unknown username {name:?}, but `find_by_username` found a user"
         );
     }
     for name in unknown_names(255) {
         let found = store.find_by_subject(&parse(&name)).await?;
         ensure!(
             found.is_none(),
-            "expected None for the unknown subject {name:?}, but find_by_subject found it"
+            "expected None for the unknown subject {name:?}, but `find_by_subject` found a user"
         );
     }
     Ok(())
@@ -51,14 +51,14 @@ async fn found_by_subject<S: UserStore>(store: &S, usernames: [&str; 2]) -> Chec
         let user = account(store, name).await?.user;
         let Some(found) = store.find_by_subject(&user.subject()).await? else {
             return Err(Failure(format!(
-                "expected the user {name:?}, but find_by_subject returned None for the subject"
+                "expected the user {name:?}, but `find_by_subject` returned None for the user's subject"
             )));
         };
         let facts = |user: &S::User| (user.subject(), user.is_active(), user.allowed_scopes());
         ensure_eq!(
             facts(&found),
             facts(&user),
-            "subject, state and scopes that find_by_subject returned for {name:?}"
+            "subject, state and scopes that `find_by_subject` returned for {name:?}"
         );
     }
     Ok(())
@@ -67,8 +67,8 @@ async fn found_by_subject<S: UserStore>(store: &S, usernames: [&str; 2]) -> Chec
 async fn distinct_subjects<S: UserStore>(store: &S, [one, other]: [&str; 2]) -> Check {
     let subject = async |name| Ok::<_, Failure>(account(store, name).await?.user.subject());
     let [first, second, again] = [subject(one).await?, subject(other).await?, subject(one).await?];
-    ensure!(first != second, "expected two subjects, but {one:?} and {other:?} both have {first}");
-    ensure_eq!(again, first, "the subject of {one:?} in a second call of find_by_username");
+    ensure!(first != second, "expected different subjects, but {one:?} and {other:?} both have {first}");
+    ensure_eq!(again, first, "the subject of {one:?} in a second call of `find_by_username`");
     Ok(())
 }
 
@@ -79,7 +79,7 @@ async fn replace_hash<S: UserStore>(store: &S, one: &str, other: &str) -> Check 
         let (subject, old) = (account.user.subject(), account.password_hash);
         store.replace_hash(&subject, &old, &argon2_hash('A')).await?;
         let stored = hash(store, name).await?;
-        ensure_eq!(stored.expose(), argon2_hash('A').expose(), "the hash of {name:?} after replace_hash");
+        ensure_eq!(stored.expose(), argon2_hash('A').expose(), "the hash of {name:?} after `replace_hash`");
     }
     let before = account(store, one).await?.user;
     store.replace_hash(&before.subject(), &argon2_hash('A'), &argon2_hash('B')).await?;
@@ -87,12 +87,12 @@ async fn replace_hash<S: UserStore>(store: &S, one: &str, other: &str) -> Check 
     ensure_eq!(
         after.password_hash.expose(),
         argon2_hash('B').expose(),
-        "the hash of {one:?} after a second replace_hash"
+        "the hash of {one:?} after a second `replace_hash`"
     );
-    ensure_eq!(after.user.is_active(), before.is_active(), "is_active of {one:?} after replace_hash");
+    ensure_eq!(after.user.is_active(), before.is_active(), "`is_active` of {one:?} after `replace_hash`");
     ensure!(
         hash(store, other).await? == argon2_hash('A'),
-        "expected a change of {one:?} only, but the hash of {other:?} changed too"
+        "expected only the hash of {one:?} to change, but the hash of {other:?} changed too"
     );
     Ok(())
 }
@@ -133,7 +133,7 @@ pub(super) fn argon2_hash(filler: char) -> PasswordHash {
 pub(super) async fn account<S: UserStore>(store: &S, name: &str) -> Result<Account<S::User>, Failure> {
     let found = store.find_by_username(&parse(name)).await?;
     found.ok_or_else(|| {
-        Failure(format!("expected an account with the username {name:?}, but find_by_username returned None"))
+        Failure(format!("expected the account of {name:?}, but `find_by_username` returned None"))
     })
 }
 

@@ -16,7 +16,7 @@ async fn assert_caught<F: Copy + std::fmt::Debug>(
     run: impl AsyncFn(F) -> Result<(), Violation>,
 ) {
     for (fault, rule) in table {
-        let violation = run(*fault).await.expect_err(&format!("{fault:?} was not caught"));
+        let violation = run(*fault).await.expect_err(&format!("expected a violation for {fault:?}"));
         assert_eq!(violation.rule(), *rule, "{fault:?}: {violation}");
         let text = violation.to_string();
         let explanation = text.split_once(&format!("\n  {rule}: ")).expect("the text of the rule").1;

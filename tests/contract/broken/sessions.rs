@@ -77,7 +77,7 @@ impl Broken {
         SessionOwner { user_kind: kind, subject: owner.subject.clone() }
     }
 
-    /// Ends the sessions over the maximum, those with the smallest `rank` first, and returns their IDs.
+    /// Ends the sessions above the maximum, which are those with the lowest `rank`, and returns their IDs.
     async fn evict(
         &self,
         new: &NewSession<'_>,
@@ -97,7 +97,7 @@ impl Broken {
         Ok(self.inner.list(owner, Timestamp::default()).await?.pop().map(|session| session.id))
     }
 
-    /// Returns the stored delivery of a session of any owner.
+    /// Returns the stored delivery of a session, whoever its owner is.
     async fn delivery(&self, id: &SessionId) -> Result<Option<Delivery>> {
         let opened = self.opened.lock().unwrap().clone();
         let Some((owner, ..)) = opened.iter().find(|(_, opened, _)| opened == id) else { return Ok(None) };
@@ -281,7 +281,7 @@ impl SessionStore for Broken {
 }
 
 #[actix_web::test]
-async fn each_fault_of_a_session_store_violates_its_rule() {
+async fn contract_catches_each_fault_of_a_session_store() {
     let table = [
         (Fault::RaisesVersionAtSignIn, "stable-version"),
         (Fault::KeepsVersion, "end-all"),

@@ -1,4 +1,4 @@
-//! Broken client registries and stores of failed attempts.
+//! Broken client registries and failed-attempt stores.
 
 use std::{collections::HashMap, sync::Mutex};
 
@@ -41,7 +41,7 @@ impl ClientRegistry for Clients {
 }
 
 #[actix_web::test]
-async fn each_fault_of_a_client_registry_violates_its_rule() {
+async fn contract_catches_each_fault_of_a_client_registry() {
     let scopes = GrantedScopes::Only("reports:read".parse().unwrap());
     let clients = [Client { scopes, ..Client::public("reports".parse().unwrap()) }];
     let run = async |fault| contract::client_registry(&Clients(clients.to_vec(), fault), &clients).await;
@@ -136,7 +136,7 @@ impl FailedAttemptStore for Attempts {
 }
 
 #[actix_web::test]
-async fn each_fault_of_a_failed_attempt_store_violates_its_rule() {
+async fn contract_catches_each_fault_of_a_failed_attempt_store() {
     let run = async |fault| {
         let store = Attempts { fault, counts: Mutex::default(), device_key: Mutex::default() };
         contract::failed_attempt_store(&store).await

@@ -111,7 +111,7 @@ impl PasswordStore for Broken {
 }
 
 #[actix_web::test]
-async fn each_fault_of_a_user_store_violates_its_rule() {
+async fn contract_catches_each_fault_of_a_user_store() {
     let table = [
         (Fault::RefusesText, "unknown-user"),
         (Fault::HasOneSubject, "distinct-subjects"),
@@ -129,7 +129,7 @@ async fn each_fault_of_a_user_store_violates_its_rule() {
 }
 
 #[actix_web::test]
-async fn each_fault_of_a_password_store_violates_its_rule() {
+async fn contract_catches_each_fault_of_a_password_store() {
     let table = [
         (Fault::FindsAnotherHash, "same-hash"),
         (Fault::ChangesForUnknownUsers, "unknown-account"),

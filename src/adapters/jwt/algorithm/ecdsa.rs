@@ -57,7 +57,7 @@ pub(super) fn generate() -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {
 /// Parses a private key in PKCS#8.
 pub(super) fn parse(document: &[u8]) -> Result<Box<dyn Sign>, Reason> {
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document, &SystemRandom::new());
-    let pair = pair.map_err(pem::rejected("a P-256 private key with its public key"))?;
+    let pair = pair.map_err(pem::rejected("a P-256 private key that includes its public key"))?;
     let public = PublicKey::new(&P256, pair.public_key().as_ref().to_vec());
     Ok(Box::new(PrivateKey { pair, public }))
 }

@@ -48,7 +48,7 @@ impl SigningAlgorithm {
         }
     }
 
-    /// Returns the extension of key files.
+    /// Returns the file extension of keys for this algorithm.
     pub(super) fn extension(self) -> &'static str {
         match self {
             Self::Es256 | Self::Rs256 | Self::EdDsa => PEM,
@@ -93,16 +93,16 @@ pub(super) fn parse_jwk(jwk: &Value) -> Option<Box<dyn Verify>> {
 
 /// A key that verifies signatures.
 pub(super) trait Verify: Send + Sync {
-    /// Returns the algorithms of the key, so that a token cannot choose another
-    /// ([RFC 8725 section 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1)). Every key has one, except for RSA
-    /// keys of other issuers without `alg`, which have two.
+    /// Returns the algorithms of the key, so that a token cannot choose a different one ([RFC 8725 section
+    /// 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1)). Every key has one, except for other issuers' RSA keys
+    /// without `alg`, which have two.
     fn algorithms(&self) -> &'static [&'static str];
 
     /// Returns whether `signature` is valid for `message` with `alg`, which is one of the key's algorithms.
     fn verifies(&self, alg: &str, message: &[u8], signature: &[u8]) -> bool;
 }
 
-/// A key that signs.
+/// A key that signs tokens.
 pub(super) trait Sign: Send + Sync {
     fn algorithm(&self) -> SigningAlgorithm;
 
@@ -131,7 +131,7 @@ mod tests {
         [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa, SigningAlgorithm::Hs256];
 
     #[test]
-    fn key_parsed_from_a_generated_file_verifies_its_signatures() {
+    fn key_parsed_from_its_file_verifies_signatures_of_the_generated_key() {
         for algorithm in ALL {
             let (key, text) = algorithm.generate().unwrap();
             let parsed = parse(algorithm.extension(), &text).unwrap();

@@ -33,7 +33,7 @@ pub(in crate::adapters::jwt) fn parse(pem: &str) -> Result<Box<dyn Sign>, Reason
         RSA => rsa::parse(document.as_bytes()),
         ED25519 => eddsa::parse(document.as_bytes()),
         _ => Err(Reason::InvalidKey(format!(
-            "keys of the type {kind} cannot sign tokens: use P-256, RSA or Ed25519"
+            "keys of type {kind} cannot sign tokens: use P-256, RSA or Ed25519"
         ))),
     }
 }

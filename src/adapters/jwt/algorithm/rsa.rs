@@ -46,7 +46,7 @@ struct PrivateKey {
     public: PublicKey,
 }
 
-/// Generates a key. `parse` lets ring check that the numbers are consistent.
+/// Generates a key. ring checks in `parse` that the numbers are consistent.
 pub(super) fn generate() -> Result<(Box<dyn Sign>, Zeroizing<String>), Reason> {
     let document = loop {
         if let Some(key) = generate_numbers() {
@@ -104,7 +104,7 @@ pub(super) fn parse(document: &[u8]) -> Result<Box<dyn Sign>, Reason> {
     Ok(Box::new(PrivateKey { pair, public: PublicKey { algorithms: &[ALG], components } }))
 }
 
-/// Parses the public key of a JWK with the type RSA. A key without `alg` verifies both algorithms.
+/// Parses the public key of a JWK with the type RSA. A key without `alg` verifies signatures of both algorithms.
 pub(super) fn parse_jwk(jwk: &Value) -> Option<Box<dyn Verify>> {
     let algorithms: &[&str] = match jwk.get("alg").map(Value::as_str) {
         None => &[ALG, PSS],

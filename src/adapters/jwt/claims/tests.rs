@@ -40,7 +40,7 @@ fn read_with(changes: Value, now: u64) -> Option<Claims> {
 }
 
 #[test]
-fn payload_of_new_token_has_the_claims_of_rfc_9068() {
+fn payload_of_a_new_token_has_the_claims_of_rfc_9068() {
     let new = NewToken {
         client_id: Some(ClientId::new("web").unwrap()),
         session_id: Some(SessionId::new("home").unwrap()),
@@ -114,7 +114,7 @@ fn time_that_is_not_a_whole_number_of_seconds_is_rejected() {
 }
 
 #[test]
-fn extra_claims_are_written_except_reserved_ones() {
+fn extra_claims_are_written_unless_their_names_are_reserved() {
     let mut new = new_token(GrantedScopes::Only(Scopes::default()));
     for name in [
         "iss",

@@ -58,7 +58,7 @@ fn key_with_or_without_optional_members_is_usable() {
 }
 
 #[test]
-fn keys_of_other_types_and_purposes_are_ignored() {
+fn keys_of_unsupported_types_or_for_other_purposes_are_ignored() {
     let others = [
         json!({ "kty": "RSA" }),
         json!({ "kty": "EC", "crv": "P-256" }),
@@ -91,7 +91,7 @@ fn two_keys_with_the_same_kid_and_algorithm_are_rejected() {
     assert_eq!(
         parse_set([jwk(json!({})), ec(json!({})), jwk(json!({}))]).unwrap().0.len(),
         2,
-        "a repeated key is ignored"
+        "expected the repeated key to be ignored"
     );
     // RFC 7517 section 4.5: keys of different types may share a kid.
     assert_eq!(parse_set([ec(json!({})), rsa(json!({})), jwk(json!({}))]).unwrap().0.len(), 3);
@@ -154,11 +154,11 @@ fn ec_and_rsa_keys_are_usable_if_complete_and_long_enough() {
 }
 
 #[test]
-fn find_without_a_matching_kid_returns_a_key_only_if_exactly_one_is_possible() {
+fn find_without_a_matching_kid_returns_a_key_only_if_there_is_exactly_one_candidate() {
     let find = |keys: &PublicKeys, kid, alg| keys.find(kid, alg).map(Verify::algorithms);
     let named = parse_set([ec(json!({})), rsa(json!({ "kid": "two", "alg": "RS256" }))]).unwrap();
     assert_eq!(find(&named, Some("one"), "ES256"), Some(&["ES256"][..]));
-    assert_eq!(find(&named, None, "RS256"), Some(&["RS256"][..]), "a token without kid");
+    assert_eq!(find(&named, None, "RS256"), Some(&["RS256"][..]), "expected a key for a token without `kid`");
     for (kid, alg) in [
         (Some("one"), "RS256"),
         (Some("two"), "PS256"),
@@ -169,7 +169,7 @@ fn find_without_a_matching_kid_returns_a_key_only_if_exactly_one_is_possible() {
         assert_eq!(find(&named, kid, alg), None, "{kid:?} {alg}");
     }
     let unnamed = parse_set([ec(json!({ "kid": null })), jwk(json!({}))]).unwrap();
-    assert_eq!(find(&unnamed, Some("any"), "ES256"), Some(&["ES256"][..]), "a key without kid");
+    assert_eq!(find(&unnamed, Some("any"), "ES256"), Some(&["ES256"][..]), "expected the key without `kid`");
     assert_eq!(find(&unnamed, Some("any"), "EdDSA"), None);
     let ambiguous =
         parse_set([ec(json!({})), ec(json!({ "kid": "two" })), ec(json!({ "kid": null }))]).unwrap();

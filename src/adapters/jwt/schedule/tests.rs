@@ -36,7 +36,7 @@ fn old_key_verifies_until_its_last_token_has_expired() {
 }
 
 #[test]
-fn exactly_one_of_several_keys_created_in_one_second_signs() {
+fn exactly_one_of_several_keys_created_in_the_same_second_signs() {
     let schedule = schedule(&[1000, 1000, 1000], 300, 900);
     assert_eq!(schedule.signing(at(1000)), 0);
     assert_eq!(schedule.signing(at(1300)), 2);
@@ -83,7 +83,7 @@ proptest! {
     fn key_of_a_token_verifies_even_if_a_newer_key_was_created(
         (created, delay, lifetime) in any_schedule(), issued in 0_u64..10_000, age in 0.0..1.0, after in 0_u64..100,
     ) {
-        // The replica that verifies has read a key that was created after the token.
+        // The verifying replica has already read a key that was created after the token.
         let key = schedule(&created, delay, lifetime).signing(at(issued));
         let newest = created.iter().copied().max().unwrap().max(issued) + after;
         let later = schedule(&[created, vec![newest]].concat(), delay, lifetime);
@@ -92,7 +92,9 @@ proptest! {
     }
 
     #[test]
-    fn removal_of_retired_keys_changes_no_other_state((created, delay, lifetime) in any_schedule(), now in 0_u64..10_000, later in 0_u64..10_000) {
+    fn removal_of_retired_keys_does_not_change_the_states_of_other_keys(
+        (created, delay, lifetime) in any_schedule(), now in 0_u64..10_000, later in 0_u64..10_000,
+    ) {
         let before = schedule(&created, delay, lifetime);
         let kept: Vec<_> =
             (0..created.len()).filter(|key| before.state(*key, at(now)) != KeyState::Retired).collect();

@@ -24,8 +24,8 @@ type Hash = [u8; 20];
 /// [Pwned Passwords](https://haveibeenpwned.com/Passwords). Each line is `HASH:COUNT` or `HASH`, in hexadecimal, and
 /// the lines are sorted by hash.
 ///
-/// The file may be larger than the memory: a lookup is a binary search in the file. Each lookup opens the file again,
-/// so a newer file can replace it with a rename.
+/// The file may be larger than the available memory: a lookup is a binary search in the file. Each lookup opens the
+/// file again, so a newer file can replace it with a rename.
 #[derive(Clone, Debug)]
 pub struct PasswordBlocklist(PathBuf);
 
@@ -67,7 +67,7 @@ struct Line {
     hash: Hash,
 }
 
-/// Checks lines at equal distances.
+/// Checks lines at regular intervals.
 fn check(file: &File) -> io::Result<()> {
     let length = content_length(file)?;
     if length == 0 {
@@ -75,7 +75,7 @@ fn check(file: &File) -> io::Result<()> {
     }
     let mut last: Option<Line> = None;
     for sample in 0..SAMPLES {
-        // The last position is near the end, because another file may have been appended.
+        // The last position is near the end, in case another file was appended.
         let position = (length - 1).saturating_sub(MAX_LINE as u64) * sample / (SAMPLES - 1);
         let Some(line) = line_at(file, position, length)? else { continue };
         if last.as_ref().is_some_and(|last| last.start < line.start && last.hash >= line.hash) {
@@ -162,7 +162,7 @@ fn malformed(position: u64) -> io::Error {
 }
 
 fn unsorted(position: u64) -> io::Error {
-    invalid(&format!("it is not sorted at byte {position}; use the list that is ordered by hash"))
+    invalid(&format!("the line at byte {position} is out of order; use the list that is ordered by hash"))
 }
 
 fn invalid(reason: &str) -> io::Error {
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn contains_finds_every_password_of_the_list_and_no_other() {
+    fn contains_returns_true_only_for_passwords_in_the_list() {
         for count in [1, 2, 3, 10, 1000] {
             let hashes = sorted((0..count).map(|number| format!("password{number}")));
             let lines: String = hashes
@@ -222,7 +222,7 @@ mod tests {
                     assert!(list.contains(&format!("password{number}")).unwrap(), "{number} of {count}");
                     assert!(!list.contains(&format!("Password{number}")).unwrap(), "{number} of {count}");
                 }
-                // The hash would follow the last line.
+                // This hash would come after the last line.
                 assert!(!find(&File::open(&file).unwrap(), &[0xff; 20]).unwrap());
             }
         }
@@ -245,7 +245,7 @@ mod tests {
             (&format!("{}:many\n", hash("x")), "the line at byte 0"),
             (&format!("{}:\n", hash("x")), "the line at byte 0"),
             (&format!("+{}:1\n", &hash("x")[1..]), "the line at byte 0"),
-            (&by_count, "not sorted at byte"),
+            (&by_count, "is out of order"),
         ] {
             let error = error(content);
             assert!(error.contains("blocklist /") && error.contains(reason), "{error}");

@@ -2,7 +2,7 @@
 //!
 //! [zxcvbn](https://docs.rs/zxcvbn) splits a password into patterns and estimates each of them. Its own total is too
 //! high for a password with several patterns, such as `Password@123`. The total here is the product of the guesses for
-//! the patterns. Of several ways to read the password, the one with the lowest total is used.
+//! the patterns. If there are several ways to read the password, the one with the lowest total is used.
 
 use std::ops::RangeInclusive;
 
@@ -14,24 +14,24 @@ use crate::domain::ports::WeakPassword;
 /// characters cannot make a password weaker.
 const MAX_CHARACTERS: usize = 40;
 
-/// The minimum and maximum length of a word of the context, in bytes.
+/// The minimum and maximum length of a context word, in bytes.
 const WORD_BYTES: RangeInclusive<usize> = 3..=100;
 
-/// The maximum number of words of the context, which bounds the time for an estimate.
+/// The maximum number of context words, which bounds the time for an estimate.
 const MAX_WORDS: usize = 100;
 
-/// The maximum guesses for the characters before the letters, and for those after them: people add digits, years and
-/// symbols to a word.
+/// The maximum number of guesses for the characters before the letters, and for those after them: people add digits,
+/// years and symbols to a word.
 const MAX_AFFIX: f64 = 3.0;
 
-/// The minimum guesses for a part of one character.
+/// The minimum number of guesses for a part of one character.
 const MIN_CHARACTER: f64 = 1.0;
 
-/// The minimum guesses for a part of two or more characters.
+/// The minimum number of guesses for a part of two or more characters.
 const MIN_PART: f64 = 1.7;
 
 /// Returns the minimum number of guesses for a password of this length. It is 7 for eight characters, because eight
-/// random ones require 8. It is at most 9, which three unusual words exceed.
+/// random characters require 8. It is at most 9, which three unusual words exceed.
 fn required(characters: usize) -> f64 {
     (3.0 + characters as f64 / 2.0).min(9.0)
 }
@@ -70,7 +70,7 @@ pub(super) fn check(password: &str, words: &Words) -> Result<(), WeakPassword> {
     }
 }
 
-/// The guesses for a string, and whether it contains a word of the context.
+/// The guesses for a string, and whether it contains a context word.
 #[derive(Clone, Copy, Default)]
 struct Estimate {
     guesses: f64,
@@ -207,8 +207,8 @@ fn without_substitution(char: char) -> char {
     }
 }
 
-/// Returns the character of the same key on a US keyboard without Shift: keyboard patterns may alternate between the
-/// two.
+/// Returns the character of the same key on a US keyboard without Shift: keyboard patterns may alternate between keys
+/// with and without Shift.
 fn without_shift(char: char) -> char {
     match "!@#$%^&*()".find(char) {
         Some(index) => char::from(b"1234567890"[index]),

@@ -45,7 +45,11 @@ fn check_with_a_full_queue_returns_a_temporary_error() {
     let error = block_on(check("my cat eats socks")).unwrap_err();
     assert!(error.is_temporary() && error.retry_after().is_some());
     assert_eq!(hasher.load().refused, 1);
-    assert_eq!(block_on(check("short")).unwrap(), TOO_SHORT, "the length is checked without an estimate");
+    assert_eq!(
+        block_on(check("short")).unwrap(),
+        TOO_SHORT,
+        "expected the length to be checked without an estimate"
+    );
 
     release.send(()).unwrap();
     block_on(hash).unwrap();
@@ -53,7 +57,7 @@ fn check_with_a_full_queue_returns_a_temporary_error() {
     assert_eq!(block_on(check("my cat eats socks")).unwrap(), Ok(()));
 }
 
-/// Common passwords, and their usual variants that satisfy composition rules.
+/// Common passwords, and their usual variants, which satisfy composition rules.
 const COMMON: [&str; 68] = [
     "password1",
     "qwertyuiop",
@@ -87,7 +91,7 @@ const COMMON: [&str; 68] = [
     "Baseball@12345",
     "Welcome2Company!",
     "PurpleElephant7",
-    // 15 characters and more.
+    // 15 characters or more.
     "Passw0rd!Passw0rd!",
     "1qaz2wsx3edc4rfv",
     "1q2w3e4r5t6y7u8i9o0p",
@@ -127,7 +131,7 @@ const COMMON: [&str; 68] = [
     "ＰＡＳＳＷＯＲＤ１２３４５６７８",
 ];
 
-/// Words of the context, and their usual variants.
+/// Words from the context, and their usual variants.
 const CONTEXTUAL: [&str; 22] = [
     "johndoe1",
     "johndoejohndoe",
@@ -140,7 +144,7 @@ const CONTEXTUAL: [&str; 22] = [
     "G@tepass!2025",
     "smith-example-2025",
     "jörg2025!!",
-    // 15 characters and more.
+    // 15 characters or more.
     "jd.smith@example.com",
     "jd.smith@example.com1",
     "JohnDoe19851985!",
@@ -156,7 +160,7 @@ const CONTEXTUAL: [&str; 22] = [
 ];
 
 #[test]
-fn check_of_weak_passwords_returns_the_reason_with_any_minimum_length() {
+fn weak_password_is_rejected_with_the_reason_even_if_it_is_long_enough() {
     for (passwords, reason) in
         [(&COMMON[..], WeakPassword::TooEasy), (&CONTEXTUAL, WeakPassword::UsesContext)]
     {
@@ -169,7 +173,7 @@ fn check_of_weak_passwords_returns_the_reason_with_any_minimum_length() {
 }
 
 #[test]
-fn check_of_strong_passwords_accepts_them_without_composition_rules() {
+fn strong_password_is_accepted_without_composition_rules() {
     let short =
         ["xkqvzjwp", "BtzKqwPd", "h5J!pWz8", "größte Ökonomie", "vT9#kLm2$xQw", "密码是一个很长的句子"];
     let long = [
@@ -201,7 +205,7 @@ fn check_of_strong_passwords_accepts_them_without_composition_rules() {
 }
 
 #[test]
-fn check_with_a_blocklist_returns_breached_for_its_passwords_in_any_normalization_form() {
+fn password_on_the_blocklist_is_rejected_in_any_case_and_normalization_form() {
     let breached = ["purple teapot swims north", "größter gemeinsamer Teiler"];
     let mut lines = breached.map(|password| {
         let hash: String = Sha1::digest(password).iter().map(|byte| format!("{byte:02X}")).collect();
@@ -231,8 +235,16 @@ fn check_with_a_blocklist_returns_breached_for_its_passwords_in_any_normalizatio
 fn minimum_length_is_in_characters_and_maximum_in_bytes() {
     assert_eq!(check(""), TOO_SHORT);
     assert_eq!(check("xkqvzjwpkfqmzb"), TOO_SHORT);
-    assert_eq!(check("密码很长的句子的密码很长的句"), TOO_SHORT, "14 characters, 42 bytes");
-    assert_eq!(check_from(1, "xkqvzjw"), Err(WeakPassword::TooShort { minimum: 8 }), "never below 8");
+    assert_eq!(
+        check("密码很长的句子的密码很长的句"),
+        TOO_SHORT,
+        "expected 14 characters (42 bytes) to be too short"
+    );
+    assert_eq!(
+        check_from(1, "xkqvzjw"),
+        Err(WeakPassword::TooShort { minimum: 8 }),
+        "expected a minimum of at least 8"
+    );
     assert_eq!(check_from(40, "xk7Qp2vLm9RtYw3"), Err(WeakPassword::TooShort { minimum: 40 }));
     let long = "correct horse battery staple ".repeat(40);
     assert_eq!(check(&long[..1024]), Ok(()));

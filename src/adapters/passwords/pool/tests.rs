@@ -24,13 +24,13 @@ fn pool(threads: usize, queue: usize) -> Pool {
     })
 }
 
-/// Polls once, which adds the work to the queue.
+/// Polls a future once, which adds its work to the queue.
 fn begin<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 #[test]
-fn run_of_panicking_work_returns_an_error_and_the_thread_survives() {
+fn job_that_panics_returns_an_error_and_does_not_end_its_thread() {
     let pool = pool(1, 4);
     for _ in 0..3 {
         let error =
@@ -43,7 +43,7 @@ fn run_of_panicking_work_returns_an_error_and_the_thread_survives() {
 }
 
 #[test]
-fn work_is_not_started_if_its_future_was_dropped_while_waiting() {
+fn job_is_not_started_if_its_future_was_dropped_while_waiting() {
     let pool = pool(1, 4);
     let (release, wait) = mpsc::channel::<()>();
     let started = Arc::new(AtomicUsize::new(0));
@@ -61,7 +61,7 @@ fn work_is_not_started_if_its_future_was_dropped_while_waiting() {
 }
 
 #[test]
-fn run_with_too_long_a_wait_is_rejected_with_the_expected_wait() {
+fn job_that_would_wait_too_long_is_rejected_with_the_expected_wait() {
     let pool = pool(1, 100);
     // The expected wait is known once a job has finished.
     let sleep = |_: &mut Vec<Block>| {
@@ -77,7 +77,7 @@ fn run_with_too_long_a_wait_is_rejected_with_the_expected_wait() {
             Poll::Ready(result) => waits.push(result.unwrap_err().retry_after().unwrap()),
         }
     }
-    assert!((1..=3).contains(&waiting), "expected 1 to 3 waiting jobs, but {waiting} wait");
+    assert!((1..=3).contains(&waiting), "expected 1 to 3 waiting jobs, but {waiting} are waiting");
     assert!(waits.iter().all(|wait| (250..1000).contains(&wait.as_millis())), "{waits:?}");
 }
 
@@ -95,16 +95,16 @@ fn expected_wait_depends_on_recent_jobs_and_the_number_of_threads() {
     pool.0.lock().load.running = 3;
     pool.0.lock().threads = 2;
     let mut next = pin!(pool.run(0, |_| Ok(())));
-    assert!(begin(next.as_mut()).is_pending(), "a wait of 200 ms is within the limit");
+    assert!(begin(next.as_mut()).is_pending(), "a wait of 200 ms was rejected");
     let mut refused = pin!(pool.run(0, |_| Ok(())));
     let Poll::Ready(Err(error)) = begin(refused.as_mut()) else {
-        panic!("a wait of 300 ms is over the limit")
+        panic!("a wait of 300 ms was not rejected")
     };
     assert!((295..=305).contains(&error.retry_after().unwrap().as_millis()), "{error:?}");
 }
 
 #[test]
-fn run_with_a_full_queue_is_rejected_until_a_job_finishes() {
+fn job_is_rejected_while_the_queue_is_full() {
     let pool = pool(1, 1);
     let (release, wait) = mpsc::channel::<()>();
     let (started, has_started) = mpsc::channel();
@@ -191,6 +191,6 @@ fn extra_memory_of_concurrent_jobs_stays_within_the_limit() {
 }
 
 #[test]
-fn run_with_more_memory_than_the_limit_succeeds() {
+fn job_that_requests_more_memory_than_the_limit_succeeds() {
     assert_eq!(block_on(pool(1, 1).run(u32::MAX, |_| Ok(7))).unwrap(), 7);
 }

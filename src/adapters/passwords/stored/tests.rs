@@ -12,12 +12,12 @@ fn verify(text: &str) -> Result<bool, String> {
         Ok(stored) => stored.matches(b"secret", &mut Vec::new()).map_err(|error| error.to_string()),
         Err(unsupported) => Err(unsupported.to_string()),
     };
-    // The limits allow a second or two, but tests run without optimization on a busy machine.
+    // The limits allow hashes that take a second or two, but tests run without optimization on a busy machine.
     assert!(start.elapsed() < Duration::from_secs(20), "{text}: {:?}", start.elapsed());
     result
 }
 
-/// Generates numbers that are mostly small, so that hashing is fast. The others are out of range or malformed.
+/// Generates numbers. Most are small, so that hashing is fast; the rest are out of range or malformed.
 fn number() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => (0u32..70).prop_map(|number| number.to_string()),

@@ -56,11 +56,11 @@ async fn open_with_a_stale_credentials_version_is_rejected() {
         let second = sessions.credentials_version(&owner).await.unwrap();
         assert!(second > first);
         assert!(open(&sessions, &owner, "c", second).await);
-        // All sessions of a user may end before the first one opens.
+        // `end_all` raises the version even for a user without sessions.
         let other = member(8);
         sessions.end_all(&other, NOW).await.unwrap();
         assert!(!open(&sessions, &other, "d", first).await);
-        // Another kind of user with the same subject.
+        // A user of another kind with the same subject has a version and sessions of its own.
         let staff = SessionOwner { user_kind: "Staff".into(), ..owner.clone() };
         let version = sessions.credentials_version(&staff).await.unwrap();
         assert!(open(&sessions, &staff, "e", version).await);
@@ -70,7 +70,7 @@ async fn open_with_a_stale_credentials_version_is_rejected() {
         };
         assert!(sessions.find_active(&owner, &claims).await.unwrap().is_some());
         assert_eq!(sessions.find_active(&staff, &claims).await.unwrap(), None);
-        // The sessions of all users may end before the first one of a user opens.
+        // `end_all_users` raises the version even for a user without sessions.
         let newcomer = member(9);
         let version = sessions.credentials_version(&newcomer).await.unwrap();
         sessions.end_all_users(NOW).await.unwrap();
@@ -81,7 +81,7 @@ async fn open_with_a_stale_credentials_version_is_rejected() {
 }
 
 #[tokio::test]
-async fn open_after_a_change_of_the_user_is_rejected() {
+async fn open_is_rejected_if_the_user_changed_during_the_sign_in() {
     let database = Database::open("sqlite::memory:").await.unwrap();
     let (users, sessions) = (SqlUsers::new(database.clone()), SqlSessions::new(database));
     let account = account("johndoe");
@@ -113,7 +113,7 @@ async fn end_all_during_concurrent_sign_ins_leaves_no_session() {
         let sessions = SqlSessions::new(database);
         let (mut opened, mut contested) = (0, 0);
         for round in 0..300 {
-            // Every third user has no session yet.
+            // In every third round, the user is new and has never had a session.
             let owner = member(if round % 3 == 0 { round } else { -1 });
             let version = sessions.credentials_version(&owner).await.unwrap();
             let sign_ins = (0..6).map(|number| {
@@ -130,15 +130,15 @@ async fn end_all_during_concurrent_sign_ins_leaves_no_session() {
             contested += usize::from((1..6).contains(&count));
         }
         eprintln!(
-            "{opened} of 1800 sign-ins preceded end_all; in {contested} of 300 rounds, some but not all did"
+            "{opened} of 1800 sign-ins succeeded; in {contested} of 300 rounds, some succeeded and some failed"
         );
-        assert!(contested > 0, "no sign-in was concurrent with end_all");
+        assert!(contested > 0, "expected some sign-ins to be concurrent with `end_all`, but none was");
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn revoke_while_the_session_ends_concurrently_is_not_an_error() {
+async fn revoke_concurrent_with_end_does_not_fail() {
     on_postgres(async |database| {
         let sessions = SqlSessions::new(database);
         let owner = member(7);
@@ -188,7 +188,7 @@ async fn removing_a_client_ends_its_sessions() {
 #[tokio::test]
 async fn open_without_a_maximum_does_not_search_for_sessions_to_evict() {
     on_postgres(async |database| {
-        // The trigger runs for each statement, even if it deletes nothing.
+        // The trigger runs for each `DELETE` statement, even if no row is deleted.
         for statement in [
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
              'BEGIN RAISE EXCEPTION ''searched''; END'",

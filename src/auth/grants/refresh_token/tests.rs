@@ -38,11 +38,11 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(900);
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// A session store in memory that supports only token families. Clones share them.
+/// An in-memory session store that supports only token families. Clones share the families.
 #[derive(Clone, Default)]
 struct Families {
     by_name: Arc<Mutex<Vec<(TokenHash, TokenFamily)>>>,
-    /// A function that runs just before the next rotation, in place of a concurrent request.
+    /// A function that runs just before the next rotation, to simulate a concurrent request.
     before_rotation: Arc<Mutex<Option<Work>>>,
 }
 
@@ -105,7 +105,7 @@ impl SessionStore for Families {
     }
 
     async fn find_token_family(&self, name: &TokenHash) -> Result<Option<TokenFamily>, BackendError> {
-        Ok(self.lock().iter().find(|(own, _)| own == name).map(|(_, family)| family.clone()))
+        Ok(self.lock().iter().find(|(stored, _)| stored == name).map(|(_, family)| family.clone()))
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>) -> Result<bool, BackendError> {
@@ -203,7 +203,7 @@ impl TokenVerifier for SessionTokens {
     }
 }
 
-/// An `Auth` whose clock the test sets.
+/// An `Auth` whose clock the test controls.
 #[derive(Clone)]
 struct TestAuth {
     auth: Auth<User>,
@@ -229,7 +229,7 @@ fn granted(scopes: &BTreeSet<&str>) -> GrantedScopes {
 
 fn scopes(granted_scopes: &GrantedScopes) -> BTreeSet<String> {
     let GrantedScopes::Only(scopes) = granted_scopes else {
-        panic!("all scopes were granted instead of a set of scopes")
+        panic!("expected a set of scopes, but all scopes were granted")
     };
     scopes.iter().map(ToString::to_string).collect()
 }
@@ -303,7 +303,7 @@ fn requested() -> impl Strategy<Value = Vec<String>> {
     prop_oneof![1 => Just(Vec::new()), 1 => some]
 }
 
-/// Returns any step, but often a use of the current token, so that families have many tokens before they end.
+/// Generates steps. Uses of the current token are frequent, so that families have many tokens before they end.
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         16 => requested().prop_map(Step::Current),
@@ -343,7 +343,7 @@ impl Model {
             Ok(tokens) => {
                 prop_assert!(
                     requested.is_subset(&self.granted),
-                    "scopes beyond the sign-in were granted: {:?}",
+                    "the refresh granted scopes that the sign-in did not grant: {:?}",
                     tokens.granted_scopes
                 );
                 prop_assert_eq!(scopes(&tokens.granted_scopes), expected);
@@ -366,11 +366,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn token_family_matches_the_model_after_all_steps(initial in requested(), steps in vec(step(), 1..60)) {
+    fn token_family_matches_the_model_after_each_step(initial in requested(), steps in vec(step(), 1..60)) {
         let user = OneUser(Arc::new(Mutex::new(granted(&["a", "b"].into()))));
         let families = Families::default();
         let auth = auth_with(&user, &families, SETTINGS);
-        // Fails if the user has none of the requested scopes.
+        // The sign-in fails if the user has none of the requested scopes.
         let Ok(tokens) = sign_in(&auth, &initial) else { return Ok(()) };
         let access_token = tokens.access_token.clone();
         let mut model = Model {
@@ -433,7 +433,11 @@ proptest! {
             prop_assert_eq!(families.lock().is_empty(), model.is_ended);
             let authentication = auth.auth.authenticate(&access_token).now_or_never().unwrap().unwrap();
             let is_invalid = matches!(authentication, Authentication::Invalid);
-            prop_assert_eq!(is_invalid, model.is_ended, "the access token must end with the session");
+            prop_assert_eq!(
+                is_invalid,
+                model.is_ended,
+                "the access token must become invalid exactly when the session ends"
+            );
             // After the grace period, only the current token may be valid.
             let later = now.max(model.rotated + SETTINGS.grace);
             for token in &model.tokens {
@@ -473,7 +477,7 @@ fn race(
 }
 
 #[test]
-fn two_concurrent_uses_within_grace_return_the_same_token() {
+fn concurrent_uses_within_the_grace_period_return_the_same_token() {
     let winner = Arc::new(Mutex::new(String::new()));
     let current = Arc::clone(&winner);
     let (auth, families, result) = race(3, move |auth, _, token| {
@@ -486,7 +490,7 @@ fn two_concurrent_uses_within_grace_return_the_same_token() {
 }
 
 #[test]
-fn two_concurrent_uses_without_grace_end_the_session() {
+fn concurrent_uses_without_a_grace_period_end_the_session() {
     let (_, families, result) = race(0, |auth, _, token| {
         assert!(use_token(auth, token, &[], START).is_ok());
     });
@@ -501,7 +505,7 @@ fn refresh_of_a_session_that_ends_concurrently_is_rejected() {
 }
 
 #[test]
-fn use_after_two_concurrent_rotations_ends_the_session() {
+fn use_of_a_token_after_two_concurrent_rotations_ends_the_session() {
     let (_, families, result) = race(3, |auth, _, token| {
         let next = refresh_token(&use_token(auth, token, &[], START).unwrap());
         assert!(use_token(auth, &next, &[], START).is_ok());
@@ -516,7 +520,7 @@ fn sender(address: u8) -> ClientInfo {
 }
 
 #[test]
-fn second_sender_ends_the_session_whichever_response_is_used_first() {
+fn refresh_by_two_senders_ends_the_session_whichever_response_is_used_first() {
     let is_valid = |auth: &TestAuth, tokens: &Tokens| {
         let authentication = auth.auth.authenticate(&tokens.access_token).now_or_never().unwrap().unwrap();
         matches!(authentication, Authentication::Valid(_))
@@ -567,7 +571,7 @@ fn family(rotated: Timestamp) -> TokenFamily {
 }
 
 #[test]
-fn status_changes_exactly_when_grace_period_or_lifetime_ends() {
+fn token_status_changes_exactly_when_the_grace_period_or_lifetime_ends() {
     let after = |seconds| START + Duration::from_secs(seconds);
     for (rotated, token, now, expected) in [
         (5, "current", 14, TokenStatus::Current),
