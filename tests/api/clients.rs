@@ -140,7 +140,10 @@ async fn auth_with_the_user_kind_of_clients_fails_to_build() {
 
 #[actix_web::test]
 async fn metadata_lists_authentication_with_a_secret_only_if_there_is_a_client_registry() {
-    let builder = || Auth::builder(Members::default()).passwords(AgingHasher::default()).tokens(tokens());
+    let builder = || {
+        let builder = Auth::builder(Members::default()).passwords(AgingHasher::default()).tokens(tokens());
+        builder.issuer("https://auth.example.com")
+    };
     for (builder, expected) in [
         (builder(), vec!["none"]),
         (builder().clients(OwnTokens), vec!["none", "client_secret_basic", "client_secret_post"]),

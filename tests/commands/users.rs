@@ -387,7 +387,10 @@ fn commands_accept_only_options_that_they_use() {
 fn help_needs_no_database() {
     let gatepass = Gatepass::on_sqlite();
     let help = gatepass.done(&["users", "passwd", "--help"]);
-    assert!(help.contains("Usage: gatepass users passwd") && help.contains("end all sessions"), "{help}");
+    assert!(
+        help.contains("Usage: gatepass users passwd") && help.contains("end all the user's sessions"),
+        "{help}"
+    );
     for commands in ["users", "clients"] {
         gatepass.run(&[commands]).fails(2, &["add, list"]);
         let mut without_url = gatepass.command(&[commands]);

@@ -187,7 +187,9 @@ fn check_succeeds_before_and_after_the_first_start() {
         serve(gatepass, &[]);
         let text = check(gatepass, &[]).done();
         assert_eq!(text.lines().count(), 4, "{text}");
-        for (line, word) in text.lines().zip(["http://127.0.0.1:8000", "up to date", "signs", "no file"]) {
+        for (line, word) in
+            text.lines().zip(["http://127.0.0.1:8000", "up to date", "signing key", "no file"])
+        {
             assert!(line.contains(" ok: ") && line.contains(word), "{line}");
         }
         expect_results(&check(gatepass, &["--json"]), [true; 3]);

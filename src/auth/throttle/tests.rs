@@ -87,7 +87,7 @@ async fn failures_at_address(throttle: &Arc<Throttle>, account: &Account, now: T
     throttle.find(&keys, now).await.unwrap()[0].count
 }
 
-#[actix_web::test]
+#[tokio::test]
 async fn ignored_attempt_is_not_counted_but_dropped_and_failed_attempts_are() {
     let (throttle, now) = (in_memory(), Timestamp::from_unix(1000));
     for is_client in [false, true] {
@@ -121,7 +121,7 @@ fn failure_is_forgotten_exactly_at_the_end_of_its_time_or_if_it_is_later_than_th
     assert_eq!([(0, 3599), (0, 3600), (900, 0), (901, 0)].map(|(last, now)| count(last, now)), [1, 0, 1, 0]);
 }
 
-#[actix_web::test]
+#[tokio::test]
 async fn network_of_a_user_is_stored_at_most_once_a_day() {
     let (throttle, account) = (in_memory(), account(false));
     for (seconds, is_stored) in [(0, true), (86_399, false), (86_400, true), (86_401, false)] {
