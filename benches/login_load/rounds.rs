@@ -19,8 +19,7 @@ pub const HASHING: Duration = Duration::from_secs(1);
 pub const QUIET: Duration = Duration::from_secs(2);
 /// The duration of the load in seconds.
 pub const LOAD: u64 = 5;
-/// The time at the start and at the end of the load during which latencies are not measured, because the queue may not
-/// be full.
+/// Latencies are not measured this close to the start or the end of the load, because the queue may not be full then.
 const MARGIN: Duration = Duration::from_millis(500);
 
 pub struct Results(pub Vec<Round>);

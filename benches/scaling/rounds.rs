@@ -109,8 +109,8 @@ impl Results {
         Spread::of(self.rounds.iter().map(value))
     }
 
-    /// Returns the spread of `value(round, usage, seconds)` over the cases with this number of replicas and this kind of
-    /// request.
+    /// Returns the spread of `value(round, usage, seconds)` over the cases with this number of replicas and this kind
+    /// of request.
     pub fn case(&self, replicas: usize, kind: Kind, value: impl Fn(&Round, &Usage, f64) -> f64) -> Spread {
         self.spread(|round| {
             let mut cases = round.cases.iter();

@@ -117,7 +117,7 @@ struct Run {
 }
 
 impl Run {
-    /// Repeats a task at fixed times. A late task runs at once, and its latency includes the delay.
+    /// Repeats a task at fixed times. A late task runs immediately, and its latency includes the delay.
     fn repeat(&self, task: &Task, mut client: Client<'_>, tally: &Mutex<Tally>) -> Result<()> {
         let mut due = self.start;
         for turn in 0.. {

@@ -129,7 +129,7 @@ impl AuditTrail {
         });
     }
 
-    /// Writes the remaining entries within [`FLUSH_TIMEOUT`]. Events after this call are lost.
+    /// Writes the remaining entries, for at most [`FLUSH_TIMEOUT`]. Events after this call are lost.
     pub(crate) async fn flush(&self) {
         let deadline = Instant::now() + FLUSH_TIMEOUT;
         for Sink { stop, .. } in &self.sinks {
@@ -161,7 +161,7 @@ impl EventListener for AuditTrail {
     }
 }
 
-/// The failures of the last minute, and older ones that have not been written yet. Clients can cause any number of
+/// The failures from the last minute, and older ones that have not been written yet. Clients can cause any number of
 /// failures, so the number of entries is limited. Failures beyond the limit are not lost, but counted in one entry per
 /// kind.
 #[derive(Debug, Default)]

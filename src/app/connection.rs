@@ -150,7 +150,7 @@ impl State {
         }
     }
 
-    /// Shuts down the socket. Actix then closes the connection, because its next read or write fails.
+    /// Shuts down the socket. Actix notices this at its next read or write, and closes the connection.
     fn close(&self, reason: &str) {
         log::debug!("closing a connection: {reason}");
         let _ = self.socket.shutdown(Shutdown::Both);

@@ -7,7 +7,7 @@ use actix_web::http::{Method, Uri, header};
 
 use crate::http::request_id;
 
-/// The time for which browsers may cache a preflight response, in seconds. This is Chromium's maximum.
+/// The maximum lifetime of cached preflight responses in browsers, in seconds. This is Chromium's maximum.
 const MAX_AGE: usize = 7200;
 
 /// Origins as browsers send them: `https://app.example.com`, `http://localhost:5173`.

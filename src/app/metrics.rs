@@ -120,7 +120,7 @@ impl Metrics {
         Self { requests, audit, events, registry }
     }
 
-    /// Adds the metrics of password hashing.
+    /// Adds the metrics for password hashing.
     pub(crate) fn add_hasher(&mut self, hasher: Argon2Hasher) {
         self.registry.register_collector(Box::new(Readings(move || {
             let load = hasher.load();
@@ -138,7 +138,7 @@ impl Metrics {
         })));
     }
 
-    /// Adds the metrics of the token cache.
+    /// Adds the metrics for the token cache.
     pub(crate) fn add_token_cache<U: AuthUser>(&mut self, cache: Arc<TokenCache<U>>) {
         self.registry.register_collector(Box::new(Readings(move || {
             let stats = cache.stats();

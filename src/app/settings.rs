@@ -267,7 +267,7 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(..=60).map(Duration::from_secs))]
     refresh_grace: Duration,
 
-    /// Lifetime of an unused refresh token in seconds; the default is 14 days
+    /// Idle timeout of refresh tokens in seconds; the default is 14 days
     #[arg(long, value_name = "SECONDS", default_value = "1209600", value_parser = positive_seconds)]
     refresh_idle_ttl: Duration,
 
@@ -279,7 +279,7 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "SECONDS", default_value = "28800", value_parser = positive_seconds)]
     session_cookie_ttl: Duration,
 
-    /// Lifetime of an unused session cookie in seconds; the default is 1 hour
+    /// Idle timeout of session cookies in seconds; the default is 1 hour
     #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = positive_seconds)]
     session_cookie_idle_ttl: Duration,
 
@@ -439,7 +439,7 @@ struct HashPoolSettings {
     #[arg(long, value_name = "NUMBER", default_value = "64", value_parser = positive::<NonZeroUsize>)]
     hash_queue: NonZeroUsize,
 
-    /// Maximum expected wait in milliseconds for a hashing thread; sign-ins that would wait longer get 503 at once
+    /// Maximum expected wait in milliseconds for a hashing thread; sign-ins that would wait longer get 503 immediately
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 2000)]
     hash_max_wait: u64,
 }
@@ -491,7 +491,7 @@ struct LoginThrottleSettings {
 }
 
 secret! {
-    /// The URL of a database, which may contain a password.
+    /// The database URL, which may contain a password.
     DatabaseUrl
 }
 

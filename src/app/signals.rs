@@ -36,7 +36,7 @@ impl StopSignals {
     pub(crate) async fn stop(mut self, is_stopping: Arc<AtomicBool>, delay: Duration) {
         self.received().await;
         is_stopping.store(true, Ordering::Relaxed);
-        log::info!("stopping after the requests in flight; a second signal stops at once");
+        log::info!("stopping after the requests in flight; a second signal stops immediately");
         rt::spawn(async move {
             self.received().await;
             std::process::exit(1);

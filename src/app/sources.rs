@@ -86,7 +86,7 @@ impl FileValue {
     }
 }
 
-/// A setting, its value in force, and the source of the value.
+/// A setting, its effective value, and the source of the value.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Setting {
     #[serde(rename = "setting")]
@@ -170,7 +170,7 @@ pub(crate) fn read_files(
     Ok(values)
 }
 
-/// Returns the settings of `command` that are in force.
+/// Returns the settings of `command`, with their effective values.
 pub(crate) fn in_force(command: &clap::Command, matches: &ArgMatches, files: &[FileValue]) -> Vec<Setting> {
     let describe = |(name, arg): (&str, &Arg)| {
         let id = arg.get_id().as_str();

@@ -86,8 +86,8 @@ impl<U: AuthUser> Auth<U> {
         self.authenticate_for(token, Accepted::OwnAudience).await
     }
 
-    /// Does the same as [`authenticate`](Self::authenticate), but accepts only tokens for the given audience, for
-    /// example to authenticate requests to another service.
+    /// Like [`authenticate`](Self::authenticate), but accepts only tokens for the given audience, for example to
+    /// authenticate requests to another service.
     ///
     /// # Errors
     /// The errors of [`authenticate`](Self::authenticate).
@@ -116,7 +116,7 @@ impl<U: AuthUser> Auth<U> {
         self.cached(token.expose(), accepted, now, look_up).await
     }
 
-    /// Returns the cached result for a token or cookie. If there is none, calls `look_up` and caches the result. If
+    /// Returns the cached result for a token or cookie. If there is none, awaits `look_up` and caches the result. If
     /// `look_up` returns `None`, the token or cookie is invalid, and nothing is cached.
     pub(super) async fn cached(
         &self,

@@ -138,7 +138,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the rules for new passwords. Without a policy, a password must have at least 15 characters.
+    /// Sets the rules for new passwords. If no policy is set, a password must have at least 15 characters.
     #[must_use]
     pub fn password_policy(mut self, policy: impl PasswordPolicy + 'static) -> Self {
         self.password_policy = Some(DynPasswordPolicy::new_arc(policy));
@@ -210,7 +210,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the registry of clients. Without it, client credentials are ignored.
+    /// Sets the client registry. If there is none, client credentials are ignored.
     #[must_use]
     pub fn clients(mut self, registry: impl ClientRegistry + 'static) -> Self {
         self.clients = Some(DynClientRegistry::new_arc(registry));
@@ -227,7 +227,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
     }
 
     /// Sets the store for sessions and refresh tokens. With a store, tokens can be revoked, users can sign out, and
-    /// clients that request the scope `offline_access` get refresh tokens. Without a store, a token is valid until it
+    /// clients that request the scope `offline_access` get refresh tokens. Without one, a token is valid until it
     /// expires.
     #[must_use]
     pub fn sessions(mut self, store: impl SessionStore + 'static) -> Self {
@@ -258,7 +258,8 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the cache of authenticated tokens. Without a cache, every request verifies its token and loads the user.
+    /// Sets the cache for authenticated tokens. If there is no cache, every request verifies its token and loads the
+    /// user.
     #[must_use]
     pub fn token_cache(mut self, cache: Arc<TokenCache<S::User>>) -> Self {
         self.token_cache = Some(cache);
@@ -303,8 +304,8 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
 
     /// Sets the audiences that clients may request tokens for with the parameter `resource`
     /// ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707)) or `audience`. A request without these parameters gets a
-    /// token for the first audience that the client may have. Without this call, all tokens are for the issuer's own
-    /// audience.
+    /// token for the first audience that the client may have. If this method is not called, all tokens are for the
+    /// issuer's own audience.
     ///
     /// List the issuer's own audience too, such as [`JwtSettings::audience`](crate::jwt::JwtSettings::audience): this
     /// application accepts only tokens for that audience.

@@ -16,9 +16,9 @@ use crate::{
 impl<U: AuthUser> Auth<U> {
     /// Authenticates the client of a request
     /// ([RFC 6749 section 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). A public client sends only its
-    /// identifier. A request without client credentials belongs to the
-    /// [default client](crate::auth::AuthBuilder::default_client_id). Without a [`ClientRegistry`], client credentials
-    /// are ignored, and all requests belong to the default client.
+    /// identifier. A request without client credentials is attributed to the
+    /// [default client](crate::auth::AuthBuilder::default_client_id). If there is no [`ClientRegistry`], client
+    /// credentials are ignored, and all requests are attributed to the default client.
     ///
     /// # Errors
     /// - [`AuthError::InvalidClient`] for an unknown client, for a wrong or missing secret, for a secret from a public
@@ -43,7 +43,7 @@ impl<U: AuthUser> Auth<U> {
             None => Err(AuthError::InvalidClient),
             Some(client_id) => {
                 let verify = self.verify_client(registry, client_id, secret);
-                // Without a secret, there is nothing to guess.
+                // If the client has no secret, there is nothing to guess.
                 match secret {
                     Some(_) => self.throttled(Target::Client(client_id), client_info, verify).await,
                     None => verify.await,
@@ -114,8 +114,8 @@ impl<U: AuthUser> Auth<U> {
         Some(id).filter(|id| self.0.rules.require_client || **id != self.0.default_client_id)
     }
 
-    /// Returns the identifier of the client of a session or token. If none is stored, this is the default client: its
-    /// sessions contain no identifier, and neither do tokens that older versions of Gatepass issued.
+    /// Returns the client identifier of a session or token. If none is stored, returns that of the default client,
+    /// whose sessions contain no identifier. Tokens issued by older versions of Gatepass contain none either.
     pub(crate) fn client_id_of<'a>(&'a self, stored: Option<&'a ClientId>) -> &'a ClientId {
         stored.unwrap_or(&self.0.default_client_id)
     }

@@ -70,14 +70,15 @@ impl Default for CookieTransport {
 }
 
 impl CookieTransport {
-    /// Sets the time after the sign-in at which cookies and their sessions end, in whole seconds.
+    /// Sets the lifetime of session cookies and their sessions, counted from the sign-in. Fractions of a second are
+    /// ignored.
     #[must_use]
     pub fn lifetime(self, lifetime: Duration) -> Self {
         Self { lifetime, ..self }
     }
 
-    /// Sets the time without requests after which cookies and their sessions end, in whole seconds. Requests are
-    /// recorded at most once per tenth of this time, so a session may end earlier, by up to a tenth of this time.
+    /// Sets the idle timeout of session cookies and their sessions. Fractions of a second are ignored. Requests are
+    /// recorded at most once per tenth of the timeout, so a session may end up to a tenth of the timeout early.
     #[must_use]
     pub fn idle_timeout(self, idle: Duration) -> Self {
         Self { idle, ..self }
@@ -217,8 +218,8 @@ impl<U: AuthUser> Auth<U> {
         Ok(session.filter(|session| now < session.expires_at.min(session.last_use() + transport.idle)))
     }
 
-    /// Records the use of a session, at most ten times within the idle timeout. Returns the time from which the next
-    /// use must be recorded.
+    /// Records the use of a session, at most ten times within the idle timeout. Returns the time at which the next use
+    /// must be recorded.
     async fn record_use(
         &self,
         session: &CookieSession<'_>,
@@ -252,7 +253,7 @@ impl<U: AuthUser> Auth<U> {
 struct CookieSession<'a> {
     family: TokenFamily,
     hash: TokenHash,
-    /// The time at which the session ends even if it is used.
+    /// The end of the session's lifetime, even if it is in use.
     expires_at: Timestamp,
     transport: &'a CookieTransport,
 }

@@ -24,7 +24,7 @@ pub enum AuthError {
     IssuedToAnotherClient,
     /// Too many attempts failed, or too many requests were sent.
     TooManyAttempts {
-        /// The time after which the next attempt is accepted.
+        /// The time until the next attempt is accepted.
         retry_after: Duration,
     },
     /// The client is unknown, its secret is wrong, or a required client did not authenticate.

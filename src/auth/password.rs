@@ -253,7 +253,7 @@ impl<U: AuthUser> Auth<U> {
         }
         let new = self.hasher()?.hash(new).await?;
         drop(turn);
-        // Sessions end before the change, so that they do not survive it even if the second call of `end_all` fails.
+        // Sessions end before the change, so that they do not survive it even if the second call to `end_all` fails.
         // The second call ends sessions that were opened in between. If it fails, the change must not be reported as a
         // success.
         self.end_all(&subject, now).await?;

@@ -40,8 +40,8 @@ pub enum Introspection<U> {
 
 impl<U: AuthUser> Auth<U> {
     /// Revokes a token that was issued to `client` ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)); `None` is the
-    /// default client. The revocation of an access token does not end its session; that of a refresh token does. An
-    /// invalid token is not an error. If there is no session store, nothing is revoked.
+    /// default client. Revoking an access token does not end its session; revoking a refresh token does. An invalid
+    /// token is not an error. If there is no session store, nothing is revoked.
     ///
     /// # Errors
     /// [`AuthError::IssuedToAnotherClient`] if the token was issued to another client, [`AuthError::Backend`] if a

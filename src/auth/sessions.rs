@@ -1,4 +1,4 @@
-//! The sessions of a user.
+//! Listing and ending a user's sessions.
 
 use crate::{
     auth::{Auth, AuthError, Sessions},
@@ -18,7 +18,7 @@ impl<U: AuthUser> Auth<U> {
         self.0.sessions.as_ref().ok_or(AuthError::NotConfigured("a session store"))
     }
 
-    /// Returns the active sessions of a user, most recently used first.
+    /// Returns a user's active sessions, most recently used first.
     ///
     /// # Errors
     /// [`AuthError::NotConfigured`] if no [`SessionStore`] is set, [`AuthError::Backend`] if the store fails.
@@ -27,7 +27,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(self.session_store()?.store.list(&owner, self.now()).await?)
     }
 
-    /// Ends a session of a user; its tokens are then no longer valid. Returns whether the user had such a session.
+    /// Ends one of a user's sessions; its tokens are then no longer valid. Returns whether the user had such a session.
     ///
     /// # Errors
     /// [`AuthError::NotConfigured`] if no [`SessionStore`] is set, [`AuthError::Backend`] if the store fails.

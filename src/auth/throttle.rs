@@ -91,9 +91,9 @@ pub struct LoginThrottleLimits {
     pub address_failures: u32,
     /// The longest wait. The first wait is one second, and each further wait is twice as long as the one before.
     pub longest_wait: Duration,
-    /// The time after the last failure at which the failures from an address are forgotten. It must exceed the longest
-    /// wait. The failures for an account across all addresses are forgotten after a day, and those from a device after
-    /// 30 days.
+    /// The time after which failures from an address are forgotten, counted from the last failure. It must exceed the
+    /// longest wait. The failures for an account across all addresses are forgotten after a day, and those from a
+    /// device after 30 days.
     pub forget_after: Duration,
     /// The maximum number of attempts per second from one address, successful or not. Bursts may be ten times as large.
     pub rate: NonZeroU32,
@@ -103,7 +103,7 @@ impl Default for LoginThrottleLimits {
     /// Returns limits of 5 failures per account and address, 100 per account, and 100 per address, with waits of up to
     /// 15 minutes. Failures from an address are forgotten after an hour. An address may make 50 attempts per second.
     ///
-    /// After about 15 attempts, an attacker gets four attempts per hour at one account from one address. From all
+    /// After about 15 attempts, an attacker gets four attempts per hour on one account from one address. From all
     /// addresses together, attackers get 100 attempts, the limit of
     /// [NIST SP 800-63B section 5.2.2](https://pages.nist.gov/800-63-3/sp800-63b.html#throttle), and then four per
     /// hour.
@@ -131,7 +131,7 @@ const ACCOUNT_FORGET_AFTER: Duration = DAY;
 /// The time after which the failures from a device are forgotten.
 const DEVICE_FORGET_AFTER: Duration = DAY.saturating_mul(30);
 
-/// The time for which a network stays known after a sign-in.
+/// The retention period for known networks, counted from the last recorded sign-in.
 const NETWORK_KNOWN_FOR: Duration = DAY.saturating_mul(30);
 
 impl LoginThrottleLimits {
@@ -470,7 +470,7 @@ const MIN_RATES_LIMIT: usize = 10_000;
 /// The maximum number of networks in [`Throttle::clients`] and in [`Throttle::exceeded`].
 const CLIENT_NETWORKS: usize = 1000;
 
-/// The time for which a network is exempt from the rate limit after a client authenticated from it.
+/// The duration of a network's exemption from the rate limit after a client authenticated from it.
 const CLIENT_EXEMPT_FOR: Duration = Duration::from_secs(60);
 
 const NETWORK_NOT_STORED: &str =
@@ -530,7 +530,7 @@ impl Throttle {
         let network = address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
         let name = URL_SAFE_NO_PAD.encode(account.hash);
         let key = |name, forget_after| ThrottleKey { name, forget_after };
-        // Wrong passwords that a client forwards must not delay the authentication of the client itself.
+        // Wrong passwords sent through a client must not delay the authentication of the client itself.
         let prefix = if account.is_client { CLIENTS } else { "" };
         let mut keys = vec![
             key(format!("{name} {network}"), self.limits.forget_after),
@@ -547,8 +547,8 @@ impl Throttle {
         let found = self.find(&keys, now).await?;
         let (at_address, address) = (found[0], found[1]);
         if account.is_client {
-            // Client secrets are too long to guess, and clients send many requests at once: attempts in progress do not
-            // count as failures.
+            // Client secrets are too long to guess, and clients send many requests concurrently: attempts in progress
+            // do not count as failures.
             self.limits.check(at_address, 0, self.limits.account_failures, now)?;
             self.limits.check(address, 0, self.limits.address_failures, now)?;
             let outdated = if at_address.count > 0 { vec![keys[0].clone()] } else { Vec::new() };
@@ -685,7 +685,7 @@ impl Drop for Attempt {
             let now = self.now;
             runtime.spawn(async move {
                 if let Err(error) = in_progress.count_failure(now).await {
-                    log::warn!("cannot record the failed attempt of a client that disconnected: {error}");
+                    log::warn!("cannot count the attempt of a disconnected client as failed: {error}");
                 }
             });
         }

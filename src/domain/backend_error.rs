@@ -37,12 +37,12 @@ impl BackendError {
         Self { cause: cause.into().into(), temporary: true, retry_after: None }
     }
 
-    /// Creates an error for an overloaded service, with the time after which a retry may succeed.
+    /// Creates an error for an overloaded service, with the time until a retry may succeed.
     pub fn busy(cause: impl Into<Box<dyn Error + Send + Sync>>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::unavailable(cause) }
     }
 
-    /// Returns the time after which a retry may succeed, if known.
+    /// Returns the time until a retry may succeed, if known.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }

@@ -33,7 +33,7 @@ pub struct Claims {
     pub client_id: Option<ClientId>,
     /// The time of issue (`iat`).
     pub issued_at: Option<Timestamp>,
-    /// The time from which the token is no longer valid (`exp`).
+    /// The expiry time (`exp`).
     pub expires_at: Option<Timestamp>,
     /// The identifier of the token (`jti`).
     pub token_id: Option<Arc<str>>,

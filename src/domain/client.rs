@@ -148,7 +148,7 @@ impl ClientSecretHash {
         Self { hash, expires_at: None }
     }
 
-    /// Sets the time from which the secret is no longer valid.
+    /// Sets the expiry time of the secret.
     #[must_use]
     pub fn until(self, end: Timestamp) -> Self {
         Self { expires_at: Some(end), ..self }

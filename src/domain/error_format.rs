@@ -35,7 +35,7 @@ pub struct ErrorSummary<'a> {
 impl ErrorFormat {
     /// Creates a format with custom bodies, for all endpoints and user extractors of an `Auth`, including the token
     /// endpoint. Status codes and headers are those of [`OAuth2`](Self::OAuth2). Responses that involve no `Auth`, such
-    /// as those of [`fallback`](crate::web::fallback) and of the form extractors, keep FastAPI's bodies.
+    /// as those from [`fallback`](crate::web::fallback) and the form extractors, keep FastAPI's bodies.
     ///
     /// ```
     /// use gatepass::ErrorFormat;

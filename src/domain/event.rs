@@ -116,7 +116,7 @@ event_kinds! {
     ClientChanged = "client_changed",
     /// An operator removed a client; its sessions ended.
     ClientRemoved = "client_removed",
-    /// An operator cleared failed attempts, so that login throttling no longer delays sign-ins because of them.
+    /// An operator cleared failed attempts, so that login throttling no longer delays attempts because of them.
     ThrottleCleared = "throttle_cleared",
     /// An operator created a signing key.
     KeyRotated = "key_rotated",

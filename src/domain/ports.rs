@@ -489,8 +489,7 @@ pub struct IssuedToken {
 pub struct KeySet {
     /// A JSON Web Key Set ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
     pub json: String,
-    /// The time for which clients may cache the set. A new key is published for longer than this before it is used for
-    /// signing.
+    /// The cache lifetime of the set. A new key is published for longer than this before it is used for signing.
     pub max_age: Duration,
 }
 

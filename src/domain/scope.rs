@@ -19,7 +19,7 @@ impl Scope {
     /// user may request it, since it grants no access.
     pub const OFFLINE_ACCESS: &str = "offline_access";
 
-    /// The scope that a token needs at the UserInfo endpoint
+    /// The scope that the UserInfo endpoint requires
     /// ([OpenID Connect Core section 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
     /// Every user may request it.
     pub const OPENID: &str = "openid";

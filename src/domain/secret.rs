@@ -90,7 +90,7 @@ secret! {
 }
 
 impl DeviceCookie {
-    /// The lifetime of the cookie after a sign-in.
+    /// The lifetime of the cookie, counted from the sign-in.
     pub const LIFETIME: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 }
 

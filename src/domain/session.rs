@@ -152,7 +152,7 @@ impl Delivery {
     }
 }
 
-/// A change of the [`Delivery`] of a session: a response was repeated, or the client received one.
+/// A change to the [`Delivery`] of a session: a response was repeated, or the client received one.
 #[derive(Clone, Debug)]
 pub struct DeliveryUpdate<'a> {
     /// The session.
@@ -252,20 +252,20 @@ pub struct Rotation<'a> {
 ///   case would make guessing easier.
 /// - **rotate-compares**: `rotate` replaces the token only if the current one is `from` and the last response has the
 ///   number `sequence - 1`. Otherwise it changes nothing, so that the reuse of a stolen token is detected.
-/// - **rotate-once**: Of several concurrent calls of `rotate` for the same token, exactly one succeeds. Otherwise a
+/// - **rotate-once**: Of several concurrent calls to `rotate` for the same token, exactly one succeeds. Otherwise a
 ///   thief and the user could both get tokens.
 /// - **rotate-extends**: `rotate` stores the sender, the time of the last use and the new expiry. Otherwise a session
 ///   in use would be removed or evicted.
 /// - **delivery-compares**: `update_delivery` replaces the delivery only if the stored one equals `from`. The store
-///   need not compare `rotated`, which only changes together with `first`. Without a request, the sender and the time
-///   of the last use do not change.
-/// - **delivery-once**: Of several concurrent calls of `update_delivery` and `rotate` for the same delivery, exactly
+///   need not compare `rotated`, which only changes together with `first`. If there is no request, the sender and the
+///   time of the last use do not change.
+/// - **delivery-once**: Of several concurrent calls to `update_delivery` and `rotate` for the same delivery, exactly
 ///   one succeeds. Otherwise the record of which responses were received would be wrong.
-/// - **family-ends**: A family ends with its session. The revocation of an access token does not end the family.
+/// - **family-ends**: A family ends with its session. Revoking an access token does not end the family.
 ///
 /// The suite cannot check the following rule, because it does not concern any method of this trait:
 ///
-/// - Pruning: the store removes sessions some time after they expire. Otherwise they accumulate. A session without
+/// - Pruning: the store removes sessions some time after they expire. Otherwise they accumulate. A session without an
 ///   expiry is removed only when it ends. A revoked token is kept as long as its session.
 #[dynosaur::dynosaur(pub(crate) DynSessionStore = dyn(box) SessionStore)]
 pub trait SessionStore: Send + Sync {
@@ -315,7 +315,7 @@ pub trait SessionStore: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
-    /// Returns the sessions of a user that have not expired at `now`, most recently used first.
+    /// Returns a user's sessions that have not expired at `now`, most recently used first.
     ///
     /// # Errors
     /// [`BackendError`] if the store cannot be read.
@@ -325,7 +325,7 @@ pub trait SessionStore: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<Session>, BackendError>> + Send;
 
-    /// Ends a session of a user; its tokens are then no longer valid. Returns whether the user had such a session.
+    /// Ends one of a user's sessions; its tokens are then no longer valid. Returns whether the user had such a session.
     ///
     /// # Errors
     /// [`BackendError`] if the change could not be stored.
@@ -365,7 +365,7 @@ pub trait SessionStore: Send + Sync {
 
     /// Replaces the delivery of a session if it is still `update.from`. If `update.request` is set, stores its sender
     /// and time as those of the last request for a token. Returns whether the delivery was replaced. The operation is
-    /// atomic with respect to concurrent calls of this method and of [`rotate`](Self::rotate).
+    /// atomic with respect to concurrent calls to this method and to [`rotate`](Self::rotate).
     ///
     /// # Errors
     /// [`BackendError`] if the change could not be stored.

@@ -20,8 +20,8 @@ impl ThrottleKey {
         &self.name
     }
 
-    /// Returns the time for which a count is kept after the last addition. After this time, the count is forgotten, and
-    /// a store may remove it.
+    /// Returns how long a count is kept after it was last incremented. After that, it is treated as zero, and a store
+    /// may delete it.
     pub fn forget_after(&self) -> Duration {
         self.forget_after
     }
@@ -51,7 +51,7 @@ pub struct FailedAttempts {
 /// - **forgets**: `add` restarts a count at one if its last failure was the key's `forget_after` ago or earlier, and
 ///   only then. Otherwise old failures would delay users, or attackers would get new guesses too soon.
 /// - **clears**: `clear` removes the failures under the given keys only.
-/// - **atomic-count**: Concurrent calls of `add` are all counted. Otherwise attackers could guess in parallel.
+/// - **atomic-count**: Concurrent calls to `add` are all counted. Otherwise attackers could guess in parallel.
 /// - **device-key**: `device_key` returns the same key to all callers, including concurrent ones. Otherwise a cookie
 ///   from one replica would not be valid at another.
 ///

@@ -5,8 +5,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::http::{error::ApiError, trusted_proxies::RequestedHost};
 
-/// The ASCII characters that must be percent-encoded in a query (RFC 3986 section 2). `%` is not included, so that
-/// existing escapes are kept.
+/// The ASCII characters that no URL may contain (RFC 3986 section 2), and that are therefore percent-encoded. `%` is not
+/// included, so that existing escapes are kept.
 const QUERY: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')

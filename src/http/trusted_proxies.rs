@@ -16,8 +16,8 @@ use thiserror::Error;
 /// The proxies whose forwarding headers an application trusts.
 ///
 /// Add a value of this type to the application data. The headers then determine the client addresses in sessions,
-/// throttling and events, and the scheme and host of redirects. Without trusted proxies, the client address is the peer
-/// address of the connection.
+/// throttling and events, and the scheme and host of redirects. If no proxies are trusted, the client address is the
+/// peer address of the connection.
 ///
 /// ```
 /// use actix_web::{App, web};

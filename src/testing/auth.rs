@@ -80,7 +80,7 @@ impl<U: AuthUser> TestAuth<U> {
         Timestamp::from_unix(self.clock.load(Ordering::Relaxed))
     }
 
-    /// Advances the clock by whole seconds.
+    /// Advances the clock. Fractions of a second are ignored.
     pub fn advance(&self, by: Duration) {
         self.clock.fetch_add(by.as_secs(), Ordering::Relaxed);
     }
@@ -94,7 +94,7 @@ impl<U: AuthUser> Deref for TestAuth<U> {
     }
 }
 
-/// The users of a test, in memory. Clones share the users.
+/// In-memory users for a test. Clones share the users.
 #[derive(Clone)]
 pub struct TestUsers<U>(Arc<Mutex<Accounts<U>>>);
 

@@ -15,7 +15,7 @@ impl RequiredScopes for Reports {
     const SCOPES: &'static [&'static str] = &["reports:read"];
 }
 
-/// A registry of one client, which may use the client credentials grant.
+/// A registry with one client, which may use the client credentials grant.
 struct OwnTokens;
 
 impl ClientRegistry for OwnTokens {

@@ -384,7 +384,7 @@ fn commands_accept_only_options_that_they_use() {
 }
 
 #[test]
-fn help_needs_no_database() {
+fn help_does_not_need_a_database() {
     let gatepass = Gatepass::on_sqlite();
     let help = gatepass.done(&["users", "passwd", "--help"]);
     assert!(

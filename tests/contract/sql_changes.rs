@@ -115,12 +115,12 @@ impl Statement {
     }
 }
 
-/// SQL statements that record a change of user 7, as another process would.
+/// SQL statements that record a change to user 7, as another process would.
 const USER_7: &str = "UPDATE change_counter SET number = number + 1;
      INSERT INTO changes (number, kind, name, made) SELECT number, 'user', '7', 0 FROM change_counter";
 
 #[test]
-fn change_is_reported_at_once_in_its_process_and_within_a_second_in_other_processes() {
+fn change_is_reported_immediately_in_its_process_and_within_a_second_in_other_processes() {
     on_both(async |url, _statement| {
         let [here, there] = [Database::open(&url).await.unwrap(), Database::open(&url).await.unwrap()];
         let local = Recorder::watch(&here, 5 * SECOND).await;
@@ -139,7 +139,7 @@ fn change_is_reported_at_once_in_its_process_and_within_a_second_in_other_proces
 
         let expect = |change: Invalidation| {
             let change = Invalidated(change);
-            assert_eq!(local.events().first(), Some(&change), "the change should be reported at once");
+            assert_eq!(local.events().first(), Some(&change), "the change should be reported immediately");
             assert_eq!(remote.wait_for(&change, SECOND), slice::from_ref(&change));
             // This process also reads the change from the table.
             local.wait_for(&change, SECOND);

@@ -138,7 +138,7 @@ fn changing_the_password_of_a_user_or_disabling_or_removing_the_user_ends_all_se
 
 /// This is a race only on PostgreSQL: SQLite has one writer at a time.
 #[test]
-fn sign_in_concurrent_with_a_change_of_the_user_leaves_no_session() {
+fn sign_in_concurrent_with_a_change_to_the_user_does_not_leave_a_session() {
     on_postgres(async |database| {
         let (users, store) = (SqlUsers::new(database.clone()), SqlSessions::new(database));
         let user = add(&users, "johndoe").await;

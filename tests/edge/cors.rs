@@ -84,7 +84,7 @@ fn response_to_a_disallowed_origin_has_no_allow_origin_header() {
             assert_eq!(reply.header("access-control-allow-origin"), None, "{origin}: {reply:?}");
         }
     }
-    // Without the setting, no origin is allowed.
+    // By default, no origin is allowed.
     let reply = get("/users/me").header("Origin", APP).send(tutorial());
     assert_eq!(reply.header("access-control-allow-origin"), None);
 }

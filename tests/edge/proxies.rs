@@ -1,4 +1,4 @@
-//! Forwarding headers of trusted proxies.
+//! Forwarding headers from trusted proxies.
 
 use crate::support::{
     http::{Request, get, post_form},

@@ -30,7 +30,7 @@ fn unknown_methods_match_fastapi() {
 }
 
 #[test]
-fn other_methods_on_documentation_paths_match_fastapi() {
+fn unsupported_methods_on_documentation_paths_match_fastapi() {
     compare(requests(&["/docs", "/redoc", "/openapi.json"], &["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]));
 }
 

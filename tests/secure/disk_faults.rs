@@ -63,7 +63,7 @@ fn writes_return_503_and_reads_succeed_on_a_full_disk() {
 }
 
 #[test]
-fn start_on_a_read_only_disk_fails_with_a_one_line_error() {
+fn startup_on_a_read_only_disk_fails_with_a_one_line_error() {
     let Some((disk, gatepass)) = small_disk() else { return };
     if let Err(why) = disk.protect() {
         return skip(why);

@@ -63,7 +63,7 @@ fn forward_auth_returns_the_user_of_a_valid_token_and_401_or_403_otherwise() {
 }
 
 #[test]
-fn introspection_and_tokens_contain_the_profile_if_profile_claims_are_enabled() {
+fn introspection_and_tokens_with_profile_claims_contain_the_profile() {
     let (gatepass, service) = on_sqlite(&["--profile-claims"]);
     let secret = add_client_with(&gatepass, "api", &["--introspect-all"]);
     let token = service.token(JOHNDOE);

@@ -165,7 +165,7 @@ fn service_checks_at_most_three_more_passwords_than_the_limit_during_concurrent_
         // A sign-in with an unknown username computes a hash with these parameters.
         let replies = concurrently(100, |_| service.sign_in("username=nobody&password=wrong"));
         let (checked, throttled): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 400);
-        // Five attempts are allowed at once, and one more after each wait that ends during the test.
+        // Five attempts are allowed immediately, and one more after each wait that ends during the test.
         assert!((1..=8).contains(&checked.len()), "{} passwords were checked", checked.len());
         assert_eq!(failed_attempts(gatepass), [checked.len().to_string()]);
         throttled.into_iter().for_each(|reply| _ = expect_throttled(reply));
@@ -330,7 +330,7 @@ fn stolen_device_cookie_allows_at_most_13_guesses() {
         assert_eq!(failed_attempts(gatepass), ["2"], "only the failed attempts from the device are counted");
         assert_eq!(sign_in_from("127.0.5.1", JOHNDOE, &service).status, 200);
 
-        // Even if each wait ended at once, the cookie would allow only ten guesses in total.
+        // Even if each wait ended immediately, the cookie would allow only ten guesses in total.
         let mut checked = 2;
         for number in 0..20 {
             let end_wait = "UPDATE failures SET last = last - 1000 WHERE name LIKE 'device %' RETURNING name";
@@ -399,7 +399,7 @@ fn wrong_client_secrets_throttle_the_client_but_wrong_passwords_from_its_users_d
         expect_throttled(&introspect("127.0.6.1", &secret));
         assert_eq!(introspect("127.0.0.1", &secret).status, 200);
 
-        // Wrong passwords that a client forwards throttle the users, not the client itself.
+        // Wrong passwords sent through a client count against the users, not the client.
         for username in ["a", "b", "c", "d"] {
             let form = format!("username={username}&password=wrong{}", client_fields("web", &secret));
             assert_eq!(service.sign_in(&form).status, 400);

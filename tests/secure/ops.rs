@@ -173,7 +173,7 @@ fn shutdown_closes_the_listener_after_reporting_not_ready_and_the_operations_end
 }
 
 #[test]
-fn second_signal_ends_the_drain_delay_at_once() {
+fn second_signal_ends_the_drain_delay_immediately() {
     let (_gatepass, mut service) = on_sqlite(&[&OPS[..], &["--drain-delay", "600"]].concat());
     service.program.signal("TERM");
     service.program.wait_for("still accepting connections for 600 s");

@@ -97,13 +97,13 @@ fn example_fetches_a_new_key_on_first_use_and_drops_a_removed_key() {
     assert_eq!(keys.header("cache-control").as_deref(), Some("public, max-age=150"));
 
     gatepass.done(&["keys", "rotate", "--key-activation-delay", "0"]);
-    // Once the file of the old key is removed, the new key signs.
+    // Once the file of the old key is removed, the new key is used.
     let old = kid(&before);
     let mut files =
         fs::read_dir(gatepass.folder.path().join("keys")).unwrap().map(|file| file.unwrap().path());
     let old = files.find(|file| file.to_str().unwrap().ends_with(&format!("-{old}.pem")));
     fs::remove_file(old.expect("the file of the old key")).unwrap();
-    let after = within(2 * SECOND, "the new key signs", || {
+    let after = within(2 * SECOND, "the new key is used", || {
         Some(service.token(JOHNDOE)).filter(|token| kid(token) != kid(&before))
     });
     wait_until(FETCH, "the example accepts the new key", || items(example, &after).status == 200);

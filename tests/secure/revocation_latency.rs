@@ -269,7 +269,7 @@ fn times_to_refusal(replicas: &[Service; 2], token: &str, refusal: Refusal, name
 }
 
 #[test]
-fn revoked_token_is_refused_at_once_by_the_revoking_replica_and_within_a_second_by_other_replicas() {
+fn revoked_token_is_refused_immediately_by_the_revoking_replica_and_within_a_second_by_other_replicas() {
     on_both(|gatepass| {
         let replicas = replicas(gatepass, &[]);
         let other_user = Tokens::of(&replicas[0].sign_in(&sign_in_form("johndoe")));

@@ -43,7 +43,7 @@ fn with_unreachable_database() -> (Gatepass, SocketAddr) {
 }
 
 #[test]
-fn start_with_an_unusable_database_fails() {
+fn startup_with_an_unusable_database_fails() {
     let (unreachable, address) = with_unreachable_database();
     let reason = format!("cannot open the database gatepass at {address}: ");
     expect_error(&unreachable, &[], 1, &[&reason, "refused"]);
@@ -63,7 +63,7 @@ fn start_with_an_unusable_database_fails() {
 }
 
 #[test]
-fn start_with_a_damaged_key_or_a_key_that_other_users_can_read_fails() {
+fn startup_with_a_damaged_key_or_a_key_that_other_users_can_read_fails() {
     let gatepass = Gatepass::on_sqlite();
     let made = gatepass.json(&["keys", "rotate"]);
     let key = made["key"]["file"].as_str().unwrap();
@@ -242,7 +242,7 @@ fn commands_except_keys_rotate_fail_with_a_one_line_error_if_the_database_is_unr
 }
 
 #[test]
-fn start_with_a_registered_client_that_has_the_id_of_the_default_client_fails() {
+fn startup_with_a_registered_client_that_has_the_id_of_the_default_client_fails() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.done(&["clients", "add", "gatepass", "--public"]);
     expect_error(

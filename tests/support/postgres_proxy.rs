@@ -31,7 +31,7 @@ struct Shared {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
-    /// New connections are closed at once.
+    /// New connections are closed immediately.
     Closed,
     /// Connections are accepted but carry no data, as if every packet were lost.
     Blocked,

@@ -142,7 +142,7 @@ fn tokens_stay_valid_while_the_algorithm_changes() {
     assert_eq!(
         kept.algorithm,
         SigningAlgorithm::EdDsa,
-        "without a setting, a new key should have the same algorithm"
+        "if no algorithm is set, a new key should have the same one"
     );
 
     let mut issued = vec![issue(&tokens, at(1400))];
@@ -155,7 +155,7 @@ fn tokens_stay_valid_while_the_algorithm_changes() {
         assert_eq!(next.algorithm, algorithm);
         tokens.refresh();
         let before = issue(&tokens, at(start + 299));
-        assert_ne!(kid(&before), next.kid, "the new key should not sign yet");
+        assert_ne!(kid(&before), next.kid, "the new key should not be used yet");
         let remote = remote(&tokens, at(start));
         let after = issue(&tokens, at(start + 300));
         assert_eq!((kid(&after), &part(&after, 0)["alg"]), (next.kid.clone(), &json!(algorithm.name())));
@@ -182,7 +182,7 @@ fn running_service_switches_from_hs256_to_es256() {
     let settings =
         gatepass::jwt::JwtSettings { algorithm: Some(SigningAlgorithm::Es256), ..opened.settings.clone() };
     let new = KeyDirectory::new(&opened.keys_dir, &settings).rotate().unwrap();
-    wait_until(TIMEOUT, "the new key signs", || kid(&sign_in(address)) == new.kid);
+    wait_until(TIMEOUT, "the new key is used", || kid(&sign_in(address)) == new.kid);
     assert_eq!(users_me(address, &old).status, 200);
     let token = sign_in(address);
     let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
@@ -249,7 +249,7 @@ fn remote_verifier_accepts_each_algorithm_of_another_issuer() {
         let named = with(jwk, "kid", json!("their-key"));
         assert!(verifies(named.clone(), &token), "{algorithm:?}");
         assert!(verifies(with(&named, "alg", json!(format!("{algorithm:?}"))), &token), "{algorithm:?}");
-        // Without a `kid`, the algorithm must identify the key.
+        // If a token has no `kid`, the algorithm must identify the key.
         let is_unique = algorithm != Algorithm::ES256;
         assert_eq!(verifies(named.clone(), &anonymous), is_unique, "{algorithm:?}");
         assert!(verifies(with(jwk, "kid", None), &token), "{algorithm:?}");

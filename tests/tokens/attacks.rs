@@ -20,7 +20,7 @@ use crate::{
     tokens::service::{ISSUER, Tokens, at, issue, key_set, new_token, now, serve, users_me, verify},
 };
 
-/// One service for all tests. It has two keys: the second one is published but does not sign yet.
+/// One service for all tests. It has two keys: the second one is published but not used yet.
 struct Target {
     tokens: Tokens,
     address: SocketAddr,

@@ -195,7 +195,7 @@ fn moved_keys_are_found_while_the_old_url_still_responds() {
     let keys: Vec<_> = fetches.iter().filter(|(_, path)| path != METADATA).map(|(at, _)| *at).collect();
     assert!(keys.windows(2).all(|pair| pair[1] - pair[0] > Duration::from_millis(4900)), "{fetches:?}");
 
-    // Without metadata, the known URL stays in use.
+    // If there is no metadata, the known URL stays in use.
     issuer.set(METADATA, "500 Internal Server Error", "", "");
     let (unknown, before) = (token_of_an_unknown_key(&issuer), issuer.count("/new"));
     wait_until(Duration::from_secs(60), "the keys are fetched without metadata", || {

@@ -134,7 +134,7 @@ fn newer_of_two_files_with_the_same_key_is_used_and_the_older_one_is_logged() {
 }
 
 #[test]
-fn start_with_a_key_that_other_users_can_access_fails() {
+fn startup_with_a_key_that_other_users_can_access_fails() {
     for algorithm in BOTH {
         let tokens = Tokens::open(algorithm, at(1000));
         let file = tokens.keys().list_at(at(1000)).unwrap().remove(0).file;
@@ -153,7 +153,7 @@ fn start_with_a_key_that_other_users_can_access_fails() {
 }
 
 #[test]
-fn start_with_a_directory_that_other_users_can_write_to_fails() {
+fn startup_with_a_directory_that_other_users_can_write_to_fails() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     chmod(&tokens.keys_dir, 0o777);
     let line = start_error(&tokens.settings);
@@ -293,7 +293,7 @@ fn rotation_removes_temporary_files_that_a_killed_rotation_left() {
 }
 
 #[test]
-fn start_with_a_damaged_key_fails_with_one_line_that_names_the_file() {
+fn startup_with_a_damaged_key_fails_with_one_line_that_names_the_file() {
     let other = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let other_pem = key_files(&other.keys_dir, "pem").remove(0).1;
     let eddsa: Vec<(&str, Vec<u8>, &str)> = vec![
@@ -334,7 +334,7 @@ fn start_with_a_damaged_key_fails_with_one_line_that_names_the_file() {
 }
 
 #[test]
-fn start_with_a_path_that_is_not_a_directory_fails() {
+fn startup_with_a_path_that_is_not_a_directory_fails() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys");
     fs::write(&file, "").unwrap();

@@ -32,7 +32,7 @@ fn published_over_http(address: SocketAddr) -> Vec<String> {
 }
 
 #[test]
-fn rotated_key_is_published_before_it_signs_and_old_key_verifies_until_its_tokens_expire() {
+fn rotated_key_is_published_before_it_is_used_and_old_key_is_accepted_until_its_tokens_expire() {
     let opened = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let (tokens, keys) = (&opened.tokens, opened.keys());
     let first = kid(&issue(tokens, at(1000)));
@@ -49,7 +49,7 @@ fn rotated_key_is_published_before_it_signs_and_old_key_verifies_until_its_token
     assert!(verify(tokens, &last_of_the_first, at(5299 + 899)).is_some());
     assert!(verify(tokens, &issue(tokens, at(5300)), at(5300)).is_some());
 
-    // After the expiry of its last token, the old key no longer verifies and is no longer published.
+    // After its last token has expired, the old key is no longer accepted or published.
     let forge = Forge::with_key_of(&opened.keys_dir);
     assert_eq!(forge.kid, first);
     let gone = 5300 + 900 + 60;
@@ -81,10 +81,10 @@ fn running_service_uses_a_rotated_key_without_a_restart() {
     let made = made["key"]["kid"].as_str().unwrap();
 
     let new =
-        within(TIMEOUT, "the new key signs", || Some(sign_in(address)).filter(|token| kid(token) == made));
+        within(TIMEOUT, "the new key is used", || Some(sign_in(address)).filter(|token| kid(token) == made));
     assert_eq!(published_over_http(address), [kid(&old), made.to_owned()]);
     assert_eq!(users_me(address, &new).status, 200);
-    assert_eq!(users_me(address, &old).status, 200, "the old key should still verify");
+    assert_eq!(users_me(address, &old).status, 200, "tokens of the old key should still be valid");
 }
 
 #[test]
@@ -129,8 +129,8 @@ fn token_signed_with_a_key_whose_file_was_removed_is_refused() {
             fs::remove_file(key.file).unwrap();
         }
     }
-    wait_until(TIMEOUT, "the key no longer verifies", || verify(tokens, &stolen, at(1001)).is_none());
-    // The remaining key signs even before its activation delay has passed.
+    wait_until(TIMEOUT, "the key is no longer accepted", || verify(tokens, &stolen, at(1001)).is_none());
+    // The remaining key is used even before its activation delay has passed.
     assert_eq!(kid(&issue(tokens, at(1001))), next.kid);
 }
 

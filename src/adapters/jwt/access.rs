@@ -53,8 +53,8 @@ fn is_shared_by_platform(metadata: &Metadata) -> bool {
     is_own && is_own_group && metadata.mode() & 0o022 == 0o020 && !is_readable_by_others
 }
 
-/// Removes the group access that Kubernetes granted to a file or directory of this user: write access to a directory,
-/// all access to a file. Failures are ignored.
+/// Removes the group access that Kubernetes granted to a file or directory owned by this user: write access for a
+/// directory, all access for a file. Failures are ignored.
 pub(super) fn restrict_to_owner(path: &Path) {
     let Ok(metadata) = fs::symlink_metadata(path) else { return };
     if metadata.is_symlink() || metadata.uid() != geteuid().as_raw() || !is_shared_by_platform(&metadata) {

@@ -18,7 +18,8 @@ use crate::{
     },
 };
 
-/// The time by which the issuer's clock may be ahead, because clients may use a token right after it is issued.
+/// The maximum by which the issuer's clock may be ahead. It is not zero, because clients may use a token right after it
+/// is issued.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// The payload of a signed token.
@@ -106,7 +107,7 @@ impl Expected {
         Some(claims)
     }
 
-    /// Does the same as [`read`](Self::read), but accepts any audience.
+    /// Like [`read`](Self::read), but accepts any audience.
     pub(super) fn read_any_audience(&self, payload: &[u8], now: Timestamp) -> Option<Claims> {
         let payload: Payload = unique_names::parse(payload)?;
         let audiences = match payload.aud {

@@ -17,22 +17,22 @@ use ureq::{
 use super::{key_set::MAX_LENGTH, remote_verifier::Shared};
 use crate::domain::backend_error::BackendError;
 
-/// The time limit of a request, including the DNS lookup and the body.
+/// The time limit for a request, including the DNS lookup and the body.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The minimum time between two fetches, even if many tokens have an unknown kid.
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 
-/// The minimum time for which keys are cached.
+/// The minimum cache lifetime of keys.
 const MIN_CACHED: Duration = Duration::from_secs(60);
 
-/// The maximum time for which keys are cached.
+/// The maximum cache lifetime of keys.
 const MAX_CACHED: Duration = Duration::from_secs(60 * 60);
 
-/// The time for which keys are cached if the response does not specify it.
+/// The cache lifetime of keys if the response does not specify one.
 const DEFAULT_CACHED: Duration = Duration::from_secs(5 * 60);
 
-/// The maximum time between two attempts while fetches fail.
+/// The maximum pause between attempts while fetches fail.
 const MAX_RETRY: Duration = Duration::from_secs(60);
 
 /// The reason why keys cannot be fetched from an issuer.
@@ -131,7 +131,7 @@ impl Fetcher {
         }
     }
 
-    /// Returns the key set and the time for which it may be cached. Blocks the thread.
+    /// Returns the key set and its cache lifetime. Blocks the thread.
     fn fetch(&mut self) -> Result<(Vec<u8>, Duration), BackendError> {
         let known = self.jwks_uri.take();
         let jwks_uri = match known {
@@ -175,7 +175,7 @@ impl Fetcher {
         Ok(jwks_uri)
     }
 
-    /// Fetches a document of limited size, and returns the time for which it may be cached.
+    /// Fetches a document of limited size, and returns it with its cache lifetime.
     fn get(&self, url: &str) -> Result<(Vec<u8>, Duration), BackendError> {
         let failed = |error: &dyn Display| BackendError::unavailable(format!("{url}: {error}"));
         let response = self.agent.get(url).header("Accept", "application/json").call();
@@ -237,7 +237,7 @@ fn metadata_urls(issuer: &Uri) -> Vec<String> {
     urls
 }
 
-/// Returns the time for which a response may be cached, from [`MIN_CACHED`] to [`MAX_CACHED`]
+/// Returns the cache lifetime of a response, from [`MIN_CACHED`] to [`MAX_CACHED`]
 /// ([RFC 9111 section 5.2.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2)).
 fn max_age(cache_control: Option<&str>) -> Duration {
     let mut cached = DEFAULT_CACHED;

@@ -26,8 +26,8 @@ const LOCK: &str = ".lock";
 /// The prefix of key files that are still being written.
 const UNFINISHED: &str = ".new-";
 
-/// The maximum time by which a key's creation time may be ahead of the clock: clocks of replicas differ, and each key
-/// is at least a second newer than the previous one.
+/// The maximum by which a key's timestamp may be ahead of the clock. It may be ahead because the clocks of replicas
+/// differ, and because keys created in the same second get successive timestamps.
 const MAX_AHEAD: Duration = Duration::from_secs(60);
 
 const MAX_FILE_LENGTH: u64 = 16 * 1024;
@@ -41,8 +41,8 @@ const MAX_FILE_LENGTH: u64 = 16 * 1024;
 /// # let path = directory.path().join("keys");
 /// let settings = JwtSettings::new(SigningKeys::directory(&path), "https://auth.example.com");
 /// let keys = KeyDirectory::new(path, &settings);
-/// keys.rotate()?; // The first key signs at once.
-/// let next = keys.rotate()?; // The second one is published before it signs.
+/// keys.rotate()?; // The first key is used immediately.
+/// let next = keys.rotate()?; // The second one is published before it is used.
 ///
 /// assert_eq!(keys.list()?[0].state, KeyState::Signing);
 /// assert!(matches!(next.state, KeyState::Next { .. }));
@@ -85,13 +85,13 @@ impl KeyDirectory {
         self.list_at(Timestamp::now())
     }
 
-    /// Creates the next key. It signs after the activation delay, or at once if it is the first one. Running services
-    /// notice the key within a second. Its algorithm is the one in the settings. If they specify none, it is that of
-    /// the newest key, or ES256 for the first key.
+    /// Creates the next key. It is used after the activation delay, or immediately if it is the first one. Running
+    /// services notice the key within a second. Its algorithm is the one in the settings. If they specify none, it is
+    /// that of the newest key, or ES256 for the first key.
     ///
     /// # Errors
     /// [`KeyError`] as for [`list`](Self::list), if the key cannot be written, or if the creation time of the newest
-    /// key is over a minute ahead of the clock: the next key would not sign before that time.
+    /// key is over a minute ahead of the clock: the next key would not be used before that time.
     pub fn rotate(&self) -> Result<ListedKey, KeyError> {
         self.rotate_at(Timestamp::now())
     }
@@ -115,7 +115,7 @@ impl KeyDirectory {
         self.prune_at(Timestamp::now())
     }
 
-    /// Does the same as [`list`](Self::list) at a fixed time, for tests.
+    /// Like [`list`](Self::list), but at a fixed time; for tests.
     #[doc(hidden)]
     pub fn list_at(&self, now: Timestamp) -> Result<Vec<ListedKey>, KeyError> {
         let exists = self.path.try_exists().map_err(at(&self.path))?;
@@ -131,7 +131,7 @@ impl KeyDirectory {
         Ok(listed.collect())
     }
 
-    /// Does the same as [`rotate`](Self::rotate) at a fixed time, for tests.
+    /// Like [`rotate`](Self::rotate), but at a fixed time; for tests.
     #[doc(hidden)]
     pub fn rotate_at(&self, now: Timestamp) -> Result<ListedKey, KeyError> {
         self.add(now, |newest| self.algorithm.or(newest).unwrap_or_default().generate())
@@ -157,7 +157,7 @@ impl KeyDirectory {
                 let name = format!("{stem}.{}", newest.algorithm.extension());
                 return Err(Reason::Ahead { seconds, name }.at(&newest.file));
             }
-            // The new key must be newer than all existing keys. Otherwise it might sign at once.
+            // The new key must be newer than all existing keys. Otherwise it might be used immediately.
             Some(newest) => now.max(newest.created + Duration::from_secs(1)),
             None => now,
         };
@@ -171,7 +171,7 @@ impl KeyDirectory {
         keys.find(|listed| listed.kid == key.name.kid).ok_or_else(|| self.no_key())
     }
 
-    /// Does the same as [`prune`](Self::prune) at a fixed time, for tests.
+    /// Like [`prune`](Self::prune), but at a fixed time; for tests.
     #[doc(hidden)]
     pub fn prune_at(&self, now: Timestamp) -> Result<Vec<ListedKey>, KeyError> {
         let mut keys = self.list_at(now)?;
@@ -271,7 +271,7 @@ impl KeyDirectory {
         fs::read_dir(&self.path).and_then(Iterator::collect).map_err(at(&self.path))
     }
 
-    /// Removes files that were left behind by processes that were killed while creating a key. The caller holds the
+    /// Removes files that were left behind by processes that were killed while creating a key. The caller must hold the
     /// lock.
     fn remove_unfinished(&self) -> Result<(), KeyError> {
         for entry in self.entries()? {

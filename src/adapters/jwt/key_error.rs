@@ -44,7 +44,7 @@ pub(super) enum Reason {
     #[error("the newer file {0} has the same key ID, so this file is not used: remove one of them")]
     SameKid(String),
     #[error(
-        "this key was created {seconds} s ahead of the clock, and the next key would not sign before that time: \
+        "this key was created {seconds} s ahead of the clock, and the next key would not be used before that time: \
          correct the clock, or rename this file to {name}"
     )]
     Ahead { seconds: u64, name: String },

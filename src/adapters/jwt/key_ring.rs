@@ -81,8 +81,8 @@ impl KeyRing {
         Arc::clone(&keys[schedule.signing(now)])
     }
 
-    /// Returns the key with this kid, if it still verifies tokens. An unknown kid makes [`watch`](Self::watch) read the
-    /// directory, because another replica may have created a key.
+    /// Returns the key with this kid, if its tokens are still accepted. An unknown kid makes [`watch`](Self::watch)
+    /// read the directory, because another replica may have created a key.
     pub(super) fn verifying(&self, kid: &str, now: Timestamp) -> Option<Arc<Key>> {
         let key = self.read().published(now).find(|key| key.name.kid == kid).cloned();
         if key.is_none() {

@@ -39,7 +39,7 @@ struct PublicKey {
 }
 
 impl PublicKeys {
-    /// Returns the key with this kid and algorithm. Tokens and keys may also have no kid
+    /// Returns the key with this kid and algorithm. The kid is optional in both tokens and keys
     /// ([RFC 7517 section 4.5](https://www.rfc-editor.org/rfc/rfc7517#section-4.5)). For a token without a kid, all
     /// keys for the algorithm are candidates; for a token with an unknown kid, only keys without a kid are. Returns the
     /// candidate if there is exactly one.
@@ -63,7 +63,7 @@ struct Set {
     keys: Vec<Value>,
 }
 
-/// Parses a key set. Ignores unsupported types of keys, keys for other purposes, and repeated keys
+/// Parses a key set. Ignores repeated keys, and keys of unsupported types or for other purposes
 /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
 pub(super) fn parse(json: &[u8]) -> Result<PublicKeys, InvalidKeySet> {
     if json.len() > MAX_LENGTH {

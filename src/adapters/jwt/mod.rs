@@ -1,8 +1,8 @@
 //! Access tokens as signed JWTs ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)), and the keys that sign them.
 //!
-//! The key directory is the only state. A file name consists of the creation time and the key ID (`kid`). Which key
-//! signs and which keys verify follows from the file names, the settings and the time, so all replicas agree: see
-//! [`KeyState`].
+//! The key directory is the only state. A file name consists of the creation time and the key ID (`kid`). The file
+//! names, the settings and the time determine which key signs new tokens and which keys are accepted, so all replicas
+//! agree: see [`KeyState`].
 //!
 //! A service that only verifies the tokens of another service uses [`RemoteJwtVerifier`].
 

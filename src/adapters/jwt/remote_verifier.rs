@@ -36,7 +36,7 @@ use crate::domain::{
 /// when [`unknown_key`](Self::unknown_key) returns. Wait a few seconds between two fetches, since anyone can send
 /// tokens with unknown keys. Until the first keys are set, [`verify`](TokenVerifier::verify) returns a temporary
 /// [`BackendError`] (status 503). If you use a [`TokenCache`](crate::cache::TokenCache), pass it to
-/// [`watch`](Self::watch), so that a change of the keys also invalidates cached tokens.
+/// [`watch`](Self::watch), so that changing the keys also invalidates cached tokens.
 ///
 /// ```
 /// use gatepass::jwt::{JwtSettings, JwtTokens, RemoteJwtVerifier, SigningKeys};
@@ -154,8 +154,8 @@ impl RemoteJwtVerifier {
         self.shared.invalidators.lock().unwrap_or_else(PoisonError::into_inner).push(invalidator);
     }
 
-    /// Sets the tolerated difference between the clocks of the two services, in whole seconds. Tokens are accepted for
-    /// this long before their time of issue (`iat`, `nbf`; at least 5 seconds) and after their expiry.
+    /// Sets the tolerated difference between the clocks of the two services. Fractions of a second are ignored. Tokens
+    /// are accepted for this long before their time of issue (`iat`, `nbf`; at least 5 seconds) and after their expiry.
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.expected.leeway = leeway;
@@ -181,8 +181,7 @@ impl RemoteJwtVerifier {
         self
     }
 
-    /// Replaces the keys with those of a JSON Web Key Set. Ignores unsupported types of keys, and keys for other
-    /// purposes.
+    /// Replaces the keys with those of a JSON Web Key Set. Ignores keys of unsupported types or for other purposes.
     ///
     /// # Errors
     /// [`InvalidKeySet`] if `json` is not a usable key set; the previous keys remain.
@@ -191,7 +190,7 @@ impl RemoteJwtVerifier {
         Ok(())
     }
 
-    /// Waits for a token with an unknown key, such as the first token that a new key has signed. Returns at once if
+    /// Waits for a token with an unknown key, such as the first token that a new key has signed. Returns immediately if
     /// such a token was received since the last call. Only one task may wait.
     pub async fn unknown_key(&self) {
         self.shared.unknown_key.notified().await;

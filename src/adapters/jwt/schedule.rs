@@ -5,38 +5,38 @@ use std::{cmp::Ordering, sync::Arc, time::Duration};
 use super::key::Key;
 use crate::domain::time::Timestamp;
 
-/// The time for which a key still verifies after its last token should have expired. Another replica may have noticed
-/// the next key a second late, or its clock may be slow.
+/// The extra time for which a key verifies tokens after the last one should have expired: another replica may have
+/// noticed the next key a second late, or its clock may be slow.
 const HANDOVER: Duration = Duration::from_secs(60);
 
 /// The state of a key at a given time.
 ///
 /// Of the keys whose activation delay has passed, the newest signs. If there is no such key, the oldest key signs. So
-/// the first key signs at once, and exactly one key signs at any time.
+/// the first key signs immediately, and exactly one key signs at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
     /// The key is published but does not sign yet.
     Next {
-        /// The time from which the key signs.
+        /// The time at which the key starts signing.
         signs_at: Timestamp,
     },
     /// The key signs.
     Signing,
     /// A newer key signs; this one still verifies the tokens that it signed.
     Verifying {
-        /// The time from which the key no longer verifies.
+        /// The time at which the key is retired.
         until: Timestamp,
     },
-    /// All tokens of the key have expired. It no longer verifies and can be removed.
+    /// All tokens signed with the key have expired. The key is no longer used and can be removed.
     Retired,
 }
 
 /// The durations that determine the rotation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rotation {
-    /// The time for which a key is published before it signs.
+    /// The delay between publishing a key and signing tokens with it.
     pub(super) activation_delay: Duration,
-    /// The time for which a token is accepted after it is issued.
+    /// The lifetime of a token, including the tolerated clock difference.
     pub(super) token_lifetime: Duration,
 }
 

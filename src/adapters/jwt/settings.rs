@@ -51,7 +51,7 @@ impl SigningKeys {
 }
 
 /// The settings of [`JwtTokens`](crate::jwt::JwtTokens), which must be the same for all replicas of a service.
-/// Durations are in whole seconds.
+/// Fractions of a second are ignored.
 ///
 /// ```
 /// use std::time::Duration;
@@ -70,7 +70,7 @@ pub struct JwtSettings {
     /// The algorithm of new keys in a directory. `None` means the algorithm of the newest key, or ES256 for the first
     /// key. Existing keys keep their algorithm.
     pub algorithm: Option<SigningAlgorithm>,
-    /// The time for which a new key is published before it signs.
+    /// The delay between publishing a new key and signing tokens with it.
     pub activation_delay: Duration,
     /// The issuer of the tokens (`iss`).
     pub issuer: Arc<str>,

@@ -49,7 +49,7 @@ use crate::{
 ///
 /// Tokens have the claims `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `user_kind` and, if they apply, `sid`, `sid_seq`,
 /// `client_id` and `scope`. Tokens with [`GrantedScopes::All`](crate::GrantedScopes::All) have `"unrestricted": true`
-/// instead of `scope`. Tokens with neither grant nothing.
+/// instead of `scope`. A token with neither claim grants no scopes.
 ///
 /// Only tokens that this type could have issued are accepted: with the same algorithm, issuer, audience and type, a
 /// known key, and no further header parameters. Times are compared with the clock of [`Auth`](crate::Auth).
@@ -60,13 +60,13 @@ use crate::{
 /// # Keys in a directory
 ///
 /// A background task notices new and removed key files within a second; requests never wait for the disk. A token with
-/// an unknown key is rejected and makes the task read the directory at once, because another replica may have created a
-/// key.
+/// an unknown key is rejected and makes the task read the directory immediately, because another replica may have
+/// created a key.
 ///
 /// If a key is compromised, first create the next one ([`KeyDirectory::rotate`](crate::jwt::KeyDirectory::rotate) or
 /// `gatepass keys rotate`), then remove the file of the compromised key. Within a second, its tokens are rejected and
-/// the next key signs. Other services accept the removed key for as long as they cache the key set. The order matters:
-/// the last key of a running service stays in use even after its file is removed.
+/// the next key is used. Other services accept the removed key for as long as they cache the key set. The order
+/// matters: the last key of a running service stays in use even after its file is removed.
 #[derive(Clone)]
 pub struct JwtTokens {
     expected: Expected,
@@ -112,7 +112,7 @@ impl JwtTokens {
         Self::open_at(settings, Timestamp::now())
     }
 
-    /// Does the same as [`open_with`](Self::open_with) at a fixed time, for tests.
+    /// Like [`open_with`](Self::open_with), but at a fixed time; for tests.
     #[doc(hidden)]
     pub fn open_at(settings: JwtSettings, now: Timestamp) -> Result<Self, KeyError> {
         let ring = Arc::new(KeyRing::open(&settings, now)?);
@@ -161,9 +161,9 @@ impl TokenIssuer for JwtTokens {
 
     fn key_set(&self, now: Timestamp) -> Result<Option<KeySet>, BackendError> {
         let keys = self.ring.public_keys(now);
-        // Half the delay, so that every cached set contains a new key well before it signs.
+        // Half the delay, so that every cached set contains a new key well before the key is used.
         let max_age = self.activation_delay / 2;
-        // A directory may get its first public key later.
+        // The first public key may be added to the directory later.
         let has_keys = !keys.is_empty() || self.ring.directory.is_some();
         Ok(has_keys.then(|| KeySet { json: json!({ "keys": keys }).to_string(), max_age }))
     }

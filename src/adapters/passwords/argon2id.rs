@@ -14,8 +14,8 @@ pub(super) const MAX_MEMORY: u32 = 256 * 1024;
 /// The maximum product of memory and iterations, in KiB: about one second on one core.
 pub(super) const MAX_WORK: u32 = 1024 * 1024;
 
-/// The minimum capacity of blocks that are freed after use, in KiB. glibc returns freed memory to the system at once if
-/// the allocation is larger than 32 MiB. Unused capacity occupies no memory.
+/// The minimum capacity of blocks that are freed after use, in KiB. glibc returns freed memory to the system
+/// immediately if the allocation is larger than 32 MiB. Unused capacity occupies no memory.
 const MIN_MAPPED: usize = 33 * 1024;
 
 /// The salt length of new hashes, in bytes, as RFC 9106 section 3.1 recommends.

@@ -39,8 +39,8 @@ use crate::domain::{
 /// [OWASP's](https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id).
 ///
 /// Hashing runs on the hasher's own threads, so that it does not block async workers; it works with any runtime. If the
-/// queue is full or the wait would be too long, it fails at once with [`BackendError::busy`]. Threads start on demand.
-/// Clones share the threads, which end when the last clone is dropped.
+/// queue is full or the wait would be too long, it fails immediately with [`BackendError::busy`]. Threads start on
+/// demand. Clones share the threads, which end when the last clone is dropped.
 ///
 /// # Supported hashes
 ///
@@ -54,9 +54,9 @@ use crate::domain::{
 /// | phpass | `$P$`, `$H$` | 2¹⁸ iterations |
 /// | no password | `!…` | |
 ///
-/// A hash may begin with a scheme of LDAP servers or Spring: `{bcrypt}`, `{CRYPT}`, `{ARGON2}`, `{PBKDF2-SHA256}`. Fast
-/// hashes such as `{SSHA}` and md5crypt are not supported, because they do not protect passwords. A stored hash that
-/// begins with `!` stands for a user without a password.
+/// A hash may begin with a scheme prefix, as in LDAP servers and Spring: `{bcrypt}`, `{CRYPT}`, `{ARGON2}`,
+/// `{PBKDF2-SHA256}`. Fast hashes such as `{SSHA}` and md5crypt are not supported, because they do not protect
+/// passwords. A stored hash that begins with `!` stands for a user without a password.
 ///
 /// If the password matches a hash that is not Argon2id with the current parameters, the result is
 /// [`PasswordCheck::NeedsRehash`], and the sign-in replaces the hash. A hash of another kind or over these limits
@@ -117,7 +117,7 @@ impl Argon2Hasher {
 /// 3.1.1.2](https://pages.nist.gov/800-63-4/sp800-63b.html#passwordver) recommends: keyboards encode `é` in two ways.
 fn normalized(password: &Password) -> Password {
     let text = password.expose();
-    // Allocates the full length at once: a string that grows leaves copies in memory.
+    // Allocates the full length up front: a string that grows leaves copies in memory.
     let mut normalized = String::with_capacity(text.nfkc().map(char::len_utf8).sum());
     normalized.extend(text.nfkc());
     normalized.into()

@@ -96,7 +96,7 @@ impl Pool {
     /// `work` does not run.
     ///
     /// # Errors
-    /// [`BackendError::busy`], at once, if the queue is full or the wait would be too long.
+    /// [`BackendError::busy`], immediately, if the queue is full or the wait would be too long.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         extra_memory: u32,

@@ -36,11 +36,11 @@ pub struct Argon2Settings {
     /// The maximum number of threads; `None` means one per core. Each thread keeps `memory` allocated after its first
     /// hash.
     pub threads: Option<NonZeroUsize>,
-    /// The maximum number of passwords that wait for a thread. Further passwords are rejected at once with a temporary
-    /// error.
+    /// The maximum number of passwords that wait for a thread. Further passwords are rejected immediately with a
+    /// temporary error.
     pub queue: NonZeroUsize,
     /// The maximum time that a password waits for a thread, estimated from the queue and the duration of recent hashes.
-    /// A password that would wait longer is rejected at once with a temporary error.
+    /// A password that would wait longer is rejected immediately with a temporary error.
     pub max_wait: Duration,
 }
 

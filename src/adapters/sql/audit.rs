@@ -1,4 +1,4 @@
-//! The table of the audit trail.
+//! The audit trail table.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -27,7 +27,7 @@ const MAX_TEXT: usize = 256;
 const INSERT: &str = "INSERT INTO audit (time, event, username, username_key, user_id, client_id, session_id, \
                       address, user_agent, actor, detail, count, failure)";
 
-/// Failures of the same kind, account, address and minute are counted in one entry.
+/// Failures with the same kind, account, address and minute are counted in one entry.
 const OR_COUNT: &str = " ON CONFLICT (failure) DO UPDATE SET count = audit.count + excluded.count";
 
 /// If an entry has no username, the username of its user is returned, if the user still exists.
@@ -36,9 +36,9 @@ const SELECT: &str = "SELECT id, time, event, \
                       user_id, client_id, session_id, address, user_agent, actor, detail, count \
                       FROM audit WHERE time >= ";
 
-/// The latest $3 events of the user with the identifier $1 and the username key $2, and the latest $3 failed sign-ins
-/// with that username. Each half of the query repeats the condition of a partial index, so that the database reads only
-/// these entries. The excluded kinds of events are too frequent, or concern only a single request.
+/// The query for the latest $3 events of the user with the identifier $1 and the username key $2, and for the latest $3
+/// failed sign-ins with that username. Each half of the query repeats the condition of a partial index, so that the
+/// database reads only these entries. The excluded kinds of events are too frequent, or concern only a single request.
 const SECURITY_EVENTS: &str = "SELECT id, time, event, username, user_id, client_id, session_id, address, user_agent, \
                                actor, detail, count FROM (SELECT * FROM (SELECT * FROM audit WHERE user_id = $1 \
                                AND event NOT IN ('refresh', 'refresh_repeated', 'refresh_failed', 'forbidden', \
@@ -72,7 +72,7 @@ pub struct AuditEntry {
     pub actor: Option<String>,
     /// Further details, such as the names of changed fields.
     pub detail: Option<String>,
-    /// The number of events: failures of the same kind, account, address and minute are counted in one entry.
+    /// The number of events: failures with the same kind, account, address and minute are counted in one entry.
     pub count: u64,
 }
 
@@ -137,7 +137,7 @@ pub(super) fn clean(text: &str) -> String {
     text.chars().take(MAX_TEXT).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// An operator who makes changes without a request, such as a user of the command line.
+/// An operator who makes changes outside of requests, such as a command-line user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor(String);
 
@@ -159,7 +159,7 @@ pub struct SqlAudit {
     database: Database,
 }
 
-/// A filter for entries of the audit trail. The default matches all entries.
+/// A filter for audit trail entries. The default matches all entries.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
     /// The earliest time of an entry.
@@ -192,7 +192,7 @@ impl SqlAudit {
         Self { database }
     }
 
-    /// Adds all of the entries or none. A failure ([`EventKind::is_failure`]) of the same kind, account, address and
+    /// Adds all of the entries or none. A failure ([`EventKind::is_failure`]) with the same kind, account, address and
     /// minute as a stored one is added to the count of that entry.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! The change feed, which delivers invalidations: at once to the process that makes the change, and to other processes
-//! within a second.
+//! The change feed, which delivers invalidations: immediately to the process that makes the change, and to other
+//! processes within a second.
 
 use std::{
     fmt,

@@ -9,8 +9,8 @@ use crate::{
     domain::{backend_error::BackendError, time::Timestamp},
 };
 
-/// The statements, with the time for which they keep expired rows. The latest change is never removed: replicas compare
-/// it with the latest one that they have read.
+/// The statements, each with the retention period for expired rows. The latest change is never removed: replicas
+/// compare it with the latest one that they have read.
 const STATEMENTS: [(&str, Duration); 4] = [
     ("DELETE FROM changes WHERE made < $1 AND number < (SELECT number FROM change_counter)", RETENTION),
     ("DELETE FROM sessions WHERE expires < $1", RETENTION),
@@ -18,8 +18,8 @@ const STATEMENTS: [(&str, Duration); 4] = [
     ("DELETE FROM failures WHERE expires IS NULL AND last < $1", OLD_FAILED_ATTEMPTS_RETENTION),
 ];
 
-/// The maximum number of entries of the audit trail that one statement removes. After a change of the limits, there may
-/// be many entries to remove.
+/// The maximum number of audit trail entries removed per statement. Lowering the limits can leave many entries to
+/// remove.
 const AUDIT_BATCH: i64 = 5000;
 const OLD_AUDIT: &str = "DELETE FROM audit WHERE id IN \
                          (SELECT id FROM audit WHERE time < $2 ORDER BY time LIMIT $1)";
@@ -49,8 +49,8 @@ const RETENTION: Duration = Duration::from_secs(10 * 60);
 const OLD_FAILED_ATTEMPTS_RETENTION: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The statement that removes failed attempts above the maximum number: attempts from many addresses must not fill the
-/// disk. Rows with low counts are removed first, so that an attack on one account stays counted. Known networks have a
-/// maximum of their own.
+/// disk. Rows with low counts are removed first, so that the counts for an account under attack are kept. Known
+/// networks have a maximum of their own.
 const SURPLUS_FAILED_ATTEMPTS: &str = "DELETE FROM failures WHERE name IN (SELECT name FROM failures \
                                        WHERE name NOT LIKE 'known %' \
                                        ORDER BY count DESC, COALESCE(expires, last + 3600) DESC \

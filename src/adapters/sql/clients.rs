@@ -1,4 +1,4 @@
-//! The table of clients.
+//! The clients table.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ pub struct RegisteredClient {
 pub struct OldSecret {
     /// The time at which the secret was created.
     pub created: Timestamp,
-    /// The time from which the secret is no longer valid.
+    /// The time at which the secret expires.
     pub expires: Timestamp,
 }
 
@@ -248,7 +248,7 @@ impl SqlClients {
         let now = Timestamp::now();
         let hash = ClientSecretHash::of(secret);
         let statement = if grace.is_zero() {
-            // Revokes the old secret at once, even on replicas whose clock is behind.
+            // Revokes the old secret immediately, even on replicas whose clock is behind.
             Statement::new(REPLACE).bind(hash.as_str()).bind(now).bind(client_id)
         } else {
             let rotate = Statement::new(ROTATE).bind(now + grace).bind(hash.as_str());

@@ -87,12 +87,12 @@ pub struct DatabaseSettings {
     /// True if the time limits of [`Database::open`] apply, which is the default. Set this to false for long operations
     /// such as an import.
     pub has_timeouts: bool,
-    /// The schema of the tables on PostgreSQL, which is created if it does not exist. Set it if the database also
+    /// The PostgreSQL schema for the tables, which is created if it does not exist. Set it if the database also
     /// contains tables of your application, which may have a table `users` too. `None` is the default schema of the
     /// database user.
     ///
-    /// The name consists of 1 to 63 lower-case ASCII letters, digits and `_`. SQLite has no schemas: use another file.
-    /// Behind a pooler such as PgBouncer, a schema cannot be used.
+    /// The name consists of 1 to 63 lower-case ASCII letters, digits and `_`. Not supported by SQLite: give Gatepass
+    /// its own database file instead. Behind a pooler such as PgBouncer, a schema cannot be used.
     pub schema: Option<&'static str>,
 }
 
@@ -237,7 +237,7 @@ impl Database {
         Self::file(url).filter(|file| !file.exists())
     }
 
-    /// Sets the time for which entries of the audit trail are kept. Call this before [`watch`](Self::watch) or
+    /// Sets the retention period for audit trail entries. Call this before [`watch`](Self::watch) or
     /// [`remove_expired`](Self::remove_expired), which remove older entries.
     #[must_use]
     pub fn with_audit_retention(self, retention: Duration) -> Self {
@@ -510,7 +510,9 @@ fn check_schema(schema: Option<&'static str>, options: &Options) -> Result<(), O
     let Some(schema) = schema else { return Ok(()) };
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let reason = match options {
-        Engine::Sqlite(_) => "SQLite has no schemas: use another file",
+        Engine::Sqlite(_) => {
+            "SQLite has no schemas: remove DatabaseSettings::schema, and use a separate database file for Gatepass"
+        }
         _ if schema.is_empty() || schema.len() > 63 || !schema.bytes().all(is_word) => {
             "use 1 to 63 lower-case ASCII letters, digits and _"
         }

@@ -1,4 +1,4 @@
-//! The table of failed attempts.
+//! The failed attempts table.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -56,8 +56,8 @@ impl SqlFailedAttempts {
         Self { database }
     }
 
-    /// Removes the failed attempts for the user or client with this name. Keeps the counts that addresses have for all
-    /// accounts together. Returns whether any were removed.
+    /// Removes the failed attempts for the user or client with this name. Keeps the counts per address across all
+    /// accounts. Returns whether any were removed.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be removed.

@@ -1,4 +1,4 @@
-//! The tables of sessions, revoked tokens and credentials versions.
+//! The tables for sessions, revoked tokens and credentials versions.
 
 use std::num::NonZeroU32;
 

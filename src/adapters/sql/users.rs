@@ -1,4 +1,4 @@
-//! The table of users.
+//! The users table.
 
 use std::{collections::HashSet, future::ready, slice};
 

@@ -1,4 +1,4 @@
-//! `gatepass config`: prints the settings in force.
+//! `gatepass config`: prints the effective settings.
 
 use clap::Args;
 
@@ -12,7 +12,7 @@ pub(crate) struct ConfigArguments {
     json: bool,
     #[command(flatten)]
     _settings: Settings,
-    /// The settings in force, which `cli` adds.
+    /// The effective settings, which `cli` adds.
     #[arg(skip)]
     pub(crate) in_force: Vec<Setting>,
 }

@@ -45,7 +45,7 @@ struct AccountPage<'a> {
     /// The page number in the list of sessions, from 1.
     number: usize,
     pages: usize,
-    /// `None` if the page has no form to change the password.
+    /// `None` if the page has no password change form.
     rules: Option<PasswordRules>,
     password_error: PasswordError<'a>,
     events: Vec<EventItem>,
@@ -80,7 +80,7 @@ struct EventItem {
     origin: String,
 }
 
-/// The error messages of the form to change the password.
+/// The error messages of the password change form.
 #[derive(Default)]
 struct PasswordError<'a> {
     general: Option<&'a str>,

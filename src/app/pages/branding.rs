@@ -10,7 +10,7 @@ use crate::{
 /// The maximum size of a logo in bytes.
 const MAX_LOGO_BYTES: u64 = 256 * 1024;
 
-/// The default of `--brand-color`.
+/// The default for `--brand-color`.
 const GREEN: Color = Color([0x0b, 0x5a, 0x44]);
 
 /// The background colors of the page and of cards in light and dark mode, as in `static/base.css`.

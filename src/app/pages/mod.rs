@@ -278,7 +278,7 @@ impl Site {
             ApiError::NotAuthenticated | ApiError::InvalidToken | ApiError::InactiveUser => {
                 let expired = if self.cookie(request).is_some() { "done=expired&" } else { "" };
                 let next = match Query::of(request).page {
-                    // The sign-in returns to the same page of sessions, but not to the URL of a form.
+                    // The sign-in leads back to the same page of the session list, but not to the URL of a form.
                     Some(number) if request.path() == "/account" => format!("account?page={number}"),
                     _ => "account".to_owned(),
                 };

@@ -147,7 +147,7 @@ fn failed(site: &Site, request: &HttpRequest, error: ApiError, fields: Fields) -
         t,
         page: site.page(request, true),
         notice: None,
-        // Without the form, the page already says that password sign-in is off.
+        // If there is no form, the page already says that password sign-in is off.
         error: Some(text).filter(|_| has_form),
         address,
         has_form,

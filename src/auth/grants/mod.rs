@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// Defines [`GrantType`] from the modules of the grants. Each module defines `PARAMETERS`, `is_enabled` and `grant`.
+/// Defines [`GrantType`] from the grant modules. Each module defines `PARAMETERS`, `is_enabled` and `grant`.
 macro_rules! grants {
     ($($variant:ident: $module:ident = $name:literal,)*) => {
         /// The grant that a token request uses (`grant_type`).
@@ -255,7 +255,7 @@ impl<U: AuthUser> Auth<U> {
             GrantedScopes::Only(_) if others.is_empty() && !common.is_empty() => Scopes::default().into(),
             allowed => match allowed.grant(&others) {
                 Some(granted) => granted,
-                // OpenID Connect clients also request `profile` and `email`, which are ignored if they are unknown.
+                // OpenID Connect clients also request `profile` and `email`. Scopes that cannot be granted are ignored.
                 None if openid => Scopes::default().into(),
                 None => return Err(AuthError::ScopeNotGranted),
             },

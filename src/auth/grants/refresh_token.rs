@@ -64,17 +64,17 @@ pub enum RefreshTokens {
     Never,
 }
 
-/// The settings of refresh tokens. Durations are in whole seconds.
+/// The settings for refresh tokens. Fractions of a second are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshSettings {
     /// The sign-ins that get a refresh token.
     pub issue: RefreshTokens,
-    /// The time for which the previous token is still accepted, so that a client that lost the response can get the
-    /// current token.
+    /// The grace period, during which the previous token is still accepted: a client that lost the response can then
+    /// get the current token.
     pub grace: Duration,
     /// The lifetime of an unused refresh token.
     pub idle: Duration,
-    /// The time from the sign-in until all refresh tokens of the session expire.
+    /// The lifetime of all refresh tokens of a session, counted from the sign-in.
     pub absolute: Duration,
 }
 
@@ -156,11 +156,12 @@ pub struct Refresh<'a> {
 impl<U: AuthUser> Auth<U> {
     /// Exchanges a refresh token for an access token and the next refresh token.
     ///
-    /// Another use within [`RefreshSettings::grace`] returns the same refresh token again, at most ten times, for a
-    /// client that lost the response. A later use ends the session with all its tokens
-    /// ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). A second use from another
-    /// network or with another user agent may mean that two parties have the refresh token. The session then also ends
-    /// if an access token from an earlier response is used, before or after that, or if too many repetitions follow.
+    /// Within [`RefreshSettings::grace`], a client that lost the response can repeat the request up to ten times. Each
+    /// repetition returns the same next refresh token. Using the old token after the grace period ends the session and
+    /// revokes its tokens ([RFC 9700 section 4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)). A
+    /// repetition from another network or user agent may mean that two parties have the token. The session then also
+    /// ends if an access token from a response before that repetition is used, even if it was used earlier, or if the
+    /// limit of ten is exceeded.
     ///
     /// # Errors
     /// - [`AuthError::InvalidRefreshToken`] if the token is not valid or belongs to another client, if its user no

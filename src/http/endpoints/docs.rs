@@ -77,7 +77,7 @@ fn routes_linked(
     home: Option<&str>,
 ) -> io::Result<impl FnOnce(&mut ServiceConfig) + Clone + Send + use<>> {
     let mut document = document.clone();
-    // Without servers, "Try it out" sends requests to `/`, without the path prefix that a proxy adds.
+    // If no servers are listed, "Try it out" sends requests to `/`, without the path prefix that a proxy adds.
     document.servers.get_or_insert_with(|| vec![Server::new(".")]);
     list_tags(&mut document);
     let policy =

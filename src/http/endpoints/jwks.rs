@@ -29,7 +29,7 @@ pub(super) fn endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the endpoint of the JSON Web Key Set
+    /// Returns the JSON Web Key Set endpoint
     /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)) at `path`. Other services verify access
     /// tokens with these public keys.
     pub fn jwks_endpoint(&self, path: &str) -> Resource {

@@ -35,7 +35,7 @@ pub(super) fn openid_endpoint<U: AuthUser>() -> Endpoint<U> {
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Returns the endpoint of the server metadata ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)) at `path`. The
+    /// Returns the server metadata endpoint ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)) at `path`. The
     /// metadata lists the endpoints of [`routes`](Self::routes), the grants and the scopes. The format is also that of
     /// [OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html), but without an
     /// authorization endpoint or ID token algorithms.

@@ -1,4 +1,4 @@
-//! Reads cookies, and checks the origin of requests that are authenticated with a session cookie.
+//! Reads cookies, and checks the origin of requests that use, set or delete a session cookie.
 
 use actix_web::{
     HttpRequest,

@@ -83,8 +83,8 @@ impl RequiredScopes for NoScope {
     const SCOPES: &'static [&'static str] = &[];
 }
 
-/// The user that a request's token or [session cookie](crate::web::CookieTransport) belongs to, active or not. Without
-/// a valid token or cookie, the response is 401.
+/// The user that a request's token or [session cookie](crate::web::CookieTransport) belongs to, active or not. If there
+/// is no valid token or cookie, the response is 401.
 ///
 /// Requires [`Auth::routes`] in the application, or [`Auth::bearer`] around the handler.
 #[derive(Clone, Debug)]
@@ -252,7 +252,8 @@ impl<U: AuthUser> Auth<U> {
 #[cfg(feature = "testing")]
 pub(crate) struct TestUser<U>(pub(crate) Arc<AuthenticatedUser<U>>);
 
-/// Returns the `Auth` of the middleware around the handler. Without such middleware, returns that of the application.
+/// Returns the `Auth` of the middleware around the handler. If there is no such middleware, returns that of the
+/// application.
 fn auth_of<U: AuthUser>(request: &HttpRequest) -> Result<Auth<U>, ApiError> {
     let middleware = request.extensions().get::<RequestAuthentication<U>>().map(|stored| stored.auth.clone());
     middleware.or_else(|| request.app_data::<Auth<U>>().cloned()).ok_or_else(|| {
@@ -295,8 +296,8 @@ pub(super) fn extract<U: AuthUser, T: 'static>(
     .boxed_local()
 }
 
-/// Extracts the `Auth` of the middleware around the handler, or that of [`Auth::routes`]. Without either, the response
-/// is 500.
+/// Extracts the `Auth` of the middleware around the handler, or that of [`Auth::routes`]. If there is neither, the
+/// response is 500.
 impl<U: AuthUser> FromRequest for Auth<U> {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;

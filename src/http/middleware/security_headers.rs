@@ -14,7 +14,7 @@ const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("no-referrer");
 /// a page, the policy prevents scripts and framing.
 const CONTENT_SECURITY_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-/// Requires HTTPS for one year.
+/// The HSTS policy, which requires HTTPS for one year.
 const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Adds the security headers. If `has_tls` is true, they include HSTS: browsers then use only HTTPS for this host.

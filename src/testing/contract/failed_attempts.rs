@@ -67,7 +67,7 @@ async fn counts_every_key<S: FailedAttemptStore>(store: &S) -> Check {
         ensure_eq!(
             found,
             [FailedAttempts { count, last: Some(last) }; 3],
-            "the result of `find` after {count} calls of `add`"
+            "the result of `find` after {count} calls to `add`"
         );
     }
     store.add(&keys[1..3], now).await?;
@@ -111,7 +111,7 @@ async fn forgets<S: FailedAttemptStore>(store: &S) -> Check {
     store.add(&keys, now).await?;
     store.add(&keys, now + HOUR - Duration::from_secs(1)).await?;
     ensure_eq!(find(store, &keys).await?, [2, 2, 2], "counts before `forget_after` has elapsed");
-    // An hour after the second call of `add`.
+    // An hour after the second call to `add`.
     let later = now + HOUR * 2 - Duration::from_secs(1);
     store.add(&keys, later).await?;
     ensure_eq!(
@@ -136,7 +136,7 @@ async fn clears<S: FailedAttemptStore>(store: &S) -> Check {
     ensure_eq!(find(store, &keys).await?, [0, 0, 2], "counts after `clear` with the first two keys");
     store.clear(&keys[..2]).await?;
     store.add(&keys, now).await?;
-    ensure_eq!(find(store, &keys).await?, [1, 1, 3], "counts after another call of `add`");
+    ensure_eq!(find(store, &keys).await?, [1, 1, 3], "counts after another call to `add`");
     Ok(())
 }
 
@@ -145,7 +145,7 @@ async fn atomic_count<S: FailedAttemptStore>(store: &S) -> Check {
     for result in join_all((0..20).map(|_| store.add(&keys, now))).await {
         result?;
     }
-    ensure_eq!(find(store, &keys).await?, [20, 20], "counts after 20 concurrent calls of `add`");
+    ensure_eq!(find(store, &keys).await?, [20, 20], "counts after 20 concurrent calls to `add`");
     Ok(())
 }
 
@@ -161,7 +161,7 @@ async fn device_key<S: FailedAttemptStore>(store: &S) -> Check {
     );
     ensure!(
         found[0].iter().any(|byte| *byte != 0),
-        "expected one of the new keys, but `device_key` returned only zeros"
+        "expected a secret key, but `device_key` returned only zeros"
     );
     Ok(())
 }

@@ -34,8 +34,8 @@ pub use self::{
     sessions::session_store, users::user_store,
 };
 
-/// A rule that a store violates, with the expected and the actual behavior. `Debug` prints the same text as `Display`,
-/// so that `unwrap` shows it.
+/// A rule that a store violates, with a description of the violation. `Debug` prints the same text as `Display`, so
+/// that `unwrap` shows it.
 pub struct Violation {
     contract: Contract,
     rule: &'static str,

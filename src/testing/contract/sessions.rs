@@ -25,7 +25,7 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Checks the rules of [`SessionStore`] with sessions of two owners. Ends their existing sessions first. The sessions
+/// Checks the rules of [`SessionStore`] with sessions of two owners. Ends their existing sessions first. Most sessions
 /// of the suite belong to `client`; pass `None` if the application has no clients.
 ///
 /// The identifiers and tokens of the suite are random, and its times are close to the current time, as in a real
@@ -351,7 +351,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
             ended?;
             opened.into_iter().collect::<Check>()?;
             let left = self.list(self.one, self.now).await?;
-            ensure_eq!(left, [""; 0], "sessions after `end_all` with concurrent calls of `open`");
+            ensure_eq!(left, [""; 0], "sessions after `end_all` with concurrent calls to `open`");
         }
         Ok(())
     }

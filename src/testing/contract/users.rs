@@ -68,7 +68,7 @@ async fn distinct_subjects<S: UserStore>(store: &S, [one, other]: [&str; 2]) -> 
     let subject = async |name| Ok::<_, Failure>(account(store, name).await?.user.subject());
     let [first, second, again] = [subject(one).await?, subject(other).await?, subject(one).await?];
     ensure!(first != second, "expected different subjects, but {one:?} and {other:?} both have {first}");
-    ensure_eq!(again, first, "the subject of {one:?} in a second call of `find_by_username`");
+    ensure_eq!(again, first, "the subject of {one:?} in a second call to `find_by_username`");
     Ok(())
 }
 

@@ -104,7 +104,7 @@ pub(super) fn parse(document: &[u8]) -> Result<Box<dyn Sign>, Reason> {
     Ok(Box::new(PrivateKey { pair, public: PublicKey { algorithms: &[ALG], components } }))
 }
 
-/// Parses the public key of a JWK with the type RSA. A key without `alg` verifies signatures of both algorithms.
+/// Parses the public key of a JWK with the type RSA. A key without `alg` is used for both algorithms.
 pub(super) fn parse_jwk(jwk: &Value) -> Option<Box<dyn Verify>> {
     let algorithms: &[&str] = match jwk.get("alg").map(Value::as_str) {
         None => &[ALG, PSS],

@@ -15,7 +15,7 @@ fn schedule(created: &[u64], delay: u64, lifetime: u64) -> Schedule {
 }
 
 #[test]
-fn first_key_signs_at_once() {
+fn first_key_signs_immediately() {
     let schedule = schedule(&[1000], 300, 900);
     for now in [0, 999, 1000, 1001, 1300, 1_000_000] {
         assert_eq!(schedule.state(0, at(now)), KeyState::Signing, "{now}");

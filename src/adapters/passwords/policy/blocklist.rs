@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn contains_returns_true_only_for_passwords_in_the_list() {
+    fn contains_returns_true_for_exactly_the_passwords_in_the_list() {
         for count in [1, 2, 3, 10, 1000] {
             let hashes = sorted((0..count).map(|number| format!("password{number}")));
             let lines: String = hashes

@@ -24,7 +24,7 @@ const MAX_WORDS: usize = 100;
 /// years and symbols to a word.
 const MAX_AFFIX: f64 = 3.0;
 
-/// The minimum number of guesses for a part of one character.
+/// The minimum number of guesses for a one-character part.
 const MIN_CHARACTER: f64 = 1.0;
 
 /// The minimum number of guesses for a part of two or more characters.

@@ -85,7 +85,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 768, ..ProptestConfig::default() })]
 
     #[test]
-    fn verify_of_arbitrary_text_takes_bounded_time_and_does_not_panic(
+    fn verify_of_arbitrary_text_does_not_panic(
         text in prop_oneof![any::<String>(), stored(), bcrypt()],
     ) {
         let _ = verify(&text);
@@ -93,7 +93,7 @@ proptest! {
 }
 
 #[test]
-fn verify_with_the_largest_parameters_takes_bounded_time() {
+fn verify_supports_the_largest_accepted_parameters() {
     let (salt, output) = ("MTIzNDU2Nzg5MDEyMzQ1Ng", "Ek8Sn2iS2m2l1qXpUPJ5fyk6vSSnfM8Vh3yUgkmKjZI");
     for text in [
         format!("$argon2id$v=19$m=262144,t=4,p=1${salt}${output}"),

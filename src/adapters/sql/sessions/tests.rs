@@ -108,7 +108,7 @@ async fn open_is_rejected_if_the_user_changed_during_the_sign_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn end_all_during_concurrent_sign_ins_leaves_no_session() {
+async fn end_all_during_concurrent_sign_ins_does_not_leave_a_session() {
     on_postgres(async |database| {
         let sessions = SqlSessions::new(database);
         let (mut opened, mut contested) = (0, 0);
