@@ -68,7 +68,7 @@
 //! | authenticate your own users | [`UserStore`], [`AuthUser`] |
 //! | configure authentication | [`Auth::builder`] |
 //! | get the user in a handler | [`ActiveUser`], [`CurrentUser`], [`MaybeUser`] |
-//! | accept tokens that clients request for themselves | [`CurrentClient`] |
+//! | accept tokens from the client credentials grant | [`CurrentClient`] |
 //! | protect a whole `web::scope` | [`Auth::require`] |
 #![cfg_attr(
     feature = "argon2",

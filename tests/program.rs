@@ -83,7 +83,7 @@ fn help_shows_commands_flags_variables_and_defaults() {
 }
 
 #[test]
-fn invalid_arguments_print_one_line_and_exit_with_2() {
+fn invalid_arguments_cause_a_one_line_error_and_exit_code_2() {
     let example = "such as 127.0.0.1:8000";
     for (arguments, words) in [
         (&["--bind", "8000"][..], &["'8000'", "--bind", example, "--help"][..]),

@@ -18,7 +18,7 @@ pub const ARGUMENT: &str = "--bare";
 
 /// Starts a handler that returns the same bytes as `response`.
 pub fn start(on: On, response: &Response) -> Result<Server> {
-    // Actix adds the other two headers itself.
+    // Actix adds `date` and `content-length` itself.
     let is_fixed = |line: &&str| !line.starts_with("date: ") && !line.starts_with("content-length: ");
     let headers: Vec<_> = response.head.lines().skip(1).filter(is_fixed).collect();
     Server::start(on, env::current_exe()?, |command, address| {

@@ -36,7 +36,7 @@ pub struct Sample {
     pub open_files: f64,
     pub threads: f64,
     pub database_mib: f64,
-    /// Percentiles of the latency of the first task in milliseconds; NaN if there are none.
+    /// Percentiles of the latency of the first task in milliseconds; NaN if it was not run.
     pub p50: f64,
     pub p99: f64,
 }

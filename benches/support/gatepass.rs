@@ -52,7 +52,7 @@ impl Data {
         Self { database_url: format!("sqlite:{}", database.display()), keys: directory.join("keys") }
     }
 
-    /// Runs a command such as `users import` on the database with this standard input.
+    /// Runs a command such as `users import` on the database, with `input` as its standard input.
     pub fn run(&self, arguments: &[&str], input: &str) -> Result<()> {
         let mut command = Command::new(PROGRAM);
         isolate(&mut command).args(arguments).args(["--database-url", &self.database_url]);

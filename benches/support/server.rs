@@ -103,8 +103,8 @@ impl Drop for Server {
     }
 }
 
-/// Returns the CPU time in seconds of the running threads of a process, or 0 if there is no /proc. `process` is an ID
-/// or `self`.
+/// Returns the CPU time in seconds of the running threads of a process, or 0 on systems without /proc. `process` is an
+/// ID or `self`.
 pub fn cpu_time(process: &str) -> f64 {
     let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     threads.map(|thread| thread_cpu_time(&thread.path())).sum()

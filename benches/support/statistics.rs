@@ -29,7 +29,7 @@ impl fmt::Display for Spread {
     }
 }
 
-/// Returns a percentile of the latencies in milliseconds, or NaN if there are no latencies.
+/// Returns a percentile of the latencies in milliseconds, or NaN if `latencies` is empty.
 pub fn percentile(latencies: &[Duration], share: f64) -> f64 {
     let mut latencies = latencies.to_vec();
     latencies.sort();

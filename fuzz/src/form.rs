@@ -34,7 +34,10 @@ pub fn check(input: &[u8]) {
         Ok(form) => form,
         Err(error) => {
             assert!([400, 422].contains(&error.status_code().as_u16()), "{error}");
-            assert!(strict.is_err(), "the strict form accepted a request that the other form rejected");
+            assert!(
+                strict.is_err(),
+                "StrictPasswordRequestForm accepted a request that PasswordRequestForm rejected"
+            );
             return;
         }
     };

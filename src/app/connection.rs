@@ -38,9 +38,9 @@ const CHUNK: usize = 16 * 1024;
 /// The timeouts for a connection.
 #[derive(Clone, Copy)]
 pub(crate) struct ConnectionTimeouts {
-    /// The timeout from a response to the head of the next request.
+    /// The maximum time from the end of a response, or from opening the connection, to the headers of the next request.
     pub(crate) next_request: Duration,
-    /// The timeout from the head of a request to the end of its response.
+    /// The maximum time from receiving a request's headers to sending the end of its response.
     pub(crate) response: Duration,
 }
 

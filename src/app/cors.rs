@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_exact_origins_are_accepted() {
+    fn setting_accepts_only_origins_as_browsers_send_them() {
         let origins =
             "https://app.example.com, http://localhost:5173,http://[::1]:3000,capacitor://localhost";
         assert_eq!(origins.parse::<CorsOrigins>().unwrap().0.len(), 4);

@@ -32,7 +32,8 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Starts logging to standard error with the filter in `RUST_LOG`, or with [`DEFAULT_FILTER`] if there is none.
+/// Starts logging to standard error with the filter in `RUST_LOG`, or with [`DEFAULT_FILTER`] if that variable is empty
+/// or not set.
 pub(super) fn start(format: LogFormat) {
     let filter = env::var(DEFAULT_FILTER_ENV).ok().filter(|filter| !filter.trim().is_empty());
     let mut builder = Builder::new();

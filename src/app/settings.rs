@@ -127,7 +127,8 @@ const NETWORK: &str = "Network options";
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = NETWORK)]
 pub(crate) struct NetworkSettings {
-    /// Addresses and networks of proxies whose forwarding header is trusted [default: none; tutorial: loopback]
+    /// Addresses and networks of proxies whose forwarding header is trusted [default: none, or loopback addresses in
+    /// the tutorial profile]
     #[arg(long, value_name = "NETWORK,…")]
     trusted_proxies: Option<TrustedProxies>,
 
@@ -142,24 +143,24 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "ORIGIN,…")]
     cors_origin: Vec<CorsOrigins>,
 
-    /// Host names accepted in requests, in addition to localhost and the issuer's host [default: any; on loopback
-    /// addresses without trusted proxies: none]
+    /// Host names accepted in requests, in addition to localhost and the issuer's host [default: any host; if --bind is
+    /// a loopback address and no proxies are trusted, no others]
     #[arg(long, value_name = "HOST,…", value_delimiter = ',', value_parser = host_name)]
     allowed_hosts: Vec<String>,
 
-    /// Timeout in seconds for receiving the head of a request
+    /// Maximum time in seconds to receive the headers of a request
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = positive_seconds)]
     pub(crate) header_timeout: Duration,
 
-    /// Timeout in seconds for receiving the body of a request
+    /// Maximum time in seconds to receive the body of a request
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = positive_seconds)]
     body_timeout: Duration,
 
-    /// Timeout in seconds from the head of a request to the end of its response
+    /// Maximum time in seconds from receiving a request's headers to sending the end of its response
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = positive_seconds)]
     response_timeout: Duration,
 
-    /// Timeout in seconds for idle connections [default: 5; with trusted proxies: 75]
+    /// Timeout in seconds for idle connections [default: 5, or 75 with trusted proxies]
     #[arg(long, value_name = "SECONDS", value_parser = positive_seconds)]
     idle_timeout: Option<Duration>,
 
@@ -167,11 +168,11 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "NUMBER", default_value = "8000", value_parser = positive::<NonZeroU32>)]
     pub(crate) max_connections: NonZeroU32,
 
-    /// Maximum request head size in bytes, 1024 to 131072
+    /// Maximum size of the request line and headers in bytes, 1024 to 131072
     #[arg(long, value_name = "BYTES", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1024..=131_072))]
     pub(crate) max_header_bytes: u32,
 
-    /// Maximum request body size in bytes, 1024 to 8388608 [default: 65536; tutorial: 1048576]
+    /// Maximum request body size in bytes, 1024 to 8388608 [default: 65536, or 1048576 in the tutorial profile]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..=8_388_608))]
     max_body_bytes: Option<u32>,
 }
@@ -198,7 +199,7 @@ pub(crate) struct PageSettings {
 
     /// Language of the pages
     #[arg(long, value_name = "LANGUAGE", default_value = "auto", value_parser = one_of(&[
-        ("auto", "The browser's preferred language, otherwise English", None),
+        ("auto", "The browser's preferred language if supported, otherwise English", None),
         ("en", "English", Some(Language::English)),
         ("de", "German", Some(Language::German)),
     ]))]
@@ -251,11 +252,12 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = clap::value_parser!(u8).range(1..).try_map(NonZeroU8::try_from))]
     pub(crate) database_connections: NonZeroU8,
 
-    /// Audiences that clients may request tokens for; a request that names none gets the first [default: the issuer]
+    /// Audiences that clients may request tokens for; a request without an audience gets a token for the first
+    /// [default: the issuer]
     #[arg(long, value_name = "URL,…", value_delimiter = ',', value_parser = audience)]
     audience: Vec<Audience>,
 
-    /// Client ID for requests that send none; they are treated as requests from a public first-party client
+    /// Client ID assumed for requests without one; such requests are treated as coming from a public first-party client
     #[arg(long, value_name = "ID", default_value = "gatepass", value_parser = sql::client_id)]
     pub(crate) default_client_id: ClientId,
 
@@ -263,7 +265,7 @@ pub(crate) struct SecureSettings {
     #[arg(long)]
     pub(crate) profile_claims: bool,
 
-    /// Grace period in seconds, at most 60, in which a client may repeat a refresh whose response was lost
+    /// Grace period in seconds, at most 60, during which a client may repeat a refresh whose response was lost
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(..=60).map(Duration::from_secs))]
     refresh_grace: Duration,
 
@@ -271,11 +273,11 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "SECONDS", default_value = "1209600", value_parser = positive_seconds)]
     refresh_idle_ttl: Duration,
 
-    /// Lifetime of a session's refresh tokens in seconds, counted from the sign-in; the default is 90 days
+    /// Lifetime of a session's refresh tokens in seconds, counted from sign-in; the default is 90 days
     #[arg(long, value_name = "SECONDS", default_value = "7776000", value_parser = positive_seconds)]
     refresh_ttl: Duration,
 
-    /// Lifetime of session cookies in seconds, counted from the sign-in; the default is 8 hours
+    /// Lifetime of session cookies in seconds, counted from sign-in; the default is 8 hours
     #[arg(long, value_name = "SECONDS", default_value = "28800", value_parser = positive_seconds)]
     session_cookie_ttl: Duration,
 
@@ -287,11 +289,11 @@ pub(crate) struct SecureSettings {
     #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=1000).try_map(NonZeroU32::try_from))]
     pub(crate) max_sessions: NonZeroU32,
 
-    /// Maximum number of cached tokens; tokens outside the cache are looked up in the database
+    /// Maximum number of cached tokens; tokens that are not cached are looked up in the database
     #[arg(long, value_name = "NUMBER", default_value = "20000", value_parser = positive::<NonZeroUsize>)]
     pub(crate) token_cache_size: NonZeroUsize,
 
-    /// Maximum time in seconds to use cached tokens without contact with the database; afterwards, requests get 503
+    /// Maximum time in seconds to accept cached tokens without contact with the database; after that, requests get 503
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = positive_seconds)]
     pub(crate) token_cache_max_staleness: Duration,
 
@@ -363,8 +365,8 @@ pub(crate) struct KeySettings {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Key options")]
 pub(crate) struct AlgorithmSettings {
-    /// Signature algorithm for new keys; existing keys keep theirs [default: that of the newest key; ES256 for the
-    /// first]
+    /// Signature algorithm for new keys; existing keys keep their algorithm [default: the algorithm of the newest key,
+    /// or ES256 for the first key]
     #[arg(long, value_parser = one_of(&[
         ("ES256", "ECDSA with P-256, which nearly all libraries support; tokens are verified with the public key", SigningAlgorithm::Es256),
         ("RS256", "3072-bit RSA, for services whose libraries cannot verify ES256", SigningAlgorithm::Rs256),
@@ -483,9 +485,8 @@ struct LoginThrottleSettings {
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=3599))]
     login_throttle_longest_wait: u32,
 
-    /// Maximum number of requests per second from one address, successful or not; applies to /token, /login, /logout,
-    /// /revoke and /introspect, to password changes, and to requests with unknown session cookies; bursts may be ten
-    /// times as large
+    /// Maximum number of requests per second from one address, with bursts of up to ten times as many; applies to
+    /// /token, /login, /logout, /revoke, /introspect, password changes, and requests with unknown session cookies
     #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = positive::<NonZeroU32>)]
     login_throttle_rate: NonZeroU32,
 }

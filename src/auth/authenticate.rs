@@ -41,7 +41,7 @@ impl<U: AuthUser> AuthenticatedUser<U> {
     }
 }
 
-/// The client of a valid access token that it requested for itself.
+/// The client of a valid access token from the client credentials grant.
 #[derive(Clone, Debug)]
 pub struct AuthenticatedClient {
     /// The client.
@@ -57,12 +57,13 @@ pub struct AuthenticatedClient {
 pub enum Authentication<U> {
     /// The token is valid; its user may be inactive.
     Valid(Arc<AuthenticatedUser<U>>),
-    /// The token is valid, and a client requested it for itself.
+    /// The token is valid and was issued through the client credentials grant.
     Client(Arc<AuthenticatedClient>),
-    /// The session of the token has ended or the token was revoked, and its user is inactive.
+    /// The user is inactive, and the token is no longer valid because it was revoked or its session has ended, for
+    /// example when the user was disabled.
     Inactive,
-    /// The token is not genuine, has expired or was revoked, or is for another audience or another kind of user; or its
-    /// session has ended, or its user or client no longer exists.
+    /// The token is not genuine, has expired, was revoked, or is for another audience or kind of user. Or its session
+    /// has ended, or its user or client no longer exists.
     Invalid,
 }
 
@@ -71,14 +72,15 @@ pub enum Authentication<U> {
 pub(super) enum Accepted {
     /// Tokens for this application.
     OwnAudience,
-    /// Tokens of the issuer for any audience.
+    /// Tokens from the issuer for any audience.
     AnyAudience,
     /// Session cookies only, not tokens.
     Cookie,
 }
 
 impl<U: AuthUser> Auth<U> {
-    /// Verifies an access token and loads its user, or finds both in the [`TokenCache`](crate::cache::TokenCache).
+    /// Verifies an access token and loads its user, or returns the result from the
+    /// [`TokenCache`](crate::cache::TokenCache).
     ///
     /// # Errors
     /// [`AuthError::Backend`] if a store or the token service fails, or if the token cache is stale.
@@ -116,8 +118,8 @@ impl<U: AuthUser> Auth<U> {
         self.cached(token.expose(), accepted, now, look_up).await
     }
 
-    /// Returns the cached result for a token or cookie. If there is none, awaits `look_up` and caches the result. If
-    /// `look_up` returns `None`, the token or cookie is invalid, and nothing is cached.
+    /// Returns the cached result for a token or cookie, or awaits `look_up` and caches its result. If `look_up` returns
+    /// `None`, the token or cookie is invalid, and nothing is cached.
     pub(super) async fn cached(
         &self,
         secret: &str,
@@ -162,7 +164,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(Some((claims, authentication)))
     }
 
-    /// Looks up the client that requested a token for itself.
+    /// Looks up the client of a token from the client credentials grant.
     async fn look_up_client(
         &self,
         claims: &Claims,
@@ -196,7 +198,7 @@ impl<U: AuthUser> Auth<U> {
         SessionOwner { user_kind: kind.into(), subject: claims.subject.clone() }
     }
 
-    /// Returns whether the session of a token is active; `true` if there is no session store. While a response may be
+    /// Returns whether the session of a token is active; `true` without a session store. While a response may be
     /// repeated, records that the client received it. If the token comes from a response that was presumed lost, two
     /// parties have the refresh token, and the session ends.
     async fn has_session(&self, claims: &Claims, now: Timestamp) -> Result<bool, BackendError> {

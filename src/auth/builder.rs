@@ -138,7 +138,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the rules for new passwords. If no policy is set, a password must have at least 15 characters.
+    /// Sets the rules for new passwords. Without a policy, a password must have at least 15 characters.
     #[must_use]
     pub fn password_policy(mut self, policy: impl PasswordPolicy + 'static) -> Self {
         self.password_policy = Some(DynPasswordPolicy::new_arc(policy));
@@ -210,7 +210,7 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Sets the client registry. If there is none, client credentials are ignored.
+    /// Sets the client registry. Without a registry, client credentials are ignored.
     #[must_use]
     pub fn clients(mut self, registry: impl ClientRegistry + 'static) -> Self {
         self.clients = Some(DynClientRegistry::new_arc(registry));
@@ -250,16 +250,17 @@ impl<S: UserStore + 'static> AuthBuilder<S> {
         self
     }
 
-    /// Lets browsers sign in with a session cookie at `POST /login` and sign out at `POST /logout`; requires
-    /// [`sessions`](Self::sessions) and [`passwords`](Self::passwords). Browsers sign in as the default client.
+    /// Lets browsers sign in at `POST /login`, authenticate with a session cookie, and sign out at `POST /logout`;
+    /// requires [`sessions`](Self::sessions) and [`passwords`](Self::passwords). Browsers sign in as the default
+    /// client.
     #[must_use]
     pub fn cookies(mut self, transport: CookieTransport) -> Self {
         self.cookies = Some(transport);
         self
     }
 
-    /// Sets the cache for authenticated tokens. If there is no cache, every request verifies its token and loads the
-    /// user.
+    /// Sets the cache for authenticated tokens. Without a cache, the token is verified and the user is loaded on every
+    /// request.
     #[must_use]
     pub fn token_cache(mut self, cache: Arc<TokenCache<S::User>>) -> Self {
         self.token_cache = Some(cache);

@@ -17,8 +17,8 @@ impl<U: AuthUser> Auth<U> {
     /// Authenticates the client of a request
     /// ([RFC 6749 section 3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)). A public client sends only its
     /// identifier. A request without client credentials is attributed to the
-    /// [default client](crate::auth::AuthBuilder::default_client_id). If there is no [`ClientRegistry`], client
-    /// credentials are ignored, and all requests are attributed to the default client.
+    /// [default client](crate::auth::AuthBuilder::default_client_id). Without a [`ClientRegistry`], client credentials
+    /// are ignored, and all requests are attributed to the default client.
     ///
     /// # Errors
     /// - [`AuthError::InvalidClient`] for an unknown client, for a wrong or missing secret, for a secret from a public
@@ -43,7 +43,7 @@ impl<U: AuthUser> Auth<U> {
             None => Err(AuthError::InvalidClient),
             Some(client_id) => {
                 let verify = self.verify_client(registry, client_id, secret);
-                // If the client has no secret, there is nothing to guess.
+                // A request without a secret cannot be a guess.
                 match secret {
                     Some(_) => self.throttled(Target::Client(client_id), client_info, verify).await,
                     None => verify.await,

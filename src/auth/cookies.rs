@@ -27,7 +27,7 @@ use crate::{
 /// [`AuthBuilder::cookies`](crate::auth::AuthBuilder::cookies).
 ///
 /// The cookie `__Host-gatepass_session` is `HttpOnly`, `Secure` and `SameSite=Lax`. By default, it expires after an
-/// hour without a request, and at the latest 8 hours after the sign-in. The hour is the inactivity timeout of NIST SP
+/// hour without a request, and at the latest 8 hours after sign-in. The hour is the inactivity timeout of NIST SP
 /// 800-63B-4 for AAL2. The 8 hours are the longest absolute timeout that OWASP's Session Management Cheat Sheet
 /// suggests for applications that are used all day.
 ///
@@ -70,7 +70,7 @@ impl Default for CookieTransport {
 }
 
 impl CookieTransport {
-    /// Sets the lifetime of session cookies and their sessions, counted from the sign-in. Fractions of a second are
+    /// Sets the lifetime of session cookies and their sessions, counted from sign-in. Fractions of a second are
     /// ignored.
     #[must_use]
     pub fn lifetime(self, lifetime: Duration) -> Self {
@@ -78,7 +78,7 @@ impl CookieTransport {
     }
 
     /// Sets the idle timeout of session cookies and their sessions. Fractions of a second are ignored. Requests are
-    /// recorded at most once per tenth of the timeout, so a session may end up to a tenth of the timeout early.
+    /// recorded at most once per tenth of the timeout, so a session may expire early, by up to a tenth of the timeout.
     #[must_use]
     pub fn idle_timeout(self, idle: Duration) -> Self {
         Self { idle, ..self }
@@ -232,8 +232,8 @@ impl<U: AuthUser> Auth<U> {
         if now < due {
             return Ok(due);
         }
-        // `rotate` replaces the cookie with itself, to store the time. `false` means that a concurrent request has
-        // stored it or has ended the session.
+        // `rotate` replaces the cookie with itself, to store the time of the use. If it returns `false`, a concurrent
+        // request has stored the time or ended the session.
         let rotation = Rotation {
             family: hash,
             from: hash,

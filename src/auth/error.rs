@@ -14,9 +14,9 @@ pub enum AuthError {
     InactiveUser,
     /// None of the requested scopes is allowed for both the user and the client.
     ScopeNotGranted,
-    /// The request includes scopes that were not granted at the sign-in.
+    /// The request includes scopes that were not granted at sign-in.
     ScopeExceeded,
-    /// A requested audience is unknown or not allowed for the client, or was not granted at the sign-in.
+    /// A requested audience is unknown or not allowed for the client, or was not granted at sign-in.
     InvalidTarget,
     /// The refresh token is unknown or expired, was used before, or belongs to another client.
     InvalidRefreshToken,

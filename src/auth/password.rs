@@ -200,8 +200,8 @@ impl<U: AuthUser> Auth<U> {
     /// - [`AuthError::WeakPassword`] if the policy rejects the new password, or if it is the current one.
     /// - [`AuthError::NotConfigured`] if [`AuthBuilder::password_changes`](crate::auth::AuthBuilder::password_changes)
     ///   was not called.
-    /// - [`AuthError::Backend`] if a store, the policy or the hasher fails. Even then, the password may have been
-    ///   changed.
+    /// - [`AuthError::Backend`] if a store, the policy or the hasher fails. In that case, the password may already have
+    ///   been changed.
     pub async fn change_password(&self, change: PasswordChange<'_, U>) -> Result<(), AuthError> {
         self.check_rate(change.client_info).await?;
         let _in_progress = self.start_password_change(change.user.subject())?;
@@ -247,7 +247,7 @@ impl<U: AuthUser> Auth<U> {
         let context = self.0.password_context.as_ref().map_or_else(Vec::new, |context| context(user));
         let context: Vec<_> = context.iter().map(String::as_str).collect();
         self.check_new_password(new, &context).await?;
-        // The hasher compares the passwords, because it may accept several spellings of a password.
+        // The hasher compares the passwords, because it may treat different strings as the same password.
         if self.hasher()?.verify(new, &old).await? != PasswordCheck::Mismatch {
             return Err(AuthError::WeakPassword(WeakPassword::Unchanged));
         }

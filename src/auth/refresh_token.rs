@@ -63,7 +63,7 @@ fn joined(family: &str, own: &str) -> RefreshToken {
 
 /// Creates the identifier of a new session.
 pub(super) fn session_id(random: &[u8; 32]) -> SessionId {
-    // 22 characters contain at least 128 bits.
+    // 22 base64url characters encode at least 128 bits.
     SessionId::new(&derive(random, "session")[..22])
         .unwrap_or_else(|_| unreachable!("base64url is valid in a session ID"))
 }

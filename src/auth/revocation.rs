@@ -27,7 +27,7 @@ use crate::{
 pub enum Introspection<U> {
     /// An access token.
     AccessToken(Arc<AuthenticatedUser<U>>),
-    /// An access token that a client requested for itself.
+    /// An access token from the client credentials grant.
     ClientToken(Arc<AuthenticatedClient>),
     /// A refresh token.
     RefreshToken {
@@ -41,7 +41,7 @@ pub enum Introspection<U> {
 impl<U: AuthUser> Auth<U> {
     /// Revokes a token that was issued to `client` ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)); `None` is the
     /// default client. Revoking an access token does not end its session; revoking a refresh token does. An invalid
-    /// token is not an error. If there is no session store, nothing is revoked.
+    /// token is not an error. Without a session store, nothing is revoked.
     ///
     /// # Errors
     /// [`AuthError::IssuedToAnotherClient`] if the token was issued to another client, [`AuthError::Backend`] if a

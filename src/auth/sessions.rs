@@ -77,7 +77,7 @@ impl<U: AuthUser> Auth<U> {
         Ok(ended)
     }
 
-    /// Ends every session of a user; does nothing if there is no session store.
+    /// Ends every session of a user; does nothing without a session store.
     pub(super) async fn end_all(&self, subject: &Subject, now: Timestamp) -> Result<(), BackendError> {
         let Some(sessions) = &self.0.sessions else { return Ok(()) };
         sessions.store.end_all(&self.owner(subject.clone()), now).await?;

@@ -22,14 +22,14 @@ name! {
 /// [session cookie](crate::web::CookieTransport), they are derived from its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// The user that the token was issued to (`sub`), or [`ClientId::subject`] if a client requested it for itself.
+    /// The user's subject, or [`ClientId::subject`] for a token without a user (`sub`).
     pub subject: Subject,
-    /// The kind of user, if the token names one: [`AuthUser::user_kind`](crate::AuthUser::user_kind) or
+    /// The kind of user, if the token contains it: [`AuthUser::user_kind`](crate::AuthUser::user_kind) or
     /// [`Client::USER_KIND`].
     pub user_kind: Option<Arc<str>>,
     /// The scopes that the token was issued with (`scope`).
     pub granted_scopes: GrantedScopes,
-    /// The client that requested the token (`client_id`), if the token names one.
+    /// The client that requested the token (`client_id`), if the token contains its identifier.
     pub client_id: Option<ClientId>,
     /// The time of issue (`iat`).
     pub issued_at: Option<Timestamp>,
@@ -49,7 +49,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Returns whether a client requested the token for itself, without a user.
+    /// Returns whether the token was issued through the client credentials grant, without a user.
     pub fn is_of_client(&self) -> bool {
         self.user_kind.as_deref() == Some(Client::USER_KIND)
     }

@@ -1,4 +1,4 @@
-//! Clients: programs that request tokens, on behalf of users or for themselves.
+//! Clients: programs that request tokens, on behalf of users or on their own behalf.
 
 use std::net::IpAddr;
 
@@ -22,8 +22,8 @@ name! {
 }
 
 impl ClientId {
-    /// Returns the subject of tokens that the client requests for itself. The prefix `client:` distinguishes it from
-    /// the subjects of users.
+    /// Returns the subject of tokens that the client gets through the client credentials grant. The prefix `client:`
+    /// distinguishes it from the subjects of users.
     ///
     /// # Errors
     /// [`InvalidName`] if the identifier is too long for a subject.
@@ -79,7 +79,7 @@ pub enum ClientKind {
 }
 
 impl Client {
-    /// The [kind of user](crate::AuthUser::user_kind) in tokens that a client requested for itself.
+    /// The [kind of user](crate::AuthUser::user_kind) in tokens from the client credentials grant.
     pub const USER_KIND: &str = "client";
 
     /// The grants of a new client.

@@ -76,7 +76,7 @@ event_kinds! {
     Unauthorized = "unauthorized",
     /// A request was refused because its access token lacks a scope (403).
     Forbidden = "forbidden",
-    /// A client got a token for itself.
+    /// A client got a token through the client credentials grant.
     ClientTokenIssued = "token_issued",
     /// A refresh token was exchanged for new tokens.
     Refreshed = "refresh",

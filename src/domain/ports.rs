@@ -454,7 +454,7 @@ impl<T: TokenVerifier> TokenVerifier for Arc<T> {
 /// The content of an access token to issue.
 #[derive(Clone, Debug)]
 pub struct NewToken {
-    /// The user, or [`ClientId::subject`] for a token that a client requests for itself.
+    /// The user's subject, or [`ClientId::subject`] for a token without a user.
     pub subject: Subject,
     /// The kind of user: [`AuthUser::user_kind`] or [`Client::USER_KIND`].
     pub user_kind: &'static str,

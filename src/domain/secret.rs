@@ -90,7 +90,7 @@ secret! {
 }
 
 impl DeviceCookie {
-    /// The lifetime of the cookie, counted from the sign-in.
+    /// The lifetime of the cookie, counted from sign-in.
     pub const LIFETIME: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 }
 
@@ -118,7 +118,10 @@ mod tests {
         for (length, hashable) in [(0, false), (1, true), (1024, true), (1025, false)] {
             assert_eq!(Password::from("x".repeat(length)).is_hashable(), hashable, "{length} bytes");
         }
-        assert!(!Password::from("é".repeat(513)).is_hashable(), "the limit is in bytes, not in characters");
+        assert!(
+            !Password::from("é".repeat(513)).is_hashable(),
+            "the limit should be in bytes, not in characters"
+        );
     }
 
     #[test]

@@ -20,14 +20,14 @@ name! {
     SessionId, "session id", 255 bytes
 }
 
-/// The user that a session belongs to, or the client that requested a token for itself. Users of different kinds may
-/// have the same subject.
+/// The owner of a session: a user, or a client that got its token through the client credentials grant. Users of
+/// different kinds may have the same subject.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionOwner {
     /// The kind of user: [`AuthUser::user_kind`](crate::AuthUser::user_kind) or
     /// [`Client::USER_KIND`](crate::Client::USER_KIND).
     pub user_kind: Cow<'static, str>,
-    /// The user, or [`ClientId::subject`].
+    /// The user's subject, or [`ClientId::subject`] for a session without a user.
     pub subject: Subject,
 }
 
@@ -54,9 +54,9 @@ impl TokenHash {
 /// A session to open.
 #[derive(Clone, Debug)]
 pub struct NewSession<'a> {
-    /// The identifier: 22 random base64url characters, which contain at least 128 bits.
+    /// The identifier: 22 base64url characters with at least 128 random bits.
     pub id: &'a SessionId,
-    /// The user, or the client that requested a token for itself.
+    /// The user, or the client in the client credentials grant.
     pub owner: &'a SessionOwner,
     /// The version of the user's credentials when they were verified.
     pub credentials_version: CredentialsVersion,
@@ -70,7 +70,7 @@ pub struct NewSession<'a> {
     pub client_info: &'a ClientInfo,
     /// The time of the sign-in.
     pub now: Timestamp,
-    /// The time from which no token of the session is valid; `None` if its tokens do not expire.
+    /// The time at which the last token of the session expires; `None` if its tokens do not expire.
     pub expires_at: Option<Timestamp>,
     /// The hashes of the token family's name and of its first token, if the session has refresh tokens. For a session
     /// with a cookie, both are the hash of the cookie.
@@ -193,7 +193,7 @@ pub struct Rotation<'a> {
     pub client_info: &'a ClientInfo,
     /// The time of the request.
     pub now: Timestamp,
-    /// The time from which no token of the session is valid; `None` if its tokens do not expire.
+    /// The time at which the last token of the session expires; `None` if its tokens do not expire.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -239,7 +239,7 @@ pub struct Rotation<'a> {
 /// - **end-once**: `end` ends one session. It returns `true` only for the first call, so that the end of each session
 ///   is reported once.
 /// - **eviction**: If the user has more than `max_sessions` sessions that have not expired, `open` ends the least
-///   recently used ones, never the new one, and returns their identifiers, so that caches drop their tokens.
+///   recently used ones, but never the new one, and returns their identifiers, so that caches drop their tokens.
 /// - **concurrent-maximum**: Concurrent sign-ins do not exceed the maximum, and each ended session is returned once.
 /// - **unknown-session**: For an unknown user, session or token, the result is `None`, `false` or an empty list,
 ///   whatever the identifier. Anyone can send any identifier, so the result is not an error.
@@ -257,7 +257,7 @@ pub struct Rotation<'a> {
 /// - **rotate-extends**: `rotate` stores the sender, the time of the last use and the new expiry. Otherwise a session
 ///   in use would be removed or evicted.
 /// - **delivery-compares**: `update_delivery` replaces the delivery only if the stored one equals `from`. The store
-///   need not compare `rotated`, which only changes together with `first`. If there is no request, the sender and the
+///   need not compare `rotated`, which only changes together with `first`. If `request` is `None`, the sender and the
 ///   time of the last use do not change.
 /// - **delivery-once**: Of several concurrent calls to `update_delivery` and `rotate` for the same delivery, exactly
 ///   one succeeds. Otherwise the record of which responses were received would be wrong.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::domain::{backend_error::BackendError, time::Timestamp};
 
-/// The key that failed attempts are counted under, such as an account together with an address. Some keys mark networks
-/// that an account signed in from; stores treat them like all other keys.
+/// The key that failed attempts are counted under, such as the combination of an account and an address. Some keys mark
+/// networks that an account signed in from; stores treat them like all other keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ThrottleKey {
     pub(crate) name: String,
@@ -48,12 +48,12 @@ pub struct FailedAttempts {
 /// - **counts-every-key**: `add` adds one failure under each key, and stores the time. An attempt that is not counted
 ///   is a free guess.
 /// - **exact-key**: Keys are compared byte for byte. Otherwise two accounts would share a count.
-/// - **forgets**: `add` restarts a count at one if its last failure was the key's `forget_after` ago or earlier, and
-///   only then. Otherwise old failures would delay users, or attackers would get new guesses too soon.
+/// - **forgets**: `add` restarts a count at one if and only if the key's `forget_after` has elapsed since the last
+///   failure. Otherwise old failures would delay users, or attackers would get new guesses too soon.
 /// - **clears**: `clear` removes the failures under the given keys only.
 /// - **atomic-count**: Concurrent calls to `add` are all counted. Otherwise attackers could guess in parallel.
-/// - **device-key**: `device_key` returns the same key to all callers, including concurrent ones. Otherwise a cookie
-///   from one replica would not be valid at another.
+/// - **device-key**: `device_key` returns the same key to all callers, including concurrent ones. Otherwise other
+///   replicas would reject the cookies from one replica.
 ///
 /// The suite cannot check the following rules:
 ///
@@ -75,8 +75,8 @@ pub trait FailedAttemptStore: Send + Sync {
         keys: &[ThrottleKey],
     ) -> impl Future<Output = Result<Vec<FailedAttempts>, BackendError>> + Send;
 
-    /// Adds one failure under each of the given keys. A count restarts at one if its last failure was
-    /// [`forget_after`](ThrottleKey::forget_after) ago or earlier.
+    /// Adds one failure under each of the given keys. A count restarts at one if
+    /// [`forget_after`](ThrottleKey::forget_after) has elapsed since its last failure.
     ///
     /// # Errors
     /// [`BackendError`] if the failure could not be stored.
@@ -92,8 +92,8 @@ pub trait FailedAttemptStore: Send + Sync {
     /// [`BackendError`] if the failures could not be removed.
     fn clear(&self, keys: &[ThrottleKey]) -> impl Future<Output = Result<(), BackendError>> + Send;
 
-    /// Returns the secret key that authenticates device cookies. If none is stored yet, stores and returns `new`, or
-    /// the key that another replica stored concurrently.
+    /// Returns the secret key that authenticates device cookies. If none is stored, stores `new`. If another replica
+    /// stores a key concurrently, returns that key.
     ///
     /// # Errors
     /// [`BackendError`] if the key cannot be read or stored.

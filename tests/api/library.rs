@@ -189,7 +189,7 @@ fn scope_wrapped_in_require_lets_only_authorized_users_through() {
     assert_eq!(get("/admin").send(address).status, 401);
     assert_eq!(get("/admin").bearer("99").send(address).status, 401);
     assert_eq!(get("/admin").bearer("1").send(address).status, 403);
-    assert_eq!(get("/admin").bearer("2").send(address).status, 400, "an inactive user");
+    assert_eq!(get("/admin").bearer("2").send(address).status, 400, "an inactive user should get 400");
     members.change(1, |account| account.user.granted_scopes = scopes("me admin"));
     let lookups = members.lookups();
     assert_eq!(get("/admin").bearer("1").send(address).text(), "johndoe@example.com");

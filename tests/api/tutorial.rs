@@ -27,7 +27,7 @@ fn sign_in_of_unknown_user_with_the_dummy_hash_as_password_fails() {
 }
 
 #[test]
-fn head_of_users_me_returns_the_content_length_of_get() {
+fn head_request_to_users_me_returns_the_content_length_of_the_get_response() {
     let [head, get] = ["HEAD", "GET"].map(|method| request(method, "/users/me").bearer("johndoe"));
     let (head, get) = (head.send(tutorial()), get.send(tutorial()));
     assert_eq!((head.status, head.body.len()), (200, 0));

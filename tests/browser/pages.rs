@@ -247,7 +247,7 @@ fn sign_in_page_counts_down_while_throttled_and_submits_even_if_the_browser_repo
 }
 
 #[test]
-fn names_are_shown_as_text_and_pages_below_a_prefix_fit_a_small_phone() {
+fn names_are_not_interpreted_as_html_and_pages_under_a_path_prefix_fit_a_small_screen() {
     browse(async |browser| {
         let (gatepass, service) = serve(&[]);
         let name = format!("<img src=x onerror=alert(1)> علی\u{200c}رضا{}", "x".repeat(100));

@@ -16,7 +16,7 @@ use crate::{
 pub const PREFIX: &str = "/gate/way";
 
 #[test]
-fn start_page_and_documentation_work_below_a_prefix() {
+fn start_page_and_documentation_work_under_a_path_prefix() {
     browse(async |browser| {
         let root = format!("http://{}{PREFIX}", proxy(tutorial()));
         browser.open(&format!("{root}/")).await;

@@ -101,7 +101,7 @@ async fn shoot(browser: &Browser, max_height: u64, scale: f64) -> Picture {
 }
 
 #[test]
-fn pages_look_like_their_stored_pictures() {
+fn pages_match_their_stored_screenshots() {
     let is_update = env::var_os(UPDATE).is_some();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let stored = root.join("tests/browser/screenshots");

@@ -143,7 +143,7 @@ fn sign_in_and_sign_out_work_at_all_screen_sizes_and_leave_no_traces() {
 }
 
 #[test]
-fn each_step_shows_its_requests_and_its_lesson() {
+fn each_step_shows_its_requests_and_an_explanation() {
     browse(async |browser| {
         browser.open(&start()).await;
         browser.allow_reading_the_clipboard();
@@ -266,7 +266,7 @@ fn online(is_online: bool) -> String {
 }
 
 #[test]
-fn slow_response_missing_response_and_offline_device_are_shown_until_a_retry() {
+fn slow_or_failed_requests_and_an_offline_device_are_reported_until_a_retry_succeeds() {
     browse(async |browser| {
         browser.open(&start()).await;
         // Holds each request until `release` sends it or `fail` rejects it.
@@ -296,7 +296,7 @@ fn slow_response_missing_response_and_offline_device_are_shown_until_a_retry() {
         expect_requests(browser, &["GET /users/me 401 Unauthorized"]).await;
         browser.expect_hidden("#connection").await;
 
-        // Without a click, the page repeats the request by itself.
+        // Even without a click, the page repeats the request automatically.
         step(browser, "without-token").await;
         browser.run("release = null; fail()").await;
         browser.expect_displayed("#connection").await;
@@ -308,7 +308,7 @@ fn slow_response_missing_response_and_offline_device_are_shown_until_a_retry() {
 }
 
 #[test]
-fn curl_commands_without_javascript_contain_the_host_of_the_request_if_it_is_valid() {
+fn curl_commands_in_the_static_page_contain_the_request_host_if_it_is_valid() {
     for (host, address) in [
         ("example.com:8443", "http://example.com:8443/token"),
         ("[::1]:8000", "http://[::1]:8000/token"),

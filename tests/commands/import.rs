@@ -362,7 +362,7 @@ fn import_update_without_a_value_keeps_state_scopes_and_password() {
 }
 
 #[test]
-fn import_of_utf_16_or_of_lines_with_only_carriage_returns_fails_with_the_reason() {
+fn import_of_utf_16_or_cr_line_endings_fails_with_the_reason() {
     let gatepass = Gatepass::on_sqlite();
     let csv = csv();
     let utf_16 = |bytes: fn(u16) -> [u8; 2]| csv.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();

@@ -178,7 +178,7 @@ fn username_that_differs_only_in_case_or_unicode_form_is_taken() {
 }
 
 #[test]
-fn username_with_sql_is_stored_unchanged() {
+fn username_that_contains_sql_syntax_is_stored_unchanged() {
     let names = ["'; DROP TABLE users; --", "%", "_", "$1", "\\", "a\"b", "𝒋𝒐𝒉𝒏", "-- x", "NULL"];
     on_both(async |database| {
         let users = SqlUsers::new(database);
@@ -237,7 +237,7 @@ fn update_changes_only_the_given_fields() {
 }
 
 #[test]
-fn removed_user_is_unknown_and_the_username_is_free() {
+fn removed_user_is_unknown_and_the_username_can_be_used_again() {
     on_both(async |database| {
         let users = SqlUsers::new(database);
         let subject = add(&users, "johndoe").await.subject();
@@ -285,7 +285,7 @@ fn import_adds_all_users_or_none() {
         assert_eq!(names(&users).await, ["johndoe"]);
 
         let mut import = users.import().await.unwrap();
-        assert!(import.add(&[]).await.unwrap(), "an empty batch");
+        assert!(import.add(&[]).await.unwrap(), "an empty batch should be accepted");
         assert!(import.add(&many[..1000]).await.unwrap(), "the usernames should be free");
         assert!(!import.add(&[account("new"), account("JOHNDOE")]).await.unwrap());
         drop(import);
@@ -492,9 +492,13 @@ fn inspect_returns_the_state_of_the_tables_and_changes_nothing() {
             assert_eq!(files(&folder), before);
             tables
         };
-        assert_eq!(inspect().await, Tables::Older, "an empty file");
+        assert_eq!(inspect().await, Tables::Older, "an empty file should count as an older version");
         let database = Database::open(&sqlite).await.unwrap();
-        assert_eq!(Database::inspect(&sqlite).await.unwrap(), Tables::Current, "while the database is open");
+        assert_eq!(
+            Database::inspect(&sqlite).await.unwrap(),
+            Tables::Current,
+            "inspection should work while the database is open"
+        );
         database.close().await;
         assert_eq!(inspect().await, Tables::Current);
         for (change, tables) in [

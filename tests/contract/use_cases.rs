@@ -81,21 +81,29 @@ async fn ended_session_is_removed_from_the_token_cache_without_a_change_feed() {
 
     let (token, _) = sign_in(&auth, &[]).await;
     auth.revoke(token.expose(), None, client_info).await.unwrap();
-    assert_eq!(member(&auth, &token).await, None, "the access token is revoked");
+    assert_eq!(member(&auth, &token).await, None, "a revoked access token should be refused");
 
     let (token, refresh_token) = sign_in(&auth, &["offline_access".into()]).await;
     auth.revoke(refresh_token.expect("a refresh token").expose(), None, client_info).await.unwrap();
-    assert_eq!(member(&auth, &token).await, None, "the session is revoked");
+    assert_eq!(
+        member(&auth, &token).await,
+        None,
+        "the access token should be refused after its refresh token was revoked"
+    );
 
     let (token, _) = sign_in(&auth, &[]).await;
     for session in auth.sessions(&subject).await.unwrap() {
         assert!(auth.end_session(&subject, &session.id, client_info).await.unwrap());
     }
-    assert_eq!(member(&auth, &token).await, None, "the session has ended");
+    assert_eq!(member(&auth, &token).await, None, "the access token of an ended session should be refused");
 
     let (token, _) = sign_in(&auth, &[]).await;
     auth.end_all_sessions(&subject, client_info).await.unwrap();
-    assert_eq!(member(&auth, &token).await, None, "all sessions have ended");
+    assert_eq!(
+        member(&auth, &token).await,
+        None,
+        "the access token should be refused after all sessions have ended"
+    );
 }
 
 #[actix_web::test]
@@ -158,10 +166,20 @@ async fn external_sign_in_opens_a_session_only_for_an_active_user() {
     assert_eq!(member(&auth, &tokens.access_token).await.unwrap().id, 1);
     assert_eq!(events.last(), (EventKind::SignedIn, Some(1.into())));
     auth.end_all_sessions(&Subject::from(1_u64), client_info).await.unwrap();
-    assert_eq!(member(&auth, &tokens.access_token).await, None, "the session has ended");
+    assert_eq!(
+        member(&auth, &tokens.access_token).await,
+        None,
+        "the access token of an ended session should be refused"
+    );
 
-    assert!(matches!(sign_in(2, &[]).await, Err(AuthError::InactiveUser)), "alice is suspended");
-    assert!(matches!(sign_in(3, &[]).await, Err(AuthError::InvalidCredentials)), "the user does not exist");
+    assert!(
+        matches!(sign_in(2, &[]).await, Err(AuthError::InactiveUser)),
+        "a suspended user should not be able to sign in"
+    );
+    assert!(
+        matches!(sign_in(3, &[]).await, Err(AuthError::InvalidCredentials)),
+        "an unknown user should not be able to sign in"
+    );
 }
 
 #[actix_web::test]

@@ -99,6 +99,9 @@ async fn incomplete_bodies_on_four_connections_use_less_than_64_mib() {
     }
     let growth = server.program.resident_bytes().saturating_sub(before);
     eprintln!("{} MiB for the bodies of 400 requests on four connections", growth / 1024 / 1024);
-    assert!(growth < 64 * 1024 * 1024, "memory grew by {growth} bytes");
+    assert!(
+        growth < 64 * 1024 * 1024,
+        "expected memory to grow by less than 64 MiB, but it grew by {growth} bytes"
+    );
     assert_eq!(statuses, [503; 50]);
 }

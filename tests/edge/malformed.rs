@@ -99,7 +99,7 @@ fn pipelined_requests_get_responses_in_order() {
 }
 
 #[test]
-fn malformed_requests_log_no_errors() {
+fn malformed_requests_are_not_logged_as_errors() {
     let program = Program::start(&["--bind", "127.0.0.1:0", "--workers", "1"], &[]);
     for _ in 0..5 {
         assert_eq!(exchange(program.address(), b"GET / HTTP/1.1\r\n\r\n").status, 400);

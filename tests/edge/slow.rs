@@ -93,7 +93,7 @@ fn slow_or_idle_connection_is_closed_after_its_timeout() {
 }
 
 #[test]
-fn connection_of_a_client_that_does_not_read_is_closed() {
+fn connection_of_a_client_that_does_not_read_its_responses_is_closed() {
     let program = with_short_timeouts(&[]);
     let mut stream = connect(program.address());
     // The responses do not fit into the socket buffers of the system.

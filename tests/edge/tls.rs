@@ -169,7 +169,7 @@ fn serve_with_unusable_tls_files_fails_with_one_line() {
 }
 
 #[test]
-fn issuer_with_tls_is_an_https_url() {
+fn default_issuer_is_an_https_url_if_tls_is_enabled() {
     let (folder, certificate) = (Folder::create(), new_certificate());
     let [cert, key] = write(&folder, &certificate);
     let gatepass = Gatepass::on_sqlite();

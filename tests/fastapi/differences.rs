@@ -188,7 +188,7 @@ fn decoding_of_text_differs_only_as_documented() {
 }
 
 #[test]
-fn token_response_is_not_cacheable_unlike_that_of_fastapi() {
+fn token_response_is_not_cacheable_unlike_in_fastapi() {
     let Some(servers) = servers() else { return };
     let sign_in = post_form("/token", "username=johndoe&password=secret");
     // RFC 6749 section 5.1 requires this header.

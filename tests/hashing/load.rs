@@ -88,7 +88,7 @@ fn memory_of_concurrent_sign_ins_is_bounded_by_the_number_of_hashing_threads() {
     let (after, time) = (resident_kib(), start.elapsed());
     eprintln!("40 sign-ins in {time:?}: resident {before} KiB before, {after} KiB after");
     let grown = after.saturating_sub(before);
-    assert!(grown < THREADS * kib + 16 * 1024, "memory grew by {grown} KiB");
+    assert!(grown < THREADS * kib + 16 * 1024, "memory grew by {grown} KiB, which is too much");
 
     // The memory for larger stored hashes is freed. glibc keeps freed blocks of up to 32 MiB, so the test uses sizes
     // above and below this limit.
@@ -102,7 +102,10 @@ fn memory_of_concurrent_sign_ins_is_bounded_by_the_number_of_hashing_threads() {
         }
         let grown = resident_kib().saturating_sub(after);
         eprintln!("after stored hashes of {memory} KiB: memory grew by {grown} KiB");
-        assert!(grown < 32 * 1024, "hashes of {memory} KiB: memory grew by {grown} KiB");
+        assert!(
+            grown < 32 * 1024,
+            "hashes of {memory} KiB: expected memory to grow by less than 32 MiB, but it grew by {grown} KiB"
+        );
     }
 }
 

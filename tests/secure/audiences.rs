@@ -55,7 +55,7 @@ fn token_for_an_api_is_refused_by_the_service_itself() {
         // entry.
         service.expect_invalid(&[&default, &format!("any audience {default}"), &format!("1{default}")]);
         assert_eq!(end_all_sessions(&service, &for_issuer).status, 204);
-        assert_eq!(forward_auth(&default, &for_api), 401, "the session has ended");
+        assert_eq!(forward_auth(&default, &for_api), 401, "the token of an ended session should be refused");
     });
 }
 

@@ -82,7 +82,8 @@ fn every_event_caused_by_requests_is_recorded_without_secrets() {
         let second = service.refreshed(&first.refresh);
         assert_eq!(service.refreshed(&first.refresh).refresh, second.refresh);
         service.refreshed(&second.refresh);
-        // Sends a refused token, and then deletes the failed attempt so that the next attempt is not throttled.
+        // Refreshes with a token that is refused, and then deletes the failed attempt so that the next attempt is not
+        // throttled.
         let refused = |token: &str| {
             assert_eq!(service.refresh(token, "").status, 400);
             rows(gatepass, "DELETE FROM failures RETURNING name");

@@ -1,4 +1,4 @@
-//! The client credentials grant: tokens that clients request for themselves, without a user.
+//! The client credentials grant: tokens without a user.
 
 use serde_json::json;
 
@@ -83,7 +83,11 @@ fn only_confidential_clients_allowed_to_use_the_client_credentials_grant_get_a_t
         &add_client_with(&gatepass, "all", &["--grants", "client_credentials", "--scopes", "all"]),
     );
     let narrow = request_token(&service, &format!("{everything}&scope=reports:read"));
-    assert_eq!(narrow.json()["scope"], "reports:read", "a client with all scopes gets the requested scopes");
+    assert_eq!(
+        narrow.json()["scope"],
+        "reports:read",
+        "a client with all scopes should get only the requested scopes"
+    );
     assert_eq!(request_token(&service, &everything).json().get("scope"), None);
 }
 

@@ -44,7 +44,7 @@ fn concurrent_refreshes_without_a_grace_period_end_the_session() {
         let (accepted, refused): (Vec<_>, Vec<_>) = refresh_concurrently(&replicas, &first.refresh)
             .into_iter()
             .partition(|reply| reply.status == 200);
-        assert!(accepted.len() <= 1, "{} refreshes were accepted", accepted.len());
+        assert!(accepted.len() <= 1, "expected at most one refresh to be accepted, got {}", accepted.len());
         let reuse = accepted.iter().map(Tokens::of).chain([first]);
         let reuse = reuse.map(|tokens| replicas[1].refresh(&tokens.refresh, ""));
         for reply in refused.into_iter().chain(reuse) {

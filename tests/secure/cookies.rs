@@ -83,7 +83,7 @@ fn expect_anonymous(reply: &Reply) {
 }
 
 #[test]
-fn cookie_authenticates_at_all_replicas_until_sign_out() {
+fn cookie_is_accepted_by_all_replicas_until_sign_out() {
     on_both(|gatepass| {
         let [first, second] = [(); 2].map(|()| serve(gatepass, &["--issuer", "http://auth.example.com"]));
         let signed_in = log_in(&first, JOHNDOE);
@@ -300,7 +300,7 @@ fn session_cookies_and_tokens_are_not_interchangeable() {
         // Introspection requires client credentials or a token.
         let by_cookie = from_own_page(post_form("/introspect", "token=x")).header("Cookie", &cookie);
         assert_eq!(by_cookie.send(service.address).status, 401);
-        assert_eq!(users_me(&service, &cookie).status, 200, "the session is still active");
+        assert_eq!(users_me(&service, &cookie).status, 200, "the session should still be active");
         // The cookie is refused as a token even while its session is cached.
         service.expect_invalid(&[secret, &cookie, &format!("cookie {secret}"), &format!("Cookie {secret}")]);
 
@@ -393,7 +393,7 @@ fn cookie_expires_if_unused_and_its_uses_are_recorded_only_at_intervals() {
         };
         let is_valid = |service: &Service| users_me(service, &cookie).status == 200;
         assert!(is_valid(&services[0]));
-        assert_eq!(last_use(), ["0 0"], "a use within 100 seconds is not recorded");
+        assert_eq!(last_use(), ["0 0"], "a use within 100 seconds should not be recorded");
         let update = "UPDATE sessions SET created = created - 900, rotated = rotated - 900, last_used = last_used - 900, \
                       expires = expires - 900 RETURNING id";
         rows(gatepass, update);
@@ -430,7 +430,7 @@ fn browser_tabs_share_a_session_that_a_new_sign_in_replaces() {
         let third = cookie(&service);
         assert_eq!(users_me(&service, &third).status, 200);
         let left = [&other_browser, &second].map(|cookie| users_me(&service, cookie).status);
-        assert!(left.contains(&401), "a third session ends the least recently used one: {left:?}");
+        assert!(left.contains(&401), "a third session should end the least recently used one: {left:?}");
     });
 }
 
@@ -467,7 +467,11 @@ fn forged_cookies_are_rate_limited_by_address_but_cached_cookies_and_known_devic
     let statuses: Vec<_> = (0..40_u32).map(invented).collect();
     assert!(statuses.contains(&429), "{statuses:?}");
     assert!(statuses.iter().filter(|status| **status == 401).count() >= 8, "{statuses:?}");
-    assert_eq!(users_me(&service, &cookie).status, 200, "a cached cookie needs no query");
+    assert_eq!(
+        users_me(&service, &cookie).status,
+        200,
+        "a cached cookie should be accepted, because it needs no query"
+    );
     let device = cookie_named("gatepass_device", &signed_in);
     assert!((40..400).any(|number| invented(number) == 429));
     let known = users_me(&service, &format!("{}; {device}", cookie_in(&signed_in)));
@@ -609,7 +613,7 @@ fn application_using_the_library_can_sign_users_in_with_cookies() {
         assert_eq!(with(get("/me"), old).status, 401);
     }
     assert_eq!(get("/maybe").send(address).text(), "anonymous");
-    assert_eq!(get("/maybe").bearer("99").send(address).status, 401, "an invalid token is an error");
+    assert_eq!(get("/maybe").bearer("99").send(address).status, 401, "an invalid token should be an error");
 
     // The application need not know that a proxy terminates TLS.
     let same_origin = post_form("/change", "")
@@ -625,7 +629,7 @@ fn application_using_the_library_can_sign_users_in_with_cookies() {
     assert_eq!(with(post_form("/bearer/public", ""), &cookie).text(), "public");
     let bearer = post_form("/change", "").header("Sec-Fetch-Site", "cross-site").bearer("1");
     // Browsers do not send tokens on their own, so the origin of the request does not matter.
-    assert_eq!(bearer.send(address).status, 401, "the token has no session");
+    assert_eq!(bearer.send(address).status, 401, "a token without a session should be refused");
 
     let elsewhere = from_own_page(post_form("/api/sign-in", form)).send(address);
     let second = cookie_in(&elsewhere);

@@ -12,7 +12,11 @@ fn expect_error(reply: &Reply, status: u16, error: &str, detail: Value, descript
     let body = json!({ "detail": detail, "error": error, "error_description": description });
     assert_eq!((reply.status, reply.json()), (status, body));
     assert_eq!(reply.header("cache-control").as_deref(), Some("no-store"), "{error}");
-    assert_eq!(reply.header("www-authenticate"), None, "only clients that use Basic get a Basic challenge");
+    assert_eq!(
+        reply.header("www-authenticate"),
+        None,
+        "only clients that use Basic should get a Basic challenge"
+    );
 }
 
 #[test]
@@ -125,5 +129,5 @@ fn sign_in_that_would_wait_too_long_for_hashing_returns_503_with_retry_after() {
         let seconds: u64 = reply.header("retry-after").and_then(|value| value.parse().ok()).unwrap();
         assert!((1..=20).contains(&seconds), "{seconds}");
     }
-    assert_eq!(sign_in().status, 400, "later sign-ins are served");
+    assert_eq!(sign_in().status, 400, "later sign-ins should not get 503");
 }

@@ -109,7 +109,7 @@ fn block<'a>(text: &'a str, language: &str) -> &'a str {
     block.split("```").next().unwrap()
 }
 
-/// Starts a proxy with the first configuration in `language` below `heading` in docs/proxies.md. The upstream server
+/// Starts a proxy with the first configuration in `language` under `heading` in docs/proxies.md. The upstream server
 /// responds with the headers that it receives.
 fn proxy(
     language: &str,

@@ -166,7 +166,7 @@ fn service_checks_at_most_three_more_passwords_than_the_limit_during_concurrent_
         let replies = concurrently(100, |_| service.sign_in("username=nobody&password=wrong"));
         let (checked, throttled): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 400);
         // Five attempts are allowed immediately, and one more after each wait that ends during the test.
-        assert!((1..=8).contains(&checked.len()), "{} passwords were checked", checked.len());
+        assert!((1..=8).contains(&checked.len()), "expected 1 to 8 checked passwords, got {}", checked.len());
         assert_eq!(failed_attempts(gatepass), [checked.len().to_string()]);
         throttled.into_iter().for_each(|reply| _ = expect_throttled(reply));
 
@@ -215,7 +215,7 @@ fn wrong_current_password_in_a_password_change_counts_as_a_failed_sign_in_attemp
     assert!(expect_throttled(&change("wrong")) > 800);
     expect_throttled(&change("johndoe's+own+passphrase"));
     expect_throttled(&service.sign_in(JOHNDOE));
-    assert_eq!(service.users_me(&token).status, 200, "the token stays valid");
+    assert_eq!(service.users_me(&token).status, 200, "the token should stay valid");
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn password_guesses_at_one_account_from_many_addresses_share_a_limit() {
     with_service(&TOTAL, |gatepass, service| {
         assert_eq!(service.sign_in(JOHNDOE).status, 200);
         let checked = guess_from_many_addresses(&service);
-        assert!((20..=23).contains(&checked), "{checked} passwords were checked");
+        assert!((20..=23).contains(&checked), "expected 20 to 23 checked passwords, got {checked}");
         rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name NOT LIKE '% %' RETURNING name");
 
         // Sign-ins from an address that johndoe has used before are not delayed, but do not end the wait elsewhere.
@@ -342,7 +342,7 @@ fn stolen_device_cookie_allows_at_most_13_guesses() {
             checked += usize::from(guess() == 400);
         }
         // Further guesses are counted as attempts from an unknown device at this address.
-        assert!((12..=13).contains(&checked), "{checked} passwords were checked");
+        assert!((12..=13).contains(&checked), "expected 12 or 13 checked passwords, got {checked}");
         add_ten_failed_attempts(gatepass);
         expect_throttled(&sign_in_with(&cookie, "127.0.5.1", JOHNDOE, &service));
     });
@@ -393,7 +393,7 @@ fn wrong_client_secrets_throttle_the_client_but_wrong_passwords_from_its_users_d
         assert_eq!(introspect("127.0.0.1", &secret).status, 200);
         let statuses: Vec<_> = (0..60).map(|_| introspect("127.0.6.1", "wrong").status).collect();
         let checked = statuses.iter().filter(|status| **status == 401).count();
-        assert!((2..=5).contains(&checked), "{checked} secrets were checked");
+        assert!((2..=5).contains(&checked), "expected 2 to 5 checked secrets, got {checked}");
         assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 60 - checked);
         rows(gatepass, "UPDATE failures SET count = count + 10 WHERE name NOT LIKE 'known %' RETURNING name");
         expect_throttled(&introspect("127.0.6.1", &secret));

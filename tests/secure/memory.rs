@@ -73,7 +73,7 @@ fn passwords_and_client_secrets_do_not_stay_in_memory() {
 }
 
 #[test]
-fn crash_writes_no_core_dump_even_if_the_system_allows_one() {
+fn crash_does_not_write_a_core_dump_even_if_the_system_allows_one() {
     let gatepass = Gatepass::on_sqlite();
     let mut service = Service::run(&mut limited("--core=unlimited", &serve_command(&gatepass, &[])));
     let limits = fs::read_to_string(format!("/proc/{}/limits", service.program.child.id())).unwrap();

@@ -132,7 +132,7 @@ fn metadata_matches_the_settings_and_the_behavior() {
 }
 
 #[test]
-fn endpoint_urls_are_below_the_issuer_whether_or_not_it_has_a_trailing_slash() {
+fn endpoint_urls_start_with_the_issuer_whether_or_not_it_has_a_trailing_slash() {
     let gatepass = Gatepass::on_sqlite();
     for issuer in ["https://example.com/", "https://example.com/auth", "https://example.com/auth/"] {
         let metadata = metadata(&serve(&gatepass, &["--issuer", issuer]));

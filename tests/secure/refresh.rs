@@ -58,7 +58,11 @@ fn refresh_returns_new_tokens_for_the_same_session() {
             assert_ne!(later["jti"], claims[0]["jti"]);
         }
         for tokens in &family {
-            assert_eq!(service.users_me(&tokens.access).status, 200, "a refresh revokes no access token");
+            assert_eq!(
+                service.users_me(&tokens.access).status,
+                200,
+                "a refresh should not revoke any access token"
+            );
         }
         let other = service.sign_in_offline();
         assert_ne!(other.refresh[..43], family[0].refresh[..43]);
@@ -191,7 +195,7 @@ fn repeated_refresh_within_the_grace_period_returns_the_same_refresh_token() {
         assert_eq!(
             service.refreshed(&first.refresh).refresh,
             second.refresh,
-            "a refused refresh has no effect"
+            "a refused refresh should have no effect"
         );
         for tokens in [&first, &second, &repeated] {
             assert_eq!(service.users_me(&tokens.access).status, 200);
@@ -241,7 +245,10 @@ fn refresh_repeated_by_a_thief_at_another_address_ends_the_session() {
                 let next = user();
                 (thief.join().unwrap(), next)
             });
-            assert!(repeated <= 10, "the thief repeated the refresh {repeated} times");
+            assert!(
+                repeated <= 10,
+                "expected the thief to repeat the refresh at most 10 times, got {repeated}"
+            );
             assert_eq!(rows(gatepass, "SELECT id FROM sessions").len(), 0, "round {round}");
             for replica in &replicas {
                 wait_until(SECOND, "the access tokens are rejected", || {

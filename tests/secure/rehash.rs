@@ -44,12 +44,12 @@ fn sign_in_with_an_imported_hash_rehashes_the_password_with_the_current_paramete
     for number in 0..OUTDATED.len() {
         assert_eq!(sign_in(number, "wrong"), 400);
     }
-    assert_eq!(stored_hashes(&gatepass), hashes, "a wrong password changes nothing");
+    assert_eq!(stored_hashes(&gatepass), hashes, "a wrong password should not change any hash");
     sign_in_all();
     let replaced = stored_hashes(&gatepass);
     for (hash, vector) in replaced.iter().zip(OUTDATED.iter()) {
         assert!(hash.starts_with("$argon2id$v=19$m=2048,t=3,p=1$"), "{}: {hash}", vector.kind);
     }
     sign_in_all();
-    assert_eq!(stored_hashes(&gatepass), replaced, "a current hash is not replaced");
+    assert_eq!(stored_hashes(&gatepass), replaced, "a current hash should not be replaced");
 }

@@ -55,11 +55,15 @@ fn example_accepts_tokens_from_its_issuer_and_refuses_forged_tokens() {
     assert_eq!(outcome(&other_scope), (403, json!("Not enough permissions"), Some(challenge.into())));
     let anonymous = get("/items").send(example.address);
     assert_eq!(outcome(&anonymous), (401, json!("Not authenticated"), Some(r#"Bearer realm="api""#.into())));
-    assert_eq!(get("/token").send(example.address).status, 404, "the example issues no tokens");
+    assert_eq!(get("/token").send(example.address).status, 404, "the example should not issue tokens");
 
     let [header, payload] = [0, 1].map(|index| part(&token, index));
     let issuer = Forge::with_key_of(&gatepass.folder.path().join("keys"));
-    assert_eq!(items(example, &issuer.sign(&header, &payload)).status, 200, "the forge works");
+    assert_eq!(
+        items(example, &issuer.sign(&header, &payload)).status,
+        200,
+        "a token with valid claims should be accepted"
+    );
     let stranger = Forge::stranger(SigningAlgorithm::Es256, &kid(&token));
     let expired = payload["iat"].as_u64().map(|iat| json!(iat - 60));
     for (what, forged) in [

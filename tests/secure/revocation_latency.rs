@@ -314,7 +314,7 @@ fn request_sent_after_the_revocation_response_is_refused_even_under_concurrent_u
                     let last = client.join().unwrap();
                     assert!(
                         last < revoked,
-                        "a request sent {:?} after the revocation response was accepted",
+                        "a request was accepted although it was sent {:?} after the revocation response",
                         last - revoked
                     );
                 }

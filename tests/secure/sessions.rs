@@ -151,7 +151,7 @@ fn sessions_are_listed_and_ended_by_commands() {
         let expected = [
             ("session_ended", "johndoe", ""),
             ("sessions_ended", "johndoe", ""),
-            ("sessions_ended", "", "sessions of all users: 1"),
+            ("sessions_ended", "", "all users; sessions ended: 1"),
         ];
         assert_eq!(entries.len(), expected.len(), "{entries:?}");
         for (entry, (event, username, detail)) in entries.iter().zip(expected) {

@@ -41,7 +41,7 @@ fn token_has_the_claims_of_rfc_9068() {
     assert_eq!(header, json!({ "typ": "at+jwt", "alg": "ES256", "kid": keys["keys"][0]["kid"] }));
 
     let id = gatepass.json(&["users", "show", "johndoe"])["id"].clone();
-    assert_eq!(id.as_str().unwrap().chars().nth(14), Some('7'), "not a UUIDv7: {id}");
+    assert_eq!(id.as_str().unwrap().chars().nth(14), Some('7'), "expected a UUIDv7, got {id}");
     let (issuer, iat) = (format!("http://{address}"), claims["iat"].as_u64().unwrap());
     let jti = claims["jti"].as_str().unwrap();
     let expected = json!({
@@ -76,7 +76,7 @@ fn service_with_default_settings_creates_private_files_and_uses_the_argon2_param
     let hash = gatepass.hash("johndoe");
     assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
     assert_eq!(service.users_me(&service.token(JOHNDOE)).status, 200);
-    assert_eq!(gatepass.hash("johndoe"), hash, "a hash with the current parameters is not replaced");
+    assert_eq!(gatepass.hash("johndoe"), hash, "a hash with the current parameters should not be replaced");
     for name in ["gatepass.db-wal", "gatepass.db-shm"] {
         assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
     }

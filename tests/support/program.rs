@@ -71,7 +71,7 @@ impl Gatepass {
         self.run_with(arguments, "")
     }
 
-    /// Runs a command with this standard input.
+    /// Runs a command with `stdin` as its standard input.
     pub fn run_with(&self, arguments: &[&str], stdin: &str) -> Run {
         Self::run_command(&mut self.command(arguments), stdin)
     }

@@ -7,7 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
-/// A virtual environment in Cargo's target folder with the packages of one `requirements.txt` below `tests/`. The
+/// A virtual environment in Cargo's target folder with the packages of one `requirements.txt` under `tests/`. The
 /// environment is created again when that file changes.
 pub struct Environment {
     tests: &'static str,

@@ -49,7 +49,7 @@ fn keys_are_created_and_listed() {
         assert!(lines[0].contains(first["key"]["kid"].as_str().unwrap()), "{out}");
         assert!(lines.iter().all(|line| line.contains(algorithm)), "{out}");
         assert!(lines[0].contains("signing") && lines[1].contains("next: signs tokens in"), "{out}");
-        // If there are no retired keys, `prune` does not require `--yes`.
+        // Without retired keys, `prune` does not require `--yes`.
         assert_eq!(keys.json(&["prune", "--algorithm", algorithm])["removed"], Value::Array(vec![]));
     }
 }
@@ -130,7 +130,7 @@ fn prune_removes_retired_keys_only_with_yes() {
 }
 
 #[test]
-fn list_of_a_missing_directory_is_empty_and_does_not_create_it() {
+fn keys_list_of_a_missing_directory_is_empty_and_does_not_create_the_directory() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none");
     let listed = Keys(&missing).run(&["list"]);

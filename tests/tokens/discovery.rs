@@ -195,7 +195,7 @@ fn moved_keys_are_found_while_the_old_url_still_responds() {
     let keys: Vec<_> = fetches.iter().filter(|(_, path)| path != METADATA).map(|(at, _)| *at).collect();
     assert!(keys.windows(2).all(|pair| pair[1] - pair[0] > Duration::from_millis(4900)), "{fetches:?}");
 
-    // If there is no metadata, the known URL stays in use.
+    // Without metadata, the known URL stays in use.
     issuer.set(METADATA, "500 Internal Server Error", "", "");
     let (unknown, before) = (token_of_an_unknown_key(&issuer), issuer.count("/new"));
     wait_until(Duration::from_secs(60), "the keys are fetched without metadata", || {
@@ -222,7 +222,7 @@ fn keys_from_untrusted_or_invalid_sources_are_not_used() {
     let token = issue(&tokens.tokens, now());
     let missing = format!("{}?", issuer.url("/keys"));
     thread::scope(|scope| {
-        // The verifiers run concurrently, each with its own path below the issuer's URL.
+        // The verifiers run concurrently, each with its own path under the issuer's URL.
         for (path, metadata_issuer, jwks_uri) in [
             ("/issuer", other.url(""), issuer.url("/keys")),
             ("/slash", issuer.url("/slash/"), issuer.url("/keys")),

@@ -257,7 +257,7 @@ fn with_deadline<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 }
 
 #[test]
-fn fifo_named_like_a_key_prevents_a_start_but_does_not_affect_a_running_service() {
+fn fifo_named_like_a_key_prevents_startup_but_does_not_affect_a_running_service() {
     LazyLock::force(&LOG);
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, now());
     let address = serve(&tokens.tokens);

@@ -48,7 +48,7 @@ fn verify_before_keys_are_set_returns_a_temporary_error() {
 }
 
 #[test]
-fn unusable_key_set_keeps_the_previous_keys() {
+fn unusable_key_set_does_not_replace_the_previous_keys() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let token = issue(&tokens.tokens, at(1000));
     let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
@@ -60,7 +60,7 @@ fn unusable_key_set_keeps_the_previous_keys() {
 }
 
 #[test]
-fn unknown_key_is_reported_once_and_a_known_key_is_not() {
+fn unknown_key_is_reported_once_and_a_known_key_is_not_reported() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let remote = RemoteJwtVerifier::new(ISSUER, ISSUER);
     remote.set_keys(key_set(&tokens.tokens, at(1000))).unwrap();
@@ -69,9 +69,9 @@ fn unknown_key_is_reported_once_and_a_known_key_is_not() {
     let [old, new] = [1500, 2300].map(|now| issue(&tokens.tokens, at(now)));
 
     assert!(verify(&remote, &old, at(1500)).is_some());
-    assert!(verify(&remote, &old, at(9000)).is_none(), "the token has expired");
+    assert!(verify(&remote, &old, at(9000)).is_none(), "an expired token should be refused");
     assert!(verify(&remote, "guessed", at(1500)).is_none());
-    assert!(remote.unknown_key().now_or_never().is_none(), "no unknown key yet");
+    assert!(remote.unknown_key().now_or_never().is_none(), "no unknown key should be reported yet");
 
     let clone = remote.clone();
     for _ in 0..3 {

@@ -74,7 +74,7 @@ required_scopes! {
     struct Admin = ["admin"];
 }
 
-/// Protects everything below `/admin`, including paths that do not exist.
+/// Protects everything under `/admin`, including paths that do not exist.
 pub fn admin(auth: &Auth<User>) -> impl HttpServiceFactory + use<> {
     web::scope("/admin")
         .wrap(auth.require::<Admin>())

@@ -100,7 +100,7 @@ impl Connection {
         let Some(mut signed_in) = self.authenticate(token.into()).await else {
             return "the token is not valid";
         };
-        // Messages that were sent before the sign-in are not for this client.
+        // Messages that were sent before this client signed in are not for it.
         self.inbox = self.inbox.resubscribe();
         let mut check = time::interval(CHECK_INTERVAL);
         loop {

@@ -18,8 +18,8 @@ use crate::{
     },
 };
 
-/// The maximum by which the issuer's clock may be ahead. It is not zero, because clients may use a token right after it
-/// is issued.
+/// The minimum clock skew tolerated for `iat` and `nbf`, even with a leeway of zero: clients may use a token
+/// immediately, while this clock is slightly behind the issuer's.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// The payload of a signed token.

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn header_with_other_members_or_without_typ_or_alg_is_rejected() {
+    fn header_with_unknown_members_or_without_typ_or_alg_is_rejected() {
         let json = r#"{"typ":"at+jwt","alg":"EdDSA","kid":"k"}"#;
         assert!(is_accepted(json));
         for more in

@@ -26,8 +26,8 @@ const LOCK: &str = ".lock";
 /// The prefix of key files that are still being written.
 const UNFINISHED: &str = ".new-";
 
-/// The maximum by which a key's timestamp may be ahead of the clock. It may be ahead because the clocks of replicas
-/// differ, and because keys created in the same second get successive timestamps.
+/// The maximum time by which a key's timestamp may be ahead of the clock. It may be ahead because the clocks of
+/// replicas differ, and because keys created in the same second get successive timestamps.
 const MAX_AHEAD: Duration = Duration::from_secs(60);
 
 const MAX_FILE_LENGTH: u64 = 16 * 1024;

@@ -115,7 +115,7 @@ impl PasswordPolicy for StrengthPolicy {
         password: &Password,
         context: &[&str],
     ) -> Result<Result<(), WeakPassword>, BackendError> {
-        // The hasher normalizes passwords, so the length of both spellings is checked.
+        // The hasher normalizes passwords, so the length is checked before and after normalization.
         let normalized = normalized(password);
         for spelling in [password, &normalized] {
             if let Err(weak) = WeakPassword::check_length(spelling, self.min_characters) {

@@ -248,7 +248,7 @@ impl SqlAudit {
     }
 }
 
-/// Adds entries, as part of the connection's transaction if there is one.
+/// Adds entries, as part of the connection's transaction if it has one.
 pub(super) async fn append(connection: &mut Connection, entries: &[AuditEntry]) -> Result<(), BackendError> {
     if entries.is_empty() {
         return Ok(());

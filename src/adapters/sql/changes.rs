@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn new_changes_without_a_gap_returns_the_changes_after_the_known_one() {
+    fn new_changes_without_a_gap_returns_the_changes_after_the_last_known_one() {
         assert_eq!(new_changes(None, &[]), Some(&[][..]));
         assert_eq!(new_changes(None, &rows(1..=2)), Some(&rows(1..=2)[..]));
         assert_eq!(new_changes(Some(&row(5)), &rows(5..=5)), Some(&[][..]));
@@ -300,12 +300,20 @@ mod tests {
 
     #[test]
     fn new_changes_with_a_gap_returns_none() {
-        assert_eq!(new_changes(None, &rows(2..=3)), None, "the first change was removed");
-        assert_eq!(new_changes(Some(&row(5)), &rows(7..=8)), None, "the known change was removed");
-        assert_eq!(new_changes(Some(&row(5)), &[]), None, "all changes were removed");
-        assert_eq!(new_changes(Some(&row(5)), &rows([5, 7])), None, "a change is missing");
+        assert_eq!(new_changes(None, &rows(2..=3)), None, "expected None if the first change was removed");
+        assert_eq!(
+            new_changes(Some(&row(5)), &rows(7..=8)),
+            None,
+            "expected None if the known change was removed"
+        );
+        assert_eq!(new_changes(Some(&row(5)), &[]), None, "expected None if all changes were removed");
+        assert_eq!(new_changes(Some(&row(5)), &rows([5, 7])), None, "expected None if a change is missing");
         let other = (5, "user".to_owned(), "another user".to_owned());
-        assert_eq!(new_changes(Some(&other), &rows(5..=6)), None, "the database was replaced");
+        assert_eq!(
+            new_changes(Some(&other), &rows(5..=6)),
+            None,
+            "expected None if the database was replaced"
+        );
     }
 
     #[test]

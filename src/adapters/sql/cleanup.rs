@@ -94,8 +94,8 @@ async fn run_once(pool: &Pool, audit: AuditLimits, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// Returns the number of entries above the limit; `None` if there are none. They are counted again for each batch,
-/// because other replicas may have removed entries.
+/// Returns the number of entries above the limit; `None` if the limit is not exceeded. Entries are counted again for
+/// each batch, because other replicas may have removed entries.
 async fn surplus_audit(
     pool: &Pool,
     kind: &'static str,

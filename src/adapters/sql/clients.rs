@@ -67,7 +67,7 @@ pub struct RegisteredClient {
     pub created: Timestamp,
     /// The time at which the current secret was created; `None` for a public client.
     pub secret_created: Option<Timestamp>,
-    /// The previous secret, if there is one.
+    /// The previous secret, if any.
     pub old_secret: Option<OldSecret>,
 }
 
@@ -235,7 +235,8 @@ impl SqlClients {
     }
 
     /// Gives a confidential client a new secret. The previous secret stays valid for `grace`. Returns `false`, and
-    /// changes nothing, if there is no such client, or if it already has two valid secrets and `grace` is not zero.
+    /// changes nothing, if the client is unknown or public, or if it already has two valid secrets and `grace` is not
+    /// zero.
     ///
     /// # Errors
     /// [`StoreError`] if the secret could not be stored.

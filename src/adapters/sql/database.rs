@@ -439,7 +439,7 @@ pub(crate) fn has_misplaced_password(url: &Url) -> bool {
 
 /// Connects to a SQLite file without writing to it or creating files next to it.
 async fn connect_read_only(options: SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
-    // If there is no write-ahead log, no process is writing. SQLite creates no log for an immutable file.
+    // Without a write-ahead log, no process is writing. SQLite creates no log for an immutable file.
     let mut log = options.get_filename().as_os_str().to_owned();
     log.push("-wal");
     let options = options.read_only(true).immutable(!Path::new(&log).exists());

@@ -129,7 +129,7 @@ impl SqlSessions {
         let mut transaction = self.database.pool.begin().await?;
         transaction.execute(Statement::new(RAISE_ALL_VERSIONS)).await?;
         let ended = transaction.execute(Statement::new(END_ALL_USERS)).await?;
-        let detail = Some(format!("sessions of all users: {ended}"));
+        let detail = Some(format!("all users; sessions ended: {ended}"));
         let entry = self.actor.as_ref().map(|actor| actor.entry(EventKind::SessionsEnded));
         let entry = entry.map(|entry| AuditEntry { detail, ..entry });
         self.database.commit(transaction, Some(&Invalidation::Everything), entry, now).await?;
@@ -196,7 +196,7 @@ impl SessionStore for SqlSessions {
             return Ok(None);
         }
         let mut evicted: Vec<SessionId> = Vec::new();
-        // Sessions that a client opens for itself have no maximum: there may be too many to sort at each sign-in.
+        // Sessions from the client credentials grant have no maximum: there may be too many to sort at each sign-in.
         if session.max_sessions != NonZeroU32::MAX {
             let others = i64::from(session.max_sessions.get()) - 1;
             let evict = of_owner(EVICT, owner).bind(session.id).bind(session.now).bind(others);

@@ -55,8 +55,8 @@ struct ListAudit {
     /// Print each entry as a line of JSON
     #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// Print comma-separated values with a header; a single quote precedes cells that spreadsheets would
-    /// treat as formulas
+    /// Print comma-separated values with a header; cells that spreadsheets would treat as formulas start with a single
+    /// quote
     #[arg(long)]
     csv: bool,
 }

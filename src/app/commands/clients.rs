@@ -100,17 +100,17 @@ struct ClientFields {
     /// Display name; '' removes it
     #[arg(long, value_parser = sql::full_name)]
     name: Option<RemovableText>,
-    /// Grants that the client may use, separated by spaces [new clients: password refresh_token]
+    /// Grants that the client may use, separated by spaces [default for new clients: password refresh_token]
     #[arg(long, value_parser = grants)]
     grants: Option<Grants>,
-    /// Scopes that the client's tokens may have, separated by spaces, or 'all' [new clients: all]
+    /// Scopes that the client's tokens may have, separated by spaces, or 'all' [default for new clients: all]
     #[arg(long, value_parser = scopes)]
     scopes: Option<GrantedScopes>,
-    /// Audiences that the client's tokens may have, separated by spaces, or 'all'; the client may introspect tokens
-    /// for the listed audiences [new clients: all]
+    /// Audiences that the client's tokens may have, separated by spaces, or 'all'; the client may introspect tokens for
+    /// the listed audiences [default for new clients: all]
     #[arg(long, value_parser = audiences)]
     audiences: Option<Audiences>,
-    /// Let the client introspect the tokens of all clients [new clients: off]
+    /// Let the client introspect the tokens of all clients [default for new clients: off]
     #[arg(long, value_name = "on|off", num_args = 0..=1, require_equals = true, default_missing_value = "on", hide_possible_values = true, value_parser = on_or_off())]
     introspect_all: Option<bool>,
 }

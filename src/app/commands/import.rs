@@ -34,7 +34,7 @@ const LOOKUP_SIZE: usize = 500;
 pub(super) struct ImportUsers {
     /// File to read, or - for standard input
     file: PathBuf,
-    /// Format of the file [default: from its extension, .jsonl or .csv]
+    /// Format of the file [default: from the extension .jsonl or .csv]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Import the valid users even if other lines are invalid; prints the errors in those lines
@@ -43,7 +43,7 @@ pub(super) struct ImportUsers {
     /// Action for usernames that are already taken
     #[arg(long, value_name = "ACTION", value_enum, default_value = "error")]
     on_conflict: OnConflict,
-    /// With --on-conflict update: also replace password hashes
+    /// Also replace password hashes; requires --on-conflict update
     #[arg(long)]
     update_passwords: bool,
     /// Print the result as a JSON object

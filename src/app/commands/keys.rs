@@ -76,7 +76,7 @@ enum KeysCommand {
         #[command(flatten)]
         database: DatabaseLocation,
     },
-    /// Remove keys whose tokens have expired; --access-token-ttl and --leeway must match the service's
+    /// Remove keys whose tokens have expired; --access-token-ttl and --leeway must match those of the service
     Prune {
         /// Skip the confirmation
         #[arg(long)]

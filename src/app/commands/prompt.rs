@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::app::failure::Failure;
 
-/// Prompts for confirmation, unless `yes` is set. Fails if the reply is not yes or if there is no terminal.
+/// Prompts for confirmation, unless `yes` is set. Fails if the reply is not yes or standard input is not a terminal.
 pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());

@@ -359,7 +359,7 @@ impl FieldReader<'_> {
     }
 }
 
-/// Reads scopes from a JSON array or string. Returns the default scopes if there is no value.
+/// Reads scopes from a JSON array or string. Returns the default scopes if the value is missing.
 fn scopes(value: Value) -> Result<Scopes, String> {
     const EXPECTED: &str = "expected a string or a list of strings";
     let text = match value {

@@ -140,7 +140,7 @@ async fn end(database: &Database, arguments: EndSessions) -> Result<(), Failure>
     let Some(username) = username else {
         prompt::confirm("End the sessions of all users?", yes)?;
         let ended = sessions.end_all_users(now).await?;
-        return print(format!("ended the sessions of all users: {ended}"));
+        return print(format!("ended the sessions of all users ({ended} in total)"));
     };
     let (name, owner) = find(database, &username).await?;
     let Some(session) = session else {

@@ -99,7 +99,7 @@ enum UsersCommand {
         /// File to write, or - for standard output
         #[arg(default_value = "-")]
         file: PathBuf,
-        /// Format of the file [default: from its extension, .jsonl or .csv; otherwise jsonl]
+        /// Format of the file [default: from the extension .jsonl or .csv, otherwise jsonl]
         #[arg(long, value_enum)]
         format: Option<Format>,
         /// Replace an existing file without confirmation

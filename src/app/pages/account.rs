@@ -38,7 +38,7 @@ struct AccountPage<'a> {
     t: &'a Texts,
     page: Page<'a>,
     user: &'a User,
-    /// The full name, or the username if there is none.
+    /// The full name, or the username of a user without a full name.
     name: &'a str,
     notice: Option<&'a str>,
     sessions: Vec<SessionItem>,
@@ -76,7 +76,7 @@ struct EventItem {
     text: String,
     times: Option<String>,
     time: Time,
-    /// The address and the device. After a failed sign-in, these may be a stranger's.
+    /// The address and the device. For a failed sign-in, they may be those of a stranger.
     origin: String,
 }
 
@@ -245,7 +245,7 @@ pub(super) async fn change_password(
     payload: web::Payload,
 ) -> PageResult {
     let user = form_user(&site, &request).await?;
-    // The change ends all sessions, and the user could not sign in again with a password.
+    // Without password sign-in, the user could not sign in again after the change ends all sessions.
     if site.pages.rules.is_none() {
         return Err(ApiError::UnsupportedGrant);
     }

@@ -207,7 +207,7 @@ struct Query {
     page: Option<usize>,
     /// The session to end.
     session: Option<String>,
-    /// The URL to redirect to after the sign-in.
+    /// The URL to redirect to after sign-in.
     next: Option<String>,
     /// The code of the notice to show.
     done: Option<String>,
@@ -278,7 +278,8 @@ impl Site {
             ApiError::NotAuthenticated | ApiError::InvalidToken | ApiError::InactiveUser => {
                 let expired = if self.cookie(request).is_some() { "done=expired&" } else { "" };
                 let next = match Query::of(request).page {
-                    // The sign-in leads back to the same page of the session list, but not to the URL of a form.
+                    // After sign-in, the user returns to the same page of the session list, but never to the URL of a
+                    // form.
                     Some(number) if request.path() == "/account" => format!("account?page={number}"),
                     _ => "account".to_owned(),
                 };

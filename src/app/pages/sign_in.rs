@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The default page after a sign-in, relative to `/login`.
+/// The default page after sign-in, relative to `/login`.
 const ACCOUNT: &str = "account";
 
 #[derive(Template)]
@@ -147,7 +147,7 @@ fn failed(site: &Site, request: &HttpRequest, error: ApiError, fields: Fields) -
         t,
         page: site.page(request, true),
         notice: None,
-        // If there is no form, the page already says that password sign-in is off.
+        // Without a form, the page already says that password sign-in is off.
         error: Some(text).filter(|_| has_form),
         address,
         has_form,
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn redirect_after_sign_in_accepts_only_own_paths_and_the_account_page() {
+    fn redirect_url_is_accepted_only_if_it_is_a_path_of_the_same_origin_or_the_account_page() {
         for url in ["/", "/orders?page=2", "account", "account?page=2"] {
             assert!(is_next(url), "{url:?} was refused");
         }

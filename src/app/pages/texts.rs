@@ -35,7 +35,7 @@ impl Language {
         }
     }
 
-    /// Returns the language that the browser prefers, or English if there are no texts in that language.
+    /// Returns the language that the browser prefers, or English if none of the accepted languages is supported.
     pub(crate) fn of(request: &HttpRequest) -> Self {
         let mut accepted = AcceptLanguage::parse(request).map(|header| header.0).unwrap_or_default();
         accepted.retain(|item| item.quality > Quality::ZERO);

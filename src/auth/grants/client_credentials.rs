@@ -1,5 +1,5 @@
 //! The client credentials grant ([RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)): a
-//! confidential client requests a token for itself.
+//! confidential client requests a token on its own behalf, without a user.
 
 use crate::{
     auth::{

@@ -135,9 +135,9 @@ pub struct SignedIn<U> {
     pub tokens: Tokens,
 }
 
-/// A request for tokens for an authenticated user, or for the client itself.
+/// A token request whose user or client was authenticated.
 struct AuthenticatedRequest<'a, U> {
-    /// The user; `None` for the client itself.
+    /// The user; `None` in the client credentials grant.
     user: Option<&'a U>,
     username: Option<&'a str>,
     /// The version of the user's credentials when they were verified.
@@ -190,8 +190,8 @@ impl<U: AuthUser> Auth<U> {
                 now,
                 expires_at: tokens.expires_in.map(|lifetime| refresh_end.max(now + lifetime)),
                 refresh_token: hashes.as_ref().map(|(family, first)| (family, first)),
-                // Each token that a client requests for itself has its own session, so the number of a client's
-                // sessions is not limited.
+                // In the client credentials grant, each token has its own session, so the number of a client's sessions
+                // is not limited.
                 max_sessions: if user.is_some() { *maximum } else { NonZeroU32::MAX },
             };
             if !self.open(sessions, &session).await? {
@@ -278,7 +278,7 @@ impl<U: AuthUser> Auth<U> {
         }
     }
 
-    /// Returns the version of the owner's credentials; zero if there is no session store.
+    /// Returns the version of the owner's credentials; zero without a session store.
     async fn credentials_version(&self, owner: &SessionOwner) -> Result<CredentialsVersion, BackendError> {
         match &self.0.sessions {
             Some(sessions) => sessions.store.credentials_version(owner).await,

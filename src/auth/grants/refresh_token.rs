@@ -74,13 +74,13 @@ pub struct RefreshSettings {
     pub grace: Duration,
     /// The lifetime of an unused refresh token.
     pub idle: Duration,
-    /// The lifetime of all refresh tokens of a session, counted from the sign-in.
+    /// The lifetime of all refresh tokens of a session, counted from sign-in.
     pub absolute: Duration,
 }
 
 impl Default for RefreshSettings {
     /// Returns the defaults: refresh tokens on request, a grace period of 10 seconds, and expiry after 14 days without
-    /// use and 90 days after the sign-in.
+    /// use and 90 days after sign-in.
     fn default() -> Self {
         const DAY: u64 = 24 * 60 * 60;
         Self {
@@ -143,7 +143,7 @@ impl RefreshSettings {
 pub struct Refresh<'a> {
     /// The refresh token.
     pub token: &'a RefreshToken,
-    /// The requested scopes; an empty list requests all scopes that the sign-in was granted.
+    /// The requested scopes; an empty list requests all scopes that were granted at sign-in.
     pub scopes: &'a [String],
     /// The requested audiences; an empty list requests all audiences of the sign-in.
     pub audiences: &'a [String],
@@ -171,8 +171,8 @@ impl<U: AuthUser> Auth<U> {
     ///   [`AuthError::UnauthorizedClient`] if the client may not use the refresh token grant.
     /// - [`AuthError::ScopeExceeded`] for scopes that were not granted at sign-in.
     /// - [`AuthError::ScopeNotGranted`] for scopes that the user or the client no longer has.
-    /// - [`AuthError::InvalidTarget`] for requested audiences that the sign-in was not granted or the client no longer
-    ///   has.
+    /// - [`AuthError::InvalidTarget`] for requested audiences that were not granted at sign-in or that the client no
+    ///   longer has.
     /// - [`AuthError::Backend`] if a store or the token service fails.
     pub async fn refresh(&self, refresh: Refresh<'_>) -> Result<SignedIn<U>, AuthError> {
         let client = self.client_for(refresh.client, GrantType::RefreshToken)?;

@@ -88,7 +88,7 @@ async fn failures_at_address(throttle: &Arc<Throttle>, account: &Account, now: T
 }
 
 #[tokio::test]
-async fn ignored_attempt_is_not_counted_but_dropped_and_failed_attempts_are() {
+async fn failed_and_dropped_attempts_are_counted_and_ignored_attempts_are_not_counted() {
     let (throttle, now) = (in_memory(), Timestamp::from_unix(1000));
     for is_client in [false, true] {
         let account = account(is_client);
@@ -106,7 +106,7 @@ async fn ignored_attempt_is_not_counted_but_dropped_and_failed_attempts_are() {
 }
 
 #[test]
-fn concurrent_attempt_is_refused_only_if_the_limit_would_be_reached_if_all_attempts_failed() {
+fn concurrent_attempt_is_refused_if_the_attempts_in_progress_could_reach_the_limit() {
     let (limits, now) = (LoginThrottleLimits::default(), Timestamp::from_unix(1000));
     let refused = |count, others| limits.check(failures(count, 0), others, 5, now).is_err();
     assert_eq!([(0, 0), (4, 0), (0, 4), (3, 1)].map(|(count, others)| refused(count, others)), [false; 4]);
@@ -114,7 +114,7 @@ fn concurrent_attempt_is_refused_only_if_the_limit_would_be_reached_if_all_attem
 }
 
 #[test]
-fn failure_is_forgotten_exactly_at_the_end_of_its_time_or_if_it_is_later_than_the_longest_wait() {
+fn failure_is_forgotten_after_its_retention_period_or_if_it_is_too_far_in_the_future() {
     let limits = LoginThrottleLimits::default();
     let count =
         |last, now| limits.recent(failures(1, last), limits.forget_after, Timestamp::from_unix(now)).count;
@@ -132,7 +132,7 @@ async fn network_of_a_user_is_stored_at_most_once_a_day() {
 }
 
 #[test]
-fn network_with_an_authenticated_client_is_exempt_from_the_rate_for_a_minute() {
+fn network_of_an_authenticated_client_is_exempt_from_the_rate_limit_for_a_minute() {
     let throttle = in_memory();
     let address = IpAddr::from([203, 0, 113, 7]);
     throttle.clients.insert(address, Timestamp::from_unix(0));
@@ -143,7 +143,7 @@ fn network_with_an_authenticated_client_is_exempt_from_the_rate_for_a_minute() {
 }
 
 #[test]
-fn spellings_of_an_unknown_username_have_one_count_in_memory() {
+fn spellings_of_an_unknown_username_share_one_count_in_memory() {
     let store = InMemoryFailedAttempts::new(1);
     let hash = |name| Target::Username(name).hash("user", |name| store.normalize_username(name));
     assert_eq!(hash(" Alice "), hash("alice"));

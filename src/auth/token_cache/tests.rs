@@ -99,10 +99,14 @@ fn cache_and_index_stay_within_their_limits_when_many_tokens_are_inserted() {
         let index = cache.index();
         let by_user: usize = index.users.values().map(Vec::len).sum();
         let by_session: usize = index.sessions.values().map(|session| session.tokens.len()).sum();
-        assert!((1..=20).contains(&cache.tokens.len()), "the cache contains {} tokens", cache.tokens.len());
+        assert!(
+            (1..=20).contains(&cache.tokens.len()),
+            "expected 1 to 20 cached tokens, got {}",
+            cache.tokens.len()
+        );
         assert!(
             by_user <= 26 && by_session <= 26,
-            "the index contains {by_user} tokens by user, {by_session} by session"
+            "expected at most 26 tokens in the index, got {by_user} by user and {by_session} by session"
         );
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 
 /// The unverified token in the `Authorization` header
 /// ([RFC 6750 section 2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)). The scheme is case-insensitive, and
-/// white space around the token is ignored. If there is no token, the response is 401.
+/// white space around the token is ignored. A request without a token gets 401.
 #[derive(Clone, Debug)]
 pub struct BearerToken(pub AccessToken);
 

@@ -138,7 +138,7 @@ mod tests {
                 let permits = [&body.small, &body.large].into_iter().flatten();
                 let reserved: usize = permits.map(SemaphorePermit::num_permits).sum();
                 let capacity = body.bytes.capacity();
-                prop_assert!(reserved >= capacity, "only {reserved} bytes reserved for a buffer of {capacity} bytes");
+                prop_assert!(reserved >= capacity, "only {reserved} bytes were reserved for a buffer of {capacity} bytes");
             }
         }
     }

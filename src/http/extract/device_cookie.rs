@@ -28,7 +28,7 @@ pub(super) fn of(request: &HttpRequest) -> Option<DeviceCookie> {
     cookie::value(request, name(is_secure(request)), MAX_BYTES).map(DeviceCookie::from)
 }
 
-/// Sets the device cookie `cookie`, if there is one, in the response to `request`.
+/// Sets the device cookie `cookie`, if any, in the response to `request`.
 pub(crate) fn add(response: &mut HttpResponse, request: &HttpRequest, cookie: Option<&DeviceCookie>) {
     let Some(cookie) = cookie else { return };
     let is_secure = is_secure(request);

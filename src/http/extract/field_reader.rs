@@ -44,8 +44,7 @@ impl FieldReader {
         text.unwrap_or_default()
     }
 
-    /// Removes the last field with this name, if there is one, and returns its value. An empty field is treated as
-    /// absent.
+    /// Removes the last field with this name, if any, and returns its value. An empty field is treated as absent.
     pub(crate) fn optional(&mut self, name: &'static str) -> Option<String> {
         let last = self.fields.iter().rposition(|(field, _)| field == name)?;
         match self.fields.remove(last).1 {

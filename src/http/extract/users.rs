@@ -98,9 +98,9 @@ pub struct CurrentUser<U>(Arc<AuthenticatedUser<U>>);
 #[derive(Clone, Debug)]
 pub struct ActiveUser<U, R = NoScope>(CurrentUser<U>, PhantomData<R>);
 
-/// The current user, if there is one, for routes that do not require a user. For an invalid token, the response is 401,
-/// so that clients notice that they are no longer signed in. An invalid [session cookie](crate::web::CookieTransport)
-/// is ignored, so that public pages are still available after a session has ended.
+/// The current user, if any, for routes that do not require a user. For an invalid token, the response is 401, so that
+/// clients notice that they are no longer signed in. An invalid [session cookie](crate::web::CookieTransport) is
+/// ignored, so that public pages are still available after a session has ended.
 #[derive(Clone, Debug)]
 pub enum MaybeUser<U> {
     /// The request has no token and no valid session cookie.
@@ -112,7 +112,7 @@ pub enum MaybeUser<U> {
 }
 
 impl<U> MaybeUser<U> {
-    /// Returns the user of the request, if there is one and the user is active.
+    /// Returns the user of the request if the user is active.
     pub fn active(&self) -> Option<&CurrentUser<U>> {
         match self {
             Self::Active(user) => Some(user),
@@ -252,8 +252,7 @@ impl<U: AuthUser> Auth<U> {
 #[cfg(feature = "testing")]
 pub(crate) struct TestUser<U>(pub(crate) Arc<AuthenticatedUser<U>>);
 
-/// Returns the `Auth` of the middleware around the handler. If there is no such middleware, returns that of the
-/// application.
+/// Returns the `Auth` of the middleware around the handler, or that of the application if no such middleware is used.
 fn auth_of<U: AuthUser>(request: &HttpRequest) -> Result<Auth<U>, ApiError> {
     let middleware = request.extensions().get::<RequestAuthentication<U>>().map(|stored| stored.auth.clone());
     middleware.or_else(|| request.app_data::<Auth<U>>().cloned()).ok_or_else(|| {

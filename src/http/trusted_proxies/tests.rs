@@ -104,7 +104,7 @@ proptest! {
         let f = |lines: &[&str]| client(ProxyHeader::Forwarded, "10.0.0.1", &headers("forwarded", lines));
         prop_assert_eq!(f(&[&format!("{forged}, {entry}")]), &*actual);
         prop_assert_eq!(f(&[&forged, &entry]), &*actual);
-        // If there is no proxy, the headers of the client are ignored.
+        // If the peer is not a trusted proxy, its headers are ignored.
         prop_assert_eq!(client(ProxyHeader::XForwardedFor, &actual, &headers("x-forwarded-for", &[&forged])), actual);
     }
 

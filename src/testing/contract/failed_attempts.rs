@@ -71,7 +71,11 @@ async fn counts_every_key<S: FailedAttemptStore>(store: &S) -> Check {
         );
     }
     store.add(&keys[1..3], now).await?;
-    ensure_eq!(find(store, &keys).await?, [3, 4, 1, 0], "counts of four keys after `add` with two of them");
+    ensure_eq!(
+        find(store, &keys).await?,
+        [3, 4, 1, 0],
+        "counts of four keys after another `add` with the second and third"
+    );
     Ok(())
 }
 
@@ -83,9 +87,9 @@ async fn order_of_keys<S: FailedAttemptStore>(store: &S) -> Check {
             store.add(std::slice::from_ref(key), Timestamp::now()).await?;
         }
     }
-    ensure_eq!(find(store, &keys).await?, [1, 2, 0, 4, 5], "counts in the order of the keys");
+    ensure_eq!(find(store, &keys).await?, [1, 2, 0, 4, 5], "counts of five keys, in the order of the keys");
     let backwards: Vec<_> = keys.iter().rev().cloned().collect();
-    ensure_eq!(find(store, &backwards).await?, [5, 4, 0, 2, 1], "counts in the reverse order of the keys");
+    ensure_eq!(find(store, &backwards).await?, [5, 4, 0, 2, 1], "counts of five keys, in reverse order");
     Ok(())
 }
 
@@ -110,20 +114,26 @@ async fn forgets<S: FailedAttemptStore>(store: &S) -> Check {
     let keys = [short, long, last];
     store.add(&keys, now).await?;
     store.add(&keys, now + HOUR - Duration::from_secs(1)).await?;
-    ensure_eq!(find(store, &keys).await?, [2, 2, 2], "counts before `forget_after` has elapsed");
+    ensure_eq!(
+        find(store, &keys).await?,
+        [2, 2, 2],
+        "counts of three keys before `forget_after` has elapsed"
+    );
     // An hour after the second call to `add`.
     let later = now + HOUR * 2 - Duration::from_secs(1);
     store.add(&keys, later).await?;
     ensure_eq!(
         find(store, &keys).await?,
         [1, 3, 1],
-        "counts an hour after the last failure, with a `forget_after` of 1, 48 and 1 hours"
+        "counts after a failure one hour after the previous one, for three keys with `forget_after` set to \
+         1, 48 and 1 hours"
     );
     store.add(&keys, later + HOUR * 30).await?;
     ensure_eq!(
         find(store, &keys).await?,
         [1, 4, 1],
-        "counts after another 30 hours, with a `forget_after` of 1, 48 and 1 hours"
+        "counts after a failure 30 hours after the previous one, for three keys with `forget_after` set to \
+         1, 48 and 1 hours"
     );
     Ok(())
 }
@@ -133,10 +143,10 @@ async fn clears<S: FailedAttemptStore>(store: &S) -> Check {
     store.add(&keys, now).await?;
     store.add(&keys, now).await?;
     store.clear(&keys[..2]).await?;
-    ensure_eq!(find(store, &keys).await?, [0, 0, 2], "counts after `clear` with the first two keys");
+    ensure_eq!(find(store, &keys).await?, [0, 0, 2], "counts of three keys after `clear` with the first two");
     store.clear(&keys[..2]).await?;
     store.add(&keys, now).await?;
-    ensure_eq!(find(store, &keys).await?, [1, 1, 3], "counts after another call to `add`");
+    ensure_eq!(find(store, &keys).await?, [1, 1, 3], "counts of three keys after another call to `add`");
     Ok(())
 }
 
@@ -145,7 +155,7 @@ async fn atomic_count<S: FailedAttemptStore>(store: &S) -> Check {
     for result in join_all((0..20).map(|_| store.add(&keys, now))).await {
         result?;
     }
-    ensure_eq!(find(store, &keys).await?, [20, 20], "counts after 20 concurrent calls to `add`");
+    ensure_eq!(find(store, &keys).await?, [20, 20], "counts of two keys after 20 concurrent calls to `add`");
     Ok(())
 }
 

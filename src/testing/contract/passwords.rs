@@ -68,7 +68,7 @@ async fn same_hash<S: UserStore + PasswordStore>(store: &S, names: [&str; 2]) ->
         let stored = account(store, member.name).await?.password_hash;
         ensure!(
             member.hash().await? == stored,
-            "expected the hash that `find_by_username` returns for {:?}, but `find_hash` returned another hash",
+            "expected the hash that `find_by_username` returns for {:?}, but `find_hash` returned a different hash",
             member.name
         );
     }
@@ -107,7 +107,7 @@ async fn change_replaces<S: UserStore + PasswordStore>(store: &S, names: [&str; 
         );
         ensure!(
             member.hash().await? == argon2_hash('B'),
-            "expected the new hash of {:?}, but `find_hash` returned another hash",
+            "expected the new hash of {:?}, but `find_hash` returned a different hash",
             member.name
         );
     }
@@ -117,7 +117,7 @@ async fn change_replaces<S: UserStore + PasswordStore>(store: &S, names: [&str; 
     );
     ensure!(
         one.hash().await? == argon2_hash('C'),
-        "expected the second new hash of {:?}, but `find_hash` returned another hash",
+        "expected the hash of {:?} after the second change, but `find_hash` returned a different hash",
         one.name
     );
     ensure!(
@@ -154,7 +154,7 @@ async fn change_once<S: UserStore + PasswordStore>(store: &S, names: [&str; 2]) 
         );
         ensure!(
             stored == if done.0 { left } else { right },
-            "expected the hash of the change that succeeded, but `find_hash` returned another hash"
+            "expected the hash written by the successful change, but `find_hash` returned a different hash"
         );
         ensure!(
             one.change(&stored, &argon2_hash('F')).await?,

@@ -297,7 +297,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
 
     async fn stable_version(&self) -> Check {
         let first = self.version(self.one).await?;
-        ensure_eq!(self.version(self.one).await?, first, "the version in a second read");
+        ensure_eq!(self.version(self.one).await?, first, "the version that a second read returned");
         self.open("a", self.one).await?;
         ensure_eq!(self.version(self.one).await?, first, "the version after `open`");
         self.rotate(self.turn("a", "first", "second", 1)).await?;
@@ -368,7 +368,11 @@ impl<'a, S: SessionStore> Case<'a, S> {
         for id in similar(self.id("a").as_str()) {
             let claims = Claims { session_id: Some(parse(&id)), ..self.claims(self.one, "a", "token") };
             let found = self.store.find_active(self.one, &claims).await?;
-            ensure_eq!(found, None, "`find_active` for an identifier similar to that of an active session");
+            ensure_eq!(
+                found,
+                None,
+                "the result of `find_active` for an identifier similar to that of an active session"
+            );
         }
         Ok(())
     }
@@ -378,7 +382,10 @@ impl<'a, S: SessionStore> Case<'a, S> {
         let without_id = Claims { token_id: None, ..self.claims(self.one, "a", "token") };
         let without_session = Claims { session_id: None, ..self.claims(self.one, "a", "token") };
         for claims in [&without_id, &without_session] {
-            ensure!(!self.revoke_token(self.one, claims).await?, "`revoke` accepted an incomplete token");
+            ensure!(
+                !self.revoke_token(self.one, claims).await?,
+                "`revoke` returned true for a token without `token_id` or `session_id`"
+            );
         }
         let found = self.store.find_active(self.one, &without_id).await?;
         ensure!(found.is_some(), "`find_active` returned None for a token without `token_id`");
@@ -423,7 +430,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         let token = self.claims(self.one, "a", "token");
         for was_active in [true, false] {
             ensure_eq!(self.revoke_token(self.one, &token).await?, was_active, "the result of `revoke`");
-            ensure!(!self.is_active(self.one, "a", "token").await?, "a revoked token is active");
+            ensure!(!self.is_active(self.one, "a", "token").await?, "a token is still active after `revoke`");
         }
         ensure!(self.is_active(self.one, "a", "another token").await?, "`revoke` also revoked another token");
         ensure!(self.is_active(self.other, "b", "a third token").await?, "another user's token was revoked");
@@ -467,7 +474,11 @@ impl<'a, S: SessionStore> Case<'a, S> {
             (7200, &["a"]),
             (1_000_000_000, &["a"]),
         ] {
-            ensure_eq!(self.list(self.one, self.after(seconds)).await?, labels, "sessions after {seconds} s");
+            ensure_eq!(
+                self.list(self.one, self.after(seconds)).await?,
+                labels,
+                "the sessions that `list` returned after {seconds} s"
+            );
         }
         Ok(())
     }
@@ -496,7 +507,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         }
         for was_open in [true, false] {
             ensure_eq!(self.end(self.one, &self.id("a")).await?, was_open, "the result of `end`");
-            ensure!(!self.is_active(self.one, "a", "token").await?, "the ended session is active");
+            ensure!(!self.is_active(self.one, "a", "token").await?, "a session is still active after `end`");
         }
         ensure_eq!(self.list(self.one, self.now).await?, ["b"], "sessions after `end`");
         ensure!(self.is_active(self.one, "b", "token").await?, "`end` also ended another session");
@@ -530,8 +541,8 @@ impl<'a, S: SessionStore> Case<'a, S> {
             ["b"],
             "sessions evicted after the oldest session was used"
         );
-        ensure!(!self.is_active(self.one, "b", "token").await?, "an evicted session is active");
-        ensure!(self.find("b").await?.is_none(), "an evicted session has a token family");
+        ensure!(!self.is_active(self.one, "b", "token").await?, "an evicted session is still active");
+        ensure!(self.find("b").await?.is_none(), "an evicted session still has a token family");
         ensure_eq!(self.list(self.one, self.after(11)).await?, ["d", "a", "c"], "sessions after an eviction");
         ensure_eq!(open("e", self.one, 12, 2).await?, ["a", "c"], "sessions evicted for a lower maximum");
         ensure_eq!(open("f", self.one, 12, 1).await?, ["d", "e"], "sessions evicted for a maximum of one");
@@ -633,7 +644,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         let names = similar(self.family("a").as_str()).map(TokenHash);
         for name in names.into_iter().chain([self.hash("a first"), self.family("b")]) {
             let found = self.store.find_token_family(&name).await?;
-            ensure!(found.is_none(), "`find_token_family` found a family by another name");
+            ensure!(found.is_none(), "`find_token_family` found a family for a name that no family has");
         }
         Ok(())
     }
@@ -657,7 +668,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         }
         for sequence in [0, 1, 3] {
             let replaced = self.rotate(self.turn("a", "second", "third", sequence)).await?;
-            ensure!(!replaced, "`rotate` returned true for sequence {sequence} after response 1");
+            ensure!(!replaced, "`rotate` returned true for the sequence number {sequence} after response 1");
         }
         let replaced = self.rotate(self.turn("unknown", "first", "second", 1)).await?;
         ensure!(!replaced, "`rotate` returned true for an unknown family");
@@ -703,7 +714,11 @@ impl<'a, S: SessionStore> Case<'a, S> {
             sessions.into_iter().map(|one| (one.created, one.last_used, one.client_info)).collect();
         ensure_eq!(found, [used], "times and sender that `list` returned after `rotate`");
         let end = later + HOUR;
-        ensure_eq!(self.list(self.one, end).await?, [""; 0], "sessions at the new expiry");
+        ensure_eq!(
+            self.list(self.one, end).await?,
+            [""; 0],
+            "the sessions that `list` returned at the new expiry time"
+        );
         Ok(())
     }
 
@@ -728,7 +743,10 @@ impl<'a, S: SessionStore> Case<'a, S> {
         let repeated = Delivery { to_sender: 2, last: 2, is_received: false, ..received };
         for stale in [rotated, Delivery { last: 2, ..received }, Delivery { to_sender: 0, ..received }] {
             let replaced = self.update("a", [&stale, &repeated], Some((&phone, later))).await?;
-            ensure!(!replaced, "`update_delivery` returned true for the wrong delivery {stale:?}");
+            ensure!(
+                !replaced,
+                "`update_delivery` returned true although `from` is not the stored delivery: {stale:?}"
+            );
         }
         let replaced = self.update("unknown", [&received, &repeated], None).await?;
         ensure!(!replaced, "`update_delivery` returned true for an unknown session");
@@ -814,7 +832,7 @@ fn sender(user_agent: &str) -> ClientInfo {
     }
 }
 
-/// Returns names that a store must not confuse with this one: in the opposite case, without the last character, and as
+/// Returns names that a store must not confuse with `name`: in the opposite case, without the last character, and as
 /// SQL `LIKE` patterns.
 fn similar(name: &str) -> [String; 4] {
     let other_case = |c: char| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };

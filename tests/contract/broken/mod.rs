@@ -26,5 +26,9 @@ async fn assert_caught<F: Copy + std::fmt::Debug>(
     let documentation = before.lines().rev().take_while(|line| !line.is_empty());
     let documented = documentation.filter_map(|line| line.strip_prefix("/// - **")?.split_once("**: "));
     let documented: BTreeSet<_> = documented.map(|(rule, _)| rule).collect();
-    assert_eq!(documented, table.iter().map(|(_, rule)| *rule).collect(), "{name}: each rule needs a fault");
+    assert_eq!(
+        documented,
+        table.iter().map(|(_, rule)| *rule).collect(),
+        "{name}: expected a fault for each documented rule"
+    );
 }

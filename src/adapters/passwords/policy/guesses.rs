@@ -2,7 +2,7 @@
 //!
 //! [zxcvbn](https://docs.rs/zxcvbn) splits a password into patterns and estimates each of them. Its own total is too
 //! high for a password with several patterns, such as `Password@123`. The total here is the product of the guesses for
-//! the patterns. If there are several ways to read the password, the one with the lowest total is used.
+//! the patterns. The result is the lowest of several totals, each of which interprets the password differently.
 
 use std::ops::RangeInclusive;
 
@@ -88,7 +88,8 @@ struct Estimator<'a> {
 }
 
 impl Estimator<'_> {
-    /// Returns the lowest estimate for several ways to read a password.
+    /// Returns the lowest of several estimates, each of which interprets the password differently: as typed, without
+    /// shifted characters, without substitutions.
     fn lowest(&self, password: &str) -> Estimate {
         let core = password.trim_matches(|char: char| !char.is_alphabetic());
         let core = if core.is_empty() { password } else { core };

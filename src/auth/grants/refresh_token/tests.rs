@@ -343,7 +343,7 @@ impl Model {
             Ok(tokens) => {
                 prop_assert!(
                     requested.is_subset(&self.granted),
-                    "the refresh granted scopes that the sign-in did not grant: {:?}",
+                    "the refresh granted scopes that were not granted at sign-in: {:?}",
                     tokens.granted_scopes
                 );
                 prop_assert_eq!(scopes(&tokens.granted_scopes), expected);
@@ -577,7 +577,7 @@ fn token_status_changes_exactly_when_the_grace_period_or_lifetime_ends() {
         (5, "current", 14, TokenStatus::Current),
         (5, "current", 15, TokenStatus::Expired), // unused for ten seconds
         (15, "current", 19, TokenStatus::Current),
-        (15, "current", 20, TokenStatus::Expired), // twenty seconds after the sign-in
+        (15, "current", 20, TokenStatus::Expired), // twenty seconds after sign-in
         (5, "previous", 7, TokenStatus::Repeated("salt")),
         (5, "previous", 8, TokenStatus::Reused),
         (5, "older", 5, TokenStatus::Reused),
