@@ -329,7 +329,7 @@ impl Kind {
             (Self::Number, DeValue::Integer(value)) => {
                 match i64::from_str_radix(value.as_str(), value.radix()) {
                     Ok(number) => number.to_string(),
-                    Err(_) => return Err("a number of at most 9223372036854775807"),
+                    Err(_) => return Err("a whole number in the 64-bit range"),
                 }
             }
             (Self::Text | Self::List(_), DeValue::String(value)) => value.to_string(),

@@ -149,7 +149,7 @@ fn users_list_is_sorted_by_username() {
 }
 
 #[test]
-fn columns_of_users_list_are_aligned_for_wide_characters() {
+fn users_list_keeps_columns_aligned_with_wide_characters() {
     let gatepass = Gatepass::on_sqlite();
     gatepass.add("田中", &["--full-name", "田中 太郎", "--disabled"]).done();
     gatepass.add("johndoe", &["--full-name", "e\u{301}", "--email", &format!("{}@x", "x".repeat(50))]).done();

@@ -74,7 +74,7 @@ fn malformed_or_unusual_request_returns_4xx() {
 }
 
 #[test]
-fn bytes_after_a_refused_head_are_not_read_as_a_request() {
+fn bytes_after_a_rejected_request_are_not_parsed_as_another_request() {
     let smuggled =
         b"POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n\
         0\r\n\r\nGET /users/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer johndoe\r\n\r\n";

@@ -260,7 +260,7 @@ fn guess_from_many_addresses(service: &Service) -> usize {
 }
 
 #[test]
-fn password_guesses_at_one_account_from_many_addresses_share_a_limit() {
+fn failed_attempts_against_one_account_from_many_addresses_share_a_limit() {
     with_service(&TOTAL, |gatepass, service| {
         assert_eq!(service.sign_in(JOHNDOE).status, 200);
         let checked = guess_from_many_addresses(&service);
@@ -439,7 +439,7 @@ fn requests_to_the_oauth_endpoints_are_rate_limited_per_address_unless_the_clien
 }
 
 #[test]
-fn operator_can_end_the_waits_for_a_user_a_client_or_an_address() {
+fn throttle_clear_lifts_throttling_of_a_user_client_or_address() {
     with_throttled(&["--login-throttle-account-total-failures=4"], |gatepass, service| {
         let secret = add_client(gatepass, "web");
         let introspect = |secret: &str| {

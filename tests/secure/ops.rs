@@ -147,7 +147,7 @@ fn sign_ins_over_the_hash_queue_limit_return_503_and_the_service_stays_ready() {
 }
 
 #[test]
-fn shutdown_closes_the_listener_after_reporting_not_ready_and_the_operations_endpoints_last() {
+fn shutdown_reports_not_ready_then_closes_the_listener_and_finally_the_operations_endpoints() {
     let (_gatepass, mut service) = on_sqlite(&[&OPS[..], &["--drain-delay", "1"]].concat());
     let ops = ops_address(&service);
     let mut in_flight = send_incomplete_sign_in(service.address);

@@ -42,7 +42,8 @@ pub fn key_files(directory: &Path, extension: &str) -> Vec<(String, String)> {
     files
 }
 
-/// A key that signs any header and payload, with a library that Gatepass does not use.
+/// Signs tokens with any header and payload. Uses another JWT library than Gatepass, so that tests are independent of its
+/// code.
 #[derive(Clone)]
 pub struct Forge {
     pub algorithm: Algorithm,

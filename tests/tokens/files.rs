@@ -281,7 +281,7 @@ fn fifo_named_like_a_key_prevents_startup_but_does_not_affect_a_running_service(
 }
 
 #[test]
-fn rotation_removes_temporary_files_that_a_killed_rotation_left() {
+fn rotation_removes_temporary_files_left_behind_by_an_interrupted_rotation() {
     let tokens = Tokens::open(SigningAlgorithm::EdDsa, at(1000));
     let [left, directory, note] =
         [".new-x7f3Ab", ".new-directory", "new-note"].map(|name| tokens.keys_dir.join(name));

@@ -107,7 +107,7 @@ impl JwtTokens {
     /// Opens the keys that `settings` specifies.
     ///
     /// # Errors
-    /// [`KeyError`] as for the other constructors.
+    /// [`KeyError`] if a key cannot be read or written, or its directory or file is insecure.
     pub fn open_with(settings: JwtSettings) -> Result<Self, KeyError> {
         Self::open_at(settings, Timestamp::now())
     }

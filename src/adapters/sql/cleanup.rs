@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn surplus_failed_attempts_with_low_counts_are_removed_first() {
+    async fn cleanup_over_the_limit_removes_the_failure_records_with_the_lowest_counts() {
         let database = Database::open("sqlite::memory:").await.unwrap();
         assert_failed_attempts_are_bounded(database).await;
         on_postgres(assert_failed_attempts_are_bounded).await;

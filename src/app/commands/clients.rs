@@ -97,7 +97,7 @@ enum ClientsCommand {
 
 #[derive(Clone, Debug, Args)]
 struct ClientFields {
-    /// Display name; '' removes it
+    /// Display name; '' for none
     #[arg(long, value_parser = sql::full_name)]
     name: Option<RemovableText>,
     /// Grants that the client may use, separated by spaces [default for new clients: password refresh_token]

@@ -10,7 +10,8 @@ pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        let message = format!("cannot prompt \"{question}\" without a terminal; use --yes to confirm");
+        let message =
+            format!("cannot ask \"{question}\": standard input is not a terminal; use --yes to confirm");
         return Err(Failure::usage(message));
     }
     eprint!("{question} [y/N] ");

@@ -672,7 +672,7 @@ impl<'a, S: SessionStore> Case<'a, S> {
         }
         let replaced = self.rotate(self.turn("unknown", "first", "second", 1)).await?;
         ensure!(!replaced, "`rotate` returned true for an unknown family");
-        ensure_eq!(self.found("a").await?, family, "the token family after `rotate` returned false");
+        ensure_eq!(self.found("a").await?, family, "`rotate` returned false but changed the token family");
         let untouched = self.found("b").await?;
         ensure_eq!(untouched.current, self.hash("b first"), "the current token of another family");
         ensure!(
