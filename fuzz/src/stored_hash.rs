@@ -115,12 +115,12 @@ impl Cost {
         } else if kind(&["!"]) {
             Some(Self::None)
         } else if kind(&["scrypt$", "scrypt:"]) {
-            // In Django's format, the salt follows N, and may be a number too.
-            let numbers: Vec<u64> = if text.starts_with("scrypt:") {
-                fields[1..4].iter().map(|field| field.parse().ok()).collect::<Option<_>>()?
-            } else {
-                [1, 3, 4].iter().map(|index| fields.get(*index)?.parse().ok()).collect::<Option<_>>()?
-            };
+            // In Django's format, the salt follows N. It may contain colons, and may be a number.
+            let django: Vec<&str> = text.split('$').collect();
+            let (fields, indices) =
+                if kind(&["scrypt:"]) { (&fields, [1, 2, 3]) } else { (&django, [1, 3, 4]) };
+            let number = |index: &usize| fields.get(*index)?.parse().ok();
+            let numbers: Vec<u64> = indices.iter().map(number).collect::<Option<_>>()?;
             Some(Self::Scrypt { work: numbers.into_iter().product() })
         } else if kind(&["pbkdf2:"]) {
             Some(Self::Pbkdf2 { iterations: fields.get(2)?.parse().ok()? })
