@@ -42,8 +42,8 @@ pub fn key_files(directory: &Path, extension: &str) -> Vec<(String, String)> {
     files
 }
 
-/// Signs tokens with any header and payload. Uses another JWT library than Gatepass, so that tests are independent of its
-/// code.
+/// Signs tokens with any header and payload. Its JWT library is not the one that Gatepass uses, so tests are
+/// independent of Gatepass's code.
 #[derive(Clone)]
 pub struct Forge {
     pub algorithm: Algorithm,

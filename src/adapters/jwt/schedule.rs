@@ -11,8 +11,8 @@ const HANDOVER: Duration = Duration::from_secs(60);
 
 /// The state of a key at a given time.
 ///
-/// Of the keys whose activation delay has passed, the newest signs. If there is no such key, the oldest key signs. So
-/// the first key signs immediately, and exactly one key signs at any time.
+/// Exactly one key signs at any time: the newest key whose activation delay has passed, or the oldest key while the
+/// delay of every key is still running. So the first key signs immediately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
     /// The key is published but does not sign yet.

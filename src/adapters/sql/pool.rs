@@ -232,7 +232,7 @@ impl Drop for Connection {
             Ok(runtime) if keep => drop(runtime.spawn(give_back(connection, rollback, limit))),
             // The connection counts towards the pool's maximum until it is closed.
             Ok(runtime) => drop(runtime.spawn(timeout(PING_TIMEOUT, connection.close()))),
-            // There is no runtime, but a detached connection is closed on drop.
+            // Outside a runtime, the connection is detached: dropping it closes it.
             Err(_) => drop(connection.detach()),
         });
     }

@@ -11,7 +11,7 @@ pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     }
     if !io::stdin().is_terminal() {
         let message =
-            format!("cannot ask \"{question}\": standard input is not a terminal; use --yes to confirm");
+            format!("cannot prompt \"{question}\": standard input is not a terminal; use --yes to confirm");
         return Err(Failure::usage(message));
     }
     eprint!("{question} [y/N] ");

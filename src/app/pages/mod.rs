@@ -410,7 +410,7 @@ async fn home(site: web::Data<Site>, request: HttpRequest) -> PageResult {
     Ok(redirect(if is_signed_in { "account" } else { "login" }))
 }
 
-/// `GET /` if session cookies are off and there are no pages: redirects to the documentation.
+/// `GET /` without session cookies, and so without a sign-in page: redirects to the documentation.
 async fn documentation() -> HttpResponse {
     redirect("docs")
 }
